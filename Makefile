@@ -1,0 +1,52 @@
+# Every target bootstraps .venv by itself. `make run` and `make test` are all a newcomer needs.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint types imports bench bench-short chaos chaos-short clean
+
+help:
+	@echo "make run | test | lint | types | bench | chaos | clean"
+
+$(READY): requirements.lock requirements-test.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "zhibao needs Python 3.11 or newer; this is %s. Set one with: make PYTHON=python3.11" % sys.version.split()[0])'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-test.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+run: $(READY)
+	@$(BIN)/zhibao up --demo
+
+test: $(READY)
+	$(BIN)/python -m pytest -n 2 -m "not slow"
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY)
+	$(BIN)/mypy .
+
+imports: $(READY)
+	$(BIN)/lint-imports
+
+bench: $(READY)
+	$(BIN)/python -m bench.filing_life
+	$(BIN)/python -m bench.campaign_start
+	$(BIN)/python -m bench.rules
+
+bench-short: $(READY)
+	$(BIN)/python -m bench.filing_life --short
+	$(BIN)/python -m bench.campaign_start --short
+	$(BIN)/python -m bench.rules --short
+
+chaos: $(READY)
+	$(BIN)/python -m pytest -m slow tests
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,217 @@
+"""The application: one door that every request passes, and the operations behind it."""
+
+import hashlib
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import psycopg
+import structlog
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import DataError, ProgrammingError, SQLAlchemyError
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from api import audit, campaigns, events, filings, health, institutions, me, rules, tasks
+from api.openapi import docs_page, openapi_document
+from api.operations import Call, Operation
+from api.parts import Parts, parts_of
+from api.problems import problem
+from api.requests import (
+    LARGEST_FILE,
+    LARGEST_JSON,
+    InvalidFields,
+    parse_json,
+    read_bytes,
+    refuse_unknown_parameters,
+    require_media,
+)
+from api.rights import Right, Target, check
+from domain.commands import SYSTEM, Actor
+from domain.refusals import Code, Refusal, Refused
+from domain.timeline import RefusedAct
+from store import refusals
+from store.tables import requests
+
+log = structlog.get_logger()
+
+OPERATIONS: list[Operation] = [
+    *me.OPERATIONS,
+    *tasks.OPERATIONS,
+    *filings.OPERATIONS,
+    *campaigns.OPERATIONS,
+    *institutions.OPERATIONS,
+    *rules.OPERATIONS,
+    *audit.OPERATIONS,
+    *events.OPERATIONS,
+    *health.OPERATIONS,
+]
+
+
+def create_app(parts: Parts) -> Starlette:
+    """The application over its parts."""
+    paths: dict[str, list[Operation]] = {}
+    for operation in OPERATIONS:
+        paths.setdefault(operation.path, []).append(operation)
+    app = Starlette(
+        routes=[
+            *(
+                Route(path, _endpoint(operations), methods=[o.method for o in operations])
+                for path, operations in paths.items()
+            ),
+            Route("/openapi.json", openapi_document(OPERATIONS), methods=["GET"]),
+            Route("/docs", docs_page, methods=["GET"]),
+            Mount("/static", StaticFiles(packages=[("api", "static")])),
+        ],
+        exception_handlers={HTTPException: _http_problem, Exception: _unexpected},
+    )
+    # an address with a slash too many is not found; no redirect is built from a foreign Host
+    app.router.redirect_slashes = False
+    app.state.parts = parts
+    return app
+
+
+def _endpoint(operations: Sequence[Operation]) -> Callable[[Request], Awaitable[Response]]:
+    by_method = {operation.method: operation for operation in operations}
+
+    async def endpoint(request: Request) -> Response:
+        method = "GET" if request.method == "HEAD" else request.method
+        request_id = uuid.uuid4().hex
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            response = await _answer(by_method[method], request, request_id)
+        response.headers["X-Request-Id"] = request_id
+        response.headers.setdefault("Cache-Control", "no-store")
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        return response
+
+    return endpoint
+
+
+async def _answer(operation: Operation, request: Request, request_id: str) -> Response:
+    try:
+        return await _through_the_door(operation, request, request_id)
+    except InvalidFields as refused:
+        _log(operation, refused.refusal)
+        return problem(refused.refusal, request_id, refused.errors)
+    except Refused as refused:
+        _log(operation, refused.refusal)
+        return problem(refused.refusal, request_id)
+    except ClientDisconnect:
+        return Response(status_code=400)
+    except (DataError, ProgrammingError):
+        # trying again would not help
+        log.exception("unexpected", path=operation.path)
+        return problem(Refusal(code=Code.INTERNAL), request_id)
+    except (SQLAlchemyError, psycopg.OperationalError, OSError):
+        log.exception("store_unavailable", path=operation.path)
+        return problem(Refusal(code=Code.UNAVAILABLE, params={"part": "数据库"}), request_id)
+    except Exception:
+        log.exception("unexpected", path=operation.path)
+        return problem(Refusal(code=Code.INTERNAL), request_id)
+
+
+async def _through_the_door(operation: Operation, request: Request, request_id: str) -> Response:
+    """Identify, find the target, check the right, read the body, then call the handler."""
+    parts = parts_of(request)
+    actor = SYSTEM
+    if operation.right is not Right.ANYONE:
+        actor = parts.identity.identify(request.headers.get("authorization"))
+    refuse_unknown_parameters(request, {p.name for p in operation.parameters if p.where == "query"})
+    target = await operation.target(request) if operation.target else Target()
+    if operation.right is not Right.ANYONE:
+        await _check_right(operation, parts, actor, target, request_id)
+    body: Any = None
+    data = b""
+    if operation.body is not None:
+        require_media(request, ["application/json"])
+        data = await read_bytes(request, LARGEST_JSON)
+        body = parse_json(data, operation.body)
+    elif operation.media:
+        require_media(request, operation.media)
+        body = data = await read_bytes(request, LARGEST_FILE)
+    command_id, repeated = "", False
+    if operation.writes:
+        command_id, repeated = await _use_of_key(parts, actor, request, data)
+    call = Call(request, actor, target, body, command_id, request_id, repeated)
+    return await operation.handler(call)
+
+
+_RECORDED_AS = {"extension": "extend", "quality": "质量审查"}
+"""What acts are called on record where their address has another name for them."""
+
+
+async def _check_right(
+    operation: Operation, parts: Parts, actor: Actor, target: Target, request_id: str
+) -> None:
+    """The one rights check; an act on a case refused by it is put on the case's record."""
+    try:
+        check(operation.right, actor, target)
+    except Refused as refused:
+        if operation.writes and target.case is not None:
+            name = operation.path.rpartition("/")[2]
+            act = RefusedAct(
+                action=_RECORDED_AS.get(name, name),
+                **actor.model_dump(),
+                at=parts.clock(),
+                refusal=refused.refusal,
+            )
+            async with parts.engine.begin() as connection:
+                await refusals.add(connection, target.case.case_id, act, request_id)
+        raise
+
+
+async def _use_of_key(
+    parts: Parts, actor: Actor, request: Request, data: bytes
+) -> tuple[str, bool]:
+    """The command id behind an Idempotency-Key, and whether the key was used before.
+
+    Raises Refused: missing, or used for another request.
+    """
+    key = request.headers.get("idempotency-key", "")
+    if not (1 <= len(key) <= 200 and all("!" <= mark <= "~" for mark in key)):
+        raise Refused(Refusal(code=Code.KEY_REQUIRED))
+    owned = f"{actor.role}|{actor.scope}|{actor.subject}|{key}"
+    hashed = hashlib.sha256(owned.encode()).digest()
+    asked = f"{request.method} {request.url.path}?{request.url.query}\n".encode() + data
+    body_sha256 = hashlib.sha256(asked).hexdigest()
+    async with parts.engine.begin() as connection:
+        first = await connection.execute(
+            insert(requests)
+            .values(key=hashed, body_sha256=body_sha256)
+            .on_conflict_do_nothing()
+            .returning(requests.c.key)
+        )
+        repeated = first.first() is None
+        known = await connection.execute(
+            select(requests.c.body_sha256).where(requests.c.key == hashed)
+        )
+        if known.scalar_one() != body_sha256:
+            raise Refused(Refusal(code=Code.KEY_REUSED))
+    return hashed.hex(), repeated
+
+
+def _log(operation: Operation, refusal: Refusal) -> None:
+    level = log.error if refusal.code in (Code.INTERNAL, Code.UNAVAILABLE) else log.warning
+    level("refused", code=refusal.code.value, operation=f"{operation.method} {operation.path}")
+
+
+async def _http_problem(request: Request, failure: Exception) -> Response:
+    assert isinstance(failure, HTTPException)
+    code = Code.METHOD_NOT_ALLOWED if failure.status_code == 405 else Code.NOT_FOUND
+    params = {"method": request.method[:10], "what": "这个地址"}
+    request_id = uuid.uuid4().hex
+    response = problem(Refusal(code=code, params=params), request_id)
+    response.headers["X-Request-Id"] = request_id
+    for name, value in (failure.headers or {}).items():
+        response.headers[name] = value
+    return response
+
+
+async def _unexpected(request: Request, failure: Exception) -> Response:
+    log.error("unexpected", exc_info=failure)
+    return problem(Refusal(code=Code.INTERNAL), uuid.uuid4().hex)

@@ -1,0 +1,76 @@
+"""The auditor's view: what happened to a case, step by step."""
+
+from typing import Any
+
+from starlette.responses import Response
+
+from api.campaigns import named, of_campaign
+from api.filings import of_filing
+from api.operations import Call, Operation
+from api.parts import parts_of
+from api.rights import ROLES, Right
+from domain.commands import ROLE_LABELS, Role
+from domain.ids import campaign_id
+from domain.model import Value
+from domain.timeline import Entry
+from store import timeline
+
+
+class Timeline(Value):
+    """A case's history; refused acts stand among the steps and have no sequence."""
+
+    case_id: str
+    entries: tuple[Entry, ...]
+
+
+async def filing_timeline(call: Call) -> Response:
+    """The history of one filing."""
+    assert call.target.case is not None
+    with_notes = call.actor.role in ROLES[Right.SEE_CONTENT]
+    return await _timeline(call, call.target.case.case_id, with_notes=with_notes)
+
+
+async def campaign_timeline(call: Call) -> Response:
+    """The history of one campaign."""
+    return await _timeline(call, campaign_id(*named(call.request)), with_notes=True)
+
+
+async def _timeline(call: Call, case_id: str, *, with_notes: bool) -> Response:
+    async with parts_of(call.request).engine.connect() as connection:
+        found = await timeline.of_case(connection, case_id, with_notes=with_notes)
+    if call.actor.role is Role.FILER:
+        # the filer deals with an authority, not with the person in it
+        theirs = {ROLE_LABELS[Role.FILER], ROLE_LABELS[Role.SYSTEM]}
+        own = [one for one in found if one.event != "refused" or one.scope == call.actor.scope]
+        found = [
+            one if one.role in theirs else one.model_copy(update={"subject": ""}) for one in own
+        ]
+    shown = Timeline(case_id=case_id, entries=tuple(found))
+    return Response(shown.model_dump_json(), media_type="application/json")
+
+
+_EXAMPLE: dict[str, Any] = {"case_id": "filing/2024/91350100M0000A1B2C", "entries": []}
+
+OPERATIONS = [
+    Operation(
+        "GET",
+        "/api/filings/{year}/{institution}/timeline",
+        filing_timeline,
+        "一件填报的经过",
+        "审计",
+        Right.SEE_FILING,
+        Timeline,
+        target=of_filing,
+        answer_example=_EXAMPLE,
+    ),
+    Operation(
+        "GET",
+        "/api/campaigns/{year}/{jurisdiction}/timeline",
+        campaign_timeline,
+        "年度统计工作的经过",
+        "审计",
+        Right.SEE_CAMPAIGNS,
+        Timeline,
+        target=of_campaign,
+    ),
+]

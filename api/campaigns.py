@@ -1,0 +1,210 @@
+"""Campaigns: opening a year for a jurisdiction, and how it goes."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import Field
+from sqlalchemy import select
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from api import cursors
+from api.filings import FilingPage, Started, shown
+from api.operations import PAGING, Call, Operation, Parameter
+from api.parts import parts_of
+from api.requests import path, query
+from api.rights import Right, Target, sees_campaign
+from domain.campaign import CampaignStage
+from domain.commands import Role
+from domain.ids import JurisdictionCode, campaign_id, region_prefix
+from domain.model import Value
+from domain.refusals import Code, Refusal, Refused
+from domain.status import Status
+from store import cases
+from store.tables import campaigns
+
+
+class CampaignShown(Value):
+    """A campaign and its progress.
+
+    ``considered`` of ``total`` institutions have been gone through; ``started`` must file,
+    ``voluntary`` may, ``outside`` are not in the statistics, ``without_rules`` have no rules.
+    """
+
+    case_id: str
+    year: int
+    jurisdiction: str
+    opened_by: str
+    opened_at: datetime
+    started_at: datetime | None
+    rule_set: str
+    rule_sets: dict[str, str]
+    stage: str
+    stages: tuple[CampaignStage, ...]
+    total: int
+    considered: int
+    started: int
+    voluntary: int
+    outside: int
+    without_rules: int
+    elsewhere: int
+    statuses: dict[Status, int]
+
+
+class CampaignList(Value):
+    """All campaigns the asker may see, newest year first."""
+
+    items: tuple[CampaignShown, ...]
+
+
+async def of_jurisdiction(request: Request) -> Target:
+    """The jurisdiction named by the path, whether it has a campaign or not."""
+    return Target(region=named(request)[1])
+
+
+async def of_campaign(request: Request) -> Target:
+    """The campaign named by the path. Raises Refused when it has not been opened."""
+    year, jurisdiction = named(request)
+    if await parts_of(request).campaigns.find(year, jurisdiction) is None:
+        params = {"year": str(year), "jurisdiction": jurisdiction}
+        raise Refused(Refusal(code=Code.CAMPAIGN_NOT_FOUND, params=params))
+    return Target(campaign=jurisdiction)
+
+
+def named(request: Request) -> tuple[int, str]:
+    """The year and jurisdiction in the path."""
+    year: int = path(request, "year", Annotated[int, Field(ge=2000, le=2999)])
+    jurisdiction: str = path(request, "jurisdiction", JurisdictionCode)
+    return year, jurisdiction
+
+
+async def list_campaigns(call: Call) -> Response:
+    """All campaigns."""
+    parts = parts_of(call.request)
+    query_ = select(campaigns).order_by(campaigns.c.year.desc(), campaigns.c.jurisdiction)
+    async with parts.engine.connect() as connection:
+        rows = (await connection.execute(query_)).mappings().all()
+    visible = [row for row in rows if sees_campaign(call.actor, row["jurisdiction"])]
+    items = [CampaignShown(**await parts.campaigns.describe(row)) for row in visible]
+    return _json(CampaignList(items=tuple(items)))
+
+
+async def get_campaign(call: Call) -> Response:
+    """One campaign's progress."""
+    found = await parts_of(call.request).campaigns.status(*named(call.request))
+    return _json(CampaignShown(**found))
+
+
+async def open_campaign(call: Call) -> Response:
+    """Opens a year's campaign under the published rules."""
+    year, jurisdiction = named(call.request)
+    parts = parts_of(call.request)
+    case_id = await parts.campaigns.open(year, jurisdiction, call.actor, call.command_id)
+    location = f"/api/campaigns/{year}/{jurisdiction}"
+    return JSONResponse({"id": case_id}, status_code=202, headers={"Location": location})
+
+
+async def rescan(call: Call) -> Response:
+    """Goes through the register again, for institutions that came on record later."""
+    year, jurisdiction = named(call.request)
+    await parts_of(call.request).campaigns.rescan(year, jurisdiction, call.command_id)
+    return JSONResponse({"id": campaign_id(year, jurisdiction)}, status_code=202)
+
+
+_UNFINISHED = (Status.SCHEDULED, Status.DRAFT, Status.RETURNED, Status.WITHDRAWN, Status.LAPSED)
+
+
+async def non_filers(call: Call) -> Response:
+    """Who has not filed: every case of one unfinished status, page by page."""
+    request, parts = call.request, parts_of(call.request)
+    year, jurisdiction = named(request)
+    status = query(request, "status", Status, Status.DRAFT)
+    if status not in _UNFINISHED:
+        params = {"name": "status", "why": "不是未完成填报的状态"}
+        raise Refused(Refusal(code=Code.INVALID_PARAMETER, params=params))
+    size = query(request, "size", cursors.PageSize, 50)
+    after = cursors.given(request, (str,))
+    prefix = region_prefix(call.actor.scope) if call.actor.role is Role.OPERATOR else ""
+    async with parts.engine.connect() as connection:
+        found = await cases.listed(
+            connection,
+            campaign=campaign_id(year, jurisdiction),
+            status=status,
+            region_prefix=prefix,
+            after=after[0] if after else "",
+            size=size + 1,
+        )
+    more = cursors.encode([found[size - 1].case_id]) if len(found) > size else None
+    return _json(FilingPage(items=tuple(shown(one, call) for one in found[:size]), next=more))
+
+
+def _json(value: Value) -> Response:
+    return Response(value.model_dump_json(), media_type="application/json")
+
+
+_ONE = "/api/campaigns/{year}/{jurisdiction}"
+_STARTED: dict[str, Any] = {"id": "campaign/2024/000000"}
+
+OPERATIONS = [
+    Operation(
+        "GET",
+        "/api/campaigns",
+        list_campaigns,
+        "年度统计工作列表",
+        "年度统计工作",
+        Right.SEE_CAMPAIGNS,
+        CampaignList,
+    ),
+    Operation(
+        "GET",
+        _ONE,
+        get_campaign,
+        "年度统计工作的进展",
+        "年度统计工作",
+        Right.SEE_CAMPAIGNS,
+        CampaignShown,
+        target=of_campaign,
+    ),
+    Operation(
+        "POST",
+        _ONE,
+        open_campaign,
+        "开启年度统计工作",
+        "年度统计工作",
+        Right.OPERATE,
+        Started,
+        target=of_jurisdiction,
+        writes=True,
+        status=202,
+        answer_example=_STARTED,
+        description="按已发布的规则开启；规则集按其 SHA-256 永久保存，每件填报固定所用的规则集。",
+    ),
+    Operation(
+        "POST",
+        f"{_ONE}/rescan",
+        rescan,
+        "重新核对名录",
+        "年度统计工作",
+        Right.OPERATE,
+        Started,
+        target=of_jurisdiction,
+        writes=True,
+        status=202,
+        answer_example=_STARTED,
+        description="为后来登记的机构补建填报；已有的填报不受影响。",
+    ),
+    Operation(
+        "GET",
+        f"{_ONE}/non-filers",
+        non_filers,
+        "未完成填报的机构",
+        "年度统计工作",
+        Right.SEE_REGISTER,
+        FilingPage,
+        target=of_campaign,
+        parameters=(
+            Parameter("status", "状态", schema={"enum": [s.value for s in _UNFINISHED]}),
+            *PAGING,
+        ),
+    ),
+]

@@ -1,0 +1,37 @@
+"""The parts an application is made of, handed to it once; tests hand in others."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+from starlette.requests import Request
+
+from activities.rule_sets import PinnedRules
+from api.identity import Identity
+from gateways.campaigns import CampaignGateway
+from gateways.clock import Clock
+from gateways.filings import FilingGateway
+from gateways.roster import RosterGateway
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Everything handlers call. None of them knows HTTP."""
+
+    engine: AsyncEngine
+    identity: Identity
+    clock: Clock
+    rules: Path
+    pinned: PinnedRules
+    filings: FilingGateway
+    campaigns: CampaignGateway
+    roster: RosterGateway
+    authority_name: Callable[[str], str]
+
+
+def parts_of(request: Request) -> Parts:
+    """The parts of the application a request came to."""
+    found = request.app.state.parts
+    assert isinstance(found, Parts)
+    return found

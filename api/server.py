@@ -1,0 +1,73 @@
+"""The API's composition root: connects the parts and serves HTTP."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+import uvicorn
+from sqlalchemy.ext.asyncio import AsyncEngine
+from starlette.applications import Starlette
+from temporalio.client import Client
+
+from activities.rule_sets import PinnedRules
+from api.app import create_app
+from api.identity import Identity
+from api.parts import Parts
+from gateways.campaigns import CampaignGateway
+from gateways.clock import Clock, system_clock
+from gateways.engine import connect_engine
+from gateways.filings import FilingGateway
+from gateways.roster import RosterGateway, known_regions
+from rules.catalogue import cached_catalogue
+from settings import Settings
+from store.engine import connect
+
+log = structlog.get_logger()
+
+
+def build_parts(
+    settings: Settings, client: Client, engine: AsyncEngine, clock: Clock = system_clock
+) -> Parts:
+    """All parts of the API over one engine client and one database."""
+    catalogue = cached_catalogue(settings.rules)
+    pinned = PinnedRules(engine)
+    return Parts(
+        engine=engine,
+        identity=Identity(settings.token_key.get_secret_value()),
+        clock=clock,
+        rules=settings.rules,
+        pinned=pinned,
+        filings=FilingGateway(client, engine, pinned, clock),
+        campaigns=CampaignGateway(client, engine, pinned, settings.rules, clock),
+        roster=RosterGateway(engine, known_regions(catalogue), clock),
+        authority_name=catalogue.authority_name,
+    )
+
+
+@asynccontextmanager
+async def application(settings: Settings) -> AsyncIterator[Starlette]:
+    """The application on real servers; its connections are closed afterwards."""
+    client = await connect_engine(settings.temporal_address, settings.temporal_namespace)
+    engine = connect(settings.database_url.get_secret_value(), pool_size=20)
+    try:
+        yield create_app(build_parts(settings, client, engine))
+    finally:
+        await engine.dispose()
+
+
+async def serve(settings: Settings) -> None:
+    """Serves HTTP until asked to stop (SIGTERM or SIGINT)."""
+    async with application(settings) as app:
+        server = uvicorn.Server(
+            uvicorn.Config(
+                app,
+                host=settings.host,
+                port=settings.port,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=20,
+                h11_max_incomplete_event_size=32 * 1024,
+            )
+        )
+        await server.serve()

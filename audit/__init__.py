@@ -1,0 +1,1 @@
+"""The auditor: reads the record, changes nothing."""

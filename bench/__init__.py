@@ -1,0 +1,1 @@
+"""Benchmarks. Each measures its own bare limit in the same run: only the ratio says anything."""

@@ -1,0 +1,1 @@
+"""Everything an installation needs around the application: servers, images, namespaces."""

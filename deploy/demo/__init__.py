@@ -1,0 +1,1 @@
+"""Generated data for demonstrations and load tests; nothing in it is real."""

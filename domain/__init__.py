@@ -1,0 +1,1 @@
+"""The shared vocabulary, pure: ids, statuses, facts, commands, events, refusals, state machine."""

@@ -1,0 +1,225 @@
+"""What people and timers can ask of a case. One union, `Command`, tagged by ``kind``.
+
+Texts people write (reasons, notes) are stored beside the case under their SHA-256; a command
+carries only ``note_sha256``, so that no text out of a form can reach an engine's history.
+"""
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, Field
+
+from domain.ids import CommandId
+from domain.model import Recorded
+
+
+class Role(StrEnum):
+    """In what capacity somebody acts."""
+
+    FILER = "filer"
+    REVIEWER = "reviewer"
+    CHECKER = "checker"
+    OPERATOR = "operator"
+    AUDITOR = "auditor"
+    SYSTEM = "system"
+
+
+ROLE_LABELS: dict[Role, str] = {
+    Role.FILER: "填报人",
+    Role.REVIEWER: "审核人",
+    Role.CHECKER: "质量审查人",
+    Role.OPERATOR: "经办人",
+    Role.AUDITOR: "审计人",
+    Role.SYSTEM: "系统",
+}
+
+
+class Actor(Recorded):
+    """Who acts. ``scope``: a filer's institution, a reviewer's or checker's authority, an
+    operator's jurisdiction; empty for the system."""
+
+    subject: str
+    role: Role
+    scope: str = ""
+
+
+SYSTEM = Actor(subject="system", role=Role.SYSTEM)
+
+
+LATEST = datetime(2999, 1, 1, tzinfo=UTC)
+"""No instant that people may name lies beyond this."""
+
+Until = Annotated[AwareDatetime, Field(le=LATEST)]
+Document = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+
+
+class _Base(Recorded):
+    """``seen_sequence`` is how far the sender saw the case: a workflow that a crash has thrown
+    behind its journal learns from it that it has to catch up."""
+
+    id: CommandId
+    actor: Actor
+    received_at: datetime
+    note_sha256: str = ""
+    seen_sequence: int = 0
+
+
+class Open(_Base):
+    """The filling window has opened (a timer's command)."""
+
+    kind: Literal["open"] = "open"
+
+
+class Submit(_Base):
+    """The filer submits a saved revision; ``choice`` is the authority it picks, if it may."""
+
+    kind: Literal["submit"] = "submit"
+    revision: int = Field(ge=1, le=2**31 - 1)
+    content_sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    choice: Annotated[str, Field(max_length=64)] | None = None
+
+
+class StartReview(_Base):
+    """The review window has opened for what was submitted before it (a timer's command)."""
+
+    kind: Literal["start_review"] = "start_review"
+
+
+class Withdraw(_Base):
+    """The filer takes its submission back, or a voluntary filer its filing."""
+
+    kind: Literal["withdraw"] = "withdraw"
+
+
+class Claim(_Base):
+    """A person of the assigned authority takes the case."""
+
+    kind: Literal["claim"] = "claim"
+
+
+class Release(_Base):
+    """Whoever claimed the case gives it back; an operator does so for somebody who is away."""
+
+    kind: Literal["release"] = "release"
+
+
+class Return(_Base):
+    """The reviewer sends the case back to the filer, with reasons."""
+
+    kind: Literal["return"] = "return"
+
+
+class Approve(_Base):
+    """The reviewer approves at the present level."""
+
+    kind: Literal["approve"] = "approve"
+
+
+class StartQualityCheck(_Base):
+    """The quality check's window has opened (a timer's command)."""
+
+    kind: Literal["start_quality_check"] = "start_quality_check"
+
+
+class PassQuality(_Base):
+    """The checker finds the case in order."""
+
+    kind: Literal["pass_quality"] = "pass_quality"
+
+
+class SendBack(_Base):
+    """The checker sends the case back to the filer, with reasons."""
+
+    kind: Literal["send_back"] = "send_back"
+
+
+class Extend(_Base):
+    """An operator gives this case until ``until`` (first instant no longer inside)."""
+
+    kind: Literal["extend"] = "extend"
+    until: Until
+    document: Document = ""
+
+
+class Reopen(_Base):
+    """An operator reopens a completed case for cause, to be corrected before ``until``."""
+
+    kind: Literal["reopen"] = "reopen"
+    until: Until
+    document: Document = ""
+
+
+class Cancel(_Base):
+    """An operator ends a case that should not exist, with the reason."""
+
+    kind: Literal["cancel"] = "cancel"
+
+
+class Lapse(_Base):
+    """The last window that could save the case has closed (a timer's command)."""
+
+    kind: Literal["lapse"] = "lapse"
+
+
+Command = Annotated[
+    Open
+    | Submit
+    | StartReview
+    | Withdraw
+    | Claim
+    | Release
+    | Return
+    | Approve
+    | StartQualityCheck
+    | PassQuality
+    | SendBack
+    | Extend
+    | Reopen
+    | Cancel
+    | Lapse,
+    Field(discriminator="kind"),
+]
+
+ACTION_LABELS: dict[str, str] = {
+    "open": "开放",
+    "submit": "提交",
+    "start_review": "转入审核",
+    "withdraw": "撤回",
+    "claim": "领取",
+    "release": "退领",
+    "return": "退回",
+    "approve": "审核通过",
+    "start_quality_check": "转入质量审查",
+    "pass_quality": "质量审查通过",
+    "send_back": "质量审查退回",
+    "extend": "延期",
+    "reopen": "重新开启",
+    "cancel": "取消",
+    "lapse": "逾期处理",
+}
+
+ROLE_OF: dict[str, Role] = {
+    "open": Role.SYSTEM,
+    "submit": Role.FILER,
+    "start_review": Role.SYSTEM,
+    "withdraw": Role.FILER,
+    "claim": Role.REVIEWER,
+    "release": Role.REVIEWER,
+    "return": Role.REVIEWER,
+    "approve": Role.REVIEWER,
+    "start_quality_check": Role.SYSTEM,
+    "pass_quality": Role.CHECKER,
+    "send_back": Role.CHECKER,
+    "extend": Role.OPERATOR,
+    "reopen": Role.OPERATOR,
+    "cancel": Role.OPERATOR,
+    "lapse": Role.SYSTEM,
+}
+"""The role each command needs; for claims and releases see also `ALSO`."""
+
+ALSO: dict[str, frozenset[Role]] = {
+    "claim": frozenset({Role.CHECKER}),
+    "release": frozenset({Role.CHECKER, Role.OPERATOR}),
+}
+"""Further roles that may give a command."""

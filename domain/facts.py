@@ -1,0 +1,67 @@
+"""What the rules may look at: an institution, its certificates, its choice.
+
+The JSON form of `Facts` is what ``zhibao rules route --facts`` reads.
+"""
+
+import re
+from datetime import date
+from typing import Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from domain.ids import AuthorityId, InstitutionId, JurisdictionCode
+from domain.model import Value
+
+_GROUP = re.compile(r"group-[a-z0-9-]{1,40}")
+
+
+class InstitutionFacts(Value):
+    """``id`` is the account's own; ``region`` the six-digit supervising area, down to county.
+
+    ``review_group`` is ``group-<industry>`` (a bare industry is completed), None if there is none.
+    ``national_centres`` lists the names of the national centres (国家质检中心) it holds or leads.
+    """
+
+    id: InstitutionId
+    region: JurisdictionCode
+    legal_person: bool = True
+    under_samr: bool = False
+    accredited: bool = False
+    review_group: str | None = None
+    other_qualifications: tuple[str, ...] = ()
+    national_centres: tuple[str, ...] = ()
+
+    @field_validator("review_group")
+    @classmethod
+    def _with_prefix(cls, value: str | None) -> str | None:
+        if not value:
+            return None
+        named = value if value.startswith("group-") else f"group-{value}"
+        if not _GROUP.fullmatch(named):
+            raise ValueError("行业评审组写作 group-<行业>，行业用小写英文字母，如 group-railway")
+        return named
+
+
+class CertificateFacts(Value):
+    """One certificate: ``scope`` counts the parameters it covers, ``valid_to`` its last day."""
+
+    number: str = Field(min_length=1, max_length=64)
+    level: Literal["provincial", "national"]
+    issuer: AuthorityId
+    scope: int = Field(ge=0, le=1_000_000_000)
+    valid_to: date
+
+    @model_validator(mode="after")
+    def _issued_at_its_level(self) -> Self:
+        if (self.level == "national") != (self.issuer == "samr"):
+            raise ValueError("国家级证书由 samr 颁发，省级证书由省级部门（amr-…）颁发")
+        return self
+
+
+class Facts(Value):
+    """Everything a reviewer's decision reads. Absent choice and previous reviewer are None."""
+
+    institution: InstitutionFacts
+    certificates: tuple[CertificateFacts, ...] = ()
+    choice: str | None = None
+    previous_reviewer: str | None = None

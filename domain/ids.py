@@ -1,0 +1,48 @@
+"""Identifiers: how cases, authorities, institutions and jurisdictions are named."""
+
+import re
+from typing import Annotated
+
+from pydantic import StringConstraints
+
+NATION = "000000"
+
+AuthorityId = Annotated[
+    str, StringConstraints(pattern=r"^(samr|cnas|caiq|group-[a-z0-9-]{1,40}|amr-\d{6})$")
+]
+InstitutionId = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z][0-9A-Za-z._-]{0,63}$")]
+JurisdictionCode = Annotated[str, StringConstraints(pattern=r"^\d{6}$")]
+CommandId = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,200}$")]
+
+_FILING = re.compile(r"^filing/(\d{4})/([0-9A-Za-z][0-9A-Za-z._-]{0,63})$")
+
+
+def filing_id(year: int, institution: str) -> str:
+    """The id of an annual filing: ``filing/2024/<institution>``; also its workflow's id."""
+    return f"filing/{year}/{institution}"
+
+
+def parse_filing_id(case_id: str) -> tuple[int, str]:
+    """Year and institution of a filing's id. Raises ValueError for any other id."""
+    found = _FILING.match(case_id)
+    if found is None:
+        raise ValueError(f"not a filing id: {case_id!r}")
+    return int(found[1]), found[2]
+
+
+def campaign_id(year: int, jurisdiction: str) -> str:
+    """The id of a year's campaign in a jurisdiction: ``campaign/2024/000000``."""
+    return f"campaign/{year}/{jurisdiction}"
+
+
+def authority_of(jurisdiction: str) -> str:
+    """The market regulator of a jurisdiction: ``amr-350000``; the nation's is ``samr``."""
+    return "samr" if jurisdiction == NATION else f"amr-{jurisdiction}"
+
+
+def region_prefix(jurisdiction: str) -> str:
+    """What the codes of all areas in a jurisdiction begin with; empty for the nation."""
+    for length in (0, 2, 4):
+        if jurisdiction.endswith("0" * (6 - length)):
+            return jurisdiction[:length]
+    return jurisdiction

@@ -1,0 +1,205 @@
+"""The Chinese words of every refusal: a title, what happened, and what to do now."""
+
+from datetime import datetime
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from domain.refusals import Code, Refusal
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+
+
+class Words(NamedTuple):
+    """``title`` names the refusal, ``detail`` what happened, ``remedy`` what the person can do."""
+
+    title: str
+    detail: str
+    remedy: str
+
+
+WORDS: dict[Code, Words] = {
+    Code.NOT_OPEN_YET: Words("尚未开放", "填报将于 {at} 开放。", "请在开放之后提交。"),
+    Code.FILL_CLOSED: Words(
+        "填报已截止",
+        "填报已于 {at} 截止，此后不再接受首次提交。",
+        "确有原因的，请联系主管部门说明情况并申请延期。",
+    ),
+    Code.CORRECT_CLOSED: Words(
+        "修改已截止",
+        "修改和重报已于 {at} 截止。",
+        "确有原因的，请联系主管部门说明情况并申请延期；先延期，再退回或重报。",
+    ),
+    Code.REVIEW_NOT_OPEN: Words("审核尚未开始", "审核将于 {at} 开始。", "请在审核开始之后办理。"),
+    Code.REVIEW_CLOSED: Words(
+        "审核已截止", "审核已于 {at} 截止。", "请由经办人按程序对本件延期，再行办理。"
+    ),
+    Code.QUALITY_CLOSED: Words(
+        "质量审查不在期限内",
+        "质量审查的期限以 {at} 为界。",
+        "请由经办人按程序对本件延期，再行办理。",
+    ),
+    Code.WRONG_STATUS: Words(
+        "当前状态不能这样办理", "本件现为“{status}”，不能{action}。", "请刷新后按当前状态办理。"
+    ),
+    Code.CASE_ENDED: Words(
+        "本件已结束",
+        "本件已为“{status}”，不再接受{action}。",
+        "确需更正的，请经办人说明理由后重新开启或延期。",
+    ),
+    Code.NOT_YOUR_AUTHORITY: Words(
+        "不由您所在的部门办理", "本件现由 {authority} 办理。", "请由该部门的人员办理。"
+    ),
+    Code.NOT_YOUR_CASE: Words(
+        "不是您所在机构的填报", "本件属于机构 {institution}。", "请使用该机构的账号办理。"
+    ),
+    Code.NOT_CLAIMED: Words("尚未领取", "本件还没有人领取。", "请先领取，再办理。"),
+    Code.CLAIMED_BY_OTHER: Words(
+        "已由他人领取", "本件已由 {person} 领取。", "请联系领取人办理，或请其退领后再领取。"
+    ),
+    Code.SAME_PERSON: Words(
+        "须由不同的人办理",
+        "您已作为{role}参与本件，不能再作为{wanted}办理：填报、审核、质量审查须由三个不同的人承担。",
+        "请由其他人员办理。",
+    ),
+    Code.REASON_REQUIRED: Words("须说明理由", "{action}必须说明理由。", "请补充理由后重新提交。"),
+    Code.EXTENSION_NOT_LATER: Words(
+        "延期时间无效", "延期须晚于现在，也须晚于原定截止时间 {at}。", "请填写更晚的时间。"
+    ),
+    Code.NOTHING_TO_SUBMIT: Words(
+        "没有可提交的内容", "尚未保存过填报内容。", "请先保存填报内容，再提交。"
+    ),
+    Code.STALE_REVISION: Words(
+        "提交的不是最新内容",
+        "提交的是第 {revision} 稿，系统中最新为第 {latest} 稿。",
+        "请核对最新一稿后再提交。",
+    ),
+    Code.CONTENT_INCOMPLETE: Words(
+        "内容未填完整或不符合校验", "共有 {count} 处问题。", "请按逐项提示修改后再提交。"
+    ),
+    Code.CHOICE_NOT_AN_ISSUER: Words(
+        "选取的审核部门不对",
+        "选取的“{choice}”没有为本机构颁发有效的资质认定证书，也不是本机构的归口审核部门。",
+        "请在本机构的发证或归口部门中选取一个。",
+    ),
+    Code.CHOICE_NEEDED: Words(
+        "须选取审核部门",
+        "本机构的资质认定证书能力范围相当，按规则不能自动确定审核部门。",
+        "请选取一个上报审核的部门，再提交。",
+    ),
+    Code.NOBODY_APPLIES: Words(
+        "没有适用的审核部门",
+        "按规则，本机构现有的证书和资质没有对应的审核部门。",
+        "请核对机构的证书与资质信息；信息无误的，请联系所在地市场监管部门。",
+    ),
+    Code.UNAUTHENTICATED: Words(
+        "未登录或凭证无效", "请求没有带有效的凭证（{why}）。", "请使用有效的 Bearer 凭证重新请求。"
+    ),
+    Code.FORBIDDEN: Words(
+        "没有权限", "以“{role}”的身份不能办理这一事项。", "请使用有相应权限的身份。"
+    ),
+    Code.NOT_FOUND: Words("没有找到", "没有找到 {what}。", "请核对后重试。"),
+    Code.METHOD_NOT_ALLOWED: Words(
+        "不支持这一操作", "这一地址不支持 {method}。", "支持的操作见接口文档 /docs。"
+    ),
+    Code.INVALID_BODY: Words(
+        "请求内容有误",
+        "请求内容共有 {count} 处错误。",
+        "请按逐项提示修改后重新提交；格式见 /docs。",
+    ),
+    Code.INVALID_PARAMETER: Words(
+        "参数有误", "参数 {name} 有误：{why}。", "请修改后重试；格式见 /docs。"
+    ),
+    Code.TOO_LARGE: Words("内容过大", "内容超过上限 {limit}。", "请缩减或拆分后重试。"),
+    Code.UNSUPPORTED_MEDIA_TYPE: Words("内容类型不支持", "不支持 {given}。", "请使用 {wanted}。"),
+    Code.KEY_REQUIRED: Words(
+        "缺少 Idempotency-Key",
+        "写操作须带 Idempotency-Key 请求头（1 至 200 个可见 ASCII 字符）。",
+        "请为每次操作生成一个新的键；重试时使用同一个键。",
+    ),
+    Code.KEY_REUSED: Words(
+        "Idempotency-Key 已用于另一请求",
+        "同一个键已用于内容不同的请求。",
+        "新的操作请换用新的键；重试请保持内容不变。",
+    ),
+    Code.MATCH_REQUIRED: Words(
+        "缺少 If-Match",
+        "保存填报内容须带 If-Match 请求头，值为所改那一稿的 ETag。",
+        '请先读取最新一稿，再保存；首次保存用 "0"。',
+    ),
+    Code.REVISION_CONFLICT: Words(
+        "内容已被他人更新",
+        "您改的是第 {given} 稿，系统中最新为第 {latest} 稿。",
+        "请读取最新一稿，合并后再保存。您这次的内容没有保存。",
+    ),
+    Code.RULES_NOT_FOUND: Words(
+        "没有相应的规则",
+        "没有 {year} 统计年度、{jurisdiction} 的规则。{known}",
+        "请核对年度和辖区代码。",
+    ),
+    Code.RULES_INVALID: Words(
+        "规则文件未通过核对",
+        "{year} 统计年度、{jurisdiction} 的规则共有 {count} 处问题，例如 {first}",
+        "请用 zhibao rules check 查看全部问题，改正后重试。",
+    ),
+    Code.CAMPAIGN_NOT_FOUND: Words(
+        "统计工作尚未开启",
+        "{year} 统计年度、{jurisdiction} 的统计工作尚未开启。",
+        "请由经办人先开启该年度的统计工作。",
+    ),
+    Code.CAMPAIGN_EXISTS: Words(
+        "统计工作已经开启",
+        "{year} 统计年度、{jurisdiction} 的统计工作已按另一版规则（{sha256}）开启。",
+        "规则的变更须作为修订办理，不能重新开启。",
+    ),
+    Code.UNKNOWN_INSTITUTION: Words(
+        "没有这个机构", "名录中没有机构 {institution}。", "请核对机构编号，或先导入名录。"
+    ),
+    Code.NOT_IN_STATISTICS: Words(
+        "不在统计范围", "按规则，机构 {institution} 不在统计范围。", "请核对机构的证书与资质信息。"
+    ),
+    Code.FILING_EXISTS: Words(
+        "填报已存在", "机构 {institution} 的 {year} 年度填报已存在。", "请直接办理已有的填报。"
+    ),
+    Code.ROSTER_REJECTED: Words(
+        "名录没有导入",
+        "文件共 {rows} 行，其中 {bad} 处错误；没有导入任何机构。",
+        "请按逐行报告修改后重新导入，或选择只导入无误的机构。",
+    ),
+    Code.BUSY: Words(
+        "系统繁忙", "请求过多，暂时不能办理。", "请稍后用同一个 Idempotency-Key 重试。"
+    ),
+    Code.UNAVAILABLE: Words(
+        "暂时不能办理",
+        "{part}暂时没有响应；本次操作是否已经生效，尚不能确定。",
+        "请稍后用同一个 Idempotency-Key 重试，不会重复办理。",
+    ),
+    Code.INTERNAL: Words(
+        "系统内部错误",
+        "处理时发生了意外错误，已记录。",
+        "请稍后重试；仍不成功的，请提供请求编号联系运维。",
+    ),
+}
+
+
+def local_time(instant: datetime) -> str:
+    """An instant as people in China read it: ``2025-03-22 00:00:00``."""
+    return instant.astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def explain(refusal: Refusal) -> Words:
+    """The words for a refusal, its parameters filled in and its rule named."""
+    words = WORDS[refusal.code]
+    params = dict(refusal.params)
+    if refusal.at is not None:
+        params["at"] = local_time(refusal.at)
+    detail = words.detail.format_map(_Blank(params))
+    if refusal.cite is not None:
+        detail += f"依据：{refusal.cite}。"
+    return Words(words.title, detail, words.remedy.format_map(_Blank(params)))
+
+
+class _Blank(dict[str, str]):
+    """A missing parameter shows as a dash: a refusal must reach its reader in any case."""
+
+    def __missing__(self, key: str) -> str:
+        return "—"

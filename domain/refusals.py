@@ -1,0 +1,79 @@
+"""Refusals as data: a stable code, its parameters, the clause behind it, the date concerned."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import Field
+
+from domain.citation import Citation
+from domain.model import Recorded
+
+
+class Code(StrEnum):
+    """Every reason for which something asked of the system can be refused."""
+
+    # the life of a case
+    NOT_OPEN_YET = "not_open_yet"
+    FILL_CLOSED = "fill_closed"
+    CORRECT_CLOSED = "correct_closed"
+    REVIEW_NOT_OPEN = "review_not_open"
+    REVIEW_CLOSED = "review_closed"
+    QUALITY_CLOSED = "quality_closed"
+    WRONG_STATUS = "wrong_status"
+    CASE_ENDED = "case_ended"
+    NOT_YOUR_AUTHORITY = "not_your_authority"
+    NOT_YOUR_CASE = "not_your_case"
+    NOT_CLAIMED = "not_claimed"
+    CLAIMED_BY_OTHER = "claimed_by_other"
+    SAME_PERSON = "same_person"
+    REASON_REQUIRED = "reason_required"
+    EXTENSION_NOT_LATER = "extension_not_later"
+    NOTHING_TO_SUBMIT = "nothing_to_submit"
+    STALE_REVISION = "stale_revision"
+    CONTENT_INCOMPLETE = "content_incomplete"
+    CHOICE_NOT_AN_ISSUER = "choice_not_an_issuer"
+    CHOICE_NEEDED = "choice_needed"
+    NOBODY_APPLIES = "nobody_applies"
+    # the request
+    UNAUTHENTICATED = "unauthenticated"
+    FORBIDDEN = "forbidden"
+    NOT_FOUND = "not_found"
+    METHOD_NOT_ALLOWED = "method_not_allowed"
+    INVALID_BODY = "invalid_body"
+    INVALID_PARAMETER = "invalid_parameter"
+    TOO_LARGE = "too_large"
+    UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
+    KEY_REQUIRED = "key_required"
+    KEY_REUSED = "key_reused"
+    MATCH_REQUIRED = "match_required"
+    REVISION_CONFLICT = "revision_conflict"
+    # campaigns, institutions, rules
+    RULES_NOT_FOUND = "rules_not_found"
+    RULES_INVALID = "rules_invalid"
+    CAMPAIGN_NOT_FOUND = "campaign_not_found"
+    CAMPAIGN_EXISTS = "campaign_exists"
+    UNKNOWN_INSTITUTION = "unknown_institution"
+    NOT_IN_STATISTICS = "not_in_statistics"
+    FILING_EXISTS = "filing_exists"
+    ROSTER_REJECTED = "roster_rejected"
+    # the system itself
+    BUSY = "busy"
+    UNAVAILABLE = "unavailable"
+    INTERNAL = "internal"
+
+
+class Refusal(Recorded):
+    """Why something was refused. ``at`` is the date concerned, ``cite`` the rule behind it."""
+
+    code: Code
+    params: dict[str, str] = Field(default_factory=dict)
+    cite: Citation | None = None
+    at: datetime | None = None
+
+
+class Refused(Exception):
+    """Carries a `Refusal` through layers that answer with a value otherwise."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.code.value)
+        self.refusal = refusal

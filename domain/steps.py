@@ -1,0 +1,144 @@
+"""Accepted steps: events of a case, the journal rows they become, and their hash chain."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from pydantic import Field
+
+from domain.canonical import sha256_of
+from domain.citation import Citation
+from domain.commands import Actor
+from domain.model import Recorded
+from domain.status import Status
+
+GENESIS = "0" * 64
+"""The previous hash of a case's first step."""
+
+
+class EventName(StrEnum):
+    """What has happened to a case."""
+
+    SCHEDULED = "scheduled"
+    OPENED = "opened"
+    SUBMITTED = "submitted"
+    ASSIGNED = "assigned"
+    REVIEW_STARTED = "review_started"
+    WITHDRAWN = "withdrawn"
+    CLAIMED = "claimed"
+    RELEASED = "released"
+    RETURNED = "returned"
+    LEVEL_APPROVED = "level_approved"
+    APPROVED = "approved"
+    QUALITY_CHECK_STARTED = "quality_check_started"
+    QUALITY_PASSED = "quality_passed"
+    SENT_BACK = "sent_back"
+    COMPLETED = "completed"
+    EXTENDED = "extended"
+    REOPENED = "reopened"
+    REOPENING_EXPIRED = "reopening_expired"
+    CANCELLED = "cancelled"
+    LAPSED = "lapsed"
+
+
+OPERATOR_EVENT_LABELS: dict[str, str] = {
+    "campaign_opened": "开启年度统计工作",
+    "filings_started": "为应填报机构建立填报",
+    "stage_entered": "进入阶段",
+    "campaign_ended": "年度统计工作结束",
+    "roster_imported": "导入机构名录",
+}
+"""Events of campaigns and registers, which have no review state machine."""
+
+EVENT_LABELS: dict[EventName, str] = {
+    EventName.SCHEDULED: "列入本年度填报",
+    EventName.OPENED: "开放填报",
+    EventName.SUBMITTED: "提交",
+    EventName.ASSIGNED: "分派审核部门",
+    EventName.REVIEW_STARTED: "转入审核",
+    EventName.WITHDRAWN: "撤回",
+    EventName.CLAIMED: "领取",
+    EventName.RELEASED: "退领",
+    EventName.RETURNED: "审核退回",
+    EventName.LEVEL_APPROVED: "本级审核通过",
+    EventName.APPROVED: "审核通过",
+    EventName.QUALITY_CHECK_STARTED: "转入质量审查",
+    EventName.QUALITY_PASSED: "质量审查通过",
+    EventName.SENT_BACK: "质量审查退回",
+    EventName.COMPLETED: "办结",
+    EventName.EXTENDED: "延期",
+    EventName.REOPENED: "重新开启",
+    EventName.REOPENING_EXPIRED: "逾期未更正，维持原办结",
+    EventName.CANCELLED: "取消",
+    EventName.LAPSED: "逾期未完成",
+}
+
+
+class Position(Recorded):
+    """Where the case stands after an event: what lists and inboxes show.
+
+    ``level`` counts from 1 while in review, else 0; ``due`` is the instant at which the present
+    status runs out, None when it does not.
+    """
+
+    status: Status
+    level: int = 0
+    authority: str = ""
+    claimed_by: str = ""
+    revision: int = 0
+    due: datetime | None = None
+
+
+class Event(Recorded):
+    """One thing that happened, decided by the state machine and not yet recorded."""
+
+    name: EventName
+    actor: Actor
+    position: Position
+    cite: Citation | None = None
+    body: dict[str, Any] = Field(default_factory=dict)
+
+
+class Step(Recorded):
+    """One journal row. ``at`` is when it was decided, ``received_at`` when it reached the API.
+
+    ``event`` is an `EventName`, or one of `OPERATOR_EVENT_LABELS` for a campaign or a register,
+    whose steps have no position.
+    """
+
+    case_id: str
+    sequence: int
+    event: str
+    actor: Actor
+    position: Position | None
+    cite: Citation | None
+    body: dict[str, Any]
+    at: datetime
+    received_at: datetime
+    command_id: str
+    command_sha256: str
+    note_sha256: str
+    previous_hash: str
+    hash: str = ""
+
+
+def event_of(step: Step) -> Event:
+    """The event a case's step records."""
+    assert step.position is not None
+    return Event(
+        name=EventName(step.event),
+        actor=step.actor,
+        position=step.position,
+        cite=step.cite,
+        body=step.body,
+    )
+
+
+def chained(step: Step) -> Step:
+    """The step with its hash filled in."""
+    return step.model_copy(update={"hash": hash_of(step)})
+
+
+def hash_of(step: Step) -> str:
+    """SHA-256 of a step's canonical JSON with its predecessor's hash in it."""
+    return sha256_of(step.model_dump(mode="json", exclude={"hash"}))

@@ -1,0 +1,148 @@
+"""A case's history in words: who did what, when, under which rule and clause."""
+
+from datetime import datetime
+from typing import Any
+
+from domain.commands import ACTION_LABELS, ROLE_LABELS, Role
+from domain.messages import explain, local_time
+from domain.model import Value
+from domain.refusals import Refusal
+from domain.status import STATUS_LABELS
+from domain.steps import EVENT_LABELS, OPERATOR_EVENT_LABELS, Step
+
+
+class RefusedAct(Value):
+    """An act that was refused, as it stands on record."""
+
+    action: str
+    subject: str
+    role: Role
+    scope: str
+    at: datetime
+    refusal: Refusal
+
+
+class Entry(Value):
+    """One line of a timeline. ``sequence`` is None for a refused act, which is no step.
+
+    ``rule`` is the id of the rule that decided, ``document`` and ``clause`` what it rests on.
+    """
+
+    sequence: int | None
+    at: datetime
+    received_at: datetime | None
+    event: str
+    label: str
+    subject: str
+    role: str
+    scope: str
+    status: str
+    status_label: str
+    authority: str
+    level: int
+    rule: str
+    document: str
+    clause: str
+    quote: str
+    assumption: str
+    detail: str
+    note: dict[str, Any] | None
+    hash: str
+
+
+_LABELS = {name.value: label for name, label in EVENT_LABELS.items()} | OPERATOR_EVENT_LABELS
+
+
+def entries(
+    steps: list[Step], refused: list[RefusedAct], notes: dict[str, dict[str, Any]]
+) -> list[Entry]:
+    """The timeline of a case, steps in their order, refused acts among them by time."""
+    # Python's sort is stable, so steps of one instant keep their order
+    return sorted(
+        [*(_step(step, notes) for step in steps), *(_refused(act) for act in refused)],
+        key=lambda entry: entry.at,
+    )
+
+
+def _step(step: Step, notes: dict[str, dict[str, Any]]) -> Entry:
+    position, cite = step.position, step.cite
+    return Entry(
+        sequence=step.sequence,
+        at=step.at,
+        received_at=step.received_at,
+        event=step.event,
+        label=_LABELS.get(step.event, step.event),
+        subject=step.actor.subject,
+        role=ROLE_LABELS[step.actor.role],
+        scope=step.actor.scope,
+        status=position.status if position else "",
+        status_label=STATUS_LABELS[position.status] if position else "",
+        authority=position.authority if position else "",
+        level=position.level if position else 0,
+        rule=str(step.body.get("rule") or ""),
+        document=cite.document if cite else "",
+        clause=cite.clause if cite else "",
+        quote=cite.quote if cite else "",
+        assumption=cite.assumption if cite else "",
+        detail=_detail(step),
+        note=notes.get(step.note_sha256),
+        hash=step.hash,
+    )
+
+
+def _detail(step: Step) -> str:
+    body = step.body
+    match step.event:
+        case "submitted":
+            late = "，补报" if body["late"] else ""
+            choice = f"，选取审核部门 {body['choice']}" if body["choice"] else ""
+            return f"第 {body['revision']} 稿{late}{choice}"
+        case "assigned":
+            chain = " → ".join(level["authority"] for level in body["levels"])
+            others = "；".join(
+                f"{c['rule']}：{c['because']}"
+                for c in body["candidates"]
+                if c["verdict"] == "eliminated"
+            )
+            return f"审核部门 {chain}" + (f"（未采用：{others}）" if others else "")
+        case "extended" | "reopened":
+            document = f"（{body['document']}）" if body["document"] else ""
+            return f"至 {local_time(datetime.fromisoformat(body['until']))}{document}"
+        case "returned" | "level_approved" | "approved":
+            return f"第 {body['level']} 级"
+        case "lapsed" | "reopening_expired":
+            return f"截止时仍为“{STATUS_LABELS[body['from']]}”"
+        case "stage_entered" | "campaign_ended":
+            return str(body["label"])
+        case "roster_imported":
+            return f"{body['rows']} 行，导入 {body['accepted']} 家机构"
+        case "filings_started":
+            return f"名录 {body['considered']} 家，应填报 {body['started']} 家"
+        case _:
+            return ""
+
+
+def _refused(act: RefusedAct) -> Entry:
+    words, cite = explain(act.refusal), act.refusal.cite
+    return Entry(
+        sequence=None,
+        at=act.at,
+        received_at=None,
+        event="refused",
+        label=f"{ACTION_LABELS.get(act.action, act.action)}被拒绝：{words.title}",
+        subject=act.subject,
+        role=ROLE_LABELS[act.role],
+        scope=act.scope,
+        status="",
+        status_label="",
+        authority="",
+        level=0,
+        rule=act.refusal.code,
+        document=cite.document if cite else "",
+        clause=cite.clause if cite else "",
+        quote=cite.quote if cite else "",
+        assumption=cite.assumption if cite else "",
+        detail=words.detail,
+        note=None,
+        hash="",
+    )

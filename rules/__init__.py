@@ -1,0 +1,1 @@
+"""Rules: what the notices say, as data, and the engine that reads it."""

@@ -1,0 +1,167 @@
+"""A resolved rule set made ready to answer: reviewer, obligation, parts, plan, stages.
+
+Built from the stored document alone, so a decision can be computed again years later with no
+rule file at hand. Compile once and keep: an instance is immutable and safe to share.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from domain.citation import Citation
+from domain.decision import Obligation, ReviewerDecision, RuleSetRef
+from domain.facts import Facts
+from domain.plan import FilingPlan, Window
+from rules.catalogue import cached_catalogue
+from rules.conditions import Condition, Known, names_of
+from rules.document import RuleDocument, reference
+from rules.findings import RulesInvalid
+from rules.forms import Form
+from rules.reviewers import Precedence
+from rules.schema import Span
+from rules.windows import window
+
+SHIPPED = Path(__file__).resolve().parent
+"""The folder of the rule files that come with the project."""
+
+
+class NotPublishable(ValueError):
+    """A base without windows of its own was asked for a plan; the text says why, in Chinese."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a filing: the form to fill in, by id."""
+
+    id: str
+    form: str
+    label: str
+    cite: Citation
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A stage of the campaign, as the notice orders the work of the authorities."""
+
+    id: str
+    label: str
+    window: Window
+    cite: Citation
+
+
+@dataclass(frozen=True, slots=True)
+class SanctionOption:
+    """One measure an official may choose; nothing follows by itself."""
+
+    id: str
+    label: str
+    cite: Citation
+
+
+class CompiledRules:
+    """The answers of one rule set.
+
+    Raises pydantic's ValidationError for what is no document, ConditionInvalid for a condition
+    that does not compile.
+    """
+
+    def __init__(self, document: dict[str, Any]) -> None:
+        self.document = RuleDocument.model_validate(document)
+        self.ref: RuleSetRef = reference(document)
+        filing = self.document.filing
+        cite = self.document.citation
+        self._precedence = Precedence(self.document, self.ref, self.authority_name)
+        self._obligations = [
+            (
+                Condition(rule.when, "departments"),
+                Obligation(outcome=rule.outcome, rule=rule.id, cite=cite(rule.cite)),
+            )
+            for rule in filing.obligation
+        ]
+        self._parts = [
+            (
+                Condition(rule.required_when, "departments"),
+                Part(rule.id, rule.form, rule.label, cite(rule.cite)),
+            )
+            for rule in filing.parts
+        ]
+        self._names = names_of(
+            *(when for when, _ in self._obligations), *(w for w, _ in self._parts)
+        )
+        self._form_of = {rule.id: rule.form for rule in filing.parts}
+        self.stages: list[Stage] = [
+            Stage(stage.id, stage.label, self._window(stage), cite(stage.cite))
+            for stage in filing.stages
+        ]
+        self.sanctions: list[SanctionOption] = [
+            SanctionOption(one.id, one.label, cite(one.cite)) for one in filing.sanctions
+        ]
+
+    def route(self, facts: Facts) -> ReviewerDecision:
+        """Who reviews, through which levels, and why not the others."""
+        return self._precedence.decide(facts)
+
+    def obligation(self, facts: Facts) -> Obligation:
+        """Whether the institution must file, may file, or is outside the statistics."""
+        ready = self._known(facts)
+        for when, obligation in self._obligations:
+            if when.holds(ready):
+                return obligation
+        return Obligation(outcome="none", rule=None, cite=None)
+
+    def parts(self, facts: Facts) -> list[Part]:
+        """The parts this institution has to file, in the rules' order."""
+        ready = self._known(facts)
+        return [part for when, part in self._parts if when.holds(ready)]
+
+    def form(self, part: str) -> Form:
+        """The form of a part, as pinned with the set. Raises KeyError for an unknown part."""
+        return self.document.forms[self._form_of[part]]
+
+    def plan(self, facts: Facts) -> FilingPlan:
+        """What this institution's filing runs on. Raises NotPublishable for a mere base."""
+        windows, completion = self.windows, self.document.filing.completion
+        if completion is None or not {"fill", "correct", "review"} <= windows.keys():
+            reason = self.document.not_publishable or "缺少填报、修改、审核窗口或完成条件"
+            raise NotPublishable(f"规则集 {self.ref.id} 不能用来开展统计：{reason}")
+        check = self.document.filing.quality_check
+        return FilingPlan(
+            year=self.document.year,
+            jurisdiction=self.document.jurisdiction,
+            ruleset=self.ref,
+            obligation=self.obligation(facts),
+            parts=tuple(part.id for part in self.parts(facts)),
+            fill=windows["fill"],
+            supplement=windows.get("supplement"),
+            correct=windows["correct"],
+            review=windows["review"],
+            quality=windows.get("quality"),
+            lapse_unapproved=completion.require == "approved_inside_window",
+            completion_cite=self.document.citation(completion.cite),
+            checker=check.by if check is not None else None,
+            checker_cite=self.document.citation(check.cite) if check is not None else None,
+        )
+
+    @cached_property
+    def windows(self) -> dict[str, Window]:
+        """The windows the rules state, by name: fill, supplement, correct, review, quality."""
+        windows = self.document.filing.windows
+        spans = ((name, getattr(windows, name)) for name in type(windows).model_fields)
+        return {name: self._window(span) for name, span in spans if span is not None}
+
+    def authority_name(self, authority: str) -> str:
+        """The authority's Chinese name: the document's own, else the shipped catalogue's."""
+        name = self.document.names.get(authority)
+        if name is not None:
+            return name
+        try:
+            return cached_catalogue(SHIPPED).authority_name(authority)
+        except RulesInvalid:
+            return authority
+
+    def _known(self, facts: Facts) -> Known:
+        return Known("departments", self._names, self._precedence.facts(facts))
+
+    def _window(self, span: Span) -> Window:
+        return window(span, self.document.citation(span.cite))

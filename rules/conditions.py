@@ -1,0 +1,266 @@
+"""Conditions of the rules: CEL, type-checked against the declared facts when compiled.
+
+An unknown name is an error when the file is checked, not when a case meets it. CEL returns what
+goes wrong at run time (an index out of range) as a value; here it becomes `ConditionFailed`.
+"""
+
+import difflib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal
+
+from cel_expr_python import cel
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+
+Kind = Literal["text", "number", "yes-no", "texts", "certificate", "certificates", "institution"]
+Scope = Literal["facts", "departments", "chain"]
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A name conditions may use. ``since`` is the first scope that knows it."""
+
+    name: str
+    kind: Kind
+    about: str
+    since: Scope = "facts"
+
+
+CERTIFICATE: tuple[Fact, ...] = (
+    Fact("number", "text", "证书编号"),
+    Fact("level", "text", "provincial（省级）或 national（国家级）"),
+    Fact("issuer", "text", "发证部门的 id，如 amr-350000、samr"),
+    Fact("scope", "number", "能力范围覆盖的参数个数"),
+    Fact("valid", "yes-no", "在规则的截止日（certificates.as_of）仍有效"),
+)
+INSTITUTION: tuple[Fact, ...] = (
+    Fact("id", "text", "机构账号"),
+    Fact("region", "text", "监管所在地的六位代码"),
+    Fact("legal_person", "yes-no", "是否法人"),
+    Fact("under_samr", "yes-no", "是否市场监管总局直属"),
+    Fact("accredited", "yes-no", "是否取得认可证书"),
+    Fact("other_qualifications", "texts", "其他专业领域法定资格、资质"),
+    Fact("national_centres", "texts", "拥有（或牵头）的国家质检中心的名称"),
+)
+FACTS: tuple[Fact, ...] = (
+    Fact("institution", "institution", "机构"),
+    Fact("certs", "certificates", "全部证书，无论是否有效"),
+    Fact("review_group", "text", "归口的行业评审组 group-…，没有时为空"),
+    Fact("choice", "text", "机构选取的审核部门，没有选取时为空"),
+    Fact("previous_reviewer", "text", "上一年度的审核部门，没有时为空"),
+    Fact("local", "text", "监管所在地的市场监管部门 amr-…"),
+    Fact("county", "text", "所在县（市、区）的市场监管部门，没有这一级时为空"),
+    Fact("city", "text", "所在设区市的市场监管部门，没有这一级时为空"),
+    Fact("province", "text", "所在省的市场监管部门"),
+    Fact("has_certificate", "yes-no", "有至少一张计入的（截止日有效的）证书"),
+    Fact("has_provincial", "yes-no", "有计入的省级证书"),
+    Fact("has_national", "yes-no", "有计入的国家级证书"),
+    Fact("provincial_scope", "number", "计入的省级证书中最大的能力范围，没有时为 0"),
+    Fact("national_scope", "number", "计入的国家级证书中最大的能力范围，没有时为 0"),
+    Fact("issuers", "texts", "计入的证书的发证部门，不重复，按 id 排序"),
+    Fact("widest", "certificate", "能力范围最大的证书；没有证书或并列时各字段为空"),
+    Fact("tied", "yes-no", "两个以上发证部门的能力范围并列最大"),
+    Fact("national_department", "text", "国家级证书由谁审核，没有国家级证书时为空", "departments"),
+    Fact("departments", "texts", "可能的审核部门：每个发证部门对应一个", "departments"),
+    Fact("chosen", "text", "选取所指的审核部门；不是发证部门时为空", "departments"),
+    Fact("widest_department", "text", "能力范围最大的证书由谁审核；并列时为空", "departments"),
+    Fact("reviewer", "text", "确定的审核部门", "chain"),
+)
+
+_LITERAL = re.compile(r"'([a-z0-9-]+)'")
+_WORD = re.compile(r"[A-Za-z_]\w*")
+_SCOPES: tuple[Scope, ...] = ("facts", "departments", "chain")
+_KIND_NAMES = {"BOOL": "真假", "STRING": "文本", "INT": "整数", "LIST": "列表"}
+_FIELD = descriptor_pb2.FieldDescriptorProto
+_FIELD_TYPES: Mapping[Kind, tuple[Any, Any]] = {
+    "text": (_FIELD.TYPE_STRING, _FIELD.LABEL_OPTIONAL),
+    "number": (_FIELD.TYPE_INT64, _FIELD.LABEL_OPTIONAL),
+    "yes-no": (_FIELD.TYPE_BOOL, _FIELD.LABEL_OPTIONAL),
+    "texts": (_FIELD.TYPE_STRING, _FIELD.LABEL_REPEATED),
+}
+
+
+def _declare() -> tuple[descriptor_pool.DescriptorPool, dict[str, Any]]:
+    """Message types for structured facts: CEL then knows their fields and refuses others."""
+    file = descriptor_pb2.FileDescriptorProto(name="facts.proto", package="f", syntax="proto3")
+    for name, fields in (("Certificate", CERTIFICATE), ("Institution", INSTITUTION)):
+        message = file.message_type.add(name=name)
+        for number, fact in enumerate(fields, 1):
+            kind, label = _FIELD_TYPES[fact.kind]
+            message.field.add(name=fact.name, number=number, type=kind, label=label)
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    return pool, message_factory.GetMessageClassesForFiles(["facts.proto"], pool)
+
+
+_POOL, _MESSAGES = _declare()
+certificate_fact: Any = _MESSAGES["f.Certificate"]
+institution_fact: Any = _MESSAGES["f.Institution"]
+
+
+class ConditionInvalid(ValueError):
+    """A condition that does not compile; the text is a Chinese sentence. ``code`` names why."""
+
+    def __init__(self, code: str, message: str) -> None:
+        self.code = code
+        super().__init__(message)
+
+
+class ConditionFailed(ValueError):
+    """A condition that compiled but could not be computed for these facts."""
+
+    def __init__(self, source: str, problem: str) -> None:
+        self.source = source
+        super().__init__(f"条件 {source} 对这些事实算不出结果：{problem}")
+
+
+class Known:
+    """Facts of one scope, ready for any number of conditions. Only those ``named`` reach CEL.
+
+    CEL's own form of them is made when a condition first needs it; many decisions never do.
+    """
+
+    __slots__ = ("_activation", "_named", "_scope", "facts")
+
+    def __init__(self, scope: Scope, named: frozenset[str], facts: Mapping[str, Any]) -> None:
+        self.facts = facts
+        self._scope = scope
+        self._named = named
+        self._activation: Any = None
+
+    def evaluate(self, compiled: Any) -> Any:
+        """The result of a compiled expression, CEL's own value."""
+        if self._activation is None:
+            facts = self.facts
+            data = {name: facts[name] for name in self._named}
+            self._activation = _environment(self._scope).Activation(data)
+        return compiled.eval(self._activation)
+
+
+class Condition:
+    """A compiled yes-no condition. ``names`` are the facts it reads."""
+
+    __slots__ = ("_compiled", "_fact", "always", "names", "source")
+
+    def __init__(self, source: str, scope: Scope) -> None:
+        self.source = source
+        self.always = source.strip() == "true"
+        self._compiled = _compile(source, scope, cel.Type.BOOL)
+        self._fact = _plain_fact(source, scope)
+        self.names = _names(source, scope)
+
+    def holds(self, known: Known) -> bool:
+        """Whether it holds. Raises ConditionFailed."""
+        if self.always:
+            return True
+        if self._fact is not None:
+            return bool(known.facts[self._fact])
+        value = known.evaluate(self._compiled).value()
+        if value is True or value is False:
+            return value
+        raise ConditionFailed(self.source, str(value))
+
+
+class TextExpression:
+    """A compiled expression that yields text, an authority's id or ""; ``names`` as above."""
+
+    __slots__ = ("_compiled", "_fact", "_literal", "names", "source")
+
+    def __init__(self, source: str, scope: Scope) -> None:
+        self.source = source
+        self._compiled = _compile(source, scope, cel.Type.STRING)
+        self._fact = _plain_fact(source, scope)
+        literal = _LITERAL.fullmatch(source.strip())
+        self._literal = literal[1] if literal is not None else None
+        self.names = _names(source, scope)
+
+    def text(self, known: Known) -> str:
+        """Its value. Raises ConditionFailed."""
+        if self._literal is not None:
+            return self._literal
+        if self._fact is not None:
+            return str(known.facts[self._fact])
+        result = known.evaluate(self._compiled)
+        value = result.value()
+        if result.type() == cel.Type.ERROR:
+            raise ConditionFailed(self.source, str(value))
+        return str(value)
+
+
+def names_of(*expressions: Condition | TextExpression | None) -> frozenset[str]:
+    """All facts that any of the expressions reads."""
+    found = (one.names for one in expressions if one is not None)
+    return frozenset(name for names in found for name in names)
+
+
+def _plain_fact(source: str, scope: Scope) -> str | None:
+    """The fact's name where the whole expression is one fact: no need to ask CEL then."""
+    name = source.strip()
+    return name if any(fact.name == name for fact in known_facts(scope)) else None
+
+
+def _names(source: str, scope: Scope) -> frozenset[str]:
+    words = set(_WORD.findall(source))
+    return frozenset(fact.name for fact in known_facts(scope) if fact.name in words)
+
+
+def _compile(source: str, scope: Scope, wanted: Any) -> Any:
+    try:
+        compiled = _environment(scope).compile(source)
+    except RuntimeError as error:
+        raise _explained(str(error), scope) from None
+    got = compiled.return_type()
+    if got != wanted:
+        have = _KIND_NAMES.get(got.name(), got.name())
+        need = _KIND_NAMES[wanted.name()]
+        raise ConditionInvalid(
+            "condition_type", f"这里要得出{need}，表达式 {source} 得出的是{have}"
+        )
+    return compiled
+
+
+@lru_cache(maxsize=len(_SCOPES))
+def _environment(scope: Scope) -> Any:
+    types = {
+        "text": cel.Type.STRING,
+        "number": cel.Type.INT,
+        "yes-no": cel.Type.BOOL,
+        "texts": cel.Type.List(cel.Type.STRING),
+        "certificate": cel.Type("f.Certificate"),
+        "certificates": cel.Type.List(cel.Type("f.Certificate")),
+        "institution": cel.Type("f.Institution"),
+    }
+    variables = {fact.name: types[fact.kind] for fact in known_facts(scope)}
+    return cel.NewEnv(descriptor_pool=_POOL, variables=variables)
+
+
+def known_facts(scope: Scope) -> list[Fact]:
+    """The facts a condition of ``scope`` may name."""
+    return [fact for fact in FACTS if _SCOPES.index(fact.since) <= _SCOPES.index(scope)]
+
+
+def _explained(problem: str, scope: Scope) -> ConditionInvalid:
+    names = [fact.name for fact in known_facts(scope)]
+    undeclared = re.search(r":(\d+): undeclared reference to '([^']*)'", problem)
+    if undeclared:
+        return _unknown_name("事实", undeclared[2], names, int(undeclared[1]))
+    field = re.search(r":(\d+): undefined field '([^']*)' not found in struct 'f\.(\w+)'", problem)
+    if field:
+        fields = CERTIFICATE if field[3] == "Certificate" else INSTITUTION
+        return _unknown_name("字段", field[2], [fact.name for fact in fields], int(field[1]))
+    first = problem.splitlines()[0].split("<input>:")[-1].removesuffix(" [INVALID_ARGUMENT]")
+    if "no matching overload" in problem:
+        return ConditionInvalid("condition_type", f"两边的类型对不上（{first}）")
+    return ConditionInvalid("condition_syntax", f"条件写法有误（{first}）")
+
+
+def _unknown_name(what: str, name: str, names: list[str], column: int) -> ConditionInvalid:
+    if any(fact.name == name for fact in FACTS):
+        message = f"条件第 {column} 列的{what} {name} 在这里还不能用：它要在后面的步骤才确定"
+        return ConditionInvalid("unknown_fact", message)
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f"是不是想写 {near[0]}？" if near else f"可以用的有：{'、'.join(names)}"
+    message = f"条件第 {column} 列的{what} {name} 没有声明；{hint}"
+    return ConditionInvalid("unknown_fact", message)

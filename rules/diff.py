@@ -1,0 +1,184 @@
+"""What changed between two rule sets, in words. Pure."""
+
+import difflib
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+from domain.model import Value
+
+_LABELS = {
+    "id": "规则集",
+    "year": "统计年度",
+    "jurisdiction": "辖区",
+    "title": "名称",
+    "revision": "修订号",
+    "timezone": "时区",
+    "not_publishable": "不能用来开展统计的理由",
+    "sources": "来源",
+    "document": "文号",
+    "restates": "转述的文件",
+    "note": "说明",
+    "filing": "",
+    "certificates": "证书",
+    "as_of": "截止日",
+    "scope": "能力范围的算法",
+    "scope_cite": "能力范围算法的出处",
+    "obligation": "填报义务",
+    "outcome": "结论",
+    "parts": "填报内容",
+    "form": "表单",
+    "required_when": "需要填报的条件",
+    "windows": "窗口",
+    "fill": "填报",
+    "supplement": "补报",
+    "correct": "修改",
+    "review": "审核",
+    "quality": "质量审查",
+    "from": "第一天",
+    "to": "最后一天",
+    "completion": "完成条件",
+    "require": "要求",
+    "stages": "阶段",
+    "overlaps": "可重叠的阶段",
+    "national_department": "国家级证书的审核部门",
+    "reviewers": "审核规则",
+    "review_chain": "审核层级",
+    "quality_check": "质量审查",
+    "by": "由谁",
+    "sanctions": "处理措施",
+    "label": "名称",
+    "when": "条件",
+    "why_not": "不适用的说明",
+    "must": "必须满足",
+    "otherwise": "否则拒绝",
+    "otherwise_because": "拒绝的说明",
+    "assign": "由谁审核",
+    "refuse": "拒绝",
+    "authority": "部门",
+    "cite": "出处",
+    "source": "来源",
+    "clause": "条款",
+    "quote": "原文",
+    "assume": "推定",
+    "tree": "辖区的上下级",
+    "names": "部门名称",
+}
+
+
+class Change(Value):
+    """One difference. ``path`` names items by id; ``text`` says it in a Chinese sentence."""
+
+    path: str
+    kind: Literal["added", "removed", "changed", "moved"]
+    before: Any = None
+    after: Any = None
+    text: str
+
+
+def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
+    """The differences from document ``old`` to document ``new``, in the documents' order.
+
+    Names only one of them needs (of its own province's authorities) are no difference.
+    """
+    names = old["names"].keys() & new["names"].keys()
+    found = _mapping(old, new, (), ())
+    return [one for one in found if not one.path.startswith("names.") or one.path[6:] in names]
+
+
+def _mapping(
+    old: Mapping[str, Any], new: Mapping[str, Any], path: tuple[str, ...], words: tuple[str, ...]
+) -> Iterator[Change]:
+    for key in dict.fromkeys((*old, *new)):
+        label = _LABELS.get(key, key)
+        yield from _value(
+            old.get(key), new.get(key), (*path, key), (*words, label) if label else words
+        )
+
+
+def _value(old: Any, new: Any, path: tuple[str, ...], words: tuple[str, ...]) -> Iterator[Change]:
+    if old == new:
+        return
+    if isinstance(old, Mapping) and isinstance(new, Mapping) and "assume" not in old:
+        yield from _mapping(old, new, path, words)
+    elif _items(old) is not None and _items(new) is not None and (old or new):
+        yield from _lists(_items(old) or {}, _items(new) or {}, path, words)
+    else:
+        yield _change(old, new, path, words)
+
+
+def _lists(
+    old: dict[str, Any], new: dict[str, Any], path: tuple[str, ...], words: tuple[str, ...]
+) -> Iterator[Change]:
+    for name in dict.fromkeys((*old, *new)):
+        before, after = old.get(name), new.get(name)
+        item = (*path[:-1], f"{path[-1]}[{name}]")
+        label = (after or before or {}).get("label") or name
+        named = (*words, f"“{label}”（{name}）")
+        if before is None or after is None:
+            yield _change(before, after, item, named)
+        else:
+            yield from _mapping(before, after, item, named)
+    kept_old = [name for name in old if name in new]
+    kept_new = [name for name in new if name in old]
+    matcher = difflib.SequenceMatcher(a=kept_old, b=kept_new, autojunk=False)
+    blocks = matcher.get_matching_blocks()
+    blocks = matcher.get_matching_blocks()
+    stay = {name for block in blocks for name in kept_old[block.a : block.a + block.size]}
+    for name in kept_new:
+        if name not in stay:
+            before, after = kept_old.index(name) + 1, kept_new.index(name) + 1
+            where = f"{_sentence(words)}{name} 的次序变了"
+            text = f"{where}：两边都有的几项中，由第 {before} 改为第 {after}"
+            yield Change(
+                path=".".join((*path[:-1], f"{path[-1]}[{name}]")),
+                kind="moved",
+                before=before,
+                after=after,
+                text=text,
+            )
+
+
+def _change(old: Any, new: Any, path: tuple[str, ...], words: tuple[str, ...]) -> Change:
+    where = _sentence(words)
+    kind: Literal["added", "removed", "changed"]
+    if old is None:
+        kind, text = "added", f"{where}新增 {_shown(new)}"
+    elif new is None:
+        kind, text = "removed", f"{where}取消，原为 {_shown(old)}"
+    else:
+        kind, text = "changed", f"{where}由 {_shown(old)} 改为 {_shown(new)}"
+    return Change(path=".".join(path), kind=kind, before=old, after=new, text=text)
+
+
+def _items(value: Any) -> dict[str, Any] | None:
+    """A list of items with ids, by id; None for anything else."""
+    if not isinstance(value, list) or not all(
+        isinstance(item, Mapping) and "id" in item for item in value
+    ):
+        return None
+    return {item["id"]: item for item in value}
+
+
+def _sentence(words: tuple[str, ...]) -> str:
+    return " · ".join(words) + "：" if words else ""
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, Mapping):
+        if "assume" in value:
+            return _cited(value)
+        if "from" in value and "to" in value:
+            return f"{value['from']} 至 {value['to']}"
+        for key in ("assign", "refuse", "outcome", "authority", "form", "label", "document"):
+            if value.get(key):
+                return f"{_LABELS[key]} {value[key]}"
+        inner = (f"{_LABELS.get(key, key)} {_shown(part)}" for key, part in value.items() if part)
+        return "；".join(inner)
+    if isinstance(value, list):
+        return "、".join(_shown(item) for item in value) or "（空）"
+    return str(value) if value != "" else "（空）"
+
+
+def _cited(cite: Mapping[str, Any]) -> str:
+    place = f"{cite['source']} {cite['clause']}“{cite['quote']}”" if cite["source"] else ""
+    return f"{place}（推定：{cite['assume']}）" if cite["assume"] else place

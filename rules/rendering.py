@@ -1,0 +1,53 @@
+"""Decisions and resolved sets, written out for people and for programs. Pure."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from domain.decision import ReviewerDecision
+from rules.compiled import CompiledRules
+
+
+def decision_json(rules: CompiledRules, decision: ReviewerDecision) -> dict[str, Any]:
+    """The decision as `zhibao rules route --json` prints it."""
+    check = rules.document.filing.quality_check
+    return {
+        "reviewer": decision.reviewer,
+        "reviewer_name": rules.authority_name(decision.reviewer) if decision.reviewer else None,
+        "rule": decision.rule,
+        "because": decision.because,
+        "refusal": decision.refusal,
+        "chain": list(decision.chain),
+        "levels": [
+            {**level.model_dump(), "authority_name": rules.authority_name(level.authority)}
+            for level in decision.levels
+        ],
+        "cite": decision.cite.model_dump() if decision.cite is not None else None,
+        "quality_check": {
+            "by": check.by,
+            "cite": rules.document.citation(check.cite).model_dump(),
+        }
+        if check is not None
+        else None,
+        "ruleset": decision.ruleset.model_dump(),
+        "candidates": [candidate.model_dump() for candidate in decision.candidates],
+        "inputs_sha256": decision.inputs_sha256,
+    }
+
+
+def decision_lines(rules: CompiledRules, decision: ReviewerDecision) -> Iterator[str]:
+    """The decision as people read it."""
+    if decision.reviewer is not None:
+        yield f"审核部门：{rules.authority_name(decision.reviewer)}（{decision.reviewer}）"
+        for number, level in enumerate(decision.levels, 1):
+            name = rules.authority_name(level.authority)
+            yield f"  第 {number} 级 {level.label}：{name}（{level.authority}）"
+    else:
+        yield f"没有审核部门（{decision.refusal}）"
+    yield f"理由：{decision.because}"
+    yield f"依据：{decision.cite if decision.cite is not None else '（没有）'}"
+    ref = decision.ruleset
+    yield f"规则集：{ref.id} 第 {ref.revision} 版 {ref.sha256}"
+    verdicts = {"chosen": "采用", "eliminated": "不采用", "not_reached": "未轮到"}
+    yield "各条规则："
+    for one in decision.candidates:
+        yield f"  [{verdicts[one.verdict]}] {one.rule}：{one.because}"

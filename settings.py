@@ -1,0 +1,101 @@
+"""One frozen settings object, read from the environment once, at the edge."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+from rules.library import SHIPPED
+
+
+class SettingMissing(Exception):
+    """A setting that a command cannot do without is absent; the text says which and how."""
+
+
+class Settings(BaseModel):
+    """What every part needs to know of where it runs.
+
+    ``database_url`` is SQLAlchemy's form with psycopg; ``token_key`` signs and checks tokens.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    database_url: SecretStr
+    temporal_address: str
+    temporal_namespace: str = "zhibao"
+    token_key: SecretStr = Field(min_length=32)
+    rules: Path = SHIPPED
+    host: str = "127.0.0.1"
+    port: int = 8600
+    log_format: str = "text"
+
+
+ENVIRONMENT = {
+    "database_url": "DATABASE_URL",
+    "temporal_address": "TEMPORAL_ADDRESS",
+    "temporal_namespace": "TEMPORAL_NAMESPACE",
+    "token_key": "ZHIBAO_TOKEN_KEY",
+    "rules": "ZHIBAO_RULES",
+    "host": "ZHIBAO_HOST",
+    "port": "ZHIBAO_PORT",
+    "log_format": "ZHIBAO_LOG_FORMAT",
+}
+
+
+def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
+    """The settings of this process. Raises SettingMissing with a sentence for the operator."""
+    given = {
+        field: environment[name] for field, name in ENVIRONMENT.items() if environment.get(name)
+    }
+    missing = [
+        ENVIRONMENT[field]
+        for field in ("database_url", "temporal_address", "token_key")
+        if field not in given
+    ]
+    if missing:
+        raise SettingMissing(
+            f"缺少环境变量 {'、'.join(missing)}。单机运行请用 zhibao up；"
+            "针对正在运行的单机系统，请用 --data 指明其数据目录。"
+        )
+    if len(given["token_key"]) < 32:
+        raise SettingMissing("ZHIBAO_TOKEN_KEY 至少 32 个字符。")
+    try:
+        return Settings.model_validate(given)
+    except ValidationError as failure:
+        names = "、".join(ENVIRONMENT[str(error["loc"][0])] for error in failure.errors())
+        raise SettingMissing(f"环境变量 {names} 的值不对。") from None
+
+
+RUNTIME = "runtime.json"
+"""Where a system on a data folder leaves word of how to reach it."""
+
+
+def environment_of(data: Path) -> dict[str, str]:
+    """The environment that a command needs to reach the system on a data folder, {} if unknown."""
+    try:
+        found = json.loads((data / RUNTIME).read_text())["environment"]
+        return {str(name): str(value) for name, value in found.items()}
+    except (OSError, ValueError, KeyError, AttributeError):
+        return {}
+
+
+def of_system(data: Path) -> Settings:
+    """The settings from the environment, completed from a data folder. Raises SettingMissing."""
+    return from_environment({**environment_of(data), **os.environ})
+
+
+def as_environment(settings: Settings) -> dict[str, str]:
+    """The settings as the environment of a child process."""
+    values = {
+        "database_url": settings.database_url.get_secret_value(),
+        "token_key": settings.token_key.get_secret_value(),
+        "temporal_address": settings.temporal_address,
+        "temporal_namespace": settings.temporal_namespace,
+        "rules": str(settings.rules),
+        "host": settings.host,
+        "port": str(settings.port),
+        "log_format": settings.log_format,
+    }
+    return {ENVIRONMENT[field]: value for field, value in values.items()}

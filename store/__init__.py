@@ -1,0 +1,1 @@
+"""PostgreSQL: tables, queries by noun, the journal and its group-committing writer."""

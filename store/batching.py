@@ -1,0 +1,77 @@
+"""Gathers concurrent requests into batches: one statement and one commit for many callers."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+Request = TypeVar("Request")
+Answer = TypeVar("Answer")
+
+
+class Batcher(Generic[Request, Answer]):
+    """Calls ``work`` with everything that came in while the previous batch was under way.
+
+    Each caller of `ask` waits for its own answer. When ``work`` fails for a batch of several, each
+    request is tried again alone, so that a bad one fails only its own caller.
+    """
+
+    def __init__(
+        self,
+        work: Callable[[Sequence[Request]], Awaitable[Sequence[Answer]]],
+        *,
+        largest: int = 200,
+        pause: float = 0.01,
+    ) -> None:
+        self._work = work
+        self._largest = largest
+        self._pause = pause
+        self._waiting: list[tuple[Request, asyncio.Future[Answer]]] = []
+        self._flusher: asyncio.Task[None] | None = None
+
+    async def ask(self, request: Request) -> Answer:
+        """The answer to one request; raises what ``work`` raises for it."""
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._waiting.append((request, future))
+        if self._flusher is None:
+            self._flusher = asyncio.create_task(self._flush())
+        return await future
+
+    async def _flush(self) -> None:
+        try:
+            while self._waiting:
+                # lets more callers join: what a batch costs hardly depends on its size
+                await asyncio.sleep(self._pause)
+                # whoever has given up meanwhile has asked again, or does not care
+                self._waiting = [one for one in self._waiting if not one[1].done()]
+                batch = self._waiting[: self._largest]
+                del self._waiting[: self._largest]
+                await self._answer(batch)
+        finally:
+            self._flusher = None
+
+    async def _answer(self, batch: list[tuple[Request, asyncio.Future[Answer]]]) -> None:
+        try:
+            answers = await self._work([request for request, _ in batch])
+        except Exception as failure:
+            if len(batch) == 1:
+                _settle(batch[0][1], failure)
+                return
+            for one in batch:
+                await self._answer([one])
+            return
+        except BaseException:
+            for _, future in batch:
+                future.cancel()
+            raise
+        for (_, future), answer in zip(batch, answers, strict=True):
+            _settle(future, answer)
+
+
+def _settle(future: asyncio.Future[Answer], answer: Answer | Exception) -> None:
+    # the caller may have been cancelled meanwhile; its work is done all the same
+    if future.done():
+        return
+    if isinstance(answer, Exception):
+        future.set_exception(answer)
+    else:
+        future.set_result(answer)

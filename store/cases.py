@@ -1,0 +1,138 @@
+"""The cases' read model: single cases, inboxes, lists and counts."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, func, or_, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.model import Value
+from domain.plan import FilingPlan
+from domain.status import Status
+from store.tables import assignments, cases, institutions
+
+
+class Case(Value):
+    """A case as lists show it. ``due`` is when the present status runs out."""
+
+    case_id: str
+    kind: str
+    year: int
+    institution_id: str
+    institution_name: str
+    region: str
+    jurisdiction: str
+    campaign: str
+    rule_set: str
+    plan: FilingPlan
+    status: Status
+    level: int
+    authority: str
+    claimed_by: str
+    revision: int
+    due: datetime | None
+    sequence: int
+    head: str
+    opened_at: datetime
+    updated_at: datetime
+
+
+_COLUMNS = (
+    *cases.c,
+    institutions.c.name.label("institution_name"),
+    institutions.c.region,
+)
+
+
+def _cases() -> Select[Any]:
+    return select(*_COLUMNS).join(institutions, institutions.c.id == cases.c.institution_id)
+
+
+async def by_id(connection: AsyncConnection, case_id: str) -> Case | None:
+    """One case, None if there is none with this id."""
+    row = (await connection.execute(_cases().where(cases.c.case_id == case_id))).mappings().first()
+    return Case(**row) if row else None
+
+
+async def inbox(
+    connection: AsyncConnection,
+    authority: str,
+    status: Status,
+    *,
+    claimed_by: str | None = None,
+    after: tuple[datetime | None, str] | None = None,
+    size: int = 50,
+) -> list[Case]:
+    """The cases an authority has to act on, the most pressing first (no due date: last).
+
+    ``claimed_by``: None for all, ``""`` for those nobody has claimed, else one person's.
+    ``after`` is the (due, case_id) of the last case of the page before.
+    """
+    far = func.coalesce(cases.c.due, _NEVER)
+    query = _cases().where(cases.c.authority == authority, cases.c.status == status.value)
+    if claimed_by is not None:
+        query = query.where(cases.c.claimed_by == claimed_by)
+    if after is not None:
+        query = query.where(tuple_(far, cases.c.case_id) > tuple_(after[0] or _NEVER, after[1]))
+    found = await connection.execute(query.order_by(far, cases.c.case_id).limit(size))
+    return [Case(**row) for row in found.mappings()]
+
+
+_NEVER = datetime.fromisoformat("9999-01-01T00:00:00+00:00")
+
+
+async def listed(
+    connection: AsyncConnection,
+    *,
+    year: int | None = None,
+    institution: str | None = None,
+    authority: str | None = None,
+    jurisdiction: str | None = None,
+    region_prefix: str = "",
+    campaign: str | None = None,
+    status: Status | None = None,
+    involved: str | None = None,
+    after: str = "",
+    size: int = 50,
+) -> list[Case]:
+    """Cases in the order of their ids, each filter narrowing the list.
+
+    ``involved`` keeps those that an authority has now, or has ever been assigned.
+    """
+    query = _cases().where(cases.c.case_id > after)
+    for column, value in (
+        (cases.c.year, year),
+        (cases.c.institution_id, institution),
+        (cases.c.authority, authority),
+        (cases.c.jurisdiction, jurisdiction),
+        (cases.c.campaign, campaign),
+        (cases.c.status, status.value if status else None),
+    ):
+        if value is not None:
+            query = query.where(column == value)
+    if region_prefix:
+        query = query.where(institutions.c.region.startswith(region_prefix, autoescape=True))
+    if involved is not None:
+        assigned = select(assignments.c.case_id).where(assignments.c.authority == involved)
+        query = query.where(or_(cases.c.authority == involved, cases.c.case_id.in_(assigned)))
+    found = await connection.execute(query.order_by(cases.c.case_id).limit(size))
+    return [Case(**row) for row in found.mappings()]
+
+
+async def counts(connection: AsyncConnection, campaign: str) -> dict[Status, int]:
+    """How many cases of a campaign are in each status."""
+    found = await connection.execute(
+        select(cases.c.status, func.count())
+        .where(cases.c.campaign == campaign)
+        .group_by(cases.c.status)
+    )
+    return {Status(status): number for status, number in found}
+
+
+async def campaigns_of(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, str]:
+    """Which of these cases exist, each with the campaign it belongs to."""
+    found = await connection.execute(
+        select(cases.c.case_id, cases.c.campaign).where(cases.c.case_id == func.any(list(ids)))
+    )
+    return {row.case_id: row.campaign for row in found}

@@ -1,0 +1,100 @@
+"""What people write: revisions of a filing's content, and notes under their hash."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.canonical import sha256_of
+from domain.model import Value
+from store.tables import notes, revisions
+
+
+class Revision(Value):
+    """One saved revision; ``content`` maps a part's id to its form's values."""
+
+    case_id: str
+    revision: int
+    sha256: str
+    content: dict[str, Any]
+    saved_by: str
+    saved_at: datetime
+
+
+async def latest_revision(connection: AsyncConnection, case_id: str) -> Revision | None:
+    """The newest revision of a case's content, None if nothing was saved yet."""
+    return await _one(connection, case_id, None)
+
+
+async def revision(connection: AsyncConnection, case_id: str, number: int) -> Revision | None:
+    """One revision of a case's content, None if there is none with this number."""
+    return await _one(connection, case_id, number)
+
+
+async def _one(connection: AsyncConnection, case_id: str, number: int | None) -> Revision | None:
+    query = select(revisions).where(revisions.c.case_id == case_id)
+    if number is not None:
+        query = query.where(revisions.c.revision == number)
+    found = await connection.execute(query.order_by(revisions.c.revision.desc()).limit(1))
+    row = found.mappings().first()
+    return Revision(**row) if row else None
+
+
+async def save_revision(
+    connection: AsyncConnection,
+    case_id: str,
+    based_on: int,
+    content: dict[str, Any],
+    saved_by: str,
+    saved_at: datetime,
+) -> Revision | None:
+    """Saves the revision after ``based_on``; None when somebody else has saved that one.
+
+    The very same content saved again by the same person is answered with what stands.
+    """
+    new = Revision(
+        case_id=case_id,
+        revision=based_on + 1,
+        sha256=sha256_of(content),
+        content=content,
+        saved_by=saved_by,
+        saved_at=saved_at,
+    )
+    # gaps would let a writer with a made-up base overtake others
+    if based_on and await revision(connection, case_id, based_on) is None:
+        return None
+    done = await connection.execute(
+        insert(revisions)
+        .values(new.model_dump())
+        .on_conflict_do_nothing()
+        .returning(revisions.c.saved_at)
+    )
+    saved = done.first()
+    if saved is not None:
+        # the instant as the database tells it, so that a retry is answered word for word
+        return new.model_copy(update={"saved_at": saved.saved_at})
+    standing = await revision(connection, case_id, new.revision)
+    same = standing is not None and (standing.sha256, standing.saved_by) == (new.sha256, saved_by)
+    return standing if same else None
+
+
+async def save_note(connection: AsyncConnection, note: dict[str, Any]) -> str:
+    """Keeps a note; returns the sha256 it is found under."""
+    sha256 = sha256_of(note)
+    await connection.execute(
+        insert(notes).values(sha256=sha256, note=note).on_conflict_do_nothing()
+    )
+    return sha256
+
+
+async def notes_by_sha256(
+    connection: AsyncConnection, hashes: Sequence[str]
+) -> dict[str, dict[str, Any]]:
+    """The notes kept under these hashes."""
+    found = await connection.execute(
+        select(notes.c.sha256, notes.c.note).where(notes.c.sha256 == func.any(list(hashes)))
+    )
+    return {row.sha256: row.note for row in found}

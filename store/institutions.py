@@ -1,0 +1,136 @@
+"""Institutions and their certificates: the register that the rules' facts come from."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import RowMapping, delete, func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.facts import CertificateFacts, Facts, InstitutionFacts
+from domain.model import Value
+from store.tables import certificates, institutions
+
+
+class Institution(Value):
+    """One institution on record with its certificates."""
+
+    name: str
+    uscc: str
+    previous_reviewer: str | None
+    facts: InstitutionFacts
+    certificates: tuple[CertificateFacts, ...]
+
+    def facts_for(self, choice: str | None) -> Facts:
+        """The facts a reviewer's decision reads, with the filer's choice."""
+        return Facts(
+            institution=self.facts,
+            certificates=self.certificates,
+            choice=choice,
+            previous_reviewer=self.previous_reviewer,
+        )
+
+
+async def by_ids(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, Institution]:
+    """The institutions with these ids that are on record."""
+    found = await connection.execute(
+        select(institutions).where(institutions.c.id == func.any(list(ids)))
+    )
+    return await _with_certificates(connection, found.mappings().all())
+
+
+async def page(
+    connection: AsyncConnection, after: str, size: int, region_prefix: str = ""
+) -> list[Institution]:
+    """Up to ``size`` institutions with ids after ``after``, in the order of their ids."""
+    query = select(institutions).where(institutions.c.id > after)
+    if region_prefix:
+        query = query.where(institutions.c.region.startswith(region_prefix, autoescape=True))
+    found = await connection.execute(query.order_by(institutions.c.id).limit(size))
+    return list((await _with_certificates(connection, found.mappings().all())).values())
+
+
+async def count(connection: AsyncConnection, region_prefix: str = "") -> int:
+    """How many institutions are on record under a region's prefix."""
+    query = select(func.count()).select_from(institutions)
+    if region_prefix:
+        query = query.where(institutions.c.region.startswith(region_prefix, autoescape=True))
+    return int((await connection.execute(query)).scalar_one())
+
+
+async def _with_certificates(
+    connection: AsyncConnection, rows: Sequence[RowMapping]
+) -> dict[str, Institution]:
+    ids = [row["id"] for row in rows]
+    owned: dict[str, list[CertificateFacts]] = {id_: [] for id_ in ids}
+    if ids:
+        found = await connection.execute(
+            select(certificates)
+            .where(certificates.c.institution_id == func.any(ids))
+            .order_by(certificates.c.number)
+        )
+        for row in found.mappings():
+            values = {key: row[key] for key in CertificateFacts.model_fields}
+            owned[row["institution_id"]].append(CertificateFacts(**values))
+    return {row["id"]: _institution(row, owned[row["id"]]) for row in rows}
+
+
+def _institution(row: RowMapping, owned: list[CertificateFacts]) -> Institution:
+    return Institution(
+        name=row["name"],
+        uscc=row["uscc"],
+        previous_reviewer=row["previous_reviewer"],
+        facts=InstitutionFacts(**{key: row[key] for key in InstitutionFacts.model_fields}),
+        certificates=tuple(owned),
+    )
+
+
+async def save(connection: AsyncConnection, saved: Sequence[Institution]) -> None:
+    """Adds institutions or replaces what was known of them, certificates included."""
+    rows: list[dict[str, Any]] = [
+        {
+            **one.facts.model_dump(mode="json"),
+            "name": one.name,
+            "uscc": one.uscc,
+            "previous_reviewer": one.previous_reviewer,
+        }
+        for one in saved
+    ]
+    owned: list[dict[str, Any]] = [
+        {**certificate.model_dump(), "institution_id": one.facts.id}
+        for one in saved
+        for certificate in one.certificates
+    ]
+    for chunk in _chunks(rows):
+        statement = insert(institutions)
+        replaced = {
+            column.name: statement.excluded[column.name]
+            for column in institutions.c
+            if column.name not in ("id", "updated_at")
+        }
+        await connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=["id"], set_={**replaced, "updated_at": func.now()}
+            ),
+            chunk,
+        )
+        ids = [row["id"] for row in chunk]
+        await connection.execute(
+            delete(certificates).where(certificates.c.institution_id == func.any(ids))
+        )
+    for chunk in _chunks(owned):
+        await connection.execute(insert(certificates), chunk)
+
+
+async def holders(connection: AsyncConnection, numbers: Sequence[str]) -> dict[str, str]:
+    """Which institution holds each of these certificates, as far as they are on record."""
+    found = await connection.execute(
+        select(certificates.c.number, certificates.c.institution_id).where(
+            certificates.c.number == func.any(list(numbers))
+        )
+    )
+    return {row.number: row.institution_id for row in found}
+
+
+def _chunks(rows: list[dict[str, Any]], size: int = 2000) -> list[list[dict[str, Any]]]:
+    return [rows[start : start + size] for start in range(0, len(rows), size)]

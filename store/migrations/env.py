@@ -1,0 +1,18 @@
+"""Alembic's entry: runs migrations on the connection or address handed over by `store.migrate`."""
+
+from contextlib import closing
+
+from alembic import context
+from sqlalchemy import create_engine, text
+from sqlalchemy.pool import NullPool
+
+from store.tables import metadata
+
+# without a pool, closing the connection leaves nothing open, whatever a migration raised
+engine = create_engine(context.config.attributes["url"], poolclass=NullPool)
+with closing(engine.connect()) as connection:
+    context.configure(connection=connection, target_metadata=metadata)
+    with context.begin_transaction():
+        # several processes may start at once: one migrates, the others find it done
+        connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('zhibao migrations'))"))
+        context.run_migrations()

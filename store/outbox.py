@@ -1,0 +1,49 @@
+"""Events for downstream systems, in an order in which none can appear behind a reader's back."""
+
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.model import Value
+
+
+class OutgoingEvent(Value):
+    """One event: which case, which step, what it is called, where the case stands since."""
+
+    transaction: int
+    id: int
+    case_id: str
+    sequence: int
+    event: str
+    status: str | None
+    authority: str | None
+    at: datetime
+    hash: str
+
+
+# Rows of a transaction that is still open, or of a later one, are held back: identities are given
+# out before commits, and a reader that has gone past a number would never see it otherwise.
+_AFTER = text("""
+    SELECT o.transaction, o.id, o.case_id, o.sequence, j.event,
+           j.step #>> '{position,status}' AS status,
+           j.step #>> '{position,authority}' AS authority, j.at, j.hash
+    FROM outbox o JOIN journal j USING (case_id, sequence)
+    WHERE (o.transaction, o.id) > (:transaction, :id)
+      AND o.transaction < txid_snapshot_xmin(txid_current_snapshot())
+      AND (CAST(:prefix AS text) = '' OR EXISTS (
+          SELECT 1 FROM cases c JOIN institutions i ON i.id = c.institution_id
+          WHERE c.case_id = o.case_id AND i.region LIKE CAST(:prefix AS text) || '%'))
+    ORDER BY o.transaction, o.id
+    LIMIT :size
+""")
+
+
+async def after(
+    connection: AsyncConnection, transaction: int, id_: int, size: int, region_prefix: str = ""
+) -> list[OutgoingEvent]:
+    """The events after a reader's last one, at most ``size``."""
+    found = await connection.execute(
+        _AFTER, {"transaction": transaction, "id": id_, "size": size, "prefix": region_prefix}
+    )
+    return [OutgoingEvent(**row) for row in found.mappings()]

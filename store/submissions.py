@@ -1,0 +1,71 @@
+"""What a submission needs to know, for many submissions in one query."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import psycopg
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from domain.facts import CertificateFacts, InstitutionFacts
+from domain.model import Value
+from store.institutions import Institution
+
+
+class Submitted(Value):
+    """A revision to be submitted: its hash and content, the newest number, all its editors, and
+    the institution as it is on record now (None if it is not)."""
+
+    sha256: str | None
+    content: dict[str, Any]
+    latest: int
+    editors: tuple[str, ...]
+    institution: Institution | None
+
+
+_SUBMITTED = """
+    SELECT r.sha256, r.content,
+           coalesce((SELECT max(revision) FROM revisions a WHERE a.case_id = w.case_id), 0),
+           ARRAY(SELECT DISTINCT saved_by FROM revisions e WHERE e.case_id = w.case_id ORDER BY 1),
+           to_jsonb(i),
+           ARRAY(SELECT to_jsonb(c) FROM certificates c
+                 WHERE c.institution_id = w.institution ORDER BY c.number)
+    FROM unnest(%(cases)s::text[], %(numbers)s::int[], %(institutions)s::text[])
+         WITH ORDINALITY AS w(case_id, revision, institution, place)
+    LEFT JOIN revisions r ON r.case_id = w.case_id AND r.revision = w.revision
+    LEFT JOIN institutions i ON i.id = w.institution
+    ORDER BY w.place
+"""
+
+
+async def read(engine: AsyncEngine, wanted: Sequence[tuple[str, int, str]]) -> list[Submitted]:
+    """What is known of each (case, revision, institution), in their order."""
+    cases, numbers, institutions = zip(*wanted, strict=True)
+    asked = {"cases": list(cases), "numbers": list(numbers), "institutions": list(institutions)}
+    async with engine.connect() as connection:
+        # one of the hottest statements: straight to the driver, on the same connection
+        driver = (await connection.get_raw_connection()).driver_connection
+        assert isinstance(driver, psycopg.AsyncConnection)
+        found = await (await driver.execute(_SUBMITTED, asked)).fetchall()
+    return [
+        Submitted(
+            sha256=sha256,
+            content=content or {},
+            latest=latest,
+            editors=tuple(editors),
+            institution=_institution(institution, certificates) if institution else None,
+        )
+        for sha256, content, latest, editors, institution, certificates in found
+    ]
+
+
+def _institution(row: dict[str, Any], certificates: list[dict[str, Any]]) -> Institution:
+    return Institution(
+        name=row["name"],
+        uscc=row["uscc"],
+        previous_reviewer=row["previous_reviewer"],
+        facts=InstitutionFacts(**{key: row[key] for key in InstitutionFacts.model_fields}),
+        certificates=tuple(
+            CertificateFacts(**{key: one[key] for key in CertificateFacts.model_fields})
+            for one in certificates
+        ),
+    )

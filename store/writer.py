@@ -1,0 +1,202 @@
+"""The journal's group-committing writer: steps and read model in one transaction."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import psycopg
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from domain.filing import RecordRequest, Standing
+from domain.steps import Step
+from store.batching import Batcher
+
+
+class StepsTaken(Exception):
+    """A place of a case's chain that steps were meant for is taken; nothing was written."""
+
+
+class StepsRefused(Exception):
+    """The database will not take these steps, however often it is asked; the text says why."""
+
+
+class JournalFork(Exception):
+    """The steps that stand in the journal do not continue the chain that the writer carries."""
+
+    def __init__(self, case_id: str, sequence: int) -> None:
+        super().__init__(f"{case_id} #{sequence}")
+
+
+# One statement for everything, so that a batch is one round trip and one implicit transaction. A
+# place that is taken fails it as a whole. Parts of one statement do not see each other's rows,
+# hence a case that opens is inserted where its last step leaves it.
+_WRITE = """
+    WITH steps AS MATERIALIZED (
+        SELECT * FROM jsonb_to_recordset(CAST(%(steps)s AS jsonb))
+          AS r(case_id text, sequence int, event text, command_id text, step jsonb, hash text,
+               at timestamptz)
+    ), written AS (
+        INSERT INTO journal (case_id, sequence, event, command_id, step, hash, at)
+        SELECT case_id, sequence, event, command_id, step, hash, at FROM steps
+    ), queued AS (
+        INSERT INTO outbox (case_id, sequence) SELECT case_id, sequence FROM steps
+    ), opened AS (
+        INSERT INTO cases (case_id, kind, year, institution_id, jurisdiction, campaign, rule_set,
+                           plan, status, level, authority, claimed_by, revision, due, sequence,
+                           head, opened_at, updated_at)
+        SELECT case_id, kind, year, institution_id, jurisdiction, campaign, rule_set, plan,
+               status, level, authority, claimed_by, revision, due, sequence, hash, at, at
+        FROM jsonb_to_recordset(CAST(%(openings)s AS jsonb))
+          AS r(case_id text, kind text, year int, institution_id text, jurisdiction text,
+               campaign text, rule_set text, plan jsonb, sequence int, status text, level int,
+               authority text, claimed_by text, revision int, due timestamptz, hash text,
+               at timestamptz)
+    ), assigned AS (
+        INSERT INTO assignments (authority, case_id)
+        SELECT DISTINCT authority, case_id FROM jsonb_to_recordset(CAST(%(turns)s AS jsonb))
+          AS r(authority text, case_id text)
+        ON CONFLICT DO NOTHING
+    )
+    UPDATE cases c
+    SET status = r.status, level = r.level, authority = r.authority, claimed_by = r.claimed_by,
+        revision = r.revision, due = r.due, sequence = r.sequence, head = r.hash,
+        updated_at = r.at
+    FROM jsonb_to_recordset(CAST(%(moves)s AS jsonb))
+      AS r(case_id text, sequence int, status text, level int, authority text, claimed_by text,
+           revision int, due timestamptz, hash text, at timestamptz)
+    WHERE c.case_id = r.case_id
+"""
+
+_PLACES = ("pk_journal", "pk_cases", "uq_outbox_case_id_sequence")
+"""The constraints that a taken place breaks; which of them is told first is not determined."""
+
+_STANDING = text("""
+    SELECT step, hash FROM journal
+    WHERE case_id = :case_id AND sequence > :sequence ORDER BY sequence
+""")
+
+
+class JournalWriter:
+    """Records steps. Concurrent callers share one transaction and each waits for its commit."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        # each batch is one statement: it commits by itself
+        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._batcher: Batcher[RecordRequest, Standing] = Batcher(self._write)
+
+    async def record(self, request: RecordRequest) -> Standing:
+        """Records all steps of a request with the read model, or none.
+
+        When their places are taken, by the same steps or by others, answers with what stands
+        there. Raises JournalFork when that does not continue the request's own chain.
+        """
+        return await self._batcher.ask(request)
+
+    async def _write(self, requests: Sequence[RecordRequest]) -> Sequence[Standing]:
+        try:
+            async with self._engine.connect() as connection:
+                await write_steps(connection, requests)
+        except StepsTaken:
+            if len(requests) > 1:
+                raise
+            first = requests[0].steps[0]
+            standing = await self.standing(first.case_id, first.sequence - 1, first.previous_hash)
+            if not standing.steps:
+                raise JournalFork(first.case_id, first.sequence) from None
+            return [standing]
+        return [Standing()] * len(requests)
+
+    async def standing(self, case_id: str, sequence: int, head: str) -> Standing:
+        """The steps of a case after one of its places. Raises JournalFork: not of this chain."""
+        place = {"case_id": case_id, "sequence": sequence}
+        async with self._engine.connect() as connection:
+            found = (await connection.execute(_STANDING, place)).all()
+        steps = tuple(Step(**step, hash=hash_) for step, hash_ in found)
+        if steps and steps[0].previous_hash != head:
+            raise JournalFork(case_id, sequence + 1)
+        return Standing(steps=steps)
+
+
+async def write_steps(connection: AsyncConnection, requests: Sequence[RecordRequest]) -> None:
+    """Appends the steps of all requests on the caller's connection, all or none.
+
+    Raises StepsTaken when any of their places is taken: a transaction must then be given up.
+    """
+    steps = [step for request in requests for step in request.steps]
+    last = {step.case_id: row for step in steps for row in _case_row(step)}
+    openings = [row for request in requests for row in _opening_row(request, last)]
+    opening = {row["case_id"] for row in openings}
+    rows = {
+        "steps": _json([_journal_row(step) for step in steps]),
+        "openings": _json(openings),
+        "moves": _json([row for case_id, row in last.items() if case_id not in opening]),
+        "turns": _json([row for step in steps for row in _turn_row(step)]),
+    }
+    # the hottest statement there is: straight to the driver, on the same connection
+    driver = (await connection.get_raw_connection()).driver_connection
+    assert isinstance(driver, psycopg.AsyncConnection)
+    try:
+        await driver.execute(_WRITE, rows)
+    except psycopg.errors.UniqueViolation as failure:
+        if failure.diag.constraint_name in _PLACES:
+            raise StepsTaken from None
+        raise StepsRefused(str(failure.diag.constraint_name)) from None
+    except (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError) as failure:
+        # the error's own text may quote a value
+        raise StepsRefused(type(failure).__name__) from None
+
+
+def _opening_row(request: RecordRequest, last: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    if request.opening is None:
+        return []
+    opening, case_id = request.opening, request.steps[0].case_id
+    return [
+        {
+            **last[case_id],
+            "kind": opening.kind,
+            "year": opening.year,
+            "institution_id": opening.institution,
+            "jurisdiction": opening.jurisdiction,
+            "campaign": opening.campaign,
+            "rule_set": opening.plan.ruleset.sha256,
+            "plan": opening.plan.model_dump(mode="json"),
+        }
+    ]
+
+
+def _journal_row(step: Step) -> dict[str, Any]:
+    return {
+        "case_id": step.case_id,
+        "sequence": step.sequence,
+        "event": step.event,
+        "command_id": step.command_id,
+        "step": step.model_dump(mode="json", exclude={"hash"}),
+        "hash": step.hash,
+        "at": step.at.isoformat(),
+    }
+
+
+def _case_row(step: Step) -> list[dict[str, Any]]:
+    if step.position is None:
+        return []
+    return [
+        {
+            "case_id": step.case_id,
+            "sequence": step.sequence,
+            "hash": step.hash,
+            "at": step.at.isoformat(),
+            **step.position.model_dump(mode="json"),
+        }
+    ]
+
+
+def _turn_row(step: Step) -> list[dict[str, Any]]:
+    """An authority sees a case from the moment it is its turn, and keeps sight of it."""
+    if step.position is None or not step.position.authority:
+        return []
+    return [{"authority": step.position.authority, "case_id": step.case_id}]
+
+
+def _json(rows: list[dict[str, Any]]) -> str:
+    return json.dumps(rows, ensure_ascii=False) if rows else "[]"

@@ -1,0 +1,77 @@
+"""One system per test module, under generated rules whose windows are open at this moment."""
+
+import itertools
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.testing import WorkflowEnvironment
+
+from activities.search_attributes import INSTITUTION, JURISDICTION, YEAR
+from deploy.demo.rules import write_rules
+from deploy.embedded.postgres import EmbeddedPostgres
+from deploy.embedded.temporal import temporal_binary
+from domain.messages import SHANGHAI
+from gateways.clock import system_clock
+from store.engine import connect
+from tests.system import System, running
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def open_rules(short_folder: Path) -> Path:
+    """The demonstration's rules: 2024, the nation and five provinces, windows around today."""
+    folder = short_folder / "open-rules"
+    write_rules(folder, system_clock().astimezone(SHANGHAI).date())
+    return folder
+
+
+@contextmanager
+def fresh_database(postgres: EmbeddedPostgres) -> Iterator[str]:
+    """A migrated database that is gone afterwards."""
+    base = postgres.url.rpartition("/")[0]
+    name = f"api_{os.getpid()}_{next(_numbers)}"
+    admin = base.replace("+psycopg", "") + "/postgres"
+    with psycopg.connect(admin, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE zhibao")
+    yield f"{base}/{name}"
+    with psycopg.connect(admin, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@asynccontextmanager
+async def whole_system(postgres: EmbeddedPostgres, rules: Path) -> AsyncIterator[System]:
+    """A system of one's own, in real time; nothing is on record in it."""
+    with fresh_database(postgres) as url:
+        engine = connect(url, pool_size=20)
+        async with (
+            await WorkflowEnvironment.start_local(
+                data_converter=pydantic_data_converter,
+                dev_server_existing_path=str(temporal_binary()),
+                dev_server_log_level="error",
+                search_attributes=[YEAR, JURISDICTION, INSTITUTION],
+            ) as environment,
+            running(environment, engine, rules) as found,
+        ):
+            yield found
+        await engine.dispose()
+
+
+@pytest.fixture(scope="module")
+async def house(postgres: EmbeddedPostgres, open_rules: Path) -> AsyncIterator[System]:
+    """A system shared by the tests of a module, with the national campaign of 2024 open."""
+    async with whole_system(postgres, open_rules) as found:
+        await found.open(2024, "000000")
+        yield found
+
+
+@pytest.fixture
+async def empty_house(postgres: EmbeddedPostgres, open_rules: Path) -> AsyncIterator[System]:
+    """A system of this test's own, with no campaign."""
+    async with whole_system(postgres, open_rules) as found:
+        yield found

@@ -1,0 +1,462 @@
+"""The register over HTTP: rosters in every form they come in, whole or not at all."""
+
+import asyncio
+import csv
+import io
+from typing import Any
+
+import openpyxl
+import pytest
+
+from activities.roster_file import COLUMNS, roster_csv
+from domain.refusals import Code
+from store import journal
+from tests.system import AUDITOR, FILER, OPERATOR, Answer, System
+
+pytestmark = pytest.mark.anyio
+
+CSV = "text/csv"
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+LABELS = [column.label for column in COLUMNS]
+GOOD: dict[str, Any] = {
+    "id": "fj-1",
+    "name": "测试机构（生成）",
+    "uscc": "91620102739638125B",
+    "region": "350102",
+    "legal_person": "是",
+    "under_samr": "否",
+    "accredited": "是",
+    "review_group": "group-railway",
+    "other_qualifications": "雷电（生成）、水利（生成）",
+    "national_centres": "",
+    "previous_reviewer": "amr-350000",
+    "number": "241301060001",
+    "level": "省级",
+    "issuer": "amr-350000",
+    "scope": "120",
+    "valid_to": "2090-05-01",
+}
+
+
+def row(id_: str, number: str, **changes: Any) -> list[Any]:
+    """A good row, but for the changes."""
+    return list({**GOOD, "id": id_, "number": number, **changes}.values())
+
+
+def table(*rows: list[Any]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\r\n").writerows([LABELS, *rows])
+    return text.getvalue().encode()
+
+
+def workbook(*rows: list[Any]) -> bytes:
+    book = openpyxl.Workbook()
+    assert book.active is not None
+    for cells in (LABELS, *rows):
+        book.active.append(cells)
+    out = io.BytesIO()
+    book.save(out)
+    return out.getvalue()
+
+
+_keys = iter(range(10**9))
+
+
+async def load(
+    house: System,
+    content: Any,
+    query: str = "",
+    *,
+    jurisdiction: str = "000000",
+    media: str = CSV,
+    key: str = "",
+) -> Answer:
+    """Imports a roster as the operator of a jurisdiction."""
+    token = house.token(OPERATOR, f"operator-{jurisdiction}", jurisdiction)
+    headers = {
+        "authorization": f"Bearer {token}",
+        "content-type": media,
+        "idempotency-key": key or f"roster-{next(_keys)}",
+    }
+    path = f"/api/institutions/imports{query}"
+    answer = await house.http.post(path, content=content, headers=headers)
+    return Answer(answer.status_code, answer.json(), answer.headers)
+
+
+async def shown(house: System, id_: str) -> Any:
+    """An institution as an auditor sees it, None if it is not on record."""
+    answer = await house.send("GET", f"/api/institutions/{id_}", house.token(AUDITOR, "auditor-1"))
+    assert answer.status in (200, 404)
+    return answer.body if answer.status == 200 else None
+
+
+async def imports_on_record(house: System) -> list[Any]:
+    async with house.engine.connect() as connection:
+        return await journal.steps(connection, "register/institutions")
+
+
+# --- what can be imported ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", ["csv", "csv with BOM", "csv in GB18030", "xlsx"])
+async def test_a_roster_is_imported_from_every_form_it_comes_in(house: System, form: str) -> None:
+    name = f"form-{form.replace(' ', '-')}"
+    rows = [
+        row(name, f"2413{len(form):08d}"),
+        row(name, f"2400{len(form):08d}", level="国家级", issuer="samr", scope="80"),
+    ]
+    content = workbook(*rows) if form == "xlsx" else table(*rows)
+    if form == "csv with BOM":
+        content = b"\xef\xbb\xbf" + content
+    if form == "csv in GB18030":
+        content = content.decode().encode("gb18030")
+    answer = await load(house, content, media=XLSX if form == "xlsx" else f"{CSV}; charset=utf-8")
+    assert answer.status == 200, answer.body
+    assert (answer.body["rows"], answer.body["accepted"]) == (2, 1)
+    assert (answer.body["problems"], answer.body["repeated"]) == ([], False)
+    found = await shown(house, name)
+    assert found | {"certificates": []} == {
+        "id": name, "name": "测试机构（生成）", "uscc": "91620102739638125B",
+        "region": "350102", "legal_person": True, "under_samr": False, "accredited": True,
+        "review_group": "group-railway",
+        "other_qualifications": ["雷电（生成）", "水利（生成）"], "national_centres": [],
+        "previous_reviewer": "amr-350000", "certificates": [],
+    }  # fmt: skip
+    assert [(c["level"], c["issuer"], c["scope"]) for c in found["certificates"]] == [
+        ("national", "samr", 80), ("provincial", "amr-350000", 120),
+    ]  # fmt: skip
+
+
+async def test_an_import_replaces_what_was_known_of_an_institution_and_of_no_other(
+    house: System,
+) -> None:
+    first = table(row("change-1", "241300100001"), row("change-2", "241300100002"))
+    assert (await load(house, first)).status == 200
+    second = table(row("change-1", "241300100003", name="新名（生成）", uscc=""))
+    assert (await load(house, second)).status == 200
+    changed, kept = await shown(house, "change-1"), await shown(house, "change-2")
+    assert (changed["name"], changed["uscc"]) == ("新名（生成）", "")
+    assert [c["number"] for c in changed["certificates"]] == ["241300100003"]
+    assert [c["number"] for c in kept["certificates"]] == ["241300100002"]
+
+
+async def test_thousands_of_institutions_are_imported_at_once(house: System) -> None:
+    count = 4500
+    rows = [row(f"many-{n:05d}", f"2513{n:08d}") for n in range(100_000, 100_000 + count)]
+    answer = await load(house, table(*rows))
+    assert (answer.status, answer.body["accepted"]) == (200, count)
+    assert (await shown(house, "many-104499"))["certificates"][0]["number"] == "251300104499"
+
+
+# --- all or nothing ------------------------------------------------------------------------------
+
+BAD_ROWS = [
+    row("bad-region", "241300200002", region="999999"),
+    row("bad-number", "241300200003", scope="many"),
+    row("bad-level", "241300200004", level="国家级"),
+    row("", "241300200005"),
+    row("bad-date", "241300200006", valid_to="2090-02-30"),
+]
+NAMED = [
+    ("/rows/3/监管区域代码", "unknown_region"),
+    ("/rows/4/参数数量", "bad_count"),
+    ("/rows/5/证书级别", "level_not_of_issuer"),
+    ("/rows/6/机构编号", "required"),
+    ("/rows/7/有效期至", "bad_date"),
+]
+
+
+async def test_with_one_error_nothing_is_imported_and_every_error_is_named_by_row_and_column(
+    house: System,
+) -> None:
+    before = await imports_on_record(house)
+    answer = await load(house, table(row("good-alone", "241300200001"), *BAD_ROWS))
+    assert (answer.status, answer.body["code"]) == (422, Code.ROSTER_REJECTED)
+    assert answer.headers["content-type"] == "application/problem+json"
+    named = [(error["pointer"], error["code"]) for error in answer.body["errors"]]
+    assert [one for one in named if one[1] != "partner_unreadable"] == NAMED
+    assert "6 行" in answer.body["detail"]
+    for error in answer.body["errors"]:
+        assert error["message"].endswith("。")
+    assert await shown(house, "good-alone") is None
+    assert await imports_on_record(house) == before
+
+
+async def test_with_good_rows_accepted_the_good_are_imported_and_the_bad_are_reported(
+    house: System,
+) -> None:
+    before = len(await imports_on_record(house))
+    other = {"name": "另一家（生成）"}
+    content = table(
+        row("good-1", "241300300001", **other), *BAD_ROWS, row("good-2", "241300300002", **other)
+    )
+    answer = await load(house, content, "?accept=good&filename=half.csv")
+    assert answer.status == 200, answer.body
+    assert (answer.body["rows"], answer.body["accepted"]) == (7, 2)
+    assert answer.body["filename"] == "half.csv"
+    problems = {(p["row"], p["column"], p["code"]) for p in answer.body["problems"]}
+    assert (3, "监管区域代码", "unknown_region") in problems
+    assert (6, "机构编号", "required") in problems
+    for id_ in ("good-1", "good-2"):
+        assert await shown(house, id_) is not None
+    for id_ in ("bad-region", "bad-number", "bad-level", "bad-date"):
+        assert await shown(house, id_) is None, id_
+    (step,) = (await imports_on_record(house))[before:]
+    assert (step.event, step.actor.subject) == ("roster_imported", "operator-000000")
+    assert (step.body["rows"], step.body["accepted"]) == (7, 2)
+
+
+async def test_an_institution_with_one_bad_row_is_left_out_with_all_its_rows(
+    house: System,
+) -> None:
+    content = table(
+        row("two-rows", "241300400001"), row("two-rows", "241300400002", scope="-1"),
+        row("one-row", "241300400003"),
+    )  # fmt: skip
+    answer = await load(house, content, "?accept=good")
+    assert (answer.status, answer.body["accepted"]) == (200, 1)
+    assert await shown(house, "two-rows") is None
+
+
+async def test_nothing_good_in_a_file_is_a_refusal_in_either_way(house: System) -> None:
+    content = table(*BAD_ROWS)
+    for query in ("", "?accept=all", "?accept=good"):
+        answer = await load(house, content, query)
+        assert (answer.status, answer.body["code"]) == (422, "roster_rejected")
+
+
+async def test_a_thousand_errors_are_all_in_the_report(house: System) -> None:
+    rows = [row(f"bad-{n}", f"2413{n:08d}", region="999999") for n in range(1000)]
+    answer = await load(house, table(*rows))
+    assert answer.status == 422
+    assert [error["pointer"] for error in answer.body["errors"]] == [
+        f"/rows/{n + 2}/监管区域代码" for n in range(1000)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "media", "code"),
+    [
+        (b"", CSV, "empty"),
+        (b"\xef\xbb\xbf\r\n", CSV, "empty"),
+        (table(), CSV, "empty"),
+        (b"PK\x03\x04 no workbook", XLSX, "broken_workbook"),
+        (table(row("x", "241300000009")), XLSX, "wrong_type"),
+        (workbook(row("x", "241300000009")), CSV, "wrong_type"),
+        (b"\xff\xfe\x00", CSV, "unknown_encoding"),
+        ("一,二\r\n1,2\r\n".encode(), CSV, "unknown_column"),
+        (b'{"institutions": []}', CSV, "unknown_column"),
+        (b"\x00" * 1000, CSV, "empty"),
+    ],
+)
+async def test_a_file_that_is_no_roster_is_refused_as_a_whole(
+    house: System, content: bytes, media: str, code: str
+) -> None:
+    answer = await load(house, content, media=media)
+    assert (answer.status, answer.body["code"]) == (422, "roster_rejected"), answer.body
+    assert answer.body["errors"][0]["code"] == code
+
+
+# --- the same file again -------------------------------------------------------------------------
+
+
+async def test_the_same_file_again_is_recognised_and_changes_nothing(house: System) -> None:
+    content = table(row("again-1", "241300500001"))
+    first = await load(house, content)
+    before = await imports_on_record(house)
+    for query in ("", "?filename=renamed.csv"):
+        again = await load(house, content, query)
+        assert again.status == 200
+        assert again.body | {"repeated": False} == first.body
+        assert again.body["repeated"] is True
+    assert await imports_on_record(house) == before
+
+
+async def test_an_older_file_is_imported_again_since_it_may_be_there_to_restore(
+    house: System,
+) -> None:
+    old = table(row("restore-1", "241300600001", name="旧名（生成）"))
+    new = table(row("restore-1", "241300600001", name="新名（生成）"))
+    for content, name in ((old, "旧名（生成）"), (new, "新名（生成）"), (old, "旧名（生成）")):
+        answer = await load(house, content)
+        assert (answer.status, answer.body["repeated"]) == (200, False)
+        assert (await shown(house, "restore-1"))["name"] == name
+
+
+async def test_five_copies_of_one_import_sent_at_once_are_one_import(house: System) -> None:
+    before = len(await imports_on_record(house))
+    content = table(*(row(f"race-{n}", f"24130070{n:04d}") for n in range(200)))
+    answers = await asyncio.gather(*(load(house, content, key="race") for _ in range(5)))
+    assert [answer.status for answer in answers] == [200] * 5
+    assert {answer.body["accepted"] for answer in answers} == {200}
+    assert len(await imports_on_record(house)) == before + 1
+    other = await load(house, content + b"\r\n", key="race")
+    assert (other.status, other.body["code"]) == (422, "key_reused")
+
+
+# --- what only the register can tell -------------------------------------------------------------
+
+
+async def test_a_certificate_another_institution_holds_is_refused_and_its_holder_named(
+    house: System,
+) -> None:
+    assert (await load(house, table(row("holder", "241300800001")))).status == 200
+    content = table(row("taker", "241300800001"), row("bystander", "241300800002"))
+    refused = await load(house, content)
+    (error,) = refused.body["errors"]
+    assert (error["code"], error["pointer"]) == ("certificate_held_by_other", "/rows/0/证书编号")
+    assert "holder" in error["message"]
+    assert await shown(house, "bystander") is None
+    assert (await load(house, content, "?accept=good")).body["accepted"] == 1
+    assert await shown(house, "taker") is None
+    assert (await shown(house, "holder"))["certificates"][0]["number"] == "241300800001"
+
+
+async def test_an_operator_imports_into_its_own_jurisdiction_only(house: System) -> None:
+    content = table(
+        row("inside", "241300900001"),
+        row("outside", "241300900002", region="430102", issuer="amr-430000"),
+    )
+    refused = await load(house, content, jurisdiction="350000")
+    (error,) = refused.body["errors"]
+    assert error["code"] == "outside_jurisdiction"
+    assert "outside" in error["message"]
+    assert await shown(house, "inside") is None
+    accepted = await load(house, content, "?accept=good", jurisdiction="350000")
+    assert (accepted.status, accepted.body["accepted"]) == (200, 1)
+    assert await shown(house, "outside") is None
+
+
+async def test_an_operator_cannot_take_an_institution_out_of_another_jurisdiction(
+    house: System,
+) -> None:
+    theirs = row("theirs", "241301000001", region="430102", issuer="amr-430000")
+    assert (await load(house, table(theirs))).status == 200
+    taken = row("theirs", "241301000001", region="350102", issuer="amr-430000")
+    refused = await load(house, table(taken), jurisdiction="350000")
+    (error,) = refused.body["errors"]
+    assert error["code"] == "held_by_other_jurisdiction"
+    assert (await shown(house, "theirs"))["region"] == "430102"
+    # whoever covers both may move it
+    assert (await load(house, table(taken))).status == 200
+    assert (await shown(house, "theirs"))["region"] == "350102"
+
+
+async def test_an_import_is_an_event_for_those_who_see_the_whole_register(house: System) -> None:
+    assert (await load(house, table(row("event-1", "241301100001")))).status == 200
+    for jurisdiction, seen in (("000000", True), ("350000", False)):
+        token = house.token(OPERATOR, "somebody", jurisdiction)
+        items = (await house.send("GET", "/api/events?size=1000", token)).body["items"]
+        assert ("roster_imported" in {item["event"] for item in items}) is seen
+
+
+# --- the request ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "media", ["", "application/json", "text/plain", "application/zip", "multipart/form-data"]
+)
+async def test_anything_but_csv_and_xlsx_is_refused_by_its_type(house: System, media: str) -> None:
+    answer = await load(house, table(row("typed", "241301200001")), media=media)
+    assert (answer.status, answer.body["code"]) == (415, "unsupported_media_type")
+    assert await shown(house, "typed") is None
+
+
+async def test_a_file_of_the_wrong_type_is_refused_before_it_is_read(house: System) -> None:
+    read = 0
+
+    async def slowly() -> Any:
+        nonlocal read
+        for _ in range(32):
+            read += 1
+            yield b" " * 1024 * 1024
+
+    answer = await load(house, slowly(), media="application/zip")
+    assert answer.status == 415
+    assert read <= 1
+
+
+async def test_a_huge_file_is_refused_without_reading_on(house: System) -> None:
+    read = 0
+
+    async def endless() -> Any:
+        nonlocal read
+        while True:
+            read += 1
+            yield b"0" * 1024 * 1024
+
+    answer = await load(house, endless())
+    assert (answer.status, answer.body["code"]) == (413, "too_large")
+    assert read < 70
+
+
+@pytest.mark.parametrize(
+    ("query", "name"),
+    [
+        ("?accept=some", "accept"), ("?accept=", "accept"), ("?accept=GOOD", "accept"),
+        ("?accept=good&accept=all", "accept"), ("?filename=a%00b.csv", "filename"),
+        (f"?filename={'a' * 201}", "filename"), ("?acept=good", "acept"),
+    ],
+)  # fmt: skip
+async def test_a_parameter_that_is_no_use_is_refused_and_nothing_imported(
+    house: System, query: str, name: str
+) -> None:
+    answer = await load(house, table(row("asked", "241301300001")), query)
+    assert (answer.status, answer.body["code"]) == (422, "invalid_parameter")
+    assert name in answer.body["detail"]
+    assert await shown(house, "asked") is None
+
+
+# --- the template --------------------------------------------------------------------------------
+
+
+async def test_the_template_opens_in_a_spreadsheet_and_is_itself_a_roster(house: System) -> None:
+    token = house.token(OPERATOR, "operator-1", "000000")
+    path = "/api/institutions/template"
+    answer = await house.http.get(path, headers={"authorization": f"Bearer {token}"})
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    assert 'filename="roster-template.csv"' in answer.headers["content-disposition"]
+    assert answer.content.startswith(b"\xef\xbb\xbf")
+    header, *rows = csv.reader(io.StringIO(answer.content.decode("utf-8-sig")))
+    assert header == LABELS
+    assert all("生成" in line[1] for line in rows)
+    imported = await load(house, answer.content)
+    assert (imported.status, imported.body["accepted"]) == (200, 1)
+    # the example is imported as it stands, but not without a word
+    assert {p["code"] for p in imported.body["problems"]} == {"example_row"}
+    assert {p["level"] for p in imported.body["problems"]} == {"notice"}
+
+
+async def test_what_is_on_record_can_be_written_as_a_roster_and_read_back(house: System) -> None:
+    from activities.roster_file import read_roster
+
+    rows = table(row("round-1", "241301400001"), row("round-2", "241301400002", uscc=""))
+    assert (await load(house, rows)).status == 200
+    before = [await shown(house, id_) for id_ in ("round-1", "round-2")]
+    written = roster_csv(read_roster(rows, "roster.csv").institutions)
+    assert (await load(house, written)).status == 200
+    assert [await shown(house, id_) for id_ in ("round-1", "round-2")] == before
+
+
+# --- looking -------------------------------------------------------------------------------------
+
+
+async def test_an_institution_is_found_by_its_id_and_by_nothing_else(house: System) -> None:
+    assert (await load(house, table(row("by-id", "241301500001")))).status == 200
+    auditor = house.token(AUDITOR, "auditor-1")
+    for path, status, code in (
+        ("by-id", 200, None),
+        ("by-i", 404, "unknown_institution"),
+        ("BY-ID", 404, "unknown_institution"),
+        ("91620102739638125B", 404, "unknown_institution"),
+        ("a%00", 404, "not_found"),
+        ("%2e%2e%2fby-id", 404, "not_found"),
+        ("-by-id", 404, "not_found"),
+        ("a" * 65, 404, "not_found"),
+        ("%E6%9C%BA%E6%9E%84", 404, "not_found"),
+    ):
+        answer = await house.send("GET", f"/api/institutions/{path}", auditor)
+        assert (answer.status, answer.body.get("code")) == (status, code), path
+    own = house.token(FILER, "clerk", "by-id")
+    assert (await house.send("GET", "/api/institutions/by-id", own)).status == 200

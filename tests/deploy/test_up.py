@@ -1,0 +1,143 @@
+"""``zhibao up`` as people run it: from nothing, once, stopped, killed, and started again."""
+
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def start(data: Path, *options: str) -> tuple[subprocess.Popen[bytes], Path]:
+    """``zhibao up`` on a data folder, and what it prints."""
+    log = data.with_name(f"{data.name}-{time.monotonic_ns()}.log")
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [sys.executable, ROOT / "cli.py", "up", "--data", data, *options],
+            stdout=out,
+            stderr=out,
+            cwd=data.parent,
+            env={**os.environ, "COLUMNS": "200"},
+        )
+    return process, log
+
+
+def wait_for(process: subprocess.Popen[bytes], log: Path, text: str) -> str:
+    deadline = time.monotonic() + 120
+    while text not in log.read_text():
+        assert process.poll() is None, log.read_text()
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.1)
+    return log.read_text()
+
+
+def stop(process: subprocess.Popen[bytes], number: signal.Signals) -> int:
+    process.send_signal(number)
+    return process.wait(60)
+
+
+def left_behind(data: Path) -> list[str]:
+    """The command lines of processes that still mention the folder."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            here = os.readlink(folder / "cwd")
+        except OSError:
+            continue
+        if str(data) in words or here.startswith(str(data)):
+            found.append(words)
+    return found
+
+
+def gone(data: Path) -> bool:
+    for _ in range(150):
+        if not left_behind(data):
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def environment(data: Path) -> dict[str, str]:
+    found: dict[str, str] = json.loads((data / "runtime.json").read_text())["environment"]
+    return found
+
+
+@pytest.fixture
+def data(short_folder: Path, request: pytest.FixtureRequest) -> Path:
+    return short_folder / f"up-{abs(hash(request.node.name)) % 10000}"
+
+
+def statuses(data: Path) -> Any:
+    words = [sys.executable, str(ROOT / "cli.py"), "campaign", "status", "2024", "--json"]
+    done = subprocess.run([*words, "--data", str(data)], capture_output=True, check=True)
+    return json.loads(done.stdout)["statuses"]
+
+
+def test_a_demonstration_starts_is_stopped_and_goes_on_where_it_was(data: Path) -> None:
+    process, log = start(data, "--demo", "--institutions", "60")
+    printed = wait_for(process, log, "按 Ctrl-C 停止")
+    api = re.search(r"接口\s+(http://\S+)/api\n", printed)
+    assert api
+    assert httpx.get(f"{api[1]}/readyz").json()["ok"] is True
+    assert httpx.get(f"{api[1]}/docs").status_code == 200
+    for role in ("filer", "reviewer", "checker", "operator", "auditor"):
+        assert re.search(rf"  {role}（.*）\n    eyJ\S+\n", printed), role
+    commands = re.findall(r"^  (\.venv/bin/zhibao .*|curl .*?)(?:    #.*)?$", printed, re.M)
+    assert len(commands) == 3
+    token = json.loads((data / "demo-tokens.json").read_text())["reviewer"]
+    for command in commands:
+        line = command.replace(".venv/bin/zhibao", f"{sys.executable} {ROOT / 'cli.py'}")
+        done = subprocess.run(
+            ["bash", "-c", f"TOKEN={shlex.quote(token)}; {line}"],
+            cwd=data.parent,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, (command, done.stderr)
+        assert done.stdout
+    before = statuses(data)
+
+    second, said = start(data)
+    assert second.wait(60) == 1
+    assert "使用" in said.read_text()
+    assert str(data) in said.read_text()
+
+    assert stop(process, signal.SIGINT) == 0
+    assert gone(data), left_behind(data)
+
+    process, log = start(data, "--demo", "--institutions", "60")
+    wait_for(process, log, "按 Ctrl-C 停止")
+    assert sum(statuses(data).values()) == sum(before.values())
+    assert statuses(data)["completed"] == before["completed"]
+
+    process.kill()
+    process.wait()
+    assert gone(data), left_behind(data)
+    process, log = start(data, "--demo", "--institutions", "60")
+    wait_for(process, log, "按 Ctrl-C 停止")
+    assert sum(statuses(data).values()) == sum(before.values())
+    assert stop(process, signal.SIGINT) == 0
+
+
+def test_a_port_that_is_taken_is_said_in_a_sentence(data: Path) -> None:
+    import socket
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        process, log = start(data, "--port", str(port))
+        assert process.wait(60) == 1
+    assert str(port) in log.read_text()
+    assert "Traceback" not in log.read_text()
+    assert gone(data), left_behind(data)

@@ -1,0 +1,83 @@
+"""A whole system on a port, as the pages' commands expect it: with the demonstration's data."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import pytest
+import uvicorn
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.testing import WorkflowEnvironment
+
+from activities.roster_file import roster_csv
+from api.app import create_app
+from deploy.demo.roster import generate_roster
+from deploy.demo.rules import write_rules
+from domain.messages import SHANGHAI
+from tests.system import KEY, OPERATOR, System, running
+
+INSTITUTIONS = 240
+"""As many as `zhibao up --demo` generates, so that its institutions have the same numbers."""
+
+
+@pytest.fixture
+async def served(
+    dev_engine: WorkflowEnvironment, engine: AsyncEngine, database_url: str, tmp_path: Path
+) -> AsyncIterator[tuple[str, dict[str, str]]]:
+    """Where the API answers, and the environment that ``zhibao`` reaches the same system with."""
+    rules = tmp_path / "demo-rules"
+    write_rules(rules, datetime.now(UTC).astimezone(SHANGHAI).date())
+    async with running(dev_engine, engine, rules) as system:
+        await fill(system)
+        with socket.socket() as listening:
+            listening.bind(("127.0.0.1", 0))
+            address = f"http://127.0.0.1:{listening.getsockname()[1]}"
+            config = uvicorn.Config(
+                create_app(system.parts), log_config=None, lifespan="off", ws="none"
+            )
+            server = uvicorn.Server(config)
+            serving = asyncio.create_task(server.serve(sockets=[listening]))
+            await until_answering(address)
+            yield (
+                address,
+                {
+                    "DATABASE_URL": database_url,
+                    "TEMPORAL_ADDRESS": system.client.service_client.config.target_host,
+                    "TEMPORAL_NAMESPACE": system.client.namespace,
+                    "ZHIBAO_TOKEN_KEY": KEY,
+                    "ZHIBAO_RULES": str(rules),
+                },
+            )
+            server.should_exit = True
+            await serving
+
+
+async def fill(system: System) -> None:
+    """The generated roster, and this year's campaign over it."""
+    operator = system.token(OPERATOR, "demo-operator", "000000")
+    answer = await system.http.post(
+        "/api/institutions/imports",
+        content=roster_csv(generate_roster(INSTITUTIONS, 2024)),
+        headers={
+            "Authorization": f"Bearer {operator}",
+            "Content-Type": "text/csv",
+            "Idempotency-Key": "roster",
+        },
+    )
+    assert answer.status_code == 200, answer.text
+    await system.open(2024, "000000")
+
+
+async def until_answering(address: str) -> None:
+    """Waits until the port answers."""
+    async with httpx.AsyncClient() as http:
+        for _ in range(100):
+            with suppress(httpx.HTTPError):
+                if (await http.get(f"{address}/readyz")).status_code == 200:
+                    return
+            await asyncio.sleep(0.05)
+    raise AssertionError("the API does not answer")

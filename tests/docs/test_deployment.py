@@ -1,0 +1,177 @@
+"""Container, compose and Kubernetes files: what they start, set and ask for exists.
+
+They are not run here: no container engine is part of the tests.
+"""
+
+import re
+import subprocess
+import tomllib
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from deploy.embedded.temporal import NAMESPACE, temporal_binary
+from settings import ENVIRONMENT, Settings
+from tests.docs import names
+from tests.docs.pages import ROOT
+
+CONTAINERFILE = (ROOT / "deploy" / "container" / "Containerfile").read_text("utf-8")
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text("utf-8"))
+KUBERNETES: list[dict[str, Any]] = [
+    document
+    for file in sorted((ROOT / "deploy" / "kubernetes").glob("*.yaml"))
+    for document in yaml.safe_load_all(file.read_text("utf-8"))
+]
+NEEDED = {
+    ENVIRONMENT[field]
+    for field in ("database_url", "temporal_address", "token_key")
+    if Settings.model_fields[field].is_required()
+}
+PORT = Settings.model_fields["port"].default
+SERVICES = {name: one for name, one in COMPOSE["services"].items() if "command" in one}
+OURS = {name: one for name, one in SERVICES.items() if one["command"]}
+
+
+def containers() -> Iterator[tuple[str, dict[str, Any]]]:
+    for document in KUBERNETES:
+        pod = document.get("spec", {}).get("template", {}).get("spec", {})
+        for one in (*pod.get("initContainers", ()), *pod.get("containers", ())):
+            yield f"{document['metadata']['name']}/{one['name']}", one
+
+
+def of_kind(kind: str) -> list[dict[str, Any]]:
+    return [document for document in KUBERNETES if document["kind"] == kind]
+
+
+# --- the image ------------------------------------------------------------------------------------
+
+
+def test_the_image_holds_every_package_and_module_and_nothing_that_is_not_there() -> None:
+    copied = {
+        source
+        for line in re.findall(r"^COPY (?!--from)(.+)$", CONTAINERFILE, re.M)
+        for source in line.split()[:-1]
+    }
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    setuptools = project["tool"]["setuptools"]
+    packages = {name.rstrip("*") for name in setuptools["packages"]["find"]["include"]}
+    modules = {f"{name}.py" for name in setuptools["py-modules"]}
+    assert packages | modules | {"pyproject.toml", "requirements.lock", "README.md"} <= copied
+    assert not [name for name in copied if not (ROOT / name).exists()]
+    ignoring = (ROOT / "deploy" / "container" / "Containerfile.dockerignore").read_text("utf-8")
+    assert {line[1:] for line in ignoring.splitlines() if line.startswith("!")} == copied
+
+
+def test_the_image_installs_by_hash_and_runs_as_nobody_in_particular() -> None:
+    assert "--require-hashes --requirement /build/requirements.lock" in CONTAINERFILE
+    user = re.findall(r"^USER (\d+)$", CONTAINERFILE, re.M)
+    assert user
+    assert int(user[-1]) > 0
+    assert "--hash=sha256:" in (ROOT / "requirements.lock").read_text("utf-8")
+    assert 'ENTRYPOINT ["zhibao"]' in CONTAINERFILE
+    assert f"EXPOSE {PORT}" in CONTAINERFILE
+    set_here = re.findall(r"\b(ZHIBAO_\w+)=", CONTAINERFILE)
+    assert set_here
+    assert set(set_here) <= set(ENVIRONMENT.values())
+
+
+# --- compose --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_a_compose_service_starts_a_command_that_exists_with_all_it_needs(name: str) -> None:
+    service = OURS[name]
+    assert names.why_no_command(" ".join(["zhibao", *service["command"]])) is None
+    assert NEEDED <= set(service["environment"]) <= set(ENVIRONMENT.values())
+    assert (ROOT / "deploy" / service["build"]["context"]).resolve() == ROOT
+    assert (ROOT / service["build"]["dockerfile"]).is_file()
+
+
+def test_compose_prepares_database_and_namespace_before_it_serves() -> None:
+    services = COMPOSE["services"]
+    for name in ("worker", "api"):
+        waits = services[name]["depends_on"]
+        assert {one: waits[one]["condition"] for one in waits} == {
+            "migrate": "service_completed_successfully",
+            "setup": "service_completed_successfully",
+        }
+    for waiting, other in (("migrate", "postgres"), ("setup", "temporal")):
+        assert services[waiting]["depends_on"] == {other: {"condition": "service_healthy"}}
+        assert "healthcheck" in services[other]
+    for service in services.values():
+        for volume in service.get("volumes", ()):
+            assert volume.split(":")[0] in COMPOSE["volumes"]
+
+
+def test_compose_asks_the_api_for_its_health_where_it_listens() -> None:
+    api = COMPOSE["services"]["api"]
+    asked = re.search(r"http://127\.0\.0\.1:(\d+)(/\w+)", " ".join(api["healthcheck"]["test"]))
+    assert asked
+    assert int(asked[1]) == PORT
+    assert names.why_no_address(f"GET {asked[2]}") is None
+    assert api["ports"] == [f"127.0.0.1:{PORT}:{PORT}"]
+
+
+def test_the_development_server_knows_the_options_that_compose_gives_it() -> None:
+    program, *words = COMPOSE["services"]["temporal"]["entrypoint"]
+    assert program == "temporal"
+    command = [word for word in words if not word.startswith("-")]
+    shown = "".join(
+        subprocess.run([temporal_binary(), *asked], capture_output=True, text=True).stdout
+        for asked in ([*command, "--help"], ["options"])
+    )
+    options = [word.partition("=")[0] for word in words if word.startswith("-")]
+    assert options
+    assert not [one for one in options if f"{one} " not in shown]
+    assert f"--namespace={NAMESPACE}" in words
+
+
+# --- Kubernetes -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "container"), list(containers()))
+def test_a_container_starts_a_command_that_exists_with_all_it_needs(
+    name: str, container: dict[str, Any]
+) -> None:
+    assert names.why_no_command(" ".join(["zhibao", *container["args"]])) is None
+    given: set[str] = set()
+    for source in container["envFrom"]:
+        [(kind, named)] = source.items()
+        wanted = "ConfigMap" if kind == "configMapRef" else "Secret"
+        [found] = [d for d in of_kind(wanted) if d["metadata"]["name"] == named["name"]]
+        given |= set(found.get("data") or found["stringData"])
+    assert NEEDED <= given <= set(ENVIRONMENT.values())
+    image = COMPOSE["services"]["api"]["image"]
+    assert container["image"] == image
+
+
+def test_probes_ask_for_addresses_that_exist_on_the_port_that_is_served() -> None:
+    [api] = [one for name, one in containers() if name == "zhibao-api/api"]
+    assert api["ports"] == [{"name": "http", "containerPort": PORT}]
+    for probe in ("livenessProbe", "readinessProbe"):
+        asked = api[probe]["httpGet"]
+        assert asked["port"] == "http"
+        assert names.why_no_address(f"GET {asked['path']}") is None
+    [config] = of_kind("ConfigMap")
+    assert config["data"]["ZHIBAO_PORT"] == str(PORT)
+
+
+def test_selectors_select_what_they_are_meant_for() -> None:
+    for deployment in of_kind("Deployment"):
+        labels = deployment["spec"]["template"]["metadata"]["labels"]
+        assert deployment["spec"]["selector"]["matchLabels"].items() <= labels.items()
+    [service] = of_kind("Service")
+    [api] = [
+        d for d in of_kind("Deployment") if d["metadata"]["name"] == service["metadata"]["name"]
+    ]
+    labels = api["spec"]["template"]["metadata"]["labels"]
+    assert service["spec"]["selector"].items() <= labels.items()
+
+
+def test_the_secret_holds_placeholders_only() -> None:
+    [secret] = of_kind("Secret")
+    assert all("change-me" in value for value in secret["stringData"].values())
+    key = secret["stringData"]["ZHIBAO_TOKEN_KEY"]
+    assert len(key) >= 32

@@ -1,0 +1,62 @@
+"""docs/life-of-a-case.md against the state machine: every move, status, window and refusal."""
+
+import re
+
+from domain.commands import ACTION_LABELS, ALSO, ROLE_OF, Role
+from domain.messages import WORDS
+from domain.refusals import Code
+from domain.status import STATUS_LABELS, Status
+from rules.windows import LABELS
+from tests.docs.pages import page
+from tests.docs.transitions import moves
+
+PAGE = page("docs/life-of-a-case.md")
+
+
+def codes_in(cell: str) -> list[str]:
+    return re.findall(r"`(\w+)`", cell)
+
+
+def test_the_table_of_commands_holds_every_move_and_no_other() -> None:
+    told: dict[tuple[str, str], set[str]] = {}
+    for command, _, _, start, to, _ in PAGE.table("## Who may do what"):
+        told.setdefault((codes_in(start)[0], codes_in(command)[0]), set()).update(codes_in(to))
+    assert told == moves()
+
+
+def test_the_table_of_commands_names_labels_and_roles() -> None:
+    for command, label, who, *_ in PAGE.table("## Who may do what"):
+        kind = codes_in(command)[0]
+        assert label == ACTION_LABELS[kind]
+        assert Role(who) in {ROLE_OF[kind], *ALSO.get(kind, ())}
+
+
+def test_the_picture_shows_the_same_moves() -> None:
+    drawn = {
+        (start, words.split(",")[0], to)
+        for start, to, words in re.findall(r"(\w+) --> (\w+): (.+)", PAGE.blocks[0].text)
+    }
+    possible = {
+        (start, command, to)
+        for (start, command), ends in moves().items()
+        for to in ends
+        if command != "cancel" and (start != to or command == "approve")
+    }
+    assert drawn == possible
+
+
+def test_every_status_and_window_has_its_line() -> None:
+    statuses = {codes_in(row[0])[0]: row[1] for row in PAGE.table("## Statuses")}
+    assert statuses == {status.value: label for status, label in STATUS_LABELS.items()}
+    assert set(statuses) == {status.value for status in Status}
+    windows = {codes_in(row[0])[0]: row[1] for row in PAGE.table("## Windows")}
+    assert windows == LABELS
+
+
+def test_every_refusal_of_a_case_has_its_line_as_it_reads() -> None:
+    rows = {codes_in(row[0])[0]: row for row in PAGE.table("## What is refused, and how it reads")}
+    everything = [code.value for code in Code]
+    of_cases = everything[: everything.index("unauthenticated")]
+    assert list(rows) == of_cases
+    for code, (_, title, remedy) in rows.items():
+        assert (title, remedy) == (WORDS[Code(code)].title, WORDS[Code(code)].remedy)

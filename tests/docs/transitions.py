@@ -1,0 +1,143 @@
+"""Every move the state machine can make, found by trying: what docs/life-of-a-case.md must say."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from domain import commands as c
+from domain.citation import Citation
+from domain.commands import ALSO, ROLE_OF, SYSTEM, Actor, Role
+from domain.decision import Obligation, ReviewerDecision, ReviewLevel, RuleSetRef
+from domain.plan import FilingPlan, Window
+from domain.refusals import Refusal
+from domain.review import CaseState, Submission, closing, decide, evolve
+from domain.steps import EventName
+
+_START = datetime(2025, 1, 1, tzinfo=UTC)
+_CITE = Citation(document="测试文号", clause="一")
+_REF = RuleSetRef(id="test", revision=1, sha256="0" * 64)
+_LEVELS = tuple(ReviewLevel(id=name, authority=name) for name in ("amr-350100", "amr-350000"))
+_DECISION = ReviewerDecision(
+    reviewer="amr-350000",
+    rule="any",
+    levels=_LEVELS,
+    cite=_CITE,
+    ruleset=_REF,
+    candidates=(),
+)
+_SHA = "a" * 64
+_CATCHING_UP = (EventName.OPENED, EventName.REVIEW_STARTED, EventName.QUALITY_CHECK_STARTED)
+
+
+def _day(number: float) -> datetime:
+    return _START + timedelta(days=number)
+
+
+def _window(opens: float, closes: float) -> Window:
+    return Window(opens=_day(opens), closes=_day(closes), cite=_CITE)
+
+
+def _plan(**changes: Any) -> FilingPlan:
+    values: dict[str, Any] = {
+        "year": 2024,
+        "jurisdiction": "000000",
+        "ruleset": _REF,
+        "obligation": Obligation(outcome="must", rule="any", cite=_CITE),
+        "fill": _window(1, 10),
+        "correct": _window(1, 20),
+        "review": _window(1, 20),
+        "completion_cite": _CITE,
+        "checker": "samr",
+        "checker_cite": _CITE,
+    }
+    return FilingPlan(**{**values, **changes})
+
+
+_PLANS = (
+    _plan(),
+    _plan(review=_window(5, 20), quality=_window(12, 30)),
+    _plan(checker=None, checker_cite=None, lapse_unapproved=False),
+    _plan(obligation=Obligation(outcome="may", rule="any", cite=_CITE), supplement=_window(10, 12)),
+)
+_DAYS = (0, 2, 9, 15, 25)
+
+
+def _people(state: CaseState, plan: FilingPlan) -> dict[Role, Actor]:
+    authority = state.authority(plan) or "amr-350100"
+    return {
+        Role.FILER: Actor(subject="filer", role=Role.FILER, scope="lab"),
+        Role.REVIEWER: Actor(subject="reviewer", role=Role.REVIEWER, scope=authority),
+        Role.CHECKER: Actor(subject="checker", role=Role.CHECKER, scope="samr"),
+        Role.OPERATOR: Actor(subject="operator", role=Role.OPERATOR, scope="000000"),
+        Role.SYSTEM: SYSTEM,
+    }
+
+
+def _commands(state: CaseState, plan: FilingPlan, now: datetime) -> Iterator[c.Command]:
+    people = _people(state, plan)
+    later = max(closing(plan.review, state), now) + timedelta(days=1)
+    makers: dict[str, Any] = {
+        "open": c.Open,
+        "start_review": c.StartReview,
+        "withdraw": c.Withdraw,
+        "claim": c.Claim,
+        "release": c.Release,
+        "return": c.Return,
+        "approve": c.Approve,
+        "start_quality_check": c.StartQualityCheck,
+        "pass_quality": c.PassQuality,
+        "send_back": c.SendBack,
+        "cancel": c.Cancel,
+        "lapse": c.Lapse,
+    }
+    for kind, role in ROLE_OF.items():
+        for actor in (people[one] for one in (role, *sorted(ALSO.get(kind, ())))):
+            base: dict[str, Any] = {
+                "id": "x",
+                "actor": actor,
+                "received_at": now,
+                "note_sha256": _SHA,
+            }
+            if kind in ("extend", "reopen") and state.extended_until is not None:
+                continue  # one extension is enough to see all that it does
+            if kind == "submit":
+                yield c.Submit(**base, revision=1, content_sha256=_SHA)
+            elif kind == "extend":
+                yield c.Extend(**base, until=later)
+            elif kind == "reopen":
+                yield c.Reopen(**base, until=later)
+            else:
+                yield makers[kind](**base)
+
+
+def moves() -> dict[tuple[str, str], set[str]]:
+    """Where each command can take a case from each status; catching up with windows left out."""
+    found: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for plan in _PLANS:
+        seen = {(CaseState(), 0)}
+        waiting = list(seen)
+        while waiting:
+            state, first = waiting.pop()
+            for index in range(first, len(_DAYS)):
+                now = _day(_DAYS[index])
+                for command in _commands(state, plan, now):
+                    events = decide(state, plan, command, now, Submission(decision=_DECISION))
+                    if isinstance(events, Refusal):
+                        continue
+                    start, after = state.status, state
+                    for number, event in enumerate(events):
+                        after = evolve(after, event)
+                        caught_up = ROLE_OF[command.kind] is not Role.SYSTEM
+                        if caught_up and event.name in _CATCHING_UP and _leads(events, number):
+                            start = after.status
+                    found[start.value, command.kind].add(after.status.value)
+                    if (after, index) not in seen:
+                        seen.add((after, index))
+                        waiting.append((after, index))
+    return dict(found)
+
+
+def _leads(events: Any, number: int) -> bool:
+    """Whether an event comes before anything that was asked for."""
+    return all(event.name in _CATCHING_UP for event in events[: number + 1])

@@ -1,0 +1,113 @@
+"""Conditions: known names compile, others are refused, what cannot be computed is no answer."""
+
+from datetime import date
+
+import pytest
+
+from domain.facts import CertificateFacts, Facts, InstitutionFacts
+from rules.catalogue import SpecialArea, Tree
+from rules.conditions import (
+    FACTS,
+    Condition,
+    ConditionFailed,
+    ConditionInvalid,
+    Known,
+    TextExpression,
+    names_of,
+)
+from rules.derived_facts import Areas, add_departments, basic_facts
+
+TREE = Tree(no_city_level=("11",), special={"350128": SpecialArea(level="city", parent="350000")})
+
+
+def known(
+    *certificates: CertificateFacts, region: str = "350102", **more: object
+) -> dict[str, object]:
+    facts = Facts.model_validate(
+        {
+            "institution": InstitutionFacts(id="x", region=region),
+            "certificates": certificates,
+            **more,
+        }
+    )
+    found = basic_facts(facts, date(2024, 12, 31), Areas(TREE))
+    add_departments(found, "caiq" if found["has_national"] else "")
+    return found
+
+
+def one(issuer: str, scope: int, until: str = "2030-01-01", number: str = "1") -> CertificateFacts:
+    level = "national" if issuer == "samr" else "provincial"
+    return CertificateFacts.model_validate(
+        {"number": number, "level": level, "issuer": issuer, "scope": scope, "valid_to": until}
+    )
+
+
+def test_every_declared_fact_is_derived() -> None:
+    declared = {fact.name for fact in FACTS} - {"reviewer"}
+    assert set(known()) == declared
+
+
+@pytest.mark.parametrize("fact", [fact for fact in FACTS if fact.name != "reviewer"])
+def test_every_declared_fact_has_its_declared_type(fact: object) -> None:
+    facts = known(one("amr-350000", 5))
+    source = f"{fact.name} == {fact.name}"  # type: ignore[attr-defined]
+    condition = Condition(source, "departments")
+    assert condition.holds(Known("departments", names_of(condition), facts))
+
+
+def test_an_unevaluable_condition_is_no_false() -> None:
+    condition = Condition("certs[0].issuer == ''", "facts")
+    with pytest.raises(ConditionFailed, match="算不出结果"):
+        condition.holds(Known("facts", names_of(condition), known()))
+    text = TextExpression("certs[0].issuer", "facts")
+    with pytest.raises(ConditionFailed, match="算不出结果"):
+        text.text(Known("facts", names_of(text), known()))
+
+
+def test_a_long_or_deep_condition_is_refused_not_crashing() -> None:
+    with pytest.raises(ConditionInvalid):
+        Condition("(" * 300 + "true" + ")" * 300, "facts")
+
+
+def test_areas_follow_the_tree() -> None:
+    assert [known(region="350102")[key] for key in ("county", "city", "province")] == [
+        "amr-350102",
+        "amr-350100",
+        "amr-350000",
+    ]
+    assert [known(region="350128")[key] for key in ("county", "city", "province")] == [
+        "",
+        "amr-350128",
+        "amr-350000",
+    ]
+    assert [known(region="110101")[key] for key in ("county", "city", "province")] == [
+        "amr-110101",
+        "",
+        "amr-110000",
+    ]
+
+
+def test_only_certificates_valid_on_the_day_count() -> None:
+    facts = known(one("amr-350000", 9, "2024-12-30"), one("samr", 1, "2024-12-31"))
+    assert facts["issuers"] == ["samr"]
+    assert [certificate.valid for certificate in facts["certs"]] == [False, True]  # type: ignore[attr-defined]
+
+
+def test_a_tie_leaves_no_widest() -> None:
+    facts = known(one("amr-350000", 5), one("samr", 5))
+    assert facts["tied"] is True
+    assert facts["widest"].issuer == facts["widest_department"] == ""  # type: ignore[attr-defined]
+
+
+def test_a_tie_within_one_issuer_is_none() -> None:
+    facts = known(one("amr-350000", 5, number="2"), one("amr-350000", 5, number="1"))
+    assert facts["tied"] is False
+    assert facts["widest"].number == "1"  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("choice", "chosen"),
+    [("samr", "caiq"), ("caiq", "caiq"), ("amr-350000", "amr-350000"), ("cnas", ""), (None, "")],
+)
+def test_a_choice_means_an_issuer_or_who_reviews_for_it(choice: str | None, chosen: str) -> None:
+    assert known(one("amr-350000", 5), one("samr", 5), choice=choice)["chosen"] == chosen

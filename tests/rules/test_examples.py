@@ -1,0 +1,65 @@
+"""Every worked example in every rule file holds, each under its own name."""
+
+import pytest
+
+from rules.compiled import CompiledRules
+from rules.examples import shortcomings
+from rules.library import RuleLibrary
+from rules.schema import Example
+
+_LIBRARY = RuleLibrary()
+_EXAMPLES = [
+    pytest.param(name, example, id=f"{name}: {example.name}")
+    for name in _LIBRARY.names
+    for example in _LIBRARY.merged(name).rules.examples
+]
+
+
+@pytest.mark.parametrize(("name", "example"), _EXAMPLES)
+def test_example_holds(name: str, example: Example, library: RuleLibrary) -> None:
+    rules = CompiledRules(library.resolve_name(name).document)
+    assert shortcomings(rules, example) == []
+
+
+@pytest.mark.parametrize("name", _LIBRARY.names)
+def test_every_reviewer_rule_has_an_example(name: str, library: RuleLibrary) -> None:
+    rules = library.merged(name).rules
+    shown = {example.expect.rule for example in rules.examples}
+    assert {rule.id for rule in rules.filing.reviewers} - shown == set()
+
+
+@pytest.mark.parametrize("name", [n for n in _LIBRARY.names if n != "2023/national"])
+def test_both_sides_of_every_window_boundary_have_an_example(
+    name: str, library: RuleLibrary
+) -> None:
+    rules = library.merged(name).rules
+    compiled = CompiledRules(library.resolve_name(name).document)
+    for window_name, window in compiled.windows.items():
+        shown = {
+            (example.at, side)
+            for example in rules.examples
+            for side in ("inside", "outside")
+            if example.at is not None and window_name in (getattr(example.expect, side) or ())
+        }
+        assert (window.opens, "inside") in shown, f"{window_name} opens"
+        assert (window.closes, "outside") in shown, f"{window_name} closes"
+        before = [at for at, side in shown if side == "outside" and at < window.opens]
+        last = [
+            at
+            for at, side in shown
+            if side == "inside" and 0 < (window.closes - at).total_seconds() <= 1
+        ]
+        assert before, f"{window_name}: no example before it opens"
+        assert last, f"{window_name}: no example in its last second"
+
+
+def test_failing_example_says_expected_and_got(library: RuleLibrary) -> None:
+    rules = CompiledRules(library.resolve(2024, "000000").document)
+    example = Example.model_validate(
+        {
+            "name": "错的",
+            "facts": {"institution": {"region": "350102"}},
+            "expect": {"reviewer": "samr"},
+        }
+    )
+    assert shortcomings(rules, example) == ["审核部门应为 samr，实为 （没有）"]

@@ -1,0 +1,161 @@
+"""Which set governs whom, what a plan says, and what a set answers from its document alone."""
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from domain.facts import CertificateFacts, Facts, InstitutionFacts
+from rules.catalogue import load_catalogue
+from rules.compiled import SHIPPED, CompiledRules, NotPublishable
+from rules.findings import RulesInvalid
+from rules.library import RuleLibrary, RuleSetNotFound
+
+
+def institution(region: str, **more: object) -> Facts:
+    level = f"amr-{region[:2]}0000"
+    certificate = CertificateFacts(
+        number="1", level="provincial", issuer=level, scope=1, valid_to=date(2030, 1, 1)
+    )
+    facts = InstitutionFacts.model_validate({"id": "x", "region": region, **more})
+    return Facts(institution=facts, certificates=(certificate,))
+
+
+@pytest.mark.parametrize(
+    ("year", "region", "expected"),
+    [
+        (2024, "350102", "national-2024"),
+        (2024, "000000", "national-2024"),
+        (2020, "659001", "national-2020"),
+        (2023, "350128", "fujian-2023"),
+        (2023, "350000", "fujian-2023"),
+        (2023, "430102", "hunan-2023"),
+    ],
+)
+def test_the_most_specific_set_governs(
+    year: int, region: str, expected: str, library: RuleLibrary
+) -> None:
+    assert library.most_specific(year, region).id == expected
+
+
+def test_a_base_governs_nobody_and_says_why(library: RuleLibrary) -> None:
+    with pytest.raises(RuleSetNotFound, match="只是基础") as caught:
+        library.most_specific(2023, "110101")
+    assert caught.value.known == library.sets()
+    assert library.resolve(2023, "000000").not_publishable
+    rules = CompiledRules(library.resolve(2023, "000000").document)
+    with pytest.raises(NotPublishable, match="426号"):
+        rules.plan(institution("110101"))
+
+
+def test_an_unknown_year_names_the_sets_there_are(library: RuleLibrary) -> None:
+    with pytest.raises(RuleSetNotFound, match="2024/000000"):
+        library.resolve(2019, "000000")
+
+
+def test_a_broken_file_does_not_hide_behind_not_found(folder: Path) -> None:
+    (folder / "2024" / "national.yaml").write_text("year: 2024\nyear: 2024\n", "utf-8")
+    broken = RuleLibrary(folder)
+    with pytest.raises(RulesInvalid, match="duplicate_key"):
+        broken.most_specific(2024, "350102")
+    assert broken.most_specific(2023, "350102").id == "fujian-2023"
+
+
+def test_plan_of_2024(compiled: dict[tuple[int, str], CompiledRules]) -> None:
+    plan = compiled[2024, "000000"].plan(institution("350102"))
+    assert plan.fill.opens.isoformat() == "2025-01-13T00:00:00+08:00"
+    closes = {plan.fill.closes, plan.correct.closes, plan.review.closes}
+    assert {moment.isoformat() for moment in closes} == {"2025-03-22T00:00:00+08:00"}
+    assert (plan.supplement, plan.quality, plan.lapse_unapproved) == (None, None, True)
+    assert (plan.checker, plan.parts, plan.obligation.outcome) == ("samr", ("statistics",), "must")
+    assert plan.ruleset == compiled[2024, "000000"].ref
+
+
+def test_plan_of_2023_in_fujian(compiled: dict[tuple[int, str], CompiledRules]) -> None:
+    plan = compiled[2023, "350000"].plan(institution("350102", national_centres=["甲"]))
+    assert plan.fill.closes.isoformat() == "2024-03-01T00:00:00+08:00"
+    assert plan.supplement is not None
+    assert plan.supplement.opens == plan.fill.closes
+    assert plan.review.closes.isoformat() == "2024-03-08T00:00:00+08:00"
+    assert (plan.lapse_unapproved, plan.checker) == (False, "samr")
+    assert plan.parts == ("statistics", "annual-report")
+
+
+def test_parts_and_sanctions_of_2020(compiled: dict[tuple[int, str], CompiledRules]) -> None:
+    rules = compiled[2020, "000000"]
+    with_centre = rules.parts(institution("350102", national_centres=["甲"]))
+    assert [part.form for part in with_centre] == [
+        "statistics-2020",
+        "annual-report-2020",
+        "social-responsibility-2020",
+    ]
+    assert len(rules.parts(institution("350102"))) == 2
+    labels = [one.label for one in rules.sanctions]
+    assert labels == ["警告", "公告", "不再受理其资质认定申请", "列为异常检验检测机构"]
+    assert compiled[2024, "000000"].sanctions == compiled[2023, "430000"].sanctions == []
+
+
+def test_stages_of_fujian(compiled: dict[tuple[int, str], CompiledRules]) -> None:
+    stages = compiled[2023, "350000"].stages
+    assert [stage.label for stage in stages] == ["准备阶段", "填报阶段", "审核阶段"]
+    assert [stage.window.closes.date().isoformat() for stage in stages] == [
+        "2024-02-01",
+        "2024-03-01",
+        "2024-03-08",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("authority", "name"),
+    [
+        ("samr", "国家市场监督管理总局"),
+        ("amr-350128", "平潭综合实验区市场监督管理局"),
+        ("amr-350102", "福州市鼓楼区市场监督管理局"),
+        ("amr-110101", "北京市东城区市场监督管理局"),
+        ("amr-120000", "天津市市场监督管理委员会"),
+        ("amr-660000", "新疆生产建设兵团市场监督管理局"),
+        ("group-railway", "国家资质认定铁路行业评审组"),
+        ("group-else", "国家资质认定（else）行业评审组"),
+        ("amr-999999", "amr-999999"),
+    ],
+)
+def test_authorities_have_names(
+    authority: str, name: str, compiled: dict[tuple[int, str], CompiledRules]
+) -> None:
+    assert compiled[2023, "350000"].authority_name(authority) == name
+
+
+def test_every_area_leads_up_to_the_nation() -> None:
+    catalogue = load_catalogue(SHIPPED)
+    levels = {code: catalogue.tree.level(code) for code in catalogue.areas}
+    for code in catalogue.areas:
+        above = list(catalogue.tree.upwards(code))
+        assert above[-1] == "000000"
+        assert len(above) <= 4
+        assert all(area in catalogue.areas for area in above), code
+    assert sum(level == "province" for level in levels.values()) == 32
+    assert catalogue.tree.parent("350128") == "350000"
+    assert catalogue.tree.parent("110101") == "110000"
+    assert catalogue.tree.parent("469001") == "460000"
+    assert catalogue.tree.parent("350102") == "350100"
+
+
+def test_provenance_names_file_line_and_clause(library: RuleLibrary) -> None:
+    origins = {origin.path: origin for origin in library.resolve(2023, "350000").provenance}
+    inherited = origins["filing.quality_check.by"]
+    own = origins["filing.windows.fill.to"]
+    assert inherited.place.file == "2023/national.yaml"
+    assert own.place.file == "2023/fujian.yaml"
+    assert own.value == "2024-02-29"
+    assert own.cite is not None
+    assert (own.cite.document, own.cite.clause) == ("闽市监认证〔2024〕1号", "四（二）")
+    text = (SHIPPED / own.place.file).read_text("utf-8").splitlines()
+    assert '"2024-02-29"' in text[own.place.line - 1]
+
+
+def test_every_value_that_decides_is_cited(library: RuleLibrary) -> None:
+    for key in library.sets():
+        for origin in library.resolve(*key).provenance:
+            if origin.path.startswith("filing."):
+                assert origin.cite is not None, origin.path
+                assert origin.cite.assumption or origin.cite.quote, origin.path

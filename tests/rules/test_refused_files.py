@@ -1,0 +1,430 @@
+"""A rule file that is not in order is refused with its file, its line and a helpful sentence."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from rules.checks import check_folder, check_name
+from rules.findings import Finding
+from rules.library import RuleLibrary
+
+NATIONAL, FUJIAN = "2024/national", "2023/fujian"
+
+
+def spoil(folder: Path, name: str, old: str, new: str) -> int:
+    """Replace the first ``old`` in a file; the line where the new text starts."""
+    path = folder / f"{name}.yaml"
+    text = path.read_text("utf-8")
+    assert old in text
+    line = text[: text.index(old)].count("\n") + 1
+    path.write_text(text.replace(old, new, 1), "utf-8")
+    return line
+
+
+def only(folder: Path, name: str) -> Finding:
+    findings = check_name(RuleLibrary(folder), name)
+    assert len(findings) == 1, [str(finding) for finding in findings]
+    return findings[0]
+
+
+Case = tuple[str, str, str, int | None, str, str]
+
+CASES: dict[str, Case] = {
+    # name: file, old, new, lines below the replacement, code, words of the sentence
+    "unknown key": (
+        NATIONAL,
+        "revision: 1",
+        "revison: 1\nrevision: 1",
+        0,
+        "unknown_key",
+        "revision",
+    ),
+    "unknown key deep": (
+        NATIONAL,
+        "      why_not: 机构没有选取",
+        "      whynot: x\n      why_not: 机构没有选取",
+        0,
+        "unknown_key",
+        "why_not",
+    ),
+    "duplicate key": (
+        NATIONAL,
+        "year: 2024",
+        "year: 2024\nyear: 2024",
+        1,
+        "duplicate_key",
+        "第 5 行",
+    ),
+    "unquoted code": (NATIONAL, '"000000"', "010203", 0, "yaml_surprise", '"010203"'),
+    "unquoted no": (
+        NATIONAL,
+        "title: 2024年度检验检测服务业统计",
+        "title: no",
+        0,
+        "yaml_surprise",
+        '"no"',
+    ),
+    "unquoted date": (NATIONAL, '"2024-12-31"', "2024-12-31", 0, "yaml_surprise", "日期"),
+    "sexagesimal": (NATIONAL, "revision: 1", "revision: 1:30", 0, "yaml_surprise", "六十进制"),
+    "reversed window": (
+        NATIONAL,
+        '      to: "2025-03-21"',
+        '      to: "2025-01-12"',
+        0,
+        "reversed_window",
+        "早于",
+    ),
+    "overlapping window": (
+        FUJIAN,
+        '      from: "2024-03-01"',
+        '      from: "2024-02-29"',
+        0,
+        "overlapping_windows",
+        "补报",
+    ),
+    "gap between windows": (
+        FUJIAN,
+        '      from: "2024-03-01"',
+        '      from: "2024-03-02"',
+        0,
+        "gap_between_windows",
+        "次日",
+    ),
+    "overlapping stages": (
+        FUJIAN,
+        "      overlaps: [preparation]\n",
+        "",
+        -2,
+        "overlapping_stages",
+        "overlaps: [preparation]",
+    ),
+    "no such day": (
+        FUJIAN,
+        '      to: "2024-02-29"',
+        '      to: "2024-02-30"',
+        0,
+        "invalid_value",
+        "不是真实存在的日期",
+    ),
+    "unknown source": (
+        NATIONAL,
+        "cite: {source: n595, clause: 三（二）",
+        "cite: {source: n596, clause: 三（二）",
+        0,
+        "unknown_source",
+        "n595",
+    ),
+    "unused source": (
+        NATIONAL,
+        "sources:\n",
+        "sources:\n  spare: {document: 文, title: 题, text: samr-2019-1364.txt}\n",
+        1,
+        "unused_source",
+        "spare",
+    ),
+    "misquoted": (
+        NATIONAL,
+        "quote: 仅填写一次统计报表",
+        "quote: 仅填写两次统计报表",
+        0,
+        "quote_not_in_source",
+        "逐字",
+    ),
+    "quote missing": (NATIONAL, ", quote: 仅填写一次统计报表", "", 0, "invalid_value", "quote"),
+    "misspelt fact": (
+        NATIONAL,
+        "when: choice != '' && has_certificate",
+        "when: chioce != ''",
+        0,
+        "unknown_fact",
+        "choice",
+    ),
+    "misspelt field": (
+        NATIONAL,
+        "assign: widest.issuer",
+        "assign: widest.isuer",
+        0,
+        "unknown_fact",
+        "issuer",
+    ),
+    "fact not yet known": (
+        NATIONAL,
+        "when: review_group != ''",
+        "when: chosen != ''",
+        0,
+        "unknown_fact",
+        "还不能用",
+    ),
+    "wrong type": (
+        NATIONAL,
+        "when: choice != '' && has_certificate",
+        "when: choice",
+        0,
+        "condition_type",
+        "真假",
+    ),
+    "types that do not mix": (
+        NATIONAL,
+        "when: choice != '' && has_certificate",
+        "when: choice != 1",
+        0,
+        "condition_type",
+        "类型",
+    ),
+    "condition syntax": (
+        NATIONAL,
+        "when: choice != '' && has_certificate",
+        "when: choice !=",
+        0,
+        "condition_syntax",
+        "条件写法",
+    ),
+    "condition that fails": (
+        NATIONAL,
+        "when: choice != '' && has_certificate",
+        "when: certs[0].issuer != ''",
+        None,
+        "condition_fails",
+        "算不出",
+    ),
+    "unreachable after always": (
+        NATIONAL,
+        "      when: choice != '' && has_certificate\n",
+        '      when: "true"\n',
+        None,
+        "unreachable_reviewer",
+        "总是适用",
+    ),
+    "overlay not allowed": (
+        FUJIAN,
+        "filing:\n",
+        "filing:\n  quality_check: {by: cnas, cite: {assume: 试}}\n",
+        1,
+        "overlay_not_allowed",
+        "filing.quality_check",
+    ),
+    "overlay item not allowed": (
+        FUJIAN,
+        "filing:\n",
+        "filing:\n  national_department:\n    - {id: group, remove: true}\n",
+        2,
+        "overlay_not_allowed",
+        "filing.national_department[group]",
+    ),
+    "overlay removes nothing": (
+        FUJIAN,
+        "  reviewers:\n",
+        "  reviewers:\n    - {id: nothing, remove: true}\n",
+        1,
+        "overlay_unknown_item",
+        "nothing",
+    ),
+    "unknown base": (
+        FUJIAN,
+        "extends: 2023/national",
+        "extends: 2023/natoinal",
+        0,
+        "unknown_base",
+        "2023/national",
+    ),
+    "cycle": (FUJIAN, "extends: 2023/national", "extends: 2023/fujian", 0, "extends_cycle", "圈"),
+    "other year": (FUJIAN, "year: 2023", "year: 2024", 0, "year_mismatch", "2024"),
+    "not below its base": (
+        FUJIAN,
+        'jurisdiction: "350000"',
+        'jurisdiction: "000000"',
+        0,
+        "jurisdiction_mismatch",
+        "辖区",
+    ),
+    "failing example": (
+        NATIONAL,
+        "    expect: {outside: [fill, correct, review]}",
+        "    expect: {inside: [fill]}",
+        -2,
+        "example_fails",
+        "窗口内应为 fill",
+    ),
+    "unknown form": (
+        NATIONAL,
+        "form: statistics-2024",
+        "form: statistics-2042",
+        0,
+        "unknown_form",
+        "statistics-2042",
+    ),
+    "unknown authority": (
+        NATIONAL,
+        "assign: \"'caiq'\"",
+        "assign: \"'caqi'\"",
+        None,
+        "unknown_authority",
+        "caqi",
+    ),
+    "unknown area": (
+        NATIONAL,
+        'jurisdiction: "000000"',
+        'jurisdiction: "999999"',
+        0,
+        "unknown_jurisdiction",
+        "999999",
+    ),
+    "label missing": (
+        NATIONAL,
+        "      label: 由机构选取的部门审核\n",
+        "",
+        -1,
+        "missing_key",
+        "label",
+    ),
+    "window missing": (
+        NATIONAL,
+        "    review:\n      from",
+        "    quality:\n      from",
+        -9,
+        "missing_key",
+        "review",
+    ),
+    "missing refusal": (
+        NATIONAL,
+        "      otherwise: choice_not_an_issuer\n",
+        "",
+        -5,
+        "invalid_value",
+        "otherwise",
+    ),
+    "unknown refusal": (
+        NATIONAL,
+        "refuse: choice_needed",
+        "refuse: choice_neded",
+        0,
+        "unknown_value",
+        "choice_needed",
+    ),
+    "same id twice": (
+        NATIONAL,
+        "    - id: caiq\n",
+        "    - id: group\n",
+        None,
+        "invalid_value",
+        "重复",
+    ),
+    "no last rule": (
+        NATIONAL,
+        '      when: "true"\n      why_not: 总是适用',
+        "      when: tied\n      why_not: 总是适用",
+        -2,
+        "no_final_rule",
+        "总是适用",
+    ),
+    "unknown overridable": (
+        NATIONAL,
+        "  - filing.sanctions",
+        "  - filing.santions",
+        0,
+        "unknown_path",
+        "filing.santions",
+    ),
+    "number for text": (NATIONAL, "id: national-2024", "id: 2024", 0, "invalid_value", "加引号"),
+    "text for number": (NATIONAL, "revision: 1", 'revision: "1"', 0, "invalid_value", "整数"),
+}
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_is_refused_with_its_line(case: Case, folder: Path) -> None:
+    name, old, new, below, code, words = case
+    line = spoil(folder, name, old, new)
+    findings = check_name(RuleLibrary(folder), name)
+    matching = [finding for finding in findings if finding.code == code]
+    assert matching, [str(finding) for finding in findings]
+    finding = matching[0]
+    assert finding.file == f"{name}.yaml"
+    if below is not None:
+        assert finding.line == line + below, str(finding)
+    assert any(words in one.message for one in matching), [str(one) for one in matching]
+
+
+def test_an_unreachable_reviewer_names_its_own_line(folder: Path) -> None:
+    rule = (
+        "    - id: idle\n      label: 空\n      when: tied\n      why_not: 空\n"
+        "      assign: \"'samr'\"\n      cite: {assume: 空}\n"
+    )
+    line = spoil(
+        folder,
+        NATIONAL,
+        "    - id: other-qualifications\n      label: 没有",
+        rule + "    - id: other-qualifications\n      label: 没有",
+    )
+    finding = only(folder, NATIONAL)
+    assert (finding.code, finding.line) == ("unreachable_reviewer", line)
+    assert "tied 条件相同" in finding.message
+
+
+def test_a_rule_no_combination_reaches_is_found(folder: Path) -> None:
+    spoil(
+        folder,
+        NATIONAL,
+        "when: has_provincial && has_national && !tied",
+        "when: has_national && !has_certificate",
+    )
+    codes = {finding.code for finding in check_name(RuleLibrary(folder), NATIONAL)}
+    assert "unreachable_reviewer" in codes
+
+
+def test_a_level_no_case_passes_is_found(folder: Path) -> None:
+    spoil(
+        folder,
+        FUJIAN,
+        "when: reviewer == 'amr-350000'\n      authority: reviewer",
+        "when: reviewer == ''\n      authority: reviewer",
+    )
+    findings = check_name(RuleLibrary(folder), FUJIAN)
+    assert findings
+    assert {finding.code for finding in findings} <= {
+        "unreachable_level",
+        "example_fails",
+        "condition_fails",
+    }
+
+
+def test_a_shared_source_name_is_not_redefined(folder: Path) -> None:
+    spoil(folder, FUJIAN, "  m1:\n", "  fujian:\n")
+    assert only(folder, FUJIAN).code == "source_redefined"
+
+
+@pytest.mark.parametrize(
+    ("remove", "code"),
+    [
+        (lambda folder: (folder / "authorities.yaml").unlink(), "file_missing"),
+        (lambda folder: (folder / "sources" / "samr-2024-595.txt").unlink(), "source_text_missing"),
+        (
+            lambda folder: [path.unlink() for path in (folder / "forms").glob("*.yaml")],
+            "unknown_form",
+        ),
+        (
+            lambda folder: (folder / "2024" / "again.yaml").write_bytes(
+                (folder / "2024" / "national.yaml").read_bytes()
+            ),
+            "duplicate_set",
+        ),
+        (
+            lambda folder: (
+                (folder / "2025").mkdir()
+                or (folder / "2024" / "national.yaml").rename(folder / "2025" / "national.yaml")
+            ),
+            "year_mismatch",
+        ),
+        (lambda folder: (folder / "2024" / "national.yaml").write_bytes(b"\xff\xfe"), "not_utf8"),
+    ],
+)
+def test_a_folder_in_disorder_is_refused(
+    remove: Callable[[Path], object], code: str, folder: Path
+) -> None:
+    remove(folder)
+    findings = check_folder(RuleLibrary(folder))
+    assert code in {finding.code for finding in findings}, [str(one) for one in findings]
+
+
+def test_the_shipped_rules_are_in_order(library: RuleLibrary) -> None:
+    assert check_folder(library) == []

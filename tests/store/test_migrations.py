@@ -1,0 +1,115 @@
+"""Migrations: one line of them, the same schema as the tables say, and safe to run again."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psycopg
+import pytest
+from alembic import command
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine, inspect, text
+
+from deploy.embedded.postgres import EmbeddedPostgres
+from domain.status import Status
+from store.migrate import configuration, upgrade
+from store.tables import metadata
+
+ROOT = Path(__file__).parents[2]
+
+
+def _migrate_in_a_process(url: str) -> None:
+    """As `zhibao migrate` does when several start together."""
+    code = f"from store.migrate import upgrade; upgrade({url!r})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture
+def empty_database(postgres: EmbeddedPostgres) -> Iterator[str]:
+    """A database with nothing in it, no schema either."""
+    base = postgres.url.rpartition("/")[0]
+    admin = base.replace("+psycopg", "") + "/postgres"
+    with psycopg.connect(admin, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE test_migrations TEMPLATE template0 ENCODING 'UTF8'")
+    yield f"{base}/test_migrations"
+    with psycopg.connect(admin, autocommit=True) as connection:
+        connection.execute("DROP DATABASE test_migrations WITH (FORCE)")
+
+
+def test_the_migrations_lead_exactly_to_the_tables_the_code_works_with(
+    empty_database: str,
+) -> None:
+    upgrade(empty_database)
+    # raises when a migration is missing for something in store/tables.py, or the other way round
+    command.check(configuration(empty_database))
+
+
+def test_there_is_one_line_of_migrations_from_nothing_to_the_present() -> None:
+    scripts = ScriptDirectory.from_config(configuration("postgresql+psycopg://unused"))
+    assert len(scripts.get_heads()) == 1
+    assert len(scripts.get_bases()) == 1
+    revisions = list(scripts.walk_revisions())
+    assert all(not one.is_merge_point and not one.is_branch_point for one in revisions)
+    assert all(one.doc for one in revisions)
+
+
+def test_migrating_again_changes_nothing(empty_database: str) -> None:
+    upgrade(empty_database)
+    engine = create_engine(empty_database)
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO notes (sha256, note) VALUES ('x', '{}')"))
+    upgrade(empty_database)
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM notes")).scalar_one() == 1
+        versions = connection.execute(text("SELECT count(*) FROM alembic_version")).scalar_one()
+    assert versions == 1
+    engine.dispose()
+
+
+def test_processes_that_migrate_at_once_do_so_once(empty_database: str) -> None:
+    with ThreadPoolExecutor() as processes:
+        list(processes.map(_migrate_in_a_process, [empty_database] * 3))
+    command.check(configuration(empty_database))
+
+
+def test_a_migration_that_fails_leaves_nothing_behind(empty_database: str) -> None:
+    engine = create_engine(empty_database)
+    with engine.begin() as connection:
+        # in the way of the first migration
+        connection.execute(text("CREATE TABLE outbox (id int)"))
+    with pytest.raises(Exception, match="outbox"):
+        upgrade(empty_database)
+    assert set(inspect(engine).get_table_names()) <= {"outbox", "alembic_version"}
+    engine.dispose()
+
+
+@pytest.mark.parametrize("table", ["journal", "rule_sets"])
+def test_what_only_grows_is_guarded_in_the_database_itself(empty_database: str, table: str) -> None:
+    upgrade(empty_database)
+    engine = create_engine(empty_database)
+    with engine.connect() as connection:
+        guarded = connection.execute(
+            text("SELECT tgname, tgenabled FROM pg_trigger WHERE tgrelid = CAST(:t AS regclass)"
+                 " AND NOT tgisinternal"), {"t": table},
+        ).all()  # fmt: skip
+    assert [(name, enabled) for name, enabled in guarded] == [(f"{table}_only_grows", "O")]
+    engine.dispose()
+
+
+def test_every_table_says_in_chinese_what_it_is_for() -> None:
+    for table in metadata.sorted_tables:
+        assert table.comment or table.name == "institutions", table.name
+        assert not table.comment or any("一" <= mark <= "鿿" for mark in table.comment)
+
+
+def test_the_database_knows_every_status_and_no_other(empty_database: str) -> None:
+    upgrade(empty_database)
+    engine = create_engine(empty_database)
+    checks = inspect(engine).get_check_constraints("cases")
+    (status,) = [one["sqltext"] for one in checks if one["name"] == "ck_cases_status"]
+    assert {one for one in Status if f"'{one.value}'" in status} == set(Status)
+    assert status.count("'") == 2 * len(Status)
+    engine.dispose()

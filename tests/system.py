@@ -1,0 +1,219 @@
+"""The whole system in one process for tests: real engine, real database, real HTTP application.
+
+Only the clock of the API can be moved, to keep step with a time-skipping engine.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import httpx
+from pydantic import SecretStr
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.client import Client
+from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import WorkflowRunner
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
+
+from api.app import create_app
+from api.parts import Parts
+from api.server import build_parts
+from domain.commands import Actor, Role
+from domain.facts import CertificateFacts, InstitutionFacts
+from settings import Settings
+from store import institutions
+from store.institutions import Institution
+from worker import build_worker
+
+KEY = "a-key-for-tests-only-a-key-for-tests-only"
+SHANGHAI_DAY = timedelta(days=1)
+
+FILER, REVIEWER, CHECKER, OPERATOR, AUDITOR = (
+    Role.FILER,
+    Role.REVIEWER,
+    Role.CHECKER,
+    Role.OPERATOR,
+    Role.AUDITOR,
+)
+
+
+@dataclass
+class Answer:
+    """An HTTP answer: status and JSON body."""
+
+    status: int
+    body: Any
+    headers: httpx.Headers
+
+
+@dataclass
+class System:
+    """A running system and shorthand for acting on it as its users do."""
+
+    parts: Parts
+    http: httpx.AsyncClient
+    client: Client
+    engine: AsyncEngine
+    environment: WorkflowEnvironment
+    ahead: timedelta = timedelta()
+    _keys: "count[int]" = field(default_factory=lambda: count(1))
+
+    def now(self) -> datetime:
+        """The API's clock."""
+        return datetime.now(UTC) + self.ahead
+
+    def token(self, role: Role, subject: str, scope: str = "") -> str:
+        """A token for one person in one capacity."""
+        actor = Actor(subject=subject, role=role, scope=scope)
+        return self.parts.identity.issue(actor, datetime.now(UTC), timedelta(days=36500))
+
+    async def send(
+        self, method: str, path: str, token: str = "", body: Any = None, **headers: str
+    ) -> Answer:
+        """One request. Header names are written with underscores; writes get a key of their own."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        if token:
+            named["Authorization"] = f"Bearer {token}"
+        if method == "POST":
+            named.setdefault("idempotency-key", f"test-{next(self._keys)}")
+        answer = await self.http.request(method, path, json=body, headers=named)
+        kind = answer.headers.get("content-type", "")
+        return Answer(answer.status_code, answer.json() if "json" in kind else None, answer.headers)
+
+    async def act(
+        self, filing: str, name: str, token: str, body: Any = None, **headers: str
+    ) -> Answer:
+        """One act on a filing (``2024/<institution>``)."""
+        return await self.send(
+            "POST", f"/api/filings/{filing}/{name}", token, body or {}, **headers
+        )
+
+    async def save(self, filing: str, token: str) -> Answer:
+        """Saves a generated, complete revision of every part."""
+        path = f"/api/filings/{filing}"
+        shown = (await self.send("GET", path, token)).body
+        draft = (await self.send("GET", f"{path}/draft", token)).body
+        rules = await self.parts.pinned.get(shown["rule_set"])
+        parts = {one: rules.form(one).blank_example() for one in shown["parts"]}
+        return await self.send(
+            "PUT", f"{path}/draft", token, {"parts": parts}, if_match=f'"{draft["revision"]}"'
+        )
+
+    async def submit(self, filing: str, token: str, choice: str | None = None) -> Answer:
+        """Saves a revision if there is none, and submits the newest."""
+        draft = (await self.send("GET", f"/api/filings/{filing}/draft", token)).body
+        if not draft["revision"]:
+            saved = await self.save(filing, token)
+            assert saved.status == 200, saved.body
+            draft = saved.body
+        body = {"revision": draft["revision"], "sha256": draft["sha256"], "choice": choice}
+        return await self.act(filing, "submit", token, body)
+
+    async def add(self, *added: Institution) -> None:
+        """Puts institutions on record."""
+        async with self.engine.begin() as connection:
+            await institutions.save(connection, added)
+
+    async def open(self, year: int, jurisdiction: str) -> None:
+        """Opens a campaign and waits until everybody's filing is on record."""
+        operator = self.token(OPERATOR, "operator-1", "000000")
+        path = f"/api/campaigns/{year}/{jurisdiction}"
+        opened = await self.send("POST", path, operator)
+        assert opened.status == 202, opened.body
+        for _ in range(600):
+            found = (await self.send("GET", path, operator)).body
+            if found.get("started_at") and sum(found["statuses"].values()) >= found["started"]:
+                return
+            await self.pause(0.05)
+        raise AssertionError(found)
+
+    async def pause(self, seconds: float) -> None:
+        """Real time passes."""
+        import asyncio
+
+        await asyncio.sleep(seconds)
+
+    async def skip_to(self, instant: datetime) -> None:
+        """Moves the engine's clock, and the API's with it (time-skipping engines only)."""
+        now = await self.environment.get_current_time()
+        if instant > now:
+            await self.environment.sleep(instant - now)
+        self.ahead = await self.environment.get_current_time() - datetime.now(UTC)
+
+    async def until(self, filing: str, status: str) -> dict[str, Any]:
+        """Waits in real time until a filing is in a status."""
+        auditor = self.token(AUDITOR, "auditor-1")
+        shown: dict[str, Any] = {}
+        for _ in range(400):
+            shown = (await self.send("GET", f"/api/filings/{filing}", auditor)).body
+            if shown.get("status") == status:
+                return shown
+            await self.pause(0.025)
+        raise AssertionError(f"wanted {status}: {shown}")
+
+
+@asynccontextmanager
+async def running(
+    environment: WorkflowEnvironment,
+    engine: AsyncEngine,
+    rules: Path,
+    *,
+    runner: WorkflowRunner | None = None,
+    max_cached_workflows: int = 1000,
+) -> AsyncIterator[System]:
+    """The system on an engine and a database; workflows run in the sandbox."""
+    settings = Settings(
+        database_url=SecretStr("postgresql+psycopg://unused"),
+        temporal_address="unused",
+        token_key=SecretStr(KEY),
+        rules=rules,
+    )
+    client = environment.client
+    holder: list[System] = []
+    parts = build_parts(settings, client, engine, lambda: holder[0].now())
+    worker = build_worker(
+        client,
+        engine,
+        runner=runner or SandboxedWorkflowRunner(),
+        max_cached_workflows=max_cached_workflows,
+    )
+    transport = httpx.ASGITransport(app=create_app(parts), raise_app_exceptions=False)
+    async with worker, httpx.AsyncClient(transport=transport, base_url="http://test") as http:
+        system = System(parts, http, client, engine, environment)
+        holder.append(system)
+        yield system
+
+
+def institution(
+    id_: str,
+    region: str = "350102",
+    *,
+    issuer: str = "amr-350000",
+    certificates: tuple[CertificateFacts, ...] | None = None,
+    **facts: Any,
+) -> Institution:
+    """An institution with one certificate of ``issuer`` that is in force for decades."""
+    if certificates is None:
+        certificates = (certificate(f"24{abs(hash(id_)) % 10**10:010d}", issuer),)
+    return Institution(
+        name=f"测试机构 {id_}（生成）",
+        uscc="",
+        previous_reviewer=None,
+        facts=InstitutionFacts(id=id_, region=region, **facts),
+        certificates=certificates,
+    )
+
+
+def certificate(number: str, issuer: str, scope: int = 100) -> CertificateFacts:
+    """A certificate that is in force for decades."""
+    return CertificateFacts(
+        number=number,
+        level="national" if issuer == "samr" else "provincial",
+        issuer=issuer,
+        scope=scope,
+        valid_to=date(2099, 1, 1),
+    )

@@ -1,0 +1,81 @@
+"""The worker's composition root: connects the parts and serves the task queue."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.client import Client
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkflowRunner
+
+from activities.campaign import CampaignActivities
+from activities.filing import FilingActivities
+from activities.rule_sets import PinnedRules
+from domain.filing import TASK_QUEUE
+from gateways.engine import connect_engine
+from settings import Settings
+from store.engine import connect
+from store.writer import JournalWriter
+from workflows.registry import WORKFLOWS
+
+log = structlog.get_logger()
+
+
+def build_worker(
+    client: Client,
+    engine: AsyncEngine,
+    *,
+    runner: WorkflowRunner | None = None,
+    max_cached_workflows: int = 2000,
+) -> Worker:
+    """A worker with every workflow and activity.
+
+    In production workflows run outside the sandbox: it costs a third of a filing's life, and
+    the purity lint, the sandboxed tests and the replay tests stand in for it.
+    """
+    pinned = PinnedRules(engine)
+    filings = FilingActivities(engine, JournalWriter(engine), pinned)
+    campaigns = CampaignActivities(engine, client, pinned)
+    return Worker(
+        client,
+        task_queue=TASK_QUEUE,
+        workflows=WORKFLOWS,
+        activities=[
+            filings.record_steps,
+            filings.prepare_submission,
+            filings.read_standing,
+            campaigns.begin_campaign,
+            campaigns.start_filings,
+            campaigns.enter_stage,
+        ],
+        workflow_runner=runner or UnsandboxedWorkflowRunner(),
+        max_cached_workflows=max_cached_workflows,
+        graceful_shutdown_timeout=timedelta(seconds=10),
+    )
+
+
+@contextlib.asynccontextmanager
+async def serving(settings: Settings) -> AsyncIterator[Worker]:
+    """A running worker on real servers; stops gracefully."""
+    client = await connect_engine(settings.temporal_address, settings.temporal_namespace)
+    engine = connect(settings.database_url.get_secret_value())
+    try:
+        async with build_worker(client, engine) as worker:
+            yield worker
+    finally:
+        await engine.dispose()
+
+
+async def serve(settings: Settings) -> None:
+    """Serves until asked to stop (SIGTERM or SIGINT)."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    async with serving(settings):
+        log.info("worker_ready", temporal=settings.temporal_address)
+        await stopping.wait()
+    log.info("worker_stopped")
