@@ -68,7 +68,8 @@ class FolderLock:
     def acquire(self, patience: float = 10) -> None:
         """Lock the folder, creating it when missing.
 
-        A holder whose starter is dead is a server on its way out: it gets `patience` seconds.
+        A holder whose starter or whose servers are dead is on its way out (a killed server's
+        own children hold the lock until they notice): it gets `patience` seconds.
 
         Raises `DataFolderInUse`, or `EmbeddedServerFailed` when the folder cannot be written.
         """
@@ -85,8 +86,9 @@ class FolderLock:
                 fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
-                starter, *servers = [*self._pids(), 0]
-                if is_running(starter) or time.monotonic() > deadline:
+                starter, *servers = self._pids() or [0]
+                serving = not servers or any(map(is_running, servers))
+                if (is_running(starter) and serving) or time.monotonic() > deadline:
                     holder = next((pid for pid in (starter, *servers) if is_running(pid)), None)
                     self.release()
                     raise DataFolderInUse(self.folder, holder) from None
