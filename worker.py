@@ -14,7 +14,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkflowRunner
 from activities.campaign import CampaignActivities
 from activities.filing import FilingActivities
 from activities.rule_sets import PinnedRules
-from domain.filing import TASK_QUEUE
+from domain.case import TASK_QUEUE
 from gateways.engine import connect_engine
 from settings import Settings
 from store.engine import connect

@@ -26,9 +26,9 @@ from domain.campaign import (
     ScanRequest,
     Stage,
 )
+from domain.case import FILING_WORKFLOW, TASK_QUEUE, CaseOpening, CaseStart
 from domain.commands import SYSTEM
 from domain.facts import Facts
-from domain.filing import FILING_WORKFLOW, TASK_QUEUE, CaseOpening, FilingStart
 from domain.ids import filing_id, region_prefix
 from rules.compiled import CompiledRules
 from store import cases, institutions, journal
@@ -136,7 +136,7 @@ class CampaignActivities:
         counted["elsewhere"] += others
         gate = asyncio.Semaphore(_AT_ONCE)
 
-        async def start_one(start: FilingStart) -> None:
+        async def start_one(start: CaseStart) -> None:
             async with gate:
                 await start_filing(self._client, start)
                 activity.heartbeat(progress.model_dump())
@@ -153,7 +153,7 @@ class CampaignActivities:
 
     async def _consider(
         self, request: ScanRequest, institution: Institution
-    ) -> tuple[str, FilingStart | None]:
+    ) -> tuple[str, CaseStart | None]:
         own = await self._pinned.get(request.rule_sets[request.jurisdiction])
         places = own.document.tree.upwards(institution.facts.region)
         sha256 = next((request.rule_sets[p] for p in places if p in request.rule_sets), None)
@@ -195,10 +195,10 @@ class CampaignActivities:
 
 def filing_start(
     year: int, campaign: str, rules: CompiledRules, facts: Facts, requested_at: datetime
-) -> FilingStart:
+) -> CaseStart:
     """What one institution's filing starts from: its plan under the pinned rules."""
     plan = rules.plan(facts)
-    return FilingStart(
+    return CaseStart(
         case_id=filing_id(year, facts.institution.id),
         opening=CaseOpening(
             year=year,
@@ -211,7 +211,7 @@ def filing_start(
     )
 
 
-async def start_filing(client: Client, start: FilingStart) -> None:
+async def start_filing(client: Client, start: CaseStart) -> None:
     """Starts one filing's workflow; one that runs or has run already is left alone."""
     try:
         await client.start_workflow(

@@ -7,8 +7,7 @@ from temporalio import activity
 
 from activities.rule_sets import PinnedRules
 from domain.canonical import sha256_of
-from domain.facts import Facts
-from domain.filing import (
+from domain.case import (
     PREPARE_SUBMISSION,
     READ_STANDING,
     RECORD_STEPS,
@@ -17,6 +16,7 @@ from domain.filing import (
     RecordRequest,
     Standing,
 )
+from domain.facts import Facts
 from domain.refusals import Code, Refusal
 from domain.review import Submission
 from rules.compiled import CompiledRules

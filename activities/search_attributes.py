@@ -5,7 +5,7 @@ No personal data stands in them.
 
 from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
 
-from domain.filing import CaseOpening
+from domain.case import CaseOpening
 
 YEAR = SearchAttributeKey.for_int("ZhibaoYear")
 JURISDICTION = SearchAttributeKey.for_keyword("ZhibaoJurisdiction")

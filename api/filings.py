@@ -15,9 +15,9 @@ from api.problems import source
 from api.requests import MOST_ERRORS, InvalidFields, Plain, Text, invalid, path, pointer, query
 from api.rights import Right, Target, check
 from domain import commands as c
+from domain.case import Receipt
 from domain.citation import Citation
 from domain.commands import Command, Role
-from domain.filing import Receipt
 from domain.ids import AuthorityId, InstitutionId, filing_id, region_prefix
 from domain.model import Value
 from domain.plan import Window

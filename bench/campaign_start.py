@@ -21,8 +21,8 @@ from bench.bare import QUEUE, BareCampaign
 from bench.seeds import NATION, YEAR, add_institutions
 from bench.system import Bench, servers
 from domain.campaign import CampaignStage, CampaignStart
+from domain.case import CAMPAIGN_WORKFLOW, TASK_QUEUE
 from domain.commands import Actor, Role
-from domain.filing import CAMPAIGN_WORKFLOW, TASK_QUEUE
 from domain.ids import campaign_id
 from rules.library import RuleLibrary
 from store import rule_sets

@@ -20,8 +20,8 @@ from bench.bare import ACTS, QUEUE, BareLife
 from bench.seeds import CHECKER, REVIEWER, add_filings
 from bench.system import Bench, Round, measured, servers, summary
 from domain import commands as c
+from domain.case import ACT, Act, CaseStart, Receipt
 from domain.commands import Actor, Command, Role
-from domain.filing import ACT, Act, FilingStart, Receipt
 from domain.status import Status
 
 TARGET = 0.8
@@ -43,7 +43,7 @@ async def bare_life(client: Client, id_: str) -> None:
     assert await handle.result() == ACTS
 
 
-def acts(start: FilingStart, sha256: str) -> tuple[Command, ...]:
+def acts(start: CaseStart, sha256: str) -> tuple[Command, ...]:
     """What people ask for in a filing's life, in order."""
     now = datetime.now(UTC)
     filer = _FILER.model_copy(update={"scope": start.opening.institution})
@@ -55,7 +55,7 @@ def acts(start: FilingStart, sha256: str) -> tuple[Command, ...]:
     )
 
 
-async def full_life(client: Client, start: FilingStart, sha256: str) -> None:
+async def full_life(client: Client, start: CaseStart, sha256: str) -> None:
     """One filing's life, from its start to its result."""
     await start_filing(client, start)
     handle = client.get_workflow_handle(start.case_id, result_type=Status)

@@ -8,8 +8,8 @@ from sqlalchemy import insert, text
 from activities.campaign import filing_start
 from bench.system import Bench
 from domain.canonical import sha256_of
+from domain.case import CaseStart
 from domain.facts import CertificateFacts, InstitutionFacts
-from domain.filing import FilingStart
 from rules.compiled import CompiledRules
 from rules.library import RuleLibrary
 from store import institutions, rule_sets
@@ -45,7 +45,7 @@ async def add_institutions(bench: Bench, numbers: range) -> list[Institution]:
     return added
 
 
-async def add_filings(bench: Bench, numbers: range) -> tuple[list[FilingStart], str]:
+async def add_filings(bench: Bench, numbers: range) -> tuple[list[CaseStart], str]:
     """Filings ready to start, each with a complete draft on record; and the draft's sha256."""
     document = RuleLibrary(bench.settings.rules).resolve(YEAR, NATION).document
     rules = CompiledRules(document)

@@ -31,7 +31,7 @@ from deploy.embedded.processes import (
 )
 from deploy.embedded.server import EmbeddedServer
 from deploy.embedded.temporal import EmbeddedTemporal
-from domain.filing import TASK_QUEUE
+from domain.case import TASK_QUEUE
 from settings import RUNTIME, Settings, as_environment, environment_of
 from store.migrate import upgrade
 

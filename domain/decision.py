@@ -64,3 +64,41 @@ class Obligation(Recorded):
     outcome: Literal["must", "may", "none"]
     rule: str | None
     cite: Citation | None
+
+
+class GateDecision(Recorded):
+    """Whether an institution may upload report numbers now, and under which rule.
+
+    ``code`` is the refusal's code (see `domain.refusals.Code`) where ``allowed`` is false, and
+    ``because`` a Chinese sentence. ``inputs`` are the facts the decision read.
+    """
+
+    allowed: bool
+    rule: str | None
+    because: str = ""
+    code: str | None = None
+    cite: Citation | None = None
+    ruleset: RuleSetRef
+    inputs: dict[str, Any] = Field(default_factory=dict)
+
+
+class Eligibility(Recorded):
+    """Whether the public lookup answers for an institution's numbers today."""
+
+    eligible: bool
+    because: str = ""
+    cite: Citation | None = None
+
+
+class PublicAnswer(Recorded):
+    """The words of one answer of the public lookup, in the notice's own terms.
+
+    ``proves`` and ``does_not_prove`` say what the reader may conclude, ``next_step`` what to do.
+    """
+
+    title: str
+    says: str
+    proves: str
+    does_not_prove: str
+    next_step: str
+    cites: tuple[Citation, ...]

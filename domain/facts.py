@@ -65,3 +65,18 @@ class Facts(Value):
     certificates: tuple[CertificateFacts, ...] = ()
     choice: str | None = None
     previous_reviewer: str | None = None
+
+
+class FilingStanding(Value):
+    """What is on record of an institution's annual filings at one moment.
+
+    ``latest_closed_year`` is the last statistics year whose window has closed where the
+    institution is supervised, 0 when none has; ``expected`` whether the institution has a filing
+    of that year, ``completed`` whether it is complete. ``completed_years`` counts complete
+    filings of any year.
+    """
+
+    latest_closed_year: int = 0
+    expected: bool = False
+    completed: bool = False
+    completed_years: int = 0

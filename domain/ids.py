@@ -8,13 +8,13 @@ from pydantic import StringConstraints
 NATION = "000000"
 
 AuthorityId = Annotated[
-    str, StringConstraints(pattern=r"^(samr|cnas|caiq|group-[a-z0-9-]{1,40}|amr-\d{6})$")
+    str, StringConstraints(pattern=r"^(samr|cnas|caiq|group-[a-z0-9-]{1,40}|amr-[0-9]{6})$")
 ]
 InstitutionId = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z][0-9A-Za-z._-]{0,63}$")]
-JurisdictionCode = Annotated[str, StringConstraints(pattern=r"^\d{6}$")]
+JurisdictionCode = Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$")]
 CommandId = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,200}$")]
 
-_FILING = re.compile(r"^filing/(\d{4})/([0-9A-Za-z][0-9A-Za-z._-]{0,63})$")
+_FILING = re.compile(r"filing/([0-9]{4})/([0-9A-Za-z][0-9A-Za-z._-]{0,63})")
 
 
 def filing_id(year: int, institution: str) -> str:
@@ -24,15 +24,25 @@ def filing_id(year: int, institution: str) -> str:
 
 def parse_filing_id(case_id: str) -> tuple[int, str]:
     """Year and institution of a filing's id. Raises ValueError for any other id."""
-    found = _FILING.match(case_id)
+    found = _FILING.fullmatch(case_id)
     if found is None:
         raise ValueError(f"not a filing id: {case_id!r}")
     return int(found[1]), found[2]
 
 
-def campaign_id(year: int, jurisdiction: str) -> str:
-    """The id of a year's campaign in a jurisdiction: ``campaign/2024/000000``."""
-    return f"campaign/{year}/{jurisdiction}"
+def batch_id(quarter: str, institution: str) -> str:
+    """The id of a quarter's batch of report numbers: ``report-numbers/2024Q3/<institution>``."""
+    return f"report-numbers/{quarter}/{institution}"
+
+
+def complaint_id(number: str) -> str:
+    """The id of a complaint's case: ``complaint/<number>``; it is not the secret receipt."""
+    return f"complaint/{number}"
+
+
+def campaign_id(period: int | str, jurisdiction: str) -> str:
+    """The id of a campaign: ``campaign/2024/000000``, or of a quarter's ``campaign/2024Q3/…``."""
+    return f"campaign/{period}/{jurisdiction}"
 
 
 def authority_of(jurisdiction: str) -> str:

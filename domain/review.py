@@ -13,7 +13,7 @@ from domain.citation import Citation
 from domain.commands import ACTION_LABELS, ALSO, ROLE_LABELS, ROLE_OF, SYSTEM, Actor, Command, Role
 from domain.decision import ReviewerDecision, ReviewLevel
 from domain.model import Recorded
-from domain.plan import FilingPlan, Window
+from domain.plan import CasePlan, Window
 from domain.refusals import Code, Refusal
 from domain.status import EDITABLE, STATUS_LABELS, Status
 from domain.steps import Event, EventName, Position
@@ -43,7 +43,7 @@ class CaseState(Recorded):
     completed_revision: int = 0
     reopened: bool = False
 
-    def authority(self, plan: FilingPlan) -> str:
+    def authority(self, plan: CasePlan) -> str:
         """The authority whose turn it is; empty when it is the filer's or nobody's."""
         if self.status is Status.IN_REVIEW:
             return self.levels[self.level - 1].authority
@@ -75,7 +75,7 @@ def closing(window: Window, state: CaseState) -> datetime:
     return max(window.closes, state.extended_until or window.closes)
 
 
-def submission_closing(state: CaseState, plan: FilingPlan) -> tuple[datetime, Citation]:
+def submission_closing(state: CaseState, plan: CasePlan) -> tuple[datetime, Citation]:
     """Until when the filer can submit, and the clause that says so."""
     if state.submitted_before:
         return closing(plan.correct, state), plan.correct.cite
@@ -83,7 +83,7 @@ def submission_closing(state: CaseState, plan: FilingPlan) -> tuple[datetime, Ci
     return closing(last, state), last.cite
 
 
-def next_timer(state: CaseState, plan: FilingPlan) -> Timer | None:
+def next_timer(state: CaseState, plan: CasePlan) -> Timer | None:
     """The one timer a case in this state keeps; None when only people can move it."""
     match state.status:
         case Status.SCHEDULED:
@@ -105,7 +105,7 @@ def next_timer(state: CaseState, plan: FilingPlan) -> Timer | None:
             assert_never(never)
 
 
-def editable(here: Position, plan: FilingPlan, now: datetime) -> Refusal | None:
+def editable(here: Position, plan: CasePlan, now: datetime) -> Refusal | None:
     """Whether the filer may enter or change content now; the refusal if not.
 
     ``here.due`` is when the present status runs out; the timer that follows may lag behind it.
@@ -128,7 +128,7 @@ def editable(here: Position, plan: FilingPlan, now: datetime) -> Refusal | None:
     return None
 
 
-def check(state: CaseState, plan: FilingPlan, command: Command, now: datetime) -> Refusal | None:
+def check(state: CaseState, plan: CasePlan, command: Command, now: datetime) -> Refusal | None:
     """Whether a command can be accepted now, as far as the case itself can tell."""
     found = decide(state, plan, command, now, Submission())
     return found if isinstance(found, Refusal) else None
@@ -136,7 +136,7 @@ def check(state: CaseState, plan: FilingPlan, command: Command, now: datetime) -
 
 def decide(
     state: CaseState,
-    plan: FilingPlan,
+    plan: CasePlan,
     command: Command,
     now: datetime,
     submission: Submission | None = None,
@@ -159,7 +159,7 @@ def decide(
     return tuple(events)
 
 
-def position(state: CaseState, plan: FilingPlan) -> Position:
+def position(state: CaseState, plan: CasePlan) -> Position:
     """What lists show of a state."""
     timer = next_timer(state, plan)
     return Position(
@@ -296,7 +296,7 @@ class _Draft(NamedTuple):
 _Found = list[_Draft] | Refusal
 
 
-def _common(state: CaseState, plan: FilingPlan, command: Command) -> Refusal | None:
+def _common(state: CaseState, plan: CasePlan, command: Command) -> Refusal | None:
     """Role and ended cases: the same for every command."""
     role = command.actor.role
     if role is not ROLE_OF[command.kind] and role not in ALSO.get(command.kind, ()):
@@ -316,7 +316,7 @@ def _common(state: CaseState, plan: FilingPlan, command: Command) -> Refusal | N
     return None
 
 
-def lapsed(state: CaseState, plan: FilingPlan) -> Refusal:
+def lapsed(state: CaseState, plan: CasePlan) -> Refusal:
     """Which window it was that closed on a lapsed case, when, and under which clause."""
     if state.lapsed_from is Status.IN_REVIEW:
         return Refusal(
@@ -328,7 +328,7 @@ def lapsed(state: CaseState, plan: FilingPlan) -> Refusal:
 
 
 def _caught_up(
-    state: CaseState, plan: FilingPlan, command: Command, now: datetime
+    state: CaseState, plan: CasePlan, command: Command, now: datetime
 ) -> tuple[CaseState, list[Event]]:
     """The state with what an opening window has brought about, though its timer may lag behind.
 
@@ -352,7 +352,7 @@ def _caught_up(
     return state, events
 
 
-def _happened(state: CaseState, plan: FilingPlan, draft: _Draft) -> tuple[CaseState, Event]:
+def _happened(state: CaseState, plan: CasePlan, draft: _Draft) -> tuple[CaseState, Event]:
     bare = Event(
         name=draft.name,
         actor=draft.actor,
@@ -376,7 +376,7 @@ def _expect(state: CaseState, command: Command, *wanted: Status) -> Refusal | No
     return _wrong_status(state, ACTION_LABELS[command.kind])
 
 
-def _submission_window(state: CaseState, plan: FilingPlan, now: datetime) -> Refusal | None:
+def _submission_window(state: CaseState, plan: CasePlan, now: datetime) -> Refusal | None:
     if now < plan.fill.opens:
         return Refusal(code=Code.NOT_OPEN_YET, cite=plan.fill.cite, at=plan.fill.opens)
     closes, cite = submission_closing(state, plan)
@@ -386,7 +386,7 @@ def _submission_window(state: CaseState, plan: FilingPlan, now: datetime) -> Ref
     return None
 
 
-def _review_window(state: CaseState, plan: FilingPlan, now: datetime) -> Refusal | None:
+def _review_window(state: CaseState, plan: CasePlan, now: datetime) -> Refusal | None:
     if now < plan.review.opens:
         return Refusal(code=Code.REVIEW_NOT_OPEN, cite=plan.review.cite, at=plan.review.opens)
     if now >= closing(plan.review, state):
@@ -396,7 +396,7 @@ def _review_window(state: CaseState, plan: FilingPlan, now: datetime) -> Refusal
     return None
 
 
-def _quality_window(state: CaseState, plan: FilingPlan, now: datetime) -> Refusal | None:
+def _quality_window(state: CaseState, plan: CasePlan, now: datetime) -> Refusal | None:
     if plan.quality is None:
         return None
     closes = closing(plan.quality, state)
@@ -407,7 +407,7 @@ def _quality_window(state: CaseState, plan: FilingPlan, now: datetime) -> Refusa
     return None
 
 
-def _turn_window(state: CaseState, plan: FilingPlan, now: datetime) -> Refusal | None:
+def _turn_window(state: CaseState, plan: CasePlan, now: datetime) -> Refusal | None:
     if state.status is Status.IN_REVIEW:
         return _review_window(state, plan, now)
     return _quality_window(state, plan, now)
@@ -430,7 +430,7 @@ def _person(state: CaseState, actor: Actor) -> Refusal | None:
 
 
 def _turn(
-    state: CaseState, plan: FilingPlan, command: Command, *, claim_needed: bool
+    state: CaseState, plan: CasePlan, command: Command, *, claim_needed: bool
 ) -> Refusal | None:
     """Whether it is this person's turn: authority, separation of people, claim."""
     authority = state.authority(plan)
@@ -453,7 +453,7 @@ def _needs_note(command: Command) -> Refusal | None:
     return Refusal(code=Code.REASON_REQUIRED, params={"action": ACTION_LABELS[command.kind]})
 
 
-def _open(s: CaseState, p: FilingPlan, m: c.Open, now: datetime, _: Submission) -> _Found:
+def _open(s: CaseState, p: CasePlan, m: c.Open, now: datetime, _: Submission) -> _Found:
     if refusal := _expect(s, m, Status.SCHEDULED):
         return refusal
     if now < p.fill.opens:
@@ -462,7 +462,7 @@ def _open(s: CaseState, p: FilingPlan, m: c.Open, now: datetime, _: Submission) 
 
 
 def _submit(
-    s: CaseState, p: FilingPlan, m: c.Submit, now: datetime, submission: Submission
+    s: CaseState, p: CasePlan, m: c.Submit, now: datetime, submission: Submission
 ) -> _Found:
     refusal = (
         (_not_open(p) if s.status is Status.SCHEDULED else None)
@@ -497,12 +497,12 @@ def _submit(
     return drafts
 
 
-def _not_open(p: FilingPlan) -> Refusal:
+def _not_open(p: CasePlan) -> Refusal:
     return Refusal(code=Code.NOT_OPEN_YET, cite=p.fill.cite, at=p.fill.opens)
 
 
 def _start_review(
-    s: CaseState, p: FilingPlan, m: c.StartReview, now: datetime, _: Submission
+    s: CaseState, p: CasePlan, m: c.StartReview, now: datetime, _: Submission
 ) -> _Found:
     refusal = _expect(s, m, Status.SUBMITTED)
     if refusal is None and now < p.review.opens:
@@ -510,7 +510,7 @@ def _start_review(
     return refusal or [_Draft(EventName.REVIEW_STARTED, m.actor, cite=p.review.cite)]
 
 
-def _withdraw(s: CaseState, p: FilingPlan, m: c.Withdraw, now: datetime, _: Submission) -> _Found:
+def _withdraw(s: CaseState, p: CasePlan, m: c.Withdraw, now: datetime, _: Submission) -> _Found:
     voluntary_draft = s.status is Status.DRAFT and p.obligation.outcome == "may"
     if not voluntary_draft and (
         refusal := _expect(s, m, Status.SUBMITTED, Status.IN_REVIEW) or _unclaimed(s)
@@ -528,7 +528,7 @@ def _unclaimed(s: CaseState) -> Refusal | None:
     return Refusal(code=Code.CLAIMED_BY_OTHER, params={"person": "审核人"})
 
 
-def _claim(s: CaseState, p: FilingPlan, m: c.Claim, now: datetime, _: Submission) -> _Found:
+def _claim(s: CaseState, p: CasePlan, m: c.Claim, now: datetime, _: Submission) -> _Found:
     refusal = (
         (_review_window(s, p, now) if s.status is Status.SUBMITTED else None)
         or _expect(s, m, Status.IN_REVIEW, Status.QUALITY_CHECK)
@@ -542,7 +542,7 @@ def _claim(s: CaseState, p: FilingPlan, m: c.Claim, now: datetime, _: Submission
     return [_Draft(EventName.CLAIMED, m.actor, cite=_level_cite(s, p))]
 
 
-def _release(s: CaseState, p: FilingPlan, m: c.Release, now: datetime, _: Submission) -> _Found:
+def _release(s: CaseState, p: CasePlan, m: c.Release, now: datetime, _: Submission) -> _Found:
     refusal = _expect(s, m, Status.IN_REVIEW, Status.QUALITY_CHECK)
     if refusal is None and m.actor.role is Role.OPERATOR:
         refusal = _needs_note(m) or (None if s.claimed_by else Refusal(code=Code.NOT_CLAIMED))
@@ -551,7 +551,7 @@ def _release(s: CaseState, p: FilingPlan, m: c.Release, now: datetime, _: Submis
     return refusal or [_Draft(EventName.RELEASED, m.actor)]
 
 
-def _return(s: CaseState, p: FilingPlan, m: c.Return, now: datetime, _: Submission) -> _Found:
+def _return(s: CaseState, p: CasePlan, m: c.Return, now: datetime, _: Submission) -> _Found:
     refusal = (
         _expect(s, m, Status.IN_REVIEW)
         or _turn(s, p, m, claim_needed=True)
@@ -563,7 +563,7 @@ def _return(s: CaseState, p: FilingPlan, m: c.Return, now: datetime, _: Submissi
     return refusal or [_Draft(EventName.RETURNED, m.actor, body, _level_cite(s, p))]
 
 
-def _time_to_correct(s: CaseState, p: FilingPlan, now: datetime) -> Refusal | None:
+def _time_to_correct(s: CaseState, p: CasePlan, now: datetime) -> Refusal | None:
     """A return is worth something only while the filer can still answer it."""
     closes = closing(p.correct, s)
     if now < closes:
@@ -571,7 +571,7 @@ def _time_to_correct(s: CaseState, p: FilingPlan, now: datetime) -> Refusal | No
     return Refusal(code=Code.CORRECT_CLOSED, cite=p.correct.cite, at=closes)
 
 
-def _approve(s: CaseState, p: FilingPlan, m: c.Approve, now: datetime, _: Submission) -> _Found:
+def _approve(s: CaseState, p: CasePlan, m: c.Approve, now: datetime, _: Submission) -> _Found:
     refusal = (
         _expect(s, m, Status.IN_REVIEW)
         or _turn(s, p, m, claim_needed=True)
@@ -591,14 +591,14 @@ def _approve(s: CaseState, p: FilingPlan, m: c.Approve, now: datetime, _: Submis
     return drafts
 
 
-def _level_cite(s: CaseState, p: FilingPlan) -> Citation | None:
+def _level_cite(s: CaseState, p: CasePlan) -> Citation | None:
     if s.status is Status.IN_REVIEW:
         return s.levels[s.level - 1].cite or p.review.cite
     return p.checker_cite
 
 
 def _start_quality(
-    s: CaseState, p: FilingPlan, m: c.StartQualityCheck, now: datetime, _: Submission
+    s: CaseState, p: CasePlan, m: c.StartQualityCheck, now: datetime, _: Submission
 ) -> _Found:
     refusal = _expect(s, m, Status.APPROVED)
     if refusal is None and p.quality is not None and now < p.quality.opens:
@@ -607,7 +607,7 @@ def _start_quality(
 
 
 def _pass_quality(
-    s: CaseState, p: FilingPlan, m: c.PassQuality, now: datetime, _: Submission
+    s: CaseState, p: CasePlan, m: c.PassQuality, now: datetime, _: Submission
 ) -> _Found:
     refusal = (
         _expect(s, m, Status.QUALITY_CHECK)
@@ -620,7 +620,7 @@ def _pass_quality(
     ]
 
 
-def _send_back(s: CaseState, p: FilingPlan, m: c.SendBack, now: datetime, _: Submission) -> _Found:
+def _send_back(s: CaseState, p: CasePlan, m: c.SendBack, now: datetime, _: Submission) -> _Found:
     refusal = (
         _expect(s, m, Status.QUALITY_CHECK)
         or _turn(s, p, m, claim_needed=False)
@@ -631,13 +631,13 @@ def _send_back(s: CaseState, p: FilingPlan, m: c.SendBack, now: datetime, _: Sub
     return refusal or [_Draft(EventName.SENT_BACK, m.actor, cite=p.checker_cite)]
 
 
-def _extend(s: CaseState, p: FilingPlan, m: c.Extend, now: datetime, _: Submission) -> _Found:
+def _extend(s: CaseState, p: CasePlan, m: c.Extend, now: datetime, _: Submission) -> _Found:
     refusal = _needs_note(m) or _later(s, p, m.until, now)
     body = {"until": m.until.isoformat(), "document": m.document}
     return refusal or [_Draft(EventName.EXTENDED, m.actor, body)]
 
 
-def _later(s: CaseState, p: FilingPlan, until: datetime, now: datetime) -> Refusal | None:
+def _later(s: CaseState, p: CasePlan, until: datetime, now: datetime) -> Refusal | None:
     """An extension must reach beyond what the case's present status depends on."""
     standing = s.lapsed_from or s.status
     if standing in (Status.SUBMITTED, Status.IN_REVIEW):
@@ -649,7 +649,7 @@ def _later(s: CaseState, p: FilingPlan, until: datetime, now: datetime) -> Refus
     return None
 
 
-def _reopen(s: CaseState, p: FilingPlan, m: c.Reopen, now: datetime, _: Submission) -> _Found:
+def _reopen(s: CaseState, p: CasePlan, m: c.Reopen, now: datetime, _: Submission) -> _Found:
     refusal = _expect(s, m, Status.COMPLETED) or _needs_note(m)
     if refusal is not None:
         return refusal
@@ -659,11 +659,11 @@ def _reopen(s: CaseState, p: FilingPlan, m: c.Reopen, now: datetime, _: Submissi
     return [_Draft(EventName.REOPENED, m.actor, body, p.completion_cite)]
 
 
-def _cancel(s: CaseState, p: FilingPlan, m: c.Cancel, now: datetime, _: Submission) -> _Found:
+def _cancel(s: CaseState, p: CasePlan, m: c.Cancel, now: datetime, _: Submission) -> _Found:
     return _needs_note(m) or [_Draft(EventName.CANCELLED, m.actor)]
 
 
-def _lapse(s: CaseState, p: FilingPlan, m: c.Lapse, now: datetime, _: Submission) -> _Found:
+def _lapse(s: CaseState, p: CasePlan, m: c.Lapse, now: datetime, _: Submission) -> _Found:
     timer = next_timer(s, p)
     if timer is None or timer.action != "lapse":
         return _wrong_status(s, ACTION_LABELS[m.kind])

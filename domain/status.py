@@ -38,3 +38,43 @@ EDITABLE = (Status.DRAFT, Status.RETURNED, Status.WITHDRAWN)
 
 ENDED = (Status.COMPLETED, Status.LAPSED, Status.CANCELLED)
 """Statuses a case stays in until somebody reopens it for cause or grants an extension."""
+
+
+class Kind(StrEnum):
+    """What a case is about."""
+
+    FILING = "filing"
+    REPORT_NUMBERS = "report-numbers"
+    COMPLAINT = "complaint"
+
+
+KIND_LABELS: dict[Kind, str] = {
+    Kind.FILING: "年度统计填报",
+    Kind.REPORT_NUMBERS: "报告编号季度报送",
+    Kind.COMPLAINT: "社会公众投诉",
+}
+
+
+class UploadStage(StrEnum):
+    """How far an upload of report numbers has come."""
+
+    RECEIVING = "receiving"
+    QUEUED = "queued"
+    READING = "reading"
+    CHECKING = "checking"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    REPEATED = "repeated"
+    ABANDONED = "abandoned"
+
+
+UPLOAD_STAGE_LABELS: dict[UploadStage, str] = {
+    UploadStage.RECEIVING: "接收中",
+    UploadStage.QUEUED: "已收齐，待核对",
+    UploadStage.READING: "读取中",
+    UploadStage.CHECKING: "核对并入库中",
+    UploadStage.ACCEPTED: "已收下",
+    UploadStage.REJECTED: "未收下",
+    UploadStage.REPEATED: "与先前的文件相同",
+    UploadStage.ABANDONED: "已放弃",
+}

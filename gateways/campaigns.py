@@ -12,8 +12,8 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from activities.rule_sets import PinnedRules
 from domain.campaign import RESCAN, CampaignStage, CampaignStart
+from domain.case import CAMPAIGN_WORKFLOW, TASK_QUEUE
 from domain.commands import Actor
-from domain.filing import CAMPAIGN_WORKFLOW, TASK_QUEUE
 from domain.ids import campaign_id, region_prefix
 from domain.refusals import Code, Refusal, Refused
 from domain.status import Status

@@ -10,18 +10,18 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from activities.campaign import filing_start, start_filing
 from activities.rule_sets import PinnedRules
 from activities.search_attributes import search_attributes
-from domain.commands import Actor, Command
-from domain.filing import (
+from domain.case import (
     ACT,
     FILING_WORKFLOW,
     TASK_QUEUE,
     Act,
     CaseOpening,
-    FilingStart,
+    CaseStart,
     Receipt,
     command_sha256,
     receipt_of,
 )
+from domain.commands import Actor, Command
 from domain.ids import filing_id
 from domain.refusals import Code, Refusal, Refused
 from domain.review import check, editable, lapsed
@@ -169,7 +169,7 @@ class FilingGateway:
         refusal = check(carried.state, case.plan, command, self._clock())
         if refusal is not None:
             raise Refused(refusal)
-        start = FilingStart(
+        start = CaseStart(
             case_id=case.case_id,
             opening=CaseOpening(
                 year=case.year,

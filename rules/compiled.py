@@ -12,7 +12,7 @@ from typing import Any
 from domain.citation import Citation
 from domain.decision import Obligation, ReviewerDecision, RuleSetRef
 from domain.facts import Facts
-from domain.plan import FilingPlan, Window
+from domain.plan import CasePlan, Window
 from rules.catalogue import cached_catalogue
 from rules.conditions import Condition, Known, names_of
 from rules.document import RuleDocument, reference
@@ -119,14 +119,14 @@ class CompiledRules:
         """The form of a part, as pinned with the set. Raises KeyError for an unknown part."""
         return self.document.forms[self._form_of[part]]
 
-    def plan(self, facts: Facts) -> FilingPlan:
+    def plan(self, facts: Facts) -> CasePlan:
         """What this institution's filing runs on. Raises NotPublishable for a mere base."""
         windows, completion = self.windows, self.document.filing.completion
         if completion is None or not {"fill", "correct", "review"} <= windows.keys():
             reason = self.document.not_publishable or "缺少填报、修改、审核窗口或完成条件"
             raise NotPublishable(f"规则集 {self.ref.id} 不能用来开展统计：{reason}")
         check = self.document.filing.quality_check
-        return FilingPlan(
+        return CasePlan(
             year=self.document.year,
             jurisdiction=self.document.jurisdiction,
             ruleset=self.ref,

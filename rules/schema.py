@@ -121,7 +121,7 @@ class Stage(Span):
 
 
 class Windows(Value):
-    """When what is accepted; see `domain.plan.FilingPlan`."""
+    """When what is accepted; see `domain.plan.CasePlan`."""
 
     fill: Span | None = None
     supplement: Span | None = None

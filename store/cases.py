@@ -8,7 +8,7 @@ from sqlalchemy import Select, func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.model import Value
-from domain.plan import FilingPlan
+from domain.plan import CasePlan
 from domain.status import Status
 from store.tables import assignments, cases, institutions
 
@@ -25,7 +25,7 @@ class Case(Value):
     jurisdiction: str
     campaign: str
     rule_set: str
-    plan: FilingPlan
+    plan: CasePlan
     status: Status
     level: int
     authority: str

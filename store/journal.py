@@ -6,8 +6,8 @@ from typing import Any
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.case import Carried, RecordRequest, receipt_of
 from domain.commands import Actor
-from domain.filing import Carried, RecordRequest, receipt_of
 from domain.review import CaseState, evolve
 from domain.steps import GENESIS, Step, chained, event_of
 from store.tables import assignments, cases, journal

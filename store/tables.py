@@ -17,10 +17,11 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     func,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from domain.status import Status
+from domain.status import Kind, Status, UploadStage
 
 metadata = MetaData(
     naming_convention={
@@ -59,6 +60,7 @@ institutions = Table(
     "institutions",
     metadata,
     Column("id", Text, primary_key=True, comment="机构编号（账号），不是统一社会信用代码"),
+    Column("no", Integer, Identity(always=True), nullable=False, comment="报告编号表用的短编号"),
     Column("name", Text, nullable=False),
     Column(
         "uscc", Text, nullable=False, server_default="", comment="统一社会信用代码，可对应多个账号"
@@ -73,8 +75,10 @@ institutions = Table(
     Column("previous_reviewer", Text, nullable=True),
     _instant("updated_at", now=True),
     CheckConstraint(r"region ~ '^\d{6}$'", name="region"),
+    UniqueConstraint("no"),
     Index(None, "region", "id"),
     Index(None, "uscc"),
+    Index(None, "name"),
     comment="检验检测机构名录",
 )
 
@@ -111,6 +115,7 @@ campaigns = Table(
     metadata,
     Column("case_id", Text, primary_key=True),
     Column("year", Integer, nullable=False),
+    Column("quarter", Integer, nullable=False, server_default="0", comment="0 为年度统计"),
     Column("jurisdiction", Text, nullable=False),
     Column("opened_by", Text, nullable=False),
     Column("rule_sets", JSONB, nullable=False, comment="辖区代码 → 规则集 SHA-256"),
@@ -125,8 +130,8 @@ campaigns = Table(
     Column("total", Integer, nullable=False, server_default="0"),
     _instant("opened_at", now=True),
     _instant("started_at", nullable=True),
-    UniqueConstraint("year", "jurisdiction"),
-    comment="年度统计工作",
+    UniqueConstraint("year", "quarter", "jurisdiction", name="uq_campaigns_period"),
+    comment="年度统计和季度报告编号报送工作",
 )
 
 cases = Table(
@@ -135,7 +140,8 @@ cases = Table(
     Column("case_id", Text, primary_key=True),
     Column("kind", Text, nullable=False),
     Column("year", Integer, nullable=False),
-    Column("institution_id", Text, ForeignKey("institutions.id"), nullable=False),
+    Column("quarter", Integer, nullable=False, server_default="0"),
+    Column("institution_id", Text, ForeignKey("institutions.id"), nullable=True),
     Column("jurisdiction", Text, nullable=False, comment="所用规则集的辖区"),
     Column("campaign", Text, nullable=False),
     Column("rule_set", Text, ForeignKey("rule_sets.sha256"), nullable=False),
@@ -150,7 +156,7 @@ cases = Table(
     Column("head", Text, nullable=False, comment="最后一步的哈希"),
     _instant("opened_at"),
     _instant("updated_at"),
-    CheckConstraint("kind IN ('filing')", name="kind"),
+    CheckConstraint(_one_of("kind", [kind.value for kind in Kind]), name="kind"),
     CheckConstraint(_one_of("status", [status.value for status in Status]), name="status"),
     Index(None, "authority", "status", "due", "case_id"),
     Index(None, "institution_id", "year"),
@@ -190,6 +196,7 @@ outbox = Table(
     Column("sequence", Integer, nullable=False),
     Column("transaction", BigInteger, nullable=False, server_default=func.txid_current()),
     UniqueConstraint("case_id", "sequence"),
+    Index(None, "transaction", "id"),
     comment="待外发事件，供下游系统按序读取",
 )
 
@@ -237,4 +244,118 @@ requests = Table(
     Column("body_sha256", Text, nullable=False),
     _instant("first_seen_at", now=True),
     comment="已用过的 Idempotency-Key",
+)
+
+uploads = Table(
+    "uploads",
+    metadata,
+    Column("no", Integer, Identity(always=True), primary_key=True),
+    Column("id", Text, nullable=False, comment="对外的上传编号"),
+    Column("case_id", Text, ForeignKey("cases.case_id"), nullable=False),
+    Column("institution_no", Integer, ForeignKey("institutions.no"), nullable=False),
+    Column("filename", Text, nullable=False),
+    Column("media", Text, nullable=False),
+    Column("accept", Text, nullable=False, comment="all：有错即不收；good：只收无误的行"),
+    Column("declared_bytes", BigInteger, nullable=True),
+    Column("received_bytes", BigInteger, nullable=False, server_default="0"),
+    Column("sha256", Text, nullable=False, server_default="", comment="收齐之后的文件哈希"),
+    Column("stage", Text, nullable=False, server_default="receiving"),
+    Column("rows", BigInteger, nullable=False, server_default="0", comment="已读的行数"),
+    Column("bad", BigInteger, nullable=False, server_default="0", comment="有错的行数"),
+    Column("accepted", BigInteger, nullable=False, server_default="0", comment="收下的编号数"),
+    Column("repeats", Text, nullable=True, comment="同一文件先前的上传编号"),
+    _instant("visible_from", nullable=True),
+    Column("created_by", Text, nullable=False),
+    _instant("created_at"),
+    _instant("received_at", nullable=True),
+    _instant("decided_at", nullable=True),
+    UniqueConstraint("id"),
+    CheckConstraint("media IN ('csv', 'xlsx', 'correction')", name="media"),
+    CheckConstraint("accept IN ('all', 'good')", name="accept"),
+    CheckConstraint(_one_of("stage", [stage.value for stage in UploadStage]), name="stage"),
+    Index(None, "case_id", "no"),
+    comment="报告编号的上传",
+)
+
+upload_pieces = Table(
+    "upload_pieces",
+    metadata,
+    Column("upload_no", Integer, ForeignKey("uploads.no"), primary_key=True),
+    Column("at_byte", BigInteger, primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+    comment="上传文件的各段；读完即删",
+)
+
+upload_problems = Table(
+    "upload_problems",
+    metadata,
+    Column("upload_no", Integer, ForeignKey("uploads.no"), nullable=False),
+    Column("row", BigInteger, nullable=False, comment="文件中的行号，表头为第 1 行"),
+    Column("column", Text, nullable=False),
+    Column("code", Text, nullable=False),
+    Column("detail", Text, nullable=False, comment="例如先前所在的行或季度"),
+    Index(None, "upload_no", "row"),
+    comment="上传文件中每一处有错的行",
+)
+
+report_numbers = Table(
+    "report_numbers",
+    metadata,
+    Column("number", Text, nullable=False),
+    Column("issued_on", Date, nullable=False),
+    Column("institution_no", Integer, nullable=False),
+    Column("upload_no", Integer, nullable=False),
+    Column("change_no", Integer, nullable=True, comment="撤回或更正；空为有效"),
+    Index("ix_report_numbers_number", text("hashtextextended(number, 0)"), "institution_no"),
+    postgresql_partition_by="RANGE (issued_on)",
+    comment="报告编号，按出具年份分区；同一机构的编号不重复",
+)
+
+number_changes = Table(
+    "number_changes",
+    metadata,
+    Column("no", Integer, Identity(always=True), primary_key=True),
+    Column("id", Text, nullable=False),
+    Column("case_id", Text, ForeignKey("cases.case_id"), nullable=False),
+    Column("institution_no", Integer, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("content", JSONB, nullable=False, comment="所撤回或更正的编号"),
+    Column("sha256", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("changed_by", Text, nullable=False),
+    _instant("asked_at"),
+    _instant("made_at", nullable=True),
+    UniqueConstraint("id"),
+    CheckConstraint("kind IN ('withdrawn', 'corrected')", name="kind"),
+    Index(None, "case_id", "no"),
+    comment="已上传编号的撤回和更正",
+)
+
+lookup_counts = Table(
+    "lookup_counts",
+    metadata,
+    Column("day", Date, primary_key=True),
+    Column("province", Text, primary_key=True, comment="机构所在省；未找到的为 000000"),
+    Column("answer", Text, primary_key=True),
+    Column("count", BigInteger, nullable=False),
+    comment="公众查询次数，按日、省、结果；不记录查询人",
+)
+
+complaints = Table(
+    "complaints",
+    metadata,
+    Column("case_id", Text, primary_key=True),
+    Column("receipt_sha256", Text, nullable=False, comment="回执码的哈希；回执码本身不保存"),
+    Column("number", Text, nullable=False),
+    Column("institution_id", Text, ForeignKey("institutions.id"), nullable=True),
+    Column("institution_name", Text, nullable=False, comment="投诉人写的机构名称"),
+    Column("about", Text, nullable=False),
+    Column("contact", Text, nullable=False, comment="投诉人自愿留下的联系方式"),
+    Column("outcome", Text, nullable=False, server_default=""),
+    Column("reply", Text, nullable=False, server_default="", comment="给投诉人的答复"),
+    _instant("received_at"),
+    _instant("resolved_at", nullable=True),
+    UniqueConstraint("receipt_sha256"),
+    Index(None, "institution_id"),
+    comment="社会公众的投诉",
 )

@@ -8,7 +8,7 @@ import psycopg
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from domain.filing import RecordRequest, Standing
+from domain.case import RecordRequest, Standing
 from domain.steps import Step
 from store.batching import Batcher
 

@@ -17,8 +17,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from domain import commands as c
-    from domain.commands import SYSTEM, Command
-    from domain.filing import (
+    from domain.case import (
         ACT,
         FILING_WORKFLOW,
         PREPARE_SUBMISSION,
@@ -26,7 +25,7 @@ with workflow.unsafe.imports_passed_through():
         RECORD_STEPS,
         Act,
         Carried,
-        FilingStart,
+        CaseStart,
         PrepareSubmission,
         ReadStanding,
         Receipt,
@@ -35,6 +34,7 @@ with workflow.unsafe.imports_passed_through():
         command_sha256,
         receipt_of,
     )
+    from domain.commands import SYSTEM, Command
     from domain.refusals import Refusal
     from domain.review import Submission, Timer, check, decide, evolve, next_timer, position
     from domain.status import ENDED, Status
@@ -68,7 +68,7 @@ class AnnualFiling:
     """See the module's text."""
 
     @workflow.init
-    def __init__(self, start: FilingStart) -> None:
+    def __init__(self, start: CaseStart) -> None:
         self._start = start
         self._plan = start.opening.plan
         self._state = start.carried.state
@@ -80,7 +80,7 @@ class AnnualFiling:
         self._turn = asyncio.Lock()
 
     @workflow.run
-    async def run(self, start: FilingStart) -> Status:
+    async def run(self, start: CaseStart) -> Status:
         if self._sequence == 0:
             await self._begin()
         if start.revived_by:

@@ -24,7 +24,7 @@ with workflow.unsafe.imports_passed_through():
         ScanRequest,
         Stage,
     )
-    from domain.filing import CAMPAIGN_WORKFLOW
+    from domain.case import CAMPAIGN_WORKFLOW
 
 _SHORT = timedelta(seconds=30)
 _WHOLE_SCAN = timedelta(hours=24)

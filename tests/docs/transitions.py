@@ -9,7 +9,7 @@ from domain import commands as c
 from domain.citation import Citation
 from domain.commands import ALSO, ROLE_OF, SYSTEM, Actor, Role
 from domain.decision import Obligation, ReviewerDecision, ReviewLevel, RuleSetRef
-from domain.plan import FilingPlan, Window
+from domain.plan import CasePlan, Window
 from domain.refusals import Refusal
 from domain.review import CaseState, Submission, closing, decide, evolve
 from domain.steps import EventName
@@ -38,7 +38,7 @@ def _window(opens: float, closes: float) -> Window:
     return Window(opens=_day(opens), closes=_day(closes), cite=_CITE)
 
 
-def _plan(**changes: Any) -> FilingPlan:
+def _plan(**changes: Any) -> CasePlan:
     values: dict[str, Any] = {
         "year": 2024,
         "jurisdiction": "000000",
@@ -51,7 +51,7 @@ def _plan(**changes: Any) -> FilingPlan:
         "checker": "samr",
         "checker_cite": _CITE,
     }
-    return FilingPlan(**{**values, **changes})
+    return CasePlan(**{**values, **changes})
 
 
 _PLANS = (
@@ -63,7 +63,7 @@ _PLANS = (
 _DAYS = (0, 2, 9, 15, 25)
 
 
-def _people(state: CaseState, plan: FilingPlan) -> dict[Role, Actor]:
+def _people(state: CaseState, plan: CasePlan) -> dict[Role, Actor]:
     authority = state.authority(plan) or "amr-350100"
     return {
         Role.FILER: Actor(subject="filer", role=Role.FILER, scope="lab"),
@@ -74,7 +74,7 @@ def _people(state: CaseState, plan: FilingPlan) -> dict[Role, Actor]:
     }
 
 
-def _commands(state: CaseState, plan: FilingPlan, now: datetime) -> Iterator[c.Command]:
+def _commands(state: CaseState, plan: CasePlan, now: datetime) -> Iterator[c.Command]:
     people = _people(state, plan)
     later = max(closing(plan.review, state), now) + timedelta(days=1)
     makers: dict[str, Any] = {

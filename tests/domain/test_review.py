@@ -11,7 +11,7 @@ from domain import commands as c
 from domain.citation import Citation
 from domain.commands import SYSTEM, Actor, Role
 from domain.decision import Candidate, Obligation, ReviewerDecision, ReviewLevel, RuleSetRef
-from domain.plan import FilingPlan, Window
+from domain.plan import CasePlan, Window
 from domain.refusals import Code, Refusal
 from domain.review import (
     CaseState,
@@ -42,7 +42,7 @@ def window(opens: float, closes: float, clause: str = "一") -> Window:
     )
 
 
-def plan(**changes: Any) -> FilingPlan:
+def plan(**changes: Any) -> CasePlan:
     values: dict[str, Any] = {
         "year": 2024,
         "jurisdiction": "000000",
@@ -56,7 +56,7 @@ def plan(**changes: Any) -> FilingPlan:
         "checker": "samr",
         "checker_cite": CITE,
     }
-    return FilingPlan(**{**values, **changes})
+    return CasePlan(**{**values, **changes})
 
 
 PLANS = {
@@ -143,7 +143,7 @@ def command(kind: str, actor: Actor, now: datetime, note: bool, extra: float) ->
     return cast(c.Command, classes[kind](**values))
 
 
-def live(case: FilingPlan, levels: int, told: list[tuple[float, str, Actor, bool, float]]) -> None:
+def live(case: CasePlan, levels: int, told: list[tuple[float, str, Actor, bool, float]]) -> None:
     """Plays moves against the machine and checks after each what must always hold."""
     state, now = CaseState(), day(0)
     history: list[tuple[EventName, CaseState, datetime]] = []
@@ -186,7 +186,7 @@ def live(case: FilingPlan, levels: int, told: list[tuple[float, str, Actor, bool
 
 def check_always(
     state: CaseState,
-    case: FilingPlan,
+    case: CasePlan,
     history: list[tuple[EventName, CaseState, datetime]],
     kind: str,
     actor: Actor,
@@ -270,7 +270,7 @@ def test_random_lives_do_reach_every_status() -> None:
     assert reached | {Status.SCHEDULED} == set(Status)
 
 
-def opened(case: FilingPlan) -> Any:
+def opened(case: CasePlan) -> Any:
     found = decide(CaseState(), case, c.Open(**base(day(1), SYSTEM)), day(1))
     assert not isinstance(found, Refusal)
     return found[0]
@@ -295,16 +295,16 @@ STORY: list[tuple[str, Actor, float]] = [
 ]
 
 
-def draft(case: FilingPlan) -> CaseState:
+def draft(case: CasePlan) -> CaseState:
     return evolve(CaseState(), opened(case))
 
 
-def in_review(case: FilingPlan, levels: int = 1, at: float = 2) -> CaseState:
+def in_review(case: CasePlan, levels: int = 1, at: float = 2) -> CaseState:
     return played(draft(case), case, levels, ("submit", filer(), at))
 
 
 def played(
-    state: CaseState, case: FilingPlan, levels: int, *told: tuple[str, Actor, float]
+    state: CaseState, case: CasePlan, levels: int, *told: tuple[str, Actor, float]
 ) -> CaseState:
     for kind, actor, at in told:
         found = decide(
@@ -320,7 +320,7 @@ def played(
     return state
 
 
-def refused(state: CaseState, case: FilingPlan, asked: c.Command, now: datetime) -> Refusal:
+def refused(state: CaseState, case: CasePlan, asked: c.Command, now: datetime) -> Refusal:
     found = decide(state, case, asked, now, Submission(decision=decision(1)))
     assert isinstance(found, Refusal), found
     return found

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from domain.case import CaseOpening, RecordRequest
 from domain.citation import Citation
 from domain.commands import SYSTEM
 from domain.decision import Obligation, RuleSetRef
-from domain.filing import CaseOpening, RecordRequest
-from domain.plan import FilingPlan, Window
+from domain.plan import CasePlan, Window
 from domain.status import Status
 from domain.steps import GENESIS, EventName, Position, Step, chained
 from store import institutions, rule_sets
@@ -52,7 +52,7 @@ class Chain:
 
     def opening(self) -> CaseOpening:
         window = Window(opens=START, closes=START + timedelta(days=60), cite=CITE)
-        plan = FilingPlan(
+        plan = CasePlan(
             year=2024, jurisdiction="000000",
             ruleset=RuleSetRef(id="test", revision=1, sha256=self.sha256),
             obligation=Obligation(outcome="must", rule="certified", cite=CITE),

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from domain.filing import RecordRequest, Standing
+from domain.case import RecordRequest, Standing
 from domain.status import Status
 from domain.steps import EventName, Position, Step, chained, hash_of
 from store import cases, journal, rule_sets

@@ -9,8 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.testing import WorkflowEnvironment
 
 from domain import commands as c
+from domain.case import RecordRequest, command_sha256
 from domain.commands import Actor
-from domain.filing import RecordRequest, command_sha256
 from domain.refusals import Refusal
 from domain.review import decide
 from domain.steps import Step, chained, hash_of

@@ -9,7 +9,7 @@ from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
 from activities import campaign as campaign_activities
-from domain.filing import FilingStart
+from domain.case import CaseStart
 from tests.system import AUDITOR, OPERATOR, System, certificate, institution, running
 
 pytestmark = pytest.mark.anyio
@@ -24,7 +24,7 @@ async def test_a_pass_that_breaks_off_goes_on_where_it_was_and_starts_nobody_twi
     started: list[str] = []
     really_start = campaign_activities.start_filing
 
-    async def breaking(client: Client, start: FilingStart) -> None:
+    async def breaking(client: Client, start: CaseStart) -> None:
         if len(started) == 7:
             started.append("broke off")
             raise RuntimeError("the worker's connection is gone")

@@ -7,7 +7,7 @@ from pydantic import Field
 from domain.canonical import sha256_of
 from domain.commands import SYSTEM, Actor, Command
 from domain.model import Recorded
-from domain.plan import FilingPlan
+from domain.plan import CasePlan
 from domain.review import CaseState
 from domain.status import Status
 from domain.steps import GENESIS, Step
@@ -59,10 +59,10 @@ class CaseOpening(Recorded):
     institution: str
     jurisdiction: str
     campaign: str
-    plan: FilingPlan
+    plan: CasePlan
 
 
-class FilingStart(Recorded):
+class CaseStart(Recorded):
     """Input of the annual filing's workflow.
 
     ``carried`` is not empty when a run goes on where another ended; ``revived_by`` is then the
