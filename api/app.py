@@ -17,7 +17,19 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from api import audit, campaigns, events, filings, health, institutions, me, rules, tasks
+from api import (
+    audit,
+    campaigns,
+    complaints,
+    events,
+    filings,
+    health,
+    institutions,
+    me,
+    report_batches,
+    rules,
+    tasks,
+)
 from api.openapi import docs_page, openapi_document
 from api.operations import Call, Operation
 from api.parts import Parts, parts_of
@@ -45,6 +57,8 @@ OPERATIONS: list[Operation] = [
     *tasks.OPERATIONS,
     *filings.OPERATIONS,
     *campaigns.OPERATIONS,
+    *report_batches.OPERATIONS,
+    *complaints.OPERATIONS,
     *institutions.OPERATIONS,
     *rules.OPERATIONS,
     *audit.OPERATIONS,
@@ -133,7 +147,8 @@ async def _through_the_door(operation: Operation, request: Request, request_id: 
         body = parse_json(data, operation.body)
     elif operation.media:
         require_media(request, operation.media)
-        body = data = await read_bytes(request, LARGEST_FILE)
+        if not operation.streams:
+            body = data = await read_bytes(request, LARGEST_FILE)
     command_id, repeated = "", False
     if operation.writes:
         command_id, repeated = await _use_of_key(parts, actor, request, data)

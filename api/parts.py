@@ -11,7 +11,9 @@ from activities.rule_sets import PinnedRules
 from api.identity import Identity
 from gateways.campaigns import CampaignGateway
 from gateways.clock import Clock
+from gateways.complaints import ComplaintGateway
 from gateways.filings import FilingGateway
+from gateways.report_batches import BatchGateway
 from gateways.roster import RosterGateway
 
 
@@ -25,6 +27,8 @@ class Parts:
     rules: Path
     pinned: PinnedRules
     filings: FilingGateway
+    batches: BatchGateway
+    complaints: ComplaintGateway
     campaigns: CampaignGateway
     roster: RosterGateway
     authority_name: Callable[[str], str]

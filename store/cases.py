@@ -9,16 +9,21 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.model import Value
 from domain.plan import CasePlan
-from domain.status import Status
+from domain.status import Kind, Status
 from store.tables import assignments, cases, institutions
 
 
 class Case(Value):
-    """A case as lists show it. ``due`` is when the present status runs out."""
+    """A case as lists show it. ``due`` is when the present status runs out.
+
+    ``quarter`` is 0 but for batches of report numbers. A complaint about nobody on record has an
+    empty institution and region.
+    """
 
     case_id: str
-    kind: str
+    kind: Kind
     year: int
+    quarter: int
     institution_id: str
     institution_name: str
     region: str
@@ -39,14 +44,17 @@ class Case(Value):
 
 
 _COLUMNS = (
-    *cases.c,
-    institutions.c.name.label("institution_name"),
-    institutions.c.region,
+    *(column for column in cases.c if column.name != "institution_id"),
+    func.coalesce(cases.c.institution_id, "").label("institution_id"),
+    func.coalesce(institutions.c.name, "").label("institution_name"),
+    func.coalesce(institutions.c.region, "").label("region"),
 )
 
 
 def _cases() -> Select[Any]:
-    return select(*_COLUMNS).join(institutions, institutions.c.id == cases.c.institution_id)
+    return select(*_COLUMNS).join(
+        institutions, institutions.c.id == cases.c.institution_id, isouter=True
+    )
 
 
 async def by_id(connection: AsyncConnection, case_id: str) -> Case | None:
@@ -85,7 +93,9 @@ _NEVER = datetime.fromisoformat("9999-01-01T00:00:00+00:00")
 async def listed(
     connection: AsyncConnection,
     *,
+    kind: Kind,
     year: int | None = None,
+    quarter: int | None = None,
     institution: str | None = None,
     authority: str | None = None,
     jurisdiction: str | None = None,
@@ -100,8 +110,9 @@ async def listed(
 
     ``involved`` keeps those that an authority has now, or has ever been assigned.
     """
-    query = _cases().where(cases.c.case_id > after)
+    query = _cases().where(cases.c.kind == kind.value, cases.c.case_id > after)
     for column, value in (
+        (cases.c.quarter, quarter),
         (cases.c.year, year),
         (cases.c.institution_id, institution),
         (cases.c.authority, authority),

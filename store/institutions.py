@@ -106,7 +106,7 @@ async def save(connection: AsyncConnection, saved: Sequence[Institution]) -> Non
         replaced = {
             column.name: statement.excluded[column.name]
             for column in institutions.c
-            if column.name not in ("id", "updated_at")
+            if column.name not in ("id", "no", "updated_at")
         }
         await connection.execute(
             statement.on_conflict_do_update(
@@ -120,6 +120,12 @@ async def save(connection: AsyncConnection, saved: Sequence[Institution]) -> Non
         )
     for chunk in _chunks(owned):
         await connection.execute(insert(certificates), chunk)
+
+
+async def number_of(connection: AsyncConnection, id_: str) -> int:
+    """The short number that report numbers know an institution on record by."""
+    found = await connection.execute(select(institutions.c.no).where(institutions.c.id == id_))
+    return int(found.scalar_one())
 
 
 async def holders(connection: AsyncConnection, numbers: Sequence[str]) -> dict[str, str]:

@@ -34,7 +34,7 @@ PUBLIC = None
 """Nobody has to say who they are."""
 
 FILING = "/api/filings/{year}/{institution}"
-CAMPAIGN = "/api/campaigns/{year}/{jurisdiction}"
+CAMPAIGN = "/api/campaigns/{period}/{jurisdiction}"
 
 MATRIX: dict[tuple[str, str], set[Role] | None] = {
     ("GET", "/api/me"): EVERYBODY,
