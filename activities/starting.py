@@ -1,5 +1,7 @@
 """Starting the workflow of a case, whatever its kind."""
 
+from datetime import timedelta
+
 from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
@@ -16,6 +18,8 @@ WORKFLOW_OF: dict[str, str] = {
 }
 """The workflow behind each kind of case."""
 
+_ANSWER_WITHIN = timedelta(seconds=20)
+
 
 async def start_case(client: Client, start: CaseStart) -> None:
     """Starts one case's workflow; one that runs or has run already is left alone."""
@@ -28,6 +32,7 @@ async def start_case(client: Client, start: CaseStart) -> None:
             id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             search_attributes=search_attributes(start.opening),
+            rpc_timeout=_ANSWER_WITHIN,
         )
     except WorkflowAlreadyStartedError:
         return
