@@ -39,6 +39,7 @@ class CampaignShown(Value):
 
     ``considered`` of ``total`` institutions have been gone through; ``started`` must file,
     ``voluntary`` may, ``outside`` are not in the statistics, ``without_rules`` have no rules.
+    ``reported``, of a quarter, have numbers on record or have declared that there are none.
     """
 
     case_id: str
@@ -59,6 +60,7 @@ class CampaignShown(Value):
     outside: int
     without_rules: int
     elsewhere: int
+    reported: int | None
     statuses: dict[Status, int]
 
 
@@ -144,6 +146,8 @@ async def non_filers(call: Call) -> Response:
             kind=kind_of(period),
             campaign=campaign_id(period, jurisdiction),
             status=status,
+            # who has uploaded has reported, declared or not
+            revision=0 if period.quarter else None,
             region_prefix=prefix,
             after=after[0] if after else "",
             size=size + 1,

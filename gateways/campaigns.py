@@ -136,10 +136,12 @@ class CampaignGateway:
         """A campaign's row with its stages and the count of its cases by status."""
         async with self._engine.connect() as connection:
             counts = await cases.counts(connection, row["case_id"])
+            reported = await cases.reported(connection, row["case_id"]) if row["quarter"] else None
         rules = await self._pinned.get(row["rule_set"])
         return {
             **dict(row),
             "stages": [stage.model_dump() for stage in _stages(rules, _period(row))],
+            "reported": reported,
             "statuses": {status: counts.get(status, 0) for status in Status},
         }
 
@@ -152,6 +154,7 @@ class CampaignGateway:
                 kind=kind_of(period),
                 campaign=campaign_id(period, jurisdiction),
                 status=status,
+                revision=0 if period.quarter else None,
                 after=found[-1].case_id if found else "",
                 size=1000,
             ):

@@ -210,6 +210,8 @@ def _show(found: dict[str, Any], as_json: bool) -> None:
         f"无规则 {found['without_rules']}，在其他统计工作中填报 {found['elsewhere']}",
         highlight=False,
     )
+    if found["reported"] is not None:
+        out.print(f"已报送 {found['reported']} 家", highlight=False)
     table = Table("状态", "件数")
     for name, number in found["statuses"].items():
         table.add_row(STATUS_LABELS[name], str(number))

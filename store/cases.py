@@ -103,6 +103,7 @@ async def listed(
     campaign: str | None = None,
     status: Status | None = None,
     involved: str | None = None,
+    revision: int | None = None,
     after: str = "",
     size: int = 50,
 ) -> list[Case]:
@@ -113,6 +114,7 @@ async def listed(
     query = _cases().where(cases.c.kind == kind.value, cases.c.case_id > after)
     for column, value in (
         (cases.c.quarter, quarter),
+        (cases.c.revision, revision),
         (cases.c.year, year),
         (cases.c.institution_id, institution),
         (cases.c.authority, authority),
@@ -139,6 +141,19 @@ async def counts(connection: AsyncConnection, campaign: str) -> dict[Status, int
         .group_by(cases.c.status)
     )
     return {Status(status): number for status, number in found}
+
+
+async def reported(connection: AsyncConnection, campaign: str) -> int:
+    """How many batches of a quarter have numbers on record, or a declaration of none."""
+    found = await connection.execute(
+        select(func.count())
+        .select_from(cases)
+        .where(
+            cases.c.campaign == campaign,
+            or_(cases.c.revision > 0, cases.c.status == Status.COMPLETED.value),
+        )
+    )
+    return int(found.scalar_one())
 
 
 async def campaigns_of(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, str]:
