@@ -17,7 +17,18 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from api import audit, campaigns, events, filings, health, institutions, me, rules, tasks
+from api import (
+    audit,
+    campaigns,
+    events,
+    filings,
+    health,
+    institutions,
+    me,
+    public,
+    rules,
+    tasks,
+)
 from api.openapi import docs_page, openapi_document
 from api.operations import Call, Operation
 from api.parts import Parts, parts_of
@@ -40,7 +51,10 @@ from store.tables import requests
 
 log = structlog.get_logger()
 
+# routes are tried in this order: what the public asks for comes first
 OPERATIONS: list[Operation] = [
+    *public.OPERATIONS,
+    *health.OPERATIONS,
     *me.OPERATIONS,
     *tasks.OPERATIONS,
     *filings.OPERATIONS,
@@ -49,7 +63,6 @@ OPERATIONS: list[Operation] = [
     *rules.OPERATIONS,
     *audit.OPERATIONS,
     *events.OPERATIONS,
-    *health.OPERATIONS,
 ]
 
 

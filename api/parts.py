@@ -12,6 +12,7 @@ from api.identity import Identity
 from gateways.campaigns import CampaignGateway
 from gateways.clock import Clock
 from gateways.filings import FilingGateway
+from gateways.lookup import LookupGateway
 from gateways.roster import RosterGateway
 
 
@@ -27,6 +28,7 @@ class Parts:
     filings: FilingGateway
     campaigns: CampaignGateway
     roster: RosterGateway
+    lookups: LookupGateway
     authority_name: Callable[[str], str]
 
 

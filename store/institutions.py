@@ -106,7 +106,7 @@ async def save(connection: AsyncConnection, saved: Sequence[Institution]) -> Non
         replaced = {
             column.name: statement.excluded[column.name]
             for column in institutions.c
-            if column.name not in ("id", "updated_at")
+            if column.name not in ("id", "no", "updated_at")
         }
         await connection.execute(
             statement.on_conflict_do_update(
