@@ -3,9 +3,11 @@
 import json
 import os
 from collections.abc import Mapping
+from ipaddress import ip_network
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from limits import parse_many
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from rules.library import SHIPPED
 
@@ -18,6 +20,8 @@ class Settings(BaseModel):
     """What every part needs to know of where it runs.
 
     ``database_url`` is SQLAlchemy's form with psycopg; ``token_key`` signs and checks tokens.
+    The limits of the public lookup are written as in ``60/minute; 1000/hour``; only the proxies
+    named (addresses or networks, with commas between) may say for whom they ask.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -30,6 +34,22 @@ class Settings(BaseModel):
     host: str = "127.0.0.1"
     port: int = 8600
     log_format: str = "text"
+    lookups_per_client: str = "60/minute"
+    lookups_per_prefix: str = "600/minute"
+    trusted_proxies: str = ""
+
+    @field_validator("lookups_per_client", "lookups_per_prefix")
+    @classmethod
+    def _are_limits(cls, value: str) -> str:
+        parse_many(value)
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, value: str) -> str:
+        for one in filter(None, (part.strip() for part in value.split(","))):
+            ip_network(one)
+        return value
 
 
 ENVIRONMENT = {
@@ -41,6 +61,9 @@ ENVIRONMENT = {
     "host": "ZHIBAO_HOST",
     "port": "ZHIBAO_PORT",
     "log_format": "ZHIBAO_LOG_FORMAT",
+    "lookups_per_client": "ZHIBAO_LOOKUPS_PER_CLIENT",
+    "lookups_per_prefix": "ZHIBAO_LOOKUPS_PER_PREFIX",
+    "trusted_proxies": "ZHIBAO_TRUSTED_PROXIES",
 }
 
 
@@ -97,5 +120,8 @@ def as_environment(settings: Settings) -> dict[str, str]:
         "host": settings.host,
         "port": str(settings.port),
         "log_format": settings.log_format,
+        "lookups_per_client": settings.lookups_per_client,
+        "lookups_per_prefix": settings.lookups_per_prefix,
+        "trusted_proxies": settings.trusted_proxies,
     }
     return {ENVIRONMENT[field]: value for field, value in values.items()}

@@ -26,6 +26,7 @@ from api import (
     health,
     institutions,
     me,
+    public,
     report_batches,
     rules,
     tasks,
@@ -52,7 +53,10 @@ from store.tables import requests
 
 log = structlog.get_logger()
 
+# routes are tried in this order: what the public asks for comes first
 OPERATIONS: list[Operation] = [
+    *public.OPERATIONS,
+    *health.OPERATIONS,
     *me.OPERATIONS,
     *tasks.OPERATIONS,
     *filings.OPERATIONS,
@@ -63,7 +67,6 @@ OPERATIONS: list[Operation] = [
     *rules.OPERATIONS,
     *audit.OPERATIONS,
     *events.OPERATIONS,
-    *health.OPERATIONS,
 ]
 
 

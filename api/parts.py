@@ -13,6 +13,7 @@ from gateways.campaigns import CampaignGateway
 from gateways.clock import Clock
 from gateways.complaints import ComplaintGateway
 from gateways.filings import FilingGateway
+from gateways.lookup import LookupGateway
 from gateways.report_batches import BatchGateway
 from gateways.roster import RosterGateway
 
@@ -31,6 +32,7 @@ class Parts:
     complaints: ComplaintGateway
     campaigns: CampaignGateway
     roster: RosterGateway
+    lookups: LookupGateway
     authority_name: Callable[[str], str]
 
 

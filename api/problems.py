@@ -39,6 +39,7 @@ STATUS: dict[Code, int] = {
     Code.MATCH_REQUIRED: 428,
     Code.KEY_REUSED: 422,
     Code.BUSY: 429,
+    Code.TOO_MANY_LOOKUPS: 429,
     Code.INTERNAL: 500,
     Code.UNAVAILABLE: 503,
 }
@@ -59,7 +60,7 @@ def problem(
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     if status in (429, 503):
-        headers["Retry-After"] = "5"
+        headers["Retry-After"] = refusal.params.get("seconds", "5")
     return JSONResponse(
         problem_body(refusal, request_id, errors),
         status_code=status,

@@ -18,6 +18,8 @@ from gateways.clock import Clock, system_clock
 from gateways.complaints import ComplaintGateway
 from gateways.engine import connect_engine
 from gateways.filings import FilingGateway
+from gateways.lookup import LookupGateway, latest_rules
+from gateways.lookup_limits import LookupLimits
 from gateways.report_batches import BatchGateway
 from gateways.roster import RosterGateway, known_regions
 from rules.catalogue import cached_catalogue
@@ -46,6 +48,12 @@ def build_parts(
         ),
         campaigns=CampaignGateway(client, engine, pinned, settings.rules, clock),
         roster=RosterGateway(engine, known_regions(catalogue), clock),
+        lookups=LookupGateway(
+            engine,
+            latest_rules(settings.rules),
+            clock,
+            LookupLimits(settings.lookups_per_client, settings.lookups_per_prefix),
+        ),
         authority_name=catalogue.authority_name,
     )
 
@@ -55,8 +63,10 @@ async def application(settings: Settings) -> AsyncIterator[Starlette]:
     """The application on real servers; its connections are closed afterwards."""
     client = await connect_engine(settings.temporal_address, settings.temporal_namespace)
     engine = connect(settings.database_url.get_secret_value(), pool_size=20)
+    parts = build_parts(settings, client, engine)
     try:
-        yield create_app(build_parts(settings, client, engine))
+        async with parts.lookups.running():
+            yield create_app(parts)
     finally:
         await engine.dispose()
 
@@ -72,6 +82,9 @@ async def serve(settings: Settings) -> None:
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                # whoever is not a trusted proxy cannot say for whom it asks
+                proxy_headers=bool(settings.trusted_proxies),
+                forwarded_allow_ips=settings.trusted_proxies,
                 timeout_graceful_shutdown=20,
                 h11_max_incomplete_event_size=32 * 1024,
             )

@@ -66,6 +66,8 @@ class Code(StrEnum):
     NOT_IN_STATISTICS = "not_in_statistics"
     FILING_EXISTS = "filing_exists"
     ROSTER_REJECTED = "roster_rejected"
+    # the public
+    TOO_MANY_LOOKUPS = "too_many_lookups"
     # the system itself
     BUSY = "busy"
     UNAVAILABLE = "unavailable"

@@ -1,5 +1,6 @@
 """Messages about report numbers: reading an upload, changing published numbers, complaints."""
 
+import unicodedata
 from datetime import date, datetime
 from enum import StrEnum
 
@@ -11,6 +12,25 @@ INGEST_UPLOAD = "ingest_upload"
 PREPARE_UPLOAD = "prepare_upload"
 CHANGE_NUMBERS = "change_numbers"
 SETTLE_COMPLAINT = "settle_complaint"
+
+
+LONGEST_NUMBER = 64
+"""No number that anybody puts on record, or asks for, has more characters."""
+
+_UNUSABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
+
+
+def normalised(text: str) -> str:
+    """A number or a name as it is stored and compared: compatibility forms (NFKC), trimmed.
+
+    Full-width digits, letters and brackets become their ordinary forms; nothing else changes.
+    """
+    return unicodedata.normalize("NFKC", text).strip()
+
+
+def is_usable(text: str) -> bool:
+    """Whether a text has no control characters, surrogates or line separators in it."""
+    return text.isprintable() or not any(unicodedata.category(one) in _UNUSABLE for one in text)
 
 
 class Answer(StrEnum):

@@ -78,7 +78,8 @@ institutions = Table(
     UniqueConstraint("no"),
     Index(None, "region", "id"),
     Index(None, "uscc"),
-    Index(None, "name"),
+    # names are compared as `domain.report_numbers.normalised` gives them
+    Index("ix_institutions_name", text("normalize(name, NFKC)")),
     comment="检验检测机构名录",
 )
 

@@ -24,7 +24,12 @@ def upgrade() -> None:
             comment="报告编号表用的短编号",
         ),
     )
-    op.create_index(op.f("ix_institutions_name"), "institutions", ["name"], unique=False)
+    op.create_index(
+        "ix_institutions_name",
+        "institutions",
+        [sa.literal_column("normalize(name, NFKC)")],
+        unique=False,
+    )
     op.create_unique_constraint(op.f("uq_institutions_no"), "institutions", ["no"])
     op.create_index(
         op.f("ix_outbox_transaction_outbox_id"), "outbox", ["transaction", "id"], unique=False

@@ -1,0 +1,336 @@
+"""The public lookup of report numbers: many askers share one query, and answers are kept briefly.
+
+An answer changes when a number opens, is withdrawn or corrected, when an institution's standing
+changes, and at midnight. It is kept for `KEEP` at most and never past an opening or midnight.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import Protocol
+
+import psycopg
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from domain.decision import Eligibility, PublicAnswer
+from domain.facts import Facts
+from domain.lookup import Holder, LookupAnswer, NumberRow, Outcome, decide
+from domain.messages import SHANGHAI
+from domain.refusals import Code, Refusal, Refused
+from domain.report_numbers import LONGEST_NUMBER, Answer, is_usable, normalised
+from gateways.clock import Clock
+from gateways.lookup_limits import Limiter, LookupLimits
+from rules.compiled import CompiledRules
+from rules.library import current_library
+from store import lookup
+from store.batching import Batcher
+from store.lookup import LookupCount
+
+log = structlog.get_logger()
+
+KEEP = timedelta(seconds=30)
+"""For how long an answer, an institution's standing and the rules are kept at most."""
+
+FLUSH_EVERY = 5.0
+"""Seconds between two additions to the counts."""
+
+_LONGEST_NAME = 200
+_LONGEST_GIVEN = 1000
+_MOST_KEPT = 20_000
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
+
+class PublicRules(Protocol):
+    """What the lookup needs of a rule set (see `rules.compiled.CompiledRules`)."""
+
+    @property
+    def public_answers(self) -> Mapping[Answer, PublicAnswer]:
+        """The words of each answer."""
+        ...
+
+    def number_eligibility(self, facts: Facts, today: date) -> Eligibility:
+        """Whether the lookup answers for an institution's numbers today."""
+        ...
+
+
+Asked = tuple[str, str]
+"""A number, and an institution's name or "", as they are compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An answer, also as JSON; ``province`` is what it is counted under, ``until`` it stands."""
+
+    answer: LookupAnswer
+    json: bytes
+    province: str
+    asked_at: datetime
+    until: datetime
+
+    def stands(self, now: datetime) -> bool:
+        """Whether the answer may still be given."""
+        return self.asked_at <= now < self.until
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """An institution as it stands for a while."""
+
+    holder: Holder
+    since: datetime
+    until: datetime
+
+
+class LookupGateway:
+    """Answers the public, counts what was answered, and slows down who asks too often."""
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        rules: Callable[[], PublicRules],
+        clock: Clock,
+        limits: LookupLimits,
+        *,
+        keep: timedelta = KEEP,
+    ) -> None:
+        # each query is one statement: nothing needs a transaction
+        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._read_rules = rules
+        self._clock = clock
+        self._limiter = Limiter(limits)
+        self._keep = keep
+        self._batcher: Batcher[Asked, Found | Refused] = Batcher(self._answer, pause=0)
+        self._rules: PublicRules | None = None
+        self._rules_since = self._rules_until = _LONG_AGO
+        self._found: dict[Asked, Found] = {}
+        self._holders: dict[int, _Kept] = {}
+        self._plain: dict[Answer, tuple[LookupAnswer, bytes]] = {}
+        self._counts: Counter[LookupCount] = Counter()
+        self._today, self._morning, self._midnight = date.min, _LONG_AGO, _LONG_AGO
+
+    async def look_up(self, number: str, institution: str, client: str) -> Found:
+        """The answer for a number, of any institution or of those with a name.
+
+        ``client`` is the address it is asked from. Raises Refused: not a number or a name, too
+        many lookups.
+        """
+        asked = (
+            _usable("number", number, LONGEST_NUMBER),
+            _usable("institution", institution, _LONGEST_NAME) if institution else "",
+        )
+        now = self._clock()
+        self._limiter.count_client(client, now)
+        found = self._found.get(asked)
+        if found is None or not found.stands(now):
+            # one number that many people look up is no walk along a sequence
+            self._limiter.count_number(asked[0], now)
+            told = await self._batcher.ask(asked)
+            if isinstance(told, Refused):
+                raise told
+            found = told
+        self._counts[LookupCount(self._day(now), found.province, found.answer.answer)] += 1
+        return found
+
+    def max_age(self, found: Found) -> int:
+        """For how many more seconds an answer may be kept by whoever asked."""
+        return max(0, int((found.until - self._clock()).total_seconds()))
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Reads the rules, and adds to the counts from time to time and at the end."""
+        with suppress(Refused):  # the first asker is told
+            await self._refresh(self._clock())
+        flushing = asyncio.create_task(self._keep_flushing())
+        try:
+            yield
+        finally:
+            flushing.cancel()
+            with suppress(asyncio.CancelledError):
+                await flushing
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Adds to the counts what was answered since; what cannot be added now is kept."""
+        counted, self._counts = self._counts, Counter()
+        if not counted:
+            return
+        try:
+            async with self._engine.connect() as connection:
+                await lookup.add_counts(connection, counted)
+        except (SQLAlchemyError, OSError):
+            self._counts.update(counted)
+            log.exception("lookup_counts_not_added")
+        except BaseException:
+            self._counts.update(counted)
+            raise
+
+    # --- private steps -----------------------------------------------------------------------
+
+    async def _keep_flushing(self) -> None:
+        while True:
+            await asyncio.sleep(FLUSH_EVERY)
+            await self.flush()
+
+    def _day(self, now: datetime) -> date:
+        """The day in China; works out midnight once a day."""
+        if not self._morning <= now < self._midnight:
+            self._today = now.astimezone(SHANGHAI).date()
+            self._morning = datetime.combine(self._today, time(), tzinfo=SHANGHAI)
+            self._midnight = self._morning + timedelta(days=1)
+        return self._today
+
+    async def _answer(self, batch: Sequence[Asked]) -> Sequence[Found | Refused]:
+        """The answers to all that is asked at this moment, with one query for the numbers."""
+        now = self._clock()
+        distinct = list(dict.fromkeys(batch))
+        try:
+            rules = await self._refresh(now)
+            async with self._engine.connect() as connection:
+                rows, bearers = await self._rows(connection, distinct)
+                involved = [
+                    {row.institution_no for row in many} | set(bearers.get(name, ()))
+                    for (_, name), many in zip(distinct, rows, strict=True)
+                ]
+                needed = set().union(*involved)
+                await self._hold(connection, needed, rules, now)
+        except Refused as refused:
+            return [refused] * len(batch)
+        except (SQLAlchemyError, psycopg.OperationalError, OSError):
+            # asking again for each of them alone would only keep the others waiting
+            log.exception("lookup_unavailable")
+            unavailable = Refusal(code=Code.UNAVAILABLE, params={"part": "数据库"})
+            return [Refused(unavailable)] * len(batch)
+        kept = {no: self._holders[no] for no in needed}
+        holders = {no: one.holder for no, one in kept.items()}
+        answers: dict[Asked, Found] = {}
+        for asked, many, nos in zip(distinct, rows, involved, strict=True):
+            named = [holders[no] for no in bearers.get(asked[1], ())]
+            outcome = decide(many, holders, named, now)
+            until = min([now + self._keep, self._midnight, *(kept[no].until for no in nos)])
+            if outcome.changes_at is not None:
+                until = min(until, outcome.changes_at)
+            told, json = self._told(outcome, rules)
+            answers[asked] = Found(told, json, outcome.province, now, until)
+        self._remember(answers)
+        return [answers[asked] for asked in batch]
+
+    async def _rows(
+        self, connection: AsyncConnection, distinct: Sequence[Asked]
+    ) -> tuple[list[list[NumberRow]], dict[str, list[int]]]:
+        """The rows of each number asked, and the institutions that bear the names given."""
+        names = list({name for _, name in distinct if name})
+        bearers = await lookup.named(connection, names) if names else {}
+        wanted: list[tuple[str, int | None]] = []
+        places: list[int] = []
+        for place, (number, name) in enumerate(distinct):
+            for no in bearers.get(name, ()) if name else (None,):
+                wanted.append((number, no))
+                places.append(place)
+        rows: list[list[NumberRow]] = [[] for _ in distinct]
+        for place, some in zip(places, await lookup.rows(connection, wanted), strict=True):
+            rows[place] += some
+        return rows, bearers
+
+    async def _hold(
+        self, connection: AsyncConnection, needed: set[int], rules: PublicRules, now: datetime
+    ) -> None:
+        """Sees to it that the standing of these institutions is known as of now."""
+        today = self._day(now)
+        until = min(now + self._keep, self._midnight)
+        unknown = []
+        for no in needed:
+            known = self._holders.get(no)
+            if known is None or not known.since <= now < known.until:
+                unknown.append(no)
+        if not unknown:
+            return
+        for no, one in (await lookup.by_no(connection, unknown)).items():
+            eligible = rules.number_eligibility(one.facts_for(None), today).eligible
+            province = f"{one.facts.region[:2]}0000"
+            self._holders[no] = _Kept(Holder(one.name, province, eligible), now, until)
+
+    async def _refresh(self, now: datetime) -> PublicRules:
+        """The rules as they are now; those known so far while new ones cannot be read."""
+        self._day(now)
+        if self._rules is not None and self._rules_since <= now < self._rules_until:
+            return self._rules
+        try:
+            found = await asyncio.to_thread(self._read_rules)
+        except Exception:
+            log.exception("lookup_rules_unreadable")
+            if self._rules is None:
+                params = {"part": "查询规则"}
+                raise Refused(Refusal(code=Code.UNAVAILABLE, params=params)) from None
+            found = self._rules
+        if found is not self._rules:
+            self._rules = found
+            self._found.clear()
+            self._holders.clear()
+            self._plain.clear()
+        self._rules_since, self._rules_until = now, now + self._keep
+        return found
+
+    def _told(self, outcome: Outcome, rules: PublicRules) -> tuple[LookupAnswer, bytes]:
+        """The outcome in words; those without entries are all alike and written once."""
+        if not outcome.entries and outcome.answer in self._plain:
+            return self._plain[outcome.answer]
+        words = rules.public_answers[outcome.answer]
+        told = LookupAnswer(
+            answer=outcome.answer,
+            title=words.title,
+            says=words.says,
+            proves=words.proves,
+            does_not_prove=words.does_not_prove,
+            next_step=words.next_step,
+            sources=words.cites,
+            entries=outcome.entries,
+            more=outcome.more,
+        )
+        written = told, told.model_dump_json().encode()
+        if not outcome.entries:
+            self._plain[outcome.answer] = written
+        return written
+
+    def _remember(self, answers: Mapping[Asked, Found]) -> None:
+        for asked, found in answers.items():
+            # newly put at the end: the dictionary is in the order in which answers were found
+            self._found.pop(asked, None)
+            self._found[asked] = found
+        while len(self._found) > _MOST_KEPT:
+            del self._found[next(iter(self._found))]
+
+
+def latest_rules(root: Path) -> Callable[[], PublicRules]:
+    """Reads the latest national rule set of a folder; compiled anew only when it has changed."""
+    compiled: dict[str, CompiledRules] = {}
+
+    def read() -> PublicRules:
+        found = current_library(root).latest_national()
+        if found.sha256 not in compiled:
+            compiled.clear()
+            compiled[found.sha256] = CompiledRules(found.document)
+        return compiled[found.sha256]
+
+    return read
+
+
+def _usable(name: str, given: str, longest: int) -> str:
+    """What was given as it is compared. Raises Refused, naming the parameter."""
+    why = ""
+    text = normalised(given) if len(given) <= _LONGEST_GIVEN else given
+    if not text:
+        why = "不能为空"
+    elif len(text) > longest:
+        why = f"最多 {longest} 个字符"
+    elif not is_usable(text):
+        why = "含有控制字符"
+    if why:
+        refusal = Refusal(code=Code.INVALID_PARAMETER, params={"name": name, "why": why})
+        raise Refused(refusal)
+    return text
