@@ -46,9 +46,9 @@ class LateUploads(Value):
 
 
 class NumberCompletion(Value):
-    """A batch is complete when every level of ``review_chain`` has approved; at once with none."""
+    """When a batch is complete: its numbers reported, every level of ``review_chain`` passed."""
 
-    require: Literal["every_level_approved"]
+    require: Literal["reported"]
     cite: Cite
 
 

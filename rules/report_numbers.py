@@ -31,9 +31,6 @@ from rules.reviewers import Precedence
 from rules.shapes import LevelRule
 from rules.windows import BEIJING
 
-WINDOWS = ("fill", "supplement", "correct", "review")
-"""The windows a batch can have."""
-
 
 @dataclass(frozen=True, slots=True)
 class _Gate:
@@ -72,7 +69,7 @@ class NumberRules:
     ) -> None:
         cite = document.citation
         self.section = section
-        self._document = document
+        self.document = document
         self._ref = ref
         self._facts = known.facts
         self._obligations = [
@@ -119,7 +116,7 @@ class NumberRules:
 
     def governs(self, quarter: Quarter) -> bool:
         """Whether the set is about this quarter."""
-        return quarter.year == self._document.year
+        return quarter.year == self.document.year
 
     def obligation(self, facts: Facts, quarter: Quarter) -> Obligation:
         """Whether the institution must or may upload the quarter's numbers."""
@@ -142,7 +139,7 @@ class NumberRules:
         lapses for want of a review.
         """
         window, late = self.section.window, self.section.late
-        cite = self._document.citation
+        cite = self.document.citation
         first = quarter.first_day if window.opens == "with_quarter" else quarter.after(0)
         opens = _midnight(first)
         due = window.due_months
@@ -170,7 +167,7 @@ class NumberRules:
                 id=rule.id,
                 label=rule.label,
                 at=_midnight(last_day - timedelta(days=rule.days_before_due)),
-                cite=self._document.citation(rule.cite),
+                cite=self.document.citation(rule.cite),
             )
             for rule in self.section.reminders
         )
@@ -178,12 +175,12 @@ class NumberRules:
 
     def plan(self, facts: Facts, quarter: Quarter) -> CasePlan:
         """What the quarter's batch runs on; see `rules.compiled.CompiledRules.batch_plan`."""
-        cite, section = self._document.citation, self.section
+        cite, section = self.document.citation, self.section
         windows = self.windows(quarter)
         return CasePlan(
             kind=Kind.REPORT_NUMBERS.value,
             year=quarter.year,
-            jurisdiction=self._document.jurisdiction,
+            jurisdiction=self.document.jurisdiction,
             ruleset=self._ref,
             obligation=self.obligation(facts, quarter),
             fill=windows["fill"],
@@ -203,6 +200,13 @@ class NumberRules:
                 longest=section.longest_number.characters,
             ),
         )
+
+    def visible_from(self, uploaded: datetime) -> datetime:
+        """From when what is uploaded at an instant can be looked up."""
+        days = self.section.visible.days
+        if days == 0:
+            return uploaded
+        return _midnight(uploaded.astimezone(BEIJING).date() + timedelta(days=days))
 
     def gate(self, facts: Facts, standing: FilingStanding, today: date) -> GateDecision:
         """Whether the institution may upload now: every condition holds, or the first that fails.
@@ -246,7 +250,7 @@ class NumberRules:
         eligible = self._eligible.holds(known)
         because = "" if eligible else rule.because
         return Eligibility(
-            eligible=eligible, because=because, cite=self._document.citation(rule.cite)
+            eligible=eligible, because=because, cite=self.document.citation(rule.cite)
         )
 
     def complaint(self, facts: Facts | None, today: date) -> ReviewLevel:
@@ -274,8 +278,8 @@ class NumberRules:
         always = Window(opens=received, closes=FOREVER, cite=level.cite)
         return CasePlan(
             kind=Kind.COMPLAINT.value,
-            year=self._document.year,
-            jurisdiction=self._document.jurisdiction,
+            year=self.document.year,
+            jurisdiction=self.document.jurisdiction,
             ruleset=self._ref,
             obligation=Obligation(outcome="may", rule=level.id, cite=level.cite),
             fill=always,
@@ -294,7 +298,7 @@ class NumberRules:
         words = self.section.answers.of(answer)
         return PublicAnswer(
             **words.model_dump(exclude={"cites"}),
-            cites=tuple(self._document.citation(cite) for cite in words.cites),
+            cites=tuple(self.document.citation(cite) for cite in words.cites),
         )
 
 
