@@ -1,5 +1,6 @@
 """Messages about report numbers: reading an upload, changing published numbers, complaints."""
 
+import re
 import unicodedata
 from datetime import date, datetime
 from enum import StrEnum
@@ -17,20 +18,31 @@ SETTLE_COMPLAINT = "settle_complaint"
 LONGEST_NUMBER = 64
 """No number that anybody puts on record, or asks for, has more characters."""
 
-_UNUSABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
+_EDGES = " \t\r\n\u200b\u200c\u200d\u2060\ufeff"
+_EXCEL_TEXT = re.compile(r'="(.*)"', re.DOTALL)
+_NEVER_SEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
 def normalised(text: str) -> str:
-    """A number or a name as it is stored and compared: compatibility forms (NFKC), trimmed.
+    """A number or a name as it is stored and compared; normalising it again changes nothing.
 
-    Full-width digits, letters and brackets become their ordinary forms; nothing else changes.
+    Compatibility forms (NFKC) turn full-width digits, letters and brackets into the usual ones;
+    blanks and invisible marks at the ends are removed, Excel's ``="00123"`` unwrapped. Case and
+    inner blanks stay.
     """
-    return unicodedata.normalize("NFKC", text).strip()
+    text = unicodedata.normalize("NFKC", text).strip(_EDGES)
+    while wrapped := _EXCEL_TEXT.fullmatch(text):
+        text = wrapped[1].strip(_EDGES)
+    return text
 
 
 def is_usable(text: str) -> bool:
-    """Whether a text has no control characters, surrogates or line separators in it."""
-    return text.isprintable() or not any(unicodedata.category(one) in _UNUSABLE for one in text)
+    """Whether a text has no characters in it that nobody sees, or that stand for lost ones."""
+    if text.isascii():
+        return text.isprintable()
+    return "\ufffd" not in text and not any(
+        unicodedata.category(one) in _NEVER_SEEN for one in text
+    )
 
 
 class Answer(StrEnum):

@@ -329,7 +329,7 @@ def _usable(name: str, given: str, longest: int) -> str:
     elif len(text) > longest:
         why = f"最多 {longest} 个字符"
     elif not is_usable(text):
-        why = "含有控制字符"
+        why = "含有看不见的字符或乱码，请重新输入"
     if why:
         refusal = Refusal(code=Code.INVALID_PARAMETER, params={"name": name, "why": why})
         raise Refused(refusal)

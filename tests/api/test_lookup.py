@@ -272,6 +272,7 @@ async def test_many_who_ask_at_once_each_get_their_own_answer(lookups: Lookups) 
         ("number=" + "1" * 65, "number"), ("number=a%00b", "number"), ("number=a%0Ab", "number"),
         ("number=a%7Fb", "number"), ("number=" + "1" * 10_000, "number"),
         ("number=%EF%B7%BA%EF%B7%BA%EF%B7%BA%EF%B7%BA", "number"),  # four that become 72
+        ("number=1%E2%80%8B2", "number"), ("number=%FF", "number"),  # unseen, and no UTF-8
         ("number=1&number=1", "number"), ("number=1&institution=%00", "institution"),
         ("number=1&institution=" + "a" * 201, "institution"), ("number=1&like=1", "like"),
         ("number=1&institution=a&institution=b", "institution"),
@@ -289,9 +290,7 @@ async def test_what_is_no_number_is_refused_and_not_repeated(
     assert "1111" not in answer.text
 
 
-@pytest.mark.parametrize(
-    "number", ["1" * 64, "a", "报告〔2025〕第1号", "%", "'; --", "\u200b1", "�"]
-)
+@pytest.mark.parametrize("number", ["1" * 64, "a", "报告〔2025〕第1号", "%", "'; --", "\u200b1"])
 async def test_whatever_can_be_printed_can_be_asked_for(lookups: Lookups, number: str) -> None:
     assert (await lookups.ask(number))["answer"] == "not_found"
 
