@@ -22,7 +22,7 @@ from activities.roster_file import roster_csv
 from api.identity import Identity
 from deploy.demo.report_numbers import NumbersDone, tell_numbers
 from deploy.demo.roster import generate_roster
-from deploy.demo.rules import AT_ONCE, write_rules
+from deploy.demo.rules import write_rules
 from domain.commands import Actor, Role
 from domain.ids import NATION
 from domain.messages import SHANGHAI
@@ -209,12 +209,9 @@ class Demo:
             return Outcome(stories, await self._statuses(), await self._examples(), numbers)
 
     async def _uploaders(self) -> list[str]:
-        """Institutions whose filing is complete, those whose numbers are visible at once first."""
-        complete = [
-            shown for shown in await self._all_filings() if shown["status"] == Status.COMPLETED
-        ]
-        complete.sort(key=lambda shown: (shown["region"][:2] != AT_ONCE[:2], shown["institution"]))
-        return [shown["institution"] for shown in complete]
+        """Institutions whose filing is complete: they may upload."""
+        complete = [one for one in await self._all_filings() if one["status"] == Status.COMPLETED]
+        return [str(shown["institution"]) for shown in complete]
 
     async def _opened_before(self) -> bool:
         try:

@@ -347,6 +347,9 @@ ACTORS = st.sampled_from([FILER, REVIEWER, SYSTEM, Actor(subject="o", role=Role.
 def moves(draw: st.DrawFn) -> tuple[float, Any]:
     hours = draw(st.sampled_from([0, 1, 24, 24 * 20]))
     number = draw(st.integers(1, 4))
+    draw_numbers = draw(st.sampled_from([0, 5]))
+    draw_total = draw(st.sampled_from([0, 5, 10]))
+    draw_action = draw(st.sampled_from(["withdrawn", "corrected"]))
     makers: list[Any] = [
         lambda now: receive(now, number),
         lambda now: finish(now, number, draw_numbers),
@@ -363,9 +366,6 @@ def moves(draw: st.DrawFn) -> tuple[float, Any]:
             **base(now, SYSTEM), complaint="complaint/1", outcome=ComplaintOutcome.SUBSTANTIATED
         ),
     ]
-    draw_numbers = draw(st.sampled_from([0, 5]))
-    draw_total = draw(st.sampled_from([0, 5, 10]))
-    draw_action = draw(st.sampled_from(["withdrawn", "corrected"]))
     return hours, draw(st.sampled_from(makers))
 
 
