@@ -4,6 +4,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio import activity
 
 from activities.covering import filing_standing
+from activities.number_change import apply_change
+from activities.number_ingest import ingest
 from activities.rule_sets import PinnedRules
 from domain.plan import FOREVER
 from domain.refusals import Code, Refusal
@@ -17,7 +19,7 @@ from domain.report_numbers import (
     PrepareUpload,
 )
 from domain.state import Submission
-from store import ingest, institutions
+from store import institutions
 
 
 class ReportBatchActivities:
@@ -57,13 +59,13 @@ class ReportBatchActivities:
     @activity.defn(name=INGEST_UPLOAD)
     async def ingest_upload(self, request: IngestRequest) -> IngestOutcome:
         """Reads, checks and merges one received file; once decided, tells what was decided."""
-        return await ingest.ingest(self._engine, request, activity.heartbeat)
+        return await ingest(self._engine, request, activity.heartbeat)
 
     @activity.defn(name=CHANGE_NUMBERS)
     async def change_numbers(self, request: ChangeRequest) -> Submission:
         """Makes a stored withdrawal or correction; changes nothing when part of it is wrong."""
-        wrong = await ingest.apply_change(self._engine, request)
-        if not wrong:
+        outcome = await apply_change(self._engine, request)
+        if outcome.made:
             return Submission()
-        params = {"count": str(len(wrong))}
+        params = {"count": str(len({one.place for one in outcome.problems}))}
         return Submission(refusal=Refusal(code=Code.NUMBERS_NOT_ON_RECORD, params=params))

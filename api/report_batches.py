@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from activities.number_file import number_template, words
+from activities.number_file import number_template
+from domain.number_checks import Terms, words
 from pydantic import AfterValidator, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -28,7 +29,7 @@ from domain.quarters import Quarter
 from domain.refusals import Code, Refusal, Refused
 from domain.status import UPLOAD_STAGE_LABELS, Kind, Status, UploadStage
 from gateways.report_batches import ChangeRefused
-from store import cases, journal, report_numbers, uploads
+from store import cases, journal, number_changes, uploads
 
 _MEDIA = {
     "text/csv": "csv",
@@ -53,15 +54,16 @@ Number = Annotated[Plain, Field(min_length=1, max_length=200)]
 
 
 class BatchShown(FilingShown):
-    """One batch. ``numbers`` are on record and not withdrawn, ``withdrawn`` were taken back.
+    """One batch. ``numbers`` stand on record, ``withdrawn`` were withdrawn or corrected.
 
-    ``visible`` can be looked up by the public now. ``visibility`` is the rule behind it.
+    ``waiting`` were uploaded and cannot be looked up before their day; ``visibility`` is the rule
+    behind it.
     """
 
     quarter_name: str
     numbers: int
     withdrawn: int
-    visible: int
+    waiting: int
     visibility: dict[str, str]
     reminders: tuple[dict[str, Any], ...]
 
@@ -211,7 +213,7 @@ async def get_batch(call: Call) -> Response:
     terms = case.plan.numbers
     assert terms is not None
     async with parts.engine.connect() as connection:
-        totals = await report_numbers.totals(connection, case.case_id, parts.clock())
+        totals = await number_changes.totals(connection, case.case_id, parts.clock())
     reminders = tuple(
         {"id": one.id, "label": one.label, "at": one.at, "source": source(one.cite)}
         for one in case.plan.reminders
@@ -222,7 +224,7 @@ async def get_batch(call: Call) -> Response:
             quarter_name=terms.quarter,
             numbers=totals.numbers,
             withdrawn=totals.withdrawn,
-            visible=totals.visible,
+            waiting=totals.waiting,
             visibility=source(terms.visible_cite),
             reminders=reminders,
         )
@@ -315,7 +317,7 @@ async def list_uploads(call: Call) -> Response:
     size = query(request, "size", cursors.PageSize, 50)
     before = cursors.given(request, (int,))
     async with parts_of(request).engine.connect() as connection:
-        found = await uploads.listed(
+        found = await uploads.of_case(
             connection, case_of(call).case_id, before=before[0] if before else None, size=size + 1
         )
     more = cursors.encode([found[size - 1].no]) if len(found) > size else None
@@ -333,8 +335,8 @@ async def get_problems(call: Call) -> Response:
         yield codecs.BOM_UTF8 + "行号,列,代码,问题,怎样修改\r\n".encode()
         async with parts.engine.connect() as connection:
             async for problem in uploads.problems(connection, found.no):
-                told = words(problem.code, problem.detail)
-                cells = (str(problem.row), problem.column, problem.code, told.what, told.mend)
+                what, mend = words(problem.code, problem.detail)
+                cells = (str(problem.row), problem.column, problem.code, what, mend)
                 yield (",".join(_cell(cell) for cell in cells) + "\r\n").encode()
 
     name = f'attachment; filename="problems-{id_[:8]}.csv"'
@@ -352,8 +354,10 @@ def _cell(text: str) -> str:
 
 async def get_template(call: Call) -> Response:
     """A file to fill in, with generated example rows."""
+    numbers = case_of(call).plan.numbers
+    assert numbers is not None
     return Response(
-        number_template(),
+        number_template(Terms(numbers.first_day, numbers.last_day, numbers.longest)),
         media_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": 'attachment; filename="report-numbers-template.csv"'},
     )
@@ -396,12 +400,12 @@ async def correct_numbers(call: Call) -> Response:
 def _wrong(refused: ChangeRefused, field: str) -> InvalidFields:
     errors = []
     for one in refused.wrong[:MOST_ERRORS]:
-        told = words(one.code, one.detail)
+        what, mend = words(one.code, one.detail)
         errors.append(
             {
-                "pointer": pointer(field, one.index),
+                "pointer": pointer(field, one.place - 1),
                 "code": one.code,
-                "message": f"{told.what}。{told.mend}。",
+                "message": f"{what}。{mend}。",
             }
         )
     return InvalidFields(refused.refusal, errors)
@@ -467,16 +471,6 @@ OPERATIONS = [
         ),
     ),
     Operation(
-        "GET",
-        "/api/report-batches/template",
-        get_template,
-        "报告编号文件模板",
-        _TAG,
-        Right.SIGNED_IN,
-        None,
-        answer_media="text/csv",
-    ),
-    Operation(
         "GET", _ONE, get_batch, "一件报送", _TAG, Right.SEE_FILING, BatchShown, target=of_batch
     ),
     Operation(
@@ -492,6 +486,17 @@ OPERATIONS = [
         status=202,
         answer_example={"id": "report-numbers/2024Q3/91350100M0000A1B2C"},
         description="可以报送（非必须）的机构由此建立；必须报送的机构在该季度开启时已自动建立。",
+    ),
+    Operation(
+        "GET",
+        f"{_ONE}/template",
+        get_template,
+        "报告编号文件模板",
+        _TAG,
+        Right.SEE_FILING,
+        None,
+        target=of_batch,
+        answer_media="text/csv",
     ),
     Operation(
         "GET",

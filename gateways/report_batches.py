@@ -2,11 +2,11 @@
 
 import hashlib
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from typing import Any, Literal
 
+from activities.number_change import ChangeProblem, problems_of_change
 from sqlalchemy.ext.asyncio import AsyncEngine
-from store.ingest import ChangeProblem
-from store.uploads import Appended, Upload
+from store.uploads import Append, Completion, Upload
 from temporalio.client import Client
 
 from activities.campaign import batch_start
@@ -20,11 +20,12 @@ from domain.commands import Actor
 from domain.ids import batch_id
 from domain.quarters import Period, Quarter
 from domain.refusals import Code, Refusal, Refused
+from domain.report_numbers import ChangeRequest
 from domain.status import UPLOAD_STAGE_LABELS, UploadStage
 from gateways.cases import CaseGateway
 from gateways.clock import Clock
 from gateways.engine import translated
-from store import cases, content, ingest, institutions, uploads
+from store import cases, content, institutions, number_changes, uploads
 from store.cases import Case
 
 PIECE = 4 * 1024 * 1024
@@ -89,8 +90,8 @@ class BatchGateway(CaseGateway):
         command_id: str,
         *,
         filename: str,
-        media: str,
-        accept: str,
+        media: Literal["csv", "xlsx"],
+        accept: Literal["all", "good"],
         declared_bytes: int | None,
     ) -> Upload:
         """Makes room for a file; the same command again answers with the same upload."""
@@ -98,20 +99,21 @@ class BatchGateway(CaseGateway):
         if declared_bytes is not None and declared_bytes > LARGEST_UPLOAD:
             raise Refused(_too_large())
         async with self._engine.begin() as connection:
-            number = await institutions.number_of(connection, case.institution_id)
-            await uploads.create(
+            standing = await uploads.by_id(connection, id_)
+            if standing is not None:
+                return standing
+            return await uploads.create(
                 connection,
                 id_=id_,
                 case_id=case.case_id,
-                institution_no=number,
+                institution_no=await institutions.number_of(connection, case.institution_id),
                 filename=filename,
                 media=media,
                 accept=accept,
                 declared_bytes=declared_bytes,
-                created_by=actor.subject,
+                by=actor.subject,
                 at=self._clock(),
             )
-            return await self._upload(connection, case, id_)
 
     async def receive(
         self, case: Case, upload_id: str, at_byte: int, stream: AsyncIterator[bytes]
@@ -138,16 +140,7 @@ class BatchGateway(CaseGateway):
 
         Raises Refused: not all there, not what was declared, or the case does not take it.
         """
-        found = await self.upload(case, upload_id)
-        if found.stage is UploadStage.RECEIVING:
-            if found.received_bytes != (found.declared_bytes or found.received_bytes):
-                raise Refused(_incomplete(found))
-            async with self._engine.begin() as connection:
-                found = await uploads.complete(connection, upload_id, sha256, self._clock())
-                if found.stage is UploadStage.RECEIVING:
-                    raise Refused(_incomplete(found))
-        elif found.stage is UploadStage.ABANDONED:
-            raise Refused(_closed(found, "收齐"))
+        found = await self._completed(case, upload_id, sha256)
         if found.stage is not UploadStage.QUEUED:
             return found
         command = c.ReceiveUpload(
@@ -196,13 +189,31 @@ class BatchGateway(CaseGateway):
 
     # --- private steps -----------------------------------------------------------------------
 
+    async def _completed(self, case: Case, upload_id: str, sha256: str | None) -> Upload:
+        """Closes an upload; one whose file the case has accepted before ends here."""
+        found = await self.upload(case, upload_id)
+        async with self._engine.begin() as connection:
+            outcome = await uploads.complete(connection, upload_id, self._clock())
+            if outcome is Completion.NOT_RECEIVING:
+                raise Refused(_closed(found, "收齐"))
+            if outcome in (Completion.BYTES_MISSING, Completion.EMPTY):
+                raise Refused(_incomplete(found))
+            found = await self._upload(connection, case, upload_id)
+            if sha256 not in (None, found.sha256):
+                # what is raised here takes the closing back: pieces can still be sent
+                raise Refused(_incomplete(found))
+            earlier = await uploads.same_file(connection, case.case_id, found.sha256)
+            if earlier is not None and found.stage is UploadStage.QUEUED:
+                await uploads.mark_repeated(connection, upload_id, earlier.id, self._clock())
+        return await self.upload(case, upload_id)
+
     async def _change(
         self, case: Case, kind: Any, listed: list[Any], reason: str, actor: Actor, command_id: str
     ) -> Receipt:
         stored = {"numbers" if kind == "withdrawn" else "corrections": listed}
         id_ = hashlib.sha256(f"change|{command_id}".encode()).hexdigest()[:32]
         async with self._engine.begin() as connection:
-            await ingest.store_change(
+            await number_changes.add(
                 connection,
                 id_=id_,
                 case_id=case.case_id,
@@ -229,8 +240,18 @@ class BatchGateway(CaseGateway):
         except Refused as refused:
             if refused.refusal.code is not Code.NUMBERS_NOT_ON_RECORD:
                 raise
-            async with self._engine.connect() as connection:
-                wrong = await ingest.check_change(connection, id_, case.plan.numbers)
+            terms = case.plan.numbers
+            assert terms is not None
+            asked = ChangeRequest(
+                case_id=case.case_id,
+                change=id_,
+                first_day=terms.first_day,
+                last_day=terms.last_day,
+                longest=terms.longest,
+                visible_from=self._clock(),
+                at=self._clock(),
+            )
+            wrong = await problems_of_change(self._engine, asked)
             raise ChangeRefused(refused.refusal, wrong) from None
 
     async def _upload(self, connection: Any, case: Case, upload_id: str) -> Upload:
@@ -244,12 +265,14 @@ class BatchGateway(CaseGateway):
             raise Refused(_too_large())
         async with self._engine.begin() as connection:
             outcome = await uploads.append(connection, upload_id, at_byte, piece)
-        if outcome is Appended.CLOSED:
-            raise Refused(_closed(await self.upload(case, upload_id), "继续接收"))
-        if outcome is Appended.MISPLACED:
-            found = await self.upload(case, upload_id)
-            params = {"received": str(found.received_bytes), "given": str(at_byte)}
+        if outcome.outcome in (Append.KEPT, Append.KEPT_BEFORE):
+            return
+        if outcome.outcome is Append.TOO_MANY_BYTES:
+            raise Refused(_incomplete(await self.upload(case, upload_id)))
+        if outcome.outcome in (Append.GAP, Append.OTHER_CONTENT):
+            params = {"received": str(outcome.received_bytes), "given": str(at_byte)}
             raise Refused(Refusal(code=Code.UPLOAD_GAP, params=params))
+        raise Refused(_closed(await self.upload(case, upload_id), "继续接收"))
 
 
 def _too_large() -> Refusal:
