@@ -1,8 +1,8 @@
 """The application: one door that every request passes, and the operations behind it."""
 
 import hashlib
-import uuid
 from collections.abc import Awaitable, Callable, Sequence
+from secrets import token_hex
 from typing import Any
 
 import psycopg
@@ -97,13 +97,20 @@ def _endpoint(operations: Sequence[Operation]) -> Callable[[Request], Awaitable[
     by_method = {operation.method: operation for operation in operations}
 
     async def endpoint(request: Request) -> Response:
-        method = "GET" if request.method == "HEAD" else request.method
-        request_id = uuid.uuid4().hex
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
-            response = await _answer(by_method[method], request, request_id)
-        response.headers["X-Request-Id"] = request_id
-        response.headers.setdefault("Cache-Control", "no-store")
-        response.headers["X-Content-Type-Options"] = "nosniff"
+        method = request.method
+        operation = by_method["GET" if method == "HEAD" else method]
+        request_id = token_hex(16)
+        bound = structlog.contextvars.bind_contextvars(request_id=request_id)
+        try:
+            response = await _answer(operation, request, request_id)
+        finally:
+            structlog.contextvars.reset_contextvars(**bound)
+        # straight to the list: each header set by name is looked for among the others first
+        headers = response.raw_headers
+        headers.append((b"x-request-id", request_id.encode()))
+        headers.append((b"x-content-type-options", b"nosniff"))
+        if not any(name == b"cache-control" for name, _ in headers):
+            headers.append((b"cache-control", b"no-store"))
         return response
 
     return endpoint
@@ -138,7 +145,7 @@ async def _through_the_door(operation: Operation, request: Request, request_id: 
     actor = SYSTEM
     if operation.right is not Right.ANYONE:
         actor = parts.identity.identify(request.headers.get("authorization"))
-    refuse_unknown_parameters(request, {p.name for p in operation.parameters if p.where == "query"})
+    refuse_unknown_parameters(request, operation.known)
     target = await operation.target(request) if operation.target else Target()
     if operation.right is not Right.ANYONE:
         await _check_right(operation, parts, actor, target, request_id)
@@ -222,7 +229,7 @@ async def _http_problem(request: Request, failure: Exception) -> Response:
     assert isinstance(failure, HTTPException)
     code = Code.METHOD_NOT_ALLOWED if failure.status_code == 405 else Code.NOT_FOUND
     params = {"method": request.method[:10], "what": "这个地址"}
-    request_id = uuid.uuid4().hex
+    request_id = token_hex(16)
     response = problem(Refusal(code=code, params=params), request_id)
     response.headers["X-Request-Id"] = request_id
     for name, value in (failure.headers or {}).items():
@@ -232,4 +239,4 @@ async def _http_problem(request: Request, failure: Exception) -> Response:
 
 async def _unexpected(request: Request, failure: Exception) -> Response:
     log.error("unexpected", exc_info=failure)
-    return problem(Refusal(code=Code.INTERNAL), uuid.uuid4().hex)
+    return problem(Refusal(code=Code.INTERNAL), token_hex(16))

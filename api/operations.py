@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
@@ -68,6 +69,11 @@ class Operation:
     example: Any = None
     answer_example: Any = None
     description: str = ""
+
+    @cached_property
+    def known(self) -> frozenset[str]:
+        """The names of its query parameters."""
+        return frozenset(one.name for one in self.parameters if one.where == "query")
 
 
 @dataclass(frozen=True)

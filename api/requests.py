@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Annotated, Any, TypeVar, cast
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
@@ -186,7 +186,7 @@ def path(request: Request, name: str, kind: type[Wanted] | Any) -> Wanted:
     return found
 
 
-def refuse_unknown_parameters(request: Request, known: set[str]) -> None:
+def refuse_unknown_parameters(request: Request, known: Set[str]) -> None:
     """A misspelt filter must not silently show everything."""
     for name in request.query_params:
         if name not in known:

@@ -63,7 +63,7 @@ class Bench:
     def cpu(self) -> dict[str, float]:
         """CPU seconds used so far, by process; {} where the system does not tell."""
         own = resource.getrusage(resource.RUSAGE_SELF)
-        used = {name: _cpu_of(pid) for name, pid in self.processes.items()}
+        used = {name: cpu_of(pid) for name, pid in self.processes.items()}
         if None in used.values():
             return {}
         known = {name: seconds for name, seconds in used.items() if seconds is not None}
@@ -99,7 +99,7 @@ async def servers() -> AsyncIterator[Bench]:
             await engine.dispose()
 
 
-def _cpu_of(pid: int) -> float | None:
+def cpu_of(pid: int) -> float | None:
     """CPU seconds of a process, its children of now and those it has waited for."""
     try:
         total = 0

@@ -6,12 +6,12 @@ changes, and at midnight. It is kept for `KEEP` at most and never past an openin
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import psycopg
 import structlog
@@ -33,6 +33,8 @@ from store.batching import Batcher
 from store.lookup import LookupCount
 
 log = structlog.get_logger()
+
+Result = TypeVar("Result")
 
 KEEP = timedelta(seconds=30)
 """For how long an answer, an institution's standing and the rules are kept at most."""
@@ -97,15 +99,16 @@ class LookupGateway:
         clock: Clock,
         limits: LookupLimits,
         *,
-        keep: timedelta = KEEP,
+        answers_for: timedelta = KEEP,
     ) -> None:
         # each query is one statement: nothing needs a transaction
         self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._read_rules = rules
         self._clock = clock
         self._limiter = Limiter(limits)
-        self._keep = keep
+        self._answers_for = answers_for
         self._batcher: Batcher[Asked, Found | Refused] = Batcher(self._answer, pause=0)
+        self._connection: AsyncConnection | None = None
         self._rules: PublicRules | None = None
         self._rules_since = self._rules_until = _LONG_AGO
         self._found: dict[Asked, Found] = {}
@@ -154,6 +157,7 @@ class LookupGateway:
             with suppress(asyncio.CancelledError):
                 await flushing
             await self.flush()
+            await self._let_go(broken=False)
 
     async def flush(self) -> None:
         """Adds to the counts what was answered since; what cannot be added now is kept."""
@@ -191,14 +195,13 @@ class LookupGateway:
         distinct = list(dict.fromkeys(batch))
         try:
             rules = await self._refresh(now)
-            async with self._engine.connect() as connection:
-                rows, bearers = await self._rows(connection, distinct)
-                involved = [
-                    {row.institution_no for row in many} | set(bearers.get(name, ()))
-                    for (_, name), many in zip(distinct, rows, strict=True)
-                ]
-                needed = set().union(*involved)
-                await self._hold(connection, needed, rules, now)
+            rows, bearers = await self._reading(lambda c: self._rows(c, distinct))
+            involved = [
+                {row.institution_no for row in many} | set(bearers.get(name, ()))
+                for (_, name), many in zip(distinct, rows, strict=True)
+            ]
+            needed = set().union(*involved)
+            await self._hold(needed, rules, now)
         except Refused as refused:
             return [refused] * len(batch)
         except (SQLAlchemyError, psycopg.OperationalError, OSError):
@@ -212,13 +215,36 @@ class LookupGateway:
         for asked, many, nos in zip(distinct, rows, involved, strict=True):
             named = [holders[no] for no in bearers.get(asked[1], ())]
             outcome = decide(many, holders, named, now)
-            until = min([now + self._keep, self._midnight, *(kept[no].until for no in nos)])
+            until = min([now + self._answers_for, self._midnight, *(kept[no].until for no in nos)])
             if outcome.changes_at is not None:
                 until = min(until, outcome.changes_at)
             told, json = self._told(outcome, rules)
             answers[asked] = Found(told, json, outcome.province, now, until)
         self._remember(answers)
         return [answers[asked] for asked in batch]
+
+    async def _reading(self, read: Callable[[AsyncConnection], Awaitable[Result]]) -> Result:
+        """Reads on the connection that is kept for this; once more on a new one when it is gone.
+
+        Taking one from the pool for each query would cost as much as the query.
+        """
+        while True:
+            fresh = self._connection is None
+            if self._connection is None:
+                self._connection = await self._engine.connect()
+            try:
+                return await read(self._connection)
+            except (SQLAlchemyError, psycopg.Error, OSError):
+                await self._let_go(broken=True)
+                if fresh:
+                    raise
+
+    async def _let_go(self, *, broken: bool) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            if broken:
+                await connection.invalidate()
+            await connection.close()
 
     async def _rows(
         self, connection: AsyncConnection, distinct: Sequence[Asked]
@@ -237,12 +263,10 @@ class LookupGateway:
             rows[place] += some
         return rows, bearers
 
-    async def _hold(
-        self, connection: AsyncConnection, needed: set[int], rules: PublicRules, now: datetime
-    ) -> None:
+    async def _hold(self, needed: set[int], rules: PublicRules, now: datetime) -> None:
         """Sees to it that the standing of these institutions is known as of now."""
         today = self._day(now)
-        until = min(now + self._keep, self._midnight)
+        until = min(now + KEEP, self._midnight)
         unknown = []
         for no in needed:
             known = self._holders.get(no)
@@ -250,7 +274,8 @@ class LookupGateway:
                 unknown.append(no)
         if not unknown:
             return
-        for no, one in (await lookup.by_no(connection, unknown)).items():
+        found = await self._reading(lambda c: lookup.by_no(c, unknown))
+        for no, one in found.items():
             eligible = rules.number_eligibility(one.facts_for(None), today).eligible
             province = f"{one.facts.region[:2]}0000"
             self._holders[no] = _Kept(Holder(one.name, province, eligible), now, until)
@@ -273,7 +298,7 @@ class LookupGateway:
             self._found.clear()
             self._holders.clear()
             self._plain.clear()
-        self._rules_since, self._rules_until = now, now + self._keep
+        self._rules_since, self._rules_until = now, now + KEEP
         return found
 
     def _told(self, outcome: Outcome, rules: PublicRules) -> tuple[LookupAnswer, bytes]:

@@ -185,7 +185,8 @@ async def running(
     async with worker, httpx.AsyncClient(transport=transport, base_url="http://test") as http:
         system = System(parts, http, client, engine, environment)
         holder.append(system)
-        yield system
+        async with parts.lookups.running():
+            yield system
 
 
 def institution(

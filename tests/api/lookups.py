@@ -184,7 +184,8 @@ async def lookups_on(
     transport = httpx.ASGITransport(app=create_app(parts), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
         holder.append(Lookups(engine, parts, http))
-        yield holder[0]
+        async with gateway.running():
+            yield holder[0]
 
 
 @asynccontextmanager
