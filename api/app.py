@@ -32,6 +32,7 @@ from api import (
 )
 from api.openapi import docs_page, openapi_document
 from api.operations import Call, Operation
+from api.pages import PAGES, refused_page
 from api.parts import Parts, parts_of
 from api.problems import problem
 from api.requests import (
@@ -89,7 +90,7 @@ class Application(Starlette):
 def create_app(parts: Parts) -> Starlette:
     """The application over its parts."""
     paths: dict[str, list[Operation]] = {}
-    for operation in OPERATIONS:
+    for operation in [*OPERATIONS, *PAGES]:
         paths.setdefault(operation.path, []).append(operation)
     endpoints = {path: _endpoint(operations) for path, operations in paths.items()}
     app = Application(
@@ -141,26 +142,28 @@ def _endpoint(operations: Sequence[Operation]) -> Callable[[Request], Awaitable[
 
 
 async def _answer(operation: Operation, request: Request, request_id: str) -> Response:
+    errors: list[dict[str, str]] = []
     try:
         return await _through_the_door(operation, request, request_id)
-    except InvalidFields as refused:
-        _log(operation, refused.refusal)
-        return problem(refused.refusal, request_id, refused.errors)
     except Refused as refused:
-        _log(operation, refused.refusal)
-        return problem(refused.refusal, request_id)
+        refusal = refused.refusal
+        errors = refused.errors if isinstance(refused, InvalidFields) else []
+        _log(operation, refusal)
     except ClientDisconnect:
         return Response(status_code=400)
     except (DataError, ProgrammingError):
         # trying again would not help
         log.exception("unexpected", path=operation.path)
-        return problem(Refusal(code=Code.INTERNAL), request_id)
+        refusal = Refusal(code=Code.INTERNAL)
     except (SQLAlchemyError, psycopg.OperationalError, OSError):
         log.exception("store_unavailable", path=operation.path)
-        return problem(Refusal(code=Code.UNAVAILABLE, params={"part": "数据库"}), request_id)
+        refusal = Refusal(code=Code.UNAVAILABLE, params={"part": "数据库"})
     except Exception:
         log.exception("unexpected", path=operation.path)
-        return problem(Refusal(code=Code.INTERNAL), request_id)
+        refusal = Refusal(code=Code.INTERNAL)
+    if operation.answer_media == "text/html":
+        return refused_page(refusal, request_id)
+    return problem(refusal, request_id, errors)
 
 
 async def _through_the_door(operation: Operation, request: Request, request_id: str) -> Response:
