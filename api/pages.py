@@ -32,6 +32,7 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
 }
 
+_FIELDS = {"number": "报告编号", "institution": "机构名称"}
 _SHOWN = 200
 
 
@@ -48,6 +49,10 @@ def words_of(refusal: Refusal) -> dict[str, str]:
     words = explain(refusal)._asdict()
     if refusal.code in (Code.BUSY, Code.UNAVAILABLE, Code.INTERNAL):
         words["detail"], words["remedy"] = "系统暂时没有响应。", "请稍后再试。"
+    if refusal.params.get("name") in _FIELDS:
+        words["title"] = f"{_FIELDS[refusal.params['name']]}有误"
+        words["detail"] = f"{_FIELDS[refusal.params['name']]}{refusal.params['why']}。"
+        words["remedy"] = "请修改后再查。"
     return {**words, "code": refusal.code.value}
 
 

@@ -126,7 +126,7 @@ async def test_what_is_refused_is_told_at_the_field(lookups: Lookups, page: Page
         assert answer is not None
         assert answer.status == 422
         assert await page.locator("#number").get_attribute("aria-invalid") == "true"
-        assert "最多 64 个字符" in await page.locator("#refusal").inner_text()
+        assert "报告编号最多 64 个字符" in await page.locator("#refusal").inner_text()
         assert "invalid_parameter" in await page.locator("#answer").inner_text()
         await shown(page, "refused")
 
