@@ -12,9 +12,13 @@ from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkflowRunner
 
 from activities.campaign import CampaignActivities
+from activities.complaint import ComplaintActivities
 from activities.filing import FilingActivities
+from activities.report_batch import ReportBatchActivities
 from activities.rule_sets import PinnedRules
 from domain.case import TASK_QUEUE
+from gateways.cases import CaseGateway
+from gateways.clock import system_clock
 from gateways.engine import connect_engine
 from settings import Settings
 from store.engine import connect
@@ -38,6 +42,8 @@ def build_worker(
     """
     pinned = PinnedRules(engine)
     filings = FilingActivities(engine, JournalWriter(engine), pinned)
+    batches = ReportBatchActivities(engine, pinned)
+    complaints = ComplaintActivities(engine, CaseGateway(client, engine, system_clock).act)
     campaigns = CampaignActivities(engine, client, pinned)
     return Worker(
         client,
@@ -47,6 +53,10 @@ def build_worker(
             filings.record_steps,
             filings.prepare_submission,
             filings.read_standing,
+            batches.prepare_upload,
+            batches.ingest_upload,
+            batches.change_numbers,
+            complaints.settle_complaint,
             campaigns.begin_campaign,
             campaigns.start_filings,
             campaigns.enter_stage,

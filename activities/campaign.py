@@ -9,14 +9,9 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio import activity
 from temporalio.client import Client
-from temporalio.common import (
-    WorkflowIDConflictPolicy,
-    WorkflowIDReusePolicy,
-)
-from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from activities.rule_sets import PinnedRules
-from activities.search_attributes import search_attributes
+from activities.starting import start_case
 from domain.campaign import (
     BEGIN_CAMPAIGN,
     ENTER_STAGE,
@@ -26,10 +21,12 @@ from domain.campaign import (
     ScanRequest,
     Stage,
 )
-from domain.case import FILING_WORKFLOW, TASK_QUEUE, CaseOpening, CaseStart
+from domain.case import CaseOpening, CaseStart
 from domain.commands import SYSTEM
 from domain.facts import Facts
-from domain.ids import filing_id, region_prefix
+from domain.ids import batch_id, filing_id, region_prefix
+from domain.quarters import Quarter
+from domain.status import Kind
 from rules.compiled import CompiledRules
 from store import cases, institutions, journal
 from store.institutions import Institution
@@ -57,6 +54,7 @@ class CampaignActivities:
                 .values(
                     case_id=start.case_id,
                     year=start.year,
+                    quarter=start.quarter,
                     jurisdiction=start.jurisdiction,
                     opened_by=start.opened_by.subject,
                     rule_sets=start.rule_sets,
@@ -138,7 +136,7 @@ class CampaignActivities:
 
         async def start_one(start: CaseStart) -> None:
             async with gate:
-                await start_filing(self._client, start)
+                await start_case(self._client, start)
                 activity.heartbeat(progress.model_dump())
 
         await asyncio.gather(*(start_one(one) for one in starts if one.case_id not in present))
@@ -161,10 +159,16 @@ class CampaignActivities:
             return "without_rules", None
         rules = await self._pinned.get(sha256)
         facts = institution.facts_for(None)
-        obligation = rules.obligation(facts).outcome
+        quarter = Quarter(request.year, request.quarter) if request.quarter else None
+        obligation = (
+            rules.batch_obligation(facts, quarter) if quarter else rules.obligation(facts)
+        ).outcome
         if obligation != "must":
             return ("voluntary" if obligation == "may" else "outside"), None
-        start = filing_start(request.year, request.case_id, rules, facts, request.requested_at)
+        if quarter is not None:
+            start = batch_start(quarter, request.case_id, rules, facts, request.requested_at)
+        else:
+            start = filing_start(request.year, request.case_id, rules, facts, request.requested_at)
         return "started", start
 
     async def _note_progress(self, case_id: str, progress: ScanProgress) -> None:
@@ -185,7 +189,7 @@ class CampaignActivities:
             await journal.append_operator_step(
                 connection,
                 request.case_id,
-                "filings_started",
+                "batches_started" if request.quarter else "filings_started",
                 SYSTEM,
                 request.requested_at,
                 progress.model_dump(exclude={"after"}),
@@ -211,17 +215,21 @@ def filing_start(
     )
 
 
-async def start_filing(client: Client, start: CaseStart) -> None:
-    """Starts one filing's workflow; one that runs or has run already is left alone."""
-    try:
-        await client.start_workflow(
-            FILING_WORKFLOW,
-            start,
-            id=start.case_id,
-            task_queue=TASK_QUEUE,
-            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-            search_attributes=search_attributes(start.opening),
-        )
-    except WorkflowAlreadyStartedError:
-        return
+def batch_start(
+    quarter: Quarter, campaign: str, rules: CompiledRules, facts: Facts, requested_at: datetime
+) -> CaseStart:
+    """What one institution's batch of report numbers starts from, under the pinned rules."""
+    plan = rules.batch_plan(facts, quarter)
+    return CaseStart(
+        case_id=batch_id(str(quarter), facts.institution.id),
+        opening=CaseOpening(
+            kind=Kind.REPORT_NUMBERS,
+            year=quarter.year,
+            quarter=quarter.number,
+            institution=facts.institution.id,
+            jurisdiction=plan.jurisdiction,
+            campaign=campaign,
+            plan=plan,
+        ),
+        requested_at=requested_at,
+    )

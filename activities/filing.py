@@ -18,7 +18,7 @@ from domain.case import (
 )
 from domain.facts import Facts
 from domain.refusals import Code, Refusal
-from domain.review import Submission
+from domain.state import Submission
 from rules.compiled import CompiledRules
 from rules.forms import check_form
 from store import submissions

@@ -21,12 +21,14 @@ from starlette.types import Receive, Scope, Send
 from api import (
     audit,
     campaigns,
+    complaints,
     events,
     filings,
     health,
     institutions,
     me,
     public,
+    report_batches,
     rules,
     tasks,
 )
@@ -60,6 +62,8 @@ OPERATIONS: list[Operation] = [
     *tasks.OPERATIONS,
     *filings.OPERATIONS,
     *campaigns.OPERATIONS,
+    *report_batches.OPERATIONS,
+    *complaints.OPERATIONS,
     *institutions.OPERATIONS,
     *rules.OPERATIONS,
     *audit.OPERATIONS,
@@ -184,7 +188,8 @@ async def _through_the_door(operation: Operation, request: Request, request_id: 
         body = parse_json(data, operation.body)
     elif operation.media:
         require_media(request, operation.media)
-        body = data = await read_bytes(request, LARGEST_FILE)
+        if not operation.streams:
+            body = data = await read_bytes(request, LARGEST_FILE)
     command_id, repeated = "", False
     if operation.writes:
         command_id, repeated = await _use_of_key(parts, actor, request, data)

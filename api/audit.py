@@ -4,10 +4,13 @@ from typing import Any
 
 from starlette.responses import Response
 
+from api.acts import case_of
 from api.campaigns import named, of_campaign
+from api.complaints import of_complaint
 from api.filings import of_filing
 from api.operations import Call, Operation
 from api.parts import parts_of
+from api.report_batches import of_batch
 from api.rights import ROLES, Right
 from domain.commands import ROLE_LABELS, Role
 from domain.ids import campaign_id
@@ -33,6 +36,16 @@ async def filing_timeline(call: Call) -> Response:
 async def campaign_timeline(call: Call) -> Response:
     """The history of one campaign."""
     return await _timeline(call, campaign_id(*named(call.request)), with_notes=True)
+
+
+async def batch_timeline(call: Call) -> Response:
+    """The history of one batch of report numbers; its notes are reasons, not statistics."""
+    return await _timeline(call, case_of(call).case_id, with_notes=True)
+
+
+async def complaint_timeline(call: Call) -> Response:
+    """The history of one complaint."""
+    return await _timeline(call, case_of(call).case_id, with_notes=True)
 
 
 async def _timeline(call: Call, case_id: str, *, with_notes: bool) -> Response:
@@ -65,7 +78,29 @@ OPERATIONS = [
     ),
     Operation(
         "GET",
-        "/api/campaigns/{year}/{jurisdiction}/timeline",
+        "/api/report-batches/{quarter}/{institution}/timeline",
+        batch_timeline,
+        "一件报告编号报送的经过",
+        "审计",
+        Right.SEE_FILING,
+        Timeline,
+        target=of_batch,
+        answer_example={"case_id": "report-numbers/2024Q3/91350100M0000A1B2C", "entries": []},
+    ),
+    Operation(
+        "GET",
+        "/api/complaints/{complaint}/timeline",
+        complaint_timeline,
+        "一件投诉的经过",
+        "审计",
+        Right.SEE_COMPLAINT,
+        Timeline,
+        target=of_complaint,
+        answer_example={"case_id": "complaint/3f2a9c…", "entries": []},
+    ),
+    Operation(
+        "GET",
+        "/api/campaigns/{period}/{jurisdiction}/timeline",
         campaign_timeline,
         "年度统计工作的经过",
         "审计",

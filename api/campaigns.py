@@ -1,9 +1,9 @@
-"""Campaigns: opening a year for a jurisdiction, and how it goes."""
+"""Campaigns: opening a year, or a quarter's report numbers, for a jurisdiction; how it goes."""
 
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from sqlalchemy import select
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -18,21 +18,33 @@ from domain.campaign import CampaignStage
 from domain.commands import Role
 from domain.ids import JurisdictionCode, campaign_id, region_prefix
 from domain.model import Value
+from domain.quarters import Period
 from domain.refusals import Code, Refusal, Refused
 from domain.status import Status
+from gateways.campaigns import kind_of
 from store import cases
 from store.tables import campaigns
 
 
+def _known_period(text: str) -> str:
+    Period.parse(text)
+    return text
+
+
+PeriodText = Annotated[str, Field(pattern=r"^2[0-9]{3}(Q[1-4])?$"), AfterValidator(_known_period)]
+
+
 class CampaignShown(Value):
-    """A campaign and its progress.
+    """A campaign and its progress; ``quarter`` is 0 for a year's statistics.
 
     ``considered`` of ``total`` institutions have been gone through; ``started`` must file,
     ``voluntary`` may, ``outside`` are not in the statistics, ``without_rules`` have no rules.
+    ``reported``, of a quarter, have numbers on record or have declared that there are none.
     """
 
     case_id: str
     year: int
+    quarter: int
     jurisdiction: str
     opened_by: str
     opened_at: datetime
@@ -48,6 +60,7 @@ class CampaignShown(Value):
     outside: int
     without_rules: int
     elsewhere: int
+    reported: int | None
     statuses: dict[Status, int]
 
 
@@ -64,24 +77,26 @@ async def of_jurisdiction(request: Request) -> Target:
 
 async def of_campaign(request: Request) -> Target:
     """The campaign named by the path. Raises Refused when it has not been opened."""
-    year, jurisdiction = named(request)
-    if await parts_of(request).campaigns.find(year, jurisdiction) is None:
-        params = {"year": str(year), "jurisdiction": jurisdiction}
+    period, jurisdiction = named(request)
+    if await parts_of(request).campaigns.find(period, jurisdiction) is None:
+        params = {"year": str(period), "jurisdiction": jurisdiction}
         raise Refused(Refusal(code=Code.CAMPAIGN_NOT_FOUND, params=params))
     return Target(campaign=jurisdiction)
 
 
-def named(request: Request) -> tuple[int, str]:
-    """The year and jurisdiction in the path."""
-    year: int = path(request, "year", Annotated[int, Field(ge=2000, le=2999)])
+def named(request: Request) -> tuple[Period, str]:
+    """The period and jurisdiction in the path."""
+    text: str = path(request, "period", PeriodText)
     jurisdiction: str = path(request, "jurisdiction", JurisdictionCode)
-    return year, jurisdiction
+    return Period.parse(text), jurisdiction
 
 
 async def list_campaigns(call: Call) -> Response:
     """All campaigns."""
     parts = parts_of(call.request)
-    query_ = select(campaigns).order_by(campaigns.c.year.desc(), campaigns.c.jurisdiction)
+    query_ = select(campaigns).order_by(
+        campaigns.c.year.desc(), campaigns.c.quarter.desc(), campaigns.c.jurisdiction
+    )
     async with parts.engine.connect() as connection:
         rows = (await connection.execute(query_)).mappings().all()
     visible = [row for row in rows if sees_campaign(call.actor, row["jurisdiction"])]
@@ -97,18 +112,18 @@ async def get_campaign(call: Call) -> Response:
 
 async def open_campaign(call: Call) -> Response:
     """Opens a year's campaign under the published rules."""
-    year, jurisdiction = named(call.request)
+    period, jurisdiction = named(call.request)
     parts = parts_of(call.request)
-    case_id = await parts.campaigns.open(year, jurisdiction, call.actor, call.command_id)
-    location = f"/api/campaigns/{year}/{jurisdiction}"
+    case_id = await parts.campaigns.open(period, jurisdiction, call.actor, call.command_id)
+    location = f"/api/campaigns/{period}/{jurisdiction}"
     return JSONResponse({"id": case_id}, status_code=202, headers={"Location": location})
 
 
 async def rescan(call: Call) -> Response:
     """Goes through the register again, for institutions that came on record later."""
-    year, jurisdiction = named(call.request)
-    await parts_of(call.request).campaigns.rescan(year, jurisdiction, call.command_id)
-    return JSONResponse({"id": campaign_id(year, jurisdiction)}, status_code=202)
+    period, jurisdiction = named(call.request)
+    await parts_of(call.request).campaigns.rescan(period, jurisdiction, call.command_id)
+    return JSONResponse({"id": campaign_id(period, jurisdiction)}, status_code=202)
 
 
 _UNFINISHED = (Status.SCHEDULED, Status.DRAFT, Status.RETURNED, Status.WITHDRAWN, Status.LAPSED)
@@ -117,7 +132,7 @@ _UNFINISHED = (Status.SCHEDULED, Status.DRAFT, Status.RETURNED, Status.WITHDRAWN
 async def non_filers(call: Call) -> Response:
     """Who has not filed: every case of one unfinished status, page by page."""
     request, parts = call.request, parts_of(call.request)
-    year, jurisdiction = named(request)
+    period, jurisdiction = named(request)
     status = query(request, "status", Status, Status.DRAFT)
     if status not in _UNFINISHED:
         params = {"name": "status", "why": "不是未完成填报的状态"}
@@ -128,8 +143,11 @@ async def non_filers(call: Call) -> Response:
     async with parts.engine.connect() as connection:
         found = await cases.listed(
             connection,
-            campaign=campaign_id(year, jurisdiction),
+            kind=kind_of(period),
+            campaign=campaign_id(period, jurisdiction),
             status=status,
+            # who has uploaded has reported, declared or not
+            revision=0 if period.quarter else None,
             region_prefix=prefix,
             after=after[0] if after else "",
             size=size + 1,
@@ -142,7 +160,7 @@ def _json(value: Value) -> Response:
     return Response(value.model_dump_json(), media_type="application/json")
 
 
-_ONE = "/api/campaigns/{year}/{jurisdiction}"
+_ONE = "/api/campaigns/{period}/{jurisdiction}"
 _STARTED: dict[str, Any] = {"id": "campaign/2024/000000"}
 
 OPERATIONS = [

@@ -1,37 +1,44 @@
 """Annual filings: looking at them, drafting, and every act of their life."""
 
-from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from api import cursors
+from api.acts import (
+    REASONS_EXAMPLE,
+    RECEIPT_EXAMPLE,
+    Built,
+    FieldReason,
+    Nothing,
+    act,
+    acting,
+    case_of,
+    reasons,
+    shared_acts,
+)
 from api.operations import PAGING, Call, Handler, Operation, Parameter, schema_of
 from api.parts import Parts, parts_of
 from api.problems import source
-from api.requests import MOST_ERRORS, InvalidFields, Plain, Text, invalid, path, pointer, query
+from api.requests import MOST_ERRORS, InvalidFields, Plain, invalid, path, pointer, query
 from api.rights import Right, Target, check
 from domain import commands as c
-from domain.case import Receipt
 from domain.citation import Citation
-from domain.commands import Command, Role
+from domain.commands import Role
 from domain.ids import AuthorityId, InstitutionId, filing_id, region_prefix
 from domain.model import Value
 from domain.plan import Window
 from domain.refusals import Code, Refusal, Refused
-from domain.status import STATUS_LABELS, Status
+from domain.status import STATUS_LABELS, Kind, Status
 from rules.forms import check_form
 from store import cases, content, institutions, journal
 from store.cases import Case
 from store.content import Revision
 
 # --- what goes in and out ------------------------------------------------------------------------
-
-_EARLIEST, _LATEST = (datetime(year, 1, 1, tzinfo=UTC) for year in (2000, 2200))
-"""Between these an extension may end; far outside, no calendar could show it."""
 
 
 class Draft(Value):
@@ -48,47 +55,12 @@ class SubmitBody(Value):
     choice: AuthorityId | None = None
 
 
-class FieldReason(Value):
-    """What is wrong with one field; ``field`` empty: with the part as a whole."""
-
-    part: Plain = Field(max_length=64)
-    field: Plain = Field(default="", max_length=64)
-    reason: Text
-
-
-class Reasons(Value):
-    """Why something is sent back: a summary, and reasons by field."""
-
-    reason: Text
-    fields: tuple[FieldReason, ...] = Field(default=(), max_length=500)
-
-
-class Note(Value):
-    """A remark, not needed."""
-
-    note: Plain = Field(default="", max_length=2000)
-
-
 class QualityBody(Value):
     """The quality check's outcome; ``send_back`` needs a reason, and so do single fields."""
 
     outcome: Literal["pass", "send_back"]
     reason: Plain = Field(default="", max_length=2000)
     fields: tuple[FieldReason, ...] = Field(default=(), max_length=500)
-
-
-class Grant(Value):
-    """More time for one case: until when, why, and under which document."""
-
-    until: Annotated[AwareDatetime, Field(gt=_EARLIEST, lt=_LATEST)]
-    reason: Text
-    document: Plain = Field(default="", max_length=200)
-
-
-class Cause(Value):
-    """Why a case is ended that should not exist."""
-
-    reason: Text
 
 
 class WindowShown(Value):
@@ -100,10 +72,12 @@ class WindowShown(Value):
 
 
 class FilingShown(Value):
-    """One annual filing as its people see it; no figure out of a form."""
+    """One case as its people see it; no figure out of a form. ``quarter`` 0: not of a quarter."""
 
     id: str
+    kind: Kind
     year: int
+    quarter: int
     institution: str
     institution_name: str
     region: str
@@ -208,7 +182,11 @@ async def list_filings(call: Call) -> Response:
         filters["involved"] = actor.scope
     async with parts.engine.connect() as connection:
         found = await cases.listed(
-            connection, after=after[0] if after else "", size=size + 1, **filters
+            connection,
+            kind=Kind.FILING,
+            after=after[0] if after else "",
+            size=size + 1,
+            **filters,
         )
     items = [shown(case, call) for case in found[:size]]
     more = cursors.encode([found[size - 1].case_id]) if len(found) > size else None
@@ -217,7 +195,7 @@ async def list_filings(call: Call) -> Response:
 
 async def get_filing(call: Call) -> Response:
     """One filing."""
-    return _json(shown(_case(call), call))
+    return _json(shown(case_of(call), call))
 
 
 async def ask_for_filing(call: Call) -> Response:
@@ -245,7 +223,9 @@ def shown(case: Case, call: Call) -> FilingShown:
     }
     return FilingShown(
         id=case.case_id,
+        kind=case.kind,
         year=case.year,
+        quarter=case.quarter,
         institution=case.institution_id,
         institution_name=case.institution_name,
         region=case.region,
@@ -272,11 +252,6 @@ def _window(window: Window) -> WindowShown:
     return WindowShown(opens=window.opens, closes=window.closes, source=source(cite))
 
 
-def _case(call: Call) -> Case:
-    assert call.target.case is not None
-    return call.target.case
-
-
 def _json(value: BaseModel, **more: Any) -> Response:
     return Response(value.model_dump_json(), media_type="application/json", **more)
 
@@ -286,7 +261,7 @@ def _json(value: BaseModel, **more: Any) -> Response:
 
 async def get_draft(call: Call) -> Response:
     """The newest revision for the filer; the submitted one for reviewers and checkers."""
-    case, parts = _case(call), parts_of(call.request)
+    case, parts = case_of(call), parts_of(call.request)
     async with parts.engine.connect() as connection:
         if call.actor.role is Role.FILER:
             found = await content.latest_revision(connection, case.case_id)
@@ -298,7 +273,7 @@ async def get_draft(call: Call) -> Response:
 
 async def put_draft(call: Call) -> Response:
     """Saves the revision after the one named by ``If-Match``."""
-    case, parts = _case(call), parts_of(call.request)
+    case, parts = case_of(call), parts_of(call.request)
     based_on = _revision_in(call.request.headers.get("if-match"))
     document: dict[str, Any] = call.body.parts
     unknown = [part for part in document if part not in case.plan.parts]
@@ -359,161 +334,47 @@ async def _problems(
 # --- acts -----------------------------------------------------------------------------------------
 
 
-def _act(build: Callable[[Call, dict[str, Any]], tuple[Command, dict[str, Any] | None]]) -> Handler:
-    """A handler that builds a command, keeps its note, has it carried out and shows the receipt."""
-
-    async def handler(call: Call) -> Response:
-        parts = parts_of(call.request)
-        base = {"id": call.command_id, "actor": call.actor, "received_at": parts.clock()}
-        command, note = build(call, base)
-        if note is not None:
-            await _refuse_unknown_fields(parts, _case(call), note)
-            async with parts.engine.begin() as connection:
-                sha256 = await content.save_note(connection, note)
-            command = command.model_copy(update={"note_sha256": sha256})
-        return _json(await parts.filings.act(_case(call), command))
-
-    return handler
-
-
-async def _refuse_unknown_fields(parts: Parts, case: Case, note: dict[str, Any]) -> None:
-    """A reason by field must name a field that its filer can find."""
-    rules = await parts.pinned.get(case.rule_set)
-    unknown = [
-        {
-            "pointer": pointer("fields", index, "field"),
-            "code": "unknown_field",
-            "message": "表单中没有这个字段",
-        }
-        for index, one in enumerate(note.get("fields", ()))
-        if one["field"] and one["field"] not in rules.form(one["part"]).fields
-    ]
-    if unknown:
-        raise invalid(unknown)
-
-
 async def submit(call: Call) -> Response:
     """Submits a revision; incomplete content is refused with every field that is missing."""
     try:
-        return await _act(_submit)(call)
+        return await act(_submit)(call)
     except Refused as refused:
         if refused.refusal.code is not Code.CONTENT_INCOMPLETE:
             raise
-        case, parts = _case(call), parts_of(call.request)
+        case, parts = case_of(call), parts_of(call.request)
         async with parts.engine.connect() as connection:
             found = await content.revision(connection, case.case_id, call.body.revision)
         errors = await _problems(parts, case, found.content if found else {}, complete=True)
         raise InvalidFields(refused.refusal, errors[:MOST_ERRORS]) from None
 
 
-def _submit(call: Call, base: dict[str, Any]) -> tuple[Command, dict[str, Any] | None]:
+def _submit(call: Call, base: dict[str, Any]) -> Built:
     body: SubmitBody = call.body
     return c.Submit(
         **base, revision=body.revision, content_sha256=body.sha256, choice=body.choice
     ), None
 
 
-def _return(call: Call, base: dict[str, Any]) -> tuple[Command, dict[str, Any] | None]:
-    return c.Return(**base), _reasons(call)
+def _withdraw(call: Call, base: dict[str, Any]) -> Built:
+    return c.Withdraw(**base), None
 
 
-def _quality(call: Call, base: dict[str, Any]) -> tuple[Command, dict[str, Any] | None]:
+def _quality(call: Call, base: dict[str, Any]) -> Built:
     if call.body.outcome == "pass":
-        return c.PassQuality(**base), _reasons(call)
-    return c.SendBack(**base), _reasons(call)
-
-
-def _reasons(call: Call) -> dict[str, Any] | None:
-    if not call.body.reason.strip():
-        if call.body.fields:
-            missing = {"pointer": "/reason", "code": "missing", "message": "请先写明总的理由"}
-            raise invalid([missing])
-        return None
-    known = set(_case(call).plan.parts)
-    unknown = [index for index, one in enumerate(call.body.fields) if one.part not in known]
-    if unknown:
-        raise invalid(
-            [
-                {
-                    "pointer": pointer("fields", index, "part"),
-                    "code": "unknown_part",
-                    "message": "没有这一部分",
-                }
-                for index in unknown
-            ]
-        )
-    fields = [one.model_dump() for one in call.body.fields]
-    return {"reason": call.body.reason, "fields": fields}
-
-
-def _approve(call: Call, base: dict[str, Any]) -> tuple[Command, dict[str, Any] | None]:
-    return c.Approve(**base), _note(call)
-
-
-def _note(call: Call) -> dict[str, Any] | None:
-    return {"reason": call.body.note} if call.body.note.strip() else None
-
-
-def _extend(call: Call, base: dict[str, Any]) -> tuple[Command, dict[str, Any] | None]:
-    command = c.Extend(**base, until=call.body.until, document=call.body.document)
-    return command, {"reason": call.body.reason}
-
-
-def _reopen(call: Call, base: dict[str, Any]) -> tuple[Command, dict[str, Any] | None]:
-    command = c.Reopen(**base, until=call.body.until, document=call.body.document)
-    return command, {"reason": call.body.reason}
-
-
-def _cancel(call: Call, base: dict[str, Any]) -> tuple[Command, dict[str, Any] | None]:
-    return c.Cancel(**base), {"reason": call.body.reason}
+        return c.PassQuality(**base), reasons(call)
+    return c.SendBack(**base), reasons(call)
 
 
 # --- the operations -------------------------------------------------------------------------------
 
 _ONE = "/api/filings/{year}/{institution}"
-_RECEIPT_EXAMPLE = {
-    "case_id": "filing/2024/91350100M0000A1B2C",
-    "command_id": "5f0c…",
-    "command_sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
-    "sequence": 4,
-    "hash": "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae",
-    "status": "in_review",
-    "level": 1,
-    "authority": "amr-350102",
-    "at": "2025-01-20T09:30:00+08:00",
-}
-_REASONS_EXAMPLE = {
-    "reason": "人员数与上年相差较大，请核实",
-    "fields": [{"part": "statistics", "field": "staff", "reason": "与社保人数不符"}],
-}
-_GRANT_EXAMPLE = {
-    "until": "2025-04-01T00:00:00+08:00",
-    "reason": "所在地遭受洪灾，三日无法办公",
-    "document": "市监函〔2025〕×号（示例）",
-}
 
 
 def _acting(
-    name: str, handler: Handler, summary: str, right: Right, body: Any, example: Any
+    name: str, handler: Handler, summary: str, right: Right, body: type[Value], example: Any
 ) -> Operation:
-    return Operation(
-        "POST",
-        f"{_ONE}/{name}",
-        handler,
-        summary,
-        "年度填报",
-        right,
-        Receipt,
-        target=of_filing,
-        body=body,
-        writes=True,
-        example=example,
-        answer_example=_RECEIPT_EXAMPLE,
-    )
-
-
-class Nothing(Value):
-    """No content is needed."""
+    path_ = f"{_ONE}/{name}"
+    return acting(path_, handler, summary, right, body, example, tag="年度填报", target=of_filing)
 
 
 OPERATIONS = [
@@ -586,40 +447,16 @@ OPERATIONS = [
         "提交",
         Right.FILE,
         SubmitBody,
-        {"revision": 3, "sha256": _RECEIPT_EXAMPLE["command_sha256"], "choice": "amr-350000"},
+        {"revision": 3, "sha256": RECEIPT_EXAMPLE["command_sha256"], "choice": "amr-350000"},
     ),
-    _acting(
-        "withdraw",
-        _act(lambda call, base: (c.Withdraw(**base), None)),
-        "撤回",
-        Right.FILE,
-        Nothing,
-        {},
-    ),
-    _acting(
-        "claim", _act(lambda call, base: (c.Claim(**base), None)), "领取", Right.CLAIM, Nothing, {}
-    ),
-    _acting(
-        "release",
-        _act(lambda call, base: (c.Release(**base), _note(call))),
-        "退领",
-        Right.RELEASE,
-        Note,
-        {"note": ""},
-    ),
-    _acting("return", _act(_return), "审核退回", Right.REVIEW, Reasons, _REASONS_EXAMPLE),
-    _acting("approve", _act(_approve), "审核通过", Right.REVIEW, Note, {"note": ""}),
+    _acting("withdraw", act(_withdraw), "撤回", Right.FILE, Nothing, {}),
     _acting(
         "quality",
-        _act(_quality),
+        act(_quality),
         "质量审查",
         Right.CHECK,
         QualityBody,
-        {"outcome": "send_back", **_REASONS_EXAMPLE},
+        {"outcome": "send_back", **REASONS_EXAMPLE},
     ),
-    _acting("extension", _act(_extend), "延期", Right.OPERATE, Grant, _GRANT_EXAMPLE),
-    _acting("reopen", _act(_reopen), "重新开启", Right.OPERATE, Grant, _GRANT_EXAMPLE),
-    _acting(
-        "cancel", _act(_cancel), "取消", Right.OPERATE, Cause, {"reason": "机构已注销，误列入名录"}
-    ),
+    *shared_acts(_ONE, "年度填报", of_filing),
 ]

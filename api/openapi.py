@@ -28,6 +28,11 @@ _PATH_SCHEMAS: dict[str, dict[str, Any]] = {
     "institution": {"type": "string", "pattern": "^[0-9A-Za-z][0-9A-Za-z._-]{0,63}$"},
     "jurisdiction": {"type": "string", "pattern": r"^\d{6}$"},
     "sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+    "period": {"type": "string", "pattern": "^2[0-9]{3}(Q[1-4])?$"},
+    "quarter": {"type": "string", "pattern": "^2[0-9]{3}Q[1-4]$"},
+    "upload": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
+    "complaint": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
+    "receipt": {"type": "string", "pattern": "^[0-9A-Za-z-]{10,40}$"},
 }
 
 
@@ -133,6 +138,11 @@ def _describe(operation: Operation, names: Any) -> dict[str, Any]:
 
 _PATH_WORDS = {
     "year": "统计年度",
+    "period": "统计年度，如 2024；季度报告编号，如 2024Q3",
+    "quarter": "季度，如 2024Q3",
+    "upload": "上传编号",
+    "complaint": "投诉编号",
+    "receipt": "回执编号",
     "institution": "机构编号",
     "jurisdiction": "六位辖区代码，000000 为全国",
     "sha256": "规则集的 SHA-256",

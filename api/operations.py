@@ -46,6 +46,7 @@ class Operation:
 
     ``writes`` operations need an ``Idempotency-Key``. ``target`` finds what rights depend on.
     ``body`` is the JSON request's model; ``media`` names other request media types.
+    ``streams``: the handler reads the body itself, as it comes.
     ``answer_media`` names another type than JSON; ``others`` are further answers by status.
     """
 
@@ -59,6 +60,7 @@ class Operation:
     target: Targeting | None = None
     body: type[BaseModel] | None = None
     media: Sequence[str] = ()
+    streams: bool = False
     status: int = 200
     answer_media: str = "application/json"
     others: Mapping[int, type[BaseModel]] = field(default_factory=dict)

@@ -11,8 +11,10 @@ from activities.rule_sets import PinnedRules
 from api.identity import Identity
 from gateways.campaigns import CampaignGateway
 from gateways.clock import Clock
+from gateways.complaints import ComplaintGateway
 from gateways.filings import FilingGateway
 from gateways.lookup import LookupGateway
+from gateways.report_batches import BatchGateway
 from gateways.roster import RosterGateway
 
 
@@ -26,6 +28,8 @@ class Parts:
     rules: Path
     pinned: PinnedRules
     filings: FilingGateway
+    batches: BatchGateway
+    complaints: ComplaintGateway
     campaigns: CampaignGateway
     roster: RosterGateway
     lookups: LookupGateway

@@ -31,6 +31,7 @@ class Right(StrEnum):
     SEE_TASKS = "see_tasks"
     AUDIT = "audit"
     FOLLOW_EVENTS = "follow_events"
+    SEE_COMPLAINT = "see_complaint"
 
 
 ROLES: dict[Right, frozenset[Role]] = {
@@ -50,6 +51,8 @@ ROLES: dict[Right, frozenset[Role]] = {
     Right.SEE_TASKS: frozenset({Role.REVIEWER, Role.CHECKER}),
     Right.AUDIT: frozenset({Role.AUDITOR, Role.OPERATOR}),
     Right.FOLLOW_EVENTS: frozenset({Role.OPERATOR, Role.AUDITOR}),
+    # whoever is complained of does not see who complains
+    Right.SEE_COMPLAINT: frozenset({Role.REVIEWER, Role.OPERATOR, Role.AUDITOR}),
 }
 
 

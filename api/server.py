@@ -16,10 +16,12 @@ from api.identity import Identity
 from api.parts import Parts
 from gateways.campaigns import CampaignGateway
 from gateways.clock import Clock, system_clock
+from gateways.complaints import ComplaintGateway
 from gateways.engine import connect_engine
 from gateways.filings import FilingGateway
 from gateways.lookup import LookupGateway, latest_rules
 from gateways.lookup_limits import LookupLimits
+from gateways.report_batches import BatchGateway
 from gateways.roster import RosterGateway, known_regions
 from rules.catalogue import cached_catalogue
 from settings import Settings
@@ -41,6 +43,10 @@ def build_parts(
         rules=settings.rules,
         pinned=pinned,
         filings=FilingGateway(client, engine, pinned, clock),
+        batches=BatchGateway(client, engine, pinned, clock),
+        complaints=ComplaintGateway(
+            client, engine, settings.rules, clock, settings.token_key.get_secret_value()
+        ),
         campaigns=CampaignGateway(client, engine, pinned, settings.rules, clock),
         roster=RosterGateway(engine, known_regions(catalogue), clock),
         lookups=LookupGateway(

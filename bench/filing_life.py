@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from temporalio.client import Client
 
-from activities.campaign import start_filing
+from activities.starting import start_case
 from bench.bare import ACTS, QUEUE, BareLife
 from bench.seeds import CHECKER, REVIEWER, add_filings
 from bench.system import Bench, Round, measured, servers, summary
@@ -57,7 +57,7 @@ def acts(start: CaseStart, sha256: str) -> tuple[Command, ...]:
 
 async def full_life(client: Client, start: CaseStart, sha256: str) -> None:
     """One filing's life, from its start to its result."""
-    await start_filing(client, start)
+    await start_case(client, start)
     handle = client.get_workflow_handle(start.case_id, result_type=Status)
     for command in acts(start, sha256):
         asked = Act(command=command)

@@ -21,7 +21,7 @@ class CampaignStage(Recorded):
 
 
 class CampaignStart(Recorded):
-    """Input of the campaign's workflow.
+    """Input of the campaign's workflow. ``quarter`` 0: a year's statistics.
 
     ``rule_sets`` maps each jurisdiction that has rules of its own, the campaign's included, to
     the sha256 of its pinned rule set.
@@ -29,6 +29,7 @@ class CampaignStart(Recorded):
 
     case_id: str
     year: int
+    quarter: int = 0
     jurisdiction: str
     opened_by: Actor
     requested_at: datetime
@@ -51,6 +52,7 @@ class ScanRequest(Recorded):
 
     case_id: str
     year: int
+    quarter: int = 0
     jurisdiction: str
     rule_sets: dict[str, str]
     scan: int

@@ -1,4 +1,4 @@
-"""Messages between whoever starts or moves an annual filing and its workflow."""
+"""Messages between whoever starts or moves a case and its workflow."""
 
 from datetime import datetime
 
@@ -8,7 +8,7 @@ from domain.canonical import sha256_of
 from domain.commands import SYSTEM, Actor, Command
 from domain.model import Recorded
 from domain.plan import CasePlan
-from domain.review import CaseState
+from domain.state import CaseState
 from domain.status import Status
 from domain.steps import GENESIS, Step
 
@@ -52,10 +52,15 @@ class Carried(Recorded):
 
 
 class CaseOpening(Recorded):
-    """What the read model is to know of a case from its first step on."""
+    """What the read model is to know of a case from its first step on.
+
+    ``quarter`` is 0 but for batches of report numbers, ``institution`` empty only for a complaint
+    about nobody on record.
+    """
 
     kind: str = "filing"
     year: int
+    quarter: int = 0
     institution: str
     jurisdiction: str
     campaign: str
@@ -63,7 +68,7 @@ class CaseOpening(Recorded):
 
 
 class CaseStart(Recorded):
-    """Input of the annual filing's workflow.
+    """Input of every kind of case's workflow.
 
     ``carried`` is not empty when a run goes on where another ended; ``revived_by`` is then the
     command that an ended case was started again for.

@@ -12,6 +12,8 @@ from pydantic import AwareDatetime, Field
 
 from domain.ids import CommandId
 from domain.model import Recorded
+from domain.report_numbers import ComplaintOutcome, IngestOutcome
+from domain.status import Kind
 
 
 class Role(StrEnum):
@@ -52,6 +54,8 @@ LATEST = datetime(2999, 1, 1, tzinfo=UTC)
 
 Until = Annotated[AwareDatetime, Field(le=LATEST)]
 Document = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+UploadId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 
 
 class _Base(Recorded):
@@ -76,7 +80,7 @@ class Submit(_Base):
 
     kind: Literal["submit"] = "submit"
     revision: int = Field(ge=1, le=2**31 - 1)
-    content_sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    content_sha256: Sha256
     choice: Annotated[str, Field(max_length=64)] | None = None
 
 
@@ -162,6 +166,74 @@ class Lapse(_Base):
     kind: Literal["lapse"] = "lapse"
 
 
+class ReceiveUpload(_Base):
+    """A file of report numbers has been received completely and is to be read."""
+
+    kind: Literal["receive_upload"] = "receive_upload"
+    upload: UploadId
+    sha256: Sha256
+    size: int = Field(ge=0)
+
+
+class FinishUpload(_Base):
+    """An upload has been read: what became of it (the system's command)."""
+
+    kind: Literal["finish_upload"] = "finish_upload"
+    outcome: IngestOutcome
+
+
+class Declare(_Base):
+    """The filer declares that all numbers of the quarter are in, ``total`` of them; 0 for none."""
+
+    kind: Literal["declare"] = "declare"
+    total: int = Field(ge=0)
+
+
+class ChangeNumbers(_Base):
+    """The filer withdraws or corrects numbers on record; the list is stored beside the case."""
+
+    kind: Literal["change_numbers"] = "change_numbers"
+    change: UploadId
+    action: Literal["withdrawn", "corrected"]
+    count: int = Field(ge=1)
+    content_sha256: Sha256
+
+
+class Publish(_Base):
+    """The day has come from which accepted numbers are visible (a timer's command)."""
+
+    kind: Literal["publish"] = "publish"
+
+
+class Remind(_Base):
+    """A reminder's day has come for a filer who has not submitted (a timer's command)."""
+
+    kind: Literal["remind"] = "remind"
+    reminder: str
+
+
+class MarkOverdue(_Base):
+    """The due date has passed without a submission (a timer's command)."""
+
+    kind: Literal["mark_overdue"] = "mark_overdue"
+
+
+class Resolve(_Base):
+    """The reviewer ends a complaint with its outcome; the note is for the record."""
+
+    kind: Literal["resolve"] = "resolve"
+    outcome: ComplaintOutcome
+    reply_sha256: Sha256
+
+
+class NoteComplaint(_Base):
+    """A complaint about a number of this batch has ended (the system's command)."""
+
+    kind: Literal["note_complaint"] = "note_complaint"
+    complaint: str
+    outcome: ComplaintOutcome
+
+
 Command = Annotated[
     Open
     | Submit
@@ -177,7 +249,16 @@ Command = Annotated[
     | Extend
     | Reopen
     | Cancel
-    | Lapse,
+    | Lapse
+    | ReceiveUpload
+    | FinishUpload
+    | Declare
+    | ChangeNumbers
+    | Publish
+    | Remind
+    | MarkOverdue
+    | Resolve
+    | NoteComplaint,
     Field(discriminator="kind"),
 ]
 
@@ -197,6 +278,15 @@ ACTION_LABELS: dict[str, str] = {
     "reopen": "重新开启",
     "cancel": "取消",
     "lapse": "逾期处理",
+    "receive_upload": "上传报告编号",
+    "finish_upload": "登记上传结果",
+    "declare": "声明本季度已报齐",
+    "change_numbers": "撤回或更正报告编号",
+    "publish": "开放查询",
+    "remind": "提醒",
+    "mark_overdue": "登记逾期",
+    "resolve": "办结投诉",
+    "note_complaint": "登记投诉结果",
 }
 
 ROLE_OF: dict[str, Role] = {
@@ -215,6 +305,15 @@ ROLE_OF: dict[str, Role] = {
     "reopen": Role.OPERATOR,
     "cancel": Role.OPERATOR,
     "lapse": Role.SYSTEM,
+    "receive_upload": Role.FILER,
+    "finish_upload": Role.SYSTEM,
+    "declare": Role.FILER,
+    "change_numbers": Role.FILER,
+    "publish": Role.SYSTEM,
+    "remind": Role.SYSTEM,
+    "mark_overdue": Role.SYSTEM,
+    "resolve": Role.REVIEWER,
+    "note_complaint": Role.SYSTEM,
 }
 """The role each command needs; for claims and releases see also `ALSO`."""
 
@@ -223,3 +322,34 @@ ALSO: dict[str, frozenset[Role]] = {
     "release": frozenset({Role.CHECKER, Role.OPERATOR}),
 }
 """Further roles that may give a command."""
+
+
+_FOR_ALL = frozenset({"claim", "release", "return", "approve", "cancel", "extend", "reopen"})
+_OF_FILINGS = _FOR_ALL | {
+    "open",
+    "submit",
+    "start_review",
+    "withdraw",
+    "start_quality_check",
+    "pass_quality",
+    "send_back",
+    "lapse",
+}
+COMMANDS_OF: dict[Kind, frozenset[str]] = {
+    Kind.FILING: _OF_FILINGS,
+    Kind.REPORT_NUMBERS: _FOR_ALL
+    | {
+        "open",
+        "lapse",
+        "receive_upload",
+        "finish_upload",
+        "declare",
+        "change_numbers",
+        "publish",
+        "remind",
+        "mark_overdue",
+        "note_complaint",
+    },
+    Kind.COMPLAINT: frozenset({"claim", "release", "resolve", "cancel"}),
+}
+"""Which commands each kind of case takes."""

@@ -5,6 +5,8 @@ from typing import Annotated
 
 from pydantic import StringConstraints
 
+from domain.quarters import Period
+
 NATION = "000000"
 
 AuthorityId = Annotated[
@@ -40,7 +42,7 @@ def complaint_id(number: str) -> str:
     return f"complaint/{number}"
 
 
-def campaign_id(period: int | str, jurisdiction: str) -> str:
+def campaign_id(period: Period | int, jurisdiction: str) -> str:
     """The id of a campaign: ``campaign/2024/000000``, or of a quarter's ``campaign/2024Q3/…``."""
     return f"campaign/{period}/{jurisdiction}"
 

@@ -91,6 +91,51 @@ WORDS: dict[Code, Words] = {
         "按规则，本机构现有的证书和资质没有对应的审核部门。",
         "请核对机构的证书与资质信息；信息无误的，请联系所在地市场监管部门。",
     ),
+    Code.UPLOADS_UNDER_WAY: Words(
+        "还有文件在核对",
+        "还有 {count} 份上传的文件没有核对完。",
+        "请等核对完成后再办理；进度见上传列表。",
+    ),
+    Code.TOTAL_DIFFERS: Words(
+        "报告编号数量不一致",
+        "您声明本季度共 {given} 个编号，系统中有效的为 {latest} 个。",
+        "请核对上传结果；少的补充上传，多的撤回，再按系统中的数量声明。",
+    ),
+    Code.NUMBERS_NOT_ON_RECORD: Words(
+        "有的编号不能撤回或更正",
+        "共 {count} 个编号不在本季度有效的编号之列，或更正后的内容不合要求；一个也没有改动。",
+        "请按逐项提示修改后重新提交。",
+    ),
+    Code.UPLOAD_CLOSED: Words(
+        "这份上传不再接收内容",
+        "这份上传现为“{stage}”，不能{action}。",
+        "需要补充的，请另行上传一份文件。",
+    ),
+    Code.UPLOAD_GAP: Words(
+        "上传的位置不对",
+        "系统已收到前 {received} 个字节，这一段却从第 {given} 个字节开始，或与已收到的内容不同。",
+        "请查询已收到的字节数，从那里继续；文件有改动的，请另行上传。",
+    ),
+    Code.UPLOAD_INCOMPLETE: Words(
+        "文件没有收齐",
+        "收到 {received} 个字节，应为 {declared} 个字节，或 SHA-256 与声明的不同。",
+        "请从已收到的位置继续上传；内容不同的，请放弃这一份，重新上传。",
+    ),
+    Code.QUARTER_NOT_OPEN: Words(
+        "这一季度的报送尚未开启",
+        "{quarter} 的报告编号报送尚未在 {jurisdiction} 开启。",
+        "请由经办人先开启该季度的报送。",
+    ),
+    Code.NOT_IN_REPORTING: Words(
+        "不在报告编号报送范围",
+        "按规则，机构 {institution} 不能报送报告编号。",
+        "请核对机构的资质认定证书；有误的，请先更新名录。",
+    ),
+    Code.BATCH_EXISTS: Words(
+        "报送已存在",
+        "机构 {institution} 的 {quarter} 报告编号报送已存在。",
+        "请直接办理已有的报送。",
+    ),
     Code.UNAUTHENTICATED: Words(
         "未登录或凭证无效", "请求没有带有效的凭证（{why}）。", "请使用有效的 Bearer 凭证重新请求。"
     ),

@@ -43,3 +43,21 @@ class Quarter(NamedTuple):
         """The first day of the month that begins ``months`` months after the quarter's end."""
         count = 12 * self.year + 3 * self.number + months
         return date(count // 12, count % 12 + 1, 1)
+
+
+class Period(NamedTuple):
+    """What a campaign is about: a statistics year, ``2024``, or a quarter's numbers, ``2024Q3``."""
+
+    year: int
+    quarter: int = 0
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The period a text names. Raises ValueError for anything else."""
+        if "Q" in text:
+            return cls(*Quarter.parse(text))
+        Quarter.parse(f"{text}Q1")
+        return cls(int(text))
+
+    def __str__(self) -> str:
+        return f"{self.year}Q{self.quarter}" if self.quarter else str(self.year)

@@ -34,6 +34,16 @@ class Code(StrEnum):
     CHOICE_NOT_AN_ISSUER = "choice_not_an_issuer"
     CHOICE_NEEDED = "choice_needed"
     NOBODY_APPLIES = "nobody_applies"
+    # report numbers and complaints
+    UPLOADS_UNDER_WAY = "uploads_under_way"
+    TOTAL_DIFFERS = "total_differs"
+    NUMBERS_NOT_ON_RECORD = "numbers_not_on_record"
+    UPLOAD_CLOSED = "upload_closed"
+    UPLOAD_GAP = "upload_gap"
+    UPLOAD_INCOMPLETE = "upload_incomplete"
+    QUARTER_NOT_OPEN = "quarter_not_open"
+    NOT_IN_REPORTING = "not_in_reporting"
+    BATCH_EXISTS = "batch_exists"
     # the request
     UNAUTHENTICATED = "unauthenticated"
     FORBIDDEN = "forbidden"

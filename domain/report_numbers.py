@@ -12,8 +12,7 @@ COMPLAINT_WORKFLOW = "complaint"
 INGEST_UPLOAD = "ingest_upload"
 PREPARE_UPLOAD = "prepare_upload"
 CHANGE_NUMBERS = "change_numbers"
-NOTE_ON_BATCH = "note_on_batch"
-RESOLVE_COMPLAINT = "resolve_complaint"
+SETTLE_COMPLAINT = "settle_complaint"
 
 
 LONGEST_NUMBER = 64
@@ -130,3 +129,9 @@ COMPLAINT_OUTCOME_LABELS: dict[ComplaintOutcome, str] = {
     ComplaintOutcome.UNSUBSTANTIATED: "未发现所述情况",
     ComplaintOutcome.OUT_OF_SCOPE: "不属本部门办理，已告知办理途径",
 }
+
+
+class SettleComplaint(Recorded):
+    """Asks for a resolved complaint to be told: to the complainant, and to the batches."""
+
+    case_id: str

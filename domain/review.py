@@ -1,108 +1,52 @@
-"""The pure review state machine of filings, batches and certificates.
+"""The pure state machine of filings, batches of report numbers, and complaints.
 
-`decide` says what a command leads to at an instant: events, or a refusal. `evolve` applies one
-event to a state. A state is therefore always the fold of its events, in the journal as in the
-workflow. Nothing here reads a clock, a database or a rule file.
+`decide` says what a command leads to at an instant: events, or a refusal. What the events change
+stands in `domain.state`, what only report numbers and complaints know in `domain.number_moves`.
+Nothing here reads a clock, a database or a rule file.
 """
 
 from datetime import datetime
-from typing import Any, Literal, NamedTuple, assert_never
+from typing import Any
 
 from domain import commands as c
+from domain import number_moves
+from domain.checks import (
+    Draft,
+    Found,
+    expect,
+    needs_note,
+    person,
+    quality_window,
+    review_window,
+    submission_window,
+    turn,
+    turn_window,
+    wrong_status,
+)
 from domain.citation import Citation
-from domain.commands import ACTION_LABELS, ALSO, ROLE_LABELS, ROLE_OF, SYSTEM, Actor, Command, Role
-from domain.decision import ReviewerDecision, ReviewLevel
-from domain.model import Recorded
-from domain.plan import CasePlan, Window
+from domain.commands import (
+    ACTION_LABELS,
+    ALSO,
+    COMMANDS_OF,
+    ROLE_LABELS,
+    ROLE_OF,
+    SYSTEM,
+    Command,
+    Role,
+)
+from domain.plan import CasePlan
 from domain.refusals import Code, Refusal
-from domain.status import EDITABLE, STATUS_LABELS, Status
+from domain.state import (
+    CaseState,
+    Submission,
+    closing,
+    evolve,
+    position,
+    status_timer,
+    submission_closing,
+)
+from domain.status import EDITABLE, STATUS_LABELS, Kind, Status
 from domain.steps import Event, EventName, Position
-
-
-class CaseState(Recorded):
-    """All that the state machine knows of a case.
-
-    ``filers``, ``reviewers`` and ``checkers`` are the people who have acted as such.
-    ``late`` says that the first submission came in the supplementary window (补报).
-    ``lapsed_from`` is where an extension takes a lapsed case back to. ``completed_revision`` is
-    what was approved last; a case ``reopened`` and not corrected in time goes back to it.
-    """
-
-    status: Status = Status.SCHEDULED
-    levels: tuple[ReviewLevel, ...] = ()
-    level: int = 0
-    claimed_by: str = ""
-    revision: int = 0
-    filers: tuple[str, ...] = ()
-    reviewers: tuple[str, ...] = ()
-    checkers: tuple[str, ...] = ()
-    extended_until: datetime | None = None
-    submitted_before: bool = False
-    late: bool = False
-    lapsed_from: Status | None = None
-    completed_revision: int = 0
-    reopened: bool = False
-
-    def authority(self, plan: CasePlan) -> str:
-        """The authority whose turn it is; empty when it is the filer's or nobody's."""
-        if self.status is Status.IN_REVIEW:
-            return self.levels[self.level - 1].authority
-        if self.status is Status.QUALITY_CHECK:
-            return plan.checker or ""
-        return ""
-
-
-class Submission(Recorded):
-    """What was found out about a submission before deciding on it.
-
-    ``editors`` are all people who saved a revision of the content.
-    """
-
-    decision: ReviewerDecision | None = None
-    editors: tuple[str, ...] = ()
-    refusal: Refusal | None = None
-
-
-class Timer(NamedTuple):
-    """What happens at ``at`` if nothing else does before."""
-
-    at: datetime
-    action: Literal["open", "start_review", "start_quality_check", "lapse", "end"]
-
-
-def closing(window: Window, state: CaseState) -> datetime:
-    """When a window closes for this case, its extension included."""
-    return max(window.closes, state.extended_until or window.closes)
-
-
-def submission_closing(state: CaseState, plan: CasePlan) -> tuple[datetime, Citation]:
-    """Until when the filer can submit, and the clause that says so."""
-    if state.submitted_before:
-        return closing(plan.correct, state), plan.correct.cite
-    last = plan.supplement or plan.fill
-    return closing(last, state), last.cite
-
-
-def next_timer(state: CaseState, plan: CasePlan) -> Timer | None:
-    """The one timer a case in this state keeps; None when only people can move it."""
-    match state.status:
-        case Status.SCHEDULED:
-            return Timer(plan.fill.opens, "open")
-        case Status.DRAFT | Status.RETURNED:
-            return Timer(submission_closing(state, plan)[0], "lapse")
-        case Status.WITHDRAWN:
-            must = plan.obligation.outcome == "must" or state.reopened
-            return Timer(submission_closing(state, plan)[0], "lapse" if must else "end")
-        case Status.SUBMITTED:
-            return Timer(plan.review.opens, "start_review")
-        case Status.IN_REVIEW:
-            return Timer(closing(plan.review, state), "lapse") if plan.lapse_unapproved else None
-        case Status.APPROVED:
-            return Timer(plan.quality.opens, "start_quality_check") if plan.quality else None
-        case Status.QUALITY_CHECK | Status.COMPLETED | Status.LAPSED | Status.CANCELLED:
-            return None
-        case never:  # pragma: no cover
-            assert_never(never)
 
 
 def editable(here: Position, plan: CasePlan, now: datetime) -> Refusal | None:
@@ -159,153 +103,25 @@ def decide(
     return tuple(events)
 
 
-def position(state: CaseState, plan: CasePlan) -> Position:
-    """What lists show of a state."""
-    timer = next_timer(state, plan)
-    return Position(
-        status=state.status,
-        level=state.level if state.status is Status.IN_REVIEW else 0,
-        authority=state.authority(plan),
-        claimed_by=state.claimed_by,
-        revision=state.revision,
-        due=timer.at if timer else None,
-    )
+_AFTER_THE_END: dict[Status, frozenset[str]] = {
+    Status.COMPLETED: frozenset({"reopen"}),
+    Status.LAPSED: frozenset({"extend"}),
+    Status.CANCELLED: frozenset(),
+}
+"""What an ended case still takes."""
 
 
-def evolve(state: CaseState, event: Event) -> CaseState:
-    """The state after an event. Never refuses: what is recorded has happened."""
-    return state.model_copy(update=_changes(state, event.name, event.actor, event.body))
-
-
-def fold(events: list[Event]) -> CaseState:
-    """The state a case's events lead to."""
-    state = CaseState()
-    for event in events:
-        state = evolve(state, event)
-    return state
-
-
-# --- what each event changes -------------------------------------------------------------------
-
-
-def _changes(
-    state: CaseState, name: EventName, actor: Actor, body: dict[str, Any]
-) -> dict[str, Any]:
-    match name:
-        case EventName.SCHEDULED:
-            return {"status": Status.SCHEDULED}
-        case EventName.OPENED:
-            return {"status": Status.DRAFT}
-        case EventName.SUBMITTED:
-            return {
-                "status": Status.SUBMITTED,
-                "revision": body["revision"],
-                "filers": _with(state.filers, actor.subject, *body["editors"]),
-                "submitted_before": True,
-                "late": state.late or body["late"],
-                "level": 0,
-                "levels": (),
-                "claimed_by": "",
-            }
-        case EventName.ASSIGNED:
-            levels = tuple(ReviewLevel.model_validate(level) for level in body["levels"])
-            started = {"status": Status.IN_REVIEW, "level": 1} if body["review_open"] else {}
-            return {"levels": levels, **started}
-        case EventName.REVIEW_STARTED:
-            return {"status": Status.IN_REVIEW, "level": 1}
-        case EventName.WITHDRAWN:
-            return {"status": Status.WITHDRAWN, "level": 0, "levels": (), "claimed_by": ""}
-        case EventName.CLAIMED:
-            return {"claimed_by": actor.subject, **_took_part(state, actor)}
-        case EventName.RELEASED:
-            return {"claimed_by": ""}
-        case EventName.LEVEL_APPROVED:
-            return {"level": state.level + 1, "claimed_by": "", **_took_part(state, actor)}
-        case EventName.APPROVED:
-            return {
-                "status": Status.APPROVED,
-                "level": 0,
-                "claimed_by": "",
-                **_took_part(state, actor),
-            }
-        case EventName.RETURNED | EventName.SENT_BACK:
-            return {
-                "status": Status.RETURNED,
-                "level": 0,
-                "claimed_by": "",
-                **_took_part(state, actor),
-            }
-        case EventName.QUALITY_CHECK_STARTED:
-            return {"status": Status.QUALITY_CHECK}
-        case EventName.QUALITY_PASSED:
-            return {"claimed_by": "", **_took_part(state, actor)}
-        case EventName.COMPLETED:
-            return {
-                "status": Status.COMPLETED,
-                "completed_revision": state.revision,
-                "reopened": False,
-            }
-        case EventName.EXTENDED:
-            restored = {"status": state.lapsed_from, "lapsed_from": None}
-            until = datetime.fromisoformat(body["until"])
-            return {"extended_until": until} | (
-                restored if state.status is Status.LAPSED and state.lapsed_from else {}
-            )
-        case EventName.REOPENED:
-            return {
-                "status": Status.RETURNED,
-                "extended_until": datetime.fromisoformat(body["until"]),
-                "reopened": True,
-            }
-        case EventName.REOPENING_EXPIRED:
-            return {
-                "status": Status.COMPLETED,
-                "revision": state.completed_revision,
-                "reopened": False,
-                "level": 0,
-                "claimed_by": "",
-            }
-        case EventName.CANCELLED:
-            return {"status": Status.CANCELLED, "level": 0, "claimed_by": ""}
-        case EventName.LAPSED:
-            return {"status": Status.LAPSED, "lapsed_from": state.status, "claimed_by": ""}
-        case never:  # pragma: no cover
-            assert_never(never)
-
-
-def _with(people: tuple[str, ...], *more: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys((*people, *more)))
-
-
-def _took_part(state: CaseState, actor: Actor) -> dict[str, Any]:
-    if actor.role is Role.REVIEWER:
-        return {"reviewers": _with(state.reviewers, actor.subject)}
-    return {"checkers": _with(state.checkers, actor.subject)}
-
-
-# --- what each command may do --------------------------------------------------------------------
-
-
-class _Draft(NamedTuple):
-    name: EventName
-    actor: Actor
-    body: dict[str, Any] = {}  # noqa: RUF012  never changed in place
-    cite: Citation | None = None
-
-
-_Found = list[_Draft] | Refusal
+# --- private steps --------------------------------------------------------------------------------
 
 
 def _common(state: CaseState, plan: CasePlan, command: Command) -> Refusal | None:
     """Role and ended cases: the same for every command."""
     role = command.actor.role
+    if command.kind not in COMMANDS_OF[Kind(plan.kind)]:
+        return wrong_status(state, ACTION_LABELS[command.kind])
     if role is not ROLE_OF[command.kind] and role not in ALSO.get(command.kind, ()):
         return Refusal(code=Code.FORBIDDEN, params={"role": ROLE_LABELS[role]})
-    revivable = {
-        Status.COMPLETED: ("reopen",),
-        Status.LAPSED: ("extend",),
-        Status.CANCELLED: (),
-    }
+    revivable = number_moves.AFTER_THE_END if plan.kind == Kind.REPORT_NUMBERS else _AFTER_THE_END
     if state.status in revivable and command.kind not in revivable[state.status]:
         if state.status is Status.LAPSED and command.kind != "lapse":
             return lapsed(state, plan)
@@ -342,17 +158,17 @@ def _caught_up(
     }
     while (
         ROLE_OF[command.kind] is not Role.SYSTEM
-        and (timer := next_timer(state, plan))
+        and (timer := status_timer(state, plan))
         and timer.action in opening
         and timer.at <= now
     ):
         name, cite = opening[timer.action]
-        state, event = _happened(state, plan, _Draft(name, SYSTEM, cite=cite))
+        state, event = _happened(state, plan, Draft(name, SYSTEM, cite=cite))
         events.append(event)
     return state, events
 
 
-def _happened(state: CaseState, plan: CasePlan, draft: _Draft) -> tuple[CaseState, Event]:
+def _happened(state: CaseState, plan: CasePlan, draft: Draft) -> tuple[CaseState, Event]:
     bare = Event(
         name=draft.name,
         actor=draft.actor,
@@ -364,111 +180,20 @@ def _happened(state: CaseState, plan: CasePlan, draft: _Draft) -> tuple[CaseStat
     return state, bare.model_copy(update={"position": position(state, plan)})
 
 
-def _wrong_status(state: CaseState, action: str) -> Refusal:
-    return Refusal(
-        code=Code.WRONG_STATUS, params={"status": STATUS_LABELS[state.status], "action": action}
-    )
-
-
-def _expect(state: CaseState, command: Command, *wanted: Status) -> Refusal | None:
-    if state.status in wanted:
-        return None
-    return _wrong_status(state, ACTION_LABELS[command.kind])
-
-
-def _submission_window(state: CaseState, plan: CasePlan, now: datetime) -> Refusal | None:
-    if now < plan.fill.opens:
-        return Refusal(code=Code.NOT_OPEN_YET, cite=plan.fill.cite, at=plan.fill.opens)
-    closes, cite = submission_closing(state, plan)
-    if now >= closes:
-        code = Code.CORRECT_CLOSED if state.submitted_before else Code.FILL_CLOSED
-        return Refusal(code=code, cite=cite, at=closes)
-    return None
-
-
-def _review_window(state: CaseState, plan: CasePlan, now: datetime) -> Refusal | None:
-    if now < plan.review.opens:
-        return Refusal(code=Code.REVIEW_NOT_OPEN, cite=plan.review.cite, at=plan.review.opens)
-    if now >= closing(plan.review, state):
-        return Refusal(
-            code=Code.REVIEW_CLOSED, cite=plan.review.cite, at=closing(plan.review, state)
-        )
-    return None
-
-
-def _quality_window(state: CaseState, plan: CasePlan, now: datetime) -> Refusal | None:
-    if plan.quality is None:
-        return None
-    closes = closing(plan.quality, state)
-    if now < plan.quality.opens:
-        return Refusal(code=Code.QUALITY_CLOSED, cite=plan.quality.cite, at=plan.quality.opens)
-    if now >= closes:
-        return Refusal(code=Code.QUALITY_CLOSED, cite=plan.quality.cite, at=closes)
-    return None
-
-
-def _turn_window(state: CaseState, plan: CasePlan, now: datetime) -> Refusal | None:
-    if state.status is Status.IN_REVIEW:
-        return _review_window(state, plan, now)
-    return _quality_window(state, plan, now)
-
-
-def _person(state: CaseState, actor: Actor) -> Refusal | None:
-    """Filer, reviewer and checker of one case are three different people."""
-    parts = {
-        Role.FILER: state.filers,
-        Role.REVIEWER: state.reviewers,
-        Role.CHECKER: state.checkers,
-    }
-    for role, people in parts.items():
-        if role is not actor.role and actor.subject in people:
-            return Refusal(
-                code=Code.SAME_PERSON,
-                params={"role": ROLE_LABELS[role], "wanted": ROLE_LABELS[actor.role]},
-            )
-    return None
-
-
-def _turn(
-    state: CaseState, plan: CasePlan, command: Command, *, claim_needed: bool
-) -> Refusal | None:
-    """Whether it is this person's turn: authority, separation of people, claim."""
-    authority = state.authority(plan)
-    wanted = Role.REVIEWER if state.status is Status.IN_REVIEW else Role.CHECKER
-    if command.actor.scope != authority or command.actor.role is not wanted:
-        return Refusal(code=Code.NOT_YOUR_AUTHORITY, params={"authority": authority})
-    refusal = _person(state, command.actor)
-    if refusal is not None:
-        return refusal
-    if claim_needed and not state.claimed_by:
-        return Refusal(code=Code.NOT_CLAIMED)
-    if state.claimed_by and state.claimed_by != command.actor.subject:
-        return Refusal(code=Code.CLAIMED_BY_OTHER, params={"person": state.claimed_by})
-    return None
-
-
-def _needs_note(command: Command) -> Refusal | None:
-    if command.note_sha256:
-        return None
-    return Refusal(code=Code.REASON_REQUIRED, params={"action": ACTION_LABELS[command.kind]})
-
-
-def _open(s: CaseState, p: CasePlan, m: c.Open, now: datetime, _: Submission) -> _Found:
-    if refusal := _expect(s, m, Status.SCHEDULED):
+def _open(s: CaseState, p: CasePlan, m: c.Open, now: datetime, _: Submission) -> Found:
+    if refusal := expect(s, m, Status.SCHEDULED):
         return refusal
     if now < p.fill.opens:
         return Refusal(code=Code.NOT_OPEN_YET, cite=p.fill.cite, at=p.fill.opens)
-    return [_Draft(EventName.OPENED, m.actor, cite=p.fill.cite)]
+    return [Draft(EventName.OPENED, m.actor, cite=p.fill.cite)]
 
 
-def _submit(
-    s: CaseState, p: CasePlan, m: c.Submit, now: datetime, submission: Submission
-) -> _Found:
+def _submit(s: CaseState, p: CasePlan, m: c.Submit, now: datetime, submission: Submission) -> Found:
     refusal = (
         (_not_open(p) if s.status is Status.SCHEDULED else None)
-        or _expect(s, m, *EDITABLE)
-        or _submission_window(s, p, now)
-        or _person(s, m.actor)
+        or expect(s, m, *EDITABLE)
+        or submission_window(s, p, now)
+        or person(s, m.actor)
         or submission.refusal
     )
     if refusal is not None:
@@ -489,11 +214,11 @@ def _submit(
         "editors": list(submission.editors),
     }
     cite = p.supplement.cite if late and p.supplement else p.fill.cite
-    drafts = [_Draft(EventName.SUBMITTED, m.actor, body, cite)]
+    drafts = [Draft(EventName.SUBMITTED, m.actor, body, cite)]
     decision = submission.decision
     if decision is not None and decision.reviewer is not None:
         assigned = {**decision.model_dump(mode="json"), "review_open": now >= p.review.opens}
-        drafts.append(_Draft(EventName.ASSIGNED, SYSTEM, assigned, decision.cite))
+        drafts.append(Draft(EventName.ASSIGNED, SYSTEM, assigned, decision.cite))
     return drafts
 
 
@@ -503,22 +228,22 @@ def _not_open(p: CasePlan) -> Refusal:
 
 def _start_review(
     s: CaseState, p: CasePlan, m: c.StartReview, now: datetime, _: Submission
-) -> _Found:
-    refusal = _expect(s, m, Status.SUBMITTED)
+) -> Found:
+    refusal = expect(s, m, Status.SUBMITTED)
     if refusal is None and now < p.review.opens:
-        refusal = _review_window(s, p, now)
-    return refusal or [_Draft(EventName.REVIEW_STARTED, m.actor, cite=p.review.cite)]
+        refusal = review_window(s, p, now)
+    return refusal or [Draft(EventName.REVIEW_STARTED, m.actor, cite=p.review.cite)]
 
 
-def _withdraw(s: CaseState, p: CasePlan, m: c.Withdraw, now: datetime, _: Submission) -> _Found:
+def _withdraw(s: CaseState, p: CasePlan, m: c.Withdraw, now: datetime, _: Submission) -> Found:
     voluntary_draft = s.status is Status.DRAFT and p.obligation.outcome == "may"
     if not voluntary_draft and (
-        refusal := _expect(s, m, Status.SUBMITTED, Status.IN_REVIEW) or _unclaimed(s)
+        refusal := expect(s, m, Status.SUBMITTED, Status.IN_REVIEW) or _unclaimed(s)
     ):
         return refusal
-    if refusal := _submission_window(s, p, now):
+    if refusal := submission_window(s, p, now):
         return refusal
-    return [_Draft(EventName.WITHDRAWN, m.actor, cite=p.fill.cite)]
+    return [Draft(EventName.WITHDRAWN, m.actor, cite=p.fill.cite)]
 
 
 def _unclaimed(s: CaseState) -> Refusal | None:
@@ -528,39 +253,39 @@ def _unclaimed(s: CaseState) -> Refusal | None:
     return Refusal(code=Code.CLAIMED_BY_OTHER, params={"person": "审核人"})
 
 
-def _claim(s: CaseState, p: CasePlan, m: c.Claim, now: datetime, _: Submission) -> _Found:
+def _claim(s: CaseState, p: CasePlan, m: c.Claim, now: datetime, _: Submission) -> Found:
     refusal = (
-        (_review_window(s, p, now) if s.status is Status.SUBMITTED else None)
-        or _expect(s, m, Status.IN_REVIEW, Status.QUALITY_CHECK)
-        or _turn(s, p, m, claim_needed=False)
-        or _turn_window(s, p, now)
+        (review_window(s, p, now) if s.status is Status.SUBMITTED else None)
+        or expect(s, m, Status.IN_REVIEW, Status.QUALITY_CHECK)
+        or turn(s, p, m, claim_needed=False)
+        or turn_window(s, p, now)
     )
     if refusal is not None:
         return refusal
     if s.claimed_by:
-        return _wrong_status(s, "重复领取")
-    return [_Draft(EventName.CLAIMED, m.actor, cite=_level_cite(s, p))]
+        return wrong_status(s, "重复领取")
+    return [Draft(EventName.CLAIMED, m.actor, cite=_level_cite(s, p))]
 
 
-def _release(s: CaseState, p: CasePlan, m: c.Release, now: datetime, _: Submission) -> _Found:
-    refusal = _expect(s, m, Status.IN_REVIEW, Status.QUALITY_CHECK)
+def _release(s: CaseState, p: CasePlan, m: c.Release, now: datetime, _: Submission) -> Found:
+    refusal = expect(s, m, Status.IN_REVIEW, Status.QUALITY_CHECK)
     if refusal is None and m.actor.role is Role.OPERATOR:
-        refusal = _needs_note(m) or (None if s.claimed_by else Refusal(code=Code.NOT_CLAIMED))
+        refusal = needs_note(m) or (None if s.claimed_by else Refusal(code=Code.NOT_CLAIMED))
     elif refusal is None:
-        refusal = _turn(s, p, m, claim_needed=True)
-    return refusal or [_Draft(EventName.RELEASED, m.actor)]
+        refusal = turn(s, p, m, claim_needed=True)
+    return refusal or [Draft(EventName.RELEASED, m.actor)]
 
 
-def _return(s: CaseState, p: CasePlan, m: c.Return, now: datetime, _: Submission) -> _Found:
+def _return(s: CaseState, p: CasePlan, m: c.Return, now: datetime, _: Submission) -> Found:
     refusal = (
-        _expect(s, m, Status.IN_REVIEW)
-        or _turn(s, p, m, claim_needed=True)
-        or _needs_note(m)
-        or _review_window(s, p, now)
+        expect(s, m, Status.IN_REVIEW)
+        or turn(s, p, m, claim_needed=True)
+        or needs_note(m)
+        or review_window(s, p, now)
         or _time_to_correct(s, p, now)
     )
     body = {"level": s.level, "level_id": s.levels[s.level - 1].id if s.level else ""}
-    return refusal or [_Draft(EventName.RETURNED, m.actor, body, _level_cite(s, p))]
+    return refusal or [Draft(EventName.RETURNED, m.actor, body, _level_cite(s, p))]
 
 
 def _time_to_correct(s: CaseState, p: CasePlan, now: datetime) -> Refusal | None:
@@ -571,23 +296,23 @@ def _time_to_correct(s: CaseState, p: CasePlan, now: datetime) -> Refusal | None
     return Refusal(code=Code.CORRECT_CLOSED, cite=p.correct.cite, at=closes)
 
 
-def _approve(s: CaseState, p: CasePlan, m: c.Approve, now: datetime, _: Submission) -> _Found:
+def _approve(s: CaseState, p: CasePlan, m: c.Approve, now: datetime, _: Submission) -> Found:
     refusal = (
-        _expect(s, m, Status.IN_REVIEW)
-        or _turn(s, p, m, claim_needed=True)
-        or _review_window(s, p, now)
+        expect(s, m, Status.IN_REVIEW)
+        or turn(s, p, m, claim_needed=True)
+        or review_window(s, p, now)
     )
     if refusal is not None:
         return refusal
     body = {"level": s.level, "level_id": s.levels[s.level - 1].id}
     cite = _level_cite(s, p)
     if s.level < len(s.levels):
-        return [_Draft(EventName.LEVEL_APPROVED, m.actor, body, cite)]
-    drafts = [_Draft(EventName.APPROVED, m.actor, body, cite)]
+        return [Draft(EventName.LEVEL_APPROVED, m.actor, body, cite)]
+    drafts = [Draft(EventName.APPROVED, m.actor, body, cite)]
     if p.checker is None:
-        drafts.append(_Draft(EventName.COMPLETED, SYSTEM, cite=p.completion_cite))
+        drafts.append(Draft(EventName.COMPLETED, SYSTEM, cite=p.completion_cite))
     elif p.quality is None or now >= p.quality.opens:
-        drafts.append(_Draft(EventName.QUALITY_CHECK_STARTED, SYSTEM, cite=p.checker_cite))
+        drafts.append(Draft(EventName.QUALITY_CHECK_STARTED, SYSTEM, cite=p.checker_cite))
     return drafts
 
 
@@ -599,42 +324,42 @@ def _level_cite(s: CaseState, p: CasePlan) -> Citation | None:
 
 def _start_quality(
     s: CaseState, p: CasePlan, m: c.StartQualityCheck, now: datetime, _: Submission
-) -> _Found:
-    refusal = _expect(s, m, Status.APPROVED)
+) -> Found:
+    refusal = expect(s, m, Status.APPROVED)
     if refusal is None and p.quality is not None and now < p.quality.opens:
-        refusal = _quality_window(s, p, now)
-    return refusal or [_Draft(EventName.QUALITY_CHECK_STARTED, m.actor, cite=p.checker_cite)]
+        refusal = quality_window(s, p, now)
+    return refusal or [Draft(EventName.QUALITY_CHECK_STARTED, m.actor, cite=p.checker_cite)]
 
 
 def _pass_quality(
     s: CaseState, p: CasePlan, m: c.PassQuality, now: datetime, _: Submission
-) -> _Found:
+) -> Found:
     refusal = (
-        _expect(s, m, Status.QUALITY_CHECK)
-        or _turn(s, p, m, claim_needed=False)
-        or _quality_window(s, p, now)
+        expect(s, m, Status.QUALITY_CHECK)
+        or turn(s, p, m, claim_needed=False)
+        or quality_window(s, p, now)
     )
     return refusal or [
-        _Draft(EventName.QUALITY_PASSED, m.actor, cite=p.checker_cite),
-        _Draft(EventName.COMPLETED, SYSTEM, cite=p.completion_cite),
+        Draft(EventName.QUALITY_PASSED, m.actor, cite=p.checker_cite),
+        Draft(EventName.COMPLETED, SYSTEM, cite=p.completion_cite),
     ]
 
 
-def _send_back(s: CaseState, p: CasePlan, m: c.SendBack, now: datetime, _: Submission) -> _Found:
+def _send_back(s: CaseState, p: CasePlan, m: c.SendBack, now: datetime, _: Submission) -> Found:
     refusal = (
-        _expect(s, m, Status.QUALITY_CHECK)
-        or _turn(s, p, m, claim_needed=False)
-        or _needs_note(m)
-        or _quality_window(s, p, now)
+        expect(s, m, Status.QUALITY_CHECK)
+        or turn(s, p, m, claim_needed=False)
+        or needs_note(m)
+        or quality_window(s, p, now)
         or _time_to_correct(s, p, now)
     )
-    return refusal or [_Draft(EventName.SENT_BACK, m.actor, cite=p.checker_cite)]
+    return refusal or [Draft(EventName.SENT_BACK, m.actor, cite=p.checker_cite)]
 
 
-def _extend(s: CaseState, p: CasePlan, m: c.Extend, now: datetime, _: Submission) -> _Found:
-    refusal = _needs_note(m) or _later(s, p, m.until, now)
+def _extend(s: CaseState, p: CasePlan, m: c.Extend, now: datetime, _: Submission) -> Found:
+    refusal = needs_note(m) or _later(s, p, m.until, now)
     body = {"until": m.until.isoformat(), "document": m.document}
-    return refusal or [_Draft(EventName.EXTENDED, m.actor, body)]
+    return refusal or [Draft(EventName.EXTENDED, m.actor, body)]
 
 
 def _later(s: CaseState, p: CasePlan, until: datetime, now: datetime) -> Refusal | None:
@@ -649,33 +374,36 @@ def _later(s: CaseState, p: CasePlan, until: datetime, now: datetime) -> Refusal
     return None
 
 
-def _reopen(s: CaseState, p: CasePlan, m: c.Reopen, now: datetime, _: Submission) -> _Found:
-    refusal = _expect(s, m, Status.COMPLETED) or _needs_note(m)
+def _reopen(s: CaseState, p: CasePlan, m: c.Reopen, now: datetime, _: Submission) -> Found:
+    refusal = expect(s, m, Status.COMPLETED) or needs_note(m)
     if refusal is not None:
         return refusal
     if m.until <= now:
         return Refusal(code=Code.EXTENSION_NOT_LATER, cite=p.correct.cite, at=now)
     body = {"until": m.until.isoformat(), "document": m.document}
-    return [_Draft(EventName.REOPENED, m.actor, body, p.completion_cite)]
+    return [Draft(EventName.REOPENED, m.actor, body, p.completion_cite)]
 
 
-def _cancel(s: CaseState, p: CasePlan, m: c.Cancel, now: datetime, _: Submission) -> _Found:
-    return _needs_note(m) or [_Draft(EventName.CANCELLED, m.actor)]
+def _cancel(s: CaseState, p: CasePlan, m: c.Cancel, now: datetime, _: Submission) -> Found:
+    return needs_note(m) or [Draft(EventName.CANCELLED, m.actor)]
 
 
-def _lapse(s: CaseState, p: CasePlan, m: c.Lapse, now: datetime, _: Submission) -> _Found:
-    timer = next_timer(s, p)
+def _lapse(s: CaseState, p: CasePlan, m: c.Lapse, now: datetime, _: Submission) -> Found:
+    timer = status_timer(s, p)
     if timer is None or timer.action != "lapse":
-        return _wrong_status(s, ACTION_LABELS[m.kind])
+        return wrong_status(s, ACTION_LABELS[m.kind])
     if now < timer.at:
         return Refusal(code=Code.NOT_OPEN_YET, at=timer.at)
     cite = p.completion_cite if s.status is Status.IN_REVIEW else submission_closing(s, p)[1]
+    if s.numbers or (p.numbers is not None and s.reopened):
+        # what was reported stands, though nobody declared that it is all
+        return [Draft(EventName.COMPLETED, m.actor, {"undeclared": True}, cite)]
     if s.reopened:
-        return [_Draft(EventName.REOPENING_EXPIRED, m.actor, {"from": s.status.value}, cite)]
+        return [Draft(EventName.REOPENING_EXPIRED, m.actor, {"from": s.status.value}, cite)]
     if p.obligation.outcome == "may" and s.status in (Status.DRAFT, Status.RETURNED):
         # nobody who need not file is on record as having failed to
-        return [_Draft(EventName.WITHDRAWN, m.actor, cite=cite)]
-    return [_Draft(EventName.LAPSED, m.actor, {"from": s.status.value}, cite)]
+        return [Draft(EventName.WITHDRAWN, m.actor, cite=cite)]
+    return [Draft(EventName.LAPSED, m.actor, {"from": s.status.value}, cite)]
 
 
 _DECIDERS: dict[str, Any] = {
@@ -694,4 +422,5 @@ _DECIDERS: dict[str, Any] = {
     "reopen": _reopen,
     "cancel": _cancel,
     "lapse": _lapse,
+    **number_moves.DECIDERS,
 }

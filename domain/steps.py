@@ -39,6 +39,17 @@ class EventName(StrEnum):
     REOPENING_EXPIRED = "reopening_expired"
     CANCELLED = "cancelled"
     LAPSED = "lapsed"
+    UPLOAD_RECEIVED = "upload_received"
+    NUMBERS_ACCEPTED = "numbers_accepted"
+    UPLOAD_REJECTED = "upload_rejected"
+    NUMBERS_PUBLISHED = "numbers_published"
+    NUMBERS_WITHDRAWN = "numbers_withdrawn"
+    NUMBERS_CORRECTED = "numbers_corrected"
+    REMINDED = "reminded"
+    OVERDUE = "overdue"
+    COMPLAINT_RECEIVED = "complaint_received"
+    COMPLAINT_RESOLVED = "complaint_resolved"
+    COMPLAINT_NOTED = "complaint_noted"
 
 
 OPERATOR_EVENT_LABELS: dict[str, str] = {
@@ -47,6 +58,7 @@ OPERATOR_EVENT_LABELS: dict[str, str] = {
     "stage_entered": "进入阶段",
     "campaign_ended": "年度统计工作结束",
     "roster_imported": "导入机构名录",
+    "batches_started": "为应报送机构建立季度报送",
 }
 """Events of campaigns and registers, which have no review state machine."""
 
@@ -71,6 +83,17 @@ EVENT_LABELS: dict[EventName, str] = {
     EventName.REOPENING_EXPIRED: "逾期未更正，维持原办结",
     EventName.CANCELLED: "取消",
     EventName.LAPSED: "逾期未完成",
+    EventName.UPLOAD_RECEIVED: "收到上传的文件",
+    EventName.NUMBERS_ACCEPTED: "收下报告编号",
+    EventName.UPLOAD_REJECTED: "上传的文件未收下",
+    EventName.NUMBERS_PUBLISHED: "报告编号开放查询",
+    EventName.NUMBERS_WITHDRAWN: "撤回报告编号",
+    EventName.NUMBERS_CORRECTED: "更正报告编号",
+    EventName.REMINDED: "提醒报送",
+    EventName.OVERDUE: "逾期未报",
+    EventName.COMPLAINT_RECEIVED: "收到投诉",
+    EventName.COMPLAINT_RESOLVED: "办结投诉",
+    EventName.COMPLAINT_NOTED: "登记投诉结果",
 }
 
 

@@ -7,6 +7,7 @@ from domain.commands import ACTION_LABELS, ROLE_LABELS, Role
 from domain.messages import explain, local_time
 from domain.model import Value
 from domain.refusals import Refusal
+from domain.report_numbers import COMPLAINT_OUTCOME_LABELS, ComplaintOutcome
 from domain.status import STATUS_LABELS
 from domain.steps import EVENT_LABELS, OPERATOR_EVENT_LABELS, Step
 
@@ -93,6 +94,8 @@ def _step(step: Step, notes: dict[str, dict[str, Any]]) -> Entry:
 def _detail(step: Step) -> str:
     body = step.body
     match step.event:
+        case "submitted" if "total" in body:
+            return f"声明共 {body['total']} 个编号{'，补报' if body['late'] else ''}"
         case "submitted":
             late = "，补报" if body["late"] else ""
             choice = f"，选取审核部门 {body['choice']}" if body["choice"] else ""
@@ -101,7 +104,7 @@ def _detail(step: Step) -> str:
             chain = " → ".join(level["authority"] for level in body["levels"])
             others = "；".join(
                 f"{c['rule']}：{c['because']}"
-                for c in body["candidates"]
+                for c in body.get("candidates", ())
                 if c["verdict"] == "eliminated"
             )
             return f"审核部门 {chain}" + (f"（未采用：{others}）" if others else "")
@@ -118,6 +121,35 @@ def _detail(step: Step) -> str:
             return f"{body['rows']} 行，导入 {body['accepted']} 家机构"
         case "filings_started":
             return f"名录 {body['considered']} 家，应填报 {body['started']} 家"
+        case "batches_started":
+            return f"名录 {body['considered']} 家，应报送 {body['started']} 家"
+        case _:
+            return _detail_of_numbers(step.event, body)
+
+
+def _detail_of_numbers(event: str, body: dict[str, Any]) -> str:
+    match event:
+        case "upload_received":
+            return f"上传 {body['upload'][:8]}，{body['size']} 字节，SHA-256 {body['sha256'][:12]}"
+        case "numbers_accepted":
+            visible = local_time(datetime.fromisoformat(body["visible_from"]))
+            late = "，逾期补报" if body["late"] else ""
+            left_out = f"，{body['bad']} 行有错未收" if body["bad"] else ""
+            return f"收下 {body['numbers']} 个{left_out}{late}，{visible} 起可查"
+        case "upload_rejected":
+            return f"{body['rows']} 行中 {body['bad']} 行有错，一个也没有收下"
+        case "numbers_withdrawn" | "numbers_corrected":
+            return f"{body['count']} 个"
+        case "numbers_published":
+            return f"{len(body['uploads'])} 次上传的编号"
+        case "reminded":
+            return f"{body['label']}，{local_time(datetime.fromisoformat(body['due']))} 截止"
+        case "overdue":
+            return f"补报至 {local_time(datetime.fromisoformat(body['until']))}"
+        case "complaint_received":
+            return f"转交 {body['levels'][0]['authority']}"
+        case "complaint_resolved" | "complaint_noted":
+            return COMPLAINT_OUTCOME_LABELS[ComplaintOutcome(body["outcome"])]
         case _:
             return ""
 

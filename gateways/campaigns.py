@@ -14,14 +14,18 @@ from activities.rule_sets import PinnedRules
 from domain.campaign import RESCAN, CampaignStage, CampaignStart
 from domain.case import CAMPAIGN_WORKFLOW, TASK_QUEUE
 from domain.commands import Actor
+from domain.facts import Facts, InstitutionFacts
 from domain.ids import campaign_id, region_prefix
+from domain.plan import FOREVER
+from domain.quarters import Period, Quarter
 from domain.refusals import Code, Refusal, Refused
-from domain.status import Status
+from domain.status import Kind, Status
 from gateways.clock import Clock
 from gateways.engine import ANSWER_WITHIN, WorkflowGone, translated
 from rules.checks import check_name
-from rules.compiled import CompiledRules
+from rules.compiled import CompiledRules, NotPublishable
 from rules.library import RuleSetNotFound, RulesInvalid, current_library
+from rules.windows import LABELS
 from store import cases, rule_sets
 from store.cases import Case
 from store.tables import campaigns
@@ -44,31 +48,40 @@ class CampaignGateway:
         self._rules = rules
         self._clock = clock
 
-    async def open(self, year: int, jurisdiction: str, actor: Actor, command_id: str) -> str:
-        """Opens a year's campaign, its rule sets stored for ever; returns its id.
+    async def open(self, period: Period, jurisdiction: str, actor: Actor, command_id: str) -> str:
+        """Opens the campaign of a year or a quarter, its rule sets stored for ever; returns its id.
 
         Opening it again under the same rules changes nothing. Raises Refused when there are no
         rules, or when it is open already under other rules.
         """
-        case_id = campaign_id(year, jurisdiction)
+        case_id = campaign_id(period, jurisdiction)
         # checking rules takes seconds of pure computing: other requests go on meanwhile
-        documents = await asyncio.to_thread(checked_documents, self._rules, year, jurisdiction)
+        documents = await asyncio.to_thread(
+            checked_documents, self._rules, period.year, jurisdiction
+        )
         async with self._engine.begin() as connection:
             pinned = {
                 place: await rule_sets.store(connection, document)
                 for place, document in documents.items()
             }
-        standing = await self.find(year, jurisdiction)
+        own = CompiledRules(documents[jurisdiction])
+        try:
+            stages = _stages(own, period)
+        except NotPublishable as failure:
+            asked = {"year": str(period), "jurisdiction": jurisdiction, "known": str(failure)}
+            raise Refused(Refusal(code=Code.RULES_NOT_FOUND, params=asked)) from None
+        standing = await self.find(period, jurisdiction)
         if standing is not None:
             return self._already_open(standing, pinned, case_id)
         start = CampaignStart(
             case_id=case_id,
-            year=year,
+            year=period.year,
+            quarter=period.quarter,
             jurisdiction=jurisdiction,
             opened_by=actor,
             requested_at=self._clock(),
             rule_sets=pinned,
-            stages=_stages(CompiledRules(documents[jurisdiction])),
+            stages=stages,
             command_id=command_id,
         )
         async with translated():
@@ -84,58 +97,64 @@ class CampaignGateway:
                 )
             except WorkflowAlreadyStartedError:
                 # somebody else was a moment earlier: their opening counts
-                return self._already_open(await self._appeared(year, jurisdiction), pinned, case_id)
+                return self._already_open(
+                    await self._appeared(period, jurisdiction), pinned, case_id
+                )
         return case_id
 
-    async def rescan(self, year: int, jurisdiction: str, command_id: str) -> None:
+    async def rescan(self, period: Period, jurisdiction: str, command_id: str) -> None:
         """Has the register gone through again, for institutions that came on record later."""
-        handle = self._client.get_workflow_handle(campaign_id(year, jurisdiction))
+        handle = self._client.get_workflow_handle(campaign_id(period, jurisdiction))
         try:
             async with translated():
                 await handle.signal(RESCAN, command_id, rpc_timeout=ANSWER_WITHIN)
         except WorkflowGone:
-            if await self.find(year, jurisdiction) is None:
-                raise Refused(_not_found(year, jurisdiction)) from None
+            if await self.find(period, jurisdiction) is None:
+                raise Refused(_not_found(period, jurisdiction)) from None
             params = {"status": "结束", "action": "重新核对名录"}
             raise Refused(Refusal(code=Code.CASE_ENDED, params=params)) from None
 
-    async def find(self, year: int, jurisdiction: str) -> RowMapping | None:
+    async def find(self, period: Period, jurisdiction: str) -> RowMapping | None:
         """A campaign's row, None if it has not been opened."""
         async with self._engine.connect() as connection:
             found = await connection.execute(
-                select(campaigns).where(campaigns.c.case_id == campaign_id(year, jurisdiction))
+                select(campaigns).where(campaigns.c.case_id == campaign_id(period, jurisdiction))
             )
             return found.mappings().first()
 
-    async def status(self, year: int, jurisdiction: str) -> dict[str, Any]:
+    async def status(self, period: Period, jurisdiction: str) -> dict[str, Any]:
         """A campaign's progress: stage, pass over the register, cases by status.
 
         Raises Refused when it has not been opened.
         """
-        row = await self.find(year, jurisdiction)
+        row = await self.find(period, jurisdiction)
         if row is None:
-            raise Refused(_not_found(year, jurisdiction))
+            raise Refused(_not_found(period, jurisdiction))
         return await self.describe(row)
 
     async def describe(self, row: RowMapping) -> dict[str, Any]:
         """A campaign's row with its stages and the count of its cases by status."""
         async with self._engine.connect() as connection:
             counts = await cases.counts(connection, row["case_id"])
+            reported = await cases.reported(connection, row["case_id"]) if row["quarter"] else None
         rules = await self._pinned.get(row["rule_set"])
         return {
             **dict(row),
-            "stages": [stage.model_dump() for stage in _stages(rules)],
+            "stages": [stage.model_dump() for stage in _stages(rules, _period(row))],
+            "reported": reported,
             "statuses": {status: counts.get(status, 0) for status in Status},
         }
 
-    async def listed(self, year: int, jurisdiction: str, status: Status) -> list[Case]:
+    async def listed(self, period: Period, jurisdiction: str, status: Status) -> list[Case]:
         """All cases of a campaign in one status, by their ids."""
         found: list[Case] = []
         async with self._engine.connect() as connection:
             while page := await cases.listed(
                 connection,
-                campaign=campaign_id(year, jurisdiction),
+                kind=kind_of(period),
+                campaign=campaign_id(period, jurisdiction),
                 status=status,
+                revision=0 if period.quarter else None,
                 after=found[-1].case_id if found else "",
                 size=1000,
             ):
@@ -149,10 +168,10 @@ class CampaignGateway:
 
     # --- private steps -----------------------------------------------------------------------
 
-    async def _appeared(self, year: int, jurisdiction: str) -> RowMapping:
+    async def _appeared(self, period: Period, jurisdiction: str) -> RowMapping:
         """The row of a campaign that is just being opened. Raises Refused if it does not come."""
         for _ in range(100):
-            row = await self.find(year, jurisdiction)
+            row = await self.find(period, jurisdiction)
             if row is not None:
                 return row
             await asyncio.sleep(0.1)
@@ -162,7 +181,7 @@ class CampaignGateway:
         if row["rule_sets"] == pinned:
             return case_id
         params = {
-            "year": str(row["year"]),
+            "year": str(_period(row)),
             "jurisdiction": row["jurisdiction"],
             "sha256": row["rule_set"][:12],
         }
@@ -202,7 +221,18 @@ def rules_invalid(invalid: RulesInvalid, **asked: str) -> Refusal:
     return Refusal(code=Code.RULES_INVALID, params=params)
 
 
-def _stages(rules: CompiledRules) -> tuple[CampaignStage, ...]:
+def kind_of(period: Period) -> Kind:
+    """Which kind of cases a campaign is made of."""
+    return Kind.REPORT_NUMBERS if period.quarter else Kind.FILING
+
+
+def _period(row: RowMapping) -> Period:
+    return Period(row["year"], row["quarter"])
+
+
+def _stages(rules: CompiledRules, period: Period) -> tuple[CampaignStage, ...]:
+    if period.quarter:
+        return _stages_of_quarter(rules, period)
     return tuple(
         CampaignStage(
             id=stage.id, label=stage.label, opens=stage.window.opens, closes=stage.window.closes
@@ -211,7 +241,20 @@ def _stages(rules: CompiledRules) -> tuple[CampaignStage, ...]:
     )
 
 
-def _not_found(year: int, jurisdiction: str) -> Refusal:
+def _stages_of_quarter(rules: CompiledRules, period: Period) -> tuple[CampaignStage, ...]:
+    """A quarter's windows as stages; none where the rules set no end."""
+    # the windows of a batch depend on the quarter alone, so any institution's do
+    anybody = Facts(institution=InstitutionFacts(id="0", region=rules.document.jurisdiction))
+    plan = rules.batch_plan(anybody, Quarter(*period))
+    windows = {"fill": plan.fill, "supplement": plan.supplement}
+    return tuple(
+        CampaignStage(id=name, label=LABELS[name], opens=window.opens, closes=window.closes)
+        for name, window in windows.items()
+        if window is not None and window.closes < FOREVER
+    )
+
+
+def _not_found(period: Period, jurisdiction: str) -> Refusal:
     return Refusal(
-        code=Code.CAMPAIGN_NOT_FOUND, params={"year": str(year), "jurisdiction": jurisdiction}
+        code=Code.CAMPAIGN_NOT_FOUND, params={"year": str(period), "jurisdiction": jurisdiction}
     )

@@ -20,6 +20,7 @@ from activities.rule_sets import PinnedRules
 from domain.commands import Actor, Role
 from domain.ids import NATION
 from domain.messages import explain, local_time
+from domain.quarters import Period
 from domain.refusals import Code, Refusal, Refused
 from domain.status import STATUS_LABELS, Status
 from gateways.campaigns import CampaignGateway
@@ -37,7 +38,19 @@ out, err = Console(), Console(stderr=True)
 Answer = TypeVar("Answer")
 Data = Annotated[Path, typer.Option("--data", help="单机系统的数据目录")]
 AsJson = Annotated[bool, typer.Option("--json", help="只打印一个 JSON 文档")]
-Year = Annotated[int, typer.Argument(help="统计年度", min=2000, max=2999)]
+
+
+def _period(text: str) -> Period:
+    try:
+        return Period.parse(text)
+    except ValueError:
+        raise typer.BadParameter("写作 2024（年度统计）或 2024Q3（季度报告编号）") from None
+
+
+Of = Annotated[
+    Period,
+    typer.Argument(help="统计年度，如 2024；季度报告编号，如 2024Q3", parser=_period),
+]
 Jurisdiction = Annotated[str, typer.Argument(help="辖区代码，000000 为全国")]
 _HERE = Path(".zhibao")
 
@@ -139,7 +152,7 @@ def _show_report(report: RosterReport) -> None:
 
 @campaign_app.command("open")
 def open_campaign(
-    year: Year,
+    period: Of,
     jurisdiction: Jurisdiction = NATION,
     data: Data = _HERE,
     as_json: AsJson = False,
@@ -147,24 +160,24 @@ def open_campaign(
         bool, typer.Option("--follow/--no-follow", help="等到应填报的都已建立")
     ] = True,
 ) -> None:
-    """开启一个年度、一个辖区的统计工作。"""
+    """开启一个辖区的年度统计，或一个季度的报告编号报送。"""
 
     async def work(gateways: Gateways) -> dict[str, Any]:
-        await gateways.campaigns.open(year, jurisdiction, operator(), uuid.uuid4().hex)
-        return await followed(gateways.campaigns, year, jurisdiction, wait=follow)
+        await gateways.campaigns.open(period, jurisdiction, operator(), uuid.uuid4().hex)
+        return await followed(gateways.campaigns, period, jurisdiction, wait=follow)
 
     _show(run(data, work), as_json)
 
 
 async def followed(
-    campaigns: CampaignGateway, year: int, jurisdiction: str, *, wait: bool
+    campaigns: CampaignGateway, period: Period, jurisdiction: str, *, wait: bool
 ) -> dict[str, Any]:
     """A campaign's status once it is on record; with ``wait``, once everybody's filing exists."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=err, transient=True) as progress:
         task = progress.add_task("核对名录，建立填报", total=None)
         while True:
-            row = await campaigns.find(year, jurisdiction)
+            row = await campaigns.find(period, jurisdiction)
             if row is not None:
                 progress.update(task, total=row["total"], completed=row["considered"])
                 # filings are on record a moment after they were started
@@ -176,10 +189,10 @@ async def followed(
 
 @campaign_app.command("status")
 def status(
-    year: Year, jurisdiction: Jurisdiction = NATION, data: Data = _HERE, as_json: AsJson = False
+    period: Of, jurisdiction: Jurisdiction = NATION, data: Data = _HERE, as_json: AsJson = False
 ) -> None:
     """一项统计工作的进展。"""
-    _show(run(data, lambda g: g.campaigns.status(year, jurisdiction)), as_json)
+    _show(run(data, lambda g: g.campaigns.status(period, jurisdiction)), as_json)
 
 
 def _show(found: dict[str, Any], as_json: bool) -> None:
@@ -197,6 +210,8 @@ def _show(found: dict[str, Any], as_json: bool) -> None:
         f"无规则 {found['without_rules']}，在其他统计工作中填报 {found['elsewhere']}",
         highlight=False,
     )
+    if found["reported"] is not None:
+        out.print(f"已报送 {found['reported']} 家", highlight=False)
     table = Table("状态", "件数")
     for name, number in found["statuses"].items():
         table.add_row(STATUS_LABELS[name], str(number))
@@ -204,22 +219,22 @@ def _show(found: dict[str, Any], as_json: bool) -> None:
 
 
 @campaign_app.command("rescan")
-def rescan(year: Year, jurisdiction: Jurisdiction = NATION, data: Data = _HERE) -> None:
+def rescan(period: Of, jurisdiction: Jurisdiction = NATION, data: Data = _HERE) -> None:
     """重新核对名录，为后来登记的机构补建填报。"""
-    run(data, lambda g: g.campaigns.rescan(year, jurisdiction, uuid.uuid4().hex))
+    run(data, lambda g: g.campaigns.rescan(period, jurisdiction, uuid.uuid4().hex))
     out.print("已安排重新核对名录。")
 
 
 @campaign_app.command("non-filers")
 def non_filers(
-    year: Year,
+    period: Of,
     jurisdiction: Jurisdiction = NATION,
     status: Annotated[Status, typer.Option(help="未完成的状态")] = Status.DRAFT,
     data: Data = _HERE,
     as_json: AsJson = False,
 ) -> None:
     """逐件列出未完成填报的机构。"""
-    found = run(data, lambda g: g.campaigns.listed(year, jurisdiction, status))
+    found = run(data, lambda g: g.campaigns.listed(period, jurisdiction, status))
     if as_json:
         rows = [case.model_dump(mode="json", exclude={"plan"}) for case in found]
         _print_json(rows)

@@ -10,7 +10,8 @@ from rules.folder import Merged
 from rules.forms import FormError, FormLibrary, FormNotFound
 from rules.library import RuleLibrary
 from rules.meaning import Findings, meaning
-from rules.reachability import Reach, explore
+from rules.reachability import Reach, explore, explore_numbers
+from rules.report_numbers import NumberRules
 from rules.schema import Filing
 from rules.strict_yaml import Path as NodePath
 
@@ -81,7 +82,10 @@ def check_merged(library: RuleLibrary, merged: Merged) -> list[Finding]:
     if findings:
         return findings
     rules = CompiledRules(library.resolved(merged).document)
-    return in_order([*_examples(rules, merged), *_reach(library, rules, merged)])
+    found = [*_examples(rules, merged), *_reach(library, rules, merged)]
+    if rules.numbers is not None:
+        found += _reach_of_numbers(library, rules, rules.numbers, merged)
+    return in_order(found)
 
 
 def _examples(rules: CompiledRules, merged: Merged) -> Iterator[Finding]:
@@ -112,9 +116,43 @@ def _reach(library: RuleLibrary, rules: CompiledRules, merged: Merged) -> Iterat
     ids = [rule.id for rule in filing.reviewers]
     for authority, by in reach.authorities.items():
         if not library.catalogue.knows(authority):
-            forms = "samr、cnas、caiq、group-…、amr-六位代码"
-            message = f"规则 {by} 得出的部门 {authority} 不存在；部门写作 {forms}"
+            message = _unknown_authority(by, authority)
             yield found.one("unknown_authority", ("filing", "reviewers", ids.index(by)), message)
+
+
+def _reach_of_numbers(
+    library: RuleLibrary, rules: CompiledRules, numbers: NumberRules, merged: Merged
+) -> Iterator[Finding]:
+    found = Findings(merged.node)
+    reach = explore_numbers(numbers, rules, library.catalogue.areas)
+    for key, failure in dict.fromkeys(reach.failures):
+        yield found.one("condition_fails", ("report_numbers", key), failure)
+    if reach.failures:
+        return
+    section = numbers.section
+    ids = {
+        "complaints": [rule.id for rule in section.complaints],
+        "review_chain": [level.id for level in section.review_chain],
+    }
+    for index, name in enumerate(ids["complaints"]):
+        if name not in reach.complaints:
+            message = f"投诉规则 {name} 永远轮不到；请改条件、次序或删去"
+            path: NodePath = ("report_numbers", "complaints", index)
+            yield found.one("unreachable_complaint_rule", path, message)
+    for index, name in enumerate(ids["review_chain"]):
+        if name not in reach.levels:
+            message = f"审核层级 {name} 永远用不到；请更正条件或删去"
+            yield found.one("unreachable_level", ("report_numbers", "review_chain", index), message)
+    for authority, (key, by) in reach.authorities.items():
+        if not library.catalogue.knows(authority):
+            message = _unknown_authority(by, authority)
+            path = ("report_numbers", key, ids[key].index(by))
+            yield found.one("unknown_authority", path, message)
+
+
+def _unknown_authority(rule: str, authority: str) -> str:
+    forms = "samr、cnas、caiq、group-…、amr-六位代码"
+    return f"规则 {rule} 得出的部门 {authority} 不存在；部门写作 {forms}"
 
 
 def _why_unreached(filing: Filing, index: int, reach: Reach) -> str:

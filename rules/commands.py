@@ -109,6 +109,7 @@ def show(
             "file": _display(library, origin.place.file),
             "line": origin.place.line,
             "cite": origin.cite.model_dump() if origin.cite is not None else None,
+            "cites": [cite.model_dump() for cite in origin.cites],
         }
         for origin in found.provenance
     ]
@@ -130,7 +131,7 @@ def show(
     if found.not_publishable:
         typer.echo(f"不能用来开展统计：{found.not_publishable}")
     for origin, listed in zip(found.provenance, origins, strict=True):
-        because = f"  依据 {origin.cite}" if origin.cite is not None else ""
+        because = f"  依据 {'；'.join(map(str, origin.cites))}" if origin.cites else ""
         place = f"{listed['file']}:{listed['line']}"
         typer.echo(f"{origin.path} = {origin.value}  [{place}]{because}")
 

@@ -5,19 +5,30 @@ rule file at hand. Compile once and keep: an instance is immutable and safe to s
 """
 
 from dataclasses import dataclass
+from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from domain.citation import Citation
-from domain.decision import Obligation, ReviewerDecision, RuleSetRef
-from domain.facts import Facts
+from domain.decision import (
+    Eligibility,
+    GateDecision,
+    Obligation,
+    PublicAnswer,
+    ReviewerDecision,
+    RuleSetRef,
+)
+from domain.facts import Facts, FilingStanding
 from domain.plan import CasePlan, Window
+from domain.quarters import Quarter
+from domain.report_numbers import Answer
 from rules.catalogue import cached_catalogue
 from rules.conditions import Condition, Known, names_of
 from rules.document import RuleDocument, reference
 from rules.findings import RulesInvalid
 from rules.forms import Form
+from rules.report_numbers import NumberRules
 from rules.reviewers import Precedence
 from rules.schema import Span
 from rules.windows import window
@@ -27,7 +38,7 @@ SHIPPED = Path(__file__).resolve().parent
 
 
 class NotPublishable(ValueError):
-    """A base without windows of its own was asked for a plan; the text says why, in Chinese."""
+    """A set was asked for what it does not govern; the text says why, in Chinese."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +97,12 @@ class CompiledRules:
             )
             for rule in filing.parts
         ]
+        section = self.document.report_numbers
+        self.numbers: NumberRules | None = (
+            NumberRules(section, self.document, self.ref, self._precedence)
+            if section is not None
+            else None
+        )
         self._names = names_of(
             *(when for when, _ in self._obligations), *(w for w, _ in self._parts)
         )
@@ -142,6 +159,69 @@ class CompiledRules:
             checker=check.by if check is not None else None,
             checker_cite=self.document.citation(check.cite) if check is not None else None,
         )
+
+    def batch_obligation(self, facts: Facts, quarter: Quarter) -> Obligation:
+        """Whether the institution must, may or need not upload the quarter's report numbers.
+
+        Raises NotPublishable where the set does not govern the quarter; see `batch_plan`.
+        """
+        return self._of_quarter(quarter).obligation(facts, quarter)
+
+    def batch_plan(self, facts: Facts, quarter: Quarter) -> CasePlan:
+        """What the institution's batch of report numbers of a quarter runs on.
+
+        ``fill`` lasts until the numbers are due, ``supplement`` is where late ones are taken,
+        ``correct`` lasts as long as either, ``review`` never closes; a window no rule closes ends
+        at `domain.plan.FOREVER`. A reminder is at 00:00 Beijing time of the day its number of
+        days before the last day of ``fill``: 0 is the last day itself, 23:59:59 of which is still
+        in time. Raises NotPublishable where the set is a mere base, says nothing about report
+        numbers, or is of another year than the quarter.
+        """
+        return self._of_quarter(quarter).plan(facts, quarter)
+
+    def gate(self, facts: Facts, standing: FilingStanding, today: date) -> GateDecision:
+        """Whether the institution may upload report numbers on ``today``, a Beijing day.
+
+        Raises NotPublishable where the set is a mere base or says nothing about report numbers.
+        """
+        return self._governing().gate(facts, standing, today)
+
+    def number_eligibility(self, facts: Facts, today: date) -> Eligibility:
+        """Whether the public lookup answers for the institution's numbers on ``today``.
+
+        Certificates still valid on that Beijing day count. Raises NotPublishable as `gate` does.
+        """
+        return self._governing().eligibility(facts, today)
+
+    def complaint_plan(self, facts: Facts | None, received: datetime) -> CasePlan:
+        """What a complaint runs on: one level, the authority that handles it, and no deadline.
+
+        ``facts`` is None when nobody knows which institution the complaint is about; ``received``
+        is an instant with a zone. Raises NotPublishable as `gate` does.
+        """
+        return self._governing().complaint_plan(facts, received)
+
+    @cached_property
+    def public_answers(self) -> dict[Answer, PublicAnswer]:
+        """The words of the public lookup's answers. Raises NotPublishable as `gate` does."""
+        return self._governing().answers
+
+    def _governing(self) -> NumberRules:
+        if self.numbers is None:
+            raise NotPublishable(f"规则集 {self.ref.id} 没有规定检验检测报告编号")
+        if self.document.not_publishable is not None:
+            reason = self.document.not_publishable
+            raise NotPublishable(f"规则集 {self.ref.id} 只是基础：{reason}")
+        return self.numbers
+
+    def _of_quarter(self, quarter: Quarter) -> NumberRules:
+        numbers = self._governing()
+        if not numbers.governs(quarter):
+            year = self.document.year
+            raise NotPublishable(
+                f"规则集 {self.ref.id} 只管 {year} 年的四个季度，不管 {quarter}；请用该年的规则"
+            )
+        return numbers
 
     @cached_property
     def windows(self) -> dict[str, Window]:

@@ -15,12 +15,12 @@ from cel_expr_python import cel
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 Kind = Literal["text", "number", "yes-no", "texts", "certificate", "certificates", "institution"]
-Scope = Literal["facts", "departments", "chain"]
+Scope = Literal["facts", "departments", "chain", "gate", "complaint"]
 
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """A name conditions may use. ``since`` is the first scope that knows it."""
+    """A name conditions may use. ``since`` is the scope that makes it known."""
 
     name: str
     kind: Kind
@@ -67,11 +67,26 @@ FACTS: tuple[Fact, ...] = (
     Fact("chosen", "text", "选取所指的审核部门；不是发证部门时为空", "departments"),
     Fact("widest_department", "text", "能力范围最大的证书由谁审核；并列时为空", "departments"),
     Fact("reviewer", "text", "确定的审核部门", "chain"),
+    Fact("latest_closed_year", "number", "填报已截止的最近一个统计年度，没有时为 0", "gate"),
+    Fact("latest_closed_year_expected", "yes-no", "机构有该年度的填报", "gate"),
+    Fact("latest_closed_year_completed", "yes-no", "该年度的填报已办结", "gate"),
+    Fact("completed_years", "number", "已办结的年度填报有几个年度", "gate"),
+    Fact("known_institution", "yes-no", "投诉所指的机构在名录里；否则其他事实都为空", "complaint"),
 )
 
 _LITERAL = re.compile(r"'([a-z0-9-]+)'")
 _WORD = re.compile(r"[A-Za-z_]\w*")
-_SCOPES: tuple[Scope, ...] = ("facts", "departments", "chain")
+_KNOWN_IN: Mapping[Scope, tuple[Scope, ...]] = {
+    "facts": ("facts",),
+    "departments": ("facts", "departments"),
+    "chain": ("facts", "departments", "chain"),
+    "gate": ("facts", "departments", "gate"),
+    "complaint": ("facts", "departments", "complaint"),
+}
+_ONLY_IN: Mapping[Scope, str] = {
+    "gate": "只有 report_numbers.gate 的条件知道它",
+    "complaint": "只有 report_numbers.complaints 的条件知道它",
+}
 _KIND_NAMES = {"BOOL": "真假", "STRING": "文本", "INT": "整数", "LIST": "列表"}
 _FIELD = descriptor_pb2.FieldDescriptorProto
 _FIELD_TYPES: Mapping[Kind, tuple[Any, Any]] = {
@@ -221,7 +236,7 @@ def _compile(source: str, scope: Scope, wanted: Any) -> Any:
     return compiled
 
 
-@lru_cache(maxsize=len(_SCOPES))
+@lru_cache(maxsize=len(_KNOWN_IN))
 def _environment(scope: Scope) -> Any:
     types = {
         "text": cel.Type.STRING,
@@ -238,7 +253,7 @@ def _environment(scope: Scope) -> Any:
 
 def known_facts(scope: Scope) -> list[Fact]:
     """The facts a condition of ``scope`` may name."""
-    return [fact for fact in FACTS if _SCOPES.index(fact.since) <= _SCOPES.index(scope)]
+    return [fact for fact in FACTS if fact.since in _KNOWN_IN[scope]]
 
 
 def _explained(problem: str, scope: Scope) -> ConditionInvalid:
@@ -257,8 +272,10 @@ def _explained(problem: str, scope: Scope) -> ConditionInvalid:
 
 
 def _unknown_name(what: str, name: str, names: list[str], column: int) -> ConditionInvalid:
-    if any(fact.name == name for fact in FACTS):
-        message = f"条件第 {column} 列的{what} {name} 在这里还不能用：它要在后面的步骤才确定"
+    elsewhere = next((fact for fact in FACTS if fact.name == name), None)
+    if elsewhere is not None:
+        why = _ONLY_IN.get(elsewhere.since, "它要在后面的步骤才确定")
+        message = f"条件第 {column} 列的{what} {name} 在这里还不能用：{why}"
         return ConditionInvalid("unknown_fact", message)
     near = difflib.get_close_matches(name, names, n=1)
     hint = f"是不是想写 {near[0]}？" if near else f"可以用的有：{'、'.join(names)}"

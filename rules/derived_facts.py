@@ -5,7 +5,7 @@ from datetime import date
 from functools import lru_cache
 from typing import Any
 
-from domain.facts import CertificateFacts, Facts
+from domain.facts import CertificateFacts, Facts, FilingStanding
 from domain.ids import authority_of
 from rules.catalogue import Tree
 from rules.conditions import certificate_fact, institution_fact
@@ -63,6 +63,41 @@ def basic_facts(facts: Facts, as_of: date, areas: Areas) -> dict[str, Any]:
         "issuers": [one.issuer for one in best],
         "widest": _as_fact(widest, True) if widest is not None else _NO_CERTIFICATE,
         "tied": tied,
+    }
+
+
+def no_facts() -> dict[str, Any]:
+    """Every fact of the scopes ``facts`` and ``departments`` when no institution is known."""
+    texts = dict.fromkeys(
+        (
+            "review_group", "choice", "previous_reviewer", "local", "county", "city", "province",
+            "national_department", "chosen", "widest_department",
+        ),
+        "",
+    )  # fmt: skip
+    return {
+        **texts,
+        "institution": institution_fact(),
+        "certs": [],
+        "has_certificate": False,
+        "has_provincial": False,
+        "has_national": False,
+        "provincial_scope": 0,
+        "national_scope": 0,
+        "issuers": [],
+        "widest": _NO_CERTIFICATE,
+        "tied": False,
+        "departments": [],
+    }
+
+
+def standing_facts(standing: FilingStanding) -> dict[str, Any]:
+    """The facts that the scope ``gate`` adds."""
+    return {
+        "latest_closed_year": standing.latest_closed_year,
+        "latest_closed_year_expected": standing.expected,
+        "latest_closed_year_completed": standing.completed,
+        "completed_years": standing.completed_years,
     }
 
 

@@ -62,7 +62,47 @@ _LABELS = {
     "assume": "推定",
     "tree": "辖区的上下级",
     "names": "部门名称",
+    "report_numbers": "报告编号",
+    "quarters": "管哪些季度",
+    "of": "范围",
+    "window": "报送时间",
+    "opens": "从何时起",
+    "due_months": "季度结束后几个月内报送",
+    "late": "逾期补报",
+    "until_months": "到季度结束后第几个月为止",
+    "reminders": "提醒",
+    "days_before_due": "截止前几日",
+    "gate": "上传的前提",
+    "code": "拒绝代码",
+    "because": "拒绝的说明",
+    "visible": "开放查询",
+    "days": "上传后第几日",
+    "longest_number": "编号的最大长度",
+    "characters": "字符数",
+    "eligible": "提供查询的机构",
+    "complaints": "投诉",
+    "answers": "公众查询的答复",
+    "found": "查到",
+    "not_found": "未查到",
+    "withdrawn": "已撤回或更正",
+    "not_yet_visible": "尚未开放查询",
+    "institution_not_eligible": "机构不提供查询",
+    "says": "说明",
+    "proves": "能说明什么",
+    "does_not_prove": "不能说明什么",
+    "next_step": "接下来怎么办",
+    "cites": "出处",
 }
+_TELLING = (
+    "assign", "refuse", "outcome", "authority", "form", "code", "days_before_due", "label",
+    "document",
+)  # fmt: skip
+"""The key that stands for a whole item, the first it has."""
+_IN_NUMBERS = {
+    "obligation": "报送义务",
+    "assign": "由谁办理",
+}
+"""What a key is called below ``report_numbers``, where that differs."""
 
 
 class Change(Value):
@@ -89,7 +129,7 @@ def _mapping(
     old: Mapping[str, Any], new: Mapping[str, Any], path: tuple[str, ...], words: tuple[str, ...]
 ) -> Iterator[Change]:
     for key in dict.fromkeys((*old, *new)):
-        label = _LABELS.get(key, key)
+        label = _label((*path, key))
         yield from _value(
             old.get(key), new.get(key), (*path, key), (*words, label) if label else words
         )
@@ -98,6 +138,9 @@ def _mapping(
 def _value(old: Any, new: Any, path: tuple[str, ...], words: tuple[str, ...]) -> Iterator[Change]:
     if old == new:
         return
+    if path == ("report_numbers",):
+        # a section that only one of the two has is told value by value
+        old, new = old or {}, new or {}
     if isinstance(old, Mapping) and isinstance(new, Mapping) and "assume" not in old:
         yield from _mapping(old, new, path, words)
     elif _items(old) is not None and _items(new) is not None and (old or new):
@@ -138,6 +181,13 @@ def _lists(
             )
 
 
+def _label(path: tuple[str, ...]) -> str:
+    key = path[-1]
+    if path[0] == "report_numbers" and key in _IN_NUMBERS:
+        return _IN_NUMBERS[key]
+    return _LABELS.get(key, key)
+
+
 def _change(old: Any, new: Any, path: tuple[str, ...], words: tuple[str, ...]) -> Change:
     where = _sentence(words)
     kind: Literal["added", "removed", "changed"]
@@ -169,7 +219,7 @@ def _shown(value: Any) -> str:
             return _cited(value)
         if "from" in value and "to" in value:
             return f"{value['from']} 至 {value['to']}"
-        for key in ("assign", "refuse", "outcome", "authority", "form", "label", "document"):
+        for key in _TELLING:
             if value.get(key):
                 return f"{_LABELS[key]} {value[key]}"
         inner = (f"{_LABELS.get(key, key)} {_shown(part)}" for key, part in value.items() if part)

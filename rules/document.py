@@ -14,7 +14,9 @@ from domain.decision import RuleSetRef
 from domain.model import Value
 from rules.catalogue import Catalogue, Tree
 from rules.forms import Form, FormLibrary
-from rules.schema import Cite, Filing, RuleFile
+from rules.number_schema import ReportNumbers
+from rules.schema import Filing, RuleFile
+from rules.shapes import Cite
 
 FORMAT: Literal[1] = 1
 
@@ -43,6 +45,7 @@ class RuleDocument(Value):
     not_publishable: str | None
     sources: dict[str, CitedSource]
     filing: Filing
+    report_numbers: ReportNumbers | None = None
     forms: dict[str, Form]
     tree: Tree
     names: dict[str, str]
@@ -79,11 +82,16 @@ def build_document(rules: RuleFile, catalogue: Catalogue, forms: FormLibrary) ->
             for name, source in rules.sources.items()
         },
         filing=rules.filing,
+        report_numbers=rules.report_numbers,
         forms={part.form: forms.get(part.form) for part in rules.filing.parts},
         tree=catalogue.tree,
         names=_names(rules.jurisdiction, catalogue),
     )
-    return document.model_dump(mode="json", by_alias=True)
+    plain = document.model_dump(mode="json", by_alias=True)
+    if plain["report_numbers"] is None:
+        # a set without the section is the document it was before there was one, and so its hash
+        del plain["report_numbers"]
+    return plain
 
 
 def reference(document: dict[str, Any]) -> RuleSetRef:

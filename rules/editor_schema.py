@@ -17,13 +17,10 @@ def editor_schema() -> dict[str, Any]:
     definitions = schema.pop("$defs")
     complete = {key: schema.pop(key) for key in ("properties", "required", "additionalProperties")}
     definitions["CompleteFile"] = {"type": "object", **complete}
-    overlay_filing = {**definitions["Filing"], "required": []}
-    overlay_filing["properties"] = {
-        key: _overlay_list(definitions, value)
-        for key, value in definitions["Filing"]["properties"].items()
-    }
-    definitions["OverlayFiling"] = overlay_filing
-    properties = {**complete["properties"], "filing": {"$ref": "#/$defs/OverlayFiling"}}
+    properties = dict(complete["properties"])
+    for key, name in (("filing", "Filing"), ("report_numbers", "ReportNumbers")):
+        definitions[f"Overlay{name}"] = _overlay_section(definitions, definitions[name])
+        properties[key] = {"$ref": f"#/$defs/Overlay{name}"}
     required = [key for key in complete["required"] if key in OWN - {"sources"}]
     definitions["OverlayFile"] = {
         "type": "object",
@@ -39,6 +36,14 @@ def editor_schema() -> dict[str, Any]:
         "else": {"$ref": "#/$defs/CompleteFile"},
         "$defs": definitions,
     }
+
+
+def _overlay_section(definitions: dict[str, Any], section: dict[str, Any]) -> dict[str, Any]:
+    """A section that says only what differs."""
+    properties = {
+        key: _overlay_list(definitions, value) for key, value in section["properties"].items()
+    }
+    return {**section, "required": [], "properties": properties}
 
 
 def _overlay_list(definitions: dict[str, Any], value: dict[str, Any]) -> dict[str, Any]:

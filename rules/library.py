@@ -9,12 +9,13 @@ from typing import Any
 from domain.canonical import sha256_of
 from domain.citation import Citation
 from domain.decision import RuleSetRef
+from domain.ids import NATION
 from rules.compiled import SHIPPED
 from rules.document import RuleDocument, build_document
 from rules.findings import Finding, Place, RulesInvalid
 from rules.folder import Merged, RuleFolder
 from rules.meaning import meaning
-from rules.schema import Cite
+from rules.shapes import Cite
 from rules.strict_yaml import Node
 
 __all__ = [
@@ -53,12 +54,17 @@ class RuleSetNotFound(LookupError):
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a value of a resolved set comes from. ``cite`` is the one that governs it, if any."""
+    """Where a value of a resolved set comes from. ``cites`` are those that govern it, if any."""
 
     path: str
     value: Any
     place: Place
-    cite: Citation | None
+    cites: tuple[Citation, ...]
+
+    @property
+    def cite(self) -> Citation | None:
+        """The first of the citations."""
+        return self.cites[0] if self.cites else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +130,24 @@ class RuleLibrary(RuleFolder):
         if broken:
             raise RulesInvalid(broken)
         raise RuleSetNotFound(year, region, self.sets())
+
+    def latest_national(self) -> ResolvedSet:
+        """The national set of the latest year that opens campaigns and rules on report numbers.
+
+        Raises RulesInvalid where a file of that year or a later one is not in order, and
+        RuleSetNotFound where there is none.
+        """
+        years = {year for year, code in self._index if code == NATION}
+        years |= {int(finding.file[:4]) for finding in self._broken if finding.file[:4].isdigit()}
+        for year in sorted(years, reverse=True):
+            broken = [finding for finding in self._broken if finding.file.startswith(f"{year}/")]
+            if broken:
+                raise RulesInvalid(broken)
+            found = self.resolve(year, NATION)
+            if found.not_publishable is None and "report_numbers" in found.document:
+                return found
+        reason = "没有一个全国规则集规定检验检测报告编号"
+        raise RuleSetNotFound(max(years, default=0), NATION, self.sets(), reason)
 
     def resolve_name(self, name: str) -> ResolvedSet:
         """The set of one file, checked for what a case could stumble over. Raises RulesInvalid."""
@@ -193,7 +217,7 @@ def _origins(node: Node, document: RuleDocument) -> Iterator[Origin]:
     for path, below in node.walk():
         if not path or path[0] in ("examples", "overridable"):
             continue
-        if any(str(step).endswith("cite") for step in path):
+        if any(str(step).endswith(("cite", "cites")) for step in path):
             continue
         if isinstance(below.value, list | dict):
             continue
@@ -211,11 +235,14 @@ def _by_id(node: Node, path: tuple[str | int, ...]) -> str:
     return text
 
 
-def _governing(node: Node, path: tuple[str | int, ...], document: RuleDocument) -> Citation | None:
+def _governing(
+    node: Node, path: tuple[str | int, ...], document: RuleDocument
+) -> tuple[Citation, ...]:
     for length in range(len(path), 0, -1):
         key = f"{path[length - 1]}_cite" if length == len(path) else "cite"
         above = path[: length - 1] if length == len(path) else path[:length]
-        cite = node.get(*above, key)
-        if cite is not None:
-            return document.citation(Cite.model_validate(cite.plain()))
-    return None
+        one, several = node.get(*above, key), node.get(*above, "cites")
+        found = [one] if one is not None else several.value if several is not None else None
+        if isinstance(found, list):
+            return tuple(document.citation(Cite.model_validate(cite.plain())) for cite in found)
+    return ()

@@ -10,6 +10,8 @@ from rules.conditions import Condition, ConditionInvalid, Scope, TextExpression
 from rules.findings import Finding, dotted, in_order
 from rules.folder import Merged, RuleFolder
 from rules.forms import FormError, FormNotFound
+from rules.number_schema import ReportNumbers
+from rules.report_numbers import contradictions as number_contradictions
 from rules.schema import Filing, RuleFile, Windows
 from rules.strict_yaml import Node
 from rules.strict_yaml import Path as NodePath
@@ -65,6 +67,11 @@ def meaning(folder: RuleFolder, merged: Merged) -> list[Finding]:
         if not _exists(place):
             message = f"overridable 里的 {place} 不是规则文件里的位置"
             found.add("unknown_path", ("overridable", index), message)
+    if merged.rules.report_numbers is not None:
+        for code, path, message in number_contradictions(
+            merged.rules.report_numbers, merged.rules.year
+        ):
+            found.add(code, _steps(f"report_numbers.{path}"), message)
     found.all += _completeness(merged)
     return in_order(found.all)
 
@@ -90,7 +97,7 @@ def _sources(folder: RuleFolder, merged: Merged) -> Iterator[Finding]:
     found = Findings(merged.node)
     used: set[str] = set()
     for path, node in merged.node.walk():
-        if not path or not str(path[-1]).endswith("cite") or path[0] == "examples":
+        if not is_cite(path) or path[0] == "examples":
             continue
         source = node.get("source")
         if source is None or not isinstance(source.value, str):
@@ -117,6 +124,13 @@ def _sources(folder: RuleFolder, merged: Merged) -> Iterator[Finding]:
             yield found.one("source_text_missing", ("sources", name, "text"), message)
 
 
+def is_cite(path: NodePath) -> bool:
+    """Whether a citation stands at ``path``: under ``cite``, ``…_cite``, or in a list ``cites``."""
+    if len(path) > 1 and isinstance(path[-1], int):
+        return path[-2] == "cites"
+    return bool(path) and str(path[-1]).endswith("cite")
+
+
 def quoted(quote: str, text: str) -> bool:
     """Whether ``text`` holds ``quote`` word for word; spaces and line breaks do not count."""
     return _WHITESPACE.sub("", quote) in _WHITESPACE.sub("", text)
@@ -124,43 +138,57 @@ def quoted(quote: str, text: str) -> bool:
 
 def _conditions(merged: Merged) -> Iterator[Finding]:
     found = Findings(merged.node)
-    for path, source, compiler, scope in _expressions(merged.rules.filing):
+    for path, source, compiler, scope in _expressions(merged.rules):
         try:
             compiler(source, scope)
         except ConditionInvalid as invalid:
-            yield found.one(invalid.code, ("filing", *path), str(invalid))
+            yield found.one(invalid.code, path, str(invalid))
 
 
 _Compiler = Callable[[str, Scope], Any]
+_KEYS: tuple[tuple[str, _Compiler], ...] = (
+    ("when", Condition),
+    ("required_when", Condition),
+    ("must", Condition),
+    ("assign", TextExpression),
+    ("authority", TextExpression),
+)
 
 
-def _expressions(filing: Filing) -> Iterator[tuple[NodePath, str, _Compiler, Scope]]:
-    lists: tuple[tuple[str, Any, Scope], ...] = (
-        ("obligation", filing.obligation, "departments"),
-        ("parts", filing.parts, "departments"),
-        ("national_department", filing.national_department, "facts"),
-        ("reviewers", filing.reviewers, "departments"),
-        ("review_chain", filing.review_chain, "chain"),
-    )
-    keys: tuple[tuple[str, _Compiler], ...] = (
-        ("when", Condition),
-        ("required_when", Condition),
-        ("must", Condition),
-        ("assign", TextExpression),
-        ("authority", TextExpression),
-    )
-    for name, rules, scope in lists:
-        for index, rule in enumerate(rules):
-            for key, compiler in keys:
+def _expressions(rules: RuleFile) -> Iterator[tuple[NodePath, str, _Compiler, Scope]]:
+    filing, numbers = rules.filing, rules.report_numbers
+    lists: list[tuple[NodePath, Any, Scope]] = [
+        (("filing", "obligation"), filing.obligation, "departments"),
+        (("filing", "parts"), filing.parts, "departments"),
+        (("filing", "national_department"), filing.national_department, "facts"),
+        (("filing", "reviewers"), filing.reviewers, "departments"),
+        (("filing", "review_chain"), filing.review_chain, "chain"),
+    ]
+    if numbers is not None:
+        lists += [
+            (("report_numbers", "obligation"), numbers.obligation, "departments"),
+            (("report_numbers", "gate"), numbers.gate, "gate"),
+            (("report_numbers", "review_chain"), numbers.review_chain, "departments"),
+            (("report_numbers", "complaints"), numbers.complaints, "complaint"),
+        ]
+        when: NodePath = ("report_numbers", "eligible", "when")
+        yield when, numbers.eligible.when, Condition, "departments"
+    for path, items, scope in lists:
+        for index, rule in enumerate(items):
+            for key, compiler in _KEYS:
                 source = getattr(rule, key, None)
                 if source is not None:
-                    yield (name, index, key), source, compiler, scope
+                    yield (*path, index, key), source, compiler, scope
 
 
 def _exists(place: str) -> bool:
     """Whether a path of ``overridable`` names something a rule file can hold."""
     model: type[BaseModel] | None = RuleFile
-    kinds: dict[str, type[BaseModel]] = {"filing": Filing, "windows": Windows}
+    kinds: dict[str, type[BaseModel]] = {
+        "filing": Filing,
+        "windows": Windows,
+        "report_numbers": ReportNumbers,
+    }
     for step in place.split("[", 1)[0].split("."):
         if model is None or step not in model.model_fields:
             return False

@@ -1,21 +1,30 @@
-"""Which reviewer rules can ever decide: every combination of facts that matters, tried.
+"""Which rules can ever decide: every combination of facts that matters, tried.
 
 The combinations are built from the rules themselves: their authorities, the areas and numbers
 their conditions name. A rule that none of them reaches is dead text.
 """
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, timedelta
 from itertools import product
+from typing import Any
 
-from domain.decision import ReviewerDecision
-from domain.facts import CertificateFacts, Facts, InstitutionFacts
+from domain.decision import ReviewerDecision, ReviewLevel
+from domain.facts import CertificateFacts, Facts, FilingStanding, InstitutionFacts
 from domain.ids import NATION
+from domain.quarters import Quarter
 from rules.compiled import CompiledRules
 from rules.conditions import ConditionFailed
+from rules.report_numbers import NumberRules
 
+_STANDINGS = (
+    FilingStanding(),
+    FilingStanding(latest_closed_year=2000, expected=True),
+    FilingStanding(latest_closed_year=2000, expected=True, completed=True, completed_years=1),
+    FilingStanding(latest_closed_year=2000, completed_years=1),
+)
 _SAMPLE_PROVINCES = ("350000", "430000")
 _TEXT = re.compile(r"'([^']*)'|\"([^\"]*)\"")
 _NUMBER = re.compile(r"(?<![\w'.-])\d{1,6}(?![\w'.-])")
@@ -51,6 +60,75 @@ def explore(rules: CompiledRules, areas: Collection[str]) -> Reach:
             continue
         _note(reach, decision)
     return reach
+
+
+@dataclass
+class NumberReach:
+    """What happened to the section on report numbers over all combinations.
+
+    ``complaints`` and ``levels`` are the ids that came out, ``authorities`` all authorities, each
+    with the path of the rule that yielded it, ``failures`` conditions that could not be computed.
+    """
+
+    complaints: set[str] = field(default_factory=set)
+    levels: set[str] = field(default_factory=set)
+    authorities: dict[str, tuple[str, str]] = field(default_factory=dict)
+    failures: list[tuple[str, str]] = field(default_factory=list)
+
+
+def explore_numbers(
+    numbers: NumberRules, rules: CompiledRules, areas: Collection[str]
+) -> NumberReach:
+    """Ask for the section's decisions with every combination, and for no institution at all."""
+    reach = NumberReach()
+    seen: set[tuple[Any, ...]] = set()
+    _ask(reach, numbers, None)
+    for facts in combinations(rules, areas):
+        # nobody picks a reviewer for report numbers
+        bare = facts.model_copy(update={"choice": None, "previous_reviewer": None})
+        key = (bare.institution, bare.certificates)
+        if key not in seen:
+            seen.add(key)
+            _ask(reach, numbers, bare)
+        if len(reach.failures) >= 3:
+            break
+    return reach
+
+
+def _ask(reach: NumberReach, numbers: NumberRules, facts: Facts | None) -> None:
+    year = numbers.document.year
+    days = (date(year, 1, 1), date(year, 12, 31), date(year + 1, 12, 31))
+
+    def note(name: str, level: ReviewLevel) -> None:
+        reach.authorities.setdefault(level.authority, (name, level.id))
+
+    def complaints() -> None:
+        for day in days:
+            level = numbers.complaint(facts, day)
+            reach.complaints.add(level.id)
+            note("complaints", level)
+
+    asked: list[tuple[str, Callable[[], object]]] = [("complaints", complaints)]
+    if facts is not None:
+        known = facts
+
+        def levels() -> None:
+            for number in (1, 4):
+                for level in numbers.levels(known, Quarter(year, number)):
+                    reach.levels.add(level.id)
+                    note("review_chain", level)
+
+        asked += [
+            ("review_chain", levels),
+            ("obligation", lambda: numbers.obligation(known, Quarter(year, 1))),
+            ("eligible", lambda: [numbers.eligibility(known, day) for day in days]),
+            ("gate", lambda: [numbers.gate(known, one, days[0]) for one in _STANDINGS]),
+        ]
+    for name, ask in asked:
+        try:
+            ask()
+        except ConditionFailed as failed:
+            reach.failures.append((name, str(failed)))
 
 
 def _note(reach: Reach, decision: ReviewerDecision) -> None:
@@ -105,6 +183,15 @@ def _named(rules: CompiledRules) -> tuple[list[str], list[int]]:
         sources += [text for text in (rule.when, rule.must, rule.assign) if text is not None]
     for level in filing.review_chain:
         sources += [level.when, level.authority]
+    numbers_section = rules.document.report_numbers
+    if numbers_section is not None:
+        sources += [rule.when for rule in numbers_section.obligation]
+        sources += [rule.when for rule in numbers_section.gate]
+        sources.append(numbers_section.eligible.when)
+        for level in numbers_section.review_chain:
+            sources += [level.when, level.authority]
+        for complaint in numbers_section.complaints:
+            sources += [complaint.when, complaint.assign]
     texts = {one or two for source in sources for one, two in _TEXT.findall(source)}
     numbers = {int(n) for source in sources for n in _NUMBER.findall(_TEXT.sub("", source))}
     return sorted(texts), sorted(numbers)

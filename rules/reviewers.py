@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from domain.canonical import sha256_of
@@ -11,7 +12,8 @@ from domain.facts import Facts
 from rules.conditions import Condition, ConditionFailed, Known, TextExpression, names_of
 from rules.derived_facts import Areas, add_departments, basic_facts
 from rules.document import RuleDocument
-from rules.schema import DepartmentRule, LevelRule, ReviewerRule
+from rules.schema import DepartmentRule, ReviewerRule
+from rules.shapes import LevelRule
 
 NOBODY = "nobody_applies"
 
@@ -95,9 +97,12 @@ class Precedence:
             *(one.when for one in self._levels), *(one.authority for one in self._levels)
         )
 
-    def facts(self, facts: Facts) -> dict[str, Any]:
-        """Every fact of the scope ``departments``, by name."""
-        known = basic_facts(facts, self._as_of, self._areas)
+    def facts(self, facts: Facts, as_of: date | None = None) -> dict[str, Any]:
+        """Every fact of the scope ``departments``, by name.
+
+        Certificates still valid on ``as_of`` count, for annual filings on the day the rules name.
+        """
+        known = basic_facts(facts, as_of if as_of is not None else self._as_of, self._areas)
         add_departments(known, self._national_department(known))
         return known
 

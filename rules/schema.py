@@ -4,94 +4,30 @@ The same models describe a base and, after merging, an overlay; what only a set 
 campaign must have (windows, for one) is asked for in `rules.checks`.
 """
 
-import re
-from datetime import date, datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Field,
-    StrictInt,
-    StringConstraints,
-    WithJsonSchema,
-    model_validator,
-)
+from pydantic import AfterValidator, Field, StrictInt, StringConstraints, model_validator
 
-from domain.facts import InstitutionFacts
+from domain.facts import FilingStanding, InstitutionFacts
 from domain.ids import AuthorityId, JurisdictionCode
 from domain.model import Value
+from rules.number_schema import GateCode, ReportNumbers
+from rules.shapes import (
+    Cite,
+    Day,
+    Expression,
+    Id,
+    LevelRule,
+    Moment,
+    Obligations,
+    QuarterName,
+    Text,
+    unique,
+)
 
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
-_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\+08:00")
 _PATH = r"^[a-z_]+(\.[a-z_]+)*(\[[a-z0-9-]+\])?$"
 
-
-def _day(value: Any) -> Any:
-    if isinstance(value, date):
-        return value
-    if not isinstance(value, str) or not _DAY.fullmatch(value):
-        raise ValueError(f'日期写成带引号的 "年-月-日"，如 "2025-03-21"，不能是 {value!r}')
-    try:
-        return date.fromisoformat(value)
-    except ValueError:
-        raise ValueError(f"{value} 不是真实存在的日期（平年没有2月29日）") from None
-
-
-def _moment(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value
-    if not isinstance(value, str) or not _MOMENT.fullmatch(value):
-        raise ValueError('时刻写成带引号的 "2025-03-21T23:59:59+08:00"（北京时间）')
-    try:
-        return datetime.fromisoformat(value)
-    except ValueError:
-        raise ValueError(f"{value} 不是真实存在的时刻") from None
-
-
-def _unique(items: tuple[Any, ...]) -> tuple[Any, ...]:
-    seen: set[str] = set()
-    for item in items:
-        if item.id in seen:
-            raise ValueError(f"id {item.id} 重复；同一列表里每项的 id 要不同")
-        seen.add(item.id)
-    return items
-
-
-Id = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,63}$")]
-Text = Annotated[str, StringConstraints(min_length=1, max_length=500)]
-Expression = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
-Day = Annotated[
-    date,
-    BeforeValidator(_day),
-    WithJsonSchema({"type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}$"}),
-]
-Moment = Annotated[
-    datetime,
-    BeforeValidator(_moment),
-    WithJsonSchema({"type": "string", "pattern": _MOMENT.pattern}),
-]
 Refusal = Literal["choice_not_an_issuer", "choice_needed", "nobody_applies"]
-
-
-class Cite(Value):
-    """Where a value comes from: a source with clause and quote, an assumption, or both."""
-
-    source: str | None = None
-    clause: str = ""
-    quote: str = ""
-    assume: str = ""
-
-    @model_validator(mode="after")
-    def _complete(self) -> Self:
-        if self.source is None:
-            if not self.assume:
-                raise ValueError("出处要写 source、clause 和 quote；没有出处的写 assume 和理由")
-            if self.clause or self.quote:
-                raise ValueError("写了 clause 或 quote，还要写 source")
-        elif not self.clause or len(self.quote) < 2:
-            raise ValueError("写了 source，就要写 clause（条款）和 quote（原文）")
-        return self
 
 
 class Source(Value):
@@ -146,16 +82,6 @@ class Counting(Value):
     scope_cite: Cite
 
 
-class ObligationRule(Value):
-    """Who must or may file. The first whose ``when`` holds decides; otherwise none."""
-
-    id: Id
-    label: Text
-    when: Expression
-    outcome: Literal["must", "may", "none"]
-    cite: Cite
-
-
 class PartRule(Value):
     """A part of the filing: a form, and who has to fill it in."""
 
@@ -208,16 +134,6 @@ class ReviewerRule(Value):
         return self
 
 
-class LevelRule(Value):
-    """One level of the review chain; left out when ``when`` fails or ``authority`` yields ""."""
-
-    id: Id
-    label: Text
-    when: Expression
-    authority: Expression
-    cite: Cite
-
-
 class QualityCheck(Value):
     """Who checks the quality of approved filings."""
 
@@ -233,13 +149,12 @@ class Sanction(Value):
     cite: Cite
 
 
-Stages = Annotated[tuple[Stage, ...], AfterValidator(_unique)]
-Obligations = Annotated[tuple[ObligationRule, ...], Field(min_length=1), AfterValidator(_unique)]
-Parts = Annotated[tuple[PartRule, ...], Field(min_length=1), AfterValidator(_unique)]
-Departments = Annotated[tuple[DepartmentRule, ...], AfterValidator(_unique)]
-Reviewers = Annotated[tuple[ReviewerRule, ...], Field(min_length=1), AfterValidator(_unique)]
-Levels = Annotated[tuple[LevelRule, ...], Field(min_length=1), AfterValidator(_unique)]
-Sanctions = Annotated[tuple[Sanction, ...], AfterValidator(_unique)]
+Stages = Annotated[tuple[Stage, ...], AfterValidator(unique)]
+Parts = Annotated[tuple[PartRule, ...], Field(min_length=1), AfterValidator(unique)]
+Departments = Annotated[tuple[DepartmentRule, ...], AfterValidator(unique)]
+Reviewers = Annotated[tuple[ReviewerRule, ...], Field(min_length=1), AfterValidator(unique)]
+Levels = Annotated[tuple[LevelRule, ...], Field(min_length=1), AfterValidator(unique)]
+Sanctions = Annotated[tuple[Sanction, ...], AfterValidator(unique)]
 
 
 class Filing(Value):
@@ -297,26 +212,55 @@ class Expectation(Value):
     parts: tuple[Id, ...] | None = None
     inside: tuple[str, ...] | None = None
     outside: tuple[str, ...] | None = None
+    batch: Literal["must", "may", "none"] | None = None
+    batch_inside: tuple[str, ...] | None = None
+    batch_outside: tuple[str, ...] | None = None
+    batch_chain: tuple[AuthorityId, ...] | None = None
+    reminded_at: tuple[Moment, ...] | None = None
+    upload: Literal["allowed"] | GateCode | None = None
+    visible: bool | None = None
+    eligible: bool | None = None
+    complaint: AuthorityId | None = None
+    complaint_rule: Id | None = None
+
+
+NEEDS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("reviewer", "rule", "refusal", "chain", "obligation", "parts"), ("facts",)),
+    **dict.fromkeys(("inside", "outside"), ("at",)),
+    **dict.fromkeys(("batch", "batch_chain"), ("facts", "quarter")),
+    **dict.fromkeys(("batch_inside", "batch_outside"), ("quarter", "at")),
+    "reminded_at": ("quarter",),
+    "upload": ("facts", "standing", "at"),
+    "visible": ("quarter", "uploaded", "at"),
+    "eligible": ("facts", "at"),
+    **dict.fromkeys(("complaint", "complaint_rule"), ("at",)),
+}
+"""What an example has to give for each thing it expects."""
 
 
 class Example(Value):
-    """A worked example: ``facts`` for reviewers, obligation and parts; ``at`` for windows."""
+    """A worked example: the circumstances, and what they must come to; see `NEEDS`.
+
+    A complaint without ``facts`` is about a number of which nobody knows the institution.
+    """
 
     name: Text
     facts: ExampleFacts | None = None
     at: Moment | None = None
+    quarter: QuarterName | None = None
+    standing: FilingStanding | None = None
+    uploaded: Moment | None = None
     expect: Expectation
 
     @model_validator(mode="after")
     def _answerable(self) -> Self:
         wanted = self.expect.model_fields_set
-        windows = wanted & {"inside", "outside"}
         if not wanted:
             raise ValueError(f"例子“{self.name}”没有写 expect 的内容")
-        if windows and self.at is None:
-            raise ValueError(f"例子“{self.name}”要写 at（时刻）才能判断窗口")
-        if wanted - windows and self.facts is None:
-            raise ValueError(f"例子“{self.name}”要写 facts 才能判断审核部门")
+        for key, needs in NEEDS.items():
+            missing = [need for need in needs if getattr(self, need) is None]
+            if key in wanted and missing:
+                raise ValueError(f"例子“{self.name}”要写 {'、'.join(missing)} 才能判断 {key}")
         return self
 
 
@@ -334,4 +278,5 @@ class RuleFile(Value):
     sources: dict[str, Source]
     overridable: tuple[Annotated[str, StringConstraints(pattern=_PATH)], ...] = ()
     filing: Filing
+    report_numbers: ReportNumbers | None = None
     examples: tuple[Example, ...] = ()

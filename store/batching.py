@@ -4,6 +4,12 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
+import psycopg
+from sqlalchemy.exc import InterfaceError, OperationalError
+
+_NOBODY_CAN = (OperationalError, InterfaceError, psycopg.OperationalError, OSError)
+"""What fails a batch as a whole, whoever is in it."""
+
 Request = TypeVar("Request")
 Answer = TypeVar("Answer")
 
@@ -12,7 +18,8 @@ class Batcher(Generic[Request, Answer]):
     """Calls ``work`` with everything that came in while the previous batch was under way.
 
     Each caller of `ask` waits for its own answer. When ``work`` fails for a batch of several, each
-    request is tried again alone, so that a bad one fails only its own caller.
+    request is tried again alone, so that a bad one fails only its own caller; when the database
+    cannot be reached, the batch fails as a whole.
     """
 
     def __init__(
@@ -52,6 +59,11 @@ class Batcher(Generic[Request, Answer]):
     async def _answer(self, batch: list[tuple[Request, asyncio.Future[Answer]]]) -> None:
         try:
             answers = await self._work([request for request, _ in batch])
+        except _NOBODY_CAN as failure:
+            # the database is away: asking for each alone would only take longer to say so
+            for _, future in batch:
+                _settle(future, failure)
+            return
         except Exception as failure:
             if len(batch) == 1:
                 _settle(batch[0][1], failure)

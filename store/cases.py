@@ -9,16 +9,21 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.model import Value
 from domain.plan import CasePlan
-from domain.status import Status
+from domain.status import Kind, Status
 from store.tables import assignments, cases, institutions
 
 
 class Case(Value):
-    """A case as lists show it. ``due`` is when the present status runs out."""
+    """A case as lists show it. ``due`` is when the present status runs out.
+
+    ``quarter`` is 0 but for batches of report numbers. A complaint about nobody on record has an
+    empty institution and region.
+    """
 
     case_id: str
-    kind: str
+    kind: Kind
     year: int
+    quarter: int
     institution_id: str
     institution_name: str
     region: str
@@ -39,14 +44,17 @@ class Case(Value):
 
 
 _COLUMNS = (
-    *cases.c,
-    institutions.c.name.label("institution_name"),
-    institutions.c.region,
+    *(column for column in cases.c if column.name != "institution_id"),
+    func.coalesce(cases.c.institution_id, "").label("institution_id"),
+    func.coalesce(institutions.c.name, "").label("institution_name"),
+    func.coalesce(institutions.c.region, "").label("region"),
 )
 
 
 def _cases() -> Select[Any]:
-    return select(*_COLUMNS).join(institutions, institutions.c.id == cases.c.institution_id)
+    return select(*_COLUMNS).join(
+        institutions, institutions.c.id == cases.c.institution_id, isouter=True
+    )
 
 
 async def by_id(connection: AsyncConnection, case_id: str) -> Case | None:
@@ -85,7 +93,9 @@ _NEVER = datetime.fromisoformat("9999-01-01T00:00:00+00:00")
 async def listed(
     connection: AsyncConnection,
     *,
+    kind: Kind,
     year: int | None = None,
+    quarter: int | None = None,
     institution: str | None = None,
     authority: str | None = None,
     jurisdiction: str | None = None,
@@ -93,6 +103,7 @@ async def listed(
     campaign: str | None = None,
     status: Status | None = None,
     involved: str | None = None,
+    revision: int | None = None,
     after: str = "",
     size: int = 50,
 ) -> list[Case]:
@@ -100,8 +111,10 @@ async def listed(
 
     ``involved`` keeps those that an authority has now, or has ever been assigned.
     """
-    query = _cases().where(cases.c.case_id > after)
+    query = _cases().where(cases.c.kind == kind.value, cases.c.case_id > after)
     for column, value in (
+        (cases.c.quarter, quarter),
+        (cases.c.revision, revision),
         (cases.c.year, year),
         (cases.c.institution_id, institution),
         (cases.c.authority, authority),
@@ -128,6 +141,19 @@ async def counts(connection: AsyncConnection, campaign: str) -> dict[Status, int
         .group_by(cases.c.status)
     )
     return {Status(status): number for status, number in found}
+
+
+async def reported(connection: AsyncConnection, campaign: str) -> int:
+    """How many batches of a quarter have numbers on record, or a declaration of none."""
+    found = await connection.execute(
+        select(func.count())
+        .select_from(cases)
+        .where(
+            cases.c.campaign == campaign,
+            or_(cases.c.revision > 0, cases.c.status == Status.COMPLETED.value),
+        )
+    )
+    return int(found.scalar_one())
 
 
 async def campaigns_of(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, str]:

@@ -122,6 +122,12 @@ async def save(connection: AsyncConnection, saved: Sequence[Institution]) -> Non
         await connection.execute(insert(certificates), chunk)
 
 
+async def number_of(connection: AsyncConnection, id_: str) -> int:
+    """The short number that report numbers know an institution on record by."""
+    found = await connection.execute(select(institutions.c.no).where(institutions.c.id == id_))
+    return int(found.scalar_one())
+
+
 async def holders(connection: AsyncConnection, numbers: Sequence[str]) -> dict[str, str]:
     """Which institution holds each of these certificates, as far as they are on record."""
     found = await connection.execute(

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.case import Carried, RecordRequest, receipt_of
 from domain.commands import Actor
-from domain.review import CaseState, evolve
+from domain.state import CaseState, evolve
 from domain.steps import GENESIS, Step, chained, event_of
 from store.tables import assignments, cases, journal
 from store.writer import write_steps

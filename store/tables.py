@@ -264,6 +264,7 @@ uploads = Table(
     Column("rows", BigInteger, nullable=False, server_default="0", comment="已读的行数"),
     Column("bad", BigInteger, nullable=False, server_default="0", comment="有错的行数"),
     Column("accepted", BigInteger, nullable=False, server_default="0", comment="收下的编号数"),
+    Column("digest", Text, nullable=False, server_default="", comment="所收下编号的合计哈希"),
     Column("repeats", Text, nullable=True, comment="同一文件先前的上传编号"),
     _instant("visible_from", nullable=True),
     Column("created_by", Text, nullable=False),

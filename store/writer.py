@@ -42,16 +42,16 @@ _WRITE = """
     ), queued AS (
         INSERT INTO outbox (case_id, sequence) SELECT case_id, sequence FROM steps
     ), opened AS (
-        INSERT INTO cases (case_id, kind, year, institution_id, jurisdiction, campaign, rule_set,
-                           plan, status, level, authority, claimed_by, revision, due, sequence,
-                           head, opened_at, updated_at)
-        SELECT case_id, kind, year, institution_id, jurisdiction, campaign, rule_set, plan,
+        INSERT INTO cases (case_id, kind, year, quarter, institution_id, jurisdiction, campaign,
+                           rule_set, plan, status, level, authority, claimed_by, revision, due,
+                           sequence, head, opened_at, updated_at)
+        SELECT case_id, kind, year, quarter, institution_id, jurisdiction, campaign, rule_set, plan,
                status, level, authority, claimed_by, revision, due, sequence, hash, at, at
         FROM jsonb_to_recordset(CAST(%(openings)s AS jsonb))
-          AS r(case_id text, kind text, year int, institution_id text, jurisdiction text,
-               campaign text, rule_set text, plan jsonb, sequence int, status text, level int,
-               authority text, claimed_by text, revision int, due timestamptz, hash text,
-               at timestamptz)
+          AS r(case_id text, kind text, year int, quarter int, institution_id text,
+               jurisdiction text, campaign text, rule_set text, plan jsonb, sequence int,
+               status text, level int, authority text, claimed_by text, revision int,
+               due timestamptz, hash text, at timestamptz)
     ), assigned AS (
         INSERT INTO assignments (authority, case_id)
         SELECT DISTINCT authority, case_id FROM jsonb_to_recordset(CAST(%(turns)s AS jsonb))
@@ -156,7 +156,8 @@ def _opening_row(request: RecordRequest, last: dict[str, dict[str, Any]]) -> lis
             **last[case_id],
             "kind": opening.kind,
             "year": opening.year,
-            "institution_id": opening.institution,
+            "quarter": opening.quarter,
+            "institution_id": opening.institution or None,
             "jurisdiction": opening.jurisdiction,
             "campaign": opening.campaign,
             "rule_set": opening.plan.ruleset.sha256,

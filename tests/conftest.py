@@ -105,6 +105,24 @@ def moved_rules(short_folder: Path) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def later_rules(short_folder: Path) -> Path:
+    """The shipped rules `LATER` years later, statistics years and quarters included."""
+    folder = short_folder / "later"
+    shutil.copytree(SHIPPED, folder, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    for file in sorted(folder.glob("20*/*.yaml")):
+        text = re.sub(
+            r'"(20\d\d)([-Q]\d)', lambda m: f'"{int(m[1]) + LATER}{m[2]}', file.read_text()
+        )
+        text = re.sub(
+            r"^(year: |extends: )(20\d\d)", lambda m: f"{m[1]}{int(m[2]) + LATER}", text, flags=re.M
+        )
+        file.write_text(text)
+    for year in sorted(folder.glob("20*"), reverse=True):
+        year.rename(folder / str(int(year.name) + LATER))
+    return folder
+
+
 warnings.filterwarnings("default", category=DeprecationWarning, module="temporalio")
 
 

@@ -118,10 +118,10 @@ class System:
         async with self.engine.begin() as connection:
             await institutions.save(connection, added)
 
-    async def open(self, year: int, jurisdiction: str) -> None:
+    async def open(self, period: int | str, jurisdiction: str) -> None:
         """Opens a campaign and waits until everybody's filing is on record."""
         operator = self.token(OPERATOR, "operator-1", "000000")
-        path = f"/api/campaigns/{year}/{jurisdiction}"
+        path = f"/api/campaigns/{period}/{jurisdiction}"
         opened = await self.send("POST", path, operator)
         assert opened.status == 202, opened.body
         for _ in range(600):

@@ -93,6 +93,7 @@ class CampaignOfYear:
             ScanRequest(
                 case_id=self._start.case_id,
                 year=self._start.year,
+                quarter=self._start.quarter,
                 jurisdiction=self._start.jurisdiction,
                 rule_sets=self._start.rule_sets,
                 scan=self._scans_done + 1,

@@ -2,5 +2,7 @@
 
 from workflows.annual_filing import AnnualFiling
 from workflows.campaign import CampaignOfYear
+from workflows.complaint import Complaint
+from workflows.report_batch import ReportBatch
 
-WORKFLOWS = [AnnualFiling, CampaignOfYear]
+WORKFLOWS = [AnnualFiling, CampaignOfYear, Complaint, ReportBatch]

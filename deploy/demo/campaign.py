@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 import httpx
 from rich.console import Console
@@ -19,11 +20,13 @@ from rich.table import Table
 
 from activities.roster_file import roster_csv
 from api.identity import Identity
+from deploy.demo.report_numbers import NumbersDone, tell_numbers
 from deploy.demo.roster import generate_roster
 from deploy.demo.rules import write_rules
 from domain.commands import Actor, Role
 from domain.ids import NATION
 from domain.messages import SHANGHAI
+from domain.quarters import Quarter
 from domain.status import STATUS_LABELS, Status
 from gateways.clock import system_clock
 from rules.compiled import CompiledRules
@@ -33,6 +36,7 @@ from settings import Settings
 err = Console(stderr=True, highlight=False)
 _SEED = 2024
 _YEAR = 2024
+_QUARTER = Quarter(2024, 4)
 _AT_ONCE = 12
 _LIFETIME = timedelta(days=30)
 
@@ -83,6 +87,7 @@ class Outcome(NamedTuple):
     stories: Counter[str]
     statuses: dict[str, int]
     examples: dict[str, str]
+    numbers: NumbersDone
 
 
 Story = Callable[["Demo", "Filing"], Awaitable[None]]
@@ -185,7 +190,9 @@ class Demo:
             if not await self._opened_before():
                 self._say(f"导入生成的机构名录（{institutions} 家，均非真实机构）…")
                 roster = roster_csv(generate_roster(institutions, _SEED))
-                await self._send_file("/api/institutions/imports?filename=demo-roster.csv", roster)
+                await self.send_file(
+                    "/api/institutions/imports?filename=demo-roster.csv", roster, self.operator
+                )
                 self._say(f"开启 {_YEAR} 年度统计工作 …")
                 await self.send(
                     "POST",
@@ -197,7 +204,14 @@ class Demo:
             filings = await self._all_filings()
             self._say(f"{len(filings)} 件填报已建立；填报人、审核人、质量审查人开始办理 …")
             stories = await self._tell(filings)
-            return Outcome(stories, await self._statuses(), await self._examples())
+            self._say("机构上传报告编号 …")
+            numbers = await tell_numbers(self, _QUARTER, await self._uploaders())
+            return Outcome(stories, await self._statuses(), await self._examples(), numbers)
+
+    async def _uploaders(self) -> list[str]:
+        """Institutions whose filing is complete: they may upload."""
+        complete = [one for one in await self._all_filings() if one["status"] == Status.COMPLETED]
+        return [str(shown["institution"]) for shown in complete]
 
     async def _opened_before(self) -> bool:
         try:
@@ -284,18 +298,37 @@ class Demo:
         )
         return _expected(answer)
 
-    async def _send_file(self, path: str, content: bytes) -> None:
-        key = hashlib.sha256(content).hexdigest()
+    async def send_file(self, path: str, content: bytes, actor: Actor) -> Any:
+        """One CSV file as a person."""
         answer = await self._http.post(
             path,
             content=content,
             headers={
-                "Authorization": f"Bearer {self.token(self.operator)}",
+                "Authorization": f"Bearer {self.token(actor)}",
                 "Content-Type": "text/csv",
-                "Idempotency-Key": key,
+                "Idempotency-Key": hashlib.sha256(path.encode() + content).hexdigest(),
             },
         )
-        _expected(answer)
+        return _expected(answer)
+
+    async def send_public(self, path: str, body: dict[str, Any], headers: dict[str, str]) -> Any:
+        """One request as anybody."""
+        return _expected(await self._http.post(path, json=body, headers=headers))
+
+    async def asked(self, path: str, actor: Actor, headers: dict[str, str]) -> bool:
+        """Asks for something to be started; false while what it needs is not there yet."""
+        try:
+            await self.send("POST", path, actor, headers=headers)
+        except NotThereYet:
+            return False
+        return True
+
+    async def found(self, path: str, actor: Actor) -> Any:
+        """What stands under an address, None while nothing does."""
+        try:
+            return await self.send("GET", path, actor)
+        except NotThereYet:
+            return None
 
 
 class UnexpectedAnswer(Exception):
@@ -310,7 +343,7 @@ def _expected(answer: httpx.Response) -> Any:
     if answer.is_success:
         return answer.json()
     found = answer.json()
-    if found["code"] == "campaign_not_found":
+    if found["code"] in ("campaign_not_found", "quarter_not_open", "not_found"):
         raise NotThereYet
     if found["code"] == "choice_needed":
         raise ChoiceNeeded
@@ -427,6 +460,9 @@ def _print_outcome(done: Outcome) -> None:
     if done.stories:
         told = "、".join(f"{name} {count}" for name, count in sorted(done.stories.items()))
         err.print(f"本次办理：{told}")
+    labels = {"accepted": "收下", "rejected": "未收下", "repeated": "重复", "declared": "声明没有"}
+    told = "、".join(f"{labels[name]} {count}" for name, count in done.numbers.outcomes.items())
+    err.print(f"{_QUARTER} 报告编号上传：{told}")
 
 
 def _print_tokens(demo: Demo, data: Path, done: Outcome) -> None:
@@ -454,6 +490,8 @@ def _print_tokens(demo: Demo, data: Path, done: Outcome) -> None:
     err.print("\n接下来可以试试：")
     err.print(f"  {command} campaign status {_YEAR} {NATION} {where}", soft_wrap=True)
     err.print(f"  {command} audit timeline {example} {where}", soft_wrap=True)
+    if done.numbers.example:
+        err.print(f"  浏览器打开 {demo.url}/lookup?number={quote(done.numbers.example)}")
     err.print(
         f'  curl -H "Authorization: Bearer $TOKEN" {demo.url}/api/tasks    '
         "# TOKEN 用上面 reviewer 的凭证\n",

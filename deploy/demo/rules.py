@@ -44,6 +44,8 @@ def _national(today: date) -> dict[str, Any]:
     stage = {"id": "filing-and-review", "label": "填报和审核", **_span(*same)}
     rules |= {"id": "demo-national-2024", "title": "演示：年度检验检测统计（生成）"}
     rules["examples"] = [one for one in rules["examples"] if "at" not in one]
+    # there is to be something to look up on the day of the first start
+    rules["report_numbers"]["visible"] = {"days": 0, "cite": {"assume": f"{_WHY}；上传后即可查"}}
     rules["filing"] |= {
         "windows": _windows(fill=same, correct=same, review=same),
         "stages": [stage],

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from domain.facts import CertificateFacts
-from domain.review import fold, position
+from domain.state import fold, position
 from domain.steps import GENESIS, event_of, hash_of
 from store import cases, journal
 from tests.api.people import (

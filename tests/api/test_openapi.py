@@ -251,7 +251,7 @@ async def test_generated_requests_find_no_server_error_and_nothing_undocumented(
     found = cases[{REVIEWER: "claimed", CHECKER: "checked"}.get(role, "draft")]
     headers = {"Authorization": f"Bearer {token_for(found, role)}"}
     there = {"institution": found.id, "year": 2024, "jurisdiction": "000000"}
-    if (method, path) == ("post", "/api/campaigns/{year}/{jurisdiction}"):
+    if (method, path) == ("post", "/api/campaigns/{period}/{jurisdiction}"):
         there = {}  # opening it again means checking all rules again, for seconds
     statuses: Counter[int] = Counter()
 

@@ -34,7 +34,9 @@ PUBLIC = None
 """Nobody has to say who they are."""
 
 FILING = "/api/filings/{year}/{institution}"
-CAMPAIGN = "/api/campaigns/{year}/{jurisdiction}"
+CAMPAIGN = "/api/campaigns/{period}/{jurisdiction}"
+BATCH = "/api/report-batches/{quarter}/{institution}"
+COMPLAINT = "/api/complaints/{complaint}"
 
 MATRIX: dict[tuple[str, str], set[Role] | None] = {
     ("GET", "/api/me"): EVERYBODY,
@@ -61,6 +63,38 @@ MATRIX: dict[tuple[str, str], set[Role] | None] = {
     ("POST", f"{CAMPAIGN}/rescan"): {O},
     ("GET", f"{CAMPAIGN}/non-filers"): {O, A},
     ("GET", f"{CAMPAIGN}/timeline"): {R, C, O, A},
+    ("GET", "/api/report-batches"): EVERYBODY,
+    ("GET", BATCH): EVERYBODY,
+    ("POST", BATCH): {F, O},
+    ("GET", f"{BATCH}/template"): EVERYBODY,
+    ("GET", f"{BATCH}/uploads"): EVERYBODY,
+    ("POST", f"{BATCH}/uploads"): {F},
+    ("POST", f"{BATCH}/uploads/resumable"): {F},
+    ("GET", f"{BATCH}/uploads/{{upload}}"): EVERYBODY,
+    ("PUT", f"{BATCH}/uploads/{{upload}}"): {F},
+    ("DELETE", f"{BATCH}/uploads/{{upload}}"): {F},
+    ("POST", f"{BATCH}/uploads/{{upload}}/complete"): {F},
+    ("GET", f"{BATCH}/uploads/{{upload}}/problems"): EVERYBODY,
+    ("POST", f"{BATCH}/submit"): {F},
+    ("POST", f"{BATCH}/withdraw-numbers"): {F},
+    ("POST", f"{BATCH}/correct-numbers"): {F},
+    ("POST", f"{BATCH}/claim"): {R, C},
+    ("POST", f"{BATCH}/release"): {R, C, O},
+    ("POST", f"{BATCH}/return"): {R},
+    ("POST", f"{BATCH}/approve"): {R},
+    ("POST", f"{BATCH}/extension"): {O},
+    ("POST", f"{BATCH}/reopen"): {O},
+    ("POST", f"{BATCH}/cancel"): {O},
+    ("GET", f"{BATCH}/timeline"): EVERYBODY,
+    ("POST", "/public/complaints"): PUBLIC,
+    ("GET", "/public/complaints/{receipt}"): PUBLIC,
+    ("GET", "/api/complaints"): {R, O, A},
+    ("GET", COMPLAINT): {R, O, A},
+    ("POST", f"{COMPLAINT}/claim"): {R, C},
+    ("POST", f"{COMPLAINT}/release"): {R, C, O},
+    ("POST", f"{COMPLAINT}/resolve"): {R},
+    ("POST", f"{COMPLAINT}/cancel"): {O},
+    ("GET", f"{COMPLAINT}/timeline"): {R, O, A},
     ("GET", "/api/institutions"): {O, A},
     ("GET", "/api/institutions/template"): {O, A},
     ("POST", "/api/institutions/imports"): {O},
@@ -79,16 +113,42 @@ ROWS = sorted(MATRIX)
 NAMES = [f"{method} {path}" for method, path in ROWS]
 
 
+COMPLAINTS: dict[str, str] = {}
+"""The complaint on record beside each case."""
+
+
 @pytest.fixture(scope="module")
 async def case(house: System) -> Filing:
     """A filing that waits for its quality check: reviewer and checker are both involved."""
     found = await filing(house)
     await found.checked()
-    return found
+    await house.open("2024Q4", "000000")
+    batch = f"/api/report-batches/2024Q4/{found.id}"
+    assert (await house.send("POST", batch, found.filer)).status == 202
+    body = {"institution": "（生成）某机构", "about": "（生成）演示"}
+    assert (await house.send("POST", "/public/complaints", body=body)).status == 201
+    samr = house.token(REVIEWER, "reviewer-samr", "samr")
+    for _ in range(400):
+        complaints = (await house.send("GET", "/api/complaints", samr)).body["items"]
+        if complaints and (await house.send("GET", batch, found.filer)).status == 200:
+            COMPLAINTS[found.id] = complaints[0]["id"].partition("/")[2]
+            return found
+        await house.pause(0.05)
+    raise AssertionError
 
 
 def filled(path: str, case: Filing) -> str:
-    return path.format(year=2024, institution=case.id, jurisdiction="000000", sha256="0" * 64)
+    return path.format(
+        year=2024,
+        period=2024,
+        quarter="2024Q4",
+        institution=case.id,
+        jurisdiction="000000",
+        sha256="0" * 64,
+        upload="0" * 32,
+        complaint=COMPLAINTS[case.id],
+        receipt="AAAAA-AAAAA-AAAAA-AAAAA",
+    )
 
 
 async def tried(
@@ -191,7 +251,7 @@ async def test_nobody_gets_past_the_door_without_a_token_that_holds(
     for row, allowed in MATRIX.items():
         answer = await tried(house, row, case, **headers)
         if allowed is PUBLIC:
-            assert answer.status == 200
+            assert answer.status not in (401, 403)
             continue
         assert (answer.status, answer.body["code"]) == (401, "unauthenticated"), row
         assert answer.headers["www-authenticate"] == "Bearer"

@@ -30,7 +30,7 @@ from api.identity import Identity
 from deploy.demo.roster import generate_roster
 from domain.commands import Actor, Role
 from domain.ids import NATION
-from domain.review import position
+from domain.state import position
 from domain.steps import GENESIS, hash_of
 from gateways.engine import connect_engine
 from rules.forms import FormLibrary

@@ -7,11 +7,13 @@ from typing import Any
 
 from domain import commands as c
 from domain.citation import Citation
-from domain.commands import ALSO, ROLE_OF, SYSTEM, Actor, Role
+from domain.commands import ALSO, COMMANDS_OF, ROLE_OF, SYSTEM, Actor, Role
 from domain.decision import Obligation, ReviewerDecision, ReviewLevel, RuleSetRef
 from domain.plan import CasePlan, Window
 from domain.refusals import Refusal
-from domain.review import CaseState, Submission, closing, decide, evolve
+from domain.review import decide
+from domain.state import CaseState, Submission, closing, evolve
+from domain.status import Kind
 from domain.steps import EventName
 
 _START = datetime(2025, 1, 1, tzinfo=UTC)
@@ -92,6 +94,8 @@ def _commands(state: CaseState, plan: CasePlan, now: datetime) -> Iterator[c.Com
         "lapse": c.Lapse,
     }
     for kind, role in ROLE_OF.items():
+        if kind not in COMMANDS_OF[Kind.FILING]:
+            continue
         for actor in (people[one] for one in (role, *sorted(ALSO.get(kind, ())))):
             base: dict[str, Any] = {
                 "id": "x",

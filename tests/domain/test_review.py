@@ -13,17 +13,9 @@ from domain.commands import SYSTEM, Actor, Role
 from domain.decision import Candidate, Obligation, ReviewerDecision, ReviewLevel, RuleSetRef
 from domain.plan import CasePlan, Window
 from domain.refusals import Code, Refusal
-from domain.review import (
-    CaseState,
-    Submission,
-    closing,
-    decide,
-    editable,
-    evolve,
-    next_timer,
-    position,
-)
-from domain.status import ENDED, STATUS_LABELS, Status
+from domain.review import decide, editable
+from domain.state import CaseState, Submission, closing, evolve, next_timer, position
+from domain.status import ENDED, STATUS_LABELS, Kind, Status
 from domain.steps import EVENT_LABELS, EventName
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
@@ -124,7 +116,7 @@ actors = st.one_of(*BY_ROLE.values())
 @st.composite
 def moves(draw: st.DrawFn) -> tuple[float, str, Actor, bool, float]:
     """Some time passes, then somebody asks for something, right or wrong."""
-    kind = draw(st.sampled_from(sorted(c.ROLE_OF)))
+    kind = draw(st.sampled_from(sorted(c.COMMANDS_OF[Kind.FILING])))
     # mostly people who may ask for this at all, or nothing would ever happen
     fitting = BY_ROLE[c.ROLE_OF[kind]]
     actor = draw(st.one_of(fitting, fitting, fitting, actors))

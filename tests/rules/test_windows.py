@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.citation import Citation
-from rules.schema import Cite, Span, Stage, Windows
+from rules.schema import Span, Stage, Windows
+from rules.shapes import Cite
 from rules.windows import BEIJING, contradictions, window
 
 CITE = Citation(document="文")

@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.case import RecordRequest, Standing
-from domain.status import Status
+from domain.status import Kind, Status
 from domain.steps import EventName, Position, Step, chained, hash_of
 from store import cases, journal, rule_sets
 from store.batching import Batcher
@@ -70,7 +70,7 @@ async def test_the_read_model_is_where_the_last_step_left_it(
     assert await writer.record(chain.request(position=position)) == TAKEN
     async with engine.connect() as connection:
         case = await cases.by_id(connection, chain.case_id)
-        seen = await cases.listed(connection, involved="amr-350100")
+        seen = await cases.listed(connection, kind=Kind.FILING, involved="amr-350100")
     assert case is not None
     assert {name: getattr(case, name) for name in Position.model_fields} == dict(position)
     assert (case.sequence, case.head) == (3, chain.steps[-1].hash)

@@ -22,7 +22,7 @@ async def test_a_pass_that_breaks_off_goes_on_where_it_was_and_starts_nobody_twi
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     started: list[str] = []
-    really_start = campaign_activities.start_filing
+    really_start = campaign_activities.start_case  # type: ignore[attr-defined]
 
     async def breaking(client: Client, start: CaseStart) -> None:
         if len(started) == 7:
@@ -31,7 +31,7 @@ async def test_a_pass_that_breaks_off_goes_on_where_it_was_and_starts_nobody_twi
         started.append(start.case_id)
         await really_start(client, start)
 
-    monkeypatch.setattr(campaign_activities, "start_filing", breaking)
+    monkeypatch.setattr(campaign_activities, "start_case", breaking)
     monkeypatch.setattr(campaign_activities, "_PAGE", 3)
     monkeypatch.setattr(campaign_activities, "_AT_ONCE", 1)
     async with running(dev_engine, engine, moved_rules) as system:

@@ -161,6 +161,9 @@ def upgrade() -> None:
         sa.Column(
             "accepted", sa.BigInteger(), server_default="0", nullable=False, comment="收下的编号数"
         ),
+        sa.Column(
+            "digest", sa.Text(), server_default="", nullable=False, comment="所收下编号的合计哈希"
+        ),
         sa.Column("repeats", sa.Text(), nullable=True, comment="同一文件先前的上传编号"),
         sa.Column("visible_from", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_by", sa.Text(), nullable=False),

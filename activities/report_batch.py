@@ -1,0 +1,71 @@
+"""What batches of report numbers ask for: the gate, reading a file, changing numbers."""
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio import activity
+
+from activities.covering import filing_standing
+from activities.number_change import apply_change
+from activities.number_ingest import ingest
+from activities.rule_sets import PinnedRules
+from domain.plan import FOREVER
+from domain.refusals import Code, Refusal
+from domain.report_numbers import (
+    CHANGE_NUMBERS,
+    INGEST_UPLOAD,
+    PREPARE_UPLOAD,
+    ChangeRequest,
+    IngestOutcome,
+    IngestRequest,
+    PrepareUpload,
+)
+from domain.state import Submission
+from store import institutions
+
+
+class ReportBatchActivities:
+    """The activities of batches, with what they need to act."""
+
+    def __init__(self, engine: AsyncEngine, pinned: PinnedRules) -> None:
+        self._engine = engine
+        self._pinned = pinned
+
+    @activity.defn(name=PREPARE_UPLOAD)
+    async def prepare_upload(self, asked: PrepareUpload) -> Submission:
+        """Decides under the pinned rules whether the institution may upload now."""
+        rules = await self._pinned.get(asked.rule_set)
+        async with self._engine.connect() as connection:
+            found = await institutions.by_ids(connection, [asked.institution])
+            if asked.institution not in found:
+                params = {"institution": asked.institution}
+                return Submission(refusal=Refusal(code=Code.UNKNOWN_INSTITUTION, params=params))
+            facts = found[asked.institution].facts_for(None)
+            standing = await filing_standing(
+                connection, self._pinned, asked.institution, facts.institution.region, asked.at
+            )
+        gate = rules.gate(facts, standing, asked.at.astimezone(FOREVER.tzinfo).date())
+        if gate.allowed:
+            return Submission(gate=gate)
+        refusal = Refusal(
+            code=Code(gate.code or Code.NOT_IN_REPORTING),
+            params={
+                "institution": asked.institution,
+                "year": str(standing.latest_closed_year),
+                "because": gate.because,
+            },
+            cite=gate.cite,
+        )
+        return Submission(refusal=refusal)
+
+    @activity.defn(name=INGEST_UPLOAD)
+    async def ingest_upload(self, request: IngestRequest) -> IngestOutcome:
+        """Reads, checks and merges one received file; once decided, tells what was decided."""
+        return await ingest(self._engine, request, activity.heartbeat)
+
+    @activity.defn(name=CHANGE_NUMBERS)
+    async def change_numbers(self, request: ChangeRequest) -> Submission:
+        """Makes a stored withdrawal or correction; changes nothing when part of it is wrong."""
+        outcome = await apply_change(self._engine, request)
+        if outcome.made:
+            return Submission()
+        params = {"count": str(len({one.place for one in outcome.problems}))}
+        return Submission(refusal=Refusal(code=Code.NUMBERS_NOT_ON_RECORD, params=params))

@@ -1,0 +1,349 @@
+"""Uploads of report numbers: their pieces while they arrive, how far they are, what was wrong."""
+
+import hashlib
+from collections.abc import AsyncIterator
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.model import Value
+from domain.status import UploadStage
+from store.tables import upload_pieces, upload_problems, uploads
+
+_UNDECIDED = (UploadStage.QUEUED, UploadStage.READING, UploadStage.CHECKING)
+
+
+class Upload(Value):
+    """One upload. ``bad`` and ``rows`` grow while it is read; ``accepted`` is known at the end."""
+
+    no: int
+    id: str
+    case_id: str
+    institution_no: int
+    filename: str
+    media: Literal["csv", "xlsx", "correction"]
+    accept: Literal["all", "good"]
+    declared_bytes: int | None
+    received_bytes: int
+    sha256: str
+    stage: UploadStage
+    rows: int
+    bad: int
+    accepted: int
+    digest: str
+    repeats: str | None
+    visible_from: datetime | None
+    created_by: str
+    created_at: datetime
+    received_at: datetime | None
+    decided_at: datetime | None
+
+    @property
+    def decided(self) -> bool:
+        """Whether its file was taken or not, once and for all."""
+        return self.stage in (UploadStage.ACCEPTED, UploadStage.REJECTED)
+
+
+class UploadProblem(Value):
+    """One thing wrong in an upload; `domain.number_checks.words` says it in Chinese."""
+
+    row: int
+    column: str
+    code: str
+    detail: str
+
+
+class Append(StrEnum):
+    """What became of a piece."""
+
+    KEPT = "kept"
+    KEPT_BEFORE = "kept_before"
+    GAP = "gap"
+    OTHER_CONTENT = "other_content"
+    TOO_MANY_BYTES = "too_many_bytes"
+    NOT_RECEIVING = "not_receiving"
+    UNKNOWN = "unknown"
+
+
+class Appended(Value):
+    """What became of a piece, and how many bytes are there now: where the next piece begins."""
+
+    outcome: Append
+    received_bytes: int
+
+
+class Completion(StrEnum):
+    """What became of the wish to complete an upload."""
+
+    COMPLETE = "complete"
+    COMPLETE_BEFORE = "complete_before"
+    BYTES_MISSING = "bytes_missing"
+    EMPTY = "empty"
+    NOT_RECEIVING = "not_receiving"
+    UNKNOWN = "unknown"
+
+
+async def create(
+    connection: AsyncConnection,
+    id_: str,
+    case_id: str,
+    institution_no: int,
+    filename: str,
+    media: Literal["csv", "xlsx"],
+    accept: Literal["all", "good"],
+    declared_bytes: int | None,
+    by: str,
+    at: datetime,
+) -> Upload:
+    """Begins an upload."""
+    values = {
+        "id": id_, "case_id": case_id, "institution_no": institution_no, "filename": filename,
+        "media": media, "accept": accept, "declared_bytes": declared_bytes, "created_by": by,
+        "created_at": at,
+    }  # fmt: skip
+    made = await connection.execute(insert(uploads).values(values).returning(uploads))
+    return Upload(**made.mappings().one())
+
+
+async def by_id(
+    connection: AsyncConnection, id_: str, *, for_update: bool = False
+) -> Upload | None:
+    """One upload, None if there is none with this id; locked for this transaction if asked."""
+    query = select(uploads).where(uploads.c.id == id_)
+    if for_update:
+        query = query.with_for_update(key_share=True)
+    row = (await connection.execute(query)).mappings().first()
+    return Upload(**row) if row else None
+
+
+async def of_case(
+    connection: AsyncConnection, case_id: str, *, before: int | None = None, size: int = 50
+) -> list[Upload]:
+    """A case's uploads, the newest first, ``before`` the ``no`` of the page before's last."""
+    query = select(uploads).where(uploads.c.case_id == case_id)
+    if before is not None:
+        query = query.where(uploads.c.no < before)
+    found = await connection.execute(query.order_by(uploads.c.no.desc()).limit(size))
+    return [Upload(**row) for row in found.mappings()]
+
+
+async def same_file(connection: AsyncConnection, case_id: str, sha256: str) -> Upload | None:
+    """The accepted upload of a case with the very same file, None if there is none."""
+    query = select(uploads).where(
+        uploads.c.case_id == case_id,
+        uploads.c.sha256 == sha256,
+        uploads.c.stage == UploadStage.ACCEPTED.value,
+    )
+    row = (await connection.execute(query.order_by(uploads.c.no).limit(1))).mappings().first()
+    return Upload(**row) if row else None
+
+
+async def append(connection: AsyncConnection, id_: str, at_byte: int, content: bytes) -> Appended:
+    """Keeps a piece that begins at ``at_byte``, once.
+
+    The same piece again changes nothing; a gap, other content where some is already, and more
+    bytes than were declared are told apart and change nothing either.
+    """
+    upload = await by_id(connection, id_, for_update=True)
+    if upload is None:
+        return Appended(outcome=Append.UNKNOWN, received_bytes=0)
+    received = upload.received_bytes
+
+    def told(outcome: Append) -> Appended:
+        return Appended(outcome=outcome, received_bytes=received)
+
+    if at_byte < received:
+        standing = await connection.execute(
+            select(upload_pieces.c.content == content).where(
+                upload_pieces.c.upload_no == upload.no, upload_pieces.c.at_byte == at_byte
+            )
+        )
+        same = standing.scalar_one_or_none()
+        if upload.stage is not UploadStage.RECEIVING and same is None:
+            return told(Append.NOT_RECEIVING)
+        return told(Append.KEPT_BEFORE if same else Append.OTHER_CONTENT)
+    if upload.stage is not UploadStage.RECEIVING:
+        return told(Append.NOT_RECEIVING)
+    if at_byte > received:
+        return told(Append.GAP)
+    received += len(content)
+    if upload.declared_bytes is not None and received > upload.declared_bytes:
+        return Appended(outcome=Append.TOO_MANY_BYTES, received_bytes=at_byte)
+    if content:
+        piece = {"upload_no": upload.no, "at_byte": at_byte, "content": content}
+        await connection.execute(insert(upload_pieces).values(piece))
+        await connection.execute(
+            update(uploads).where(uploads.c.no == upload.no).values(received_bytes=received)
+        )
+    return told(Append.KEPT)
+
+
+async def pieces(connection: AsyncConnection, upload_no: int) -> AsyncIterator[bytes]:
+    """An upload's content in order, piece by piece; one of them at a time is in memory."""
+    place, after = upload_pieces.c.at_byte, -1
+    query = (
+        select(place, upload_pieces.c.content)
+        .where(upload_pieces.c.upload_no == upload_no, place > bindparam("after"))
+        .order_by(place)
+        .limit(1)
+    )
+    while row := (await connection.execute(query, {"after": after})).first():
+        after = row.at_byte
+        yield row.content
+
+
+async def complete(connection: AsyncConnection, id_: str, at: datetime) -> Completion:
+    """Closes an upload: all bytes are there, its SHA-256 is known, it waits to be read."""
+    upload = await by_id(connection, id_, for_update=True)
+    if upload is None:
+        return Completion.UNKNOWN
+    if upload.stage in _UNDECIDED or upload.decided or upload.stage is UploadStage.REPEATED:
+        return Completion.COMPLETE_BEFORE
+    if upload.stage is not UploadStage.RECEIVING:
+        return Completion.NOT_RECEIVING
+    if upload.declared_bytes not in (None, upload.received_bytes):
+        return Completion.BYTES_MISSING
+    if not upload.received_bytes:
+        return Completion.EMPTY
+    sha256 = hashlib.sha256()
+    async for piece in pieces(connection, upload.no):
+        sha256.update(piece)
+    await connection.execute(
+        update(uploads)
+        .where(uploads.c.no == upload.no)
+        .values(sha256=sha256.hexdigest(), received_at=at, stage=UploadStage.QUEUED.value)
+    )
+    return Completion.COMPLETE
+
+
+async def mark_repeated(connection: AsyncConnection, id_: str, earlier: str, at: datetime) -> bool:
+    """Ends an upload still unread: its file was accepted before. False if it is too late."""
+    done = await connection.execute(
+        update(uploads)
+        .where(uploads.c.id == id_, uploads.c.stage == UploadStage.QUEUED.value)
+        .values(stage=UploadStage.REPEATED.value, repeats=earlier, decided_at=at)
+        .returning(uploads.c.no)
+    )
+    return await _without_pieces(connection, done.scalar_one_or_none())
+
+
+async def abandon(connection: AsyncConnection, id_: str, at: datetime) -> bool:
+    """Gives an upload up that is not complete, and its pieces. False if it is too late."""
+    done = await connection.execute(
+        update(uploads)
+        .where(uploads.c.id == id_, uploads.c.stage == UploadStage.RECEIVING.value)
+        .values(stage=UploadStage.ABANDONED.value, decided_at=at)
+        .returning(uploads.c.no)
+    )
+    return await _without_pieces(connection, done.scalar_one_or_none())
+
+
+async def _without_pieces(connection: AsyncConnection, upload_no: int | None) -> bool:
+    if upload_no is None:
+        return False
+    await delete_pieces(connection, upload_no)
+    return True
+
+
+async def delete_pieces(connection: AsyncConnection, upload_no: int) -> None:
+    """Deletes what an upload was received as."""
+    await connection.execute(delete(upload_pieces).where(upload_pieces.c.upload_no == upload_no))
+
+
+async def show_progress(
+    connection: AsyncConnection, upload_no: int, stage: UploadStage, rows: int, bad: int
+) -> None:
+    """Lets everybody see how far the reading is; a decided upload is left as it is."""
+    await connection.execute(
+        update(uploads)
+        .where(uploads.c.no == upload_no)
+        .where(uploads.c.stage.in_([one.value for one in _UNDECIDED]))
+        .values(stage=stage.value, rows=rows, bad=bad)
+    )
+
+
+async def decide(
+    connection: AsyncConnection,
+    upload_no: int,
+    stage: UploadStage,
+    *,
+    rows: int,
+    bad: int,
+    accepted: int,
+    digest: str,
+    visible_from: datetime | None,
+) -> None:
+    """Writes down what became of an upload, and lets go of what it was received as."""
+    await connection.execute(
+        update(uploads)
+        .where(uploads.c.no == upload_no)
+        .values(
+            stage=stage.value,
+            rows=rows,
+            bad=bad,
+            accepted=accepted,
+            digest=digest,
+            visible_from=visible_from,
+            decided_at=func.clock_timestamp(),
+        )
+    )
+    await delete_pieces(connection, upload_no)
+
+
+async def forget_problems(connection: AsyncConnection, upload_no: int) -> None:
+    """Deletes an upload's problems: it is read anew."""
+    await connection.execute(
+        delete(upload_problems).where(upload_problems.c.upload_no == upload_no)
+    )
+
+
+async def count_problems(connection: AsyncConnection, upload_no: int) -> int:
+    """How many problems an upload has."""
+    query = select(func.count()).where(upload_problems.c.upload_no == upload_no)
+    return int((await connection.execute(query)).scalar_one())
+
+
+async def problems(
+    connection: AsyncConnection, upload_no: int, *, limit: int | None = None
+) -> AsyncIterator[UploadProblem]:
+    """An upload's problems by row, streamed: however many there are, a few are in memory."""
+    columns = upload_problems.c
+    query = (
+        select(columns.row, columns.column, columns.code, columns.detail)
+        .where(columns.upload_no == upload_no)
+        .order_by(columns.row, columns.column, columns.code)
+        .limit(limit)
+    )
+    async with connection.stream(query) as found:
+        async for many in found.mappings().partitions(1_000):
+            for row in many:
+                yield UploadProblem(**row)
+
+
+async def create_correction(
+    connection: AsyncConnection,
+    id_: str,
+    case_id: str,
+    institution_no: int,
+    numbers: int,
+    visible_from: datetime,
+    by: str,
+    at: datetime,
+) -> Upload:
+    """What corrected numbers belong to: an upload without a file, accepted from the start."""
+    values = {
+        "id": id_, "case_id": case_id, "institution_no": institution_no, "filename": "",
+        "media": "correction", "accept": "all", "stage": UploadStage.ACCEPTED.value,
+        "rows": numbers, "accepted": numbers, "visible_from": visible_from, "created_by": by,
+        "created_at": at, "received_at": at, "decided_at": at,
+    }  # fmt: skip
+    made = await connection.execute(insert(uploads).values(values).returning(uploads))
+    return Upload(**made.mappings().one())
+
+
+async def set_digest(connection: AsyncConnection, upload_no: int, digest: str) -> None:
+    """Writes down which numbers a correction brought."""
+    await connection.execute(update(uploads).where(uploads.c.no == upload_no).values(digest=digest))
