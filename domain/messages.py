@@ -136,6 +136,16 @@ WORDS: dict[Code, Words] = {
         "机构 {institution} 的 {quarter} 报告编号报送已存在。",
         "请直接办理已有的报送。",
     ),
+    Code.LATEST_YEAR_NOT_COMPLETED: Words(
+        "最近一年的统计尚未完成",
+        "{year} 统计年度的填报已经截止，本机构的年度统计没有完成，现在不能上传报告编号。",
+        "请联系主管部门申请延期，完成该年度的统计后再上传。",
+    ),
+    Code.FIRST_FILING_NOT_COMPLETED: Words(
+        "首次年度统计尚未完成",
+        "本机构还没有完成过年度统计，现在不能上传报告编号。",
+        "请在年度统计开放时完成填报，办结之后再上传。",
+    ),
     Code.UNAUTHENTICATED: Words(
         "未登录或凭证无效", "请求没有带有效的凭证（{why}）。", "请使用有效的 Bearer 凭证重新请求。"
     ),

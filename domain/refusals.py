@@ -44,6 +44,8 @@ class Code(StrEnum):
     QUARTER_NOT_OPEN = "quarter_not_open"
     NOT_IN_REPORTING = "not_in_reporting"
     BATCH_EXISTS = "batch_exists"
+    LATEST_YEAR_NOT_COMPLETED = "latest_year_not_completed"
+    FIRST_FILING_NOT_COMPLETED = "first_filing_not_completed"
     # the request
     UNAUTHENTICATED = "unauthenticated"
     FORBIDDEN = "forbidden"

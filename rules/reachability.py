@@ -215,7 +215,8 @@ def _regions(
         for code, area in sorted(rules.document.tree.special.items())
         if area.parent == province
     ]
-    named = [code for text in texts for code in re.findall(r"\d{6}", text) if code != NATION]
+    named = [code for text in texts for code in re.findall(r"\d{6}", text) if code in areas]
+    named = [code for code in named if code != NATION]
     own = sorted(code for code in areas if code.startswith(province[:2]))
     tree = rules.document.tree
     levels = [[code for code in own if tree.level(code) == name] for name in ("county", "city")]

@@ -98,8 +98,13 @@ def moved_rules(short_folder: Path) -> Path:
     folder = short_folder / "rules"
     shutil.copytree(SHIPPED, folder, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
     for file in folder.glob("20*/*.yaml"):
+        rules, examples = file.read_text().split("\nexamples:\n")
+        # the year stays, so what its quarters come to cannot be moved
+        kept = [e for e in re.split(r"(?m)^(?=  - name: )", examples) if "quarter: " not in e]
         text = re.sub(
-            r'"(20\d\d)(-\d\d-\d\d)', lambda m: f'"{int(m[1]) + LATER}{m[2]}', file.read_text()
+            r'"(20\d\d)(-\d\d-\d\d)',
+            lambda m: f'"{int(m[1]) + LATER}{m[2]}',
+            f"{rules}\nexamples:\n{''.join(kept)}",
         )
         file.write_text(text)
     return folder

@@ -61,7 +61,7 @@ def test_route_prints_the_documented_json(facts: str, library: RuleLibrary) -> N
     assert got["rule"] == "provincial-only"
     assert got["chain"] == ["amr-350102", "amr-350100", "amr-350000"]
     assert got["cite"]["document"] == "闽市监认证〔2024〕1号"
-    assert got["ruleset"] == {"id": "fujian-2023", "revision": 1, "sha256": resolved.sha256}
+    assert got["ruleset"] == {"id": "fujian-2023", "revision": 2, "sha256": resolved.sha256}
     assert got["levels"][0]["label"] == "县级初步审核"
     assert got["quality_check"]["by"] == "samr"
     assert {one["verdict"] for one in got["candidates"]} == {"chosen", "eliminated", "not_reached"}
@@ -138,7 +138,7 @@ def test_check_of_the_shipped_rules_finds_nothing() -> None:
 
 def test_check_prints_file_line_code_and_message(folder: Path) -> None:
     path = folder / "2024" / "national.yaml"
-    path.write_text(path.read_text("utf-8").replace("revision: 1", "revison: 1"), "utf-8")
+    path.write_text(path.read_text("utf-8").replace("revision: 2", "revison: 2"), "utf-8")
     for arguments in (("--rules", str(folder)), (str(path),), (str(folder),), (str(path.parent),)):
         result = run("check", *arguments)
         assert result.exit_code == 1
@@ -172,7 +172,7 @@ def test_check_of_a_file_that_lies_elsewhere(tmp_path: Path) -> None:
 
 def test_rules_folder_from_the_environment(folder: Path, facts: str) -> None:
     path = folder / "2024" / "national.yaml"
-    path.write_text(path.read_text("utf-8").replace("revision: 1", "revision: 7"), "utf-8")
+    path.write_text(path.read_text("utf-8").replace("revision: 2", "revision: 7"), "utf-8")
     runner = CliRunner(env={"ZHIBAO_RULES": str(folder)})
     result = runner.invoke(app, ["route", "2024", "national", "--facts", facts, "--json"])
     assert json.loads(result.stdout)["ruleset"]["revision"] == 7
@@ -187,6 +187,13 @@ def test_show_gives_every_value_its_place(library: RuleLibrary) -> None:
     assert "2023/fujian.yaml:" in shown
     assert "2023/national.yaml:" in shown
     assert "推定" in shown
+    assert "report_numbers.window.due_months = 1  [" in shown
+    assert "依据 闽市监认证〔2024〕1号 三（二）1（推定：“每季度的第一个月内”" in shown
+    # an answer rests on several clauses: all are told
+    (says,) = [
+        one for one in got["provenance"] if one["path"] == "report_numbers.answers.not_found.says"
+    ]
+    assert (len(says["cites"]), says["cites"][0]) == (2, says["cite"])
 
 
 def test_diff_says_what_changed_in_words() -> None:
@@ -222,3 +229,14 @@ def test_schema_accepts_the_shipped_files_and_lists_the_facts() -> None:
         assert list(validator.iter_errors({**data, "revison": 1}))
     names = {fact["name"] for fact in schema["x-facts"]["conditions"]}
     assert {"choice", "widest", "issuers", "previous_reviewer", "chosen"} <= names
+    assert {"latest_closed_year", "completed_years", "known_institution"} <= names
+
+
+def test_schema_knows_the_section_on_report_numbers() -> None:
+    validator = jsonschema.Draft202012Validator(answer("schema"))
+    for name in ("2020/national", "2023/hunan"):
+        data = yaml.safe_load((SHIPPED / f"{name}.yaml").read_text("utf-8"))
+        numbers = data["report_numbers"]
+        assert list(validator.iter_errors({**data, "report_numbers": {**numbers, "dues": 1}}))
+        numbers["complaints"][0]["before"] = "platform"
+        assert bool(list(validator.iter_errors(data))) is ("extends" not in data)

@@ -1,21 +1,27 @@
 """Conditions: known names compile, others are refused, what cannot be computed is no answer."""
 
 from datetime import date
+from typing import get_args
 
 import pytest
 
-from domain.facts import CertificateFacts, Facts, InstitutionFacts
+from domain.facts import CertificateFacts, Facts, FilingStanding, InstitutionFacts
 from rules.catalogue import SpecialArea, Tree
 from rules.conditions import (
     FACTS,
     Condition,
     ConditionFailed,
     ConditionInvalid,
+    Fact,
     Known,
+    Scope,
     TextExpression,
+    known_facts,
     names_of,
 )
-from rules.derived_facts import Areas, add_departments, basic_facts
+from rules.derived_facts import Areas, add_departments, basic_facts, no_facts, standing_facts
+
+SCOPES = get_args(Scope)
 
 TREE = Tree(no_city_level=("11",), special={"350128": SpecialArea(level="city", parent="350000")})
 
@@ -42,17 +48,67 @@ def one(issuer: str, scope: int, until: str = "2030-01-01", number: str = "1") -
     )
 
 
-def test_every_declared_fact_is_derived() -> None:
-    declared = {fact.name for fact in FACTS} - {"reviewer"}
-    assert set(known()) == declared
+def in_scope(scope: Scope, *certificates: CertificateFacts) -> dict[str, object]:
+    """Every fact a condition of ``scope`` may read."""
+    more: dict[Scope, dict[str, object]] = {
+        "chain": {"reviewer": "amr-350000"},
+        "gate": standing_facts(FilingStanding()),
+        "complaint": {"known_institution": True},
+    }
+    found = known(*certificates) | more.get(scope, {})
+    if scope == "facts":
+        found = basic_facts(
+            Facts(institution=InstitutionFacts(id="x", region="350102"), certificates=certificates),
+            date(2024, 12, 31),
+            Areas(TREE),
+        )
+    return found
 
 
-@pytest.mark.parametrize("fact", [fact for fact in FACTS if fact.name != "reviewer"])
-def test_every_declared_fact_has_its_declared_type(fact: object) -> None:
-    facts = known(one("amr-350000", 5))
-    source = f"{fact.name} == {fact.name}"  # type: ignore[attr-defined]
-    condition = Condition(source, "departments")
-    assert condition.holds(Known("departments", names_of(condition), facts))
+@pytest.mark.parametrize("scope", SCOPES)
+def test_every_declared_fact_is_derived(scope: Scope) -> None:
+    assert set(in_scope(scope)) == {fact.name for fact in known_facts(scope)}
+
+
+def test_every_fact_is_known_somewhere() -> None:
+    assert {fact for scope in SCOPES for fact in known_facts(scope)} == set(FACTS)
+
+
+@pytest.mark.parametrize(("scope", "fact"), [(s, f) for s in SCOPES for f in known_facts(s)])
+def test_every_declared_fact_has_its_declared_type(scope: Scope, fact: Fact) -> None:
+    facts = in_scope(scope, one("amr-350000", 5))
+    condition = Condition(f"{fact.name} == {fact.name}", scope)
+    assert condition.holds(Known(scope, names_of(condition), facts))
+
+
+def test_without_an_institution_every_fact_is_there_and_empty() -> None:
+    nothing = no_facts()
+    assert set(nothing) == {fact.name for fact in known_facts("departments")}
+    for name in nothing:
+        condition = Condition(f"{name} == {name}", "departments")
+        assert condition.holds(Known("departments", names_of(condition), nothing)), name
+    empty = Condition(
+        "local == '' && institution.id == '' && !has_certificate && certs.size() == 0",
+        "departments",
+    )
+    assert empty.holds(Known("departments", names_of(empty), nothing))
+
+
+@pytest.mark.parametrize(
+    ("source", "scope", "words"),
+    [
+        ("completed_years > 0", "departments", "report_numbers.gate"),
+        ("completed_years > 0", "complaint", "report_numbers.gate"),
+        ("known_institution", "gate", "report_numbers.complaints"),
+        ("reviewer == ''", "gate", "后面的步骤"),
+    ],
+)
+def test_a_fact_of_another_scope_is_refused_and_says_whose_it_is(
+    source: str, scope: Scope, words: str
+) -> None:
+    with pytest.raises(ConditionInvalid, match=words) as caught:
+        Condition(source, scope)
+    assert caught.value.code == "unknown_fact"
 
 
 def test_an_unevaluable_condition_is_no_false() -> None:

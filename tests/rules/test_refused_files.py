@@ -9,7 +9,12 @@ from rules.checks import check_folder, check_name
 from rules.findings import Finding
 from rules.library import RuleLibrary
 
-NATIONAL, FUJIAN = "2024/national", "2023/fujian"
+NATIONAL, FUJIAN, HUNAN, YEAR_2020 = (
+    "2024/national",
+    "2023/fujian",
+    "2023/hunan",
+    "2020/national",
+)
 
 
 def spoil(folder: Path, name: str, old: str, new: str) -> int:
@@ -34,8 +39,8 @@ CASES: dict[str, Case] = {
     # name: file, old, new, lines below the replacement, code, words of the sentence
     "unknown key": (
         NATIONAL,
-        "revision: 1",
-        "revison: 1\nrevision: 1",
+        "revision: 2",
+        "revison: 2\nrevision: 2",
         0,
         "unknown_key",
         "revision",
@@ -66,7 +71,7 @@ CASES: dict[str, Case] = {
         '"no"',
     ),
     "unquoted date": (NATIONAL, '"2024-12-31"', "2024-12-31", 0, "yaml_surprise", "日期"),
-    "sexagesimal": (NATIONAL, "revision: 1", "revision: 1:30", 0, "yaml_surprise", "六十进制"),
+    "sexagesimal": (NATIONAL, "revision: 2", "revision: 2:30", 0, "yaml_surprise", "六十进制"),
     "reversed window": (
         NATIONAL,
         '      to: "2025-03-21"',
@@ -327,7 +332,262 @@ CASES: dict[str, Case] = {
         "filing.santions",
     ),
     "number for text": (NATIONAL, "id: national-2024", "id: 2024", 0, "invalid_value", "加引号"),
-    "text for number": (NATIONAL, "revision: 1", 'revision: "1"', 0, "invalid_value", "整数"),
+    "text for number": (NATIONAL, "revision: 2", 'revision: "2"', 0, "invalid_value", "整数"),
+}
+
+
+LEVEL = (
+    "  review_chain:\n    - id: never\n      label: 空\n      when: {when}\n"
+    "      authority: {authority}\n      cite: {{assume: 空}}\n"
+)
+COMPLAINT = (
+    "  complaints:\n    - id: local\n      label: 空\n      when: {when}\n"
+    "      assign: {assign}\n      cite: {{assume: 空}}\n"
+)
+
+CASES |= {
+    # about report numbers
+    "numbers: unknown key": (
+        YEAR_2020,
+        "    due_months: 1\n",
+        "    due_month: 1\n",
+        0,
+        "unknown_key",
+        "due_months",
+    ),
+    "numbers: no months": (YEAR_2020, "due_months: 1", "due_months: 0", 0, "invalid_value", "0"),
+    "numbers: text for months": (
+        YEAR_2020,
+        "due_months: 1",
+        'due_months: "1"',
+        0,
+        "invalid_value",
+        "整数",
+    ),
+    "numbers: unknown opening": (
+        NATIONAL,
+        "opens: with_quarter",
+        "opens: with_year",
+        0,
+        "unknown_value",
+        "with_quarter",
+    ),
+    "numbers: late before it is due": (
+        YEAR_2020,
+        "    until_months: 3",
+        "    until_months: 1",
+        0,
+        "window_order",
+        "逾期补报",
+    ),
+    "numbers: late without a due date": (
+        NATIONAL,
+        "  completion:\n    require: reported",
+        "  late: {until_months: 3, cite: {assume: 空}}\n  completion:\n    require: reported",
+        0,
+        "without_due",
+        "没有截止",
+    ),
+    "numbers: reminder without a due date": (
+        NATIONAL,
+        "  reminders: []",
+        "  reminders:\n    - {id: soon, label: 空, days_before_due: 1, cite: {assume: 空}}\n",
+        1,
+        "without_due",
+        "提醒",
+    ),
+    "numbers: reminder before the opening": (
+        YEAR_2020,
+        "days_before_due: 7",
+        "days_before_due: 30",
+        0,
+        "window_order",
+        "早于报送开始",
+    ),
+    "numbers: unknown gate code": (
+        NATIONAL,
+        "code: first_filing_not_completed",
+        "code: first_filling_not_completed",
+        0,
+        "unknown_value",
+        "first_filing_not_completed",
+    ),
+    "numbers: misspelt fact of the gate": (
+        NATIONAL,
+        "completed_years > 0",
+        "complete_years > 0",
+        0,
+        "unknown_fact",
+        "completed_years",
+    ),
+    "numbers: a fact of the gate elsewhere": (
+        NATIONAL,
+        "  eligible:\n    when: has_certificate",
+        "  eligible:\n    when: completed_years > 0",
+        1,
+        "unknown_fact",
+        "report_numbers.gate",
+    ),
+    "numbers: the reviewer is not known to a batch": (
+        NATIONAL,
+        "  review_chain: []   # 由上传",
+        LEVEL.format(when='"true"', authority="reviewer") + "  # 由上传",
+        4,
+        "unknown_fact",
+        "还不能用",
+    ),
+    "numbers: eligible by text": (
+        NATIONAL,
+        "  eligible:\n    when: has_certificate",
+        "  eligible:\n    when: local",
+        1,
+        "condition_type",
+        "真假",
+    ),
+    "numbers: complaint by yes or no": (
+        NATIONAL,
+        "  complaints:\n",
+        COMPLAINT.format(when="has_certificate", assign="known_institution"),
+        4,
+        "condition_type",
+        "文本",
+    ),
+    "numbers: a condition that fails without an institution": (
+        NATIONAL,
+        "  complaints:\n",
+        COMPLAINT.format(when="certs[0].issuer != ''", assign="local"),
+        0,
+        "condition_fails",
+        "算不出",
+    ),
+    "numbers: a gate that fails": (
+        NATIONAL,
+        "when: latest_closed_year_completed || completed_years > 0",
+        "when: 10 / latest_closed_year > 0",
+        None,
+        "condition_fails",
+        "算不出",
+    ),
+    "numbers: nobody for a complaint": (
+        NATIONAL,
+        "      assign: \"'samr'\"\n      cite: {assume: 通知没有写投诉",
+        "      assign: local\n      cite: {assume: 通知没有写投诉",
+        None,
+        "condition_fails",
+        "没有一条得出承办部门",
+    ),
+    "numbers: no last complaint rule": (
+        NATIONAL,
+        '      label: 市场监管总局依据投诉跟踪处理\n      when: "true"\n',
+        "      label: 市场监管总局依据投诉跟踪处理\n      when: known_institution\n",
+        -1,
+        "no_final_rule",
+        "每件投诉",
+    ),
+    "numbers: unreachable complaint rule": (
+        NATIONAL,
+        "  complaints:\n",
+        COMPLAINT.format(when="has_certificate && tied && !tied", assign="local"),
+        1,
+        "unreachable_complaint_rule",
+        "local",
+    ),
+    "numbers: complaint to nobody there is": (
+        NATIONAL,
+        "  complaints:\n",
+        COMPLAINT.format(when="has_certificate", assign="\"'amr-999999'\""),
+        1,
+        "unknown_authority",
+        "amr-999999",
+    ),
+    "numbers: unreachable level": (
+        NATIONAL,
+        "  review_chain: []   # 由上传",
+        LEVEL.format(when="has_certificate && !has_certificate", authority="local") + "  # 由上传",
+        1,
+        "unreachable_level",
+        "never",
+    ),
+    "numbers: misquoted answer": (
+        NATIONAL,
+        "quote: 由上传机构对内容的真实性负责，查询结果仅为编号信息，无",
+        "quote: 由上传机构对内容的真实性负责，查询结果只是编号信息，无",
+        0,
+        "quote_not_in_source",
+        "逐字",
+    ),
+    "numbers: unknown source of an answer": (
+        NATIONAL,
+        "        - {source: n595, clause: 三（一）, quote: 由上传机构",
+        "        - {source: n596, clause: 三（一）, quote: 由上传机构",
+        0,
+        "unknown_source",
+        "n595",
+    ),
+    "numbers: an answer without words": (
+        NATIONAL,
+        "    withdrawn:\n      title: 该编号已由上传机构撤回或更正\n",
+        "    withdrawn:\n",
+        0,
+        "missing_key",
+        "title",
+    ),
+    "numbers: an answer without sources": (
+        HUNAN,
+        "report_numbers:\n",
+        "report_numbers:\n  answers: {found: {title: 空, cites: []}}\n",
+        1,
+        "overlay_not_allowed",
+        "report_numbers.answers",
+    ),
+    "numbers: visibility is not a province's": (
+        HUNAN,
+        "report_numbers:\n",
+        "report_numbers:\n  visible: {days: 0, cite: {assume: 空}}\n",
+        1,
+        "overlay_not_allowed",
+        "report_numbers.visible",
+    ),
+    "numbers: unknown overridable": (
+        NATIONAL,
+        "  - report_numbers.reminders",
+        "  - report_numbers.reminder",
+        0,
+        "unknown_path",
+        "report_numbers.reminder",
+    ),
+    "numbers: failing example": (
+        NATIONAL,
+        "expect: {upload: first_filing_not_completed}",
+        "expect: {upload: allowed}",
+        None,
+        "example_fails",
+        "能否上传应为 allowed，实为 first_filing_not_completed",
+    ),
+    "numbers: example of another year": (
+        NATIONAL,
+        '    quarter: "2024Q1"',
+        '    quarter: "2023Q1"',
+        None,
+        "example_fails",
+        "规则不管 2023Q1",
+    ),
+    "numbers: example of no quarter": (
+        NATIONAL,
+        '    quarter: "2024Q1"',
+        '    quarter: "2024Q5"',
+        0,
+        "invalid_value",
+        "2024Q5 不是季度",
+    ),
+    "numbers: example that lacks its circumstances": (
+        NATIONAL,
+        '    quarter: "2024Q1"\n',
+        "",
+        -2,
+        "invalid_value",
+        "quarter 才能判断",
+    ),
 }
 
 
@@ -391,6 +651,17 @@ def test_a_level_no_case_passes_is_found(folder: Path) -> None:
 def test_a_shared_source_name_is_not_redefined(folder: Path) -> None:
     spoil(folder, FUJIAN, "  m1:\n", "  fujian:\n")
     assert only(folder, FUJIAN).code == "source_redefined"
+
+
+def test_examples_of_numbers_need_the_section(folder: Path) -> None:
+    path = folder / "2020" / "national.yaml"
+    rules, examples = path.read_text("utf-8").split("\nexamples:\n")
+    rules = rules.split("\nreport_numbers:\n")[0]
+    kept = [line for line in rules.splitlines() if not line.startswith("  - report_numbers.")]
+    path.write_text("\n".join(kept) + "\nexamples:\n" + examples, "utf-8")
+    findings = check_name(RuleLibrary(folder), YEAR_2020)
+    assert {finding.code for finding in findings} == {"example_fails"}
+    assert all("没有 report_numbers 一节" in finding.message for finding in findings)
 
 
 @pytest.mark.parametrize(
