@@ -38,11 +38,13 @@ bench: $(READY)
 	$(BIN)/python -m bench.filing_life
 	$(BIN)/python -m bench.campaign_start
 	$(BIN)/python -m bench.rules
+	$(BIN)/python -m bench.lookup
 
 bench-short: $(READY)
 	$(BIN)/python -m bench.filing_life --short
 	$(BIN)/python -m bench.campaign_start --short
 	$(BIN)/python -m bench.rules --short
+	$(BIN)/python -m bench.lookup --short
 
 chaos: $(READY)
 	$(BIN)/python -m pytest -m slow tests

@@ -16,6 +16,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import Receive, Scope, Send
 
 from api import (
     audit,
@@ -33,6 +34,7 @@ from api import (
 )
 from api.openapi import docs_page, openapi_document
 from api.operations import Call, Operation
+from api.pages import PAGES, refused_page
 from api.parts import Parts, parts_of
 from api.problems import problem
 from api.requests import (
@@ -53,7 +55,6 @@ from store.tables import requests
 
 log = structlog.get_logger()
 
-# routes are tried in this order: what the public asks for comes first
 OPERATIONS: list[Operation] = [
     *public.OPERATIONS,
     *health.OPERATIONS,
@@ -70,15 +71,36 @@ OPERATIONS: list[Operation] = [
 ]
 
 
+class Application(Starlette):
+    """Finds operations on fixed addresses at once, everything else along the routes.
+
+    Trying one route after the other takes longer than most answers do.
+    """
+
+    fixed: dict[tuple[str, str], Callable[[Request], Awaitable[Response]]]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request (ASGI)."""
+        if scope["type"] == "http" and not scope.get("root_path"):
+            endpoint = self.fixed.get((scope["method"], scope["path"]))
+            if endpoint is not None:
+                scope["app"] = self
+                response = await endpoint(Request(scope, receive))
+                await response(scope, receive, send)
+                return
+        await super().__call__(scope, receive, send)
+
+
 def create_app(parts: Parts) -> Starlette:
     """The application over its parts."""
     paths: dict[str, list[Operation]] = {}
-    for operation in OPERATIONS:
+    for operation in [*OPERATIONS, *PAGES]:
         paths.setdefault(operation.path, []).append(operation)
-    app = Starlette(
+    endpoints = {path: _endpoint(operations) for path, operations in paths.items()}
+    app = Application(
         routes=[
             *(
-                Route(path, _endpoint(operations), methods=[o.method for o in operations])
+                Route(path, endpoints[path], methods=[o.method for o in operations])
                 for path, operations in paths.items()
             ),
             Route("/openapi.json", openapi_document(OPERATIONS), methods=["GET"]),
@@ -87,6 +109,13 @@ def create_app(parts: Parts) -> Starlette:
         ],
         exception_handlers={HTTPException: _http_problem, Exception: _unexpected},
     )
+    app.fixed = {
+        (method, path): endpoints[path]
+        for path, operations in paths.items()
+        if "{" not in path
+        for one in operations
+        for method in ([one.method, "HEAD"] if one.method == "GET" else [one.method])
+    }
     # an address with a slash too many is not found; no redirect is built from a foreign Host
     app.router.redirect_slashes = False
     app.state.parts = parts
@@ -117,26 +146,28 @@ def _endpoint(operations: Sequence[Operation]) -> Callable[[Request], Awaitable[
 
 
 async def _answer(operation: Operation, request: Request, request_id: str) -> Response:
+    errors: list[dict[str, str]] = []
     try:
         return await _through_the_door(operation, request, request_id)
-    except InvalidFields as refused:
-        _log(operation, refused.refusal)
-        return problem(refused.refusal, request_id, refused.errors)
     except Refused as refused:
-        _log(operation, refused.refusal)
-        return problem(refused.refusal, request_id)
+        refusal = refused.refusal
+        errors = refused.errors if isinstance(refused, InvalidFields) else []
+        _log(operation, refusal)
     except ClientDisconnect:
         return Response(status_code=400)
     except (DataError, ProgrammingError):
         # trying again would not help
         log.exception("unexpected", path=operation.path)
-        return problem(Refusal(code=Code.INTERNAL), request_id)
+        refusal = Refusal(code=Code.INTERNAL)
     except (SQLAlchemyError, psycopg.OperationalError, OSError):
         log.exception("store_unavailable", path=operation.path)
-        return problem(Refusal(code=Code.UNAVAILABLE, params={"part": "数据库"}), request_id)
+        refusal = Refusal(code=Code.UNAVAILABLE, params={"part": "数据库"})
     except Exception:
         log.exception("unexpected", path=operation.path)
-        return problem(Refusal(code=Code.INTERNAL), request_id)
+        refusal = Refusal(code=Code.INTERNAL)
+    if operation.answer_media == "text/html":
+        return refused_page(refusal, request_id)
+    return problem(refusal, request_id, errors)
 
 
 async def _through_the_door(operation: Operation, request: Request, request_id: str) -> Response:

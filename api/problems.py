@@ -55,18 +55,23 @@ def problem(
     refusal: Refusal, request_id: str, errors: list[dict[str, str]] | None = None
 ) -> JSONResponse:
     """The answer for a refusal. ``errors`` names single fields; input is never echoed."""
+    return JSONResponse(
+        problem_body(refusal, request_id, errors),
+        status_code=status_of(refusal.code),
+        headers=headers_of(refusal),
+        media_type="application/problem+json",
+    )
+
+
+def headers_of(refusal: Refusal) -> dict[str, str]:
+    """The headers a refusal is answered with: how to ask, and when to ask again."""
     status = status_of(refusal.code)
     headers = {"Cache-Control": "no-store"}
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     if status in (429, 503):
         headers["Retry-After"] = refusal.params.get("seconds", "5")
-    return JSONResponse(
-        problem_body(refusal, request_id, errors),
-        status_code=status,
-        headers=headers,
-        media_type="application/problem+json",
-    )
+    return headers
 
 
 def problem_body(

@@ -111,6 +111,7 @@ _ANSWER: dict[str, Any] = {
             "assumption": "",
         }
     ],
+    "more": False,
     "entries": [
         {
             "answer": "found",
@@ -120,7 +121,6 @@ _ANSWER: dict[str, Any] = {
             "change": None,
         }
     ],
-    "more": False,
 }
 
 OPERATIONS = [

@@ -5,13 +5,11 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from activities.number_file import number_template
-from domain.number_checks import Terms, words
 from pydantic import AfterValidator, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
-from store.uploads import Upload
 
+from activities.number_file import number_template
 from api import cursors
 from api.acts import RECEIPT_EXAMPLE, Built, act, acting, case_of, shared_acts
 from api.filings import FilingShown, Started, of_institution, shown
@@ -25,11 +23,13 @@ from domain.case import Receipt
 from domain.commands import Role
 from domain.ids import InstitutionId, batch_id, region_prefix
 from domain.model import Value
+from domain.number_checks import Terms, words
 from domain.quarters import Quarter
 from domain.refusals import Code, Refusal, Refused
 from domain.status import UPLOAD_STAGE_LABELS, Kind, Status, UploadStage
 from gateways.report_batches import ChangeRefused
 from store import cases, journal, number_changes, uploads
+from store.uploads import Upload
 
 _MEDIA: dict[str, Literal["csv", "xlsx"]] = {
     "text/csv": "csv",

@@ -70,8 +70,8 @@ class LookupAnswer(Value):
     does_not_prove: str
     next_step: str
     sources: tuple[Citation, ...]
-    entries: tuple[LookupEntry, ...]
     more: bool
+    entries: tuple[LookupEntry, ...]
 
 
 class Outcome(NamedTuple):

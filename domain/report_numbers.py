@@ -18,9 +18,9 @@ SETTLE_COMPLAINT = "settle_complaint"
 LONGEST_NUMBER = 64
 """No number that anybody puts on record, or asks for, has more characters."""
 
-_EDGES = " \t\r\n\u200b\u200c\u200d\u2060\ufeff"
+EDGES = " \t\r\n\u200b\u200c\u200d\u2060\ufeff"
 _EXCEL_TEXT = re.compile(r'="(.*)"', re.DOTALL)
-_NEVER_SEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+NEVER_SEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
 def normalised(text: str) -> str:
@@ -30,9 +30,9 @@ def normalised(text: str) -> str:
     blanks and invisible marks at the ends are removed, Excel's ``="00123"`` unwrapped. Case and
     inner blanks stay.
     """
-    text = unicodedata.normalize("NFKC", text).strip(_EDGES)
+    text = unicodedata.normalize("NFKC", text).strip(EDGES)
     while wrapped := _EXCEL_TEXT.fullmatch(text):
-        text = wrapped[1].strip(_EDGES)
+        text = wrapped[1].strip(EDGES)
     return text
 
 
@@ -40,9 +40,7 @@ def is_usable(text: str) -> bool:
     """Whether a text has no characters in it that nobody sees, or that stand for lost ones."""
     if text.isascii():
         return text.isprintable()
-    return "\ufffd" not in text and not any(
-        unicodedata.category(one) in _NEVER_SEEN for one in text
-    )
+    return "\ufffd" not in text and not any(unicodedata.category(one) in NEVER_SEEN for one in text)
 
 
 class Answer(StrEnum):

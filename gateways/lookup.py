@@ -15,12 +15,13 @@ from typing import Protocol, TypeVar
 
 import psycopg
 import structlog
+from pydantic import TypeAdapter
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from domain.decision import Eligibility, PublicAnswer
 from domain.facts import Facts
-from domain.lookup import Holder, LookupAnswer, NumberRow, Outcome, decide
+from domain.lookup import Holder, LookupAnswer, LookupEntry, NumberRow, Outcome, decide
 from domain.messages import SHANGHAI
 from domain.refusals import Code, Refusal, Refused
 from domain.report_numbers import LONGEST_NUMBER, Answer, is_usable, normalised
@@ -45,6 +46,8 @@ FLUSH_EVERY = 5.0
 _LONGEST_NAME = 200
 _LONGEST_GIVEN = 1000
 _MOST_KEPT = 20_000
+_ENTRIES = TypeAdapter(tuple[LookupEntry, ...])
+_NO_ENTRIES = b"[]}"
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
@@ -67,11 +70,14 @@ Asked = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """An answer, also as JSON; ``province`` is what it is counted under, ``until`` it stands."""
+    """An outcome with its words, and as the JSON of a `domain.lookup.LookupAnswer`.
 
-    answer: LookupAnswer
+    It stands from ``asked_at`` until ``until``.
+    """
+
+    outcome: Outcome
+    words: PublicAnswer
     json: bytes
-    province: str
     asked_at: datetime
     until: datetime
 
@@ -113,7 +119,7 @@ class LookupGateway:
         self._rules_since = self._rules_until = _LONG_AGO
         self._found: dict[Asked, Found] = {}
         self._holders: dict[int, _Kept] = {}
-        self._plain: dict[Answer, tuple[LookupAnswer, bytes]] = {}
+        self._heads: dict[Answer, bytes] = {}
         self._counts: Counter[LookupCount] = Counter()
         self._today, self._morning, self._midnight = date.min, _LONG_AGO, _LONG_AGO
 
@@ -137,7 +143,7 @@ class LookupGateway:
             if isinstance(told, Refused):
                 raise told
             found = told
-        self._counts[LookupCount(self._day(now), found.province, found.answer.answer)] += 1
+        self._counts[LookupCount(self._day(now), found.outcome.province, found.outcome.answer)] += 1
         return found
 
     def max_age(self, found: Found) -> int:
@@ -218,8 +224,8 @@ class LookupGateway:
             until = min([now + self._answers_for, self._midnight, *(kept[no].until for no in nos)])
             if outcome.changes_at is not None:
                 until = min(until, outcome.changes_at)
-            told, json = self._told(outcome, rules)
-            answers[asked] = Found(told, json, outcome.province, now, until)
+            words = rules.public_answers[outcome.answer]
+            answers[asked] = Found(outcome, words, self._json(outcome, words), now, until)
         self._remember(answers)
         return [answers[asked] for asked in batch]
 
@@ -297,30 +303,26 @@ class LookupGateway:
             self._rules = found
             self._found.clear()
             self._holders.clear()
-            self._plain.clear()
+            self._heads.clear()
         self._rules_since, self._rules_until = now, now + KEEP
         return found
 
-    def _told(self, outcome: Outcome, rules: PublicRules) -> tuple[LookupAnswer, bytes]:
-        """The outcome in words; those without entries are all alike and written once."""
-        if not outcome.entries and outcome.answer in self._plain:
-            return self._plain[outcome.answer]
-        words = rules.public_answers[outcome.answer]
-        told = LookupAnswer(
-            answer=outcome.answer,
-            title=words.title,
-            says=words.says,
-            proves=words.proves,
-            does_not_prove=words.does_not_prove,
-            next_step=words.next_step,
-            sources=words.cites,
-            entries=outcome.entries,
-            more=outcome.more,
-        )
-        written = told, told.model_dump_json().encode()
+    def _json(self, outcome: Outcome, words: PublicAnswer) -> bytes:
+        """The answer as JSON. Its words are always the same, and written once."""
+        head = self._heads.get(outcome.answer)
+        if head is None:
+            told = LookupAnswer(
+                answer=outcome.answer,
+                **words.model_dump(exclude={"cites"}),
+                sources=words.cites,
+                more=False,
+                entries=(),
+            )
+            head = self._heads[outcome.answer] = told.model_dump_json().encode()
         if not outcome.entries:
-            self._plain[outcome.answer] = written
-        return written
+            return head
+        body = head.removesuffix(_NO_ENTRIES) + _ENTRIES.dump_json(outcome.entries) + b"}"
+        return body.replace(b'"more":false', b'"more":true', 1) if outcome.more else body
 
     def _remember(self, answers: Mapping[Asked, Found]) -> None:
         for asked, found in answers.items():

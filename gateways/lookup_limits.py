@@ -51,8 +51,11 @@ class Limiter:
     def _count(self, windows: list["_Windows"], text: str, now: datetime, counted: str) -> None:
         key = hashlib.blake2b(text.encode(), key=self._key, digest_size=16).digest()
         instant = now.timestamp()
-        ends = [(one.hit(key, instant), one) for one in windows]
-        until, window = max(ends, key=lambda one: one[0])
+        until, window = 0.0, windows[0]
+        for one in windows:
+            ends = one.hit(key, instant)
+            if ends > until:
+                until, window = ends, one
         if until:
             params = {
                 "counted": counted,

@@ -4,13 +4,12 @@ import hashlib
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Literal
 
-from activities.number_change import ChangeProblem, problems_of_change
 from sqlalchemy.ext.asyncio import AsyncEngine
-from store.uploads import Append, Completion, Upload
 from temporalio.client import Client
 
 from activities.campaign import batch_start
 from activities.covering import campaign_for
+from activities.number_change import ChangeProblem, problems_of_change
 from activities.rule_sets import PinnedRules
 from activities.starting import start_case
 from domain import commands as c
@@ -27,6 +26,7 @@ from gateways.clock import Clock
 from gateways.engine import translated
 from store import cases, content, institutions, number_changes, uploads
 from store.cases import Case
+from store.uploads import Append, Completion, Upload
 
 PIECE = 4 * 1024 * 1024
 """A file is kept in pieces of at most so many bytes: what a broken connection can cost."""

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -24,7 +24,7 @@ from domain.decision import Eligibility, PublicAnswer
 from domain.facts import Facts
 from domain.messages import SHANGHAI
 from domain.report_numbers import ANSWER_LABELS, Answer
-from gateways.lookup import LookupGateway
+from gateways.lookup import LookupGateway, PublicRules
 from gateways.lookup_limits import LookupLimits
 from rules.library import SHIPPED
 from settings import Settings
@@ -162,7 +162,9 @@ async def partitions(engine: AsyncEngine, *years: int) -> None:
 
 @asynccontextmanager
 async def lookups_on(
-    engine: AsyncEngine, limits: LookupLimits = WIDE, rules: Any = None
+    engine: AsyncEngine,
+    limits: LookupLimits = WIDE,
+    read: Callable[[], PublicRules] = SomeRules,
 ) -> AsyncIterator[Lookups]:
     """The whole application over a database; its engine client connects to nothing."""
     settings = Settings(
@@ -178,8 +180,7 @@ async def lookups_on(
 
     client = await Client.connect("127.0.0.1:1", lazy=True)
     parts = build_parts(settings, client, engine, clock)
-    some = rules or SomeRules()
-    gateway = LookupGateway(engine, lambda: some, clock, limits)
+    gateway = LookupGateway(engine, read, clock, limits)
     parts = Parts(**{**vars(parts), "lookups": gateway})
     transport = httpx.ASGITransport(app=create_app(parts), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:

@@ -14,10 +14,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from domain.commands import Actor, Role
 from domain.messages import SHANGHAI
 from domain.report_numbers import Answer, is_usable, normalised
-from gateways.lookup import KEEP
+from gateways.lookup import KEEP, latest_rules
 from gateways.lookup_limits import LookupLimits
+from rules.library import SHIPPED
 from store.engine import connect
-from tests.api.lookups import DAY, LIMITS, Lookups, lookups_on, partitions
+from tests.api.lookups import DAY, LIMITS, Lookups, SomeRules, lookups_on, partitions
 from tests.system import certificate
 
 pytestmark = pytest.mark.anyio
@@ -149,6 +150,40 @@ async def test_every_answer_carries_its_limits_and_where_they_stand(lookups: Loo
         assert LIMITS in found["does_not_prove"]
         assert found["sources"][0]["document"] == "市监检测函〔2024〕595号"
         assert all(found[name] for name in ("title", "says", "proves", "next_step"))
+
+
+async def test_the_shipped_rules_have_honest_words_for_every_answer() -> None:
+    words = latest_rules(SHIPPED)().public_answers
+    assert words.keys() == set(Answer)
+    for answer, one in words.items():
+        assert all(one.model_dump().values()), answer
+        assert any("595" in cite.document and "三" in cite.clause for cite in one.cites), answer
+        if answer is not Answer.INSTITUTION_NOT_ELIGIBLE and answer is not Answer.NOT_FOUND:
+            assert "不能单独作为验证报告真伪的手段" in one.does_not_prove
+        if answer is not Answer.FOUND and answer is not Answer.NOT_YET_VISIBLE:
+            assert "不说明报告是伪造的" in one.does_not_prove
+
+
+async def test_rules_that_cannot_be_read_are_told_and_known_ones_go_on(
+    engine: AsyncEngine,
+) -> None:
+    await partitions(engine, 2025)
+    broken: list[Exception] = []
+
+    def read() -> SomeRules:
+        if broken:
+            raise broken[0]
+        return SomeRules()
+
+    async with lookups_on(engine, read=read) as lookups:
+        broken.append(ValueError("（测试）"))
+        lookups.now += KEEP
+        assert (await lookups.ask("1"))["answer"] == "not_found"
+    async with lookups_on(engine, read=read) as lookups:
+        answer = await lookups.http.get("/public/report-numbers?number=1")
+        assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+        broken.clear()
+        assert (await lookups.ask("1"))["answer"] == "not_found"
 
 
 # --- to the second ----------------------------------------------------------------------------

@@ -86,6 +86,7 @@ MATRIX: dict[tuple[str, str], set[Role] | None] = {
     ("POST", f"{BATCH}/reopen"): {O},
     ("POST", f"{BATCH}/cancel"): {O},
     ("GET", f"{BATCH}/timeline"): EVERYBODY,
+    ("GET", "/public/report-numbers"): PUBLIC,
     ("POST", "/public/complaints"): PUBLIC,
     ("GET", "/public/complaints/{receipt}"): PUBLIC,
     ("GET", "/api/complaints"): {R, O, A},
@@ -104,6 +105,7 @@ MATRIX: dict[tuple[str, str], set[Role] | None] = {
     ("POST", "/api/rules/{year}/{jurisdiction}/route"): EVERYBODY,
     ("GET", "/api/rule-sets/{sha256}"): EVERYBODY,
     ("GET", "/api/events"): {O, A},
+    ("GET", "/api/lookups/counts"): {O, A},
     ("GET", "/healthz"): PUBLIC,
     ("GET", "/readyz"): PUBLIC,
 }  # fmt: skip
