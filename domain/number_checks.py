@@ -12,13 +12,12 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from domain.quarters import Quarter
+from domain.report_numbers import is_usable
 
 NUMBER, ISSUED_ON = "报告编号", "出具日期"
 """The two columns an upload needs, as the template and all messages call them."""
 
-_EDGES = " \t\r\n\u200b\u200c\u200d\u2060\ufeff"
-_NEVER_SEEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
-_EXCEL_TEXT = re.compile(r'="(.*)"', re.DOTALL)
+_BLANKS = " \t\r\n\u200b\ufeff"
 _LOST = re.compile(r"[0-9](?:\.[0-9]*)?E\+[0-9]+", re.IGNORECASE)
 _DAY = re.compile(
     r"([0-9]{4})(?:-([0-9]{1,2})-([0-9]{1,2})|/([0-9]{1,2})/([0-9]{1,2})|\.([0-9]{1,2})\.([0-9]{1,2})"
@@ -43,20 +42,6 @@ class Terms(NamedTuple):
     longest: int
 
 
-def normalised(text: str) -> str:
-    """A number as it is stored and looked up.
-
-    NFKC (full-width letters, digits and signs become the usual ones), blanks and invisible marks
-    at both ends removed, Excel's ``="00123"`` unwrapped. Case and inner blanks stay: ``jc-1`` and
-    ``JC-1`` are two numbers.
-    """
-    text = unicodedata.normalize("NFKC", text).strip(_EDGES)
-    if not text.startswith("="):
-        return text
-    wrapped = _EXCEL_TEXT.fullmatch(text)
-    return wrapped[1].strip(_EDGES) if wrapped else text
-
-
 def number_fault(number: str, longest: int) -> Fault | None:
     """What is wrong with a normalised number, None if nothing."""
     if not number:
@@ -65,10 +50,9 @@ def number_fault(number: str, longest: int) -> Fault | None:
         return Fault("number_too_long", f"{len(number)}/{longest}")
     if "\ufffd" in number:
         return Fault("bad_encoding")
-    if not number.isprintable():  # quick, and true for nearly all; blanks are looked at below
-        for char in number:
-            if unicodedata.category(char) in _NEVER_SEEN:
-                return Fault("bad_characters", f"U+{ord(char):04X}")
+    if not is_usable(number):
+        odd = next(char for char in number if not is_usable(char))
+        return Fault("bad_characters", f"U+{ord(odd):04X}")
     if _LOST.fullmatch(number):
         return Fault("lost_digits", number)
     return None
@@ -80,7 +64,7 @@ def day_of(text: str) -> date | None:
 
     Read are 2024-07-01, 2024/7/1, 2024.7.1, 20240701 and 2024年7月1日, in full-width digits too.
     """
-    found = _DAY.fullmatch(unicodedata.normalize("NFKC", text[:64]).strip(_EDGES))
+    found = _DAY.fullmatch(unicodedata.normalize("NFKC", text[:64]).strip(_BLANKS))
     if found is None:
         return None
     year, month, day = (int(part) for part in found.groups() if part)
@@ -179,10 +163,17 @@ CODES = tuple(_WORDS)
 """All codes a problem can have."""
 
 
-def words(code: str, detail: str) -> tuple[str, str]:
-    """What a problem says and how to mend it, both in Chinese."""
+class Words(NamedTuple):
+    """What a problem is and how to mend it, both in Chinese, without a full stop."""
+
+    what: str
+    mend: str
+
+
+def words(code: str, detail: str) -> Words:
+    """A problem in words."""
     what, mend = _WORDS[code]
-    return (what if isinstance(what, str) else what(detail)), mend
+    return Words(what if isinstance(what, str) else what(detail), mend)
 
 
 def _two(detail: str, mark: str) -> tuple[str, str]:

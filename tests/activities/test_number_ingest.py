@@ -58,7 +58,7 @@ async def test_asking_again_gives_the_same_answer_and_changes_nothing(numbers: N
     request = await numbers.upload(case_id, csv_of(ROWS))
     first = await ingest(numbers.engine, request, quiet)
     assert await ingest(numbers.engine, request, quiet) == first
-    refused = await numbers.upload(case_id, csv_of(ROWS), id_="u2")
+    refused = await numbers.upload(case_id, csv_of(ROWS) + b"\n", id_="u2")
     second = await ingest(numbers.engine, refused, quiet)
     assert (second.accepted, second.bad, second.numbers, second.digest) == (False, 3, 0, "")
     assert await ingest(numbers.engine, refused, quiet) == second
