@@ -86,6 +86,17 @@ async def apply_change(engine: AsyncEngine, request: ChangeRequest) -> ChangeOut
         return ChangeOutcome(change=request.change, made=True, numbers=len(wanted))
 
 
+async def problems_of_change(
+    engine: AsyncEngine, request: ChangeRequest
+) -> tuple[ChangeProblem, ...]:
+    """What speaks against a stored change as things stand; changes nothing."""
+    terms = Terms(request.first_day, request.last_day, request.longest)
+    async with engine.connect() as connection:
+        change = await _change(connection, request)
+        _, problems = await _checked(connection, change, request, change.corrections(terms))
+    return tuple(problems)
+
+
 class _Wanted(Value):
     """One item of a change as it was understood; ``number`` and ``day`` replace ``old``."""
 
