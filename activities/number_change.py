@@ -14,11 +14,10 @@ from domain.number_checks import (
     Terms,
     day_fault,
     day_of,
-    normalised,
     number_fault,
     shown,
 )
-from domain.report_numbers import ChangeRequest
+from domain.report_numbers import ChangeRequest, normalised
 from store import report_numbers, uploads
 from store.report_numbers import StandingNumber
 from store.tables import number_changes
