@@ -14,11 +14,10 @@ from domain.number_checks import (
     Terms,
     day_fault,
     day_of,
-    normalised,
     number_fault,
     shown,
 )
-from domain.report_numbers import ChangeRequest
+from domain.report_numbers import ChangeRequest, normalised
 from store import report_numbers, uploads
 from store.report_numbers import StandingNumber
 from store.tables import number_changes
@@ -85,6 +84,17 @@ async def apply_change(engine: AsyncEngine, request: ChangeRequest) -> ChangeOut
             .values(made_at=request.at)
         )
         return ChangeOutcome(change=request.change, made=True, numbers=len(wanted))
+
+
+async def problems_of_change(
+    engine: AsyncEngine, request: ChangeRequest
+) -> tuple[ChangeProblem, ...]:
+    """What speaks against a stored change as things stand; changes nothing."""
+    terms = Terms(request.first_day, request.last_day, request.longest)
+    async with engine.connect() as connection:
+        change = await _change(connection, request)
+        _, problems = await _checked(connection, change, request, change.corrections(terms))
+    return tuple(problems)
 
 
 class _Wanted(Value):

@@ -24,10 +24,10 @@ from domain.number_checks import (
     Terms,
     day_fault,
     day_of,
-    normalised,
     number_fault,
     shown,
 )
+from domain.report_numbers import normalised
 
 PART = 512 * 1024
 """Bytes to hand to `CsvReading.feed` at a time: what is held in memory follows from it."""

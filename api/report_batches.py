@@ -31,7 +31,7 @@ from gateways.report_batches import ChangeRefused
 from store import cases, journal, number_changes, uploads
 from store.uploads import Upload
 
-_MEDIA = {
+_MEDIA: dict[str, Literal["csv", "xlsx"]] = {
     "text/csv": "csv",
     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "xlsx",
 }

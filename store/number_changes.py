@@ -53,10 +53,11 @@ class Totals(Value):
 
 async def totals(connection: AsyncConnection, case_id: str, now: datetime) -> Totals:
     """A batch's totals, from its uploads and changes alone."""
-    accepted = func.coalesce(func.sum(uploads.c.accepted), 0)
+    accepted = func.sum(uploads.c.accepted)
+    waiting = accepted.filter(uploads.c.visible_from > now)
     counted = (
         await connection.execute(
-            select(accepted, func.coalesce(accepted.filter(uploads.c.visible_from > now), 0)).where(
+            select(func.coalesce(accepted, 0), func.coalesce(waiting, 0)).where(
                 uploads.c.case_id == case_id, uploads.c.stage == UploadStage.ACCEPTED.value
             )
         )

@@ -57,10 +57,10 @@ _REPEATED = """
 _STANDING = """
     CREATE TEMPORARY TABLE standing ON COMMIT DROP AS
     SELECT r.number, min(r.issued_on) AS issued_on
-    FROM (SELECT array_agg(hash) AS hashes FROM sorted GROUP BY hash >> {ranges}) AS some
+    FROM (SELECT array_agg(hash) AS hashes FROM sorted GROUP BY hash >> {ranges}) AS probe
     CROSS JOIN LATERAL (
         SELECT number, issued_on FROM report_numbers
-        WHERE hashtextextended(number, 0) = ANY(some.hashes) AND institution_no = {institution}
+        WHERE hashtextextended(number, 0) = ANY(probe.hashes) AND institution_no = {institution}
           AND change_no IS NULL AND issued_on >= '{first}' AND issued_on < '{after}'
     ) AS r
     GROUP BY r.number
@@ -225,8 +225,8 @@ async def live(
         text("""
             SELECT r.number, r.issued_on, r.institution_no, r.upload_no, u.case_id
             FROM report_numbers r JOIN uploads u ON u.no = r.upload_no
-            WHERE hashtextextended(r.number, 0) = ANY(
-                    SELECT hashtextextended(n, 0) FROM unnest(CAST(:numbers AS text[])) AS n)
+            WHERE hashtextextended(r.number, 0) = ANY(ARRAY(
+                    SELECT hashtextextended(n, 0) FROM unnest(CAST(:numbers AS text[])) AS n))
               AND r.number = ANY(CAST(:numbers AS text[]))
               AND r.institution_no = :institution AND r.change_no IS NULL
         """),

@@ -6,12 +6,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, exists, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.model import Value
 from domain.status import UploadStage
-from store.tables import upload_pieces, upload_problems, uploads
+from store.tables import number_changes, upload_pieces, upload_problems, uploads
 
 _UNDECIDED = (UploadStage.QUEUED, UploadStage.READING, UploadStage.CHECKING)
 
@@ -131,11 +131,18 @@ async def of_case(
 
 
 async def same_file(connection: AsyncConnection, case_id: str, sha256: str) -> Upload | None:
-    """The accepted upload of a case with the very same file, None if there is none."""
+    """The accepted upload of a case with the very same file, None if there is none.
+
+    Numbers that were withdrawn or corrected since may be uploaded again: then there is none.
+    """
+    changed = exists().where(
+        number_changes.c.case_id == case_id, number_changes.c.made_at >= uploads.c.decided_at
+    )
     query = select(uploads).where(
         uploads.c.case_id == case_id,
         uploads.c.sha256 == sha256,
         uploads.c.stage == UploadStage.ACCEPTED.value,
+        ~changed,
     )
     row = (await connection.execute(query.order_by(uploads.c.no).limit(1))).mappings().first()
     return Upload(**row) if row else None
@@ -144,8 +151,8 @@ async def same_file(connection: AsyncConnection, case_id: str, sha256: str) -> U
 async def append(connection: AsyncConnection, id_: str, at_byte: int, content: bytes) -> Appended:
     """Keeps a piece that begins at ``at_byte``, once.
 
-    The same piece again changes nothing; a gap, other content where some is already, and more
-    bytes than were declared are told apart and change nothing either.
+    What was received before may come again, cut differently too, and changes nothing. A gap, other
+    content where some is already, and more bytes than were declared change nothing either.
     """
     upload = await by_id(connection, id_, for_update=True)
     if upload is None:
@@ -155,30 +162,42 @@ async def append(connection: AsyncConnection, id_: str, at_byte: int, content: b
     def told(outcome: Append) -> Appended:
         return Appended(outcome=outcome, received_bytes=received)
 
-    if at_byte < received:
-        standing = await connection.execute(
-            select(upload_pieces.c.content == content).where(
-                upload_pieces.c.upload_no == upload.no, upload_pieces.c.at_byte == at_byte
-            )
-        )
-        same = standing.scalar_one_or_none()
-        if upload.stage is not UploadStage.RECEIVING and same is None:
-            return told(Append.NOT_RECEIVING)
-        return told(Append.KEPT_BEFORE if same else Append.OTHER_CONTENT)
     if upload.stage is not UploadStage.RECEIVING:
         return told(Append.NOT_RECEIVING)
     if at_byte > received:
         return told(Append.GAP)
-    received += len(content)
-    if upload.declared_bytes is not None and received > upload.declared_bytes:
-        return Appended(outcome=Append.TOO_MANY_BYTES, received_bytes=at_byte)
-    if content:
-        piece = {"upload_no": upload.no, "at_byte": at_byte, "content": content}
-        await connection.execute(insert(upload_pieces).values(piece))
-        await connection.execute(
-            update(uploads).where(uploads.c.no == upload.no).values(received_bytes=received)
-        )
-    return told(Append.KEPT)
+    end, before = at_byte + len(content), received - at_byte
+    if upload.declared_bytes is not None and end > upload.declared_bytes:
+        return told(Append.TOO_MANY_BYTES)
+    # what is sent again may be cut into other pieces than the first time
+    if before and not await _stands(connection, upload.no, at_byte, content[:before]):
+        return told(Append.OTHER_CONTENT)
+    if end <= received:
+        return told(Append.KEPT_BEFORE)
+    piece = {"upload_no": upload.no, "at_byte": received, "content": content[before:]}
+    await connection.execute(insert(upload_pieces).values(piece))
+    await connection.execute(
+        update(uploads).where(uploads.c.no == upload.no).values(received_bytes=end)
+    )
+    return Appended(outcome=Append.KEPT, received_bytes=end)
+
+
+async def _stands(
+    connection: AsyncConnection, upload_no: int, at_byte: int, content: bytes
+) -> bool:
+    """Whether just this was received from ``at_byte`` on."""
+    place, end = upload_pieces.c.at_byte, at_byte + len(content)
+    found = await connection.execute(
+        select(place, upload_pieces.c.content)
+        .where(upload_pieces.c.upload_no == upload_no, place < end)
+        .where(place + func.length(upload_pieces.c.content) > at_byte)
+        .order_by(place)
+    )
+    for start, piece in found:
+        first, last = max(start, at_byte), min(start + len(piece), end)
+        if piece[first - start : last - start] != content[first - at_byte : last - at_byte]:
+            return False
+    return True
 
 
 async def pieces(connection: AsyncConnection, upload_no: int) -> AsyncIterator[bytes]:

@@ -13,6 +13,7 @@ import openpyxl
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from activities import number_ingest
 from activities.number_ingest import NotReady, ingest
 from domain.status import UploadStage
 from store import uploads
@@ -58,7 +59,7 @@ async def test_asking_again_gives_the_same_answer_and_changes_nothing(numbers: N
     request = await numbers.upload(case_id, csv_of(ROWS))
     first = await ingest(numbers.engine, request, quiet)
     assert await ingest(numbers.engine, request, quiet) == first
-    refused = await numbers.upload(case_id, csv_of(ROWS), id_="u2")
+    refused = await numbers.upload(case_id, csv_of(ROWS) + b"\n", id_="u2")
     second = await ingest(numbers.engine, refused, quiet)
     assert (second.accepted, second.bad, second.numbers, second.digest) == (False, 3, 0, "")
     assert await ingest(numbers.engine, refused, quiet) == second
@@ -199,7 +200,10 @@ async def test_only_a_complete_upload_of_the_case_is_read(numbers: Numbers) -> N
     assert accepted(await ingest(numbers.engine, request, quiet), 3)
 
 
-async def test_progress_can_be_seen_while_a_file_is_read(numbers: Numbers) -> None:
+async def test_progress_can_be_seen_while_a_file_is_read(
+    numbers: Numbers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(number_ingest, "_EVERY", 0.02)
     request = await numbers.upload(await numbers.batch("a"), csv_of(many(300_000)))
     told: list[int] = []
     stages: list[tuple[UploadStage, int]] = []
@@ -276,6 +280,7 @@ async def test_many_institutions_at_once_make_the_years_they_need(
 
 _CHILD = """
 import asyncio, sys
+from activities import number_ingest
 from activities.number_ingest import ingest
 from domain.report_numbers import IngestRequest
 from store.engine import connect
