@@ -79,14 +79,14 @@ async def lookup_page(call: Call) -> Response:
         values |= {"number": number[:_SHOWN], "institution": institution[:_SHOWN]}
         if not parameters(request):
             return render("lookup.html", values, {})
-        found, headers = await find(request, number, institution)
+        found, keep = await find(request, number, institution)
     except Refused as refused:
         refusal = refused.refusal
         values |= {"refused": words_of(refusal), "wrong": refusal.params.get("name", "")}
         return render("lookup.html", values, headers_of(refusal), status_of(refusal.code))
     given = {"number": number, **({"institution": institution} if institution else {})}
     values |= {"found": found, "now": parts_of(request).clock(), "complaint": urlencode(given)}
-    return render("lookup.html", values, headers)
+    return render("lookup.html", values, {"Cache-Control": keep})
 
 
 PAGES = [
