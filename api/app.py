@@ -128,7 +128,6 @@ _REQUEST_ID: ContextVar[str] = ContextVar(f"{STRUCTLOG_KEY_PREFIX}request_id")
 """Names the request in every line of the log; set directly, which is cheaper than binding."""
 
 # request ids tell requests apart; they keep no secret
-
 _numbers = Random()  # noqa: S311
 
 
