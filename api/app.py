@@ -2,7 +2,8 @@
 
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
-from secrets import token_hex
+from contextvars import ContextVar
+from random import Random
 from typing import Any
 
 import psycopg
@@ -17,6 +18,7 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
+from structlog.contextvars import STRUCTLOG_KEY_PREFIX
 
 from api import (
     audit,
@@ -122,23 +124,34 @@ def create_app(parts: Parts) -> Starlette:
     return app
 
 
+_REQUEST_ID: ContextVar[str] = ContextVar(f"{STRUCTLOG_KEY_PREFIX}request_id")
+"""Names the request in every line of the log; set directly, which is cheaper than binding."""
+
+# request ids tell requests apart; they keep no secret
+_numbers = Random()  # noqa: S311
+
+
+def _new_id() -> str:
+    return f"{_numbers.getrandbits(128):032x}"
+
+
 def _endpoint(operations: Sequence[Operation]) -> Callable[[Request], Awaitable[Response]]:
     by_method = {operation.method: operation for operation in operations}
 
     async def endpoint(request: Request) -> Response:
         method = request.method
         operation = by_method["GET" if method == "HEAD" else method]
-        request_id = token_hex(16)
-        bound = structlog.contextvars.bind_contextvars(request_id=request_id)
+        request_id = _new_id()
+        bound = _REQUEST_ID.set(request_id)
         try:
             response = await _answer(operation, request, request_id)
         finally:
-            structlog.contextvars.reset_contextvars(**bound)
+            _REQUEST_ID.reset(bound)
         # straight to the list: each header set by name is looked for among the others first
         headers = response.raw_headers
         headers.append((b"x-request-id", request_id.encode()))
         headers.append((b"x-content-type-options", b"nosniff"))
-        if not any(name == b"cache-control" for name, _ in headers):
+        if b"cache-control" not in dict(headers):
             headers.append((b"cache-control", b"no-store"))
         return response
 
@@ -260,7 +273,7 @@ async def _http_problem(request: Request, failure: Exception) -> Response:
     assert isinstance(failure, HTTPException)
     code = Code.METHOD_NOT_ALLOWED if failure.status_code == 405 else Code.NOT_FOUND
     params = {"method": request.method[:10], "what": "这个地址"}
-    request_id = token_hex(16)
+    request_id = _new_id()
     response = problem(Refusal(code=code, params=params), request_id)
     response.headers["X-Request-Id"] = request_id
     for name, value in (failure.headers or {}).items():
@@ -270,4 +283,4 @@ async def _http_problem(request: Request, failure: Exception) -> Response:
 
 async def _unexpected(request: Request, failure: Exception) -> Response:
     log.error("unexpected", exc_info=failure)
-    return problem(Refusal(code=Code.INTERNAL), token_hex(16))
+    return problem(Refusal(code=Code.INTERNAL), _new_id())

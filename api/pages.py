@@ -11,6 +11,7 @@ from api.operations import Call, Operation, Parameter
 from api.parts import parts_of
 from api.problems import headers_of, status_of
 from api.public import asked, find
+from api.requests import parameters
 from api.rights import Right
 from domain.messages import explain, local_time
 from domain.refusals import Code, Refusal, Refused
@@ -76,16 +77,16 @@ async def lookup_page(call: Call) -> Response:
     try:
         number, institution = asked(request)
         values |= {"number": number[:_SHOWN], "institution": institution[:_SHOWN]}
-        if "number" not in request.query_params:
+        if not parameters(request):
             return render("lookup.html", values, {})
-        found, headers = await find(request, number, institution)
+        found, keep = await find(request, number, institution)
     except Refused as refused:
         refusal = refused.refusal
         values |= {"refused": words_of(refusal), "wrong": refusal.params.get("name", "")}
         return render("lookup.html", values, headers_of(refusal), status_of(refusal.code))
     given = {"number": number, **({"institution": institution} if institution else {})}
     values |= {"found": found, "now": parts_of(request).clock(), "complaint": urlencode(given)}
-    return render("lookup.html", values, headers)
+    return render("lookup.html", values, {"Cache-Control": keep})
 
 
 PAGES = [

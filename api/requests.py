@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Sequence, Set
 from typing import Annotated, Any, TypeVar, cast
+from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from starlette.requests import Request
@@ -155,9 +156,27 @@ _IN_CHINESE = {
 }
 
 
+_PARAMETERS = "zhibao.parameters"
+
+
+def parameters(request: Request) -> list[tuple[str, str]]:
+    """All names and values in the query, in order, read once; those left empty included."""
+    found: list[tuple[str, str]] | None = request.scope.get(_PARAMETERS)
+    if found is None:
+        text = request.scope["query_string"].decode("latin-1")
+        if "%" in text or "+" in text:
+            found = parse_qsl(text, keep_blank_values=True)
+        else:
+            # as parse_qsl has it where nothing is encoded, in a fifth of the time
+            pairs = (one.partition("=") for one in text.split("&") if one)
+            found = [(name, value) for name, _, value in pairs]
+        request.scope[_PARAMETERS] = found
+    return found
+
+
 def query(request: Request, name: str, kind: type[Wanted] | Any, default: Wanted) -> Wanted:
     """A query parameter as ``kind``. Raises Refused, naming the parameter, when it is none."""
-    values = request.query_params.getlist(name)
+    values = [value for given, value in parameters(request) if given == name]
     if not values:
         return default
     try:
@@ -187,7 +206,7 @@ def path(request: Request, name: str, kind: type[Wanted] | Any) -> Wanted:
 
 def refuse_unknown_parameters(request: Request, known: Set[str]) -> None:
     """A misspelt filter must not silently show everything."""
-    for name in request.query_params:
+    for name, _ in parameters(request):
         if name not in known:
             params = {"name": name[:40], "why": "没有这个参数"}
             raise Refused(Refusal(code=Code.INVALID_PARAMETER, params=params))

@@ -123,11 +123,11 @@ class LookupGateway:
         self._counts: Counter[LookupCount] = Counter()
         self._today, self._morning, self._midnight = date.min, _LONG_AGO, _LONG_AGO
 
-    async def look_up(self, number: str, institution: str, client: str) -> Found:
+    async def look_up(self, number: str, institution: str, client: str) -> tuple[Found, int]:
         """The answer for a number, of any institution or of those with a name.
 
-        ``client`` is the address it is asked from. Raises Refused: not a number or a name, too
-        many lookups.
+        Also tells for how many more seconds whoever asks may keep it. ``client`` is the address
+        it is asked from. Raises Refused: not a number or a name, too many lookups.
         """
         asked = (
             _usable("number", number, LONGEST_NUMBER),
@@ -144,11 +144,7 @@ class LookupGateway:
                 raise told
             found = told
         self._counts[LookupCount(self._day(now), found.outcome.province, found.outcome.answer)] += 1
-        return found
-
-    def max_age(self, found: Found) -> int:
-        """For how many more seconds an answer may be kept by whoever asked."""
-        return max(0, int((found.until - self._clock()).total_seconds()))
+        return found, max(0, int((found.until - max(now, found.asked_at)).total_seconds()))
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

@@ -11,6 +11,7 @@ from temporalio import workflow
 
 import cli
 from api.app import OPERATIONS
+from api.pages import PAGES
 from domain.ids import parse_filing_id
 from settings import ENVIRONMENT
 from tests.docs.pages import ROOT
@@ -167,7 +168,7 @@ def operations_at(method: str | None, path: str) -> list[Any]:
     """The operations that would answer a method (None: any) at a path."""
     return [
         operation
-        for operation in OPERATIONS
+        for operation in [*OPERATIONS, *PAGES]
         if (method is None or operation.method == method) and _fits(operation.path, path)
     ]
 
