@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 import psycopg
 
 from activities.number_ingest import ingest
-from bench.system import ROOT, _cpu_of
+from bench.system import ROOT, cpu_of
 from deploy.embedded.postgres import EmbeddedPostgres
 from domain.report_numbers import IngestRequest
 from store import report_numbers
@@ -48,9 +48,9 @@ class Round(NamedTuple):
     cpu_us: float
 
 
-def cpu_of(pid: int) -> float:
-    """Processor seconds of the server, its present and past children; 0 where nothing tells."""
-    return _cpu_of(pid) or 0.0
+def used(postgres: int) -> float:
+    """Processor seconds of the server and its children so far; 0 where nothing tells."""
+    return cpu_of(postgres) or 0.0
 
 
 def rows(prefix: str, count: int) -> Iterator[tuple[str, date]]:
@@ -87,13 +87,13 @@ def sorted_rows(connection: "psycopg.Connection[Any]", prefix: str, count: int) 
 def bare(connection: "psycopg.Connection[Any]", prefix: str, count: int, postgres: int) -> Round:
     """The bare COPY."""
     blocks = sorted_rows(connection, prefix, count)
-    before, own, started = cpu_of(postgres), time.process_time(), time.perf_counter()
+    before, own, started = used(postgres), time.process_time(), time.perf_counter()
     with connection.cursor().copy("COPY report_numbers FROM STDIN (FORMAT binary)") as copy:
         for block in blocks:
             copy.write(block)
     connection.commit()
     seconds = time.perf_counter() - started
-    spent = cpu_of(postgres) - before + time.process_time() - own
+    spent = used(postgres) - before + time.process_time() - own
     return Round(count / seconds, spent / count * 1e6)
 
 
@@ -103,7 +103,7 @@ async def full(
     """A process that ingests an upload, and the memory it took at most above being idle."""
     case_id = await numbers.batch("lab")
     request = await numbers.upload(case_id, csv_file(name, count), id_=name, piece=_PIECE)
-    before = cpu_of(postgres)
+    before = used(postgres)
     done = await asyncio.to_thread(
         subprocess.run,
         [sys.executable, "-m", "bench.ingest", "--child", request.model_dump_json()],
@@ -114,7 +114,7 @@ async def full(
     )
     told: dict[str, float] = json.loads(done.stdout)
     assert told["numbers"] == count
-    spent = cpu_of(postgres) - before + told["cpu"]
+    spent = used(postgres) - before + told["cpu"]
     return Round(count / told["seconds"], spent / count * 1e6), told["peak_mb"]
 
 
