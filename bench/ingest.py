@@ -21,12 +21,12 @@ import time
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 
 from activities.number_ingest import ingest
-from bench.system import ROOT
+from bench.system import ROOT, cpu_of
 from deploy.embedded.postgres import EmbeddedPostgres
 from domain.report_numbers import IngestRequest
 from store import report_numbers
@@ -39,6 +39,18 @@ MOST_MB = 200
 _PIECE = 4 * 1024 * 1024
 _FIRST, _DAYS = date(2024, 7, 1), 92
 _EPOCH = date(2000, 1, 1)
+
+
+class Round(NamedTuple):
+    """Rows a second, and microseconds of processor time a row, PostgreSQL's included."""
+
+    rate: float
+    cpu_us: float
+
+
+def used(postgres: int) -> float:
+    """Processor seconds of the server and its children so far; 0 where nothing tells."""
+    return cpu_of(postgres) or 0.0
 
 
 def rows(prefix: str, count: int) -> Iterator[tuple[str, date]]:
@@ -72,21 +84,26 @@ def sorted_rows(connection: "psycopg.Connection[Any]", prefix: str, count: int) 
     return [whole[start : start + 262_144] for start in range(0, len(whole), 262_144)]
 
 
-def bare(connection: "psycopg.Connection[Any]", prefix: str, count: int) -> float:
-    """Rows a second of the bare COPY."""
+def bare(connection: "psycopg.Connection[Any]", prefix: str, count: int, postgres: int) -> Round:
+    """The bare COPY."""
     blocks = sorted_rows(connection, prefix, count)
-    started = time.perf_counter()
+    before, own, started = used(postgres), time.process_time(), time.perf_counter()
     with connection.cursor().copy("COPY report_numbers FROM STDIN (FORMAT binary)") as copy:
         for block in blocks:
             copy.write(block)
     connection.commit()
-    return count / (time.perf_counter() - started)
+    seconds = time.perf_counter() - started
+    spent = used(postgres) - before + time.process_time() - own
+    return Round(count / seconds, spent / count * 1e6)
 
 
-async def full(url: str, numbers: Numbers, name: str, count: int) -> dict[str, float]:
-    """Rows a second and peak memory of a process that ingests an upload."""
+async def full(
+    url: str, numbers: Numbers, name: str, count: int, postgres: int
+) -> tuple[Round, float]:
+    """A process that ingests an upload, and the memory it took at most above being idle."""
     case_id = await numbers.batch("lab")
     request = await numbers.upload(case_id, csv_file(name, count), id_=name, piece=_PIECE)
+    before = used(postgres)
     done = await asyncio.to_thread(
         subprocess.run,
         [sys.executable, "-m", "bench.ingest", "--child", request.model_dump_json()],
@@ -97,7 +114,8 @@ async def full(url: str, numbers: Numbers, name: str, count: int) -> dict[str, f
     )
     told: dict[str, float] = json.loads(done.stdout)
     assert told["numbers"] == count
-    return {"rate": count / told["seconds"], "peak_mb": told["peak_mb"]}
+    spent = used(postgres) - before + told["cpu"]
+    return Round(count / told["seconds"], spent / count * 1e6), told["peak_mb"]
 
 
 async def child(url: str, request: IngestRequest) -> dict[str, float]:
@@ -106,12 +124,17 @@ async def child(url: str, request: IngestRequest) -> dict[str, float]:
     async with engine.begin() as connection:
         await report_numbers.ensure_years(connection, 2024, 2024)
     idle = _mb("VmRSS")
-    started = time.perf_counter()
+    own, started = time.process_time(), time.perf_counter()
     outcome = await ingest(engine, request, lambda rows: None)
-    seconds = time.perf_counter() - started
+    seconds, cpu = time.perf_counter() - started, time.process_time() - own
     peak = _mb("VmHWM")
     await engine.dispose()
-    return {"numbers": outcome.numbers, "seconds": seconds, "peak_mb": round(peak - idle, 1)}
+    return {
+        "numbers": outcome.numbers,
+        "seconds": seconds,
+        "cpu": cpu,
+        "peak_mb": round(peak - idle, 1),
+    }
 
 
 def _mb(name: str) -> float:
@@ -155,33 +178,36 @@ async def main(count: int, rounds: int, before: int, sizes: list[int]) -> dict[s
         engine = connect(server.url)
         numbers = Numbers(engine)
         await prefill(server.url, numbers, before)
-        found: dict[str, list[float]] = {"bare": [], "full": []}
+        found: dict[str, list[Round]] = {"bare": [], "full": []}
         memory: dict[int, float] = {}
         with psycopg.connect(server.url.replace("+psycopg", "")) as connection:
             for number in range(rounds):
                 for kind in ("bare", "full") if number % 2 else ("full", "bare"):
                     if kind == "bare":
-                        found[kind].append(bare(connection, f"B{number}-", count))
+                        found[kind].append(bare(connection, f"B{number}-", count, server.pid))
                         continue
-                    told = await full(server.url, numbers, f"F{number}-", count)
-                    found[kind].append(told["rate"])
-                    memory[count] = max(memory.get(count, 0.0), told["peak_mb"])
+                    told, peak = await full(server.url, numbers, f"F{number}-", count, server.pid)
+                    found[kind].append(told)
+                    memory[count] = max(memory.get(count, 0.0), peak)
         for size in sizes:
             if size != count:
-                memory[size] = (await full(server.url, numbers, f"S{size}-", size))["peak_mb"]
+                _, memory[size] = await full(server.url, numbers, f"S{size}-", size, server.pid)
         await engine.dispose()
-    medians = {kind: round(statistics.median(rates)) for kind, rates in found.items()}
-    ratio = round(medians["full"] / medians["bare"], 3)
+    rates = {kind: statistics.median(one.rate for one in many) for kind, many in found.items()}
+    cpu = {kind: statistics.median(one.cpu_us for one in many) for kind, many in found.items()}
+    ratio = round(rates["full"] / rates["bare"], 3)
     return {
-        **medians,
+        **{kind: round(rate) for kind, rate in rates.items()},
         "ratio": ratio,
+        "cpu_us": {kind: round(us, 2) for kind, us in cpu.items()},
+        "cpu_ratio": round(cpu["bare"] / cpu["full"], 3),
         "target": TARGET,
         "memory_mb": {str(size): memory[size] for size in sorted(memory)},
         "most_mb": MOST_MB,
         "met": ratio >= TARGET and max(memory.values()) < MOST_MB,
         "rows": count,
         "before": before,
-        "rounds": {kind: [round(rate) for rate in rates] for kind, rates in found.items()},
+        "rounds": {kind: [round(one.rate) for one in many] for kind, many in found.items()},
     }
 
 
