@@ -304,5 +304,3 @@ def _hash(holder: str) -> str:
 
 def _problem(code: StatementFault, **values: object) -> StatementProblem:
     return StatementProblem(code=code, message=_WORDS[code].format(**values))
-
-
