@@ -2,7 +2,7 @@
 
 import io
 import re
-from typing import Literal
+from typing import Any, Literal
 
 import segno
 
@@ -27,4 +27,5 @@ def qr(url: str, kind: Literal["svg", "png"] = "svg", scale: int = 4) -> bytes:
 
 def symbol(url: str) -> segno.QRCode:
     """The code itself. Long runs of capitals and digits are held at 5.5 bits a character."""
-    return segno.make_qr(_RUNS.findall(url), error="m", boost_error=False)
+    parts: Any = _RUNS.findall(url)  # segno takes a list of parts, its types do not say so
+    return segno.make_qr(parts, error="m", boost_error=False)

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, StrictInt, model_validator
 from domain.certificate import TwoDigits
 from domain.certificate_number import NumberFault
 from domain.citation import Citation
-from domain.ids import NATION, AuthorityId
+from domain.ids import AuthorityId
 from domain.model import Value
 from rules.document import CitedSource
 from rules.schema import Cite, Day, Id, Source, Text, _unique
@@ -221,7 +221,7 @@ class CertificateDocument(CertificateParts):
 
     format: Literal[1] = 1
     kind: Literal["certificates"] = "certificates"
-    jurisdiction: Literal["000000"] = NATION
+    jurisdiction: Literal["000000"] = "000000"
     sources: dict[str, CitedSource]
     names: dict[AuthorityId, str]
 
