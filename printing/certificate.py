@@ -55,7 +55,7 @@ class MissingCharacters(PrintError):
         self.characters = characters
         super().__init__(
             f"这些字符无法打印：{'、'.join(map(name_character, characters))}。"
-            "请核对文字；确为生僻字的，请将含有该字的字体文件放入模板文件夹的 fonts 目录后重新打印。"
+            "请核对文字；确为生僻字的，请将含有该字的字体放入模板文件夹的 fonts 目录后重新打印。"
         )
 
 
@@ -114,7 +114,7 @@ def qr_svg(url: str) -> tuple[str, int]:
     code = segno.make(url, error="m", micro=False, boost_error=False)
     picture = io.BytesIO()
     code.save(picture, kind="svg", border=_QUIET_ZONE, light="white", xmldecl=False)
-    return picture.getvalue().decode(), code.symbol_size(border=_QUIET_ZONE)[0]
+    return picture.getvalue().decode(), int(code.symbol_size(border=_QUIET_ZONE)[0])
 
 
 def status_at(certificate: Certificate, day: date) -> CertificateStatus:
@@ -191,11 +191,11 @@ def _compile(
         annex=_template("annex.typ", places, folder),
     )
     try:
-        printed = typst.compile(
+        compiler = typst.Compiler(
+            root=folder, font_paths=fonts_of(tuple(files)), ignore_system_fonts=True
+        )
+        printed = compiler.compile(
             main.encode(),
-            root=str(folder),
-            font_paths=fonts_of(tuple(files)),
-            ignore_system_fonts=True,
             format="png" if picture else "pdf",
             ppi=dots_per_inch,
             pdf_standards=[] if picture else ["a-2b"],
@@ -207,7 +207,10 @@ def _compile(
         )
     except typst.TypstError as error:
         raise BrokenTemplate(error.diagnostic) from error
-    return printed[0] if isinstance(printed, list) else printed
+    pages = printed if isinstance(printed, list) else [printed]
+    if not pages or pages[0] is None:
+        raise BrokenTemplate("the templates made no page")
+    return pages[0]
 
 
 def _texts(value: object) -> list[str]:

@@ -58,7 +58,7 @@ def missing_characters(text: str, *, template_folder: Path | None = None) -> lis
         character
         for character in dict.fromkeys(text)
         if unicodedata.category(character) in _INVISIBLE
-        or not any(ord(character) in known for known in printable)
+        or not any(_has(known, character) for known in printable)
     ]
 
 
@@ -66,6 +66,13 @@ def name_character(character: str) -> str:
     """A character so that it can be found whether or not a screen shows it: ``𠮷（U+20BB7）``."""
     code = f"U+{ord(character):04X}"
     return code if unicodedata.category(character) in _INVISIBLE else f"{character}（{code}）"
+
+
+def _has(known: frozenset[int], character: str) -> bool:
+    """Whether a font can print it, as one glyph or as a letter and its accents."""
+    return ord(character) in known or all(
+        ord(part) in known for part in unicodedata.normalize("NFD", character)
+    )
 
 
 @lru_cache(maxsize=32)
