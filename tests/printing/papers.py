@@ -1,5 +1,6 @@
 """Certificates to print, and how a printed one is read back with poppler and zbar."""
 
+import re
 import subprocess
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -80,6 +81,14 @@ def fonts_in(printed: bytes, folder: Path) -> list[tuple[str, bool]]:
 def pages_in(printed: bytes, folder: Path) -> int:
     lines = _run("pdfinfo", str(_file(printed, folder))).splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("Pages:"))
+
+
+def edges(printed: bytes, folder: Path, *, page: int) -> tuple[float, float]:
+    """Where the words of a page begin and end, in points from its left edge."""
+    only = ("-f", str(page), "-l", str(page))
+    boxes = _run("pdftotext", "-bbox", *only, str(_file(printed, folder)), "-")
+    starts, ends = (re.findall(rf'<word .*?{name}="([0-9.]+)"', boxes) for name in ("xMin", "xMax"))
+    return min(map(float, starts)), max(map(float, ends))
 
 
 def scanned(printed: bytes, folder: Path, *, dots_per_inch: int = 150) -> str:
