@@ -11,10 +11,10 @@ from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
-import segno
 import typst
 
 from domain.certificate import CERTIFICATE_STATUS_LABELS, Certificate, CertificateStatus
+from domain.certificate_qr import QUIET_ZONE, symbol
 from printing.characters import (
     families_of,
     font_files,
@@ -26,11 +26,11 @@ from printing.characters import (
 TEMPLATES = Path(__file__).parent / "templates"
 """The national templates."""
 
-MAX_URL = 600
-"""Characters; a longer address makes a code too dense for its place."""
+MAX_MODULES = 105
+"""Along one side of the QR code, quiet zone included: 44 mm on paper. It holds some 660 characters
+of an address, or 960 where they are capitals and digits."""
 
 _BEIJING = timezone(timedelta(hours=8))
-_QUIET_ZONE = 4
 _MAIN = """\
 #import "{certificate}": certificate
 #import "{annex}": annex
@@ -80,10 +80,10 @@ def render_certificate(
 ) -> bytes:
     """The certificate and its annex as PDF/A-2b; the same input gives the same bytes.
 
-    ``url`` is what the QR code says, at most ``MAX_URL`` characters. ``timestamp``, with a time
-    zone, is the moment of printing: a certificate whose last day is over by then prints as
-    expired. ``status_since`` is the day its status came about, where that is known. Raises
-    `MissingCharacters` and `BrokenTemplate`.
+    ``url`` is what the QR code says. ``timestamp``, with a time zone, is the moment of printing:
+    a certificate whose last day is over by then prints as expired. ``status_since`` is the day
+    its status came about, where that is known. Raises `MissingCharacters` and `BrokenTemplate`,
+    and ValueError for an address that is empty or needs more than ``MAX_MODULES``.
     """
     data = _data(certificate, issuer_name, url, timestamp, status_since)
     return _compile(certificate, data, timestamp, template_folder)
@@ -104,17 +104,20 @@ def preview_certificate(
     return _compile(certificate, data, timestamp, template_folder, dots_per_inch=dots_per_inch)
 
 
-def qr_svg(url: str) -> tuple[str, int]:
+def _qr(url: str) -> tuple[str, int]:
     """The QR code of an address as SVG, and its modules along one side, quiet zone included.
 
-    Level M mends up to 15 % of damage. Raises ValueError for an empty or a too long address.
+    Raises ValueError for an empty or a too long address.
     """
-    if not 0 < len(url) <= MAX_URL:
+    if not url:
+        raise ValueError("a certificate needs an address in its QR code")
+    code = symbol(url)
+    modules = int(code.symbol_size(border=QUIET_ZONE)[0])
+    if modules > MAX_MODULES:
         raise ValueError(f"an address of {len(url)} characters does not fit a certificate")
-    code = segno.make(url, error="m", micro=False, boost_error=False)
-    picture = io.BytesIO()
-    code.save(picture, kind="svg", border=_QUIET_ZONE, light="white", xmldecl=False)
-    return picture.getvalue().decode(), int(code.symbol_size(border=_QUIET_ZONE)[0])
+    drawing = io.BytesIO()
+    code.save(drawing, kind="svg", border=QUIET_ZONE, light="#fff", xmldecl=False)
+    return drawing.getvalue().decode(), modules
 
 
 def status_at(certificate: Certificate, day: date) -> CertificateStatus:
@@ -140,7 +143,7 @@ def _data(
     if status is CertificateStatus.EXPIRED:
         since = certificate.valid_to + timedelta(days=1)
     content = certificate.content
-    svg, modules = qr_svg(url)
+    svg, modules = _qr(url)
     return {
         "number": certificate.number,
         "code": certificate.code,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from domain.certificate import (
     CERTIFICATE_STATUS_LABELS,
@@ -15,8 +16,8 @@ from domain.certificate import (
     CertificateStatus,
     Signatory,
 )
+from domain.certificate_statement import certificate_url, sign, state
 from printing.certificate import (
-    MAX_URL,
     TEMPLATES,
     BrokenTemplate,
     MissingCharacters,
@@ -160,17 +161,35 @@ def test_a_revoked_certificate_stays_revoked_when_its_last_day_is_over(tmp_path:
     assert "打印时状态：撤销" in text
 
 
-@pytest.mark.parametrize("length", [30, 100, 200, 400, MAX_URL])
+@pytest.mark.parametrize("length", [30, 100, 200, 400, 600])
 def test_the_code_on_the_page_scans_at_150_dots_per_inch(length: int, tmp_path: Path) -> None:
     url = "https://zhibao.example.cn/c/" + ("0aZ-9_" * length)[: length - 28]
     assert len(url) == length
     assert scanned(printed(certificate(), url=url), tmp_path) == url
 
 
-@pytest.mark.parametrize("url", ["", "a" * (MAX_URL + 1)])
-def test_an_address_that_does_not_fit_is_refused(url: str) -> None:
-    with pytest.raises(ValueError, match="does not fit"):
-        printed(certificate(), url=url)
+def test_the_longest_signed_statement_fits_and_scans(tmp_path: Path) -> None:
+    one = certificate(
+        code="C" * 64,
+        number="9" * 64,
+        content={"holder": "检" * 200, "issuer": "group-" + "x" * 40},
+    )
+    key = Ed25519PrivateKey.from_private_bytes(bytes(32))
+    statement = sign(state(one, "K" * 32, date(2024, 6, 1)), key)
+    url = certificate_url("https://certificates.example.gov.cn", one.code, statement)
+    assert len(url) > 700
+    assert scanned(printed(one, url=url), tmp_path) == url
+
+
+@pytest.mark.parametrize(
+    ("length", "fits"), [(0, False), (666, True), (667, False), (3000, False), (9000, False)]
+)
+def test_an_address_that_does_not_fit_is_refused(length: int, fits: bool) -> None:
+    if fits:
+        assert printed(certificate(), url="a" * length)
+        return
+    with pytest.raises(ValueError, match="address|Data too large"):
+        printed(certificate(), url="a" * length)
 
 
 HOSTILE = [
