@@ -188,7 +188,7 @@ def test_an_address_that_does_not_fit_is_refused(length: int, fits: bool) -> Non
     if fits:
         assert printed(certificate(), url="a" * length)
         return
-    with pytest.raises(ValueError, match="address|Data too large"):
+    with pytest.raises(ValueError, match=r"address|Data too large"):
         printed(certificate(), url="a" * length)
 
 
