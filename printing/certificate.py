@@ -183,7 +183,10 @@ def _compile(
     dots_per_inch: int | None = None,
 ) -> bytes:
     """A PDF with the annex, or with ``dots_per_inch`` a picture of the first page."""
-    missing = missing_characters("".join(_texts(data)), template_folder=folder)
+    try:
+        missing = missing_characters("".join(_texts(data)), template_folder=folder)
+    except ValueError as error:
+        raise BrokenTemplate(f"fonts: {error}") from error
     if missing:
         raise MissingCharacters(missing)
     files = font_files(folder)

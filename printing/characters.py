@@ -50,7 +50,8 @@ def missing_characters(text: str, *, template_folder: Path | None = None) -> lis
     """The characters of ``text`` that cannot be printed, each once, in their order.
 
     Characters without a glyph in any font, and invisible ones: controls, marks that change the
-    direction of writing, private and unassigned characters.
+    direction of writing, private and unassigned characters. Raises ValueError for a file among
+    the templates' fonts that is none.
     """
     files = font_files(template_folder) if template_folder else [serif_path(), sans_path()]
     printable = [_characters(file, file.stat().st_mtime_ns) for file in files]
@@ -77,8 +78,14 @@ def _has(known: frozenset[int], character: str) -> bool:
 
 @lru_cache(maxsize=32)
 def _characters(font: Path, _changed_at: int) -> frozenset[int]:
-    """The code points a font has a glyph for. Raises ValueError if it has no full Unicode table."""
-    content = font.read_bytes()
+    """The code points a font has a glyph for. Raises ValueError for a file that does not say."""
+    try:
+        return _read(font.read_bytes(), font)
+    except struct.error:
+        raise ValueError(f"{font.name} is no font") from None
+
+
+def _read(content: bytes, font: Path) -> frozenset[int]:
     (tables,) = struct.unpack_from(">H", content, 4)
     for number in range(tables):
         tag, _, start, _ = struct.unpack_from(">4sIII", content, 12 + 16 * number)

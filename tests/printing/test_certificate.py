@@ -350,6 +350,15 @@ def test_a_broken_or_missing_template_is_reported_with_its_place(templates: Path
     assert "certificate.typ" in missing.value.diagnostic
 
 
+@pytest.mark.parametrize("content", [b"", b"no font at all", bytes(64)])
+def test_a_font_file_that_is_none_is_reported_by_name(content: bytes, templates: Path) -> None:
+    (templates / "fonts").mkdir()
+    (templates / "fonts" / "rare.otf").write_bytes(content)
+    with pytest.raises(BrokenTemplate) as broken:
+        printed(certificate(), template_folder=templates)
+    assert "rare.otf" in broken.value.diagnostic
+
+
 def test_a_template_reads_nothing_outside_its_folder(templates: Path, tmp_path: Path) -> None:
     (tmp_path / "secret.txt").write_text("secret", encoding="utf-8")
     page = templates / "certificate.typ"

@@ -63,7 +63,7 @@ def test_each_missing_character_is_listed_once_in_its_order() -> None:
     assert name_character("𠮷") == "𠮷（U+20BB7）"
 
 
-def test_a_font_put_beside_the_templates_is_used_and_a_file_that_is_none_is_named(
+def test_fonts_beside_the_templates_come_last_and_other_files_are_passed_over(
     tmp_path: Path,
 ) -> None:
     own = tmp_path / "fonts"
