@@ -209,7 +209,7 @@ class Demo:
             return Outcome(stories, await self._statuses(), await self._examples(), numbers)
 
     async def _uploaders(self) -> list[str]:
-        """Institutions that may upload, their filing being complete; those certified today first."""
+        """Institutions with a complete filing, so that they may upload; certified first."""
         today = system_clock().astimezone(SHANGHAI).date().isoformat()
         ranked = []
         for shown in await self._all_filings():
