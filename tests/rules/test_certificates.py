@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deploy.demo.rules import write_rules
 from domain.certificate import CERTIFICATE_STATUS_LABELS, CertificateContent, CertificateStatus
 from rules.certificate_checks import check_certificates, shortcomings
 from rules.certificate_schema import CertificateExample
@@ -188,6 +189,11 @@ def test_changed_files_are_seen_and_a_broken_one_is_never_used(folder: Path) -> 
     path.write_text(path.read_text("utf-8").replace('"00": samr', '"00": nobody'), "utf-8")
     with pytest.raises(RulesInvalid):
         current_certificate_rules(folder)
+
+
+def test_the_demonstrations_folder_has_them_too(tmp_path: Path) -> None:
+    write_rules(tmp_path / "rules", date(2026, 3, 1))
+    assert current_certificate_rules(tmp_path / "rules").ref == RULES.ref
 
 
 def test_the_stored_document_answers_alone_and_forms_no_campaigns_set(library: RuleLibrary) -> None:
