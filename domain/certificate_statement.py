@@ -221,7 +221,10 @@ def public_key(key: Ed25519PrivateKey) -> str:
 
 
 def certificate_url(site: str, code: str, statement: str) -> str:
-    """What the QR code says: the certificate's page, with the signed statement."""
+    """What the QR code says: the certificate's page, with the signed statement.
+
+    For the site ``https://host`` that is ``https://host/c/<code>?s=<statement>``.
+    """
     return f"{site.rstrip('/')}/c/{code}?s={statement}"
 
 

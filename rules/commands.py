@@ -14,7 +14,6 @@ from domain.facts import Facts
 from rules import checks
 from rules.catalogue import AUTHORITIES, JURISDICTIONS
 from rules.certificate_checks import check_certificates
-from rules.certificate_schema import CertificateFile
 from rules.certificates import resolve_certificates
 from rules.compiled import CompiledRules
 from rules.conditions import CERTIFICATE, FACTS, INSTITUTION, ConditionFailed, Fact
@@ -203,7 +202,6 @@ def diff(
 def schema(as_json: AsJson = False) -> None:
     """规则文件的 JSON Schema（供编辑器用），附条件可用的事实（x-facts）。"""
     document = editor_schema()
-    document["x-certificates"] = CertificateFile.model_json_schema(by_alias=True)
     document["x-facts"] = {
         "conditions": _described(FACTS),
         "certificate": _described(CERTIFICATE),

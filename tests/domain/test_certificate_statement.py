@@ -56,9 +56,20 @@ def certificate(holder: str = "示例（生成）检测有限公司", **values: 
     return Certificate(**{**given, **values})
 
 
+<<<<<<< HEAD
 def published(key: Ed25519PrivateKey, name: str = "2019a", **dates: date | None) -> PublishedKey:
     values = {"from": date(2019, 7, 1), **dates}
     return PublishedKey(id=name, public_key=public_key(key), **values)
+=======
+def published(
+    key: Ed25519PrivateKey,
+    name: str = "2019a",
+    first: date = date(2019, 7, 1),
+    **dates: date,
+) -> PublishedKey:
+    listed = {"id": name, "public_key": public_key(key), "from": first, **dates}
+    return PublishedKey.model_validate(listed)
+>>>>>>> 77d9e2c55002f93054fd71f45362e1983e904ead
 
 
 def keys(*listed: PublishedKey) -> PublishedKeys:
@@ -87,7 +98,11 @@ def test_a_statement_says_what_the_certificate_says(
     one = certificate(holder, issued_on=issued, valid_from=issued, valid_to=last)
     made = state(one, "2019a", on)
     text = sign(made, OLD)
+<<<<<<< HEAD
     found = verify(text, keys(published(OLD, **{"from": date(2000, 1, 1)})))  # type: ignore[arg-type]
+=======
+    found = verify(text, keys(published(OLD, first=date(2000, 1, 1))))
+>>>>>>> 77d9e2c55002f93054fd71f45362e1983e904ead
     assert found == made
     assert isinstance(found, Statement)
     assert differences(found, one) == []
@@ -195,7 +210,7 @@ def test_another_key_under_the_same_name_is_a_bad_signature() -> None:
 def test_after_rotation_old_papers_keep_their_worth_and_the_old_key_signs_no_more() -> None:
     listed = keys(
         published(OLD, until=date(2020, 6, 30)),
-        published(NEW, "2020a", **{"from": date(2020, 7, 1)}),
+        published(NEW, "2020a", first=date(2020, 7, 1)),
     )
     last = signed(on=date(2020, 6, 30))
     assert isinstance(verify(last, listed), Statement)
