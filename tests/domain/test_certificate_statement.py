@@ -56,11 +56,6 @@ def certificate(holder: str = "示例（生成）检测有限公司", **values: 
     return Certificate(**{**given, **values})
 
 
-<<<<<<< HEAD
-def published(key: Ed25519PrivateKey, name: str = "2019a", **dates: date | None) -> PublishedKey:
-    values = {"from": date(2019, 7, 1), **dates}
-    return PublishedKey(id=name, public_key=public_key(key), **values)
-=======
 def published(
     key: Ed25519PrivateKey,
     name: str = "2019a",
@@ -69,7 +64,6 @@ def published(
 ) -> PublishedKey:
     listed = {"id": name, "public_key": public_key(key), "from": first, **dates}
     return PublishedKey.model_validate(listed)
->>>>>>> 77d9e2c55002f93054fd71f45362e1983e904ead
 
 
 def keys(*listed: PublishedKey) -> PublishedKeys:
@@ -98,11 +92,7 @@ def test_a_statement_says_what_the_certificate_says(
     one = certificate(holder, issued_on=issued, valid_from=issued, valid_to=last)
     made = state(one, "2019a", on)
     text = sign(made, OLD)
-<<<<<<< HEAD
-    found = verify(text, keys(published(OLD, **{"from": date(2000, 1, 1)})))  # type: ignore[arg-type]
-=======
     found = verify(text, keys(published(OLD, first=date(2000, 1, 1))))
->>>>>>> 77d9e2c55002f93054fd71f45362e1983e904ead
     assert found == made
     assert isinstance(found, Statement)
     assert differences(found, one) == []
