@@ -48,7 +48,13 @@ def short_folder() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def postgres(short_folder: Path) -> Iterator[EmbeddedPostgres]:
     """A real PostgreSQL whose database ``zhibao`` is migrated and serves as a template."""
-    settings = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+    settings = {
+        "fsync": "off",
+        "synchronous_commit": "off",
+        "full_page_writes": "off",
+        # its workers belong to no role of ours, and keep a database from being dropped
+        "autovacuum": "off",
+    }
     with EmbeddedPostgres(short_folder, settings=settings) as server:
         upgrade(server.url)
         yield server
