@@ -38,12 +38,14 @@ bench: $(READY)
 	$(BIN)/python -m bench.filing_life
 	$(BIN)/python -m bench.campaign_start
 	$(BIN)/python -m bench.rules
+	$(BIN)/python -m bench.ingest
 	$(BIN)/python -m bench.lookup
 
 bench-short: $(READY)
 	$(BIN)/python -m bench.filing_life --short
 	$(BIN)/python -m bench.campaign_start --short
 	$(BIN)/python -m bench.rules --short
+	$(BIN)/python -m bench.ingest --short
 	$(BIN)/python -m bench.lookup --short
 
 chaos: $(READY)

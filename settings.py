@@ -36,9 +36,10 @@ class Settings(BaseModel):
     log_format: str = "text"
     lookups_per_client: str = "60/minute"
     lookups_per_prefix: str = "600/minute"
+    complaints_per_client: str = "20/hour"
     trusted_proxies: str = ""
 
-    @field_validator("lookups_per_client", "lookups_per_prefix")
+    @field_validator("lookups_per_client", "lookups_per_prefix", "complaints_per_client")
     @classmethod
     def _are_limits(cls, value: str) -> str:
         parse_many(value)
@@ -63,6 +64,7 @@ ENVIRONMENT = {
     "log_format": "ZHIBAO_LOG_FORMAT",
     "lookups_per_client": "ZHIBAO_LOOKUPS_PER_CLIENT",
     "lookups_per_prefix": "ZHIBAO_LOOKUPS_PER_PREFIX",
+    "complaints_per_client": "ZHIBAO_COMPLAINTS_PER_CLIENT",
     "trusted_proxies": "ZHIBAO_TRUSTED_PROXIES",
 }
 

@@ -228,17 +228,21 @@ class CsvReading:
             self._decoder = self._decoder_for(part)
         try:
             text = self._decoder.decode(part, final)
-        except UnicodeDecodeError:
-            raise NotUtf8 from None
+        except UnicodeDecodeError as error:
+            before = error.object[: error.start].decode()
+            if not _proves_utf8(self._text + before):
+                raise NotUtf8 from None
+            self._prove()
+            text = self._decoder.decode(part, final)
         self._anything = self._anything or bool(text.strip())
         return text
 
     def _decoder_for(self, head: bytes) -> io.IncrementalNewlineDecoder:
         encoding, errors = self._encoding, "replace" if self._proven else "strict"
         if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-            encoding, errors = "utf-16", "replace"
+            self._proven, encoding, errors = True, "utf-16", "replace"
         elif head.startswith(codecs.BOM_UTF8):
-            encoding, errors = "utf-8-sig", "replace"
+            self._proven, encoding, errors = True, "utf-8-sig", "replace"
         return _lines_of(codecs.getincrementaldecoder(encoding)(errors))
 
     # the records
@@ -385,6 +389,14 @@ class Record(NamedTuple):
 
     cells: list[str] | None
     stop: int
+
+
+def _proves_utf8(text: str) -> bool:
+    """Whether a file that begins like this has a Chinese header that was understood."""
+    head = text.lstrip()
+    line, rest, _ = head.replace("\r", "\n").partition("\n")
+    marks = [mark for mark in _DELIMITERS if isinstance(columns_of(line.split(mark)), Columns)]
+    return bool(rest and marks and not line.isascii())
 
 
 def _lines_of(decoder: codecs.IncrementalDecoder) -> io.IncrementalNewlineDecoder:

@@ -11,6 +11,7 @@ import zipfile
 import zlib
 from array import array
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import date, timedelta
 from typing import IO, NamedTuple
 from xml.parsers import expat
@@ -56,8 +57,8 @@ def read_workbook(file: IO[bytes], terms: Terms) -> Iterator[Batch]:
             unpacked = sum(entry.file_size for entry in entries)
             if len(entries) > _MAX_ENTRIES or unpacked > MAX_UNPACKED_BYTES:
                 raise Broken("zip_bomb")
-            with _Workbook(book) as workbook:
-                yield from _rows(workbook, terms)
+            with closing(_Strings()) as strings:
+                yield from _rows(_Workbook(book, strings), terms)
     except Broken as broken:
         batch = Batch()
         batch.refuse_file(0, str(broken))
@@ -111,14 +112,12 @@ def _rows(workbook: "_Workbook", terms: Terms) -> Iterator[Batch]:
 class _Workbook:
     """An opened workbook: its only filled sheet, styles, date system and shared strings."""
 
-    def __init__(self, book: zipfile.ZipFile) -> None:
+    def __init__(self, book: zipfile.ZipFile, strings: "_Strings") -> None:
         self._book = book
         self._names = set(book.namelist())
         self._formats: list[int | str] = []
         self._first_day = date(1899, 12, 30)
-        self._strings = _Strings()
-
-    def __enter__(self) -> "_Workbook":
+        self._strings = strings
         sheets = [name for name in self._sheets() if name in self._names]
         if not sheets:
             raise Broken("broken_workbook")
@@ -126,13 +125,8 @@ class _Workbook:
         self._read_strings()
         filled = [name for name in sheets if self._is_filled(name)]
         if len(filled) > 1:
-            self._strings.close()
             raise Broken("several_sheets")
         self._sheet = (filled or sheets)[0]
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._strings.close()
 
     def rows(self) -> Iterator[tuple[int, dict[int, Cell]]]:
         """The sheet's rows with their numbers, cells by column from 0."""

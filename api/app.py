@@ -34,13 +34,13 @@ from api import (
     rules,
     tasks,
 )
+from api.complaint_page import PAGES as COMPLAINT_PAGES
 from api.openapi import docs_page, openapi_document
 from api.operations import Call, Operation
 from api.pages import PAGES, refused_page
 from api.parts import Parts, parts_of
 from api.problems import problem
 from api.requests import (
-    LARGEST_FILE,
     LARGEST_JSON,
     InvalidFields,
     parse_json,
@@ -96,7 +96,7 @@ class Application(Starlette):
 def create_app(parts: Parts) -> Starlette:
     """The application over its parts."""
     paths: dict[str, list[Operation]] = {}
-    for operation in [*OPERATIONS, *PAGES]:
+    for operation in [*OPERATIONS, *PAGES, *COMPLAINT_PAGES]:
         paths.setdefault(operation.path, []).append(operation)
     endpoints = {path: _endpoint(operations) for path, operations in paths.items()}
     app = Application(
@@ -202,7 +202,7 @@ async def _through_the_door(operation: Operation, request: Request, request_id: 
     elif operation.media:
         require_media(request, operation.media)
         if not operation.streams:
-            body = data = await read_bytes(request, LARGEST_FILE)
+            body = data = await read_bytes(request, operation.largest)
     command_id, repeated = "", False
     if operation.writes:
         command_id, repeated = await _use_of_key(parts, actor, request, data)

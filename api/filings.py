@@ -30,7 +30,7 @@ from domain.citation import Citation
 from domain.commands import Role
 from domain.ids import AuthorityId, InstitutionId, filing_id, region_prefix
 from domain.model import Value
-from domain.plan import Window
+from domain.plan import FOREVER, Window
 from domain.refusals import Code, Refusal, Refused
 from domain.status import STATUS_LABELS, Kind, Status
 from rules.forms import check_form
@@ -64,10 +64,10 @@ class QualityBody(Value):
 
 
 class WindowShown(Value):
-    """A window of the case's plan: ``closes`` is the first instant after it."""
+    """A window of the case's plan: ``closes`` is the first instant after it, None for no end."""
 
     opens: datetime
-    closes: datetime
+    closes: datetime | None
     source: dict[str, str]
 
 
@@ -249,7 +249,8 @@ def shown(case: Case, call: Call) -> FilingShown:
 
 def _window(window: Window) -> WindowShown:
     cite: Citation = window.cite
-    return WindowShown(opens=window.opens, closes=window.closes, source=source(cite))
+    closes = window.closes if window.closes < FOREVER else None
+    return WindowShown(opens=window.opens, closes=closes, source=source(cite))
 
 
 def _json(value: BaseModel, **more: Any) -> Response:

@@ -40,6 +40,7 @@ STATUS: dict[Code, int] = {
     Code.KEY_REUSED: 422,
     Code.BUSY: 429,
     Code.TOO_MANY_LOOKUPS: 429,
+    Code.TOO_MANY_COMPLAINTS: 429,
     Code.INTERNAL: 500,
     Code.UNAVAILABLE: 503,
 }

@@ -1,6 +1,7 @@
 """Batches of report numbers: looking, uploading, declaring, withdrawing, correcting."""
 
 import codecs
+import hashlib
 from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -263,8 +264,19 @@ async def upload_file(call: Call) -> Response:
     )
     if begun.stage is UploadStage.RECEIVING:
         await gateway.receive(case, begun.id, 0, request.stream())
+    else:
+        await _same_again(request, begun.sha256)
     done = await gateway.complete(case, begun.id, call.actor, call.command_id, None)
     return _upload(done, status=202)
+
+
+async def _same_again(request: Request, sha256: str) -> None:
+    """A key used before must come with the very same file. Raises Refused."""
+    given = hashlib.sha256()
+    async for chunk in request.stream():
+        given.update(chunk)
+    if given.hexdigest() != sha256:
+        raise Refused(Refusal(code=Code.KEY_REUSED))
 
 
 async def begin_upload(call: Call) -> Response:

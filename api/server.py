@@ -45,7 +45,12 @@ def build_parts(
         filings=FilingGateway(client, engine, pinned, clock),
         batches=BatchGateway(client, engine, pinned, clock),
         complaints=ComplaintGateway(
-            client, engine, settings.rules, clock, settings.token_key.get_secret_value()
+            client,
+            engine,
+            settings.rules,
+            clock,
+            settings.token_key.get_secret_value(),
+            settings.complaints_per_client,
         ),
         campaigns=CampaignGateway(client, engine, pinned, settings.rules, clock),
         roster=RosterGateway(engine, known_regions(catalogue), clock),

@@ -220,6 +220,11 @@ WORDS: dict[Code, Words] = {
         "文件共 {rows} 行，其中 {bad} 处错误；没有导入任何机构。",
         "请按逐行报告修改后重新导入，或选择只导入无误的机构。",
     ),
+    Code.TOO_MANY_COMPLAINTS: Words(
+        "投诉过于频繁",
+        "{counted}在 {window} 秒之内已提交 {limit} 件投诉，这一件没有提交。",
+        "请在 {seconds} 秒之后再提交。",
+    ),
     Code.TOO_MANY_LOOKUPS: Words(
         "查询过于频繁",
         "{counted}在 {window} 秒内的查询已达上限 {limit} 次，本次没有查询。",

@@ -70,6 +70,7 @@ class Code(StrEnum):
     ROSTER_REJECTED = "roster_rejected"
     # the public
     TOO_MANY_LOOKUPS = "too_many_lookups"
+    TOO_MANY_COMPLAINTS = "too_many_complaints"
     # the system itself
     BUSY = "busy"
     UNAVAILABLE = "unavailable"

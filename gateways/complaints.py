@@ -20,6 +20,7 @@ from domain.status import Kind
 from gateways.cases import CaseGateway
 from gateways.clock import Clock
 from gateways.engine import translated
+from gateways.lookup_limits import Limiter, LookupLimits
 from rules.compiled import CompiledRules
 from rules.library import current_library
 from store import complaints, content, institutions, rule_sets
@@ -31,20 +32,37 @@ class ComplaintGateway(CaseGateway):
     """Everything the outside can do with complaints."""
 
     def __init__(
-        self, client: Client, engine: AsyncEngine, rules: Path, clock: Clock, secret: str
+        self,
+        client: Client,
+        engine: AsyncEngine,
+        rules: Path,
+        clock: Clock,
+        secret: str,
+        limit: str,
     ) -> None:
         super().__init__(client, engine, clock)
+        self._limiter = Limiter(LookupLimits(limit, limit))
         self._rules = rules
         self._secret = secret.encode()
 
     async def receive(
-        self, command_id: str, *, number: str, institution: str, about: str, contact: str
+        self,
+        command_id: str,
+        address: str,
+        *,
+        number: str,
+        institution: str,
+        about: str,
+        contact: str,
     ) -> str:
         """Takes a complaint about a number, an institution, or both; returns its receipt.
+
+        ``address`` is where it comes from; it is counted, not kept. Raises Refused: too many.
 
         The receipt is the only way back to the complaint; it is not kept. The same command again
         is answered with the same receipt.
         """
+        self._count(address)
         receipt = self._receipt_for(command_id)
         case_id = complaint_id(hashlib.sha256(f"complaint|{command_id}".encode()).hexdigest()[:32])
         now = self._clock()
@@ -117,6 +135,13 @@ class ComplaintGateway(CaseGateway):
             reply_sha256=reply_sha256,
         )
         return await self.act(case, command)
+
+    def _count(self, address: str) -> None:
+        try:
+            self._limiter.count_client(address, self._clock())
+        except Refused as refused:
+            params = refused.refusal.params
+            raise Refused(Refusal(code=Code.TOO_MANY_COMPLAINTS, params=params)) from None
 
     def _receipt_for(self, command_id: str) -> str:
         """Twenty letters and digits (100 bits) that nobody can guess, in groups of five."""

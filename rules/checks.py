@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from rules.certificate_checks import check_certificates
 from rules.compiled import CompiledRules
 from rules.examples import shortcomings
 from rules.findings import Finding, RulesInvalid, in_order
@@ -26,6 +27,8 @@ def check_folder(library: RuleLibrary) -> list[Finding]:
         return [Finding("file_missing", str(library.root), 1, "", message)]
     for name in library.names:
         findings += check_name(library, name)
+    for name in library.certificate_names:
+        findings += check_certificates(library, library.root / f"{name}.yaml", f"{name}.yaml")
     for path in sorted(library.root.rglob("*.yml")):
         shown = path.relative_to(library.root).as_posix()
         message = "规则文件的扩展名应为 .yaml；这个文件没有被读取，请改名"

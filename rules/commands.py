@@ -13,6 +13,8 @@ import typer
 from domain.facts import Facts
 from rules import checks
 from rules.catalogue import AUTHORITIES, JURISDICTIONS
+from rules.certificate_checks import check_certificates
+from rules.certificates import resolve_certificates
 from rules.compiled import CompiledRules
 from rules.conditions import CERTIFICATE, FACTS, INSTITUTION, ConditionFailed, Fact
 from rules.diff import changes
@@ -20,6 +22,7 @@ from rules.document import build_document
 from rules.editor_schema import editor_schema
 from rules.facts_file import FactsInvalid, parse_facts
 from rules.findings import Finding, RulesInvalid
+from rules.folder import CERTIFICATES
 from rules.library import SHIPPED, ResolvedSet, RuleLibrary, RuleSetNotFound
 from rules.rendering import decision_json, decision_lines
 
@@ -37,6 +40,13 @@ Folder = Annotated[
 Year = Annotated[int, typer.Argument(help="统计年度，如 2024")]
 Jurisdiction = Annotated[
     str, typer.Argument(help="六位辖区代码，或 national、规则文件名（如 fujian）")
+]
+Shown = Annotated[
+    str,
+    typer.Argument(
+        metavar="JURISDICTION",
+        help="六位辖区代码，或 national、规则文件名（如 fujian）；certificates 为证书规则",
+    ),
 ]
 
 
@@ -96,12 +106,13 @@ def check(
 
 @app.command()
 @_ends_plainly
-def show(
-    year: Year, jurisdiction: Jurisdiction, as_json: AsJson = False, rules: Folder = None
-) -> None:
+def show(year: Year, jurisdiction: Shown, as_json: AsJson = False, rules: Folder = None) -> None:
     """查看一个规则集：每个值、它出自哪个文件哪一行、依据哪一条。"""
     library = _library(rules)
-    found = _resolve(library, year, jurisdiction)
+    if jurisdiction == CERTIFICATES:
+        found = _answer(library, lambda: resolve_certificates(library, year))
+    else:
+        found = _resolve(library, year, jurisdiction)
     origins = [
         {
             "path": origin.path,
@@ -236,6 +247,9 @@ def _check(library: RuleLibrary, path: Path) -> list[Finding]:
     if path.name in (AUTHORITIES, JURISDICTIONS):
         owner = RuleLibrary(path.parent)
         return _shown(owner, checks.check_catalogue(owner))
+    if path.stem == CERTIFICATES:
+        owner = next(iter(_owning(path)), library)
+        return _shown(owner, check_certificates(owner, path, _inside(owner, path)))
     for owner in (library, *_owning(path)):
         inside = _name_in(owner, path)
         if inside is not None:
@@ -247,6 +261,12 @@ def _owning(path: Path) -> list[RuleLibrary]:
     """The rules folder around a file, when the file lies in one of its years."""
     root = path.resolve().parent.parent
     return [RuleLibrary(root)] if (root / "jurisdictions.yaml").exists() else []
+
+
+def _inside(library: RuleLibrary, path: Path) -> str:
+    """A file as findings name it: from the rules folder if it lies there."""
+    whole, root = path.resolve(), library.root.resolve()
+    return whole.relative_to(root).as_posix() if whole.is_relative_to(root) else str(path)
 
 
 def _name_in(library: RuleLibrary, path: Path) -> str | None:

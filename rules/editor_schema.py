@@ -1,7 +1,8 @@
-"""The JSON Schema of rule files, for editors: complete files and overlays. Pure."""
+"""The JSON Schema of rule files, for editors: complete files, overlays, certificates' rules."""
 
 from typing import Any
 
+from rules.certificate_schema import CertificateFile
 from rules.overlay import OWN
 from rules.schema import RuleFile
 
@@ -28,12 +29,19 @@ def editor_schema() -> dict[str, Any]:
         "required": [*required, "extends"],
         "additionalProperties": False,
     }
+    certificates = CertificateFile.model_json_schema(by_alias=True)
+    definitions |= certificates.pop("$defs")
+    definitions["CertificateFile"] = certificates
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "zhibao rule file",
         "if": {"required": ["extends"], "properties": {"extends": {"type": "string"}}},
         "then": {"$ref": "#/$defs/OverlayFile"},
-        "else": {"$ref": "#/$defs/CompleteFile"},
+        "else": {
+            "if": {"required": ["validity"]},
+            "then": {"$ref": "#/$defs/CertificateFile"},
+            "else": {"$ref": "#/$defs/CompleteFile"},
+        },
         "$defs": definitions,
     }
 

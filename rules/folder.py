@@ -1,6 +1,7 @@
 """A folder of rule files, read: each file merged with its base and valid in shape.
 
-A rule file is ``<year>/<name>.yaml``. Beside them lie `authorities.yaml`, `jurisdictions.yaml`,
+A rule file is ``<year>/<name>.yaml``; ``<year>/certificates.yaml`` is of another kind, see
+`rules.certificates`. Beside them lie `authorities.yaml`, `jurisdictions.yaml`,
 ``sources/`` with the wording of the notices and ``forms/``.
 """
 
@@ -16,6 +17,9 @@ from rules.overlay import merge
 from rules.schema import RuleFile
 from rules.strict_yaml import Node, load
 from rules.validation import validate
+
+CERTIFICATES = "certificates"
+"""The name no jurisdiction's file can have: it holds the rules of certificates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,15 @@ class RuleFolder:
     @cached_property
     def names(self) -> list[str]:
         """The rule files: ``2024/national``, in order."""
+        return [name for name in self._files if name not in self.certificate_names]
+
+    @cached_property
+    def certificate_names(self) -> list[str]:
+        """The files of certificates' rules: ``2019/certificates``, in order of their years."""
+        return [name for name in self._files if name.endswith(f"/{CERTIFICATES}")]
+
+    @cached_property
+    def _files(self) -> list[str]:
         found = sorted(self.root.glob("[0-9][0-9][0-9][0-9]/*.yaml"))
         return [path.relative_to(self.root).with_suffix("").as_posix() for path in found]
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from domain.canonical import sha256_of
 from domain.citation import Citation
@@ -171,7 +171,7 @@ class RuleLibrary(RuleFolder):
             title=rules.title,
             sha256=sha256_of(document),
             document=document,
-            provenance=tuple(_origins(merged.node, RuleDocument.model_validate(document))),
+            provenance=tuple(origins(merged.node, RuleDocument.model_validate(document))),
             not_publishable=rules.not_publishable,
         )
 
@@ -212,7 +212,13 @@ class RuleLibrary(RuleFolder):
         return [finding for finding in self._broken if finding.code == "duplicate_set"]
 
 
-def _origins(node: Node, document: RuleDocument) -> Iterator[Origin]:
+class Citing(Protocol):
+    """A document that can say what a citation by source name stands for."""
+
+    def citation(self, cite: Cite) -> Citation: ...
+
+
+def origins(node: Node, document: Citing) -> Iterator[Origin]:
     """Every single value outside the examples with its place and the citation nearest to it."""
     for path, below in node.walk():
         if not path or path[0] in ("examples", "overridable"):
@@ -235,9 +241,7 @@ def _by_id(node: Node, path: tuple[str | int, ...]) -> str:
     return text
 
 
-def _governing(
-    node: Node, path: tuple[str | int, ...], document: RuleDocument
-) -> tuple[Citation, ...]:
+def _governing(node: Node, path: tuple[str | int, ...], document: Citing) -> tuple[Citation, ...]:
     for length in range(len(path), 0, -1):
         key = f"{path[length - 1]}_cite" if length == len(path) else "cite"
         above = path[: length - 1] if length == len(path) else path[:length]

@@ -1,7 +1,7 @@
 """What a merged rule file says, beyond its shape: does it hold together, is it evidenced."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from pydantic import BaseModel
@@ -12,7 +12,7 @@ from rules.folder import Merged, RuleFolder
 from rules.forms import FormError, FormNotFound
 from rules.number_schema import ReportNumbers
 from rules.report_numbers import contradictions as number_contradictions
-from rules.schema import Filing, RuleFile, Windows
+from rules.schema import Filing, RuleFile, Source, Windows
 from rules.strict_yaml import Node
 from rules.strict_yaml import Path as NodePath
 from rules.windows import contradictions
@@ -40,7 +40,7 @@ class Findings:
 def meaning(folder: RuleFolder, merged: Merged) -> list[Finding]:
     """What a case could stumble over: conditions, sources, quotes, windows, forms, ids."""
     found = Findings(merged.node)
-    found.all += _sources(folder, merged)
+    found.all += source_findings(folder, merged.own, merged.node, merged.rules.sources)
     found.all += _conditions(merged)
     filing = merged.rules.filing
     for code, path, message in contradictions(filing.windows, filing.stages):
@@ -92,35 +92,40 @@ def _completeness(merged: Merged) -> Iterator[Finding]:
         yield found.one("missing_key", ("examples",), "缺少 examples；每个文件都要有例子")
 
 
-def _sources(folder: RuleFolder, merged: Merged) -> Iterator[Finding]:
-    """Citations name known sources and quote them word for word; no source stays unused."""
-    found = Findings(merged.node)
+def source_findings(
+    folder: RuleFolder, own: Node, node: Node, sources: Mapping[str, Source]
+) -> Iterator[Finding]:
+    """Citations name known sources and quote them word for word; no source stays unused.
+
+    ``own`` is the file alone, ``node`` with its base merged in, ``sources`` those of ``node``.
+    """
+    found = Findings(node)
     used: set[str] = set()
-    for path, node in merged.node.walk():
+    for path, cite in node.walk():
         if not is_cite(path) or path[0] == "examples":
             continue
-        source = node.get("source")
+        source = cite.get("source")
         if source is None or not isinstance(source.value, str):
             continue
         name = source.value
         used.add(name)
-        if name not in merged.rules.sources:
-            known = "、".join(merged.rules.sources) or "（没有）"
+        if name not in sources:
+            known = "、".join(sources) or "（没有）"
             message = f"来源 {name} 没有在 sources 里声明；有：{known}"
             yield found.one("unknown_source", (*path, "source"), message)
             continue
-        text = folder.source_text(merged.rules.sources[name].text)
-        quote = node.get("quote")
+        text = folder.source_text(sources[name].text)
+        quote = cite.get("quote")
         if text is not None and quote is not None and not quoted(str(quote.value), text):
-            message = f"原文里没有“{quote.value}”；请逐字引用 {merged.rules.sources[name].document}"
+            message = f"原文里没有“{quote.value}”；请逐字引用 {sources[name].document}"
             yield found.one("quote_not_in_source", (*path, "quote"), message)
-    own = merged.own.get("sources")
-    for name in own.value if own is not None and isinstance(own.value, dict) else ():
+    listed = own.get("sources")
+    for name in listed.value if listed is not None and isinstance(listed.value, dict) else ():
         if name not in used:
             message = f"来源 {name} 没有被任何出处用到；请引用它或删去"
             yield found.one("unused_source", ("sources", name), message)
-        if folder.source_text(merged.rules.sources[name].text) is None:
-            message = f"通知原文 sources/{merged.rules.sources[name].text} 不存在；请放入规则目录"
+        if folder.source_text(sources[name].text) is None:
+            message = f"通知原文 sources/{sources[name].text} 不存在；请放入规则目录"
             yield found.one("source_text_missing", ("sources", name, "text"), message)
 
 

@@ -209,9 +209,16 @@ class Demo:
             return Outcome(stories, await self._statuses(), await self._examples(), numbers)
 
     async def _uploaders(self) -> list[str]:
-        """Institutions whose filing is complete: they may upload."""
-        complete = [one for one in await self._all_filings() if one["status"] == Status.COMPLETED]
-        return [str(shown["institution"]) for shown in complete]
+        """Institutions with a complete filing, so that they may upload; certified first."""
+        today = system_clock().astimezone(SHANGHAI).date().isoformat()
+        ranked = []
+        for shown in await self._all_filings():
+            if shown["status"] == Status.COMPLETED:
+                id_ = str(shown["institution"])
+                found = await self.send("GET", f"/api/institutions/{id_}", self.operator)
+                expired = all(one["valid_to"] < today for one in found["certificates"])
+                ranked.append((expired, id_))
+        return [id_ for _, id_ in sorted(ranked)]
 
     async def _opened_before(self) -> bool:
         try:

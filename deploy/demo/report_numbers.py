@@ -39,7 +39,7 @@ async def tell_numbers(demo: "Demo", quarter: Quarter, institutions: Sequence[st
         demo.operator,
         headers={"Idempotency-Key": f"demo-open-{quarter}"},
     )
-    stories = [_good, _with_errors, _good_rows_only, _withdrawn, _none_issued, _good]
+    stories = [_withdrawn, _with_errors, _none_issued, _good_rows_only, _good]
     for institution, story in zip(institutions, stories, strict=False):
         filer = demo.actor(Role.FILER, f"demo-filer-{institution}", institution)
         await _started(demo, quarter, institution, filer)

@@ -33,6 +33,9 @@ def write_rules(folder: Path, today: date) -> int:
     for name, overlay in {"national": _national(today), **_provinces(today)}.items():
         text = yaml.safe_dump(overlay, allow_unicode=True, sort_keys=False)
         (new / str(_YEAR) / f"{name}.yaml").write_text(f"# {_WHY}\n{text}")
+    for path in SHIPPED.glob("20??/certificates.yaml"):
+        (new / path.parent.name).mkdir(exist_ok=True)
+        shutil.copy(path, new / path.parent.name)
     new.rename(folder)
     return _YEAR
 

@@ -21,7 +21,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
 import gateways.campaigns
-import gateways.filings
+import gateways.cases
 from activities.search_attributes import INSTITUTION, JURISDICTION, YEAR
 from api.app import create_app
 from api.openapi import Problem
@@ -279,7 +279,7 @@ async def test_with_both_parts_there_the_system_is_ready(house: System) -> None:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Gateways that wait for the engine for one second instead of twenty."""
-    for module in (gateways.campaigns, gateways.filings):
+    for module in (gateways.campaigns, gateways.cases):
         monkeypatch.setattr(module, "ANSWER_WITHIN", timedelta(seconds=1))
 
 

@@ -14,6 +14,7 @@ from api.app import OPERATIONS
 from api.identity import Identity
 from domain.commands import Actor, Role
 from tests.api.people import FUJIAN, GUANGDONG, REASONS, Filing, filing
+from tests.api.places import places
 from tests.system import (
     AUDITOR,
     CHECKER,
@@ -115,8 +116,16 @@ ROWS = sorted(MATRIX)
 NAMES = [f"{method} {path}" for method, path in ROWS]
 
 
-COMPLAINTS: dict[str, str] = {}
-"""The complaint on record beside each case."""
+PLACES: dict[str, dict[str, str]] = {}
+"""The batch, upload and complaint on record beside a case."""
+
+NOWHERE = {
+    "period": "2024",
+    "quarter": "2024Q4",
+    "upload": "0" * 32,
+    "complaint": "0" * 32,
+    "receipt": "AAAAA-AAAAA-AAAAA-AAAAA",
+}
 
 
 @pytest.fixture(scope="module")
@@ -124,32 +133,17 @@ async def case(house: System) -> Filing:
     """A filing that waits for its quality check: reviewer and checker are both involved."""
     found = await filing(house)
     await found.checked()
-    await house.open("2024Q4", "000000")
-    batch = f"/api/report-batches/2024Q4/{found.id}"
-    assert (await house.send("POST", batch, found.filer)).status == 202
-    body = {"institution": "（生成）某机构", "about": "（生成）演示"}
-    assert (await house.send("POST", "/public/complaints", body=body)).status == 201
-    samr = house.token(REVIEWER, "reviewer-samr", "samr")
-    for _ in range(400):
-        complaints = (await house.send("GET", "/api/complaints", samr)).body["items"]
-        if complaints and (await house.send("GET", batch, found.filer)).status == 200:
-            COMPLAINTS[found.id] = complaints[0]["id"].partition("/")[2]
-            return found
-        await house.pause(0.05)
-    raise AssertionError
+    PLACES[found.id] = await places(house, found)
+    return found
 
 
 def filled(path: str, case: Filing) -> str:
     return path.format(
         year=2024,
-        period=2024,
-        quarter="2024Q4",
         institution=case.id,
         jurisdiction="000000",
         sha256="0" * 64,
-        upload="0" * 32,
-        complaint=COMPLAINTS[case.id],
-        receipt="AAAAA-AAAAA-AAAAA-AAAAA",
+        **PLACES.get(case.id, NOWHERE),
     )
 
 

@@ -6,11 +6,13 @@ from pathlib import Path
 import pytest
 
 from domain.canonical import canonical_json, sha256_of
+from rules.certificates import CertificateRules, resolve_certificates
 from rules.compiled import CompiledRules
 from rules.library import RuleLibrary
 
 GOLDEN = Path(__file__).parent / "golden"
 _NAMES = RuleLibrary().names
+_CERTIFICATES = RuleLibrary().certificate_names
 
 
 @pytest.mark.parametrize("name", _NAMES)
@@ -30,8 +32,17 @@ def test_sha256_is_that_of_the_stored_document(name: str, library: RuleLibrary) 
 
 def test_no_golden_set_is_left_over() -> None:
     assert sorted(path.stem for path in GOLDEN.glob("*.json")) == sorted(
-        name.replace("/", "-") for name in _NAMES
+        name.replace("/", "-") for name in (*_NAMES, *_CERTIFICATES)
     )
+
+
+@pytest.mark.parametrize("name", _CERTIFICATES)
+def test_certificates_rules_are_the_committed_ones(name: str, library: RuleLibrary) -> None:
+    resolved = resolve_certificates(library, int(name[:4]))
+    golden = json.loads((GOLDEN / f"{name.replace('/', '-')}.json").read_text("utf-8"))
+    assert resolved.document == golden
+    assert CertificateRules(golden).ref == resolved.ref()
+    assert resolved.sha256 == sha256_of(golden)
 
 
 def test_an_example_changes_no_sha256(library: RuleLibrary, folder: Path) -> None:

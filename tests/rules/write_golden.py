@@ -2,13 +2,15 @@
 
 import json
 
+from rules.certificates import resolve_certificates
 from rules.library import RuleLibrary
 from tests.rules.test_golden import GOLDEN
 
 if __name__ == "__main__":
     library = RuleLibrary()
-    for name in library.names:
-        text = json.dumps(
-            library.resolve_name(name).document, ensure_ascii=False, indent=1, sort_keys=True
-        )
+    documents = {name: library.resolve_name(name).document for name in library.names}
+    for name in library.certificate_names:
+        documents[name] = resolve_certificates(library, int(name[:4])).document
+    for name, document in documents.items():
+        text = json.dumps(document, ensure_ascii=False, indent=1, sort_keys=True)
         (GOLDEN / f"{name.replace('/', '-')}.json").write_text(text + "\n", "utf-8")

@@ -52,7 +52,7 @@ async def test_a_complaint_is_followed_up_and_its_sender_told(system: System) ->
     resolve = {"outcome": "substantiated", "reply": "经核实属实，已责令更正。", "reason": "附卷"}
     early = await system.send("POST", f"{path}/resolve", samr, resolve)
     assert (early.status, early.body["code"]) == (409, "not_claimed")
-    assert (await system.send("POST", f"{path}/claim", samr)).status == 200
+    assert (await system.send("POST", f"{path}/claim", samr, {})).status == 200
     colleague = system.token(REVIEWER, "reviewer-2", "samr")
     other = await system.send("POST", f"{path}/resolve", colleague, resolve)
     assert (other.status, other.body["code"]) == (409, "claimed_by_other")

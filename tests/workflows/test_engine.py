@@ -21,7 +21,7 @@ from domain.steps import GENESIS, hash_of
 from rules.library import SHIPPED
 from store import journal
 from tests.system import CHECKER, FILER, OPERATOR, REVIEWER, System, institution, running
-from workflows import annual_filing
+from workflows import case
 from workflows.registry import WORKFLOWS
 
 pytestmark = pytest.mark.anyio
@@ -103,7 +103,7 @@ async def test_a_case_moved_more_often_than_a_run_may_be_continues_as_new(
     rules_open_today: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(annual_filing, "_MOST_UPDATES_PER_RUN", 5)
+    monkeypatch.setattr(case, "_MOST_UPDATES_PER_RUN", 5)
     runner = UnsandboxedWorkflowRunner()
     async with running(dev_engine, engine, rules_open_today, runner=runner) as system:
         await open_now(system, "inst-1")

@@ -332,7 +332,8 @@ async def test_a_wrong_row_keeps_all_out_unless_the_good_ones_are_wanted(system:
     await system.open(of, "430000")
     await system.skip_to(moment("2024-01-10T10:00:00"))
     batch, clerk = f"{of}/lab", system.token(FILER, "clerk", "lab")
-    content = numbers("HN-1", "HN-2") + f"HN-3,{moment('2024-01-01T00:00:00').date()}\n,\n"
+    outside, inside = moment("2024-01-01T00:00:00").date(), moment("2023-12-31T00:00:00").date()
+    content = numbers("HN-1", "HN-2") + f"HN-3,{outside}\n,{inside}\n"
     whole = await upload(system, batch, clerk, content, "all")
     shown = await read(system, batch, clerk, whole.body["id"])
     assert (shown["stage"], shown["rows"], shown["bad"], shown["accepted"]) == ("rejected", 4, 2, 0)

@@ -1,0 +1,108 @@
+"""A certificate (资质认定证书): what it says, and how it stands."""
+
+from datetime import date
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from domain.ids import AuthorityId, InstitutionId
+from domain.model import Value
+
+_CONTROL = r"\x00-\x1f\x7f"
+Line = Annotated[str, StringConstraints(max_length=300, pattern=f"^[^{_CONTROL}]*$")]
+"""One line of text, possibly empty, without control characters."""
+Name = Annotated[
+    str,
+    StringConstraints(
+        min_length=1, max_length=200, pattern=rf"^[^{_CONTROL}]*[^{_CONTROL}\s][^{_CONTROL}]*$"
+    ),
+]
+TwoDigits = Annotated[str, StringConstraints(pattern=r"^[0-9]{2}$")]
+
+
+class CertificateStatus(StrEnum):
+    """How a certificate stands. All but the first are normal answers too."""
+
+    VALID = "valid"
+    EXPIRED = "expired"
+    SUPERSEDED = "superseded"
+    DEREGISTERED = "deregistered"
+    REVOKED = "revoked"
+    RESCINDED = "rescinded"
+
+
+CERTIFICATE_STATUS_LABELS: dict[CertificateStatus, str] = {
+    CertificateStatus.VALID: "有效",
+    CertificateStatus.EXPIRED: "过期",
+    CertificateStatus.SUPERSEDED: "已换发",
+    CertificateStatus.DEREGISTERED: "注销",
+    CertificateStatus.REVOKED: "撤销",
+    CertificateStatus.RESCINDED: "吊销",
+}
+
+
+class Capability(Value):
+    """One line of the annex of capabilities (检测能力附表).
+
+    ``item`` is a product or a parameter, ``standard`` the standard's number without its year,
+    ``year`` that year ("" if it has none), ``limits`` what is excluded or restricted.
+    """
+
+    category: Name
+    item: Name
+    standard: Name
+    year: Annotated[str, StringConstraints(pattern=r"^([0-9]{4})?$")] = ""
+    limits: Line = ""
+
+
+class Signatory(Value):
+    """A person authorised to sign reports, and for which field."""
+
+    name: Name
+    field: Line = ""
+
+
+class Equipment(Value):
+    """One piece of equipment."""
+
+    name: Name
+    model: Line = ""
+
+
+class CertificateContent(Value):
+    """What a certificate says beside its number, its dates and its status.
+
+    ``holder`` may be two names joined by ``/``. ``field`` and ``industry`` are the two-digit codes
+    of the numbering rule. ``parent_uscc`` is that of the unit the holder belongs to, if any.
+    """
+
+    institution: InstitutionId
+    holder: Name
+    uscc: Annotated[str, StringConstraints(pattern=r"^([0-9A-Z]{18})?$")] = ""
+    parent_uscc: Annotated[str, StringConstraints(pattern=r"^([0-9A-Z]{18})?$")] = ""
+    address: Line = ""
+    sites: tuple[Line, ...] = Field(default=(), max_length=200)
+    level: Literal["provincial", "national"]
+    issuer: AuthorityId
+    field: TwoDigits
+    industry: TwoDigits
+    capabilities: tuple[Capability, ...] = Field(default=(), max_length=20_000)
+    signatories: tuple[Signatory, ...] = Field(default=(), max_length=1_000)
+    equipment: tuple[Equipment, ...] = Field(default=(), max_length=20_000)
+
+
+class Certificate(Value):
+    """An issued certificate. ``valid_to`` is its last day; ``code`` its permanent public id.
+
+    ``superseded_by`` is the code of the certificate that took its place, "" if none did.
+    """
+
+    code: str
+    number: str
+    issued_on: date
+    valid_from: date
+    valid_to: date
+    status: CertificateStatus
+    superseded_by: str = ""
+    content: CertificateContent

@@ -1,0 +1,130 @@
+"""``zhibao certificates``: what needs no running system, decoding numbers and verifying papers."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from pydantic import ValidationError
+
+from domain.certificate_number import NumberProblem, decode
+from domain.certificate_statement import (
+    PublishedKeys,
+    Statement,
+    StatementProblem,
+    verify_scanned,
+)
+from rules.certificates import CertificateRules, current_certificate_rules
+from rules.findings import RulesInvalid
+from rules.library import SHIPPED, RuleSetNotFound
+
+certificates_app = typer.Typer(no_args_is_help=True)
+
+NOT_IN_ORDER, WRONG_USAGE = 1, 2
+MAX_KEYS_BYTES = 1_000_000
+
+AsJson = Annotated[bool, typer.Option("--json", help="只输出一个 JSON 文档")]
+Folder = Annotated[
+    Path | None, typer.Option("--rules", envvar="ZHIBAO_RULES", help="规则目录，默认用随附的")
+]
+
+
+@certificates_app.command("decode")
+def decode_number(
+    number: Annotated[str, typer.Argument(help="证书编号，12 位数字")],
+    as_json: AsJson = False,
+    rules: Folder = None,
+) -> None:
+    """解读证书编号：年份、发证机关、专业领域、行业、流水号；不说明证书是否存在、有效。"""
+    known = _rules(rules, as_json)
+    decoded = decode(number, known.tables)
+    if isinstance(decoded, NumberProblem):
+        _fail(decoded.message, as_json, NOT_IN_ORDER, decoded.code)
+    authority = known.authority_name(decoded.authority)
+    if as_json:
+        _print_json(
+            {
+                "year": decoded.year,
+                "authority": {"code": decoded.authority_code, "name": authority},
+                "field": {"code": decoded.field, "name": decoded.field_name},
+                "industry": {"code": decoded.industry, "name": decoded.industry_name},
+                "serial": f"{decoded.serial:04}",
+            }
+        )
+        return
+    typer.echo(f"年份      {decoded.year}")
+    typer.echo(f"发证机关  {decoded.authority_code} {authority}")
+    typer.echo(f"专业领域  {decoded.field} {decoded.field_name}")
+    typer.echo(f"行业      {decoded.industry} {decoded.industry_name}")
+    typer.echo(f"流水号    {decoded.serial:04}")
+    typer.echo("编号没有校验位：能解读不等于证书存在，也看不出是否有效。")
+
+
+@certificates_app.command("verify")
+def verify_statement(
+    text: Annotated[str, typer.Argument(help="二维码里的网址，或其中 ?s= 之后的签名")],
+    keys: Annotated[Path, typer.Option("--keys", help="公布的密钥表（JSON 文件）")],
+    as_json: AsJson = False,
+) -> None:
+    """离线核验证书二维码里的签名；只证明当初发了什么证，现在的状态以登记信息为准。"""
+    verified = verify_scanned(text, _keys(keys, as_json))
+    if isinstance(verified, StatementProblem):
+        _fail(verified.message, as_json, NOT_IN_ORDER, verified.code)
+    if as_json:
+        _print_json(verified.model_dump(mode="json"))
+        return
+    for line in _lines(verified):
+        typer.echo(line)
+
+
+def _lines(statement: Statement) -> list[str]:
+    shortened = "…（名称过长，签名里只有开头和全称的 SHA-256）" if statement.holder_sha256 else ""
+    return [
+        "签名有效。",
+        f"证书编号  {statement.number}",
+        f"机构名称  {statement.holder}{shortened}",
+        f"发证机关  {statement.issuer}",
+        f"发证日期  {statement.issued_on}",
+        f"有效期    {statement.valid_from} 至 {statement.valid_to}",
+        f"签名      {statement.signed_on}，密钥 {statement.key}",
+        "是否已注销、撤销、吊销或换发，签名里没有，请按网址或编号查询登记信息。",
+    ]
+
+
+def _rules(folder: Path | None, as_json: bool) -> CertificateRules:
+    root = folder if folder is not None else SHIPPED
+    if not root.is_dir():
+        _fail(f"规则目录 {root} 不存在；请用 --rules 指向一个规则目录", as_json)
+    try:
+        return current_certificate_rules(root)
+    except RuleSetNotFound:
+        _fail(f"规则目录 {root} 里没有 <年度>/certificates.yaml；请从随附的规则目录复制", as_json)
+    except RulesInvalid as invalid:
+        _fail(str(invalid), as_json)
+
+
+def _keys(file: Path, as_json: bool) -> PublishedKeys:
+    try:
+        with file.open("rb") as opened:
+            raw = opened.read(MAX_KEYS_BYTES + 1)
+    except OSError as error:
+        _fail(f"读不了密钥表 {file}：{error.strerror}", as_json)
+    if len(raw) > MAX_KEYS_BYTES:
+        _fail(f"密钥表 {file} 超过 {MAX_KEYS_BYTES} 字节；请核对是不是密钥表", as_json)
+    try:
+        return PublishedKeys.model_validate_json(raw)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(str(step) for step in first["loc"]) or "文件"
+        _fail(f"密钥表 {file} 不对：{place}：{first['msg']}", as_json)
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def _fail(message: str, as_json: bool, exit_code: int = WRONG_USAGE, code: str = "") -> NoReturn:
+    if as_json:
+        _print_json({"error": message, "code": code} if code else {"error": message})
+    typer.echo(message, err=True)
+    raise typer.Exit(exit_code)

@@ -1,0 +1,1 @@
+"""Printing: what is on record, laid out on paper by templates."""

@@ -1,0 +1,246 @@
+"""A certificate on paper: its page, its annex, and a picture of the page.
+
+The layout is a template, ``certificate.typ`` and ``annex.typ`` of the template folder; a
+jurisdiction that wants another puts its own into a folder named by its code (``350000/``). All
+that people wrote reaches a template as data and is never read as typesetting language.
+"""
+
+import io
+import json
+from datetime import date, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import typst
+
+from domain.certificate import CERTIFICATE_STATUS_LABELS, Certificate, CertificateStatus
+from domain.certificate_qr import QUIET_ZONE, symbol
+from printing.characters import (
+    families_of,
+    font_files,
+    fonts_of,
+    missing_characters,
+    name_character,
+)
+
+TEMPLATES = Path(__file__).parent / "templates"
+"""The national templates."""
+
+MAX_MODULES = 105
+"""Along one side of the QR code, quiet zone included: 44 mm on paper. It holds some 660 characters
+of an address, or 960 where they are capitals and digits."""
+
+_BEIJING = timezone(timedelta(hours=8))
+_MAIN = """\
+#import "{certificate}": certificate
+#import "{annex}": annex
+#let data = json(bytes(sys.inputs.data))
+#certificate(data)
+#if sys.inputs.annex == "yes" {{ annex(data) }}
+"""
+
+
+class PrintError(Exception):
+    """A certificate that cannot be printed. ``code`` is stable, the text is Chinese."""
+
+    code = "not_printable"
+
+
+class MissingCharacters(PrintError):
+    """Characters that no font has, or that are invisible."""
+
+    code = "characters_missing"
+
+    def __init__(self, characters: list[str]) -> None:
+        self.characters = characters
+        super().__init__(
+            f"这些字符无法打印：{'、'.join(map(name_character, characters))}。"
+            "请核对文字；确为生僻字的，请将含有该字的字体放入模板文件夹的 fonts 目录后重新打印。"
+        )
+
+
+class BrokenTemplate(PrintError):
+    """A template that is missing or has an error; ``diagnostic`` says where, for its author."""
+
+    code = "template_broken"
+
+    def __init__(self, diagnostic: str) -> None:
+        self.diagnostic = diagnostic
+        super().__init__("证书模板有误，未能打印。请联系系统管理员检查模板文件。")
+
+
+def render_certificate(
+    certificate: Certificate,
+    *,
+    issuer_name: str,
+    url: str,
+    timestamp: datetime,
+    status_since: date | None = None,
+    template_folder: Path = TEMPLATES,
+) -> bytes:
+    """The certificate and its annex as PDF/A-2b; the same input gives the same bytes.
+
+    ``url`` is what the QR code says. ``timestamp``, with a time zone, is the moment of printing:
+    a certificate whose last day is over by then prints as expired. ``status_since`` is the day
+    its status came about, where that is known. Raises `MissingCharacters` and `BrokenTemplate`,
+    and ValueError for an address that is empty or needs more than ``MAX_MODULES``.
+    """
+    data = _data(certificate, issuer_name, url, timestamp, status_since)
+    return _compile(certificate, data, timestamp, template_folder)
+
+
+def preview_certificate(
+    certificate: Certificate,
+    *,
+    issuer_name: str,
+    url: str,
+    timestamp: datetime,
+    status_since: date | None = None,
+    template_folder: Path = TEMPLATES,
+    dots_per_inch: int = 110,
+) -> bytes:
+    """The first page as a PNG. Parameters and errors are those of `render_certificate`."""
+    data = _data(certificate, issuer_name, url, timestamp, status_since)
+    return _compile(certificate, data, timestamp, template_folder, dots_per_inch=dots_per_inch)
+
+
+def _qr(url: str) -> tuple[str, int]:
+    """The QR code of an address as SVG, and its modules along one side, quiet zone included.
+
+    Raises ValueError for an empty or a too long address.
+    """
+    if not url:
+        raise ValueError("a certificate needs an address in its QR code")
+    code = symbol(url)
+    modules = int(code.symbol_size(border=QUIET_ZONE)[0])
+    if modules > MAX_MODULES:
+        raise ValueError(f"an address of {len(url)} characters does not fit a certificate")
+    drawing = io.BytesIO()
+    code.save(drawing, kind="svg", border=QUIET_ZONE, light="#fff", xmldecl=False)
+    return drawing.getvalue().decode(), modules
+
+
+def status_at(certificate: Certificate, day: date) -> CertificateStatus:
+    """How a certificate stands on a day, whether or not its expiry was recorded by then."""
+    if certificate.status is CertificateStatus.VALID and day > certificate.valid_to:
+        return CertificateStatus.EXPIRED
+    return certificate.status
+
+
+def _data(
+    certificate: Certificate,
+    issuer_name: str,
+    url: str,
+    timestamp: datetime,
+    status_since: date | None,
+) -> dict[str, Any]:
+    """All that a template is given: texts, and the lists of the annex."""
+    if timestamp.tzinfo is None:
+        raise ValueError("the moment of printing needs a time zone")
+    printed_at = timestamp.astimezone(_BEIJING)
+    status = status_at(certificate, printed_at.date())
+    since = status_since
+    if status is CertificateStatus.EXPIRED:
+        since = certificate.valid_to + timedelta(days=1)
+    content = certificate.content
+    svg, modules = _qr(url)
+    return {
+        "number": certificate.number,
+        "code": certificate.code,
+        "holder": content.holder,
+        "uscc": content.uscc,
+        "parent_uscc": content.parent_uscc,
+        "address": content.address,
+        "issuer": issuer_name,
+        "issued_on": _chinese(certificate.issued_on),
+        "valid_from": _chinese(certificate.valid_from),
+        "starts_later": certificate.valid_from != certificate.issued_on,
+        "valid_to": _chinese(certificate.valid_to),
+        "status": status.value,
+        "status_label": CERTIFICATE_STATUS_LABELS[status],
+        "status_since": _chinese(since) if since else "",
+        "superseded_by": certificate.superseded_by,
+        "printed_at": printed_at.strftime("%Y-%m-%d %H:%M:%S"),
+        "url": url,
+        "qr": svg,
+        "qr_modules": modules,
+        "sites": list(content.sites),
+        "signatories": [one.model_dump() for one in content.signatories],
+        "capabilities": [one.model_dump() for one in content.capabilities],
+    }
+
+
+def _chinese(day: date) -> str:
+    return f"{day.year}年{day.month:02}月{day.day:02}日"
+
+
+def _compile(
+    certificate: Certificate,
+    data: dict[str, Any],
+    timestamp: datetime,
+    folder: Path,
+    *,
+    dots_per_inch: int | None = None,
+) -> bytes:
+    """A PDF with the annex, or with ``dots_per_inch`` a picture of the first page."""
+    try:
+        missing = missing_characters("".join(_texts(data)), template_folder=folder)
+    except ValueError as error:
+        raise BrokenTemplate(f"fonts: {error}") from error
+    if missing:
+        raise MissingCharacters(missing)
+    files = font_files(folder)
+    picture = dots_per_inch is not None
+    places = _places(certificate.content.issuer)
+    main = _MAIN.format(
+        certificate=_template("certificate.typ", places, folder),
+        annex=_template("annex.typ", places, folder),
+    )
+    try:
+        compiler = typst.Compiler(
+            root=folder, font_paths=fonts_of(tuple(files)), ignore_system_fonts=True
+        )
+        printed = compiler.compile(
+            main.encode(),
+            format="png" if picture else "pdf",
+            ppi=dots_per_inch,
+            pdf_standards=[] if picture else ["a-2b"],
+            sys_inputs={
+                "data": json.dumps(data | {"fonts": families_of(files)}, ensure_ascii=False),
+                "annex": "no" if picture else "yes",
+            },
+            timestamp=timestamp.astimezone(_BEIJING),
+        )
+    except typst.TypstError as error:
+        raise BrokenTemplate(error.diagnostic) from error
+    pages = printed if isinstance(printed, list) else [printed]
+    if not pages or pages[0] is None:
+        raise BrokenTemplate("the templates made no page")
+    return pages[0]
+
+
+def _texts(value: object) -> list[str]:
+    """Every text inside the data, down to the cells of the annex."""
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, dict):
+        return [text for key, part in value.items() if key != "qr" for text in _texts(part)]
+    if isinstance(value, list):
+        return [text for part in value for text in _texts(part)]
+    return []
+
+
+def _places(issuer: str) -> list[str]:
+    """The codes whose folders are looked through: a county's, its city's, its province's."""
+    if not issuer.startswith("amr-"):
+        return []
+    code = issuer.removeprefix("amr-")
+    return list(dict.fromkeys((code, code[:4] + "00", code[:2] + "0000")))
+
+
+def _template(name: str, places: list[str], folder: Path) -> str:
+    """The path of a template within the folder. Raises `BrokenTemplate` if there is none."""
+    for path in [*(f"{place}/{name}" for place in places), name]:
+        if (folder / path).is_file():
+            return f"/{path}"
+    raise BrokenTemplate(f"no {name} in {folder}")

@@ -1,0 +1,37 @@
+"""What addresses of report numbers and complaints lead to: a batch, an upload, a complaint."""
+
+from tests.api.people import Filing
+from tests.system import REVIEWER, System
+
+QUARTER = "2024Q4"
+
+
+async def places(house: System, found: Filing) -> dict[str, str]:
+    """Puts a batch, an upload and a complaint on record beside a filing; the parts of a path."""
+    await house.open(QUARTER, "000000")
+    batch = f"/api/report-batches/{QUARTER}/{found.id}"
+    asked = await house.send("POST", batch, found.filer)
+    assert asked.status in (202, 409), asked.body
+    while (await house.send("GET", batch, found.filer)).status != 200:
+        await house.pause(0.05)
+    body = {"filename": "（生成）.csv", "media": "csv"}
+    upload = await house.send("POST", f"{batch}/uploads/resumable", found.filer, body)
+    assert upload.status == 201, upload.body
+    number = f"N-{found.id}"
+    complaint = {"number": number, "about": "（生成）"}
+    received = await house.send("POST", "/public/complaints", body=complaint)
+    assert received.status == 201, received.body
+    samr = house.token(REVIEWER, "reviewer-samr", "samr")
+    for _ in range(400):
+        for one in (await house.send("GET", "/api/complaints?size=200", samr)).body["items"]:
+            id_ = one["id"].partition("/")[2]
+            if (await house.send("GET", f"/api/complaints/{id_}", samr)).body["number"] == number:
+                return {
+                    "period": "2024",
+                    "quarter": QUARTER,
+                    "upload": upload.body["id"],
+                    "complaint": id_,
+                    "receipt": received.body["receipt"],
+                }
+        await house.pause(0.05)
+    raise AssertionError
