@@ -8,8 +8,8 @@ point leaves nothing; an upload that was decided is answered with what was decid
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 import structlog
@@ -141,29 +141,37 @@ async def _put(
     batches: "AsyncIterator[Callable[[], Batch | None] | None]",
     state: _State,
 ) -> None:
-    """Copies what is read; while PostgreSQL takes one batch, the next is read in a thread."""
-    writing: asyncio.Task[None] | None = None
-    try:
+    """Copies what is read; PostgreSQL takes one batch while the next is read in a thread."""
+    async with AsyncExitStack() as copying:
+        write: Callable[[bytes], Awaitable[None]] | None = None
         async for read in batches:
-            batch = await asyncio.to_thread(read) if read is not None else None
-            if writing is not None:
-                await writing
-                writing = None
-            if batch is not None:
-                state.rows += batch.rows
-                state.bad += batch.bad
-                state.unusable = state.unusable or batch.unusable
-                writing = asyncio.create_task(_write(connection, upload, batch))
-    finally:
-        if writing is not None:
-            await writing
+            try:
+                batch, lines = await asyncio.to_thread(_batch, read) if read else (None, b"")
+            except NotUtf8:
+                # a COPY that is broken off would take the transaction with it
+                await copying.aclose()
+                raise
+            if read is None or (batch is not None and batch.problems):
+                await copying.aclose()
+                write = None
+            if batch is None:
+                continue
+            state.rows += batch.rows
+            state.bad += batch.bad
+            state.unusable = state.unusable or batch.unusable
+            if batch.problems:
+                await report_numbers.add_problems(connection, upload.no, batch.problems)
+            if lines:
+                if write is None:
+                    staging = report_numbers.staging(connection)
+                    write = await copying.enter_async_context(staging)
+                await write(lines)
 
 
-async def _write(connection: AsyncConnection, upload: Upload, batch: Batch) -> None:
-    if batch.lines:
-        await report_numbers.stage(connection, batch.lines)
-    if batch.problems:
-        await report_numbers.add_problems(connection, upload.no, batch.problems)
+def _batch(read: Callable[[], Batch | None]) -> tuple[Batch | None, bytes]:
+    """A batch and what is copied of it, both made in a thread."""
+    batch = read()
+    return batch, "".join(batch.lines).encode() if batch is not None else b""
 
 
 async def _csv_batches(

@@ -5,7 +5,8 @@ holds `lock_institution` until the end: that, and the check made under it, keeps
 numbers apart; the index cannot, since partitions go by year and withdrawn numbers stay.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from datetime import date
 from typing import Any
 
@@ -138,11 +139,16 @@ async def begin_staging(connection: AsyncConnection) -> None:
     await driver.execute(_STAGED)
 
 
-async def stage(connection: AsyncConnection, lines: Sequence[str]) -> None:
-    """Adds rows, as CSV lines of row, number, date of issue."""
+@asynccontextmanager
+async def staging(connection: AsyncConnection) -> AsyncIterator[Callable[[bytes], Awaitable[None]]]:
+    """Takes rows, as CSV lines of row, number, date of issue, for as long as it is open.
+
+    What is written has been handed over, not yet been worked through: PostgreSQL does that while
+    the caller prepares more. Meanwhile the connection can do nothing else.
+    """
     copy = "COPY staged (row, number, issued_on) FROM STDIN (FORMAT csv)"
     async with (await _driver(connection)).cursor().copy(copy) as rows:
-        await rows.write("".join(lines).encode())
+        yield rows.write
 
 
 async def add_problems(
