@@ -33,12 +33,16 @@ class ChangeProblem(Recorded):
 
 
 class ChangeOutcome(Recorded):
-    """What became of a change: all ``numbers`` of it were made, or none for these reasons."""
+    """What became of a change: all ``numbers`` of it were made, or none for these reasons.
+
+    ``busy``: a file of the institution is being read just now; nothing was looked into.
+    """
 
     change: str
     made: bool
     numbers: int
     problems: tuple[ChangeProblem, ...] = ()
+    busy: bool = False
 
 
 class Correction(Value):
@@ -64,7 +68,8 @@ async def apply_change(engine: AsyncEngine, request: ChangeRequest) -> ChangeOut
         change = await _change(connection, request)
         await report_numbers.ensure_years(connection, terms.first_day.year, terms.last_day.year)
     async with engine.begin() as connection:
-        await report_numbers.lock_institution(connection, change.institution_no)
+        if not await report_numbers.lock_institution(connection, change.institution_no):
+            return ChangeOutcome(change=request.change, made=False, numbers=0, busy=True)
         change = await _change(connection, request)
         wanted = change.corrections(terms)
         if change.made:

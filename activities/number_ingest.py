@@ -27,8 +27,15 @@ from store.uploads import Upload
 _log = structlog.get_logger(__name__)
 
 _WAITING = (UploadStage.QUEUED, UploadStage.READING, UploadStage.CHECKING)
+_AGAIN = 0.5
+"""Seconds until the institution's lock is tried again."""
+
 _EVERY = 1.0
 """Seconds between two signs of progress."""
+
+
+class _GivenUp(Exception):
+    """The upload was given up while it was being read: all of it is taken back."""
 
 
 class NotReady(Exception):
@@ -62,15 +69,33 @@ async def ingest(
             await report_numbers.ensure_years(connection, terms.first_day.year, terms.last_day.year)
     if upload.decided:
         return _outcome(upload)
-    async with engine.begin() as connection, _signs_of_life(engine, upload, state, progress):
-        await report_numbers.lock_institution(connection, upload.institution_no)
-        # whoever held the lock before may have been at this very upload
-        upload = await _upload(connection, request)
-        if upload.decided:
-            return _outcome(upload)
+    while True:
+        try:
+            async with engine.begin() as connection:
+                if await report_numbers.lock_institution(connection, upload.institution_no):
+                    async with _signs_of_life(engine, upload, state, progress):
+                        return await _decided(connection, request, terms, state)
+        except _GivenUp:
+            async with engine.begin() as connection:
+                return _outcome(await _upload(connection, request))
+        progress(0)
+        await asyncio.sleep(_AGAIN)
+
+
+async def _decided(
+    connection: AsyncConnection, request: IngestRequest, terms: Terms, state: _State
+) -> IngestOutcome:
+    """Reads and decides an upload under its institution's lock; one decided before stays so."""
+    upload = await _upload(connection, request)
+    if upload.decided:
+        return _outcome(upload)
+    earlier = await uploads.same_file(connection, upload.case_id, upload.sha256)
+    if earlier is not None:
+        await uploads.mark_known(connection, upload.no, earlier.id)
+    else:
         await _read(connection, upload, terms, state)
         await _decide(connection, upload, request, state)
-        return _outcome(await _upload(connection, request))
+    return _outcome(await _upload(connection, request))
 
 
 async def _upload(connection: AsyncConnection, request: IngestRequest) -> Upload:
@@ -107,7 +132,7 @@ async def _decide(
     if accepted:
         await report_numbers.merge(connection, upload.institution_no, upload.no)
     state.stage = None
-    await uploads.decide(
+    written = await uploads.decide(
         connection,
         upload.no,
         UploadStage.ACCEPTED if accepted else UploadStage.REJECTED,
@@ -117,6 +142,8 @@ async def _decide(
         digest=found.digest if accepted else "",
         visible_from=request.visible_from if accepted else None,
     )
+    if not written:
+        raise _GivenUp
 
 
 # --- reading ------------------------------------------------------------------------------------

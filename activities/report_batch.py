@@ -1,5 +1,7 @@
 """What batches of report numbers ask for: the gate, reading a file, changing numbers."""
 
+import asyncio
+
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio import activity
 
@@ -21,6 +23,9 @@ from domain.report_numbers import (
 from domain.state import Submission
 from store import institutions
 
+_AT_ONCE = 3
+"""Files read at the same time: each holds a connection, and memory, until it is done."""
+
 
 class ReportBatchActivities:
     """The activities of batches, with what they need to act."""
@@ -28,6 +33,7 @@ class ReportBatchActivities:
     def __init__(self, engine: AsyncEngine, pinned: PinnedRules) -> None:
         self._engine = engine
         self._pinned = pinned
+        self._reading = asyncio.Semaphore(_AT_ONCE)
 
     @activity.defn(name=PREPARE_UPLOAD)
     async def prepare_upload(self, asked: PrepareUpload) -> Submission:
@@ -59,13 +65,20 @@ class ReportBatchActivities:
     @activity.defn(name=INGEST_UPLOAD)
     async def ingest_upload(self, request: IngestRequest) -> IngestOutcome:
         """Reads, checks and merges one received file; once decided, tells what was decided."""
-        return await ingest(self._engine, request, activity.heartbeat)
+        while self._reading.locked():
+            # others are read first; the engine is told that nobody has died
+            activity.heartbeat(0)
+            await asyncio.sleep(1)
+        async with self._reading:
+            return await ingest(self._engine, request, activity.heartbeat)
 
     @activity.defn(name=CHANGE_NUMBERS)
     async def change_numbers(self, request: ChangeRequest) -> Submission:
         """Makes a stored withdrawal or correction; changes nothing when part of it is wrong."""
         outcome = await apply_change(self._engine, request)
         if outcome.made:
-            return Submission()
+            return Submission(visible_from=request.visible_from)
+        if outcome.busy:
+            return Submission(refusal=Refusal(code=Code.UPLOADS_UNDER_WAY, params={"count": "1"}))
         params = {"count": str(len({one.place for one in outcome.problems}))}
         return Submission(refusal=Refusal(code=Code.NUMBERS_NOT_ON_RECORD, params=params))

@@ -204,7 +204,9 @@ async def _through_the_door(operation: Operation, request: Request, request_id: 
         if not operation.streams:
             body = data = await read_bytes(request, operation.largest)
     command_id, repeated = "", False
-    if operation.writes:
+    if operation.writes and operation.right is Right.ANYONE:
+        command_id = _key_of_anybody(request, data)
+    elif operation.writes:
         command_id, repeated = await _use_of_key(parts, actor, request, data)
     call = Call(request, actor, target, body, command_id, request_id, repeated)
     return await operation.handler(call)
@@ -234,6 +236,19 @@ async def _check_right(
         raise
 
 
+def _key(request: Request) -> str:
+    key = request.headers.get("idempotency-key", "")
+    if not (1 <= len(key) <= 200 and all("!" <= mark <= "~" for mark in key)):
+        raise Refused(Refusal(code=Code.KEY_REQUIRED))
+    return key
+
+
+def _key_of_anybody(request: Request, data: bytes) -> str:
+    """The command id of somebody unknown: strangers may choose the same key for their own."""
+    asked = f"{request.method} {request.url.path} {_key(request)}\n".encode() + data
+    return hashlib.sha256(asked).hexdigest()
+
+
 async def _use_of_key(
     parts: Parts, actor: Actor, request: Request, data: bytes
 ) -> tuple[str, bool]:
@@ -241,9 +256,7 @@ async def _use_of_key(
 
     Raises Refused: missing, or used for another request.
     """
-    key = request.headers.get("idempotency-key", "")
-    if not (1 <= len(key) <= 200 and all("!" <= mark <= "~" for mark in key)):
-        raise Refused(Refusal(code=Code.KEY_REQUIRED))
+    key = _key(request)
     owned = f"{actor.role}|{actor.scope}|{actor.subject}|{key}"
     hashed = hashlib.sha256(owned.encode()).digest()
     asked = f"{request.method} {request.url.path}?{request.url.query}\n".encode() + data

@@ -30,7 +30,7 @@ from domain.refusals import Code, Refusal, Refused
 from domain.status import UPLOAD_STAGE_LABELS, Kind, Status, UploadStage
 from gateways.report_batches import ChangeRefused
 from store import cases, journal, number_changes, uploads
-from store.uploads import Upload
+from store.uploads import Upload, UploadProblem
 
 _MEDIA: dict[str, Literal["csv", "xlsx"]] = {
     "text/csv": "csv",
@@ -263,11 +263,27 @@ async def upload_file(call: Call) -> Response:
         declared_bytes=None,
     )
     if begun.stage is UploadStage.RECEIVING:
-        await gateway.receive(case, begun.id, 0, request.stream())
+        await _receive_whole(call, begun.id)
     else:
         await _same_again(request, begun.sha256)
     done = await gateway.complete(case, begun.id, call.actor, call.command_id, None)
     return _upload(done, status=202)
+
+
+async def _receive_whole(call: Call, id_: str) -> None:
+    """Takes a file from its first byte to its last. Raises Refused: more of it was here before."""
+    sent = 0
+
+    async def counted() -> AsyncIterator[bytes]:
+        nonlocal sent
+        async for chunk in call.request.stream():
+            sent += len(chunk)
+            yield chunk
+
+    gateway = parts_of(call.request).batches
+    received = await gateway.receive(case_of(call), id_, 0, counted())
+    if received.received_bytes != sent:
+        raise Refused(Refusal(code=Code.KEY_REUSED))
 
 
 async def _same_again(request: Request, sha256: str) -> None:
@@ -345,16 +361,26 @@ async def get_problems(call: Call) -> Response:
     async def lines() -> AsyncIterator[bytes]:
         # the mark at the start tells Excel that this is UTF-8
         yield codecs.BOM_UTF8 + "行号,列,代码,问题,怎样修改\r\n".encode()
-        async with parts.engine.connect() as connection:
-            async for problem in uploads.problems(connection, found.no):
-                what, mend = words(problem.code, problem.detail)
-                cells = (str(problem.row), problem.column, problem.code, what, mend)
-                yield (",".join(_cell(cell) for cell in cells) + "\r\n").encode()
+        last: UploadProblem | None = None
+        while True:
+            # no connection is held while a slow reader takes its time
+            async with parts.engine.connect() as connection:
+                page = await uploads.problems(connection, found.no, after=last)
+            if not page:
+                return
+            last = page[-1]
+            yield "".join(map(_line, page)).encode()
 
     name = f'attachment; filename="problems-{id_[:8]}.csv"'
     return StreamingResponse(
         lines(), media_type="text/csv; charset=utf-8", headers={"Content-Disposition": name}
     )
+
+
+def _line(problem: UploadProblem) -> str:
+    what, mend = words(problem.code, problem.detail)
+    cells = (str(problem.row), problem.column, problem.code, what, mend)
+    return ",".join(map(_cell, cells)) + "\r\n"
 
 
 def _cell(text: str) -> str:

@@ -51,6 +51,8 @@ def visible_from(plan: CasePlan, now: datetime) -> datetime:
 def _receive(
     s: CaseState, p: CasePlan, m: c.ReceiveUpload, now: datetime, found: Submission
 ) -> Found:
+    # a file counts from when it was there, not from when its turn has come
+    now = min(now, m.received_at)
     refusal = (
         submission_window(s, p, now)
         or expect(s, m, *EDITABLE, Status.COMPLETED)
@@ -146,7 +148,7 @@ def _change(
     if m.action == "withdrawn":
         return [Draft(EventName.NUMBERS_WITHDRAWN, m.actor, body)]
     assert p.numbers is not None
-    body["visible_from"] = visible_from(p, now).isoformat()
+    body["visible_from"] = (found.visible_from or visible_from(p, now)).isoformat()
     return [Draft(EventName.NUMBERS_CORRECTED, m.actor, body, p.numbers.visible_cite)]
 
 

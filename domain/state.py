@@ -72,13 +72,15 @@ class CaseState(Recorded):
 class Submission(Recorded):
     """What was found out about a submission before deciding on it.
 
-    ``editors`` are all people who saved a revision of the content.
+    ``editors`` are all people who saved a revision of the content. ``visible_from`` is what was
+    written with a correction that has been made.
     """
 
     decision: ReviewerDecision | None = None
     gate: GateDecision | None = None
     editors: tuple[str, ...] = ()
     refusal: Refusal | None = None
+    visible_from: datetime | None = None
 
 
 class Timer(NamedTuple):

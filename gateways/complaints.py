@@ -1,5 +1,6 @@
 """Complaints from the public: receiving one, and looking up what became of it."""
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -22,7 +23,7 @@ from gateways.clock import Clock
 from gateways.engine import translated
 from gateways.lookup_limits import Limiter, LookupLimits
 from rules.compiled import CompiledRules
-from rules.library import current_library
+from rules.library import ResolvedSet, current_library
 from store import complaints, content, institutions, rule_sets
 from store.cases import Case
 from store.complaints import Complaint
@@ -42,6 +43,7 @@ class ComplaintGateway(CaseGateway):
     ) -> None:
         super().__init__(client, engine, clock)
         self._limiter = Limiter(LookupLimits(limit, limit))
+        self._compiled: CompiledRules | None = None
         self._rules = rules
         self._secret = secret.encode()
 
@@ -66,8 +68,7 @@ class ComplaintGateway(CaseGateway):
         receipt = self._receipt_for(command_id)
         case_id = complaint_id(hashlib.sha256(f"complaint|{command_id}".encode()).hexdigest()[:32])
         now = self._clock()
-        resolved = current_library(self._rules).latest_national()
-        rules = CompiledRules(resolved.document)
+        resolved, rules = await asyncio.to_thread(self._latest)
         async with self._engine.begin() as connection:
             sha256 = await rule_sets.store(connection, resolved.document)
             holders = await complaints.holders(connection, number, institution)
@@ -135,6 +136,13 @@ class ComplaintGateway(CaseGateway):
             reply_sha256=reply_sha256,
         )
         return await self.act(case, command)
+
+    def _latest(self) -> tuple[ResolvedSet, CompiledRules]:
+        """The latest national rules; compiled anew only when they have changed."""
+        resolved = current_library(self._rules).latest_national()
+        if self._compiled is None or self._compiled.ref.sha256 != resolved.sha256:
+            self._compiled = CompiledRules(resolved.document)
+        return resolved, self._compiled
 
     def _count(self, address: str) -> None:
         try:

@@ -20,16 +20,19 @@ from domain.ids import batch_id
 from domain.quarters import Period, Quarter
 from domain.refusals import Code, Refusal, Refused
 from domain.report_numbers import ChangeRequest
+from domain.review import check
 from domain.status import UPLOAD_STAGE_LABELS, UploadStage
 from gateways.cases import CaseGateway
 from gateways.clock import Clock
 from gateways.engine import translated
-from store import cases, content, institutions, number_changes, uploads
+from store import cases, content, institutions, journal, number_changes, uploads
 from store.cases import Case
 from store.uploads import Append, Completion, Upload
 
 PIECE = 4 * 1024 * 1024
 """A file is kept in pieces of at most so many bytes: what a broken connection can cost."""
+MOST_OPEN = 20
+"""So many files of one batch may be on their way at a time."""
 LARGEST_UPLOAD = 2 * 1024 * 1024 * 1024
 """A file has at most so many bytes; more is uploaded as several files."""
 
@@ -102,6 +105,11 @@ class BatchGateway(CaseGateway):
             standing = await uploads.by_id(connection, id_)
             if standing is not None:
                 return standing
+            waiting = await uploads.count_open(connection, case.case_id)
+            if waiting >= MOST_OPEN:
+                params = {"count": str(waiting)}
+                raise Refused(Refusal(code=Code.UPLOADS_UNDER_WAY, params=params))
+            await self._refuse_in_vain(connection, case, actor)
             return await uploads.create(
                 connection,
                 id_=id_,
@@ -122,6 +130,7 @@ class BatchGateway(CaseGateway):
 
         Raises Refused when the position does not fit; what was kept before is kept.
         """
+        await self.upload(case, upload_id)  # no other case's upload is reached through this one
         buffer, at = bytearray(), at_byte
         async for chunk in stream:
             buffer += chunk
@@ -188,6 +197,17 @@ class BatchGateway(CaseGateway):
         return await self._change(case, "corrected", list(corrections), reason, actor, command_id)
 
     # --- private steps -----------------------------------------------------------------------
+
+    async def _refuse_in_vain(self, connection: Any, case: Case, actor: Actor) -> None:
+        """Nobody is to send a file for hours that the case will not take. Raises Refused."""
+        known = await journal.carried(connection, case.case_id)
+        now = self._clock()
+        command = c.ReceiveUpload(
+            id="x", actor=actor, received_at=now, upload="0" * 32, sha256="0" * 64, size=0
+        )
+        refusal = check(known.state, case.plan, command, now)
+        if refusal is not None:
+            raise Refused(refusal)
 
     async def _completed(self, case: Case, upload_id: str, sha256: str | None) -> Upload:
         """Closes an upload; one whose file the case has accepted before ends here."""

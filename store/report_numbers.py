@@ -122,14 +122,19 @@ async def ensure_years(connection: AsyncConnection, first_year: int, last_year: 
         )
 
 
-async def lock_institution(connection: AsyncConnection, institution_no: int) -> None:
-    """Waits for other changes of an institution's numbers, and keeps them out until the end."""
+async def lock_institution(connection: AsyncConnection, institution_no: int) -> bool:
+    """Keeps other changes of an institution's numbers out until the end; False: one is under way.
+
+    Whoever waited here would hold a connection that others need.
+    """
     driver = await _driver(connection)
     for statement in _SESSION:
         await driver.execute(statement)
-    await driver.execute(
-        "SELECT pg_advisory_xact_lock(%s, %s)", (_LOCK_INSTITUTION, institution_no)
+    taken = await driver.execute(
+        "SELECT pg_try_advisory_xact_lock(%s, %s)", (_LOCK_INSTITUTION, institution_no)
     )
+    found = await taken.fetchone()
+    return bool(found and found[0])
 
 
 async def begin_staging(connection: AsyncConnection) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
-from sqlalchemy import bindparam, delete, exists, func, insert, select, update
+from sqlalchemy import bindparam, delete, exists, func, insert, select, text, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.model import Value
@@ -14,6 +14,12 @@ from domain.status import UploadStage
 from store.tables import number_changes, upload_pieces, upload_problems, uploads
 
 _UNDECIDED = (UploadStage.QUEUED, UploadStage.READING, UploadStage.CHECKING)
+_ENDED = (
+    UploadStage.ACCEPTED,
+    UploadStage.REJECTED,
+    UploadStage.REPEATED,
+    UploadStage.ABANDONED,
+)
 
 
 class Upload(Value):
@@ -44,7 +50,7 @@ class Upload(Value):
     @property
     def decided(self) -> bool:
         """Whether its file was taken or not, once and for all."""
-        return self.stage in (UploadStage.ACCEPTED, UploadStage.REJECTED)
+        return self.stage in _ENDED
 
 
 class UploadProblem(Value):
@@ -123,7 +129,7 @@ async def of_case(
     connection: AsyncConnection, case_id: str, *, before: int | None = None, size: int = 50
 ) -> list[Upload]:
     """A case's uploads, the newest first, ``before`` the ``no`` of the page before's last."""
-    query = select(uploads).where(uploads.c.case_id == case_id)
+    query = select(uploads).where(uploads.c.case_id == case_id, uploads.c.media != "correction")
     if before is not None:
         query = query.where(uploads.c.no < before)
     found = await connection.execute(query.order_by(uploads.c.no.desc()).limit(size))
@@ -250,10 +256,13 @@ async def mark_repeated(connection: AsyncConnection, id_: str, earlier: str, at:
 
 
 async def abandon(connection: AsyncConnection, id_: str, at: datetime) -> bool:
-    """Gives an upload up that is not complete, and its pieces. False if it is too late."""
+    """Gives an upload up that nobody has begun to read, and its pieces. False if it is too late."""
     done = await connection.execute(
         update(uploads)
-        .where(uploads.c.id == id_, uploads.c.stage == UploadStage.RECEIVING.value)
+        .where(
+            uploads.c.id == id_,
+            uploads.c.stage.in_([UploadStage.RECEIVING.value, UploadStage.QUEUED.value]),
+        )
         .values(stage=UploadStage.ABANDONED.value, decided_at=at)
         .returning(uploads.c.no)
     )
@@ -276,6 +285,8 @@ async def show_progress(
     connection: AsyncConnection, upload_no: int, stage: UploadStage, rows: int, bad: int
 ) -> None:
     """Lets everybody see how far the reading is; a decided upload is left as it is."""
+    # the transaction that decides may hold the row, and wait for whoever calls this
+    await connection.execute(text("SET LOCAL lock_timeout = '500ms'"))
     await connection.execute(
         update(uploads)
         .where(uploads.c.no == upload_no)
@@ -294,11 +305,15 @@ async def decide(
     accepted: int,
     digest: str,
     visible_from: datetime | None,
-) -> None:
-    """Writes down what became of an upload, and lets go of what it was received as."""
-    await connection.execute(
+) -> bool:
+    """Writes down what became of an upload, and lets go of what it was received as.
+
+    False when somebody has given it up meanwhile: then nothing of it may go on record.
+    """
+    done = await connection.execute(
         update(uploads)
         .where(uploads.c.no == upload_no)
+        .where(uploads.c.stage.in_([one.value for one in _UNDECIDED]))
         .values(
             stage=stage.value,
             rows=rows,
@@ -308,8 +323,32 @@ async def decide(
             visible_from=visible_from,
             decided_at=func.clock_timestamp(),
         )
+        .returning(uploads.c.no)
     )
-    await delete_pieces(connection, upload_no)
+    return await _without_pieces(connection, done.scalar_one_or_none())
+
+
+async def mark_known(connection: AsyncConnection, upload_no: int, earlier: str) -> bool:
+    """Ends an upload that is being read: its file was accepted before. False: it has ended."""
+    done = await connection.execute(
+        update(uploads)
+        .where(uploads.c.no == upload_no)
+        .where(uploads.c.stage.in_([one.value for one in _UNDECIDED]))
+        .values(
+            stage=UploadStage.REPEATED.value, repeats=earlier, decided_at=func.clock_timestamp()
+        )
+        .returning(uploads.c.no)
+    )
+    return await _without_pieces(connection, done.scalar_one_or_none())
+
+
+async def count_open(connection: AsyncConnection, case_id: str) -> int:
+    """How many uploads of a case are being received or wait to be read."""
+    query = select(func.count()).where(
+        uploads.c.case_id == case_id,
+        uploads.c.stage.in_([UploadStage.RECEIVING.value, UploadStage.QUEUED.value]),
+    )
+    return int((await connection.execute(query)).scalar_one())
 
 
 async def forget_problems(connection: AsyncConnection, upload_no: int) -> None:
@@ -326,20 +365,20 @@ async def count_problems(connection: AsyncConnection, upload_no: int) -> int:
 
 
 async def problems(
-    connection: AsyncConnection, upload_no: int, *, limit: int | None = None
-) -> AsyncIterator[UploadProblem]:
-    """An upload's problems by row, streamed: however many there are, a few are in memory."""
+    connection: AsyncConnection,
+    upload_no: int,
+    *,
+    after: UploadProblem | None = None,
+    size: int = 1_000,
+) -> list[UploadProblem]:
+    """Up to ``size`` of an upload's problems by row, those that come after one of them."""
     columns = upload_problems.c
-    query = (
-        select(columns.row, columns.column, columns.code, columns.detail)
-        .where(columns.upload_no == upload_no)
-        .order_by(columns.row, columns.column, columns.code)
-        .limit(limit)
-    )
-    async with connection.stream(query) as found:
-        async for many in found.mappings().partitions(1_000):
-            for row in many:
-                yield UploadProblem(**row)
+    place = (columns.row, columns.column, columns.code)
+    query = select(*place, columns.detail).where(columns.upload_no == upload_no)
+    if after is not None:
+        query = query.where(tuple_(*place) > tuple_(after.row, after.column, after.code))
+    found = await connection.execute(query.order_by(*place).limit(size))
+    return [UploadProblem(**row) for row in found.mappings()]
 
 
 async def create_correction(

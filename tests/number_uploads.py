@@ -126,8 +126,13 @@ class Numbers:
     async def problems(self, id_: str = "u1") -> list[UploadProblem]:
         """What is wrong in an upload."""
         upload = await self.seen(id_)
+        found: list[UploadProblem] = []
         async with self.engine.connect() as connection:
-            return [problem async for problem in uploads.problems(connection, upload.no)]
+            while page := await uploads.problems(
+                connection, upload.no, after=found[-1] if found else None
+            ):
+                found += page
+        return found
 
     async def on_record(self, name: str) -> dict[str, date]:
         """An institution's live numbers."""

@@ -11,6 +11,7 @@ from datetime import timedelta
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
+from temporalio.exceptions import ActivityError
 
 from workflows.case import ONE_TRY, RETRY, CaseLife
 
@@ -32,13 +33,15 @@ with workflow.unsafe.imports_passed_through():
         PrepareUpload,
     )
     from domain.review import check, decide
-    from domain.state import Submission
+    from domain.state import PendingUpload, Submission
     from domain.status import Status
 
 _WHOLE_FILE = timedelta(hours=6)
 _HEARTBEAT = timedelta(seconds=60)
 _UNTIL_IT_WORKS = RetryPolicy(
-    initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30)
+    initial_interval=timedelta(seconds=1),
+    maximum_interval=timedelta(seconds=30),
+    non_retryable_error_types=["NotReady"],
 )
 
 
@@ -71,7 +74,29 @@ class ReportBatch(CaseLife):
     async def work(self) -> None:
         """Reads the file that has waited longest, and records what became of it."""
         waiting = self._state.uploads_waiting[0]
-        outcome: IngestOutcome = await workflow.execute_activity(
+        try:
+            outcome = await self._read(waiting)
+        except ActivityError:
+            # nothing of it is on record, and nothing will be: the next file is not to wait
+            workflow.logger.exception("an upload could not be read")
+            outcome = IngestOutcome(
+                upload=waiting.upload, accepted=False, rows=0, bad=0, numbers=0, digest=""
+            )
+        command = c.FinishUpload(
+            id=f"finish:{outcome.upload}",
+            actor=SYSTEM,
+            received_at=workflow.now(),
+            outcome=outcome,
+        )
+        async with self._turn:
+            found = decide(self._state, self._plan, command, workflow.now())
+            if not isinstance(found, Refusal):
+                await self.record(command, found)
+
+    # --- private steps -----------------------------------------------------------------------
+
+    async def _read(self, waiting: PendingUpload) -> IngestOutcome:
+        found: IngestOutcome = await workflow.execute_activity(
             INGEST_UPLOAD,
             IngestRequest(
                 case_id=self._start.case_id,
@@ -86,18 +111,7 @@ class ReportBatch(CaseLife):
             heartbeat_timeout=_HEARTBEAT,
             retry_policy=_UNTIL_IT_WORKS,
         )
-        command = c.FinishUpload(
-            id=f"finish:{outcome.upload}",
-            actor=SYSTEM,
-            received_at=workflow.now(),
-            outcome=outcome,
-        )
-        async with self._turn:
-            found = decide(self._state, self._plan, command, workflow.now())
-            if not isinstance(found, Refusal):
-                await self.record(command, found)
-
-    # --- private steps -----------------------------------------------------------------------
+        return found
 
     @property
     def _terms(self) -> NumberTerms:

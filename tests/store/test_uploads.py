@@ -186,5 +186,5 @@ async def test_problems_come_by_row_however_many(numbers: Numbers) -> None:
     async with numbers.engine.connect() as connection:
         no = (await numbers.seen()).no
         assert await uploads.count_problems(connection, no) == 5_000
-        few = [one async for one in uploads.problems(connection, no, limit=10)]
+        few = await uploads.problems(connection, no, size=10)
     assert few == found[:10]

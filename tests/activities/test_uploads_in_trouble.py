@@ -1,4 +1,4 @@
-"""Defects found by review; each fails before its fix."""
+"""What could go wrong with uploads and complaints beside one another."""
 
 import asyncio
 from types import SimpleNamespace
