@@ -263,27 +263,11 @@ async def upload_file(call: Call) -> Response:
         declared_bytes=None,
     )
     if begun.stage is UploadStage.RECEIVING:
-        await _receive_whole(call, begun.id)
+        await gateway.receive_whole(case, begun.id, request.stream())
     else:
         await _same_again(request, begun.sha256)
     done = await gateway.complete(case, begun.id, call.actor, call.command_id, None)
     return _upload(done, status=202)
-
-
-async def _receive_whole(call: Call, id_: str) -> None:
-    """Takes a file from its first byte to its last. Raises Refused: more of it was here before."""
-    sent = 0
-
-    async def counted() -> AsyncIterator[bytes]:
-        nonlocal sent
-        async for chunk in call.request.stream():
-            sent += len(chunk)
-            yield chunk
-
-    gateway = parts_of(call.request).batches
-    received = await gateway.receive(case_of(call), id_, 0, counted())
-    if received.received_bytes != sent:
-        raise Refused(Refusal(code=Code.KEY_REUSED))
 
 
 async def _same_again(request: Request, sha256: str) -> None:

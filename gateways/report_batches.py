@@ -142,6 +142,26 @@ class BatchGateway(CaseGateway):
             await self._append(case, upload_id, at, bytes(buffer))
         return await self.upload(case, upload_id)
 
+    async def receive_whole(
+        self, case: Case, upload_id: str, stream: AsyncIterator[bytes]
+    ) -> Upload:
+        """Keeps a file from its first byte to its last.
+
+        Raises Refused also when more of it was here before: it is not the file it was then.
+        """
+        sent = 0
+
+        async def counted() -> AsyncIterator[bytes]:
+            nonlocal sent
+            async for chunk in stream:
+                sent += len(chunk)
+                yield chunk
+
+        found = await self.receive(case, upload_id, 0, counted())
+        if found.received_bytes != sent:
+            raise Refused(Refusal(code=Code.KEY_REUSED))
+        return found
+
     async def complete(
         self, case: Case, upload_id: str, actor: Actor, command_id: str, sha256: str | None
     ) -> Upload:

@@ -106,14 +106,14 @@ async def _one(connection: AsyncConnection, where: ColumnElement[bool]) -> Compl
     return Complaint(**{**known, "outcome": row["outcome"] or None})
 
 
-_NAME: ColumnElement[str] = literal_column("normalize(institutions.name, NFKC)", Text)
+_NAME = literal_column("normalize(institutions.name, NFKC)", Text)
 
 
 async def holders(connection: AsyncConnection, number: str, institution_name: str) -> Sequence[str]:
     """The institutions a complaint may be about: of this normalised name, or with this number."""
     if institution_name:
         found = await connection.execute(
-            select(institutions.c.id).where(institution_name == _NAME).limit(2)
+            select(institutions.c.id).where(_NAME.in_([institution_name])).limit(2)
         )
     else:
         found = await connection.execute(_HOLDERS, {"number": number})

@@ -225,7 +225,9 @@ async def complete(connection: AsyncConnection, id_: str, at: datetime) -> Compl
     upload = await by_id(connection, id_, for_update=True)
     if upload is None:
         return Completion.UNKNOWN
-    if upload.stage in _UNDECIDED or upload.decided or upload.stage is UploadStage.REPEATED:
+    if upload.stage is UploadStage.ABANDONED:
+        return Completion.NOT_RECEIVING
+    if upload.stage in _UNDECIDED or upload.decided:
         return Completion.COMPLETE_BEFORE
     if upload.stage is not UploadStage.RECEIVING:
         return Completion.NOT_RECEIVING

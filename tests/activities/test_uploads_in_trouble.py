@@ -96,7 +96,7 @@ async def test_an_upload_key_sent_again_with_a_shorter_file_is_not_the_longer_on
         yield shorter
 
     try:  # as api.report_batches.upload_file does for a key used before
-        await gateway.receive(case, "u1", 0, stream())
+        await gateway.receive_whole(case, "u1", stream())
         await gateway._completed(case, "u1", None)
     except Refused:
         return
