@@ -9,13 +9,13 @@ from starlette.responses import Response
 
 from api import cursors
 from api.acts import acting, case_of, shared_acts
-from api.filings import FilingPage, FilingShown, shown
+from api.filings import FilingPage, FilingShown, in_sight, shown
 from api.operations import PAGING, Call, Operation, Parameter
 from api.parts import parts_of
 from api.requests import Plain, Text, invalid, path, query
 from api.rights import Right, Target
 from domain.commands import Role
-from domain.ids import complaint_id, region_prefix
+from domain.ids import complaint_id
 from domain.model import Value
 from domain.refusals import Code, Refusal, Refused
 from domain.report_numbers import COMPLAINT_OUTCOME_LABELS, ComplaintOutcome, normalised
@@ -154,10 +154,7 @@ async def list_complaints(call: Call) -> Response:
     size = query(request, "size", cursors.PageSize, 50)
     after = cursors.given(request, (str,))
     filters: dict[str, Any] = {"status": query(request, "status", Status | None, None)}
-    if actor.role is Role.OPERATOR:
-        filters["region_prefix"] = region_prefix(actor.scope)
-    elif actor.role is not Role.AUDITOR:
-        filters["involved"] = actor.scope
+    filters |= in_sight(actor)
     async with parts_of(request).engine.connect() as connection:
         found = await cases.listed(
             connection,

@@ -173,13 +173,7 @@ async def list_filings(call: Call) -> Response:
         "authority": query(request, "authority", AuthorityId | None, None),
         "campaign": query(request, "campaign", _CampaignId | None, None),
     }
-    if actor.role is Role.FILER:
-        check(Right.SEE_FILING, actor, Target(institution=filters["institution"]))
-        filters["institution"] = actor.scope
-    elif actor.role is Role.OPERATOR:
-        filters["region_prefix"] = region_prefix(actor.scope)
-    elif actor.role is not Role.AUDITOR:
-        filters["involved"] = actor.scope
+    filters |= in_sight(actor, filters["institution"])
     async with parts.engine.connect() as connection:
         found = await cases.listed(
             connection,
@@ -191,6 +185,16 @@ async def list_filings(call: Call) -> Response:
     items = [shown(case, call) for case in found[:size]]
     more = cursors.encode([found[size - 1].case_id]) if len(found) > size else None
     return _json(FilingPage(items=tuple(items), next=more))
+
+
+def in_sight(actor: Actor, institution: str | None = None) -> dict[str, Any]:
+    """What narrows a list of cases to those its asker may see. Raises Refused for another's."""
+    if actor.role is Role.FILER:
+        check(Right.SEE_FILING, actor, Target(institution=institution))
+        return {"institution": actor.scope}
+    if actor.role is Role.OPERATOR:
+        return {"region_prefix": region_prefix(actor.scope)}
+    return {} if actor.role is Role.AUDITOR else {"involved": actor.scope}
 
 
 async def get_filing(call: Call) -> Response:

@@ -13,16 +13,15 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from activities.number_file import number_template
 from api import cursors
 from api.acts import RECEIPT_EXAMPLE, Built, act, acting, case_of, shared_acts
-from api.filings import FilingShown, Started, of_institution, shown
+from api.filings import FilingShown, Started, in_sight, of_institution, shown
 from api.operations import PAGING, Call, Operation, Parameter, schema_of
 from api.parts import parts_of
 from api.problems import source
 from api.requests import MOST_ERRORS, InvalidFields, Plain, Text, media_type, path, pointer, query
-from api.rights import Right, Target, check
+from api.rights import Right, Target
 from domain import commands as c
 from domain.case import Receipt
-from domain.commands import Role
-from domain.ids import InstitutionId, batch_id, region_prefix
+from domain.ids import InstitutionId, batch_id
 from domain.model import Value
 from domain.number_checks import Terms, words
 from domain.quarters import Quarter
@@ -188,13 +187,7 @@ async def list_batches(call: Call) -> Response:
     }
     if named is not None:
         filters["year"], filters["quarter"] = Quarter.parse(named)
-    if actor.role is Role.FILER:
-        check(Right.SEE_FILING, actor, Target(institution=filters["institution"]))
-        filters["institution"] = actor.scope
-    elif actor.role is Role.OPERATOR:
-        filters["region_prefix"] = region_prefix(actor.scope)
-    elif actor.role is not Role.AUDITOR:
-        filters["involved"] = actor.scope
+    filters |= in_sight(actor, filters["institution"])
     async with parts.engine.connect() as connection:
         found = await cases.listed(
             connection,
