@@ -27,7 +27,7 @@ from api.requests import MOST_ERRORS, InvalidFields, Plain, invalid, path, point
 from api.rights import Right, Target, check
 from domain import commands as c
 from domain.citation import Citation
-from domain.commands import Role
+from domain.commands import Actor, Role
 from domain.ids import AuthorityId, InstitutionId, filing_id, region_prefix
 from domain.model import Value
 from domain.plan import FOREVER, Window
