@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
 from typing import Any, Literal
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -33,6 +34,8 @@ PIECE = 4 * 1024 * 1024
 """A file is kept in pieces of at most so many bytes: what a broken connection can cost."""
 MOST_OPEN = 20
 """So many files of one batch may be on their way at a time."""
+KEPT_OPEN = timedelta(days=7)
+"""A file that was not received whole by then is given up when the next one is begun."""
 LARGEST_UPLOAD = 2 * 1024 * 1024 * 1024
 """A file has at most so many bytes; more is uploaded as several files."""
 
@@ -105,6 +108,8 @@ class BatchGateway(CaseGateway):
             standing = await uploads.by_id(connection, id_)
             if standing is not None:
                 return standing
+            now = self._clock()
+            await uploads.abandon_stale(connection, case.case_id, now - KEPT_OPEN, now)
             waiting = await uploads.count_open(connection, case.case_id)
             if waiting >= MOST_OPEN:
                 params = {"count": str(waiting)}

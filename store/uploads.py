@@ -271,6 +271,24 @@ async def abandon(connection: AsyncConnection, id_: str, at: datetime) -> bool:
     return await _without_pieces(connection, done.scalar_one_or_none())
 
 
+async def abandon_stale(
+    connection: AsyncConnection, case_id: str, before: datetime, at: datetime
+) -> None:
+    """Gives up what a case began to receive before an instant and never got whole."""
+    stale = await connection.execute(
+        update(uploads)
+        .where(
+            uploads.c.case_id == case_id,
+            uploads.c.stage == UploadStage.RECEIVING.value,
+            uploads.c.created_at < before,
+        )
+        .values(stage=UploadStage.ABANDONED.value, decided_at=at)
+        .returning(uploads.c.no)
+    )
+    for upload_no in stale.scalars().all():
+        await delete_pieces(connection, upload_no)
+
+
 async def _without_pieces(connection: AsyncConnection, upload_no: int | None) -> bool:
     if upload_no is None:
         return False

@@ -387,6 +387,23 @@ async def test_a_file_sent_in_pieces_goes_on_where_it_broke_off(system: System) 
     assert (closed.status, closed.body["code"]) == (409, "upload_closed")
 
 
+async def test_a_file_that_never_came_whole_is_given_up_after_a_week(system: System) -> None:
+    await system.add(institution("lab", "430102", issuer="amr-430000"))
+    of = quarter("2023Q4")
+    await system.open(of, "430000")
+    await system.skip_to(moment("2024-01-10T10:00:00"))
+    batch, clerk = f"{of}/lab", system.token(FILER, "clerk", "lab")
+    path = f"/api/report-batches/{batch}/uploads"
+    body = {"filename": "（生成）.csv", "media": "csv"}
+    begun = (await system.send("POST", f"{path}/resumable", clerk, body)).body["id"]
+    stages = []
+    for days in (6, 2):
+        await system.skip_to(system.now() + timedelta(days=days))
+        assert (await system.send("POST", f"{path}/resumable", clerk, body)).status == 201
+        stages.append((await system.send("GET", f"{path}/{begun}", clerk)).body["stage"])
+    assert stages == ["receiving", "abandoned"]
+
+
 async def test_a_batch_that_has_ended_takes_up_life_again_for_a_withdrawal(system: System) -> None:
     await system.add(institution("lab", "430102", issuer="amr-430000"))
     of = quarter("2023Q4")
