@@ -84,14 +84,6 @@ class Found(NamedTuple):
         return self.asked_at <= now < self.until
 
 
-class _Kept(NamedTuple):
-    """An institution as it stands for a while."""
-
-    holder: Holder
-    since: datetime
-    until: datetime
-
-
 class LookupGateway:
     """Answers the public, counts what was answered, and slows down who asks too often."""
 
@@ -115,7 +107,8 @@ class LookupGateway:
         self._rules: PublicRules | None = None
         self._rules_since = self._rules_until = _LONG_AGO
         self._found: dict[Asked, Found] = {}
-        self._holders: dict[int, _Kept] = {}
+        self._holders: dict[int, Holder] = {}
+        self._holders_since = self._holders_until = _LONG_AGO
         self._said: dict[Answer, tuple[PublicAnswer, bytes]] = {}
         self._counts: Counter[LookupCount] = Counter()
         self._today, self._morning, self._midnight = date.min, _LONG_AGO, _LONG_AGO
@@ -208,14 +201,13 @@ class LookupGateway:
             log.exception("lookup_unavailable")
             unavailable = Refusal(code=Code.UNAVAILABLE, params={"part": "数据库"})
             return [Refused(unavailable)] * len(batch)
-        kept = {no: self._holders[no] for no in needed}
-        holders = {no: one.holder for no, one in kept.items()}
+        holders = {no: self._holders[no] for no in needed}
         answers: dict[Asked, Found] = {}
         longest = min(now + self._answers_for, self._midnight)
         for asked, many, nos in zip(distinct, rows, involved, strict=True):
             named = [holders[no] for no in bearers.get(asked[1], ())]
             outcome = decide(many, holders, named, now)
-            until = min([longest, *(kept[no].until for no in nos)]) if nos else longest
+            until = min(longest, self._holders_until) if nos else longest
             if outcome.changes_at is not None:
                 until = min(until, outcome.changes_at)
             words, json = self._told(outcome, rules)
@@ -270,19 +262,18 @@ class LookupGateway:
     async def _hold(self, needed: set[int], rules: PublicRules, now: datetime) -> None:
         """Sees to it that the standing of these institutions is known as of now."""
         today = self._day(now)
-        until = min(now + KEEP, self._midnight)
-        unknown = []
-        for no in needed:
-            known = self._holders.get(no)
-            if known is None or not known.since <= now < known.until:
-                unknown.append(no)
+        if not self._holders_since <= now < self._holders_until:
+            # all at the same time: then many are read again at once, and not one by one
+            self._holders.clear()
+            self._holders_since, self._holders_until = now, min(now + KEEP, self._midnight)
+        unknown = [no for no in needed if no not in self._holders]
         if not unknown:
             return
         found = await self._reading(lambda reader: lookup.by_no(reader.connection, unknown))
         for no, one in found.items():
             eligible = rules.number_eligibility(one.facts_for(None), today).eligible
             province = f"{one.facts.region[:2]}0000"
-            self._holders[no] = _Kept(Holder(one.name, province, eligible), now, until)
+            self._holders[no] = Holder(one.name, province, eligible)
 
     async def _refresh(self, now: datetime) -> PublicRules:
         """The rules as they are now; those known so far while new ones cannot be read."""
