@@ -132,7 +132,7 @@ _numbers = Random()  # noqa: S311
 
 
 def _new_id() -> str:
-    return f"{_numbers.getrandbits(128):032x}"
+    return _numbers.randbytes(16).hex()
 
 
 def _endpoint(operations: Sequence[Operation]) -> Callable[[Request], Awaitable[Response]]:
@@ -190,7 +190,7 @@ async def _through_the_door(operation: Operation, request: Request, request_id: 
     if operation.right is not Right.ANYONE:
         actor = parts.identity.identify(request.headers.get("authorization"))
     refuse_unknown_parameters(request, operation.known)
-    target = await operation.target(request) if operation.target else Target()
+    target = await operation.target(request) if operation.target else _NOTHING
     if operation.right is not Right.ANYONE:
         await _check_right(operation, parts, actor, target, request_id)
     body: Any = None
@@ -211,6 +211,8 @@ async def _through_the_door(operation: Operation, request: Request, request_id: 
     call = Call(request, actor, target, body, command_id, request_id, repeated)
     return await operation.handler(call)
 
+
+_NOTHING = Target()
 
 _RECORDED_AS = {"extension": "extend", "quality": "质量审查"}
 """What acts are called on record where their address has another name for them."""

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, TypeAdapter
 from starlette.requests import Request
@@ -78,8 +78,7 @@ class Operation:
         return frozenset(one.name for one in self.parameters if one.where == "query")
 
 
-@dataclass(frozen=True)
-class Call:
+class Call(NamedTuple):
     """A request that has passed the door: who asks, about what, with which body.
 
     ``repeated``: the same request came before with the same key.

@@ -116,6 +116,12 @@ def decide(
             entry = LookupEntry(answer=Answer.INSTITUTION_NOT_ELIGIBLE)
             return Outcome(entry.answer, (entry,), False, named[0].province, None)
         return NOTHING
+    if len(rows) == 1:  # nearly always
+        row = rows[0]
+        holder = holders[row.institution_no]
+        entry = _entry(rows, holder, now)
+        opens = row.visible_from if row.visible_from > now else None
+        return Outcome(entry.answer, (entry,), False, holder.province, opens)
     of: dict[int, list[NumberRow]] = {}
     for row in rows:
         of.setdefault(row.institution_no, []).append(row)
@@ -135,13 +141,12 @@ def _entry(rows: Sequence[NumberRow], holder: Holder, now: datetime) -> LookupEn
     """One institution's entry: what stands goes before what was withdrawn, open before waiting."""
     if not holder.eligible:
         return LookupEntry(answer=Answer.INSTITUTION_NOT_ELIGIBLE)
+    standing = [row.issued_on for row in rows if row.visible_from <= now and not row.change]
+    if standing:
+        return LookupEntry(answer=Answer.FOUND, institution=holder.name, issued_on=max(standing))
     visible = [row for row in rows if row.visible_from <= now]
-    standing = [row for row in visible if not row.change]
     waiting = [row.visible_from for row in rows if row.visible_from > now and not row.change]
     opens = min(waiting) if waiting else None
-    if standing:
-        latest = max(standing, key=lambda row: row.issued_on)
-        return LookupEntry(answer=Answer.FOUND, institution=holder.name, issued_on=latest.issued_on)
     if visible:
         last = max(visible, key=lambda row: row.changed_at or row.visible_from)
         return LookupEntry(

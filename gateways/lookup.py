@@ -8,16 +8,15 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 import psycopg
 import structlog
 from pydantic import TypeAdapter
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.decision import Eligibility, PublicAnswer
 from domain.facts import Facts
@@ -46,7 +45,7 @@ FLUSH_EVERY = 5.0
 _LONGEST_NAME = 200
 _LONGEST_GIVEN = 1000
 _MOST_KEPT = 20_000
-_ENTRIES = TypeAdapter(tuple[LookupEntry, ...])
+_entries_json = TypeAdapter(tuple[LookupEntry, ...]).serializer.to_json
 _NO_ENTRIES = b"[]}"
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
@@ -68,8 +67,7 @@ Asked = tuple[str, str]
 """A number, and an institution's name or "", as they are compared."""
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """An outcome with its words, and as the JSON of a `domain.lookup.LookupAnswer`.
 
     It stands from ``asked_at`` until ``until``.
@@ -84,15 +82,6 @@ class Found:
     def stands(self, now: datetime) -> bool:
         """Whether the answer may still be given."""
         return self.asked_at <= now < self.until
-
-
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    """An institution as it stands for a while."""
-
-    holder: Holder
-    since: datetime
-    until: datetime
 
 
 class LookupGateway:
@@ -114,12 +103,13 @@ class LookupGateway:
         self._limiter = Limiter(limits)
         self._answers_for = answers_for
         self._batcher: Batcher[Asked, Found | Refused] = Batcher(self._answer, pause=0)
-        self._connection: AsyncConnection | None = None
+        self._reader: lookup.Reader | None = None
         self._rules: PublicRules | None = None
         self._rules_since = self._rules_until = _LONG_AGO
         self._found: dict[Asked, Found] = {}
-        self._holders: dict[int, _Kept] = {}
-        self._heads: dict[Answer, bytes] = {}
+        self._holders: dict[int, Holder] = {}
+        self._holders_since = self._holders_until = _LONG_AGO
+        self._said: dict[Answer, tuple[PublicAnswer, bytes]] = {}
         self._counts: Counter[LookupCount] = Counter()
         self._today, self._morning, self._midnight = date.min, _LONG_AGO, _LONG_AGO
 
@@ -197,9 +187,9 @@ class LookupGateway:
         distinct = list(dict.fromkeys(batch))
         try:
             rules = await self._refresh(now)
-            rows, bearers = await self._reading(lambda c: self._rows(c, distinct))
+            rows, bearers = await self._reading(lambda reader: self._rows(reader, distinct))
             involved = [
-                {row.institution_no for row in many} | set(bearers.get(name, ()))
+                {row.institution_no for row in many}.union(bearers.get(name, ()))
                 for (_, name), many in zip(distinct, rows, strict=True)
             ]
             needed = set().union(*involved)
@@ -211,76 +201,79 @@ class LookupGateway:
             log.exception("lookup_unavailable")
             unavailable = Refusal(code=Code.UNAVAILABLE, params={"part": "数据库"})
             return [Refused(unavailable)] * len(batch)
-        kept = {no: self._holders[no] for no in needed}
-        holders = {no: one.holder for no, one in kept.items()}
+        holders = {no: self._holders[no] for no in needed}
         answers: dict[Asked, Found] = {}
+        longest = min(now + self._answers_for, self._midnight)
         for asked, many, nos in zip(distinct, rows, involved, strict=True):
             named = [holders[no] for no in bearers.get(asked[1], ())]
             outcome = decide(many, holders, named, now)
-            until = min([now + self._answers_for, self._midnight, *(kept[no].until for no in nos)])
+            until = min(longest, self._holders_until) if nos else longest
             if outcome.changes_at is not None:
                 until = min(until, outcome.changes_at)
-            words = rules.public_answers[outcome.answer]
-            answers[asked] = Found(outcome, words, self._json(outcome, words), now, until)
+            words, json = self._told(outcome, rules)
+            answers[asked] = Found(outcome, words, json, now, until)
         self._remember(answers)
         return [answers[asked] for asked in batch]
 
-    async def _reading(self, read: Callable[[AsyncConnection], Awaitable[Result]]) -> Result:
+    async def _reading(self, read: Callable[[lookup.Reader], Awaitable[Result]]) -> Result:
         """Reads on the connection that is kept for this; once more on a new one when it is gone.
 
         Taking one from the pool for each query would cost as much as the query.
         """
         while True:
-            fresh = self._connection is None
-            if self._connection is None:
-                self._connection = await self._engine.connect()
+            fresh = self._reader is None
+            if self._reader is None:
+                self._reader = await lookup.reader(self._engine)
             try:
-                return await read(self._connection)
+                return await read(self._reader)
             except (SQLAlchemyError, psycopg.Error, OSError):
                 await self._let_go(broken=True)
                 if fresh:
                     raise
 
     async def _let_go(self, *, broken: bool) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
+        reader, self._reader = self._reader, None
+        if reader is not None:
             if broken:
-                await connection.invalidate()
-            await connection.close()
+                await reader.connection.invalidate()
+            await reader.connection.close()
 
     async def _rows(
-        self, connection: AsyncConnection, distinct: Sequence[Asked]
+        self, reader: lookup.Reader, distinct: Sequence[Asked]
     ) -> tuple[list[list[NumberRow]], dict[str, list[int]]]:
         """The rows of each number asked, and the institutions that bear the names given."""
         names = list({name for _, name in distinct if name})
-        bearers = await lookup.named(connection, names) if names else {}
-        wanted: list[tuple[str, int | None]] = []
-        places: list[int] = []
-        for place, (number, name) in enumerate(distinct):
-            for no in bearers.get(name, ()) if name else (None,):
-                wanted.append((number, no))
-                places.append(place)
+        if not names:
+            return await lookup.rows(reader, [number for number, _ in distinct], None), {}
+        bearers = await lookup.named(reader.connection, names)
         rows: list[list[NumberRow]] = [[] for _ in distinct]
-        for place, some in zip(places, await lookup.rows(connection, wanted), strict=True):
-            rows[place] += some
+        wanted = [
+            (place, number, no)
+            for place, (number, name) in enumerate(distinct)
+            for no in (bearers.get(name, ()) if name else (None,))
+        ]
+        if wanted:
+            numbers = [number for _, number, _ in wanted]
+            each = await lookup.rows(reader, numbers, [no for _, _, no in wanted])
+            for (place, _, _), some in zip(wanted, each, strict=True):
+                rows[place] += some
         return rows, bearers
 
     async def _hold(self, needed: set[int], rules: PublicRules, now: datetime) -> None:
         """Sees to it that the standing of these institutions is known as of now."""
         today = self._day(now)
-        until = min(now + KEEP, self._midnight)
-        unknown = []
-        for no in needed:
-            known = self._holders.get(no)
-            if known is None or not known.since <= now < known.until:
-                unknown.append(no)
+        if not self._holders_since <= now < self._holders_until:
+            # all at the same time: then many are read again at once, and not one by one
+            self._holders.clear()
+            self._holders_since, self._holders_until = now, min(now + KEEP, self._midnight)
+        unknown = [no for no in needed if no not in self._holders]
         if not unknown:
             return
-        found = await self._reading(lambda c: lookup.by_no(c, unknown))
+        found = await self._reading(lambda reader: lookup.by_no(reader.connection, unknown))
         for no, one in found.items():
             eligible = rules.number_eligibility(one.facts_for(None), today).eligible
             province = f"{one.facts.region[:2]}0000"
-            self._holders[no] = _Kept(Holder(one.name, province, eligible), now, until)
+            self._holders[no] = Holder(one.name, province, eligible)
 
     async def _refresh(self, now: datetime) -> PublicRules:
         """The rules as they are now; those known so far while new ones cannot be read."""
@@ -299,14 +292,15 @@ class LookupGateway:
             self._rules = found
             self._found.clear()
             self._holders.clear()
-            self._heads.clear()
+            self._said.clear()
         self._rules_since, self._rules_until = now, now + KEEP
         return found
 
-    def _json(self, outcome: Outcome, words: PublicAnswer) -> bytes:
-        """The answer as JSON. Its words are always the same, and written once."""
-        head = self._heads.get(outcome.answer)
-        if head is None:
+    def _told(self, outcome: Outcome, rules: PublicRules) -> tuple[PublicAnswer, bytes]:
+        """The answer's words and its JSON. The words are always the same, and written once."""
+        said = self._said.get(outcome.answer)
+        if said is None:
+            words = rules.public_answers[outcome.answer]
             told = LookupAnswer(
                 answer=outcome.answer,
                 **words.model_dump(exclude={"cites"}),
@@ -314,11 +308,14 @@ class LookupGateway:
                 more=False,
                 entries=(),
             )
-            head = self._heads[outcome.answer] = told.model_dump_json().encode()
+            head = told.model_dump_json().encode().removesuffix(_NO_ENTRIES)
+            said = self._said[outcome.answer] = (words, head)
+        words, head = said
         if not outcome.entries:
-            return head
-        body = head.removesuffix(_NO_ENTRIES) + _ENTRIES.dump_json(outcome.entries) + b"}"
-        return body.replace(b'"more":false', b'"more":true', 1) if outcome.more else body
+            return words, head + _NO_ENTRIES
+        if outcome.more:
+            head = head.replace(b'"more":false', b'"more":true', 1)
+        return words, head + _entries_json(outcome.entries) + b"}"
 
     def _remember(self, answers: Mapping[Asked, Found]) -> None:
         for asked, found in answers.items():

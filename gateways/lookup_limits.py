@@ -4,7 +4,6 @@ The notation of limits is that of the library `limits`. Its memory storage is no
 through all keys a hundred times a second, which is what somebody who enumerates would make it do.
 """
 
-import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
@@ -36,7 +35,7 @@ class Limiter:
     """
 
     def __init__(self, limits: LookupLimits) -> None:
-        self._key = secrets.token_bytes(32)
+        self._key = secrets.token_hex(32)
         self._clients = [_Windows(item) for item in parse_many(limits.per_client)]
         self._prefixes = [_Windows(item) for item in parse_many(limits.per_prefix)]
 
@@ -49,7 +48,7 @@ class Limiter:
         self._count(self._prefixes, number[:-NEIGHBOURS], now, "与此相邻的编号")
 
     def _count(self, windows: list["_Windows"], text: str, now: datetime, counted: str) -> None:
-        key = hashlib.blake2b(text.encode(), key=self._key, digest_size=16).digest()
+        key = hash(self._key + text)
         instant = now.timestamp()
         until, window = 0.0, windows[0]
         for one in windows:
@@ -73,9 +72,9 @@ class _Windows:
         self.amount = item.amount
         self.seconds = item.get_expiry()
         # all windows are equally long: the dictionary is in the order in which they end
-        self._open: dict[bytes, list[float]] = {}
+        self._open: dict[int, list[float]] = {}
 
-    def hit(self, key: bytes, now: float) -> float:
+    def hit(self, key: int, now: float) -> float:
         """Counts one; 0 where that is within the limit, else when the window ends."""
         found = self._open.get(key)
         if found is None or found[1] <= now:

@@ -1,6 +1,7 @@
 """What the public lookup reads, and the counts it keeps: no asker and nothing asked is stored."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
 
@@ -8,7 +9,7 @@ import psycopg
 from psycopg.rows import TupleRow
 from sqlalchemy import Text, func, literal_column, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from domain.lookup import NumberRow
 from domain.report_numbers import Answer
@@ -23,7 +24,8 @@ MOST_ROWS = 200
 # whatever the planner thinks of the tables' sizes.
 _ROWS = f"""
     SELECT asked.place, found.*
-    FROM unnest(%s::text[], %s::int[]) WITH ORDINALITY AS asked(number, institution_no, place)
+    FROM unnest(string_to_array(%s, E'\\x1f'), %s::int[])
+         WITH ORDINALITY AS asked(number, institution_no, place)
     CROSS JOIN LATERAL (
         SELECT r.institution_no, r.issued_on, u.visible_from, coalesce(c.kind, ''),
                coalesce(c.reason, ''), coalesce(c.made_at, c.asked_at)
@@ -43,20 +45,37 @@ _ROWS = f"""
 _NAME = literal_column("normalize(institutions.name, NFKC)", Text)
 
 
-async def rows(
-    connection: AsyncConnection, asked: Sequence[tuple[str, int | None]]
-) -> list[list[NumberRow]]:
-    """For each number, of one institution or (None) of any, the rows of accepted uploads."""
-    # the hottest query there is: straight to the driver, on the same connection
+@dataclass(frozen=True)
+class Reader:
+    """A connection that is kept for lookups, with the driver's own cursor on it.
+
+    The hottest query there is goes straight to the driver.
+    """
+
+    connection: AsyncConnection
+    cursor: psycopg.AsyncCursor[TupleRow]
+
+
+async def reader(engine: AsyncEngine) -> Reader:
+    """A new connection of the engine."""
+    connection = await engine.connect()
     driver = (await connection.get_raw_connection()).driver_connection
     assert isinstance(driver, psycopg.AsyncConnection)
-    numbers, of = [number for number, _ in asked], [no for _, no in asked]
-    cursor = driver.cursor(binary=True)
-    await cursor.execute(_ROWS, (numbers, of), prepare=True)
-    found: list[list[NumberRow]] = [[] for _ in asked]
-    one: TupleRow
-    for one in await cursor.fetchall():
-        found[one[0] - 1].append(NumberRow(*one[1:]))
+    return Reader(connection, driver.cursor(binary=True))
+
+
+async def rows(
+    reader: Reader, numbers: Sequence[str], of: list[int | None] | None
+) -> list[list[NumberRow]]:
+    """For each number, of one institution or (None) of any, the rows of accepted uploads.
+
+    At least one number, each without control characters; ``of`` is None where all are of any.
+    """
+    # one text: an array is put together piece by piece
+    await reader.cursor.execute(_ROWS, ("\x1f".join(numbers), of), prepare=True)
+    found: list[list[NumberRow]] = [[] for _ in numbers]
+    for place, *row in await reader.cursor.fetchall():
+        found[place - 1].append(NumberRow(*row))
     return found
 
 
