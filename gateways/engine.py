@@ -1,5 +1,6 @@
 """The workflow engine's errors, told as refusals."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -34,7 +35,9 @@ class WorkflowGone(Exception):
 async def translated() -> AsyncIterator[None]:
     """Turns the engine's errors into Refused; WorkflowGone where no workflow is running."""
     try:
-        yield
+        # the client asks on and on while the engine has an update and no worker takes it
+        async with asyncio.timeout(ANSWER_WITHIN.total_seconds() + 1):
+            yield
     except WorkflowUpdateFailedError as failure:
         raise Refused(_refusal_in(failure.cause)) from None
     except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError, RPCTimeoutOrCancelledError):

@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 from pydantic import SecretStr
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
@@ -143,6 +144,22 @@ class System:
         if instant > now:
             await self.environment.sleep(instant - now)
         self.ahead = await self.environment.get_current_time() - datetime.now(UTC)
+        await self._settled()
+
+    async def _settled(self) -> None:
+        """Waits until whatever the new time brings about is on record.
+
+        The time-skipping server can lose an update that meets a timer's task under way.
+        """
+        before = -1
+        while True:
+            async with self.engine.connect() as connection:
+                found = await connection.execute(text("SELECT count(*) FROM journal"))
+                now = int(found.scalar_one())
+            if now == before:
+                return
+            before = now
+            await self.pause(0.25)
 
     async def until(self, filing: str, status: str) -> dict[str, Any]:
         """Waits in real time until a filing is in a status."""
