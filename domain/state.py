@@ -114,7 +114,10 @@ def submission_closing(state: CaseState, plan: CasePlan) -> tuple[datetime, Cita
 
 def next_timer(state: CaseState, plan: CasePlan) -> Timer | None:
     """The one timer a case in this state keeps; None when only people can move it."""
-    timers = [status_timer(state, plan), *_number_timers(state, plan)]
+    ending = status_timer(state, plan)
+    if plan.numbers is None:
+        return ending if ending is not None and ending.at < FOREVER else None
+    timers = [ending, *_number_timers(state, plan)]
     waited_for = [timer for timer in timers if timer is not None and timer.at < FOREVER]
     return min(waited_for, key=lambda timer: timer.at, default=None)
 
