@@ -7,9 +7,7 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Select,
-    Text,
     func,
-    literal_column,
     select,
     text,
     update,
@@ -23,6 +21,7 @@ from domain.status import Status
 from store import cases
 from store.cases import Case
 from store.content import notes_by_sha256
+from store.lookup import NORMAL_NAME
 from store.tables import cases as cases_table
 from store.tables import complaints, institutions, journal
 
@@ -106,14 +105,11 @@ async def _one(connection: AsyncConnection, where: ColumnElement[bool]) -> Compl
     return Complaint(**{**known, "outcome": row["outcome"] or None})
 
 
-_NAME = literal_column("normalize(institutions.name, NFKC)", Text)
-
-
 async def holders(connection: AsyncConnection, number: str, institution_name: str) -> Sequence[str]:
     """The institutions a complaint may be about: of this normalised name, or with this number."""
     if institution_name:
         found = await connection.execute(
-            select(institutions.c.id).where(_NAME.in_([institution_name])).limit(2)
+            select(institutions.c.id).where(NORMAL_NAME.in_([institution_name])).limit(2)
         )
     else:
         found = await connection.execute(_HOLDERS, {"number": number})

@@ -42,7 +42,8 @@ _ROWS = f"""
 """  # noqa: S608
 
 
-_NAME = literal_column("normalize(institutions.name, NFKC)", Text)
+NORMAL_NAME = literal_column("normalize(institutions.name, NFKC)", Text)
+"""An institution's name as names are compared, and as the index has it."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,9 @@ async def rows(
 async def named(connection: AsyncConnection, names: Sequence[str]) -> dict[str, list[int]]:
     """The institutions that bear each of these normalised names; names unknown are left out."""
     found = await connection.execute(
-        select(_NAME, institutions.c.no).select_from(institutions).where(_NAME.in_(list(names)))
+        select(NORMAL_NAME, institutions.c.no)
+        .select_from(institutions)
+        .where(NORMAL_NAME.in_(list(names)))
     )
     by_name: dict[str, list[int]] = {}
     for one, no in found:
