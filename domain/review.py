@@ -105,6 +105,8 @@ def decide(
     if isinstance(found, Refusal):
         return found
     if certificate:
+        if submission.refusal is not None:
+            return submission.refusal
         found = certificate_moves.in_terms_of_certificates(found, state, submission)
     for draft in found:
         state, event = _happened(state, plan, draft)
