@@ -174,7 +174,7 @@ def token(
 
 def _mount() -> None:
     from audit.commands import app as audit_app
-    from gateways.certificate_commands import certificates_app
+    from gateways.certificate_key_commands import certificates_app
     from gateways.commands import campaign_app, roster_app
     from rules.commands import app as rules_app
 

@@ -70,6 +70,7 @@ OPERATOR_EVENT_LABELS: dict[str, str] = {
     "roster_imported": "导入机构名录",
     "batches_started": "为应报送机构建立季度报送",
     "serials_set": "设定证书流水号起点",
+    "certificates_signed": "补签证书",
 }
 """Events of campaigns and registers, which have no review state machine."""
 

@@ -117,6 +117,17 @@ async def _one(connection: AsyncConnection, where: ColumnElement[bool]) -> Regis
     return Registered(**row) if row else None
 
 
+async def printable(connection: AsyncConnection, after: str, size: int) -> list[Registered]:
+    """Up to ``size`` certificates whose content is on record, by their codes after ``after``."""
+    found = await connection.execute(
+        registered()
+        .where(certificates.c.content.is_not(None), certificates.c.code > after)
+        .order_by(certificates.c.code)
+        .limit(size)
+    )
+    return [Registered(**row) for row in found.mappings()]
+
+
 # --- numbers --------------------------------------------------------------------------------------
 
 
@@ -276,6 +287,21 @@ async def write(
             },
         )
     )
+
+
+async def replace_statement(connection: AsyncConnection, seen: Registered, statement: str) -> bool:
+    """Puts another statement in the place of the one seen; False if the entry has changed since."""
+    done = await connection.execute(
+        update(certificates)
+        .where(
+            certificates.c.number == seen.number,
+            certificates.c.revision == seen.revision,
+            certificates.c.statement == seen.statement,
+        )
+        .values(statement=statement)
+        .returning(certificates.c.number)
+    )
+    return done.first() is not None
 
 
 async def supersede_listed(
