@@ -23,6 +23,7 @@ from structlog.contextvars import STRUCTLOG_KEY_PREFIX
 from api import (
     audit,
     campaigns,
+    certificate_papers,
     certificates,
     complaints,
     events,
@@ -68,6 +69,7 @@ OPERATIONS: list[Operation] = [
     *report_batches.OPERATIONS,
     *complaints.OPERATIONS,
     *certificates.OPERATIONS,
+    *certificate_papers.OPERATIONS,
     *institutions.OPERATIONS,
     *rules.OPERATIONS,
     *audit.OPERATIONS,

@@ -16,6 +16,7 @@ from gateways.clock import Clock
 from gateways.complaints import ComplaintGateway
 from gateways.filings import FilingGateway
 from gateways.lookup import LookupGateway
+from gateways.papers import Printer
 from gateways.report_batches import BatchGateway
 from gateways.roster import RosterGateway
 
@@ -35,6 +36,7 @@ class Parts:
     certificates: CertificateGateway
     keys: SigningKeys
     site: str
+    papers: Printer
     campaigns: CampaignGateway
     roster: RosterGateway
     lookups: LookupGateway

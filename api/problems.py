@@ -49,6 +49,7 @@ STATUS: dict[Code, int] = {
     Code.BUSY: 429,
     Code.TOO_MANY_LOOKUPS: 429,
     Code.TOO_MANY_COMPLAINTS: 429,
+    Code.TEMPLATE_BROKEN: 500,
     Code.INTERNAL: 500,
     Code.UNAVAILABLE: 503,
 }

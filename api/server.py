@@ -23,6 +23,7 @@ from gateways.engine import connect_engine
 from gateways.filings import FilingGateway
 from gateways.lookup import LookupGateway, latest_rules
 from gateways.lookup_limits import LookupLimits
+from gateways.papers import Printer
 from gateways.report_batches import BatchGateway
 from gateways.roster import RosterGateway, known_regions
 from rules.catalogue import cached_catalogue
@@ -59,6 +60,7 @@ def build_parts(
         ),
         keys=SigningKeys(settings.certificate_keys),
         site=settings.public_site,
+        papers=Printer(settings.templates),
         campaigns=CampaignGateway(client, engine, pinned, settings.rules, clock),
         roster=RosterGateway(engine, known_regions(catalogue), clock),
         lookups=LookupGateway(

@@ -222,6 +222,30 @@ WORDS: dict[Code, Words] = {
         "{because}。",
         "请按审批文书核对后重新提交。",
     ),
+    Code.NOT_SIGNED: Words(
+        "证书还没有签名",
+        "证书 {number} 发证时没有可用的签名密钥，二维码无法生成。",
+        "请系统管理员先运行 zhibao certificates keys add 增加密钥，"
+        "再运行 zhibao certificates sign 补签，然后重新打印。",
+    ),
+    Code.CONTENT_NOT_ON_RECORD: Words(
+        "没有证书内容",
+        "证书 {number} 只在名录里有编号，没有登记内容，不能打印。",
+        "请发证机关补录该证书的内容后再打印。",
+    ),
+    Code.OTHER_ISSUER: Words(
+        "不是本机关发的证书",
+        "证书 {number} 由 {issuer} 颁发。",
+        "请由发证机关的经办人打印。",
+    ),
+    Code.CHARACTERS_MISSING: Words(
+        "有打印不出的字",
+        "{said}",
+        "文字有误的，请按变更程序更正；生僻字请系统管理员把含有该字的字体放入模板文件夹。",
+    ),
+    Code.TEMPLATE_BROKEN: Words(
+        "证书模板有误", "{said}", "请联系系统管理员；日志里有出错的文件和行。"
+    ),
     Code.UNAUTHENTICATED: Words(
         "未登录或凭证无效", "请求没有带有效的凭证（{why}）。", "请使用有效的 Bearer 凭证重新请求。"
     ),

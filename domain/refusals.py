@@ -63,6 +63,11 @@ class Code(StrEnum):
     CHANGE_OUTSIDE = "change_outside"
     UNKNOWN_CHANGE = "unknown_change"
     DECISION_IMPOSSIBLE = "decision_impossible"
+    NOT_SIGNED = "not_signed"
+    CONTENT_NOT_ON_RECORD = "content_not_on_record"
+    OTHER_ISSUER = "other_issuer"
+    CHARACTERS_MISSING = "characters_missing"
+    TEMPLATE_BROKEN = "template_broken"
     # the request
     UNAUTHENTICATED = "unauthenticated"
     FORBIDDEN = "forbidden"

@@ -13,7 +13,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from activities.signing_keys import SigningKeys, add_key, retire_key
 from domain.certificate_statement import PublishedKey, PublishedKeys
 from domain.plan import FOREVER
-from gateways.certificate_commands import certificates_app
 from gateways.certificate_signing import NoKey, Signed, sign_register
 from gateways.clock import system_clock
 from gateways.commands import operator
@@ -21,7 +20,6 @@ from settings import ENVIRONMENT, SettingMissing, Settings, environment_of, of_s
 from store.engine import connect
 
 keys_app = typer.Typer(no_args_is_help=True)
-certificates_app.add_typer(keys_app, name="keys", help="签名密钥：增加、查看、作废。")
 
 NOT_IN_ORDER, WRONG_USAGE = 1, 2
 FOLDER = ENVIRONMENT["certificate_keys"]
@@ -31,6 +29,12 @@ Data = Annotated[Path, typer.Option("--data", help="单机系统的数据目录"
 Folder = Annotated[Path | None, typer.Option("--folder", envvar=FOLDER, help="密钥目录")]
 Id = Annotated[str, typer.Argument(help="密钥名称，如 2026-1；签名里写着它，永不重复使用")]
 _HERE = Path(".zhibao")
+
+
+def mount(app: typer.Typer) -> None:
+    """Puts these commands below ``zhibao certificates``."""
+    app.add_typer(keys_app, name="keys", help="签名密钥：增加、查看、作废。")
+    app.command("sign")(sign)
 
 
 @keys_app.command("add")
@@ -66,7 +70,6 @@ def retire(id_: Id, folder: Folder = None, data: Data = _HERE, as_json: AsJson =
     _show(place, published, as_json)
 
 
-@certificates_app.command("sign")
 def sign(data: Data = _HERE, as_json: AsJson = False) -> None:
     """补签登记中没有签名、或签名密钥已作废的证书；可重复执行。"""
     try:

@@ -7,22 +7,26 @@ from typing import Any
 
 import psycopg
 import pytest
+import typer
 from click.testing import Result
 from psycopg.types.json import Jsonb
 from typer.testing import CliRunner
 
 from activities.signing_keys import SigningKeys
 from domain.certificate_statement import Statement, verify
-from gateways.certificate_key_commands import certificates_app
+from gateways.certificate_key_commands import mount
 from tests.printing.papers import certificate
+
+app = typer.Typer()
+mount(app)
 
 
 def run(*arguments: str, **environment: str) -> Result:
     runner = CliRunner(env={"ZHIBAO_CERTIFICATE_KEYS": "", **environment})
-    return runner.invoke(certificates_app, list(arguments))  # type: ignore[return-value]
+    return runner.invoke(app, list(arguments))  # type: ignore[return-value]
 
 
-def answer(*arguments: str, code: int = 0, **environment: str) -> Any:
+def answer(*arguments: str, code: Any = 0, **environment: str) -> Any:
     result = run(*arguments, "--json", **environment)
     assert result.exit_code == code, result.output
     return json.loads(result.stdout)

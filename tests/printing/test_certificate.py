@@ -80,8 +80,8 @@ def test_everything_the_certificate_says_can_be_read_on_its_page(tmp_path: Path)
         "2024年05月02日",
         "2030年05月01日",
         ISSUER,
-        "打印时间：2024-06-0118:00:00（北京时间）",
-        "打印时状态：有效",
+        "登记时间：2024-06-0118:00:00（北京时间）",
+        "登记状态：有效",
     ):
         assert words in text, words
     assert "有效期自" not in text
@@ -133,7 +133,7 @@ def test_an_ended_certificate_says_so_and_since_when_and_its_code_still_scans(
     file = printed(ended, status_since=date(2025, 3, 1))
     text = text_of(file, tmp_path, page=1)
     assert words in text
-    assert f"打印时状态：{CERTIFICATE_STATUS_LABELS[CertificateStatus(status)]}" in text
+    assert f"登记状态：{CERTIFICATE_STATUS_LABELS[CertificateStatus(status)]}" in text
     assert "本证书在中华人民共和国境内有效" not in text
     assert scanned(file, tmp_path) == URL
     without_day = text_of(printed(ended), tmp_path, page=1)
@@ -151,14 +151,14 @@ def test_a_certificate_prints_as_expired_once_its_last_day_in_beijing_is_over(
     moment: datetime, label: str, tmp_path: Path
 ) -> None:
     text = text_of(printed(certificate(), timestamp=moment), tmp_path, page=1)
-    assert f"打印时状态：{label}" in text
+    assert f"登记状态：{label}" in text
     assert ("自2030年05月02日起过期" in text) == (label == "过期")
 
 
 def test_a_revoked_certificate_stays_revoked_when_its_last_day_is_over(tmp_path: Path) -> None:
     later = datetime(2031, 1, 1, tzinfo=UTC)
     text = text_of(printed(certificate(status="revoked"), timestamp=later), tmp_path, page=1)
-    assert "打印时状态：撤销" in text
+    assert "登记状态：撤销" in text
 
 
 @pytest.mark.parametrize("length", [30, 100, 200, 400, 600])
