@@ -152,7 +152,7 @@ async def test_rows_are_counted_over_blank_and_bad_ones(numbers: Numbers) -> Non
     lines[10] = "\r\n"
     lines[20_000] = f"x,2024-10-01\r\n{lines[20_000]}"
     lines[30_000] = f"\r\n\r\n{lines[30_000]}"
-    first = {row: line for row, line in enumerate("".join(lines).splitlines(), 2)}
+    first = dict(enumerate("".join(lines).splitlines(), 2))
     good = {row: line for row, line in first.items() if line and "-10-" not in line}
     content = (HEADER + "".join(lines) + "\r\n".join(good.values())).encode()
     request = await numbers.upload(await numbers.batch("a"), content, accept="good")
