@@ -22,6 +22,8 @@ class Settings(BaseModel):
     ``database_url`` is SQLAlchemy's form with psycopg; ``token_key`` signs and checks tokens.
     The limits of the public lookup are written as in ``60/minute; 1000/hour``; only the proxies
     named (addresses or networks, with commas between) may say for whom they ask.
+    ``certificate_keys`` is the folder of the keys that sign certificates' QR codes
+    (`activities.signing_keys`), ``site`` the address those codes lead to: ``https://host``.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -38,6 +40,13 @@ class Settings(BaseModel):
     lookups_per_prefix: str = "600/minute"
     complaints_per_client: str = "20/hour"
     trusted_proxies: str = ""
+    certificate_keys: Path | None = None
+    site: str = ""
+
+    @property
+    def public_site(self) -> str:
+        """The address that QR codes lead to; without a setting, where this process listens."""
+        return self.site.rstrip("/") or f"http://{self.host}:{self.port}"
 
     @field_validator("lookups_per_client", "lookups_per_prefix", "complaints_per_client")
     @classmethod
@@ -66,6 +75,8 @@ ENVIRONMENT = {
     "lookups_per_prefix": "ZHIBAO_LOOKUPS_PER_PREFIX",
     "complaints_per_client": "ZHIBAO_COMPLAINTS_PER_CLIENT",
     "trusted_proxies": "ZHIBAO_TRUSTED_PROXIES",
+    "certificate_keys": "ZHIBAO_CERTIFICATE_KEYS",
+    "site": "ZHIBAO_SITE",
 }
 
 
@@ -125,5 +136,7 @@ def as_environment(settings: Settings) -> dict[str, str]:
         "lookups_per_client": settings.lookups_per_client,
         "lookups_per_prefix": settings.lookups_per_prefix,
         "trusted_proxies": settings.trusted_proxies,
+        "certificate_keys": str(settings.certificate_keys or ""),
+        "site": settings.site,
     }
     return {ENVIRONMENT[field]: value for field, value in values.items()}

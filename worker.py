@@ -5,6 +5,7 @@ import contextlib
 import signal
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from pathlib import Path
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -12,10 +13,12 @@ from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkflowRunner
 
 from activities.campaign import CampaignActivities
+from activities.certificate import CertificateActivities
 from activities.complaint import ComplaintActivities
 from activities.filing import FilingActivities
 from activities.report_batch import ReportBatchActivities
-from activities.rule_sets import PinnedRules
+from activities.rule_sets import PinnedCertificateRules, PinnedRules
+from activities.signing_keys import SigningKeys
 from domain.case import TASK_QUEUE
 from gateways.cases import CaseGateway
 from gateways.clock import system_clock
@@ -34,6 +37,7 @@ def build_worker(
     *,
     runner: WorkflowRunner | None = None,
     max_cached_workflows: int = 2000,
+    certificate_keys: Path | None = None,
 ) -> Worker:
     """A worker with every workflow and activity.
 
@@ -45,6 +49,13 @@ def build_worker(
     batches = ReportBatchActivities(engine, pinned)
     complaints = ComplaintActivities(engine, CaseGateway(client, engine, system_clock).act)
     campaigns = CampaignActivities(engine, client, pinned)
+    certificates = CertificateActivities(
+        engine,
+        JournalWriter(engine),
+        PinnedCertificateRules(engine),
+        SigningKeys(certificate_keys),
+        CaseGateway(client, engine, system_clock).act,
+    )
     return Worker(
         client,
         task_queue=TASK_QUEUE,
@@ -57,6 +68,10 @@ def build_worker(
             batches.ingest_upload,
             batches.change_numbers,
             complaints.settle_complaint,
+            certificates.prepare_application,
+            certificates.allot_number,
+            certificates.record_certificate,
+            certificates.supersede_predecessor,
             campaigns.begin_campaign,
             campaigns.start_filings,
             campaigns.enter_stage,
@@ -73,7 +88,8 @@ async def serving(settings: Settings) -> AsyncIterator[Worker]:
     client = await connect_engine(settings.temporal_address, settings.temporal_namespace)
     engine = connect(settings.database_url.get_secret_value())
     try:
-        async with build_worker(client, engine) as worker:
+        worker = build_worker(client, engine, certificate_keys=settings.certificate_keys)
+        async with worker:
             yield worker
     finally:
         await engine.dispose()

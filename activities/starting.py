@@ -8,6 +8,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from activities.search_attributes import search_attributes
 from domain.case import FILING_WORKFLOW, TASK_QUEUE, CaseStart
+from domain.issuing import CERTIFICATE_WORKFLOW
 from domain.report_numbers import BATCH_WORKFLOW, COMPLAINT_WORKFLOW
 from domain.status import Kind
 
@@ -15,6 +16,7 @@ WORKFLOW_OF: dict[str, str] = {
     Kind.FILING: FILING_WORKFLOW,
     Kind.REPORT_NUMBERS: BATCH_WORKFLOW,
     Kind.COMPLAINT: COMPLAINT_WORKFLOW,
+    Kind.CERTIFICATE: CERTIFICATE_WORKFLOW,
 }
 """The workflow behind each kind of case."""
 

@@ -13,8 +13,10 @@ from api.requests import Plain, Text, invalid, pointer
 from api.rights import Right
 from domain import commands as c
 from domain.case import Receipt
+from domain.certificate import CertificateContent
 from domain.commands import Command
 from domain.model import Value
+from domain.status import Kind
 from store import content
 from store.cases import Case
 
@@ -84,7 +86,14 @@ def act(build: Callable[[Call, dict[str, Any]], Built]) -> Handler:
 
 async def _refuse_unknown_fields(parts: Parts, case: Case, note: dict[str, Any]) -> None:
     """A reason by field must name a field that its filer can find."""
-    rules = await parts.pinned.get(case.rule_set)
+    named = [one for one in note.get("fields", ()) if one["field"]]
+    if not named:
+        return
+    if case.kind is Kind.CERTIFICATE:
+        known = {case.plan.parts[0]: frozenset(CertificateContent.model_fields)}
+    else:
+        rules = await parts.pinned.get(case.rule_set)
+        known = {part: frozenset(rules.form(part).fields) for part in case.plan.parts}
     unknown = [
         {
             "pointer": pointer("fields", index, "field"),
@@ -92,7 +101,7 @@ async def _refuse_unknown_fields(parts: Parts, case: Case, note: dict[str, Any])
             "message": "表单中没有这个字段",
         }
         for index, one in enumerate(note.get("fields", ()))
-        if one["field"] and one["field"] not in rules.form(one["part"]).fields
+        if one["field"] and one["field"] not in known[one["part"]]
     ]
     if unknown:
         raise invalid(unknown)

@@ -23,6 +23,7 @@ from structlog.contextvars import STRUCTLOG_KEY_PREFIX
 from api import (
     audit,
     campaigns,
+    certificates,
     complaints,
     events,
     filings,
@@ -66,6 +67,7 @@ OPERATIONS: list[Operation] = [
     *campaigns.OPERATIONS,
     *report_batches.OPERATIONS,
     *complaints.OPERATIONS,
+    *certificates.OPERATIONS,
     *institutions.OPERATIONS,
     *rules.OPERATIONS,
     *audit.OPERATIONS,

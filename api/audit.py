@@ -6,6 +6,7 @@ from starlette.responses import Response
 
 from api.acts import case_of
 from api.campaigns import named, of_campaign
+from api.certificates import of_certificate
 from api.complaints import of_complaint
 from api.filings import of_filing
 from api.operations import Call, Operation
@@ -45,6 +46,11 @@ async def batch_timeline(call: Call) -> Response:
 
 async def complaint_timeline(call: Call) -> Response:
     """The history of one complaint."""
+    return await _timeline(call, case_of(call).case_id, with_notes=True)
+
+
+async def certificate_timeline(call: Call) -> Response:
+    """The history of one certificate."""
     return await _timeline(call, case_of(call).case_id, with_notes=True)
 
 
@@ -97,6 +103,17 @@ OPERATIONS = [
         Timeline,
         target=of_complaint,
         answer_example={"case_id": "complaint/3f2a9c…", "entries": []},
+    ),
+    Operation(
+        "GET",
+        "/api/certificates/{application}/timeline",
+        certificate_timeline,
+        "一件证书的经过",
+        "审计",
+        Right.SEE_CERTIFICATE,
+        Timeline,
+        target=of_certificate,
+        answer_example={"case_id": "certificate/3f2a9c…", "entries": []},
     ),
     Operation(
         "GET",

@@ -279,7 +279,7 @@ async def get_draft(call: Call) -> Response:
 async def put_draft(call: Call) -> Response:
     """Saves the revision after the one named by ``If-Match``."""
     case, parts = case_of(call), parts_of(call.request)
-    based_on = _revision_in(call.request.headers.get("if-match"))
+    based_on = revision_in(call.request.headers.get("if-match"))
     document: dict[str, Any] = call.body.parts
     unknown = [part for part in document if part not in case.plan.parts]
     if unknown:
@@ -312,7 +312,7 @@ def _draft(found: Revision | None, problems: list[dict[str, str]]) -> Response:
     return _json(body, headers={"ETag": f'"{body.revision}"'})
 
 
-def _revision_in(tag: str | None) -> int:
+def revision_in(tag: str | None) -> int:
     bare = (tag or "").strip().removeprefix("W/").strip('"')
     if not (bare.isascii() and bare.isdigit() and len(bare) < 9):
         raise Refused(Refusal(code=Code.MATCH_REQUIRED))

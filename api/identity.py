@@ -20,6 +20,7 @@ _SCOPES: dict[Role, TypeAdapter[Any]] = {
     Role.FILER: TypeAdapter(InstitutionId),
     Role.REVIEWER: TypeAdapter(AuthorityId),
     Role.CHECKER: TypeAdapter(AuthorityId),
+    Role.CLERK: TypeAdapter(AuthorityId),
     Role.OPERATOR: TypeAdapter(JurisdictionCode),
 }
 """What each role's scope must be; an auditor has none, and nobody is given the system's role."""

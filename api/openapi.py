@@ -33,6 +33,7 @@ _PATH_SCHEMAS: dict[str, dict[str, Any]] = {
     "upload": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
     "complaint": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
     "receipt": {"type": "string", "pattern": "^[0-9A-Za-z-]{10,40}$"},
+    "application": {"type": "string", "pattern": "^[0-9a-f]{24}$"},
 }
 
 
@@ -143,6 +144,7 @@ _PATH_WORDS = {
     "upload": "上传编号",
     "complaint": "投诉编号",
     "receipt": "回执编号",
+    "application": "证书办件编号",
     "institution": "机构编号",
     "jurisdiction": "六位辖区代码，000000 为全国",
     "sha256": "规则集的 SHA-256",

@@ -8,8 +8,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.requests import Request
 
 from activities.rule_sets import PinnedRules
+from activities.signing_keys import SigningKeys
 from api.identity import Identity
 from gateways.campaigns import CampaignGateway
+from gateways.certificates import CertificateGateway
 from gateways.clock import Clock
 from gateways.complaints import ComplaintGateway
 from gateways.filings import FilingGateway
@@ -30,6 +32,9 @@ class Parts:
     filings: FilingGateway
     batches: BatchGateway
     complaints: ComplaintGateway
+    certificates: CertificateGateway
+    keys: SigningKeys
+    site: str
     campaigns: CampaignGateway
     roster: RosterGateway
     lookups: LookupGateway

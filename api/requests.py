@@ -110,9 +110,10 @@ def field_errors(failure: ValidationError) -> list[dict[str, str]]:
     ]
 
 
-def invalid(errors: list[dict[str, str]]) -> InvalidFields:
-    """A refusal of a body with these errors."""
-    refusal = Refusal(code=Code.INVALID_BODY, params={"count": str(len(errors))})
+def invalid(errors: list[dict[str, str]], refusal: Refusal | None = None) -> InvalidFields:
+    """A refusal of a body with these errors; ``refusal`` where it is another than that."""
+    if refusal is None:
+        refusal = Refusal(code=Code.INVALID_BODY, params={"count": str(len(errors))})
     return InvalidFields(refusal, errors[:MOST_ERRORS])
 
 

@@ -32,12 +32,16 @@ class Right(StrEnum):
     AUDIT = "audit"
     FOLLOW_EVENTS = "follow_events"
     SEE_COMPLAINT = "see_complaint"
+    SEE_CERTIFICATE = "see_certificate"
+    APPLY = "apply"
+    END_CERTIFICATE = "end_certificate"
+    ISSUE = "issue"
 
 
 ROLES: dict[Right, frozenset[Role]] = {
     Right.ANYONE: frozenset(Role),
     Right.SIGNED_IN: frozenset(Role),
-    Right.SEE_FILING: frozenset(Role),
+    Right.SEE_FILING: frozenset(Role) - {Role.CLERK},
     Right.SEE_CONTENT: frozenset({Role.FILER, Role.REVIEWER, Role.CHECKER}),
     Right.START_FILING: frozenset({Role.FILER, Role.OPERATOR}),
     Right.FILE: frozenset({Role.FILER}),
@@ -53,6 +57,10 @@ ROLES: dict[Right, frozenset[Role]] = {
     Right.FOLLOW_EVENTS: frozenset({Role.OPERATOR, Role.AUDITOR}),
     # whoever is complained of does not see who complains
     Right.SEE_COMPLAINT: frozenset({Role.REVIEWER, Role.OPERATOR, Role.AUDITOR}),
+    Right.SEE_CERTIFICATE: frozenset(Role),
+    Right.APPLY: frozenset({Role.FILER, Role.CLERK}),
+    Right.END_CERTIFICATE: frozenset({Role.CLERK, Role.REVIEWER}),
+    Right.ISSUE: frozenset({Role.CLERK}),
 }
 
 
@@ -90,7 +98,7 @@ def check(right: Right, actor: Actor, target: Target) -> None:
     if target.campaign is not None and not sees_campaign(actor, target.campaign):
         raise Refused(_not_yours(target))
     if (
-        actor.role in (Role.REVIEWER, Role.CHECKER)
+        actor.role in (Role.REVIEWER, Role.CHECKER, Role.CLERK)
         and target.institution is not None
         and actor.scope not in target.involved
     ):

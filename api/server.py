@@ -10,11 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.applications import Starlette
 from temporalio.client import Client
 
-from activities.rule_sets import PinnedRules
+from activities.rule_sets import PinnedCertificateRules, PinnedRules
+from activities.signing_keys import SigningKeys
 from api.app import create_app
 from api.identity import Identity
 from api.parts import Parts
 from gateways.campaigns import CampaignGateway
+from gateways.certificates import CertificateGateway
 from gateways.clock import Clock, system_clock
 from gateways.complaints import ComplaintGateway
 from gateways.engine import connect_engine
@@ -52,6 +54,11 @@ def build_parts(
             settings.token_key.get_secret_value(),
             settings.complaints_per_client,
         ),
+        certificates=CertificateGateway(
+            client, engine, settings.rules, PinnedCertificateRules(engine), clock
+        ),
+        keys=SigningKeys(settings.certificate_keys),
+        site=settings.public_site,
         campaigns=CampaignGateway(client, engine, pinned, settings.rules, clock),
         roster=RosterGateway(engine, known_regions(catalogue), clock),
         lookups=LookupGateway(

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from domain.canonical import sha256_of
 from domain.commands import SYSTEM, Actor, Command
+from domain.issuing import HeldCertificate
 from domain.model import Recorded
 from domain.plan import CasePlan
 from domain.state import CaseState
@@ -55,7 +56,7 @@ class CaseOpening(Recorded):
     """What the read model is to know of a case from its first step on.
 
     ``quarter`` is 0 but for batches of report numbers, ``institution`` empty only for a complaint
-    about nobody on record.
+    about nobody on record. ``renews`` is the code of the certificate that is to be replaced.
     """
 
     kind: str = "filing"
@@ -65,6 +66,7 @@ class CaseOpening(Recorded):
     jurisdiction: str
     campaign: str
     plan: CasePlan
+    renews: str = ""
 
 
 class CaseStart(Recorded):
@@ -87,6 +89,14 @@ class RecordRequest(Recorded):
 
     steps: tuple[Step, ...]
     opening: CaseOpening | None = None
+
+
+class RecordCertificate(Recorded):
+    """Steps that change what is in force, to be recorded together with the register's entry."""
+
+    request: RecordRequest
+    held: HeldCertificate
+    renews: str = ""
 
 
 class Standing(Recorded):

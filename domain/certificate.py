@@ -21,6 +21,10 @@ Name = Annotated[
 TwoDigits = Annotated[str, StringConstraints(pattern=r"^[0-9]{2}$")]
 
 
+Ended = Literal["deregistered", "revoked", "rescinded"]
+"""How a certificate can be ended before its last day: 注销, 撤销, 吊销."""
+
+
 class CertificateStatus(StrEnum):
     """How a certificate stands. All but the first are normal answers too."""
 
@@ -106,3 +110,15 @@ class Certificate(Value):
     status: CertificateStatus
     superseded_by: str = ""
     content: CertificateContent
+
+
+def status_at(certificate: Certificate, day: date) -> CertificateStatus:
+    """How a certificate stands on a day, whether or not its expiry was recorded by then."""
+    return standing(certificate.status, certificate.valid_to, day)
+
+
+def standing(status: CertificateStatus, valid_to: date, day: date) -> CertificateStatus:
+    """What a recorded status comes to on a day. Every page, answer and list asks this."""
+    if status is CertificateStatus.VALID and day > valid_to:
+        return CertificateStatus.EXPIRED
+    return status

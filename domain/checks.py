@@ -78,8 +78,10 @@ def person(state: CaseState, actor: Actor) -> Refusal | None:
         Role.REVIEWER: state.reviewers,
         Role.CHECKER: state.checkers,
     }
+    # who enters an application for somebody files it all the same
+    acting = Role.FILER if actor.role is Role.CLERK else actor.role
     for role, people in parts.items():
-        if role is not actor.role and actor.subject in people:
+        if role is not acting and actor.subject in people:
             return Refusal(
                 code=Code.SAME_PERSON,
                 params={"role": ROLE_LABELS[role], "wanted": ROLE_LABELS[actor.role]},

@@ -4,13 +4,15 @@ Texts people write (reasons, notes) are stored beside the case under their SHA-2
 carries only ``note_sha256``, so that no text out of a form can reach an engine's history.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field
 
+from domain.certificate import Ended
 from domain.ids import CommandId
+from domain.issuing import Decided, Purpose
 from domain.model import Recorded
 from domain.report_numbers import ComplaintOutcome, IngestOutcome
 from domain.status import Kind
@@ -24,6 +26,7 @@ class Role(StrEnum):
     CHECKER = "checker"
     OPERATOR = "operator"
     AUDITOR = "auditor"
+    CLERK = "clerk"
     SYSTEM = "system"
 
 
@@ -33,12 +36,13 @@ ROLE_LABELS: dict[Role, str] = {
     Role.CHECKER: "质量审查人",
     Role.OPERATOR: "经办人",
     Role.AUDITOR: "审计人",
+    Role.CLERK: "发证经办人",
     Role.SYSTEM: "系统",
 }
 
 
 class Actor(Recorded):
-    """Who acts. ``scope``: a filer's institution, a reviewer's or checker's authority, an
+    """Who acts. ``scope``: a filer's institution; a reviewer's, checker's or clerk's authority; an
     operator's jurisdiction; empty for the system."""
 
     subject: str
@@ -234,6 +238,57 @@ class NoteComplaint(_Base):
     outcome: ComplaintOutcome
 
 
+class Apply(_Base):
+    """Somebody applies with a saved revision: for a certificate, for a change, for more scope.
+
+    ``change`` is the id of the rules' kind of change. ``decided`` is what the issuing authority
+    has decided outside this system; only its clerk may say so, and the note names who decided.
+    """
+
+    kind: Literal["apply"] = "apply"
+    purpose: Purpose
+    change: Annotated[str, Field(max_length=64)] = ""
+    revision: int = Field(ge=1, le=2**31 - 1)
+    content_sha256: Sha256
+    decided: Decided | None = None
+
+
+class Reject(_Base):
+    """The reviewer refuses what was applied for, with the reason."""
+
+    kind: Literal["reject"] = "reject"
+
+
+class EndCertificate(_Base):
+    """The issuing authority ends a certificate; the note holds reason and authoriser."""
+
+    kind: Literal["end_certificate"] = "end_certificate"
+    ending: Ended
+    on: date
+    document: Annotated[Document, Field(min_length=1)]
+
+
+class Expire(_Base):
+    """The last day of a certificate is over (a timer's command)."""
+
+    kind: Literal["expire"] = "expire"
+
+
+class Supersede(_Base):
+    """The certificate that takes this one's place has been issued (the system's command)."""
+
+    kind: Literal["supersede"] = "supersede"
+    by: str
+    on: date
+
+
+class NotePredecessor(_Base):
+    """The certificate that this one replaces is marked as superseded (the system's command)."""
+
+    kind: Literal["note_predecessor"] = "note_predecessor"
+    predecessor: str
+
+
 Command = Annotated[
     Open
     | Submit
@@ -258,7 +313,13 @@ Command = Annotated[
     | Remind
     | MarkOverdue
     | Resolve
-    | NoteComplaint,
+    | NoteComplaint
+    | Apply
+    | Reject
+    | EndCertificate
+    | Expire
+    | Supersede
+    | NotePredecessor,
     Field(discriminator="kind"),
 ]
 
@@ -287,6 +348,12 @@ ACTION_LABELS: dict[str, str] = {
     "mark_overdue": "登记逾期",
     "resolve": "办结投诉",
     "note_complaint": "登记投诉结果",
+    "apply": "申请",
+    "reject": "不予批准",
+    "end_certificate": "终止证书",
+    "expire": "登记届满",
+    "supersede": "登记换发",
+    "note_predecessor": "登记原证书已换发",
 }
 
 ROLE_OF: dict[str, Role] = {
@@ -314,12 +381,21 @@ ROLE_OF: dict[str, Role] = {
     "mark_overdue": Role.SYSTEM,
     "resolve": Role.REVIEWER,
     "note_complaint": Role.SYSTEM,
+    "apply": Role.FILER,
+    "reject": Role.REVIEWER,
+    "end_certificate": Role.CLERK,
+    "expire": Role.SYSTEM,
+    "supersede": Role.SYSTEM,
+    "note_predecessor": Role.SYSTEM,
 }
 """The role each command needs; for claims and releases see also `ALSO`."""
 
 ALSO: dict[str, frozenset[Role]] = {
     "claim": frozenset({Role.CHECKER}),
     "release": frozenset({Role.CHECKER, Role.OPERATOR}),
+    "apply": frozenset({Role.CLERK}),
+    "withdraw": frozenset({Role.CLERK}),
+    "end_certificate": frozenset({Role.REVIEWER}),
 }
 """Further roles that may give a command."""
 
@@ -351,5 +427,19 @@ COMMANDS_OF: dict[Kind, frozenset[str]] = {
         "note_complaint",
     },
     Kind.COMPLAINT: frozenset({"claim", "release", "resolve", "cancel"}),
+    Kind.CERTIFICATE: (_FOR_ALL - {"extend", "reopen"})
+    | {
+        "open",
+        "apply",
+        "withdraw",
+        "reject",
+        "pass_quality",
+        "send_back",
+        "remind",
+        "end_certificate",
+        "expire",
+        "supersede",
+        "note_predecessor",
+    },
 }
 """Which commands each kind of case takes."""

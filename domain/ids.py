@@ -52,6 +52,16 @@ def authority_of(jurisdiction: str) -> str:
     return "samr" if jurisdiction == NATION else f"amr-{jurisdiction}"
 
 
+def jurisdiction_of(authority: str) -> str:
+    """The jurisdiction of a market regulator: ``350000`` of ``amr-350000``; else the nation."""
+    return authority.removeprefix("amr-") if authority.startswith("amr-") else NATION
+
+
+def certificate_id(application: str) -> str:
+    """The id of a certificate's case: ``certificate/<application>``."""
+    return f"certificate/{application}"
+
+
 def region_prefix(jurisdiction: str) -> str:
     """What the codes of all areas in a jurisdiction begin with; empty for the nation."""
     for length in (0, 2, 4):

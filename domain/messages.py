@@ -146,6 +146,82 @@ WORDS: dict[Code, Words] = {
         "本机构还没有完成过年度统计，现在不能上传报告编号。",
         "请在年度统计开放时完成填报，办结之后再上传。",
     ),
+    Code.NO_CERTIFICATE: Words(
+        "还没有发证", "本件还没有发证，不能这样办理。", "请在发证之后办理。"
+    ),
+    Code.CERTIFICATE_NOT_IN_FORCE: Words(
+        "证书不在有效状态",
+        "证书 {number} 现为“{status}”，不能这样办理。",
+        "请核对证书编号；需要重新取得资质的，请另行申请。",
+    ),
+    Code.CERTIFICATE_EXISTS: Words(
+        "本件已经发证",
+        "本件已发证书 {number}。",
+        "要改证书内容的，请申请变更或扩项；要延续的，请另建延续申请。",
+    ),
+    Code.DECIDED_BY_ISSUER_ONLY: Words(
+        "不能自行填写审批结果",
+        "审批结果只能由发证机关的经办人登记。",
+        "请去掉审批结果后提交，由发证机关审核。",
+    ),
+    Code.ENDING_DAY_OUTSIDE: Words(
+        "终止日期不对",
+        "终止日期须在发证日 {first} 至今日 {last} 之间。",
+        "请按文书上的日期填写。",
+    ),
+    Code.ENDING_INCOMPLETE: Words(
+        "终止证书的依据不全",
+        "{ending}须写明{missing}。",
+        "请按文书补充后重新提交。",
+    ),
+    Code.NUMBER_TAKEN: Words(
+        "证书编号已被使用",
+        "编号 {number} 已有证书登记；编号从不重复使用。",
+        "请核对原证书的编号；需要新编号的，请把编号留空，由系统分配。",
+    ),
+    Code.SERIALS_EXHAUSTED: Words(
+        "本年流水号已用完",
+        "{authority} {year} 年的四位流水号已用到 9999。",
+        "请联系市场监管总局明确后续编号办法；本件保持原状，没有改动。",
+    ),
+    Code.SERIAL_NOT_HIGHER: Words(
+        "流水号起点不对",
+        "已分配到 {last}，起点只能往上调。",
+        "请填写不小于 {last} 的数。",
+    ),
+    Code.NO_AUTHORITY_CODE: Words(
+        "发证机关没有代码",
+        "证书编号的代码表里没有 {authority} 的发证机关代码。",
+        "请由市场监管总局明确代码，并写进 certificates.yaml。",
+    ),
+    Code.RENEWAL_EARLY: Words(
+        "还不到申请延续的时候",
+        "证书 {number} 的有效期到 {valid_to}，{opens} 起可以申请延续。",
+        "请在 {opens} 至 {due} 之间提出申请。",
+    ),
+    Code.RENEWED_ALREADY: Words(
+        "已有延续申请",
+        "证书 {number} 已由 {other} 办理延续。",
+        "请在那一件申请上继续办理；不再需要的，先撤回那一件。",
+    ),
+    Code.OTHER_HOLDER: Words(
+        "不是同一机构的证书",
+        "证书 {number} 不属于机构 {institution}。",
+        "请核对机构和证书编号。",
+    ),
+    Code.CHANGE_OUTSIDE: Words(
+        "改动超出了所选的变更种类",
+        "“{change}”不能改：{fields}。",
+        "请改选合适的变更种类，或者分别申请；增加检验检测项目请申请扩项。",
+    ),
+    Code.UNKNOWN_CHANGE: Words(
+        "没有这种变更", "规则里没有变更种类“{change}”。", "请从 {known} 中选取。"
+    ),
+    Code.DECISION_IMPOSSIBLE: Words(
+        "审批结果不合理",
+        "{because}。",
+        "请按审批文书核对后重新提交。",
+    ),
     Code.UNAUTHENTICATED: Words(
         "未登录或凭证无效", "请求没有带有效的凭证（{why}）。", "请使用有效的 Bearer 凭证重新请求。"
     ),

@@ -1,15 +1,16 @@
-"""The pure state machine of filings, batches of report numbers, and complaints.
+"""The pure state machine of filings, batches of report numbers, complaints and certificates.
 
 `decide` says what a command leads to at an instant: events, or a refusal. What the events change
-stands in `domain.state`, what only report numbers and complaints know in `domain.number_moves`.
+stands in `domain.state`; what only report numbers and complaints know in `domain.number_moves`,
+what only certificates know in `domain.certificate_moves`.
 Nothing here reads a clock, a database or a rule file.
 """
 
 from datetime import datetime
 from typing import Any
 
+from domain import certificate_moves, number_moves
 from domain import commands as c
-from domain import number_moves
 from domain.checks import (
     Draft,
     Found,
@@ -56,6 +57,9 @@ def editable(here: Position, plan: CasePlan, now: datetime) -> Refusal | None:
     """
     if now < plan.fill.opens:
         return _not_open(plan)
+    if plan.kind == Kind.CERTIFICATE and here.status is Status.COMPLETED:
+        # what is saved beside a certificate in force is a change that may be applied for
+        return None
     if here.status is Status.SCHEDULED:
         # the window is open, only the timer lags behind
         here = here.model_copy(
@@ -94,9 +98,16 @@ def decide(
     if refusal is not None:
         return refusal
     state, events = _caught_up(state, plan, command, now)
-    found = _DECIDERS[command.kind](state, plan, command, now, submission or Submission())
+    submission = submission or Submission()
+    certificate = plan.kind == Kind.CERTIFICATE
+    deciders = _OF_CERTIFICATES if certificate else _DECIDERS
+    found = deciders[command.kind](state, plan, command, now, submission)
     if isinstance(found, Refusal):
         return found
+    if certificate:
+        if submission.refusal is not None:
+            return submission.refusal
+        found = certificate_moves.in_terms_of_certificates(found, state, submission)
     for draft in found:
         state, event = _happened(state, plan, draft)
         events.append(event)
@@ -111,6 +122,12 @@ _AFTER_THE_END: dict[Status, frozenset[str]] = {
 """What an ended case still takes."""
 
 
+_REVIVABLE = {
+    Kind.REPORT_NUMBERS: number_moves.AFTER_THE_END,
+    Kind.CERTIFICATE: certificate_moves.AFTER_THE_END,
+}
+
+
 # --- private steps --------------------------------------------------------------------------------
 
 
@@ -121,7 +138,11 @@ def _common(state: CaseState, plan: CasePlan, command: Command) -> Refusal | Non
         return wrong_status(state, ACTION_LABELS[command.kind])
     if role is not ROLE_OF[command.kind] and role not in ALSO.get(command.kind, ()):
         return Refusal(code=Code.FORBIDDEN, params={"role": ROLE_LABELS[role]})
-    revivable = number_moves.AFTER_THE_END if plan.kind == Kind.REPORT_NUMBERS else _AFTER_THE_END
+    if plan.kind == Kind.CERTIFICATE and (
+        refusal := certificate_moves.not_the_issuers(plan, command)
+    ):
+        return refusal
+    revivable = _REVIVABLE.get(Kind(plan.kind), _AFTER_THE_END)
     if state.status in revivable and command.kind not in revivable[state.status]:
         if state.status is Status.LAPSED and command.kind != "lapse":
             return lapsed(state, plan)
@@ -424,3 +445,4 @@ _DECIDERS: dict[str, Any] = {
     "lapse": _lapse,
     **number_moves.DECIDERS,
 }
+_OF_CERTIFICATES: dict[str, Any] = {**_DECIDERS, **certificate_moves.DECIDERS}

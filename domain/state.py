@@ -6,9 +6,11 @@ A state is always the fold of its events, in the journal as in the workflow.
 from datetime import datetime
 from typing import Any, Literal, NamedTuple, assert_never
 
+from domain.certificate import CertificateStatus
 from domain.citation import Citation
 from domain.commands import Actor, Role
 from domain.decision import GateDecision, ReviewerDecision, ReviewLevel
+from domain.issuing import Allotment, HeldCertificate, Purpose
 from domain.model import Recorded
 from domain.plan import FOREVER, CasePlan, Window
 from domain.refusals import Refusal
@@ -38,6 +40,10 @@ class CaseState(Recorded):
     Of a batch of report numbers: ``uploads_waiting`` are being read, ``unpublished`` accepted and
     not visible yet; ``numbers`` are on record and not withdrawn; ``overdue`` says that the due
     date passed without any.
+
+    Of a certificate: ``purpose`` and ``change`` say what is applied for, ``allotment`` is what was
+    numbered and coded, ``certificate`` what has been issued. ``predecessor_told``: the certificate
+    that it replaces has been marked so.
     """
 
     status: Status = Status.SCHEDULED
@@ -59,6 +65,11 @@ class CaseState(Recorded):
     numbers: int = 0
     reminded: tuple[str, ...] = ()
     overdue: bool = False
+    purpose: Purpose | None = None
+    change: str = ""
+    allotment: Allotment | None = None
+    certificate: HeldCertificate | None = None
+    predecessor_told: bool = False
 
     def authority(self, plan: CasePlan) -> str:
         """The authority whose turn it is; empty when it is the filer's or nobody's."""
@@ -73,7 +84,8 @@ class Submission(Recorded):
     """What was found out about a submission before deciding on it.
 
     ``editors`` are all people who saved a revision of the content. ``visible_from`` is what was
-    written with a correction that has been made.
+    written with a correction that has been made. ``allotment`` is what a certificate is given
+    when it is approved; ``late_renewal``: its renewal was applied for after the last day for that.
     """
 
     decision: ReviewerDecision | None = None
@@ -81,6 +93,8 @@ class Submission(Recorded):
     editors: tuple[str, ...] = ()
     refusal: Refusal | None = None
     visible_from: datetime | None = None
+    allotment: Allotment | None = None
+    late_renewal: bool = False
 
 
 class Timer(NamedTuple):
@@ -96,6 +110,7 @@ class Timer(NamedTuple):
         "remind",
         "mark_overdue",
         "publish",
+        "expire",
     ]
 
 
@@ -115,6 +130,8 @@ def submission_closing(state: CaseState, plan: CasePlan) -> tuple[datetime, Cita
 def next_timer(state: CaseState, plan: CasePlan) -> Timer | None:
     """The one timer a case in this state keeps; None when only people can move it."""
     ending = status_timer(state, plan)
+    if state.certificate is not None:
+        return min(certificate_timers(state), key=lambda timer: timer.at, default=None)
     if plan.numbers is None:
         return ending if ending is not None and ending.at < FOREVER else None
     timers = [ending, *_number_timers(state, plan)]
@@ -172,6 +189,15 @@ def _number_timers(state: CaseState, plan: CasePlan) -> list[Timer]:
     return timers
 
 
+def certificate_timers(state: CaseState) -> list[Timer]:
+    """What time brings to a certificate in force: reminders to renew it, and its end."""
+    held = state.certificate
+    if held is None or held.status is not CertificateStatus.VALID:
+        return []
+    waiting = [one for one in held.reminders if one.id not in state.reminded]
+    return [Timer(held.expires_at, "expire"), *(Timer(one.at, "remind") for one in waiting)]
+
+
 def position(state: CaseState, plan: CasePlan) -> Position:
     """What lists show of a state."""
     timer = status_timer(state, plan)
@@ -222,6 +248,7 @@ def _changes(
                 "level": 0,
                 "levels": (),
                 "claimed_by": "",
+                **(_applied(state, actor, body) if "purpose" in body else {}),
             }
         case EventName.ASSIGNED:
             levels = tuple(ReviewLevel.model_validate(level) for level in body["levels"])
@@ -335,6 +362,53 @@ def _number_changes(
             return {"claimed_by": "", **_took_part(state, actor)}
         case EventName.COMPLAINT_NOTED:
             return {}
+        case _:
+            return _certificate_changes(state, name, body)
+
+
+def _applied(state: CaseState, actor: Actor, body: dict[str, Any]) -> dict[str, Any]:
+    """What an application for a certificate changes beside what every submission does."""
+    asked = {"purpose": Purpose(body["purpose"]), "change": body["change"]}
+    if state.status is not Status.COMPLETED:
+        return asked
+    # years may lie between: whoever dealt with the last application may deal with this one
+    people = _with((), actor.subject, *body["editors"])
+    return asked | {"filers": people, "reviewers": (), "checkers": ()}
+
+
+_NOTHING_ASKED = {"purpose": None, "change": "", "level": 0, "claimed_by": ""}
+
+
+def _certificate_changes(state: CaseState, name: EventName, body: dict[str, Any]) -> dict[str, Any]:
+    held = state.certificate
+    match name:
+        case EventName.APPLICATION_BEGUN:
+            return {"status": Status.DRAFT}
+        case EventName.TAKEN_OVER:
+            return {"status": Status.APPROVED}
+        case EventName.NUMBERED:
+            return {"allotment": Allotment.model_validate(body)}
+        case EventName.ISSUED:
+            issued = HeldCertificate.model_validate(body)
+            completed = {"status": Status.COMPLETED, "completed_revision": issued.revision}
+            return {"certificate": issued, **completed, **_NOTHING_ASKED}
+        case EventName.CERTIFICATE_CHANGED:
+            assert held is not None
+            return {
+                "certificate": held.model_copy(update={"revision": body["revision"]}),
+                "status": Status.COMPLETED,
+                "completed_revision": body["revision"],
+                **_NOTHING_ASKED,
+            }
+        case EventName.CHANGE_ABANDONED:
+            back = {"status": Status.COMPLETED, "revision": state.completed_revision, "levels": ()}
+            return back | _NOTHING_ASKED
+        case EventName.EXPIRED | EventName.CERTIFICATE_ENDED | EventName.SUPERSEDED:
+            assert held is not None
+            ended = HeldCertificate.model_validate({**held.model_dump(), **body})
+            return {"certificate": ended}
+        case EventName.PREDECESSOR_SUPERSEDED:
+            return {"predecessor_told": True}
         case _:  # pragma: no cover
             raise AssertionError(name)
 

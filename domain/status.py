@@ -46,12 +46,14 @@ class Kind(StrEnum):
     FILING = "filing"
     REPORT_NUMBERS = "report-numbers"
     COMPLAINT = "complaint"
+    CERTIFICATE = "certificate"
 
 
 KIND_LABELS: dict[Kind, str] = {
     Kind.FILING: "年度统计填报",
     Kind.REPORT_NUMBERS: "报告编号季度报送",
     Kind.COMPLAINT: "社会公众投诉",
+    Kind.CERTIFICATE: "资质认定证书",
 }
 
 

@@ -50,6 +50,16 @@ class EventName(StrEnum):
     COMPLAINT_RECEIVED = "complaint_received"
     COMPLAINT_RESOLVED = "complaint_resolved"
     COMPLAINT_NOTED = "complaint_noted"
+    APPLICATION_BEGUN = "application_begun"
+    TAKEN_OVER = "taken_over"
+    NUMBERED = "numbered"
+    ISSUED = "issued"
+    CERTIFICATE_CHANGED = "certificate_changed"
+    CHANGE_ABANDONED = "change_abandoned"
+    EXPIRED = "expired"
+    CERTIFICATE_ENDED = "certificate_ended"
+    SUPERSEDED = "superseded"
+    PREDECESSOR_SUPERSEDED = "predecessor_superseded"
 
 
 OPERATOR_EVENT_LABELS: dict[str, str] = {
@@ -59,6 +69,7 @@ OPERATOR_EVENT_LABELS: dict[str, str] = {
     "campaign_ended": "年度统计工作结束",
     "roster_imported": "导入机构名录",
     "batches_started": "为应报送机构建立季度报送",
+    "serials_set": "设定证书流水号起点",
 }
 """Events of campaigns and registers, which have no review state machine."""
 
@@ -94,6 +105,16 @@ EVENT_LABELS: dict[EventName, str] = {
     EventName.COMPLAINT_RECEIVED: "收到投诉",
     EventName.COMPLAINT_RESOLVED: "办结投诉",
     EventName.COMPLAINT_NOTED: "登记投诉结果",
+    EventName.APPLICATION_BEGUN: "建立申请",
+    EventName.TAKEN_OVER: "采集发证机关已作的决定",
+    EventName.NUMBERED: "编号赋码",
+    EventName.ISSUED: "发证",
+    EventName.CERTIFICATE_CHANGED: "证书变更生效",
+    EventName.CHANGE_ABANDONED: "终止变更申请",
+    EventName.EXPIRED: "有效期届满",
+    EventName.CERTIFICATE_ENDED: "证书终止",
+    EventName.SUPERSEDED: "已换发新证",
+    EventName.PREDECESSOR_SUPERSEDED: "登记原证书已换发",
 }
 
 

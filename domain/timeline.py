@@ -3,7 +3,9 @@
 from datetime import datetime
 from typing import Any
 
+from domain.certificate import CERTIFICATE_STATUS_LABELS, CertificateStatus
 from domain.commands import ACTION_LABELS, ROLE_LABELS, Role
+from domain.issuing import PURPOSE_LABELS, Purpose
 from domain.messages import explain, local_time
 from domain.model import Value
 from domain.refusals import Refusal
@@ -96,6 +98,24 @@ def _detail(step: Step) -> str:
     match step.event:
         case "submitted" if "total" in body:
             return f"声明共 {body['total']} 个编号{'，补报' if body['late'] else ''}"
+        case "submitted" if "purpose" in body:
+            late = "，逾期申请延续" if body["late"] else ""
+            kind = f"（{body['change']}）" if body["change"] else ""
+            return (
+                f"第 {body['revision']} 稿，{PURPOSE_LABELS[Purpose(body['purpose'])]}{kind}{late}"
+            )
+        case "taken_over":
+            return f"{body['approved_on']} 审批，文书 {body['document']}"
+        case "numbered":
+            return f"编号 {body['number']}"
+        case "issued":
+            return f"编号 {body['number']}，有效期 {body['valid_from']} 至 {body['valid_to']}"
+        case "certificate_changed":
+            return f"第 {body['revision']} 稿起效"
+        case "expired" | "certificate_ended" | "superseded":
+            status = CERTIFICATE_STATUS_LABELS[CertificateStatus(body["status"])]
+            document = f"，文书 {body['document']}" if body.get("document") else ""
+            return f"{status}，自 {body['ended_on']} 起{document}"
         case "submitted":
             late = "，补报" if body["late"] else ""
             choice = f"，选取审核部门 {body['choice']}" if body["choice"] else ""

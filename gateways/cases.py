@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client, WithStartWorkflowOperation
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
@@ -18,14 +19,18 @@ from domain.case import (
     command_sha256,
     receipt_of,
 )
-from domain.commands import Command
+from domain.commands import Actor, Command
 from domain.refusals import Code, Refusal, Refused
-from domain.review import check
+from domain.review import check, editable, lapsed
+from domain.status import Status
+from domain.steps import Position
 from domain.timeline import RefusedAct
 from gateways.clock import Clock
 from gateways.engine import ANSWER_WITHIN, WorkflowGone, translated
-from store import journal, refusals
+from store import content, journal, refusals
 from store.cases import Case
+from store.content import Revision
+from store.tables import cases as cases_table
 
 
 class CaseGateway:
@@ -57,6 +62,36 @@ class CaseGateway:
         if receipt.command_sha256 != command_sha256(command):
             raise Refused(Refusal(code=Code.KEY_REUSED))
         return receipt
+
+    async def save_draft(
+        self, case: Case, based_on: int, document: dict[str, Any], actor: Actor
+    ) -> Revision:
+        """Saves the revision after ``based_on``. Raises Refused: closed, or overtaken."""
+        now = self._clock()
+        async with self._engine.begin() as connection:
+            # shared with other savers, but not with a step that moves the case meanwhile
+            row = (
+                await connection.execute(
+                    select(cases_table.c.status, cases_table.c.due)
+                    .where(cases_table.c.case_id == case.case_id)
+                    .with_for_update(read=True)
+                )
+            ).one()
+            if row.status == Status.LAPSED:
+                known = await journal.carried(connection, case.case_id)
+                raise Refused(lapsed(known.state, case.plan))
+            refusal = editable(Position(status=row.status, due=row.due), case.plan, now)
+            if refusal is not None:
+                raise Refused(refusal)
+            saved = await content.save_revision(
+                connection, case.case_id, based_on, document, actor.subject, now
+            )
+            if saved is None:
+                latest = await content.latest_revision(connection, case.case_id)
+                newest = str(latest.revision if latest else 0)
+                params = {"given": str(based_on), "latest": newest}
+                raise Refused(Refusal(code=Code.REVISION_CONFLICT, params=params))
+        return saved
 
     # --- private steps -----------------------------------------------------------------------
 

@@ -1,8 +1,7 @@
-"""Annual filings: acting on them, starting one that is asked for, saving drafts."""
+"""Annual filings: acting on them, starting one that is asked for."""
 
 from typing import Any
 
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
@@ -14,16 +13,10 @@ from domain.commands import Actor
 from domain.ids import filing_id
 from domain.quarters import Period
 from domain.refusals import Code, Refusal, Refused
-from domain.review import editable, lapsed
-from domain.status import Status
-from domain.steps import Position
 from gateways.cases import CaseGateway
 from gateways.clock import Clock
 from gateways.engine import translated
-from store import cases, content, institutions, journal
-from store.cases import Case
-from store.content import Revision
-from store.tables import cases as cases_table
+from store import cases, institutions
 
 
 class FilingGateway(CaseGateway):
@@ -67,36 +60,6 @@ class FilingGateway(CaseGateway):
         async with translated():
             await start_case(self._client, start)
         return case_id
-
-    async def save_draft(
-        self, case: Case, based_on: int, document: dict[str, Any], actor: Actor
-    ) -> Revision:
-        """Saves the revision after ``based_on``. Raises Refused: closed, or overtaken."""
-        now = self._clock()
-        async with self._engine.begin() as connection:
-            # shared with other savers, but not with a step that moves the case meanwhile
-            row = (
-                await connection.execute(
-                    select(cases_table.c.status, cases_table.c.due)
-                    .where(cases_table.c.case_id == case.case_id)
-                    .with_for_update(read=True)
-                )
-            ).one()
-            if row.status == Status.LAPSED:
-                known = await journal.carried(connection, case.case_id)
-                raise Refused(lapsed(known.state, case.plan))
-            refusal = editable(Position(status=row.status, due=row.due), case.plan, now)
-            if refusal is not None:
-                raise Refused(refusal)
-            saved = await content.save_revision(
-                connection, case.case_id, based_on, document, actor.subject, now
-            )
-            if saved is None:
-                latest = await content.latest_revision(connection, case.case_id)
-                newest = str(latest.revision if latest else 0)
-                params = {"given": str(based_on), "latest": newest}
-                raise Refused(Refusal(code=Code.REVISION_CONFLICT, params=params))
-        return saved
 
     # --- private steps -----------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import typst
 
-from domain.certificate import CERTIFICATE_STATUS_LABELS, Certificate, CertificateStatus
+from domain.certificate import CERTIFICATE_STATUS_LABELS, Certificate, CertificateStatus, status_at
 from domain.certificate_qr import QUIET_ZONE, symbol
 from printing.characters import (
     families_of,
@@ -118,13 +118,6 @@ def _qr(url: str) -> tuple[str, int]:
     drawing = io.BytesIO()
     code.save(drawing, kind="svg", border=QUIET_ZONE, light="#fff", xmldecl=False)
     return drawing.getvalue().decode(), modules
-
-
-def status_at(certificate: Certificate, day: date) -> CertificateStatus:
-    """How a certificate stands on a day, whether or not its expiry was recorded by then."""
-    if certificate.status is CertificateStatus.VALID and day > certificate.valid_to:
-        return CertificateStatus.EXPIRED
-    return certificate.status
 
 
 def _data(

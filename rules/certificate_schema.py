@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, StrictInt, model_validator
 
-from domain.certificate import TwoDigits
+from domain.certificate import Ended, TwoDigits
 from domain.certificate_number import NumberFault
 from domain.citation import Citation
 from domain.ids import AuthorityId
@@ -32,7 +32,6 @@ Content = Literal[
 ]
 """What of `domain.certificate.CertificateContent` a change may touch."""
 
-Ended = Literal["deregistered", "revoked", "rescinded"]
 Needed = Literal["reason", "document", "authoriser"]
 RenewalStage = Literal["early", "open", "late"]
 
@@ -58,6 +57,37 @@ class NumberRules(Value):
     authorities: AuthorityCodes
     fields: Names
     industries: Names
+
+
+class IssuingLevel(Value):
+    """A level of review: ``by`` is ``issuer`` or an authority."""
+
+    id: Id
+    label: Text
+    by: Literal["issuer"] | AuthorityId
+    cite: Cite
+
+
+class IssuingCheck(Value):
+    """Who checks a certificate's quality before it is issued."""
+
+    by: Literal["issuer"] | AuthorityId
+    cite: Cite
+
+
+class Elsewhere(Value):
+    """Why decisions made outside the system are taken over as they are."""
+
+    cite: Cite
+
+
+class Issuing(Value):
+    """From application to certificate: who reviews, who checks."""
+
+    application_cite: Cite
+    review: Annotated[tuple[IssuingLevel, ...], Field(min_length=1), AfterValidator(unique)]
+    quality_check: IssuingCheck | None = None
+    elsewhere: Elsewhere
 
 
 class Validity(Value):
@@ -201,6 +231,7 @@ class CertificateParts(Value):
     title: Text
     revision: Annotated[StrictInt, Field(ge=1)]
     number: NumberRules
+    issuing: Issuing
     validity: Validity
     renewal: Renewal
     reminders: Annotated[tuple[ReminderRule, ...], AfterValidator(unique)] = ()

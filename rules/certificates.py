@@ -11,16 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from domain.canonical import sha256_of
+from domain.certificate import Ended
 from domain.certificate_number import NumberTables
 from domain.citation import Citation
-from domain.decision import RuleSetRef
-from domain.ids import AuthorityId
-from domain.plan import Reminder
+from domain.decision import Obligation, ReviewLevel, RuleSetRef
+from domain.ids import AuthorityId, jurisdiction_of
+from domain.plan import FOREVER, CasePlan, Reminder, Window
+from domain.status import Kind
 from rules.certificate_schema import (
     CertificateDocument,
     CertificateFile,
     Content,
-    Ended,
     Mode,
     Needed,
     RenewalStage,
@@ -140,6 +141,37 @@ class CertificateRules:
         ]
         return sorted(found, key=lambda one: one.at)
 
+    def plan(self, issuer: str, now: datetime) -> CasePlan:
+        """What the case of a certificate runs on that is applied for now. No window closes."""
+        cite, issuing = self.document.citation, self.document.issuing
+        applied = cite(issuing.application_cite)
+        check = issuing.quality_check
+        always = Window(opens=now, closes=FOREVER, cite=applied)
+        return CasePlan(
+            kind=Kind.CERTIFICATE,
+            year=now.astimezone(BEIJING).year,
+            jurisdiction=jurisdiction_of(issuer),
+            ruleset=self.ref,
+            obligation=Obligation(outcome="may", rule=None, cite=applied),
+            fill=always,
+            correct=always,
+            review=always.model_copy(update={"cite": cite(issuing.elsewhere.cite)}),
+            parts=("certificate",),
+            lapse_unapproved=False,
+            completion_cite=cite(self.document.number.cite),
+            checker=_acting(check.by, issuer) if check is not None else None,
+            checker_cite=cite(check.cite) if check is not None else None,
+            levels=tuple(
+                ReviewLevel(
+                    id=one.id,
+                    authority=_acting(one.by, issuer),
+                    label=one.label,
+                    cite=cite(one.cite),
+                )
+                for one in issuing.review
+            ),
+        )
+
     def authority_code(self, authority: str) -> str:
         """The two digits under which an authority issues. Raises NoAuthorityCode."""
         code = self._code_of.get(authority)
@@ -182,6 +214,10 @@ class CertificateRules:
     def number_cite(self) -> Citation:
         """Why a number is built as it is."""
         return self.document.citation(self.document.number.cite)
+
+
+def _acting(by: str, issuer: str) -> str:
+    return issuer if by == "issuer" else by
 
 
 def months_after(start: date, months: int) -> date:
@@ -239,6 +275,13 @@ def certificate_meaning(folder: RuleFolder, read: ReadCertificates) -> list[Find
             message = f"{authority} 已有代码 {seen[authority]}；一个部门只有一个代码"
             found.add("duplicate_code", path, message)
         seen[authority] = code
+    acting = {("issuing", "review"): [one.by for one in file.issuing.review]}
+    if file.issuing.quality_check is not None:
+        acting["issuing", "quality_check"] = [file.issuing.quality_check.by]
+    for place, names in acting.items():
+        for name in names:
+            if name != "issuer" and not folder.catalogue.knows(name):
+                found.add("unknown_authority", place, f"没有部门 {name}")
     for authority in file.modes.provinces:
         area = authority.removeprefix("amr-")
         known = folder.catalogue.knows(authority)

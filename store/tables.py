@@ -21,6 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
+from domain.certificate import CertificateStatus
 from domain.status import Kind, Status, UploadStage
 
 metadata = MetaData(
@@ -92,9 +93,60 @@ certificates = Table(
     Column("issuer", Text, nullable=False),
     Column("scope", Integer, nullable=False),
     Column("valid_to", Date, nullable=False),
+    Column("origin", Text, nullable=False, server_default="roster", comment="从何而来"),
+    Column("code", Text, nullable=True, comment="二维码网址里的永久代码"),
+    Column("case_id", Text, ForeignKey("cases.case_id"), nullable=True),
+    Column("status", Text, nullable=False, server_default="valid", comment="过期按 valid_to 判断"),
+    Column("holder", Text, nullable=False, server_default=""),
+    Column("uscc", Text, nullable=False, server_default=""),
+    Column("parent_uscc", Text, nullable=False, server_default=""),
+    Column("field", Text, nullable=False, server_default=""),
+    Column("industry", Text, nullable=False, server_default=""),
+    Column("issued_on", Date, nullable=True),
+    Column("valid_from", Date, nullable=True),
+    Column("ended_on", Date, nullable=True),
+    Column("document", Text, nullable=False, server_default="", comment="终止所依据的文书"),
+    Column("superseded_by", Text, nullable=False, server_default="", comment="新证的代码"),
+    Column("renews", Text, nullable=False, server_default="", comment="原证的代码"),
+    Column("revision", Integer, nullable=False, server_default="0", comment="现行内容是第几稿"),
+    Column("content", JSONB, nullable=True, comment="证书内容；名录里的证书没有"),
+    Column("statement", Text, nullable=False, server_default="", comment="二维码里的签名内容"),
+    _instant("updated_at", now=True),
     CheckConstraint("level IN ('provincial', 'national')", name="level"),
+    CheckConstraint("origin IN ('roster', 'register', 'issued')", name="origin"),
+    CheckConstraint(
+        _one_of("status", [status.value for status in CertificateStatus]), name="status"
+    ),
+    UniqueConstraint("code"),
+    Index(None, "case_id", unique=True),
     Index(None, "institution_id"),
-    comment="资质认定证书",
+    Index(None, "issuer", "valid_to"),
+    Index(None, "uscc"),
+    Index(None, "parent_uscc"),
+    Index(None, "renews"),
+    comment="资质认定证书登记",
+)
+
+certificate_numbers = Table(
+    "certificate_numbers",
+    metadata,
+    Column("number", Text, primary_key=True),
+    Column("code", Text, nullable=False),
+    Column("case_id", Text, ForeignKey("cases.case_id"), nullable=False),
+    _instant("allotted_at", now=True),
+    UniqueConstraint("code"),
+    UniqueConstraint("case_id"),
+    comment="已分配的证书编号和代码，从不重复使用",
+)
+
+certificate_serials = Table(
+    "certificate_serials",
+    metadata,
+    Column("authority_code", Text, primary_key=True),
+    Column("year", Integer, primary_key=True),
+    Column("last", Integer, nullable=False, comment="已用到的流水号，含纸质发放的"),
+    CheckConstraint("last BETWEEN 0 AND 9999", name="last"),
+    comment="发证机关每年的流水号",
 )
 
 roster_imports = Table(

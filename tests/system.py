@@ -3,6 +3,7 @@
 Only the clock of the API can be moved, to keep step with a time-skipping engine.
 """
 
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
+from activities.signing_keys import add_key
 from api.app import create_app
 from api.parts import Parts
 from api.server import build_parts
@@ -33,12 +35,13 @@ from worker import build_worker
 KEY = "a-key-for-tests-only-a-key-for-tests-only"
 SHANGHAI_DAY = timedelta(days=1)
 
-FILER, REVIEWER, CHECKER, OPERATOR, AUDITOR = (
+FILER, REVIEWER, CHECKER, OPERATOR, AUDITOR, CLERK = (
     Role.FILER,
     Role.REVIEWER,
     Role.CHECKER,
     Role.OPERATOR,
     Role.AUDITOR,
+    Role.CLERK,
 )
 
 
@@ -60,6 +63,7 @@ class System:
     client: Client
     engine: AsyncEngine
     environment: WorkflowEnvironment
+    keys: Path
     ahead: timedelta = timedelta()
     _keys: "count[int]" = field(default_factory=lambda: count(1))
 
@@ -183,11 +187,15 @@ async def running(
     max_cached_workflows: int = 1000,
 ) -> AsyncIterator[System]:
     """The system on an engine and a database; workflows run in the sandbox."""
+    keys = Path(tempfile.mkdtemp(prefix="zk"))
+    add_key(keys, "test-1", date(2019, 1, 1))
     settings = Settings(
         database_url=SecretStr("postgresql+psycopg://unused"),
         temporal_address="unused",
         token_key=SecretStr(KEY),
         rules=rules,
+        certificate_keys=keys,
+        site="https://certificates.example",
     )
     client = environment.client
     holder: list[System] = []
@@ -197,10 +205,11 @@ async def running(
         engine,
         runner=runner or SandboxedWorkflowRunner(),
         max_cached_workflows=max_cached_workflows,
+        certificate_keys=keys,
     )
     transport = httpx.ASGITransport(app=create_app(parts), raise_app_exceptions=False)
     async with worker, httpx.AsyncClient(transport=transport, base_url="http://test") as http:
-        system = System(parts, http, client, engine, environment)
+        system = System(parts, http, client, engine, environment, keys)
         holder.append(system)
         async with parts.lookups.running():
             yield system

@@ -153,6 +153,38 @@ class CaseLife:
     async def work(self) -> None:
         """Does one piece of it."""
 
+    async def write(self, request: RecordRequest, events: Sequence[Event]) -> Standing:
+        """Has the steps of these events recorded."""
+        found: Standing = await workflow.execute_local_activity(
+            RECORD_STEPS,
+            request,
+            result_type=Standing,
+            start_to_close_timeout=ONE_TRY,
+            retry_policy=RETRY,
+        )
+        return found
+
+    def timed_command(self, timer: Timer) -> Command:
+        """The command that a timer gives."""
+        id_ = f"{timer.action}@{self._sequence}"
+        match timer.action:
+            case "open":
+                return c.Open(id=id_, actor=SYSTEM, received_at=timer.at)
+            case "start_review":
+                return c.StartReview(id=id_, actor=SYSTEM, received_at=timer.at)
+            case "start_quality_check":
+                return c.StartQualityCheck(id=id_, actor=SYSTEM, received_at=timer.at)
+            case "publish":
+                return c.Publish(id=id_, actor=SYSTEM, received_at=timer.at)
+            case "mark_overdue":
+                return c.MarkOverdue(id=id_, actor=SYSTEM, received_at=timer.at)
+            case "remind":
+                due = (r for r in self._plan.reminders if r.id not in self._state.reminded)
+                first = min(due, key=lambda reminder: reminder.at)
+                return c.Remind(id=id_, actor=SYSTEM, received_at=timer.at, reminder=first.id)
+            case _:
+                return c.Lapse(id=id_, actor=SYSTEM, received_at=timer.at)
+
     # --- private steps -----------------------------------------------------------------------
 
     def _over(self) -> bool:
@@ -218,30 +250,10 @@ class CaseLife:
             if timer.action == "end":
                 self._out_of_time = True
                 return
-            command = self._timed_command(timer)
+            command = self.timed_command(timer)
             found = decide(self._state, self._plan, command, workflow.now())
             if isinstance(found, tuple):
                 await self.record(command, found)
-
-    def _timed_command(self, timer: Timer) -> Command:
-        id_ = f"{timer.action}@{self._sequence}"
-        match timer.action:
-            case "open":
-                return c.Open(id=id_, actor=SYSTEM, received_at=timer.at)
-            case "start_review":
-                return c.StartReview(id=id_, actor=SYSTEM, received_at=timer.at)
-            case "start_quality_check":
-                return c.StartQualityCheck(id=id_, actor=SYSTEM, received_at=timer.at)
-            case "publish":
-                return c.Publish(id=id_, actor=SYSTEM, received_at=timer.at)
-            case "mark_overdue":
-                return c.MarkOverdue(id=id_, actor=SYSTEM, received_at=timer.at)
-            case "remind":
-                due = (r for r in self._plan.reminders if r.id not in self._state.reminded)
-                first = min(due, key=lambda reminder: reminder.at)
-                return c.Remind(id=id_, actor=SYSTEM, received_at=timer.at, reminder=first.id)
-            case _:
-                return c.Lapse(id=id_, actor=SYSTEM, received_at=timer.at)
 
     async def _perform(self, command: Command) -> None:
         found = decide(
@@ -259,13 +271,8 @@ class CaseLife:
         """
         steps = self._chain(command, events)
         first = steps[0].sequence == 1
-        found: Standing = await workflow.execute_local_activity(
-            RECORD_STEPS,
-            RecordRequest(steps=steps, opening=self._start.opening if first else None),
-            result_type=Standing,
-            start_to_close_timeout=ONE_TRY,
-            retry_policy=RETRY,
-        )
+        request = RecordRequest(steps=steps, opening=self._start.opening if first else None)
+        found = await self.write(request, events)
         self._adopt(found.steps or steps)
 
     async def _catch_up(self) -> None:

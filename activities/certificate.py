@@ -1,0 +1,269 @@
+"""What a certificate's workflow asks for: looking into an application, numbering, the register."""
+
+from collections.abc import Awaitable, Callable
+
+from pydantic import ValidationError
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from temporalio import activity
+
+from activities.certificate_codes import new_code
+from activities.rule_sets import PinnedCertificateRules
+from activities.signing_keys import SigningKeys
+from domain import commands as c
+from domain.case import Receipt, RecordCertificate, Standing
+from domain.certificate import (
+    CERTIFICATE_STATUS_LABELS,
+    Certificate,
+    CertificateContent,
+    CertificateStatus,
+    standing,
+)
+from domain.certificate_number import encode
+from domain.commands import SYSTEM, Command
+from domain.issuing import (
+    ALLOT_NUMBER,
+    PREPARE_APPLICATION,
+    RECORD_CERTIFICATE,
+    SUPERSEDE_PREDECESSOR,
+    AllotNumber,
+    PrepareApplication,
+    Purpose,
+    SupersedePredecessor,
+)
+from domain.plan import FOREVER
+from domain.refusals import Code, Refusal, Refused
+from domain.state import Submission
+from rules.certificate_content import (
+    allotment,
+    change_refusal,
+    content_problems,
+    days_of,
+    decided_refusal,
+    renewal_refusal,
+)
+from rules.certificates import CertificateRules, NoAuthorityCode
+from store import cases, certificates, content
+from store.cases import Case
+from store.content import Revision
+from store.tables import revisions
+from store.writer import JournalWriter, StepsTaken, write_steps
+
+Act = Callable[[Case, Command], Awaitable[Receipt]]
+PART = "certificate"
+"""The part of a revision that holds a certificate's content."""
+
+
+class CertificateActivities:
+    """The activities of certificates, with what they need to act."""
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        writer: JournalWriter,
+        pinned: PinnedCertificateRules,
+        keys: SigningKeys,
+        act: Act,
+    ) -> None:
+        self._engine = engine
+        self._writer = writer
+        self._pinned = pinned
+        self._keys = keys
+        self._act = act
+
+    @activity.defn(name=PREPARE_APPLICATION)
+    async def prepare_application(self, asked: PrepareApplication) -> Submission:
+        """Whether what is applied for can be granted, as far as its content tells."""
+        rules = await self._pinned.get(asked.rule_set)
+        async with self._engine.connect() as connection:
+            latest = await content.latest_revision(connection, asked.case_id)
+            refusal = _not_the_newest(asked, latest)
+            if refusal is not None or latest is None:
+                return Submission(refusal=refusal)
+            try:
+                applied = CertificateContent.model_validate(latest.content[PART])
+            except (KeyError, ValidationError):
+                return Submission(
+                    refusal=Refusal(code=Code.CONTENT_INCOMPLETE, params={"count": "1"})
+                )
+            refusal = await _content_refusal(connection, rules, asked, applied)
+            if refusal is not None:
+                return Submission(refusal=refusal)
+            late = False
+            if asked.renews:
+                refusal, late = await _renewal(connection, rules, asked)
+            editors = await _editors(connection, asked.case_id, asked.standing_revision)
+        return Submission(refusal=refusal, editors=editors, late_renewal=late)
+
+    @activity.defn(name=ALLOT_NUMBER)
+    async def allot_number(self, asked: AllotNumber) -> Submission:
+        """Gives the case its number and code, once and for ever; again: the same ones."""
+        rules = await self._pinned.get(asked.rule_set)
+        today = asked.at.astimezone(FOREVER.tzinfo).date()
+        days = days_of(rules, asked.decided, today)
+        try:
+            async with self._engine.begin() as connection:
+                given = await certificates.allotted(connection, asked.case_id)
+                if given is None:
+                    given = await _allot(connection, rules, asked, days[0].year)
+        except certificates.NumberTaken as taken:
+            refusal = Refusal(code=Code.NUMBER_TAKEN, params={"number": str(taken)})
+            return Submission(refusal=refusal)
+        except certificates.SerialsExhausted:
+            params = {"authority": rules.authority_name(asked.issuer), "year": str(days[0].year)}
+            return Submission(refusal=Refusal(code=Code.SERIALS_EXHAUSTED, params=params))
+        except NoAuthorityCode:
+            params = {"authority": rules.authority_name(asked.issuer)}
+            refusal = Refusal(code=Code.NO_AUTHORITY_CODE, params=params, cite=rules.number_cite)
+            return Submission(refusal=refusal)
+        return Submission(allotment=allotment(rules, *given, days, today))
+
+    @activity.defn(name=RECORD_CERTIFICATE)
+    async def record_certificate(self, asked: RecordCertificate) -> Standing:
+        """Writes the steps of one command and what the register shows, together or not at all."""
+        steps, held = asked.request.steps, asked.held
+        case_id, day = steps[0].case_id, steps[-1].at.astimezone(FOREVER.tzinfo).date()
+        try:
+            async with self._engine.begin() as connection:
+                await write_steps(connection, [asked.request])
+                standing_content = await _content(connection, case_id, held.revision)
+                certificate = Certificate(
+                    code=held.code,
+                    number=held.number,
+                    issued_on=held.issued_on,
+                    valid_from=held.valid_from,
+                    valid_to=held.valid_to,
+                    status=held.status,
+                    superseded_by=held.superseded_by,
+                    content=standing_content,
+                )
+                before = await certificates.by_case(connection, case_id)
+                if before is not None and before.revision == held.revision and before.statement:
+                    statement = before.statement
+                else:
+                    statement = self._keys.statement(certificate, day)
+                await certificates.write(
+                    connection,
+                    case_id,
+                    held,
+                    standing_content,
+                    renews=asked.renews,
+                    statement=statement,
+                )
+        except StepsTaken:
+            first = steps[0]
+            return await self._writer.standing(case_id, first.sequence - 1, first.previous_hash)
+        return Standing()
+
+    @activity.defn(name=SUPERSEDE_PREDECESSOR)
+    async def supersede_predecessor(self, asked: SupersedePredecessor) -> None:
+        """Marks the certificate that another one replaces; one that has ended stays ended."""
+        async with self._engine.begin() as connection:
+            found = await certificates.supersede_listed(
+                connection, asked.predecessor, asked.by, asked.on
+            )
+            case = await cases.by_id(connection, found.case_id) if found is not None else None
+        if case is None:
+            return
+        command = c.Supersede(
+            id=f"superseded-by:{asked.by}",
+            actor=SYSTEM,
+            received_at=case.updated_at,
+            by=asked.by,
+            on=asked.on,
+        )
+        try:
+            await self._act(case, command)
+        except Refused as refused:
+            if refused.refusal.code not in (Code.CERTIFICATE_NOT_IN_FORCE, Code.CASE_ENDED):
+                raise
+
+
+def _not_the_newest(asked: PrepareApplication, latest: Revision | None) -> Refusal | None:
+    if latest is None or latest.revision <= asked.standing_revision:
+        return Refusal(code=Code.NOTHING_TO_SUBMIT)
+    if (latest.revision, latest.sha256) != (asked.revision, asked.content_sha256):
+        params = {"revision": str(asked.revision), "latest": str(latest.revision)}
+        return Refusal(code=Code.STALE_REVISION, params=params)
+    return None
+
+
+async def _content_refusal(
+    connection: AsyncConnection,
+    rules: CertificateRules,
+    asked: PrepareApplication,
+    applied: CertificateContent,
+) -> Refusal | None:
+    if applied.institution != asked.institution:
+        params = {"number": "", "institution": asked.institution}
+        return Refusal(code=Code.OTHER_HOLDER, params=params)
+    wrong = len(content_problems(rules, applied)) + (applied.issuer != asked.issuer)
+    if wrong:
+        return Refusal(code=Code.CONTENT_INCOMPLETE, params={"count": str(wrong)})
+    if asked.decided is not None:
+        today = asked.at.astimezone(FOREVER.tzinfo).date()
+        if refusal := decided_refusal(asked.decided, today):
+            return refusal
+    if asked.purpose is Purpose.ISSUE:
+        return None
+    before = await _content(connection, asked.case_id, asked.standing_revision)
+    return change_refusal(rules, asked.purpose, asked.change, before, applied)
+
+
+async def _renewal(
+    connection: AsyncConnection, rules: CertificateRules, asked: PrepareApplication
+) -> tuple[Refusal | None, bool]:
+    """Whether the certificate to be replaced can be, and whether that is asked for late."""
+    old = await certificates.by_code(connection, asked.renews)
+    if old is None or old.institution_id != asked.institution:
+        number = old.number if old is not None else ""
+        params = {"number": number, "institution": asked.institution}
+        return Refusal(code=Code.OTHER_HOLDER, params=params), False
+    other = await certificates.renewed_by(connection, asked.renews)
+    if other is not None and other.case_id != asked.case_id:
+        params = {"number": old.number, "other": other.number}
+        return Refusal(code=Code.RENEWED_ALREADY, params=params), False
+    today = asked.at.astimezone(FOREVER.tzinfo).date()
+    now_standing = standing(old.status, old.valid_to, today)
+    if now_standing not in (CertificateStatus.VALID, CertificateStatus.EXPIRED):
+        params = {"number": old.number, "status": CERTIFICATE_STATUS_LABELS[now_standing]}
+        return Refusal(code=Code.CERTIFICATE_NOT_IN_FORCE, params=params), False
+    late = rules.renewal_stage(old.valid_to, today) == "late"
+    if asked.decided is not None:
+        # when it was asked for elsewhere is not known here
+        return None, late
+    return renewal_refusal(rules, old.number, old.valid_to, today), late
+
+
+async def _allot(
+    connection: AsyncConnection, rules: CertificateRules, asked: AllotNumber, year: int
+) -> tuple[str, str]:
+    decided = asked.decided
+    if decided is not None and decided.number:
+        number = decided.number
+        # a code that was printed once leads to the same certificate for ever
+        code = await certificates.code_of_number(connection, number) or new_code()
+    else:
+        applied = await _content(connection, asked.case_id, asked.revision)
+        authority = rules.authority_code(asked.issuer)
+        serial = await certificates.next_serial(connection, authority, year)
+        number = encode(year, authority, applied.field, applied.industry, serial)
+        code = new_code()
+    await certificates.keep_number(connection, number, code, asked.case_id)
+    return number, code
+
+
+async def _content(connection: AsyncConnection, case_id: str, revision: int) -> CertificateContent:
+    found = await content.revision(connection, case_id, revision)
+    assert found is not None
+    return CertificateContent.model_validate(found.content[PART])
+
+
+async def _editors(connection: AsyncConnection, case_id: str, after: int) -> tuple[str, ...]:
+    found = await connection.execute(
+        select(revisions.c.saved_by)
+        .distinct()
+        .where(revisions.c.case_id == case_id, revisions.c.revision > after)
+        .order_by(revisions.c.saved_by)
+    )
+    return tuple(found.scalars())

@@ -1,0 +1,299 @@
+"""The register of certificates: allotted numbers, what is in force, and who holds it."""
+
+from datetime import date
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, func, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.certificate import Certificate, CertificateContent, CertificateStatus
+from domain.issuing import HeldCertificate
+from domain.model import Value
+from store.tables import (
+    certificate_numbers,
+    certificate_serials,
+    certificates,
+    institutions,
+)
+
+LAST_SERIAL = 9999
+
+
+class SerialsExhausted(Exception):
+    """An authority has used all four-digit serials of a year."""
+
+
+class NumberTaken(Exception):
+    """A number is on record for another certificate already."""
+
+
+class Registered(Value):
+    """A certificate as the register has it. From a mere roster: without code and content.
+
+    ``status`` is as recorded; what it comes to on a day says `domain.certificate.standing`.
+    """
+
+    number: str
+    code: str
+    case_id: str
+    origin: str
+    institution_id: str
+    institution_name: str
+    region: str
+    holder: str
+    uscc: str
+    parent_uscc: str
+    level: str
+    issuer: str
+    field: str
+    industry: str
+    scope: int
+    status: CertificateStatus
+    issued_on: date | None
+    valid_from: date | None
+    valid_to: date
+    ended_on: date | None
+    document: str
+    superseded_by: str
+    renews: str
+    revision: int
+    content: CertificateContent | None
+    statement: str
+
+    def certificate(self) -> Certificate | None:
+        """The certificate to be printed; None where only a roster knows of it."""
+        if self.content is None or self.issued_on is None or self.valid_from is None:
+            return None
+        return Certificate(
+            code=self.code,
+            number=self.number,
+            issued_on=self.issued_on,
+            valid_from=self.valid_from,
+            valid_to=self.valid_to,
+            status=self.status,
+            superseded_by=self.superseded_by,
+            content=self.content,
+        )
+
+
+# --- reading --------------------------------------------------------------------------------------
+
+
+def registered() -> Select[Any]:
+    """All entries of the register with their institutions, to be narrowed."""
+    own = [
+        column
+        for column in certificates.c
+        if column.name not in ("code", "case_id", "holder", "updated_at")
+    ]
+    return select(
+        *own,
+        func.coalesce(certificates.c.code, "").label("code"),
+        func.coalesce(certificates.c.case_id, "").label("case_id"),
+        func.coalesce(func.nullif(certificates.c.holder, ""), institutions.c.name).label("holder"),
+        institutions.c.name.label("institution_name"),
+        institutions.c.region.label("region"),
+    ).join(institutions, institutions.c.id == certificates.c.institution_id)
+
+
+async def by_code(connection: AsyncConnection, code: str) -> Registered | None:
+    """The certificate with this permanent code, None if there is none."""
+    return await _one(connection, certificates.c.code == code)
+
+
+async def by_number(connection: AsyncConnection, number: str) -> Registered | None:
+    """The certificate with this number, None if there is none."""
+    return await _one(connection, certificates.c.number == number)
+
+
+async def by_case(connection: AsyncConnection, case_id: str) -> Registered | None:
+    """The certificate of a case, None while it has none."""
+    return await _one(connection, certificates.c.case_id == case_id)
+
+
+async def _one(connection: AsyncConnection, where: ColumnElement[bool]) -> Registered | None:
+    row = (await connection.execute(registered().where(where))).mappings().first()
+    return Registered(**row) if row else None
+
+
+# --- numbers --------------------------------------------------------------------------------------
+
+
+async def allotted(connection: AsyncConnection, case_id: str) -> tuple[str, str] | None:
+    """Number and code that a case has been given, None while it has none."""
+    found = await connection.execute(
+        select(certificate_numbers.c.number, certificate_numbers.c.code).where(
+            certificate_numbers.c.case_id == case_id
+        )
+    )
+    row = found.first()
+    return (row.number, row.code) if row else None
+
+
+async def next_serial(connection: AsyncConnection, authority_code: str, year: int) -> int:
+    """The next serial of an authority's year, held until the caller's transaction ends.
+
+    One that stands in a number on record from elsewhere is passed over. Given up with its
+    transaction, a serial comes again: there are no gaps. Raises SerialsExhausted.
+    """
+    while True:
+        counted = insert(certificate_serials).values(
+            authority_code=authority_code, year=year, last=1
+        )
+        found = await connection.execute(
+            counted.on_conflict_do_update(
+                index_elements=["authority_code", "year"],
+                set_={"last": certificate_serials.c.last + 1},
+                where=certificate_serials.c.last < LAST_SERIAL,
+            ).returning(certificate_serials.c.last)
+        )
+        serial = found.scalar_one_or_none()
+        if serial is None:
+            raise SerialsExhausted(f"{authority_code} {year}")
+        taken = await connection.execute(
+            _SERIAL_TAKEN,
+            {"prefix": f"{year % 100:02d}{authority_code}", "serial": f"{serial:04d}"},
+        )
+        if taken.first() is None:
+            return int(serial)
+
+
+_SERIAL_TAKEN = text("""
+    SELECT 1 FROM certificates
+    WHERE number COLLATE "C" >= :prefix AND number COLLATE "C" < :prefix || ':'
+      AND length(number) = 12 AND right(number, 4) = :serial
+    LIMIT 1
+""")
+
+
+async def last_serial(connection: AsyncConnection, authority_code: str, year: int) -> int:
+    """The last serial used in an authority's year; 0: none."""
+    found = await connection.execute(
+        select(certificate_serials.c.last).where(
+            certificate_serials.c.authority_code == authority_code,
+            certificate_serials.c.year == year,
+        )
+    )
+    return int(found.scalar_one_or_none() or 0)
+
+
+async def begin_serials_after(
+    connection: AsyncConnection, authority_code: str, year: int, last: int
+) -> int:
+    """Sets what has been used on paper; never lowers it. Returns what stands afterwards."""
+    wanted = insert(certificate_serials).values(authority_code=authority_code, year=year, last=last)
+    found = await connection.execute(
+        wanted.on_conflict_do_update(
+            index_elements=["authority_code", "year"],
+            set_={"last": func.greatest(certificate_serials.c.last, wanted.excluded.last)},
+        ).returning(certificate_serials.c.last)
+    )
+    return int(found.scalar_one())
+
+
+async def keep_number(connection: AsyncConnection, number: str, code: str, case_id: str) -> None:
+    """Gives a number and a code to a case, for ever. Raises NumberTaken."""
+    standing = await connection.execute(
+        select(certificates.c.origin, certificates.c.case_id).where(certificates.c.number == number)
+    )
+    row = standing.first()
+    # what is known from a list only may be taken over by the case that brings its content
+    if row is not None and (row.origin == "issued" or row.case_id is not None):
+        raise NumberTaken(number)
+    kept = await connection.execute(
+        insert(certificate_numbers)
+        .values(number=number, code=code, case_id=case_id)
+        .on_conflict_do_nothing()
+        .returning(certificate_numbers.c.number)
+    )
+    if kept.first() is None:
+        raise NumberTaken(number)
+
+
+async def renewed_by(connection: AsyncConnection, code: str) -> Registered | None:
+    """The certificate that has been issued in place of another, None if none has."""
+    return await _one(connection, certificates.c.renews == code)
+
+
+async def code_of_number(connection: AsyncConnection, number: str) -> str:
+    """The code a certificate of this number was given before; empty if none."""
+    found = await connection.execute(
+        select(func.coalesce(certificates.c.code, "")).where(certificates.c.number == number)
+    )
+    return str(found.scalar_one_or_none() or "")
+
+
+# --- writing --------------------------------------------------------------------------------------
+
+
+async def write(
+    connection: AsyncConnection,
+    case_id: str,
+    held: HeldCertificate,
+    content: CertificateContent,
+    *,
+    renews: str,
+    statement: str,
+) -> None:
+    """Puts a certificate of a case into the register as it stands now."""
+    values: dict[str, Any] = {
+        "number": held.number,
+        "institution_id": content.institution,
+        "level": content.level,
+        "issuer": content.issuer,
+        "scope": len(content.capabilities),
+        "valid_to": held.valid_to,
+        "origin": "issued",
+        "code": held.code,
+        "case_id": case_id,
+        "status": held.status.value,
+        "holder": content.holder,
+        "uscc": content.uscc,
+        "parent_uscc": content.parent_uscc,
+        "field": content.field,
+        "industry": content.industry,
+        "issued_on": held.issued_on,
+        "valid_from": held.valid_from,
+        "ended_on": held.ended_on,
+        "document": held.document,
+        "superseded_by": held.superseded_by,
+        "renews": renews,
+        "revision": held.revision,
+        "content": content.model_dump(mode="json"),
+        "statement": statement,
+    }
+    await connection.execute(
+        insert(certificates)
+        .values(values)
+        .on_conflict_do_update(
+            index_elements=["number"],
+            set_={
+                **{name: values[name] for name in values.keys() - {"number", "renews"}},
+                # a case that was revived does not carry it any more
+                "renews": func.coalesce(func.nullif(renews, ""), certificates.c.renews),
+                "updated_at": func.now(),
+            },
+        )
+    )
+
+
+async def supersede_listed(
+    connection: AsyncConnection, code: str, by: str, on: date
+) -> Registered | None:
+    """Marks a certificate that only a list brought as replaced; one with a case is left alone."""
+    await connection.execute(
+        update(certificates)
+        .where(
+            certificates.c.code == code,
+            certificates.c.case_id.is_(None),
+            certificates.c.status == CertificateStatus.VALID.value,
+        )
+        .values(
+            status=CertificateStatus.SUPERSEDED.value,
+            superseded_by=by,
+            ended_on=on,
+            updated_at=func.now(),
+        )
+    )
+    return await by_code(connection, code)
