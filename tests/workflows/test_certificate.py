@@ -1,13 +1,11 @@
 """A certificate's life over HTTP: application, issue, change, renewal, and every end."""
 
-import asyncio
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.testing import WorkflowEnvironment
 
@@ -473,57 +471,6 @@ async def test_the_last_day_is_valid_to_its_last_second(years: System) -> None:
     assert (await office.apply(late)).status == 200
     on = (last + timedelta(days=1)).isoformat()
     assert (await office.act(path, "end", office.clerk, ending(on=on))).status == 200
-
-
-# --- numbers under concurrency and crashes --------------------------------------------------------
-
-
-async def test_two_hundred_at_once_get_two_hundred_consecutive_numbers(
-    system: System, office: Office
-) -> None:
-    """Allotments race, some of them break off before their commit, and are asked for again."""
-    async with system.engine.begin() as connection:
-        await connection.execute(
-            text(
-                "INSERT INTO cases SELECT (jsonb_populate_record(c, jsonb_build_object("
-                "'case_id', 'certificate/' || to_char(n, 'FM000')))).*"
-                " FROM cases c, generate_series(1, 200) n WHERE case_id = :model"
-            ),
-            {"model": await _model_case(office)},
-        )
-    crashes = iter(range(10_000))
-
-    async def allot(case: str) -> str:
-        while True:
-            try:
-                async with system.engine.begin() as connection:
-                    given = await certificates.allotted(connection, case)
-                    if given is None:
-                        serial = await certificates.next_serial(connection, "13", 2031)
-                        if next(crashes) % 3 == 0:
-                            raise ConnectionAbortedError
-                        given = (f"3113010{6:01d}{serial:04d}", f"code-{case}")
-                        await certificates.keep_number(connection, *given, case)
-                    return given[0]
-            except ConnectionAbortedError:
-                continue
-
-    cases = [f"certificate/{n:03d}" for n in range(1, 201)]
-    waiting = asyncio.Semaphore(10)
-
-    async def one(case: str) -> str:
-        async with waiting:
-            return await allot(case)
-
-    # every case asks twice, as a retried activity does
-    numbers = await asyncio.gather(*(one(case) for case in cases * 2))
-    assert numbers[:200] == numbers[200:]
-    assert sorted(int(number[-4:]) for number in set(numbers)) == list(range(1, 201))
-
-
-async def _model_case(office: Office) -> str:
-    path = await office.begin({"content": content()})
-    return path.removeprefix("/api/").replace("certificates", "certificate")
 
 
 async def test_a_case_that_is_moved_often_continues_with_its_history(
