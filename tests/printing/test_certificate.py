@@ -22,6 +22,7 @@ from printing.certificate import (
     BrokenTemplate,
     MissingCharacters,
     preview_certificate,
+    preview_draft,
     render_certificate,
 )
 from tests.printing.papers import (
@@ -32,6 +33,7 @@ from tests.printing.papers import (
     edges,
     fonts_in,
     pages_in,
+    picture_says,
     raw_text,
     scanned,
     text_of,
@@ -298,6 +300,34 @@ def test_the_preview_is_a_picture_of_the_page() -> None:
     assert picture.startswith(b"\x89PNG\r\n\x1a\n")
     width, height = (int.from_bytes(picture[at : at + 4]) for at in (16, 20))
     assert (width, height) == (595, 842)
+
+
+CARELESS = """\
+#let certificate(data) = {
+  set text(font: data.fonts)
+  if data.status == "draft" {
+    assert(data.number.contains("样张") and data.code == "")
+    for day in (data.issued_on, data.valid_from, data.valid_to) { assert(day == "样张") }
+  }
+  [#data.number #data.valid_to]
+  image(bytes(data.qr), format: "svg", width: 80mm)
+}
+"""
+
+
+def test_a_template_of_a_draft_is_given_neither_number_nor_days_nor_a_code_that_scans(
+    tmp_path: Path,
+) -> None:
+    """A layout that prints whatever it gets, and knows nothing of drafts."""
+    folder = Path(shutil.copytree(TEMPLATES, tmp_path / "careless"))
+    (folder / "certificate.typ").write_text(CARELESS, encoding="utf-8")
+    one = certificate()
+    picture = preview_draft(one.content, issuer_name=ISSUER, template_folder=folder)
+    assert picture_says(picture, tmp_path) == ""
+    shown = preview_certificate(
+        one, issuer_name=ISSUER, url=URL, timestamp=PRINTED, template_folder=folder
+    )
+    assert picture_says(shown, tmp_path) == URL
 
 
 @pytest.fixture
