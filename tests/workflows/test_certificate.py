@@ -240,6 +240,7 @@ async def test_serials_go_on_after_those_of_paper_and_never_back(
     assert (await system.send("POST", path, office.clerk, body)).body["last"] == 345
     held = await office.held(await office.issue())
     assert held["number"].endswith("0346")
+    assert (await system.send("GET", path, office.clerk)).body["last"] == 346
     refused = await system.send("POST", path, office.clerk, {**body, "last": 345})
     assert (refused.status, refused.body["code"]) == (422, "serial_not_higher")
     end = {**body, "last": 9999}
@@ -281,6 +282,7 @@ async def test_a_change_is_reviewed_while_the_certificate_stays_in_force(
 @pytest.mark.parametrize(
     ("purpose", "change", "changed", "code"),
     [
+        # a kind of change may touch only what the rules say
         ("change", "people", {"holder": "改名（生成）"}, "change_outside"),
         ("change", "nonsense", {"holder": "改名（生成）"}, "unknown_change"),
         ("extension", "", {"capabilities": content()["capabilities"][:1]}, "change_outside"),
