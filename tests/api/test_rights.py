@@ -104,6 +104,8 @@ MATRIX: dict[tuple[str, str], set[Role] | None] = {
     ("GET", f"{COMPLAINT}/timeline"): {R, O, A},
     ("GET", "/api/certificates"): CLERKS_TOO,
     ("POST", "/api/certificates"): {F, K},
+    ("GET", "/api/certificates/rules"): CLERKS_TOO,
+    ("GET", "/api/certificates/serials/{year}"): {K},
     ("POST", "/api/certificates/serials/{year}"): {K},
     ("GET", CERTIFICATE): CLERKS_TOO,
     ("GET", f"{CERTIFICATE}/draft"): CLERKS_TOO,
