@@ -44,7 +44,7 @@ _numbers = itertools.count(1)
 
 
 class Filing:
-    """One filing of 2024 with its filer, reviewer, checker, operator, auditor and issuing clerk."""
+    """One filing of 2024 with its filer, reviewer, checker, operator and auditor."""
 
     def __init__(self, house: System, id_: str, place: tuple[str, str]) -> None:
         self.house = house
@@ -59,7 +59,6 @@ class Filing:
         self.clerk = house.token(CLERK, f"issuing-clerk-{id_}", self.issuer)
         self.operator = house.token(OPERATOR, "operator-1", "000000")
         self.auditor = house.token(AUDITOR, "auditor-1")
-        self.clerk = house.token(CLERK, f"issuer-{id_}", self.issuer)
 
     async def get(self, token: str = "", path: str = "") -> Answer:
         """What is shown of it, or of something under it."""
