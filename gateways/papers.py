@@ -25,8 +25,6 @@ TEMPLATES = Path(__file__).resolve().parent.parent / "printing" / "templates"
 
 _ROOT = TEMPLATES.parent.parent
 _AT_ONCE = 2
-_WAITING = 16
-_PATIENCE = 240.0
 _MADE_BY = "|".join(f"{name} {version(name)}" for name in ("typst", "pylopdf-fonts-zh-cn"))
 _CODES = {
     "characters_missing": Code.CHARACTERS_MISSING,
@@ -35,21 +33,37 @@ _CODES = {
 
 
 class Printer:
-    """Prints jobs. Raises Refused: busy, characters missing, template broken, unavailable."""
+    """Prints jobs, two at once, while up to ``waiting`` others wait in line.
 
-    def __init__(self, templates: Path | None = None) -> None:
+    ``patience`` is how many seconds one may take, ``python`` what runs the printing process.
+    """
+
+    def __init__(
+        self,
+        templates: Path | None = None,
+        *,
+        waiting: int = 16,
+        patience: float = 240,
+        python: str = sys.executable,
+    ) -> None:
         self.templates = templates or TEMPLATES
+        self._waiting = waiting
+        self._patience = patience
+        self._python = python
         self._free = asyncio.Semaphore(_AT_ONCE)
         self._under_way = 0
 
     async def print(self, job: Job) -> tuple[Outcome, bytes]:
-        """What was printed, and what of a batch was left out."""
-        if self._under_way >= _AT_ONCE + _WAITING:
+        """What was printed, and what of a batch was left out.
+
+        Raises Refused: busy, characters missing, template broken, unavailable.
+        """
+        if self._under_way >= _AT_ONCE + self._waiting:
             raise Refused(Refusal(code=Code.BUSY))
         self._under_way += 1
         try:
             async with self._free:
-                outcome, printed = await _carry_out(job)
+                outcome, printed = await self._carry_out(job)
         finally:
             self._under_way -= 1
         if outcome.code:
@@ -68,35 +82,34 @@ class Printer:
                 made.update(f"{file.relative_to(self.templates)}\n".encode() + text)
         return made.hexdigest()[:32]
 
-
-async def _carry_out(job: Job) -> tuple[Outcome, bytes]:
-    """Has a job done by a process that knows none of this one's secrets."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "printing",
-        cwd=_ROOT,
-        env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    try:
-        async with asyncio.timeout(_PATIENCE):
-            answer, said = await process.communicate(job.model_dump_json().encode())
-    except TimeoutError:
-        log.error("printing_took_too_long", kind=job.kind)
-        raise Refused(Refusal(code=Code.UNAVAILABLE, params={"part": "打印程序"})) from None
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    first, _, printed = answer.partition(b"\n")
-    if process.returncode != 0:
-        words = said.decode(errors="replace")[-2000:]
-        log.error("printing_failed", exit_code=process.returncode, said=words)
-        raise Refused(Refusal(code=Code.UNAVAILABLE, params={"part": "打印程序"}))
-    return Outcome.model_validate_json(first), printed
+    async def _carry_out(self, job: Job) -> tuple[Outcome, bytes]:
+        """Has a job done by a process that knows none of this one's secrets."""
+        process = await asyncio.create_subprocess_exec(
+            self._python,
+            "-m",
+            "printing",
+            cwd=_ROOT,
+            env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        try:
+            async with asyncio.timeout(self._patience):
+                answer, said = await process.communicate(job.model_dump_json().encode())
+        except TimeoutError:
+            log.error("printing_took_too_long", kind=job.kind)
+            raise Refused(Refusal(code=Code.UNAVAILABLE, params={"part": "打印程序"})) from None
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        first, _, printed = answer.partition(b"\n")
+        if process.returncode != 0:
+            words = said.decode(errors="replace")[-2000:]
+            log.error("printing_failed", exit_code=process.returncode, said=words)
+            raise Refused(Refusal(code=Code.UNAVAILABLE, params={"part": "打印程序"}))
+        return Outcome.model_validate_json(first), printed
 
 
 def paper_of(

@@ -22,7 +22,6 @@ from api.certificate_papers import MOST_PAPERS
 from deploy.embedded.postgres import EmbeddedPostgres
 from domain.certificate_qr import qr
 from domain.certificate_statement import PublishedKeys, Statement, verify_scanned
-from gateways import papers
 from gateways.papers import TEMPLATES, Printer
 from store.tables import certificates
 from tests.api.conftest import whole_system
@@ -354,12 +353,11 @@ async def test_a_province_prints_with_its_template_and_a_broken_one_is_said(
 
 
 async def test_whoever_waits_too_long_in_line_is_told_and_the_others_get_theirs(
-    house: System, office: Office, other_printer: Any, monkeypatch: pytest.MonkeyPatch
+    house: System, office: Office, other_printer: Any
 ) -> None:
-    monkeypatch.setattr(papers, "_WAITING", 1)
     path = await certify(office)
     headers = {"authorization": f"Bearer {office.filer}"}
-    async with other_printer(Printer()) as http:
+    async with other_printer(Printer(waiting=1)) as http:
         answers = await asyncio.gather(
             *(http.get(f"{path}/paper", headers=headers) for _ in range(8))
         )
@@ -381,10 +379,8 @@ async def test_a_printing_process_that_dies_or_never_ends_is_not_waited_for(
     path = await certify(office)
     headers = {"authorization": f"Bearer {office.filer}"}
     program = tmp_path / "program"
-    monkeypatch.setattr(papers.sys, "executable", str(program))
-    async with other_printer(Printer()) as http:
+    async with other_printer(Printer(patience=1, python=str(program))) as http:
         for script in ("kill -9 $$", "exec sleep 60"):
-            monkeypatch.setattr(papers, "_PATIENCE", 1.0)
             program.write_text(f"#!/bin/sh\n{script}\n")
             program.chmod(0o755)
             answer = await http.get(f"{path}/paper", headers=headers)
@@ -403,8 +399,7 @@ async def test_the_printing_process_is_told_no_secret(
     program, seen = tmp_path / "program", tmp_path / "seen"
     program.write_text(f'#!/bin/sh\nenv > {seen}\nexec {sys.executable} "$@"\n')
     program.chmod(0o755)
-    monkeypatch.setattr(papers.sys, "executable", str(program))
-    async with other_printer(Printer()) as http:
+    async with other_printer(Printer(python=str(program))) as http:
         headers = {"authorization": f"Bearer {office.filer}"}
         assert (await http.get(f"{path}/paper", headers=headers)).status_code == 200
     assert "LANG=" in seen.read_text()
