@@ -41,13 +41,18 @@ from domain.issuing import PURPOSE_LABELS, Decided, HeldCertificate, Purpose
 from domain.model import Value
 from domain.plan import FOREVER
 from domain.refusals import Code, Refusal, Refused
+from domain.state import fold
 from domain.status import Kind, Status
+from domain.steps import event_of
 from gateways.certificates import PART
 from rules.certificate_content import content_problems
 from rules.certificates import NoAuthorityCode
 from store import cases, content, journal
 from store.cases import Case
 from store.content import Revision
+
+LARGEST_CONTENT = 8 * 1024 * 1024
+"""Bytes of a content: an annex can have many thousand lines."""
 
 # --- what goes in and out ------------------------------------------------------------------------
 
@@ -214,9 +219,8 @@ async def get_certificate(call: Call) -> Response:
     """One certificate's case."""
     case, parts = case_of(call), parts_of(call.request)
     async with parts.engine.connect() as connection:
-        known = await journal.carried(connection, case.case_id)
         steps = await journal.steps(connection, case.case_id)
-    state = known.state
+    state = fold([event_of(step) for step in steps])
     return _json(
         CertificateShown(
             **shown(case, call).model_dump(),
@@ -469,6 +473,7 @@ OPERATIONS = [
         body=ApplicationBody,
         writes=True,
         status=201,
+        largest=LARGEST_CONTENT,
         example={"content": CONTENT_EXAMPLE},
         description="机构为自己申请，或由发证机关的经办人代为录入；renews 填所延续证书的代码。",
     ),
@@ -534,6 +539,7 @@ OPERATIONS = [
         ContentShown,
         target=of_certificate,
         body=CertificateDraft,
+        largest=LARGEST_CONTENT,
         parameters=(Parameter("If-Match", "所改那一稿的 ETag", "header", True),),
         example={"content": CONTENT_EXAMPLE},
     ),

@@ -16,7 +16,16 @@ from activities.signing_keys import SigningKeys
 from domain.certificate_statement import Statement, verify
 from store import certificates
 from tests.certificates import ISSUER, Office, content
-from tests.system import AUDITOR, CLERK, FILER, REVIEWER, System, institution, running
+from tests.system import (
+    AUDITOR,
+    CLERK,
+    FILER,
+    REVIEWER,
+    System,
+    certificate,
+    institution,
+    running,
+)
 from workflows import case
 from workflows.registry import WORKFLOWS
 
@@ -212,6 +221,35 @@ async def test_a_decision_made_elsewhere_is_taken_over_with_its_number(
     twice = await office.begin({"content": content()}, office.clerk)
     refused = await office.apply(twice, office.clerk, decided=kept)
     assert (refused.status, refused.body["code"]) == (409, "number_taken")
+
+
+async def test_a_listed_certificate_is_taken_over_by_its_holder_alone(
+    system: System, office: Office
+) -> None:
+    listed = certificate("211301060345", ISSUER)
+    await system.add(institution("other", certificates=(listed,)))
+    kept = {
+        **DECIDED,
+        "number": listed.number,
+        "valid_from": "2026-11-02",
+        "valid_to": "2032-11-01",
+    }
+    path = await office.begin({"content": content()}, office.clerk)
+    refused = await office.apply(path, office.clerk, decided=kept)
+    assert (refused.status, refused.body["code"]) == (409, "number_taken")
+    theirs = await office.begin({"content": content("other")}, office.clerk)
+    assert (await office.apply(theirs, office.clerk, decided=kept)).status == 200
+    assert (await register(system.engine, listed.number)).origin == "issued"
+
+
+async def test_an_annex_of_many_thousand_lines_is_taken(system: System, office: Office) -> None:
+    lines = [
+        {"category": "水", "item": f"参数{n}（生成）", "standard": "HJ 1", "year": "2017"}
+        for n in range(12_000)
+    ]
+    path = await office.issue({"content": content(capabilities=lines)})
+    held = await office.held(path)
+    assert (await register(system.engine, held["number"])).scope == 12_000
 
 
 @pytest.mark.parametrize(
