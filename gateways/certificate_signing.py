@@ -2,21 +2,20 @@
 
 from datetime import date
 
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from activities.signing_keys import SigningKeys
-from domain.certificate_statement import PublishedKeys, Statement, verify
+from domain.certificate_statement import Statement, verify
 from domain.commands import Actor
 from domain.model import Value
 from domain.plan import FOREVER
 from gateways.clock import Clock
 from store import certificates, journal
-from store.certificates import Registered
 
 REGISTER = "register/certificates"
 """The journal's name for the register of certificates as a whole."""
 
-_PAGE = 200
+_PAGE = 500
 
 
 class NoKey(Exception):
@@ -45,20 +44,18 @@ async def sign_register(
     after = ""
     while True:
         async with engine.begin() as connection:
-            page = await certificates.printable(connection, after, _PAGE)
-            for entry in page:
-                statement = _better(entry, keys, published, today)
-                if statement is None or not await certificates.replace_statement(
-                    connection, entry, statement
-                ):
+            page = await certificates.statements(connection, after, _PAGE)
+            for code, statement in page:
+                good = isinstance(verify(statement, published), Statement)
+                if good or not await _sign(connection, code, keys, today):
                     kept += 1
-                elif entry.statement:
+                elif statement:
                     renewed += 1
                 else:
                     signed += 1
         if len(page) < _PAGE:
             break
-        after = page[-1].code
+        after = page[-1][0]
     counts = Signed(signed=signed, renewed=renewed, kept=kept)
     if signed or renewed:
         async with engine.begin() as connection:
@@ -74,16 +71,13 @@ async def sign_register(
     return counts
 
 
-def _better(
-    entry: Registered, keys: SigningKeys, published: PublishedKeys, today: date
-) -> str | None:
-    """A statement in place of the one an entry has; None where that one is good."""
-    if entry.statement and isinstance(verify(entry.statement, published), Statement):
-        return None
-    certificate = entry.certificate()
-    if certificate is None:
-        return None
+async def _sign(connection: AsyncConnection, code: str, keys: SigningKeys, today: date) -> bool:
+    """Signs one certificate; False if it has changed meanwhile, and was signed with the change."""
+    entry = await certificates.by_code(connection, code)
+    certificate = entry.certificate() if entry is not None else None
+    if entry is None or certificate is None:
+        return False
     statement = keys.statement(certificate, today)
     if not statement:
         raise NoKey
-    return statement
+    return await certificates.replace_statement(connection, entry, statement)

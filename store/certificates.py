@@ -121,15 +121,15 @@ async def _one(connection: AsyncConnection, where: ColumnElement[bool]) -> Regis
     return Registered(**row) if row else None
 
 
-async def printable(connection: AsyncConnection, after: str, size: int) -> list[Registered]:
-    """Up to ``size`` certificates whose content is on record, by their codes after ``after``."""
+async def statements(connection: AsyncConnection, after: str, size: int) -> list[tuple[str, str]]:
+    """Codes and statements of up to ``size`` certificates whose content is on record, by code."""
     found = await connection.execute(
-        registered()
+        select(certificates.c.code, certificates.c.statement)
         .where(certificates.c.content.is_not(None), certificates.c.code > after)
         .order_by(certificates.c.code)
         .limit(size)
     )
-    return [Registered(**row) for row in found.mappings()]
+    return [(row.code, row.statement) for row in found]
 
 
 async def by_numbers(connection: AsyncConnection, numbers: Sequence[str]) -> list[Registered]:
