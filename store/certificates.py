@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.certificate import Certificate, CertificateContent, CertificateStatus
 from domain.issuing import HeldCertificate
 from domain.model import Value
+from store.certificate_lines import replace_lines
 from store.tables import (
     certificate_numbers,
     certificate_serials,
@@ -85,13 +86,14 @@ def registered() -> Select[Any]:
     own = [
         column
         for column in certificates.c
-        if column.name not in ("code", "case_id", "holder", "updated_at")
+        if column.name not in ("code", "case_id", "holder", "uscc", "updated_at")
     ]
     return select(
         *own,
         func.coalesce(certificates.c.code, "").label("code"),
         func.coalesce(certificates.c.case_id, "").label("case_id"),
         func.coalesce(func.nullif(certificates.c.holder, ""), institutions.c.name).label("holder"),
+        func.coalesce(func.nullif(certificates.c.uscc, ""), institutions.c.uscc).label("uscc"),
         institutions.c.name.label("institution_name"),
         institutions.c.region.label("region"),
     ).join(institutions, institutions.c.id == certificates.c.institution_id)
@@ -236,7 +238,7 @@ async def write(
     renews: str,
     statement: str,
 ) -> None:
-    """Puts a certificate of a case into the register as it stands now."""
+    """Puts a certificate of a case into the register as it stands now, and what it is found by."""
     values: dict[str, Any] = {
         "number": held.number,
         "institution_id": content.institution,
@@ -276,6 +278,7 @@ async def write(
             },
         )
     )
+    await replace_lines(connection, held.number, content)
 
 
 async def supersede_listed(
