@@ -47,7 +47,7 @@ def _one_of(column: str, values: list[str]) -> str:
 
 def _grams_index(name: str, column: str) -> Index:
     """Finds any part of a name; see `store.certificate_search`."""
-    folded = f'lower((normalize({column}, NFKC)) COLLATE "C")'
+    folded = f'lower((NORMALIZE({column}, NFKC) COLLATE "C"))'
     return Index(name, text(f"certificate_grams({folded})"), postgresql_using="gin")
 
 

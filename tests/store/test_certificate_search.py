@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from domain.certificate import CertificateStatus, standing
 from store import institutions
 from store.certificate_lines import folded, standard_of
-from store.certificate_search import Criteria, NOTHING, Seen, Sight, parts_of, search, stands
+from store.certificate_search import NOTHING, Criteria, Seen, Sight, parts_of, search, stands
 from store.tables import certificate_lines, certificates
 from tests.registered import register
 from tests.system import institution
@@ -94,7 +94,10 @@ async def test_equipment_and_signatories_find_only_what_is_seen_in_full(
 ) -> None:
     await register(engine, "1", issuer="amr-350000")
     await register(engine, "2", issuer="amr-430000")
-    for term in ({"equipment": "试验机"}, {"equipment": "we-1000"}, {"signatory": "签字人"}):
+    terms: list[dict[str, Any]] = [
+        {"equipment": "试验机"}, {"equipment": "we-1000"}, {"signatory": "签字人"},
+    ]  # fmt: skip
+    for term in terms:
         assert await found(engine, **term) == ["1", "2"]
         assert await found(engine, Sight(issuer="amr-350000"), **term) == ["1"]
         assert await found(engine, NOTHING, **term) == []
@@ -107,7 +110,10 @@ async def test_new_content_is_found_and_the_old_is_not(engine: AsyncEngine) -> N
     assert await found(engine, capability="拉伸") == ["1"]
     line = {"category": "土壤", "item": "镉", "standard": "GB/T 17141", "year": "1997"}
     await register(engine, "1", revision=2, capabilities=[line], equipment=[], signatories=[])
-    for gone in ({"capability": "拉伸"}, {"equipment": "试验机"}, {"signatory": "签字人"}):
+    before: list[dict[str, Any]] = [
+        {"capability": "拉伸"}, {"equipment": "试验机"}, {"signatory": "签字人"},
+    ]  # fmt: skip
+    for gone in before:
         assert await found(engine, **gone) == []
     assert await found(engine, capability="镉") == ["1"]
     async with engine.connect() as connection:
@@ -136,7 +142,7 @@ async def test_a_certificate_shows_the_lines_that_were_asked_for(engine: AsyncEn
     assert one.found.scope == 100
     (other,) = await seen(engine, number="1")
     assert other.found.content is not None
-    assert [line.item for line in other.found.content.capabilities][0] == "第0项"
+    assert other.found.content.capabilities[0].item == "第0项"
 
 
 async def test_a_name_is_found_by_a_part_of_the_holders_or_of_the_institutions(
