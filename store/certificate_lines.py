@@ -1,4 +1,4 @@
-"""What certificates are found by: one line for each capability, signatory and piece of equipment."""
+"""What certificates are found by: a line for each capability, signatory, piece of equipment."""
 
 import re
 import unicodedata
@@ -38,7 +38,7 @@ _SMALL = str.maketrans({chr(one): chr(one + 32) for one in range(ord("A"), ord("
 def folded(text: str) -> str:
     """A text as it is searched: full-width characters are the usual ones, A to Z small.
 
-    The database's own `lower(normalize(…, NFKC) COLLATE "C")` gives the same.
+    The database's own ``certificate_folded`` gives the same.
     """
     return unicodedata.normalize("NFKC", text).translate(_SMALL)
 
@@ -99,4 +99,3 @@ async def replace_lines(
 def _words(*texts: str) -> str:
     # no term has a line break, so none reaches from one text into the next
     return "\n".join(folded(text) for text in texts if text)
-

@@ -7,6 +7,7 @@ neighbours, which narrows, and `strpos`, which decides.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -94,7 +95,7 @@ def grams_of(parts: Sequence[str]) -> list[str]:
     pairs = {
         gram
         for part in parts
-        for gram in ([part] if len(part) < 3 else map("".join, zip(part, part[1:], strict=False)))
+        for gram in ([part] if len(part) < 3 else map("".join, pairwise(part)))
     }
     return sorted(pairs)
 
@@ -261,9 +262,9 @@ def _held_by(name: str, institution_id: str | None) -> Any:
     joined = others.join(of, of.c.id == others.c.institution_id)
     ways = [
         select(others.c.number).where(*_contains(_folded_column("others.holder"), name)),
-        select(others.c.number).select_from(joined).where(
-            *_contains(_folded_column("of.name"), name)
-        ),
+        select(others.c.number)
+        .select_from(joined)
+        .where(*_contains(_folded_column("of.name"), name)),
     ]
     if institution_id is not None:
         ways.append(select(others.c.number).where(others.c.institution_id == institution_id))
@@ -272,7 +273,7 @@ def _held_by(name: str, institution_id: str | None) -> Any:
 
 def _folded_column(column: str) -> ColumnElement[str]:
     # as the index has it; see `store.certificate_lines.folded`
-    return literal_column(f'lower(normalize({column}, NFKC) COLLATE "C")', Text)
+    return literal_column(f"certificate_folded({column})", Text)
 
 
 def _of_uscc(uscc: str) -> Any:

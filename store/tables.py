@@ -47,8 +47,8 @@ def _one_of(column: str, values: list[str]) -> str:
 
 def _grams_index(name: str, column: str) -> Index:
     """Finds any part of a name; see `store.certificate_search`."""
-    folded = f'lower((NORMALIZE({column}, NFKC) COLLATE "C"))'
-    return Index(name, text(f"certificate_grams({folded})"), postgresql_using="gin")
+    grams = text(f"certificate_grams(certificate_folded({column}))")
+    return Index(name, grams, postgresql_using="gin")
 
 
 rule_sets = Table(
@@ -426,9 +426,7 @@ complaints = Table(
 certificate_lines = Table(
     "certificate_lines",
     metadata,
-    Column(
-        "number", Text, ForeignKey("certificates.number", ondelete="CASCADE"), primary_key=True
-    ),
+    Column("number", Text, ForeignKey("certificates.number", ondelete="CASCADE"), primary_key=True),
     Column("kind", Text, primary_key=True),
     Column("line", Integer, primary_key=True, comment="在证书内容里是第几项，从 0 起"),
     Column("words", Text, nullable=False, comment="供检索的文字，已统一写法"),
