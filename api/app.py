@@ -23,6 +23,8 @@ from structlog.contextvars import STRUCTLOG_KEY_PREFIX
 from api import (
     audit,
     campaigns,
+    certificate_public,
+    certificate_search,
     certificates,
     complaints,
     events,
@@ -35,6 +37,7 @@ from api import (
     rules,
     tasks,
 )
+from api.certificate_page import PAGES as CERTIFICATE_PAGES
 from api.complaint_page import PAGES as COMPLAINT_PAGES
 from api.openapi import docs_page, openapi_document
 from api.operations import Call, Operation
@@ -60,6 +63,7 @@ log = structlog.get_logger()
 
 OPERATIONS: list[Operation] = [
     *public.OPERATIONS,
+    *certificate_public.OPERATIONS,
     *health.OPERATIONS,
     *me.OPERATIONS,
     *tasks.OPERATIONS,
@@ -68,6 +72,7 @@ OPERATIONS: list[Operation] = [
     *report_batches.OPERATIONS,
     *complaints.OPERATIONS,
     *certificates.OPERATIONS,
+    *certificate_search.OPERATIONS,
     *institutions.OPERATIONS,
     *rules.OPERATIONS,
     *audit.OPERATIONS,
@@ -98,7 +103,7 @@ class Application(Starlette):
 def create_app(parts: Parts) -> Starlette:
     """The application over its parts."""
     paths: dict[str, list[Operation]] = {}
-    for operation in [*OPERATIONS, *PAGES, *COMPLAINT_PAGES]:
+    for operation in [*OPERATIONS, *PAGES, *COMPLAINT_PAGES, *CERTIFICATE_PAGES]:
         paths.setdefault(operation.path, []).append(operation)
     endpoints = {path: _endpoint(operations) for path, operations in paths.items()}
     app = Application(
@@ -191,7 +196,8 @@ async def _through_the_door(operation: Operation, request: Request, request_id: 
     actor = SYSTEM
     if operation.right is not Right.ANYONE:
         actor = parts.identity.identify(request.headers.get("authorization"))
-    refuse_unknown_parameters(request, operation.known)
+    if not operation.lenient:
+        refuse_unknown_parameters(request, operation.known)
     target = await operation.target(request) if operation.target else _NOTHING
     if operation.right is not Right.ANYONE:
         await _check_right(operation, parts, actor, target, request_id)

@@ -48,7 +48,8 @@ class Operation:
     ``body`` is the JSON request's model; ``media`` names other request media types.
     ``largest`` is the most bytes a body of another type than JSON may have.
     ``streams``: the handler reads the body itself, as it comes.
-    ``answer_media`` names another type than JSON; ``others`` are further answers by status.
+    ``lenient``: parameters unknown to it are ignored, as apps add their own to addresses that
+    people pass on. ``answer_media`` names another type than JSON; ``others`` are further answers by status.
     """
 
     method: str
@@ -67,6 +68,7 @@ class Operation:
     answer_media: str = "application/json"
     others: Mapping[int, type[BaseModel]] = field(default_factory=dict)
     writes: bool = False
+    lenient: bool = False
     parameters: Sequence[Parameter] = ()
     example: Any = None
     answer_example: Any = None

@@ -134,9 +134,7 @@ async def search(
     return [_seen(dict(row)) for row in rows]
 
 
-async def in_full(
-    connection: AsyncConnection, number: str, sight: Sight
-) -> tuple[Registered, bool] | None:
+async def in_full(connection: AsyncConnection, number: str, sight: Sight) -> Seen | None:
     """One certificate with its whole content, and whether it may be seen in full."""
     query = registered().add_columns(_sees(sight).label("full"))
     found = await connection.execute(query.where(certificates.c.number == number))
