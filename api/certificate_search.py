@@ -4,7 +4,6 @@ from datetime import date
 from typing import Annotated, Any
 
 from pydantic import Field
-from starlette.requests import Request
 from starlette.responses import Response
 
 from api import cursors

@@ -49,7 +49,8 @@ class Operation:
     ``largest`` is the most bytes a body of another type than JSON may have.
     ``streams``: the handler reads the body itself, as it comes.
     ``lenient``: parameters unknown to it are ignored, as apps add their own to addresses that
-    people pass on. ``answer_media`` names another type than JSON; ``others`` are further answers by status.
+    people pass on.
+    ``answer_media`` names another type than JSON; ``others`` are further answers by status.
     """
 
     method: str

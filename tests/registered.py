@@ -49,7 +49,8 @@ async def register(
     )
     async with engine.begin() as connection:
         case_id = certificate_id(hashlib.sha256(number.encode()).hexdigest()[:24])
-        await institutions.save(connection, [facts(id_, region, certificates=())])
+        if id_ not in await institutions.by_ids(connection, [id_]):
+            await institutions.save(connection, [facts(id_, region, certificates=())])
         await _case(connection, case_id, id_, held.issued_on)
         await certificates.write(
             connection,

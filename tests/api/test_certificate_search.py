@@ -28,6 +28,7 @@ from rules.library import SHIPPED
 from store.certificates import Registered
 from store.engine import connect
 from tests.api.enquiries import DAY, Enquiries, enquiries_on
+from tests.registered import register
 
 pytestmark = pytest.mark.anyio
 
@@ -59,7 +60,7 @@ async def test_the_public_finds_a_certificate_in_every_way_it_may_ask(asking: En
     await asking.put("241301060001", uscc="91350000000000001A", holder="榕城检测（生成）")
     await asking.put("241801060001", region="430102", issuer="amr-430000", field="12")
     first, second = ["241301060001"], ["241801060001"]
-    for given, wanted in (
+    asked: list[tuple[dict[str, str], list[str]]] = [
         ({"number": "241301060001"}, first),
         ({"number": "２４１３０１０６０００１"}, first),
         ({"number": "24130106"}, []),
@@ -70,8 +71,9 @@ async def test_the_public_finds_a_certificate_in_every_way_it_may_ask(asking: En
         ({"capability": "抗压", "region": "", "field": "12"}, second),
         ({"standard": "GB/T 50081-2019", "region": "430000"}, second),
         ({"holder": "没有这家"}, []),
-    ):
-        assert await public(asking, **given) == wanted, given
+    ]
+    for one, wanted in asked:
+        assert await public(asking, **one) == wanted, one
 
 
 async def test_the_public_part_holds_nothing_else(asking: Enquiries) -> None:
@@ -108,7 +110,7 @@ async def test_the_public_cannot_search_for_what_it_may_not_see(
         ({"number": "", "holder": " "}, "number"),
         ({"holder": "检"}, "holder"),
         ({"capability": "水" * 101}, "capability"),
-        ({"capability": "水" * 100_000}, "capability"),
+        ({"capability": "水" * 5_000}, "capability"),
         ({"capability": "a b c d e f g h i"}, "capability"),
         ({"number": "1\x00"}, "number"),
         ({"number": "1\u202e"}, "number"),
@@ -200,9 +202,7 @@ async def test_an_authority_sees_its_own_in_full_and_others_public_part(asking: 
             "/api/certificates/search", params={"capability": "抗压"}, headers=who
         )
         own, other = answer.json()["items"]
-        assert own["own"]["signatories"] == [
-            {"name": "测试签字人（生成）", "field": "建筑工程"}
-        ]
+        assert own["own"]["signatories"] == [{"name": "测试签字人（生成）", "field": "建筑工程"}]
         assert (other["public"]["number"], other["own"]) == ("2", None)
         assert not any(one in json.dumps(other, ensure_ascii=False) for one in SECRET[:3])
         whole = await asking.http.get("/api/certificates/registered/2", headers=who)
@@ -240,9 +240,7 @@ async def test_an_institution_finds_its_own_only(asking: Enquiries) -> None:
     who = asking.token(Role.FILER, "lab-1")
     assert await numbers(asking, who) == ["1"]
     assert await numbers(asking, who, number="2") == []
-    assert (
-        await asking.http.get("/api/certificates/registered/2", headers=who)
-    ).status_code == 404
+    assert (await asking.http.get("/api/certificates/registered/2", headers=who)).status_code == 404
     own = (await asking.http.get("/api/certificates/registered/1", headers=who)).json()
     assert own["own"]["equipment"] == [{"name": "万能试验机", "model": "WE-1000"}]
 
@@ -267,7 +265,8 @@ async def test_the_state_is_that_of_today(asking: Enquiries) -> None:
 async def test_pages_of_numbers_of_any_kind_follow_each_other(asking: Enquiries) -> None:
     named = sorted(["（闽）量认字001号", "241301060001", "CNCA-1", "ü1"])
     for number in named:
-        await asking.put(number, code=f"C{named.index(number)}")
+        code = f"C{named.index(number)}"
+        await register(asking.engine, number, code=code, institution="lab")
     who = asking.token(Role.AUDITOR)
     got, cursor = [], ""
     while cursor is not None:
@@ -459,9 +458,7 @@ async def test_a_long_annex_is_shown_in_parts(asking: Enquiries) -> None:
     code, statement = await asking.put("1", capabilities=lines)
     seen: list[str] = []
     for part in (1, 2, 3, 4):
-        found = (
-            await asking.http.get(f"/public/certificates/code/{code}?part={part}")
-        ).json()
+        found = (await asking.http.get(f"/public/certificates/code/{code}?part={part}")).json()
         assert found["parts"] == 3
         seen += [one["item"] for one in found["certificate"]["capabilities"]]
     assert seen == [f"第{n}项" for n in range(201)]
