@@ -158,7 +158,7 @@ class Scan(Value):
 
 
 PROOF_WORDS: dict[Proof, str] = {
-    Proof.GENUINE: "签名属实：二维码的内容由{issuer}签发，没有改动过。",
+    Proof.GENUINE: "二维码的内容由{issuer}签发，没有改动过。",
     Proof.NOT_GIVEN: "网址里没有签名，没有核验您手里的证书；请扫描证书上的二维码，"
     "或将下面的登记信息与证书逐项核对。",
     Proof.UNPROVEN: "{fault}。",

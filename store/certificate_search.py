@@ -38,6 +38,10 @@ MOST_LINES = 5
 """So many capabilities, pieces of equipment and signatories are shown of each certificate found."""
 
 
+FEW_LINES = 5_000
+"""Up to so many lines with a term, the certificates they belong to are listed first."""
+
+
 class Criteria(Value):
     """What certificates are searched for; what is empty or None does not narrow.
 
@@ -118,20 +122,63 @@ async def search(
     """
     full = _sees(sight)
     query = _shown(criteria).add_columns(full.label("full")).where(*_narrowing(criteria, today))
+    for kind in LineKind:
+        if not _line(certificate_lines, kind, criteria):
+            continue
+        few = await _few(connection, kind, criteria, after)
+        if few is None:
+            query = query.where(_has_line(kind, criteria))
+        elif few:
+            query = query.where(certificates.c.number == func.any(few))
+        else:
+            return []
     if own or criteria.equipment or criteria.signatory:
         query = query.where(full)
     if after:
         query = query.where(certificates.c.number > after)
     query = query.order_by(certificates.c.number).offset(skip or None).limit(size)
-    # a plan made for no term in particular is a bad one for rare terms or for frequent ones
-    await connection.execute(
-        select(
-            func.set_config("plan_cache_mode", "force_custom_plan", True),
-            func.set_config("statement_timeout", "10000", True),
-        )
-    )
+    await connection.execute(_planner(only_bitmaps=False))
     rows = (await connection.execute(query)).mappings()
     return [_seen(dict(row)) for row in rows]
+
+
+async def _few(
+    connection: AsyncConnection, kind: LineKind, criteria: Criteria, after: str
+) -> list[str] | None:
+    """The numbers of certificates with such a line; None where there are too many lines.
+
+    The planner knows frequent characters only. Left to itself it walks through everything for a
+    rare one, and collects all lines that have a frequent one.
+    """
+    lines = certificate_lines
+    few = (
+        select(lines.c.number)
+        .where(*_line(lines, kind, criteria), lines.c.number > after)
+        .limit(FEW_LINES + 1)
+    )
+    await connection.execute(_planner(only_bitmaps=True))
+    found = list((await connection.execute(few)).scalars())
+    return sorted(set(found)) if len(found) <= FEW_LINES else None
+
+
+def _has_line(kind: LineKind, criteria: Criteria) -> ColumnElement[bool]:
+    """What is frequent is found soon by looking at one certificate after the other."""
+    lines = certificate_lines.alias("line")
+    wanted = _line(lines, kind, criteria, indexed=False)
+    return select(lines.c.number).where(lines.c.number == certificates.c.number, *wanted).exists()
+
+
+def _planner(*, only_bitmaps: bool) -> Select[Any]:
+    """Settings for the transaction: how lines are reached, a plan for these terms, a limit."""
+    others = "off" if only_bitmaps else "on"
+    given = {
+        "enable_seqscan": others,
+        "enable_indexscan": others,
+        "enable_indexonlyscan": others,
+        "plan_cache_mode": "force_custom_plan",
+        "statement_timeout": "10000",
+    }
+    return select(*(func.set_config(name, value, True) for name, value in given.items()))
 
 
 async def in_full(connection: AsyncConnection, number: str, sight: Sight) -> Seen | None:
@@ -216,10 +263,6 @@ def _narrowing(criteria: Criteria, today: date) -> list[ColumnElement[bool]]:
         found.append(number.in_(_of_uscc(criteria.uscc)))
     if criteria.related:
         found.append(number.in_(_family(criteria.related)))
-    for kind in LineKind:
-        if wanted := _line(certificate_lines, kind, criteria):
-            lines = select(certificate_lines.c.number).where(*wanted)
-            found.append(number.in_(lines))
     return found
 
 

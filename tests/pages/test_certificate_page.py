@@ -6,7 +6,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, Page
+from playwright.async_api import Page
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from rules.library import SHIPPED
@@ -45,8 +45,8 @@ async def test_a_scan_opens_a_page_that_says_it_all(asking: Enquiries, page: Pag
     page.on("requestfailed", lambda request: refused.append(request.url))
     page.on("console", lambda message: refused.append(message.text))
     lines = [
-        {"category": "混凝土", "item": f"氯离子含量第{n}法", "standard": "GB/T 50344", "year": "2019",
-         "limits": "不做现场取样" if n == 3 else ""}
+        {"category": "混凝土", "item": f"氯离子含量第{n}法", "standard": "GB/T 50344",
+         "year": "2019", "limits": "不做现场取样" if n == 3 else ""}
         for n in range(120)
     ]  # fmt: skip
     code, statement = await asking.put("241301060345", holder=LONG, capabilities=lines)
