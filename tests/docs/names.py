@@ -11,6 +11,7 @@ from temporalio import workflow
 
 import cli
 from api.app import OPERATIONS
+from api.certificate_page import PAGES as CERTIFICATE_PAGES
 from api.pages import PAGES
 from domain.ids import parse_filing_id
 from settings import ENVIRONMENT
@@ -168,7 +169,7 @@ def operations_at(method: str | None, path: str) -> list[Any]:
     """The operations that would answer a method (None: any) at a path."""
     return [
         operation
-        for operation in [*OPERATIONS, *PAGES]
+        for operation in [*OPERATIONS, *PAGES, *CERTIFICATE_PAGES]
         if (method is None or operation.method == method) and _fits(operation.path, path)
     ]
 
