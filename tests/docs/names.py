@@ -166,12 +166,13 @@ def why_no_address(address: str) -> str | None:
 
 
 def operations_at(method: str | None, path: str) -> list[Any]:
-    """The operations that would answer a method (None: any) at a path."""
-    return [
+    """The operations that would answer a method (None: any) at a path, the very path's first."""
+    found = [
         operation
         for operation in [*OPERATIONS, *PAGES, *CERTIFICATE_PAGES]
         if (method is None or operation.method == method) and _fits(operation.path, path)
     ]
+    return sorted(found, key=lambda operation: operation.path != path)
 
 
 def _fits(template: str, path: str) -> bool:
