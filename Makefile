@@ -40,6 +40,7 @@ bench: $(READY)
 	$(BIN)/python -m bench.rules
 	$(BIN)/python -m bench.ingest
 	$(BIN)/python -m bench.lookup
+	$(BIN)/python -m bench.certificate_search
 
 bench-short: $(READY)
 	$(BIN)/python -m bench.filing_life --short
@@ -47,6 +48,7 @@ bench-short: $(READY)
 	$(BIN)/python -m bench.rules --short
 	$(BIN)/python -m bench.ingest --short
 	$(BIN)/python -m bench.lookup --short
+	$(BIN)/python -m bench.certificate_search --short
 
 chaos: $(READY)
 	$(BIN)/python -m pytest -m slow tests

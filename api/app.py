@@ -24,6 +24,8 @@ from api import (
     audit,
     campaigns,
     certificate_papers,
+    certificate_public,
+    certificate_search,
     certificates,
     complaints,
     events,
@@ -36,6 +38,7 @@ from api import (
     rules,
     tasks,
 )
+from api.certificate_page import PAGES as CERTIFICATE_PAGES
 from api.complaint_page import PAGES as COMPLAINT_PAGES
 from api.openapi import docs_page, openapi_document
 from api.operations import Call, Operation
@@ -62,6 +65,7 @@ log = structlog.get_logger()
 
 OPERATIONS: list[Operation] = [
     *public.OPERATIONS,
+    *certificate_public.OPERATIONS,
     *health.OPERATIONS,
     *me.OPERATIONS,
     *tasks.OPERATIONS,
@@ -71,6 +75,7 @@ OPERATIONS: list[Operation] = [
     *complaints.OPERATIONS,
     *certificates.OPERATIONS,
     *certificate_papers.OPERATIONS,
+    *certificate_search.OPERATIONS,
     *institutions.OPERATIONS,
     *rules.OPERATIONS,
     *audit.OPERATIONS,
@@ -101,7 +106,7 @@ class Application(Starlette):
 def create_app(parts: Parts) -> Starlette:
     """The application over its parts."""
     paths: dict[str, list[Operation]] = {}
-    for operation in [*OPERATIONS, *PAGES, *COMPLAINT_PAGES]:
+    for operation in [*OPERATIONS, *PAGES, *COMPLAINT_PAGES, *CERTIFICATE_PAGES]:
         paths.setdefault(operation.path, []).append(operation)
     endpoints = {path: _endpoint(operations) for path, operations in paths.items()}
     app = Application(
@@ -194,7 +199,8 @@ async def _through_the_door(operation: Operation, request: Request, request_id: 
     actor = SYSTEM
     if operation.right is not Right.ANYONE:
         actor = parts.identity.identify(request.headers.get("authorization"))
-    refuse_unknown_parameters(request, operation.known)
+    if not operation.lenient:
+        refuse_unknown_parameters(request, operation.known)
     target = await operation.target(request) if operation.target else _NOTHING
     if operation.right is not Right.ANYONE:
         await _check_right(operation, parts, actor, target, request_id)

@@ -48,6 +48,8 @@ class Operation:
     ``body`` is the JSON request's model; ``media`` names other request media types.
     ``largest`` is the most bytes a body may have, where it is not the usual for its type.
     ``streams``: the handler reads the body itself, as it comes.
+    ``lenient``: parameters unknown to it are ignored, as apps add their own to addresses that
+    people pass on.
     ``answer_media`` names another type than JSON; ``others`` are further answers by status.
     """
 
@@ -67,6 +69,7 @@ class Operation:
     answer_media: str = "application/json"
     others: Mapping[int, type[BaseModel]] = field(default_factory=dict)
     writes: bool = False
+    lenient: bool = False
     parameters: Sequence[Parameter] = ()
     example: Any = None
     answer_example: Any = None

@@ -11,6 +11,7 @@ from activities.rule_sets import PinnedRules
 from activities.signing_keys import SigningKeys
 from api.identity import Identity
 from gateways.campaigns import CampaignGateway
+from gateways.certificate_enquiries import CertificateEnquiries
 from gateways.certificates import CertificateGateway
 from gateways.clock import Clock
 from gateways.complaints import ComplaintGateway
@@ -40,6 +41,7 @@ class Parts:
     campaigns: CampaignGateway
     roster: RosterGateway
     lookups: LookupGateway
+    enquiries: CertificateEnquiries
     authority_name: Callable[[str], str]
 
 

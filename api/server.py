@@ -16,6 +16,7 @@ from api.app import create_app
 from api.identity import Identity
 from api.parts import Parts
 from gateways.campaigns import CampaignGateway
+from gateways.certificate_enquiries import CertificateEnquiries
 from gateways.certificates import CertificateGateway
 from gateways.clock import Clock, system_clock
 from gateways.complaints import ComplaintGateway
@@ -39,6 +40,11 @@ def build_parts(
     """All parts of the API over one engine client and one database."""
     catalogue = cached_catalogue(settings.rules)
     pinned = PinnedRules(engine)
+    certificates = CertificateGateway(
+        client, engine, settings.rules, PinnedCertificateRules(engine), clock
+    )
+    keys = SigningKeys(settings.certificate_keys)
+    limits = LookupLimits(settings.lookups_per_client, settings.lookups_per_prefix)
     return Parts(
         engine=engine,
         identity=Identity(settings.token_key.get_secret_value()),
@@ -55,19 +61,15 @@ def build_parts(
             settings.token_key.get_secret_value(),
             settings.complaints_per_client,
         ),
-        certificates=CertificateGateway(
-            client, engine, settings.rules, PinnedCertificateRules(engine), clock
-        ),
-        keys=SigningKeys(settings.certificate_keys),
+        certificates=certificates,
+        keys=keys,
         site=settings.public_site,
         papers=Printer(settings.templates),
         campaigns=CampaignGateway(client, engine, pinned, settings.rules, clock),
         roster=RosterGateway(engine, known_regions(catalogue), clock),
-        lookups=LookupGateway(
-            engine,
-            latest_rules(settings.rules),
-            clock,
-            LookupLimits(settings.lookups_per_client, settings.lookups_per_prefix),
+        lookups=LookupGateway(engine, latest_rules(settings.rules), clock, limits),
+        enquiries=CertificateEnquiries(
+            engine, certificates.rules, keys.published, catalogue.authority_name, clock, limits
         ),
         authority_name=catalogue.authority_name,
     )
@@ -80,7 +82,7 @@ async def application(settings: Settings) -> AsyncIterator[Starlette]:
     engine = connect(settings.database_url.get_secret_value(), pool_size=20)
     parts = build_parts(settings, client, engine)
     try:
-        async with parts.lookups.running():
+        async with parts.lookups.running(), parts.enquiries.running():
             yield create_app(parts)
     finally:
         await engine.dispose()

@@ -5,7 +5,6 @@ changes, and at midnight. It is kept for `KEEP` at most and never past an openin
 """
 
 import asyncio
-from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, date, datetime, time, timedelta
@@ -25,6 +24,7 @@ from domain.messages import SHANGHAI
 from domain.refusals import Code, Refusal, Refused
 from domain.report_numbers import LONGEST_NUMBER, Answer, is_usable, normalised
 from gateways.clock import Clock
+from gateways.counting import Counting
 from gateways.lookup_limits import Limiter, LookupLimits
 from rules.compiled import CompiledRules
 from rules.library import current_library
@@ -41,9 +41,6 @@ KEEP = timedelta(seconds=30)
 
 _LARGEST_BATCH = 32
 """While one batch is with the database the next one gathers: not everybody is in one of them."""
-
-FLUSH_EVERY = 5.0
-"""Seconds between two additions to the counts."""
 
 _LONGEST_NAME = 200
 _LONGEST_GIVEN = 1000
@@ -116,7 +113,7 @@ class LookupGateway:
         self._holders: dict[int, Holder] = {}
         self._holders_since = self._holders_until = _LONG_AGO
         self._said: dict[Answer, tuple[PublicAnswer, bytes]] = {}
-        self._counts: Counter[LookupCount] = Counter()
+        self._counts: Counting[LookupCount] = Counting(engine, lookup.add_counts)
         self._today, self._morning, self._midnight = date.min, _LONG_AGO, _LONG_AGO
 
     async def look_up(self, number: str, institution: str, client: str) -> tuple[Found, int]:
@@ -139,7 +136,7 @@ class LookupGateway:
             if isinstance(told, Refused):
                 raise told
             found = told
-        self._counts[found.counted] += 1
+        self._counts.count(found.counted)
         return found, max(0, int((found.until - max(now, found.asked_at)).total_seconds()))
 
     @asynccontextmanager
@@ -147,37 +144,17 @@ class LookupGateway:
         """Reads the rules, and adds to the counts from time to time and at the end."""
         with suppress(Refused):  # the first asker is told
             await self._refresh(self._clock())
-        flushing = asyncio.create_task(self._keep_flushing())
         try:
-            yield
+            async with self._counts.running():
+                yield
         finally:
-            flushing.cancel()
-            with suppress(asyncio.CancelledError):
-                await flushing
-            await self.flush()
             await self._let_go()
 
     async def flush(self) -> None:
         """Adds to the counts what was answered since; what cannot be added now is kept."""
-        counted, self._counts = self._counts, Counter()
-        if not counted:
-            return
-        try:
-            async with self._engine.connect() as connection:
-                await lookup.add_counts(connection, counted)
-        except (SQLAlchemyError, OSError):
-            self._counts.update(counted)
-            log.exception("lookup_counts_not_added")
-        except BaseException:
-            self._counts.update(counted)
-            raise
+        await self._counts.flush()
 
     # --- private steps -----------------------------------------------------------------------
-
-    async def _keep_flushing(self) -> None:
-        while True:
-            await asyncio.sleep(FLUSH_EVERY)
-            await self.flush()
 
     def _day(self, now: datetime) -> date:
         """The day in China; works out midnight once a day."""

@@ -159,6 +159,13 @@ class EndingRule(Value):
     cite: Cite
 
 
+class PublicCites(Value):
+    """What the public is shown as the basis of an answer to a scan, and to a search."""
+
+    scan_cite: Cite
+    search_cite: Cite
+
+
 class Expected(Value):
     """What an example must come to; only what is written is compared."""
 
@@ -239,6 +246,7 @@ class CertificateParts(Value):
     deadlines: Annotated[tuple[DeadlineRule, ...], AfterValidator(unique)] = ()
     changes: Annotated[tuple[ChangeRule, ...], Field(min_length=1), AfterValidator(unique)]
     endings: Annotated[tuple[EndingRule, ...], AfterValidator(_all_endings)]
+    public: PublicCites
 
 
 class CertificateFile(CertificateParts):

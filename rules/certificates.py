@@ -211,6 +211,16 @@ class CertificateRules:
         return self.document.citation(own.cite if own is not None else modes.cite)
 
     @cached_property
+    def scan_cite(self) -> Citation:
+        """Why the public can find out about a certificate by its code."""
+        return self.document.citation(self.document.public.scan_cite)
+
+    @cached_property
+    def search_cite(self) -> Citation:
+        """Why the public can search for certificates."""
+        return self.document.citation(self.document.public.search_cite)
+
+    @cached_property
     def number_cite(self) -> Citation:
         """Why a number is built as it is."""
         return self.document.citation(self.document.number.cite)

@@ -12,6 +12,7 @@ from domain.certificate import Certificate, CertificateContent, CertificateStatu
 from domain.issuing import HeldCertificate
 from domain.model import Value
 from domain.steps import EventName
+from store.certificate_lines import replace_lines
 from store.tables import (
     cases,
     certificate_numbers,
@@ -89,13 +90,14 @@ def registered() -> Select[Any]:
     own = [
         column
         for column in certificates.c
-        if column.name not in ("code", "case_id", "holder", "updated_at")
+        if column.name not in ("code", "case_id", "holder", "uscc", "updated_at")
     ]
     return select(
         *own,
         func.coalesce(certificates.c.code, "").label("code"),
         func.coalesce(certificates.c.case_id, "").label("case_id"),
         func.coalesce(func.nullif(certificates.c.holder, ""), institutions.c.name).label("holder"),
+        func.coalesce(func.nullif(certificates.c.uscc, ""), institutions.c.uscc).label("uscc"),
         institutions.c.name.label("institution_name"),
         institutions.c.region.label("region"),
     ).join(institutions, institutions.c.id == certificates.c.institution_id)
@@ -335,7 +337,7 @@ async def write(
     renews: str,
     statement: str,
 ) -> None:
-    """Puts a certificate of a case into the register as it stands now."""
+    """Puts a certificate of a case into the register as it stands now, and what it is found by."""
     values: dict[str, Any] = {
         "number": held.number,
         "institution_id": content.institution,
@@ -375,6 +377,7 @@ async def write(
             },
         )
     )
+    await replace_lines(connection, held.number, content)
 
 
 async def replace_statement(connection: AsyncConnection, seen: Registered, statement: str) -> bool:

@@ -22,6 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from domain.certificate import CertificateStatus
+from domain.certificate_public import Counted
 from domain.status import Kind, Status, UploadStage
 
 metadata = MetaData(
@@ -42,6 +43,12 @@ def _instant(name: str, *, nullable: bool = False, now: bool = False) -> Column[
 
 def _one_of(column: str, values: list[str]) -> str:
     return f"{column} IN ({', '.join(repr(value) for value in values)})"
+
+
+def _grams_index(name: str, column: str) -> Index:
+    """Finds any part of a name; see `store.certificate_search`."""
+    grams = text(f"certificate_grams(certificate_folded({column}))")
+    return Index(name, grams, postgresql_using="gin")
 
 
 rule_sets = Table(
@@ -81,6 +88,7 @@ institutions = Table(
     Index(None, "uscc"),
     # names are compared as `domain.report_numbers.normalised` gives them
     Index("ix_institutions_name", text("normalize(name, NFKC)")),
+    _grams_index("ix_institutions_name_grams", "name"),
     comment="检验检测机构名录",
 )
 
@@ -124,6 +132,7 @@ certificates = Table(
     Index(None, "uscc"),
     Index(None, "parent_uscc"),
     Index(None, "renews"),
+    _grams_index("ix_certificates_holder_grams", "holder"),
     comment="资质认定证书登记",
 )
 
@@ -412,4 +421,49 @@ complaints = Table(
     UniqueConstraint("receipt_sha256"),
     Index(None, "institution_id"),
     comment="社会公众的投诉",
+)
+
+certificate_lines = Table(
+    "certificate_lines",
+    metadata,
+    Column("number", Text, ForeignKey("certificates.number", ondelete="CASCADE"), primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("line", Integer, primary_key=True, comment="在证书内容里是第几项，从 0 起"),
+    Column("words", Text, nullable=False, comment="供检索的文字，已统一写法"),
+    Column("standard", Text, nullable=False, server_default="", comment="标准号，不含年份"),
+    Column("year", Text, nullable=False, server_default="", comment="标准的年份"),
+    CheckConstraint("kind IN ('capability', 'equipment', 'signatory')", name="kind"),
+    Index(
+        "ix_certificate_lines_capability",
+        text("certificate_grams(words)"),
+        postgresql_using="gin",
+        postgresql_where=text("kind = 'capability'"),
+    ),
+    Index(
+        "ix_certificate_lines_equipment",
+        text("certificate_grams(words)"),
+        postgresql_using="gin",
+        postgresql_where=text("kind = 'equipment'"),
+    ),
+    Index(
+        "ix_certificate_lines_signatory",
+        text("certificate_grams(words)"),
+        postgresql_using="gin",
+        postgresql_where=text("kind = 'signatory'"),
+    ),
+    Index("ix_certificate_lines_standard", "standard", "year", "number"),
+    comment="证书内容中可检索的各项：能力、设备、签字人；随证书内容重写",
+)
+
+certificate_counts = Table(
+    "certificate_counts",
+    metadata,
+    Column("month", Text, primary_key=True, comment="如 2025-03"),
+    Column("province", Text, primary_key=True, comment="发证机关所在省；没有的为 000000"),
+    Column("what", Text, primary_key=True),
+    Column("answer", Text, primary_key=True),
+    Column("count", BigInteger, nullable=False),
+    CheckConstraint(r"month ~ '^\d{4}-\d{2}$'", name="month"),
+    CheckConstraint(_one_of("what", [one.value for one in Counted]), name="what"),
+    comment="公众扫码和查询证书的次数，按月、省、结果；不记录查询人",
 )

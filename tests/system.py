@@ -211,7 +211,7 @@ async def running(
     async with worker, httpx.AsyncClient(transport=transport, base_url="http://test") as http:
         system = System(parts, http, client, engine, environment, keys)
         holder.append(system)
-        async with parts.lookups.running():
+        async with parts.lookups.running(), parts.enquiries.running():
             yield system
 
 

@@ -3,6 +3,7 @@ certificate's case."""
 
 from tests.api.people import Filing
 from tests.certificates import content
+from tests.registered import register
 from tests.system import REVIEWER, System
 
 QUARTER = "2024Q4"
@@ -39,7 +40,14 @@ async def places(house: System, found: Filing) -> dict[str, str]:
         for one in (await house.send("GET", "/api/complaints?size=200", samr)).body["items"]:
             id_ = one["id"].partition("/")[2]
             if (await house.send("GET", f"/api/complaints/{id_}", samr)).body["number"] == number:
+                uscc = f"{abs(hash(found.id)) % 10**18:018d}"
+                held = await register(
+                    house.engine, f"R-{found.id}", institution=found.id, uscc=uscc
+                )
                 return {
+                    "number": held.number,
+                    "code": held.code,
+                    "uscc": uscc,
                     "period": "2024",
                     "quarter": QUARTER,
                     "upload": upload.body["id"],

@@ -181,6 +181,8 @@ async def test_every_real_answer_is_as_its_schema_says(
             for role in ROLES[operation.right] - {Role.SYSTEM}:
                 headers = {"authorization": f"Bearer {token_for(found, role)}"}
                 asked = {p.name: "A-1" for p in operation.parameters if p.required}
+                if operation.path == "/public/certificates":
+                    asked["number"] = there[found.id]["number"]  # one of several is required
                 answer = await house.http.get(path, headers=headers, params=asked)
                 media = answer.headers["content-type"].partition(";")[0]
                 key = str(answer.status_code) if str(answer.status_code) in one else "default"

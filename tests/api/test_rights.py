@@ -136,6 +136,13 @@ MATRIX: dict[tuple[str, str], set[Role] | None] = {
     ("GET", "/api/rule-sets/{sha256}"): CLERKS_TOO,
     ("GET", "/api/events"): {O, A},
     ("GET", "/api/lookups/counts"): {O, A},
+    ("GET", "/public/certificates"): PUBLIC,
+    ("GET", "/public/certificates/code/{code}"): PUBLIC,
+    ("GET", "/public/certificate-keys"): PUBLIC,
+    ("GET", "/api/certificates/search"): EVERYBODY,
+    ("GET", "/api/certificates/registered/{number}"): EVERYBODY,
+    ("GET", "/api/certificates/linked/{uscc}"): EVERYBODY,
+    ("GET", "/api/certificates/counts"): {O, A},
     ("GET", "/healthz"): PUBLIC,
     ("GET", "/readyz"): PUBLIC,
 }  # fmt: skip

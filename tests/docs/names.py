@@ -11,6 +11,7 @@ from temporalio import workflow
 
 import cli
 from api.app import OPERATIONS
+from api.certificate_page import PAGES as CERTIFICATE_PAGES
 from api.pages import PAGES
 from domain.ids import parse_filing_id
 from settings import ENVIRONMENT
@@ -167,12 +168,13 @@ def why_no_address(address: str) -> str | None:
 
 
 def operations_at(method: str | None, path: str) -> list[Any]:
-    """The operations that would answer a method (None: any) at a path."""
-    return [
+    """The operations that would answer a method (None: any) at a path, the very path's first."""
+    found = [
         operation
-        for operation in [*OPERATIONS, *PAGES]
+        for operation in [*OPERATIONS, *PAGES, *CERTIFICATE_PAGES]
         if (method is None or operation.method == method) and _fits(operation.path, path)
     ]
+    return sorted(found, key=lambda operation: operation.path != path)
 
 
 def _fits(template: str, path: str) -> bool:

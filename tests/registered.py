@@ -1,0 +1,78 @@
+"""Certificates put straight into the register, for tests that need no workflow."""
+
+import hashlib
+from datetime import date, datetime, time
+from typing import Any
+
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from domain.certificate import CertificateContent, CertificateStatus
+from domain.ids import certificate_id
+from domain.issuing import HeldCertificate
+from domain.messages import SHANGHAI
+from store import certificates, institutions, rule_sets
+from store.tables import cases
+from tests.certificates import content
+from tests.system import institution as facts
+
+_HELD = {"status", "valid_from", "valid_to", "ended_on", "document", "superseded_by", "revision"}
+
+
+async def register(
+    engine: AsyncEngine,
+    number: str,
+    *,
+    code: str = "",
+    statement: str = "",
+    region: str = "350102",
+    fail: bool = False,
+    **changed: Any,
+) -> HeldCertificate:
+    """A generated certificate with this number as it stands; ``changed`` of it or its content.
+
+    Its institution is on record with that region, its case is empty.
+    """
+    own = {name: changed.pop(name) for name in _HELD & changed.keys()}
+    id_ = changed.pop("institution", f"lab-{number}")
+    held = HeldCertificate(
+        number=number,
+        code=code or f"CODE{number}",
+        issued_on=own.get("valid_from", date(2022, 1, 1)),
+        **{
+            "valid_from": date(2022, 1, 1),
+            "valid_to": date(2027, 12, 31),
+            "revision": 1,
+            "status": CertificateStatus.VALID,
+            **own,
+        },
+    )
+    async with engine.begin() as connection:
+        case_id = certificate_id(hashlib.sha256(number.encode()).hexdigest()[:24])
+        if id_ not in await institutions.by_ids(connection, [id_]):
+            await institutions.save(connection, [facts(id_, region, certificates=())])
+        await _case(connection, case_id, id_, held.issued_on)
+        await certificates.write(
+            connection,
+            case_id,
+            held,
+            CertificateContent(**content(id_, **changed)),
+            renews="",
+            statement=statement,
+        )
+        if fail:
+            raise RuntimeError("the transaction is given up")
+    return held
+
+
+async def _case(connection: AsyncConnection, case_id: str, id_: str, day: date) -> None:
+    document = {"id": "test", "year": 2025, "jurisdiction": "000000", "revision": 1}
+    at = datetime.combine(day, time(), SHANGHAI)
+    values = {
+        "case_id": case_id, "kind": "certificate", "year": day.year, "institution_id": id_,
+        "jurisdiction": "350000", "campaign": "", "plan": {}, "status": "completed", "level": 0,
+        "rule_set": await rule_sets.store(connection, document), "authority": "",
+        "claimed_by": "", "revision": 1, "sequence": 1, "head": "", "opened_at": at,
+        "updated_at": at,
+    }  # fmt: skip
+    await connection.execute(insert(cases).values(values).on_conflict_do_nothing())
