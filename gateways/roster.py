@@ -9,7 +9,8 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from activities.roster_file import RosterInstitution, RosterReading, RowProblem, read_roster
+from activities.roster_file import RosterInstitution, RosterReading, read_roster
+from activities.table_file import RowProblem
 from domain.commands import Actor
 from domain.ids import NATION, region_prefix
 from domain.model import Value
