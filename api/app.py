@@ -23,6 +23,7 @@ from structlog.contextvars import STRUCTLOG_KEY_PREFIX
 from api import (
     audit,
     campaigns,
+    certificate_imports,
     certificates,
     complaints,
     events,
@@ -67,6 +68,7 @@ OPERATIONS: list[Operation] = [
     *campaigns.OPERATIONS,
     *report_batches.OPERATIONS,
     *complaints.OPERATIONS,
+    *certificate_imports.OPERATIONS,
     *certificates.OPERATIONS,
     *institutions.OPERATIONS,
     *rules.OPERATIONS,

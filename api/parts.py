@@ -11,6 +11,8 @@ from activities.rule_sets import PinnedRules
 from activities.signing_keys import SigningKeys
 from api.identity import Identity
 from gateways.campaigns import CampaignGateway
+from gateways.certificate_imports import CertificateImportGateway
+from gateways.certificate_register import RegisterGateway
 from gateways.certificates import CertificateGateway
 from gateways.clock import Clock
 from gateways.complaints import ComplaintGateway
@@ -33,6 +35,8 @@ class Parts:
     batches: BatchGateway
     complaints: ComplaintGateway
     certificates: CertificateGateway
+    imports: CertificateImportGateway
+    register: RegisterGateway
     keys: SigningKeys
     site: str
     campaigns: CampaignGateway

@@ -16,6 +16,8 @@ from api.app import create_app
 from api.identity import Identity
 from api.parts import Parts
 from gateways.campaigns import CampaignGateway
+from gateways.certificate_imports import CertificateImportGateway
+from gateways.certificate_register import RegisterGateway
 from gateways.certificates import CertificateGateway
 from gateways.clock import Clock, system_clock
 from gateways.complaints import ComplaintGateway
@@ -38,6 +40,9 @@ def build_parts(
     """All parts of the API over one engine client and one database."""
     catalogue = cached_catalogue(settings.rules)
     pinned = PinnedRules(engine)
+    certificates = CertificateGateway(
+        client, engine, settings.rules, PinnedCertificateRules(engine), clock
+    )
     return Parts(
         engine=engine,
         identity=Identity(settings.token_key.get_secret_value()),
@@ -54,9 +59,11 @@ def build_parts(
             settings.token_key.get_secret_value(),
             settings.complaints_per_client,
         ),
-        certificates=CertificateGateway(
-            client, engine, settings.rules, PinnedCertificateRules(engine), clock
+        certificates=certificates,
+        imports=CertificateImportGateway(
+            client, engine, certificates, known_regions(catalogue), clock
         ),
+        register=RegisterGateway(engine, settings.rules, clock),
         keys=SigningKeys(settings.certificate_keys),
         site=settings.public_site,
         campaigns=CampaignGateway(client, engine, pinned, settings.rules, clock),
