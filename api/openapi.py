@@ -34,6 +34,7 @@ _PATH_SCHEMAS: dict[str, dict[str, Any]] = {
     "complaint": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
     "receipt": {"type": "string", "pattern": "^[0-9A-Za-z-]{10,40}$"},
     "application": {"type": "string", "pattern": "^[0-9a-f]{24}$"},
+    "import": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
 }
 
 
@@ -145,6 +146,7 @@ _PATH_WORDS = {
     "complaint": "投诉编号",
     "receipt": "回执编号",
     "application": "证书办件编号",
+    "import": "批量导入编号",
     "institution": "机构编号",
     "jurisdiction": "六位辖区代码，000000 为全国",
     "sha256": "规则集的 SHA-256",

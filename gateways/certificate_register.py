@@ -96,8 +96,8 @@ class RegisterGateway:
             checked = await _checked(connection, reading, actor, rules, today)
             problems = sorted([*reading.problems, *checked.problems], key=lambda one: one.row)
             errors = sum(problem.level == "error" for problem in problems)
-            saved = [] if errors and not accept_good_rows else checked.entries
-            kept = checked.kept if saved or not errors or accept_good_rows else 0
+            rejected = bool(errors) and not accept_good_rows
+            saved, kept = ([], 0) if rejected else (checked.entries, checked.kept)
             inserted, updated = await certificate_register.save(connection, saved)
             missing: list[MissingCertificate] = []
             if complete and reading.rows:

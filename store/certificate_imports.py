@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, delete, func, select, text, tuple_, update
+from sqlalchemy import Select, and_, delete, func, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -196,7 +196,7 @@ async def save(
             wanted.on_conflict_do_update(
                 index_elements=["import_id", "row"],
                 set_={**replaced, "updated_at": func.now()},
-                where=certificate_import_rows.c.outcome.not_in(_SETTLED),
+                where=and_(*(certificate_import_rows.c.outcome != one for one in _SETTLED)),
             ),
             chunk,
         )

@@ -156,7 +156,7 @@ async def save(connection: AsyncConnection, entries: Sequence[Entry]) -> tuple[i
 async def missing(
     connection: AsyncConnection, authority: str, numbers: Collection[str], today: date
 ) -> list[MissingCertificate]:
-    """Valid certificates of an authority, known from lists only, whose number is not among these."""
+    """An authority's valid certificates, known from lists only, that are not among these."""
     columns = certificates.c
     found = await connection.execute(
         select(columns.number, columns.institution_id, institutions.c.name, columns.valid_to)

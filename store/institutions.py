@@ -86,7 +86,11 @@ def _institution(row: RowMapping, owned: list[CertificateFacts]) -> Institution:
 
 
 async def save(connection: AsyncConnection, saved: Sequence[Institution]) -> None:
-    """Adds institutions or replaces what was known of them, certificates included."""
+    """Adds institutions or replaces what was known of them, certificates included.
+
+    Certificates that were issued here, or that their authority's own list brought, stay as they
+    are: a roster knows less of them.
+    """
     rows: list[dict[str, Any]] = [
         {
             **one.facts.model_dump(mode="json"),
@@ -116,10 +120,12 @@ async def save(connection: AsyncConnection, saved: Sequence[Institution]) -> Non
         )
         ids = [row["id"] for row in chunk]
         await connection.execute(
-            delete(certificates).where(certificates.c.institution_id == func.any(ids))
+            delete(certificates).where(
+                certificates.c.institution_id == func.any(ids), certificates.c.origin == "roster"
+            )
         )
     for chunk in _chunks(owned):
-        await connection.execute(insert(certificates), chunk)
+        await connection.execute(insert(certificates).on_conflict_do_nothing(), chunk)
 
 
 async def add_missing(connection: AsyncConnection, added: Sequence[Institution]) -> int:
