@@ -574,9 +574,11 @@ class _Maker:
         )
         refusal = decided_refusal(decided, self.today)
         if refusal is not None:
-            late = decided.approved_on > self.today
-            wrong = "approved_on" if late else "valid_to"
-            if not late and decided.valid_to is None:
+            wrong = "valid_to"
+            if decided.approved_on > self.today:
+                wrong = "approved_on"
+            elif (decided.valid_from if number else decided.valid_to) is None:
+                # with a number the empty one is missing, without one none may be filled
                 wrong = "valid_from"
             words = explain(refusal)
             told, mend = words.detail.rstrip("。"), words.remedy.rstrip("。")

@@ -172,7 +172,9 @@ def _rows(
 
 
 def _listed(row: int, values: dict[str, Any]) -> ListedCertificate:
-    known: dict[str, Any] = {name: values.get(name) for name in ListedCertificate._fields if name != "row"}
+    known: dict[str, Any] = {
+        name: values.get(name) for name in ListedCertificate._fields if name != "row"
+    }
     for name in ("institution", "uscc", "holder", "field", "industry"):
         known[name] = known[name] or ""
     return ListedCertificate(row=row, **known)

@@ -98,7 +98,7 @@ def five_thousand(count: int = 5_000) -> tuple[bytes, set[tuple[int, str, str]]]
         ({"approved_on": "去年"}, "审批日期", "bad_date"),
         ({"document": ""}, "审批文书号", "decision_half_filled"),
         ({"approver": ""}, "批准人", "decision_half_filled"),
-        ({"valid_to": "2031-02-28"}, "有效期起", "decision_impossible"),
+        ({"valid_to": "2031-02-28"}, "有效期止", "decision_impossible"),
         ({"number": "２４１３０１０６９９９８"}, "证书编号", "bad_code"),
         ({"number": "241301069999"}, "证书编号", "number_taken"),
         ({"renews": "241301060777"}, "延续的原证书编号", "unknown_certificate"),
