@@ -11,6 +11,7 @@ from domain.certificate import Certificate, CertificateContent, CertificateStatu
 from domain.issuing import HeldCertificate
 from domain.model import Value
 from store.tables import (
+    cases,
     certificate_numbers,
     certificate_serials,
     certificates,
@@ -121,7 +122,12 @@ async def _one(connection: AsyncConnection, where: ColumnElement[bool]) -> Regis
 
 
 async def allotted(connection: AsyncConnection, case_id: str) -> tuple[str, str] | None:
-    """Number and code that a case has been given, None while it has none."""
+    """Number and code that a case has been given, None while it has none.
+
+    Until the caller's transaction ends nobody else gets an answer for this case: who asks twice at
+    once must not be given two numbers.
+    """
+    await connection.execute(_ONE_AT_A_TIME, {"case_id": case_id})
     found = await connection.execute(
         select(certificate_numbers.c.number, certificate_numbers.c.code).where(
             certificate_numbers.c.case_id == case_id
@@ -129,6 +135,11 @@ async def allotted(connection: AsyncConnection, case_id: str) -> tuple[str, str]
     )
     row = found.first()
     return (row.number, row.code) if row else None
+
+
+_ONE_AT_A_TIME = text(
+    "SELECT pg_advisory_xact_lock(hashtextextended('certificate-number|' || :case_id, 0))"
+)
 
 
 async def next_serial(connection: AsyncConnection, authority_code: str, year: int) -> int:
@@ -195,11 +206,17 @@ async def begin_serials_after(
 async def keep_number(connection: AsyncConnection, number: str, code: str, case_id: str) -> None:
     """Gives a number and a code to a case, for ever. Raises NumberTaken."""
     standing = await connection.execute(
-        select(certificates.c.origin, certificates.c.case_id).where(certificates.c.number == number)
+        select(certificates.c.case_id, certificates.c.institution_id).where(
+            certificates.c.number == number
+        )
     )
     row = standing.first()
     # what is known from a list only may be taken over by the case that brings its content
-    if row is not None and (row.origin == "issued" or row.case_id is not None):
+    holder = select(cases.c.institution_id).where(cases.c.case_id == case_id)
+    if row is not None and (
+        row.case_id is not None
+        or row.institution_id != (await connection.execute(holder)).scalar_one()
+    ):
         raise NumberTaken(number)
     kept = await connection.execute(
         insert(certificate_numbers)
