@@ -105,6 +105,14 @@ MATRIX: dict[tuple[str, str], set[Role] | None] = {
     ("GET", "/api/certificates"): CLERKS_TOO,
     ("POST", "/api/certificates"): {F, K},
     ("GET", "/api/certificates/rules"): CLERKS_TOO,
+    ("GET", "/api/certificates/imports"): {K},
+    ("POST", "/api/certificates/imports"): {K},
+    ("GET", "/api/certificates/imports/template"): {K},
+    ("GET", "/api/certificates/imports/{import}"): {K},
+    ("GET", "/api/certificates/imports/{import}/rows"): {K},
+    ("GET", "/api/certificates/imports/{import}/report"): {K},
+    ("POST", "/api/certificates/register"): {O},
+    ("GET", "/api/certificates/register/template"): {O},
     ("GET", "/api/certificates/serials/{year}"): {K},
     ("POST", "/api/certificates/serials/{year}"): {K},
     ("GET", CERTIFICATE): CLERKS_TOO,
@@ -168,6 +176,7 @@ def filled(path: str, case: Filing) -> str:
         institution=case.id,
         jurisdiction="000000",
         sha256="0" * 64,
+        **{"import": "0" * 32},
         **PLACES.get(case.id, NOWHERE),
     )
 
