@@ -1,6 +1,7 @@
 """What addresses of report numbers and complaints lead to: a batch, an upload, a complaint, a
 certificate's case."""
 
+from activities.certificate_import_file import import_template
 from tests.api.people import Filing
 from tests.certificates import content
 from tests.system import REVIEWER, System
@@ -22,6 +23,16 @@ async def places(house: System, found: Filing) -> dict[str, str]:
     applied = content(found.id, issuer=found.issuer)
     begun = await house.send("POST", "/api/certificates", found.filer, {"content": applied})
     assert begun.status == 201, begun.body
+    checked = await house.http.post(
+        "/api/certificates/imports?mode=check",
+        content=import_template(),
+        headers={
+            "Authorization": f"Bearer {found.clerk}",
+            "Content-Type": "text/csv",
+            "Idempotency-Key": f"import-{found.id}",
+        },
+    )
+    assert checked.status_code == 200, checked.text
     number = f"N-{found.id}"
     complaint = {"number": number, "about": "（生成）"}
     received = await house.send("POST", "/public/complaints", body=complaint)
@@ -37,6 +48,7 @@ async def places(house: System, found: Filing) -> dict[str, str]:
                     "upload": upload.body["id"],
                     "complaint": id_,
                     "receipt": received.body["receipt"],
+                    "import": checked.json()["id"],
                     "application": begun.body["id"].partition("/")[2],
                 }
         await house.pause(0.05)

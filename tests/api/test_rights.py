@@ -158,6 +158,7 @@ NOWHERE = {
     "complaint": "0" * 32,
     "receipt": "AAAAA-AAAAA-AAAAA-AAAAA",
     "application": "0" * 24,
+    "import": "0" * 32,
 }
 
 
@@ -176,7 +177,6 @@ def filled(path: str, case: Filing) -> str:
         institution=case.id,
         jurisdiction="000000",
         sha256="0" * 64,
-        **{"import": "0" * 32},
         **PLACES.get(case.id, NOWHERE),
     )
 
