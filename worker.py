@@ -14,6 +14,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkflowRunner
 
 from activities.campaign import CampaignActivities
 from activities.certificate import CertificateActivities
+from activities.certificate_import import CertificateImportActivities
 from activities.complaint import ComplaintActivities
 from activities.filing import FilingActivities
 from activities.report_batch import ReportBatchActivities
@@ -21,8 +22,13 @@ from activities.rule_sets import PinnedCertificateRules, PinnedRules
 from activities.signing_keys import SigningKeys
 from domain.case import TASK_QUEUE
 from gateways.cases import CaseGateway
+from gateways.certificate_imports import CertificateImportGateway
+from gateways.certificates import CertificateGateway
 from gateways.clock import system_clock
 from gateways.engine import connect_engine
+from gateways.roster import known_regions
+from rules.catalogue import cached_catalogue
+from rules.library import SHIPPED
 from settings import Settings
 from store.engine import connect
 from store.writer import JournalWriter
@@ -38,6 +44,7 @@ def build_worker(
     runner: WorkflowRunner | None = None,
     max_cached_workflows: int = 2000,
     certificate_keys: Path | None = None,
+    rules: Path = SHIPPED,
 ) -> Worker:
     """A worker with every workflow and activity.
 
@@ -45,6 +52,7 @@ def build_worker(
     the purity lint, the sandboxed tests and the replay tests stand in for it.
     """
     pinned = PinnedRules(engine)
+    pinned_certificates = PinnedCertificateRules(engine)
     filings = FilingActivities(engine, JournalWriter(engine), pinned)
     batches = ReportBatchActivities(engine, pinned)
     complaints = ComplaintActivities(engine, CaseGateway(client, engine, system_clock).act)
@@ -52,10 +60,14 @@ def build_worker(
     certificates = CertificateActivities(
         engine,
         JournalWriter(engine),
-        PinnedCertificateRules(engine),
+        pinned_certificates,
         SigningKeys(certificate_keys),
         CaseGateway(client, engine, system_clock).act,
     )
+    issuing = CertificateGateway(client, engine, rules, pinned_certificates, system_clock)
+    regions = known_regions(cached_catalogue(rules))
+    importing = CertificateImportGateway(client, engine, issuing, regions, system_clock)
+    imports = CertificateImportActivities(engine, importing.carry_out, system_clock)
     return Worker(
         client,
         task_queue=TASK_QUEUE,
@@ -72,6 +84,7 @@ def build_worker(
             certificates.allot_number,
             certificates.record_certificate,
             certificates.supersede_predecessor,
+            imports.work_through_import,
             campaigns.begin_campaign,
             campaigns.start_filings,
             campaigns.enter_stage,
@@ -88,7 +101,9 @@ async def serving(settings: Settings) -> AsyncIterator[Worker]:
     client = await connect_engine(settings.temporal_address, settings.temporal_namespace)
     engine = connect(settings.database_url.get_secret_value())
     try:
-        worker = build_worker(client, engine, certificate_keys=settings.certificate_keys)
+        worker = build_worker(
+            client, engine, certificate_keys=settings.certificate_keys, rules=settings.rules
+        )
         async with worker:
             yield worker
     finally:

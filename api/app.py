@@ -23,6 +23,7 @@ from structlog.contextvars import STRUCTLOG_KEY_PREFIX
 from api import (
     audit,
     campaigns,
+    certificate_imports,
     certificate_papers,
     certificate_public,
     certificate_search,
@@ -73,6 +74,7 @@ OPERATIONS: list[Operation] = [
     *campaigns.OPERATIONS,
     *report_batches.OPERATIONS,
     *complaints.OPERATIONS,
+    *certificate_imports.OPERATIONS,
     *certificates.OPERATIONS,
     *certificate_papers.OPERATIONS,
     *certificate_search.OPERATIONS,

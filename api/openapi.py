@@ -37,6 +37,7 @@ _PATH_SCHEMAS: dict[str, dict[str, Any]] = {
     "code": {"type": "string", "minLength": 1, "maxLength": 64},
     "number": {"type": "string", "minLength": 1, "maxLength": 64},
     "uscc": {"type": "string", "pattern": "^[0-9A-Z]{18}$"},
+    "import": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
 }
 
 
@@ -151,6 +152,7 @@ _PATH_WORDS = {
     "code": "证书代码",
     "number": "证书编号",
     "uscc": "统一社会信用代码",
+    "import": "批量导入编号",
     "institution": "机构编号",
     "jurisdiction": "六位辖区代码，000000 为全国",
     "sha256": "规则集的 SHA-256",

@@ -12,6 +12,8 @@ from activities.signing_keys import SigningKeys
 from api.identity import Identity
 from gateways.campaigns import CampaignGateway
 from gateways.certificate_enquiries import CertificateEnquiries
+from gateways.certificate_imports import CertificateImportGateway
+from gateways.certificate_register import RegisterGateway
 from gateways.certificates import CertificateGateway
 from gateways.clock import Clock
 from gateways.complaints import ComplaintGateway
@@ -35,6 +37,8 @@ class Parts:
     batches: BatchGateway
     complaints: ComplaintGateway
     certificates: CertificateGateway
+    imports: CertificateImportGateway
+    register: RegisterGateway
     keys: SigningKeys
     site: str
     papers: Printer

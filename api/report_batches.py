@@ -357,10 +357,10 @@ async def get_problems(call: Call) -> Response:
 def _line(problem: UploadProblem) -> str:
     what, mend = words(problem.code, problem.detail)
     cells = (str(problem.row), problem.column, problem.code, what, mend)
-    return ",".join(map(_cell, cells)) + "\r\n"
+    return ",".join(map(csv_cell, cells)) + "\r\n"
 
 
-def _cell(text: str) -> str:
+def csv_cell(text: str) -> str:
     """A CSV cell that no spreadsheet takes for a formula."""
     if text[:1] in ("=", "+", "-", "@", "\t", "\r"):
         text = "'" + text

@@ -17,6 +17,8 @@ from api.identity import Identity
 from api.parts import Parts
 from gateways.campaigns import CampaignGateway
 from gateways.certificate_enquiries import CertificateEnquiries
+from gateways.certificate_imports import CertificateImportGateway
+from gateways.certificate_register import RegisterGateway
 from gateways.certificates import CertificateGateway
 from gateways.clock import Clock, system_clock
 from gateways.complaints import ComplaintGateway
@@ -63,6 +65,10 @@ def build_parts(
         ),
         certificates=certificates,
         keys=keys,
+        imports=CertificateImportGateway(
+            client, engine, certificates, known_regions(catalogue), clock
+        ),
+        register=RegisterGateway(engine, settings.rules, clock),
         site=settings.public_site,
         papers=Printer(settings.templates),
         campaigns=CampaignGateway(client, engine, pinned, settings.rules, clock),

@@ -71,6 +71,9 @@ OPERATOR_EVENT_LABELS: dict[str, str] = {
     "batches_started": "为应报送机构建立季度报送",
     "serials_set": "设定证书流水号起点",
     "certificates_signed": "补签证书",
+    "import_begun": "开始批量导入证书",
+    "certificates_imported": "证书批量导入办完",
+    "register_imported": "导入有效证书清单",
 }
 """Events of campaigns and registers, which have no review state machine."""
 

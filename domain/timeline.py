@@ -139,6 +139,14 @@ def _detail(step: Step) -> str:
             return str(body["label"])
         case "roster_imported":
             return f"{body['rows']} 行，导入 {body['accepted']} 家机构"
+        case "import_begun":
+            return (
+                f"{body['filename']}，{body['total']} 张，新登记机构 {len(body['institutions'])} 家"
+            )
+        case "certificates_imported":
+            return f"{body['total']} 张，发证 {body.get('issued', 0)} 张"
+        case "register_imported":
+            return f"{body['rows']} 行，登记 {body['accepted']} 张"
         case "filings_started":
             return f"名录 {body['considered']} 家，应填报 {body['started']} 家"
         case "batches_started":

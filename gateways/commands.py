@@ -3,7 +3,7 @@
 import asyncio
 import getpass
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, TypeVar
@@ -24,6 +24,7 @@ from domain.quarters import Period
 from domain.refusals import Code, Refusal, Refused
 from domain.status import STATUS_LABELS, Status
 from gateways.campaigns import CampaignGateway
+from gateways.certificate_register import RegisterGateway
 from gateways.clock import system_clock
 from gateways.engine import connect_engine
 from gateways.roster import RosterGateway, RosterReport, known_regions
@@ -52,7 +53,7 @@ Of = Annotated[
     typer.Argument(help="统计年度，如 2024；季度报告编号，如 2024Q3", parser=_period),
 ]
 Jurisdiction = Annotated[str, typer.Argument(help="辖区代码，000000 为全国")]
-_HERE = Path(".zhibao")
+HERE = Path(".zhibao")
 
 
 class Gateways(NamedTuple):
@@ -60,6 +61,7 @@ class Gateways(NamedTuple):
 
     campaigns: CampaignGateway
     roster: RosterGateway
+    register: RegisterGateway
 
 
 @asynccontextmanager
@@ -73,6 +75,7 @@ async def connected(data: Path) -> AsyncIterator[Gateways]:
         yield Gateways(
             CampaignGateway(client, engine, PinnedRules(engine), settings.rules, system_clock),
             RosterGateway(engine, known_regions(catalogue), system_clock),
+            RegisterGateway(engine, settings.rules, system_clock),
         )
     finally:
         await engine.dispose()
@@ -105,7 +108,8 @@ def operator() -> Actor:
     return Actor(subject=f"cli.{getpass.getuser()}", role=Role.OPERATOR, scope=NATION)
 
 
-def _print_json(value: Any) -> None:
+def print_json(value: Any) -> None:
+    """Prints a value as one JSON document."""
     typer.echo(to_json(value).decode())
 
 
@@ -115,7 +119,7 @@ def import_roster(
     accept_good_rows: Annotated[
         bool, typer.Option("--accept-good-rows", help="只导入没有错误的机构")
     ] = False,
-    data: Data = _HERE,
+    data: Data = HERE,
     as_json: AsJson = False,
 ) -> None:
     """导入机构名录；有一处错误即不导入，除非选择只导入无误的机构。"""
@@ -131,7 +135,7 @@ def import_roster(
 
     report = run(data, work)
     if as_json:
-        _print_json(report)
+        print_json(report)
     else:
         _show_report(report)
     if report.errors:
@@ -141,20 +145,25 @@ def import_roster(
 def _show_report(report: RosterReport) -> None:
     again = "（此前已导入过，没有变化）" if report.repeated else ""
     out.print(f"{report.rows} 行，导入 {report.accepted} 家机构，{report.errors} 处错误{again}")
-    for problem in report.problems[:50]:
+    show_problems(report.problems)
+
+
+def show_problems(problems: Sequence[dict[str, Any]]) -> None:
+    """Prints the first problems of an import, row by row."""
+    for problem in problems[:50]:
         line = (
             f"第 {problem['row']} 行 {problem['column']}：{problem['message']}；{problem['mend']}"
         )
         out.print(escape(line), highlight=False)
-    if len(report.problems) > 50:
-        out.print(f"……另有 {len(report.problems) - 50} 处，用 --json 查看全部")
+    if len(problems) > 50:
+        out.print(f"……另有 {len(problems) - 50} 处，用 --json 查看全部")
 
 
 @campaign_app.command("open")
 def open_campaign(
     period: Of,
     jurisdiction: Jurisdiction = NATION,
-    data: Data = _HERE,
+    data: Data = HERE,
     as_json: AsJson = False,
     follow: Annotated[
         bool, typer.Option("--follow/--no-follow", help="等到应填报的都已建立")
@@ -189,7 +198,7 @@ async def followed(
 
 @campaign_app.command("status")
 def status(
-    period: Of, jurisdiction: Jurisdiction = NATION, data: Data = _HERE, as_json: AsJson = False
+    period: Of, jurisdiction: Jurisdiction = NATION, data: Data = HERE, as_json: AsJson = False
 ) -> None:
     """一项统计工作的进展。"""
     _show(run(data, lambda g: g.campaigns.status(period, jurisdiction)), as_json)
@@ -197,7 +206,7 @@ def status(
 
 def _show(found: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        _print_json(found)
+        print_json(found)
         return
     stages = {stage["id"]: stage for stage in found["stages"]}
     now = stages.get(found["stage"])
@@ -219,7 +228,7 @@ def _show(found: dict[str, Any], as_json: bool) -> None:
 
 
 @campaign_app.command("rescan")
-def rescan(period: Of, jurisdiction: Jurisdiction = NATION, data: Data = _HERE) -> None:
+def rescan(period: Of, jurisdiction: Jurisdiction = NATION, data: Data = HERE) -> None:
     """重新核对名录，为后来登记的机构补建填报。"""
     run(data, lambda g: g.campaigns.rescan(period, jurisdiction, uuid.uuid4().hex))
     out.print("已安排重新核对名录。")
@@ -230,14 +239,14 @@ def non_filers(
     period: Of,
     jurisdiction: Jurisdiction = NATION,
     status: Annotated[Status, typer.Option(help="未完成的状态")] = Status.DRAFT,
-    data: Data = _HERE,
+    data: Data = HERE,
     as_json: AsJson = False,
 ) -> None:
     """逐件列出未完成填报的机构。"""
     found = run(data, lambda g: g.campaigns.listed(period, jurisdiction, status))
     if as_json:
         rows = [case.model_dump(mode="json", exclude={"plan"}) for case in found]
-        _print_json(rows)
+        print_json(rows)
         return
     table = Table("机构", "名称", "区域", "状态", "期限")
     for case in found:

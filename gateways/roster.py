@@ -9,13 +9,8 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from activities.roster_file import (
-    Level,
-    RosterInstitution,
-    RosterReading,
-    RowProblem,
-    read_roster,
-)
+from activities.roster_file import RosterInstitution, RosterReading, read_roster
+from activities.table_file import Level, RowProblem
 from domain.certificate import CERTIFICATE_STATUS_LABELS
 from domain.commands import Actor
 from domain.facts import CertificateFacts

@@ -151,6 +151,26 @@ async def save(connection: AsyncConnection, saved: Sequence[Institution]) -> Non
         )
 
 
+async def add_missing(connection: AsyncConnection, added: Sequence[Institution]) -> int:
+    """Puts institutions on record that are not there yet; returns how many. None is changed."""
+    rows = [
+        {
+            **one.facts.model_dump(mode="json"),
+            "name": one.name,
+            "uscc": one.uscc,
+            "previous_reviewer": one.previous_reviewer,
+        }
+        for one in added
+    ]
+    count_added = 0
+    for chunk in _chunks(rows):
+        done = await connection.execute(
+            insert(institutions).values(chunk).on_conflict_do_nothing().returning(institutions.c.id)
+        )
+        count_added += len(done.all())
+    return count_added
+
+
 async def number_of(connection: AsyncConnection, id_: str) -> int:
     """The short number that report numbers know an institution on record by."""
     found = await connection.execute(select(institutions.c.no).where(institutions.c.id == id_))

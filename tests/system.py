@@ -206,6 +206,7 @@ async def running(
         runner=runner or SandboxedWorkflowRunner(),
         max_cached_workflows=max_cached_workflows,
         certificate_keys=keys,
+        rules=rules,
     )
     transport = httpx.ASGITransport(app=create_app(parts), raise_app_exceptions=False)
     async with worker, httpx.AsyncClient(transport=transport, base_url="http://test") as http:

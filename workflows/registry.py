@@ -3,7 +3,8 @@
 from workflows.annual_filing import AnnualFiling
 from workflows.campaign import CampaignOfYear
 from workflows.certificate import Certificate
+from workflows.certificate_import import CertificateImport
 from workflows.complaint import Complaint
 from workflows.report_batch import ReportBatch
 
-WORKFLOWS = [AnnualFiling, CampaignOfYear, Certificate, Complaint, ReportBatch]
+WORKFLOWS = [AnnualFiling, CampaignOfYear, Certificate, CertificateImport, Complaint, ReportBatch]

@@ -1,6 +1,7 @@
 """What addresses of report numbers and complaints lead to: a batch, an upload, a complaint, a
 certificate's case."""
 
+from activities.certificate_import_file import import_template
 from tests.api.people import Filing
 from tests.certificates import content
 from tests.registered import register
@@ -31,6 +32,16 @@ async def places(house: System, found: Filing) -> dict[str, str]:
         {"revision": 1, "sha256": begun.body["sha256"], "decided": decided},
     )
     assert issued.status == 200, issued.body
+    checked = await house.http.post(
+        "/api/certificates/imports?mode=check",
+        content=import_template(),
+        headers={
+            "Authorization": f"Bearer {found.clerk}",
+            "Content-Type": "text/csv",
+            "Idempotency-Key": f"import-{found.id}",
+        },
+    )
+    assert checked.status_code == 200, checked.text
     number = f"N-{found.id}"
     complaint = {"number": number, "about": "（生成）"}
     received = await house.send("POST", "/public/complaints", body=complaint)
@@ -53,6 +64,7 @@ async def places(house: System, found: Filing) -> dict[str, str]:
                     "upload": upload.body["id"],
                     "complaint": id_,
                     "receipt": received.body["receipt"],
+                    "import": checked.json()["id"],
                     "application": begun.body["id"].partition("/")[2],
                 }
         await house.pause(0.05)

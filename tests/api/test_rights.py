@@ -105,6 +105,14 @@ MATRIX: dict[tuple[str, str], set[Role] | None] = {
     ("GET", "/api/certificates"): CLERKS_TOO,
     ("POST", "/api/certificates"): {F, K},
     ("GET", "/api/certificates/rules"): CLERKS_TOO,
+    ("GET", "/api/certificates/imports"): {K},
+    ("POST", "/api/certificates/imports"): {K},
+    ("GET", "/api/certificates/imports/template"): {K},
+    ("GET", "/api/certificates/imports/{import}"): {K},
+    ("GET", "/api/certificates/imports/{import}/rows"): {K},
+    ("GET", "/api/certificates/imports/{import}/report"): {K},
+    ("POST", "/api/certificates/register"): {O},
+    ("GET", "/api/certificates/register/template"): {O},
     ("GET", "/api/certificates/serials/{year}"): {K},
     ("POST", "/api/certificates/serials/{year}"): {K},
     ("GET", CERTIFICATE): CLERKS_TOO,
@@ -162,6 +170,7 @@ NOWHERE = {
     "complaint": "0" * 32,
     "receipt": "AAAAA-AAAAA-AAAAA-AAAAA",
     "application": "0" * 24,
+    "import": "0" * 32,
 }
 
 

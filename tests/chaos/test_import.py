@@ -1,0 +1,134 @@
+"""The worker is killed while it works through a file of certificates: nothing twice, no gap."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import text
+
+from activities.roster_file import RosterInstitution, roster_csv
+from domain.commands import Role
+from domain.facts import CertificateFacts, InstitutionFacts
+from domain.ids import NATION
+from store.engine import connect
+from tests.chaos.test_kill import People, child, rules, up  # noqa: F401
+from tests.import_files import CSV, five_thousand
+from tests.system import OPERATOR
+
+pytestmark = pytest.mark.anyio
+
+ISSUER = "amr-350000"
+CLERK = (Role.CLERK, "issuing-clerk", ISSUER)
+
+
+async def survive(data: Path, folder: Path, count: int, kills: int, within: float) -> None:
+    """Imports a file with 37 bad rows while the worker is killed again and again."""
+    content, _ = five_thousand(count)
+    good = count - 37
+    with up(data, folder) as process:
+        environment = json.loads((data / "runtime.json").read_text())["environment"]
+        url = f"http://127.0.0.1:{environment['ZHIBAO_PORT']}"
+        async with httpx.AsyncClient(base_url=url, timeout=60) as http:
+            people = People(http, environment)
+            await people.ask(
+                "POST",
+                "/api/institutions/imports",
+                (OPERATOR, "operator-1", NATION),
+                "roster",
+                content=roster_csv([holder()]),
+                headers={"Content-Type": CSV},
+            )
+            begun = time.monotonic()
+            found = await people.ask(
+                "POST",
+                "/api/certificates/imports?mode=good",
+                CLERK,
+                "import",
+                content=content,
+                headers={"Content-Type": CSV},
+            )
+            for number in range(1, kills + 1):
+                await issued(people, found["id"], good * number // (kills + 1), within)
+                while True:  # it may just be on its way up again
+                    with contextlib.suppress(LookupError, ProcessLookupError):
+                        os.kill(child(process.pid, "worker"), signal.SIGKILL)
+                        break
+                    await asyncio.sleep(0.05)
+            shown = await issued(people, found["id"], good, within)
+            print(f"{good} certificates, {kills} kills: {time.monotonic() - begun:.0f} s")
+            assert shown["counts"] == {"bad": 37, "issued": good}
+            assert shown["stage"] == "done"
+            await confirm(environment["DATABASE_URL"], good)
+
+
+def holder() -> RosterInstitution:
+    """Whoever has the number already that one row of the file claims."""
+    return RosterInstitution(
+        institution=InstitutionFacts(id="other", region="350102"),
+        name="另一机构（生成）",
+        certificates=(
+            CertificateFacts.model_validate(
+                {
+                    "number": "241301069999",
+                    "level": "provincial",
+                    "issuer": ISSUER,
+                    "scope": 1,
+                    "valid_to": "2090-01-01",
+                }
+            ),
+        ),
+    )
+
+
+async def issued(people: People, id_: str, wanted: int, within: float) -> dict[str, Any]:
+    """The import once so many of its certificates have been issued."""
+    deadline = time.monotonic() + within
+    while True:
+        path = f"/api/certificates/imports/{id_}"
+        shown: dict[str, Any] = await people.ask("GET", path, CLERK, "look")
+        enough = shown["counts"].get("issued", 0) >= wanted
+        if enough and (shown["stage"] == "done" or shown["counts"].get("waiting")):
+            return shown
+        assert time.monotonic() < deadline, shown["counts"]
+        await asyncio.sleep(0.1)
+
+
+async def confirm(database_url: str, good: int) -> None:
+    """Each certificate stands once, with the next number; no case is left over."""
+    engine = connect(database_url)
+    async with engine.connect() as connection:
+        found = await connection.execute(
+            text("SELECT number, count(DISTINCT case_id) FROM certificates"
+                 " WHERE origin = 'issued' GROUP BY number ORDER BY number")
+        )  # fmt: skip
+        assert [tuple(row) for row in found] == [
+            (f"25130106{serial:04d}", 1) for serial in range(1, good + 1)
+        ]
+        cases = await connection.execute(
+            text("SELECT status, count(*) FROM cases WHERE kind = 'certificate' GROUP BY status")
+        )
+        assert [tuple(row) for row in cases] == [("completed", good)]
+    await engine.dispose()
+
+
+async def test_a_worker_killed_in_the_middle_of_a_file_is_no_loss(
+    short_folder: Path,
+    rules: Path,  # noqa: F811
+) -> None:
+    await survive(short_folder / "import", rules, 114, kills=1, within=100)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+async def test_five_thousand_rows_with_37_bad_ones_and_three_kills(
+    short_folder: Path,
+    rules: Path,  # noqa: F811
+) -> None:
+    await survive(short_folder / "import-long", rules, 5_000, kills=3, within=3000)

@@ -1,0 +1,360 @@
+"""Lists of valid certificates: brought on record as they are, overruling nothing issued here."""
+
+import csv
+import io
+import json
+import time
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+from typer.testing import CliRunner
+
+import cli
+from activities.certificate_register_file import COLUMNS, LABELS, read_register, register_template
+from domain.commands import Actor, Role
+from gateways.certificate_register import REGISTER, RegisterGateway, RegisterReport
+from rules.certificates import current_certificate_rules
+from rules.library import SHIPPED
+from store import certificate_register, certificates, institutions, journal
+from store.certificates import Registered
+from tests.certificates import Office, content
+from tests.import_files import CSV, book
+from tests.system import OPERATOR, System, certificate, institution
+
+pytestmark = pytest.mark.anyio
+
+IDS = [column.id for column in COLUMNS]
+NOW = datetime(2026, 1, 15, tzinfo=UTC)
+USCC = "91620102739638125B"
+
+
+def listed(number: str, institution: str = "lab", **changed: Any) -> dict[str, Any]:
+    return {
+        "number": number,
+        "institution": institution,
+        "issuer": "amr-350000",
+        "level": "省级",
+        "scope": "120",
+        "valid_to": "2030-04-30",
+        **changed,
+    }
+
+
+def cells(*rows: dict[str, Any]) -> list[list[Any]]:
+    return [[LABELS[id_] for id_ in IDS], *([one.get(id_, "") for id_ in IDS] for one in rows)]
+
+
+def table(*rows: dict[str, Any], encoding: str = "utf-8") -> bytes:
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\r\n").writerows(cells(*rows))
+    return out.getvalue().encode(encoding)
+
+
+@pytest.fixture
+async def gateway(engine: AsyncEngine) -> RegisterGateway:
+    labs = [
+        institution("lab", "350102", certificates=()).model_copy(update={"uscc": USCC}),
+        institution("listed", "350102", certificates=(certificate("241301060009", "amr-350000"),)),
+        institution("other", "440106", certificates=()),
+    ]
+    async with engine.begin() as connection:
+        await institutions.save(connection, labs)
+    return RegisterGateway(engine, SHIPPED, lambda: NOW)
+
+
+async def load(
+    gateway: RegisterGateway,
+    data: bytes,
+    *,
+    good: bool = False,
+    complete: str = "",
+    scope: str = "000000",
+    filename: str = "a.csv",
+) -> RegisterReport:
+    actor = Actor(subject="operator-1", role=Role.OPERATOR, scope=scope)
+    return await gateway.load(
+        data,
+        filename,
+        actor,
+        f"c-{time.monotonic_ns()}",
+        accept_good_rows=good,
+        complete=complete,
+    )
+
+
+def told(report: RegisterReport) -> list[tuple[int, str, str]]:
+    return [(p.row, p.column, p.code) for p in report.problems if p.level == "error"]
+
+
+async def standing(engine: AsyncEngine, number: str) -> Registered | None:
+    async with engine.connect() as connection:
+        return await certificates.by_number(connection, number)
+
+
+async def test_a_list_is_put_on_record_with_a_permanent_code(
+    gateway: RegisterGateway, engine: AsyncEngine
+) -> None:
+    rows = (
+        listed("2011-CMA-7", valid_from="2024-05-01"),
+        listed("241301060001", "", uscc=USCC, field="建筑工程", industry="6", holder="甲/乙"),
+        listed("240001210001", issuer="samr", level="国家级"),
+    )
+    report = await load(gateway, table(*rows))
+    assert (report.accepted, report.inserted, report.errors) == (3, 3, 0), report.problems
+    one = await standing(engine, "241301060001")
+    assert one is not None
+    assert (one.origin, one.institution_id, one.uscc) == ("register", "lab", USCC)
+    assert (one.field, one.industry, one.holder, one.scope) == ("01", "06", "甲/乙", 120)
+    assert len(one.code) == 26
+    again = await load(gateway, table(*rows))
+    assert (again.inserted, again.updated, again.unchanged) == (0, 0, 3)
+    changed = await load(gateway, table(listed("241301060001", valid_to="2031-04-30")))
+    assert (changed.inserted, changed.updated) == (0, 1)
+    two = await standing(engine, "241301060001")
+    assert two is not None
+    assert (two.valid_to, two.code, two.holder, two.field) == (
+        date(2031, 4, 30),
+        one.code,
+        "甲/乙",
+        "01",
+    )
+
+
+async def test_a_certificate_of_a_roster_gets_its_code_and_a_later_roster_leaves_it(
+    gateway: RegisterGateway, engine: AsyncEngine
+) -> None:
+    before = await standing(engine, "241301060009")
+    assert before is not None
+    assert (before.origin, before.code) == ("roster", "")
+    await load(gateway, table(listed("241301060009", "listed")))
+    on_list = await standing(engine, "241301060009")
+    assert on_list is not None
+    assert on_list.origin == "register"
+    assert on_list.code
+    async with engine.begin() as connection:
+        again = institution(
+            "listed", "350102", certificates=(certificate("241301060009", "amr-350000"),)
+        )
+        await institutions.save(connection, [again])
+    assert await standing(engine, "241301060009") == on_list
+
+
+async def test_one_bad_row_keeps_all_out_unless_the_good_ones_are_wanted(
+    gateway: RegisterGateway, engine: AsyncEngine
+) -> None:
+    data = table(listed("241301060001"), listed("241301060002", "nobody"))
+    report = await load(gateway, data)
+    assert (report.accepted, told(report)) == (0, [(3, "机构编号", "unknown_institution")])
+    assert await standing(engine, "241301060001") is None
+    async with engine.connect() as connection:
+        assert await journal.steps(connection, REGISTER) == []
+    report = await load(gateway, data, good=True)
+    assert (report.accepted, report.errors) == (1, 1)
+    assert await standing(engine, "241301060001") is not None
+    async with engine.connect() as connection:
+        (step,) = await journal.steps(connection, REGISTER)
+    assert (step.event, step.actor.subject) == ("register_imported", "operator-1")
+    assert (step.body["rows"], step.body["accepted"]) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("changed", "column", "code"),
+    [
+        ({"number": ""}, "证书编号", "required"),
+        ({"number": "２４１３０１０６０００１"}, "证书编号", "bad_code"),
+        ({"number": "2413 0106"}, "证书编号", "bad_code"),
+        ({"institution": ""}, "机构编号", "required"),
+        ({"institution": "", "uscc": "91620102739638125X"}, "统一社会信用代码", "bad_uscc"),
+        ({"institution": "listed", "uscc": USCC}, None, None),
+        ({"institution": "lab", "uscc": "911101085923662400"}, "统一社会信用代码", "uscc_differs"),
+        ({"issuer": "amr-350100"}, "发证机关", "unknown_issuer"),
+        ({"issuer": "谁"}, "发证机关", "unknown_issuer"),
+        ({"issuer": "samr"}, "级别", "level_not_of_issuer"),
+        ({"level": "县级"}, "级别", "bad_level"),
+        ({"scope": "-1"}, "能力参数数量", "bad_count"),
+        ({"scope": ""}, "能力参数数量", "required"),
+        ({"field": "99"}, "专业领域", "unknown_field"),
+        ({"valid_to": "2030-02-30"}, "有效期止", "bad_date"),
+        ({"valid_from": "2030-05-01"}, "有效期起", "reversed_days"),
+        ({"holder": "=1"}, "机构名称", "bad_characters"),
+        ({"holder": "名" * 201}, "机构名称", "too_long"),
+        ({"number": "241301060009"}, "证书编号", "certificate_held_by_other"),
+        ({"number": "241301060009", "institution": "listed", "issuer": "amr-440000"}, "证书编号",
+         "issuer_differs"),
+    ],
+)  # fmt: skip
+async def test_what_is_wrong_is_told_at_its_column(
+    gateway: RegisterGateway, changed: dict[str, Any], column: str | None, code: str | None
+) -> None:
+    report = await load(gateway, table({**listed("241301060001"), **changed}))
+    assert told(report) == ([(2, column, code)] if column else [])
+
+
+async def test_a_code_shared_by_accounts_needs_the_institution(
+    gateway: RegisterGateway, engine: AsyncEngine
+) -> None:
+    twin = institution("twin", "350102", certificates=()).model_copy(update={"uscc": USCC})
+    async with engine.begin() as connection:
+        await institutions.save(connection, [twin])
+    report = await load(gateway, table(listed("241301060001", "", uscc=USCC)))
+    assert told(report) == [(2, "统一社会信用代码", "several_institutions")]
+    assert "lab、twin" in report.problems[0].message
+
+
+async def test_a_whole_list_names_what_it_lacks_and_ends_nothing(
+    gateway: RegisterGateway, engine: AsyncEngine
+) -> None:
+    await load(
+        gateway,
+        table(
+            listed("241301060001"),
+            listed("241301060002"),
+            listed("241301060003", valid_to="2026-01-14"),
+            listed("241901060001", issuer="amr-440000"),
+        ),
+    )
+    report = await load(gateway, table(listed("241301060002")), complete="amr-350000")
+    # the roster's is missing too; what has expired and what others issued is not
+    assert [one.number for one in report.missing] == ["241301060001", "241301060009"]
+    assert report.accepted == 1
+    one = await standing(engine, "241301060001")
+    assert one is not None
+    assert one.status == "valid"
+    mixed = table(listed("241301060002"), listed("241901060001", issuer="amr-440000"))
+    report = await load(gateway, mixed, complete="amr-350000")
+    assert told(report) == [(3, "发证机关", "other_authority")]
+
+
+async def test_an_operator_brings_only_lists_of_its_own_area(gateway: RegisterGateway) -> None:
+    rows = table(listed("241301060001"), listed("241901060001", issuer="amr-440000"),
+                 listed("240001060001", issuer="samr", level="国家级"))  # fmt: skip
+    report = await load(gateway, rows, scope="350000")
+    assert told(report) == [
+        (3, "发证机关", "outside_jurisdiction"),
+        (4, "发证机关", "outside_jurisdiction"),
+    ]
+
+
+async def test_what_was_issued_here_is_kept_whatever_a_list_says(system: System) -> None:
+    await system.add(institution("lab", certificates=()))
+    office = Office(system)
+    held = await office.held(await office.issue({"content": content()}))
+    operator = system.token(OPERATOR, "operator-1", "350000")
+    answer = await system.http.post(
+        "/api/certificates/register?filename=闽.csv&complete=amr-350000",
+        content=table(listed(held["number"], valid_to="2099-01-01"), encoding="gb18030"),
+        headers={
+            "Authorization": f"Bearer {operator}",
+            "Content-Type": CSV,
+            "Idempotency-Key": "register",
+        },
+    )
+    assert answer.status_code == 200, answer.text
+    report = answer.json()
+    assert (report["accepted"], report["kept"], report["inserted"]) == (1, 1, 0)
+    assert [one["code"] for one in report["problems"]] == ["issued_differs"]
+    assert (await office.held(f"/api/certificates/{await case(system, held['number'])}")) == held
+
+
+async def case(system: System, number: str) -> str:
+    async with system.engine.connect() as connection:
+        found = await certificates.by_number(connection, number)
+    assert found is not None
+    return found.case_id.partition("/")[2]
+
+
+async def test_a_workbook_is_read_like_a_csv(gateway: RegisterGateway) -> None:
+    lines = cells(listed("x"), listed("y"))
+    lines[1][0], lines[1][-1] = 241301060001, 47603
+    lines[2][0] = 41301060001
+    report = await load(gateway, book(lines), good=True, filename="a.xlsx")
+    assert told(report) == [(3, "证书编号", "lost_digits")]
+    assert report.accepted == 1
+
+
+async def test_the_whole_country_in_one_file_takes_seconds(
+    gateway: RegisterGateway, engine: AsyncEngine
+) -> None:
+    async with engine.begin() as connection:
+        many = [institution(f"i-{n}", "350102", certificates=()) for n in range(5_000)]
+        await institutions.save(connection, many)
+    rows = [listed(f"24130106-{n}", f"i-{n % 5_000}") for n in range(53_000)]
+    data = table(*rows)
+    begun = time.process_time()
+    report = await load(gateway, data)
+    took = time.process_time() - begun
+    assert (report.accepted, report.inserted) == (53_000, 53_000)
+    print(f"53,000 rows: {took:.1f} s of this process")
+    assert took < 30
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (b"", "empty"),
+        (b"a,b\r\n", "unknown_column"),
+        ("证书编号,发证机关\r\n".encode(), "missing_column"),
+        (table(), "empty"),
+        (b"\xff" * 9, "unknown_encoding"),
+    ],
+)
+async def test_a_file_of_no_use_is_one_problem(
+    gateway: RegisterGateway, data: bytes, code: str
+) -> None:
+    report = await load(gateway, data, complete="amr-350000")
+    assert [c for _, _, c in told(report)] == [code]
+    # nothing is missing from what is no list
+    assert report.missing == ()
+
+
+def test_the_template_can_be_read() -> None:
+    reading = read_register(register_template(), "a.csv", rules=current_certificate_rules(SHIPPED))
+    assert (reading.problems, len(reading.certificates)) == ((), 1)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.binary(max_size=400), st.sampled_from(["a.csv", "a.xlsx"]))
+def test_no_bytes_make_the_reader_raise(data: bytes, filename: str) -> None:
+    reading = read_register(data, filename, rules=current_certificate_rules(SHIPPED))
+    assert reading.certificates == []
+    assert reading.problems
+
+
+async def test_an_entry_that_was_issued_meanwhile_is_not_touched(
+    gateway: RegisterGateway, engine: AsyncEngine
+) -> None:
+    """The database itself keeps a list from what a case stands behind."""
+    async with engine.begin() as connection:
+        await connection.execute(
+            text("UPDATE certificates SET origin = 'issued' WHERE number = '241301060009'")
+        )
+        entry = certificate_register.Entry(
+            "241301060009", "listed", "provincial", "amr-350000", 7, date(2040, 1, 1), "X" * 26,
+            "", "", "", "", None, None,
+        )  # fmt: skip
+        assert await certificate_register.save(connection, [entry]) == (0, 0)
+
+
+def test_the_command_prints_one_document(
+    database_url: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch, temporal: Any
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.setenv("TEMPORAL_ADDRESS", temporal.address)
+    monkeypatch.setenv("ZHIBAO_TOKEN_KEY", "k" * 40)
+    file = tmp_path / "list.csv"
+    file.write_bytes(table(listed("241301060001", "nobody")))
+    if not cli.app.registered_groups:
+        cli._mount()
+    run: Callable[..., Any] = CliRunner().invoke
+    done = run(cli.app, ["certificates", "import", str(file), "--json"])
+    assert done.exit_code == 1, done.output
+    report = json.loads(done.stdout)
+    assert (report["rows"], report["accepted"], report["errors"]) == (1, 0, 1)
+    wrong = run(cli.app, ["certificates", "import", str(file), "--complete", "福建"])
+    assert wrong.exit_code == 2
