@@ -24,12 +24,15 @@ from api import (
     audit,
     campaigns,
     certificates,
+    clients,
     complaints,
+    deliveries,
     events,
     filings,
     health,
     institutions,
     me,
+    provinces,
     public,
     report_batches,
     rules,
@@ -67,7 +70,11 @@ OPERATIONS: list[Operation] = [
     *campaigns.OPERATIONS,
     *report_batches.OPERATIONS,
     *complaints.OPERATIONS,
+    # fixed words of their own, before the certificates' addresses take them for a case
+    *deliveries.OPERATIONS,
+    *provinces.OPERATIONS,
     *certificates.OPERATIONS,
+    *clients.OPERATIONS,
     *institutions.OPERATIONS,
     *rules.OPERATIONS,
     *audit.OPERATIONS,
@@ -191,6 +198,7 @@ async def _through_the_door(operation: Operation, request: Request, request_id: 
     actor = SYSTEM
     if operation.right is not Right.ANYONE:
         actor = parts.identity.identify(request.headers.get("authorization"))
+        await parts.clients.acting(actor)
     refuse_unknown_parameters(request, operation.known)
     target = await operation.target(request) if operation.target else _NOTHING
     if operation.right is not Right.ANYONE:

@@ -34,6 +34,9 @@ _PATH_SCHEMAS: dict[str, dict[str, Any]] = {
     "complaint": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
     "receipt": {"type": "string", "pattern": "^[0-9A-Za-z-]{10,40}$"},
     "application": {"type": "string", "pattern": "^[0-9a-f]{24}$"},
+    "client": {"type": "string", "pattern": "^[0-9a-f]{16}$"},
+    "delivery": {"type": "string", "pattern": "^[0-9A-Za-z][0-9A-Za-z._-]{0,99}$"},
+    "authority": {"type": "string", "pattern": "^amr-[0-9]{6}$"},
 }
 
 
@@ -72,7 +75,7 @@ def openapi_document(operations: Sequence[Operation]) -> Callable[[Request], Awa
 
 def build_document(operations: Sequence[Operation]) -> dict[str, Any]:
     """The OpenAPI document as plain data."""
-    bodies = {o.body for o in operations if o.body is not None}
+    bodies = {body for o in operations if (body := o.documented or o.body) is not None}
     answers = {o.answer for o in operations if o.answer is not None} | {Problem}
     answers |= {other for o in operations for other in o.others.values()}
     by_name = sorted(bodies, key=lambda m: m.__name__)
@@ -123,8 +126,9 @@ def _describe(operation: Operation, names: Any) -> dict[str, Any]:
     }
     if operation.right is not Right.ANYONE:
         described["security"] = [{"bearer": []}]
-    if operation.body is not None:
-        content: dict[str, Any] = {"schema": names[(operation.body, "validation")]}
+    body = operation.documented or operation.body
+    if body is not None:
+        content: dict[str, Any] = {"schema": names[(body, "validation")]}
         if operation.example is not None:
             content["example"] = operation.example
         described["requestBody"] = {"required": True, "content": {"application/json": content}}
@@ -145,6 +149,9 @@ _PATH_WORDS = {
     "complaint": "投诉编号",
     "receipt": "回执编号",
     "application": "证书办件编号",
+    "client": "联网系统（客户端）编号",
+    "delivery": "各省自己的送达编号",
+    "authority": "省级部门，如 amr-350000",
     "institution": "机构编号",
     "jurisdiction": "六位辖区代码，000000 为全国",
     "sha256": "规则集的 SHA-256",

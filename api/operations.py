@@ -47,6 +47,7 @@ class Operation:
     ``writes`` operations need an ``Idempotency-Key``. ``target`` finds what rights depend on.
     ``body`` is the JSON request's model; ``media`` names other request media types.
     ``largest`` is the most bytes a body of another type than JSON may have.
+    ``documented`` describes the body of a JSON request that the handler reads field by field.
     ``streams``: the handler reads the body itself, as it comes.
     ``answer_media`` names another type than JSON; ``others`` are further answers by status.
     """
@@ -60,6 +61,7 @@ class Operation:
     answer: type[BaseModel] | None
     target: Targeting | None = None
     body: type[BaseModel] | None = None
+    documented: type[BaseModel] | None = None
     media: Sequence[str] = ()
     streams: bool = False
     largest: int = 64 * 1024 * 1024

@@ -10,12 +10,15 @@ from starlette.requests import Request
 from activities.rule_sets import PinnedRules
 from activities.signing_keys import SigningKeys
 from api.identity import Identity
+from gateways.api_clients import ClientGateway
 from gateways.campaigns import CampaignGateway
 from gateways.certificates import CertificateGateway
 from gateways.clock import Clock
 from gateways.complaints import ComplaintGateway
+from gateways.deliveries import DeliveryGateway
 from gateways.filings import FilingGateway
 from gateways.lookup import LookupGateway
+from gateways.provinces import ProvinceGateway
 from gateways.report_batches import BatchGateway
 from gateways.roster import RosterGateway
 
@@ -33,6 +36,9 @@ class Parts:
     batches: BatchGateway
     complaints: ComplaintGateway
     certificates: CertificateGateway
+    clients: ClientGateway
+    deliveries: DeliveryGateway
+    provinces: ProvinceGateway
     keys: SigningKeys
     site: str
     campaigns: CampaignGateway

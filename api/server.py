@@ -15,14 +15,17 @@ from activities.signing_keys import SigningKeys
 from api.app import create_app
 from api.identity import Identity
 from api.parts import Parts
+from gateways.api_clients import ClientGateway
 from gateways.campaigns import CampaignGateway
 from gateways.certificates import CertificateGateway
 from gateways.clock import Clock, system_clock
 from gateways.complaints import ComplaintGateway
+from gateways.deliveries import DeliveryGateway
 from gateways.engine import connect_engine
 from gateways.filings import FilingGateway
 from gateways.lookup import LookupGateway, latest_rules
 from gateways.lookup_limits import LookupLimits
+from gateways.provinces import ProvinceGateway
 from gateways.report_batches import BatchGateway
 from gateways.roster import RosterGateway, known_regions
 from rules.catalogue import cached_catalogue
@@ -38,6 +41,9 @@ def build_parts(
     """All parts of the API over one engine client and one database."""
     catalogue = cached_catalogue(settings.rules)
     pinned = PinnedRules(engine)
+    certificates = CertificateGateway(
+        client, engine, settings.rules, PinnedCertificateRules(engine), clock
+    )
     return Parts(
         engine=engine,
         identity=Identity(settings.token_key.get_secret_value()),
@@ -54,9 +60,17 @@ def build_parts(
             settings.token_key.get_secret_value(),
             settings.complaints_per_client,
         ),
-        certificates=CertificateGateway(
-            client, engine, settings.rules, PinnedCertificateRules(engine), clock
+        certificates=certificates,
+        clients=ClientGateway(engine, clock, settings.tokens_per_client),
+        deliveries=DeliveryGateway(
+            engine,
+            certificates,
+            known_regions(catalogue),
+            settings.public_site,
+            clock,
+            settings.deliveries_per_client,
         ),
+        provinces=ProvinceGateway(engine, certificates, clock),
         keys=SigningKeys(settings.certificate_keys),
         site=settings.public_site,
         campaigns=CampaignGateway(client, engine, pinned, settings.rules, clock),

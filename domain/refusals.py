@@ -63,6 +63,11 @@ class Code(StrEnum):
     CHANGE_OUTSIDE = "change_outside"
     UNKNOWN_CHANGE = "unknown_change"
     DECISION_IMPOSSIBLE = "decision_impossible"
+    MANUAL_MODE = "manual_mode"
+    CERTIFICATE_NOT_TAKEN_OVER = "certificate_not_taken_over"
+    CLIENT_REFUSED = "client_refused"
+    CLIENTS_ONLY = "clients_only"
+    TOO_MANY_DELIVERIES = "too_many_deliveries"
     # the request
     UNAUTHENTICATED = "unauthenticated"
     FORBIDDEN = "forbidden"

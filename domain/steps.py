@@ -70,6 +70,11 @@ OPERATOR_EVENT_LABELS: dict[str, str] = {
     "roster_imported": "导入机构名录",
     "batches_started": "为应报送机构建立季度报送",
     "serials_set": "设定证书流水号起点",
+    "client_registered": "登记联网系统",
+    "client_secret_rotated": "轮换联网系统的密钥",
+    "client_revoked": "停用联网系统",
+    "institution_delivered": "随送达登记机构",
+    "plan_received": "收到赋码系统对接方案",
 }
 """Events of campaigns and registers, which have no review state machine."""
 
