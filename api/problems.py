@@ -13,6 +13,7 @@ STATUS: dict[Code, int] = {
     Code.CLIENT_REFUSED: 401,
     Code.FORBIDDEN: 403,
     Code.CLIENTS_ONLY: 403,
+    Code.OTHER_ISSUER: 403,
     Code.NOT_YOUR_AUTHORITY: 403,
     Code.NOT_YOUR_CASE: 403,
     Code.SAME_PERSON: 403,

@@ -228,6 +228,11 @@ WORDS: dict[Code, Words] = {
         "请由总局在 certificates.yaml 的 modes.provinces 中把 {id} 改为 connected；"
         "改用之前可以用联调客户端（sandbox）测试，证书由经办人手动录入或批量导入。",
     ),
+    Code.OTHER_ISSUER: Words(
+        "不是本机关颁发的证书",
+        "{what}的发证机关是 {authority}。",
+        "一个客户端只能送达它所代表的发证机关的证书；请核对发证机关和证书编号。",
+    ),
     Code.CERTIFICATE_NOT_TAKEN_OVER: Words(
         "证书还没有接收",
         "证书 {number} 只有名录登记，没有证书内容和代码。",

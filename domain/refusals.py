@@ -64,6 +64,7 @@ class Code(StrEnum):
     UNKNOWN_CHANGE = "unknown_change"
     DECISION_IMPOSSIBLE = "decision_impossible"
     MANUAL_MODE = "manual_mode"
+    OTHER_ISSUER = "other_issuer"
     CERTIFICATE_NOT_TAKEN_OVER = "certificate_not_taken_over"
     CLIENT_REFUSED = "client_refused"
     CLIENTS_ONLY = "clients_only"

@@ -461,7 +461,7 @@ certificate_deliveries = Table(
     CheckConstraint("action IN ('issue', 'change', 'extension', 'end')", name="action"),
     CheckConstraint("stage IN ('working', 'accepted', 'refused')", name="stage"),
     UniqueConstraint("no"),
-    Index(None, "authority", "sandbox", "number"),
+    Index(None, "number"),
     comment="联网赋码的送达及回执",
 )
 

@@ -20,7 +20,8 @@ def connected_rules(folder: Path, *authorities: str) -> Path:
     shutil.copytree(SHIPPED, folder, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
     file = folder / "2019" / "certificates.yaml"
     entries = "".join(
-        f"\n    {one}: {{mode: connected, cite: {{assume: （测试）该省方案}}}}" for one in authorities
+        f"\n    {one}: {{mode: connected, cite: {{assume: （测试）该省方案}}}}"
+        for one in authorities
     )
     before = file.read_text()
     assert "  provinces: {}" in before
@@ -88,7 +89,7 @@ async def register(
 
 
 def issue(
-    institution: str = "lab", *, content_: dict[str, Any] | None = None, **more: Any
+    holder: str = "lab", *, content_: dict[str, Any] | None = None, **more: Any
 ) -> dict[str, Any]:
     """A delivery of a new certificate under an id of its own."""
     decision = {
@@ -100,7 +101,7 @@ def issue(
         "version": 1,
         "delivery_id": f"T-{next(_numbers):06}",
         "action": "issue",
-        "content": content_ or content(institution),
+        "content": content_ or content(holder),
         "decision": decision,
         **more,
     }

@@ -85,11 +85,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("no", name=op.f("uq_certificate_deliveries_no")),
         comment="联网赋码的送达及回执",
     )
-    op.create_index(
-        op.f("ix_certificate_deliveries_authority_sandbox_number"),
-        "certificate_deliveries",
-        ["authority", "sandbox", "number"],
-    )
+    op.create_index(op.f("ix_certificate_deliveries_number"), "certificate_deliveries", ["number"])
     op.create_table(
         "province_plans",
         sa.Column("authority", sa.Text(), nullable=False),
