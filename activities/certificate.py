@@ -219,15 +219,15 @@ async def _renewal(
         number = old.number if old is not None else ""
         params = {"number": number, "institution": asked.institution}
         return Refusal(code=Code.OTHER_HOLDER, params=params), False
+    other = await certificates.renewed_by(connection, asked.renews)
+    if other is not None and other.case_id != asked.case_id:
+        params = {"number": old.number, "other": other.number}
+        return Refusal(code=Code.RENEWED_ALREADY, params=params), False
     today = asked.at.astimezone(FOREVER.tzinfo).date()
     now_standing = standing(old.status, old.valid_to, today)
     if now_standing not in (CertificateStatus.VALID, CertificateStatus.EXPIRED):
         params = {"number": old.number, "status": CERTIFICATE_STATUS_LABELS[now_standing]}
         return Refusal(code=Code.CERTIFICATE_NOT_IN_FORCE, params=params), False
-    other = await certificates.renewed_by(connection, asked.renews)
-    if other is not None and other.case_id != asked.case_id:
-        params = {"number": old.number, "other": other.number}
-        return Refusal(code=Code.RENEWED_ALREADY, params=params), False
     late = rules.renewal_stage(old.valid_to, today) == "late"
     if asked.decided is not None:
         # when it was asked for elsewhere is not known here

@@ -1,9 +1,9 @@
 """Reads an upload of report numbers from CSV or XLSX as a stream, and writes the template.
 
 Whatever the size, little is held in memory: CSV comes in pieces, XLSX from a file through an
-incremental parser. Good rows go out as CSV text ``row,number,date`` that PostgreSQL's COPY takes as
-it stands; every bad row is a problem with its row as Excel shows it. How numbers and dates are
-read stands in `domain.number_checks`.
+incremental parser. Good rows go out as CSV text ``number,date`` that PostgreSQL's COPY takes as it
+stands and numbers from a given row on; every bad row is a problem with its row as Excel shows it.
+How numbers and dates are read stands in `domain.number_checks`.
 """
 
 import codecs
@@ -58,18 +58,53 @@ class RowProblem(NamedTuple):
 
 
 @dataclass
+class Run:
+    """Good rows that follow on each other: the first one's row, how many, lines ``number,date``."""
+
+    first: int
+    count: int
+    parts: list[str]
+
+
+@dataclass
 class Batch:
     """A stretch of a file.
 
-    ``good`` of its ``rows`` (blank ones not counted) stand in ``lines``; ``bad`` have problems.
+    ``good`` of its ``rows`` (blank ones not counted) stand in ``runs``; ``bad`` have problems.
     ``unusable`` is set when the file as a whole cannot be taken, whatever else is in it.
     """
 
-    lines: list[str] = field(default_factory=list)
+    runs: list[Run] = field(default_factory=list)
     good: int = 0
     bad: int = 0
     problems: list[RowProblem] = field(default_factory=list)
     unusable: bool = False
+
+    def add(self, row: int, count: int, lines: str) -> None:
+        """Adds good rows that follow on each other from ``row`` on, each line ended."""
+        last = self.runs[-1] if self.runs else None
+        if last is not None and last.first + last.count == row:
+            last.count += count
+            last.parts.append(lines)
+        else:
+            self.runs.append(Run(row, count, [lines]))
+        self.good += count
+
+    @property
+    def lines(self) -> list[str]:
+        """All good rows as lines ``row,number,date``."""
+        return [
+            f"{row},{line}\n"
+            for run in self.runs
+            for row, line in enumerate("".join(run.parts)[:-1].split("\n"), run.first)
+        ]
+
+    def copied(self) -> tuple[int | None, bytes]:
+        """What COPY takes: lines without rows and the first one's row, else lines with rows."""
+        if len(self.runs) == 1:
+            (run,) = self.runs
+            return run.first, "".join(run.parts).encode()
+        return None, "".join(self.lines).encode()
 
     @property
     def rows(self) -> int:
@@ -96,8 +131,7 @@ class Batch:
             day = day_fault(day, terms) or day
         if isinstance(number, str) and isinstance(day, date):
             quoted = number.replace('"', '""')
-            self.lines.append(f'{row},"{quoted}",{day}\n')
-            self.good += 1
+            self.add(row, 1, f'"{quoted}",{day}\n')
             return
         self.bad += 1
         if isinstance(number, Fault):
@@ -289,18 +323,14 @@ class CsvReading:
 
     def _plain_rows(self, batch: Batch, text: str, start: int, stop: int) -> None:
         if self._as_it_stands:
-            lines = text[start : stop - 1].split("\n")
-            numbered = [f"{row},{line}\n" for row, line in enumerate(lines, self._row + 1)]
+            lines, count = text[start:stop], text.count("\n", start, stop)
         else:
             found = self._one_plain.findall(text, start, stop)
             swap = self._swapped
-            numbered = [
-                f"{row},{two},{one}\n" if swap else f"{row},{one},{two}\n"
-                for row, (one, two) in enumerate(found, self._row + 1)
-            ]
-        self._row += len(numbered)
-        batch.lines += numbered
-        batch.good += len(numbered)
+            lines = "".join([f"{two},{one}\n" if swap else f"{one},{two}\n" for one, two in found])
+            count = len(found)
+        batch.add(self._row + 1, count, lines)
+        self._row += count
 
     def _data_row(self, batch: Batch, cells: list[str] | None) -> None:
         if cells is None:

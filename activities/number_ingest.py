@@ -22,6 +22,7 @@ from domain.number_checks import Terms
 from domain.report_numbers import IngestOutcome, IngestRequest
 from domain.status import UploadStage
 from store import report_numbers, uploads
+from store.report_numbers import Take
 from store.uploads import Upload
 
 _log = structlog.get_logger(__name__)
@@ -122,15 +123,17 @@ async def _decide(
     connection: AsyncConnection, upload: Upload, request: IngestRequest, state: _State
 ) -> None:
     state.stage = UploadStage.CHECKING
-    found = await report_numbers.check(connection, upload.institution_no, upload.no)
+    good_only = upload.accept == "good"
+    take = Take.GOOD if good_only else Take.ALL
+    if state.unusable or (state.bad and not good_only):
+        take = Take.NOTHING
+    found = await report_numbers.merge(connection, upload.institution_no, upload.no, take)
     state.bad += found.left_out
     accepted = (
         found.numbers > 0
         and not state.unusable
-        and (state.bad == 0 or upload.accept == "good")
+        and (state.bad == 0 or good_only)
     )  # fmt: skip
-    if accepted:
-        await report_numbers.merge(connection, upload.institution_no, upload.no)
     state.stage = None
     written = await uploads.decide(
         connection,
@@ -171,14 +174,15 @@ async def _put(
     """Copies what is read; PostgreSQL takes one batch while the next is read in a thread."""
     async with AsyncExitStack() as copying:
         write: Callable[[bytes], Awaitable[None]] | None = None
+        following: int | None = None
         async for read in batches:
             try:
-                batch, lines = await asyncio.to_thread(_batch, read) if read else (None, b"")
+                batch, first, lines = await asyncio.to_thread(_batch, read)
             except NotUtf8:
                 # a COPY that is broken off would take the transaction with it
                 await copying.aclose()
                 raise
-            if read is None or (batch is not None and batch.problems):
+            if read is None or (batch is not None and (batch.problems or first != following)):
                 await copying.aclose()
                 write = None
             if batch is None:
@@ -190,15 +194,16 @@ async def _put(
                 await report_numbers.add_problems(connection, upload.no, batch.problems)
             if lines:
                 if write is None:
-                    staging = report_numbers.staging(connection)
+                    staging = report_numbers.staging(connection, first)
                     write = await copying.enter_async_context(staging)
                 await write(lines)
+                following = None if first is None else first + batch.good
 
 
-def _batch(read: Callable[[], Batch | None]) -> tuple[Batch | None, bytes]:
+def _batch(read: Callable[[], Batch | None] | None) -> tuple[Batch | None, int | None, bytes]:
     """A batch and what is copied of it, both made in a thread."""
-    batch = read()
-    return batch, "".join(batch.lines).encode() if batch is not None else b""
+    batch = read() if read else None
+    return (batch, *batch.copied()) if batch is not None else (None, None, b"")
 
 
 async def _csv_batches(

@@ -11,13 +11,13 @@ from typing import Any
 from domain import commands as c
 from domain.certificate import CERTIFICATE_STATUS_LABELS, CertificateStatus, Ended
 from domain.checks import Draft, Found, expect, needs_note, person, review_window, turn
-from domain.commands import SYSTEM, Command, Role
+from domain.commands import ROLE_LABELS, SYSTEM, Command, Role
 from domain.ids import authority_of
 from domain.issuing import HeldCertificate, Purpose
 from domain.plan import FOREVER, CasePlan
 from domain.refusals import Code, Refusal
 from domain.state import CaseState, Submission
-from domain.status import EDITABLE, Status
+from domain.status import EDITABLE, Kind, Status
 from domain.steps import EventName
 
 AFTER_THE_END: dict[Status, frozenset[str]] = {
@@ -48,9 +48,11 @@ def issuer_of(plan: CasePlan) -> str:
 
 
 def not_the_issuers(plan: CasePlan, command: Command) -> Refusal | None:
-    """A clerk acts for the issuing authority alone."""
+    """A clerk acts for the issuing authority alone, and on nothing but certificates."""
+    if plan.kind != Kind.CERTIFICATE:
+        return Refusal(code=Code.FORBIDDEN, params={"role": ROLE_LABELS[command.actor.role]})
     issuer = issuer_of(plan)
-    if command.actor.role is Role.CLERK and command.actor.scope != issuer:
+    if command.actor.scope != issuer:
         return Refusal(code=Code.NOT_YOUR_AUTHORITY, params={"authority": issuer})
     return None
 

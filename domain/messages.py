@@ -219,7 +219,7 @@ WORDS: dict[Code, Words] = {
     ),
     Code.DECISION_IMPOSSIBLE: Words(
         "审批结果不合理",
-        "{because}。",
+        "审批结果不能登记：{because}。",
         "请按审批文书核对后重新提交。",
     ),
     Code.MANUAL_MODE: Words(

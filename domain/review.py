@@ -105,6 +105,8 @@ def decide(
     if isinstance(found, Refusal):
         return found
     if certificate:
+        if submission.refusal is not None:
+            return submission.refusal
         found = certificate_moves.in_terms_of_certificates(found, state, submission)
     for draft in found:
         state, event = _happened(state, plan, draft)
@@ -136,9 +138,7 @@ def _common(state: CaseState, plan: CasePlan, command: Command) -> Refusal | Non
         return wrong_status(state, ACTION_LABELS[command.kind])
     if role is not ROLE_OF[command.kind] and role not in ALSO.get(command.kind, ()):
         return Refusal(code=Code.FORBIDDEN, params={"role": ROLE_LABELS[role]})
-    if plan.kind == Kind.CERTIFICATE and (
-        refusal := certificate_moves.not_the_issuers(plan, command)
-    ):
+    if role is Role.CLERK and (refusal := certificate_moves.not_the_issuers(plan, command)):
         return refusal
     revivable = _REVIVABLE.get(Kind(plan.kind), _AFTER_THE_END)
     if state.status in revivable and command.kind not in revivable[state.status]:

@@ -39,6 +39,9 @@ Result = TypeVar("Result")
 KEEP = timedelta(seconds=30)
 """For how long an answer, an institution's standing and the rules are kept at most."""
 
+_LARGEST_BATCH = 32
+"""While one batch is with the database the next one gathers: not everybody is in one of them."""
+
 FLUSH_EVERY = 5.0
 """Seconds between two additions to the counts."""
 
@@ -70,12 +73,13 @@ Asked = tuple[str, str]
 class Found(NamedTuple):
     """An outcome with its words, and as the JSON of a `domain.lookup.LookupAnswer`.
 
-    It stands from ``asked_at`` until ``until``.
+    It stands from ``asked_at`` until ``until``, and is counted under ``counted``.
     """
 
     outcome: Outcome
     words: PublicAnswer
     json: bytes
+    counted: LookupCount
     asked_at: datetime
     until: datetime
 
@@ -102,7 +106,9 @@ class LookupGateway:
         self._clock = clock
         self._limiter = Limiter(limits)
         self._answers_for = answers_for
-        self._batcher: Batcher[Asked, Found | Refused] = Batcher(self._answer, pause=0)
+        self._batcher: Batcher[Asked, Found | Refused] = Batcher(
+            self._answer, largest=_LARGEST_BATCH, pause=0
+        )
         self._reader: lookup.Reader | None = None
         self._rules: PublicRules | None = None
         self._rules_since = self._rules_until = _LONG_AGO
@@ -133,7 +139,7 @@ class LookupGateway:
             if isinstance(told, Refused):
                 raise told
             found = told
-        self._counts[LookupCount(self._day(now), found.outcome.province, found.outcome.answer)] += 1
+        self._counts[found.counted] += 1
         return found, max(0, int((found.until - max(now, found.asked_at)).total_seconds()))
 
     @asynccontextmanager
@@ -149,7 +155,7 @@ class LookupGateway:
             with suppress(asyncio.CancelledError):
                 await flushing
             await self.flush()
-            await self._let_go(broken=False)
+            await self._let_go()
 
     async def flush(self) -> None:
         """Adds to the counts what was answered since; what cannot be added now is kept."""
@@ -177,8 +183,10 @@ class LookupGateway:
         """The day in China; works out midnight once a day."""
         if not self._morning <= now < self._midnight:
             self._today = now.astimezone(SHANGHAI).date()
-            self._morning = datetime.combine(self._today, time(), tzinfo=SHANGHAI)
-            self._midnight = self._morning + timedelta(days=1)
+            morning = datetime.combine(self._today, time(), tzinfo=SHANGHAI)
+            # in the clock's zone: instants of two zones take ten times as long to compare
+            self._morning = morning.astimezone(UTC)
+            self._midnight = (morning + timedelta(days=1)).astimezone(UTC)
         return self._today
 
     async def _answer(self, batch: Sequence[Asked]) -> Sequence[Found | Refused]:
@@ -188,11 +196,8 @@ class LookupGateway:
         try:
             rules = await self._refresh(now)
             rows, bearers = await self._reading(lambda reader: self._rows(reader, distinct))
-            involved = [
-                {row.institution_no for row in many}.union(bearers.get(name, ()))
-                for (_, name), many in zip(distinct, rows, strict=True)
-            ]
-            needed = set().union(*involved)
+            needed = {row.institution_no for many in rows for row in many}
+            needed.update(*bearers.values())
             await self._hold(needed, rules, now)
         except Refused as refused:
             return [refused] * len(batch)
@@ -201,17 +206,20 @@ class LookupGateway:
             log.exception("lookup_unavailable")
             unavailable = Refusal(code=Code.UNAVAILABLE, params={"part": "数据库"})
             return [Refused(unavailable)] * len(batch)
-        holders = {no: self._holders[no] for no in needed}
         answers: dict[Asked, Found] = {}
         longest = min(now + self._answers_for, self._midnight)
-        for asked, many, nos in zip(distinct, rows, involved, strict=True):
-            named = [holders[no] for no in bearers.get(asked[1], ())]
-            outcome = decide(many, holders, named, now)
-            until = min(longest, self._holders_until) if nos else longest
+        holding = min(longest, self._holders_until)
+        # in the zone of what is read: instants of two zones take ten times as long to compare
+        here = now.astimezone(SHANGHAI)
+        for asked, many in zip(distinct, rows, strict=True):
+            named = [self._holders[no] for no in bearers.get(asked[1], ())]
+            outcome = decide(many, self._holders, named, here)
+            until = holding if many or named else longest
             if outcome.changes_at is not None:
                 until = min(until, outcome.changes_at)
             words, json = self._told(outcome, rules)
-            answers[asked] = Found(outcome, words, json, now, until)
+            counted = LookupCount(self._today, outcome.province, outcome.answer)
+            answers[asked] = Found(outcome, words, json, counted, now, until)
         self._remember(answers)
         return [answers[asked] for asked in batch]
 
@@ -227,15 +235,15 @@ class LookupGateway:
             try:
                 return await read(self._reader)
             except (SQLAlchemyError, psycopg.Error, OSError):
-                await self._let_go(broken=True)
+                await self._let_go()
                 if fresh:
                     raise
 
-    async def _let_go(self, *, broken: bool) -> None:
+    async def _let_go(self) -> None:
         reader, self._reader = self._reader, None
         if reader is not None:
-            if broken:
-                await reader.connection.invalidate()
+            # its settings are its own: nobody else is given this connection
+            await reader.connection.invalidate()
             await reader.connection.close()
 
     async def _rows(

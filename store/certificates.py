@@ -121,7 +121,12 @@ async def _one(connection: AsyncConnection, where: ColumnElement[bool]) -> Regis
 
 
 async def allotted(connection: AsyncConnection, case_id: str) -> tuple[str, str] | None:
-    """Number and code that a case has been given, None while it has none."""
+    """Number and code that a case has been given, None while it has none.
+
+    Until the caller's transaction ends nobody else gets an answer for this case: who asks twice at
+    once must not be given two numbers.
+    """
+    await connection.execute(_ONE_AT_A_TIME, {"case_id": case_id})
     found = await connection.execute(
         select(certificate_numbers.c.number, certificate_numbers.c.code).where(
             certificate_numbers.c.case_id == case_id
@@ -129,6 +134,11 @@ async def allotted(connection: AsyncConnection, case_id: str) -> tuple[str, str]
     )
     row = found.first()
     return (row.number, row.code) if row else None
+
+
+_ONE_AT_A_TIME = text(
+    "SELECT pg_advisory_xact_lock(hashtextextended('certificate-number|' || :case_id, 0))"
+)
 
 
 async def next_serial(connection: AsyncConnection, authority_code: str, year: int) -> int:

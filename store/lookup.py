@@ -58,11 +58,14 @@ class Reader:
 
 
 async def reader(engine: AsyncEngine) -> Reader:
-    """A new connection of the engine."""
+    """A new connection of the engine, set up for lookups: not to be given back to the pool."""
     connection = await engine.connect()
     driver = (await connection.get_raw_connection()).driver_connection
     assert isinstance(driver, psycopg.AsyncConnection)
-    return Reader(connection, driver.cursor(binary=True))
+    cursor = driver.cursor(binary=True)
+    # planning the probes of all years takes longer than most of the probes themselves
+    await cursor.execute("SET plan_cache_mode = force_generic_plan")
+    return Reader(connection, cursor)
 
 
 async def rows(

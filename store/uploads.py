@@ -6,7 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
-from sqlalchemy import bindparam, delete, exists, func, insert, select, text, tuple_, update
+import psycopg
+from sqlalchemy import delete, exists, func, insert, select, text, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.model import Value
@@ -208,16 +209,17 @@ async def _stands(
 
 async def pieces(connection: AsyncConnection, upload_no: int) -> AsyncIterator[bytes]:
     """An upload's content in order, piece by piece; one of them at a time is in memory."""
-    place, after = upload_pieces.c.at_byte, -1
-    query = (
-        select(place, upload_pieces.c.content)
-        .where(upload_pieces.c.upload_no == upload_no, place > bindparam("after"))
-        .order_by(place)
-        .limit(1)
-    )
-    while row := (await connection.execute(query, {"after": after})).first():
-        after = row.at_byte
-        yield row.content
+    raw = (await connection.get_raw_connection()).driver_connection
+    assert isinstance(raw, psycopg.AsyncConnection)
+    query = """
+        SELECT at_byte, content FROM upload_pieces WHERE upload_no = %s AND at_byte > %s
+        ORDER BY at_byte LIMIT 1
+    """
+    after = -1
+    # in binary: as text, bytes come as twice as many hexadecimal digits
+    while row := await (await raw.execute(query, (upload_no, after), binary=True)).fetchone():
+        after, content = row
+        yield content
 
 
 async def complete(connection: AsyncConnection, id_: str, at: datetime) -> Completion:

@@ -20,6 +20,7 @@ from rich.table import Table
 
 from activities.roster_file import roster_csv
 from api.identity import Identity
+from deploy.demo.certificates import CertificatesDone, tell_certificates
 from deploy.demo.report_numbers import NumbersDone, tell_numbers
 from deploy.demo.roster import generate_roster
 from deploy.demo.rules import write_rules
@@ -88,6 +89,7 @@ class Outcome(NamedTuple):
     statuses: dict[str, int]
     examples: dict[str, str]
     numbers: NumbersDone
+    certificates: CertificatesDone
 
 
 Story = Callable[["Demo", "Filing"], Awaitable[None]]
@@ -206,7 +208,11 @@ class Demo:
             stories = await self._tell(filings)
             self._say("机构上传报告编号 …")
             numbers = await tell_numbers(self, _QUARTER, await self._uploaders())
-            return Outcome(stories, await self._statuses(), await self._examples(), numbers)
+            self._say("发证机关办理资质认定证书 …")
+            certificates = await tell_certificates(self, await self._certified())
+            return Outcome(
+                stories, await self._statuses(), await self._examples(), numbers, certificates
+            )
 
     async def _uploaders(self) -> list[str]:
         """Institutions with a complete filing, so that they may upload; certified first."""
@@ -219,6 +225,19 @@ class Demo:
                 expired = all(one["valid_to"] < today for one in found["certificates"])
                 ranked.append((expired, id_))
         return [id_ for _, id_ in sorted(ranked)]
+
+    async def _certified(self) -> list[dict[str, Any]]:
+        """The last institutions of the register: they are to be given certificates."""
+        found, cursor = [], ""
+        while True:
+            page = await self.send(
+                "GET", f"/api/institutions?size=200&cursor={cursor}", self.operator
+            )
+            found += page["items"]
+            cursor = page["next"]
+            if not cursor:
+                # the corps numbers certificates under no code that is known
+                return [one for one in reversed(found) if not one["region"].startswith("66")]
 
     async def _opened_before(self) -> bool:
         try:
@@ -470,6 +489,7 @@ def _print_outcome(done: Outcome) -> None:
     labels = {"accepted": "收下", "rejected": "未收下", "repeated": "重复", "declared": "声明没有"}
     told = "、".join(f"{labels[name]} {count}" for name, count in done.numbers.outcomes.items())
     err.print(f"{_QUARTER} 报告编号上传：{told}")
+    err.print(f"资质认定证书：本次办理 {done.certificates.outcomes.total()} 件")
 
 
 def _print_tokens(demo: Demo, data: Path, done: Outcome) -> None:
@@ -480,6 +500,7 @@ def _print_tokens(demo: Demo, data: Path, done: Outcome) -> None:
         "filer": demo.actor(Role.FILER, f"demo-filer-{institution}", institution),
         "reviewer": demo.actor(Role.REVIEWER, "demo-visitor-reviewer", "amr-440000"),
         "checker": demo.actor(Role.CHECKER, "demo-visitor-checker", "samr"),
+        "clerk": demo.actor(Role.CLERK, "demo-visitor-clerk", "amr-440000"),
         "operator": demo.operator,
         "auditor": demo.auditor,
     }
@@ -499,6 +520,8 @@ def _print_tokens(demo: Demo, data: Path, done: Outcome) -> None:
     err.print(f"  {command} audit timeline {example} {where}", soft_wrap=True)
     if done.numbers.example:
         err.print(f"  浏览器打开 {demo.url}/lookup?number={quote(done.numbers.example)}")
+    for label, code in done.certificates.codes.items():
+        err.print(f"  浏览器打开 {demo.url}/c/{code}    # 一张{label}的证书", soft_wrap=True)
     err.print(
         f'  curl -H "Authorization: Bearer $TOKEN" {demo.url}/api/tasks    '
         "# TOKEN 用上面 reviewer 的凭证\n",

@@ -16,9 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from activities import number_ingest
 from activities.number_ingest import NotReady, ingest
 from domain.status import UploadStage
-from store import uploads
+from store import report_numbers, uploads
 from store.engine import connect
-from tests.number_uploads import VISIBLE, Numbers, accepted, csv_of, many, quiet
+from tests.number_uploads import HEADER, VISIBLE, Numbers, accepted, csv_of, many, quiet
 
 pytestmark = pytest.mark.anyio
 ROWS = [("JC-1", "2024-07-01"), ("闽建检2024-001号", "2024-08-15"), ("JC-3", "2024-09-30")]
@@ -120,6 +120,47 @@ async def test_a_number_of_any_other_quarter_on_record_is_named_with_its_date(
     assert (outcome.accepted, outcome.bad) == (False, 1)
     (problem,) = await numbers.problems("u2")
     assert (problem.row, problem.code, problem.detail) == (4, "on_record", str(before.last_day))
+
+
+@pytest.mark.parametrize("accept", ["all", "good"])
+@pytest.mark.parametrize("known", [1, 40, 3_000])
+async def test_what_is_on_record_shows_in_whichever_stretch_it_lies(
+    numbers: Numbers, monkeypatch: pytest.MonkeyPatch, accept: str, known: int
+) -> None:
+    """With stretches of a page, what was merged before the first known number is taken back."""
+    monkeypatch.setattr(report_numbers, "_STRETCH", 1)
+    rows = many(3_000)
+    before = await numbers.batch("a", "2024Q2")
+    earlier = [(number, "2024-04-01") for number, _ in rows[-known:]]
+    await numbers.upload(before, csv_of(earlier))
+    assert accepted(await ingest(numbers.engine, numbers.request(before, "u1"), quiet), known)
+    request = await numbers.upload(await numbers.batch("a"), csv_of(rows), id_="u2", accept=accept)
+    outcome = await ingest(numbers.engine, request, quiet)
+    taken = 3_000 - known if accept == "good" else 0
+    assert (outcome.rows, outcome.bad, outcome.numbers) == (3_000, known, taken)
+    told = [(one.row, one.code, one.detail) for one in await numbers.problems("u2")]
+    assert told == [(3_002 - n, "on_record", "2024-04-01") for n in range(known, 0, -1)]
+    assert len(await numbers.on_record("a")) == known + taken
+    total = await numbers.value("SELECT sum(hashtextextended(number || '|' || issued_on, 1))"
+                                " FROM report_numbers WHERE issued_on >= '2024-07-01'")  # fmt: skip
+    assert outcome.digest == (f"{int(total) % 2**64:016x}" if taken else "")
+
+
+async def test_rows_are_counted_over_blank_and_bad_ones(numbers: Numbers) -> None:
+    """Each good row once more at the end names the row where it stood first."""
+    lines = [f"{number},{day}\r\n" for number, day in many(40_000)]
+    lines[10] = "\r\n"
+    lines[20_000] = f"x,2024-10-01\r\n{lines[20_000]}"
+    lines[30_000] = f"\r\n\r\n{lines[30_000]}"
+    first = dict(enumerate("".join(lines).splitlines(), 2))
+    good = {row: line for row, line in first.items() if line and "-10-" not in line}
+    content = (HEADER + "".join(lines) + "\r\n".join(good.values())).encode()
+    request = await numbers.upload(await numbers.batch("a"), content, accept="good")
+    outcome = await ingest(numbers.engine, request, quiet)
+    assert (outcome.rows, outcome.bad, outcome.numbers) == (79_999, 40_000, 39_999)
+    told = [(one.row, one.detail) for one in await numbers.problems() if one.detail.isdigit()]
+    after = len(first) + 2
+    assert told == [(row, str(at)) for row, at in enumerate(good, after)]
 
 
 async def test_two_institutions_may_have_the_same_number(numbers: Numbers) -> None:

@@ -7,6 +7,7 @@ from domain.facts import CertificateFacts
 from tests.system import (
     AUDITOR,
     CHECKER,
+    CLERK,
     FILER,
     OPERATOR,
     REVIEWER,
@@ -55,6 +56,7 @@ class Filing:
         self.filer = house.token(FILER, f"clerk-{id_}", id_)
         self.reviewer = house.token(REVIEWER, f"reviewer-{id_}", self.issuer)
         self.checker = house.token(CHECKER, f"checker-{id_}", "samr")
+        self.clerk = house.token(CLERK, f"issuing-clerk-{id_}", self.issuer)
         self.operator = house.token(OPERATOR, "operator-1", "000000")
         self.auditor = house.token(AUDITOR, "auditor-1")
 

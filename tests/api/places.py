@@ -1,6 +1,8 @@
-"""What addresses of report numbers and complaints lead to: a batch, an upload, a complaint."""
+"""What addresses of report numbers and complaints lead to: a batch, an upload, a complaint, a
+certificate's case."""
 
 from tests.api.people import Filing
+from tests.certificates import content
 from tests.system import REVIEWER, System
 
 QUARTER = "2024Q4"
@@ -17,6 +19,9 @@ async def places(house: System, found: Filing) -> dict[str, str]:
     body = {"filename": "（生成）.csv", "media": "csv"}
     upload = await house.send("POST", f"{batch}/uploads/resumable", found.filer, body)
     assert upload.status == 201, upload.body
+    applied = content(found.id, issuer=found.issuer)
+    begun = await house.send("POST", "/api/certificates", found.filer, {"content": applied})
+    assert begun.status == 201, begun.body
     number = f"N-{found.id}"
     complaint = {"number": number, "about": "（生成）"}
     received = await house.send("POST", "/public/complaints", body=complaint)
@@ -32,6 +37,7 @@ async def places(house: System, found: Filing) -> dict[str, str]:
                     "upload": upload.body["id"],
                     "complaint": id_,
                     "receipt": received.body["receipt"],
+                    "application": begun.body["id"].partition("/")[2],
                 }
         await house.pause(0.05)
     raise AssertionError

@@ -18,6 +18,7 @@ from tests.api.places import places
 from tests.system import (
     AUDITOR,
     CHECKER,
+    CLERK,
     FILER,
     KEY,
     OPERATOR,
@@ -29,18 +30,22 @@ from tests.system import (
 
 pytestmark = pytest.mark.anyio
 
-F, R, C, O, A = FILER, REVIEWER, CHECKER, OPERATOR, AUDITOR  # noqa: E741
+F, R, C, O, A, K = FILER, REVIEWER, CHECKER, OPERATOR, AUDITOR, CLERK  # noqa: E741
 EVERYBODY = {F, R, C, O, A}
+"""Whoever has to do with statistics."""
+
+CLERKS_TOO = EVERYBODY | {K}
 PUBLIC = None
 """Nobody has to say who they are."""
 
 FILING = "/api/filings/{year}/{institution}"
+CERTIFICATE = "/api/certificates/{application}"
 CAMPAIGN = "/api/campaigns/{period}/{jurisdiction}"
 BATCH = "/api/report-batches/{quarter}/{institution}"
 COMPLAINT = "/api/complaints/{complaint}"
 
 MATRIX: dict[tuple[str, str], set[Role] | None] = {
-    ("GET", "/api/me"): EVERYBODY,
+    ("GET", "/api/me"): CLERKS_TOO,
     ("GET", "/api/tasks"): {R, C},
     ("GET", "/api/filings"): EVERYBODY,
     ("GET", FILING): EVERYBODY,
@@ -97,14 +102,31 @@ MATRIX: dict[tuple[str, str], set[Role] | None] = {
     ("POST", f"{COMPLAINT}/resolve"): {R},
     ("POST", f"{COMPLAINT}/cancel"): {O},
     ("GET", f"{COMPLAINT}/timeline"): {R, O, A},
+    ("GET", "/api/certificates"): CLERKS_TOO,
+    ("POST", "/api/certificates"): {F, K},
+    ("POST", "/api/certificates/serials/{year}"): {K},
+    ("GET", CERTIFICATE): CLERKS_TOO,
+    ("GET", f"{CERTIFICATE}/draft"): CLERKS_TOO,
+    ("PUT", f"{CERTIFICATE}/draft"): {F, K},
+    ("POST", f"{CERTIFICATE}/apply"): {F, K},
+    ("POST", f"{CERTIFICATE}/withdraw"): {F, K},
+    ("POST", f"{CERTIFICATE}/claim"): {R, C},
+    ("POST", f"{CERTIFICATE}/release"): {R, C, O},
+    ("POST", f"{CERTIFICATE}/return"): {R},
+    ("POST", f"{CERTIFICATE}/approve"): {R},
+    ("POST", f"{CERTIFICATE}/reject"): {R},
+    ("POST", f"{CERTIFICATE}/quality"): {C},
+    ("POST", f"{CERTIFICATE}/end"): {K, R},
+    ("POST", f"{CERTIFICATE}/cancel"): {O},
+    ("GET", f"{CERTIFICATE}/timeline"): CLERKS_TOO,
     ("GET", "/api/institutions"): {O, A},
     ("GET", "/api/institutions/template"): {O, A},
     ("POST", "/api/institutions/imports"): {O},
     ("GET", "/api/institutions/{institution}"): EVERYBODY,
-    ("GET", "/api/rules"): EVERYBODY,
-    ("GET", "/api/rules/{year}/{jurisdiction}"): EVERYBODY,
-    ("POST", "/api/rules/{year}/{jurisdiction}/route"): EVERYBODY,
-    ("GET", "/api/rule-sets/{sha256}"): EVERYBODY,
+    ("GET", "/api/rules"): CLERKS_TOO,
+    ("GET", "/api/rules/{year}/{jurisdiction}"): CLERKS_TOO,
+    ("POST", "/api/rules/{year}/{jurisdiction}/route"): CLERKS_TOO,
+    ("GET", "/api/rule-sets/{sha256}"): CLERKS_TOO,
     ("GET", "/api/events"): {O, A},
     ("GET", "/api/lookups/counts"): {O, A},
     ("GET", "/healthz"): PUBLIC,
@@ -125,6 +147,7 @@ NOWHERE = {
     "upload": "0" * 32,
     "complaint": "0" * 32,
     "receipt": "AAAAA-AAAAA-AAAAA-AAAAA",
+    "application": "0" * 24,
 }
 
 
@@ -158,7 +181,8 @@ async def tried(
 
 def tokens(case: Filing) -> dict[Role, str]:
     return {
-        F: case.filer, R: case.reviewer, C: case.checker, O: case.operator, A: case.auditor
+        F: case.filer, R: case.reviewer, C: case.checker, O: case.operator, A: case.auditor,
+        K: case.clerk,
     }  # fmt: skip
 
 

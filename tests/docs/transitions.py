@@ -72,6 +72,7 @@ def _people(state: CaseState, plan: CasePlan) -> dict[Role, Actor]:
         Role.REVIEWER: Actor(subject="reviewer", role=Role.REVIEWER, scope=authority),
         Role.CHECKER: Actor(subject="checker", role=Role.CHECKER, scope="samr"),
         Role.OPERATOR: Actor(subject="operator", role=Role.OPERATOR, scope="000000"),
+        Role.CLERK: Actor(subject="clerk", role=Role.CLERK, scope=authority),
         Role.SYSTEM: SYSTEM,
     }
 

@@ -1,13 +1,28 @@
 """A certificate's life over HTTP: application, issue, change, renewal, and every end."""
 
+import os
+from datetime import date, datetime, timedelta
+from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
-from tests.certificates import Office, content
-from tests.system import AUDITOR, System, institution
+from activities.signing_keys import SigningKeys
+from domain.certificate_statement import Statement, verify
+from store import certificates
+from tests.certificates import ISSUER, Office, content
+from tests.system import AUDITOR, CLERK, FILER, REVIEWER, System, institution, running
+from workflows import case
+from workflows.registry import WORKFLOWS
 
+HISTORIES = Path(__file__).parent / "histories"
 pytestmark = pytest.mark.anyio
+BEIJING = ZoneInfo("Asia/Shanghai")
 
 
 @pytest.fixture
@@ -22,6 +37,30 @@ async def events(system: System, path: str) -> list[str]:
     return [entry["event"] for entry in entries if entry["event"] != "refused"]
 
 
+async def save(office: Office, path: str, **changed: Any) -> None:
+    """Saves the newest content with some of it changed."""
+    draft = (await office.system.send("GET", f"{path}/draft", office.filer)).body
+    body = {"content": {**draft["content"], **changed}}
+    saved = await office.system.send(
+        "PUT", f"{path}/draft", office.filer, body, if_match=f'"{draft["revision"]}"'
+    )
+    assert saved.status == 200, saved.body
+
+
+async def register(engine: AsyncEngine, number: str) -> certificates.Registered:
+    async with engine.connect() as connection:
+        found = await certificates.by_number(connection, number)
+    assert found is not None
+    return found
+
+
+def today() -> date:
+    return datetime.now(BEIJING).date()
+
+
+# --- from the application to the certificate ------------------------------------------------------
+
+
 async def test_an_application_is_reviewed_numbered_checked_and_issued(
     system: System, office: Office
 ) -> None:
@@ -32,10 +71,9 @@ async def test_an_application_is_reviewed_numbered_checked_and_issued(
     shown: dict[str, Any] = (await system.send("GET", path, office.filer)).body
     held = shown["certificate"]
     assert shown["status"] == "completed"
-    assert held["number"][2:4] == "13"
-    assert held["number"][4:8] == "0106"
-    assert held["number"][8:] == "0001"
+    assert held["number"] == f"{today().year % 100:02d}1301060001"
     assert (held["status"], held["status_label"]) == ("valid", "有效")
+    assert (held["issued_on"], held["valid_from"]) == (today().isoformat(),) * 2
     assert await events(system, path) == [
         "application_begun",
         "submitted",
@@ -48,3 +86,443 @@ async def test_an_application_is_reviewed_numbered_checked_and_issued(
         "quality_passed",
         "issued",
     ]
+    entry = await register(system.engine, held["number"])
+    assert (entry.code, entry.holder, entry.scope) == (held["code"], content()["holder"], 2)
+    said = verify(entry.statement, SigningKeys(system.keys).published())
+    assert isinstance(said, Statement)
+    assert (said.number, said.code, said.holder) == (entry.number, entry.code, entry.holder)
+
+
+async def test_nothing_of_its_content_is_in_the_engine(system: System, office: Office) -> None:
+    path = await office.issue()
+    case_id = path.removeprefix("/api/").replace("certificates", "certificate")
+    history = (await system.client.get_workflow_handle(case_id).fetch_history()).to_json()
+    for said in (content()["holder"], content()["address"], "抗压强度", "测试签字人"):
+        assert said not in history
+
+
+async def test_what_is_sent_back_keeps_its_number(system: System, office: Office) -> None:
+    path = await office.begin({"content": content()})
+    await office.apply(path)
+    await office.act(path, "claim", office.reviewer)
+    await office.act(path, "approve", office.reviewer)
+    back = await office.act(
+        path, "quality", office.checker, {"outcome": "send_back", "reason": "地址不全"}
+    )
+    assert back.body["status"] == "returned", back.body
+    async with system.engine.connect() as connection:
+        assert await certificates.by_case(connection, back.body["case_id"]) is None
+    await save(office, path, address="福州市鼓楼区测试路1号2层")
+    assert (await office.apply(path)).status == 200
+    await office.grant(path)
+    held = await office.held(path)
+    assert held["number"].endswith("0001")
+    second = await office.held(await office.issue())
+    assert second["number"].endswith("0002")
+
+
+async def test_an_application_can_be_returned_withdrawn_applied_for_again_and_refused(
+    system: System, office: Office
+) -> None:
+    path = await office.begin({"content": content()})
+    await office.apply(path)
+    assert (await office.act(path, "withdraw", office.filer)).body["status"] == "withdrawn"
+    await office.apply(path)
+    await office.act(path, "claim", office.reviewer)
+    wrong = {"reason": "请补", "fields": [{"part": "certificate", "field": "x", "reason": "?"}]}
+    refused = await office.act(path, "return", office.reviewer, wrong)
+    assert (refused.status, refused.body["errors"][0]["code"]) == (422, "unknown_field")
+    wrong["fields"] = [{"part": "certificate", "field": "address", "reason": "不全"}]
+    assert (await office.act(path, "return", office.reviewer, wrong)).body["status"] == "returned"
+    await office.apply(path)
+    await office.act(path, "claim", office.reviewer)
+    ended = await office.act(path, "reject", office.reviewer, {"reason": "现场核查不合格"})
+    assert ended.body["status"] == "cancelled", ended.body
+    again = await office.apply(path)
+    assert (again.status, again.body["code"]) == (409, "case_ended")
+
+
+async def test_filer_reviewer_and_checker_are_three_people(system: System, office: Office) -> None:
+    path = await office.begin({"content": content()}, office.clerk)
+    await office.apply(path, office.clerk)
+    same = system.token(REVIEWER, "issuing-clerk", ISSUER)
+    refused = await office.act(path, "claim", same)
+    assert (refused.status, refused.body["code"]) == (403, "same_person")
+    await office.grant(path)
+    # the next application has people of its own
+    await save(office, path, address="福州市鼓楼区测试路9号")
+    changed = await office.apply(path, office.filer, purpose="change", change="name-address")
+    assert changed.status == 200, changed.body
+    claimed = await office.act(path, "claim", system.token(REVIEWER, "issuing-checker", ISSUER))
+    assert claimed.status == 200, claimed.body
+
+
+async def test_incomplete_content_is_told_place_by_place(system: System, office: Office) -> None:
+    body = content(uscc="91620102739638125A", field="99", capabilities=[], address="")
+    path = await office.begin({"content": body})
+    refused = await office.apply(path)
+    assert (refused.status, refused.body["code"]) == (422, "content_incomplete")
+    wrong = {(one["pointer"], one["code"]) for one in refused.body["errors"]}
+    assert wrong == {
+        ("/content/uscc", "bad_uscc"),
+        ("/content/field", "unknown_field"),
+        ("/content/capabilities", "missing"),
+        ("/content/address", "missing"),
+    }
+
+
+async def test_everybody_stays_within_their_own(system: System, office: Office) -> None:
+    await system.add(institution("other", certificates=()))
+    mine = await system.send(
+        "POST", "/api/certificates", office.filer, {"content": content("other")}
+    )
+    assert (mine.status, mine.body["code"]) == (403, "not_your_case")
+    hunan = system.token(CLERK, "hunan-clerk", "amr-430000")
+    theirs = await system.send("POST", "/api/certificates", hunan, {"content": content()})
+    assert (theirs.status, theirs.body["code"]) == (403, "not_your_authority")
+    path = await office.begin({"content": content()})
+    for token in (hunan, system.token(FILER, "other-clerk", "other")):
+        assert (await system.send("GET", path, token)).status == 403
+        assert (await system.send("GET", f"{path}/draft", token)).status == 403
+        assert (await office.apply(path, office.filer)).status in (200, 409)
+    claimed = await office.act(path, "claim", system.token(REVIEWER, "r", "amr-430000"))
+    assert claimed.status == 403
+    nobody = await system.send(
+        "POST", "/api/certificates", office.clerk, {"content": content("unknown")}
+    )
+    assert (nobody.status, nobody.body["code"]) == (404, "unknown_institution")
+
+
+# --- what was decided elsewhere -------------------------------------------------------------------
+
+DECIDED = {"approved_on": "2026-11-02", "document": "闽市监许〔2026〕1号", "approver": "测试批准人"}
+
+
+async def test_a_decision_made_elsewhere_is_taken_over_with_its_number(
+    system: System, office: Office
+) -> None:
+    path = await office.begin({"content": content()}, office.clerk)
+    alone = await office.apply(path, office.filer, decided=DECIDED)
+    assert (alone.status, alone.body["code"]) == (403, "decided_by_issuer_only")
+    kept = {**DECIDED, "number": "KEEP-1", "valid_from": "2026-11-02", "valid_to": "2032-11-01"}
+    taken = await office.apply(path, office.clerk, decided=kept)
+    assert (taken.status, taken.body["status"]) == (200, "completed"), taken.body
+    held = await office.held(path)
+    assert (held["number"], held["valid_to"]) == ("KEEP-1", "2032-11-01")
+    twice = await office.begin({"content": content()}, office.clerk)
+    refused = await office.apply(twice, office.clerk, decided=kept)
+    assert (refused.status, refused.body["code"]) == (409, "number_taken")
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"approved_on": "2999-01-01"},
+        {"valid_from": "2026-11-02"},
+        {"number": "K", "valid_from": "2026-11-03", "valid_to": "2026-11-02"},
+        {"valid_from": "2026-11-02", "valid_to": "2032-11-01"},
+    ],
+)
+async def test_an_impossible_decision_is_refused(office: Office, changed: dict[str, str]) -> None:
+    path = await office.begin({"content": content()}, office.clerk)
+    refused = await office.apply(path, office.clerk, decided={**DECIDED, **changed})
+    assert (refused.status, refused.body["code"]) == (422, "decision_impossible"), refused.body
+
+
+# --- numbers --------------------------------------------------------------------------------------
+
+
+async def test_serials_go_on_after_those_of_paper_and_never_back(
+    system: System, office: Office
+) -> None:
+    path = f"/api/certificates/serials/{today().year}"
+    body = {"authority": ISSUER, "last": 345, "reason": "本年已纸质发放 345 张"}
+    assert (await system.send("POST", path, office.clerk, body)).body["last"] == 345
+    held = await office.held(await office.issue())
+    assert held["number"].endswith("0346")
+    refused = await system.send("POST", path, office.clerk, {**body, "last": 345})
+    assert (refused.status, refused.body["code"]) == (422, "serial_not_higher")
+    end = {**body, "last": 9999}
+    assert (await system.send("POST", path, office.clerk, end)).status == 200
+    full = await office.begin({"content": content()})
+    await office.apply(full)
+    await office.act(full, "claim", office.reviewer)
+    refused = await office.act(full, "approve", office.reviewer)
+    assert (refused.status, refused.body["code"]) == (409, "serials_exhausted")
+    assert (await system.send("GET", full, office.filer)).body["status"] == "in_review"
+
+
+# --- changes --------------------------------------------------------------------------------------
+
+
+async def test_a_change_is_reviewed_while_the_certificate_stays_in_force(
+    system: System, office: Office
+) -> None:
+    path = await office.issue()
+    before = await office.held(path)
+    await save(office, path, holder="新名称检测有限公司（生成）")
+    applied = await office.apply(path, purpose="change", change="name-address")
+    assert (applied.status, applied.body["status"]) == (200, "in_review"), applied.body
+    during = await register(system.engine, before["number"])
+    assert (during.holder, during.status) == (content()["holder"], "valid")
+    await office.grant(path)
+    after = await register(system.engine, before["number"])
+    assert (after.holder, after.code) == ("新名称检测有限公司（生成）", during.code)
+    assert after.statement != during.statement
+    keys = SigningKeys(system.keys).published()
+    said = verify(after.statement, keys)
+    assert isinstance(said, Statement)
+    assert said.holder == after.holder
+    assert isinstance(verify(during.statement, keys), Statement)
+    held = await office.held(path)
+    assert (held["valid_to"], held["revision"]) == (before["valid_to"], 2)
+
+
+@pytest.mark.parametrize(
+    ("purpose", "change", "changed", "code"),
+    [
+        ("change", "people", {"holder": "改名（生成）"}, "change_outside"),
+        ("change", "nonsense", {"holder": "改名（生成）"}, "unknown_change"),
+        ("extension", "", {"capabilities": content()["capabilities"][:1]}, "change_outside"),
+        ("issue", "", {"address": "福州市测试路2号"}, "certificate_exists"),
+    ],
+)
+async def test_a_change_must_be_of_its_kind(
+    office: Office, purpose: str, change: str, changed: dict[str, Any], code: str
+) -> None:
+    path = await office.issue()
+    await save(office, path, **changed)
+    refused = await office.apply(path, purpose=purpose, change=change)
+    assert refused.body["code"] == code, refused.body
+    assert (await office.held(path))["revision"] == 1
+
+
+async def test_more_scope_is_applied_for_and_a_change_can_be_given_up(
+    system: System, office: Office
+) -> None:
+    path = await office.issue()
+    number = (await office.held(path))["number"]
+    more = {"category": "土工", "item": "含水率", "standard": "GB/T 50123", "year": "2019"}
+    await save(office, path, capabilities=[*content()["capabilities"], more])
+    assert (await office.apply(path, purpose="extension")).status == 200
+    given_up = await office.act(path, "withdraw", office.filer)
+    assert given_up.body["status"] == "completed", given_up.body
+    assert (await register(system.engine, number)).scope == 2
+    await save(office, path, capabilities=[*content()["capabilities"], more])
+    assert (await office.apply(path, purpose="extension")).status == 200
+    await office.act(path, "claim", office.reviewer)
+    rejected = await office.act(path, "reject", office.reviewer, {"reason": "能力不足"})
+    assert rejected.body["status"] == "completed", rejected.body
+    wider = [*content()["capabilities"], more]
+    await save(office, path, capabilities=wider, sites=["新址（生成）"])
+    assert (await office.apply(path, purpose="extension")).status == 200
+    await office.grant(path)
+    assert (await register(system.engine, number)).scope == 3
+
+
+# --- ends -----------------------------------------------------------------------------------------
+
+
+def ending(kind: str = "revoked", **changed: str) -> dict[str, str]:
+    return {
+        "ending": kind,
+        "on": today().isoformat(),
+        "reason": "以欺骗手段取得",
+        "document": "闽市监撤〔2026〕1号（生成）",
+        "authoriser": "测试批准人",
+        **changed,
+    }
+
+
+@pytest.mark.parametrize("kind", ["deregistered", "revoked", "rescinded"])
+async def test_an_end_has_reason_document_and_authoriser(
+    system: System, office: Office, kind: str
+) -> None:
+    path = await office.issue()
+    number = (await office.held(path))["number"]
+    for missing in ("reason", "authoriser"):
+        refused = await office.act(path, "end", office.clerk, ending(kind, **{missing: " "}))
+        assert (refused.status, refused.body["code"]) == (422, "ending_incomplete")
+    for on in (today() - timedelta(days=1), today() + timedelta(days=1)):
+        refused = await office.act(path, "end", office.clerk, ending(kind, on=on.isoformat()))
+        assert (refused.status, refused.body["code"]) == (422, "ending_day_outside")
+    # an application for a change is moot once it has ended
+    await save(office, path, address="福州市测试路3号")
+    assert (await office.apply(path, purpose="change", change="name-address")).status == 200
+    assert (await office.act(path, "end", office.filer, ending(kind))).status == 403
+    ended = await office.act(path, "end", office.clerk, ending(kind))
+    assert (ended.status, ended.body["status"]) == (200, "completed"), ended.body
+    entry = await register(system.engine, number)
+    assert (entry.status, entry.ended_on, entry.document) == (
+        kind,
+        today(),
+        ending()["document"],
+    )
+    assert (await events(system, path))[-2:] == ["change_abandoned", "certificate_ended"]
+    again = await office.act(path, "end", office.clerk, ending("deregistered"))
+    assert (again.status, again.body["code"]) == (409, "certificate_not_in_force")
+    await save(office, path, address="福州市测试路4号")
+    late = await office.apply(path, purpose="change", change="name-address")
+    assert (late.status, late.body["code"]) == (409, "certificate_not_in_force")
+
+
+# --- ten years ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def years(
+    skipping_engine: WorkflowEnvironment, engine: AsyncEngine, moved_rules: Path
+) -> Any:
+    async with running(skipping_engine, engine, moved_rules) as found:
+        yield found
+
+
+def at(day: str, clock: str = "00:00:00") -> datetime:
+    return datetime.fromisoformat(f"{day}T{clock}").replace(tzinfo=BEIJING)
+
+
+async def status(system: System, number: str) -> str:
+    return (await register(system.engine, number)).status.value
+
+
+async def test_ten_years_of_a_certificate(years: System) -> None:
+    system = years
+    await system.add(institution("lab", certificates=()))
+    office = Office(system)
+    path = await office.issue()
+    first = await office.held(path)
+    ends = date.fromisoformat(first["valid_to"])
+    issued = date.fromisoformat(first["issued_on"])
+    assert ends == issued.replace(year=issued.year + 6) - timedelta(days=1)
+
+    # two years on: a new name; three years on: more scope
+    await system.skip_to(at(f"{issued.year + 2}-06-01", "09:00:00"))
+    await save(office, path, holder="改名检测有限公司（生成）")
+    assert (await office.apply(path, purpose="change", change="name-address")).status == 200
+    await office.grant(path)
+    await system.skip_to(at(f"{issued.year + 3}-06-01", "09:00:00"))
+    more = {"category": "土工", "item": "含水率", "standard": "GB/T 50123", "year": "2019"}
+    await save(office, path, capabilities=[*content()["capabilities"], more])
+    assert (await office.apply(path, purpose="extension")).status == 200
+    await office.grant(path)
+
+    # renewal: refused the last second before its days begin, taken the first second after
+    opens = date.fromisoformat(first["renewal_opens"])
+    await system.skip_to(at((opens - timedelta(days=1)).isoformat(), "23:59:50"))
+    renewed = content(
+        holder="改名检测有限公司（生成）", capabilities=[*content()["capabilities"], more]
+    )
+    body = {"content": renewed, "renews": first["code"]}
+    next_path = await office.begin(body)
+    early = await office.apply(next_path)
+    assert (early.status, early.body["code"]) == (409, "renewal_early"), early.body
+    await system.skip_to(at(opens.isoformat()))
+    assert "reminded" not in await events(system, path)
+    due = date.fromisoformat(first["renewal_due"])
+    await system.skip_to(at((due - timedelta(days=6)).isoformat()))
+    assert (await events(system, path)).count("reminded") == 3
+    applied = await office.apply(next_path)
+    assert applied.status == 200, applied.body
+    await office.grant(next_path)
+    await system.skip_to(await system.environment.get_current_time() + timedelta(seconds=30))
+    second = await office.held(next_path)
+    assert second["number"] != first["number"]
+    old = await office.held(path)
+    assert (old["status"], old["superseded_by"]) == ("superseded", second["code"])
+    assert (await events(system, next_path))[-1] == "predecessor_superseded"
+    another = await office.begin(body)
+    refused = await office.apply(another)
+    assert refused.body["code"] == "renewed_already", refused.body
+
+    # the old last day passes without an event: it was superseded
+    await system.skip_to(at((ends + timedelta(days=1)).isoformat()))
+    assert await status(system, first["number"]) == "superseded"
+    assert await status(system, second["number"]) == "valid"
+
+    # ten years after the first: deregistered
+    await system.skip_to(at(f"{issued.year + 10}-01-15", "10:00:00"))
+    on = (await system.environment.get_current_time()).astimezone(BEIJING).date().isoformat()
+    ended = await office.act(next_path, "end", office.clerk, ending("deregistered", on=on))
+    assert ended.status == 200, ended.body
+    assert (await office.held(next_path))["status"] == "deregistered"
+    assert (await office.held(path))["status"] == "superseded"
+
+
+async def test_the_last_day_is_valid_to_its_last_second(years: System) -> None:
+    system = years
+    await system.add(institution("lab", certificates=()))
+    office = Office(system)
+    path = await office.begin({"content": content()}, office.clerk)
+    last = today() + timedelta(days=40)
+    decided = {
+        **DECIDED,
+        "approved_on": "2021-01-04",
+        "number": "211301060345",
+        "valid_from": "2021-01-04",
+        "valid_to": last.isoformat(),
+    }
+    taken = await office.apply(path, office.clerk, decided=decided)
+    assert taken.status == 200, taken.body
+    # the days to apply for renewal were over before: no reminder comes after its time
+    await system.skip_to(at(last.isoformat(), "23:59:50"))
+    assert (await office.held(path))["status"] == "valid"
+    assert "reminded" not in await events(system, path)
+    await system.skip_to(at((last + timedelta(days=1)).isoformat()))
+    assert (await office.held(path))["status"] == "expired"
+    assert (await register(system.engine, "211301060345")).ended_on == last
+    assert (await events(system, path))[-1] == "expired"
+    # what has expired can still be renewed (late) or revoked
+    body = {"content": content(), "renews": (await office.held(path))["code"]}
+    late = await office.begin(body)
+    assert (await office.apply(late)).status == 200
+    on = (last + timedelta(days=1)).isoformat()
+    assert (await office.act(path, "end", office.clerk, ending(on=on))).status == 200
+
+
+# --- histories ------------------------------------------------------------------------------------
+
+
+async def test_a_case_that_is_moved_often_continues_with_its_history(
+    dev_engine: WorkflowEnvironment,
+    engine: AsyncEngine,
+    moved_rules: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(case, "_MOST_UPDATES_PER_RUN", 4)
+    runner = UnsandboxedWorkflowRunner()
+    async with running(dev_engine, engine, moved_rules, runner=runner) as system:
+        await system.add(institution("lab", certificates=()))
+        office = Office(system)
+        path = await office.issue()
+        for n in range(3):
+            await save(office, path, address=f"福州市测试路{n}号（生成）")
+            assert (await office.apply(path, purpose="change", change="name-address")).status == 200
+            await office.grant(path)
+        held = await office.held(path)
+        assert (held["revision"], held["status"]) == (4, "valid")
+        assert (await events(system, path)).count("certificate_changed") == 3
+        case_id = path.removeprefix("/api/").replace("certificates", "certificate")
+        described = await system.client.get_workflow_handle(case_id).describe()
+        assert described.raw_info.first_run_id != described.run_id
+
+
+async def test_a_life_is_the_same_when_every_step_replays_all_before_it(
+    dev_engine: WorkflowEnvironment, engine: AsyncEngine, moved_rules: Path
+) -> None:
+    async with running(dev_engine, engine, moved_rules, max_cached_workflows=0) as system:
+        await system.add(institution("lab", certificates=()))
+        office = Office(system)
+        path = await office.issue()
+        await save(office, path, address="福州市测试路7号（生成）")
+        assert (await office.apply(path, purpose="change", change="name-address")).status == 200
+        await office.grant(path)
+        assert (await office.act(path, "end", office.clerk, ending())).status == 200
+        case_id = path.removeprefix("/api/").replace("certificates", "certificate")
+        handle = system.client.get_workflow_handle(case_id)
+        assert await handle.result() == "completed"
+        history = await handle.fetch_history()
+    await Replayer(workflows=WORKFLOWS, data_converter=pydantic_data_converter).replay_workflow(
+        history
+    )
+    if os.environ.get("RECORD_HISTORIES"):  # at a release, and never to make a test pass
+        (HISTORIES / "certificate-issue-change-end.json").write_text(history.to_json())
