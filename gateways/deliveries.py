@@ -8,7 +8,6 @@ import asyncio
 import hashlib
 from collections.abc import Callable
 from datetime import date
-from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -89,7 +88,9 @@ class DeliveryGateway:
             params = {**refused.refusal.params, "counted": "本客户端"}
             raise Refused(Refusal(code=Code.TOO_MANY_DELIVERIES, params=params)) from None
 
-    async def deliver(self, client: ApiClient, delivery: AnyDelivery) -> DeliveryReceipt:
+    async def deliver(
+        self, client: ApiClient, delivery: AnyDelivery, tries: int = _TRIES
+    ) -> DeliveryReceipt:
         """Has a delivery carried out; the same again is answered with the first receipt.
 
         Raises Refused, WrongFields with the places: then nothing of it is in the register.
@@ -106,9 +107,13 @@ class DeliveryGateway:
         try:
             receipt = await self._carry_out(begun, delivery)
         except Refused as refused:
-            if refused.refusal.code not in _IN_DOUBT:
-                async with self._engine.begin() as connection:
-                    await deliveries.refuse(connection, begun, refused.refusal, self._clock())
+            if refused.refusal.code in _IN_DOUBT:
+                raise
+            async with self._engine.begin() as connection:
+                await deliveries.refuse(connection, begun, refused.refusal, self._clock())
+            if refused.refusal.code is Code.STALE_REVISION and tries > 1:
+                # another delivery about the same certificate came in between
+                return await self.deliver(client, delivery, tries - 1)
             raise
         async with self._engine.begin() as connection:
             return await deliveries.accept(connection, begun, receipt, self._clock())
@@ -284,11 +289,11 @@ class DeliveryGateway:
         self, connection: AsyncConnection, client: ApiClient, delivery: AnyDelivery
     ) -> Known:
         if not isinstance(delivery, IssueDelivery):
-            named = await self._named(connection, client, delivery.number)
+            named = await self._own(connection, client, delivery.number)
             return Known(institution=True, number=named)
         holder, number = delivery.content.institution, delivery.decision.number
         details, renews = delivery.institution, delivery.renews
-        old = await self._named(connection, client, renews) if renews else None
+        old = await self._own(connection, client, renews) if renews else None
         renewed_by = ""
         if renews and not client.sandbox:
             standing = await certificates.by_number(connection, renews)
@@ -304,16 +309,23 @@ class DeliveryGateway:
             renewed_by=renewed_by,
         )
 
+    async def _own(
+        self, connection: AsyncConnection, client: ApiClient, number: str
+    ) -> Named | None:
+        """The certificate of a number that this client can change: the sandbox has its own."""
+        if client.sandbox:
+            told = await deliveries.rehearsed(connection, client.authority, number)
+            return _rehearsed_as(number, client.authority, told)
+        held = await certificates.by_number(connection, number)
+        return _held_as(held) if held is not None else None
+
     async def _named(
         self, connection: AsyncConnection, client: ApiClient, number: str
     ) -> Named | None:
-        """The certificate of a number: of the register, or of the sandbox for whom it is one."""
-        if client.sandbox:
-            told = await deliveries.rehearsed(connection, client.authority, number)
-            if told:
-                return _rehearsed_as(number, client.authority, told)
-        held = await certificates.by_number(connection, number)
-        return _held_as(held) if held is not None else None
+        """The certificate of a number that is to be kept, wherever it stands."""
+        own = await self._own(connection, client, number)
+        held = None if own else await certificates.by_number(connection, number)
+        return _held_as(held) if held is not None else own
 
     async def _pinned(
         self, connection: AsyncConnection, client: ApiClient, delivery: AnyDelivery
@@ -368,8 +380,9 @@ class DeliveryGateway:
         else:
             number = delivery.number
             told = await deliveries.rehearsed(connection, begun.authority, number)
-            before = await self._before(connection, number, told)
-            code, issued_on, valid_from, valid_to, status = before
+            last = told[-1][1]
+            code, status = last.code, last.status
+            issued_on, valid_from, valid_to = last.issued_on, last.valid_from, last.valid_to
             if isinstance(delivery, EndDelivery):
                 status = CertificateStatus(delivery.ending)
         return DeliveryReceipt(
@@ -390,19 +403,6 @@ class DeliveryGateway:
             hash=begun.body_sha256,
             received_at=begun.received_at,
         )
-
-    async def _before(
-        self, connection: AsyncConnection, number: str, told: list[Any]
-    ) -> tuple[str, date, date, date, CertificateStatus]:
-        if told:
-            last: DeliveryReceipt = told[-1][1]
-            return last.code, last.issued_on, last.valid_from, last.valid_to, last.status
-        held = await certificates.by_number(connection, number)
-        assert held is not None
-        assert held.issued_on is not None
-        assert held.valid_from is not None
-        code = f"sandbox-{number}"
-        return code, held.issued_on, held.valid_from, held.valid_to, held.status
 
 
 def _command(key: str, act: str) -> str:
@@ -439,9 +439,10 @@ def _held_as(held: Registered) -> Named:
 def _rehearsed_as(
     number: str, authority: str, told: list[tuple[AnyDelivery, DeliveryReceipt]]
 ) -> Named | None:
-    contents = [one.content for one, _ in told if not isinstance(one, EndDelivery)]
-    if not contents:
+    if not told:
         return None
+    # the first of a number is always its issue
+    contents = [one.content for one, _ in told if not isinstance(one, EndDelivery)]
     last = told[-1][1]
     return Named(
         number=number,

@@ -1,8 +1,9 @@
-"""What addresses of report numbers and complaints lead to: a batch, an upload, a complaint, a
-certificate's case."""
+"""What addresses beside filings lead to: a batch, an upload, a complaint, a certificate's case, a
+client and its delivery."""
 
 from tests.api.people import Filing
 from tests.certificates import content
+from tests.connected import issue, register
 from tests.system import REVIEWER, System
 
 QUARTER = "2024Q4"
@@ -22,6 +23,8 @@ async def places(house: System, found: Filing) -> dict[str, str]:
     applied = content(found.id, issuer=found.issuer)
     begun = await house.send("POST", "/api/certificates", found.filer, {"content": applied})
     assert begun.status == 201, begun.body
+    client = await register(house, found.issuer, sandbox=True)
+    rehearsed = await client.accepted(issue(content_=applied))
     number = f"N-{found.id}"
     complaint = {"number": number, "about": "（生成）"}
     received = await house.send("POST", "/public/complaints", body=complaint)
@@ -38,6 +41,10 @@ async def places(house: System, found: Filing) -> dict[str, str]:
                     "complaint": id_,
                     "receipt": received.body["receipt"],
                     "application": begun.body["id"].partition("/")[2],
+                    "authority": found.issuer,
+                    "client": client.id,
+                    "delivery": rehearsed["delivery_id"],
+                    "client_token": client.token,
                 }
         await house.pause(0.05)
     raise AssertionError

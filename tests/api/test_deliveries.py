@@ -137,6 +137,22 @@ async def test_ten_changes_at_once_are_one_change(house: System, client: Client)
     assert await count(house, "revisions") == before + 1
 
 
+async def test_changes_that_meet_are_all_taken_one_after_the_other(
+    house: System, client: Client
+) -> None:
+    number = (await client.accepted(issue()))["number"]
+    bodies = [change(number, content(address=f"福州市鼓楼区测试路{n}号")) for n in range(6)]
+    receipts = await asyncio.gather(*(client.accepted(body) for body in bodies))
+    assert len({one["sequence"] for one in receipts}) == 6
+    last = max(range(6), key=lambda n: receipts[n]["sequence"])
+    async with house.engine.connect() as connection:
+        found = await connection.execute(
+            text("SELECT content ->> 'address' FROM certificates WHERE number = :number"),
+            {"number": number},
+        )
+    assert found.scalar_one() == f"福州市鼓楼区测试路{last}号"
+
+
 async def test_change_extension_and_end_follow_on_the_same_certificate(
     house: System, client: Client
 ) -> None:
@@ -446,6 +462,12 @@ async def test_the_sandbox_checks_everything_and_touches_nothing(house: System) 
     ended = await client.accepted(end(receipt["number"]))
     assert ended["status"] == "deregistered"
     assert (await client.deliver(end(receipt["number"]))).body["code"] == "certificate_not_in_force"
+    taken = await client.deliver(
+        issue(
+            "nowhere", content_=moved, institution=details, decision={"number": receipt["number"]}
+        )
+    )
+    assert taken.body["code"] == "number_taken"
     wrong = await client.deliver(issue(content_=content(field="99", **mine)))
     assert wrong.body["errors"][0]["pointer"] == "/content/field"
     assert await snapshot(house) == before
@@ -698,6 +720,8 @@ async def test_too_many_deliveries_are_refused_with_when_to_go_on(
         assert 1 <= int(refused.headers["retry-after"]) <= 60
         house.ahead = timedelta(seconds=61)
         assert (await client.deliver(body)).status == 200
+        signed_in = [(await client.sign_in()).status for _ in range(61)]
+        assert signed_in == [200] * 60 + [429]
 
 
 # --- the published schema ------------------------------------------------------------------------
