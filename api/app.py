@@ -45,6 +45,7 @@ from api.pages import PAGES, refused_page
 from api.parts import Parts, parts_of
 from api.problems import problem
 from api.requests import (
+    LARGEST_FILE,
     LARGEST_JSON,
     InvalidFields,
     parse_json,
@@ -207,12 +208,12 @@ async def _through_the_door(operation: Operation, request: Request, request_id: 
     data = b""
     if operation.body is not None:
         require_media(request, ["application/json"])
-        data = await read_bytes(request, LARGEST_JSON)
+        data = await read_bytes(request, operation.largest or LARGEST_JSON)
         body = parse_json(data, operation.body)
     elif operation.media:
         require_media(request, operation.media)
         if not operation.streams:
-            body = data = await read_bytes(request, operation.largest)
+            body = data = await read_bytes(request, operation.largest or LARGEST_FILE)
     command_id, repeated = "", False
     if operation.writes and operation.right is Right.ANYONE:
         command_id = _key_of_anybody(request, data)

@@ -25,6 +25,7 @@ from api.operations import PAGING, Call, Operation, Parameter, schema_of
 from api.parts import Parts, parts_of
 from api.requests import Plain, Text, invalid, path, query
 from api.rights import Right, Target
+from api.rules import RuleSetShown
 from domain import commands as c
 from domain.certificate import (
     CERTIFICATE_STATUS_LABELS,
@@ -40,13 +41,18 @@ from domain.issuing import PURPOSE_LABELS, Decided, HeldCertificate, Purpose
 from domain.model import Value
 from domain.plan import FOREVER
 from domain.refusals import Code, Refusal, Refused
+from domain.state import fold
 from domain.status import Kind, Status
+from domain.steps import event_of
 from gateways.certificates import PART
 from rules.certificate_content import content_problems
 from rules.certificates import NoAuthorityCode
 from store import cases, content, journal
 from store.cases import Case
 from store.content import Revision
+
+LARGEST_CONTENT = 8 * 1024 * 1024
+"""Bytes of a content: an annex can have many thousand lines."""
 
 # --- what goes in and out ------------------------------------------------------------------------
 
@@ -213,9 +219,8 @@ async def get_certificate(call: Call) -> Response:
     """One certificate's case."""
     case, parts = case_of(call), parts_of(call.request)
     async with parts.engine.connect() as connection:
-        known = await journal.carried(connection, case.case_id)
         steps = await journal.steps(connection, case.case_id)
-    state = known.state
+    state = fold([event_of(step) for step in steps])
     return _json(
         CertificateShown(
             **shown(case, call).model_dump(),
@@ -378,6 +383,24 @@ async def end(call: Call) -> Response:
     return _json(await parts.certificates.end(case_of(call), command, body.reason, body.authoriser))
 
 
+async def get_serials(call: Call) -> Response:
+    """Up to where the serials of the clerk's authority are used in a year."""
+    year: int = path(call.request, "year", _Year)
+    authority = call.actor.scope
+    try:
+        last = await parts_of(call.request).certificates.last_serial(authority, year)
+    except NoAuthorityCode:
+        raise _no_code(call, authority) from None
+    return _json(Serials(authority=authority, year=year, last=last))
+
+
+async def get_rules(call: Call) -> Response:
+    """The rules of certificates that an application begun now is pinned to."""
+    rules = parts_of(call.request).certificates.rules()
+    document = rules.document.model_dump(mode="json", by_alias=True)
+    return _json(RuleSetShown(ruleset=rules.ref, document=document))
+
+
 async def set_serials(call: Call) -> Response:
     """Sets where an authority's serials of a year go on after those used on paper."""
     body: SerialsBody = call.body
@@ -390,9 +413,13 @@ async def set_serials(call: Call) -> Response:
             body.authority, year, body.last, body.reason, call.actor, call.command_id
         )
     except NoAuthorityCode:
-        name = parts_of(call.request).authority_name(body.authority)
-        raise Refused(Refusal(code=Code.NO_AUTHORITY_CODE, params={"authority": name})) from None
+        raise _no_code(call, body.authority) from None
     return _json(Serials(authority=body.authority, year=year, last=last))
+
+
+def _no_code(call: Call, authority: str) -> Refused:
+    name = parts_of(call.request).authority_name(authority)
+    return Refused(Refusal(code=Code.NO_AUTHORITY_CODE, params={"authority": name}))
 
 
 def _json(value: BaseModel, **more: Any) -> Response:
@@ -446,8 +473,28 @@ OPERATIONS = [
         body=ApplicationBody,
         writes=True,
         status=201,
+        largest=LARGEST_CONTENT,
         example={"content": CONTENT_EXAMPLE},
         description="机构为自己申请，或由发证机关的经办人代为录入；renews 填所延续证书的代码。",
+    ),
+    Operation(
+        "GET",
+        "/api/certificates/rules",
+        get_rules,
+        "证书规则",
+        _TAG,
+        Right.SEE_CERTIFICATE,
+        RuleSetShown,
+        description="现在建立的申请所用的规则：变更种类、有效期、编号代码表、各省模式。",
+    ),
+    Operation(
+        "GET",
+        "/api/certificates/serials/{year}",
+        get_serials,
+        "已用到的流水号",
+        _TAG,
+        Right.ISSUE,
+        Serials,
     ),
     Operation(
         "POST",
@@ -492,6 +539,7 @@ OPERATIONS = [
         ContentShown,
         target=of_certificate,
         body=CertificateDraft,
+        largest=LARGEST_CONTENT,
         parameters=(Parameter("If-Match", "所改那一稿的 ETag", "header", True),),
         example={"content": CONTENT_EXAMPLE},
     ),

@@ -46,7 +46,7 @@ class Operation:
 
     ``writes`` operations need an ``Idempotency-Key``. ``target`` finds what rights depend on.
     ``body`` is the JSON request's model; ``media`` names other request media types.
-    ``largest`` is the most bytes a body of another type than JSON may have.
+    ``largest`` is the most bytes a body may have, where it is not the usual for its type.
     ``documented`` describes the body of a JSON request that the handler reads field by field.
     ``streams``: the handler reads the body itself, as it comes.
     ``answer_media`` names another type than JSON; ``others`` are further answers by status.
@@ -64,7 +64,7 @@ class Operation:
     documented: type[BaseModel] | None = None
     media: Sequence[str] = ()
     streams: bool = False
-    largest: int = 64 * 1024 * 1024
+    largest: int | None = None
     status: int = 200
     answer_media: str = "application/json"
     others: Mapping[int, type[BaseModel]] = field(default_factory=dict)

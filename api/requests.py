@@ -12,6 +12,7 @@ from starlette.requests import Request
 from domain.refusals import Code, Refusal, Refused
 
 LARGEST_JSON = 1024 * 1024
+LARGEST_FILE = 64 * 1024 * 1024
 MOST_ERRORS = 100
 """At most so many wrong fields are listed; the refusal counts all of them."""
 

@@ -176,6 +176,12 @@ class CertificateGateway(CaseGateway):
             sha256 = await content.save_note(connection, note)
         return await self.act(case, command.model_copy(update={"note_sha256": sha256}))
 
+    async def last_serial(self, issuer: str, year: int) -> int:
+        """The last serial an authority has used in a year. Raises NoAuthorityCode."""
+        async with self._engine.connect() as connection:
+            code = self.rules().authority_code(issuer)
+            return await certificates.last_serial(connection, code, year)
+
     async def begin_serials_after(
         self, issuer: str, year: int, last: int, reason: str, actor: Actor, command_id: str
     ) -> int:

@@ -11,6 +11,7 @@ from domain.certificate import Certificate, CertificateContent, CertificateStatu
 from domain.issuing import HeldCertificate
 from domain.model import Value
 from store.tables import (
+    cases,
     certificate_numbers,
     certificate_serials,
     certificates,
@@ -205,11 +206,17 @@ async def begin_serials_after(
 async def keep_number(connection: AsyncConnection, number: str, code: str, case_id: str) -> None:
     """Gives a number and a code to a case, for ever. Raises NumberTaken."""
     standing = await connection.execute(
-        select(certificates.c.origin, certificates.c.case_id).where(certificates.c.number == number)
+        select(certificates.c.case_id, certificates.c.institution_id).where(
+            certificates.c.number == number
+        )
     )
     row = standing.first()
     # what is known from a list only may be taken over by the case that brings its content
-    if row is not None and (row.origin == "issued" or row.case_id is not None):
+    holder = select(cases.c.institution_id).where(cases.c.case_id == case_id)
+    if row is not None and (
+        row.case_id is not None
+        or row.institution_id != (await connection.execute(holder)).scalar_one()
+    ):
         raise NumberTaken(number)
     kept = await connection.execute(
         insert(certificate_numbers)

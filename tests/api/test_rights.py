@@ -117,6 +117,8 @@ MATRIX: dict[tuple[str, str], set[Role] | None] = {
     ("POST", "/api/connected/token"): PUBLIC,
     ("GET", "/api/certificates"): CLERKS_TOO,
     ("POST", "/api/certificates"): {F, K},
+    ("GET", "/api/certificates/rules"): CLERKS_TOO,
+    ("GET", "/api/certificates/serials/{year}"): {K},
     ("POST", "/api/certificates/serials/{year}"): {K},
     ("GET", CERTIFICATE): CLERKS_TOO,
     ("GET", f"{CERTIFICATE}/draft"): CLERKS_TOO,

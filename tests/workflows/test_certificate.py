@@ -16,7 +16,16 @@ from activities.signing_keys import SigningKeys
 from domain.certificate_statement import Statement, verify
 from store import certificates
 from tests.certificates import ISSUER, Office, content
-from tests.system import AUDITOR, CLERK, FILER, REVIEWER, System, institution, running
+from tests.system import (
+    AUDITOR,
+    CLERK,
+    FILER,
+    REVIEWER,
+    System,
+    certificate,
+    institution,
+    running,
+)
 from workflows import case
 from workflows.registry import WORKFLOWS
 
@@ -214,6 +223,35 @@ async def test_a_decision_made_elsewhere_is_taken_over_with_its_number(
     assert (refused.status, refused.body["code"]) == (409, "number_taken")
 
 
+async def test_a_listed_certificate_is_taken_over_by_its_holder_alone(
+    system: System, office: Office
+) -> None:
+    listed = certificate("211301060345", ISSUER)
+    await system.add(institution("other", certificates=(listed,)))
+    kept = {
+        **DECIDED,
+        "number": listed.number,
+        "valid_from": "2026-11-02",
+        "valid_to": "2032-11-01",
+    }
+    path = await office.begin({"content": content()}, office.clerk)
+    refused = await office.apply(path, office.clerk, decided=kept)
+    assert (refused.status, refused.body["code"]) == (409, "number_taken")
+    theirs = await office.begin({"content": content("other")}, office.clerk)
+    assert (await office.apply(theirs, office.clerk, decided=kept)).status == 200
+    assert (await register(system.engine, listed.number)).origin == "issued"
+
+
+async def test_an_annex_of_many_thousand_lines_is_taken(system: System, office: Office) -> None:
+    lines = [
+        {"category": "水", "item": f"参数{n}（生成）", "standard": "HJ 1", "year": "2017"}
+        for n in range(12_000)
+    ]
+    path = await office.issue({"content": content(capabilities=lines)})
+    held = await office.held(path)
+    assert (await register(system.engine, held["number"])).scope == 12_000
+
+
 @pytest.mark.parametrize(
     "changed",
     [
@@ -240,6 +278,7 @@ async def test_serials_go_on_after_those_of_paper_and_never_back(
     assert (await system.send("POST", path, office.clerk, body)).body["last"] == 345
     held = await office.held(await office.issue())
     assert held["number"].endswith("0346")
+    assert (await system.send("GET", path, office.clerk)).body["last"] == 346
     refused = await system.send("POST", path, office.clerk, {**body, "last": 345})
     assert (refused.status, refused.body["code"]) == (422, "serial_not_higher")
     end = {**body, "last": 9999}
@@ -281,6 +320,7 @@ async def test_a_change_is_reviewed_while_the_certificate_stays_in_force(
 @pytest.mark.parametrize(
     ("purpose", "change", "changed", "code"),
     [
+        # a kind of change may touch only what the rules say
         ("change", "people", {"holder": "改名（生成）"}, "change_outside"),
         ("change", "nonsense", {"holder": "改名（生成）"}, "unknown_change"),
         ("extension", "", {"capabilities": content()["capabilities"][:1]}, "change_outside"),
