@@ -40,6 +40,8 @@ class Settings(BaseModel):
     lookups_per_client: str = "60/minute"
     lookups_per_prefix: str = "600/minute"
     complaints_per_client: str = "20/hour"
+    deliveries_per_client: str = "600/minute"
+    tokens_per_client: str = "60/minute"
     trusted_proxies: str = ""
     certificate_keys: Path | None = None
     site: str = ""
@@ -50,7 +52,13 @@ class Settings(BaseModel):
         """The address that QR codes lead to; without a setting, where this process listens."""
         return self.site.rstrip("/") or f"http://{self.host}:{self.port}"
 
-    @field_validator("lookups_per_client", "lookups_per_prefix", "complaints_per_client")
+    @field_validator(
+        "lookups_per_client",
+        "lookups_per_prefix",
+        "complaints_per_client",
+        "deliveries_per_client",
+        "tokens_per_client",
+    )
     @classmethod
     def _are_limits(cls, value: str) -> str:
         parse_many(value)
@@ -76,6 +84,8 @@ ENVIRONMENT = {
     "lookups_per_client": "ZHIBAO_LOOKUPS_PER_CLIENT",
     "lookups_per_prefix": "ZHIBAO_LOOKUPS_PER_PREFIX",
     "complaints_per_client": "ZHIBAO_COMPLAINTS_PER_CLIENT",
+    "deliveries_per_client": "ZHIBAO_DELIVERIES_PER_CLIENT",
+    "tokens_per_client": "ZHIBAO_TOKENS_PER_CLIENT",
     "trusted_proxies": "ZHIBAO_TRUSTED_PROXIES",
     "certificate_keys": "ZHIBAO_CERTIFICATE_KEYS",
     "site": "ZHIBAO_SITE",
@@ -138,6 +148,9 @@ def as_environment(settings: Settings) -> dict[str, str]:
         "log_format": settings.log_format,
         "lookups_per_client": settings.lookups_per_client,
         "lookups_per_prefix": settings.lookups_per_prefix,
+        "complaints_per_client": settings.complaints_per_client,
+        "deliveries_per_client": settings.deliveries_per_client,
+        "tokens_per_client": settings.tokens_per_client,
         "trusted_proxies": settings.trusted_proxies,
         "certificate_keys": str(settings.certificate_keys or ""),
         "site": settings.site,

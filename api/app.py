@@ -28,12 +28,15 @@ from api import (
     certificate_public,
     certificate_search,
     certificates,
+    clients,
     complaints,
+    deliveries,
     events,
     filings,
     health,
     institutions,
     me,
+    provinces,
     public,
     report_batches,
     rules,
@@ -75,7 +78,11 @@ OPERATIONS: list[Operation] = [
     *report_batches.OPERATIONS,
     *complaints.OPERATIONS,
     *certificate_imports.OPERATIONS,
+    # fixed words of their own, before the certificates' addresses take them for a case
+    *deliveries.OPERATIONS,
+    *provinces.OPERATIONS,
     *certificates.OPERATIONS,
+    *clients.OPERATIONS,
     *certificate_papers.OPERATIONS,
     *certificate_search.OPERATIONS,
     *institutions.OPERATIONS,
@@ -201,6 +208,7 @@ async def _through_the_door(operation: Operation, request: Request, request_id: 
     actor = SYSTEM
     if operation.right is not Right.ANYONE:
         actor = parts.identity.identify(request.headers.get("authorization"))
+        await parts.clients.acting(actor)
     if not operation.lenient:
         refuse_unknown_parameters(request, operation.known)
     target = await operation.target(request) if operation.target else _NOTHING

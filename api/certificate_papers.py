@@ -199,7 +199,8 @@ def _not_ours(
         if entry is None:
             refused.append((number, Refusal(code=Code.NOT_FOUND, params={"what": "这张证书"})))
         elif entry.issuer != issuer:
-            params = {"number": number, "issuer": parts.authority_name(entry.issuer)}
+            name = parts.authority_name(entry.issuer)
+            params = {"what": f"证书 {number} ", "authority": name}
             refused.append((number, Refusal(code=Code.OTHER_ISSUER, params=params)))
     return [_left_out(number, refusal) for number, refusal in refused]
 

@@ -38,6 +38,9 @@ _PATH_SCHEMAS: dict[str, dict[str, Any]] = {
     "number": {"type": "string", "minLength": 1, "maxLength": 64},
     "uscc": {"type": "string", "pattern": "^[0-9A-Z]{18}$"},
     "import": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
+    "client": {"type": "string", "pattern": "^[0-9a-f]{16}$"},
+    "delivery": {"type": "string", "pattern": "^[0-9A-Za-z][0-9A-Za-z._-]{0,99}$"},
+    "authority": {"type": "string", "pattern": "^amr-[0-9]{6}$"},
 }
 
 
@@ -76,7 +79,7 @@ def openapi_document(operations: Sequence[Operation]) -> Callable[[Request], Awa
 
 def build_document(operations: Sequence[Operation]) -> dict[str, Any]:
     """The OpenAPI document as plain data."""
-    bodies = {o.body for o in operations if o.body is not None}
+    bodies = {body for o in operations if (body := o.documented or o.body) is not None}
     answers = {o.answer for o in operations if o.answer is not None} | {Problem}
     answers |= {other for o in operations for other in o.others.values()}
     by_name = sorted(bodies, key=lambda m: m.__name__)
@@ -127,8 +130,9 @@ def _describe(operation: Operation, names: Any) -> dict[str, Any]:
     }
     if operation.right is not Right.ANYONE:
         described["security"] = [{"bearer": []}]
-    if operation.body is not None:
-        content: dict[str, Any] = {"schema": names[(operation.body, "validation")]}
+    body = operation.documented or operation.body
+    if body is not None:
+        content: dict[str, Any] = {"schema": names[(body, "validation")]}
         if operation.example is not None:
             content["example"] = operation.example
         described["requestBody"] = {"required": True, "content": {"application/json": content}}
@@ -153,6 +157,9 @@ _PATH_WORDS = {
     "number": "证书编号",
     "uscc": "统一社会信用代码",
     "import": "批量导入编号",
+    "client": "联网系统（客户端）编号",
+    "delivery": "各省自己的送达编号",
+    "authority": "省级部门，如 amr-350000",
     "institution": "机构编号",
     "jurisdiction": "六位辖区代码，000000 为全国",
     "sha256": "规则集的 SHA-256",

@@ -47,6 +47,7 @@ class Operation:
     ``writes`` operations need an ``Idempotency-Key``. ``target`` finds what rights depend on.
     ``body`` is the JSON request's model; ``media`` names other request media types.
     ``largest`` is the most bytes a body may have, where it is not the usual for its type.
+    ``documented`` describes the body of a JSON request that the handler reads field by field.
     ``streams``: the handler reads the body itself, as it comes.
     ``lenient``: parameters unknown to it are ignored, as apps add their own to addresses that
     people pass on.
@@ -62,6 +63,7 @@ class Operation:
     answer: type[BaseModel] | None
     target: Targeting | None = None
     body: type[BaseModel] | None = None
+    documented: type[BaseModel] | None = None
     media: Sequence[str] = ()
     streams: bool = False
     largest: int | None = None

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from activities.rule_sets import PinnedRules
 from activities.signing_keys import SigningKeys
 from api.identity import Identity
+from gateways.api_clients import ClientGateway
 from gateways.campaigns import CampaignGateway
 from gateways.certificate_enquiries import CertificateEnquiries
 from gateways.certificate_imports import CertificateImportGateway
@@ -17,9 +18,11 @@ from gateways.certificate_register import RegisterGateway
 from gateways.certificates import CertificateGateway
 from gateways.clock import Clock
 from gateways.complaints import ComplaintGateway
+from gateways.deliveries import DeliveryGateway
 from gateways.filings import FilingGateway
 from gateways.lookup import LookupGateway
 from gateways.papers import Printer
+from gateways.provinces import ProvinceGateway
 from gateways.report_batches import BatchGateway
 from gateways.roster import RosterGateway
 
@@ -39,6 +42,9 @@ class Parts:
     certificates: CertificateGateway
     imports: CertificateImportGateway
     register: RegisterGateway
+    clients: ClientGateway
+    deliveries: DeliveryGateway
+    provinces: ProvinceGateway
     keys: SigningKeys
     site: str
     papers: Printer

@@ -10,7 +10,10 @@ from domain.refusals import Code, Refusal
 
 STATUS: dict[Code, int] = {
     Code.UNAUTHENTICATED: 401,
+    Code.CLIENT_REFUSED: 401,
     Code.FORBIDDEN: 403,
+    Code.CLIENTS_ONLY: 403,
+    Code.OTHER_ISSUER: 403,
     Code.NOT_YOUR_AUTHORITY: 403,
     Code.NOT_YOUR_CASE: 403,
     Code.SAME_PERSON: 403,
@@ -50,6 +53,7 @@ STATUS: dict[Code, int] = {
     Code.TOO_MANY_LOOKUPS: 429,
     Code.TOO_MANY_COMPLAINTS: 429,
     Code.TEMPLATE_BROKEN: 500,
+    Code.TOO_MANY_DELIVERIES: 429,
     Code.INTERNAL: 500,
     Code.UNAVAILABLE: 503,
 }
@@ -78,7 +82,8 @@ def headers_of(refusal: Refusal) -> dict[str, str]:
     status = status_of(refusal.code)
     headers = {"Cache-Control": "no-store"}
     if status == 401:
-        headers["WWW-Authenticate"] = "Bearer"
+        secret = refusal.code is Code.CLIENT_REFUSED
+        headers["WWW-Authenticate"] = "Basic" if secret else "Bearer"
     if status in (429, 503):
         headers["Retry-After"] = refusal.params.get("seconds", "5")
     return headers

@@ -143,6 +143,8 @@ _IN_CHINESE = {
     "tuple_type": "应为列表",
     "too_long": "项数过多",
     "literal_error": "不在可选范围之内",
+    "union_tag_invalid": "不在可选范围之内",
+    "union_tag_not_found": "缺少这一项",
     "enum": "不在可选范围之内",
     "datetime_type": "应为带时区的时间，如 2025-03-22T00:00:00+08:00",
     "datetime_parsing": "应为带时区的时间，如 2025-03-22T00:00:00+08:00",

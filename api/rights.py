@@ -7,7 +7,8 @@ The state machine decides on its own whether the case allows the act at this mom
 from enum import StrEnum
 
 from domain.commands import ROLE_LABELS, Actor, Role
-from domain.ids import region_prefix
+from domain.deliveries import client_of
+from domain.ids import NATION, region_prefix
 from domain.refusals import Code, Refusal, Refused
 from store.cases import Case
 
@@ -36,6 +37,9 @@ class Right(StrEnum):
     APPLY = "apply"
     END_CERTIFICATE = "end_certificate"
     ISSUE = "issue"
+    DELIVER = "deliver"
+    MANAGE_CLIENTS = "manage_clients"
+    SEE_CLIENTS = "see_clients"
 
 
 ROLES: dict[Right, frozenset[Role]] = {
@@ -61,7 +65,13 @@ ROLES: dict[Right, frozenset[Role]] = {
     Right.APPLY: frozenset({Role.FILER, Role.CLERK}),
     Right.END_CERTIFICATE: frozenset({Role.CLERK, Role.REVIEWER}),
     Right.ISSUE: frozenset({Role.CLERK}),
+    Right.DELIVER: frozenset({Role.CLERK}),
+    Right.MANAGE_CLIENTS: frozenset({Role.OPERATOR}),
+    Right.SEE_CLIENTS: frozenset({Role.OPERATOR, Role.AUDITOR}),
 }
+
+NATIONAL = frozenset({Right.MANAGE_CLIENTS, Right.SEE_CLIENTS})
+"""What of the operators only the nation's may do."""
 
 
 class Target:
@@ -91,6 +101,13 @@ def check(right: Right, actor: Actor, target: Target) -> None:
     """Raises Refused unless ``actor`` has ``right`` on ``target``."""
     if actor.role not in ROLES[right]:
         raise Refused(Refusal(code=Code.FORBIDDEN, params={"role": ROLE_LABELS[actor.role]}))
+    if client_of(actor) and right is not Right.DELIVER:
+        # a client delivers, and does nothing that a person does
+        raise Refused(Refusal(code=Code.FORBIDDEN, params={"role": "联网系统"}))
+    if right is Right.DELIVER and not client_of(actor):
+        raise Refused(Refusal(code=Code.CLIENTS_ONLY))
+    if right in NATIONAL and actor.role is Role.OPERATOR and actor.scope != NATION:
+        raise Refused(Refusal(code=Code.FORBIDDEN, params={"role": "省、市、县经办人"}))
     if actor.role is Role.FILER and target.institution not in (None, actor.scope):
         raise Refused(_not_yours(target))
     if actor.role is Role.OPERATOR and not covers(actor.scope, target.region):

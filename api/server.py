@@ -15,6 +15,7 @@ from activities.signing_keys import SigningKeys
 from api.app import create_app
 from api.identity import Identity
 from api.parts import Parts
+from gateways.api_clients import ClientGateway
 from gateways.campaigns import CampaignGateway
 from gateways.certificate_enquiries import CertificateEnquiries
 from gateways.certificate_imports import CertificateImportGateway
@@ -22,11 +23,13 @@ from gateways.certificate_register import RegisterGateway
 from gateways.certificates import CertificateGateway
 from gateways.clock import Clock, system_clock
 from gateways.complaints import ComplaintGateway
+from gateways.deliveries import DeliveryGateway
 from gateways.engine import connect_engine
 from gateways.filings import FilingGateway
 from gateways.lookup import LookupGateway, latest_rules
 from gateways.lookup_limits import LookupLimits
 from gateways.papers import Printer
+from gateways.provinces import ProvinceGateway
 from gateways.report_batches import BatchGateway
 from gateways.roster import RosterGateway, known_regions
 from rules.catalogue import cached_catalogue
@@ -69,6 +72,16 @@ def build_parts(
             client, engine, certificates, known_regions(catalogue), clock
         ),
         register=RegisterGateway(engine, settings.rules, clock),
+        clients=ClientGateway(engine, clock, settings.tokens_per_client),
+        deliveries=DeliveryGateway(
+            engine,
+            certificates,
+            known_regions(catalogue),
+            settings.public_site,
+            clock,
+            settings.deliveries_per_client,
+        ),
+        provinces=ProvinceGateway(engine, certificates, clock),
         site=settings.public_site,
         papers=Printer(settings.templates),
         campaigns=CampaignGateway(client, engine, pinned, settings.rules, clock),

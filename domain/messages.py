@@ -233,11 +233,6 @@ WORDS: dict[Code, Words] = {
         "证书 {number} 只在名录里有编号，没有登记内容，不能打印。",
         "请发证机关补录该证书的内容后再打印。",
     ),
-    Code.OTHER_ISSUER: Words(
-        "不是本机关发的证书",
-        "证书 {number} 由 {issuer} 颁发。",
-        "请由发证机关的经办人打印。",
-    ),
     Code.CHARACTERS_MISSING: Words(
         "有打印不出的字",
         "{said}",
@@ -245,6 +240,37 @@ WORDS: dict[Code, Words] = {
     ),
     Code.TEMPLATE_BROKEN: Words(
         "证书模板有误", "{said}", "请联系系统管理员；日志里有出错的文件和行。"
+    ),
+    Code.MANUAL_MODE: Words(
+        "该省现为手动赋码模式",
+        "{authority}现为“手动赋码”模式，不接收联网送达，本次没有登记任何内容。",
+        "请由总局在 certificates.yaml 的 modes.provinces 中把 {id} 改为 connected；"
+        "改用之前可以用联调客户端（sandbox）测试，证书由经办人手动录入或批量导入。",
+    ),
+    Code.OTHER_ISSUER: Words(
+        "不是本机关颁发的证书",
+        "{what}的发证机关是 {authority}。",
+        "请核对发证机关和证书编号；由该发证机关的经办人，或它自己的审批系统办理。",
+    ),
+    Code.CERTIFICATE_NOT_TAKEN_OVER: Words(
+        "证书还没有接收",
+        "证书 {number} 只有名录登记，没有证书内容和代码。",
+        "请先把它作为已有证书送达（action 为 issue，decision.number 填原编号），再办理。",
+    ),
+    Code.CLIENT_REFUSED: Words(
+        "客户端编号或密钥无效",
+        "客户端编号或密钥不对，或者该客户端已停用（{why}）。",
+        "请核对 Authorization: Basic 中的客户端编号和密钥；密钥遗失的，请总局经办人轮换。",
+    ),
+    Code.CLIENTS_ONLY: Words(
+        "只供联网的审批系统调用",
+        "这一接口须由已登记的客户端，用 /api/connected/token 取得的凭证调用。",
+        "人员请用证书办件的接口办理；系统请先取得凭证。",
+    ),
+    Code.TOO_MANY_DELIVERIES: Words(
+        "请求过于频繁",
+        "{counted}在 {window} 秒内的请求已达上限 {limit} 次，本次没有办理。",
+        "请在 {seconds} 秒之后重试，送达编号不变；大量送达请用批量接口，错开时间。",
     ),
     Code.UNAUTHENTICATED: Words(
         "未登录或凭证无效", "请求没有带有效的凭证（{why}）。", "请使用有效的 Bearer 凭证重新请求。"

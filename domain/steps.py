@@ -74,6 +74,11 @@ OPERATOR_EVENT_LABELS: dict[str, str] = {
     "import_begun": "开始批量导入证书",
     "certificates_imported": "证书批量导入办完",
     "register_imported": "导入有效证书清单",
+    "client_registered": "登记联网系统",
+    "client_secret_rotated": "轮换联网系统的密钥",
+    "client_revoked": "停用联网系统",
+    "institution_delivered": "随送达登记机构",
+    "plan_received": "收到赋码系统对接方案",
 }
 """Events of campaigns and registers, which have no review state machine."""
 

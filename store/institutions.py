@@ -171,6 +171,22 @@ async def add_missing(connection: AsyncConnection, added: Sequence[Institution])
     return count_added
 
 
+async def add_if_missing(connection: AsyncConnection, added: Institution) -> bool:
+    """Puts an institution without certificates on record; one that is on record stays as it is."""
+    found = await connection.execute(
+        insert(institutions)
+        .values(
+            **added.facts.model_dump(mode="json"),
+            name=added.name,
+            uscc=added.uscc,
+            previous_reviewer=added.previous_reviewer,
+        )
+        .on_conflict_do_nothing()
+        .returning(institutions.c.id)
+    )
+    return found.first() is not None
+
+
 async def number_of(connection: AsyncConnection, id_: str) -> int:
     """The short number that report numbers know an institution on record by."""
     found = await connection.execute(select(institutions.c.no).where(institutions.c.id == id_))

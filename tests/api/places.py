@@ -1,9 +1,11 @@
-"""What addresses of report numbers and complaints lead to: a batch, an upload, a complaint, a
-certificate's case."""
+"""What addresses beside filings lead to: a batch, an upload, a complaint, a certificate's case, a
+client and its delivery."""
 
 from activities.certificate_import_file import import_template
 from tests.api.people import Filing
 from tests.certificates import content
+from tests.connected import issue
+from tests.connected import register as register_client
 from tests.registered import register
 from tests.system import REVIEWER, System
 
@@ -42,6 +44,8 @@ async def places(house: System, found: Filing) -> dict[str, str]:
         },
     )
     assert checked.status_code == 200, checked.text
+    client = await register_client(house, found.issuer, sandbox=True)
+    rehearsed = await client.accepted(issue(content_=applied))
     number = f"N-{found.id}"
     complaint = {"number": number, "about": "（生成）"}
     received = await house.send("POST", "/public/complaints", body=complaint)
@@ -66,6 +70,10 @@ async def places(house: System, found: Filing) -> dict[str, str]:
                     "receipt": received.body["receipt"],
                     "import": checked.json()["id"],
                     "application": begun.body["id"].partition("/")[2],
+                    "authority": found.issuer,
+                    "client": client.id,
+                    "delivery": rehearsed["delivery_id"],
+                    "client_token": client.token,
                 }
         await house.pause(0.05)
     raise AssertionError

@@ -102,6 +102,19 @@ MATRIX: dict[tuple[str, str], set[Role] | None] = {
     ("POST", f"{COMPLAINT}/resolve"): {R},
     ("POST", f"{COMPLAINT}/cancel"): {O},
     ("GET", f"{COMPLAINT}/timeline"): {R, O, A},
+    # a person of the issuing authority is told apart from its client further on
+    ("GET", "/api/certificates/deliveries"): {K},
+    ("POST", "/api/certificates/deliveries"): {K},
+    ("POST", "/api/certificates/deliveries/batch"): {K},
+    ("GET", "/api/certificates/deliveries/{delivery}"): {K},
+    ("GET", "/public/schemas/certificate-delivery/v1.json"): PUBLIC,
+    ("GET", "/api/certificates/provinces"): {O, A},
+    ("POST", "/api/certificates/provinces/{authority}/plan"): {O},
+    ("GET", "/api/clients"): {O, A},
+    ("POST", "/api/clients"): {O},
+    ("POST", "/api/clients/{client}/rotate"): {O},
+    ("POST", "/api/clients/{client}/revoke"): {O},
+    ("POST", "/api/connected/token"): PUBLIC,
     ("GET", "/api/certificates"): CLERKS_TOO,
     ("POST", "/api/certificates"): {F, K},
     ("GET", "/api/certificates/rules"): CLERKS_TOO,
@@ -171,6 +184,9 @@ NOWHERE = {
     "receipt": "AAAAA-AAAAA-AAAAA-AAAAA",
     "application": "0" * 24,
     "import": "0" * 32,
+    "authority": "amr-350000",
+    "client": "0" * 16,
+    "delivery": "D-1",
 }
 
 
