@@ -156,7 +156,7 @@ async def cases(house: System) -> dict[str, Filing]:
 def token_for(found: Filing, role: Role) -> str:
     return {
         Role.FILER: found.filer, Role.REVIEWER: found.reviewer, Role.CHECKER: found.checker,
-        Role.OPERATOR: found.operator, Role.AUDITOR: found.auditor,
+        Role.OPERATOR: found.operator, Role.AUDITOR: found.auditor, Role.CLERK: found.clerk,
     }[role]  # fmt: skip
 
 
