@@ -174,6 +174,7 @@ def token(
 
 def _mount() -> None:
     from audit.commands import app as audit_app
+    from gateways import certificate_key_commands
     from gateways.certificate_commands import certificates_app
     from gateways.commands import campaign_app, roster_app
     from rules.commands import app as rules_app
@@ -181,6 +182,7 @@ def _mount() -> None:
     app.add_typer(rules_app, name="rules", help="规则：核对、查看、试算、比较。")
     app.add_typer(roster_app, name="roster", help="机构名录。")
     app.add_typer(campaign_app, name="campaign", help="年度统计工作。")
+    certificate_key_commands.mount(certificates_app)
     app.add_typer(certificates_app, name="certificates", help="资质认定证书。")
     app.add_typer(audit_app, name="audit", help="审计。")
 

@@ -24,6 +24,7 @@ class Settings(BaseModel):
     named (addresses or networks, with commas between) may say for whom they ask.
     ``certificate_keys`` is the folder of the keys that sign certificates' QR codes
     (`activities.signing_keys`), ``site`` the address those codes lead to: ``https://host``.
+    ``templates`` is the folder of certificates' templates, the shipped ones unless set.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -44,6 +45,7 @@ class Settings(BaseModel):
     trusted_proxies: str = ""
     certificate_keys: Path | None = None
     site: str = ""
+    templates: Path | None = None
 
     @property
     def public_site(self) -> str:
@@ -87,6 +89,7 @@ ENVIRONMENT = {
     "trusted_proxies": "ZHIBAO_TRUSTED_PROXIES",
     "certificate_keys": "ZHIBAO_CERTIFICATE_KEYS",
     "site": "ZHIBAO_SITE",
+    "templates": "ZHIBAO_TEMPLATES",
 }
 
 
@@ -151,5 +154,6 @@ def as_environment(settings: Settings) -> dict[str, str]:
         "trusted_proxies": settings.trusted_proxies,
         "certificate_keys": str(settings.certificate_keys or ""),
         "site": settings.site,
+        "templates": str(settings.templates or ""),
     }
     return {ENVIRONMENT[field]: value for field, value in values.items()}

@@ -23,6 +23,7 @@ from structlog.contextvars import STRUCTLOG_KEY_PREFIX
 from api import (
     audit,
     campaigns,
+    certificate_papers,
     certificates,
     clients,
     complaints,
@@ -76,6 +77,7 @@ OPERATIONS: list[Operation] = [
     *provinces.OPERATIONS,
     *certificates.OPERATIONS,
     *clients.OPERATIONS,
+    *certificate_papers.OPERATIONS,
     *institutions.OPERATIONS,
     *rules.OPERATIONS,
     *audit.OPERATIONS,

@@ -1,5 +1,7 @@
 """The register of institutions: looking up, importing a roster, its report."""
 
+from collections.abc import Sequence
+from datetime import date
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -12,14 +14,16 @@ from api.operations import PAGING, Call, Operation, Parameter, schema_of
 from api.parts import parts_of
 from api.requests import InvalidFields, Plain, media_type, path, pointer, query
 from api.rights import Right
+from domain.certificate import CERTIFICATE_STATUS_LABELS, CertificateStatus, standing
 from domain.commands import Role
 from domain.facts import CertificateFacts
 from domain.ids import InstitutionId, region_prefix
 from domain.model import Value
+from domain.plan import FOREVER
 from domain.refusals import Code, Refusal
 from gateways.roster import RosterReport
 from store import institutions
-from store.institutions import Institution
+from store.institutions import Institution, OnRecord
 
 _MEDIA = {
     "text/csv": "csv",
@@ -27,8 +31,16 @@ _MEDIA = {
 }
 
 
+class CertificateOnRecord(CertificateFacts):
+    """A certificate and how it stands today; ``code`` is its public id, "" from a roster."""
+
+    status: CertificateStatus
+    status_label: str
+    code: str
+
+
 class InstitutionShown(Value):
-    """One institution on record with its certificates."""
+    """One institution on record with all its certificates, ended ones included."""
 
     id: str
     name: str
@@ -41,7 +53,7 @@ class InstitutionShown(Value):
     other_qualifications: tuple[str, ...]
     national_centres: tuple[str, ...]
     previous_reviewer: str | None
-    certificates: tuple[CertificateFacts, ...]
+    certificates: tuple[CertificateOnRecord, ...]
 
 
 class InstitutionPage(Value):
@@ -51,14 +63,27 @@ class InstitutionPage(Value):
     next: str | None
 
 
-def _shown(one: Institution) -> InstitutionShown:
+def _shown(one: Institution, owned: Sequence[OnRecord], today: date) -> InstitutionShown:
     return InstitutionShown(
         **one.facts.model_dump(),
         name=one.name,
         uscc=one.uscc,
         previous_reviewer=one.previous_reviewer,
-        certificates=one.certificates,
+        certificates=tuple(_certificate(known, today) for known in owned),
     )
+
+
+def _certificate(known: OnRecord, today: date) -> CertificateOnRecord:
+    status = standing(known.status, known.valid_to, today)
+    return CertificateOnRecord(
+        **known.model_dump(include=set(CertificateFacts.model_fields) | {"code"}),
+        status=status,
+        status_label=CERTIFICATE_STATUS_LABELS[status],
+    )
+
+
+def _today(call: Call) -> date:
+    return parts_of(call.request).clock().astimezone(FOREVER.tzinfo).date()
 
 
 async def list_institutions(call: Call) -> Response:
@@ -69,8 +94,11 @@ async def list_institutions(call: Call) -> Response:
     prefix = region_prefix(call.actor.scope) if call.actor.role is Role.OPERATOR else ""
     async with parts_of(request).engine.connect() as connection:
         found = await institutions.page(connection, after[0] if after else "", size + 1, prefix)
+        owned = await institutions.certificates_of(connection, [one.facts.id for one in found])
     more = cursors.encode([found[size - 1].facts.id]) if len(found) > size else None
-    return _json(InstitutionPage(items=tuple(_shown(one) for one in found[:size]), next=more))
+    today = _today(call)
+    items = tuple(_shown(one, owned[one.facts.id], today) for one in found[:size])
+    return _json(InstitutionPage(items=items, next=more))
 
 
 async def get_institution(call: Call) -> Response:
@@ -78,7 +106,8 @@ async def get_institution(call: Call) -> Response:
     id_: str = path(call.request, "institution", InstitutionId)
     async with parts_of(call.request).engine.connect() as connection:
         found = await institutions.by_ids(connection, [id_])
-    return _json(_shown(found[id_]))
+        owned = await institutions.certificates_of(connection, [id_])
+    return _json(_shown(found[id_], owned[id_], _today(call)))
 
 
 Accept = Literal["all", "good"]

@@ -18,6 +18,7 @@ from gateways.complaints import ComplaintGateway
 from gateways.deliveries import DeliveryGateway
 from gateways.filings import FilingGateway
 from gateways.lookup import LookupGateway
+from gateways.papers import Printer
 from gateways.provinces import ProvinceGateway
 from gateways.report_batches import BatchGateway
 from gateways.roster import RosterGateway
@@ -41,6 +42,7 @@ class Parts:
     provinces: ProvinceGateway
     keys: SigningKeys
     site: str
+    papers: Printer
     campaigns: CampaignGateway
     roster: RosterGateway
     lookups: LookupGateway

@@ -13,7 +13,7 @@ STATUS: dict[Code, int] = {
     Code.CLIENT_REFUSED: 401,
     Code.FORBIDDEN: 403,
     Code.CLIENTS_ONLY: 403,
-    Code.OTHER_ISSUER: 403,
+    Code.NOT_THE_ISSUER: 403,
     Code.NOT_YOUR_AUTHORITY: 403,
     Code.NOT_YOUR_CASE: 403,
     Code.SAME_PERSON: 403,
@@ -53,6 +53,7 @@ STATUS: dict[Code, int] = {
     Code.TOO_MANY_LOOKUPS: 429,
     Code.TOO_MANY_COMPLAINTS: 429,
     Code.TOO_MANY_DELIVERIES: 429,
+    Code.TEMPLATE_BROKEN: 500,
     Code.INTERNAL: 500,
     Code.UNAVAILABLE: 503,
 }

@@ -25,6 +25,7 @@ from gateways.engine import connect_engine
 from gateways.filings import FilingGateway
 from gateways.lookup import LookupGateway, latest_rules
 from gateways.lookup_limits import LookupLimits
+from gateways.papers import Printer
 from gateways.provinces import ProvinceGateway
 from gateways.report_batches import BatchGateway
 from gateways.roster import RosterGateway, known_regions
@@ -73,6 +74,7 @@ def build_parts(
         provinces=ProvinceGateway(engine, certificates, clock),
         keys=SigningKeys(settings.certificate_keys),
         site=settings.public_site,
+        papers=Printer(settings.templates),
         campaigns=CampaignGateway(client, engine, pinned, settings.rules, clock),
         roster=RosterGateway(engine, known_regions(catalogue), clock),
         lookups=LookupGateway(

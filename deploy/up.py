@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import httpx
@@ -20,6 +21,7 @@ from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
 
 from activities.search_attributes import REGISTERED
+from activities.signing_keys import SigningKeys, add_key
 from deploy.embedded.postgres import EmbeddedPostgres
 from deploy.embedded.processes import (
     Child,
@@ -32,7 +34,8 @@ from deploy.embedded.processes import (
 from deploy.embedded.server import EmbeddedServer
 from deploy.embedded.temporal import EmbeddedTemporal
 from domain.case import TASK_QUEUE
-from settings import RUNTIME, Settings, as_environment, environment_of
+from domain.plan import FOREVER
+from settings import ENVIRONMENT, RUNTIME, Settings, as_environment, environment_of
 from store.migrate import upgrade
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -135,6 +138,9 @@ def running(data: Path, port: int | None, rules: Path, say: Say) -> Iterator[Run
             token_key=SecretStr(token_key(data)),
             rules=rules,
             port=required_port(port) if port else choose_port(_last_port(data)),
+            certificate_keys=certificate_keys(data),
+            site=os.environ.get(ENVIRONMENT["site"], ""),
+            templates=_folder_of("templates"),
         )
         remember(data, settings, temporal.ui_url)
         children = Children(settings, lock, say)
@@ -157,6 +163,27 @@ def token_key(data: Path) -> str:
             out.write(secrets.token_urlsafe(48))
         new.rename(file)
     return file.read_text()
+
+
+def certificate_keys(data: Path) -> Path:
+    """The folder of the keys that sign certificates: the environment's, or this data folder's.
+
+    A data folder gets its first key by itself, so that what is issued is signed from the start.
+    """
+    named = _folder_of("certificate_keys")
+    if named is not None:
+        return named
+    folder = data / "certificate-keys"
+    if not SigningKeys(folder).published().keys:
+        today = datetime.now(FOREVER.tzinfo).date()
+        add_key(folder, f"first-{today:%Y%m%d}", today)
+    return folder
+
+
+def _folder_of(setting: str) -> Path | None:
+    """A folder that the environment names, as the children find it from where they run."""
+    named = os.environ.get(ENVIRONMENT[setting])
+    return Path(named).resolve() if named else None
 
 
 def remember(data: Path, settings: Settings, ui_url: str) -> None:

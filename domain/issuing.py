@@ -74,7 +74,12 @@ class HeldCertificate(Allotment):
     @property
     def expires_at(self) -> datetime:
         """The first instant after its last day, in Beijing."""
-        return datetime.combine(self.valid_to + timedelta(days=1), time.min, FOREVER.tzinfo)
+        return end_of(self.valid_to)
+
+
+def end_of(valid_to: date) -> datetime:
+    """The first instant after a certificate's last day, in Beijing."""
+    return datetime.combine(valid_to + timedelta(days=1), time.min, FOREVER.tzinfo)
 
 
 class PrepareApplication(Recorded):

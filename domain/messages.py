@@ -228,7 +228,7 @@ WORDS: dict[Code, Words] = {
         "请由总局在 certificates.yaml 的 modes.provinces 中把 {id} 改为 connected；"
         "改用之前可以用联调客户端（sandbox）测试，证书由经办人手动录入或批量导入。",
     ),
-    Code.OTHER_ISSUER: Words(
+    Code.NOT_THE_ISSUER: Words(
         "不是本机关颁发的证书",
         "{what}的发证机关是 {authority}。",
         "一个客户端只能送达它所代表的发证机关的证书；请核对发证机关和证书编号。",
@@ -252,6 +252,30 @@ WORDS: dict[Code, Words] = {
         "请求过于频繁",
         "{counted}在 {window} 秒内的请求已达上限 {limit} 次，本次没有办理。",
         "请在 {seconds} 秒之后重试，送达编号不变；大量送达请用批量接口，错开时间。",
+    ),
+    Code.NOT_SIGNED: Words(
+        "证书还没有签名",
+        "证书 {number} 发证时没有可用的签名密钥，二维码无法生成。",
+        "请系统管理员先运行 zhibao certificates keys add 增加密钥，"
+        "再运行 zhibao certificates sign 补签，然后重新打印。",
+    ),
+    Code.CONTENT_NOT_ON_RECORD: Words(
+        "没有证书内容",
+        "证书 {number} 只在名录里有编号，没有登记内容，不能打印。",
+        "请发证机关补录该证书的内容后再打印。",
+    ),
+    Code.OTHER_ISSUER: Words(
+        "不是本机关发的证书",
+        "证书 {number} 由 {issuer} 颁发。",
+        "请由发证机关的经办人打印。",
+    ),
+    Code.CHARACTERS_MISSING: Words(
+        "有打印不出的字",
+        "{said}",
+        "文字有误的，请按变更程序更正；生僻字请系统管理员把含有该字的字体放入模板文件夹。",
+    ),
+    Code.TEMPLATE_BROKEN: Words(
+        "证书模板有误", "{said}", "请联系系统管理员；日志里有出错的文件和行。"
     ),
     Code.UNAUTHENTICATED: Words(
         "未登录或凭证无效", "请求没有带有效的凭证（{why}）。", "请使用有效的 Bearer 凭证重新请求。"

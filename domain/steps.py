@@ -75,6 +75,7 @@ OPERATOR_EVENT_LABELS: dict[str, str] = {
     "client_revoked": "停用联网系统",
     "institution_delivered": "随送达登记机构",
     "plan_received": "收到赋码系统对接方案",
+    "certificates_signed": "补签证书",
 }
 """Events of campaigns and registers, which have no review state machine."""
 

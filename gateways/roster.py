@@ -9,14 +9,22 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from activities.roster_file import RosterInstitution, RosterReading, RowProblem, read_roster
+from activities.roster_file import (
+    Level,
+    RosterInstitution,
+    RosterReading,
+    RowProblem,
+    read_roster,
+)
+from domain.certificate import CERTIFICATE_STATUS_LABELS
 from domain.commands import Actor
+from domain.facts import CertificateFacts
 from domain.ids import NATION, region_prefix
 from domain.model import Value
 from gateways.clock import Clock
 from rules.catalogue import Catalogue
 from store import institutions, journal
-from store.institutions import Institution
+from store.institutions import Institution, OnRecord
 from store.tables import roster_imports
 
 REGISTER = "register/institutions"
@@ -117,13 +125,14 @@ class RosterGateway:
     ) -> tuple[list[RosterInstitution], list[RowProblem]]:
         """What only the register and the importer's jurisdiction can tell."""
         numbers = [c.number for one in reading.institutions for c in one.certificates]
-        holders = await institutions.holders(connection, numbers)
+        register = await institutions.on_record(connection, numbers)
         ids = [one.id for one in reading.institutions]
         known = await institutions.by_ids(connection, ids)
         prefix = region_prefix(actor.scope)
         good, problems = [], list(reading.problems)
         for one in reading.institutions:
-            found = []
+            found: list[RowProblem] = []
+            notices: list[RowProblem] = []
             if one.id in known and not known[one.id].facts.region.startswith(prefix):
                 found.append(
                     _problem(
@@ -143,17 +152,29 @@ class RosterGateway:
                     )
                 )
             for certificate in one.certificates:
-                holder = holders.get(certificate.number)
-                if holder not in (None, one.institution.id):
+                known_as = register.get(certificate.number)
+                if known_as is not None and known_as.institution_id != one.institution.id:
                     found.append(
                         _problem(
                             "证书编号",
                             "certificate_held_by_other",
-                            f"证书 {certificate.number} 已登记在机构 {holder} 名下",
+                            f"证书 {certificate.number} 已登记在机构 "
+                            f"{known_as.institution_id} 名下",
                             "请核对证书编号；确已变更的，请先更新原机构的证书",
                         )
                     )
-            problems.extend(found)
+                elif known_as is not None and _differs(known_as, certificate):
+                    notices.append(
+                        _problem(
+                            "证书编号",
+                            "certificate_in_register",
+                            f"证书 {certificate.number} 与证书登记不一致，以登记为准："
+                            f"{_told(known_as)}",
+                            "登记无误的不必处理；登记有误的，请由发证机关更正登记",
+                            "notice",
+                        )
+                    )
+            problems.extend(found or notices)
             if not found:
                 good.append(one)
         return good, problems
@@ -181,8 +202,20 @@ class RosterGateway:
         )
 
 
-def _problem(column: str, code: str, message: str, mend: str) -> RowProblem:
-    return RowProblem(row=0, column=column, code=code, message=message, mend=mend, level="error")
+def _differs(known: OnRecord, certificate: CertificateFacts) -> bool:
+    """Whether the register, which a roster does not change, says otherwise."""
+    return known.origin != institutions.ROSTER and not known.agrees(certificate)
+
+
+def _told(known: OnRecord) -> str:
+    return (
+        f"{CERTIFICATE_STATUS_LABELS[known.status]}，有效期至 {known.valid_to}，"
+        f"发证机关 {known.issuer}，参数 {known.scope} 项"
+    )
+
+
+def _problem(column: str, code: str, message: str, mend: str, level: Level = "error") -> RowProblem:
+    return RowProblem(row=0, column=column, code=code, message=message, mend=mend, level=level)
 
 
 def _institution(one: RosterInstitution) -> Institution:

@@ -19,6 +19,7 @@ class Order(NamedTuple):
     certificate: Certificate
     issuer_name: str
     url: str
+    timestamp: datetime
     status_since: date | None = None
 
 
@@ -34,18 +35,18 @@ def render_many(
     orders: Iterable[Order],
     into: IO[bytes],
     *,
-    timestamp: datetime,
     template_folder: Path = TEMPLATES,
+    left_out: Iterable[NotPrinted] = (),
     progress: Callable[[int], None] = lambda done: None,
 ) -> list[NotPrinted]:
     """Write one PDF per certificate into a ZIP file, and return those that could not be printed.
 
     Orders are taken one by one and ``into`` need not be seekable, so neither side is ever held
     as a whole. One certificate that cannot be printed does not keep back the others: the file
-    ``未打印.txt`` names it and says why. ``progress`` is told how many orders are done, after each.
+    ``未打印.txt`` names it and says why, after those given as ``left_out`` before. ``progress`` is
+    told how many orders are done, after each.
     """
-    left_out: list[NotPrinted] = []
-    at = timestamp.timetuple()[:6]
+    missing = list(left_out)
     with zipfile.ZipFile(into, "w", zipfile.ZIP_STORED) as archive:
         for done, order in enumerate(orders, start=1):
             number = order.certificate.number
@@ -55,16 +56,17 @@ def render_many(
                     issuer_name=order.issuer_name,
                     url=order.url,
                     status_since=order.status_since,
-                    timestamp=timestamp,
+                    timestamp=order.timestamp,
                     template_folder=template_folder,
                 )
             except PrintError as error:
-                left_out.append(NotPrinted(number, error.code, str(error)))
+                missing.append(NotPrinted(number, error.code, str(error)))
             else:
                 name = f"{done:05}-{_UNSAFE.sub('_', number)[:60]}.pdf"
+                at = order.timestamp.timetuple()[:6]
                 archive.writestr(zipfile.ZipInfo(name, at), printed)
             progress(done)
-        if left_out:
-            lines = [f"{one.number}\t{one.reason}\r\n" for one in left_out]
-            archive.writestr(zipfile.ZipInfo("未打印.txt", at), "\ufeff" + "".join(lines))
-    return left_out
+        if missing:
+            lines = [f"{one.number}\t{one.reason}\r\n" for one in missing]
+            archive.writestr(zipfile.ZipInfo("未打印.txt"), "\ufeff" + "".join(lines))
+    return missing

@@ -13,7 +13,13 @@ from typing import Any
 
 import typst
 
-from domain.certificate import CERTIFICATE_STATUS_LABELS, Certificate, CertificateStatus, status_at
+from domain.certificate import (
+    CERTIFICATE_STATUS_LABELS,
+    Certificate,
+    CertificateContent,
+    CertificateStatus,
+    status_at,
+)
 from domain.certificate_qr import QUIET_ZONE, symbol
 from printing.characters import (
     families_of,
@@ -30,6 +36,15 @@ MAX_MODULES = 105
 """Along one side of the QR code, quiet zone included: 44 mm on paper. It holds some 660 characters
 of an address, or 960 where they are capitals and digits."""
 
+SAMPLE = "样张"
+"""What stands on a draft in place of all that makes a certificate: number, days, code."""
+
+_NO_CODE = """\
+<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 100 100">
+<rect x="2" y="2" width="96" height="96" fill="none" stroke="#b3261e" stroke-dasharray="6 4"/>
+<path d="M2 2L98 98M98 2L2 98" stroke="#b3261e"/>
+</svg>
+"""
 _BEIJING = timezone(timedelta(hours=8))
 _MAIN = """\
 #import "{certificate}": certificate
@@ -80,13 +95,14 @@ def render_certificate(
 ) -> bytes:
     """The certificate and its annex as PDF/A-2b; the same input gives the same bytes.
 
-    ``url`` is what the QR code says. ``timestamp``, with a time zone, is the moment of printing:
-    a certificate whose last day is over by then prints as expired. ``status_since`` is the day
-    its status came about, where that is known. Raises `MissingCharacters` and `BrokenTemplate`,
-    and ValueError for an address that is empty or needs more than ``MAX_MODULES``.
+    ``url`` is what the QR code says. ``timestamp``, with a time zone, is the moment from which
+    the paper tells the truth, the last change on record: a certificate whose last day is over by
+    then prints as expired. ``status_since`` is the day its status came about, where that is known.
+    Raises `MissingCharacters` and `BrokenTemplate`, and ValueError for an address that is empty or
+    needs more than ``MAX_MODULES``.
     """
     data = _data(certificate, issuer_name, url, timestamp, status_since)
-    return _compile(certificate, data, timestamp, template_folder)
+    return _compile(certificate.content.issuer, data, timestamp, template_folder)
 
 
 def preview_certificate(
@@ -101,7 +117,44 @@ def preview_certificate(
 ) -> bytes:
     """The first page as a PNG. Parameters and errors are those of `render_certificate`."""
     data = _data(certificate, issuer_name, url, timestamp, status_since)
-    return _compile(certificate, data, timestamp, template_folder, dots_per_inch=dots_per_inch)
+    return _compile(
+        certificate.content.issuer, data, timestamp, template_folder, dots_per_inch=dots_per_inch
+    )
+
+
+def preview_draft(
+    content: CertificateContent,
+    *,
+    issuer_name: str,
+    template_folder: Path = TEMPLATES,
+    dots_per_inch: int = 110,
+) -> bytes:
+    """The first page of what is no certificate yet, as a PNG marked as a sample.
+
+    The template is given neither number nor days nor a code that scans, but ``SAMPLE`` in their
+    place: whatever the layout, a draft cannot pass for a certificate. Errors as in
+    `render_certificate`.
+    """
+    data = {
+        **_content(content),
+        "number": f"{SAMPLE}，未编号",
+        "code": "",
+        "issuer": issuer_name,
+        "issued_on": SAMPLE,
+        "valid_from": SAMPLE,
+        "starts_later": False,
+        "valid_to": SAMPLE,
+        "status": "draft",
+        "status_label": SAMPLE,
+        "status_since": "",
+        "superseded_by": "",
+        "recorded_at": SAMPLE,
+        "url": SAMPLE,
+        "qr": _NO_CODE,
+        "qr_modules": 0,
+    }
+    at = datetime(2000, 1, 1, tzinfo=_BEIJING)
+    return _compile(content.issuer, data, at, template_folder, dots_per_inch=dots_per_inch)
 
 
 def _qr(url: str) -> tuple[str, int]:
@@ -129,21 +182,17 @@ def _data(
 ) -> dict[str, Any]:
     """All that a template is given: texts, and the lists of the annex."""
     if timestamp.tzinfo is None:
-        raise ValueError("the moment of printing needs a time zone")
-    printed_at = timestamp.astimezone(_BEIJING)
-    status = status_at(certificate, printed_at.date())
+        raise ValueError("the moment of the last change needs a time zone")
+    recorded_at = timestamp.astimezone(_BEIJING)
+    status = status_at(certificate, recorded_at.date())
     since = status_since
     if status is CertificateStatus.EXPIRED:
         since = certificate.valid_to + timedelta(days=1)
-    content = certificate.content
     svg, modules = _qr(url)
     return {
+        **_content(certificate.content),
         "number": certificate.number,
         "code": certificate.code,
-        "holder": content.holder,
-        "uscc": content.uscc,
-        "parent_uscc": content.parent_uscc,
-        "address": content.address,
         "issuer": issuer_name,
         "issued_on": _chinese(certificate.issued_on),
         "valid_from": _chinese(certificate.valid_from),
@@ -153,10 +202,19 @@ def _data(
         "status_label": CERTIFICATE_STATUS_LABELS[status],
         "status_since": _chinese(since) if since else "",
         "superseded_by": certificate.superseded_by,
-        "printed_at": printed_at.strftime("%Y-%m-%d %H:%M:%S"),
+        "recorded_at": recorded_at.strftime("%Y-%m-%d %H:%M:%S"),
         "url": url,
         "qr": svg,
         "qr_modules": modules,
+    }
+
+
+def _content(content: CertificateContent) -> dict[str, Any]:
+    return {
+        "holder": content.holder,
+        "uscc": content.uscc,
+        "parent_uscc": content.parent_uscc,
+        "address": content.address,
         "sites": list(content.sites),
         "signatories": [one.model_dump() for one in content.signatories],
         "capabilities": [one.model_dump() for one in content.capabilities],
@@ -168,7 +226,7 @@ def _chinese(day: date) -> str:
 
 
 def _compile(
-    certificate: Certificate,
+    issuer: str,
     data: dict[str, Any],
     timestamp: datetime,
     folder: Path,
@@ -184,7 +242,7 @@ def _compile(
         raise MissingCharacters(missing)
     files = font_files(folder)
     picture = dots_per_inch is not None
-    places = _places(certificate.content.issuer)
+    places = _places(issuer)
     main = _MAIN.format(
         certificate=_template("certificate.typ", places, folder),
         annex=_template("annex.typ", places, folder),
@@ -202,7 +260,7 @@ def _compile(
                 "data": json.dumps(data | {"fonts": families_of(files)}, ensure_ascii=False),
                 "annex": "no" if picture else "yes",
             },
-            timestamp=timestamp.astimezone(_BEIJING),
+            timestamp=timestamp.astimezone(_BEIJING).replace(microsecond=0),
         )
     except typst.TypstError as error:
         raise BrokenTemplate(error.diagnostic) from error

@@ -1,21 +1,24 @@
 """The register of certificates: allotted numbers, what is in force, and who holds it."""
 
-from datetime import date
+from collections.abc import Sequence
+from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, select, text, update
+from sqlalchemy import ColumnElement, Select, collate, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.certificate import Certificate, CertificateContent, CertificateStatus
 from domain.issuing import HeldCertificate
 from domain.model import Value
+from domain.steps import EventName
 from store.tables import (
     cases,
     certificate_numbers,
     certificate_serials,
     certificates,
     institutions,
+    journal,
 )
 
 LAST_SERIAL = 9999
@@ -116,6 +119,85 @@ async def by_case(connection: AsyncConnection, case_id: str) -> Registered | Non
 async def _one(connection: AsyncConnection, where: ColumnElement[bool]) -> Registered | None:
     row = (await connection.execute(registered().where(where))).mappings().first()
     return Registered(**row) if row else None
+
+
+async def statements(connection: AsyncConnection, after: str, size: int) -> list[tuple[str, str]]:
+    """Codes and statements of up to ``size`` certificates whose content is on record, by code."""
+    found = await connection.execute(
+        select(certificates.c.code, certificates.c.statement)
+        .where(certificates.c.content.is_not(None), certificates.c.code > after)
+        .order_by(certificates.c.code)
+        .limit(size)
+    )
+    return [(row.code, row.statement) for row in found]
+
+
+async def by_numbers(connection: AsyncConnection, numbers: Sequence[str]) -> list[Registered]:
+    """The certificates with these numbers that are on record, by their numbers."""
+    found = await connection.execute(
+        registered().where(certificates.c.number == func.any(list(numbers))).order_by(_in_order)
+    )
+    return [Registered(**row) for row in found.mappings()]
+
+
+async def sizes(connection: AsyncConnection, numbers: Sequence[str]) -> dict[str, int]:
+    """How many parameters each of these certificates covers that are on record."""
+    found = await connection.execute(
+        select(certificates.c.number, certificates.c.scope).where(
+            certificates.c.number == func.any(list(numbers))
+        )
+    )
+    return {row.number: row.scope for row in found}
+
+
+async def issued_between(
+    connection: AsyncConnection, issuer: str, first: date, last: date, after: str, size: int
+) -> list[tuple[str, int]]:
+    """Up to ``size`` certificates an authority issued from ``first`` to ``last``, by number.
+
+    Each with how many parameters it covers; numbers come after ``after``.
+    """
+    found = await connection.execute(
+        select(certificates.c.number, certificates.c.scope)
+        .where(
+            certificates.c.issuer == issuer,
+            certificates.c.issued_on.between(first, last),
+            _in_order > after,
+        )
+        .order_by(_in_order)
+        .limit(size)
+    )
+    return [(row.number, row.scope) for row in found]
+
+
+_in_order = collate(certificates.c.number, "C")
+_CHANGING = [
+    name.value
+    for name in (
+        EventName.ISSUED,
+        EventName.CERTIFICATE_CHANGED,
+        EventName.CERTIFICATE_ENDED,
+        EventName.SUPERSEDED,
+    )
+]
+
+
+async def changed_at(connection: AsyncConnection, numbers: Sequence[str]) -> dict[str, datetime]:
+    """When each of these certificates, or how it stands, was last changed by a step on record.
+
+    Expiry is no step's doing. One without a case changes with its entry in the register.
+    """
+    last = (
+        select(func.max(journal.c.at))
+        .where(journal.c.case_id == certificates.c.case_id, journal.c.event.in_(_CHANGING))
+        .scalar_subquery()
+    )
+    found = await connection.execute(
+        select(
+            certificates.c.number, func.coalesce(last, certificates.c.updated_at).label("at")
+        ).where(certificates.c.number == func.any(list(numbers)))
+    )
+    return {row.number: row.at for row in found}
 
 
 # --- numbers --------------------------------------------------------------------------------------
@@ -293,6 +375,21 @@ async def write(
             },
         )
     )
+
+
+async def replace_statement(connection: AsyncConnection, seen: Registered, statement: str) -> bool:
+    """Puts another statement in the place of the one seen; False if the entry has changed since."""
+    done = await connection.execute(
+        update(certificates)
+        .where(
+            certificates.c.number == seen.number,
+            certificates.c.revision == seen.revision,
+            certificates.c.statement == seen.statement,
+        )
+        .values(statement=statement)
+        .returning(certificates.c.number)
+    )
+    return done.first() is not None
 
 
 async def supersede_listed(

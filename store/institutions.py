@@ -1,19 +1,28 @@
 """Institutions and their certificates: the register that the rules' facts come from."""
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Any
 
-from sqlalchemy import RowMapping, delete, func, select
+from sqlalchemy import ColumnElement, RowMapping, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.certificate import CertificateStatus
 from domain.facts import CertificateFacts, Facts, InstitutionFacts
 from domain.model import Value
 from store.tables import certificates, institutions
 
+COUNTED = (CertificateStatus.VALID, CertificateStatus.EXPIRED)
+"""What of the register the rules are told of. Whether a certificate was still valid on the day
+that a year's rules ask about follows from its last day; one that was ended or replaced is out."""
+
+ROSTER = "roster"
+"""Where certificates come from that a roster alone knows of: a new one may change them."""
+
 
 class Institution(Value):
-    """One institution on record with its certificates."""
+    """One institution on record with the certificates that count for the rules."""
 
     name: str
     uscc: str
@@ -66,7 +75,10 @@ async def _with_certificates(
     if ids:
         found = await connection.execute(
             select(certificates)
-            .where(certificates.c.institution_id == func.any(ids))
+            .where(
+                certificates.c.institution_id == func.any(ids),
+                certificates.c.status.in_([status.value for status in COUNTED]),
+            )
             .order_by(certificates.c.number)
         )
         for row in found.mappings():
@@ -86,7 +98,10 @@ def _institution(row: RowMapping, owned: list[CertificateFacts]) -> Institution:
 
 
 async def save(connection: AsyncConnection, saved: Sequence[Institution]) -> None:
-    """Adds institutions or replaces what was known of them, certificates included."""
+    """Adds institutions or replaces what was known of them, certificates of rosters included.
+
+    What was issued or registered stays as it is: no roster knows it better.
+    """
     rows: list[dict[str, Any]] = [
         {
             **one.facts.model_dump(mode="json"),
@@ -116,10 +131,24 @@ async def save(connection: AsyncConnection, saved: Sequence[Institution]) -> Non
         )
         ids = [row["id"] for row in chunk]
         await connection.execute(
-            delete(certificates).where(certificates.c.institution_id == func.any(ids))
+            delete(certificates).where(
+                certificates.c.institution_id == func.any(ids), certificates.c.origin == ROSTER
+            )
         )
     for chunk in _chunks(owned):
-        await connection.execute(insert(certificates), chunk)
+        added = insert(certificates)
+        await connection.execute(
+            added.on_conflict_do_update(
+                index_elements=["number"],
+                set_={
+                    **{name: added.excluded[name] for name in CertificateFacts.model_fields},
+                    "institution_id": added.excluded.institution_id,
+                    "updated_at": func.now(),
+                },
+                where=certificates.c.origin == ROSTER,
+            ),
+            chunk,
+        )
 
 
 async def add_if_missing(connection: AsyncConnection, added: Institution) -> bool:
@@ -144,14 +173,51 @@ async def number_of(connection: AsyncConnection, id_: str) -> int:
     return int(found.scalar_one())
 
 
-async def holders(connection: AsyncConnection, numbers: Sequence[str]) -> dict[str, str]:
-    """Which institution holds each of these certificates, as far as they are on record."""
+class OnRecord(Value):
+    """A certificate of the register, whatever has become of it; ``code`` "" from a roster."""
+
+    number: str
+    institution_id: str
+    level: str
+    issuer: str
+    scope: int
+    valid_to: date
+    origin: str
+    status: CertificateStatus
+    code: str
+
+    def agrees(self, other: CertificateFacts) -> bool:
+        """Whether a roster says the same of it, and it counts as the roster's would."""
+        same = all(getattr(self, name) == getattr(other, name) for name in type(other).model_fields)
+        return same and self.status in COUNTED
+
+
+async def on_record(connection: AsyncConnection, numbers: Sequence[str]) -> dict[str, OnRecord]:
+    """The certificates with these numbers, as far as they are on record."""
+    return {
+        one.number: one
+        for one in await _on_record(connection, certificates.c.number == func.any(list(numbers)))
+    }
+
+
+async def certificates_of(
+    connection: AsyncConnection, ids: Sequence[str]
+) -> dict[str, list[OnRecord]]:
+    """All certificates of institutions, ended ones included, by their numbers."""
+    owned: dict[str, list[OnRecord]] = {id_: [] for id_ in ids}
+    for one in await _on_record(connection, certificates.c.institution_id == func.any(list(ids))):
+        owned[one.institution_id].append(one)
+    return owned
+
+
+async def _on_record(connection: AsyncConnection, where: ColumnElement[bool]) -> list[OnRecord]:
+    named = [certificates.c[name] for name in OnRecord.model_fields if name != "code"]
     found = await connection.execute(
-        select(certificates.c.number, certificates.c.institution_id).where(
-            certificates.c.number == func.any(list(numbers))
-        )
+        select(*named, func.coalesce(certificates.c.code, "").label("code"))
+        .where(where)
+        .order_by(certificates.c.number)
     )
-    return {row.number: row.institution_id for row in found}
+    return [OnRecord(**row) for row in found.mappings()]
 
 
 def _chunks(rows: list[dict[str, Any]], size: int = 2000) -> list[list[dict[str, Any]]]:

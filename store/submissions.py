@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.facts import CertificateFacts, InstitutionFacts
 from domain.model import Value
-from store.institutions import Institution
+from store.institutions import COUNTED, Institution
 
 
 class Submitted(Value):
@@ -28,7 +28,8 @@ _SUBMITTED = """
            ARRAY(SELECT DISTINCT saved_by FROM revisions e WHERE e.case_id = w.case_id ORDER BY 1),
            to_jsonb(i),
            ARRAY(SELECT to_jsonb(c) FROM certificates c
-                 WHERE c.institution_id = w.institution ORDER BY c.number)
+                 WHERE c.institution_id = w.institution
+                   AND c.status = ANY(%(counted)s::text[]) ORDER BY c.number)
     FROM unnest(%(cases)s::text[], %(numbers)s::int[], %(institutions)s::text[])
          WITH ORDINALITY AS w(case_id, revision, institution, place)
     LEFT JOIN revisions r ON r.case_id = w.case_id AND r.revision = w.revision
@@ -40,7 +41,12 @@ _SUBMITTED = """
 async def read(engine: AsyncEngine, wanted: Sequence[tuple[str, int, str]]) -> list[Submitted]:
     """What is known of each (case, revision, institution), in their order."""
     cases, numbers, institutions = zip(*wanted, strict=True)
-    asked = {"cases": list(cases), "numbers": list(numbers), "institutions": list(institutions)}
+    asked = {
+        "cases": list(cases),
+        "numbers": list(numbers),
+        "institutions": list(institutions),
+        "counted": [status.value for status in COUNTED],
+    }
     async with engine.connect() as connection:
         # one of the hottest statements: straight to the driver, on the same connection
         driver = (await connection.get_raw_connection()).driver_connection

@@ -25,6 +25,14 @@ async def places(house: System, found: Filing) -> dict[str, str]:
     assert begun.status == 201, begun.body
     client = await register(house, found.issuer, sandbox=True)
     rehearsed = await client.accepted(issue(content_=applied))
+    decided = {"approved_on": "2026-01-05", "document": "（生成）", "approver": "（生成）"}
+    issued = await house.send(
+        "POST",
+        f"/api/{begun.body['id'].replace('certificate/', 'certificates/')}/apply",
+        found.clerk,
+        {"revision": 1, "sha256": begun.body["sha256"], "decided": decided},
+    )
+    assert issued.status == 200, issued.body
     number = f"N-{found.id}"
     complaint = {"number": number, "about": "（生成）"}
     received = await house.send("POST", "/public/complaints", body=complaint)

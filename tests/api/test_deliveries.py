@@ -306,7 +306,7 @@ WRONG: list[tuple[str, dict[str, Any], set[tuple[str, str]]]] = [
         {("/content/uscc", "bad_uscc"), ("/content/field", "unknown_field")},
     ),
     ("another issuer", issue(content_=content(issuer=OTHER)), {
-        ("/content/issuer", "other_issuer")
+        ("/content/issuer", "not_the_issuer")
     }),
     ("approved tomorrow", issue(decision={"approved_on": "2999-01-01"}), {
         ("/decision", "decision_impossible")
@@ -315,11 +315,11 @@ WRONG: list[tuple[str, dict[str, Any], set[tuple[str, str]]]] = [
         ("/content/capabilities", "missing")
     }),
     ("a number of another authority", issue(decision={"number": "152701060345"}), {
-        ("/decision/number", "other_issuer")
+        ("/decision/number", "not_the_issuer")
     }),
     ("a listed number of another issuer", issue("listed-too", decision={
         "number": "LEGACY-7"
-    }), {("/decision/number", "other_issuer")}),
+    }), {("/decision/number", "not_the_issuer")}),
     ("an unknown certificate", change("999999999999", content()), {("/number", "not_found")}),
     ("no action", {k: v for k, v in issue().items() if k != "action"}, {
         ("/action", "union_tag_not_found")
@@ -521,7 +521,7 @@ async def test_another_provinces_client_neither_sees_nor_touches(
         end(receipt["number"]),
     ):
         answer = await stranger.deliver(attempt)
-        assert (answer.status, answer.body["code"]) == (403, "other_issuer")
+        assert (answer.status, answer.body["code"]) == (403, "not_the_issuer")
     foreign = content(issuer=OTHER)
     renewing = await stranger.deliver(issue(content_=foreign, renews=receipt["number"]))
     assert renewing.body["errors"][0]["pointer"] == "/renews"

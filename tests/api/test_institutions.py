@@ -3,14 +3,18 @@
 import asyncio
 import csv
 import io
+from datetime import date, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import openpyxl
 import pytest
+from sqlalchemy import delete, insert
 
 from activities.roster_file import COLUMNS, roster_csv
 from domain.refusals import Code
-from store import journal
+from store import institutions, journal
+from store.tables import certificates
 from tests.system import AUDITOR, FILER, OPERATOR, Answer, System
 
 pytestmark = pytest.mark.anyio
@@ -460,3 +464,86 @@ async def test_an_institution_is_found_by_its_id_and_by_nothing_else(house: Syst
         assert (answer.status, answer.body.get("code")) == (status, code), path
     own = house.token(FILER, "clerk", "by-id")
     assert (await house.send("GET", "/api/institutions/by-id", own)).status == 200
+
+
+# --- what the register of certificates knows better ----------------------------------------------
+
+
+async def issued(house: System, number: str, institution: str, **changes: Any) -> None:
+    """A certificate as an issue leaves it in the register."""
+    values = {
+        "number": number, "institution_id": institution, "level": "provincial",
+        "issuer": "amr-350000", "scope": 7, "valid_to": date(2031, 1, 1), "origin": "issued",
+        "code": f"C{number}", "status": "valid",
+    }  # fmt: skip
+    async with house.engine.begin() as connection:
+        await connection.execute(insert(certificates).values(values | changes))
+
+
+@pytest.mark.parametrize("origin", ["issued", "register"])
+async def test_a_roster_neither_changes_nor_removes_what_was_issued_or_registered(
+    house: System, origin: str
+) -> None:
+    id_, kept, absent = f"known-{origin}", f"24139{len(origin):07}", f"24138{len(origin):07}"
+    assert (await load(house, table(row(id_, f"24137{len(origin):07}")))).status == 200
+    await issued(house, kept, id_, origin=origin)
+    await issued(house, absent, id_, origin=origin)
+    answer = await load(house, table(row(id_, kept, scope="120"), row(id_, "241300999001")))
+    assert answer.status == 200, answer.body
+    [notice] = answer.body["problems"]
+    assert (notice["level"], notice["code"]) == ("notice", "certificate_in_register")
+    assert kept in notice["message"]
+    assert "有效期至 2031-01-01" in notice["message"]
+    assert "参数 7 项" in notice["message"]
+    found = {one["number"]: one for one in (await shown(house, id_))["certificates"]}
+    assert set(found) == {kept, absent, "241300999001"}
+    assert (found[kept]["scope"], found[kept]["code"]) == (7, f"C{kept}")
+    assert found["241300999001"]["scope"] == 120
+    # a roster that does not name them leaves them too
+    assert (await load(house, table(row(id_, "241300999001", scope="5")))).body["problems"] == []
+    found = {one["number"]: one for one in (await shown(house, id_))["certificates"]}
+    assert set(found) == {kept, absent, "241300999001"}
+    assert found["241300999001"]["scope"] == 5
+    async with house.engine.begin() as connection:
+        await connection.execute(
+            delete(certificates).where(certificates.c.number == "241300999001")
+        )
+
+
+async def test_a_roster_that_says_what_the_register_says_is_no_matter(house: System) -> None:
+    same = {"scope": "7", "valid_to": "2031-01-01"}
+    assert (await load(house, table(row("agrees", "241390000001")))).status == 200
+    await issued(house, "241390000002", "agrees")
+    answer = await load(house, table(row("agrees", "241390000002", **same)))
+    assert (answer.status, answer.body["problems"]) == (200, [])
+
+
+async def test_a_roster_does_not_bring_back_what_was_revoked(house: System) -> None:
+    same = {"scope": "7", "valid_to": "2031-01-01"}
+    assert (await load(house, table(row("revoked", "241390000003")))).status == 200
+    await issued(house, "241390000004", "revoked", status="revoked", ended_on=date(2026, 1, 1))
+    answer = await load(house, table(row("revoked", "241390000004", **same)))
+    [notice] = answer.body["problems"]
+    assert notice["code"] == "certificate_in_register"
+    assert "撤销" in notice["message"]
+    [found] = (await shown(house, "revoked"))["certificates"]
+    assert (found["status"], found["status_label"]) == ("revoked", "撤销")
+    async with house.engine.connect() as connection:
+        known = await institutions.by_ids(connection, ["revoked"])
+    assert known["revoked"].certificates == ()
+
+
+@pytest.mark.parametrize(("last", "label"), [(0, "有效"), (-1, "过期")])
+async def test_a_certificate_shows_as_expired_after_its_last_day_and_still_counts_for_the_rules(
+    house: System, last: int, label: str
+) -> None:
+    """Which day a year's rules ask about is theirs to say: they are told of the last day."""
+    today = house.now().astimezone(ZoneInfo("Asia/Shanghai")).date()
+    id_, number = f"ends-{-last}", f"24139000001{-last}"
+    assert (await load(house, table(row(id_, f"24139000002{-last}")))).status == 200
+    await issued(house, number, id_, valid_to=today + timedelta(days=last))
+    found = {one["number"]: one for one in (await shown(house, id_))["certificates"]}
+    assert found[number]["status_label"] == label
+    async with house.engine.connect() as connection:
+        known = await institutions.by_ids(connection, [id_])
+    assert number in [one.number for one in known[id_].certificates]

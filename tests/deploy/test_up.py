@@ -77,10 +77,25 @@ def data(short_folder: Path, request: pytest.FixtureRequest) -> Path:
     return short_folder / f"up-{abs(hash(request.node.name)) % 10000}"
 
 
+def answer(data: Path, *words: str) -> Any:
+    """What a command on a system's data folder prints."""
+    command = [sys.executable, str(ROOT / "cli.py"), *words, "--json", "--data", str(data)]
+    done = subprocess.run(command, capture_output=True, check=True)
+    return json.loads(done.stdout)
+
+
 def statuses(data: Path) -> Any:
-    words = [sys.executable, str(ROOT / "cli.py"), "campaign", "status", "2024", "--json"]
-    done = subprocess.run([*words, "--data", str(data)], capture_output=True, check=True)
-    return json.loads(done.stdout)["statuses"]
+    return answer(data, "campaign", "status", "2024")["statuses"]
+
+
+def signing_keys(data: Path) -> Any:
+    """The keys that sign certificates; the folder is the one its processes were told of."""
+    listed = answer(data, "certificates", "keys", "list")
+    assert listed["folder"] == environment(data)["ZHIBAO_CERTIFICATE_KEYS"]
+    assert listed["folder"].startswith(str(data))
+    # worker and API find it from wherever they run
+    assert Path(listed["folder"]).is_absolute()
+    return listed["keys"]
 
 
 def test_a_demonstration_starts_is_stopped_and_goes_on_where_it_was(data: Path) -> None:
@@ -106,6 +121,8 @@ def test_a_demonstration_starts_is_stopped_and_goes_on_where_it_was(data: Path) 
         assert done.returncode == 0, (command, done.stderr)
         assert done.stdout
     before = statuses(data)
+    keys = signing_keys(data)
+    assert [(one["private"], one["signs"]) for one in keys] == [(True, True)]
 
     second, said = start(data)
     assert second.wait(60) == 1
@@ -119,6 +136,7 @@ def test_a_demonstration_starts_is_stopped_and_goes_on_where_it_was(data: Path) 
     wait_for(process, log, "按 Ctrl-C 停止")
     assert sum(statuses(data).values()) == sum(before.values())
     assert statuses(data)["completed"] == before["completed"]
+    assert signing_keys(data) == keys
 
     process.kill()
     process.wait()

@@ -16,7 +16,9 @@ from domain.ids import parse_filing_id
 from settings import ENVIRONMENT
 from tests.docs.pages import ROOT
 
-_PACKAGES = ("domain", "rules", "workflows", "activities", "store", "gateways", "api", "audit")
+_PACKAGES = (
+    "domain", "rules", "workflows", "activities", "store", "gateways", "api", "audit", "printing",
+)  # fmt: skip
 _PLACES = (*_PACKAGES, "deploy", "cli", "settings", "logs", "worker")
 _OTHERS = {"pg_dump", "pg_restore", "curl", "jq", "kubectl", "docker", "temporal", "psql", "make"}
 """Programs that are no part of the project."""

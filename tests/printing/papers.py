@@ -100,6 +100,16 @@ def scanned(printed: bytes, folder: Path, *, dots_per_inch: int = 150) -> str:
     return _run("zbarimg", "--quiet", "--raw", f"{picture}.png").strip()
 
 
+def picture_says(picture: bytes, folder: Path) -> str:
+    """What the QR code in a picture says; empty if there is none that scans."""
+    file = folder / "picture.png"
+    file.write_bytes(picture)
+    done = subprocess.run(
+        ["zbarimg", "--quiet", "--raw", str(file)], capture_output=True, text=True
+    )
+    return done.stdout.strip()
+
+
 def _file(printed: bytes, folder: Path) -> Path:
     file = folder / "printed.pdf"
     file.write_bytes(printed)

@@ -25,8 +25,10 @@ class Pipe:
 
 def test_every_certificate_is_in_the_file_as_it_prints_alone() -> None:
     into = io.BytesIO()
-    orders = [Order(certificate(number=f"2413010603{n:02}"), ISSUER, URL) for n in range(3)]
-    assert render_many(orders, into, timestamp=PRINTED) == []
+    orders = [
+        Order(certificate(number=f"2413010603{n:02}"), ISSUER, URL, PRINTED) for n in range(3)
+    ]
+    assert render_many(orders, into) == []
     with zipfile.ZipFile(into) as archive:
         assert archive.namelist() == [f"{n + 1:05}-2413010603{n:02}.pdf" for n in range(3)]
         assert archive.read("00001-241301060300.pdf") == render_certificate(
@@ -37,11 +39,11 @@ def test_every_certificate_is_in_the_file_as_it_prints_alone() -> None:
 def test_one_that_cannot_be_printed_is_named_and_keeps_back_no_other() -> None:
     into = io.BytesIO()
     orders = [
-        Order(certificate(number="241301060301", content={"holder": "𠮷"}), ISSUER, URL),
-        Order(certificate(number="241301060302"), ISSUER, URL),
-        Order(certificate(number="../../2413/\\01"), ISSUER, URL),
+        Order(certificate(number="241301060301", content={"holder": "𠮷"}), ISSUER, URL, PRINTED),
+        Order(certificate(number="241301060302"), ISSUER, URL, PRINTED),
+        Order(certificate(number="../../2413/\\01"), ISSUER, URL, PRINTED),
     ]
-    [left_out] = render_many(orders, into, timestamp=PRINTED)
+    [left_out] = render_many(orders, into)
     assert left_out[:2] == ("241301060301", "characters_missing")
     assert isinstance(left_out, NotPrinted)
     with zipfile.ZipFile(into) as archive:
@@ -60,9 +62,9 @@ def test_printing_and_writing_go_hand_in_hand() -> None:
     def orders() -> Iterator[Order]:
         for number in range(3):
             written.append(len(pipe.content))
-            yield Order(certificate(number=f"24130106030{number}"), ISSUER, URL)
+            yield Order(certificate(number=f"24130106030{number}"), ISSUER, URL, PRINTED)
 
-    render_many(orders(), cast(IO[bytes], pipe), timestamp=PRINTED, progress=told.append)
+    render_many(orders(), cast(IO[bytes], pipe), progress=told.append)
     assert told == [1, 2, 3]
     assert written == sorted(set(written))
     assert zipfile.ZipFile(io.BytesIO(pipe.content)).testzip() is None
@@ -71,5 +73,5 @@ def test_printing_and_writing_go_hand_in_hand() -> None:
 def test_the_same_orders_make_the_same_file() -> None:
     files = [io.BytesIO(), io.BytesIO()]
     for file in files:
-        render_many([Order(certificate(), ISSUER, URL)], file, timestamp=PRINTED)
+        render_many([Order(certificate(), ISSUER, URL, PRINTED)], file)
     assert files[0].getvalue() == files[1].getvalue()

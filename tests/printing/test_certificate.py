@@ -22,6 +22,7 @@ from printing.certificate import (
     BrokenTemplate,
     MissingCharacters,
     preview_certificate,
+    preview_draft,
     render_certificate,
 )
 from tests.printing.papers import (
@@ -32,6 +33,7 @@ from tests.printing.papers import (
     edges,
     fonts_in,
     pages_in,
+    picture_says,
     raw_text,
     scanned,
     text_of,
@@ -80,8 +82,8 @@ def test_everything_the_certificate_says_can_be_read_on_its_page(tmp_path: Path)
         "2024年05月02日",
         "2030年05月01日",
         ISSUER,
-        "打印时间：2024-06-0118:00:00（北京时间）",
-        "打印时状态：有效",
+        "登记时间：2024-06-0118:00:00（北京时间）",
+        "登记状态：有效",
     ):
         assert words in text, words
     assert "有效期自" not in text
@@ -133,7 +135,7 @@ def test_an_ended_certificate_says_so_and_since_when_and_its_code_still_scans(
     file = printed(ended, status_since=date(2025, 3, 1))
     text = text_of(file, tmp_path, page=1)
     assert words in text
-    assert f"打印时状态：{CERTIFICATE_STATUS_LABELS[CertificateStatus(status)]}" in text
+    assert f"登记状态：{CERTIFICATE_STATUS_LABELS[CertificateStatus(status)]}" in text
     assert "本证书在中华人民共和国境内有效" not in text
     assert scanned(file, tmp_path) == URL
     without_day = text_of(printed(ended), tmp_path, page=1)
@@ -151,14 +153,14 @@ def test_a_certificate_prints_as_expired_once_its_last_day_in_beijing_is_over(
     moment: datetime, label: str, tmp_path: Path
 ) -> None:
     text = text_of(printed(certificate(), timestamp=moment), tmp_path, page=1)
-    assert f"打印时状态：{label}" in text
+    assert f"登记状态：{label}" in text
     assert ("自2030年05月02日起过期" in text) == (label == "过期")
 
 
 def test_a_revoked_certificate_stays_revoked_when_its_last_day_is_over(tmp_path: Path) -> None:
     later = datetime(2031, 1, 1, tzinfo=UTC)
     text = text_of(printed(certificate(status="revoked"), timestamp=later), tmp_path, page=1)
-    assert "打印时状态：撤销" in text
+    assert "登记状态：撤销" in text
 
 
 @pytest.mark.parametrize("length", [30, 100, 200, 400, 600])
@@ -298,6 +300,34 @@ def test_the_preview_is_a_picture_of_the_page() -> None:
     assert picture.startswith(b"\x89PNG\r\n\x1a\n")
     width, height = (int.from_bytes(picture[at : at + 4]) for at in (16, 20))
     assert (width, height) == (595, 842)
+
+
+CARELESS = """\
+#let certificate(data) = {
+  set text(font: data.fonts)
+  if data.status == "draft" {
+    assert(data.number.contains("样张") and data.code == "")
+    for day in (data.issued_on, data.valid_from, data.valid_to) { assert(day == "样张") }
+  }
+  [#data.number #data.valid_to]
+  image(bytes(data.qr), format: "svg", width: 80mm)
+}
+"""
+
+
+def test_a_template_of_a_draft_is_given_neither_number_nor_days_nor_a_code_that_scans(
+    tmp_path: Path,
+) -> None:
+    """A layout that prints whatever it gets, and knows nothing of drafts."""
+    folder = Path(shutil.copytree(TEMPLATES, tmp_path / "careless"))
+    (folder / "certificate.typ").write_text(CARELESS, encoding="utf-8")
+    one = certificate()
+    picture = preview_draft(one.content, issuer_name=ISSUER, template_folder=folder)
+    assert picture_says(picture, tmp_path) == ""
+    shown = preview_certificate(
+        one, issuer_name=ISSUER, url=URL, timestamp=PRINTED, template_folder=folder
+    )
+    assert picture_says(shown, tmp_path) == URL
 
 
 @pytest.fixture

@@ -84,7 +84,7 @@ def test_a_listed_certificate_of_another_holder_or_issuer_is_not_taken_over() ->
     delivery = IssueDelivery.model_validate(issue(decision={"number": "A-1"}))
     for update, code in (
         ({"institution": "other"}, "other_holder"),
-        ({"issuer": "amr-330000"}, "other_issuer"),
+        ({"issuer": "amr-330000"}, "not_the_issuer"),
         ({"listed": False}, "number_taken"),
     ):
         known = Known(institution=True, number=listed.model_copy(update=update))

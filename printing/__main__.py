@@ -1,0 +1,75 @@
+"""``python -m printing``: carries out one `printing.job.Job` given on standard input."""
+
+import io
+import resource
+import sys
+
+from printing.batch import NotPrinted, Order, render_many
+from printing.certificate import (
+    BrokenTemplate,
+    PrintError,
+    preview_certificate,
+    preview_draft,
+    render_certificate,
+)
+from printing.job import Job, LeftOut, Outcome, Paper
+
+LONGEST = 180
+"""Seconds of computing after which nobody waits any more: a template may never come to an end."""
+
+
+def carry_out(job: Job) -> tuple[Outcome, bytes]:
+    """What came of a job, and what was printed."""
+    try:
+        return _print(job)
+    except BrokenTemplate as broken:
+        return Outcome(code=broken.code, text=str(broken), diagnostic=broken.diagnostic), b""
+    except PrintError as error:
+        return Outcome(code=error.code, text=str(error)), b""
+
+
+def _print(job: Job) -> tuple[Outcome, bytes]:
+    if job.kind == "draft":
+        assert job.draft is not None
+        return Outcome(), preview_draft(
+            job.draft.content, issuer_name=job.draft.issuer_name, template_folder=job.templates
+        )
+    if job.kind == "zip":
+        into = io.BytesIO()
+        left_out = render_many(
+            [_order(paper) for paper in job.papers],
+            into,
+            template_folder=job.templates,
+            left_out=[NotPrinted(one.number, one.code, one.reason) for one in job.left_out],
+        )
+        told = tuple(LeftOut(**one._asdict()) for one in left_out)
+        return Outcome(left_out=told), into.getvalue()
+    [paper] = job.papers
+    printer = render_certificate if job.kind == "pdf" else preview_certificate
+    return Outcome(), printer(
+        paper.certificate,
+        issuer_name=paper.issuer_name,
+        url=paper.url,
+        timestamp=paper.timestamp,
+        status_since=paper.status_since,
+        template_folder=job.templates,
+    )
+
+
+def _order(paper: Paper) -> Order:
+    return Order(
+        paper.certificate, paper.issuer_name, paper.url, paper.timestamp, paper.status_since
+    )
+
+
+def main() -> None:
+    """Reads a job, prints, writes."""
+    resource.setrlimit(resource.RLIMIT_CPU, (LONGEST, LONGEST))
+    job = Job.model_validate_json(sys.stdin.buffer.read())
+    outcome, printed = carry_out(job)
+    sys.stdout.buffer.write(outcome.model_dump_json().encode() + b"\n")
+    sys.stdout.buffer.write(printed)
+
+
+if __name__ == "__main__":
+    main()

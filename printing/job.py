@@ -1,0 +1,63 @@
+"""What is asked of the process that prints, and what it answers: JSON in, a line of JSON and the
+printed bytes out.
+
+Typesetting needs memory by the hundreds of megabytes for a long annex and runs what template
+authors wrote: it has a process of its own, which ends when it is done.
+"""
+
+from datetime import date, datetime
+from pathlib import Path
+from typing import Literal
+
+from domain.certificate import Certificate, CertificateContent
+from domain.model import Value
+
+
+class Paper(Value):
+    """One certificate to print; the parts are the parameters of `render_certificate`."""
+
+    certificate: Certificate
+    issuer_name: str
+    url: str
+    timestamp: datetime
+    status_since: date | None = None
+
+
+class Sample(Value):
+    """The content of an application, to be looked at as a draft."""
+
+    content: CertificateContent
+    issuer_name: str
+
+
+class LeftOut(Value):
+    """A certificate that is not printed: its number, a stable code, a Chinese reason."""
+
+    number: str
+    code: str
+    reason: str
+
+
+class Job(Value):
+    """One paper (``pdf``), a picture of its first page, a draft's, or many papers in a ZIP file.
+
+    ``left_out`` are those of a batch that are known not to be printable.
+    """
+
+    kind: Literal["pdf", "picture", "draft", "zip"]
+    templates: Path
+    papers: tuple[Paper, ...] = ()
+    draft: Sample | None = None
+    left_out: tuple[LeftOut, ...] = ()
+
+
+class Outcome(Value):
+    """The first line of the answer. ``code`` is empty where something was printed.
+
+    ``diagnostic`` is for whoever writes templates, never for the public.
+    """
+
+    code: str = ""
+    text: str = ""
+    diagnostic: str = ""
+    left_out: tuple[LeftOut, ...] = ()
