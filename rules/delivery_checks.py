@@ -116,7 +116,7 @@ def _content(rules: CertificateRules, authority: str, content: CertificateConten
         for one in content_problems(rules, content)
     ]
     if content.issuer != authority:
-        refusal = _other_issuer("这张证书", content.issuer)
+        refusal = _not_the_issuer("这张证书", content.issuer)
         found += _refused("/content/issuer", refusal)
     return found
 
@@ -132,9 +132,9 @@ def _number(
     listed = known.number
     refusal: Refusal | None = None
     if isinstance(decoded, DecodedNumber) and decoded.authority != authority:
-        refusal = _other_issuer(f"编号 {number} ", decoded.authority)
+        refusal = _not_the_issuer(f"编号 {number} ", decoded.authority)
     elif listed is not None and listed.issuer != authority:
-        refusal = _other_issuer(f"证书 {number} ", listed.issuer)
+        refusal = _not_the_issuer(f"证书 {number} ", listed.issuer)
     elif known.allotted or (listed is not None and not listed.listed):
         refusal = Refusal(code=Code.NUMBER_TAKEN, params={"number": number})
     elif listed is not None and listed.institution != holder:
@@ -215,13 +215,13 @@ def _not_usable(authority: str, number: str, named: Named | None) -> Refusal | N
     if named is None:
         return Refusal(code=Code.NOT_FOUND, params={"what": f"证书 {number}"})
     if named.issuer != authority:
-        return _other_issuer(f"证书 {number} ", named.issuer)
+        return _not_the_issuer(f"证书 {number} ", named.issuer)
     if named.listed:
         return Refusal(code=Code.CERTIFICATE_NOT_TAKEN_OVER, params={"number": number})
     return None
 
 
-def _other_issuer(what: str, issuer: str) -> Refusal:
+def _not_the_issuer(what: str, issuer: str) -> Refusal:
     return Refusal(code=Code.OTHER_ISSUER, params={"what": what, "authority": issuer})
 
 
