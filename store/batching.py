@@ -19,8 +19,7 @@ class Batcher(Generic[Request, Answer]):
 
     Each caller of `ask` waits for its own answer. When ``work`` fails for a batch of several, each
     request is tried again alone, so that a bad one fails only its own caller; when the database
-    cannot be reached, the batch fails as a whole. A batch is called for after ``pause`` seconds;
-    without a pause, once it is full or a turn of the loop has brought nobody else.
+    cannot be reached, the batch fails as a whole. A batch is called for after ``pause`` seconds.
     """
 
     def __init__(
@@ -47,7 +46,8 @@ class Batcher(Generic[Request, Answer]):
     async def _flush(self) -> None:
         try:
             while self._waiting:
-                await self._let_join()
+                # lets more callers join: what a batch costs hardly depends on its size
+                await asyncio.sleep(self._pause)
                 # whoever has given up meanwhile has asked again, or does not care
                 self._waiting = [one for one in self._waiting if not one[1].done()]
                 batch = self._waiting[: self._largest]
@@ -55,18 +55,6 @@ class Batcher(Generic[Request, Answer]):
                 await self._answer(batch)
         finally:
             self._flusher = None
-
-    async def _let_join(self) -> None:
-        """Lets more callers join: what a batch costs hardly depends on its size."""
-        if self._pause:
-            await asyncio.sleep(self._pause)
-            return
-        joined = 0
-        while joined < len(self._waiting) < self._largest:
-            joined = len(self._waiting)
-            # what comes in is read in one turn of the loop, and asks in the next
-            await asyncio.sleep(0)
-            await asyncio.sleep(0)
 
     async def _answer(self, batch: list[tuple[Request, asyncio.Future[Answer]]]) -> None:
         try:
