@@ -48,7 +48,7 @@ _SORTED = """
     SELECT hashtextextended(number, 0) AS hash, * FROM staged ORDER BY hash
 """
 _SUM = """
-    SELECT count(*), sum(hashtextextended(number || '|' || issued_on, 1)) FROM sorted
+    SELECT count(*), sum(hashint8extended(hash, issued_on - date '2000-01-01')) FROM sorted
 """
 _REPEATED = """
     WITH repeated AS (
@@ -85,7 +85,7 @@ _ON_RECORD = """
     SELECT {upload}, row, '{column}', 'on_record', issued_on::text FROM known
 """
 _MERGE = """
-    INSERT INTO report_numbers (number, issued_on, institution_no, upload_no)
+    INSERT INTO report_numbers_{year:04d} (number, issued_on, institution_no, upload_no)
     SELECT number, issued_on, {institution}, {upload} FROM sorted WHERE {stretch}
 """
 
@@ -180,7 +180,7 @@ async def staging(
     if first is not None:
         columns = "number, issued_on"
         await driver.execute(_FROM_ROW, (first,))
-    copy = f"COPY staged ({columns}) FROM STDIN (FORMAT csv)".encode()
+    copy = f"COPY staged ({columns}) FROM STDIN (FORMAT csv, FREEZE)".encode()
     async with driver.cursor().copy(copy) as rows:
         yield rows.write
 
@@ -230,6 +230,10 @@ async def _merge_stretches(
     years = await _years_on_record(driver, institution_no)
     known = 0
     (pages,) = await _one(driver, "SELECT pg_relation_size('pg_temp.sorted') / 8192")
+    if not pages:
+        return 0
+    # a batch lies in one year: its partition need not be found for each row
+    (year,) = await _one(driver, "SELECT extract(year FROM issued_on)::int FROM sorted LIMIT 1")
     await driver.execute(_STANDING)
     await driver.execute("SET LOCAL enable_seqscan = off; SAVEPOINT merging")
     for page in range(0, pages, _STRETCH):
@@ -237,6 +241,7 @@ async def _merge_stretches(
             "stretch": f"sorted.ctid >= '({page},0)' AND sorted.ctid < '({page + _STRETCH},0)'",
             "institution": int(institution_no),
             "upload": int(upload_no),
+            "year": int(year),
             "column": NUMBER,
         }
         if years is not None:
@@ -332,8 +337,8 @@ async def add(
                 FROM unnest(CAST(:numbers AS text[]), CAST(:days AS date[])) AS given(number, day)
                 RETURNING number, issued_on
             )
-            SELECT sum(hashtextextended(number || '|' || to_char(issued_on, 'YYYY-MM-DD'), 1))
-            FROM added
+            SELECT sum(hashint8extended(
+                hashtextextended(number, 0), issued_on - date '2000-01-01')) FROM added
         """),
         {
             "institution": institution_no,
