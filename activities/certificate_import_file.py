@@ -39,6 +39,7 @@ from activities.table_file import (
 from domain.certificate import CertificateContent
 from domain.certificate_import import MAX_CERTIFICATES, ImportedCertificate
 from domain.certificate_number import NumberProblem, decode
+from domain.certificate_statement import EARLIEST
 from domain.ids import NATION, jurisdiction_of, region_prefix
 from domain.issuing import Decided
 from domain.messages import explain
@@ -575,7 +576,7 @@ class _Maker:
         refusal = decided_refusal(decided, self.today)
         if refusal is not None:
             wrong = "valid_to"
-            if decided.approved_on > self.today:
+            if not EARLIEST <= decided.approved_on <= self.today:
                 wrong = "approved_on"
             elif (decided.valid_from if number else decided.valid_to) is None:
                 # with a number the empty one is missing, without one none may be filled

@@ -36,6 +36,8 @@ LONGEST_HOLDER = 96
 _SHORTENED = 63
 _EPOCH = date(2000, 1, 1)
 _LAST = _EPOCH + timedelta(days=65_535)
+EARLIEST, LATEST = _EPOCH, _LAST
+"""The days that a statement can hold; no certificate can be issued with others."""
 _SIGNATURE, _HASH, _DAYS = 64, 32, 4
 _TEXTS = ("key", "issuer", "number", "code", "holder")
 _SHA256 = re.compile(r"^([0-9a-f]{64})?$")

@@ -10,6 +10,7 @@ from typing import Any
 from stdnum.cn import uscc
 
 from domain.certificate import CertificateContent
+from domain.certificate_statement import EARLIEST, LATEST
 from domain.issuing import Allotment, Decided, Purpose
 from domain.model import Value
 from domain.refusals import Code, Refusal
@@ -121,7 +122,11 @@ def decided_refusal(decided: Decided, today: date) -> Refusal | None:
     """Why a decision made elsewhere cannot be as it is told."""
     because = ""
     given = (decided.valid_from, decided.valid_to)
-    if decided.approved_on > today:
+    told = [day for day in (decided.approved_on, *given) if day is not None]
+    odd = next((day for day in told if not EARLIEST <= day <= LATEST), None)
+    if odd is not None:
+        because = f"日期 {odd} 不在 {EARLIEST} 至 {LATEST} 之间"
+    elif decided.approved_on > today:
         because = f"审批日期 {decided.approved_on} 晚于今天"
     elif (decided.valid_from is None) != (decided.valid_to is None):
         because = "有效期的起止日期要么都填，要么都不填"

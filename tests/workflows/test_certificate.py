@@ -259,6 +259,11 @@ async def test_an_annex_of_many_thousand_lines_is_taken(system: System, office: 
         {"valid_from": "2026-11-02"},
         {"number": "K", "valid_from": "2026-11-03", "valid_to": "2026-11-02"},
         {"valid_from": "2026-11-02", "valid_to": "2032-11-01"},
+        # slips of the pen, on days that neither a statement nor a calendar can hold
+        {"approved_on": "1999-12-31"},
+        {"approved_on": "0001-01-01"},
+        {"number": "K", "valid_from": "0206-11-02", "valid_to": "2032-11-01"},
+        {"number": "K", "valid_from": "2026-11-02", "valid_to": "9999-12-31"},
     ],
 )
 async def test_an_impossible_decision_is_refused(office: Office, changed: dict[str, str]) -> None:
