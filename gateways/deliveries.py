@@ -14,7 +14,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from domain import commands as c
 from domain.canonical import sha256_of
 from domain.case import Receipt, receipt_of
-from domain.certificate import CERTIFICATE_STATUS_LABELS, CertificateContent, CertificateStatus
+from domain.certificate import (
+    CERTIFICATE_STATUS_LABELS,
+    CertificateContent,
+    CertificateStatus,
+    standing,
+)
 from domain.certificate_statement import certificate_url
 from domain.commands import Actor
 from domain.deliveries import (
@@ -167,6 +172,8 @@ class DeliveryGateway:
         assert held is not None
         assert held.issued_on is not None
         assert held.valid_from is not None
+        today = self._clock().astimezone(FOREVER.tzinfo).date()
+        status = standing(held.status, held.valid_to, today)
         return DeliveryReceipt(
             delivery_id=begun.delivery_id,
             action=begun.action,
@@ -174,8 +181,8 @@ class DeliveryGateway:
             number=held.number,
             code=held.code,
             qr=certificate_url(self._site, held.code, held.statement),
-            status=held.status,
-            status_label=CERTIFICATE_STATUS_LABELS[held.status],
+            status=status,
+            status_label=CERTIFICATE_STATUS_LABELS[status],
             issued_on=held.issued_on,
             valid_from=held.valid_from,
             valid_to=held.valid_to,
@@ -385,6 +392,7 @@ class DeliveryGateway:
             issued_on, valid_from, valid_to = last.issued_on, last.valid_from, last.valid_to
             if isinstance(delivery, EndDelivery):
                 status = CertificateStatus(delivery.ending)
+        told_as = standing(status, valid_to, today)
         return DeliveryReceipt(
             delivery_id=begun.delivery_id,
             action=begun.action,
@@ -393,8 +401,8 @@ class DeliveryGateway:
             code=code,
             # never a signed statement: it would prove offline what nobody has granted
             qr=f"{self._site.rstrip('/')}/c/{code}",
-            status=status,
-            status_label=CERTIFICATE_STATUS_LABELS[status],
+            status=told_as,
+            status_label=CERTIFICATE_STATUS_LABELS[told_as],
             issued_on=issued_on,
             valid_from=valid_from,
             valid_to=valid_to,

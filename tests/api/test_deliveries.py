@@ -233,6 +233,16 @@ async def test_a_listed_certificate_is_taken_over_under_its_own_number(
     assert changed["code"] == receipt["code"]
 
 
+@pytest.mark.parametrize("sandbox", [False, True])
+async def test_a_certificate_that_has_expired_is_not_told_as_valid(
+    house: System, sandbox: bool
+) -> None:
+    past = {"valid_from": "2019-01-01", "valid_to": "2024-12-31", "approved_on": "2019-01-01"}
+    body = issue(decision={"number": f"PAST-{sandbox}", **past})
+    receipt = await (await register(house, sandbox=sandbox)).accepted(body)
+    assert (receipt["status"], receipt["status_label"]) == ("expired", "过期")
+
+
 async def test_an_unknown_institution_is_put_on_record_with_its_details_only(
     house: System, client: Client
 ) -> None:
