@@ -1,6 +1,7 @@
 """What a certificate's workflow asks for: looking into an application, numbering, the register."""
 
 from collections.abc import Awaitable, Callable
+from datetime import date
 
 from pydantic import ValidationError
 from sqlalchemy import select
@@ -202,12 +203,33 @@ async def _content_refusal(
         return Refusal(code=Code.CONTENT_INCOMPLETE, params={"count": str(wrong)})
     if asked.decided is not None:
         today = asked.at.astimezone(FOREVER.tzinfo).date()
-        if refusal := decided_refusal(asked.decided, today):
+        refusal = decided_refusal(asked.decided, today) or await _listed_refusal(
+            connection, asked, asked.decided.number, today
+        )
+        if refusal is not None:
             return refusal
     if asked.purpose is Purpose.ISSUE:
         return None
     before = await _content(connection, asked.case_id, asked.standing_revision)
     return change_refusal(rules, asked.purpose, asked.change, before, applied)
+
+
+async def _listed_refusal(
+    connection: AsyncConnection, asked: PrepareApplication, number: str, today: date
+) -> Refusal | None:
+    """Why a certificate known from a list cannot be taken over: not the issuer's, or ended."""
+    listed = await certificates.by_number(connection, number) if number else None
+    if listed is None or listed.case_id:
+        # whether the number is another case's is seen when it is given
+        return None
+    if listed.issuer != asked.issuer:
+        params = {"what": f"证书 {number} ", "authority": listed.issuer}
+        return Refusal(code=Code.OTHER_ISSUER, params=params)
+    stands = standing(listed.status, listed.valid_to, today)
+    if stands in (CertificateStatus.VALID, CertificateStatus.EXPIRED):
+        return None
+    params = {"number": number, "status": CERTIFICATE_STATUS_LABELS[stands]}
+    return Refusal(code=Code.CERTIFICATE_NOT_IN_FORCE, params=params)
 
 
 async def _renewal(

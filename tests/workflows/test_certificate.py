@@ -272,6 +272,23 @@ async def test_an_impossible_decision_is_refused(office: Office, changed: dict[s
     assert (refused.status, refused.body["code"]) == (422, "decision_impossible"), refused.body
 
 
+async def test_a_listed_certificate_of_another_authority_is_not_taken_over(
+    system: System, office: Office
+) -> None:
+    listed = certificate("213301060345", "amr-330000")
+    await system.add(institution("lab", certificates=(listed,)))
+    kept = {
+        **DECIDED,
+        "number": listed.number,
+        "valid_from": "2026-11-02",
+        "valid_to": "2032-11-01",
+    }
+    path = await office.begin({"content": content()}, office.clerk)
+    refused = await office.apply(path, office.clerk, decided=kept)
+    assert (refused.status, refused.body["code"]) == (403, "other_issuer"), refused.body
+    assert (await register(system.engine, listed.number)).issuer == "amr-330000"
+
+
 # --- numbers --------------------------------------------------------------------------------------
 
 
