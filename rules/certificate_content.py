@@ -49,6 +49,9 @@ def content_problems(rules: CertificateRules, content: CertificateContent) -> li
     def add(pointer: str, code: str, message: str) -> None:
         found.append(ContentProblem(pointer=pointer, code=code, message=message))
 
+    if content.holder != content.holder.strip():
+        # a statement carries the beginning of a long name: of blanks alone it cannot be one
+        add("/holder", "blanks", "机构名称的前后不能有空格；请删去")
     for name in ("uscc", "parent_uscc"):
         value = getattr(content, name)
         if value and not uscc.is_valid(value):

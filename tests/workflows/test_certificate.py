@@ -289,6 +289,13 @@ async def test_a_listed_certificate_of_another_authority_is_not_taken_over(
     assert (await register(system.engine, listed.number)).issuer == "amr-330000"
 
 
+async def test_a_holders_name_begins_and_ends_with_a_character(office: Office) -> None:
+    path = await office.begin({"content": content(holder=" " * 100 + "测")}, office.clerk)
+    refused = await office.apply(path, office.clerk, decided=DECIDED)
+    assert (refused.status, refused.body["code"]) == (422, "content_incomplete"), refused.body
+    assert [one["pointer"] for one in refused.body["errors"]] == ["/content/holder"]
+
+
 # --- numbers --------------------------------------------------------------------------------------
 
 
