@@ -107,6 +107,10 @@ class CertificateActivities:
                 given = await certificates.allotted(connection, asked.case_id)
                 if given is None:
                     given = await _allot(connection, rules, asked, days[0].year)
+                elif asked.decided is not None and asked.decided.number not in ("", given[0]):
+                    because = f"本件已经分配编号 {given[0]}，与所填的 {asked.decided.number} 不同"
+                    params = {"because": because}
+                    return Submission(refusal=Refusal(code=Code.DECISION_IMPOSSIBLE, params=params))
         except certificates.NumberTaken as taken:
             refusal = Refusal(code=Code.NUMBER_TAKEN, params={"number": str(taken)})
             return Submission(refusal=refusal)

@@ -296,6 +296,20 @@ async def test_a_holders_name_begins_and_ends_with_a_character(office: Office) -
     assert [one["pointer"] for one in refused.body["errors"]] == ["/content/holder"]
 
 
+async def test_what_has_a_number_is_not_decided_under_another(
+    system: System, office: Office
+) -> None:
+    path = await office.begin({"content": content()}, office.clerk)
+    await office.apply(path, office.clerk)
+    await office.act(path, "claim", office.reviewer)
+    await office.act(path, "approve", office.reviewer)
+    await office.act(path, "quality", office.checker, {"outcome": "send_back", "reason": "有误"})
+    refused = await office.apply(path, office.clerk, decided={**DECIDED, "number": "KEEP-1"})
+    assert (refused.status, refused.body["code"]) == (422, "decision_impossible"), refused.body
+    assert (await office.apply(path, office.clerk, decided=DECIDED)).status == 200
+    assert (await office.held(path))["number"].endswith("0001")
+
+
 # --- numbers --------------------------------------------------------------------------------------
 
 
