@@ -105,6 +105,8 @@ class CertificateActivities:
         try:
             async with self._engine.begin() as connection:
                 given = await certificates.allotted(connection, asked.case_id)
+                if refusal := await _renewed_meanwhile(connection, asked):
+                    return Submission(refusal=refusal)
                 if given is None:
                     given = await _allot(connection, rules, asked, days[0].year)
                 elif asked.decided is not None and asked.decided.number not in ("", given[0]):
@@ -259,6 +261,17 @@ async def _renewal(
         # when it was asked for elsewhere is not known here
         return None, late
     return renewal_refusal(rules, old.number, old.valid_to, today), late
+
+
+async def _renewed_meanwhile(connection: AsyncConnection, asked: AllotNumber) -> Refusal | None:
+    """Of several applications to renew one certificate, the first approved gets the number."""
+    if not asked.renews:
+        return None
+    other = await certificates.numbered_renewal(connection, asked.renews, asked.case_id)
+    old = await certificates.by_code(connection, asked.renews)
+    if not other or old is None:
+        return None
+    return Refusal(code=Code.RENEWED_ALREADY, params={"number": old.number, "other": other})
 
 
 async def _allot(

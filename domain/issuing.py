@@ -104,13 +104,17 @@ class PrepareApplication(Recorded):
 
 
 class AllotNumber(Recorded):
-    """Asks for number, code and days of the certificate of a case; again: the same number."""
+    """Asks for number, code and days of the certificate of a case; again: the same number.
+
+    ``renews`` is the code of the certificate that is to be replaced.
+    """
 
     case_id: str
     issuer: str
     rule_set: str
     revision: int
     decided: Decided | None
+    renews: str = ""
     at: datetime
 
 

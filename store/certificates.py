@@ -317,6 +317,35 @@ async def renewed_by(connection: AsyncConnection, code: str) -> Registered | Non
     return await _one(connection, certificates.c.renews == code)
 
 
+async def numbered_renewal(connection: AsyncConnection, code: str, case_id: str) -> str:
+    """The number that another case was given to renew a certificate, issued yet or not; "" if none.
+
+    A case that was given up does not count. Until the caller's transaction ends nobody else gets an
+    answer about this certificate.
+    """
+    given = {"code": code, "case_id": case_id}
+    await connection.execute(_ONE_RENEWAL_AT_A_TIME, given)
+    found = await connection.execute(_NUMBERED_RENEWAL, given)
+    return str(found.scalar_one_or_none() or "")
+
+
+_ONE_RENEWAL_AT_A_TIME = text(
+    "SELECT pg_advisory_xact_lock(hashtextextended('certificate-renewal|' || :code, 0))"
+)
+# by way of the holder's cases, which are few
+_NUMBERED_RENEWAL = text("""
+    SELECT n.number
+    FROM certificates AS old
+    JOIN cases AS c ON c.institution_id = old.institution_id AND c.kind = 'certificate'
+    JOIN certificate_numbers AS n ON n.case_id = c.case_id
+    JOIN journal AS j ON j.case_id = c.case_id AND j.sequence = 1
+    WHERE old.code = :code AND c.case_id <> :case_id
+      AND c.status NOT IN ('withdrawn', 'cancelled')
+      AND j.step -> 'body' ->> 'renews' = :code
+    ORDER BY n.number LIMIT 1
+""")
+
+
 async def code_of_number(connection: AsyncConnection, number: str) -> str:
     """The code a certificate of this number was given before; empty if none."""
     found = await connection.execute(

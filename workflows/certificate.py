@@ -184,6 +184,7 @@ class Certificate(CaseLife):
                 rule_set=self._plan.ruleset.sha256,
                 revision=revision,
                 decided=decided,
+                renews=self._start.opening.renews,
                 at=workflow.now(),
             ),
             result_type=Submission,

@@ -310,6 +310,29 @@ async def test_what_has_a_number_is_not_decided_under_another(
     assert (await office.held(path))["number"].endswith("0001")
 
 
+async def test_a_certificate_is_renewed_once_however_many_apply(
+    system: System, office: Office
+) -> None:
+    days = {"valid_from": "2020-12-01", "valid_to": "2026-11-30"}
+    decided = {**DECIDED, "approved_on": "2020-12-01", "number": "OLD-1", **days}
+    path = await office.begin({"content": content()}, office.clerk)
+    assert (await office.apply(path, office.clerk, decided=decided)).status == 200
+    old = (await office.held(path))["code"]
+    first = await office.begin({"content": content(), "renews": old})
+    second = await office.begin({"content": content(), "renews": old})
+    for one in (first, second):
+        assert (await office.apply(one)).status == 200
+        await office.act(one, "claim", office.reviewer)
+    assert (await office.act(first, "approve", office.reviewer)).status == 200
+    refused = await office.act(second, "approve", office.reviewer)
+    assert (refused.status, refused.body["code"]) == (409, "renewed_already"), refused.body
+    # given up, the first stands in nobody's way
+    back = {"outcome": "send_back", "reason": "有误"}
+    await office.act(first, "quality", office.checker, back)
+    assert (await office.act(first, "withdraw", office.filer)).status == 200
+    assert (await office.act(second, "approve", office.reviewer)).status == 200
+
+
 # --- numbers --------------------------------------------------------------------------------------
 
 
