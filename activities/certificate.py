@@ -247,6 +247,9 @@ async def _renewal(
         number = old.number if old is not None else ""
         params = {"number": number, "institution": asked.institution}
         return Refusal(code=Code.OTHER_HOLDER, params=params), False
+    if old.issuer != asked.issuer:
+        params = {"what": f"证书 {old.number} ", "authority": old.issuer}
+        return Refusal(code=Code.OTHER_ISSUER, params=params), False
     other = await certificates.renewed_by(connection, asked.renews)
     if other is not None and other.case_id != asked.case_id:
         params = {"number": old.number, "other": other.number}

@@ -7,6 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
@@ -331,6 +332,34 @@ async def test_a_certificate_is_renewed_once_however_many_apply(
     await office.act(first, "quality", office.checker, back)
     assert (await office.act(first, "withdraw", office.filer)).status == 200
     assert (await office.act(second, "approve", office.reviewer)).status == 200
+
+
+async def test_a_listed_certificate_that_was_replaced_is_not_taken_over(
+    system: System, office: Office
+) -> None:
+    await system.add(institution("lab", certificates=(certificate("211301060345", ISSUER),)))
+    async with system.engine.begin() as connection:
+        await connection.execute(text("UPDATE certificates SET status = 'superseded'"))
+    days = {"valid_from": "2026-11-02", "valid_to": "2032-11-01"}
+    path = await office.begin({"content": content()}, office.clerk)
+    refused = await office.apply(
+        path, office.clerk, decided={**DECIDED, "number": "211301060345", **days}
+    )
+    assert (refused.status, refused.body["code"]) == (409, "certificate_not_in_force")
+
+
+async def test_nobody_renews_the_certificate_of_another_authority(
+    system: System, office: Office
+) -> None:
+    path = await office.begin({"content": content()}, office.clerk)
+    assert (await office.apply(path, office.clerk, decided=DECIDED)).status == 200
+    code = (await office.held(path))["code"]
+    other = Office(system, "amr-330000")
+    body = {"content": content(issuer="amr-330000"), "renews": code}
+    renewal = await other.begin(body, other.clerk)
+    refused = await other.apply(renewal, other.clerk, decided=DECIDED)
+    assert (refused.status, refused.body["code"]) == (403, "other_issuer"), refused.body
+    assert (await office.held(path))["status"] == "valid"
 
 
 # --- numbers --------------------------------------------------------------------------------------
