@@ -15,7 +15,13 @@ from api.rights import Right
 from domain.certificate import CertificateContent, CertificateStatus, Equipment, Signatory
 from domain.certificate_public import Counted, PublicCertificate
 from domain.commands import Actor, Role
-from domain.ids import AuthorityId, JurisdictionCode, region_prefix
+from domain.ids import (
+    AuthorityId,
+    JurisdictionCode,
+    authority_of,
+    jurisdiction_of,
+    region_prefix,
+)
 from domain.messages import SHANGHAI
 from domain.model import Value
 from domain.refusals import Code, Refusal, Refused
@@ -98,6 +104,9 @@ def sight_of(actor: Actor) -> Sight:
         return Sight(region=region_prefix(actor.scope))
     if actor.role is Role.AUDITOR:
         return Sight(region="")
+    if actor.scope == authority_of(jurisdiction_of(actor.scope)):
+        # a market regulator has to do with the institutions of its area, whoever certified them
+        return Sight(issuer=actor.scope, region=region_prefix(jurisdiction_of(actor.scope)))
     return Sight(issuer=actor.scope)
 
 

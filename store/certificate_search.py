@@ -71,7 +71,10 @@ class Criteria(Value):
 
 @dataclass(frozen=True)
 class Sight:
-    """Whose certificates somebody sees in full: of an institution, of an issuer, of an area."""
+    """Whose certificates somebody sees in full: of an institution, an issuer, an area, any of them.
+
+    ``region`` is the prefix of an area's codes, empty for the nation.
+    """
 
     institution: str | None = None
     issuer: str | None = None
@@ -343,14 +346,16 @@ def _family(uscc: str) -> Any:
 
 
 def _sees(sight: Sight) -> ColumnElement[bool]:
+    ways: list[ColumnElement[bool]] = []
     if sight.institution is not None:
-        return certificates.c.institution_id == sight.institution
+        ways.append(certificates.c.institution_id == sight.institution)
     if sight.issuer is not None:
-        return certificates.c.issuer == sight.issuer
+        ways.append(certificates.c.issuer == sight.issuer)
+    if sight.region == "":
+        return true()
     if sight.region is not None:
-        whole = sight.region == ""
-        return true() if whole else institutions.c.region.startswith(sight.region, autoescape=True)
-    return false()
+        ways.append(institutions.c.region.startswith(sight.region, autoescape=True))
+    return or_(false(), *ways)
 
 
 # --- what is shown ------------------------------------------------------------------------------

@@ -214,8 +214,11 @@ async def test_an_authority_sees_its_own_in_full_and_others_public_part(asking: 
     ("role", "scope", "finds"),
     [
         (Role.CLERK, "amr-350000", ["1"]),
-        (Role.CLERK, "amr-350100", []),
-        (Role.REVIEWER, "samr", []),
+        (Role.CLERK, "amr-430000", ["2"]),
+        (Role.CLERK, "amr-350100", ["1"]),
+        (Role.CLERK, "amr-350200", []),
+        (Role.REVIEWER, "samr", ["1", "2"]),
+        (Role.REVIEWER, "cnas", []),
         (Role.OPERATOR, "000000", ["1", "2"]),
         (Role.OPERATOR, "350000", ["1"]),
         (Role.OPERATOR, "350200", []),
