@@ -11,11 +11,14 @@ from domain.certificate import CertificateContent, CertificateStatus
 from domain.ids import certificate_id
 from domain.issuing import HeldCertificate
 from domain.messages import SHANGHAI
+from rules.certificates import current_certificate_rules
+from rules.library import SHIPPED
 from store import certificates, institutions, rule_sets
 from store.tables import cases
 from tests.certificates import content
 from tests.system import institution as facts
 
+_RULES = current_certificate_rules(SHIPPED)
 _HELD = {"status", "valid_from", "valid_to", "ended_on", "document", "superseded_by", "revision"}
 
 
@@ -66,11 +69,12 @@ async def register(
 
 
 async def _case(connection: AsyncConnection, case_id: str, id_: str, day: date) -> None:
-    document = {"id": "test", "year": 2025, "jurisdiction": "000000", "revision": 1}
+    document = _RULES.document.model_dump(mode="json", by_alias=True)
     at = datetime.combine(day, time(), SHANGHAI)
+    plan = _RULES.plan("amr-350000", at).model_dump(mode="json")
     values = {
         "case_id": case_id, "kind": "certificate", "year": day.year, "institution_id": id_,
-        "jurisdiction": "350000", "campaign": "", "plan": {}, "status": "completed", "level": 0,
+        "jurisdiction": "350000", "campaign": "", "plan": plan, "status": "completed", "level": 0,
         "rule_set": await rule_sets.store(connection, document), "authority": "",
         "claimed_by": "", "revision": 1, "sequence": 1, "head": "", "opened_at": at,
         "updated_at": at,
