@@ -148,7 +148,7 @@ class CertificateActivities:
                 if before is not None and before.revision == held.revision and before.statement:
                     statement = before.statement
                 else:
-                    statement = self._keys.statement(certificate, day)
+                    statement = self._statement(certificate, day)
                 await certificates.write(
                     connection,
                     case_id,
@@ -161,6 +161,15 @@ class CertificateActivities:
             first = steps[0]
             return await self._writer.standing(case_id, first.sequence - 1, first.previous_hash)
         return Standing()
+
+    def _statement(self, certificate: Certificate, day: date) -> str:
+        """The signed statement; empty where it cannot be made, which keeps nobody waiting."""
+        try:
+            return self._keys.statement(certificate, day)
+        except (ValueError, OSError):
+            # what is decided stands; `zhibao certificates sign` makes up for it
+            activity.logger.exception("a certificate could not be signed")
+            return ""
 
     @activity.defn(name=SUPERSEDE_PREDECESSOR)
     async def supersede_predecessor(self, asked: SupersedePredecessor) -> None:

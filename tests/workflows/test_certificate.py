@@ -103,6 +103,16 @@ async def test_an_application_is_reviewed_numbered_checked_and_issued(
     assert (said.number, said.code, said.holder) == (entry.number, entry.code, entry.holder)
 
 
+async def test_a_broken_key_keeps_no_certificate_from_being_issued(
+    system: System, office: Office
+) -> None:
+    for file in system.keys.glob("*.key"):
+        file.write_text("no key at all")
+    held = await office.held(await office.issue())
+    entry = await register(system.engine, held["number"])
+    assert (entry.status.value, entry.statement) == ("valid", "")
+
+
 async def test_nothing_of_its_content_is_in_the_engine(system: System, office: Office) -> None:
     path = await office.issue()
     case_id = path.removeprefix("/api/").replace("certificates", "certificate")
