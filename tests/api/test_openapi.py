@@ -290,7 +290,11 @@ async def test_generated_requests_find_no_server_error_and_nothing_undocumented(
         statuses[answer.status_code] += 1
 
     with requests.Session() as session:
-        await asyncio.to_thread(send)
+        try:
+            await asyncio.to_thread(send)
+        except BaseExceptionGroup as failure:
+            # as it is raised, it would end the loop that all other tests run on
+            raise AssertionError(str(failure)) from None
     assert statuses.total() >= 1
     assert max(statuses) < 500
 
