@@ -235,11 +235,11 @@ WORDS: dict[Code, Words] = {
     ),
     Code.CHARACTERS_MISSING: Words(
         "有打印不出的字",
-        "{said}",
+        "不能打印：{said}",
         "文字有误的，请按变更程序更正；生僻字请系统管理员把含有该字的字体放入模板文件夹。",
     ),
     Code.TEMPLATE_BROKEN: Words(
-        "证书模板有误", "{said}", "请联系系统管理员；日志里有出错的文件和行。"
+        "证书模板有误", "不能打印：{said}", "请联系系统管理员；日志里有出错的文件和行。"
     ),
     Code.MANUAL_MODE: Words(
         "该省现为手动赋码模式",

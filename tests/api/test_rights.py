@@ -187,6 +187,9 @@ NOWHERE = {
     "authority": "amr-350000",
     "client": "0" * 16,
     "delivery": "D-1",
+    "number": "0" * 12,
+    "code": "0" * 26,
+    "uscc": "91620102739638125B",
 }
 
 
