@@ -99,11 +99,6 @@ class CertificateRules:
         end = months_after(issued_on, 12 * self.document.validity.years)
         return issued_on, end - timedelta(days=1)
 
-    @property
-    def validity_cite(self) -> Citation:
-        """Why it is valid so long."""
-        return self.document.citation(self.document.validity.cite)
-
     def renewal_opens(self, valid_to: date) -> date:
         """The first day to apply for renewal."""
         return months_before(
@@ -182,10 +177,6 @@ class CertificateRules:
                 "请由市场监管总局明确代码，并写进 certificates.yaml"
             )
         return code
-
-    def authority_of_code(self, code: str) -> str | None:
-        """The authority behind two digits, None if there is none."""
-        return self.tables.authorities.get(code)
 
     def authority_name(self, authority: str) -> str:
         """The authority's Chinese name; an unknown one is named by its id."""

@@ -91,14 +91,14 @@ def test_reminders_come_in_order_while_renewal_is_open_at_midnight_in_beijing(la
 
 def test_every_code_leads_to_its_authority_and_back() -> None:
     for code, authority in RULES.tables.authorities.items():
-        assert RULES.authority_of_code(code) == authority
+        assert RULES.tables.authorities[code] == authority
         assert RULES.authority_code(authority) == code
         assert RULES.authority_name(authority) != authority
     assert len(RULES.tables.authorities) == 32
     assert (len(RULES.tables.fields), len(RULES.tables.industries)) == (22, 35)
     assert RULES.authority_code("amr-330000") == "11"
     assert (RULES.field_name("00"), RULES.industry_name("34")) == ("食品", "其他")
-    assert RULES.authority_of_code("32") is None
+    assert "32" not in RULES.tables.authorities
     assert RULES.field_name("22") is RULES.industry_name("35") is None
 
 
