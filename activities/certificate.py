@@ -20,7 +20,7 @@ from domain.certificate import (
     CertificateStatus,
     standing,
 )
-from domain.certificate_number import encode
+from domain.certificate_number import NumberProblem, decode, encode
 from domain.commands import SYSTEM, Command
 from domain.issuing import (
     ALLOT_NUMBER,
@@ -98,7 +98,11 @@ class CertificateActivities:
 
     @activity.defn(name=ALLOT_NUMBER)
     async def allot_number(self, asked: AllotNumber) -> Submission:
-        """Gives the case its number and code, once and for ever; again: the same ones."""
+        """Gives the case its number and code, once and for ever; again: the same ones.
+
+        Where field or industry have changed since, its number would say what is not so: it is
+        voided, and the case gets another one.
+        """
         rules = await self._pinned.get(asked.rule_set)
         today = asked.at.astimezone(FOREVER.tzinfo).date()
         days = days_of(rules, asked.decided, today)
@@ -107,6 +111,8 @@ class CertificateActivities:
                 given = await certificates.allotted(connection, asked.case_id)
                 if refusal := await _renewed_meanwhile(connection, asked):
                     return Submission(refusal=refusal)
+                if given is not None and await _voided(connection, rules, asked, given[0]):
+                    given = None
                 if given is None:
                     given = await _allot(connection, rules, asked, days[0].year)
                 elif asked.decided is not None and asked.decided.number not in ("", given[0]):
@@ -302,6 +308,25 @@ async def _allot(
         code = new_code()
     await certificates.keep_number(connection, number, code, asked.case_id)
     return number, code
+
+
+async def _voided(
+    connection: AsyncConnection, rules: CertificateRules, asked: AllotNumber, number: str
+) -> bool:
+    """Voids the number a case has if it says another field or industry than is applied for now."""
+    told = decode(number, rules.tables)
+    if isinstance(told, NumberProblem) or (asked.decided is not None and asked.decided.number):
+        # not built by the rules, or told by whoever decided: it is as it is
+        return False
+    applied = await _content(connection, asked.case_id, asked.revision)
+    if (told.field, told.industry) == (applied.field, applied.industry):
+        return False
+    reason = (
+        f"退回后改为专业领域 {applied.field}、行业 {applied.industry}，与编号里的 "
+        f"{told.field}、{told.industry} 不符"
+    )
+    await certificates.void_number(connection, number, reason)
+    return True
 
 
 async def _content(connection: AsyncConnection, case_id: str, revision: int) -> CertificateContent:

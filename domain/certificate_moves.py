@@ -13,7 +13,7 @@ from domain.certificate import CERTIFICATE_STATUS_LABELS, CertificateStatus, End
 from domain.checks import Draft, Found, expect, needs_note, person, review_window, turn
 from domain.commands import ROLE_LABELS, SYSTEM, Command, Role
 from domain.ids import authority_of
-from domain.issuing import HeldCertificate, Purpose
+from domain.issuing import Allotment, HeldCertificate, Purpose
 from domain.plan import FOREVER, CasePlan
 from domain.refusals import Code, Refusal
 from domain.state import CaseState, Submission
@@ -75,9 +75,18 @@ def in_terms_of_certificates(
         else:
             found.append(draft)
             if draft.name is EventName.APPROVED and submission.allotment is not None:
-                body = submission.allotment.model_dump(mode="json")
-                found.append(Draft(EventName.NUMBERED, SYSTEM, body))
+                found += _numbered(state, submission.allotment)
     return found
+
+
+def _numbered(state: CaseState, allotted: Allotment) -> list[Draft]:
+    """Number and code; a number that the case had before and has no more is told as voided."""
+    given = Draft(EventName.NUMBERED, SYSTEM, allotted.model_dump(mode="json"))
+    old = state.allotment
+    if old is None or old.number == allotted.number:
+        return [given]
+    body = {"number": old.number, "code": old.code, "instead": allotted.number}
+    return [Draft(EventName.NUMBER_VOIDED, SYSTEM, body), given]
 
 
 _GIVEN_UP = (EventName.WITHDRAWN, EventName.CANCELLED)
@@ -132,11 +141,10 @@ def _apply(s: CaseState, p: CasePlan, m: c.Apply, now: datetime, found: Submissi
         return [*drafts, Draft(EventName.CERTIFICATE_CHANGED, SYSTEM, body, p.completion_cite)]
     if found.allotment is None:
         return drafts
-    allotted = found.allotment.model_dump(mode="json")
-    issued = {**allotted, "revision": m.revision}
+    issued = {**found.allotment.model_dump(mode="json"), "revision": m.revision}
     return [
         *drafts,
-        Draft(EventName.NUMBERED, SYSTEM, allotted),
+        *_numbered(s, found.allotment),
         Draft(EventName.ISSUED, SYSTEM, issued, p.completion_cite),
     ]
 

@@ -106,6 +106,8 @@ class PrepareApplication(Recorded):
 class AllotNumber(Recorded):
     """Asks for number, code and days of the certificate of a case; again: the same number.
 
+    Unless field or industry, which are digits of it, have changed since: then another one.
+
     ``renews`` is the code of the certificate that is to be replaced.
     """
 

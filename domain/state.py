@@ -386,6 +386,8 @@ def _certificate_changes(state: CaseState, name: EventName, body: dict[str, Any]
             return {"status": Status.DRAFT}
         case EventName.TAKEN_OVER:
             return {"status": Status.APPROVED}
+        case EventName.NUMBER_VOIDED:
+            return {"allotment": None}
         case EventName.NUMBERED:
             return {"allotment": Allotment.model_validate(body)}
         case EventName.ISSUED:

@@ -52,6 +52,7 @@ class EventName(StrEnum):
     COMPLAINT_NOTED = "complaint_noted"
     APPLICATION_BEGUN = "application_begun"
     TAKEN_OVER = "taken_over"
+    NUMBER_VOIDED = "number_voided"
     NUMBERED = "numbered"
     ISSUED = "issued"
     CERTIFICATE_CHANGED = "certificate_changed"
@@ -116,6 +117,7 @@ EVENT_LABELS: dict[EventName, str] = {
     EventName.COMPLAINT_NOTED: "登记投诉结果",
     EventName.APPLICATION_BEGUN: "建立申请",
     EventName.TAKEN_OVER: "采集发证机关已作的决定",
+    EventName.NUMBER_VOIDED: "原编号作废",
     EventName.NUMBERED: "编号赋码",
     EventName.ISSUED: "发证",
     EventName.CERTIFICATE_CHANGED: "证书变更生效",

@@ -206,7 +206,7 @@ async def changed_at(connection: AsyncConnection, numbers: Sequence[str]) -> dic
 
 
 async def allotted(connection: AsyncConnection, case_id: str) -> tuple[str, str] | None:
-    """Number and code that a case has been given, None while it has none.
+    """Number and code that a case has, None while it has none; a voided number is none.
 
     Until the caller's transaction ends nobody else gets an answer for this case: who asks twice at
     once must not be given two numbers.
@@ -214,7 +214,7 @@ async def allotted(connection: AsyncConnection, case_id: str) -> tuple[str, str]
     await connection.execute(_ONE_AT_A_TIME, {"case_id": case_id})
     found = await connection.execute(
         select(certificate_numbers.c.number, certificate_numbers.c.code).where(
-            certificate_numbers.c.case_id == case_id
+            certificate_numbers.c.case_id == case_id, certificate_numbers.c.voided_at.is_(None)
         )
     )
     row = found.first()
@@ -312,6 +312,15 @@ async def keep_number(connection: AsyncConnection, number: str, code: str, case_
         raise NumberTaken(number)
 
 
+async def void_number(connection: AsyncConnection, number: str, reason: str) -> None:
+    """Takes a number from its case for good: it stays on record, and nobody is given it again."""
+    await connection.execute(
+        update(certificate_numbers)
+        .where(certificate_numbers.c.number == number)
+        .values(voided_at=func.now(), void_reason=reason)
+    )
+
+
 async def renewed_by(connection: AsyncConnection, code: str) -> Registered | None:
     """The certificate that has been issued in place of another, None if none has."""
     return await _one(connection, certificates.c.renews == code)
@@ -337,7 +346,7 @@ _NUMBERED_RENEWAL = text("""
     SELECT n.number
     FROM certificates AS old
     JOIN cases AS c ON c.institution_id = old.institution_id AND c.kind = 'certificate'
-    JOIN certificate_numbers AS n ON n.case_id = c.case_id
+    JOIN certificate_numbers AS n ON n.case_id = c.case_id AND n.voided_at IS NULL
     JOIN journal AS j ON j.case_id = c.case_id AND j.sequence = 1
     WHERE old.code = :code AND c.case_id <> :case_id
       AND c.status NOT IN ('withdrawn', 'cancelled')

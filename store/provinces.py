@@ -89,7 +89,7 @@ _ISSUED = text("""
                 WHERE d.authority = c.issuer AND NOT d.sandbox AND d.number = c.number
                   AND d.action = 'issue' LIMIT 1
                ) AS delivered,
-               (SELECT n.allotted_at FROM certificate_numbers n WHERE n.case_id = c.case_id
+               (SELECT n.allotted_at FROM certificate_numbers n WHERE n.number = c.number
                ) AS first_at
         FROM certificates c WHERE c.origin = 'issued'
     ) AS one

@@ -144,8 +144,15 @@ certificate_numbers = Table(
     Column("code", Text, nullable=False),
     Column("case_id", Text, ForeignKey("cases.case_id"), nullable=False),
     _instant("allotted_at", now=True),
+    Column(
+        "voided_at",
+        DateTime(timezone=True),
+        nullable=True,
+        comment="作废的时间；作废的编号从不再用",
+    ),
+    Column("void_reason", Text, nullable=False, server_default="", comment="作废的原因"),
     UniqueConstraint("code"),
-    UniqueConstraint("case_id"),
+    Index(None, "case_id", unique=True, postgresql_where=text("voided_at IS NULL")),
     comment="已分配的证书编号和代码，从不重复使用",
 )
 

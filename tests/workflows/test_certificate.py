@@ -141,6 +141,71 @@ async def test_what_is_sent_back_keeps_its_number(system: System, office: Office
     assert second["number"].endswith("0002")
 
 
+@pytest.mark.parametrize(
+    ("changed", "digits"),
+    [({"field": "12"}, "1206"), ({"industry": "05"}, "0105")],
+    ids=["field", "industry"],
+)
+async def test_what_is_sent_back_and_is_another_certificate_then_gets_another_number(
+    system: System, office: Office, changed: dict[str, str], digits: str
+) -> None:
+    """Field and industry are digits of the number: the old one would say what is not so."""
+    path = await office.begin({"content": content()})
+    await office.apply(path)
+    await office.act(path, "claim", office.reviewer)
+    await office.act(path, "approve", office.reviewer)
+    await office.act(path, "quality", office.checker, {"outcome": "send_back", "reason": "有误"})
+    await save(office, path, **changed)
+    assert (await office.apply(path)).status == 200
+    await office.grant(path)
+    held = await office.held(path)
+    year = f"{today().year % 100:02d}"
+    assert held["number"] == f"{year}13{digits}0002"
+    entry = await register(system.engine, held["number"])
+    assert entry.code == held["code"]
+    said = verify(entry.statement, SigningKeys(system.keys).published())
+    assert isinstance(said, Statement)
+    assert (said.number, said.code) == (held["number"], held["code"])
+    told = await events(system, path)
+    assert told[told.index("number_voided") + 1] == "numbered"
+    old = f"{year}1301060001"
+    async with system.engine.connect() as connection:
+        found = await connection.execute(
+            text("SELECT code, voided_at, void_reason FROM certificate_numbers WHERE number = :n"),
+            {"n": old},
+        )
+        [kept] = found.all()
+        assert await certificates.by_number(connection, old) is None
+    assert kept.voided_at is not None
+    assert digits[:2] in kept.void_reason
+    assert digits[2:] in kept.void_reason
+    assert kept.code != held["code"]
+    # nobody gets it: neither the next in turn nor who brings it
+    assert (await office.held(await office.issue()))["number"] == f"{year}1301060003"
+    again = await office.begin({"content": content()}, office.clerk)
+    refused = await office.apply(again, office.clerk, decided={**DECIDED, "number": old})
+    assert (refused.status, refused.body["code"]) == (409, "number_taken")
+
+
+async def test_a_number_given_twice_over_is_voided_twice_and_the_last_one_stays(
+    system: System, office: Office
+) -> None:
+    path = await office.begin({"content": content()})
+    for changed in ({"field": "12"}, {"field": "01"}, {"address": "福州市鼓楼区测试路8号"}):
+        await office.apply(path)
+        await office.act(path, "claim", office.reviewer)
+        await office.act(path, "approve", office.reviewer)
+        back = {"outcome": "send_back", "reason": "有误"}
+        await office.act(path, "quality", office.checker, back)
+        await save(office, path, **changed)
+    await save(office, path, field="12")
+    # taken over by the clerk, it is numbered anew all the same
+    taken = await office.apply(path, office.clerk, decided=DECIDED)
+    assert taken.status == 200, taken.body
+    assert (await office.held(path))["number"].endswith("1312060004")
+    assert (await events(system, path)).count("number_voided") == 3
+
+
 async def test_an_application_can_be_returned_withdrawn_applied_for_again_and_refused(
     system: System, office: Office
 ) -> None:

@@ -1,0 +1,44 @@
+"""numbers of certificates that were given up for another one stay on record as voided"""
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from alembic import op
+
+revision: str = "0007"
+down_revision: str | None = "0006"
+branch_labels: str | Sequence[str] | None = None
+depends_on: str | Sequence[str] | None = None
+
+
+def upgrade() -> None:
+    """Applies the change."""
+    op.add_column(
+        "certificate_numbers",
+        sa.Column(
+            "voided_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="作废的时间；作废的编号从不再用",
+        ),
+    )
+    op.add_column(
+        "certificate_numbers",
+        sa.Column(
+            "void_reason",
+            sa.Text(),
+            server_default="",
+            nullable=False,
+            comment="作废的原因",
+        ),
+    )
+    op.drop_constraint(
+        op.f("uq_certificate_numbers_case_id"), "certificate_numbers", type_="unique"
+    )
+    op.create_index(
+        op.f("ix_certificate_numbers_case_id"),
+        "certificate_numbers",
+        ["case_id"],
+        unique=True,
+        postgresql_where=sa.text("voided_at IS NULL"),
+    )
