@@ -41,6 +41,7 @@ from rules.certificate_content import (
     content_problems,
     days_of,
     decided_refusal,
+    number_refusal,
     renewal_refusal,
 )
 from rules.certificates import CertificateRules, NoAuthorityCode
@@ -224,8 +225,10 @@ async def _content_refusal(
         return Refusal(code=Code.CONTENT_INCOMPLETE, params={"count": str(wrong)})
     if asked.decided is not None:
         today = asked.at.astimezone(FOREVER.tzinfo).date()
-        refusal = decided_refusal(asked.decided, today) or await _listed_refusal(
-            connection, asked, asked.decided.number, today
+        refusal = (
+            decided_refusal(asked.decided, today)
+            or number_refusal(rules, asked.decided.number, asked.issuer)
+            or await _listed_refusal(connection, asked, asked.decided.number, today)
         )
         if refusal is not None:
             return refusal

@@ -44,7 +44,7 @@ from domain.ids import NATION, jurisdiction_of, region_prefix
 from domain.issuing import Decided
 from domain.messages import explain
 from domain.model import Value
-from rules.certificate_content import content_problems, decided_refusal
+from rules.certificate_content import content_problems, decided_refusal, number_refusal
 from rules.certificates import CertificateRules
 
 MAX_BYTES = 64 * 1024 * 1024
@@ -589,13 +589,19 @@ class _Maker:
         return number, decided
 
     def _watch_number(self, group: _Group, number: str, values: dict[str, Any]) -> None:
-        """A number is kept as it is; what it says otherwise than its row is pointed out."""
+        """A number is kept as it is; what it says otherwise than its row is pointed out.
+
+        Another authority's number is refused.
+        """
+        refusal = number_refusal(self.rules, number, self.authority)
+        if refusal is not None:
+            words = explain(refusal)
+            told, mend = words.detail.rstrip("。"), words.remedy.rstrip("。")
+            self._error(group, "number", refusal.code.value, told, mend)
+            return
         found = decode(number, self.rules.tables)
         if isinstance(found, NumberProblem):
             what = f"编号照原样保留；它不合编号规则：{found.message}"
-        elif found.authority != self.authority:
-            name = self.rules.authority_name(found.authority)
-            what = f"编号照原样保留；按编号规则它是{name}颁发的"
         elif (found.field, found.industry) != (values["field"], values["industry"]):
             what = (
                 "编号照原样保留；按编号规则它的专业领域、行业是"

@@ -33,6 +33,8 @@ from activities.table_file import (
     shown,
     text_of,
 )
+from domain.messages import explain
+from rules.certificate_content import number_refusal
 from rules.certificates import CertificateRules
 
 MAX_BYTES = 64 * 1024 * 1024
@@ -236,6 +238,12 @@ class _Reader:
         if level and issuer and (level == "national") != (issuer == "samr"):
             what = f"国家级证书由 samr 颁发，省级证书由省级部门颁发，发证机关却是 {issuer}"
             self.log.error(number, LABELS["level"], "level_not_of_issuer", what, "请改正其一")
+        written = values.get("number")
+        refusal = number_refusal(self.rules, written, issuer) if written and issuer else None
+        if refusal is not None:
+            words = explain(refusal)
+            told, mend = words.detail.rstrip("。"), words.remedy.rstrip("。")
+            self.log.error(number, LABELS["number"], refusal.code.value, told, mend)
         first, last = values.get("valid_from"), values.get("valid_to")
         if first and last and first > last:
             what = f"有效期的开始 {first} 晚于结束 {last}"

@@ -10,6 +10,7 @@ from typing import Any
 from stdnum.cn import uscc
 
 from domain.certificate import CertificateContent
+from domain.certificate_number import NumberProblem, decode
 from domain.certificate_statement import EARLIEST, LATEST
 from domain.issuing import Allotment, Decided, Purpose
 from domain.model import Value
@@ -142,6 +143,19 @@ def decided_refusal(decided: Decided, today: date) -> Refusal | None:
     if not because:
         return None
     return Refusal(code=Code.DECISION_IMPOSSIBLE, params={"because": because})
+
+
+def number_refusal(rules: CertificateRules, number: str, issuer: str) -> Refusal | None:
+    """Why an existing number cannot be that of an issuer's certificate: it says another authority.
+
+    A number that the rules cannot read says nothing, and is as it is.
+    """
+    told = decode(number, rules.tables)
+    if isinstance(told, NumberProblem) or told.authority == issuer:
+        return None
+    what = f"本件由{rules.authority_name(issuer)}颁发，而编号 {number} 按编号规则"
+    params = {"what": what, "authority": rules.authority_name(told.authority)}
+    return Refusal(code=Code.OTHER_ISSUER, params=params, cite=rules.number_cite)
 
 
 def renewal_refusal(

@@ -12,7 +12,6 @@ from domain.certificate import (
     CertificateStatus,
     standing,
 )
-from domain.certificate_number import DecodedNumber, decode
 from domain.deliveries import (
     AnyDelivery,
     ChangeDelivery,
@@ -25,7 +24,12 @@ from domain.issuing import Purpose
 from domain.messages import explain
 from domain.model import Value
 from domain.refusals import Code, Refusal
-from rules.certificate_content import change_refusal, content_problems, decided_refusal
+from rules.certificate_content import (
+    change_refusal,
+    content_problems,
+    decided_refusal,
+    number_refusal,
+)
 from rules.certificates import CertificateRules
 
 
@@ -128,12 +132,11 @@ def _number(
     number, holder = delivery.decision.number, delivery.content.institution
     if not number:
         return []
-    decoded = decode(number, rules.tables)
     listed = known.number
-    refusal: Refusal | None = None
-    if isinstance(decoded, DecodedNumber) and decoded.authority != authority:
-        refusal = _not_the_issuer(f"编号 {number} ", decoded.authority)
-    elif listed is not None and listed.issuer != authority:
+    refusal = number_refusal(rules, number, authority)
+    if refusal is not None:
+        return _refused("/decision/number", refusal)
+    if listed is not None and listed.issuer != authority:
         refusal = _not_the_issuer(f"证书 {number} ", listed.issuer)
     elif known.allotted or (listed is not None and not listed.listed):
         refusal = Refusal(code=Code.NUMBER_TAKEN, params={"number": number})

@@ -104,12 +104,22 @@ def test_a_number_is_kept_as_it_is_or_refused(number: str) -> None:
 
 
 def test_a_number_that_says_something_else_is_pointed_out_and_kept() -> None:
-    reading = read(table(row(1, number="241101060001"), row(2, number="241302060001"), row(3)))
+    reading = read(table(row(1, number="CMA-2011-1"), row(2, number="241302060001"), row(3)))
     assert [(p.row, p.code, p.level) for p in reading.problems] == [
         (2, "unusual_number", "notice"),
         (3, "unusual_number", "notice"),
     ]
     assert len(reading.certificates) == 3
+
+
+def test_a_number_of_another_authority_is_refused_with_the_names_of_both() -> None:
+    reading = read(table(row(1, number="241101060001"), row(2, number="241301060002")))
+    [problem] = reading.problems
+    assert (problem.row, problem.column, problem.code) == (2, "证书编号", "other_issuer")
+    assert problem.level == "error"
+    assert "浙江省市场监督管理局" in problem.message
+    assert "福建省市场监督管理局" in problem.message
+    assert [one.number for one in reading.certificates] == ["241301060002"]
 
 
 def test_further_rows_with_the_same_key_continue_the_lists() -> None:

@@ -61,7 +61,7 @@ async def gateway(engine: AsyncEngine) -> RegisterGateway:
     labs = [
         institution("lab", "350102", certificates=()).model_copy(update={"uscc": USCC}),
         institution("listed", "350102", certificates=(certificate("241301060009", "amr-350000"),)),
-        institution("other", "440106", certificates=()),
+        institution("other", "440106", certificates=(certificate("CMA-9", "amr-440000"),)),
     ]
     async with engine.begin() as connection:
         await institutions.save(connection, labs)
@@ -175,7 +175,7 @@ async def test_one_bad_row_keeps_all_out_unless_the_good_ones_are_wanted(
         ({"institution": "lab", "uscc": "911101085923662400"}, "统一社会信用代码", "uscc_differs"),
         ({"issuer": "amr-350100"}, "发证机关", "unknown_issuer"),
         ({"issuer": "谁"}, "发证机关", "unknown_issuer"),
-        ({"issuer": "samr"}, "级别", "level_not_of_issuer"),
+        ({"number": "240001060001", "issuer": "samr"}, "级别", "level_not_of_issuer"),
         ({"level": "县级"}, "级别", "bad_level"),
         ({"scope": "-1"}, "能力参数数量", "bad_count"),
         ({"scope": ""}, "能力参数数量", "required"),
@@ -185,8 +185,12 @@ async def test_one_bad_row_keeps_all_out_unless_the_good_ones_are_wanted(
         ({"holder": "=1"}, "机构名称", "bad_characters"),
         ({"holder": "名" * 201}, "机构名称", "too_long"),
         ({"number": "241301060009"}, "证书编号", "certificate_held_by_other"),
-        ({"number": "241301060009", "institution": "listed", "issuer": "amr-440000"}, "证书编号",
-         "issuer_differs"),
+        ({"number": "CMA-9", "institution": "other"}, "证书编号", "issuer_differs"),
+        # a province's list holds that province's numbers: the number's own digits say whose it is
+        ({"number": "241901060001"}, "证书编号", "other_issuer"),
+        ({"number": "240001060001"}, "证书编号", "other_issuer"),
+        ({"number": "243301060001"}, None, None),
+        ({"number": "241901060001", "issuer": "amr-440000"}, None, None),
     ],
 )  # fmt: skip
 async def test_what_is_wrong_is_told_at_its_column(

@@ -94,6 +94,16 @@ def test_a_listed_certificate_of_another_holder_or_issuer_is_not_taken_over() ->
     ]
 
 
+def test_a_number_is_its_own_authoritys() -> None:
+    for number, expected in (
+        ("251301069998", []),
+        ("251101069998", [("/decision/number", "other_issuer")]),
+        ("253301069998", []),
+    ):
+        delivery = IssueDelivery.model_validate(issue(decision={"number": number}))
+        assert codes(delivery, Known(institution=True)) == expected
+
+
 @pytest.mark.parametrize(
     ("region", "code"),
     [("350102", None), ("350000", None), ("360102", "outside_jurisdiction")],

@@ -365,6 +365,35 @@ async def test_a_listed_certificate_of_another_authority_is_not_taken_over(
     assert (await register(system.engine, listed.number)).issuer == "amr-330000"
 
 
+@pytest.mark.parametrize(
+    ("number", "kept"),
+    [
+        ("211301060345", True),
+        ("211101060345", False),
+        # the code table does not know 33, nor the rule numbers of another shape
+        ("213301060345", True),
+        ("CMA-2111-MIN", True),
+    ],
+)
+async def test_a_number_of_another_authority_is_not_kept_though_no_list_knows_it(
+    system: System, office: Office, number: str, kept: bool
+) -> None:
+    days = {"valid_from": "2026-11-02", "valid_to": "2032-11-01"}
+    path = await office.begin({"content": content()}, office.clerk)
+    answer = await office.apply(path, office.clerk, decided={**DECIDED, "number": number, **days})
+    if kept:
+        assert answer.status == 200, answer.body
+        assert (await office.held(path))["number"] == number
+        return
+    assert (answer.status, answer.body["code"]) == (403, "other_issuer"), answer.body
+    for name in ("福建省市场监督管理局", "浙江省市场监督管理局", number):
+        assert name in answer.body["detail"]
+    async with system.engine.connect() as connection:
+        assert await certificates.by_number(connection, number) is None
+    # without it the case goes on
+    assert (await office.apply(path, office.clerk, decided=DECIDED)).status == 200
+
+
 async def test_a_holders_name_begins_and_ends_with_a_character(office: Office) -> None:
     path = await office.begin({"content": content(holder=" " * 100 + "测")}, office.clerk)
     refused = await office.apply(path, office.clerk, decided=DECIDED)
