@@ -161,6 +161,8 @@ async def _checked(
         sorted({one.institution for one in listed if one.institution}),
         sorted({one.uscc for one in listed if one.uscc and not one.institution}),
     )
+    # in this order: what is issued in between stands behind its number by then
+    allotted = await certificate_register.allotted(connection, [one.number for one in listed])
     standing = await certificate_register.standing(connection, [one.number for one in listed])
     entries, kept = [], 0
     for one in listed:
@@ -173,7 +175,9 @@ async def _checked(
             what, mend = f"有效期到 {one.valid_to}，已经届满", "请核对；属实的不必列入有效证书"
             log.notice(one.row, LABELS["valid_to"], "expired", what, mend)
         before = standing.get(one.number)
-        if before is not None and holder:
+        if one.number in allotted and not (before is not None and before["issued"]):
+            _refuse_allotted(one, allotted[one.number], log)
+        elif before is not None and holder:
             _compare(one, holder, before, log)
         if one.row in log.bad_rows:
             continue
@@ -212,6 +216,15 @@ def _holder(one: ListedCertificate, holders: certificate_register.Holders, log: 
     what = f"信用代码 {one.uscc} 下有 {len(found)} 个机构账号（{some}）"
     log.error(one.row, LABELS["uscc"], "several_institutions", what, "请填写机构编号")
     return ""
+
+
+def _refuse_allotted(one: ListedCertificate, void_reason: str, log: Problems) -> None:
+    """A number that was given to a case here belongs to no certificate from elsewhere."""
+    what = f"证书编号 {one.number} 已由本系统分配给一件申请，尚未发证；没有按清单登记"
+    if void_reason:
+        what = f"证书编号 {one.number} 由本系统分配后作废（{void_reason}），不再使用"
+    mend = "请对照原证书核对编号；确是纸质发放重了号的，请与发证机关核实后更正"
+    log.error(one.row, LABELS["number"], Code.NUMBER_TAKEN.value, what, mend)
 
 
 def _compare(one: ListedCertificate, holder: str, before: dict[str, Any], log: Problems) -> None:

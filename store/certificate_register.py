@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.certificate import CertificateStatus
 from domain.model import Value
-from store.tables import certificates, institutions
+from store.tables import certificate_numbers, certificates, institutions
 
 _CHUNK = 5_000
 
@@ -73,6 +73,25 @@ async def holders(connection: AsyncConnection, ids: Sequence[str], usccs: Sequen
         uscc_of[row.id] = row.uscc
         of_uscc.setdefault(row.uscc, []).append(row.id)
     return Holders(uscc_of, of_uscc)
+
+
+async def allotted(connection: AsyncConnection, numbers: Sequence[str]) -> dict[str, str]:
+    """Those of these numbers that were given to a case, each with why it was voided, if it was.
+
+    Until the caller's transaction ends no number is given to anybody.
+    """
+    await connection.execute(_NO_NUMBERS_MEANWHILE)
+    found = await connection.execute(
+        select(certificate_numbers.c.number, certificate_numbers.c.void_reason).where(
+            certificate_numbers.c.number == func.any(list(numbers))
+        )
+    )
+    return {row.number: row.void_reason for row in found}
+
+
+_NO_NUMBERS_MEANWHILE = text(
+    "SELECT pg_advisory_xact_lock(hashtextextended('certificate-numbers', 0))"
+)
 
 
 async def standing(

@@ -209,7 +209,8 @@ async def allotted(connection: AsyncConnection, case_id: str) -> tuple[str, str]
     """Number and code that a case has, None while it has none; a voided number is none.
 
     Until the caller's transaction ends nobody else gets an answer for this case: who asks twice at
-    once must not be given two numbers.
+    once must not be given two numbers. Waits while a list is put on the register: it might hold the
+    number that comes next.
     """
     await connection.execute(_ONE_AT_A_TIME, {"case_id": case_id})
     found = await connection.execute(
@@ -221,9 +222,10 @@ async def allotted(connection: AsyncConnection, case_id: str) -> tuple[str, str]
     return (row.number, row.code) if row else None
 
 
-_ONE_AT_A_TIME = text(
-    "SELECT pg_advisory_xact_lock(hashtextextended('certificate-number|' || :case_id, 0))"
-)
+_ONE_AT_A_TIME = text("""
+    SELECT pg_advisory_xact_lock_shared(hashtextextended('certificate-numbers', 0)),
+           pg_advisory_xact_lock(hashtextextended('certificate-number|' || :case_id, 0))
+""")
 
 
 async def next_serial(connection: AsyncConnection, authority_code: str, year: int) -> int:

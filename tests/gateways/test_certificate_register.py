@@ -1,5 +1,6 @@
 """Lists of valid certificates: brought on record as they are, overruling nothing issued here."""
 
+import asyncio
 import csv
 import io
 import json
@@ -7,6 +8,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
@@ -264,6 +266,98 @@ async def test_what_was_issued_here_is_kept_whatever_a_list_says(system: System)
     assert (report["accepted"], report["kept"], report["inserted"]) == (1, 1, 0)
     assert [one["code"] for one in report["problems"]] == ["issued_differs"]
     assert (await office.held(f"/api/certificates/{await case(system, held['number'])}")) == held
+
+
+async def uploaded(system: System, *rows: dict[str, Any], accept: str = "all") -> dict[str, Any]:
+    """Sends a list of Fujian; the report."""
+    operator = system.token(OPERATOR, "operator-1", "350000")
+    answer = await system.http.post(
+        f"/api/certificates/register?accept={accept}",
+        content=table(*rows),
+        headers={
+            "Authorization": f"Bearer {operator}",
+            "Content-Type": CSV,
+            "Idempotency-Key": f"register-{time.monotonic_ns()}",
+        },
+    )
+    assert answer.status_code == 200, answer.text
+    report: dict[str, Any] = answer.json()
+    return report
+
+
+async def test_a_number_given_to_a_case_that_is_not_issued_yet_is_no_lists(
+    system: System,
+) -> None:
+    await system.add(institution("lab", certificates=()))
+    office = Office(system)
+    path = await office.begin({"content": content()})
+    await office.apply(path)
+    for name in ("claim", "approve"):
+        assert (await office.act(path, name, office.reviewer)).status == 200
+    year = datetime.now(ZoneInfo("Asia/Shanghai")).year % 100
+    given, free = f"{year:02d}1301060001", f"{year:02d}1301060002"
+    report = await uploaded(system, listed(given), listed(free), accept="good")
+    assert (report["accepted"], report["inserted"]) == (1, 1)
+    [problem] = report["problems"]
+    assert (problem["row"], problem["column"], problem["code"]) == (2, "证书编号", "number_taken")
+    assert problem["level"] == "error"
+    assert given in problem["message"]
+    assert await standing(system.engine, given) is None
+    assert (await uploaded(system, listed(given)))["accepted"] == 0
+    # it is the case's, and once it is issued the list says nothing new
+    for name, body in (("claim", {}), ("quality", {"outcome": "pass"})):
+        assert (await office.act(path, name, office.checker, body)).status == 200
+    assert (await office.held(path))["number"] == given
+    report = await uploaded(system, listed(given))
+    assert (report["kept"], report["inserted"], report["errors"]) == (1, 0, 0)
+    # what the list brought is passed over
+    assert (await office.held(await office.issue()))["number"].endswith("0003")
+
+
+async def test_a_voided_number_is_no_lists_either(
+    gateway: RegisterGateway, engine: AsyncEngine, system: System
+) -> None:
+    office = Office(system)
+    path = await office.begin({"content": content()})
+    await office.apply(path)
+    for name in ("claim", "approve"):
+        assert (await office.act(path, name, office.reviewer)).status == 200
+    async with engine.begin() as connection:
+        await connection.execute(
+            text("UPDATE certificate_numbers SET voided_at = now(), void_reason = '改了行业'")
+        )
+        number = (
+            await connection.execute(text("SELECT number FROM certificate_numbers"))
+        ).scalar_one()
+    report = await load(gateway, table(listed(number)))
+    assert told(report) == [(2, "证书编号", "number_taken")]
+    assert "改了行业" in report.problems[0].message
+
+
+async def test_no_number_is_given_while_a_list_is_put_on_record(
+    gateway: RegisterGateway, system: System
+) -> None:
+    """Neither can miss the other: whoever comes second sees what the first has written."""
+    office = Office(system)
+    path = await office.begin({"content": content()})
+    await office.apply(path)
+    assert (await office.act(path, "claim", office.reviewer)).status == 200
+    year = datetime.now(ZoneInfo("Asia/Shanghai")).year % 100
+    number = f"{year:02d}1301060001"
+    async with system.engine.begin() as connection:
+        assert await certificate_register.allotted(connection, [number]) == {}
+        approving = asyncio.create_task(office.act(path, "approve", office.reviewer))
+        await asyncio.sleep(1)
+        assert not approving.done()
+        entry = certificate_register.Entry(
+            number, "other", "provincial", "amr-350000", 7, date(2040, 1, 1), "X" * 26,
+            "", "", "", "", None, None,
+        )  # fmt: skip
+        assert await certificate_register.save(connection, [entry]) == (1, 0)
+    assert (await approving).status == 200
+    async with system.engine.connect() as connection:
+        given = await connection.execute(text("SELECT number FROM certificate_numbers"))
+    assert given.scalar_one() == f"{year:02d}1301060002"
 
 
 async def case(system: System, number: str) -> str:
