@@ -110,7 +110,7 @@ class CertificateActivities:
         try:
             async with self._engine.begin() as connection:
                 given = await certificates.allotted(connection, asked.case_id)
-                if refusal := await _renewed_meanwhile(connection, asked):
+                if refusal := await _not_to_be_renewed(connection, asked, today):
                     return Submission(refusal=refusal)
                 if given is not None and await _voided(connection, rules, asked, given[0]):
                     given = None
@@ -284,15 +284,26 @@ async def _renewal(
     return renewal_refusal(rules, old.number, old.valid_to, today), late
 
 
-async def _renewed_meanwhile(connection: AsyncConnection, asked: AllotNumber) -> Refusal | None:
-    """Of several applications to renew one certificate, the first approved gets the number."""
+async def _not_to_be_renewed(
+    connection: AsyncConnection, asked: AllotNumber, today: date
+) -> Refusal | None:
+    """Why a certificate that could be renewed when that was applied for cannot be any more.
+
+    Of several applications to renew it the first approved gets the number.
+    """
     if not asked.renews:
         return None
     other = await certificates.numbered_renewal(connection, asked.renews, asked.case_id)
     old = await certificates.by_code(connection, asked.renews)
-    if not other or old is None:
+    if old is None:
         return None
-    return Refusal(code=Code.RENEWED_ALREADY, params={"number": old.number, "other": other})
+    if other:
+        return Refusal(code=Code.RENEWED_ALREADY, params={"number": old.number, "other": other})
+    stands = standing(old.status, old.valid_to, today)
+    if stands in (CertificateStatus.VALID, CertificateStatus.EXPIRED):
+        return None
+    params = {"number": old.number, "status": CERTIFICATE_STATUS_LABELS[stands]}
+    return Refusal(code=Code.PREDECESSOR_ENDED, params=params)
 
 
 async def _allot(

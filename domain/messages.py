@@ -204,6 +204,11 @@ WORDS: dict[Code, Words] = {
         "证书 {number} 已由 {other} 办理延续。",
         "请在那一件申请上继续办理；不再需要的，先撤回那一件。",
     ),
+    Code.PREDECESSOR_ENDED: Words(
+        "原证书已终止",
+        "本件申请延续的证书 {number} 现为“{status}”，不能再批准延续。",
+        "请退回本件，或者不予批准；需要重新取得资质的，由机构另行申请发证。",
+    ),
     Code.OTHER_HOLDER: Words(
         "不是同一机构的证书",
         "证书 {number} 不属于机构 {institution}。",

@@ -59,6 +59,7 @@ class Code(StrEnum):
     NO_AUTHORITY_CODE = "no_authority_code"
     RENEWAL_EARLY = "renewal_early"
     RENEWED_ALREADY = "renewed_already"
+    PREDECESSOR_ENDED = "predecessor_ended"
     OTHER_HOLDER = "other_holder"
     CHANGE_OUTSIDE = "change_outside"
     UNKNOWN_CHANGE = "unknown_change"

@@ -438,6 +438,41 @@ async def test_a_certificate_is_renewed_once_however_many_apply(
     assert (await office.act(second, "approve", office.reviewer)).status == 200
 
 
+@pytest.mark.parametrize("kind", ["deregistered", "revoked", "rescinded"])
+async def test_a_renewal_is_not_approved_once_what_it_renews_has_ended(
+    system: System, office: Office, kind: str
+) -> None:
+    days = {"valid_from": "2020-12-01", "valid_to": "2026-12-31"}
+    decided = {**DECIDED, "approved_on": "2020-12-01", "number": "OLD-1", **days}
+    path = await office.begin({"content": content()}, office.clerk)
+    assert (await office.apply(path, office.clerk, decided=decided)).status == 200
+    old = (await office.held(path))["code"]
+    first, second = [
+        await office.begin({"content": content(), "renews": old}, office.clerk) for _ in range(2)
+    ]
+    for one in (first, second):
+        assert (await office.apply(one, office.clerk)).status == 200
+        assert (await office.act(one, "claim", office.reviewer)).status == 200
+    assert (await office.act(path, "end", office.clerk, ending(kind))).status == 200
+    refused = await office.act(first, "approve", office.reviewer)
+    assert (refused.status, refused.body["code"]) == (409, "predecessor_ended"), refused.body
+    label = {"deregistered": "注销", "revoked": "撤销", "rescinded": "吊销"}[kind]
+    for words in ("OLD-1", label, "退回", "不予批准"):
+        assert words in refused.body["detail"] + refused.body["remedy"]
+    async with system.engine.connect() as connection:
+        numbers = await connection.execute(text("SELECT number FROM certificate_numbers"))
+    assert numbers.scalars().all() == ["OLD-1"]
+    # what the words say can be done, can be done
+    assert (await system.send("GET", first, office.filer)).body["status"] == "in_review"
+    back = await office.act(first, "return", office.reviewer, {"reason": "原证书已终止"})
+    assert back.body["status"] == "returned", back.body
+    again = await office.apply(first, office.clerk)
+    assert (again.status, again.body["code"]) == (409, "certificate_not_in_force"), again.body
+    assert (await office.act(first, "withdraw", office.filer)).body["status"] == "withdrawn"
+    ended = await office.act(second, "reject", office.reviewer, {"reason": "原证书已终止"})
+    assert ended.body["status"] == "cancelled", ended.body
+
+
 async def test_a_listed_certificate_that_was_replaced_is_not_taken_over(
     system: System, office: Office
 ) -> None:
@@ -714,6 +749,8 @@ async def test_the_last_day_is_valid_to_its_last_second(years: System) -> None:
     body = {"content": content(), "renews": (await office.held(path))["code"]}
     late = await office.begin(body)
     assert (await office.apply(late)).status == 200
+    assert (await office.act(late, "claim", office.reviewer)).status == 200
+    assert (await office.act(late, "approve", office.reviewer)).status == 200
     on = (last + timedelta(days=1)).isoformat()
     assert (await office.act(path, "end", office.clerk, ending(on=on))).status == 200
 
