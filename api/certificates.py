@@ -507,7 +507,7 @@ OPERATIONS = [
         body=SerialsBody,
         writes=True,
         example={"authority": "amr-350000", "last": 345, "reason": "本年已纸质发放 345 张"},
-        description="此前纸质发放已用到的流水号；只能往上调。",
+        description="此前纸质发放已用到的流水号；填高了的可以调低，但不低于已分配或已登记编号的最大流水号。",
     ),
     Operation(
         "GET",

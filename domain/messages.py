@@ -186,7 +186,7 @@ WORDS: dict[Code, Words] = {
     ),
     Code.SERIAL_NOT_HIGHER: Words(
         "流水号起点不对",
-        "已分配到 {last}，起点只能往上调。",
+        "编号 {number} 已分配或已登记，起点不能低于它的流水号。",
         "请填写不小于 {last} 的数。",
     ),
     Code.NO_AUTHORITY_CODE: Words(

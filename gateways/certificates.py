@@ -187,25 +187,27 @@ class CertificateGateway(CaseGateway):
     ) -> int:
         """Sets the serial up to which an authority has numbered on paper. Raises Refused.
 
-        It can only rise: what has been allotted is never given again.
+        It is lowered no further than to the highest number on record: none is given again.
         """
         code = self.rules().authority_code(issuer)
         async with self._engine.begin() as connection:
-            known = await certificates.last_serial(connection, code, year)
-            if last < known:
-                refusal = Refusal(code=Code.SERIAL_NOT_HIGHER, params={"last": str(known)})
-                raise Refused(refusal)
-            stands = await certificates.begin_serials_after(connection, code, year, last)
+            before = await certificates.hold_serials(connection, code, year)
+            if last < before:
+                highest = await certificates.highest_number(connection, code, year)
+                if highest and last < (lowest := int(highest[-4:])):
+                    params = {"number": highest, "last": str(lowest)}
+                    raise Refused(Refusal(code=Code.SERIAL_NOT_HIGHER, params=params))
+            await certificates.begin_serials_after(connection, code, year, last)
             await journal.append_operator_step(
                 connection,
                 f"serials/{issuer}/{year}",
                 "serials_set",
                 actor,
                 self._clock(),
-                {"last": last, "reason": reason},
+                {"before": before, "last": last, "reason": reason},
                 command_id,
             )
-        return stands
+        return last
 
     # --- private steps -----------------------------------------------------------------------
 

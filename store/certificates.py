@@ -250,18 +250,33 @@ async def next_serial(connection: AsyncConnection, authority_code: str, year: in
             raise SerialsExhausted(f"{authority_code} {year}")
         taken = await connection.execute(
             _SERIAL_TAKEN,
-            {"prefix": f"{year % 100:02d}{authority_code}", "serial": f"{serial:04d}"},
+            {"prefix": _prefix(authority_code, year), "serial": f"{serial:04d}"},
         )
         if taken.first() is None:
             return int(serial)
 
 
-_SERIAL_TAKEN = text("""
-    SELECT 1 FROM certificates
+_KNOWN = """
+    FROM (SELECT number FROM certificates UNION ALL SELECT number FROM certificate_numbers) AS n
     WHERE number COLLATE "C" >= :prefix AND number COLLATE "C" < :prefix || ':'
-      AND length(number) = 12 AND right(number, 4) = :serial
-    LIMIT 1
-""")
+      AND number ~ '^[0-9]{12}$'
+"""
+_SERIAL_TAKEN = text(f"SELECT 1 {_KNOWN} AND right(number, 4) = :serial LIMIT 1")
+_HIGHEST = text(f"SELECT number {_KNOWN} ORDER BY right(number, 4) DESC LIMIT 1")
+
+
+def _prefix(authority_code: str, year: int) -> str:
+    return f"{year % 100:02d}{authority_code}"
+
+
+async def highest_number(connection: AsyncConnection, authority_code: str, year: int) -> str:
+    """Of an authority's year the number with the highest serial that is on record; "" if none is.
+
+    Allotted, voided, issued, or known from a roster or a list.
+    """
+    prefix = {"prefix": _prefix(authority_code, year)}
+    found = await connection.execute(_HIGHEST, prefix)
+    return str(found.scalar_one_or_none() or "")
 
 
 async def last_serial(connection: AsyncConnection, authority_code: str, year: int) -> int:
@@ -275,18 +290,30 @@ async def last_serial(connection: AsyncConnection, authority_code: str, year: in
     return int(found.scalar_one_or_none() or 0)
 
 
-async def begin_serials_after(
-    connection: AsyncConnection, authority_code: str, year: int, last: int
-) -> int:
-    """Sets what has been used on paper; never lowers it. Returns what stands afterwards."""
-    wanted = insert(certificate_serials).values(authority_code=authority_code, year=year, last=last)
+async def hold_serials(connection: AsyncConnection, authority_code: str, year: int) -> int:
+    """The last serial used in an authority's year; none is given until the transaction ends."""
+    of_year = {"authority_code": authority_code, "year": year}
+    await connection.execute(
+        insert(certificate_serials).values(**of_year, last=0).on_conflict_do_nothing()
+    )
     found = await connection.execute(
-        wanted.on_conflict_do_update(
-            index_elements=["authority_code", "year"],
-            set_={"last": func.greatest(certificate_serials.c.last, wanted.excluded.last)},
-        ).returning(certificate_serials.c.last)
+        select(certificate_serials.c.last).filter_by(**of_year).with_for_update()
     )
     return int(found.scalar_one())
+
+
+async def begin_serials_after(
+    connection: AsyncConnection, authority_code: str, year: int, last: int
+) -> None:
+    """Sets after which serial an authority's year goes on; the caller holds the serials."""
+    await connection.execute(
+        update(certificate_serials)
+        .where(
+            certificate_serials.c.authority_code == authority_code,
+            certificate_serials.c.year == year,
+        )
+        .values(last=last)
+    )
 
 
 async def keep_number(connection: AsyncConnection, number: str, code: str, case_id: str) -> None:

@@ -15,7 +15,7 @@ from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
 from activities.signing_keys import SigningKeys
 from domain.certificate_statement import Statement, verify
-from store import certificates
+from store import certificates, journal
 from tests.certificates import ISSUER, Office, content
 from tests.system import (
     AUDITOR,
@@ -523,6 +523,69 @@ async def test_serials_go_on_after_those_of_paper_and_never_back(
     refused = await office.act(full, "approve", office.reviewer)
     assert (refused.status, refused.body["code"]) == (409, "serials_exhausted")
     assert (await system.send("GET", full, office.filer)).body["status"] == "in_review"
+    # a slip of the pen: back to what is on record, and not below it
+    mended = {**body, "last": 346, "reason": "误填 9999"}
+    assert (await system.send("POST", path, office.clerk, mended)).body["last"] == 346
+    assert (await office.act(full, "approve", office.reviewer)).status == 200
+    assert (await system.send("GET", path, office.clerk)).body["last"] == 347
+    async with system.engine.connect() as connection:
+        steps = await journal.steps(connection, f"serials/{ISSUER}/{today().year}")
+    assert [(one.event, one.body["before"], one.body["last"]) for one in steps] == [
+        ("serials_set", 0, 345),
+        ("serials_set", 346, 9999),
+        ("serials_set", 9999, 346),
+    ]
+    assert (steps[-1].actor.subject, steps[-1].body["reason"]) == ("issuing-clerk", "误填 9999")
+
+
+@pytest.mark.parametrize("known", ["issued", "approved", "voided", "listed", "rostered"])
+async def test_serials_are_lowered_to_the_highest_number_known_and_no_further(
+    system: System, office: Office, known: str
+) -> None:
+    year = today().year
+    path = f"/api/certificates/serials/{year}"
+    body = {"authority": ISSUER, "last": 499, "reason": "纸质发放（生成）"}
+    number = f"{year % 100:02d}1312060500"
+    if known in ("listed", "rostered"):
+        await system.add(institution("other", certificates=(certificate(number, ISSUER),)))
+        if known == "listed":
+            async with system.engine.begin() as connection:
+                await connection.execute(text("UPDATE certificates SET origin = 'register'"))
+    else:
+        assert (await system.send("POST", path, office.clerk, body)).status == 200
+        application = await office.begin({"content": content(field="12")})
+        await office.apply(application)
+        await office.act(application, "claim", office.reviewer)
+        assert (await office.act(application, "approve", office.reviewer)).status == 200
+        if known == "issued":
+            await office.act(application, "claim", office.checker)
+            await office.act(application, "quality", office.checker, {"outcome": "pass"})
+        if known == "voided":
+            async with system.engine.begin() as connection:
+                await connection.execute(text("UPDATE certificate_numbers SET voided_at = now()"))
+    # numbers of other years, authorities and shapes stand in nobody's way
+    strange = (f"{year % 100 + 1:02d}1301069000", f"{year % 100:02d}1101069000", "CMA-139000")
+    owned = tuple(certificate(one, ISSUER) for one in strange)
+    await system.add(institution("third", certificates=owned))
+    assert (await system.send("POST", path, office.clerk, {**body, "last": 9999})).status == 200
+    low = await system.send("POST", path, office.clerk, {**body, "last": 499})
+    assert (low.status, low.body["code"]) == (422, "serial_not_higher"), low.body
+    assert number in low.body["detail"]
+    assert "500" in low.body["remedy"]
+    assert (await system.send("GET", path, office.clerk)).body["last"] == 9999
+    done = await system.send("POST", path, office.clerk, {**body, "last": 500})
+    assert (done.status, done.body["last"]) == (200, 500), done.body
+    assert (await office.held(await office.issue()))["number"].endswith("0501")
+
+
+async def test_serials_of_a_year_without_numbers_go_back_to_nothing(
+    system: System, office: Office
+) -> None:
+    path = "/api/certificates/serials/2027"
+    body = {"authority": ISSUER, "last": 9999, "reason": "误填（生成）"}
+    for last in (9999, 0):
+        done = await system.send("POST", path, office.clerk, {**body, "last": last})
+        assert (done.status, done.body["last"]) == (200, last)
 
 
 # --- changes --------------------------------------------------------------------------------------
