@@ -1,6 +1,6 @@
 """What a certificate's workflow asks for: looking into an application, numbering, the register."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import date
 
 from pydantic import ValidationError
@@ -12,7 +12,7 @@ from activities.certificate_codes import new_code
 from activities.rule_sets import PinnedCertificateRules
 from activities.signing_keys import SigningKeys
 from domain import commands as c
-from domain.case import Receipt, RecordCertificate, Standing
+from domain.case import Newcomer, Receipt, RecordCertificate, Standing
 from domain.certificate import (
     CERTIFICATE_STATUS_LABELS,
     Certificate,
@@ -22,6 +22,7 @@ from domain.certificate import (
 )
 from domain.certificate_number import NumberProblem, decode, encode
 from domain.commands import SYSTEM, Command
+from domain.facts import InstitutionFacts
 from domain.issuing import (
     ALLOT_NUMBER,
     PREPARE_APPLICATION,
@@ -35,6 +36,7 @@ from domain.issuing import (
 from domain.plan import FOREVER
 from domain.refusals import Code, Refusal, Refused
 from domain.state import Submission
+from domain.steps import Step
 from rules.certificate_content import (
     allotment,
     change_refusal,
@@ -45,9 +47,10 @@ from rules.certificate_content import (
     renewal_refusal,
 )
 from rules.certificates import CertificateRules, NoAuthorityCode
-from store import cases, certificates, content
+from store import cases, certificates, content, institutions, journal
 from store.cases import Case
 from store.content import Revision
+from store.institutions import Institution
 from store.tables import revisions
 from store.writer import JournalWriter, StepsTaken, write_steps
 
@@ -141,6 +144,8 @@ class CertificateActivities:
             async with self._engine.begin() as connection:
                 await write_steps(connection, [asked.request])
                 standing_content = await _content(connection, case_id, held.revision)
+                if asked.newcomer is not None:
+                    await _put_on_record(connection, asked.newcomer, standing_content, steps)
                 certificate = Certificate(
                     code=held.code,
                     number=held.number,
@@ -347,6 +352,35 @@ async def _content(connection: AsyncConnection, case_id: str, revision: int) -> 
     found = await content.revision(connection, case_id, revision)
     assert found is not None
     return CertificateContent.model_validate(found.content[PART])
+
+
+async def _put_on_record(
+    connection: AsyncConnection,
+    newcomer: Newcomer,
+    content: CertificateContent,
+    steps: Sequence[Step],
+) -> None:
+    """Puts the institution of a first certificate on record; one that is there stays as it is."""
+    added = Institution(
+        name=content.holder,
+        uscc=content.uscc,
+        previous_reviewer=None,
+        facts=InstitutionFacts(
+            id=content.institution, region=newcomer.region, legal_person=newcomer.legal_person
+        ),
+        certificates=(),
+    )
+    if await institutions.add_if_missing(connection, added):
+        await journal.append_operator_step(
+            connection,
+            institutions.REGISTER,
+            "institution_delivered",
+            steps[0].actor,
+            steps[-1].at,
+            {"institution": content.institution, "delivery": newcomer.delivery},
+            f"delivered:{content.institution}",
+        )
+    await cases.belongs_to(connection, steps[0].case_id, content.institution)
 
 
 async def _editors(connection: AsyncConnection, case_id: str, after: int) -> tuple[str, ...]:

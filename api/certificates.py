@@ -289,7 +289,8 @@ async def put_draft(call: Call) -> Response:
     case, parts = case_of(call), parts_of(call.request)
     based_on = revision_in(call.request.headers.get("if-match"))
     applied: CertificateContent = call.body.content
-    fixed = {"institution": case.institution_id, "issuer": issuer_of(case.plan)}
+    holder = case.institution_id or applied.institution  # not on record before it is issued
+    fixed = {"institution": holder, "issuer": issuer_of(case.plan)}
     message = "机构和发证机关不能改；要换的请另建申请"
     wrong = [
         {"pointer": f"/content/{name}", "code": "fixed", "message": message}

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from domain.canonical import sha256_of
 from domain.commands import SYSTEM, Actor, Command
+from domain.ids import JurisdictionCode
 from domain.issuing import HeldCertificate
 from domain.model import Recorded
 from domain.plan import CasePlan
@@ -52,11 +53,23 @@ class Carried(Recorded):
     receipts: dict[str, Receipt] = Field(default_factory=dict)
 
 
+class Newcomer(Recorded):
+    """An institution that comes on record with its first certificate, or not at all.
+
+    ``region`` is its supervising area, ``delivery`` the id of the delivery that names it.
+    """
+
+    region: JurisdictionCode
+    legal_person: bool
+    delivery: str
+
+
 class CaseOpening(Recorded):
     """What the read model is to know of a case from its first step on.
 
     ``quarter`` is 0 but for batches of report numbers, ``institution`` empty only for a complaint
     about nobody on record. ``renews`` is the code of the certificate that is to be replaced.
+    ``newcomer``: the institution is not on record before a certificate is issued to it.
     """
 
     kind: str = "filing"
@@ -67,6 +80,7 @@ class CaseOpening(Recorded):
     campaign: str
     plan: CasePlan
     renews: str = ""
+    newcomer: Newcomer | None = None
 
 
 class CaseStart(Recorded):
@@ -92,11 +106,15 @@ class RecordRequest(Recorded):
 
 
 class RecordCertificate(Recorded):
-    """Steps that change what is in force, to be recorded together with the register's entry."""
+    """Steps that change what is in force, to be recorded together with the register's entry.
+
+    ``newcomer``: its institution is put on record with it.
+    """
 
     request: RecordRequest
     held: HeldCertificate
     renews: str = ""
+    newcomer: Newcomer | None = None
 
 
 class Standing(Recorded):

@@ -11,7 +11,7 @@ from temporalio.client import Client
 from activities.rule_sets import PinnedCertificateRules
 from activities.starting import start_case
 from domain import commands as c
-from domain.case import CaseOpening, CaseStart, Receipt
+from domain.case import CaseOpening, CaseStart, Newcomer, Receipt
 from domain.certificate import CertificateContent
 from domain.commands import Actor
 from domain.ids import certificate_id
@@ -49,11 +49,17 @@ class CertificateGateway(CaseGateway):
         return current_certificate_rules(self._rules)
 
     async def begin(
-        self, applied: CertificateContent, actor: Actor, command_id: str, renews: str = ""
+        self,
+        applied: CertificateContent,
+        actor: Actor,
+        command_id: str,
+        renews: str = "",
+        newcomer: Newcomer | None = None,
     ) -> Case:
         """Begins an application with its first revision; ``renews`` is the code it replaces.
 
-        The same command again finds the same case. Raises Refused: no such institution.
+        The same command again finds the same case. Raises Refused: no such institution, and no
+        ``newcomer`` to be put on record when the certificate is issued.
         """
         case_id = case_id_of(actor, command_id)
         rules = await asyncio.to_thread(self.rules)
@@ -61,7 +67,8 @@ class CertificateGateway(CaseGateway):
         async with self._engine.begin() as connection:
             standing = await cases.by_id(connection, case_id)
             if standing is None:
-                await self._refuse_strangers(connection, applied.institution, renews)
+                if await self._known(connection, applied.institution, newcomer, renews):
+                    newcomer = None
                 await rule_sets.store(
                     connection, rules.document.model_dump(mode="json", by_alias=True)
                 )
@@ -76,6 +83,7 @@ class CertificateGateway(CaseGateway):
                     campaign="",
                     plan=plan,
                     renews=renews,
+                    newcomer=newcomer,
                 ),
                 requested_at=self._clock(),
                 requested_by=actor,
@@ -133,13 +141,14 @@ class CertificateGateway(CaseGateway):
         actor: Actor,
         key: str,
         renews: str = "",
+        newcomer: Newcomer | None = None,
     ) -> Receipt:
         """Takes over a certificate that the issuing authority has decided on elsewhere.
 
         Begins its case, saves the content, numbers and issues it. ``key`` names the delivery: the
         same again (from the same authority) is answered with the first receipt. Raises Refused.
         """
-        case = await self.begin(applied, actor, key, renews)
+        case = await self.begin(applied, actor, key, renews, newcomer)
         async with self._engine.connect() as connection:
             first = await content.revision(connection, case.case_id, 1)
         assert first is not None
@@ -211,15 +220,19 @@ class CertificateGateway(CaseGateway):
 
     # --- private steps -----------------------------------------------------------------------
 
-    async def _refuse_strangers(self, connection: Any, institution: str, renews: str) -> None:
-        known = await institutions.by_ids(connection, [institution])
-        if institution not in known:
+    async def _known(
+        self, connection: Any, institution: str, newcomer: Newcomer | None, renews: str
+    ) -> bool:
+        """Whether an institution is on record. Raises Refused where it has to be."""
+        known = institution in await institutions.by_ids(connection, [institution])
+        if not known and newcomer is None:
             params = {"institution": institution}
             raise Refused(Refusal(code=Code.UNKNOWN_INSTITUTION, params=params))
         old = await certificates.by_code(connection, renews) if renews else None
         if renews and (old is None or old.institution_id != institution):
             params = {"number": old.number if old else "", "institution": institution}
             raise Refused(Refusal(code=Code.OTHER_HOLDER, params=params))
+        return known
 
     async def _opened(self, case_id: str) -> Case:
         """The case once its first step is on record; whoever asks again finds it later."""

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from domain import commands as c
 from domain.canonical import sha256_of
-from domain.case import Receipt, receipt_of
+from domain.case import Newcomer, Receipt, receipt_of
 from domain.certificate import (
     CERTIFICATE_STATUS_LABELS,
     CertificateContent,
@@ -33,7 +33,6 @@ from domain.deliveries import (
     actor_of,
     sandbox_number,
 )
-from domain.facts import InstitutionFacts
 from domain.issuing import Purpose
 from domain.plan import FOREVER
 from domain.refusals import Code, Refusal, Refused
@@ -41,7 +40,6 @@ from domain.status import Status
 from gateways.certificates import PART, CertificateGateway, case_id_of
 from gateways.clock import Clock
 from gateways.lookup_limits import Limiter, LookupLimits
-from gateways.roster import REGISTER
 from rules.certificate_content import days_of
 from rules.certificates import CertificateRules
 from rules.delivery_checks import Known, Named, Wrong, delivery_problems, mode_refusal
@@ -50,7 +48,6 @@ from store.cases import Case
 from store.certificates import Registered
 from store.content import Revision
 from store.deliveries import Delivered
-from store.institutions import Institution
 
 _IN_DOUBT = frozenset({Code.UNAVAILABLE, Code.BUSY, Code.INTERNAL})
 """Refusals that do not say whether anything was done: the same delivery has to ask again."""
@@ -151,8 +148,6 @@ class DeliveryGateway:
             if begun is not None and client.sandbox:
                 receipt = await self._rehearsed(connection, rules, begun, delivery, today)
                 await deliveries.accept(connection, begun, receipt, now)
-            elif begun is not None and isinstance(delivery, IssueDelivery):
-                await self._add_institution(connection, client, delivery)
             # whoever sent the same at the same time may have been first
             standing = await self._standing(connection, client, delivery)
         assert standing is not None
@@ -193,7 +188,10 @@ class DeliveryGateway:
         )
 
     async def _issue(self, actor: Actor, key: str, delivery: IssueDelivery) -> Receipt:
-        renews = ""
+        renews, details = "", delivery.institution
+        newcomer = None
+        if details is not None:
+            newcomer = Newcomer(**details.model_dump(), delivery=delivery.delivery_id)
         async with self._engine.connect() as connection:
             if delivery.renews:
                 old = await certificates.by_number(connection, delivery.renews)
@@ -206,6 +204,7 @@ class DeliveryGateway:
                 actor,
                 key,
                 renews,
+                newcomer,
             )
         except Refused as refused:
             if refused.refusal.code not in _IN_DOUBT:
@@ -343,32 +342,6 @@ class DeliveryGateway:
         held = await certificates.by_number(connection, delivery.number)
         case = await cases.by_id(connection, held.case_id) if held and held.case_id else None
         return await self._certificates.pinned.get(case.rule_set) if case is not None else None
-
-    async def _add_institution(
-        self, connection: AsyncConnection, client: ApiClient, delivery: IssueDelivery
-    ) -> None:
-        details, applied = delivery.institution, delivery.content
-        if details is None:
-            return
-        added = Institution(
-            name=applied.holder,
-            uscc=applied.uscc,
-            previous_reviewer=None,
-            facts=InstitutionFacts(
-                id=applied.institution, region=details.region, legal_person=details.legal_person
-            ),
-            certificates=(),
-        )
-        if await institutions.add_if_missing(connection, added):
-            await journal.append_operator_step(
-                connection,
-                REGISTER,
-                "institution_delivered",
-                client.actor,
-                self._clock(),
-                {"institution": applied.institution, "delivery": delivery.delivery_id},
-                f"delivered:{applied.institution}",
-            )
 
     async def _rehearsed(
         self,

@@ -22,9 +22,6 @@ from store import institutions, journal
 from store.institutions import Institution, OnRecord
 from store.tables import roster_imports
 
-REGISTER = "register/institutions"
-"""The journal's name for the register as a whole."""
-
 
 def known_regions(catalogue: Catalogue) -> Callable[[str], bool]:
     """Tells whether a six-digit code is an area an institution can be supervised in."""
@@ -188,7 +185,7 @@ class RosterGateway:
         )
         await journal.append_operator_step(
             connection,
-            REGISTER,
+            institutions.REGISTER,
             "roster_imported",
             actor,
             self._clock(),

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, func, or_, select, tuple_
+from sqlalchemy import Select, func, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.model import Value
@@ -131,6 +131,15 @@ async def listed(
         query = query.where(or_(cases.c.authority == involved, cases.c.case_id.in_(assigned)))
     found = await connection.execute(query.order_by(cases.c.case_id).limit(size))
     return [Case(**row) for row in found.mappings()]
+
+
+async def belongs_to(connection: AsyncConnection, case_id: str, institution: str) -> None:
+    """Says whose a case is that began before its institution was on record."""
+    await connection.execute(
+        update(cases)
+        .where(cases.c.case_id == case_id, cases.c.institution_id.is_(None))
+        .values(institution_id=institution)
+    )
 
 
 async def counts(connection: AsyncConnection, campaign: str) -> dict[Status, int]:

@@ -17,6 +17,9 @@ COUNTED = (CertificateStatus.VALID, CertificateStatus.EXPIRED)
 """What of the register the rules are told of. Whether a certificate was still valid on the day
 that a year's rules ask about follows from its last day; one that was ended or replaced is out."""
 
+REGISTER = "register/institutions"
+"""The journal's name for the register of institutions as a whole."""
+
 ROSTER = "roster"
 """Where certificates come from that a roster alone knows of: a new one may change them."""
 

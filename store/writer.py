@@ -157,7 +157,8 @@ def _opening_row(request: RecordRequest, last: dict[str, dict[str, Any]]) -> lis
             "kind": opening.kind,
             "year": opening.year,
             "quarter": opening.quarter,
-            "institution_id": opening.institution or None,
+            # one that is not on record yet follows with its certificate
+            "institution_id": (None if opening.newcomer else opening.institution) or None,
             "jurisdiction": opening.jurisdiction,
             "campaign": opening.campaign,
             "rule_set": opening.plan.ruleset.sha256,

@@ -97,9 +97,15 @@ class Certificate(CaseLife):
         held = functools.reduce(evolve, events, self._state).certificate
         if held is None or held == self._state.certificate:
             return await super().write(request, events)
+        opening = self._start.opening
         found: Standing = await workflow.execute_local_activity(
             RECORD_CERTIFICATE,
-            RecordCertificate(request=request, held=held, renews=self._start.opening.renews),
+            RecordCertificate(
+                request=request,
+                held=held,
+                renews=opening.renews,
+                newcomer=opening.newcomer if self._state.certificate is None else None,
+            ),
             result_type=Standing,
             start_to_close_timeout=ONE_TRY,
             retry_policy=RETRY,

@@ -20,6 +20,7 @@ from domain.deliveries import Delivery, IssueDelivery, actor_of
 from domain.messages import SHANGHAI
 from rules.certificates import current_certificate_rules
 from rules.library import SHIPPED
+from store import cases, certificates, journal
 from tests.api.conftest import whole_system
 from tests.certificates import ISSUER, Office, content
 from tests.connected import (
@@ -33,7 +34,7 @@ from tests.connected import (
     operator,
     register,
 )
-from tests.system import AUDITOR, CLERK, OPERATOR, System, certificate, institution
+from tests.system import AUDITOR, CLERK, FILER, OPERATOR, System, certificate, institution
 
 pytestmark = pytest.mark.anyio
 
@@ -412,6 +413,92 @@ async def test_what_only_the_case_refuses_is_withdrawn_kept_and_can_be_sent_agai
         )
     later = issue(decision={"approved_on": "2023-05-05"})
     assert (await client.accepted(later))["number"].endswith("9001")
+
+
+async def test_a_refused_delivery_leaves_no_institution_behind(
+    house: System, client: Client
+) -> None:
+    async with house.engine.begin() as connection:
+        await connection.execute(text("INSERT INTO certificate_serials VALUES ('13', 2022, 9999)"))
+    details = {"region": "350203", "legal_person": False}
+    body = issue("stranger", institution=details, decision={"approved_on": "2022-05-05"})
+    before = await snapshot(house)
+    refused = await client.deliver(body)
+    assert (refused.status, refused.body["code"]) == (409, "serials_exhausted")
+    after = await snapshot(house)
+    # the withdrawn application and its content are all there is
+    assert after == before | {"cases": before["cases"] + 1, "revisions": before["revisions"] + 1}
+    auditor = house.token(AUDITOR, "auditor-1")
+    assert (await house.send("GET", "/api/institutions/stranger", auditor)).status == 404
+    async with house.engine.connect() as connection:
+        steps = await journal.steps(connection, "register/institutions")
+    assert "stranger" not in [one.body.get("institution") for one in steps]
+    bare = await client.deliver(issue("stranger"))
+    assert (bare.status, bare.body["code"]) == (404, "unknown_institution")
+    # corrected, it brings the institution with its certificate, together
+    year = {"decision": body["decision"] | {"approved_on": "2022-05-05", "number": "STRANGER-1"}}
+    receipt = await client.accepted(body | year)
+    shown = (await house.send("GET", "/api/institutions/stranger", auditor)).body
+    assert (shown["name"], shown["region"], shown["legal_person"]) == (
+        body["content"]["holder"], "350203", False,
+    )  # fmt: skip
+    assert [one["number"] for one in shown["certificates"]] == ["STRANGER-1"]
+    async with house.engine.connect() as connection:
+        steps = await journal.steps(connection, "register/institutions")
+        held = await certificates.by_number(connection, "STRANGER-1")
+        case = await cases.by_id(connection, receipt["case_id"])
+    [added] = [one for one in steps if one.body.get("institution") == "stranger"]
+    assert (added.event, added.body["delivery"]) == ("institution_delivered", body["delivery_id"])
+    assert (added.actor.subject, added.actor.scope) == (f"client-{client.id}", ISSUER)
+    assert held is not None
+    assert case is not None
+    assert (held.institution_id, held.region, case.institution_id) == (
+        "stranger", "350203", "stranger",
+    )  # fmt: skip
+    # it is an institution like any other: changed, and its people see the case
+    await client.accepted(change("STRANGER-1", content("stranger", address="新址")))
+    filer = house.token(FILER, "stranger-clerk", "stranger")
+    path = "/api/" + receipt["case_id"].replace("certificate/", "certificates/")
+    assert (await house.send("GET", path, filer)).status == 200
+
+
+async def test_two_deliveries_that_bring_the_same_institution_are_both_taken(
+    house: System, client: Client
+) -> None:
+    bodies = [
+        issue("twofold", institution={"region": region, "legal_person": True})
+        for region in ("350203", "350102")
+    ]
+    receipts = await asyncio.gather(*(client.accepted(body) for body in bodies))
+    assert len({one["number"] for one in receipts}) == 2
+    assert await count(house, "institutions WHERE id = 'twofold'") == 1
+    assert await count(house, "cases WHERE institution_id = 'twofold'") == 2
+    added = "journal WHERE step -> 'body' ->> 'institution' = 'twofold'"
+    assert await count(house, f"{added} AND event = 'institution_delivered'") == 1
+
+
+async def test_an_institution_comes_on_record_with_its_certificate_or_not_at_all(
+    house: System, client: Client
+) -> None:
+    """The register cannot be written: nothing of the delivery is there until it can be."""
+    async with house.engine.begin() as connection:
+        await connection.execute(text(
+            "CREATE FUNCTION full_up() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$ BEGIN RAISE EXCEPTION 'full' USING ERRCODE = '53100'; END $$"
+        ))  # fmt: skip
+        await connection.execute(text(
+            "CREATE TRIGGER full_up BEFORE INSERT ON certificates "
+            "FOR EACH ROW EXECUTE FUNCTION full_up()"
+        ))  # fmt: skip
+    body = issue("together", institution={"region": "350203", "legal_person": True})
+    sent = asyncio.create_task(client.accepted(body))
+    await asyncio.sleep(1.5)
+    seen = await count(house, "institutions WHERE id = 'together'")
+    async with house.engine.begin() as connection:
+        await connection.execute(text("DROP FUNCTION full_up CASCADE"))
+    await sent
+    assert seen == 0
+    assert await count(house, "institutions WHERE id = 'together'") == 1
 
 
 # --- crashes -------------------------------------------------------------------------------------
