@@ -258,8 +258,7 @@ async def next_serial(connection: AsyncConnection, authority_code: str, year: in
 
 _KNOWN = """
     FROM (SELECT number FROM certificates UNION ALL SELECT number FROM certificate_numbers) AS n
-    WHERE number COLLATE "C" >= :prefix AND number COLLATE "C" < :prefix || ':'
-      AND number ~ '^[0-9]{12}$'
+    WHERE left(number, 4) = :prefix AND number ~ '^[0-9]{12}$'
 """
 _SERIAL_TAKEN = text(f"SELECT 1 {_KNOWN} AND right(number, 4) = :serial LIMIT 1")
 _HIGHEST = text(f"SELECT number {_KNOWN} ORDER BY right(number, 4) DESC LIMIT 1")

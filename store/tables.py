@@ -133,6 +133,7 @@ certificates = Table(
     Index(None, "uscc"),
     Index(None, "parent_uscc"),
     Index(None, "renews"),
+    Index("ix_certificates_serial", text("left(number, 4)"), text("right(number, 4)")),
     _grams_index("ix_certificates_holder_grams", "holder"),
     comment="资质认定证书登记",
 )
@@ -153,6 +154,7 @@ certificate_numbers = Table(
     Column("void_reason", Text, nullable=False, server_default="", comment="作废的原因"),
     UniqueConstraint("code"),
     Index(None, "case_id", unique=True, postgresql_where=text("voided_at IS NULL")),
+    Index("ix_certificate_numbers_serial", text("left(number, 4)"), text("right(number, 4)")),
     comment="已分配的证书编号和代码，从不重复使用",
 )
 

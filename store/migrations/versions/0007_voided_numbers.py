@@ -1,4 +1,4 @@
-"""numbers of certificates that were given up for another one stay on record as voided"""
+"""voided numbers of certificates stay on record; the serials of a year are found by an index"""
 
 from collections.abc import Sequence
 
@@ -42,3 +42,9 @@ def upgrade() -> None:
         unique=True,
         postgresql_where=sa.text("voided_at IS NULL"),
     )
+    for table in ("certificates", "certificate_numbers"):
+        op.create_index(
+            f"ix_{table}_serial",
+            table,
+            [sa.literal_column("left(number, 4)"), sa.literal_column("right(number, 4)")],
+        )
