@@ -26,7 +26,9 @@ from gateways.certificate_imports import CertificateImportGateway
 from gateways.certificates import CertificateGateway
 from gateways.clock import system_clock
 from gateways.engine import connect_engine
+from gateways.report_batches import BatchGateway
 from gateways.roster import known_regions
+from gateways.taking_up import TakingUp
 from rules.catalogue import cached_catalogue
 from rules.library import SHIPPED
 from settings import Settings
@@ -53,6 +55,7 @@ def build_worker(
     """
     pinned = PinnedRules(engine)
     pinned_certificates = PinnedCertificateRules(engine)
+    importing = _importing(client, engine, rules, pinned_certificates)
     filings = FilingActivities(engine, JournalWriter(engine), pinned)
     batches = ReportBatchActivities(engine, pinned)
     complaints = ComplaintActivities(engine, CaseGateway(client, engine, system_clock).act)
@@ -64,9 +67,6 @@ def build_worker(
         SigningKeys(certificate_keys),
         CaseGateway(client, engine, system_clock).act,
     )
-    issuing = CertificateGateway(client, engine, rules, pinned_certificates, system_clock)
-    regions = known_regions(cached_catalogue(rules))
-    importing = CertificateImportGateway(client, engine, issuing, regions, system_clock)
     imports = CertificateImportActivities(engine, importing.carry_out, system_clock)
     return Worker(
         client,
@@ -95,6 +95,23 @@ def build_worker(
     )
 
 
+def _importing(
+    client: Client, engine: AsyncEngine, rules: Path, pinned: PinnedCertificateRules
+) -> CertificateImportGateway:
+    issuing = CertificateGateway(client, engine, rules, pinned, system_clock)
+    regions = known_regions(cached_catalogue(rules))
+    return CertificateImportGateway(client, engine, issuing, regions, system_clock)
+
+
+def _taking_up(client: Client, engine: AsyncEngine, rules: Path) -> TakingUp:
+    return TakingUp(
+        engine,
+        _importing(client, engine, rules, PinnedCertificateRules(engine)),
+        BatchGateway(client, engine, PinnedRules(engine), system_clock),
+        system_clock,
+    )
+
+
 @contextlib.asynccontextmanager
 async def serving(settings: Settings) -> AsyncIterator[Worker]:
     """A running worker on real servers; stops gracefully."""
@@ -104,7 +121,7 @@ async def serving(settings: Settings) -> AsyncIterator[Worker]:
         worker = build_worker(
             client, engine, certificate_keys=settings.certificate_keys, rules=settings.rules
         )
-        async with worker:
+        async with worker, _taking_up(client, engine, settings.rules).running():
             yield worker
     finally:
         await engine.dispose()

@@ -1,9 +1,9 @@
 """Reads an upload of report numbers from CSV or XLSX as a stream, and writes the template.
 
 Whatever the size, little is held in memory: CSV comes in pieces, XLSX from a file through an
-incremental parser. Good rows go out as CSV text ``number,date`` that PostgreSQL's COPY takes as it
-stands and numbers from a given row on; every bad row is a problem with its row as Excel shows it.
-How numbers and dates are read stands in `domain.number_checks`.
+incremental parser. Good rows go out as lines of number, tab and ISO date, which need no quotes
+since a number has no control characters; every bad row is a problem with its row as Excel shows
+it. How numbers and dates are read stands in `domain.number_checks`.
 """
 
 import codecs
@@ -59,7 +59,7 @@ class RowProblem(NamedTuple):
 
 @dataclass
 class Run:
-    """Good rows that follow on each other: the first one's row, how many, lines ``number,date``."""
+    """Good rows that follow on each other: the first one's row, how many, their lines."""
 
     first: int
     count: int
@@ -91,20 +91,9 @@ class Batch:
         self.good += count
 
     @property
-    def lines(self) -> list[str]:
-        """All good rows as lines ``row,number,date``."""
-        return [
-            f"{row},{line}\n"
-            for run in self.runs
-            for row, line in enumerate("".join(run.parts)[:-1].split("\n"), run.first)
-        ]
-
-    def copied(self) -> tuple[int | None, bytes]:
-        """What COPY takes: lines without rows and the first one's row, else lines with rows."""
-        if len(self.runs) == 1:
-            (run,) = self.runs
-            return run.first, "".join(run.parts).encode()
-        return None, "".join(self.lines).encode()
+    def text(self) -> str:
+        """The lines of all good rows."""
+        return "".join([part for run in self.runs for part in run.parts])
 
     @property
     def rows(self) -> int:
@@ -130,8 +119,7 @@ class Batch:
         if isinstance(day, date):
             day = day_fault(day, terms) or day
         if isinstance(number, str) and isinstance(day, date):
-            quoted = number.replace('"', '""')
-            self.add(row, 1, f'"{quoted}",{day}\n')
+            self.add(row, 1, f"{number}\t{day}\n")
             return
         self.bad += 1
         if isinstance(number, Fault):
@@ -201,7 +189,7 @@ class CsvReading:
     The text is UTF-16 or UTF-8 by its BOM, else ``encoding``. Without a BOM and before a Chinese
     header was understood, bytes that are no UTF-8 raise `NotUtf8`; later they spoil their own row.
     Lines that are plain good rows, nearly all of a good file, are recognised many at a time by one
-    pattern and handed on as they stand; the others are taken apart one by one.
+    pattern; the others are taken apart one by one.
     """
 
     def __init__(self, terms: Terms, encoding: str = "utf-8") -> None:
@@ -215,7 +203,8 @@ class CsvReading:
         self._columns: Columns | None = None
         self._delimiter = ","
         self._plain = re.compile("")
-        self._as_it_stands = False
+        self._plainest: re.Pattern[str] | None = None
+        self._days: dict[str, str] = {}
         self._skipping = False
         self._rows = 0
         self._anything = False
@@ -291,9 +280,8 @@ class CsvReading:
                 place, self._skipping = text.index("\n", place) + 1, False
                 continue
             if self._columns is not None:
-                stop = self._plain.match(text, place, end).end()  # type: ignore[union-attr]
+                stop = self._plain_rows(batch, text, place, end)
                 if stop > place:
-                    self._plain_rows(batch, text, place, stop)
                     place = stop
                     continue
             record = _record(text, place, end, self._delimiter)
@@ -321,14 +309,27 @@ class CsvReading:
             batch.refuse(self._row, "", code, detail)
             batch.bad += 1
 
-    def _plain_rows(self, batch: Batch, text: str, start: int, stop: int) -> None:
-        if self._as_it_stands:
-            lines, count = text[start:stop], text.count("\n", start, stop)
-        else:
+    def _plain_rows(self, batch: Batch, text: str, start: int, end: int) -> int:
+        """Takes as many plain rows as there are; returns where they end."""
+        if self._plainest is not None:
+            stop = _end(self._plainest, text, start, end)
+            if stop > start:
+                self._add(batch, text[start:stop].replace(",", "\t"))
+                return stop
+        stop = _end(self._plain, text, start, end)
+        if stop > start:
             found = self._one_plain.findall(text, start, stop)
-            swap = self._swapped
-            lines = "".join([f"{two},{one}\n" if swap else f"{one},{two}\n" for one, two in found])
-            count = len(found)
+            if self._swapped:
+                found = [(number, day) for day, number in found]
+            days = self._days
+            for day in {day for _, day in found} - days.keys():
+                days[day] = str(day_of(day.strip('"')))
+            lines = [f"{number}\t{days[day]}\n" for number, day in found]
+            self._add(batch, "".join(lines).replace('"', ""))
+        return stop
+
+    def _add(self, batch: Batch, lines: str) -> None:
+        count = lines.count("\n")
         batch.add(self._row + 1, count, lines)
         self._row += count
 
@@ -376,7 +377,7 @@ class CsvReading:
         self._decoder.setstate(state)
 
     def _compile(self, columns: Columns, mark: str) -> None:
-        """The patterns of a plain good row; one of them is faster when nothing has to be moved."""
+        """The patterns of plain good rows; the plainest need neither be moved nor rewritten."""
         number = rf"{_NO_LOST_DIGITS}[{_PLAIN}]{{1,{self._terms.longest}}}+"
         day = days_pattern(self._terms.first_day, self._terms.last_day)
         cells = [f'[^{mark}"\\n]*+'] * columns.width
@@ -386,7 +387,9 @@ class CsvReading:
         self._one_plain = re.compile(line)
         self._plain = re.compile(f"(?:{line.replace('((?:', '(?:(?:')})*+")
         self._swapped = columns.issued_on < columns.number
-        self._as_it_stands = columns == Columns(0, 1, 2) and mark == ","
+        if columns == Columns(0, 1, 2) and mark == ",":
+            iso = iso_days_pattern(self._terms.first_day, self._terms.last_day)
+            self._plainest = re.compile(f"(?:{number},{iso}\n)*+")
 
 
 _PLAIN = r"!#-+\--:<-~\u4e00-\u9fff"
@@ -396,22 +399,44 @@ _NO_LOST_DIGITS = r"(?![0-9](?:\.[0-9]*)?[Ee]\+)(?!=)"
 
 
 def days_pattern(first: date, last: date) -> str:
-    """A pattern of all days from first to last, in the forms that PostgreSQL reads as well."""
-    days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
+    """A pattern of all days from first to last, in the usual forms."""
     months = []
-    for (year, month), group in groupby(days, key=lambda day: (day.year, day.month)):
-        two = [f"{day.day:02d}" for day in group]
-        tens = [
-            f"{ten}[{''.join(day[1] for day in some)}]"
-            for ten, some in ((ten, list(some)) for ten, some in groupby(two, lambda d: d[0]))
-        ]
-        strict = "|".join(tens)
-        loose = "|".join([strict, *(day[1] for day in two if day[0] == "0")])
+    for year, month, days in _months(first, last):
+        strict = _strict(days)
+        loose = "|".join([strict, *(day[1] for day in days if day[0] == "0")])
         separated = "|".join(f"{mark}0?{month}{mark}(?:{loose})(?![0-9])" for mark in "-/")
         if month > 9:
             separated = separated.replace("0?", "")
         months.append(f"{year}(?:{separated}|{month:02d}(?:{strict}))")
     return f"(?:{'|'.join(months)})"
+
+
+def iso_days_pattern(first: date, last: date) -> str:
+    """A pattern of all days from first to last as ISO 8601 has them."""
+    months = [
+        f"{year}-{month:02d}-(?:{_strict(days)})" for year, month, days in _months(first, last)
+    ]
+    return f"(?:{'|'.join(months)})"
+
+
+def _months(first: date, last: date) -> Iterator[tuple[int, int, list[str]]]:
+    """The months of a period: year, month, and their days in it in two digits."""
+    days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
+    for (year, month), group in groupby(days, key=lambda day: (day.year, day.month)):
+        yield year, month, [f"{day.day:02d}" for day in group]
+
+
+def _strict(days: Sequence[str]) -> str:
+    """A pattern of days in two digits."""
+    tens = ((ten, "".join(day[1] for day in some)) for ten, some in groupby(days, lambda d: d[0]))
+    return "|".join(f"{ten}[{ones}]" for ten, ones in tens)
+
+
+def _end(pattern: re.Pattern[str], text: str, start: int, end: int) -> int:
+    """Where a pattern that matches anything, if only nothing, stops."""
+    found = pattern.match(text, start, end)
+    assert found is not None
+    return found.end()
 
 
 class Record(NamedTuple):

@@ -1,29 +1,36 @@
 """From a completely received upload to numbers on record: once, and all of it or nothing.
 
-One transaction under the institution's lock: the file is read piece by piece, good rows are copied
-into a table of the transaction's own while the next ones are read, PostgreSQL sorts them and leaves
-out what is there already, and they are merged in the order of the index. A process that dies at any
-point leaves nothing; an upload that was decided is answered with what was decided.
+One transaction under the institution's lock: the file is read piece by piece, while PostgreSQL
+tells the hashes of the numbers read before, and good rows are put into the order of the index.
+Stretch by stretch of it they are compared with what is on record and copied, while the next one is
+prepared. A process that dies at any point leaves nothing; an upload that was decided is answered
+with what was decided.
 """
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
+from datetime import date
+from enum import Enum
+from typing import TypeVar
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from activities.number_file import PART, Batch, CsvReading, NotUtf8
+from activities.number_order import Ordering, Stretch
 from activities.number_workbook import read_workbook
-from domain.number_checks import Terms
+from domain.number_checks import NUMBER, Terms
 from domain.report_numbers import IngestOutcome, IngestRequest
 from domain.status import UploadStage
 from store import report_numbers, uploads
-from store.report_numbers import Take
+from store.engine import beside
 from store.uploads import Upload
+
+Item = TypeVar("Item")
 
 _log = structlog.get_logger(__name__)
 
@@ -33,6 +40,19 @@ _AGAIN = 0.5
 
 _EVERY = 1.0
 """Seconds between two signs of progress."""
+
+
+class _Take(Enum):
+    """What is to be taken of a file."""
+
+    ALL = "all"
+    """All of it, or nothing if a number is left out."""
+
+    GOOD = "good"
+    """What is left when numbers are left out."""
+
+    NOTHING = "nothing"
+    """Nothing; what would be left out is told nevertheless."""
 
 
 class _GivenUp(Exception):
@@ -75,7 +95,7 @@ async def ingest(
             async with engine.begin() as connection:
                 if await report_numbers.lock_institution(connection, upload.institution_no):
                     async with _signs_of_life(engine, upload, state, progress):
-                        return await _decided(connection, request, terms, state)
+                        return await _decided(engine, connection, request, terms, state)
         except _GivenUp:
             async with engine.begin() as connection:
                 return _outcome(await _upload(connection, request))
@@ -84,7 +104,11 @@ async def ingest(
 
 
 async def _decided(
-    connection: AsyncConnection, request: IngestRequest, terms: Terms, state: _State
+    engine: AsyncEngine,
+    connection: AsyncConnection,
+    request: IngestRequest,
+    terms: Terms,
+    state: _State,
 ) -> IngestOutcome:
     """Reads and decides an upload under its institution's lock; one decided before stays so."""
     upload = await _upload(connection, request)
@@ -94,8 +118,9 @@ async def _decided(
     if earlier is not None:
         await uploads.mark_known(connection, upload.no, earlier.id)
     else:
-        await _read(connection, upload, terms, state)
-        await _decide(connection, upload, request, state)
+        with Ordering() as rows:
+            await _read(connection, upload, terms, rows, state)
+            await _decide(engine, connection, upload, request, rows, state)
     return _outcome(await _upload(connection, request))
 
 
@@ -120,17 +145,23 @@ def _outcome(upload: Upload) -> IngestOutcome:
 
 
 async def _decide(
-    connection: AsyncConnection, upload: Upload, request: IngestRequest, state: _State
+    engine: AsyncEngine,
+    connection: AsyncConnection,
+    upload: Upload,
+    request: IngestRequest,
+    rows: Ordering,
+    state: _State,
 ) -> None:
     state.stage = UploadStage.CHECKING
     good_only = upload.accept == "good"
-    take = Take.GOOD if good_only else Take.ALL
+    take = _Take.GOOD if good_only else _Take.ALL
     if state.unusable or (state.bad and not good_only):
-        take = Take.NOTHING
-    found = await report_numbers.merge(connection, upload.institution_no, upload.no, take)
-    state.bad += found.left_out
+        take = _Take.NOTHING
+    year = request.first_day.year
+    numbers, digest = await _merge(engine, connection, upload, rows, take, year)
+    state.bad += rows.count - numbers
     accepted = (
-        found.numbers > 0
+        numbers > 0
         and not state.unusable
         and (state.bad == 0 or good_only)
     )  # fmt: skip
@@ -141,101 +172,201 @@ async def _decide(
         UploadStage.ACCEPTED if accepted else UploadStage.REJECTED,
         rows=state.rows,
         bad=state.bad,
-        accepted=found.numbers if accepted else 0,
-        digest=found.digest if accepted else "",
+        accepted=numbers if accepted else 0,
+        digest=digest if accepted else "",
         visible_from=request.visible_from if accepted else None,
     )
     if not written:
         raise _GivenUp
 
 
+async def _merge(
+    engine: AsyncEngine,
+    connection: AsyncConnection,
+    upload: Upload,
+    rows: Ordering,
+    take: _Take,
+    year: int,
+) -> tuple[int, str]:
+    """Puts rows on record as far as they are to be taken and can be; how many, and their digest.
+
+    Left out, as problems, is what the file repeats and what the institution has on record. A number
+    whose row on record was withdrawn or corrected is free again. If all or nothing is to be taken,
+    the first row left out takes back what was put on record, and the rest is checked only.
+    """
+    count, weight = rows.count, rows.weight
+    tail = f"\t{upload.institution_no}\t{upload.no}\n".encode()
+    await report_numbers.begin_taking(connection)
+    async with (
+        _record_of(engine, connection, upload.institution_no) as known_of,
+        aclosing(_ahead(_in_thread(_prepared(rows, tail)))) as prepared,
+        aclosing(_ahead(_compared(prepared, known_of))) as compared,
+    ):
+        async for stretch, all_lines, known in compared:
+            good, problems = _checked(stretch, known)
+            lines = all_lines
+            if problems:
+                if take is _Take.ALL:
+                    await report_numbers.take_back(connection)
+                    take = _Take.NOTHING
+                await report_numbers.add_problems(connection, upload.no, problems)
+                count -= len(problems)
+                weight -= stretch.weight() - good.weight()
+                lines = good.lines_ending_with(tail)
+            if take is not _Take.NOTHING:
+                await report_numbers.copy(connection, year, lines)
+    return count, report_numbers.digest(weight)
+
+
+@asynccontextmanager
+async def _record_of(
+    engine: AsyncEngine, connection: AsyncConnection, institution_no: int
+) -> AsyncIterator[Callable[[str], Awaitable[dict[str, date]]]]:
+    """Tells which of some hashes an institution has numbers of on record, with these numbers.
+
+    It asks on a connection beside the one that is busy copying: under the institution's lock
+    nobody else adds to what it sees.
+    """
+    years = await report_numbers.years_on_record(connection, institution_no)
+    if years is None:
+        nothing: dict[str, date] = {}
+
+        async def none(hashes: str) -> dict[str, date]:
+            return nothing
+
+        yield none
+        return
+    async with beside(engine) as reader:
+        await report_numbers.prepare_reader(reader)
+        yield lambda hashes: report_numbers.on_record(reader, institution_no, hashes, years)
+
+
+async def _compared(
+    prepared: AsyncIterator[tuple[Stretch, str, bytes]],
+    known_of: Callable[[str], Awaitable[dict[str, date]]],
+) -> AsyncIterator[tuple[Stretch, bytes, dict[str, date]]]:
+    """Each stretch, its lines, and what of it is on record."""
+    async for stretch, hashes, lines in prepared:
+        yield stretch, lines, await known_of(hashes)
+
+
+def _prepared(rows: Ordering, tail: bytes) -> Iterator[tuple[Stretch, str, bytes]]:
+    """Each stretch, its hashes as an array, and its lines as they are copied."""
+    for stretch in rows.stretches():
+        yield stretch, stretch.hashes_as_array(), stretch.lines_ending_with(tail)
+
+
+def _checked(
+    stretch: Stretch, known: dict[str, date]
+) -> tuple[Stretch, list[tuple[int, str, str, str]]]:
+    """What is left of a stretch without what it repeats and what is known, and these rows."""
+    left_out = {
+        place: ("repeated_in_file", str(first)) for place, first in stretch.repeated().items()
+    }
+    if known:
+        for place in range(len(stretch.lines)):
+            day = known.get(stretch.number(place))
+            if day is not None and place not in left_out:
+                left_out[place] = ("on_record", str(day))
+    if not left_out:
+        return stretch, []
+    problems = [(int(stretch.rows[place]), NUMBER, *why) for place, why in left_out.items()]
+    return stretch.without(left_out), problems
+
+
 # --- reading ------------------------------------------------------------------------------------
 
 
-async def _read(connection: AsyncConnection, upload: Upload, terms: Terms, state: _State) -> None:
+async def _read(
+    connection: AsyncConnection, upload: Upload, terms: Terms, rows: Ordering, state: _State
+) -> None:
     state.stage = UploadStage.READING
-    await report_numbers.begin_staging(connection)
-    batches = _workbook_batches if upload.media == "xlsx" else _csv_batches
+    if upload.media == "xlsx":
+        await _put(connection, upload, _workbook_batches(connection, upload, terms), rows, state)
+        return
     try:
-        await _put(connection, upload, batches(connection, upload, terms, "utf-8"), state)
+        batches = _csv_batches(connection, upload, terms, "utf-8")
+        await _put(connection, upload, batches, rows, state)
     except NotUtf8:
-        await report_numbers.begin_staging(connection)
         await uploads.forget_problems(connection, upload.no)
+        rows.clear()
         state.rows = state.bad = 0
-        await _put(connection, upload, _csv_batches(connection, upload, terms, "gb18030"), state)
+        batches = _csv_batches(connection, upload, terms, "gb18030")
+        await _put(connection, upload, batches, rows, state)
 
 
 async def _put(
     connection: AsyncConnection,
     upload: Upload,
-    batches: "AsyncIterator[Callable[[], Batch | None] | None]",
+    batches: AsyncIterator[Batch],
+    rows: Ordering,
     state: _State,
 ) -> None:
-    """Copies what is read; PostgreSQL takes one batch while the next is read in a thread."""
-    async with AsyncExitStack() as copying:
-        write: Callable[[bytes], Awaitable[None]] | None = None
-        following: int | None = None
-        async for read in batches:
-            try:
-                batch, first, lines = await asyncio.to_thread(_batch, read)
-            except NotUtf8:
-                # a COPY that is broken off would take the transaction with it
-                await copying.aclose()
-                raise
-            if read is None or (batch is not None and (batch.problems or first != following)):
-                await copying.aclose()
-                write = None
-            if batch is None:
-                continue
+    """Takes in what is read.
+
+    Three batches are under way: one is read, PostgreSQL hashes the numbers of the one before, and
+    the one before that is put in order.
+    """
+    read = _ahead(batches)
+    async with aclosing(_ahead(_hashed(connection, upload, read, state))) as hashed:
+        async for batch, hashes in hashed:
+            await asyncio.to_thread(rows.add, batch.runs, batch.text, hashes)
+
+
+async def _hashed(
+    connection: AsyncConnection, upload: Upload, batches: AsyncGenerator[Batch], state: _State
+) -> AsyncIterator[tuple[Batch, bytes]]:
+    """Batches that have good rows, with their hashes; problems are put on record."""
+    async with aclosing(batches):
+        async for batch in batches:
             state.rows += batch.rows
             state.bad += batch.bad
             state.unusable = state.unusable or batch.unusable
             if batch.problems:
                 await report_numbers.add_problems(connection, upload.no, batch.problems)
-            if lines:
-                if write is None:
-                    staging = report_numbers.staging(connection, first)
-                    write = await copying.enter_async_context(staging)
-                await write(lines)
-                following = None if first is None else first + batch.good
-
-
-def _batch(read: Callable[[], Batch | None] | None) -> tuple[Batch | None, int | None, bytes]:
-    """A batch and what is copied of it, both made in a thread."""
-    batch = read() if read else None
-    return (batch, *batch.copied()) if batch is not None else (None, None, b"")
+            if batch.good:
+                yield batch, await report_numbers.hashes(connection, batch.text[:-1])
 
 
 async def _csv_batches(
     connection: AsyncConnection, upload: Upload, terms: Terms, encoding: str
-) -> "AsyncIterator[Callable[[], Batch | None] | None]":
-    """What to call for each batch; None: the connection is needed, nothing may be under way."""
+) -> AsyncIterator[Batch]:
     reading = CsvReading(terms, encoding)
     async for piece in uploads.pieces(connection, upload.no):
         for start in range(0, len(piece), PART):
-            part = piece[start : start + PART]
-            yield lambda part=part: reading.feed(part)  # type: ignore[misc]
-        yield None
-    yield reading.finish
+            yield await asyncio.to_thread(reading.feed, piece[start : start + PART])
+    yield await asyncio.to_thread(reading.finish)
 
 
 async def _workbook_batches(
-    connection: AsyncConnection, upload: Upload, terms: Terms, _: str
-) -> "AsyncIterator[Callable[[], Batch | None] | None]":
+    connection: AsyncConnection, upload: Upload, terms: Terms
+) -> AsyncIterator[Batch]:
     with tempfile.TemporaryFile() as file:
         async for piece in uploads.pieces(connection, upload.no):
             file.write(piece)
-        rows = read_workbook(file, terms)
-        over = False
+        async for batch in _in_thread(read_workbook(file, terms)):
+            yield batch
 
-        def following() -> Batch | None:
-            nonlocal over
-            batch = next(rows, None)
-            over = batch is None
-            return batch
 
-        while not over:
-            yield following
+# --- one step ahead -----------------------------------------------------------------------------
+
+
+async def _in_thread(items: Iterator[Item]) -> AsyncIterator[Item]:
+    """Items that take a while to make, each made in a thread."""
+    while (one := await asyncio.to_thread(next, items, None)) is not None:
+        yield one
+
+
+async def _ahead(items: AsyncIterator[Item]) -> AsyncGenerator[Item]:
+    """The same items; the next one is made while one is dealt with."""
+    following = asyncio.ensure_future(anext(items, None))
+    try:
+        while (one := await following) is not None:
+            following = asyncio.ensure_future(anext(items, None))
+            yield one
+    finally:
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
 
 
 # --- signs of life ------------------------------------------------------------------------------

@@ -99,6 +99,7 @@ class Application(Starlette):
     """
 
     fixed: dict[tuple[str, str], Callable[[Request], Awaitable[Response]]]
+    parts: Parts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request (ASGI)."""
@@ -139,7 +140,7 @@ def create_app(parts: Parts) -> Starlette:
     }
     # an address with a slash too many is not found; no redirect is built from a foreign Host
     app.router.redirect_slashes = False
-    app.state.parts = parts
+    app.parts = parts
     return app
 
 

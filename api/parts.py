@@ -57,6 +57,6 @@ class Parts:
 
 def parts_of(request: Request) -> Parts:
     """The parts of the application a request came to."""
-    found = request.app.state.parts
+    found = request.app.parts
     assert isinstance(found, Parts)
     return found

@@ -1,8 +1,9 @@
 """The public lookup over HTTP, beside an endpoint that does nothing: ``python -m bench.lookup``.
 
 One application server as shipped (uvicorn, uvloop, httptools), a load from another process,
-PostgreSQL with numbers of ten years. Rounds of both in turns; the target is a ratio of at least
-0.45 with nothing kept from one lookup to the next. What keeping answers brings is told separately.
+PostgreSQL with numbers of ten years and a share of the machine's memory. Rounds of both in turns;
+the target is a ratio of at least 0.45 with nothing kept from one lookup to the next. What keeping
+answers brings is told separately.
 """
 
 import argparse
@@ -205,11 +206,16 @@ def compare(
     return told
 
 
-def main(sizes: list[int], rounds: int, seconds: float, connections: int) -> dict[str, object]:
+def main(
+    sizes: list[int], rounds: int, seconds: float, connections: int, memory: str
+) -> dict[str, object]:
     """For each number of rows, the comparison with nothing kept; for the last one also with."""
     told: dict[str, object] = {"target": TARGET}
     ratios: list[float] = []
-    with tempfile.TemporaryDirectory(prefix="zb") as folder, EmbeddedPostgres(Path(folder)) as db:
+    with (
+        tempfile.TemporaryDirectory(prefix="zb") as folder,
+        EmbeddedPostgres(Path(folder), settings={"shared_buffers": memory}) as db,
+    ):
         upgrade(db.url)
         address = db.url.replace("+psycopg", "")
         prepare(address)
@@ -236,14 +242,15 @@ if __name__ == "__main__":
     parser.add_argument("--rows", type=int, nargs="+", default=[10_000_000, 50_000_000])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=4)
-    parser.add_argument("--connections", type=int, default=64)
+    parser.add_argument("--connections", type=int, default=256)
+    parser.add_argument("--memory", default="4GB", help="PostgreSQL's shared_buffers")
     parser.add_argument("--short", action="store_true", help="few rows: that it still runs")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--check", action="store_true", help="exit with 1 below the target")
     given = parser.parse_args()
     if given.short:
-        given.rows, given.rounds, given.seconds = [200_000], 2, 1
-    result = main(given.rows, given.rounds, given.seconds, given.connections)
+        given.rows, given.rounds, given.seconds, given.memory = [200_000], 2, 1, "256MB"
+    result = main(given.rows, given.rounds, given.seconds, given.connections, given.memory)
     if given.json:
         print(json.dumps(result))
     else:

@@ -4,6 +4,7 @@ What the answers mean, in words, comes from the rules (`domain.decision.PublicAn
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal, NamedTuple
 
@@ -42,8 +43,9 @@ class NumberChange(Value):
     at: datetime
 
 
-class LookupEntry(Value):
-    """What is on record at one institution.
+@dataclass(slots=True)
+class LookupEntry:
+    """What is on record at one institution; no model, since making one takes longer.
 
     ``institution`` is named where something is open to the public; ``visible_from`` is the
     instant from which what waits can be looked up.

@@ -82,7 +82,7 @@ class IngestOutcome(Recorded):
 
     ``rows`` were read, ``bad`` of them have an error, ``numbers`` were put on record.
     ``digest`` proves which: 16 hex digits of the sum, modulo 2^64, of
-    ``hashint8extended(hashtextextended(number, 0), issued_on - date '2000-01-01')`` over them.
+    ``hashtextextended(number, 0) * (2 * (issued_on - date '2000-01-01') + 1)`` over them.
     """
 
     upload: str

@@ -84,7 +84,7 @@ class CertificateImportGateway:
         import_id = import_id[:32]
         before = await self.find(import_id)
         if before is not None and _settled(before):
-            await self._begin_work(before)
+            await self._go_on(before)
             return Loaded(found=before, repeated=True)
         now = self._clock()
         # seconds of pure computing for a large file: other requests go on meanwhile
@@ -141,13 +141,29 @@ class CertificateImportGateway:
                     )
         found = await self.find(import_id)
         assert found is not None
-        await self._begin_work(found)
+        await self._go_on(found)
         return Loaded(found=found, repeated=before is not None)
 
     async def find(self, import_id: str) -> Import | None:
         """One import, None if there is none with this id."""
         async with self._engine.connect() as connection:
             return await certificate_imports.by_id(connection, import_id)
+
+    async def begin_work(self, import_id: str) -> None:
+        """Has an import worked through; while that goes on already, nothing changes.
+
+        Raises Refused when the engine does not answer.
+        """
+        async with translated():
+            await self._client.start_workflow(
+                IMPORT_WORKFLOW,
+                ImportStart(import_id=import_id),
+                id=f"certificate-import/{import_id}",
+                task_queue=TASK_QUEUE,
+                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                rpc_timeout=ANSWER_WITHIN,
+            )
 
     async def carry_out(self, one: ImportedCertificate, actor: Actor) -> CarriedOut:
         """Issues or applies for one certificate, once for ever. Raises Refused."""
@@ -174,20 +190,10 @@ class CertificateImportGateway:
 
     # --- private steps -----------------------------------------------------------------------
 
-    async def _begin_work(self, found: Import) -> None:
-        """Has an import worked through that is to be; what works already is left alone."""
-        if found.stage is not ImportStage.WORKING:
-            return
-        async with translated():
-            await self._client.start_workflow(
-                IMPORT_WORKFLOW,
-                ImportStart(import_id=found.id),
-                id=f"certificate-import/{found.id}",
-                task_queue=TASK_QUEUE,
-                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-                rpc_timeout=ANSWER_WITHIN,
-            )
+    async def _go_on(self, found: Import) -> None:
+        # should this process die before, another one does it (`gateways.taking_up`)
+        if found.stage is ImportStage.WORKING:
+            await self.begin_work(found.id)
 
     async def _apply(self, one: ImportedCertificate, actor: Actor, key: str, renews: str) -> None:
         case = await self._issuing.begin(one.content, actor, key, renews)

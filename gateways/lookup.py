@@ -5,6 +5,7 @@ changes, and at midnight. It is kept for `KEEP` at most and never past an openin
 """
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, date, datetime, time, timedelta
@@ -39,7 +40,7 @@ Result = TypeVar("Result")
 KEEP = timedelta(seconds=30)
 """For how long an answer, an institution's standing and the rules are kept at most."""
 
-_LARGEST_BATCH = 32
+_LARGEST_BATCH = 128
 """While one batch is with the database the next one gathers: not everybody is in one of them."""
 
 _LONGEST_NAME = 200
@@ -109,7 +110,7 @@ class LookupGateway:
         self._reader: lookup.Reader | None = None
         self._rules: PublicRules | None = None
         self._rules_since = self._rules_until = _LONG_AGO
-        self._found: dict[Asked, Found] = {}
+        self._found: OrderedDict[Asked, Found] = OrderedDict()
         self._holders: dict[int, Holder] = {}
         self._holders_since = self._holders_until = _LONG_AGO
         self._said: dict[Answer, tuple[PublicAnswer, bytes]] = {}
@@ -304,11 +305,10 @@ class LookupGateway:
 
     def _remember(self, answers: Mapping[Asked, Found]) -> None:
         for asked, found in answers.items():
-            # newly put at the end: the dictionary is in the order in which answers were found
-            self._found.pop(asked, None)
             self._found[asked] = found
+            self._found.move_to_end(asked)
         while len(self._found) > _MOST_KEPT:
-            del self._found[next(iter(self._found))]
+            self._found.popitem(last=False)
 
 
 def latest_rules(root: Path) -> Callable[[], PublicRules]:

@@ -5,6 +5,7 @@ through all keys a hundred times a second, which is what somebody who enumerates
 """
 
 import secrets
+from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import IPv6Address, ip_address
@@ -71,8 +72,9 @@ class _Windows:
     def __init__(self, item: RateLimitItem) -> None:
         self.amount = item.amount
         self.seconds = item.get_expiry()
-        # all windows are equally long: the dictionary is in the order in which they end
-        self._open: dict[int, list[float]] = {}
+        # all windows are equally long: this is in the order in which they end; the first of a
+        # plain dictionary takes the longer to find the more were deleted before it
+        self._open: OrderedDict[int, list[float]] = OrderedDict()
 
     def hit(self, key: int, now: float) -> float:
         """Counts one; 0 where that is within the limit, else when the window ends."""

@@ -174,20 +174,19 @@ class BatchGateway(CaseGateway):
 
         Raises Refused: not all there, not what was declared, or the case does not take it.
         """
-        found = await self._completed(case, upload_id, sha256)
+        found = await self._completed(case, upload_id, actor, command_id, sha256)
         if found.stage is not UploadStage.QUEUED:
             return found
-        command = c.ReceiveUpload(
-            id=command_id,
-            actor=actor,
-            received_at=self._clock(),
-            upload=found.id,
-            sha256=found.sha256,
-            size=found.received_bytes,
-        )
-        # refused, the file stays as it came: it can be completed again when the case takes it
-        await self.act(case, command)
+        await self.hand_over(case, found)
         return await self.upload(case, upload_id)
+
+    async def hand_over(self, case: Case, found: Upload) -> None:
+        """Tells the case of a completed file; told again, it answers as it did.
+
+        Raises Refused: the file stays as it came, to be completed again when the case takes it.
+        """
+        assert found.command is not None
+        await self.act(case, found.command)
 
     async def abandon(self, case: Case, upload_id: str) -> Upload:
         """Gives up a file that is still being received. Raises Refused when it is not."""
@@ -234,8 +233,14 @@ class BatchGateway(CaseGateway):
         if refusal is not None:
             raise Refused(refusal)
 
-    async def _completed(self, case: Case, upload_id: str, sha256: str | None) -> Upload:
-        """Closes an upload; one whose file the case has accepted before ends here."""
+    async def _completed(
+        self, case: Case, upload_id: str, actor: Actor, command_id: str, sha256: str | None
+    ) -> Upload:
+        """Closes an upload; one whose file the case has accepted before ends here.
+
+        What the case is to be told is kept with it: should this process die before it has told
+        the case, another one does (`gateways.taking_up`), and the file counts from when it came.
+        """
         found = await self.upload(case, upload_id)
         async with self._engine.begin() as connection:
             outcome = await uploads.complete(connection, upload_id, self._clock())
@@ -247,9 +252,21 @@ class BatchGateway(CaseGateway):
             if sha256 not in (None, found.sha256):
                 # what is raised here takes the closing back: pieces can still be sent
                 raise Refused(_incomplete(found))
+            if found.stage is not UploadStage.QUEUED:
+                return found
             earlier = await uploads.same_file(connection, case.case_id, found.sha256)
-            if earlier is not None and found.stage is UploadStage.QUEUED:
+            if earlier is not None:
                 await uploads.mark_repeated(connection, upload_id, earlier.id, self._clock())
+            elif found.command is None or found.command.id != command_id:
+                command = c.ReceiveUpload(
+                    id=command_id,
+                    actor=actor,
+                    received_at=self._clock(),
+                    upload=found.id,
+                    sha256=found.sha256,
+                    size=found.received_bytes,
+                )
+                await uploads.keep_command(connection, upload_id, command)
         return await self.upload(case, upload_id)
 
     async def _change(

@@ -99,6 +99,17 @@ async def page(
     return await _imports(connection, newest.limit(size))
 
 
+async def working(connection: AsyncConnection) -> list[str]:
+    """The ids of all imports that are to be worked through, the oldest first."""
+    columns = certificate_imports.c
+    found = await connection.execute(
+        select(columns.id)
+        .where(columns.stage == ImportStage.WORKING.value)
+        .order_by(columns.requested_at, columns.id)
+    )
+    return list(found.scalars())
+
+
 async def _imports(connection: AsyncConnection, query: Select[Any]) -> list[Import]:
     rows = (await connection.execute(query)).mappings().all()
     ids = [row["id"] for row in rows]

@@ -342,11 +342,13 @@ uploads = Table(
     _instant("created_at"),
     _instant("received_at", nullable=True),
     _instant("decided_at", nullable=True),
+    Column("command", JSONB(none_as_null=True), nullable=True, comment="收齐之后要交给报送的指令"),
     UniqueConstraint("id"),
     CheckConstraint("media IN ('csv', 'xlsx', 'correction')", name="media"),
     CheckConstraint("accept IN ('all', 'good')", name="accept"),
     CheckConstraint(_one_of("stage", [stage.value for stage in UploadStage]), name="stage"),
     Index(None, "case_id", "no"),
+    Index("ix_uploads_queued", "no", postgresql_where=text("stage = 'queued'")),
     comment="报告编号的上传",
 )
 

@@ -7,12 +7,31 @@ from enum import StrEnum
 from typing import Literal
 
 import psycopg
-from sqlalchemy import delete, exists, func, insert, select, text, tuple_, update
+from sqlalchemy import (
+    DateTime,
+    cast,
+    delete,
+    exists,
+    func,
+    insert,
+    select,
+    text,
+    tuple_,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.commands import ReceiveUpload
 from domain.model import Value
 from domain.status import UploadStage
-from store.tables import number_changes, upload_pieces, upload_problems, uploads
+from store.tables import (
+    journal,
+    number_changes,
+    refusals,
+    upload_pieces,
+    upload_problems,
+    uploads,
+)
 
 _UNDECIDED = (UploadStage.QUEUED, UploadStage.READING, UploadStage.CHECKING)
 _ENDED = (
@@ -24,7 +43,10 @@ _ENDED = (
 
 
 class Upload(Value):
-    """One upload. ``bad`` and ``rows`` grow while it is read; ``accepted`` is known at the end."""
+    """One upload. ``bad`` and ``rows`` grow while it is read; ``accepted`` is known at the end.
+
+    ``command`` is what its case is told once it is complete.
+    """
 
     no: int
     id: str
@@ -47,6 +69,7 @@ class Upload(Value):
     created_at: datetime
     received_at: datetime | None
     decided_at: datetime | None
+    command: ReceiveUpload | None
 
     @property
     def decided(self) -> bool:
@@ -248,6 +271,37 @@ async def complete(connection: AsyncConnection, id_: str, at: datetime) -> Compl
     return Completion.COMPLETE
 
 
+async def keep_command(connection: AsyncConnection, id_: str, command: ReceiveUpload) -> None:
+    """Keeps what the case is to be told, until it has been told, whoever comes to do it."""
+    await connection.execute(
+        update(uploads).where(uploads.c.id == id_).values(command=command.model_dump(mode="json"))
+    )
+
+
+async def never_handed_over(
+    connection: AsyncConnection, before: datetime, *, size: int = 1_000
+) -> list[Upload]:
+    """Uploads that were completed before an instant, and whose case has never answered.
+
+    Neither a step nor a refusal of the case names the command. What it refused stays as it is.
+    """
+    command = uploads.c.command
+    answered = [
+        exists().where(
+            table.c.case_id == uploads.c.case_id, table.c.command_id == command["id"].astext
+        )
+        for table in (journal, refusals)
+    ]
+    query = select(uploads).where(
+        uploads.c.stage == UploadStage.QUEUED.value,
+        command.is_not(None),
+        cast(command["received_at"].astext, DateTime(timezone=True)) < before,
+        *(~one for one in answered),
+    )
+    found = await connection.execute(query.order_by(uploads.c.no).limit(size))
+    return [Upload(**row) for row in found.mappings()]
+
+
 async def mark_repeated(connection: AsyncConnection, id_: str, earlier: str, at: datetime) -> bool:
     """Ends an upload still unread: its file was accepted before. False if it is too late."""
     done = await connection.execute(
@@ -378,12 +432,6 @@ async def forget_problems(connection: AsyncConnection, upload_no: int) -> None:
     await connection.execute(
         delete(upload_problems).where(upload_problems.c.upload_no == upload_no)
     )
-
-
-async def count_problems(connection: AsyncConnection, upload_no: int) -> int:
-    """How many problems an upload has."""
-    query = select(func.count()).where(upload_problems.c.upload_no == upload_no)
-    return int((await connection.execute(query)).scalar_one())
 
 
 async def problems(

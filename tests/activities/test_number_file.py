@@ -13,6 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from activities.number_file import (
+    Batch,
     CsvReading,
     NotUtf8,
     columns_of,
@@ -20,7 +21,7 @@ from activities.number_file import (
     number_template,
 )
 from activities.number_workbook import read_workbook
-from domain.number_checks import CODES, Terms, day_of, words
+from domain.number_checks import CODES, Terms, words
 
 TERMS = Terms(date(2024, 7, 1), date(2024, 9, 30), 64)
 GB = "报告编号,出具日期\r\nJC-1,2024-07-01\r\n闽建检2024-001号,2024/9/30\r\n".encode("gb18030")
@@ -33,22 +34,21 @@ class Read(NamedTuple):
     unusable: bool
 
 
-def good_row(line: str) -> tuple[int, str, date]:
-    """A row as PostgreSQL's COPY understands it."""
-    import csv
-
-    row, number, day = next(csv.reader([line]))
-    found = day_of(day)
-    assert found is not None
-    return int(row), number, found
+def good_rows(batch: Batch) -> list[tuple[int, str, date]]:
+    """The good rows of a batch, as they are copied."""
+    lines = [line.split("\t") for line in batch.text.split("\n")[:-1]]
+    rows = [row for run in batch.runs for row in range(run.first, run.first + run.count)]
+    return [
+        (row, number, date.fromisoformat(day))
+        for row, (number, day) in zip(rows, lines, strict=True)
+    ]
 
 
 def gathered(batches: list[Any]) -> Read:
     for batch in batches:
-        assert len(batch.lines) == batch.good
-        assert all(line.endswith("\n") for line in batch.lines)
+        assert len(good_rows(batch)) == batch.good
     return Read(
-        [good_row(line) for batch in batches for line in batch.lines],
+        [row for batch in batches for row in good_rows(batch)],
         [tuple(problem) for batch in batches for problem in batch.problems],
         sum(batch.rows for batch in batches),
         any(batch.unusable for batch in batches),

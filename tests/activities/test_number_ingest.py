@@ -13,15 +13,16 @@ import openpyxl
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from activities import number_ingest
+from activities import number_ingest, number_order
 from activities.number_ingest import NotReady, ingest
 from domain.status import UploadStage
-from store import report_numbers, uploads
+from store import uploads
 from store.engine import connect
 from tests.number_uploads import HEADER, VISIBLE, Numbers, accepted, csv_of, many, quiet
 
 pytestmark = pytest.mark.anyio
 ROWS = [("JC-1", "2024-07-01"), ("闽建检2024-001号", "2024-08-15"), ("JC-3", "2024-09-30")]
+DIGEST = "sum(hashtextextended(number, 0)::numeric * (2 * (issued_on - date '2000-01-01') + 1))"
 DAYS = {number: date.fromisoformat(day) for number, day in ROWS}
 
 
@@ -48,10 +49,7 @@ async def test_the_digest_is_the_sum_over_what_is_on_record(numbers: Numbers) ->
     case_id = await numbers.batch("a")
     request = await numbers.upload(case_id, csv_of(many(50)))
     outcome = await ingest(numbers.engine, request, quiet)
-    total = await numbers.value(
-        "SELECT sum(hashint8extended(hashtextextended(number, 0),"
-        " issued_on - date '2000-01-01')) FROM report_numbers"
-    )
+    total = await numbers.value(f"SELECT {DIGEST} FROM report_numbers")
     assert outcome.digest == f"{int(total) % 2**64:016x}"
 
 
@@ -128,8 +126,9 @@ async def test_a_number_of_any_other_quarter_on_record_is_named_with_its_date(
 async def test_what_is_on_record_shows_in_whichever_stretch_it_lies(
     numbers: Numbers, monkeypatch: pytest.MonkeyPatch, accept: str, known: int
 ) -> None:
-    """With stretches of a page, what was merged before the first known number is taken back."""
-    monkeypatch.setattr(report_numbers, "_STRETCH", 1)
+    """In short stretches, what was merged before the first known number is taken back."""
+    monkeypatch.setattr(number_order, "_STRETCH", 1)
+    monkeypatch.setattr(number_order, "_HELD", 1_000)
     rows = many(3_000)
     before = await numbers.batch("a", "2024Q2")
     earlier = [(number, "2024-04-01") for number, _ in rows[-known:]]
@@ -143,8 +142,7 @@ async def test_what_is_on_record_shows_in_whichever_stretch_it_lies(
     assert told == [(3_002 - n, "on_record", "2024-04-01") for n in range(known, 0, -1)]
     assert len(await numbers.on_record("a")) == known + taken
     total = await numbers.value(
-        "SELECT sum(hashint8extended(hashtextextended(number, 0), issued_on - date '2000-01-01'))"
-        " FROM report_numbers WHERE issued_on >= '2024-07-01'"
+        f"SELECT {DIGEST} FROM report_numbers WHERE issued_on >= '2024-07-01'"
     )
     assert outcome.digest == (f"{int(total) % 2**64:016x}" if taken else "")
 
@@ -324,7 +322,7 @@ async def test_many_institutions_at_once_make_the_years_they_need(
 
 _CHILD = """
 import asyncio, sys
-from activities import number_ingest
+from activities import number_ingest, number_order
 from activities.number_ingest import ingest
 from domain.report_numbers import IngestRequest
 from store.engine import connect

@@ -1,4 +1,4 @@
-"""The worker is killed while it works through a file of certificates: nothing twice, no gap."""
+"""Worker and API are killed in the middle of a file of certificates: nothing twice, no gap."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,7 @@ from domain.facts import CertificateFacts, InstitutionFacts
 from domain.ids import NATION
 from store.engine import connect
 from tests.chaos.test_kill import People, child, rules, up  # noqa: F401
-from tests.import_files import CSV, five_thousand
+from tests.import_files import CSV, five_thousand, row, table
 from tests.system import OPERATOR
 
 pytestmark = pytest.mark.anyio
@@ -123,6 +123,70 @@ async def test_a_worker_killed_in_the_middle_of_a_file_is_no_loss(
     rules: Path,  # noqa: F811
 ) -> None:
     await survive(short_folder / "import", rules, 114, kills=1, within=100)
+
+
+async def test_an_api_killed_before_it_hands_a_file_over_is_no_loss(
+    short_folder: Path,
+    rules: Path,  # noqa: F811
+) -> None:
+    data = short_folder / "import-left"
+    content = table(row(1), row(2, year="x"), row(3))
+    with up(data, rules) as process:
+        environment = json.loads((data / "runtime.json").read_text())["environment"]
+        url = f"http://127.0.0.1:{environment['ZHIBAO_PORT']}"
+        async with httpx.AsyncClient(base_url=url, timeout=60) as http:
+            people = People(http, environment)
+            temporal = server(process.pid, b"start-dev")
+            os.kill(temporal, signal.SIGSTOP)
+            try:
+                sent = asyncio.create_task(
+                    http.post(
+                        "/api/certificates/imports?mode=good",
+                        content=content,
+                        headers={
+                            "Authorization": f"Bearer {people.token(*CLERK)}",
+                            "Idempotency-Key": "import",
+                            "Content-Type": CSV,
+                        },
+                    )
+                )
+                id_ = await kept(environment["DATABASE_URL"])
+                os.kill(child(process.pid, "api"), signal.SIGKILL)
+                with pytest.raises(httpx.TransportError):
+                    await sent
+            finally:
+                os.kill(temporal, signal.SIGCONT)
+            # nobody sends it again
+            shown = await issued(people, id_, 2, within=100)
+            assert (shown["stage"], shown["counts"]) == ("done", {"bad": 1, "issued": 2})
+            await confirm(environment["DATABASE_URL"], 2)
+
+
+def server(parent: int, word: bytes) -> int:
+    """The process id of a child by a word of its command line."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError, IndexError):
+            words = (folder / "cmdline").read_bytes().split(b"\0")
+            status = (folder / "stat").read_text().rpartition(")")[2].split()
+            if int(status[1]) == parent and word in words:
+                return int(folder.name)
+    raise LookupError(word)
+
+
+async def kept(database_url: str) -> str:
+    """The id of the only import, once it is on record and to be worked through."""
+    engine = connect(database_url)
+    try:
+        async with asyncio.timeout(30):
+            while True:
+                async with engine.connect() as connection:
+                    query = "SELECT id FROM certificate_imports WHERE stage = 'working'"
+                    found = (await connection.execute(text(query))).scalar()
+                if found is not None:
+                    return str(found)
+                await asyncio.sleep(0.02)
+    finally:
+        await engine.dispose()
 
 
 @pytest.mark.slow

@@ -184,7 +184,5 @@ async def test_problems_come_by_row_however_many(numbers: Numbers) -> None:
     found = await numbers.problems()
     assert [one.row for one in found] == list(range(2, 5_002))
     async with numbers.engine.connect() as connection:
-        no = (await numbers.seen()).no
-        assert await uploads.count_problems(connection, no) == 5_000
-        few = await uploads.problems(connection, no, size=10)
+        few = await uploads.problems(connection, (await numbers.seen()).no, size=10)
     assert few == found[:10]
