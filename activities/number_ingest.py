@@ -10,7 +10,7 @@ with what was decided.
 import asyncio
 import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from datetime import date
 from enum import Enum
@@ -201,11 +201,16 @@ async def _merge(
         _record_of(engine, connection, upload.institution_no) as known_of,
         aclosing(_ahead(_in_thread(_prepared(rows, tail)))) as prepared,
         aclosing(_ahead(_compared(prepared, known_of))) as compared,
+        AsyncExitStack() as copying,
     ):
+        copy: Callable[[bytes], Awaitable[None]] | None = None
         async for stretch, all_lines, known in compared:
             good, problems = _checked(stretch, known)
             lines = all_lines
             if problems:
+                # the connection is needed for other things
+                await copying.aclose()
+                copy = None
                 if take is _Take.ALL:
                     await report_numbers.take_back(connection)
                     take = _Take.NOTHING
@@ -214,7 +219,10 @@ async def _merge(
                 weight -= stretch.weight() - good.weight()
                 lines = good.lines_ending_with(tail)
             if take is not _Take.NOTHING:
-                await report_numbers.copy(connection, year, lines)
+                if copy is None:
+                    opened = report_numbers.copying(connection, year)
+                    copy = await copying.enter_async_context(opened)
+                await copy(lines)
     return count, report_numbers.digest(weight)
 
 

@@ -8,7 +8,6 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
-from itertools import pairwise
 from types import TracebackType
 from typing import NamedTuple, Self
 
@@ -18,6 +17,7 @@ import numpy.typing as npt
 from activities.number_file import Run
 
 Integers = npt.NDArray[np.int64]
+Lines = npt.NDArray[np.bytes_]
 
 _BITS = 8
 _HELD = 8 * 1024 * 1024
@@ -82,16 +82,16 @@ class Stretch:
 
 
 class _Part(NamedTuple):
-    """Where rows lie in the file: sorted by hash, as hashes, rows and lines, one after the other.
+    """Where rows lie in the file: all hashes, all rows, all lines, each line ``width`` bytes.
 
-    Of each value of the hashes' first bits ``rows`` and ``text`` tell where its rows begin, and
-    where its lines do.
+    They are in the order of their hashes' first bits; ``bounds`` tells where each value of these
+    begins.
     """
 
     start: int
     length: int
-    rows: list[int]
-    text: list[int]
+    width: int
+    bounds: list[int]
 
 
 class Ordering:
@@ -122,18 +122,19 @@ class Ordering:
         self._parts: list[_Part] = []
         self._hashes: list[Integers] = []
         self._rows: list[Integers] = []
-        self._lines: list[bytes] = []
+        self._lines: list[Lines] = []
 
     def add(self, runs: Sequence[Run], text: str, hashes: bytes) -> None:
         """Takes rows and their lines; ``hashes`` has 8 bytes for each, the highest first."""
-        lines = text.encode()
         found = np.frombuffer(hashes, ">i8").astype(np.int64)
-        self.weight += _weight(found, lines)
+        encoded = text.encode()
+        lines = _lines(encoded, len(found))
+        self.weight += _weight(found, encoded)
         self.count += len(found)
         self._hashes.append(found)
         self._rows += [np.arange(run.first, run.first + run.count) for run in runs]
-        self._lines += lines[:-1].split(b"\n")
-        self._held += len(lines)
+        self._lines.append(lines)
+        self._held += lines.nbytes
         if self._held >= _HELD:
             self._put_down()
 
@@ -142,39 +143,36 @@ class Ordering:
         self._put_down()
         hashes: list[Integers] = []
         rows: list[Integers] = []
-        lines: list[bytes] = []
+        lines: list[Lines] = []
         for bucket in range(2**_BITS):
-            for part in self._parts:
-                first, after = part.rows[bucket], part.rows[bucket + 1]
-                if first == after:
-                    continue
-                place = part.start + first * 8
-                hashes.append(np.frombuffer(self._read(place, (after - first) * 8), np.int64))
-                place += part.length * 8
-                rows.append(np.frombuffer(self._read(place, (after - first) * 8), np.int64))
-                place = part.start + part.length * 16 + part.text[bucket]
-                size = part.text[bucket + 1] - part.text[bucket]
-                lines += self._read(place, size)[:-1].split(b"\n")
-            if len(lines) >= _STRETCH:
+            for start, length, width, bounds in self._parts:
+                first, count = bounds[bucket], bounds[bucket + 1] - bounds[bucket]
+                if count:
+                    read = self._read(start + first * 8, count * 8)
+                    hashes.append(np.frombuffer(read, np.int64))
+                    read = self._read(start + (length + first) * 8, count * 8)
+                    rows.append(np.frombuffer(read, np.int64))
+                    read = self._read(start + length * 16 + first * width, count * width)
+                    lines.append(np.frombuffer(read, f"S{width}"))
+            if sum(map(len, hashes)) >= _STRETCH:
                 yield _sorted(hashes, rows, lines)
                 hashes, rows, lines = [], [], []
-        if lines:
+        if hashes:
             yield _sorted(hashes, rows, lines)
 
     def _put_down(self) -> None:
         if not self._lines:
             return
-        whole = _sorted(self._hashes, self._rows, self._lines)
-        firsts = whole.hashes >> (64 - _BITS)
-        half = 2 ** (_BITS - 1)
-        bounds = np.searchsorted(firsts, np.arange(-half, half + 1)).tolist()
-        texts = [b"\n".join([*whole.lines[a:b], b""]) for a, b in pairwise(bounds)]
-        places = [0]
-        for text in texts:
-            places.append(places[-1] + len(text))
-        self._parts.append(_Part(self._size, len(whole.lines), bounds, places))
-        for block in (whole.hashes.tobytes(), whole.rows.tobytes(), b"".join(texts)):
-            self._write(block)
+        hashes, rows = np.concatenate(self._hashes), np.concatenate(self._rows)
+        lines = np.concatenate(self._lines)
+        buckets = ((hashes >> (64 - _BITS)) + 2 ** (_BITS - 1)).astype(np.uint8)
+        # a stable sort of single bytes takes one pass
+        order = np.argsort(buckets, kind="stable")
+        bounds = np.searchsorted(buckets[order], np.arange(2**_BITS))
+        part = _Part(self._size, len(hashes), lines.itemsize, [*bounds.tolist(), len(hashes)])
+        self._parts.append(part)
+        for block in (hashes[order], rows[order], np.take(lines, order)):
+            self._write(block.tobytes())
         self._hashes, self._rows, self._lines, self._held = [], [], [], 0
 
     def _write(self, block: bytes) -> None:
@@ -191,13 +189,24 @@ class Ordering:
         return found
 
 
+def _lines(text: bytes, count: int) -> Lines:
+    """The lines of a text, each ended in it; a shorter one is filled up with zeros."""
+    width = len(text) // count
+    if len(text) == count * width:
+        # of one length, nearly always: nothing has to be taken apart
+        table = np.frombuffer(text, np.uint8).reshape(count, width)
+        if (table[:, -1] == ord("\n")).all() and text.count(b"\n") == count:
+            return np.ascontiguousarray(table[:, :-1]).view(f"S{width - 1}")[:, 0]
+    return np.array(text[:-1].split(b"\n"))
+
+
 def _sorted(
-    hashes: Sequence[Integers], rows: Sequence[Integers], lines: Sequence[bytes]
+    hashes: Sequence[Integers], rows: Sequence[Integers], lines: Sequence[Lines]
 ) -> Stretch:
-    all_hashes, all_rows = np.concatenate(hashes), np.concatenate(rows)
+    all_hashes = np.concatenate(hashes)
     order = np.argsort(all_hashes, kind="stable")
-    ordered = [lines[place] for place in order.tolist()]
-    return Stretch(all_hashes[order], all_rows[order], ordered)
+    ordered = np.take(np.concatenate(lines), order).tolist()
+    return Stretch(all_hashes[order], np.concatenate(rows)[order], ordered)
 
 
 def _weight(hashes: Integers, lines: bytes) -> int:

@@ -5,7 +5,8 @@ holds `lock_institution` until the end: that, and the check made under it, keeps
 numbers apart; the index cannot, since partitions go by year and withdrawn numbers stay.
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from datetime import date
 from typing import Any
 
@@ -140,15 +141,18 @@ async def on_record(
     return dict(await found.fetchall())
 
 
-async def copy(connection: AsyncConnection, year: int, lines: bytes) -> None:
-    """Puts numbers issued in a year on record.
+@asynccontextmanager
+async def copying(
+    connection: AsyncConnection, year: int
+) -> AsyncIterator[Callable[[bytes], Awaitable[None]]]:
+    """Puts numbers issued in a year on record for as long as it is open.
 
     A line has number, ISO date, institution and upload, with tabs between. The partition is named:
-    it need not be found for each row.
+    it need not be found for each row. Meanwhile the connection can do nothing else.
     """
     driver = await _driver(connection)
     async with driver.cursor().copy(_COPY.format(year=year).encode()) as rows:
-        await rows.write(lines)
+        yield rows.write
 
 
 async def begin_taking(connection: AsyncConnection) -> None:
