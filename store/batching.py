@@ -75,8 +75,15 @@ class Batcher(Generic[Request, Answer]):
             for _, future in batch:
                 future.cancel()
             raise
-        for (_, future), answer in zip(batch, answers, strict=True):
-            _settle(future, answer)
+        # a turn later: who is answered has a lot to do, and the next batch is to be sent off first
+        asyncio.get_running_loop().call_soon(_settle_all, batch, answers)
+
+
+def _settle_all(
+    batch: Sequence[tuple[Request, asyncio.Future[Answer]]], answers: Sequence[Answer]
+) -> None:
+    for (_, future), answer in zip(batch, answers, strict=True):
+        _settle(future, answer)
 
 
 def _settle(future: asyncio.Future[Answer], answer: Answer | Exception) -> None:
