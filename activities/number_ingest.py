@@ -237,12 +237,11 @@ async def _record_of(
     """
     years = await report_numbers.years_on_record(connection, institution_no)
     if years is None:
-        nothing: dict[str, date] = {}
 
-        async def none(hashes: str) -> dict[str, date]:
-            return nothing
+        async def nothing(hashes: str) -> dict[str, date]:
+            return {}
 
-        yield none
+        yield nothing
         return
     async with beside(engine) as reader:
         await report_numbers.prepare_reader(reader)

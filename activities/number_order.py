@@ -8,6 +8,7 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
+from threading import Lock
 from types import TracebackType
 from typing import NamedTuple, Self
 
@@ -101,6 +102,8 @@ class Ordering:
     """
 
     def __init__(self) -> None:
+        # whoever is cancelled closes the file while a thread may still be at work on it
+        self._using_file = Lock()
         self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
         self.clear()
 
@@ -113,7 +116,8 @@ class Ordering:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._file.close()
+        with self._using_file:
+            self._file.close()
 
     def clear(self) -> None:
         """Forgets all rows."""
@@ -178,12 +182,14 @@ class Ordering:
     def _write(self, block: bytes) -> None:
         left = memoryview(block)
         while left:
-            written = os.pwrite(self._file.fileno(), left, self._size)
+            with self._using_file:
+                written = os.pwrite(self._file.fileno(), left, self._size)
             self._size += written
             left = left[written:]
 
     def _read(self, place: int, size: int) -> bytes:
-        found = os.pread(self._file.fileno(), size, place)
+        with self._using_file:
+            found = os.pread(self._file.fileno(), size, place)
         if len(found) < size:
             raise OSError("the temporary file of an upload is shorter than what was written to it")
         return found
