@@ -90,6 +90,12 @@ class Certificate(CaseLife):
             last = self._state.level == len(self._state.levels)
             if last and check(self._state, self._plan, command, workflow.now()) is None:
                 return await self._allot(self._state.revision, None)
+        renewal = bool(self._start.opening.renews) and self._state.certificate is None
+        if isinstance(command, c.PassQuality) and renewal:
+            # what it renews may have ended since the approval; its number is the one it has
+            if check(self._state, self._plan, command, workflow.now()) is None:
+                found = await self._allot(self._state.revision, None)
+                return Submission(refusal=found.refusal)
         return Submission()
 
     async def write(self, request: RecordRequest, events: Sequence[Event]) -> Standing:

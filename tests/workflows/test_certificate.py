@@ -473,6 +473,30 @@ async def test_a_renewal_is_not_approved_once_what_it_renews_has_ended(
     assert ended.body["status"] == "cancelled", ended.body
 
 
+async def test_a_renewal_is_not_issued_once_what_it_renews_has_ended(
+    system: System, office: Office
+) -> None:
+    """Ended between approval and quality check: nothing is issued in its place."""
+    days = {"valid_from": "2020-12-01", "valid_to": "2026-12-31"}
+    decided = {**DECIDED, "approved_on": "2020-12-01", "number": "OLD-1", **days}
+    path = await office.begin({"content": content()}, office.clerk)
+    assert (await office.apply(path, office.clerk, decided=decided)).status == 200
+    renews = (await office.held(path))["code"]
+    renewal = await office.begin({"content": content(), "renews": renews})
+    assert (await office.apply(renewal)).status == 200
+    await office.act(renewal, "claim", office.reviewer)
+    approved = await office.act(renewal, "approve", office.reviewer)
+    assert approved.status == 200, approved.body
+    assert (await office.act(path, "end", office.clerk, ending("revoked"))).status == 200
+    refused = await office.act(renewal, "quality", office.checker, {"outcome": "pass"})
+    assert (refused.status, refused.body["code"]) == (409, "predecessor_ended"), refused.body
+    seen = (await system.send("GET", renewal, office.filer)).body
+    assert (seen["status"], seen["certificate"]) == (approved.body["status"], None)
+    back = {"outcome": "send_back", "reason": "原证书已撤销"}
+    assert (await office.act(renewal, "quality", office.checker, back)).status == 200
+    assert (await office.act(renewal, "withdraw", office.filer)).body["status"] == "withdrawn"
+
+
 async def test_a_listed_certificate_that_was_replaced_is_not_taken_over(
     system: System, office: Office
 ) -> None:
