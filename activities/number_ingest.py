@@ -35,6 +35,7 @@ Item = TypeVar("Item")
 _log = structlog.get_logger(__name__)
 
 _WAITING = (UploadStage.QUEUED, UploadStage.READING, UploadStage.CHECKING)
+_REPEATED = "repeated_in_file"
 _AGAIN = 0.5
 """Seconds until the institution's lock is tried again."""
 
@@ -267,9 +268,7 @@ def _checked(
     stretch: Stretch, known: dict[str, date]
 ) -> tuple[Stretch, list[tuple[int, str, str, str]]]:
     """What is left of a stretch without what it repeats and what is known, and these rows."""
-    left_out = {
-        place: ("repeated_in_file", str(first)) for place, first in stretch.repeated().items()
-    }
+    left_out = {place: (_REPEATED, str(first)) for place, first in stretch.repeated().items()}
     if known:
         for place in range(len(stretch.lines)):
             day = known.get(stretch.number(place))
@@ -317,7 +316,11 @@ async def _put(
     read = _ahead(batches)
     async with aclosing(_ahead(_hashed(connection, upload, read, state))) as hashed:
         async for batch, hashes in hashed:
-            await asyncio.to_thread(rows.add, batch.runs, batch.text, hashes)
+            repeated = await asyncio.to_thread(rows.add, batch.runs, batch.text, hashes)
+            if repeated:
+                problems = [(row, NUMBER, _REPEATED, str(first)) for row, first in repeated]
+                await report_numbers.add_problems(connection, upload.no, problems)
+                state.bad += len(repeated)
 
 
 async def _hashed(

@@ -27,6 +27,9 @@ _HELD = 8 * 1024 * 1024
 _STRETCH = 25_000
 """Rows to give out at a time, at least: the pages of the index they go to fit into memory."""
 
+_MOST = 1_000_000
+"""Rows whose hashes begin alike that may be in memory; more of them are no accident."""
+
 _DAY = 10
 _TAIL = 1 + _DAY
 """What follows a number in its line: a tab and its day."""
@@ -98,10 +101,12 @@ class _Part(NamedTuple):
 class Ordering:
     """All good rows of one upload: `add` in its order, then `stretches`, once, in the index's.
 
-    ``count`` rows came in, and ``weight`` is what they add to a digest.
+    ``count`` rows came in and were kept, and ``weight`` is what they add to a digest. ``shift``
+    bits of a hash are left behind those that divide the rows.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, shift: int = 64 - _BITS) -> None:
+        self._shift = shift
         # whoever is cancelled closes the file while a thread may still be at work on it
         self._using_file = Lock()
         self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
@@ -128,19 +133,23 @@ class Ordering:
         self._rows: list[Integers] = []
         self._lines: list[Lines] = []
 
-    def add(self, runs: Sequence[Run], text: str, hashes: bytes) -> None:
-        """Takes rows and their lines; ``hashes`` has 8 bytes for each, the highest first."""
+    def add(self, runs: Sequence[Run], text: str, hashes: bytes) -> list[tuple[int, int]]:
+        """Takes rows and their lines; ``hashes`` has 8 bytes for each, the highest first.
+
+        Returns rows that are not kept, with an earlier one that has the same number: however often
+        a file repeats a number, few of its rows wait. `Stretch.repeated` tells of the others.
+        """
         found = np.frombuffer(hashes, ">i8").astype(np.int64)
         encoded = text.encode()
-        lines = _lines(encoded, len(found))
         self.weight += _weight(found, encoded)
         self.count += len(found)
-        self._hashes.append(found)
-        self._rows += [np.arange(run.first, run.first + run.count) for run in runs]
-        self._lines.append(lines)
-        self._held += lines.nbytes
-        if self._held >= _HELD:
-            self._put_down()
+        rows = np.concatenate([np.arange(run.first, run.first + run.count) for run in runs])
+        self._hold(found, rows, _lines(encoded, len(found)))
+        if self._held < _HELD:
+            return []
+        dropped = self._drop_repeated()
+        self._put_down()
+        return dropped
 
     def stretches(self) -> Iterator[Stretch]:
         """All rows in the order of the index."""
@@ -149,27 +158,62 @@ class Ordering:
         rows: list[Integers] = []
         lines: list[Lines] = []
         for bucket in range(2**_BITS):
-            for start, length, width, bounds in self._parts:
-                first, count = bounds[bucket], bounds[bucket + 1] - bounds[bucket]
-                if count:
-                    read = self._read(start + first * 8, count * 8)
-                    hashes.append(np.frombuffer(read, np.int64))
-                    read = self._read(start + (length + first) * 8, count * 8)
-                    rows.append(np.frombuffer(read, np.int64))
-                    read = self._read(start + length * 16 + first * width, count * width)
-                    lines.append(np.frombuffer(read, f"S{width}"))
+            waiting = sum(part.bounds[bucket + 1] - part.bounds[bucket] for part in self._parts)
+            if waiting > _MOST and self._shift:
+                if hashes:
+                    yield _sorted(hashes, rows, lines)
+                    hashes, rows, lines = [], [], []
+                yield from self._divided(bucket)
+                continue
+            for part in self._parts:
+                some_hashes, some_rows, some_lines = self._of(part, bucket)
+                if len(some_hashes):
+                    hashes.append(some_hashes)
+                    rows.append(some_rows)
+                    lines.append(some_lines)
             if sum(map(len, hashes)) >= _STRETCH:
                 yield _sorted(hashes, rows, lines)
                 hashes, rows, lines = [], [], []
         if hashes:
             yield _sorted(hashes, rows, lines)
 
+    def _divided(self, bucket: int) -> Iterator[Stretch]:
+        """Rows whose hashes begin with the same bits, by the bits that follow."""
+        with Ordering(self._shift - _BITS) as finer:
+            for part in self._parts:
+                finer._hold(*self._of(part, bucket))
+                if finer._held >= _HELD:
+                    finer._put_down()
+            yield from finer.stretches()
+
+    def _hold(self, hashes: Integers, rows: Integers, lines: Lines) -> None:
+        self._hashes.append(hashes)
+        self._rows.append(rows)
+        self._lines.append(lines)
+        self._held += lines.nbytes
+
+    def _drop_repeated(self) -> list[tuple[int, int]]:
+        in_order = np.sort(np.concatenate(self._hashes))
+        if not (in_order[1:] == in_order[:-1]).any():
+            return []
+        held = _sorted(self._hashes, self._rows, self._lines)
+        repeated = held.repeated()
+        if not repeated:
+            return []
+        kept = held.without(repeated)
+        self.count -= len(repeated)
+        self.weight -= held.weight() - kept.weight()
+        self._hashes, self._rows, self._lines = [kept.hashes], [kept.rows], [np.array(kept.lines)]
+        return [(int(held.rows[place]), first) for place, first in repeated.items()]
+
     def _put_down(self) -> None:
         if not self._lines:
             return
         hashes, rows = np.concatenate(self._hashes), np.concatenate(self._rows)
         lines = np.concatenate(self._lines)
-        buckets = ((hashes >> (64 - _BITS)) + 2 ** (_BITS - 1)).astype(np.uint8)
+        # the sign goes first: the highest bit is turned
+        bits = (hashes ^ np.int64(-(2**63))).view(np.uint64) >> np.uint64(self._shift)
+        buckets = (bits & np.uint64(2**_BITS - 1)).astype(np.uint8)
         # a stable sort of single bytes takes one pass
         order = np.argsort(buckets, kind="stable")
         bounds = np.searchsorted(buckets[order], np.arange(2**_BITS))
@@ -178,6 +222,19 @@ class Ordering:
         for block in (hashes[order], rows[order], np.take(lines, order)):
             self._write(block.tobytes())
         self._hashes, self._rows, self._lines, self._held = [], [], [], 0
+
+    def _of(self, part: _Part, bucket: int) -> tuple[Integers, Integers, Lines]:
+        """The rows of a part whose hashes begin with the same bits."""
+        start, length, width, bounds = part
+        first, count = bounds[bucket], bounds[bucket + 1] - bounds[bucket]
+        hashes = self._read(start + first * 8, count * 8)
+        rows = self._read(start + (length + first) * 8, count * 8)
+        lines = self._read(start + length * 16 + first * width, count * width)
+        return (
+            np.frombuffer(hashes, np.int64),
+            np.frombuffer(rows, np.int64),
+            np.frombuffer(lines, f"S{width}"),
+        )
 
     def _write(self, block: bytes) -> None:
         left = memoryview(block)

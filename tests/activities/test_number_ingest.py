@@ -106,6 +106,32 @@ async def test_a_number_repeated_in_the_file_names_the_earlier_row(numbers: Numb
     assert (await numbers.on_record("a"))["JC-1"] == date(2024, 7, 1)
 
 
+@pytest.mark.parametrize("accept", ["all", "good"])
+async def test_one_number_in_every_row_of_a_long_file(
+    numbers: Numbers, monkeypatch: pytest.MonkeyPatch, accept: str
+) -> None:
+    """Such a file does not wait in memory; each row but the first is told all the same."""
+    monkeypatch.setattr(number_order, "_HELD", 1_000)
+    monkeypatch.setattr(number_ingest, "PART", 2_000)
+    case_id = await numbers.batch("a")
+    rows = [("JC-1", "2024-07-01"), *many(5, "X"), *[("JC-1", "2024-08-01")] * 2_000]
+    request = await numbers.upload(case_id, csv_of(rows), accept=accept)
+    outcome = await ingest(numbers.engine, request, quiet)
+    taken = 6 if accept == "good" else 0
+    assert (outcome.rows, outcome.bad, outcome.numbers) == (2_006, 2_000, taken)
+    assert outcome.accepted is (accept == "good")
+    assert len(await numbers.on_record("a")) == taken
+    told = await numbers.value(
+        "SELECT count(*) FROM upload_problems"
+        " WHERE code = 'repeated_in_file' AND row > 7 AND detail::int < row"
+    )
+    assert told == 2_000
+    if taken:
+        total = await numbers.value(f"SELECT {DIGEST} FROM report_numbers")
+        assert outcome.digest == f"{int(total) % 2**64:016x}"
+        assert (await numbers.on_record("a"))["JC-1"] == date(2024, 7, 1)
+
+
 @pytest.mark.parametrize("quarter", ["2024Q2", "2020Q1", "2024Q4"])
 async def test_a_number_of_any_other_quarter_on_record_is_named_with_its_date(
     numbers: Numbers, quarter: str
