@@ -91,11 +91,14 @@ class Certificate(CaseLife):
             if last and check(self._state, self._plan, command, workflow.now()) is None:
                 return await self._allot(self._state.revision, None)
         renewal = bool(self._start.opening.renews) and self._state.certificate is None
-        if isinstance(command, c.PassQuality) and renewal:
+        if (
+            isinstance(command, c.PassQuality)
+            and renewal
+            and check(self._state, self._plan, command, workflow.now()) is None
+        ):
             # what it renews may have ended since the approval; its number is the one it has
-            if check(self._state, self._plan, command, workflow.now()) is None:
-                found = await self._allot(self._state.revision, None)
-                return Submission(refusal=found.refusal)
+            found = await self._allot(self._state.revision, None)
+            return Submission(refusal=found.refusal)
         return Submission()
 
     async def write(self, request: RecordRequest, events: Sequence[Event]) -> Standing:
