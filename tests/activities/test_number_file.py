@@ -18,6 +18,7 @@ from activities.number_file import (
     NotUtf8,
     columns_of,
     days_pattern,
+    iso_days_pattern,
     number_template,
 )
 from activities.number_workbook import read_workbook
@@ -256,10 +257,18 @@ def test_the_quick_pattern_knows_just_the_days_of_the_span(
 
     last = first + timedelta(days=length)
     pattern = re.compile(days_pattern(first, last))
+    iso = re.compile(iso_days_pattern(first, last))
     day = data.draw(st.dates(first - timedelta(days=40), last + timedelta(days=40)))
     forms = [f"{day}", f"{day:%Y%m%d}", f"{day.year}/{day.month}/{day.day}", f"{day:%Y/%m/%d}"]
     for form in forms:
-        assert (pattern.fullmatch(form) is not None) == (first <= day <= last), form
+        inside = first <= day <= last
+        assert (pattern.fullmatch(form) is not None) == inside, form
+        assert (iso.fullmatch(form) is not None) == (inside and form == f"{day}"), form
+        # whichever pattern takes a row, the same row comes out of it
+        read_ = CsvReading(Terms(first, last, 64)).feed(
+            f"报告编号,出具日期\nJC-1,{form}\n".encode()
+        )
+        assert read_.text == (f"JC-1\t{day}\n" if inside else ""), form
 
 
 CELL = st.one_of(

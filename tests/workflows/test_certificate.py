@@ -415,14 +415,20 @@ async def test_what_has_a_number_is_not_decided_under_another(
     assert (await office.held(path))["number"].endswith("0001")
 
 
+async def due_for_renewal(office: Office) -> tuple[str, str]:
+    """A certificate that can be renewed these days: its address and its code."""
+    first, last = today() - timedelta(days=2150), today() + timedelta(days=40)
+    days = {"approved_on": f"{first}", "valid_from": f"{first}", "valid_to": f"{last}"}
+    decided = {**DECIDED, "number": "OLD-1", **days}
+    path = await office.begin({"content": content()}, office.clerk)
+    assert (await office.apply(path, office.clerk, decided=decided)).status == 200
+    return path, (await office.held(path))["code"]
+
+
 async def test_a_certificate_is_renewed_once_however_many_apply(
     system: System, office: Office
 ) -> None:
-    days = {"valid_from": "2020-12-01", "valid_to": "2026-11-30"}
-    decided = {**DECIDED, "approved_on": "2020-12-01", "number": "OLD-1", **days}
-    path = await office.begin({"content": content()}, office.clerk)
-    assert (await office.apply(path, office.clerk, decided=decided)).status == 200
-    old = (await office.held(path))["code"]
+    _, old = await due_for_renewal(office)
     first = await office.begin({"content": content(), "renews": old})
     second = await office.begin({"content": content(), "renews": old})
     for one in (first, second):
@@ -442,11 +448,7 @@ async def test_a_certificate_is_renewed_once_however_many_apply(
 async def test_a_renewal_is_not_approved_once_what_it_renews_has_ended(
     system: System, office: Office, kind: str
 ) -> None:
-    days = {"valid_from": "2020-12-01", "valid_to": "2026-12-31"}
-    decided = {**DECIDED, "approved_on": "2020-12-01", "number": "OLD-1", **days}
-    path = await office.begin({"content": content()}, office.clerk)
-    assert (await office.apply(path, office.clerk, decided=decided)).status == 200
-    old = (await office.held(path))["code"]
+    path, old = await due_for_renewal(office)
     first, second = [
         await office.begin({"content": content(), "renews": old}, office.clerk) for _ in range(2)
     ]
@@ -477,11 +479,7 @@ async def test_a_renewal_is_not_issued_once_what_it_renews_has_ended(
     system: System, office: Office
 ) -> None:
     """Ended between approval and quality check: nothing is issued in its place."""
-    days = {"valid_from": "2020-12-01", "valid_to": "2026-12-31"}
-    decided = {**DECIDED, "approved_on": "2020-12-01", "number": "OLD-1", **days}
-    path = await office.begin({"content": content()}, office.clerk)
-    assert (await office.apply(path, office.clerk, decided=decided)).status == 200
-    renews = (await office.held(path))["code"]
+    path, renews = await due_for_renewal(office)
     renewal = await office.begin({"content": content(), "renews": renews})
     assert (await office.apply(renewal)).status == 200
     await office.act(renewal, "claim", office.reviewer)
