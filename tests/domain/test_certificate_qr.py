@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from domain.certificate_qr import qr, symbol
-from domain.certificate_statement import certificate_url
+from domain.certificates.qr import qr, symbol
+from domain.certificates.statement import certificate_url
 from tests.domain.test_certificate_statement import CODE, SITE, signed
 
 HOLDERS = ["示例（生成）检测有限公司", "检" * 32, "检" * 200]

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from domain.certificate import Capability, Certificate, CertificateContent, Signatory
+from domain.certificates.certificate import Capability, Certificate, CertificateContent, Signatory
 
 ISSUER = "福建省市场监督管理局"
 URL = "https://zhibao.example.gov.cn/c/7Q2M5K9X4T"
