@@ -4,7 +4,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import date
 
 from pydantic import ValidationError
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from temporalio import activity
 
@@ -52,7 +51,6 @@ from store.cases import Case
 from store.certificates import register
 from store.content import Revision
 from store.institutions import Institution
-from store.tables import revisions
 from store.writer import JournalWriter, StepsTaken, write_steps
 
 Act = Callable[[Case, Command], Awaitable[Receipt]]
@@ -98,7 +96,7 @@ class CertificateActivities:
             late = False
             if asked.renews:
                 refusal, late = await _renewal(connection, rules, asked)
-            editors = await _editors(connection, asked.case_id, asked.standing_revision)
+            editors = await content.editors(connection, asked.case_id, asked.standing_revision)
         return Submission(refusal=refusal, editors=editors, late_renewal=late)
 
     @activity.defn(name=ALLOT_NUMBER)
@@ -382,13 +380,3 @@ async def _put_on_record(
             f"delivered:{content.institution}",
         )
     await cases.belongs_to(connection, steps[0].case_id, content.institution)
-
-
-async def _editors(connection: AsyncConnection, case_id: str, after: int) -> tuple[str, ...]:
-    found = await connection.execute(
-        select(revisions.c.saved_by)
-        .distinct()
-        .where(revisions.c.case_id == case_id, revisions.c.revision > after)
-        .order_by(revisions.c.saved_by)
-    )
-    return tuple(found.scalars())

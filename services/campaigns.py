@@ -4,7 +4,6 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import RowMapping, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
@@ -26,9 +25,9 @@ from rules.file.library import RuleSetNotFound, RulesInvalid, current_library
 from rules.filing.windows import LABELS
 from services.clock import Clock
 from services.rule_sets import PinnedRules
-from store import cases, rule_sets
+from store import campaigns, cases, rule_sets
+from store.campaigns import Campaign
 from store.cases import Case
-from store.tables import campaigns
 
 
 class CampaignService:
@@ -114,33 +113,37 @@ class CampaignService:
             params = {"status": "结束", "action": "重新核对名录"}
             raise Refused(Refusal(code=Code.CASE_ENDED, params=params)) from None
 
-    async def find(self, period: Period, jurisdiction: str) -> RowMapping | None:
-        """A campaign's row, None if it has not been opened."""
+    async def find(self, period: Period, jurisdiction: str) -> Campaign | None:
+        """A campaign, None if it has not been opened."""
         async with self._engine.connect() as connection:
-            found = await connection.execute(
-                select(campaigns).where(campaigns.c.case_id == campaign_id(period, jurisdiction))
-            )
-            return found.mappings().first()
+            return await campaigns.by_id(connection, campaign_id(period, jurisdiction))
 
     async def status(self, period: Period, jurisdiction: str) -> dict[str, Any]:
         """A campaign's progress: stage, pass over the register, cases by status.
 
         Raises Refused when it has not been opened.
         """
-        row = await self.find(period, jurisdiction)
-        if row is None:
+        campaign = await self.find(period, jurisdiction)
+        if campaign is None:
             raise Refused(_not_found(period, jurisdiction))
-        return await self.describe(row)
+        return await self.describe(campaign)
 
-    async def describe(self, row: RowMapping) -> dict[str, Any]:
-        """A campaign's row with its stages and the count of its cases by status."""
+    async def newest_first(self) -> list[Campaign]:
+        """All campaigns, the newest period first."""
         async with self._engine.connect() as connection:
-            counts = await cases.counts(connection, row["case_id"])
-            reported = await cases.reported(connection, row["case_id"]) if row["quarter"] else None
-        rules = await self._pinned.get(row["rule_set"])
+            return await campaigns.newest_first(connection)
+
+    async def describe(self, campaign: Campaign) -> dict[str, Any]:
+        """A campaign with its stages and the count of its cases by status."""
+        async with self._engine.connect() as connection:
+            counts = await cases.counts(connection, campaign.case_id)
+            reported = (
+                await cases.reported(connection, campaign.case_id) if campaign.quarter else None
+            )
+        rules = await self._pinned.get(campaign.rule_set)
         return {
-            **dict(row),
-            "stages": [stage.model_dump() for stage in _stages(rules, _period(row))],
+            **campaign.model_dump(),
+            "stages": [stage.model_dump() for stage in _stages(rules, _period(campaign))],
             "reported": reported,
             "statuses": {status: counts.get(status, 0) for status in Status},
         }
@@ -168,22 +171,22 @@ class CampaignService:
 
     # --- private steps -----------------------------------------------------------------------
 
-    async def _appeared(self, period: Period, jurisdiction: str) -> RowMapping:
-        """The row of a campaign that is just being opened. Raises Refused if it does not come."""
+    async def _appeared(self, period: Period, jurisdiction: str) -> Campaign:
+        """A campaign that is just being opened. Raises Refused if it does not come on record."""
         for _ in range(100):
-            row = await self.find(period, jurisdiction)
-            if row is not None:
-                return row
+            campaign = await self.find(period, jurisdiction)
+            if campaign is not None:
+                return campaign
             await asyncio.sleep(0.1)
         raise Refused(Refusal(code=Code.UNAVAILABLE, params={"part": "流程引擎"}))
 
-    def _already_open(self, row: RowMapping, pinned: dict[str, str], case_id: str) -> str:
-        if row["rule_sets"] == pinned:
+    def _already_open(self, campaign: Campaign, pinned: dict[str, str], case_id: str) -> str:
+        if campaign.rule_sets == pinned:
             return case_id
         params = {
-            "year": str(_period(row)),
-            "jurisdiction": row["jurisdiction"],
-            "sha256": row["rule_set"][:12],
+            "year": str(_period(campaign)),
+            "jurisdiction": campaign.jurisdiction,
+            "sha256": campaign.rule_set[:12],
         }
         raise Refused(Refusal(code=Code.CAMPAIGN_EXISTS, params=params))
 
@@ -226,8 +229,8 @@ def kind_of(period: Period) -> Kind:
     return Kind.REPORT_NUMBERS if period.quarter else Kind.FILING
 
 
-def _period(row: RowMapping) -> Period:
-    return Period(row["year"], row["quarter"])
+def _period(campaign: Campaign) -> Period:
+    return Period(campaign.year, campaign.quarter)
 
 
 def _stages(rules: CompiledRules, period: Period) -> tuple[CampaignStage, ...]:

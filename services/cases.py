@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client, WithStartWorkflowOperation
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
@@ -27,10 +26,9 @@ from engine.client import ANSWER_WITHIN, WorkflowGone, translated
 from engine.search_attributes import search_attributes
 from engine.starting import WORKFLOW_OF
 from services.clock import Clock
-from store import content, journal, refusals
+from store import cases, content, journal, refusals
 from store.cases import Case
 from store.content import Revision
-from store.tables import cases as cases_table
 
 
 class CaseService:
@@ -69,18 +67,11 @@ class CaseService:
         """Saves the revision after ``based_on``. Raises Refused: closed, or overtaken."""
         now = self._clock()
         async with self._engine.begin() as connection:
-            # shared with other savers, but not with a step that moves the case meanwhile
-            row = (
-                await connection.execute(
-                    select(cases_table.c.status, cases_table.c.due)
-                    .where(cases_table.c.case_id == case.case_id)
-                    .with_for_update(read=True)
-                )
-            ).one()
-            if row.status == Status.LAPSED:
+            status, due = await cases.held_still(connection, case.case_id)
+            if status is Status.LAPSED:
                 known = await journal.carried(connection, case.case_id)
                 raise Refused(lapsed(known.state, case.plan))
-            refusal = editable(Position(status=row.status, due=row.due), case.plan, now)
+            refusal = editable(Position(status=status, due=due), case.plan, now)
             if refusal is not None:
                 raise Refused(refusal)
             saved = await content.save_revision(

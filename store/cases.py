@@ -133,6 +133,38 @@ async def listed(
     return [Case(**row) for row in found.mappings()]
 
 
+async def held_still(connection: AsyncConnection, case_id: str) -> tuple[Status, datetime | None]:
+    """A case's status and when it runs out, which no step changes until the transaction ends.
+
+    Others may hold it still at the same time.
+    """
+    found = await connection.execute(
+        select(cases.c.status, cases.c.due)
+        .where(cases.c.case_id == case_id)
+        .with_for_update(read=True)
+    )
+    status, due = found.one()
+    return Status(status), due
+
+
+async def statuses(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, Status]:
+    """Those of these cases that exist, each with its status."""
+    found = await connection.execute(
+        select(cases.c.case_id, cases.c.status).where(cases.c.case_id == func.any(list(ids)))
+    )
+    return {row.case_id: Status(row.status) for row in found}
+
+
+async def filings_by_year(connection: AsyncConnection, institution: str) -> dict[int, Status]:
+    """The status of each year's filing that an institution has."""
+    found = await connection.execute(
+        select(cases.c.year, cases.c.status).where(
+            cases.c.institution_id == institution, cases.c.kind == Kind.FILING.value
+        )
+    )
+    return {row.year: Status(row.status) for row in found}
+
+
 async def belongs_to(connection: AsyncConnection, case_id: str, institution: str) -> None:
     """Says whose a case is that began before its institution was on record."""
     await connection.execute(

@@ -4,7 +4,6 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
-from sqlalchemy import select
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -23,7 +22,6 @@ from domain.numbers.quarters import Period
 from domain.refusals import Code, Refusal, Refused
 from services.campaigns import kind_of
 from store import cases
-from store.tables import campaigns
 
 
 def _known_period(text: str) -> str:
@@ -94,13 +92,11 @@ def named(request: Request) -> tuple[Period, str]:
 async def list_campaigns(call: Call) -> Response:
     """All campaigns."""
     parts = parts_of(call.request)
-    query_ = select(campaigns).order_by(
-        campaigns.c.year.desc(), campaigns.c.quarter.desc(), campaigns.c.jurisdiction
-    )
-    async with parts.engine.connect() as connection:
-        rows = (await connection.execute(query_)).mappings().all()
-    visible = [row for row in rows if sees_campaign(call.actor, row["jurisdiction"])]
-    items = [CampaignShown(**await parts.campaigns.describe(row)) for row in visible]
+    items = [
+        CampaignShown(**await parts.campaigns.describe(campaign))
+        for campaign in await parts.campaigns.newest_first()
+        if sees_campaign(call.actor, campaign.jurisdiction)
+    ]
     return _json(CampaignList(items=tuple(items)))
 
 

@@ -2,10 +2,9 @@
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
@@ -35,11 +34,8 @@ from services.clock import Clock
 from store import cases, content, institutions, journal
 from store.certificates import imports, register
 from store.certificates.imports import Import
-from store.certificates.register import Registered, registered
+from store.certificates.register import Registered
 from store.institutions import Institution
-from store.tables import cases as cases_table
-from store.tables import certificate_numbers
-from store.tables import certificates as certificates_table
 
 _BEFORE_SUBMISSION = (Status.DRAFT.value,)
 _GIVEN_UP = (Status.WITHDRAWN.value, Status.CANCELLED.value)
@@ -317,13 +313,14 @@ class _Check:
         """Everything there is to be said."""
         read = self._reading.certificates
         ids = {one.row: case_id_of(self._actor, key_of(one)) for one in read}
-        statuses = await self._statuses(list(ids.values()))
+        statuses = await cases.statuses(self._connection, list(ids.values()))
         wanted = [number for one in read for number in (one.number, one.renews) if number]
-        by_number = {one.number: one for one in await self._registered("number", wanted)}
-        issued = {one.case_id: one for one in await self._registered("case_id", list(ids.values()))}
+        on_record = await register.by_numbers(self._connection, wanted)
+        by_number = {certificate.number: certificate for certificate in on_record}
+        issued = await register.by_cases(self._connection, list(ids.values()))
         codes = [by_number[one.renews].code for one in read if one.renews in by_number]
-        renewals = {one.renews: one for one in await self._registered("renews", codes)}
-        allotted = await self._allotted(wanted)
+        renewals = await register.renewals_of(self._connection, codes)
+        allotted = await register.allotted_to(self._connection, wanted)
         known = await institutions.by_ids(
             self._connection, list({one.content.institution for one in read})
         )
@@ -371,31 +368,6 @@ class _Check:
                 mend=mend,
             )
         )
-
-    # what is on record
-
-    async def _statuses(self, ids: Sequence[str]) -> dict[str, str]:
-        found = await self._connection.execute(
-            select(cases_table.c.case_id, cases_table.c.status).where(
-                cases_table.c.case_id == func.any(list(ids))
-            )
-        )
-        return {row.case_id: row.status for row in found}
-
-    async def _registered(self, column: str, values: Sequence[str]) -> list[Registered]:
-        given = sorted({value for value in values if value})
-        found = await self._connection.execute(
-            registered().where(certificates_table.c[column] == func.any(given))
-        )
-        return [Registered(**row) for row in found.mappings()]
-
-    async def _allotted(self, numbers: Sequence[str]) -> dict[str, str]:
-        found = await self._connection.execute(
-            select(certificate_numbers.c.number, certificate_numbers.c.case_id).where(
-                certificate_numbers.c.number == func.any(list(numbers))
-            )
-        )
-        return {row.number: row.case_id for row in found}
 
     # the checks
 
