@@ -150,19 +150,37 @@ class CampaignService:
 
     async def listed(self, period: Period, jurisdiction: str, status: Status) -> list[Case]:
         """All cases of a campaign in one status, by their ids."""
-        found: list[Case] = []
+        listed: list[Case] = []
+        while page := await self.page(
+            period, jurisdiction, status, "", listed[-1].case_id if listed else "", 1000
+        ):
+            listed.extend(page)
+        return listed
+
+    async def page(
+        self,
+        period: Period,
+        jurisdiction: str,
+        status: Status,
+        region_prefix: str,
+        after: str,
+        size: int,
+    ) -> list[Case]:
+        """Up to ``size`` cases of a campaign in one status, with ids after ``after``.
+
+        Whose batch has numbers on record has reported, declared or not: those are left out.
+        """
         async with self._engine.connect() as connection:
-            while page := await cases.listed(
+            return await cases.listed(
                 connection,
                 kind=kind_of(period),
                 campaign=campaign_id(period, jurisdiction),
                 status=status,
                 revision=0 if period.quarter else None,
-                after=found[-1].case_id if found else "",
-                size=1000,
-            ):
-                found.extend(page)
-        return found
+                region_prefix=region_prefix,
+                after=after,
+                size=size,
+            )
 
     async def cases_on_record(self, case_id: str) -> int:
         """How many filings of a campaign are on record."""

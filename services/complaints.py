@@ -26,7 +26,7 @@ from services.clock import Clock
 from services.rate_limits import Limiter, RateLimits
 from store import complaints, content, institutions, rule_sets
 from store.cases import Case
-from store.complaints import Complaint
+from store.complaints import Complaint as Complaint
 
 
 class ComplaintService(CaseService):
@@ -112,6 +112,13 @@ class ComplaintService(CaseService):
         if found is None:
             raise Refused(Refusal(code=Code.NOT_FOUND, params={"what": "这个回执编号"}))
         return found
+
+    async def of_case(self, case: Case) -> Complaint:
+        """What a case's complaint says."""
+        async with self._engine.connect() as connection:
+            complaint = await complaints.by_case(connection, case.case_id)
+        assert complaint is not None
+        return complaint
 
     async def resolve(
         self,

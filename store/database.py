@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from sqlalchemy import URL, NullPool, make_url
+from sqlalchemy import URL, NullPool, make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 _OPTIONS = "-c statement_timeout=60000 -c timezone=Asia/Shanghai"
@@ -30,6 +30,11 @@ async def beside(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     own = _engine(engine.url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
     async with own.connect() as connection:
         yield connection
+
+
+async def answers(connection: AsyncConnection) -> bool:
+    """True once the database has answered."""
+    return (await connection.execute(text("SELECT true"))).scalar_one() is True
 
 
 def _engine(url: URL, **pool: Any) -> AsyncEngine:

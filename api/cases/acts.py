@@ -17,8 +17,7 @@ from domain.case.status import Kind
 from domain.case.workflow_messages import Receipt
 from domain.certificates.certificate import CertificateContent
 from domain.model import Value
-from store import content
-from store.cases import Case
+from services.case_records import Case
 
 Built = tuple[Command, dict[str, Any] | None]
 """A command, and the note that is to be kept with it."""
@@ -75,8 +74,7 @@ def act(build: Callable[[Call, dict[str, Any]], Built]) -> Handler:
         command, note = build(call, base)
         if note is not None:
             await _refuse_unknown_fields(parts, case_of(call), note)
-            async with parts.engine.begin() as connection:
-                sha256 = await content.save_note(connection, note)
+            sha256 = await parts.records.keep_note(note)
             command = command.model_copy(update={"note_sha256": sha256})
         receipt = await parts.filings.act(case_of(call), command)
         return Response(receipt.model_dump_json(), media_type="application/json")

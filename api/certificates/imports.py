@@ -4,17 +4,16 @@ import codecs
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.campaigns.institutions import Accept, Filename
 from api.door import cursors
-from api.door.operations import PAGING, Call, Operation, Parameter, schema_of
+from api.door.files import TABLES, Accept, Filename, csv_line
+from api.door.operations import PAGING, Call, Operation, Parameter, json_of, schema_of
 from api.door.parts import parts_of
 from api.door.requests import media_type, path, query
 from api.door.rights import Right
-from api.numbers.batches import csv_cell
 from domain.certificates.imports import (
     IMPORT_MODE_LABELS,
     IMPORT_STAGE_LABELS,
@@ -28,14 +27,9 @@ from domain.model import Value
 from domain.refusals import Code, Refusal, Refused
 from files.certificate_import import import_template
 from files.certificate_register import register_template
+from services.certificates.imports import Import, ImportProblem, ImportRow
 from services.certificates.register import RegisterReport
-from store.certificates import imports
-from store.certificates.imports import Import, ImportProblem, ImportRow
 
-_MEDIA = {
-    "text/csv": "csv",
-    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "xlsx",
-}
 MOST_SHOWN = 100
 """At most so many problems are shown with an import; its report lists all of them."""
 
@@ -118,7 +112,7 @@ class RowPage(Value):
 
 async def import_certificates(call: Call) -> Response:
     """Checks a file of certificates and, as ``mode`` says, has them issued or applied for."""
-    kind = _MEDIA[media_type(call.request)]
+    kind = TABLES[media_type(call.request)]
     mode = query(call.request, "mode", ImportMode, ImportMode.ALL)
     given = query(call.request, "filename", Filename, "")
     loaded = await parts_of(call.request).imports.load(
@@ -128,13 +122,12 @@ async def import_certificates(call: Call) -> Response:
         call.actor,
         call.command_id,
     )
-    return _json(await _with_problems(call.request, loaded.found, repeated=loaded.repeated))
+    return json_of(await _with_problems(call.request, loaded.found, repeated=loaded.repeated))
 
 
 async def list_imports(call: Call) -> Response:
     """The imports of the clerk's authority, newest first."""
     request = call.request
-    size = query(request, "size", cursors.PageSize, 50)
     cursor = cursors.given(request, (str, str))
     before = None
     if cursor is not None:
@@ -144,52 +137,46 @@ async def list_imports(call: Call) -> Response:
             raise cursors.refused() from None
         if before[0].tzinfo is None:
             raise cursors.refused()
-    async with parts_of(request).engine.connect() as connection:
-        found = await imports.page(connection, call.actor.scope, before, size + 1)
-    more = None
-    if len(found) > size:
-        more = cursors.encode([found[size - 1].requested_at.isoformat(), found[size - 1].id])
-    return _json(ImportPage(items=tuple(_shown(one, ()) for one in found[:size]), next=more))
+    imports, more = await cursors.paged(
+        request,
+        lambda size: parts_of(request).imports.page(call.actor.scope, before, size),
+        lambda listed: [listed.requested_at.isoformat(), listed.id],
+    )
+    return json_of(ImportPage(items=tuple(_shown(listed, ()) for listed in imports), next=more))
 
 
 async def get_import(call: Call) -> Response:
     """One import and how far it has come."""
-    return _json(await _with_problems(call.request, await _own(call)))
+    return json_of(await _with_problems(call.request, await _own(call)))
 
 
 async def list_rows(call: Call) -> Response:
     """The certificates of an import and what has become of each."""
     request = call.request
-    found = await _own(call)
-    size = query(request, "size", cursors.PageSize, 50)
-    after = cursors.given(request, (int,))
-    async with parts_of(request).engine.connect() as connection:
-        rows = await imports.rows(
-            connection,
-            found.id,
-            after=after[0] if after else 0,
-            size=size + 1,
-            outcome=query(request, "outcome", RowOutcome | None, None),
-        )
-    more = cursors.encode([rows[size - 1].row]) if len(rows) > size else None
-    return _json(RowPage(items=tuple(map(_row_shown, rows[:size])), next=more))
+    id_ = (await _own(call)).id
+    outcome = query(request, "outcome", RowOutcome | None, None)
+    [after] = cursors.given(request, (int,)) or [0]
+    imports = parts_of(request).imports
+    rows, more = await cursors.paged(
+        request,
+        lambda size: imports.rows(id_, after=after, size=size, outcome=outcome),
+        lambda row: [row.row],
+    )
+    return json_of(RowPage(items=tuple(map(_row_shown, rows)), next=more))
 
 
 async def get_report(call: Call) -> Response:
     """Every certificate's outcome and every problem, as a CSV file in the order of the rows."""
-    found = await _own(call)
-    async with parts_of(call.request).engine.connect() as connection:
-        rows = await imports.rows(connection, found.id, size=found.total + 1)
-        problems = await imports.problems(connection, found.id)
+    imports, reported = parts_of(call.request).imports, await _own(call)
+    rows = await imports.rows(reported.id, size=reported.total)
+    problems = await imports.problems(reported.id)
     lines: list[tuple[int, list[str]]] = [(one.row, _problem_line(one)) for one in problems]
     lines += [(one.row, _row_line(one)) for one in rows if one.outcome is not RowOutcome.BAD]
     lines.sort(key=lambda line: line[0])
     head = ["行号", "结果", "机构编号", "机构名称", "证书编号", "证书代码"]
     head += ["列", "代码", "问题", "怎样修改"]
-    text = "".join(
-        ",".join(map(csv_cell, cells)) + "\r\n" for cells in [head, *(c for _, c in lines)]
-    )
-    name = f'attachment; filename="import-{found.id[:8]}.csv"'
+    text = "".join(map(csv_line, [head, *(cells for _, cells in lines)]))
+    name = f'attachment; filename="import-{reported.id[:8]}.csv"'
     return Response(
         codecs.BOM_UTF8 + text.encode(),
         media_type="text/csv; charset=utf-8",
@@ -230,8 +217,7 @@ async def _own(call: Call) -> Import:
 
 
 async def _with_problems(request: Request, found: Import, *, repeated: bool = False) -> ImportShown:
-    async with parts_of(request).engine.connect() as connection:
-        problems = await imports.problems(connection, found.id, MOST_SHOWN)
+    problems = await parts_of(request).imports.problems(found.id, MOST_SHOWN)
     shown = tuple(ProblemShown(**one.model_dump(exclude={"no"})) for one in problems)
     return _shown(found, shown, repeated=repeated)
 
@@ -264,7 +250,7 @@ def _row_shown(one: ImportRow) -> RowShown:
 
 async def import_register(call: Call) -> Response:
     """Puts a list of valid certificates on the register, all or with ``accept=good`` the good."""
-    kind = _MEDIA[media_type(call.request)]
+    kind = TABLES[media_type(call.request)]
     accept = query(call.request, "accept", Accept, "all")
     given = query(call.request, "filename", Filename, "")
     report = await parts_of(call.request).register.load(
@@ -275,7 +261,7 @@ async def import_register(call: Call) -> Response:
         accept_good_rows=accept == "good",
         complete=query(call.request, "complete", AuthorityId | None, None) or "",
     )
-    return _json(report)
+    return json_of(report)
 
 
 async def get_register_template(call: Call) -> Response:
@@ -289,10 +275,6 @@ def _template(content: bytes, name: str) -> Response:
         media_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
-
-
-def _json(value: BaseModel) -> Response:
-    return Response(value.model_dump_json(), media_type="application/json")
 
 
 # --- the operations -------------------------------------------------------------------------------
@@ -321,7 +303,7 @@ OPERATIONS = [
         _TAG,
         Right.ISSUE,
         ImportShown,
-        media=tuple(_MEDIA),
+        media=tuple(TABLES),
         writes=True,
         parameters=(
             Parameter(
@@ -379,7 +361,7 @@ OPERATIONS = [
         _TAG,
         Right.OPERATE,
         RegisterReport,
-        media=tuple(_MEDIA),
+        media=tuple(TABLES),
         writes=True,
         parameters=(
             Parameter(

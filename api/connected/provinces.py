@@ -15,8 +15,7 @@ from domain.connected import Said
 from domain.ids import NATION
 from domain.messages import SHANGHAI
 from domain.model import Value
-from services.connected.provinces import ProvinceShown
-from store.connected.provinces import PlannedMode, ProvincePlan
+from services.connected.provinces import PlannedMode, ProvincePlan, ProvinceShown
 
 
 class PlanBody(Value):

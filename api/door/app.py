@@ -6,11 +6,7 @@ from contextvars import ContextVar
 from random import Random
 from typing import Any
 
-import psycopg
 import structlog
-from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.exc import DataError, ProgrammingError, SQLAlchemyError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -22,7 +18,7 @@ from structlog.contextvars import STRUCTLOG_KEY_PREFIX
 
 from api.campaigns import campaigns, institutions, rules
 from api.cases import events, tasks, timeline
-from api.certificates import certificates, imports, printing, search
+from api.certificates import certificates, drafts, imports, printing, search, serials
 from api.certificates import public as certificate_public
 from api.certificates.certificate_page import PAGES as CERTIFICATE_PAGES
 from api.complaints import complaints
@@ -44,13 +40,12 @@ from api.door.requests import (
 )
 from api.door.rights import Right, Target, check
 from api.filings import filings
-from api.numbers import batches, lookup
+from api.numbers import batches, changes, lookup, uploads
 from api.numbers.lookup_page import PAGES, refused_page
 from domain.case.commands import SYSTEM, Actor
 from domain.case.timeline import RefusedAct
 from domain.refusals import Code, Refusal, Refused
-from store import refusals
-from store.tables import requests
+from services.requests import AWAY, FAULTY
 
 log = structlog.get_logger()
 
@@ -63,12 +58,16 @@ OPERATIONS: list[Operation] = [
     *filings.OPERATIONS,
     *campaigns.OPERATIONS,
     *batches.OPERATIONS,
+    *uploads.OPERATIONS,
+    *changes.OPERATIONS,
     *complaints.OPERATIONS,
     *imports.OPERATIONS,
     # fixed words of their own, before the certificates' addresses take them for a case
     *deliveries.OPERATIONS,
     *provinces.OPERATIONS,
+    *serials.OPERATIONS,
     *certificates.OPERATIONS,
+    *drafts.OPERATIONS,
     *clients.OPERATIONS,
     *printing.OPERATIONS,
     *search.OPERATIONS,
@@ -175,11 +174,11 @@ async def _answer(operation: Operation, request: Request, request_id: str) -> Re
         _log(operation, refusal)
     except ClientDisconnect:
         return Response(status_code=400)
-    except (DataError, ProgrammingError):
+    except FAULTY:
         # trying again would not help
         log.exception("unexpected", path=operation.path)
         refusal = Refusal(code=Code.INTERNAL)
-    except (SQLAlchemyError, psycopg.OperationalError, OSError):
+    except AWAY:
         log.exception("store_unavailable", path=operation.path)
         refusal = Refusal(code=Code.UNAVAILABLE, params={"part": "数据库"})
     except Exception:
@@ -242,8 +241,7 @@ async def _check_right(
                 at=parts.clock(),
                 refusal=refused.refusal,
             )
-            async with parts.engine.begin() as connection:
-                await refusals.add(connection, target.case.case_id, act, request_id)
+            await parts.requests.record_refusal(target.case.case_id, act, request_id)
         raise
 
 
@@ -271,20 +269,7 @@ async def _use_of_key(
     owned = f"{actor.role}|{actor.scope}|{actor.subject}|{key}"
     hashed = hashlib.sha256(owned.encode()).digest()
     asked = f"{request.method} {request.url.path}?{request.url.query}\n".encode() + data
-    body_sha256 = hashlib.sha256(asked).hexdigest()
-    async with parts.engine.begin() as connection:
-        first = await connection.execute(
-            insert(requests)
-            .values(key=hashed, body_sha256=body_sha256)
-            .on_conflict_do_nothing()
-            .returning(requests.c.key)
-        )
-        repeated = first.first() is None
-        known = await connection.execute(
-            select(requests.c.body_sha256).where(requests.c.key == hashed)
-        )
-        if known.scalar_one() != body_sha256:
-            raise Refused(Refusal(code=Code.KEY_REUSED))
+    repeated = await parts.requests.use_key(hashed, hashlib.sha256(asked).hexdigest())
     return hashed.hex(), repeated
 
 

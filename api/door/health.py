@@ -3,10 +3,9 @@
 import asyncio
 from collections.abc import Awaitable
 
-from sqlalchemy import text
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
-from api.door.operations import Call, Operation
+from api.door.operations import Call, Operation, json_of
 from api.door.parts import parts_of
 from api.door.rights import Right
 from domain.model import Value
@@ -21,17 +20,12 @@ class Health(Value):
 
 async def healthz(call: Call) -> Response:
     """Answers as long as the process does."""
-    return JSONResponse(Health(ok=True, parts={}).model_dump())
+    return json_of(Health(ok=True, parts={}))
 
 
 async def readyz(call: Call) -> Response:
     """Asks the database and the workflow engine; 503 when one does not answer."""
     parts = parts_of(call.request)
-
-    async def database() -> bool:
-        async with parts.engine.connect() as connection:
-            await connection.execute(text("SELECT 1"))
-        return True
 
     async def within(asking: Awaitable[bool]) -> bool:
         try:
@@ -39,9 +33,12 @@ async def readyz(call: Call) -> Response:
         except Exception:
             return False
 
-    found = {"database": await within(database()), "engine": await within(parts.filings.answers())}
-    ok = all(found.values())
-    return JSONResponse(Health(ok=ok, parts=found).model_dump(), status_code=200 if ok else 503)
+    answering = {
+        "database": await within(parts.requests.database_answers()),
+        "engine": await within(parts.filings.answers()),
+    }
+    ok = all(answering.values())
+    return json_of(Health(ok=ok, parts=answering), status_code=200 if ok else 503)
 
 
 OPERATIONS = [

@@ -10,7 +10,7 @@ from domain.case.commands import ROLE_LABELS, Actor, Role
 from domain.connected import client_of
 from domain.ids import NATION, region_prefix
 from domain.refusals import Code, Refusal, Refused
-from store.cases import Case
+from services.case_records import Case
 
 
 class Right(StrEnum):
@@ -121,6 +121,11 @@ def check(right: Right, actor: Actor, target: Target) -> None:
     ):
         authority = (target.case.authority if target.case else "") or "其他部门或填报机构"
         raise Refused(Refusal(code=Code.NOT_YOUR_AUTHORITY, params={"authority": authority}))
+
+
+def region_in_sight(actor: Actor) -> str:
+    """The prefix of the regions whose records somebody sees: an operator's own, else all."""
+    return region_prefix(actor.scope) if actor.role is Role.OPERATOR else ""
 
 
 def covers(jurisdiction: str, region: str | None) -> bool:

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -33,7 +34,9 @@ from services.certificates.applications import CertificateService, case_id_of
 from services.clock import Clock
 from store import cases, content, institutions, journal
 from store.certificates import imports, register
-from store.certificates.imports import Import
+from store.certificates.imports import Import as Import
+from store.certificates.imports import ImportProblem as ImportProblem
+from store.certificates.imports import ImportRow as ImportRow
 from store.certificates.register import Registered
 from store.institutions import Institution
 
@@ -153,6 +156,27 @@ class CertificateImportService:
         """One import, None if there is none with this id."""
         async with self._engine.connect() as connection:
             return await imports.by_id(connection, import_id)
+
+    async def page(
+        self, authority: str, before: tuple[datetime, str] | None, size: int
+    ) -> list[Import]:
+        """Up to ``size`` of an authority's imports, newest first, before an instant and an id."""
+        async with self._engine.connect() as connection:
+            return await imports.page(connection, authority, before, size)
+
+    async def rows(
+        self, import_id: str, *, after: int = 0, size: int, outcome: RowOutcome | None = None
+    ) -> list[ImportRow]:
+        """Up to ``size`` certificates of an import in the order of the file."""
+        async with self._engine.connect() as connection:
+            return await imports.rows(
+                connection, import_id, after=after, size=size, outcome=outcome
+            )
+
+    async def problems(self, import_id: str, size: int | None = None) -> list[ImportProblem]:
+        """What is wrong in an import, in the order of the file."""
+        async with self._engine.connect() as connection:
+            return await imports.problems(connection, import_id, size)
 
     async def begin_work(self, import_id: str) -> None:
         """Has an import worked through; while that goes on already, nothing changes.

@@ -48,7 +48,8 @@ from store.cases import Case
 from store.certificates import register
 from store.certificates.register import Registered
 from store.connected import deliveries
-from store.connected.deliveries import Delivered
+from store.connected.deliveries import Delivered as Delivered
+from store.connected.deliveries import Stage as Stage
 from store.content import Revision
 
 _IN_DOUBT = frozenset({Code.UNAVAILABLE, Code.BUSY, Code.INTERNAL})
@@ -121,6 +122,21 @@ class DeliveryService:
             raise
         async with self._engine.begin() as connection:
             return await deliveries.accept(connection, begun, receipt, self._clock())
+
+    async def find(self, client: ApiClient, delivery_id: str) -> Delivered:
+        """A delivery of a client's authority. Raises Refused when there is none."""
+        async with self._engine.connect() as connection:
+            delivered = await deliveries.by_id(
+                connection, client.authority, client.sandbox, delivery_id
+            )
+        if delivered is None:
+            raise Refused(Refusal(code=Code.NOT_FOUND, params={"what": f"送达 {delivery_id}"}))
+        return delivered
+
+    async def page(self, client: ApiClient, after: int, size: int) -> list[Delivered]:
+        """Up to ``size`` deliveries of a client's authority in the order they came."""
+        async with self._engine.connect() as connection:
+            return await deliveries.page(connection, client.authority, client.sandbox, after, size)
 
     # --- private steps -----------------------------------------------------------------------
 

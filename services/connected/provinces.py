@@ -17,7 +17,9 @@ from services.certificates.applications import CertificateService
 from services.clock import Clock
 from store import journal
 from store.connected import provinces
-from store.connected.provinces import PlannedMode, Progress, ProvincePlan
+from store.connected.provinces import PlannedMode as PlannedMode
+from store.connected.provinces import Progress
+from store.connected.provinces import ProvincePlan as ProvincePlan
 
 
 class ProvinceDeadline(Value):

@@ -29,7 +29,10 @@ from services.starts import batch_start
 from store import cases, content, institutions, journal
 from store.cases import Case
 from store.numbers import changes, uploads
-from store.numbers.uploads import Append, Completion, Upload
+from store.numbers.changes import Totals
+from store.numbers.uploads import Append, Completion
+from store.numbers.uploads import Upload as Upload
+from store.numbers.uploads import UploadProblem as UploadProblem
 
 PIECE = 4 * 1024 * 1024
 """A file is kept in pieces of at most so many bytes: what a broken connection can cost."""
@@ -202,7 +205,24 @@ class BatchService(CaseService):
         async with self._engine.connect() as connection:
             return await self._upload(connection, case, upload_id)
 
+    async def uploads(self, case: Case, before: int | None, size: int) -> list[Upload]:
+        """Up to ``size`` of a case's uploads, newest first, ``before`` the ``no`` of one."""
+        async with self._engine.connect() as connection:
+            return await uploads.of_case(connection, case.case_id, before=before, size=size)
+
+    async def problems(
+        self, upload: Upload, after: UploadProblem | None
+    ) -> Sequence[UploadProblem]:
+        """The next of an upload's problems by row; none at the end."""
+        async with self._engine.connect() as connection:
+            return await uploads.problems(connection, upload.no, after=after)
+
     # --- numbers on record -----------------------------------------------------------------------
+
+    async def totals(self, case: Case) -> Totals:
+        """How many numbers of a batch stand, were withdrawn or corrected, wait for their day."""
+        async with self._engine.connect() as connection:
+            return await changes.totals(connection, case.case_id, self._clock())
 
     async def withdraw(
         self, case: Case, numbers: Sequence[str], reason: str, actor: Actor, command_id: str

@@ -140,6 +140,18 @@ class LookupService:
         self._counts.count(found.counted)
         return found, max(0, int((found.until - max(now, found.asked_at)).total_seconds()))
 
+    async def counts(
+        self,
+        first: date,
+        last: date,
+        region_prefix: str,
+        after: tuple[date, str] | None,
+        size: int,
+    ) -> list[tuple[date, str, dict[Answer, int]]]:
+        """How often each answer was given, as `store.numbers.lookup.counts` has it."""
+        async with self._engine.connect() as connection:
+            return await lookup.counts(connection, first, last, region_prefix, after, size)
+
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Reads the rules, and adds to the counts from time to time and at the end."""

@@ -13,8 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
 from api.door.app import create_app
-from api.door.parts import Parts
-from api.server import build_parts
+from api.door.parts import Parts, build_parts
 from domain.case.commands import Actor, Role
 from domain.certificates.certificate import Certificate, CertificateContent
 from domain.certificates.issuing import HeldCertificate

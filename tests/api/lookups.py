@@ -17,8 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from temporalio.client import Client
 
 from api.door.app import create_app
-from api.door.parts import Parts
-from api.server import build_parts
+from api.door.parts import Parts, build_parts
 from domain.citation import Citation
 from domain.decision import Eligibility, PublicAnswer
 from domain.facts import Facts

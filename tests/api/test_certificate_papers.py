@@ -16,12 +16,12 @@ import httpx
 import pytest
 from sqlalchemy import insert, text, update
 
-from api.certificates.printing import MOST_PAPERS
 from api.door.app import create_app
 from deploy.embedded.postgres import EmbeddedPostgres
 from domain.certificates.qr import qr
 from domain.certificates.statement import PublishedKeys, Statement, verify_scanned
 from services.certificates.keys import SigningKeys
+from services.certificates.papers import MOST_PAPERS
 from services.certificates.printing import TEMPLATES, Printer
 from store.tables import certificates
 from tests.api.conftest import whole_system
@@ -321,7 +321,7 @@ def other_printer(house: System, tmp_path: Path) -> Any:
     """The same system with other templates or another printer, over an application of its own."""
 
     def made(printer: Printer) -> httpx.AsyncClient:
-        app = create_app(replace(house.parts, papers=printer))
+        app = create_app(replace(house.parts, printer=printer))
         transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
         return httpx.AsyncClient(transport=transport, base_url="http://test")
 

@@ -24,8 +24,8 @@ import services.campaigns
 import services.cases
 from api.door.app import create_app
 from api.door.openapi import Problem
+from api.door.parts import build_parts
 from api.door.problems import problem, problem_body, status_of
-from api.server import build_parts
 from deploy.embedded.temporal import temporal_binary
 from domain.citation import Citation
 from domain.messages import WORDS
