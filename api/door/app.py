@@ -27,6 +27,7 @@ from api.connected import clients, deliveries, provinces
 from api.door import health, me
 from api.door.openapi import docs_page, openapi_document
 from api.door.operations import Call, Operation
+from api.door.pages import refused_page
 from api.door.parts import Parts, parts_of
 from api.door.problems import problem
 from api.door.requests import (
@@ -41,7 +42,7 @@ from api.door.requests import (
 from api.door.rights import Right, Target, check
 from api.filings import filings
 from api.numbers import batches, changes, lookup, uploads
-from api.numbers.lookup_page import PAGES, refused_page
+from api.numbers.lookup_page import PAGES as LOOKUP_PAGES
 from domain.case.commands import SYSTEM, Actor
 from domain.case.timeline import RefusedAct
 from domain.refusals import Code, Refusal, Refused
@@ -77,6 +78,9 @@ OPERATIONS: list[Operation] = [
     *events.OPERATIONS,
 ]
 
+PAGES: list[Operation] = [*LOOKUP_PAGES, *COMPLAINT_PAGES, *CERTIFICATE_PAGES]
+"""Behind the same door as the operations of the API, and not in its description."""
+
 
 class Application(Starlette):
     """Finds operations on fixed addresses at once, everything else along the routes.
@@ -102,7 +106,7 @@ class Application(Starlette):
 def create_app(parts: Parts) -> Starlette:
     """The application over its parts."""
     paths: dict[str, list[Operation]] = {}
-    for operation in [*OPERATIONS, *PAGES, *COMPLAINT_PAGES, *CERTIFICATE_PAGES]:
+    for operation in [*OPERATIONS, *PAGES]:
         paths.setdefault(operation.path, []).append(operation)
     endpoints = {path: _endpoint(operations) for path, operations in paths.items()}
     app = Application(

@@ -9,9 +9,7 @@ from typing import Any
 import typer
 from temporalio import workflow
 
-from api.certificates.certificate_page import PAGES as CERTIFICATE_PAGES
-from api.door.app import OPERATIONS
-from api.numbers.lookup_page import PAGES
+from api.door.app import OPERATIONS, PAGES
 from cli import main
 from domain.ids import parse_filing_id
 from settings import ENVIRONMENT
@@ -172,7 +170,7 @@ def operations_at(method: str | None, path: str) -> list[Any]:
     """The operations that would answer a method (None: any) at a path, the very path's first."""
     found = [
         operation
-        for operation in [*OPERATIONS, *PAGES, *CERTIFICATE_PAGES]
+        for operation in [*OPERATIONS, *PAGES]
         if (method is None or operation.method == method) and _fits(operation.path, path)
     ]
     return sorted(found, key=lambda operation: operation.path != path)

@@ -11,7 +11,7 @@ ALLOWED = {"AsyncConnection", "AsyncEngine", "SQLAlchemyError", "DataError", "Pr
 ALLOWED |= {"InterfaceError", "OperationalError"}
 """What may be held, and what may go wrong with it."""
 
-STATEMENTS = {"execute", "scalar", "scalars", "stream", "exec_driver_sql"}
+STATEMENTS = {"execute", "scalar", "scalars", "exec_driver_sql"}
 """How a connection is given a statement."""
 
 
