@@ -127,7 +127,7 @@ async def _problems(
     rules = await parts.pinned.get(case.rule_set)
     return [
         {
-            "pointer": pointer("parts", part, problem.field),
+            "pointer": pointer("parts", part, *filter(None, [problem.field])),
             "code": problem.code,
             "message": problem.message,
         }

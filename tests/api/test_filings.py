@@ -11,6 +11,7 @@ import pytest
 from domain.case.events import GENESIS, event_of, hash_of
 from domain.case.state import fold, position
 from domain.facts import CertificateFacts
+from rules.filing.forms import MAX_FORM_BYTES
 from store import cases, journal
 from tests.api.people import (
     FUJIAN,
@@ -222,6 +223,11 @@ BAD_DRAFTS: dict[str, tuple[bytes, str, str]] = {
     },
     **{name: (content, "", "json_invalid") for name, content in NO_JSON.items()},
     **OF_ANOTHER_SHAPE,
+    "a form too large": (
+        draft_json(f'"addresses": "{" " * MAX_FORM_BYTES}"'),
+        "/parts/statistics",
+        "form_too_large",
+    ),
 }
 
 
@@ -231,6 +237,14 @@ async def drafted(house: System) -> Filing:
     found = await filing(house)
     assert (await put(found, 0, {"staff": 1})).status == 200
     return found
+
+
+async def test_a_form_is_saved_up_to_its_largest_size(house: System) -> None:
+    """Not a byte more, as the bad drafts below show."""
+    found = await filing(house)
+    blank = MAX_FORM_BYTES - len('{"addresses":""}')
+    assert (await put(found, 0, {"addresses": " " * (blank + 1)})).status == 422
+    assert (await put(found, 0, {"addresses": " " * blank})).status == 200
 
 
 @pytest.mark.parametrize("name", BAD_DRAFTS)
