@@ -7,7 +7,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse, Response
 
-from api.door.problems import headers_of, status_of
+from api.door.problems import headers_of
 from domain.messages import explain, local_time
 from domain.refusals import Code, Refusal
 
@@ -42,7 +42,7 @@ def render(
 
 def render_refused(template: str, values: Mapping[str, Any], refusal: Refusal) -> Response:
     """A page that tells of a refusal, with the API's status for it."""
-    return render(template, values, headers_of(refusal), status_of(refusal.code))
+    return render(template, values, headers_of(refusal), refusal.code.status)
 
 
 def words_of(refusal: Refusal, labels: Mapping[str, str] | None = None) -> dict[str, str]:

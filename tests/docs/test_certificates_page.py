@@ -4,7 +4,6 @@ from domain.case.commands import ACTION_LABELS, ALSO, COMMANDS_OF, ROLE_OF
 from domain.case.status import Kind
 from domain.certificates.certificate import CERTIFICATE_STATUS_LABELS
 from domain.certificates.issuing import PURPOSE_LABELS
-from domain.messages import WORDS
 from domain.refusals import Code
 from tests.docs.pages import page
 
@@ -42,4 +41,4 @@ def test_every_refusal_has_its_line_as_it_reads() -> None:
     codes = [code.value for code in Code]
     own = codes[codes.index("no_certificate") : codes.index("unauthenticated")]
     assert list(rows) == own
-    assert rows == {code: (WORDS[Code(code)].title, WORDS[Code(code)].remedy) for code in own}
+    assert rows == {code: (Code(code).words.title, Code(code).words.remedy) for code in own}

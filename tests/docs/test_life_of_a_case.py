@@ -4,7 +4,6 @@ import re
 
 from domain.case.commands import ACTION_LABELS, ALSO, ROLE_OF, Role
 from domain.case.status import STATUS_LABELS, Status
-from domain.messages import WORDS
 from domain.refusals import Code
 from rules.filing.windows import LABELS
 from tests.docs.pages import page
@@ -59,4 +58,4 @@ def test_every_refusal_of_a_case_has_its_line_as_it_reads() -> None:
     of_cases = everything[: everything.index("uploads_under_way")]
     assert list(rows) == of_cases
     for code, (_, title, remedy) in rows.items():
-        assert (title, remedy) == (WORDS[Code(code)].title, WORDS[Code(code)].remedy)
+        assert (title, remedy) == (Code(code).words.title, Code(code).words.remedy)

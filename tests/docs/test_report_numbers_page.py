@@ -4,7 +4,6 @@ import re
 
 from domain.case.commands import COMMANDS_OF, ROLE_OF, Role
 from domain.case.status import UPLOAD_STAGE_LABELS, Kind
-from domain.messages import WORDS
 from domain.numbers.report_numbers import COMPLAINT_OUTCOME_LABELS
 from domain.refusals import Code
 from tests.docs.pages import page
@@ -37,6 +36,4 @@ def test_every_refusal_has_its_line_as_it_reads() -> None:
     codes = [code.value for code in Code]
     of_numbers = codes[codes.index("uploads_under_way") : codes.index("no_certificate")]
     assert list(rows) == of_numbers
-    assert rows == {
-        code: (WORDS[Code(code)].title, WORDS[Code(code)].remedy) for code in of_numbers
-    }
+    assert rows == {code: (Code(code).words.title, Code(code).words.remedy) for code in of_numbers}

@@ -324,7 +324,7 @@ def test_a_form_may_be_as_large_as_its_limit_and_not_a_byte_larger() -> None:
         for n in range(20)
     ]
     form = form_of(texts)
-    values = {field["id"]: "a" * 13_000 for field in texts}
+    values = {str(field["id"]): "a" * 13_000 for field in texts}
     missing = MAX_FORM_BYTES - len(canonical_json(values))
     values["text_0"] += "a" * missing
     assert len(canonical_json(values)) == MAX_FORM_BYTES
