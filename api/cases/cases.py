@@ -13,7 +13,7 @@ from api.door.operations import PAGING, Call, Operation, Parameter, json_of, sch
 from api.door.parts import parts_of
 from api.door.problems import source
 from api.door.requests import query
-from api.door.rights import Right, Target, check, region_in_sight
+from api.door.rights import SCOPES, Right, Scope, Target, check, region_in_sight
 from domain.case.commands import Actor, Role
 from domain.case.plan import FOREVER, Window
 from domain.case.status import STATUS_LABELS, Kind, Status
@@ -145,12 +145,16 @@ BY_AUTHORITY = equal("authority", AuthorityId, "现由哪个部门办理")
 
 def in_sight(actor: Actor, institution: str | None = None) -> dict[str, Any]:
     """What narrows a list of cases to those its asker may see. Raises Refused for another's."""
-    if actor.role is Role.FILER:
-        check(Right.SEE_FILING, actor, Target(institution=institution))
-        return {"institution": actor.scope}
-    if actor.role is Role.OPERATOR:
-        return {"region_prefix": region_in_sight(actor)}
-    return {} if actor.role is Role.AUDITOR else {"involved": actor.scope}
+    match SCOPES[actor.role]:
+        case Scope.INSTITUTION:
+            check(Right.SEE_FILING, actor, Target(institution=institution))
+            return {"institution": actor.scope}
+        case Scope.JURISDICTION:
+            return {"region_prefix": region_in_sight(actor)}
+        case Scope.AUTHORITY:
+            return {"involved": actor.scope}
+        case Scope.EVERYTHING:
+            return {}
 
 
 def case_list(

@@ -30,9 +30,9 @@ from api.certificates.named import CERTIFICATE, TAG, of_certificate
 from api.door.operations import Call, Operation, json_of
 from api.door.parts import Parts, parts_of
 from api.door.requests import Plain
-from api.door.rights import Right
+from api.door.rights import SCOPES, Right, Scope
 from domain.case import commands as c
-from domain.case.commands import Actor, Role
+from domain.case.commands import Actor
 from domain.case.events import event_of
 from domain.case.plan import FOREVER
 from domain.case.state import fold
@@ -97,7 +97,7 @@ class CertificateShown(CaseShown):
 
 def _in_sight(actor: Actor, institution: str | None) -> dict[str, Any]:
     """An issuing authority has all of its own, from the first draft on."""
-    if actor.role in (Role.REVIEWER, Role.CHECKER, Role.CLERK):
+    if SCOPES[actor.role] is Scope.AUTHORITY:
         return {"jurisdiction": jurisdiction_of(actor.scope)}
     return in_sight(actor, institution)
 

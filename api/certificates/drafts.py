@@ -11,7 +11,7 @@ from api.certificates.named import CERTIFICATE, TAG, of_certificate
 from api.door.operations import Call, Operation, Parameter, json_of
 from api.door.parts import Parts, parts_of
 from api.door.requests import Plain, Text, invalid
-from api.door.rights import Right
+from api.door.rights import ROLES, Right
 from api.filings.drafts import revision_in
 from domain.case.commands import Role
 from domain.certificates.certificate import CertificateContent
@@ -101,7 +101,7 @@ async def begin(call: Call) -> Response:
 async def get_draft(call: Call) -> Response:
     """The newest revision for whoever applies; the one applied with for reviewer and checker."""
     case, parts = case_of(call), parts_of(call.request)
-    writes = call.actor.role in (Role.FILER, Role.CLERK)
+    writes = call.actor.role in ROLES[Right.APPLY]
     records = parts.records
     revision = await (
         records.latest_revision(case) if writes else records.revision(case, case.revision)

@@ -12,8 +12,7 @@ from api.door import cursors
 from api.door.operations import Call, Operation, Parameter, schema_of
 from api.door.parts import parts_of
 from api.door.requests import query
-from api.door.rights import Right
-from domain.case.commands import Role
+from api.door.rights import ROLES, Right
 from domain.certificates.certificate import CertificateContent
 from domain.certificates.qr import qr
 from domain.certificates.transitions import issuer_of
@@ -61,7 +60,7 @@ async def get_preview(call: Call) -> Response:
             if refused.refusal.code is not Code.NO_CERTIFICATE:
                 raise
     parts, case = parts_of(call.request), case_of(call)
-    writes = call.actor.role in (Role.FILER, Role.CLERK)
+    writes = call.actor.role in ROLES[Right.APPLY]
     records = parts.records
     saved = await (
         records.latest_revision(case) if writes else records.revision(case, case.revision)

@@ -12,7 +12,7 @@ from api.door import cursors
 from api.door.operations import PAGING, Call, Operation, Parameter, json_of, schema_of
 from api.door.parts import parts_of
 from api.door.requests import path, query
-from api.door.rights import Right, region_in_sight
+from api.door.rights import SCOPES, Right, Scope, region_in_sight
 from domain.case.commands import Actor, Role
 from domain.certificates.certificate import (
     CertificateContent,
@@ -102,16 +102,17 @@ class CertificateCounts(Value):
 
 def sight_of(actor: Actor) -> Sight:
     """Whose certificates somebody sees in full."""
-    if actor.role is Role.FILER:
-        return Sight(institution=actor.scope)
-    if actor.role is Role.OPERATOR:
-        return Sight(region=region_prefix(actor.scope))
-    if actor.role is Role.AUDITOR:
-        return Sight(region="")
-    if actor.scope == authority_of(jurisdiction_of(actor.scope)):
-        # a market regulator has to do with the institutions of its area, whoever certified them
-        return Sight(issuer=actor.scope, region=region_prefix(jurisdiction_of(actor.scope)))
-    return Sight(issuer=actor.scope)
+    match SCOPES[actor.role]:
+        case Scope.INSTITUTION:
+            return Sight(institution=actor.scope)
+        case Scope.JURISDICTION | Scope.EVERYTHING:
+            return Sight(region=region_in_sight(actor))
+        case Scope.AUTHORITY:
+            area = jurisdiction_of(actor.scope)
+            if actor.scope != authority_of(area):
+                return Sight(issuer=actor.scope)
+            # a market regulator has to do with all institutions of its area, whoever certified them
+            return Sight(issuer=actor.scope, region=region_prefix(area))
 
 
 # --- searching ------------------------------------------------------------------------------------

@@ -2,28 +2,28 @@
 
 import re
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import OctKey
 from pydantic import TypeAdapter, ValidationError
 
-from domain.case.commands import Actor, Role
+from api.door.rights import SCOPES, Scope
+from domain.case.commands import Actor
 from domain.ids import AuthorityId, InstitutionId, JurisdictionCode
 from domain.refusals import Code, Refusal, Refused
 
 _ISSUER = "zhibao"
 _ALGORITHM = "HS256"
 _SUBJECT = re.compile(r"[0-9A-Za-z][0-9A-Za-z._@-]{0,63}")
-_SCOPES: dict[Role, TypeAdapter[Any]] = {
-    Role.FILER: TypeAdapter(InstitutionId),
-    Role.REVIEWER: TypeAdapter(AuthorityId),
-    Role.CHECKER: TypeAdapter(AuthorityId),
-    Role.CLERK: TypeAdapter(AuthorityId),
-    Role.OPERATOR: TypeAdapter(JurisdictionCode),
+_SHAPES: dict[Scope, TypeAdapter[Any]] = {
+    Scope.INSTITUTION: TypeAdapter(InstitutionId),
+    Scope.AUTHORITY: TypeAdapter(AuthorityId),
+    Scope.JURISDICTION: TypeAdapter(JurisdictionCode),
+    Scope.EVERYTHING: TypeAdapter(Literal[""]),
 }
-"""What each role's scope must be; an auditor has none, and nobody is given the system's role."""
+"""What a scope that names this is written like."""
 
 
 class Identity:
@@ -35,7 +35,7 @@ class Identity:
             iss={"essential": True, "value": _ISSUER},
             exp={"essential": True},
             sub={"essential": True},
-            role={"essential": True, "values": [role.value for role in Role if role != "system"]},
+            role={"essential": True, "values": [role.value for role in SCOPES]},
         )
 
     def issue(self, actor: Actor, now: datetime, lifetime: timedelta) -> str:
@@ -73,12 +73,10 @@ class Identity:
 
 def _can_be(actor: Actor) -> bool:
     """A scope left out or of another shape must never widen what somebody sees."""
-    if not _SUBJECT.fullmatch(actor.subject) or actor.role is Role.SYSTEM:
+    if not _SUBJECT.fullmatch(actor.subject) or actor.role not in SCOPES:
         return False
-    if actor.role is Role.AUDITOR:
-        return actor.scope == ""
     try:
-        _SCOPES[actor.role].validate_python(actor.scope)
+        _SHAPES[SCOPES[actor.role]].validate_python(actor.scope)
     except ValidationError:
         return False
     return actor.scope.isascii()
