@@ -7,10 +7,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.door import cursors
-from api.door.files import TABLES, Accept, Filename
+from api.door.files import FILENAME, TABLES, Accept, csv_file, filename_of
 from api.door.operations import PAGING, Call, Operation, Parameter, json_of, schema_of
 from api.door.parts import parts_of
-from api.door.requests import InvalidFields, media_type, path, pointer, query
+from api.door.requests import InvalidFields, path, pointer, query
 from api.door.rights import Right, Target, region_in_sight
 from domain.case.plan import FOREVER
 from domain.certificates.certificate import CERTIFICATE_STATUS_LABELS, CertificateStatus, standing
@@ -109,12 +109,10 @@ async def get_institution(call: Call) -> Response:
 
 async def import_roster(call: Call) -> Response:
     """Imports a roster: all of it, or with ``accept=good`` the institutions without an error."""
-    kind = TABLES[media_type(call.request)]
     accept = query(call.request, "accept", Accept, "all")
-    given = query(call.request, "filename", Filename, "")
     report = await parts_of(call.request).roster.load(
         call.body,
-        given if given.lower().endswith(f".{kind}") else f"roster.{kind}",
+        filename_of(call.request, "roster"),
         call.actor,
         call.command_id,
         accept_good_rows=accept == "good",
@@ -141,11 +139,7 @@ def _rejected(report: RosterReport) -> InvalidFields:
 
 async def get_template(call: Call) -> Response:
     """A roster file to fill in, with generated example rows."""
-    return Response(
-        roster_template(),
-        media_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": 'attachment; filename="roster-template.csv"'},
-    )
+    return csv_file(roster_template(), "roster-template.csv")
 
 
 _REPORT_EXAMPLE: dict[str, Any] = {
@@ -205,7 +199,7 @@ OPERATIONS = [
                 "all：有一处错误即不导入（默认）；good：只导入无误的机构",
                 schema=schema_of(Accept),
             ),
-            Parameter("filename", "文件名，记入报告", schema=schema_of(Filename)),
+            FILENAME,
         ),
         description="逐行核对，报告每一处问题；同一文件再次导入不产生变化。",
     ),

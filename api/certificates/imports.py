@@ -1,4 +1,4 @@
-"""Batch imports of certificates by an issuing office, and a province's list by an operator."""
+"""Batch imports of certificates by an issuing office: a file, how far it has come, its report."""
 
 import codecs
 from datetime import datetime
@@ -9,10 +9,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.door import cursors
-from api.door.files import TABLES, Accept, Filename, csv_line
-from api.door.operations import PAGING, Call, Operation, Parameter, json_of, schema_of
+from api.door.files import FILENAME, TABLES, csv_file, csv_line, filename_of
+from api.door.operations import PAGING, Call, Operation, Parameter, json_of
 from api.door.parts import parts_of
-from api.door.requests import media_type, path, query
+from api.door.requests import path, query
 from api.door.rights import Right
 from domain.certificates.imports import (
     IMPORT_MODE_LABELS,
@@ -22,13 +22,10 @@ from domain.certificates.imports import (
     ImportStage,
     RowOutcome,
 )
-from domain.ids import AuthorityId
 from domain.model import Value
 from domain.refusals import Code, Refusal, Refused
 from files.certificate_import import import_template
-from files.certificate_register import register_template
 from services.certificates.imports import Import, ImportProblem, ImportRow
-from services.certificates.register import RegisterReport
 
 MOST_SHOWN = 100
 """At most so many problems are shown with an import; its report lists all of them."""
@@ -112,12 +109,10 @@ class RowPage(Value):
 
 async def import_certificates(call: Call) -> Response:
     """Checks a file of certificates and, as ``mode`` says, has them issued or applied for."""
-    kind = TABLES[media_type(call.request)]
     mode = query(call.request, "mode", ImportMode, ImportMode.ALL)
-    given = query(call.request, "filename", Filename, "")
     loaded = await parts_of(call.request).imports.load(
         call.body,
-        given if given.lower().endswith(f".{kind}") else f"certificates.{kind}",
+        filename_of(call.request, "certificates"),
         mode,
         call.actor,
         call.command_id,
@@ -176,17 +171,12 @@ async def get_report(call: Call) -> Response:
     head = ["行号", "结果", "机构编号", "机构名称", "证书编号", "证书代码"]
     head += ["列", "代码", "问题", "怎样修改"]
     text = "".join(map(csv_line, [head, *(cells for _, cells in lines)]))
-    name = f'attachment; filename="import-{reported.id[:8]}.csv"'
-    return Response(
-        codecs.BOM_UTF8 + text.encode(),
-        media_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": name},
-    )
+    return csv_file(codecs.BOM_UTF8 + text.encode(), f"import-{reported.id[:8]}.csv")
 
 
 async def get_import_template(call: Call) -> Response:
     """A file of certificates to fill in, with generated example rows."""
-    return _template(import_template(), "certificates-template.csv")
+    return csv_file(import_template(), "certificates-template.csv")
 
 
 def _problem_line(one: ImportProblem) -> list[str]:
@@ -245,44 +235,11 @@ def _row_shown(one: ImportRow) -> RowShown:
     )
 
 
-# --- the register ---------------------------------------------------------------------------------
-
-
-async def import_register(call: Call) -> Response:
-    """Puts a list of valid certificates on the register, all or with ``accept=good`` the good."""
-    kind = TABLES[media_type(call.request)]
-    accept = query(call.request, "accept", Accept, "all")
-    given = query(call.request, "filename", Filename, "")
-    report = await parts_of(call.request).register.load(
-        call.body,
-        given if given.lower().endswith(f".{kind}") else f"register.{kind}",
-        call.actor,
-        call.command_id,
-        accept_good_rows=accept == "good",
-        complete=query(call.request, "complete", AuthorityId | None, None) or "",
-    )
-    return json_of(report)
-
-
-async def get_register_template(call: Call) -> Response:
-    """A list of valid certificates to fill in, with generated example rows."""
-    return _template(register_template(), "register-template.csv")
-
-
-def _template(content: bytes, name: str) -> Response:
-    return Response(
-        content,
-        media_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
-    )
-
-
 # --- the operations -------------------------------------------------------------------------------
 
 _TAG = "资质认定证书"
 _ALL = "/api/certificates/imports"
 _ONE = f"{_ALL}/{{import}}"
-_FILENAME = Parameter("filename", "文件名，记入报告", schema=schema_of(Filename))
 
 OPERATIONS = [
     Operation(
@@ -312,7 +269,7 @@ OPERATIONS = [
                 "good：只办理无误的",
                 schema={"enum": [one.value for one in ImportMode]},
             ),
-            _FILENAME,
+            FILENAME,
         ),
         description=(
             "每行一张证书；有审批文书的即行发证，没有的作为申请进入审核。"
@@ -350,41 +307,6 @@ OPERATIONS = [
         "批量导入的逐行报告",
         _TAG,
         Right.ISSUE,
-        None,
-        answer_media="text/csv",
-    ),
-    Operation(
-        "POST",
-        "/api/certificates/register",
-        import_register,
-        "导入有效证书清单",
-        _TAG,
-        Right.OPERATE,
-        RegisterReport,
-        media=tuple(TABLES),
-        writes=True,
-        parameters=(
-            Parameter(
-                "accept",
-                "all：有一处错误即不导入（默认）；good：只导入无误的行",
-                schema=schema_of(Accept),
-            ),
-            Parameter(
-                "complete",
-                "声明文件是该发证机关的全部有效证书；登记中有而文件里没有的列在报告里",
-                schema=schema_of(AuthorityId),
-            ),
-            _FILENAME,
-        ),
-        description="编号照原样登记；本系统签发的证书不会被清单覆盖；只报告、不注销缺少的证书。",
-    ),
-    Operation(
-        "GET",
-        "/api/certificates/register/template",
-        get_register_template,
-        "有效证书清单模板",
-        _TAG,
-        Right.OPERATE,
         None,
         answer_media="text/csv",
     ),

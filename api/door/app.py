@@ -18,7 +18,7 @@ from structlog.contextvars import STRUCTLOG_KEY_PREFIX
 
 from api.campaigns import campaigns, institutions, rules
 from api.cases import events, tasks, timeline
-from api.certificates import certificates, drafts, imports, printing, search, serials
+from api.certificates import certificates, drafts, imports, printing, register, search, serials
 from api.certificates import public as certificate_public
 from api.certificates.certificate_page import PAGES as CERTIFICATE_PAGES
 from api.complaints import complaints
@@ -63,6 +63,7 @@ OPERATIONS: list[Operation] = [
     *changes.OPERATIONS,
     *complaints.OPERATIONS,
     *imports.OPERATIONS,
+    *register.OPERATIONS,
     # fixed words of their own, before the certificates' addresses take them for a case
     *deliveries.OPERATIONS,
     *provinces.OPERATIONS,

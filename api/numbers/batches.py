@@ -15,6 +15,7 @@ from api.cases.cases import (
     case_list,
     shown,
 )
+from api.door.files import csv_file
 from api.door.operations import Call, Operation, Parameter, json_of, schema_of
 from api.door.parts import parts_of
 from api.door.problems import source
@@ -96,11 +97,8 @@ async def get_template(call: Call) -> Response:
     """A file to fill in, with generated example rows."""
     numbers = case_of(call).plan.numbers
     assert numbers is not None
-    return Response(
-        number_template(Terms(numbers.first_day, numbers.last_day, numbers.longest)),
-        media_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": 'attachment; filename="report-numbers-template.csv"'},
-    )
+    template = number_template(Terms(numbers.first_day, numbers.last_day, numbers.longest))
+    return csv_file(template, "report-numbers-template.csv")
 
 
 OPERATIONS = [

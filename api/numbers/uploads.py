@@ -12,7 +12,7 @@ from starlette.responses import Response, StreamingResponse
 
 from api.cases.acts import RECEIPT_EXAMPLE, case_of
 from api.door import cursors
-from api.door.files import TABLES, Accept, Filename, csv_line
+from api.door.files import FILENAME, TABLES, Accept, Filename, csv_line
 from api.door.operations import PAGING, Call, Operation, Parameter, json_of, schema_of
 from api.door.parts import parts_of
 from api.door.requests import media_type, path, query
@@ -217,7 +217,7 @@ _UPLOAD_EXAMPLE: dict[str, Any] = {
 }
 _FILE_PARAMETERS = (
     Parameter("accept", "all：有错即不收（默认）；good：只收无误的行", schema=schema_of(Accept)),
-    Parameter("filename", "文件名，记入报告", schema=schema_of(Filename)),
+    FILENAME,
 )
 
 OPERATIONS = [
