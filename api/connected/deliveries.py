@@ -10,10 +10,9 @@ from starlette.responses import JSONResponse, Response
 
 from api.connected.delivery_schema import delivery_schema
 from api.door import cursors
-from api.door.openapi import Problem
 from api.door.operations import PAGING, Call, Operation, json_of
 from api.door.parts import parts_of
-from api.door.problems import problem_body
+from api.door.problems import Problem, problem_body
 from api.door.requests import InvalidFields, field_errors, invalid, parse_json, path
 from api.door.rights import Right
 from domain.connected import (

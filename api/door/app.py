@@ -16,15 +16,6 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 from structlog.contextvars import STRUCTLOG_KEY_PREFIX
 
-from api.campaigns import campaigns, institutions, rules
-from api.cases import events, tasks, timeline
-from api.certificates import certificates, drafts, imports, printing, register, search, serials
-from api.certificates import public as certificate_public
-from api.certificates.certificate_page import PAGES as CERTIFICATE_PAGES
-from api.complaints import complaints
-from api.complaints.complaint_page import PAGES as COMPLAINT_PAGES
-from api.connected import clients, deliveries, provinces
-from api.door import health, me
 from api.door.openapi import docs_page, openapi_document
 from api.door.operations import Call, Operation
 from api.door.pages import refused_page
@@ -40,47 +31,13 @@ from api.door.requests import (
     require_media,
 )
 from api.door.rights import Right, Target, check
-from api.filings import filings
-from api.numbers import batches, changes, lookup, uploads
-from api.numbers.lookup_page import PAGES as LOOKUP_PAGES
+from api.resources import OPERATIONS, PAGES, PLACES
 from domain.case.commands import SYSTEM, Actor
 from domain.case.timeline import RefusedAct
 from domain.refusals import Code, Refusal, Refused
 from services.requests import AWAY, FAULTY
 
 log = structlog.get_logger()
-
-OPERATIONS: list[Operation] = [
-    *lookup.OPERATIONS,
-    *certificate_public.OPERATIONS,
-    *health.OPERATIONS,
-    *me.OPERATIONS,
-    *tasks.OPERATIONS,
-    *filings.OPERATIONS,
-    *campaigns.OPERATIONS,
-    *batches.OPERATIONS,
-    *uploads.OPERATIONS,
-    *changes.OPERATIONS,
-    *complaints.OPERATIONS,
-    *imports.OPERATIONS,
-    *register.OPERATIONS,
-    # fixed words of their own, before the certificates' addresses take them for a case
-    *deliveries.OPERATIONS,
-    *provinces.OPERATIONS,
-    *serials.OPERATIONS,
-    *certificates.OPERATIONS,
-    *drafts.OPERATIONS,
-    *clients.OPERATIONS,
-    *printing.OPERATIONS,
-    *search.OPERATIONS,
-    *institutions.OPERATIONS,
-    *rules.OPERATIONS,
-    *timeline.OPERATIONS,
-    *events.OPERATIONS,
-]
-
-PAGES: list[Operation] = [*LOOKUP_PAGES, *COMPLAINT_PAGES, *CERTIFICATE_PAGES]
-"""Behind the same door as the operations of the API, and not in its description."""
 
 
 class Application(Starlette):
@@ -116,7 +73,7 @@ def create_app(parts: Parts) -> Starlette:
                 Route(path, endpoints[path], methods=[o.method for o in operations])
                 for path, operations in paths.items()
             ),
-            Route("/openapi.json", openapi_document(OPERATIONS), methods=["GET"]),
+            Route("/openapi.json", openapi_document(OPERATIONS, PLACES), methods=["GET"]),
             Route("/docs", docs_page, methods=["GET"]),
             Mount("/static", StaticFiles(packages=[("api", "static")])),
         ],

@@ -6,7 +6,31 @@ from starlette.responses import JSONResponse
 
 from domain.citation import Citation
 from domain.messages import explain
+from domain.model import Value
 from domain.refusals import Code, Refusal
+
+
+class FieldProblem(Value):
+    """One wrong field."""
+
+    pointer: str
+    code: str
+    message: str
+
+
+class Problem(Value):
+    """An error as RFC 9457 has it; ``remedy`` says what to do, ``sources`` which rule it is."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    remedy: str
+    at: str | None
+    sources: tuple[dict[str, str], ...]
+    errors: tuple[FieldProblem, ...]
+    request_id: str
 
 
 def problem(

@@ -22,9 +22,10 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from api.door.app import OPERATIONS, create_app
+from api.door.app import create_app
 from api.door.openapi import build_document
 from api.door.rights import ROLES, Right
+from api.resources import OPERATIONS, PLACES
 from domain.case.commands import Role
 from tests.api.people import FUJIAN, REASONS, Filing, filing
 from tests.api.places import QUARTER, places
@@ -32,7 +33,7 @@ from tests.system import CHECKER, REVIEWER, System
 
 pytestmark = pytest.mark.anyio
 
-DOCUMENT = build_document(OPERATIONS)
+DOCUMENT = build_document(OPERATIONS, PLACES)
 CHECKS = [
     not_a_server_error,
     content_type_conformance,

@@ -23,9 +23,8 @@ from temporalio.testing import WorkflowEnvironment
 import services.campaigns
 import services.cases
 from api.door.app import create_app
-from api.door.openapi import Problem
 from api.door.parts import build_parts
-from api.door.problems import problem, problem_body
+from api.door.problems import Problem, problem, problem_body
 from deploy.embedded.temporal import temporal_binary
 from domain.citation import Citation
 from domain.refusals import Code, Refusal

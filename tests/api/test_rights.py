@@ -10,9 +10,9 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import OctKey
 
-from api.door.app import OPERATIONS
 from api.door.identity import Identity
 from api.door.rights import ROLES, SCOPES, Right
+from api.resources import OPERATIONS
 from domain.case.commands import Actor, Role
 from tests.api.people import FUJIAN, GUANGDONG, REASONS, Filing, filing
 from tests.api.places import places

@@ -9,7 +9,7 @@ from typing import Any
 import typer
 from temporalio import workflow
 
-from api.door.app import OPERATIONS, PAGES
+from api.resources import OPERATIONS, PAGES
 from cli import main
 from domain.ids import parse_filing_id
 from settings import ENVIRONMENT

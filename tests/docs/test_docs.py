@@ -16,8 +16,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from api.door.openapi import Problem
-from api.door.problems import problem_body
+from api.door.problems import Problem, problem_body
 from cli.rules import app as rules_app
 from domain.case.events import Step, hash_of
 from domain.citation import Citation
