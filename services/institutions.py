@@ -47,5 +47,7 @@ class InstitutionService:
         """Up to ``size`` institutions with ids after ``after``, in the order of their ids."""
         async with self._engine.connect() as connection:
             known = await institutions.page(connection, after, size, region_prefix)
-            owned = await institutions.certificates_of(connection, [one.facts.id for one in known])
-        return [Holder(one, owned[one.facts.id]) for one in known]
+            owned = await institutions.certificates_of(
+                connection, [institution.facts.id for institution in known]
+            )
+        return [Holder(institution, owned[institution.facts.id]) for institution in known]

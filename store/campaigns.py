@@ -57,35 +57,35 @@ async def add(connection: AsyncConnection, start: CampaignStart) -> None:
 
 async def by_id(connection: AsyncConnection, case_id: str) -> Campaign | None:
     """One campaign, None if it has not been opened."""
-    found = await connection.execute(select(campaigns).where(campaigns.c.case_id == case_id))
-    row = found.mappings().first()
+    rows = await connection.execute(select(campaigns).where(campaigns.c.case_id == case_id))
+    row = rows.mappings().first()
     return Campaign(**row) if row else None
 
 
 async def newest_first(connection: AsyncConnection) -> list[Campaign]:
     """All campaigns, the newest period first."""
-    found = await connection.execute(
+    rows = await connection.execute(
         select(campaigns).order_by(
             campaigns.c.year.desc(), campaigns.c.quarter.desc(), campaigns.c.jurisdiction
         )
     )
-    return [Campaign(**row) for row in found.mappings()]
+    return [Campaign(**row) for row in rows.mappings()]
 
 
 async def of_period(connection: AsyncConnection, year: int, quarter: int) -> list[Campaign]:
     """The campaigns of one year (``quarter`` 0) or quarter, one for each jurisdiction."""
-    found = await connection.execute(
+    rows = await connection.execute(
         select(campaigns).where(campaigns.c.year == year, campaigns.c.quarter == quarter)
     )
-    return [Campaign(**row) for row in found.mappings()]
+    return [Campaign(**row) for row in rows.mappings()]
 
 
 async def years(connection: AsyncConnection) -> list[int]:
     """The years whose statistics were opened anywhere."""
-    found = await connection.execute(
+    rows = await connection.execute(
         select(campaigns.c.year).where(campaigns.c.quarter == 0).distinct()
     )
-    return list(found.scalars())
+    return list(rows.scalars())
 
 
 async def enter_stage(connection: AsyncConnection, case_id: str, stage: str) -> None:

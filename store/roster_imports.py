@@ -11,17 +11,17 @@ from store.tables import roster_imports
 
 async def by_id(connection: AsyncConnection, id_: str) -> dict[str, Any] | None:
     """The report of one import, None if there is none with this id."""
-    found = await connection.execute(select(roster_imports).where(roster_imports.c.id == id_))
-    row = found.mappings().first()
+    rows = await connection.execute(select(roster_imports).where(roster_imports.c.id == id_))
+    row = rows.mappings().first()
     return dict(row) if row else None
 
 
 async def latest(connection: AsyncConnection) -> dict[str, Any] | None:
     """The report of the import that came last, None before the first."""
-    found = await connection.execute(
+    rows = await connection.execute(
         select(roster_imports).order_by(roster_imports.c.imported_at.desc()).limit(1)
     )
-    row = found.mappings().first()
+    row = rows.mappings().first()
     return dict(row) if row else None
 
 

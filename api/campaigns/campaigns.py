@@ -98,8 +98,8 @@ async def list_campaigns(call: Call) -> Response:
 
 async def get_campaign(call: Call) -> Response:
     """One campaign's progress."""
-    found = await parts_of(call.request).campaigns.status(*named(call.request))
-    return json_of(CampaignShown(**found))
+    status = await parts_of(call.request).campaigns.status(*named(call.request))
+    return json_of(CampaignShown(**status))
 
 
 async def open_campaign(call: Call) -> Response:

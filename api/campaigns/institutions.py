@@ -127,12 +127,14 @@ def _rejected(report: RosterReport) -> InvalidFields:
     params = {"rows": str(report.rows), "bad": str(report.errors)}
     errors = [
         {
-            "pointer": pointer("rows", one["row"], *([one["column"]] if one["column"] else [])),
-            "code": one["code"],
-            "message": f"{one['message']}。{one['mend']}。",
+            "pointer": pointer(
+                "rows", problem["row"], *([problem["column"]] if problem["column"] else [])
+            ),
+            "code": problem["code"],
+            "message": f"{problem['message']}。{problem['mend']}。",
         }
-        for one in report.problems
-        if one["level"] == "error"
+        for problem in report.problems
+        if problem["level"] == "error"
     ]
     return InvalidFields(Refusal(code=Code.ROSTER_REJECTED, params=params), errors)
 

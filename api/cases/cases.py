@@ -170,10 +170,10 @@ def case_list(
 
     async def list_cases(call: Call) -> Response:
         narrowed: dict[str, Any] = {}
-        for one in filters:
-            given = query(call.request, one.parameter.name, one.kind | None, None)
+        for filter_ in filters:
+            given = query(call.request, filter_.parameter.name, filter_.kind | None, None)
             if given is not None:
-                narrowed |= one.narrowing(given)
+                narrowed |= filter_.narrowing(given)
         narrowed |= sight(call.actor, narrowed.get("institution"))
         records = parts_of(call.request).records
         return await case_page(
@@ -188,7 +188,7 @@ def case_list(
         tag,
         right,
         CasePage,
-        parameters=(*(one.parameter for one in filters), *PAGING),
+        parameters=(*(filter_.parameter for filter_ in filters), *PAGING),
     )
 
 

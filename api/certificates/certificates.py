@@ -231,5 +231,9 @@ OPERATIONS = [
         tag=TAG,
         target=of_certificate,
     ),
-    *(one for one in shared_acts(CERTIFICATE, TAG, of_certificate) if one.path in _KEPT),
+    *(
+        operation
+        for operation in shared_acts(CERTIFICATE, TAG, of_certificate)
+        if operation.path in _KEPT
+    ),
 ]

@@ -152,7 +152,9 @@ async def _read(
         return None, []
     rules = await parts.certificates.pinned.get(case.rule_set)
     wrong = content_problems(rules, applied)
-    return applied, [{**one.model_dump(), "pointer": f"/content{one.pointer}"} for one in wrong]
+    return applied, [
+        {**problem.model_dump(), "pointer": f"/content{problem.pointer}"} for problem in wrong
+    ]
 
 
 async def apply(call: Call) -> Response:

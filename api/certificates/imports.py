@@ -165,8 +165,10 @@ async def get_report(call: Call) -> Response:
     imports, reported = parts_of(call.request).imports, await _own(call)
     rows = await imports.rows(reported.id, size=reported.total)
     problems = await imports.problems(reported.id)
-    lines: list[tuple[int, list[str]]] = [(one.row, _problem_line(one)) for one in problems]
-    lines += [(one.row, _row_line(one)) for one in rows if one.outcome is not RowOutcome.BAD]
+    lines: list[tuple[int, list[str]]] = [
+        (problem.row, _problem_line(problem)) for problem in problems
+    ]
+    lines += [(row.row, _row_line(row)) for row in rows if row.outcome is not RowOutcome.BAD]
     lines.sort(key=lambda line: line[0])
     head = ["行号", "结果", "机构编号", "机构名称", "证书编号", "证书代码"]
     head += ["列", "代码", "问题", "怎样修改"]
@@ -179,20 +181,31 @@ async def get_import_template(call: Call) -> Response:
     return csv_file(import_template(), "certificates-template.csv")
 
 
-def _problem_line(one: ImportProblem) -> list[str]:
-    result = "有错" if one.level == "error" else "提示"
-    return [str(one.row), result, "", "", "", "", one.column, one.code, one.message, one.mend]
-
-
-def _row_line(one: ImportRow) -> list[str]:
-    known = [one.institution_id, one.holder, one.number, one.code]
+def _problem_line(problem: ImportProblem) -> list[str]:
+    result = "有错" if problem.level == "error" else "提示"
     return [
-        str(one.row),
-        ROW_OUTCOME_LABELS[one.outcome],
+        str(problem.row),
+        result,
+        "",
+        "",
+        "",
+        "",
+        problem.column,
+        problem.code,
+        problem.message,
+        problem.mend,
+    ]
+
+
+def _row_line(row: ImportRow) -> list[str]:
+    known = [row.institution_id, row.holder, row.number, row.code]
+    return [
+        str(row.row),
+        ROW_OUTCOME_LABELS[row.outcome],
         *known,
         "",
-        one.problem,
-        one.message,
+        row.problem,
+        row.message,
         "",
     ]
 
@@ -200,38 +213,40 @@ def _row_line(one: ImportRow) -> list[str]:
 async def _own(call: Call) -> Import:
     """The import that the path names. Raises Refused: there is none, or it is another's."""
     id_: str = path(call.request, "import", ImportId)
-    found = await parts_of(call.request).imports.find(id_)
-    if found is None or found.authority != call.actor.scope:
+    standing = await parts_of(call.request).imports.find(id_)
+    if standing is None or standing.authority != call.actor.scope:
         raise Refused(Refusal(code=Code.NOT_FOUND, params={"what": f"导入 {id_}"}))
-    return found
+    return standing
 
 
-async def _with_problems(request: Request, found: Import, *, repeated: bool = False) -> ImportShown:
-    problems = await parts_of(request).imports.problems(found.id, MOST_SHOWN)
-    shown = tuple(ProblemShown(**one.model_dump(exclude={"no"})) for one in problems)
-    return _shown(found, shown, repeated=repeated)
+async def _with_problems(
+    request: Request, standing: Import, *, repeated: bool = False
+) -> ImportShown:
+    problems = await parts_of(request).imports.problems(standing.id, MOST_SHOWN)
+    shown = tuple(ProblemShown(**problem.model_dump(exclude={"no"})) for problem in problems)
+    return _shown(standing, shown, repeated=repeated)
 
 
 def _shown(
-    one: Import, problems: tuple[ProblemShown, ...], *, repeated: bool = False
+    standing: Import, problems: tuple[ProblemShown, ...], *, repeated: bool = False
 ) -> ImportShown:
     return ImportShown(
-        **one.model_dump(exclude={"problems"}),
-        mode_label=IMPORT_MODE_LABELS[one.mode],
-        stage_label=IMPORT_STAGE_LABELS[one.stage],
-        errors=one.problems.get("error", 0),
-        notices=one.problems.get("notice", 0),
+        **standing.model_dump(exclude={"problems"}),
+        mode_label=IMPORT_MODE_LABELS[standing.mode],
+        stage_label=IMPORT_STAGE_LABELS[standing.stage],
+        errors=standing.problems.get("error", 0),
+        notices=standing.problems.get("notice", 0),
         problems=problems,
         repeated=repeated,
     )
 
 
-def _row_shown(one: ImportRow) -> RowShown:
+def _row_shown(row: ImportRow) -> RowShown:
     return RowShown(
-        **one.model_dump(exclude={"institution_id", "case_id"}),
-        institution=one.institution_id,
-        outcome_label=ROW_OUTCOME_LABELS[one.outcome],
-        case=one.case_id,
+        **row.model_dump(exclude={"institution_id", "case_id"}),
+        institution=row.institution_id,
+        outcome_label=ROW_OUTCOME_LABELS[row.outcome],
+        case=row.case_id,
     )
 
 
@@ -267,7 +282,7 @@ OPERATIONS = [
                 "mode",
                 "check：只核对，除核对报告外不写入；all：有一处错误即不办理（默认）；"
                 "good：只办理无误的",
-                schema={"enum": [one.value for one in ImportMode]},
+                schema={"enum": [mode.value for mode in ImportMode]},
             ),
             FILENAME,
         ),
@@ -296,7 +311,9 @@ OPERATIONS = [
         Right.ISSUE,
         RowPage,
         parameters=(
-            Parameter("outcome", "结果", schema={"enum": [one.value for one in RowOutcome]}),
+            Parameter(
+                "outcome", "结果", schema={"enum": [outcome.value for outcome in RowOutcome]}
+            ),
             *PAGING,
         ),
     ),

@@ -104,7 +104,7 @@ async def _answer(
     etag = f'"{printer.tag(job)}"'
     named = {"ETag": etag, "Cache-Control": "private, no-cache"}
     asked = call.request.headers.get("if-none-match", "")
-    if etag in {one.strip().removeprefix("W/") for one in asked.split(",")}:
+    if etag in {tag.strip().removeprefix("W/") for tag in asked.split(",")}:
         return Response(status_code=304, headers=named)
     _, printed = await printer.print(job)
     return Response(printed, media_type=media, headers=named | (headers or {}))

@@ -220,5 +220,5 @@ OPERATIONS = [
         tag=_TAG,
         target=of_complaint,
     ),
-    *(one for one in shared_acts(_ONE, _TAG, of_complaint) if one.path in _KEPT),
+    *(operation for operation in shared_acts(_ONE, _TAG, of_complaint) if operation.path in _KEPT),
 ]

@@ -63,8 +63,13 @@ async def get_batch(call: Call) -> Response:
     assert terms is not None
     totals = await parts.batches.totals(case)
     reminders = tuple(
-        {"id": one.id, "label": one.label, "at": one.at, "source": source(one.cite)}
-        for one in case.plan.reminders
+        {
+            "id": reminder.id,
+            "label": reminder.label,
+            "at": reminder.at,
+            "source": source(reminder.cite),
+        }
+        for reminder in case.plan.reminders
     )
     return json_of(
         BatchShown(

@@ -69,7 +69,7 @@ async def correct_numbers(call: Call) -> Response:
     """Corrects numbers; refused as a whole when one of them cannot be."""
     body: CorrectBody = call.body
     service = parts_of(call.request).batches
-    corrections = [one.model_dump() for one in body.corrections]
+    corrections = [correction.model_dump() for correction in body.corrections]
     try:
         receipt = await service.correct(
             case_of(call), corrections, body.reason, call.actor, call.command_id
@@ -81,12 +81,12 @@ async def correct_numbers(call: Call) -> Response:
 
 def _wrong(refused: ChangeRefused, field: str) -> InvalidFields:
     errors = []
-    for one in refused.wrong[:MOST_ERRORS]:
-        what, mend = words(one.code, one.detail)
+    for problem in refused.wrong[:MOST_ERRORS]:
+        what, mend = words(problem.code, problem.detail)
         errors.append(
             {
-                "pointer": pointer(field, one.place - 1),
-                "code": one.code,
+                "pointer": pointer(field, problem.place - 1),
+                "code": problem.code,
                 "message": f"{what}。{mend}。",
             }
         )

@@ -35,7 +35,9 @@ class CertificateSearch:
     async def newer(self, seen: Sequence[Seen]) -> dict[str, str]:
         """The numbers of what came after these certificates, by code."""
         async with self._engine.connect() as connection:
-            return await search.numbers_of(connection, [one.found.superseded_by for one in seen])
+            return await search.numbers_of(
+                connection, [certificate.found.superseded_by for certificate in seen]
+            )
 
     async def in_full(self, number: str, sight: Sight) -> Seen | None:
         """One certificate with its whole content, None if there is none with this number."""
@@ -51,7 +53,7 @@ class CertificateSearch:
         """Whether a USCC is an institution's, by the register or by one of its certificates."""
         async with self._engine.connect() as connection:
             known = await institutions.by_ids(connection, [institution])
-        if uscc in {one.uscc for one in known.values()}:
+        if uscc in {institution.uscc for institution in known.values()}:
             return True
         return bool(await self.search(Criteria(uscc=uscc), sight, today, "", 1, own=True))
 
