@@ -2,11 +2,9 @@
 
 from datetime import datetime
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
 
+from domain.clock import BEIJING
 from domain.refusals import Code, Refusal
-
-SHANGHAI = ZoneInfo("Asia/Shanghai")
 
 
 class Words(NamedTuple):
@@ -379,7 +377,7 @@ WORDS: dict[Code, Words] = {
 
 def local_time(instant: datetime) -> str:
     """An instant as people in China read it: ``2025-03-22 00:00:00``."""
-    return instant.astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M:%S")
+    return instant.astimezone(BEIJING).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def explain(refusal: Refusal) -> Words:

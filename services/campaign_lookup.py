@@ -5,14 +5,14 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.case.status import Kind, Status
-from domain.facts import FilingStanding
+from domain.case.commands import Role
+from domain.case.plan import WINDOWS
+from domain.case.status import Status
+from domain.facts import FilingRecord
+from domain.filing.kind import FILING
 from domain.numbers.quarters import Period
 from services.rule_sets import PinnedRules
 from store.tables import campaigns, cases
-
-_FILERS = ("fill", "supplement", "correct")
-"""The windows in which filers act: a year is closed when the last of them is."""
 
 
 async def campaign_for(
@@ -36,13 +36,13 @@ async def campaign_for(
     return None
 
 
-async def filing_standing(
+async def filing_record(
     connection: AsyncConnection,
     pinned: PinnedRules,
     institution: str,
     region: str,
     now: datetime,
-) -> FilingStanding:
+) -> FilingRecord:
     """What is on record of an institution's annual filings at ``now``.
 
     A year is closed when the last window of its filers has closed under the rules of the region.
@@ -56,19 +56,17 @@ async def filing_standing(
         if covering is None:
             continue
         windows = (await pinned.get(covering[1])).windows
-        last = max(
-            windows[name].closes for name in ("fill", "supplement", "correct") if name in windows
-        )
-        if last <= now:
+        of_filers = [w.closes for name, w in windows.items() if WINDOWS[name].acts is Role.FILER]
+        if max(of_filers) <= now:
             closed.append(year)
     filed = await connection.execute(
         select(cases.c.year, cases.c.status).where(
-            cases.c.institution_id == institution, cases.c.kind == Kind.FILING.value
+            cases.c.institution_id == institution, cases.c.kind == FILING.name
         )
     )
     statuses = {row.year: row.status for row in filed}
     latest = max(closed, default=0)
-    return FilingStanding(
+    return FilingRecord(
         latest_closed_year=latest,
         expected=latest in statuses,
         completed=statuses.get(latest) == Status.COMPLETED,

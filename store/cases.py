@@ -8,7 +8,8 @@ from sqlalchemy import Select, func, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.case.plan import CasePlan
-from domain.case.status import Kind, Status
+from domain.case.status import Status
+from domain.kinds import KindName
 from domain.model import Value
 from store.tables import assignments, cases, institutions
 
@@ -21,7 +22,7 @@ class Case(Value):
     """
 
     case_id: str
-    kind: Kind
+    kind: KindName
     year: int
     quarter: int
     institution_id: str
@@ -93,7 +94,7 @@ _NEVER = datetime.fromisoformat("9999-01-01T00:00:00+00:00")
 async def listed(
     connection: AsyncConnection,
     *,
-    kind: Kind,
+    kind: str,
     year: int | None = None,
     quarter: int | None = None,
     institution: str | None = None,
@@ -111,7 +112,7 @@ async def listed(
 
     ``involved`` keeps those that an authority has now, or has ever been assigned.
     """
-    query = _cases().where(cases.c.kind == kind.value, cases.c.case_id > after)
+    query = _cases().where(cases.c.kind == kind, cases.c.case_id > after)
     for column, value in (
         (cases.c.quarter, quarter),
         (cases.c.revision, revision),

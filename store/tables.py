@@ -21,10 +21,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from domain.case.status import Kind, Status, UploadStage
+from domain.case.status import Status
 from domain.certificates.certificate import CertificateStatus
 from domain.certificates.imports import ImportMode, ImportStage, RowOutcome
 from domain.certificates.public import Counted
+from domain.numbers.report_numbers import UploadStage
 
 metadata = MetaData(
     naming_convention={
@@ -228,7 +229,7 @@ cases = Table(
     Column("head", Text, nullable=False, comment="最后一步的哈希"),
     _instant("opened_at"),
     _instant("updated_at"),
-    CheckConstraint(_one_of("kind", [kind.value for kind in Kind]), name="kind"),
+    CheckConstraint("kind = split_part(case_id, '/', 1)", name="kind"),
     CheckConstraint(_one_of("status", [status.value for status in Status]), name="status"),
     Index(None, "authority", "status", "due", "case_id"),
     Index(None, "institution_id", "year"),

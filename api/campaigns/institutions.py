@@ -14,8 +14,8 @@ from api.door.requests import InvalidFields, Plain, media_type, path, pointer, q
 from api.door.rights import Right
 from api.filings.filings import of_institution
 from domain.case.commands import Role
-from domain.case.plan import FOREVER
-from domain.certificates.certificate import CERTIFICATE_STATUS_LABELS, CertificateStatus, standing
+from domain.certificates.certificate import CERTIFICATE_STATUS_LABELS, CertificateStatus, status_on
+from domain.clock import day_of
 from domain.facts import CertificateFacts
 from domain.ids import InstitutionId, region_prefix
 from domain.model import Value
@@ -74,7 +74,7 @@ def _shown(one: Institution, owned: Sequence[OnRecord], today: date) -> Institut
 
 
 def _certificate(known: OnRecord, today: date) -> CertificateOnRecord:
-    status = standing(known.status, known.valid_to, today)
+    status = status_on(known.status, known.valid_to, today)
     return CertificateOnRecord(
         **known.model_dump(include=set(CertificateFacts.model_fields) | {"code"}),
         status=status,
@@ -83,7 +83,7 @@ def _certificate(known: OnRecord, today: date) -> CertificateOnRecord:
 
 
 def _today(call: Call) -> date:
-    return parts_of(call.request).clock().astimezone(FOREVER.tzinfo).date()
+    return day_of(parts_of(call.request).clock())
 
 
 async def list_institutions(call: Call) -> Response:

@@ -29,18 +29,20 @@ from api.filings.filings import CaseShown, FilingPage, QualityBody, in_sight, re
 from domain.case import commands as c
 from domain.case.commands import Role
 from domain.case.events import event_of
-from domain.case.plan import FOREVER
-from domain.case.state import fold
-from domain.case.status import Kind, Status
+from domain.case.kind import fold
+from domain.case.status import Status
 from domain.certificates.certificate import (
     CERTIFICATE_STATUS_LABELS,
     CertificateContent,
     CertificateStatus,
     Ended,
-    standing,
+    status_on,
 )
+from domain.certificates.commands import EndCertificate, Reject
 from domain.certificates.issuing import PURPOSE_LABELS, Decided, HeldCertificate, Purpose
+from domain.certificates.kind import CERTIFICATE
 from domain.certificates.transitions import issuer_of
+from domain.clock import day_of
 from domain.ids import AuthorityId, InstitutionId, certificate_id, jurisdiction_of
 from domain.model import Value
 from domain.refusals import Code, Refusal, Refused
@@ -206,7 +208,7 @@ async def list_certificates(call: Call) -> Response:
     async with parts_of(request).engine.connect() as connection:
         found = await cases.listed(
             connection,
-            kind=Kind.CERTIFICATE,
+            kind=CERTIFICATE.name,
             after=after[0] if after else "",
             size=size + 1,
             **filters,
@@ -220,7 +222,7 @@ async def get_certificate(call: Call) -> Response:
     case, parts = case_of(call), parts_of(call.request)
     async with parts.engine.connect() as connection:
         steps = await journal.steps(connection, case.case_id)
-    state = fold([event_of(step) for step in steps])
+    state = fold(CERTIFICATE, map(event_of, steps)).own
     return _json(
         CertificateShown(
             **shown(case, call).model_dump(),
@@ -238,8 +240,8 @@ async def _held(parts: Parts, case: Case, held: HeldCertificate | None) -> HeldS
     if held is None:
         return None
     rules = await parts.certificates.pinned.get(case.rule_set)
-    today = parts.clock().astimezone(FOREVER.tzinfo).date()
-    status = standing(held.status, held.valid_to, today)
+    today = day_of(parts.clock())
+    status = status_on(held.status, held.valid_to, today)
     known = held.model_dump(exclude={"reminders", "status"})
     return HeldShown(
         **known,
@@ -355,12 +357,16 @@ async def apply(call: Call) -> Response:
     return _json(receipt)
 
 
+async def _fields(_: Parts, case: Case) -> dict[str, frozenset[str]]:
+    return {case.plan.parts[0]: frozenset(CertificateContent.model_fields)}
+
+
 def _withdraw(call: Call, base: dict[str, Any]) -> Built:
     return c.Withdraw(**base), None
 
 
 def _reject(call: Call, base: dict[str, Any]) -> Built:
-    return c.Reject(**base), {"reason": call.body.reason}
+    return Reject(**base), {"reason": call.body.reason}
 
 
 def _quality(call: Call, base: dict[str, Any]) -> Built:
@@ -373,7 +379,7 @@ async def end(call: Call) -> Response:
     """Ends a certificate: deregistered, revoked or rescinded."""
     body: EndBody = call.body
     parts = parts_of(call.request)
-    command = c.EndCertificate(
+    command = EndCertificate(
         id=call.command_id,
         actor=call.actor,
         received_at=parts.clock(),
@@ -576,7 +582,7 @@ OPERATIONS = [
     ),
     acting(
         f"{_ONE}/quality",
-        act(_quality),
+        act(_quality, _fields),
         "质量审查",
         Right.CHECK,
         QualityBody,
@@ -600,5 +606,5 @@ OPERATIONS = [
         tag=_TAG,
         target=of_certificate,
     ),
-    *(one for one in shared_acts(_ONE, _TAG, of_certificate) if one.path in _KEPT),
+    *(one for one in shared_acts(_ONE, _TAG, of_certificate, _fields) if one.path in _KEPT),
 ]

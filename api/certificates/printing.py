@@ -15,10 +15,10 @@ from api.door.parts import Parts, parts_of
 from api.door.requests import query
 from api.door.rights import Right
 from domain.case.commands import Role
-from domain.case.plan import FOREVER
 from domain.certificates.certificate import CertificateContent
 from domain.certificates.qr import qr
 from domain.certificates.transitions import issuer_of
+from domain.clock import day_of
 from domain.messages import explain
 from domain.model import Value
 from domain.refusals import Code, Refusal, Refused
@@ -222,7 +222,7 @@ def _left_out(number: str, refusal: Refusal) -> LeftOut:
 
 
 def _today(parts: Parts) -> date:
-    return parts.clock().astimezone(FOREVER.tzinfo).date()
+    return day_of(parts.clock())
 
 
 # --- the operations -------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from domain.certificates.certificate import (
     Signatory,
 )
 from domain.certificates.public import Counted, PublicCertificate
+from domain.clock import day_of
 from domain.ids import (
     AuthorityId,
     JurisdictionCode,
@@ -27,7 +28,6 @@ from domain.ids import (
     jurisdiction_of,
     region_prefix,
 )
-from domain.messages import SHANGHAI
 from domain.model import Value
 from domain.refusals import Code, Refusal, Refused
 from services.certificates.enquiries import public_part
@@ -156,7 +156,7 @@ async def linked(call: Call) -> Response:
 async def _holds(call: Call, uscc: str) -> bool:
     """Whether the asker's institution has a certificate under a USCC."""
     parts = parts_of(call.request)
-    today = parts.clock().astimezone(SHANGHAI).date()
+    today = day_of(parts.clock())
     async with parts.engine.begin() as connection:
         found = await certificate_search.search(
             connection, Criteria(uscc=uscc), sight_of(call.actor), today, size=1, own=True
@@ -168,7 +168,7 @@ async def get_registered(call: Call) -> Response:
     """One certificate by its number, with its whole content for whoever may see it."""
     number = call.request.path_params["number"]
     parts = parts_of(call.request)
-    today = parts.clock().astimezone(SHANGHAI).date()
+    today = day_of(parts.clock())
     async with parts.engine.connect() as connection:
         seen = (
             await certificate_search.in_full(connection, number, sight_of(call.actor))
@@ -188,7 +188,7 @@ async def _page(
     request, parts = call.request, parts_of(call.request)
     size = query(request, "size", cursors.PageSize, 50)
     given = cursors.given(request, (str,))
-    today = parts.clock().astimezone(SHANGHAI).date()
+    today = day_of(parts.clock())
     async with parts.engine.begin() as connection:
         seen = await certificate_search.search(
             connection, criteria, sight_of(call.actor), today,
@@ -249,7 +249,7 @@ def _own(found: Registered) -> OwnPart:
 async def counts(call: Call) -> Response:
     """How often the public scanned and searched, by month and province."""
     request, actor = call.request, call.actor
-    today = parts_of(request).clock().astimezone(SHANGHAI).date()
+    today = day_of(parts_of(request).clock())
     last: str = query(request, "until", _Month, f"{today:%Y-%m}")
     first: str = query(request, "from", _Month, f"{last[:4]}-01")
     if not 0 <= _months(last) - _months(first) < MOST_MONTHS:

@@ -7,7 +7,7 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.cases.acts import acting, case_of, shared_acts
+from api.cases.acts import acting, case_of, no_fields, shared_acts
 from api.door import cursors
 from api.door.operations import PAGING, Call, Operation, Parameter
 from api.door.parts import parts_of
@@ -15,10 +15,11 @@ from api.door.requests import Plain, Text, invalid, path, query
 from api.door.rights import Right, Target
 from api.filings.filings import CaseShown, FilingPage, in_sight, shown
 from domain.case.commands import Role
-from domain.case.status import Kind, Status
+from domain.case.status import Status
+from domain.complaints import COMPLAINT, COMPLAINT_OUTCOME_LABELS, ComplaintOutcome
 from domain.ids import complaint_id
 from domain.model import Value
-from domain.numbers.report_numbers import COMPLAINT_OUTCOME_LABELS, ComplaintOutcome, normalised
+from domain.numbers.report_numbers import normalised
 from domain.refusals import Code, Refusal, Refused
 from store import cases, complaints, journal
 from store.complaints import Complaint
@@ -158,7 +159,7 @@ async def list_complaints(call: Call) -> Response:
     async with parts_of(request).engine.connect() as connection:
         found = await cases.listed(
             connection,
-            kind=Kind.COMPLAINT,
+            kind=COMPLAINT.name,
             after=after[0] if after else "",
             size=size + 1,
             **filters,
@@ -266,5 +267,5 @@ OPERATIONS = [
         tag=_TAG,
         target=of_complaint,
     ),
-    *(one for one in shared_acts(_ONE, _TAG, of_complaint) if one.path in _KEPT),
+    *(one for one in shared_acts(_ONE, _TAG, of_complaint, no_fields) if one.path in _KEPT),
 ]

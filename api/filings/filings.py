@@ -16,6 +16,7 @@ from api.cases.acts import (
     act,
     acting,
     case_of,
+    form_fields,
     reasons,
     shared_acts,
 )
@@ -28,9 +29,11 @@ from api.door.rights import Right, Target, check
 from domain.case import commands as c
 from domain.case.commands import Actor, Role
 from domain.case.plan import FOREVER, Window
-from domain.case.status import STATUS_LABELS, Kind, Status
+from domain.case.status import STATUS_LABELS, Status
 from domain.citation import Citation
+from domain.filing.kind import FILING, Submit
 from domain.ids import AuthorityId, InstitutionId, filing_id, region_prefix
+from domain.kinds import KindName
 from domain.model import Value
 from domain.refusals import Code, Refusal, Refused
 from rules.filing.forms import check_form
@@ -75,7 +78,7 @@ class CaseShown(Value):
     """One case as its people see it; no figure out of a form. ``quarter`` 0: not of a quarter."""
 
     id: str
-    kind: Kind
+    kind: KindName
     year: int
     quarter: int
     institution: str
@@ -177,7 +180,7 @@ async def list_filings(call: Call) -> Response:
     async with parts.engine.connect() as connection:
         found = await cases.listed(
             connection,
-            kind=Kind.FILING,
+            kind=FILING.name,
             after=after[0] if after else "",
             size=size + 1,
             **filters,
@@ -220,11 +223,6 @@ async def ask_for_filing(call: Call) -> Response:
 def shown(case: Case, call: Call) -> CaseShown:
     """A case as the API shows it to whoever calls; a filer is not told which reviewer it is."""
     plan, parts = case.plan, parts_of(call.request)
-    windows = {
-        name: window
-        for name in ("fill", "supplement", "correct", "review", "quality")
-        if (window := getattr(plan, name)) is not None
-    }
     return CaseShown(
         id=case.case_id,
         kind=case.kind,
@@ -244,7 +242,7 @@ def shown(case: Case, call: Call) -> CaseShown:
         due=case.due,
         obligation=plan.obligation.outcome,
         parts=plan.parts,
-        windows={name: _window(window) for name, window in windows.items()},
+        windows={name: _window(window) for name, window in plan.stated().items()},
         rule_set=case.rule_set,
         sequence=case.sequence,
         updated_at=case.updated_at,
@@ -355,7 +353,7 @@ async def submit(call: Call) -> Response:
 
 def _submit(call: Call, base: dict[str, Any]) -> Built:
     body: SubmitBody = call.body
-    return c.Submit(
+    return Submit(
         **base, revision=body.revision, content_sha256=body.sha256, choice=body.choice
     ), None
 
@@ -457,11 +455,11 @@ OPERATIONS = [
     _acting("withdraw", act(_withdraw), "撤回", Right.FILE, Nothing, {}),
     _acting(
         "quality",
-        act(_quality),
+        act(_quality, form_fields),
         "质量审查",
         Right.CHECK,
         QualityBody,
         {"outcome": "send_back", **REASONS_EXAMPLE},
     ),
-    *shared_acts(_ONE, "年度填报", of_filing),
+    *shared_acts(_ONE, "年度填报", of_filing, form_fields),
 ]

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from api.cases.acts import RECEIPT_EXAMPLE, Built, act, acting, case_of, shared_acts
+from api.cases.acts import RECEIPT_EXAMPLE, Built, act, acting, case_of, no_fields, shared_acts
 from api.door import cursors
 from api.door.operations import PAGING, Call, Operation, Parameter, schema_of
 from api.door.parts import parts_of
@@ -27,12 +27,14 @@ from api.door.requests import (
 )
 from api.door.rights import Right, Target
 from api.filings.filings import CaseShown, Started, in_sight, of_institution, shown
-from domain.case import commands as c
-from domain.case.status import UPLOAD_STAGE_LABELS, Kind, Status, UploadStage
+from domain.case.status import Status
 from domain.case.workflow_messages import Receipt
 from domain.ids import InstitutionId, batch_id
 from domain.model import Value
+from domain.numbers.batch import BATCH
+from domain.numbers.commands import Declare
 from domain.numbers.quarters import Quarter
+from domain.numbers.report_numbers import UPLOAD_STAGE_LABELS, UploadStage
 from domain.numbers.row_checks import Terms, words
 from domain.refusals import Code, Refusal, Refused
 from files.numbers import number_template
@@ -201,7 +203,7 @@ async def list_batches(call: Call) -> Response:
     async with parts.engine.connect() as connection:
         found = await cases.listed(
             connection,
-            kind=Kind.REPORT_NUMBERS,
+            kind=BATCH.name,
             after=after[0] if after else "",
             size=size + 1,
             **filters,
@@ -392,7 +394,7 @@ async def get_template(call: Call) -> Response:
 
 
 def _declare(call: Call, base: dict[str, Any]) -> Built:
-    return c.Declare(**base, total=call.body.total), None
+    return Declare(**base, total=call.body.total), None
 
 
 async def withdraw_numbers(call: Call) -> Response:
@@ -668,5 +670,5 @@ OPERATIONS = [
         tag=_TAG,
         target=of_batch,
     ),
-    *shared_acts(_ONE, _TAG, of_batch),
+    *shared_acts(_ONE, _TAG, of_batch, no_fields),
 ]

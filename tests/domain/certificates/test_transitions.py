@@ -9,11 +9,14 @@ from hypothesis import strategies as st
 from domain.case import commands as c
 from domain.case.commands import SYSTEM, Actor, Command, Role
 from domain.case.events import Event
+from domain.case.kind import evolve, fold, next_timer
 from domain.case.review import check, decide
-from domain.case.state import CaseState, Submission, evolve, fold, next_timer
 from domain.case.status import Status
+from domain.certificates import commands as cert
 from domain.certificates.certificate import CertificateStatus
 from domain.certificates.issuing import Allotment, Decided, Purpose
+from domain.certificates.kind import CERTIFICATE
+from domain.certificates.state import CertificateFindings
 from domain.refusals import Refusal
 from rules.certificates.certificates import current_certificate_rules
 from rules.file.library import SHIPPED
@@ -54,22 +57,22 @@ def commands(now: datetime) -> list[Command]:
     asked = {"revision": 1, "content_sha256": SHA}
     decided = Decided(approved_on=now.date(), document="文号")
     return [
-        *(c.Apply(**base(Role.FILER), purpose=purpose, **asked) for purpose in Purpose),
-        c.Apply(**base(Role.CLERK), purpose=Purpose.ISSUE, decided=decided, **asked),
-        c.Apply(**base(Role.CLERK), purpose=Purpose.CHANGE, decided=decided, **asked),
+        *(cert.Apply(**base(Role.FILER), purpose=purpose, **asked) for purpose in Purpose),
+        cert.Apply(**base(Role.CLERK), purpose=Purpose.ISSUE, decided=decided, **asked),
+        cert.Apply(**base(Role.CLERK), purpose=Purpose.CHANGE, decided=decided, **asked),
         c.Withdraw(**base(Role.FILER)),
         c.Claim(**base(Role.REVIEWER)),
         c.Claim(**base(Role.CHECKER)),
         c.Release(**base(Role.REVIEWER)),
         c.Return(**base(Role.REVIEWER)),
         c.Approve(**base(Role.REVIEWER)),
-        c.Reject(**base(Role.REVIEWER)),
+        cert.Reject(**base(Role.REVIEWER)),
         c.PassQuality(**base(Role.CHECKER)),
         c.SendBack(**base(Role.CHECKER)),
         c.Cancel(**base(Role.OPERATOR)),
-        c.EndCertificate(**base(Role.CLERK), ending="revoked", on=now.date(), document="文号"),
-        c.Expire(**base(Role.SYSTEM)),
-        c.Supersede(**base(Role.SYSTEM), by="D" * 26, on=now.date()),
+        cert.EndCertificate(**base(Role.CLERK), ending="revoked", on=now.date(), document="文号"),
+        cert.Expire(**base(Role.SYSTEM)),
+        cert.Supersede(**base(Role.SYSTEM), by="D" * 26, on=now.date()),
         *(
             c.Remind(**base(Role.SYSTEM), reminder=one.id)
             for one in RULES.reminders(date(2032, 11, 19))
@@ -87,20 +90,26 @@ MOVES = st.lists(
 @settings(max_examples=300, deadline=None)
 @given(MOVES)
 def test_what_a_case_has_promised_holds_whatever_comes(moves: list[tuple[int, int]]) -> None:
-    state, now, events = CaseState(status=Status.DRAFT), START, list[Event]()
+    state, now, events = (
+        CERTIFICATE.new().model_copy(update={"status": Status.DRAFT}),
+        START,
+        list[Event](),
+    )
     for choice, days in moves:
         now += timedelta(days=days)
         possible = commands(now)
         command = possible[choice % len(possible)]
-        found = decide(state, PLAN, command, now, Submission(allotment=allotment(now)))
-        tried = check(state, PLAN, command, now)
+        found = decide(
+            CERTIFICATE, state, PLAN, command, now, CertificateFindings(allotment=allotment(now))
+        )
+        tried = check(CERTIFICATE, state, PLAN, command, now)
         assert isinstance(tried, Refusal) == isinstance(found, Refusal)
         if isinstance(found, Refusal):
             continue
         for event in found:
-            before, state = state, evolve(state, event)
+            before, state = state, evolve(CERTIFICATE, state, event)
             events.append(event)
-            held, had = state.certificate, before.certificate
+            held, had = state.own.certificate, before.own.certificate
             if had is None:
                 continue
             assert held is not None
@@ -114,26 +123,28 @@ def test_what_a_case_has_promised_holds_whatever_comes(moves: list[tuple[int, in
             assert not (had.status != "valid" and held.status == "valid")
             if held.status != "valid":
                 assert state.status is Status.COMPLETED
-        timer = next_timer(state, PLAN)
-        if state.certificate is not None and state.certificate.status == "valid":
+        timer = next_timer(CERTIFICATE, state, PLAN)
+        if state.own.certificate is not None and state.own.certificate.status == "valid":
             assert timer is not None
-            assert timer.at <= state.certificate.expires_at
-        elif state.certificate is not None:
+            assert timer.at <= state.own.certificate.expires_at
+        elif state.own.certificate is not None:
             assert timer is None
         filers, others = set(state.filers), {*state.reviewers, *state.checkers}
         assert not filers & others
     # the state is the fold of what is on record
-    again = fold(events).model_copy(update={"status": state.status}) if events else None
+    again = (
+        fold(CERTIFICATE, events).model_copy(update={"status": state.status}) if events else None
+    )
     if again is not None:
         assert again.model_copy(update={"status": state.status}) == state
 
 
 def test_the_first_reminder_comes_on_its_day_and_each_once() -> None:
     now = START + timedelta(days=1)
-    state = CaseState(status=Status.DRAFT)
+    state = CERTIFICATE.new().model_copy(update={"status": Status.DRAFT})
     asked: dict[str, Any] = {"revision": 1, "content_sha256": SHA}
     decided = Decided(approved_on=now.date(), document="文号")
-    taken = c.Apply(
+    taken = cert.Apply(
         id="x",
         actor=actor(Role.CLERK),
         received_at=now,
@@ -142,23 +153,27 @@ def test_the_first_reminder_comes_on_its_day_and_each_once() -> None:
         decided=decided,
         **asked,
     )
-    found = decide(state, PLAN, taken, now, Submission(allotment=allotment(now)))
+    found = decide(
+        CERTIFICATE, state, PLAN, taken, now, CertificateFindings(allotment=allotment(now))
+    )
     assert not isinstance(found, Refusal)
     for event in found:
-        state = evolve(state, event)
+        state = evolve(CERTIFICATE, state, event)
     seen = []
     for _ in range(10):
-        timer = next_timer(state, PLAN)
-        if timer is None or timer.action != "remind":
+        timer = next_timer(CERTIFICATE, state, PLAN)
+        if timer is None or timer.command is not c.Remind:
             break
-        assert state.certificate is not None
-        due = next(one for one in state.certificate.reminders if one.id not in state.reminded)
+        assert state.own.certificate is not None
+        due = next(
+            one for one in state.own.certificate.reminders if one.id not in state.own.reminded
+        )
         assert timer.at == due.at
         command = c.Remind(id="r", actor=SYSTEM, received_at=timer.at, reminder=due.id)
-        early = decide(state, PLAN, command, timer.at - timedelta(seconds=1))
+        early = decide(CERTIFICATE, state, PLAN, command, timer.at - timedelta(seconds=1))
         assert isinstance(early, Refusal)
-        reminded = decide(state, PLAN, command, timer.at)
+        reminded = decide(CERTIFICATE, state, PLAN, command, timer.at)
         assert not isinstance(reminded, Refusal)
-        state = evolve(state, reminded[0])
+        state = evolve(CERTIFICATE, state, reminded[0])
         seen.append(due.id)
     assert seen == ["days-60", "days-30", "days-7"]
