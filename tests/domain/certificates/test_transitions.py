@@ -16,8 +16,8 @@ from domain.certificates import commands as cert
 from domain.certificates.certificate import CertificateStatus
 from domain.certificates.issuing import Allotment, Decided, Purpose
 from domain.certificates.kind import CERTIFICATE
-from domain.certificates.state import CertificateFindings
-from domain.refusals import Refusal
+from domain.certificates.state import CertificateFindings, Holding
+from domain.refusals import Code, Refusal
 from rules.certificates.certificates import current_certificate_rules
 from rules.file.library import SHIPPED
 
@@ -177,3 +177,118 @@ def test_the_first_reminder_comes_on_its_day_and_each_once() -> None:
         state = evolve(CERTIFICATE, state, reminded[0])
         seen.append(due.id)
     assert seen == ["days-60", "days-30", "days-7"]
+
+
+# --- single rules, both sides ---------------------------------------------------------------------
+
+
+def applied(state: Holding, command: Command, now: datetime) -> Holding:
+    found_out = CertificateFindings(allotment=allotment(now), editors=(command.actor.subject,))
+    events = decide(CERTIFICATE, state, PLAN, command, now, found_out)
+    assert not isinstance(events, Refusal), events
+    for event in events:
+        state = evolve(CERTIFICATE, state, event)
+    return state
+
+
+def refused(state: Holding, command: Command, now: datetime) -> Refusal:
+    refusal = check(CERTIFICATE, state, PLAN, command, now)
+    assert refusal is not None
+    return refusal
+
+
+def asked(kind: type[Command], role: Role, name: str = "", **fields: Any) -> Command:
+    return kind.model_validate(
+        {
+            "id": "x",
+            "actor": actor(role, name),
+            "received_at": START,
+            "note_sha256": SHA,
+            **fields,
+        }
+    )
+
+
+def application(role: Role, name: str, purpose: Purpose = Purpose.ISSUE) -> Command:
+    fields = {"purpose": purpose, "revision": 1, "content_sha256": SHA}
+    return asked(cert.Apply, role, name, **fields)
+
+
+def draft() -> Holding:
+    return CERTIFICATE.new().model_copy(update={"status": Status.DRAFT})
+
+
+def issued(now: datetime = START) -> Holding:
+    """A certificate that p1 applied for, p2 reviewed and p3 checked."""
+    state = applied(draft(), application(Role.FILER, "p1"), now)
+    state = applied(state, asked(c.Claim, Role.REVIEWER, "p2"), now)
+    state = applied(state, asked(c.Approve, Role.REVIEWER, "p2"), now)
+    state = applied(state, asked(c.PassQuality, Role.CHECKER, "p3"), now)
+    assert state.own.certificate is not None
+    return state
+
+
+def test_a_certificate_can_end_from_the_day_of_its_issue_until_today_and_on_no_other_day() -> None:
+    # 00:00 of 2026-11-21 in Beijing, when it is still the 20th elsewhere
+    state = issued()
+    held = state.own.certificate
+    assert held is not None
+    state = state.model_copy(
+        update=state.own_with(certificate=held.model_copy(update={"issued_on": date(2026, 11, 10)}))
+    )
+
+    def end(day: date) -> Command:
+        fields = {"ending": "revoked", "on": day, "document": "文号"}
+        return asked(cert.EndCertificate, Role.CLERK, **fields)
+
+    for inside in (date(2026, 11, 10), date(2026, 11, 21)):
+        after = applied(state, end(inside), START).own.certificate
+        assert after is not None
+        assert (after.status, after.ended_on) == (CertificateStatus.REVOKED, inside)
+    for outside in (date(2026, 11, 9), date(2026, 11, 22)):
+        refusal = refused(state, end(outside), START)
+        assert refusal.code is Code.ENDING_DAY_OUTSIDE
+        assert refusal.params == {"first": "2026-11-10", "last": "2026-11-21"}
+
+
+def test_a_further_application_counts_its_own_people_only() -> None:
+    state = issued()
+    assert (state.filers, state.reviewers, state.checkers) == (("p1",), ("p2",), ("p3",))
+    # whoever reviewed the certificate may apply for a change, years later
+    state = applied(state, application(Role.FILER, "p2", Purpose.CHANGE), START)
+    assert (state.filers, state.reviewers, state.checkers) == (("p2",), (), ())
+    # and whoever applied for the certificate may review the change, but not its own applicant
+    own = refused(state, asked(c.Claim, Role.REVIEWER, "p2"), START)
+    assert own.code is Code.SAME_PERSON
+    state = applied(state, asked(c.Claim, Role.REVIEWER, "p1"), START)
+    # an application that was returned is the same one: its reviewer cannot make it again
+    state = applied(state, asked(c.Return, Role.REVIEWER, "p1"), START)
+    again = refused(state, application(Role.FILER, "p1", Purpose.CHANGE), START)
+    assert again.code is Code.SAME_PERSON
+    state = applied(state, application(Role.FILER, "p4", Purpose.CHANGE), START)
+    assert (state.filers, state.reviewers) == (("p2", "p4"), ("p1",))
+
+
+def test_a_clerk_who_enters_an_application_has_filed_it() -> None:
+    state = applied(draft(), application(Role.CLERK, "p1"), START)
+    assert state.filers == ("p1",)
+    own = refused(state, asked(c.Claim, Role.REVIEWER, "p1"), START)
+    assert own.code is Code.SAME_PERSON
+    assert own.params == {"role": "填报人", "wanted": "审核人"}
+    state = applied(state, asked(c.Claim, Role.REVIEWER, "p2"), START)
+    state = applied(state, asked(c.Return, Role.REVIEWER, "p2"), START)
+    # who reviewed it cannot enter it; who entered or filed it before can do so again
+    reviewed = refused(state, application(Role.CLERK, "p2"), START)
+    assert reviewed.code is Code.SAME_PERSON
+    assert reviewed.params == {"role": "审核人", "wanted": "发证经办人"}
+    assert applied(state, application(Role.CLERK, "p1"), START).filers == ("p1",)
+    assert applied(state, application(Role.FILER, "p1"), START).filers == ("p1",)
+
+
+def test_a_clerk_acts_for_its_own_authority_only() -> None:
+    state = draft()
+    elsewhere = Actor(subject="p1", role=Role.CLERK, scope="amr-440000")
+    command = application(Role.CLERK, "p1").model_copy(update={"actor": elsewhere})
+    refusal = refused(state, command, START)
+    assert refusal.code is Code.NOT_YOUR_AUTHORITY
+    assert refusal.params == {"authority": "amr-350000"}

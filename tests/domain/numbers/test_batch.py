@@ -29,6 +29,7 @@ from domain.numbers.transitions import MOST_WAITING, visible_from
 from domain.refusals import Code, Refusal
 
 CITE = Citation(document="测试文号", clause="一")
+OTHER_CITE = Citation(document="测试文号", clause="二")
 REF = RuleSetRef(id="test", revision=1, sha256="0" * 64)
 START = datetime(2024, 9, 30, 16, tzinfo=UTC)
 """00:00 of 2024-10-01 in Beijing."""
@@ -449,3 +450,42 @@ def test_a_period_is_a_year_or_a_quarter() -> None:
 
 def test_ended_batches_are_the_ones_that_have_ended() -> None:
     assert set(ENDED) == {Status.COMPLETED, Status.LAPSED, Status.CANCELLED}
+
+
+# --- the due instant ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("moment", "late"), [(-0.000001, False), (0, True)])
+def test_declaring_that_there_were_none_is_late_from_the_due_instant_on(
+    moment: float, late: bool
+) -> None:
+    case, at = plan(), day(31) + timedelta(seconds=moment)
+    case = case.model_copy(
+        update={"supplement": Window(opens=day(31), closes=day(92), cite=OTHER_CITE)}
+    )
+    events = decide(BATCH, opened(case), case, n.Declare(**base(at), total=0), at)
+    assert not isinstance(events, Refusal)
+    submitted = events[0]
+    assert submitted.name == EventName.SUBMITTED
+    assert submitted.body["late"] is late
+    assert submitted.cite == (OTHER_CITE if late else CITE)
+
+
+def test_an_upload_received_in_time_is_judged_as_of_its_receipt_however_late_its_turn_comes() -> (
+    None
+):
+    case = plan()
+    last = day(31) - timedelta(seconds=1)
+    on_time = decide(BATCH, opened(case), case, receive(last), day(40))
+    assert not isinstance(on_time, Refusal)
+    received = on_time[-1]
+    assert received.body["late"] is False
+    assert datetime.fromisoformat(received.body["visible_from"]) == day(31)
+    # the last window too is kept by whoever was there before it closed
+    end = day(92) - timedelta(seconds=1)
+    assert not isinstance(decide(BATCH, opened(case), case, receive(end), day(93)), Refusal)
+    assert refused(opened(case), case, receive(day(92)), day(93)) is Code.FILL_CLOSED
+    # a clock of the door that runs ahead gives nobody more time
+    ahead = decide(BATCH, opened(case), case, receive(day(31)), last)
+    assert not isinstance(ahead, Refusal)
+    assert ahead[-1].body["late"] is False
