@@ -11,8 +11,8 @@ from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
 from cli.campaigns import operator
-from domain.case.plan import FOREVER
 from domain.certificates.statement import PublishedKey, PublishedKeys
+from domain.clock import day_of
 from services.certificates.keys import SigningKeys, add_key, retire_key
 from services.certificates.signing import NoKey, Signed, sign_register
 from services.clock import system_clock
@@ -113,7 +113,7 @@ def _folder(given: Path | None, data: Path, as_json: bool) -> Path:
 
 
 def _today() -> Any:
-    return system_clock().astimezone(FOREVER.tzinfo).date()
+    return day_of(system_clock())
 
 
 def _show(place: Path, published: PublishedKeys, as_json: bool) -> None:

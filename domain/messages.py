@@ -1,16 +1,14 @@
 """What a refusal says: the words of its code, filled in with what happened."""
 
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
+from domain.clock import BEIJING
 from domain.refusals import Refusal, Words
-
-SHANGHAI = ZoneInfo("Asia/Shanghai")
 
 
 def local_time(instant: datetime) -> str:
     """An instant as people in China read it: ``2025-03-22 00:00:00``."""
-    return instant.astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M:%S")
+    return instant.astimezone(BEIJING).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def explain(refusal: Refusal) -> Words:

@@ -4,8 +4,10 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.case.commands import Role
+from domain.case.plan import WINDOWS
 from domain.case.status import Status
-from domain.facts import FilingStanding
+from domain.facts import FilingRecord
 from domain.numbers.quarters import Period
 from services.rule_sets import PinnedRules
 from store import campaigns, cases
@@ -28,13 +30,13 @@ async def campaign_for(
     return None
 
 
-async def filing_standing(
+async def filing_record(
     connection: AsyncConnection,
     pinned: PinnedRules,
     institution: str,
     region: str,
     now: datetime,
-) -> FilingStanding:
+) -> FilingRecord:
     """What is on record of an institution's annual filings at ``now``.
 
     A year is closed when the last window of its filers has closed under the rules of the region.
@@ -45,14 +47,12 @@ async def filing_standing(
         if covering is None:
             continue
         windows = (await pinned.get(covering[1])).windows
-        last = max(
-            windows[name].closes for name in ("fill", "supplement", "correct") if name in windows
-        )
-        if last <= now:
+        of_filers = [w.closes for name, w in windows.items() if WINDOWS[name].acts is Role.FILER]
+        if max(of_filers) <= now:
             closed.append(year)
     statuses = await cases.filings_by_year(connection, institution)
     latest = max(closed, default=0)
-    return FilingStanding(
+    return FilingRecord(
         latest_closed_year=latest,
         expected=latest in statuses,
         completed=statuses.get(latest) == Status.COMPLETED,

@@ -11,18 +11,19 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from domain.campaigns import RESCAN, CampaignStage, CampaignStart
 from domain.case.commands import Actor
-from domain.case.plan import FOREVER
-from domain.case.status import Kind, Status
+from domain.case.plan import FOREVER, WINDOWS
+from domain.case.status import Status
 from domain.case.workflow_messages import CAMPAIGN_WORKFLOW, TASK_QUEUE
 from domain.facts import Facts, InstitutionFacts
+from domain.filing.kind import FILING
 from domain.ids import campaign_id, region_prefix
+from domain.numbers.batch import BATCH
 from domain.numbers.quarters import Period, Quarter
 from domain.refusals import Code, Refusal, Refused
 from engine.client import ANSWER_WITHIN, WorkflowGone, translated
 from rules.check.checks import check_name
 from rules.compiled import CompiledRules, NotPublishable
 from rules.file.library import RuleSetNotFound, RulesInvalid, current_library
-from rules.filing.windows import LABELS
 from services.clock import Clock
 from services.rule_sets import PinnedRules
 from store import campaigns, cases, rule_sets
@@ -242,9 +243,9 @@ def rules_invalid(invalid: RulesInvalid, **asked: str) -> Refusal:
     return Refusal(code=Code.RULES_INVALID, params=params)
 
 
-def kind_of(period: Period) -> Kind:
-    """Which kind of cases a campaign is made of."""
-    return Kind.REPORT_NUMBERS if period.quarter else Kind.FILING
+def kind_of(period: Period) -> str:
+    """The name of the kind of cases that a campaign is made of."""
+    return (BATCH if period.quarter else FILING).name
 
 
 def _period(campaign: Campaign) -> Period:
@@ -269,7 +270,7 @@ def _stages_of_quarter(rules: CompiledRules, period: Period) -> tuple[CampaignSt
     plan = rules.batch_plan(anybody, Quarter(*period))
     windows = {"fill": plan.fill, "supplement": plan.supplement}
     return tuple(
-        CampaignStage(id=name, label=LABELS[name], opens=window.opens, closes=window.closes)
+        CampaignStage(id=name, label=WINDOWS[name].label, opens=window.opens, closes=window.closes)
         for name, window in windows.items()
         if window is not None and window.closes < FOREVER
     )

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.case.events import Step
-from domain.case.status import Kind, Status
+from domain.case.kind import CaseKind
+from domain.case.status import Status
 from domain.case.timeline import Entry
 from domain.refusals import Code, Refusal, Refused
 from store import cases, content, journal, outbox, timeline
@@ -37,10 +38,10 @@ class CaseRecords:
                 raise Refused(Refusal(code=Code.NOT_FOUND, params={"what": f"{what} {case_id}"}))
             return OnRecord(case, await journal.involved(connection, case_id))
 
-    async def listed(self, kind: Kind, after: str, size: int, **filters: Any) -> list[Case]:
+    async def listed(self, kind: CaseKind, after: str, size: int, **filters: Any) -> list[Case]:
         """Up to ``size`` cases with ids after ``after``; filters as `store.cases.listed` has."""
         async with self._engine.connect() as connection:
-            return await cases.listed(connection, kind=kind, after=after, size=size, **filters)
+            return await cases.listed(connection, kind=kind.name, after=after, size=size, **filters)
 
     async def inbox(
         self,

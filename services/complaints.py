@@ -10,12 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
 from domain.canonical import sha256_of
-from domain.case import commands as c
 from domain.case.commands import Actor
-from domain.case.status import Kind
 from domain.case.workflow_messages import CaseOpening, CaseStart, Receipt
+from domain.complaints import COMPLAINT, ComplaintOutcome, Resolve
 from domain.ids import complaint_id
-from domain.numbers.report_numbers import ComplaintOutcome
 from domain.refusals import Code, Refusal, Refused
 from engine.client import translated
 from engine.starting import start_case
@@ -92,7 +90,7 @@ class ComplaintService(CaseService):
         start = CaseStart(
             case_id=case_id,
             opening=CaseOpening(
-                kind=Kind.COMPLAINT,
+                kind=COMPLAINT.name,
                 year=plan.year,
                 institution=about_whom or "",
                 jurisdiction=plan.jurisdiction,
@@ -134,7 +132,7 @@ class ComplaintService(CaseService):
             reply_sha256 = await content.save_note(connection, {"reply": reply})
             note = await content.save_note(connection, {"reason": reason})
         assert reply_sha256 == sha256_of({"reply": reply})
-        command = c.Resolve(
+        command = Resolve(
             id=command_id,
             actor=actor,
             received_at=self._clock(),

@@ -8,7 +8,9 @@ from sqlalchemy import Select, func, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.case.plan import CasePlan
-from domain.case.status import Kind, Status
+from domain.case.status import Status
+from domain.filing.kind import FILING
+from domain.kinds import KindName
 from domain.model import Value
 from store.tables import assignments, cases, institutions
 
@@ -21,7 +23,7 @@ class Case(Value):
     """
 
     case_id: str
-    kind: Kind
+    kind: KindName
     year: int
     quarter: int
     institution_id: str
@@ -93,7 +95,7 @@ _NEVER = datetime.fromisoformat("9999-01-01T00:00:00+00:00")
 async def listed(
     connection: AsyncConnection,
     *,
-    kind: Kind,
+    kind: str,
     year: int | None = None,
     quarter: int | None = None,
     institution: str | None = None,
@@ -111,7 +113,7 @@ async def listed(
 
     ``involved`` keeps those that an authority has now, or has ever been assigned.
     """
-    query = _cases().where(cases.c.kind == kind.value, cases.c.case_id > after)
+    query = _cases().where(cases.c.kind == kind, cases.c.case_id > after)
     for column, value in (
         (cases.c.quarter, quarter),
         (cases.c.revision, revision),
@@ -159,7 +161,7 @@ async def filings_by_year(connection: AsyncConnection, institution: str) -> dict
     """The status of each year's filing that an institution has."""
     found = await connection.execute(
         select(cases.c.year, cases.c.status).where(
-            cases.c.institution_id == institution, cases.c.kind == Kind.FILING.value
+            cases.c.institution_id == institution, cases.c.kind == FILING.name
         )
     )
     return {row.year: Status(row.status) for row in found}

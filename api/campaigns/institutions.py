@@ -12,8 +12,8 @@ from api.door.operations import PAGING, Call, Operation, Parameter, json_of, sch
 from api.door.parts import parts_of
 from api.door.requests import InvalidFields, path, pointer, query
 from api.door.rights import Right, Target, region_in_sight
-from domain.case.plan import FOREVER
-from domain.certificates.certificate import CERTIFICATE_STATUS_LABELS, CertificateStatus, standing
+from domain.certificates.certificate import CERTIFICATE_STATUS_LABELS, CertificateStatus, status_on
+from domain.clock import day_of
 from domain.facts import CertificateFacts
 from domain.ids import InstitutionId
 from domain.model import Value
@@ -74,7 +74,7 @@ def _shown(holder: Holder, today: date) -> InstitutionShown:
 
 
 def _certificate(known: OnRecord, today: date) -> CertificateOnRecord:
-    status = standing(known.status, known.valid_to, today)
+    status = status_on(known.status, known.valid_to, today)
     return CertificateOnRecord(
         **known.model_dump(include=set(CertificateFacts.model_fields) | {"code"}),
         status=status,
@@ -83,7 +83,7 @@ def _certificate(known: OnRecord, today: date) -> CertificateOnRecord:
 
 
 def _today(call: Call) -> date:
-    return parts_of(call.request).clock().astimezone(FOREVER.tzinfo).date()
+    return day_of(parts_of(call.request).clock())
 
 
 async def list_institutions(call: Call) -> Response:

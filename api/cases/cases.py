@@ -15,9 +15,11 @@ from api.door.problems import source
 from api.door.requests import query
 from api.door.rights import SCOPES, Right, Scope, Target, check, region_in_sight
 from domain.case.commands import Actor, Role
+from domain.case.kind import CaseKind
 from domain.case.plan import FOREVER, Window
-from domain.case.status import STATUS_LABELS, Kind, Status
+from domain.case.status import STATUS_LABELS, Status
 from domain.ids import AuthorityId, InstitutionId
+from domain.kinds import KindName
 from domain.model import Value
 from services.case_records import Case
 
@@ -36,7 +38,7 @@ class CaseShown(Value):
     """One case as its people see it; no figure out of a form. ``quarter`` 0: not of a quarter."""
 
     id: str
-    kind: Kind
+    kind: KindName
     year: int
     quarter: int
     institution: str
@@ -75,11 +77,6 @@ class Started(Value):
 def shown(case: Case, call: Call) -> CaseShown:
     """A case as the API shows it to whoever calls; a filer is not told which reviewer it is."""
     plan, parts = case.plan, parts_of(call.request)
-    windows = {
-        name: window
-        for name in ("fill", "supplement", "correct", "review", "quality")
-        if (window := getattr(plan, name)) is not None
-    }
     return CaseShown(
         id=case.case_id,
         kind=case.kind,
@@ -99,7 +96,7 @@ def shown(case: Case, call: Call) -> CaseShown:
         due=case.due,
         obligation=plan.obligation.outcome,
         parts=plan.parts,
-        windows={name: _window(window) for name, window in windows.items()},
+        windows={name: _window(window) for name, window in plan.stated().items()},
         rule_set=case.rule_set,
         sequence=case.sequence,
         updated_at=case.updated_at,
@@ -159,7 +156,7 @@ def in_sight(actor: Actor, institution: str | None = None) -> dict[str, Any]:
 
 def case_list(
     path: str,
-    kind: Kind,
+    kind: CaseKind,
     summary: str,
     tag: str,
     right: Right,

@@ -26,25 +26,26 @@ from api.cases.cases import (
     shown,
 )
 from api.cases.quality import QualityBody, quality, withdraw
-from api.certificates.named import CERTIFICATE, TAG, of_certificate
+from api.certificates.named import ADDRESS, TAG, of_certificate
 from api.door.operations import Call, Operation, json_of
 from api.door.parts import Parts, parts_of
 from api.door.requests import Plain
 from api.door.rights import SCOPES, Right, Scope
-from domain.case import commands as c
 from domain.case.commands import Actor
 from domain.case.events import event_of
-from domain.case.plan import FOREVER
-from domain.case.state import fold
-from domain.case.status import Kind
+from domain.case.kind import fold
 from domain.certificates.certificate import (
     CERTIFICATE_STATUS_LABELS,
+    CertificateContent,
     CertificateStatus,
     Ended,
-    standing,
+    status_on,
 )
+from domain.certificates.commands import EndCertificate, Reject
 from domain.certificates.issuing import PURPOSE_LABELS, HeldCertificate, Purpose
+from domain.certificates.kind import CERTIFICATE
 from domain.certificates.transitions import issuer_of
+from domain.clock import day_of
 from domain.ids import jurisdiction_of
 from domain.model import Value
 from services.case_records import Case
@@ -106,7 +107,7 @@ async def get_certificate(call: Call) -> Response:
     """One certificate's case."""
     case, parts = case_of(call), parts_of(call.request)
     steps = await parts.records.steps(case)
-    state = fold([event_of(step) for step in steps])
+    state = fold(CERTIFICATE, map(event_of, steps)).own
     return json_of(
         CertificateShown(
             **shown(case, call).model_dump(),
@@ -124,8 +125,8 @@ async def _held(parts: Parts, case: Case, held: HeldCertificate | None) -> HeldS
     if held is None:
         return None
     rules = await parts.certificates.pinned.get(case.rule_set)
-    today = parts.clock().astimezone(FOREVER.tzinfo).date()
-    status = standing(held.status, held.valid_to, today)
+    today = day_of(parts.clock())
+    status = status_on(held.status, held.valid_to, today)
     known = held.model_dump(exclude={"reminders", "status"})
     return HeldShown(
         **known,
@@ -140,15 +141,20 @@ async def _held(parts: Parts, case: Case, held: HeldCertificate | None) -> HeldS
 # --- acts -----------------------------------------------------------------------------------------
 
 
+async def content_fields(_: Parts, case: Case) -> dict[str, frozenset[str]]:
+    """Reasons may name what a certificate's content consists of."""
+    return {case.plan.parts[0]: frozenset(CertificateContent.model_fields)}
+
+
 def _reject(call: Call, base: dict[str, Any]) -> Built:
-    return c.Reject(**base), {"reason": call.body.reason}
+    return Reject(**base), {"reason": call.body.reason}
 
 
 async def end(call: Call) -> Response:
     """Ends a certificate: deregistered, revoked or rescinded."""
     body: EndBody = call.body
     parts = parts_of(call.request)
-    command = c.EndCertificate(
+    command = EndCertificate(
         id=call.command_id,
         actor=call.actor,
         received_at=parts.clock(),
@@ -161,12 +167,12 @@ async def end(call: Call) -> Response:
     )
 
 
-_KEPT = {f"{CERTIFICATE}/{name}" for name in ("claim", "release", "return", "approve", "cancel")}
+_KEPT = {f"{ADDRESS}/{name}" for name in ("claim", "release", "return", "approve", "cancel")}
 
 OPERATIONS = [
     case_list(
         "/api/certificates",
-        Kind.CERTIFICATE,
+        CERTIFICATE,
         "证书办件列表",
         TAG,
         Right.SEE_CERTIFICATE,
@@ -177,7 +183,7 @@ OPERATIONS = [
     ),
     Operation(
         "GET",
-        CERTIFICATE,
+        ADDRESS,
         get_certificate,
         "一件证书",
         TAG,
@@ -186,7 +192,7 @@ OPERATIONS = [
         target=of_certificate,
     ),
     acting(
-        f"{CERTIFICATE}/withdraw",
+        f"{ADDRESS}/withdraw",
         act(withdraw),
         "撤回申请",
         Right.APPLY,
@@ -196,7 +202,7 @@ OPERATIONS = [
         target=of_certificate,
     ),
     acting(
-        f"{CERTIFICATE}/reject",
+        f"{ADDRESS}/reject",
         act(_reject),
         "不予批准",
         Right.REVIEW,
@@ -206,8 +212,8 @@ OPERATIONS = [
         target=of_certificate,
     ),
     acting(
-        f"{CERTIFICATE}/quality",
-        act(quality),
+        f"{ADDRESS}/quality",
+        act(quality, content_fields),
         "质量审查",
         Right.CHECK,
         QualityBody,
@@ -216,7 +222,7 @@ OPERATIONS = [
         target=of_certificate,
     ),
     acting(
-        f"{CERTIFICATE}/end",
+        f"{ADDRESS}/end",
         end,
         "终止证书（注销、撤销、吊销）",
         Right.END_CERTIFICATE,
@@ -233,7 +239,7 @@ OPERATIONS = [
     ),
     *(
         operation
-        for operation in shared_acts(CERTIFICATE, TAG, of_certificate)
+        for operation in shared_acts(ADDRESS, TAG, of_certificate, content_fields)
         if operation.path in _KEPT
     ),
 ]

@@ -7,7 +7,7 @@ from pydantic import Field, ValidationError
 from starlette.responses import Response
 
 from api.cases.acts import RECEIPT_EXAMPLE, acting, case_of
-from api.certificates.named import CERTIFICATE, TAG, of_certificate
+from api.certificates.named import ADDRESS, TAG, of_certificate
 from api.door.operations import Call, Operation, Parameter, json_of
 from api.door.parts import Parts, parts_of
 from api.door.requests import Plain, Text, invalid
@@ -216,7 +216,7 @@ OPERATIONS = [
     ),
     Operation(
         "GET",
-        f"{CERTIFICATE}/draft",
+        f"{ADDRESS}/draft",
         get_draft,
         "申请内容",
         TAG,
@@ -226,7 +226,7 @@ OPERATIONS = [
     ),
     Operation(
         "PUT",
-        f"{CERTIFICATE}/draft",
+        f"{ADDRESS}/draft",
         put_draft,
         "保存申请内容（新的一稿）",
         TAG,
@@ -239,7 +239,7 @@ OPERATIONS = [
         example={"content": CONTENT_EXAMPLE},
     ),
     acting(
-        f"{CERTIFICATE}/apply",
+        f"{ADDRESS}/apply",
         apply,
         "提交申请",
         Right.APPLY,

@@ -12,7 +12,7 @@ from domain.certificates.transitions import issuer_of
 from domain.ids import certificate_id
 
 TAG = "资质认定证书"
-CERTIFICATE = "/api/certificates/{application}"
+ADDRESS = "/api/certificates/{application}"
 
 _Application = Annotated[str, Field(pattern=r"^[0-9a-f]{24}$")]
 

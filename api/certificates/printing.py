@@ -7,7 +7,7 @@ from pydantic import Field, ValidationError, model_validator
 from starlette.responses import Response
 
 from api.cases.acts import case_of
-from api.certificates.named import CERTIFICATE, TAG, of_certificate
+from api.certificates.named import ADDRESS, TAG, of_certificate
 from api.door import cursors
 from api.door.operations import Call, Operation, Parameter, schema_of
 from api.door.parts import parts_of
@@ -166,7 +166,7 @@ OPERATIONS = [
     ),
     Operation(
         "GET",
-        f"{CERTIFICATE}/paper",
+        f"{ADDRESS}/paper",
         get_paper,
         "打印证书（PDF/A，含附表）",
         TAG,
@@ -179,7 +179,7 @@ OPERATIONS = [
     ),
     Operation(
         "GET",
-        f"{CERTIFICATE}/preview",
+        f"{ADDRESS}/preview",
         get_preview,
         "预览证书首页（PNG）",
         TAG,
@@ -197,7 +197,7 @@ OPERATIONS = [
     ),
     Operation(
         "GET",
-        f"{CERTIFICATE}/qr",
+        f"{ADDRESS}/qr",
         get_qr,
         "证书的二维码（SVG）",
         TAG,
@@ -208,7 +208,7 @@ OPERATIONS = [
     ),
     Operation(
         "GET",
-        f"{CERTIFICATE}/qr.png",
+        f"{ADDRESS}/qr.png",
         get_qr_picture,
         "证书的二维码（PNG）",
         TAG,

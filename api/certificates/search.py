@@ -21,6 +21,7 @@ from domain.certificates.certificate import (
     Signatory,
 )
 from domain.certificates.public import Counted, PublicCertificate
+from domain.clock import day_of
 from domain.ids import (
     AuthorityId,
     JurisdictionCode,
@@ -28,7 +29,6 @@ from domain.ids import (
     jurisdiction_of,
     region_prefix,
 )
-from domain.messages import SHANGHAI
 from domain.model import Value
 from domain.refusals import Code, Refusal, Refused
 from services.certificates.enquiries import public_part
@@ -151,7 +151,7 @@ async def linked(call: Call) -> Response:
 
 
 def _today(call: Call) -> date:
-    return parts_of(call.request).clock().astimezone(SHANGHAI).date()
+    return day_of(parts_of(call.request).clock())
 
 
 async def get_registered(call: Call) -> Response:

@@ -7,17 +7,18 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.cases.acts import acting, case_of, shared_acts
+from api.cases.acts import acting, case_of, no_fields, shared_acts
 from api.cases.cases import BY_STATUS, CaseShown, case_list, shown, target_of
 from api.door.operations import Call, Operation, json_of
 from api.door.parts import parts_of
 from api.door.requests import Plain, Text, invalid, path
 from api.door.rights import Right, Target
 from domain.case.commands import Role
-from domain.case.status import Kind, Status
+from domain.case.status import Status
+from domain.complaints import COMPLAINT, COMPLAINT_OUTCOME_LABELS, ComplaintOutcome
 from domain.ids import complaint_id
 from domain.model import Value
-from domain.numbers.report_numbers import COMPLAINT_OUTCOME_LABELS, ComplaintOutcome, normalised
+from domain.numbers.report_numbers import normalised
 from services.complaints import Complaint
 
 _Id = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
@@ -195,7 +196,7 @@ OPERATIONS = [
         Right.ANYONE,
         ComplaintState,
     ),
-    case_list("/api/complaints", Kind.COMPLAINT, "投诉列表", _TAG, Right.SEE_COMPLAINT, BY_STATUS),
+    case_list("/api/complaints", COMPLAINT, "投诉列表", _TAG, Right.SEE_COMPLAINT, BY_STATUS),
     Operation(
         "GET",
         _ONE,
@@ -220,5 +221,9 @@ OPERATIONS = [
         tag=_TAG,
         target=of_complaint,
     ),
-    *(operation for operation in shared_acts(_ONE, _TAG, of_complaint) if operation.path in _KEPT),
+    *(
+        operation
+        for operation in shared_acts(_ONE, _TAG, of_complaint, no_fields)
+        if operation.path in _KEPT
+    ),
 ]

@@ -10,8 +10,8 @@ from api.cases.acts import Built, act, case_of
 from api.door.operations import Call, json_of
 from api.door.parts import Parts, parts_of
 from api.door.requests import MOST_ERRORS, InvalidFields, invalid, pointer
-from domain.case import commands as c
 from domain.case.commands import Role
+from domain.filing.kind import Submit
 from domain.ids import AuthorityId
 from domain.model import Value
 from domain.refusals import Code, Refusal, Refused
@@ -94,7 +94,7 @@ async def submit(call: Call) -> Response:
 
 def _submit(call: Call, base: dict[str, Any]) -> Built:
     body: SubmitBody = call.body
-    return c.Submit(
+    return Submit(
         **base, revision=body.revision, content_sha256=body.sha256, choice=body.choice
     ), None
 

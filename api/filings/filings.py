@@ -14,6 +14,7 @@ from api.cases.acts import (
     act,
     acting,
     case_of,
+    form_fields,
     shared_acts,
 )
 from api.cases.cases import (
@@ -34,7 +35,7 @@ from api.door.parts import parts_of
 from api.door.requests import path
 from api.door.rights import Right, Target
 from api.filings.drafts import Draft, DraftShown, SubmitBody, get_draft, put_draft, submit
-from domain.case.status import Kind
+from domain.filing.kind import FILING
 from domain.ids import InstitutionId, filing_id
 from domain.model import Value
 from domain.refusals import Code, Refused
@@ -88,7 +89,7 @@ def _acting(
 OPERATIONS = [
     case_list(
         "/api/filings",
-        Kind.FILING,
+        FILING,
         "填报列表",
         "年度填报",
         Right.SEE_FILING,
@@ -155,11 +156,11 @@ OPERATIONS = [
     _acting("withdraw", act(withdraw), "撤回", Right.FILE, Nothing, {}),
     _acting(
         "quality",
-        act(quality),
+        act(quality, form_fields),
         "质量审查",
         Right.CHECK,
         QualityBody,
         {"outcome": "send_back", **REASONS_EXAMPLE},
     ),
-    *shared_acts(_ONE, "年度填报", of_filing),
+    *shared_acts(_ONE, "年度填报", of_filing, form_fields),
 ]

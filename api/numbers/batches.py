@@ -20,9 +20,9 @@ from api.door.operations import Call, Operation, Parameter, json_of, schema_of
 from api.door.parts import parts_of
 from api.door.problems import source
 from api.door.rights import Right
-from api.numbers.named import BATCH, TAG, QuarterText, named, of_batch
-from domain.case.status import Kind
+from api.numbers.named import ADDRESS, TAG, QuarterText, named, of_batch
 from domain.ids import batch_id
+from domain.numbers.batch import BATCH
 from domain.numbers.quarters import Quarter
 from domain.numbers.row_checks import Terms
 from domain.refusals import Code, Refused
@@ -109,7 +109,7 @@ async def get_template(call: Call) -> Response:
 OPERATIONS = [
     case_list(
         "/api/report-batches",
-        Kind.REPORT_NUMBERS,
+        BATCH,
         "报告编号报送列表",
         TAG,
         Right.SEE_FILING,
@@ -118,11 +118,11 @@ OPERATIONS = [
         BY_INSTITUTION,
     ),
     Operation(
-        "GET", BATCH, get_batch, "一件报送", TAG, Right.SEE_FILING, BatchShown, target=of_batch
+        "GET", ADDRESS, get_batch, "一件报送", TAG, Right.SEE_FILING, BatchShown, target=of_batch
     ),
     Operation(
         "POST",
-        BATCH,
+        ADDRESS,
         ask_for_batch,
         "为可以报送的机构建立季度报送",
         TAG,
@@ -136,7 +136,7 @@ OPERATIONS = [
     ),
     Operation(
         "GET",
-        f"{BATCH}/template",
+        f"{ADDRESS}/template",
         get_template,
         "报告编号文件模板",
         TAG,

@@ -5,14 +5,14 @@ from typing import Annotated, Any
 from pydantic import Field
 from starlette.responses import Response
 
-from api.cases.acts import Built, act, acting, case_of, shared_acts
+from api.cases.acts import Built, act, acting, case_of, no_fields, shared_acts
 from api.door.operations import Call, json_of
 from api.door.parts import parts_of
 from api.door.requests import MOST_ERRORS, InvalidFields, Plain, Text, pointer
 from api.door.rights import Right
-from api.numbers.named import BATCH, TAG, of_batch
-from domain.case import commands as c
+from api.numbers.named import ADDRESS, TAG, of_batch
 from domain.model import Value
+from domain.numbers.commands import Declare
 from domain.numbers.row_checks import words
 from services.numbers.batches import ChangeRefused
 
@@ -49,7 +49,7 @@ class CorrectBody(Value):
 
 
 def _declare(call: Call, base: dict[str, Any]) -> Built:
-    return c.Declare(**base, total=call.body.total), None
+    return Declare(**base, total=call.body.total), None
 
 
 async def withdraw_numbers(call: Call) -> Response:
@@ -95,7 +95,7 @@ def _wrong(refused: ChangeRefused, field: str) -> InvalidFields:
 
 OPERATIONS = [
     acting(
-        f"{BATCH}/submit",
+        f"{ADDRESS}/submit",
         act(_declare),
         "声明本季度已报齐",
         Right.FILE,
@@ -105,7 +105,7 @@ OPERATIONS = [
         target=of_batch,
     ),
     acting(
-        f"{BATCH}/withdraw-numbers",
+        f"{ADDRESS}/withdraw-numbers",
         withdraw_numbers,
         "撤回报告编号",
         Right.FILE,
@@ -115,7 +115,7 @@ OPERATIONS = [
         target=of_batch,
     ),
     acting(
-        f"{BATCH}/correct-numbers",
+        f"{ADDRESS}/correct-numbers",
         correct_numbers,
         "更正报告编号",
         Right.FILE,
@@ -133,5 +133,5 @@ OPERATIONS = [
         tag=TAG,
         target=of_batch,
     ),
-    *shared_acts(BATCH, TAG, of_batch),
+    *shared_acts(ADDRESS, TAG, of_batch, no_fields),
 ]

@@ -12,7 +12,7 @@ from api.door.operations import PAGING, Call, Operation, Parameter, json_of, sch
 from api.door.parts import parts_of
 from api.door.requests import query
 from api.door.rights import Right, region_in_sight
-from domain.messages import SHANGHAI
+from domain.clock import day_of
 from domain.model import Value
 from domain.numbers.lookup import LookupAnswer
 from domain.numbers.report_numbers import LONGEST_NUMBER, Answer
@@ -81,7 +81,7 @@ async def look_up(call: Call) -> Response:
 async def lookup_counts(call: Call) -> Response:
     """How often the lookup was used, by day and province."""
     request = call.request
-    today = parts_of(request).clock().astimezone(SHANGHAI).date()
+    today = day_of(parts_of(request).clock())
     last = query(request, "to", Day, today)
     first = query(request, "from", Day, last - timedelta(days=30))
     if not timedelta() <= last - first < timedelta(days=MOST_DAYS):

@@ -12,7 +12,7 @@ from domain.ids import InstitutionId, batch_id
 from domain.numbers.quarters import Quarter
 
 TAG = "报告编号"
-BATCH = "/api/report-batches/{quarter}/{institution}"
+ADDRESS = "/api/report-batches/{quarter}/{institution}"
 
 
 def _known_quarter(text: str) -> str:

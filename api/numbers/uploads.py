@@ -17,9 +17,9 @@ from api.door.operations import PAGING, Call, Operation, Parameter, json_of, sch
 from api.door.parts import parts_of
 from api.door.requests import media_type, path, query
 from api.door.rights import Right
-from api.numbers.named import BATCH, TAG, of_batch
-from domain.case.status import UPLOAD_STAGE_LABELS, UploadStage
+from api.numbers.named import ADDRESS, TAG, of_batch
 from domain.model import Value
+from domain.numbers.report_numbers import UPLOAD_STAGE_LABELS, UploadStage
 from domain.numbers.row_checks import words
 from domain.refusals import Code, Refusal, Refused
 from services.numbers.batches import Upload, UploadProblem
@@ -223,7 +223,7 @@ _FILE_PARAMETERS = (
 OPERATIONS = [
     Operation(
         "GET",
-        f"{BATCH}/uploads",
+        f"{ADDRESS}/uploads",
         list_uploads,
         "上传列表",
         TAG,
@@ -234,7 +234,7 @@ OPERATIONS = [
     ),
     Operation(
         "POST",
-        f"{BATCH}/uploads",
+        f"{ADDRESS}/uploads",
         upload_file,
         "上传一个文件",
         TAG,
@@ -251,7 +251,7 @@ OPERATIONS = [
     ),
     Operation(
         "POST",
-        f"{BATCH}/uploads/resumable",
+        f"{ADDRESS}/uploads/resumable",
         begin_upload,
         "开始一次可续传的上传",
         TAG,
@@ -266,7 +266,7 @@ OPERATIONS = [
     ),
     Operation(
         "GET",
-        f"{BATCH}/uploads/{{upload}}",
+        f"{ADDRESS}/uploads/{{upload}}",
         get_upload,
         "一次上传的进度",
         TAG,
@@ -277,7 +277,7 @@ OPERATIONS = [
     ),
     Operation(
         "PUT",
-        f"{BATCH}/uploads/{{upload}}",
+        f"{ADDRESS}/uploads/{{upload}}",
         receive_pieces,
         "续传",
         TAG,
@@ -292,7 +292,7 @@ OPERATIONS = [
     ),
     Operation(
         "DELETE",
-        f"{BATCH}/uploads/{{upload}}",
+        f"{ADDRESS}/uploads/{{upload}}",
         abandon_upload,
         "放弃尚未收齐的上传",
         TAG,
@@ -303,7 +303,7 @@ OPERATIONS = [
     ),
     Operation(
         "POST",
-        f"{BATCH}/uploads/{{upload}}/complete",
+        f"{ADDRESS}/uploads/{{upload}}/complete",
         complete_upload,
         "文件已收齐，开始核对",
         TAG,
@@ -318,7 +318,7 @@ OPERATIONS = [
     ),
     Operation(
         "GET",
-        f"{BATCH}/uploads/{{upload}}/problems",
+        f"{ADDRESS}/uploads/{{upload}}/problems",
         get_problems,
         "逐行问题报告",
         TAG,

@@ -10,7 +10,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from domain.case.commands import Actor, Role
-from domain.messages import SHANGHAI
+from domain.clock import day_of
 from services.clock import system_clock
 
 if TYPE_CHECKING:
@@ -176,4 +176,4 @@ def _first() -> dict[str, str]:
 
 
 def _today() -> date:
-    return system_clock().astimezone(SHANGHAI).date()
+    return day_of(system_clock())

@@ -11,10 +11,9 @@ from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 
 from domain.case.commands import Actor
-from domain.case.plan import FOREVER
 from domain.case.status import Status
 from domain.case.workflow_messages import TASK_QUEUE
-from domain.certificates.certificate import CERTIFICATE_STATUS_LABELS, CertificateStatus, standing
+from domain.certificates.certificate import CERTIFICATE_STATUS_LABELS, CertificateStatus, status_on
 from domain.certificates.imports import (
     IMPORT_WORKFLOW,
     ImportedCertificate,
@@ -24,6 +23,7 @@ from domain.certificates.imports import (
     RowOutcome,
 )
 from domain.certificates.issuing import Purpose
+from domain.clock import day_of
 from domain.facts import InstitutionFacts
 from domain.model import Value
 from domain.refusals import Code, Refusal, Refused
@@ -103,7 +103,7 @@ class CertificateImportService:
             filename,
             rules=rules,
             authority=actor.scope,
-            today=now.astimezone(FOREVER.tzinfo).date(),
+            today=day_of(now),
             known_regions=self._known_regions,
         )
         async with self._engine.begin() as connection:
@@ -330,7 +330,7 @@ class _Check:
         self._connection = connection
         self._reading = reading
         self._actor = actor
-        self._today = clock().astimezone(FOREVER.tzinfo).date()
+        self._today = day_of(clock())
         self._problems: list[RowProblem] = []
 
     async def result(self) -> _Checked:
@@ -441,7 +441,7 @@ class _Check:
             mend = "请由经办人先导入本机关的有效证书清单，再导入延续的证书"
             self._add(one, "renews", "certificate_without_code", what, mend)
             return
-        stands = standing(old.status, old.valid_to, self._today)
+        stands = status_on(old.status, old.valid_to, self._today)
         if stands not in (CertificateStatus.VALID, CertificateStatus.EXPIRED):
             what = f"原证书 {one.renews} 现为“{CERTIFICATE_STATUS_LABELS[stands]}”"
             code = Code.CERTIFICATE_NOT_IN_FORCE.value

@@ -7,9 +7,9 @@ from typing import NamedTuple
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from domain.case.plan import FOREVER
-from domain.certificates.certificate import CertificateStatus, standing
-from domain.certificates.issuing import end_of
+from domain.certificates.certificate import CertificateStatus, status_on
 from domain.certificates.statement import certificate_url
+from domain.clock import first_instant_after
 from domain.messages import explain
 from domain.refusals import Code, Refusal, Refused
 from printing.job import LeftOut, Paper
@@ -165,8 +165,8 @@ def _paper_of(
         return Refusal(code=Code.CONTENT_NOT_ON_RECORD, params={"number": entry.number})
     if not entry.statement:
         return Refusal(code=Code.NOT_SIGNED, params={"number": entry.number})
-    if standing(entry.status, entry.valid_to, today) is CertificateStatus.EXPIRED:
-        changed_at = max(changed_at, end_of(entry.valid_to))
+    if status_on(entry.status, entry.valid_to, today) is CertificateStatus.EXPIRED:
+        changed_at = max(changed_at, first_instant_after(entry.valid_to))
     return Paper(
         certificate=certificate,
         issuer_name=issuer_name,

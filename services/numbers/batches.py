@@ -9,14 +9,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
 from domain.canonical import sha256_of
-from domain.case import commands as c
 from domain.case.commands import Actor
 from domain.case.review import check
-from domain.case.status import UPLOAD_STAGE_LABELS, UploadStage
 from domain.case.workflow_messages import Receipt
 from domain.ids import batch_id
+from domain.numbers.batch import BATCH
+from domain.numbers.commands import ChangeNumbers, ReceiveUpload
 from domain.numbers.quarters import Period, Quarter
-from domain.numbers.report_numbers import ChangeRequest
+from domain.numbers.report_numbers import UPLOAD_STAGE_LABELS, ChangeRequest, UploadStage
 from domain.refusals import Code, Refusal, Refused
 from engine.client import translated
 from engine.starting import start_case
@@ -245,12 +245,12 @@ class BatchService(CaseService):
 
     async def _refuse_in_vain(self, connection: Any, case: Case, actor: Actor) -> None:
         """Nobody is to send a file for hours that the case will not take. Raises Refused."""
-        known = await journal.carried(connection, case.case_id)
+        known = await journal.carried(connection, BATCH, case.case_id)
         now = self._clock()
-        command = c.ReceiveUpload(
+        command = ReceiveUpload(
             id="x", actor=actor, received_at=now, upload="0" * 32, sha256="0" * 64, size=0
         )
-        refusal = check(known.state, case.plan, command, now)
+        refusal = check(BATCH, BATCH.state(known.state), case.plan, command, now)
         if refusal is not None:
             raise Refused(refusal)
 
@@ -279,7 +279,7 @@ class BatchService(CaseService):
             if earlier is not None:
                 await uploads.mark_repeated(connection, upload_id, earlier.id, self._clock())
             elif found.command is None or found.command.id != command_id:
-                command = c.ReceiveUpload(
+                command = ReceiveUpload(
                     id=command_id,
                     actor=actor,
                     received_at=self._clock(),
@@ -308,7 +308,7 @@ class BatchService(CaseService):
                 at=self._clock(),
             )
             note = await content.save_note(connection, {"reason": reason})
-        command = c.ChangeNumbers(
+        command = ChangeNumbers(
             id=command_id,
             actor=actor,
             received_at=self._clock(),

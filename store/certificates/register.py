@@ -8,8 +8,8 @@ from sqlalchemy import ColumnElement, Select, collate, func, select, text, updat
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.case.events import EventName
 from domain.certificates.certificate import Certificate, CertificateContent, CertificateStatus
+from domain.certificates.commands import CertificateEvent
 from domain.certificates.issuing import HeldCertificate
 from domain.model import Value
 from store.certificates.lines import replace_lines
@@ -203,10 +203,10 @@ _in_order = collate(certificates.c.number, "C")
 _CHANGING = [
     name.value
     for name in (
-        EventName.ISSUED,
-        EventName.CERTIFICATE_CHANGED,
-        EventName.CERTIFICATE_ENDED,
-        EventName.SUPERSEDED,
+        CertificateEvent.ISSUED,
+        CertificateEvent.CERTIFICATE_CHANGED,
+        CertificateEvent.CERTIFICATE_ENDED,
+        CertificateEvent.SUPERSEDED,
     )
 ]
 

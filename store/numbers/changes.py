@@ -8,8 +8,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.canonical import sha256_of
-from domain.case.status import UploadStage
 from domain.model import Value
+from domain.numbers.report_numbers import UploadStage
 from store.tables import number_changes, uploads
 
 

@@ -17,7 +17,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from domain.case.status import UploadStage
+from domain.numbers.report_numbers import UploadStage
 from store.tables.base import instant, metadata, one_of
 
 uploads = Table(

@@ -16,7 +16,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from domain.case.status import Kind, Status
+from domain.case.status import Status
 from store.tables.base import instant, metadata, one_of
 
 cases = Table(
@@ -41,7 +41,7 @@ cases = Table(
     Column("head", Text, nullable=False, comment="最后一步的哈希"),
     instant("opened_at"),
     instant("updated_at"),
-    CheckConstraint(one_of("kind", [kind.value for kind in Kind]), name="kind"),
+    CheckConstraint("kind = split_part(case_id, '/', 1)", name="kind"),
     CheckConstraint(one_of("status", [status.value for status in Status]), name="status"),
     Index(None, "authority", "status", "due", "case_id"),
     Index(None, "institution_id", "year"),

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from domain.case.events import GENESIS, event_of, hash_of
-from domain.case.state import fold, position
+from domain.case.kind import fold, position
 from domain.facts import CertificateFacts
+from domain.filing.kind import FILING
 from rules.filing.forms import MAX_FORM_BYTES
 from store import cases, journal
 from tests.api.people import (
@@ -963,8 +964,8 @@ async def consistent(house: System, case_id: str) -> dict[str, Any]:
         assert (step.sequence, step.previous_hash) == (number, head)
         assert step.hash == hash_of(step)
         head = step.hash
-    state = fold([event_of(step) for step in steps])
-    last = position(state, case.plan)
+    state = fold(FILING, map(event_of, steps))
+    last = position(FILING, state, case.plan)
     assert last == steps[-1].position
     shown = {
         "status": case.status, "level": case.level, "authority": case.authority,

@@ -45,6 +45,8 @@ MARKERS = (
     "form",
     "in",
     "rules",
+    "new",
+    "edit",
 )
 
 
@@ -65,7 +67,9 @@ def every_page() -> list[Any]:
 def test_a_block_says_what_is_done_with_it(block: Block) -> None:
     known = [name for name in MARKERS if block.marked(name) is not None]
     assert known or block.language in PLAIN - {"sql"}, f"{block}: {block.language} has no marker"
-    assert block.language in PLAIN | {"bash", "json", "yaml", "csv"}, f"{block}: {block.language}"
+    assert block.language in PLAIN | {"bash", "json", "yaml", "csv", "python", "diff"}, (
+        f"{block}: {block.language}"
+    )
     if block.language == "bash":
         assert block.marked("run") is not None or block.marked("not run"), (
             f"{block}: run or why not"

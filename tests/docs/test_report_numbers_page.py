@@ -2,9 +2,11 @@
 
 import re
 
-from domain.case.commands import COMMANDS_OF, ROLE_OF, Role
-from domain.case.status import UPLOAD_STAGE_LABELS, Kind
-from domain.numbers.report_numbers import COMPLAINT_OUTCOME_LABELS
+from domain.case.commands import Role
+from domain.complaints import COMPLAINT_OUTCOME_LABELS
+from domain.filing.kind import FILING
+from domain.numbers.batch import BATCH
+from domain.numbers.report_numbers import UPLOAD_STAGE_LABELS
 from domain.refusals import Code
 from tests.docs.pages import page
 
@@ -17,8 +19,8 @@ def told(heading: str) -> dict[str, str]:
 
 def test_the_commands_of_batches_and_who_gives_them() -> None:
     rows = told("## Who reports, and when")
-    assert set(rows) == COMMANDS_OF[Kind.REPORT_NUMBERS] - COMMANDS_OF[Kind.FILING]
-    assert all(Role(who) is ROLE_OF[kind] for kind, who in rows.items())
+    assert set(rows) == set(BATCH.commands) - set(FILING.commands)
+    assert all({Role(who)} == BATCH.commands[name].roles for name, who in rows.items())
 
 
 def test_stages_and_outcomes_with_their_labels() -> None:

@@ -13,7 +13,7 @@ import openpyxl
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from domain.case.status import UploadStage
+from domain.numbers.report_numbers import UploadStage
 from services.numbers import ingest as number_ingest
 from services.numbers import order
 from services.numbers.ingest import NotReady, ingest

@@ -10,26 +10,26 @@ from hypothesis import strategies as st
 from domain.case import commands as c
 from domain.case.commands import SYSTEM, Actor, Role
 from domain.case.events import Event, EventName
+from domain.case.kind import evolve, fold, next_timer, position
 from domain.case.plan import FOREVER, CasePlan, NumberTerms, Reminder, Window
+from domain.case.reminders import REMINDED
 from domain.case.review import decide
-from domain.case.state import (
-    CaseState,
-    PendingUpload,
-    Submission,
-    evolve,
-    fold,
-    next_timer,
-    position,
-)
-from domain.case.status import ENDED, Kind, Status
+from domain.case.status import ENDED, Status
 from domain.citation import Citation
+from domain.complaints import COMPLAINT, ComplaintOutcome
 from domain.decision import GateDecision, Obligation, ReviewLevel, RuleSetRef
+from domain.filing.kind import FILING, Submit
+from domain.numbers import commands as n
+from domain.numbers.batch import BATCH
+from domain.numbers.commands import NumberEvent
 from domain.numbers.quarters import Period, Quarter
-from domain.numbers.report_numbers import ComplaintOutcome, IngestOutcome
+from domain.numbers.report_numbers import IngestOutcome
+from domain.numbers.state import Batch, BatchFindings, PendingUpload
 from domain.numbers.transitions import MOST_WAITING, visible_from
 from domain.refusals import Code, Refusal
 
 CITE = Citation(document="测试文号", clause="一")
+OTHER_CITE = Citation(document="测试文号", clause="二")
 REF = RuleSetRef(id="test", revision=1, sha256="0" * 64)
 START = datetime(2024, 9, 30, 16, tzinfo=UTC)
 """00:00 of 2024-10-01 in Beijing."""
@@ -50,7 +50,6 @@ def window(opens: float, closes: float | None) -> Window:
 def plan(*, mandatory: bool = True, days_until_visible: int = 1, **changes: Any) -> CasePlan:
     """A batch of the third quarter: mandatory, due in October and late until the year's end."""
     values: dict[str, Any] = {
-        "kind": "report-numbers",
         "year": 2024,
         "jurisdiction": "000000",
         "ruleset": REF,
@@ -91,11 +90,11 @@ def upload(number: int) -> str:
     return f"{number:032x}"
 
 
-def receive(now: datetime, number: int = 1) -> c.ReceiveUpload:
-    return c.ReceiveUpload(**base(now), upload=upload(number), sha256=SHA, size=10)
+def receive(now: datetime, number: int = 1) -> n.ReceiveUpload:
+    return n.ReceiveUpload(**base(now), upload=upload(number), sha256=SHA, size=10)
 
 
-def finish(now: datetime, number: int = 1, numbers: int = 5, bad: int = 0) -> c.FinishUpload:
+def finish(now: datetime, number: int = 1, numbers: int = 5, bad: int = 0) -> n.FinishUpload:
     outcome = IngestOutcome(
         upload=upload(number),
         accepted=numbers > 0,
@@ -104,48 +103,38 @@ def finish(now: datetime, number: int = 1, numbers: int = 5, bad: int = 0) -> c.
         numbers=numbers,
         digest="0" * 16,
     )
-    return c.FinishUpload(**base(now, SYSTEM), outcome=outcome)
+    return n.FinishUpload(**base(now, SYSTEM), outcome=outcome)
 
 
-def applied(state: CaseState, case: CasePlan, command: c.Command, now: datetime) -> CaseState:
-    found = decide(state, case, command, now)
+def applied(state: Batch, case: CasePlan, command: c.Command, now: datetime) -> Batch:
+    found = decide(BATCH, state, case, command, now)
     assert not isinstance(found, Refusal), found
     for event in found:
-        state = evolve(state, event)
+        state = evolve(BATCH, state, event)
     return state
 
 
-def opened(case: CasePlan) -> CaseState:
-    return applied(CaseState(), case, c.Open(**base(day(0), SYSTEM)), day(0))
+def opened(case: CasePlan) -> Batch:
+    return applied(BATCH.new(), case, c.Open(**base(day(0), SYSTEM)), day(0))
 
 
-def refused(state: CaseState, case: CasePlan, command: c.Command, now: datetime) -> Code:
-    found = decide(state, case, command, now)
+def refused(state: Batch, case: CasePlan, command: c.Command, now: datetime) -> Code:
+    found = decide(BATCH, state, case, command, now)
     assert isinstance(found, Refusal), found
     return found.code
 
 
-def passed(state: CaseState, case: CasePlan, now: datetime) -> tuple[CaseState, list[Event]]:
+def passed(state: Batch, case: CasePlan, now: datetime) -> tuple[Batch, list[Event]]:
     """What timers do until ``now``."""
     happened: list[Event] = []
-    timed: dict[str, Any] = {
-        "open": c.Open,
-        "publish": c.Publish,
-        "mark_overdue": c.MarkOverdue,
-        "lapse": c.Lapse,
-    }
-    while (timer := next_timer(state, case)) is not None and timer.at <= now:
-        if timer.action == "remind":
-            due = next(one for one in case.reminders if one.id not in state.reminded)
-            command: Any = c.Remind(**base(timer.at, SYSTEM), reminder=due.id)
-        elif timer.action == "end":
+    while (timer := next_timer(BATCH, state, case)) is not None and timer.at <= now:
+        if timer.command is None:
             break
-        else:
-            command = timed[timer.action](**base(timer.at, SYSTEM))
-        found = decide(state, case, command, timer.at)
+        timed = timer.command.model_validate({**base(timer.at, SYSTEM), **timer.details})
+        found = decide(BATCH, state, case, timed, timer.at)
         assert not isinstance(found, Refusal), (timer, found)
         for event in found:
-            state = evolve(state, event)
+            state = evolve(BATCH, state, event)
             happened.append(event)
     return state, happened
 
@@ -154,16 +143,16 @@ def passed(state: CaseState, case: CasePlan, now: datetime) -> tuple[CaseState, 
 
 
 def test_a_silent_institution_is_reminded_then_overdue_then_lapses() -> None:
-    state, events = passed(CaseState(), plan(), day(200))
+    state, events = passed(BATCH.new(), plan(), day(200))
     assert [event.name for event in events] == [
         EventName.OPENED,
-        EventName.REMINDED,
-        EventName.REMINDED,
-        EventName.OVERDUE,
+        REMINDED,
+        REMINDED,
+        NumberEvent.OVERDUE,
         EventName.LAPSED,
     ]
     assert state.status is Status.LAPSED
-    assert state.reminded == ("first", "last")
+    assert state.own.reminded == ("first", "last")
 
 
 def test_who_has_uploaded_is_neither_reminded_nor_late_nor_lapses() -> None:
@@ -171,7 +160,7 @@ def test_who_has_uploaded_is_neither_reminded_nor_late_nor_lapses() -> None:
     state = applied(opened(case), case, receive(day(5)), day(5))
     state = applied(state, case, finish(day(5)), day(5))
     state, events = passed(state, case, day(200))
-    assert [event.name for event in events] == [EventName.NUMBERS_PUBLISHED, EventName.COMPLETED]
+    assert [event.name for event in events] == [NumberEvent.NUMBERS_PUBLISHED, EventName.COMPLETED]
     assert events[-1].body == {"undeclared": True}
     assert not state.late
 
@@ -192,7 +181,7 @@ def test_a_file_received_in_time_keeps_the_batch_from_lapsing_while_it_is_read()
     case, at = plan(), day(92) - timedelta(seconds=1)
     state, _ = passed(opened(case), case, at)
     state = applied(state, case, receive(at), at)
-    assert next_timer(state, case) is None
+    assert next_timer(BATCH, state, case) is None
     state = applied(state, case, finish(day(93), numbers=0, bad=5), day(93))
     state, events = passed(state, case, day(93))
     assert [event.name for event in events] == [EventName.LAPSED]
@@ -201,7 +190,7 @@ def test_a_file_received_in_time_keeps_the_batch_from_lapsing_while_it_is_read()
 def test_after_the_last_day_nothing_is_taken() -> None:
     case, last = plan(), day(92) - timedelta(seconds=1)
     state, _ = passed(opened(case), case, last)
-    assert not isinstance(decide(state, case, receive(last), last), Refusal)
+    assert not isinstance(decide(BATCH, state, case, receive(last), last), Refusal)
     assert refused(state, case, receive(day(92)), day(92)) is Code.FILL_CLOSED
     lapsed, _ = passed(state, case, day(92))
     assert refused(lapsed, case, receive(day(92)), day(92)) is Code.FILL_CLOSED
@@ -210,19 +199,19 @@ def test_after_the_last_day_nothing_is_taken() -> None:
 def test_before_the_quarter_is_over_nothing_is_taken() -> None:
     case = plan()
     early = day(0) - timedelta(seconds=1)
-    assert refused(CaseState(), case, receive(early), early) is Code.NOT_OPEN_YET
+    assert refused(BATCH.new(), case, receive(early), early) is Code.NOT_OPEN_YET
     # the first instant need not wait for its timer
-    found = decide(CaseState(), case, receive(day(0)), day(0))
+    found = decide(BATCH, BATCH.new(), case, receive(day(0)), day(0))
     assert not isinstance(found, Refusal)
-    assert [event.name for event in found] == [EventName.OPENED, EventName.UPLOAD_RECEIVED]
+    assert [event.name for event in found] == [EventName.OPENED, NumberEvent.UPLOAD_RECEIVED]
 
 
 def test_a_voluntary_batch_never_ends_by_itself() -> None:
     case = plan(mandatory=False)
     state = opened(case)
-    assert next_timer(state, case) is None
-    assert position(state, case).due is None
-    assert not isinstance(decide(state, case, receive(day(5000)), day(5000)), Refusal)
+    assert next_timer(BATCH, state, case) is None
+    assert position(BATCH, state, case).due is None
+    assert not isinstance(decide(BATCH, state, case, receive(day(5000)), day(5000)), Refusal)
 
 
 # --- visibility -----------------------------------------------------------
@@ -247,22 +236,22 @@ def test_publication_is_recorded_once_at_its_instant() -> None:
     case = plan()
     state = applied(opened(case), case, receive(day(5.5)), day(5.5))
     state = applied(state, case, finish(day(5.6)), day(5.6))
-    assert state.unpublished == (PendingUpload(upload=upload(1), visible_from=day(6)),)
+    assert state.own.unpublished == (PendingUpload(upload=upload(1), visible_from=day(6)),)
     early = day(6) - timedelta(seconds=1)
-    assert refused(state, case, c.Publish(**base(early, SYSTEM)), early) is Code.WRONG_STATUS
+    assert refused(state, case, n.Publish(**base(early, SYSTEM)), early) is Code.WRONG_STATUS
     state, events = passed(state, case, day(6))
-    assert [event.name for event in events] == [EventName.NUMBERS_PUBLISHED]
-    assert state.unpublished == ()
+    assert [event.name for event in events] == [NumberEvent.NUMBERS_PUBLISHED]
+    assert state.own.unpublished == ()
 
 
 def test_a_file_that_takes_past_midnight_to_be_read_is_published_with_its_result() -> None:
     case = plan()
     state = applied(opened(case), case, receive(day(5.99)), day(5.99))
-    found = decide(state, case, finish(day(6.01)), day(6.01))
+    found = decide(BATCH, state, case, finish(day(6.01)), day(6.01))
     assert not isinstance(found, Refusal)
     assert [event.name for event in found] == [
-        EventName.NUMBERS_ACCEPTED,
-        EventName.NUMBERS_PUBLISHED,
+        NumberEvent.NUMBERS_ACCEPTED,
+        NumberEvent.NUMBERS_PUBLISHED,
     ]
 
 
@@ -271,7 +260,7 @@ def test_a_file_that_takes_past_midnight_to_be_read_is_published_with_its_result
 
 def test_declaring_that_there_were_none_completes_the_batch() -> None:
     case = plan()
-    state = applied(opened(case), case, c.Declare(**base(day(3)), total=0), day(3))
+    state = applied(opened(case), case, n.Declare(**base(day(3)), total=0), day(3))
     assert state.status is Status.COMPLETED
     assert not state.late
 
@@ -279,10 +268,10 @@ def test_declaring_that_there_were_none_completes_the_batch() -> None:
 def test_a_declaration_must_name_what_is_on_record_and_wait_for_what_is_being_read() -> None:
     case = plan()
     state = applied(opened(case), case, receive(day(5)), day(5))
-    declared = c.Declare(**base(day(5)), total=5)
+    declared = n.Declare(**base(day(5)), total=5)
     assert refused(state, case, declared, day(5)) is Code.UPLOADS_UNDER_WAY
     state = applied(state, case, finish(day(5)), day(5))
-    wrong = c.Declare(**base(day(5)), total=4)
+    wrong = n.Declare(**base(day(5)), total=4)
     assert refused(state, case, wrong, day(5)) is Code.TOTAL_DIFFERS
     assert applied(state, case, declared, day(5)).status is Status.COMPLETED
 
@@ -290,7 +279,7 @@ def test_a_declaration_must_name_what_is_on_record_and_wait_for_what_is_being_re
 def test_where_rules_name_levels_a_declared_batch_is_reviewed() -> None:
     levels = (ReviewLevel(id="review", authority="samr"),)
     case = plan(levels=levels)
-    state = applied(opened(case), case, c.Declare(**base(day(3)), total=0), day(3))
+    state = applied(opened(case), case, n.Declare(**base(day(3)), total=0), day(3))
     assert (state.status, state.authority(case)) == (Status.IN_REVIEW, "samr")
     state = applied(state, case, c.Claim(**base(day(4), REVIEWER)), day(4))
     assert applied(state, case, c.Approve(**base(day(4), REVIEWER)), day(4)).status in (
@@ -299,8 +288,8 @@ def test_where_rules_name_levels_a_declared_batch_is_reviewed() -> None:
     )
 
 
-def change(now: datetime, count: int = 1, action: Any = "withdrawn") -> c.ChangeNumbers:
-    return c.ChangeNumbers(
+def change(now: datetime, count: int = 1, action: Any = "withdrawn") -> n.ChangeNumbers:
+    return n.ChangeNumbers(
         **base(now), change=upload(9), action=action, count=count, content_sha256=SHA
     )
 
@@ -315,10 +304,10 @@ def test_numbers_can_be_withdrawn_as_long_as_they_are_on_record(status: str) -> 
     if status == "lapsed":
         state = state.model_copy(update={"status": Status.LAPSED, "lapsed_from": Status.DRAFT})
     after = applied(state, case, change(day(500), 2), day(500))
-    assert after.numbers == 3
+    assert after.own.numbers == 3
     corrected = applied(state, case, change(day(500), 2, "corrected"), day(500))
-    assert corrected.numbers == 5
-    assert corrected.unpublished[-1].visible_from == day(501)
+    assert corrected.own.numbers == 5
+    assert corrected.own.unpublished[-1].visible_from == day(501)
 
 
 def test_withdrawing_needs_a_reason() -> None:
@@ -330,11 +319,11 @@ def test_withdrawing_needs_a_reason() -> None:
 def test_the_gate_decision_is_recorded_with_the_upload_and_its_refusal_refuses() -> None:
     case = plan()
     gate = GateDecision(allowed=True, rule="latest", ruleset=REF, cite=CITE)
-    found = decide(opened(case), case, receive(day(5)), day(5), Submission(gate=gate))
+    found = decide(BATCH, opened(case), case, receive(day(5)), day(5), BatchFindings(gate=gate))
     assert not isinstance(found, Refusal)
     assert found[-1].body["gate"]["rule"] == "latest"
-    shut = Submission(refusal=Refusal(code=Code.NOT_IN_REPORTING))
-    assert decide(opened(case), case, receive(day(5)), day(5), shut) == shut.refusal
+    shut = BatchFindings(refusal=Refusal(code=Code.NOT_IN_REPORTING))
+    assert decide(BATCH, opened(case), case, receive(day(5)), day(5), shut) == shut.refusal
 
 
 def test_a_batch_takes_no_more_files_than_can_wait_and_none_twice() -> None:
@@ -361,7 +350,7 @@ def moves(draw: st.DrawFn) -> tuple[float, Any]:
     makers: list[Any] = [
         lambda now: receive(now, number),
         lambda now: finish(now, number, draw_numbers),
-        lambda now: c.Declare(**base(now), total=draw_total),
+        lambda now: n.Declare(**base(now), total=draw_total),
         lambda now: change(now, 1, draw_action),
         lambda now: c.Extend(
             **base(now, Actor(subject="o", role=Role.OPERATOR)), until=now + timedelta(days=9)
@@ -370,7 +359,7 @@ def moves(draw: st.DrawFn) -> tuple[float, Any]:
             **base(now, Actor(subject="o", role=Role.OPERATOR)), until=now + timedelta(days=9)
         ),
         lambda now: c.Cancel(**base(now, Actor(subject="o", role=Role.OPERATOR))),
-        lambda now: c.NoteComplaint(
+        lambda now: n.NoteComplaint(
             **base(now, SYSTEM), complaint="complaint/1", outcome=ComplaintOutcome.SUBSTANTIATED
         ),
     ]
@@ -382,7 +371,7 @@ def moves(draw: st.DrawFn) -> tuple[float, Any]:
 def test_no_sequence_breaks_what_must_always_hold(
     mandatory: bool, told: list[tuple[float, Any]]
 ) -> None:
-    case, now, state = plan(mandatory=mandatory), day(-5), CaseState()
+    case, now, state = plan(mandatory=mandatory), day(-5), BATCH.new()
     events: list[Event] = []
     on_record = 0
     for hours, maker in told:
@@ -390,74 +379,44 @@ def test_no_sequence_breaks_what_must_always_hold(
         state, happened = passed(state, case, now)
         events += happened
         command = maker(now)
-        if command.kind == "change_numbers" and state.numbers < command.count:
+        if command.kind == "change_numbers" and state.own.numbers < command.count:
             continue  # the activity has found them not to be on record
         before = state
-        found = decide(state, case, command, now)
+        found = decide(BATCH, state, case, command, now)
         if isinstance(found, Refusal):
             continue
         for event in found:
-            state = evolve(state, event)
+            state = evolve(BATCH, state, event)
             events.append(event)
             on_record += event.body.get("numbers", 0)
-            if event.name is EventName.NUMBERS_WITHDRAWN:
+            if event.name is NumberEvent.NUMBERS_WITHDRAWN:
                 on_record -= event.body["count"]
-        assert found[-1].position == position(state, case)
-        assert state.numbers == on_record >= 0
+        assert found[-1].position == position(BATCH, state, case)
+        assert state.own.numbers == on_record >= 0
         if command.kind == "receive_upload":
             assert now >= case.fill.opens
             assert before.status not in (Status.LAPSED, Status.CANCELLED)
-            assert state.uploads_waiting[-1].visible_from > now
+            assert state.own.uploads_waiting[-1].visible_from > now
         if state.status is Status.LAPSED:
-            assert not state.numbers
+            assert not state.own.numbers
             assert mandatory
     # the record alone leads to the same state
-    assert fold(events) == state
-    waiting = [one.upload for one in state.uploads_waiting]
+    assert fold(BATCH, events) == state
+    waiting = [one.upload for one in state.own.uploads_waiting]
     assert len(waiting) == len(set(waiting))
 
 
-# --- complaints -----------------------------------------------------------
-
-
-def complaint() -> tuple[CasePlan, CaseState]:
-    level = ReviewLevel(id="follow-up", authority="samr", cite=CITE)
-    case = plan(
-        kind="complaint", levels=(level,), numbers=None, supplement=None, reminders=()
-    ).model_copy(update={"fill": window(0, None), "correct": window(0, None)})
-    received = Event(
-        name=EventName.COMPLAINT_RECEIVED,
-        actor=SYSTEM,
-        position=position(CaseState(), case),
-        body={"levels": [level.model_dump(mode="json")]},
-    )
-    return case, evolve(CaseState(), received)
-
-
-def test_a_complaint_is_with_its_authority_until_a_person_who_claimed_it_resolves_it() -> None:
-    case, state = complaint()
-    assert (state.status, state.authority(case)) == (Status.IN_REVIEW, "samr")
-    assert next_timer(state, case) is None
-    resolve = c.Resolve(
-        **base(day(5), REVIEWER), outcome=ComplaintOutcome.SUBSTANTIATED, reply_sha256=SHA
-    )
-    assert refused(state, case, resolve, day(5)) is Code.NOT_CLAIMED
-    state = applied(state, case, c.Claim(**base(day(5), REVIEWER)), day(5))
-    assert applied(state, case, resolve, day(5)).status is Status.COMPLETED
-    elsewhere = Actor(subject="r", role=Role.REVIEWER, scope="amr-350000")
-    other = resolve.model_copy(update={"actor": elsewhere})
-    assert refused(state, case, other, day(5)) is Code.NOT_YOUR_AUTHORITY
+# --- whose commands these are ---------------------------------------------------------------------
 
 
 def test_each_kind_of_case_refuses_the_other_kinds_commands() -> None:
-    complaint_plan, received = complaint()
-    submitted = c.Submit(**base(day(5)), revision=1, content_sha256=SHA)
-    assert refused(received, complaint_plan, receive(day(5)), day(5)) is Code.WRONG_STATUS
+    submitted = Submit(**base(day(5)), revision=1, content_sha256=SHA)
     assert refused(opened(plan()), plan(), submitted, day(5)) is Code.WRONG_STATUS
-    filing = plan(kind="filing", numbers=None, supplement=None, reminders=())
-    assert refused(opened(filing), filing, receive(day(5)), day(5)) is Code.WRONG_STATUS
-    assert {kind for kinds in c.COMMANDS_OF.values() for kind in kinds} == set(c.ROLE_OF)
-    assert set(c.COMMANDS_OF) == set(Kind)
+    filing = plan(numbers=None, supplement=None, reminders=())
+    for kind in (FILING, COMPLAINT):
+        found = decide(kind, kind.new(), filing, receive(day(5)), day(5))
+        assert isinstance(found, Refusal)
+        assert (found.code, found.params["action"]) == (Code.WRONG_STATUS, "上传报告编号")
 
 
 # --- quarters -----------------------------------------------------------
@@ -491,3 +450,42 @@ def test_a_period_is_a_year_or_a_quarter() -> None:
 
 def test_ended_batches_are_the_ones_that_have_ended() -> None:
     assert set(ENDED) == {Status.COMPLETED, Status.LAPSED, Status.CANCELLED}
+
+
+# --- the due instant ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("moment", "late"), [(-0.000001, False), (0, True)])
+def test_declaring_that_there_were_none_is_late_from_the_due_instant_on(
+    moment: float, late: bool
+) -> None:
+    case, at = plan(), day(31) + timedelta(seconds=moment)
+    case = case.model_copy(
+        update={"supplement": Window(opens=day(31), closes=day(92), cite=OTHER_CITE)}
+    )
+    events = decide(BATCH, opened(case), case, n.Declare(**base(at), total=0), at)
+    assert not isinstance(events, Refusal)
+    submitted = events[0]
+    assert submitted.name == EventName.SUBMITTED
+    assert submitted.body["late"] is late
+    assert submitted.cite == (OTHER_CITE if late else CITE)
+
+
+def test_an_upload_received_in_time_is_judged_as_of_its_receipt_however_late_its_turn_comes() -> (
+    None
+):
+    case = plan()
+    last = day(31) - timedelta(seconds=1)
+    on_time = decide(BATCH, opened(case), case, receive(last), day(40))
+    assert not isinstance(on_time, Refusal)
+    received = on_time[-1]
+    assert received.body["late"] is False
+    assert datetime.fromisoformat(received.body["visible_from"]) == day(31)
+    # the last window too is kept by whoever was there before it closed
+    end = day(92) - timedelta(seconds=1)
+    assert not isinstance(decide(BATCH, opened(case), case, receive(end), day(93)), Refusal)
+    assert refused(opened(case), case, receive(day(92)), day(93)) is Code.FILL_CLOSED
+    # a clock of the door that runs ahead gives nobody more time
+    ahead = decide(BATCH, opened(case), case, receive(day(31)), last)
+    assert not isinstance(ahead, Refusal)
+    assert ahead[-1].body["late"] is False

@@ -8,7 +8,7 @@ import pytest
 
 from domain.certificates.qr import qr, symbol
 from domain.certificates.statement import certificate_url
-from tests.domain.test_certificate_statement import CODE, SITE, signed
+from tests.domain.certificates.test_statement import CODE, SITE, signed
 
 HOLDERS = ["示例（生成）检测有限公司", "检" * 32, "检" * 200]
 
