@@ -71,7 +71,9 @@ class Children:
     """The worker and the API, each started again when it ends by itself."""
 
     def __init__(self, settings: Settings, lock: FolderLock, say: Say) -> None:
-        self._environment = {**os.environ, **as_environment(settings)}
+        # a child runs this very code, whether or not it is installed
+        code = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+        self._environment = {**os.environ, **as_environment(settings), "PYTHONPATH": code}
         self._lock = lock
         self._say = say
         self._running: dict[str, Child] = {}
@@ -80,7 +82,7 @@ class Children:
     def start(self, part: str) -> None:
         """Starts ``worker`` or ``api``."""
         self._running[part] = start_child(
-            [sys.executable, ROOT / "cli.py", part],
+            [sys.executable, "-P", "-m", "cli.main", part],
             log=self._lock.folder / f"{part}.log",
             env=self._environment,
             death_signal=signal.SIGTERM,
