@@ -168,7 +168,7 @@ def _show(progress: dict[str, Any], as_json: bool) -> None:
     table = Table("状态", "件数")
     for name, number in progress["statuses"].items():
         table.add_row(STATUS_LABELS[name], str(number))
-    out.print(table)
+    out.print(table, soft_wrap=False)
 
 
 @campaign_app.command("rescan")
@@ -207,5 +207,5 @@ def non_filers(
             STATUS_LABELS[case.status],
             due,
         )
-    out.print(table)
+    out.print(table, soft_wrap=False)
     out.print(f"共 {len(cases)} 家")

@@ -100,7 +100,7 @@ def up(
     except KeyboardInterrupt:
         err.print("\n已停止。")
     except EmbeddedServerFailed as failure:
-        err.print(f"[red]{escape(str(failure))}[/red]", soft_wrap=True)
+        err.print(f"[red]{escape(str(failure))}[/red]")
         raise typer.Exit(NOT_IN_ORDER) from None
 
 
@@ -154,7 +154,7 @@ def setup(data: Data = HERE) -> None:
             )
         )
     except NamespaceNotReady as failure:
-        err.print(f"[red]{escape(str(failure))}[/red]", soft_wrap=True)
+        err.print(f"[red]{escape(str(failure))}[/red]")
         raise typer.Exit(NOT_IN_ORDER) from None
     err.print(f"命名空间 {settings.temporal_namespace} 已就绪，历史保留 {kept.days} 天。")
 
@@ -178,7 +178,7 @@ def token(
     capacity = Role(role) if role in _SCOPES else Role.SYSTEM
     actor = Actor(subject=subject, role=capacity, scope=scope)
     if (part := wrong_part(actor)) is not None:
-        err.print(f"[red]{escape(_mend(part, actor, role))}[/red]", soft_wrap=True)
+        err.print(f"[red]{escape(_mend(part, actor, role))}[/red]")
         raise typer.Exit(WRONG_USAGE)
     identity = Identity(settings.token_key.get_secret_value())
     typer.echo(identity.issue(actor, system_clock(), timedelta(days=days)))

@@ -16,7 +16,8 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 NOT_IN_ORDER, WRONG_USAGE = 1, 2
 
-out, err = Console(), Console(stderr=True)
+# a line is broken by the terminal it is shown on, and by nothing else
+out, err = Console(soft_wrap=True), Console(stderr=True, soft_wrap=True)
 
 HERE = Path(".zhibao")
 Data = Annotated[Path, typer.Option("--data", help="单机系统的数据目录")]

@@ -31,6 +31,7 @@ from deploy.embedded.processes import (
 )
 from deploy.embedded.server import EmbeddedServer
 from deploy.embedded.temporal import EmbeddedTemporal
+from deploy.private_files import write_private
 from domain.case.plan import FOREVER
 from domain.case.workflow_messages import TASK_QUEUE
 from engine.search_attributes import REGISTERED
@@ -159,11 +160,7 @@ def token_key(data: Path) -> str:
     """The key that signs this folder's tokens, made on first use, readable by its owner only."""
     file = data / "token.key"
     if not file.exists():
-        new = file.with_suffix(".new")
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as out:
-            out.write(secrets.token_urlsafe(48))
-        new.rename(file)
+        write_private(file, secrets.token_urlsafe(48))
     return file.read_text()
 
 
@@ -190,11 +187,8 @@ def _folder_of(setting: str) -> Path | None:
 
 def remember(data: Path, settings: Settings, ui_url: str) -> None:
     """Leaves word of where the system runs, for commands given ``--data``."""
-    file = data / RUNTIME
     known = {"environment": as_environment(settings), "temporal_ui": ui_url}
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as out:
-        json.dump(known, out)
+    write_private(data / RUNTIME, json.dumps(known))
 
 
 def _last_port(data: Path) -> int:
