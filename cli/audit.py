@@ -1,23 +1,20 @@
 """``zhibao audit``: the auditor's commands."""
 
+from __future__ import annotations
+
 import asyncio
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from pydantic_core import to_json
-from rich.console import Console
 from rich.markup import escape
-from sqlalchemy.exc import SQLAlchemyError
 
-from domain.case.timeline import Entry
-from domain.messages import local_time
-from settings import SettingMissing, of_system
-from store import timeline
-from store.database import connect
+from cli.terminal import HERE, NOT_IN_ORDER, WRONG_USAGE, AsJson, Data, err, out, print_json
+
+if TYPE_CHECKING:
+    from domain.case.timeline import Entry
 
 app = typer.Typer(no_args_is_help=True)
-out, err = Console(), Console(stderr=True)
 
 
 @app.callback()
@@ -28,29 +25,37 @@ def audit() -> None:
 @app.command("timeline")
 def show_timeline(
     case_id: Annotated[str, typer.Argument(help="如 filing/2024/<机构编号>")],
-    data: Annotated[Path, typer.Option("--data", help="单机系统的数据目录")] = Path(".zhibao"),
-    as_json: Annotated[bool, typer.Option("--json", help="只打印一个 JSON 文档")] = False,
+    data: Data = HERE,
+    as_json: AsJson = False,
 ) -> None:
     """一件的经过：何人何时依何规则何条做了什么，包括被拒绝的操作。"""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from settings import SettingMissing
+
     try:
-        found = asyncio.run(_read(case_id, data))
+        entries = asyncio.run(_read(case_id, data))
     except SettingMissing as missing:
         err.print(f"[red]{escape(str(missing))}[/red]")
-        raise typer.Exit(2) from None
+        raise typer.Exit(WRONG_USAGE) from None
     except SQLAlchemyError:
         err.print("[red]连不上数据库。[/red]请先运行 zhibao up，或核对 --data。")
-        raise typer.Exit(1) from None
+        raise typer.Exit(NOT_IN_ORDER) from None
     if as_json:
-        typer.echo(to_json({"case_id": case_id, "entries": found}).decode())
-    if not found:
+        print_json({"case_id": case_id, "entries": entries})
+    if not entries:
         err.print(f"没有 {escape(case_id)} 的记录。")
-        raise typer.Exit(1)
+        raise typer.Exit(NOT_IN_ORDER)
     if not as_json:
-        for entry in found:
+        for entry in entries:
             _print(entry)
 
 
 async def _read(case_id: str, data: Path) -> list[Entry]:
+    from settings import of_system
+    from store import timeline
+    from store.database import connect
+
     engine = connect(of_system(data).database_url.get_secret_value(), pool_size=1)
     try:
         async with engine.connect() as connection:
@@ -60,6 +65,8 @@ async def _read(case_id: str, data: Path) -> list[Entry]:
 
 
 def _print(entry: Entry) -> None:
+    from domain.messages import local_time
+
     number = f"{entry.sequence:>3}" if entry.sequence is not None else "  ✗"
     scope = f"@{entry.scope}" if entry.scope else ""
     who = f"{entry.role} {entry.subject}{scope}"

@@ -1,5 +1,7 @@
 """The ``zhibao`` command."""
 
+from __future__ import annotations
+
 import asyncio
 import os
 import signal
@@ -7,14 +9,17 @@ import sys
 import time
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
-import logs
-from settings import SettingMissing, Settings, of_system
+from cli import audit, campaigns, certificate_keys, certificates, rules
+from cli.terminal import HERE, NOT_IN_ORDER, WRONG_USAGE, Data, err
+
+if TYPE_CHECKING:
+    from domain.case.commands import Actor
+    from settings import Settings
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -22,24 +27,28 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="直报：检验检测统计直报、报告编号、资质认定证书赋码。",
 )
-err = Console(stderr=True)
-
-DataFolder = Annotated[Path, typer.Option("--data", help="数据目录")]
-DEFAULT_DATA = Path(".zhibao")
+app.add_typer(rules.app, name="rules", help="规则：核对、查看、试算、比较。")
+app.add_typer(campaigns.roster_app, name="roster", help="机构名录。")
+app.add_typer(campaigns.campaign_app, name="campaign", help="年度统计工作。")
+certificate_keys.mount(certificates.certificates_app)
+app.add_typer(certificates.certificates_app, name="certificates", help="资质认定证书。")
+app.add_typer(audit.app, name="audit", help="审计。")
 
 
 def settings_for(data: Path | None) -> Settings:
     """Settings from the environment, or of the system on a data folder. Exits with 2 if neither."""
+    from settings import SettingMissing, of_system
+
     try:
-        return of_system(data or DEFAULT_DATA)
+        return of_system(data or HERE)
     except SettingMissing as missing:
         err.print(f"[red]{escape(str(missing))}[/red]")
-        raise typer.Exit(2) from None
+        raise typer.Exit(WRONG_USAGE) from None
 
 
 @app.command()
 def up(
-    data: DataFolder = DEFAULT_DATA,
+    data: Data = HERE,
     port: Annotated[
         int | None, typer.Option(help="API 的端口；不填沿用上次的，首次为 8600")
     ] = None,
@@ -49,6 +58,7 @@ def up(
     institutions: Annotated[int, typer.Option(help="演示名录的机构数", min=20, max=60000)] = 240,
 ) -> None:
     """在一台机器上启动整个系统；Ctrl-C 停止，下次启动接着运行。"""
+    import logs
     from deploy.demo.campaign import DemoFailed, demo_rules, show_demo
     from deploy.embedded.processes import EmbeddedServerFailed
     from deploy.up import running
@@ -90,8 +100,8 @@ def up(
     except KeyboardInterrupt:
         err.print("\n已停止。")
     except EmbeddedServerFailed as failure:
-        err.print(f"[red]{escape(str(failure))}[/red]", soft_wrap=True)
-        raise typer.Exit(1) from None
+        err.print(f"[red]{escape(str(failure))}[/red]")
+        raise typer.Exit(NOT_IN_ORDER) from None
 
 
 @app.command()
@@ -99,6 +109,7 @@ def worker() -> None:
     """只运行 worker（需要 DATABASE_URL、TEMPORAL_ADDRESS）。"""
     import uvloop
 
+    import logs
     from worker import serve
 
     settings = settings_for(None)
@@ -111,6 +122,7 @@ def api() -> None:
     """只运行 API（需要 DATABASE_URL、TEMPORAL_ADDRESS）。"""
     import uvloop
 
+    import logs
     from api.server import serve
 
     settings = settings_for(None)
@@ -119,7 +131,7 @@ def api() -> None:
 
 
 @app.command()
-def migrate(data: DataFolder = DEFAULT_DATA) -> None:
+def migrate(data: Data = HERE) -> None:
     """把数据库更新到现在的结构。"""
     from store.migrate import upgrade
 
@@ -128,7 +140,7 @@ def migrate(data: DataFolder = DEFAULT_DATA) -> None:
 
 
 @app.command()
-def setup(data: DataFolder = DEFAULT_DATA) -> None:
+def setup(data: Data = HERE) -> None:
     """在 Temporal 上建立命名空间、保留期和检索属性；可重复执行。"""
     from deploy.embedded.temporal import RETENTION
     from deploy.temporal_namespace import NamespaceNotReady, prepare_namespace
@@ -142,54 +154,62 @@ def setup(data: DataFolder = DEFAULT_DATA) -> None:
             )
         )
     except NamespaceNotReady as failure:
-        err.print(f"[red]{escape(str(failure))}[/red]", soft_wrap=True)
-        raise typer.Exit(1) from None
+        err.print(f"[red]{escape(str(failure))}[/red]")
+        raise typer.Exit(NOT_IN_ORDER) from None
     err.print(f"命名空间 {settings.temporal_namespace} 已就绪，历史保留 {kept.days} 天。")
 
 
 @app.command()
 def token(
-    role: Annotated[str, typer.Option(help="filer、reviewer、checker、operator 或 auditor")],
-    subject: Annotated[str, typer.Option(help="人员编号")],
-    scope: Annotated[str, typer.Option(help="机构编号、部门编号或辖区代码")] = "",
+    role: Annotated[str, typer.Option(help="filer、reviewer、checker、clerk、operator 或 auditor")],
+    subject: Annotated[str, typer.Option(help="人员编号，如 zhang.san")],
+    scope: Annotated[
+        str, typer.Option(help="机构编号、部门编号或辖区代码，依身份而定；auditor 不填")
+    ] = "",
     days: Annotated[int, typer.Option(help="有效天数", min=1, max=3650)] = 30,
-    data: DataFolder = DEFAULT_DATA,
+    data: Data = HERE,
 ) -> None:
     """签发一个凭证，打印到标准输出。"""
-    from api.door.identity import Identity
+    from api.door.identity import Identity, wrong_part
     from domain.case.commands import Actor, Role
     from services.clock import system_clock
 
     settings = settings_for(data)
-    try:
-        actor = Actor(subject=subject, role=Role(role), scope=scope)
-        issued = Identity(settings.token_key.get_secret_value()).issue(
-            actor, system_clock(), timedelta(days=days)
+    capacity = Role(role) if role in _SCOPES else Role.SYSTEM
+    actor = Actor(subject=subject, role=capacity, scope=scope)
+    if (part := wrong_part(actor)) is not None:
+        err.print(f"[red]{escape(_mend(part, actor, role))}[/red]")
+        raise typer.Exit(WRONG_USAGE)
+    identity = Identity(settings.token_key.get_secret_value())
+    typer.echo(identity.issue(actor, system_clock(), timedelta(days=days)))
+
+
+_AUTHORITY = "应是部门编号，如 samr、amr-350000、group-railway"
+_SCOPES = {
+    "filer": "应是机构编号：字母或数字开头，只用字母、数字和 . _ -，至多 64 个字符，如 demo-000006",
+    "reviewer": _AUTHORITY,
+    "checker": _AUTHORITY,
+    "clerk": _AUTHORITY,
+    "operator": "应是六位辖区代码，如 350000，全国为 000000",
+    "auditor": "不限，请去掉 --scope",
+}
+
+
+def _mend(part: str, actor: Actor, role: str) -> str:
+    """Which option is wrong, and how it should look."""
+    if part == "role":
+        return f"--role {role} 不是身份：应是 {'、'.join(_SCOPES)} 之一"
+    if part == "subject":
+        return (
+            f"--subject {actor.subject} 不是人员编号："
+            "字母或数字开头，只用字母、数字和 . _ @ -，至多 64 个字符，如 zhang.san"
         )
-    except ValueError:
-        err.print("[red]身份或人员编号不对：见 zhibao token --help[/red]")
-        raise typer.Exit(2) from None
-    typer.echo(issued)
-
-
-def _mount() -> None:
-    from cli import certificate_keys
-    from cli.audit import app as audit_app
-    from cli.campaigns import campaign_app, roster_app
-    from cli.certificates import certificates_app
-    from cli.rules import app as rules_app
-
-    app.add_typer(rules_app, name="rules", help="规则：核对、查看、试算、比较。")
-    app.add_typer(roster_app, name="roster", help="机构名录。")
-    app.add_typer(campaign_app, name="campaign", help="年度统计工作。")
-    certificate_keys.mount(certificates_app)
-    app.add_typer(certificates_app, name="certificates", help="资质认定证书。")
-    app.add_typer(audit_app, name="audit", help="审计。")
+    given = f"--scope {actor.scope} 不对" if actor.scope else "缺少 --scope"
+    return f"{given}：{role} 的范围{_SCOPES[role]}"
 
 
 def main(arguments: list[str] | None = None) -> Any:
     """Runs the command; every failure has an exit code (0 done, 1 not in order, 2 wrong usage)."""
-    _mount()
     return app(args=arguments)
 
 

@@ -31,6 +31,7 @@ from deploy.embedded.processes import (
 )
 from deploy.embedded.server import EmbeddedServer
 from deploy.embedded.temporal import EmbeddedTemporal
+from deploy.private_files import write_private
 from domain.case.workflow_messages import TASK_QUEUE
 from domain.clock import day_of
 from engine.search_attributes import REGISTERED
@@ -71,7 +72,9 @@ class Children:
     """The worker and the API, each started again when it ends by itself."""
 
     def __init__(self, settings: Settings, lock: FolderLock, say: Say) -> None:
-        self._environment = {**os.environ, **as_environment(settings)}
+        # a child runs this very code, whether or not it is installed
+        code = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+        self._environment = {**os.environ, **as_environment(settings), "PYTHONPATH": code}
         self._lock = lock
         self._say = say
         self._running: dict[str, Child] = {}
@@ -80,7 +83,7 @@ class Children:
     def start(self, part: str) -> None:
         """Starts ``worker`` or ``api``."""
         self._running[part] = start_child(
-            [sys.executable, ROOT / "cli.py", part],
+            [sys.executable, "-P", "-m", "cli.main", part],
             log=self._lock.folder / f"{part}.log",
             env=self._environment,
             death_signal=signal.SIGTERM,
@@ -157,11 +160,7 @@ def token_key(data: Path) -> str:
     """The key that signs this folder's tokens, made on first use, readable by its owner only."""
     file = data / "token.key"
     if not file.exists():
-        new = file.with_suffix(".new")
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as out:
-            out.write(secrets.token_urlsafe(48))
-        new.rename(file)
+        write_private(file, secrets.token_urlsafe(48))
     return file.read_text()
 
 
@@ -188,11 +187,8 @@ def _folder_of(setting: str) -> Path | None:
 
 def remember(data: Path, settings: Settings, ui_url: str) -> None:
     """Leaves word of where the system runs, for commands given ``--data``."""
-    file = data / RUNTIME
     known = {"environment": as_environment(settings), "temporal_ui": ui_url}
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as out:
-        json.dump(known, out)
+    write_private(data / RUNTIME, json.dumps(known))
 
 
 def _last_port(data: Path) -> int:

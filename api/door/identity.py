@@ -39,9 +39,9 @@ class Identity:
         )
 
     def issue(self, actor: Actor, now: datetime, lifetime: timedelta) -> str:
-        """A token for one person in one capacity. Raises ValueError where no such one can be."""
-        if not _can_be(actor):
-            raise ValueError(f"no token for {actor.subject!r} as {actor.role} of {actor.scope!r}")
+        """A token for one person in one capacity. Raises ValueError where `wrong_part` has one."""
+        if (part := wrong_part(actor)) is not None:
+            raise ValueError(f"no token for {actor!r}: {part}")
         claims = {
             "iss": _ISSUER,
             "sub": actor.subject,
@@ -66,20 +66,25 @@ class Identity:
         except (JoseError, ValidationError, ValueError, TypeError) as failure:
             why = "已过期" if "expired" in str(failure) else "签名或内容无效"
             raise _unknown(why) from None
-        if not _can_be(actor):
+        if wrong_part(actor) is not None:
             raise _unknown("签名或内容无效")
         return actor
 
 
-def _can_be(actor: Actor) -> bool:
-    """A scope left out or of another shape must never widen what somebody sees."""
-    if not _SUBJECT.fullmatch(actor.subject) or actor.role not in SCOPES:
-        return False
+def wrong_part(actor: Actor) -> Literal["role", "subject", "scope"] | None:
+    """The first part of an actor that no token can carry, None if all can be.
+
+    A scope left out or of another shape must never widen what somebody sees.
+    """
+    if actor.role not in SCOPES:
+        return "role"
+    if not _SUBJECT.fullmatch(actor.subject):
+        return "subject"
     try:
         _SHAPES[SCOPES[actor.role]].validate_python(actor.scope)
     except ValidationError:
-        return False
-    return actor.scope.isascii()
+        return "scope"
+    return None if actor.scope.isascii() else "scope"
 
 
 def _unknown(why: str) -> Refused:

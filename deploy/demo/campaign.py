@@ -7,7 +7,6 @@ demonstration started again goes on with the filings nobody has touched yet.
 import asyncio
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,11 +17,12 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
-from api.door.identity import Identity
-from deploy.demo.certificates import CertificatesDone, tell_certificates
-from deploy.demo.report_numbers import NumbersDone, tell_numbers
+from deploy.demo.certificates import tell_certificates
+from deploy.demo.people import Acting, ChoiceNeeded, NotThereYet, People, UnexpectedAnswer
+from deploy.demo.report_numbers import tell_numbers
 from deploy.demo.roster import generate_roster
 from deploy.demo.rules import write_rules
+from deploy.private_files import write_private
 from domain.case.commands import Actor, Role
 from domain.case.status import STATUS_LABELS, Status
 from domain.clock import day_of
@@ -34,12 +34,11 @@ from rules.file.library import RuleLibrary
 from services.clock import system_clock
 from settings import Settings
 
-err = Console(stderr=True, highlight=False)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
 _SEED = 2024
 _YEAR = 2024
-_QUARTER = Quarter(2024, 4)
+QUARTER = Quarter(2024, 4)
 _AT_ONCE = 12
-_LIFETIME = timedelta(days=30)
 
 
 def demo_rules(data: Path) -> Path:
@@ -66,13 +65,18 @@ def show_demo(
 
     ``watch`` is called every second meanwhile. Raises DemoFailed.
     """
-    demo = Demo(settings, api_url, say)
+
+    async def work() -> Outcome:
+        async with httpx.AsyncClient(base_url=api_url, timeout=60) as http:
+            return await _watched(Demo(settings, http, say).run(institutions), watch)
+
     try:
-        done = asyncio.run(_watched(demo.run(institutions), watch))
+        done = asyncio.run(work())
     except (httpx.HTTPError, UnexpectedAnswer) as failure:
         raise DemoFailed(str(failure)) from failure
     _print_outcome(done)
-    _print_tokens(demo, data, done)
+    started = done.examples.get(Status.DRAFT, "/demo-000001")
+    _print_next_steps(settings, api_url, data, started.rpartition("/")[2], done)
 
 
 async def _watched(work: Coroutine[Any, Any, "Outcome"], watch: Callable[[], None]) -> "Outcome":
@@ -85,11 +89,10 @@ async def _watched(work: Coroutine[Any, Any, "Outcome"], watch: Callable[[], Non
 class Outcome(NamedTuple):
     """What the demonstration left behind."""
 
-    stories: Counter[str]
     statuses: dict[str, int]
     examples: dict[str, str]
-    numbers: NumbersDone
-    certificates: CertificatesDone
+    number: str
+    codes: dict[str, str]
 
 
 Story = Callable[["Demo", "Filing"], Awaitable[None]]
@@ -154,33 +157,16 @@ class Filing:
             await self.act("approve", self.reviewer(), {"note": "（生成）未发现问题"})
 
 
-class ChoiceNeeded(Exception):
-    """The rules need the institution to pick its reviewing authority."""
+class Demo(Acting):
+    """The demonstration's people and what they do, from the roster to certificates."""
 
-
-class Demo:
-    """The demonstration's people and what they know."""
-
-    def __init__(self, settings: Settings, api_url: str, say: Callable[[str], None]) -> None:
-        self._settings = settings
-        self.url = api_url
+    def __init__(
+        self, settings: Settings, http: httpx.AsyncClient, say: Callable[[str], None]
+    ) -> None:
+        super().__init__(settings, http)
         self._say = say
-        self._identity = Identity(settings.token_key.get_secret_value())
-        self._tokens: dict[Actor, str] = {}
         self._rules = CompiledRules(RuleLibrary(settings.rules).resolve(_YEAR, NATION).document)
         self._gate = asyncio.Semaphore(_AT_ONCE)
-        self.operator = self.actor(Role.OPERATOR, "demo-operator", NATION)
-        self.auditor = self.actor(Role.AUDITOR, "demo-auditor", "")
-
-    def actor(self, role: Role, subject: str, scope: str) -> Actor:
-        """A person of the demonstration."""
-        return Actor(subject=subject[:64], role=role, scope=scope)
-
-    def token(self, actor: Actor) -> str:
-        """The person's token."""
-        if actor not in self._tokens:
-            self._tokens[actor] = self._identity.issue(actor, system_clock(), _LIFETIME)
-        return self._tokens[actor]
 
     def content(self, part: str) -> dict[str, Any]:
         """Generated content of a part."""
@@ -188,31 +174,28 @@ class Demo:
 
     async def run(self, institutions: int) -> Outcome:
         """Roster, campaign, people; returns what there is to look at."""
-        async with httpx.AsyncClient(base_url=self.url, timeout=60) as self._http:
-            if not await self._opened_before():
-                self._say(f"导入生成的机构名录（{institutions} 家，均非真实机构）…")
-                roster = roster_csv(generate_roster(institutions, _SEED))
-                await self.send_file(
-                    "/api/institutions/imports?filename=demo-roster.csv", roster, self.operator
-                )
-                self._say(f"开启 {_YEAR} 年度统计工作 …")
-                await self.send(
-                    "POST",
-                    f"/api/campaigns/{_YEAR}/{NATION}",
-                    self.operator,
-                    headers={"Idempotency-Key": "demo-open"},
-                )
-            await self._everybody_started()
-            filings = await self._all_filings()
-            self._say(f"{len(filings)} 件填报已建立；填报人、审核人、质量审查人开始办理 …")
-            stories = await self._tell(filings)
-            self._say("机构上传报告编号 …")
-            numbers = await tell_numbers(self, _QUARTER, await self._uploaders())
-            self._say("发证机关办理资质认定证书 …")
-            certificates = await tell_certificates(self, await self._certified())
-            return Outcome(
-                stories, await self._statuses(), await self._examples(), numbers, certificates
+        if not await self._opened_before():
+            self._say(f"导入生成的机构名录（{institutions} 家，均非真实机构）…")
+            roster = roster_csv(generate_roster(institutions, _SEED))
+            await self.send_file(
+                "/api/institutions/imports?filename=demo-roster.csv", roster, self.operator
             )
+            self._say(f"开启 {_YEAR} 年度统计工作 …")
+            await self.send(
+                "POST",
+                f"/api/campaigns/{_YEAR}/{NATION}",
+                self.operator,
+                headers={"Idempotency-Key": "demo-open"},
+            )
+        await self._everybody_started()
+        filings = await self._all_filings()
+        self._say(f"{len(filings)} 件填报已建立；填报人、审核人、质量审查人开始办理 …")
+        await self._tell(filings)
+        self._say("机构上传报告编号 …")
+        number = await tell_numbers(self, QUARTER, await self._uploaders())
+        self._say("发证机关办理资质认定证书 …")
+        codes = await tell_certificates(self, await self._certified())
+        return Outcome(await self._statuses(), await self._examples(), number, codes)
 
     async def _uploaders(self) -> list[str]:
         """Institutions with a complete filing, so that they may upload; certified first."""
@@ -268,27 +251,23 @@ class Demo:
             if not cursor:
                 return found
 
-    async def _tell(self, filings: list[dict[str, Any]]) -> Counter[str]:
+    async def _tell(self, filings: list[dict[str, Any]]) -> None:
         """Gives each untouched filing one of the stories, the same at every run."""
-        told: Counter[str] = Counter()
         done = 0
 
         async def one(shown: dict[str, Any]) -> None:
             nonlocal done
-            names = list(STORIES)
             number = int.from_bytes(hashlib.sha256(shown["id"].encode()).digest()[:4], "big")
-            name = names[number % len(names)]
+            tell = STORIES[number % len(STORIES)]
             filing = Filing(self, shown)
             async with self._gate:
                 if shown["status"] == Status.DRAFT and shown["sequence"] <= 2:
-                    await STORIES[name](self, filing)
-                    told[name] += 1
+                    await tell(self, filing)
             done += 1
             if done % 50 == 0:
                 self._say(f"  {done}/{len(filings)}")
 
         await asyncio.gather(*(one(shown) for shown in filings))
-        return told
 
     async def _statuses(self) -> dict[str, int]:
         found = await self.send("GET", f"/api/campaigns/{_YEAR}/{NATION}", self.operator)
@@ -306,74 +285,6 @@ class Demo:
         """An authority that has certified an institution."""
         found = await self.send("GET", f"/api/institutions/{institution}", self.operator)
         return str(found["certificates"][0]["issuer"])
-
-    async def send(
-        self,
-        method: str,
-        path: str,
-        actor: Actor,
-        body: dict[str, Any] | None = None,
-        headers: dict[str, str] | None = None,
-    ) -> Any:
-        """One request as a person. Raises UnexpectedAnswer for one nobody expects."""
-        answer = await self._http.request(
-            method,
-            path,
-            json=body,
-            headers={"Authorization": f"Bearer {self.token(actor)}", **(headers or {})},
-        )
-        return _expected(answer)
-
-    async def send_file(self, path: str, content: bytes, actor: Actor) -> Any:
-        """One CSV file as a person."""
-        answer = await self._http.post(
-            path,
-            content=content,
-            headers={
-                "Authorization": f"Bearer {self.token(actor)}",
-                "Content-Type": "text/csv",
-                "Idempotency-Key": hashlib.sha256(path.encode() + content).hexdigest(),
-            },
-        )
-        return _expected(answer)
-
-    async def send_public(self, path: str, body: dict[str, Any], headers: dict[str, str]) -> Any:
-        """One request as anybody."""
-        return _expected(await self._http.post(path, json=body, headers=headers))
-
-    async def asked(self, path: str, actor: Actor, headers: dict[str, str]) -> bool:
-        """Asks for something to be started; false while what it needs is not there yet."""
-        try:
-            await self.send("POST", path, actor, headers=headers)
-        except NotThereYet:
-            return False
-        return True
-
-    async def found(self, path: str, actor: Actor) -> Any:
-        """What stands under an address, None while nothing does."""
-        try:
-            return await self.send("GET", path, actor)
-        except NotThereYet:
-            return None
-
-
-class UnexpectedAnswer(Exception):
-    """The API has answered with something the demonstration has no use for."""
-
-
-class NotThereYet(Exception):
-    """What was asked for is not on record yet."""
-
-
-def _expected(answer: httpx.Response) -> Any:
-    if answer.is_success:
-        return answer.json()
-    found = answer.json()
-    if found["code"] in ("campaign_not_found", "quarter_not_open", "not_found"):
-        raise NotThereYet
-    if found["code"] == "choice_needed":
-        raise ChoiceNeeded
-    raise UnexpectedAnswer(f"{answer.request.method} {answer.request.url.path}: {answer.text}")
 
 
 # --- the stories ----------------------------------------------------------------------------------
@@ -414,7 +325,8 @@ async def _approved(demo: Demo, filing: Filing) -> None:
     await filing.approve()
 
 
-async def _completed(demo: Demo, filing: Filing) -> None:
+async def completed(demo: Demo, filing: Filing) -> None:
+    """Submitted, approved by all levels and passed by the quality check."""
     await _approved(demo, filing)
     if filing.shown["status"] == Status.QUALITY_CHECK:
         await filing.act("quality", filing.reviewer(), {"outcome": "pass"})
@@ -442,7 +354,7 @@ async def _extended(demo: Demo, filing: Filing) -> None:
 
 
 async def _reopened(demo: Demo, filing: Filing) -> None:
-    await _completed(demo, filing)
+    await completed(demo, filing)
     if filing.shown["status"] == Status.COMPLETED:
         until = datetime.fromisoformat(filing.shown["windows"]["review"]["closes"])
         grant = {"until": until.isoformat(), "reason": "（生成）演示更正", "document": ""}
@@ -458,21 +370,21 @@ _REASONS = {
     "fields": [{"part": "statistics", "field": "", "reason": "（生成）与上年相差较大"}],
 }
 
-STORIES: dict[str, Story] = {
-    "未动": _untouched,
-    "已存草稿": _drafting,
-    "已提交": _submitted,
-    "审核人已领取": _claimed,
-    "审核退回": _returned,
-    "退回后重报": _resubmitted,
-    "审核通过": _approved,
-    "质量审查通过": _completed,
-    "质量审查退回": _sent_back,
-    "撤回": _withdrawn,
-    "延期": _extended,
-    "重新开启": _reopened,
-    "取消": _cancelled,
-}
+STORIES: tuple[Story, ...] = (
+    _untouched,
+    _drafting,
+    _submitted,
+    _claimed,
+    _returned,
+    _resubmitted,
+    _approved,
+    completed,
+    _sent_back,
+    _withdrawn,
+    _extended,
+    _reopened,
+    _cancelled,
+)
 
 
 # --- what is printed ------------------------------------------------------------------------------
@@ -482,48 +394,34 @@ def _print_outcome(done: Outcome) -> None:
     table = Table("状态", "件数", "例如", title="演示数据（全部为生成，非真实机构）")
     for status, count in done.statuses.items():
         table.add_row(STATUS_LABELS[Status(status)], str(count), done.examples.get(status, ""))
-    err.print(table)
-    if done.stories:
-        told = "、".join(f"{name} {count}" for name, count in sorted(done.stories.items()))
-        err.print(f"本次办理：{told}")
-    labels = {"accepted": "收下", "rejected": "未收下", "repeated": "重复", "declared": "声明没有"}
-    told = "、".join(f"{labels[name]} {count}" for name, count in done.numbers.outcomes.items())
-    err.print(f"{_QUARTER} 报告编号上传：{told}")
-    err.print(f"资质认定证书：本次办理 {done.certificates.outcomes.total()} 件")
+    err.print(table, soft_wrap=False)
 
 
-def _print_tokens(demo: Demo, data: Path, done: Outcome) -> None:
-    """Tokens for each role, kept in a file as well, and three commands to try next."""
-    case_id = done.examples.get(Status.DRAFT, f"filing/{_YEAR}/demo-000001")
-    institution = case_id.rpartition("/")[2]
-    people = {
-        "filer": demo.actor(Role.FILER, f"demo-filer-{institution}", institution),
-        "reviewer": demo.actor(Role.REVIEWER, "demo-visitor-reviewer", "amr-440000"),
-        "checker": demo.actor(Role.CHECKER, "demo-visitor-checker", "samr"),
-        "clerk": demo.actor(Role.CLERK, "demo-visitor-clerk", "amr-440000"),
-        "operator": demo.operator,
-        "auditor": demo.auditor,
+def _print_next_steps(
+    settings: Settings, url: str, data: Path, institution: str, done: Outcome
+) -> None:
+    """Where the tokens are, and what to try next."""
+    people = People(settings)
+    visitors = {
+        "filer": people.actor(Role.FILER, f"demo-filer-{institution}", institution),
+        "reviewer": people.actor(Role.REVIEWER, "demo-visitor-reviewer", "amr-440000"),
+        "checker": people.actor(Role.CHECKER, "demo-visitor-checker", "samr"),
+        "clerk": people.actor(Role.CLERK, "demo-visitor-clerk", "amr-440000"),
+        "operator": people.operator,
+        "auditor": people.auditor,
     }
-    tokens = {name: demo.token(actor) for name, actor in people.items()}
+    tokens = {name: people.token(actor) for name, actor in visitors.items()}
     file = data.resolve() / "demo-tokens.json"
-    file.touch(mode=0o600)
-    file.write_text(json.dumps(tokens, indent=1))
-    err.print(f"\n凭证（30 天有效；也在 {file}）：")
-    for name, token in tokens.items():
-        actor = people[name]
-        err.print(f"  {name}（{actor.subject}{'@' + actor.scope if actor.scope else ''}）")
-        err.print(f"    {token}", soft_wrap=True)
-    example = done.examples.get(Status.COMPLETED, case_id)
-    command, where = ".venv/bin/zhibao", f"--data {data}"
+    write_private(file, json.dumps(tokens, indent=1))
+    command = ".venv/bin/zhibao"
+    example = done.examples.get(Status.COMPLETED, f"filing/{_YEAR}/{institution}")
+    issue = f"{command} token --role reviewer --subject demo-visitor --scope amr-440000"
     err.print("\n接下来可以试试：")
-    err.print(f"  {command} campaign status {_YEAR} {NATION} {where}", soft_wrap=True)
-    err.print(f"  {command} audit timeline {example} {where}", soft_wrap=True)
-    if done.numbers.example:
-        err.print(f"  浏览器打开 {demo.url}/lookup?number={quote(done.numbers.example)}")
-    for label, code in done.certificates.codes.items():
-        err.print(f"  浏览器打开 {demo.url}/c/{code}    # 一张{label}的证书", soft_wrap=True)
-    err.print(
-        f'  curl -H "Authorization: Bearer $TOKEN" {demo.url}/api/tasks    '
-        "# TOKEN 用上面 reviewer 的凭证\n",
-        soft_wrap=True,
-    )
+    err.print(f"  {command} campaign status {_YEAR} --data {data}")
+    err.print(f"  {command} audit timeline {example} --data {data}")
+    err.print(f'  curl -H "Authorization: Bearer $({issue} --data {data})" {url}/api/tasks?size=3')
+    if done.number:
+        err.print(f"  浏览器打开 {url}/lookup?number={quote(done.number)}")
+    for label, code in done.codes.items():
+        err.print(f"  浏览器打开 {url}/c/{code}    # 一张{label}的证书")
+    err.print(f"\n每种身份一个凭证（{'、'.join(tokens)}），30 天有效，在 {file}\n")

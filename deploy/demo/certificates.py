@@ -4,17 +4,14 @@ Holders, numbers and decisions are generated. Everything goes through the API, a
 """
 
 import asyncio
-from collections import Counter
 from collections.abc import Sequence
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from deploy.demo.people import Acting
 from domain.case.commands import Actor, Role
 from domain.clock import day_of
 from services.clock import system_clock
-
-if TYPE_CHECKING:
-    from deploy.demo.campaign import Demo
 
 _CAPABILITIES = (
     ("混凝土", "抗压强度", "GB/T 50081", "2019"),
@@ -24,19 +21,11 @@ _CAPABILITIES = (
 )
 
 
-class CertificatesDone:
-    """What the demonstration left behind: certificates by what became of them, and their codes."""
-
-    def __init__(self) -> None:
-        self.outcomes: Counter[str] = Counter()
-        self.codes: dict[str, str] = {}
-
-
 class _Office:
     """One institution and the people of the authority that issues its certificate."""
 
-    def __init__(self, demo: "Demo", shown: dict[str, Any]) -> None:
-        self._demo = demo
+    def __init__(self, people: Acting, shown: dict[str, Any]) -> None:
+        self._people = people
         self.institution = str(shown["id"])
         issuer = f"amr-{shown['region'][:2]}0000"
         self.content = {
@@ -55,10 +44,10 @@ class _Office:
             "signatories": [{"name": "演示签字人（生成）", "field": "建筑工程"}],
             "equipment": [{"name": "演示试验机（生成）", "model": "DEMO-1"}],
         }
-        self.filer = demo.actor(Role.FILER, f"demo-filer-{self.institution}", self.institution)
-        self.clerk = demo.actor(Role.CLERK, f"demo-clerk-{issuer}", issuer)
-        self.reviewer = demo.actor(Role.REVIEWER, f"demo-reviewer-{issuer}", issuer)
-        self.checker = demo.actor(Role.CHECKER, f"demo-checker-{issuer}", issuer)
+        self.filer = people.actor(Role.FILER, f"demo-filer-{self.institution}", self.institution)
+        self.clerk = people.actor(Role.CLERK, f"demo-clerk-{issuer}", issuer)
+        self.reviewer = people.actor(Role.REVIEWER, f"demo-reviewer-{issuer}", issuer)
+        self.checker = people.actor(Role.CHECKER, f"demo-checker-{issuer}", issuer)
         self._acts = 0
 
     async def send(
@@ -66,7 +55,7 @@ class _Office:
     ) -> Any:
         self._acts += 1
         headers = {"Idempotency-Key": f"demo-certificate-{self.institution}-{self._acts}", **more}
-        return await self._demo.send(method, path, actor, body, headers)
+        return await self._people.send(method, path, actor, body, headers)
 
     async def begin(self, actor: Actor, renews: str = "") -> str:
         body = {"content": self.content, "renews": renews}
@@ -94,27 +83,29 @@ class _Office:
 
 
 async def tell_certificates(
-    demo: "Demo", institutions: Sequence[dict[str, Any]]
-) -> CertificatesDone:
-    """Gives each of some institutions a certificate with a story, once."""
-    done = CertificatesDone()
+    people: Acting, institutions: Sequence[dict[str, Any]]
+) -> dict[str, str]:
+    """Gives each of some institutions a certificate with a story, once.
+
+    Returns codes to look at, by how the certificate stands.
+    """
+    codes: dict[str, str] = {}
     stories = [_in_force, _revoked, _renewed, _change_asked_for, _returned, _waiting]
     for shown, story in zip(institutions, stories, strict=False):
-        office = _Office(demo, shown)
-        known = await demo.send(
-            "GET", f"/api/certificates?institution={office.institution}", demo.auditor
+        office = _Office(people, shown)
+        known = await people.send(
+            "GET", f"/api/certificates?institution={office.institution}", people.auditor
         )
         if not known["items"]:
-            await story(office, done)
-            done.outcomes[story.__name__.strip("_")] += 1
-    return done
+            await story(office, codes)
+    return codes
 
 
-async def _in_force(office: _Office, done: CertificatesDone) -> None:
-    done.codes["有效"] = await office.code(await office.issue())
+async def _in_force(office: _Office, codes: dict[str, str]) -> None:
+    codes["有效"] = await office.code(await office.issue())
 
 
-async def _revoked(office: _Office, done: CertificatesDone) -> None:
+async def _revoked(office: _Office, codes: dict[str, str]) -> None:
     path = await office.issue()
     ending = {
         "ending": "revoked",
@@ -124,10 +115,10 @@ async def _revoked(office: _Office, done: CertificatesDone) -> None:
         "authoriser": "演示批准人（生成）",
     }
     await office.send("POST", f"{path}/end", office.clerk, ending)
-    done.codes["撤销"] = await office.code(path)
+    codes["撤销"] = await office.code(path)
 
 
-async def _renewed(office: _Office, done: CertificatesDone) -> None:
+async def _renewed(office: _Office, codes: dict[str, str]) -> None:
     """A certificate of almost six years that was decided on elsewhere, and the one after it."""
     last = _today() + timedelta(days=60)
     first = last.replace(year=last.year - 6, day=min(last.day, 28))
@@ -150,24 +141,24 @@ async def _renewed(office: _Office, done: CertificatesDone) -> None:
         if shown["certificate"]["status"] == "superseded":
             break
         await asyncio.sleep(0.1)
-    done.codes["已换发"] = old
+    codes["已换发"] = old
 
 
-async def _change_asked_for(office: _Office, done: CertificatesDone) -> None:
+async def _change_asked_for(office: _Office, codes: dict[str, str]) -> None:
     path = await office.issue()
     content = {**office.content, "address": "演示地址（生成）2号"}
     await office.send("PUT", f"{path}/draft", office.filer, {"content": content}, **_first())
     await office.apply(path, office.filer, purpose="change", change="name-address")
 
 
-async def _returned(office: _Office, done: CertificatesDone) -> None:
+async def _returned(office: _Office, codes: dict[str, str]) -> None:
     path = await office.begin(office.filer)
     await office.apply(path, office.filer)
     await office.send("POST", f"{path}/claim", office.reviewer, {})
     await office.send("POST", f"{path}/return", office.reviewer, {"reason": "（生成）请补充场所"})
 
 
-async def _waiting(office: _Office, done: CertificatesDone) -> None:
+async def _waiting(office: _Office, codes: dict[str, str]) -> None:
     await office.apply(await office.begin(office.filer), office.filer)
 
 

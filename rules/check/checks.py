@@ -1,6 +1,7 @@
 """Everything a rule file is checked for, beyond its shape: meaning, evidence, examples, reach."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 from rules.check.certificate_checks import check_certificates
@@ -58,16 +59,22 @@ def check_form_file(path: Path, shown: str) -> list[Finding]:
 
 def check_name(library: RuleLibrary, name: str) -> list[Finding]:
     """Every finding about one rule file of the folder, named ``2024/national``."""
+    return list(_checked(library, name))
+
+
+# a library never reads a file again, and a check takes a second of pure computing
+@lru_cache(maxsize=64)
+def _checked(library: RuleLibrary, name: str) -> tuple[Finding, ...]:
     try:
         merged = library.merged(name)
     except RulesInvalid as invalid:
-        return invalid.findings
+        return tuple(invalid.findings)
     year = name.split("/", 1)[0]
     findings = []
     if str(merged.rules.year) != year:
         message = f"year 是 {merged.rules.year}，文件却放在 {year} 目录；请改年度或移动文件"
         findings.append(Findings(merged.node).one("year_mismatch", ("year",), message))
-    return in_order([*findings, *check_merged(library, merged)])
+    return tuple(in_order([*findings, *check_merged(library, merged)]))
 
 
 def check_outside(library: RuleLibrary, path: Path, shown: str) -> list[Finding]:

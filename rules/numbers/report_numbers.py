@@ -211,14 +211,12 @@ class NumberRules:
 
         Where all hold, ``rule`` and ``cite`` are those of the last, None without any.
         """
-        known = Known(
-            "gate",
-            self._gate_names,
-            {**self._facts(facts, today), **standing_facts(standing)} if self._gate else {},
-        )
+        read = standing_facts(standing)
         inputs: dict[str, Any] = {"today": today.isoformat(), "standing": standing.model_dump()}
-        if self._gate_names - standing_facts(standing).keys():
+        if self._gate_names - read.keys():
+            read |= self._facts(facts, today)
             inputs["facts"] = facts.model_dump(mode="json")
+        known = Known("gate", self._gate_names, read)
         passed: _Gate | None = None
         for gate in self._gate:
             if not gate.when.holds(known):

@@ -13,7 +13,6 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -37,6 +36,7 @@ from files.roster import roster_csv
 from rules.filing.forms import FormLibrary
 from store import cases, journal
 from store.database import connect
+from tests.command import ZHIBAO, environment
 from tests.conftest import LATER
 from tests.system import CHECKER, FILER, KEY, OPERATOR, REVIEWER
 
@@ -68,11 +68,11 @@ def up(data: Path, rules: Path) -> Iterator[subprocess.Popen[bytes]]:
     (data / "token.key").write_text(KEY)
     with (data / "up.log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, ROOT / "cli.py", "up", "--data", data],
+            [*ZHIBAO, "up", "--data", data],
             stdout=log,
             stderr=log,
             cwd=data,
-            env={**os.environ, "ZHIBAO_RULES": str(rules)},
+            env=environment(ZHIBAO_RULES=str(rules)),
         )
     try:
         deadline = time.monotonic() + 90

@@ -10,18 +10,24 @@ from pathlib import Path
 import httpx
 import pytest
 import uvicorn
+from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.testing import WorkflowEnvironment
 
 from api.door.app import create_app
+from deploy.demo.campaign import QUARTER, Demo, Filing, completed
+from deploy.demo.report_numbers import tell_numbers
 from deploy.demo.roster import generate_roster
 from deploy.demo.rules import write_rules
 from domain.clock import day_of
 from files.roster import roster_csv
+from settings import Settings
 from tests.system import KEY, OPERATOR, System, running
 
 INSTITUTIONS = 240
 """As many as `zhibao up --demo` generates, so that its institutions have the same numbers."""
+REPORTING = "demo-000012"
+"""One whose filing needs one review and a quality check, and which holds a certificate in force."""
 
 
 @pytest.fixture
@@ -42,6 +48,7 @@ async def served(
             server = uvicorn.Server(config)
             serving = asyncio.create_task(server.serve(sockets=[listening]))
             await until_answering(address)
+            await report(system, address, rules)
             yield (
                 address,
                 {
@@ -70,6 +77,21 @@ async def fill(system: System) -> None:
     )
     assert answer.status_code == 200, answer.text
     await system.open(2024, "000000")
+
+
+async def report(system: System, address: str, rules: Path) -> None:
+    """The demonstration's first report numbers, of an institution that may report some."""
+    settings = Settings(
+        database_url=SecretStr("unused"),
+        temporal_address="unused",
+        token_key=SecretStr(KEY),
+        rules=rules,
+    )
+    async with httpx.AsyncClient(base_url=address, timeout=60) as http:
+        demo = Demo(settings, http, lambda _: None)
+        shown = await demo.send("GET", f"/api/filings/2024/{REPORTING}", demo.operator)
+        await completed(demo, Filing(demo, shown))
+        await tell_numbers(demo, QUARTER, [REPORTING])
 
 
 async def until_answering(address: str) -> None:

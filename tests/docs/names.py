@@ -32,8 +32,6 @@ _DATA = ".zhibao"
 @cache
 def command_tree() -> Any:
     """The ``zhibao`` command with everything below it."""
-    if not main.app.registered_groups:
-        main._mount()
     return typer.main.get_command(main.app)
 
 

@@ -24,6 +24,7 @@ from domain.facts import Facts
 from domain.refusals import Code, Refusal
 from rules.compiled import SHIPPED
 from rules.filing.forms import FormLibrary, check_form
+from tests.command import IN_A_SHELL
 from tests.docs import names
 from tests.docs.pages import ROOT, Block, Page, page, pages
 
@@ -133,7 +134,7 @@ def work_folder(shown: Page, tmp_path: Path) -> Path:
     programs = tmp_path / "bin"
     programs.mkdir()
     for name, line in {
-        "zhibao": f'exec "{sys.executable}" "{ROOT / "cli.py"}" "$@"',
+        "zhibao": f'{IN_A_SHELL} "$@"',
         "python3": f'exec "{sys.executable}" "$@"',
     }.items():
         program = programs / name

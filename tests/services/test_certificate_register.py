@@ -448,8 +448,6 @@ def test_the_command_prints_one_document(
     monkeypatch.setenv("ZHIBAO_TOKEN_KEY", "k" * 40)
     file = tmp_path / "list.csv"
     file.write_bytes(table(listed("241301060001", "nobody")))
-    if not main.app.registered_groups:
-        main._mount()
     run: Callable[..., Any] = CliRunner().invoke
     done = run(main.app, ["certificates", "import", str(file), "--json"])
     assert done.exit_code == 1, done.output

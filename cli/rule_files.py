@@ -1,0 +1,147 @@
+"""What an operator names on the command line: rule files, folders, sets and facts."""
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from cli.terminal import NOT_IN_ORDER, fail
+from domain.facts import Facts
+from rules.check import checks
+from rules.check.certificate_checks import check_certificates
+from rules.file.catalogue import AUTHORITIES, JURISDICTIONS
+from rules.file.document import build_document
+from rules.file.findings import Finding, RulesInvalid
+from rules.file.folder import CERTIFICATES
+from rules.file.library import SHIPPED, ResolvedSet, RuleLibrary, RuleSetNotFound
+from rules.filing.facts_file import FactsInvalid, parse_facts
+
+Answer = TypeVar("Answer")
+
+
+def library_in(folder: Path | None) -> RuleLibrary:
+    """The rules of a folder, of the shipped one if none is named. Ends the command without it."""
+    root = folder if folder is not None else SHIPPED
+    if not root.is_dir():
+        fail(f"规则目录 {root} 不存在；请用 --rules 或 ZHIBAO_RULES 指向一个规则目录")
+    return RuleLibrary(root)
+
+
+def display(library: RuleLibrary, file: str) -> str:
+    """A finding's file as the user can open it from where they are."""
+    inside = library.root / file
+    if Path(file).is_absolute() or not inside.exists():
+        return file
+    here = os.path.relpath(inside)
+    return here if not here.startswith("..") else str(inside)
+
+
+def check_path(library: RuleLibrary, path: Path) -> list[Finding]:
+    """What is wrong with a rule file, or with all files of a folder."""
+    if not path.exists():
+        fail(f"{path} 不存在；请给出规则文件或规则目录的路径")
+    if path.is_dir() and (path / "jurisdictions.yaml").exists():
+        other = library if path.resolve() == library.root.resolve() else RuleLibrary(path)
+        return _shown(other, checks.check_folder(other))
+    if path.is_dir():
+        files = sorted(path.rglob("*.yaml"))
+        return [finding for file in files for finding in check_path(library, file)]
+    if path.parent.name == "forms":
+        return checks.check_form_file(path, str(path))
+    if path.name in (AUTHORITIES, JURISDICTIONS):
+        owner = RuleLibrary(path.parent)
+        return _shown(owner, checks.check_catalogue(owner))
+    if path.stem == CERTIFICATES:
+        owner = next(iter(_owning(path)), library)
+        return _shown(owner, check_certificates(owner, path, _inside(owner, path)))
+    for owner in (library, *_owning(path)):
+        inside = _name_in(owner, path)
+        if inside is not None:
+            return _shown(owner, checks.check_name(owner, inside))
+    return checks.check_outside(library, path, str(path))
+
+
+def _owning(path: Path) -> list[RuleLibrary]:
+    """The rules folder around a file, when the file lies in one of its years."""
+    root = path.resolve().parent.parent
+    return [RuleLibrary(root)] if (root / "jurisdictions.yaml").exists() else []
+
+
+def _inside(library: RuleLibrary, path: Path) -> str:
+    """A file as findings name it: from the rules folder if it lies there."""
+    whole, root = path.resolve(), library.root.resolve()
+    return whole.relative_to(root).as_posix() if whole.is_relative_to(root) else str(path)
+
+
+def _name_in(library: RuleLibrary, path: Path) -> str | None:
+    try:
+        relative = path.resolve().relative_to(library.root.resolve())
+    except ValueError:
+        return None
+    name = relative.with_suffix("").as_posix()
+    return name if name in library.names else None
+
+
+def _shown(library: RuleLibrary, findings: list[Finding]) -> list[Finding]:
+    return [replace(finding, file=display(library, finding.file)) for finding in findings]
+
+
+def resolve(library: RuleLibrary, year: int, jurisdiction: str) -> ResolvedSet:
+    """The set of a year and what the user typed for a jurisdiction. Ends the command without."""
+    return answer(library, lambda: library.resolve(year, _code(library, year, jurisdiction)))
+
+
+def _code(library: RuleLibrary, year: int, jurisdiction: str) -> str:
+    """A six-digit code from what the user typed: the code, ``national`` or a file's name."""
+    if jurisdiction.isdigit():
+        return jurisdiction
+    if jurisdiction == "national":
+        return "000000"
+    name = f"{year}/{jurisdiction}"
+    if name not in library.names:
+        raise RuleSetNotFound(year, jurisdiction, library.sets())
+    return library.merged(name).rules.jurisdiction
+
+
+def document_of(library: RuleLibrary, named: str) -> dict[str, Any]:
+    """The document of a set (``2024/000000``) or of a rule file. Ends the command without."""
+    path = Path(named)
+    if path.is_file():
+        inside = _name_in(library, path)
+        if inside is not None:
+            return answer(library, lambda: library.resolve_name(inside).document)
+        return answer(
+            library,
+            lambda: build_document(
+                library.merged_file(path, str(path)).rules, library.catalogue, library.forms
+            ),
+        )
+    year, _, jurisdiction = named.partition("/")
+    if not (year.isdigit() and jurisdiction):
+        fail(f"{named} 不是 年度/辖区（如 2024/000000），也不是规则文件的路径")
+    return resolve(library, int(year), jurisdiction).document
+
+
+def answer(library: RuleLibrary, ask: Callable[[], Answer]) -> Answer:
+    """What the rules answer; a missing or broken set ends the command with its findings."""
+    try:
+        return ask()
+    except RuleSetNotFound as missing:
+        fail(str(missing))
+    except RulesInvalid as invalid:
+        fail("\n".join(map(str, _shown(library, invalid.findings))), NOT_IN_ORDER)
+
+
+def facts_in(named: str) -> Facts:
+    """The facts in a JSON file, ``-`` for standard input. Ends the command without."""
+    shown = "标准输入" if named == "-" else named
+    try:
+        raw = sys.stdin.buffer.read() if named == "-" else Path(named).read_bytes()
+    except OSError as error:
+        fail(f"读不了事实文件 {shown}：{error.strerror}")
+    try:
+        return parse_facts(raw, shown)
+    except FactsInvalid as invalid:
+        fail(str(invalid))

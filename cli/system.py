@@ -1,0 +1,81 @@
+"""The system that a command works on: the environment's, or that of a data folder."""
+
+import asyncio
+import getpass
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+import typer
+from rich.markup import escape
+from sqlalchemy.exc import SQLAlchemyError
+
+from cli.terminal import NOT_IN_ORDER, WRONG_USAGE, err
+from domain.case.commands import Actor, Role
+from domain.ids import NATION
+from domain.messages import explain
+from domain.refusals import Code, Refusal, Refused
+from engine.client import connect_engine
+from rules.file.catalogue import cached_catalogue
+from services.campaigns import CampaignService
+from services.certificates.register import RegisterService
+from services.clock import system_clock
+from services.roster import RosterService, known_regions
+from services.rule_sets import PinnedRules
+from settings import SettingMissing, of_system
+from store.database import connect
+
+Answer = TypeVar("Answer")
+
+
+class Services(NamedTuple):
+    """What an operator's command works with."""
+
+    campaigns: CampaignService
+    roster: RosterService
+    register: RegisterService
+
+
+@asynccontextmanager
+async def connected(data: Path) -> AsyncIterator[Services]:
+    """Services to the system that the environment or the data folder names."""
+    settings = of_system(data)
+    client = await connect_engine(settings.temporal_address, settings.temporal_namespace)
+    engine = connect(settings.database_url.get_secret_value(), pool_size=2)
+    catalogue = cached_catalogue(settings.rules)
+    try:
+        yield Services(
+            CampaignService(client, engine, PinnedRules(engine), settings.rules, system_clock),
+            RosterService(engine, known_regions(catalogue), system_clock),
+            RegisterService(engine, settings.rules, system_clock),
+        )
+    finally:
+        await engine.dispose()
+
+
+def run(data: Path, work: Callable[[Services], Awaitable[Answer]]) -> Answer:
+    """Runs an operator's command; a refusal or a missing system ends it with a sentence."""
+
+    async def within() -> Answer:
+        async with connected(data) as services:
+            return await work(services)
+
+    try:
+        return asyncio.run(within())
+    except Refused as refused:
+        words = explain(refused.refusal)
+        err.print(f"[red]{escape(words.title)}[/red]：{escape(words.detail)}{escape(words.remedy)}")
+        raise typer.Exit(NOT_IN_ORDER) from None
+    except SettingMissing as missing:
+        err.print(f"[red]{escape(str(missing))}[/red]")
+        raise typer.Exit(WRONG_USAGE) from None
+    except (SQLAlchemyError, RuntimeError, OSError):
+        words = explain(Refusal(code=Code.UNAVAILABLE, params={"part": "数据库或流程引擎"}))
+        err.print(f"[red]{words.title}[/red]：连不上系统。请先运行 zhibao up，或核对 --data。")
+        raise typer.Exit(NOT_IN_ORDER) from None
+
+
+def operator() -> Actor:
+    """Whoever is logged in at the terminal, with the nation as jurisdiction."""
+    return Actor(subject=f"cli.{getpass.getuser()}", role=Role.OPERATOR, scope=NATION)

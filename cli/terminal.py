@@ -1,0 +1,63 @@
+"""What the commands' modules share: options, how they print, how they end.
+
+Every module of this package loads nothing of the system while it is imported, so that ``--help``
+answers at once; a command imports what it needs when it runs.
+"""
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, TypeVar, cast
+
+import typer
+from rich.console import Console
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+NOT_IN_ORDER, WRONG_USAGE = 1, 2
+
+# a line is broken by the terminal it is shown on, and by nothing else
+out, err = Console(soft_wrap=True), Console(stderr=True, soft_wrap=True)
+
+HERE = Path(".zhibao")
+Data = Annotated[Path, typer.Option("--data", help="单机系统的数据目录")]
+AsJson = Annotated[bool, typer.Option("--json", help="只输出一个 JSON 文档")]
+RulesFolder = Annotated[
+    Path | None, typer.Option("--rules", envvar="ZHIBAO_RULES", help="规则目录，默认用随附的")
+]
+
+
+class _Stop(Exception):
+    def __init__(self, message: str, exit_code: int, code: str) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+        self.code = code
+
+
+def fail(message: str, exit_code: int = WRONG_USAGE, code: str = "") -> NoReturn:
+    """Ends a command that `ends_plainly`; ``code`` names the problem for programs."""
+    raise _Stop(message, exit_code, code)
+
+
+def ends_plainly(command: Command) -> Command:
+    """A command that fails says why; with --json standard output still holds one document."""
+
+    @functools.wraps(command)
+    def run(*arguments: Any, **options: Any) -> Any:
+        try:
+            return command(*arguments, **options)
+        except _Stop as stop:
+            if options.get("as_json"):
+                error = {"error": str(stop)}
+                print_json({**error, "code": stop.code} if stop.code else error)
+            typer.echo(str(stop), err=True)
+            raise typer.Exit(stop.exit_code) from None
+
+    return cast(Command, run)
+
+
+def print_json(value: Any) -> None:
+    """Prints a value, with whatever models and instants are in it, as one JSON document."""
+    from pydantic_core import to_json
+
+    typer.echo(to_json(value, indent=2).decode())

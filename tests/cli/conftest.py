@@ -1,0 +1,3 @@
+from tests.rules.conftest import folder, library
+
+__all__ = ["folder", "library"]

@@ -1,0 +1,93 @@
+"""The ``zhibao`` command as a whole: what help costs, and what `zhibao token` says."""
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from api.door.identity import Identity
+from cli.main import app
+from domain.case.commands import Role
+from tests.command import ROOT
+
+KEY = "a-key-for-tests-only-a-key-for-tests-only"
+SYSTEM = {
+    "DATABASE_URL": "postgresql+psycopg://nobody@127.0.0.1:1/none",
+    "TEMPORAL_ADDRESS": "127.0.0.1:1",
+    "ZHIBAO_TOKEN_KEY": KEY,
+}
+
+# what takes the time, and what of ours would bring it along; pydantic is Typer's own
+HEAVY = (
+    "sqlalchemy psycopg temporalio cel_expr_python structlog httpx starlette numpy limits "
+    "cryptography joserfc typst yaml settings services store engine api deploy files printing rules"
+)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [(), ("rules",), ("campaign",), ("campaign", "open"), ("certificates",), ("audit",), ("up",)],
+)
+def test_help_loads_nothing_of_the_system(words: tuple[str, ...]) -> None:
+    code = f"""
+import sys
+from cli.main import main
+try:
+    main([*{words!r}, "--help"])
+finally:
+    print("loaded:", *(set({HEAVY!r}.split()) & sys.modules.keys()))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert "--help" in done.stdout
+    assert done.stdout.splitlines()[-1] == "loaded:", done.stdout.splitlines()[-1]
+
+
+def token(role: str, scope: str = "", subject: str = "zhang.san") -> Result:
+    words: list[Any] = ["token", "--role", role, "--subject", subject]
+    words += ["--scope", scope] if scope else []
+    return CliRunner(env=SYSTEM).invoke(app, words)  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize(
+    ("role", "scope"),
+    [
+        ("filer", "demo-000006"),
+        ("reviewer", "samr"),
+        ("checker", "group-railway"),
+        ("clerk", "amr-350000"),
+        ("operator", "350000"),
+        ("auditor", ""),
+    ],
+)
+def test_a_token_carries_what_was_asked_for(role: str, scope: str) -> None:
+    issued = token(role, scope)
+    assert issued.exit_code == 0, issued.output
+    actor = Identity(KEY).identify(f"Bearer {issued.stdout.strip()}")
+    assert (actor.role, actor.scope, actor.subject) == (Role(role), scope, "zhang.san")
+
+
+@pytest.mark.parametrize(
+    ("role", "scope", "subject", "said"),
+    [
+        ("boss", "samr", "zhang.san", ("--role boss", "filer、reviewer、checker、clerk")),
+        ("system", "", "zhang.san", ("--role system", "filer、reviewer")),
+        ("reviewer", "samr", "张三", ("--subject 张三", "字母或数字开头", "64")),
+        ("filer", "", "zhang.san", ("缺少 --scope", "机构编号", "demo-000006")),
+        ("filer", "a b", "zhang.san", ("--scope a b", "机构编号")),
+        ("clerk", "350000", "zhang.san", ("--scope 350000", "部门编号", "amr-350000")),
+        ("operator", "amr-350000", "zhang.san", ("--scope amr-350000", "六位辖区代码", "000000")),
+        ("auditor", "samr", "zhang.san", ("--scope samr", "去掉 --scope")),
+    ],
+)
+def test_a_token_that_cannot_be_says_which_option_is_wrong_and_how_it_should_look(
+    role: str, scope: str, subject: str, said: tuple[str, ...]
+) -> None:
+    refused = token(role, scope, subject)
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    for words in said:
+        assert words in refused.stderr
