@@ -210,7 +210,7 @@ def asked(kind: type[Command], role: Role, name: str = "", **fields: Any) -> Com
 
 
 def application(role: Role, name: str, purpose: Purpose = Purpose.ISSUE) -> Command:
-    fields = {"purpose": purpose, "revision": 1, "content_sha256": SHA}
+    fields: dict[str, Any] = {"purpose": purpose, "revision": 1, "content_sha256": SHA}
     return asked(cert.Apply, role, name, **fields)
 
 
@@ -238,7 +238,7 @@ def test_a_certificate_can_end_from_the_day_of_its_issue_until_today_and_on_no_o
     )
 
     def end(day: date) -> Command:
-        fields = {"ending": "revoked", "on": day, "document": "文号"}
+        fields: dict[str, Any] = {"ending": "revoked", "on": day, "document": "文号"}
         return asked(cert.EndCertificate, Role.CLERK, **fields)
 
     for inside in (date(2026, 11, 10), date(2026, 11, 21)):
