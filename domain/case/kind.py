@@ -112,7 +112,8 @@ class CaseKind(Generic[Own_co]):
 
     def state(self, recorded: Mapping[str, Any]) -> CaseState[Own_co]:
         """A state out of its JSON form; out of an empty one, a new case's."""
-        own = self.own.model_validate(recorded.get("own", {}))
+        # before kinds had states of their own, their fields stood among the others
+        own = self.own.model_validate(recorded.get("own", recorded))
         return CaseState.model_validate({**recorded, "own": own})
 
     def command(self, sent: Mapping[str, Any]) -> Command | None:

@@ -28,6 +28,7 @@ from domain.decision import Obligation, ReviewerDecision, ReviewLevel, RuleSetRe
 from domain.kinds import KINDS, kind_of
 from domain.numbers.commands import NumberEvent
 from domain.numbers.report_numbers import IngestOutcome
+from domain.numbers.state import BatchState
 from domain.refusals import Refusal
 from rules.certificates.certificates import current_certificate_rules
 from rules.file.library import SHIPPED
@@ -412,3 +413,11 @@ def test_a_case_is_of_the_kind_that_its_id_begins_with() -> None:
     assert all(kind_of(f"{name}/2024/x") is kind for name, kind in KINDS.items())
     assert kind_of("campaign/2024/000000") is None
     assert kind_of("roster/000000") is None
+
+
+def test_a_state_carried_before_kinds_had_their_own_is_still_read() -> None:
+    kind = KINDS["report-numbers"]
+    flat = {"status": "draft", "numbers": 5, "reminded": ["first"], "purpose": None}
+    state = kind.state(flat)
+    assert (state.status, state.own) == (Status.DRAFT, BatchState(numbers=5, reminded=("first",)))
+    assert kind.state({}) == kind.new()

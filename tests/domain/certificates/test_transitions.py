@@ -210,7 +210,7 @@ def asked(kind: type[Command], role: Role, name: str = "", **fields: Any) -> Com
 
 
 def application(role: Role, name: str, purpose: Purpose = Purpose.ISSUE) -> Command:
-    fields = {"purpose": purpose, "revision": 1, "content_sha256": SHA}
+    fields: dict[str, Any] = {"purpose": purpose, "revision": 1, "content_sha256": SHA}
     return asked(cert.Apply, role, name, **fields)
 
 
