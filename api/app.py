@@ -44,7 +44,7 @@ from api import (
 )
 from api.certificate_page import PAGES as CERTIFICATE_PAGES
 from api.complaint_page import PAGES as COMPLAINT_PAGES
-from api.openapi import docs_page, openapi_document
+from api.openapi import SwaggerFiles, docs_page, openapi_document
 from api.operations import Call, Operation
 from api.pages import PAGES, refused_page
 from api.parts import Parts, parts_of
@@ -127,6 +127,7 @@ def create_app(parts: Parts) -> Starlette:
             ),
             Route("/openapi.json", openapi_document(OPERATIONS), methods=["GET"]),
             Route("/docs", docs_page, methods=["GET"]),
+            Mount("/static/swagger-ui", SwaggerFiles()),
             Mount("/static", StaticFiles(packages=[("api", "static")])),
         ],
         exception_handlers={HTTPException: _http_problem, Exception: _unexpected},
