@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# make test TESTS=tests/rules ORDER=random; the seed stands in the command that make prints
+TESTS ?= tests
+ORDER ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lint types imports bench bench-short chaos chaos-short clean
@@ -23,7 +26,7 @@ run: $(READY)
 	@$(BIN)/zhibao up --demo
 
 test: $(READY)
-	$(BIN)/python -m pytest -n 2 -m "not slow"
+	$(BIN)/python -m pytest -n 2 -m "not slow" $(if $(filter random,$(ORDER)),--random-order --random-order-seed=$(shell date +%s)) $(TESTS)
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -14,6 +14,8 @@ from typing import Any
 import httpx
 import pytest
 
+from tests import curl
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -112,6 +114,7 @@ def test_a_demonstration_starts_is_stopped_and_goes_on_where_it_was(data: Path) 
     token = json.loads((data / "demo-tokens.json").read_text())["reviewer"]
     for command in commands:
         line = command.replace(".venv/bin/zhibao", f"{sys.executable} {ROOT / 'cli.py'}")
+        line = line.replace("curl ", f"{curl.command()} ")
         done = subprocess.run(
             ["bash", "-c", f"TOKEN={shlex.quote(token)}; {line}"],
             cwd=data.parent,

@@ -1,8 +1,6 @@
 """The API's documentation in a real browser: the one page that lives by its scripts."""
 
-import os
 from collections import Counter
-from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, ConsoleMessage
@@ -10,10 +8,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api.app import OPERATIONS
 from tests.api.lookups import lookups_on, served
-from tests.pages.test_lookup_page import browser
+from tests.pages.conftest import keep_picture
 
 pytestmark = pytest.mark.anyio
-__all__ = ["browser"]
 
 
 async def test_the_documentation_shows_every_operation_and_nothing_is_refused(
@@ -36,8 +33,8 @@ async def test_the_documentation_shows_every_operation_and_nothing_is_refused(
         lookup = page.locator("[id$=-get_public_report_numbers]")
         await lookup.locator(".opblock-summary-control").click()
         await lookup.get_by_text("报告编号，全角字符按半角处理").first.wait_for()
-        if folder := os.environ.get("ZHIBAO_TEST_PICTURES"):
-            await page.screenshot(path=str(Path(folder) / "docs.png"))
+        await keep_picture(page, "docs", full_page=False)
+    await page.close()
     assert not refused
     # the browser asks for an icon by itself
     assert not [m.text for m in said if m.location["url"] != f"{address}/favicon.ico"]
