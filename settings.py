@@ -9,7 +9,7 @@ from pathlib import Path
 from limits import parse_many
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
-from rules.library import SHIPPED
+from rules.file.library import SHIPPED
 
 
 class SettingMissing(Exception):
@@ -23,7 +23,7 @@ class Settings(BaseModel):
     The limits of the public lookup are written as in ``60/minute; 1000/hour``; only the proxies
     named (addresses or networks, with commas between) may say for whom they ask.
     ``certificate_keys`` is the folder of the keys that sign certificates' QR codes
-    (`activities.signing_keys`), ``site`` the address those codes lead to: ``https://host``.
+    (`services.certificates.keys`), ``site`` the address those codes lead to: ``https://host``.
     ``templates`` is the folder of certificates' templates, the shipped ones unless set.
     """
 

@@ -12,27 +12,27 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkflowRunner
 
+from activities.annual_filing import FilingActivities
 from activities.campaign import CampaignActivities
 from activities.certificate import CertificateActivities
 from activities.certificate_import import CertificateImportActivities
 from activities.complaint import ComplaintActivities
-from activities.filing import FilingActivities
 from activities.report_batch import ReportBatchActivities
-from activities.rule_sets import PinnedCertificateRules, PinnedRules
-from activities.signing_keys import SigningKeys
-from domain.case import TASK_QUEUE
-from gateways.cases import CaseGateway
-from gateways.certificate_imports import CertificateImportGateway
-from gateways.certificates import CertificateGateway
-from gateways.clock import system_clock
-from gateways.engine import connect_engine
-from gateways.report_batches import BatchGateway
-from gateways.roster import known_regions
-from gateways.taking_up import TakingUp
-from rules.catalogue import cached_catalogue
-from rules.library import SHIPPED
+from domain.case.workflow_messages import TASK_QUEUE
+from engine.client import connect_engine
+from rules.file.catalogue import cached_catalogue
+from rules.file.library import SHIPPED
+from services.cases import CaseService
+from services.certificates.applications import CertificateService
+from services.certificates.imports import CertificateImportService
+from services.certificates.keys import SigningKeys
+from services.clock import system_clock
+from services.numbers.batches import BatchService
+from services.recovery import Recovery
+from services.roster import known_regions
+from services.rule_sets import PinnedCertificateRules, PinnedRules
 from settings import Settings
-from store.engine import connect
+from store.database import connect
 from store.writer import JournalWriter
 from workflows.registry import WORKFLOWS
 
@@ -58,14 +58,14 @@ def build_worker(
     importing = _importing(client, engine, rules, pinned_certificates)
     filings = FilingActivities(engine, JournalWriter(engine), pinned)
     batches = ReportBatchActivities(engine, pinned)
-    complaints = ComplaintActivities(engine, CaseGateway(client, engine, system_clock).act)
+    complaints = ComplaintActivities(engine, CaseService(client, engine, system_clock).act)
     campaigns = CampaignActivities(engine, client, pinned)
     certificates = CertificateActivities(
         engine,
         JournalWriter(engine),
         pinned_certificates,
         SigningKeys(certificate_keys),
-        CaseGateway(client, engine, system_clock).act,
+        CaseService(client, engine, system_clock).act,
     )
     imports = CertificateImportActivities(engine, importing.carry_out, system_clock)
     return Worker(
@@ -97,17 +97,17 @@ def build_worker(
 
 def _importing(
     client: Client, engine: AsyncEngine, rules: Path, pinned: PinnedCertificateRules
-) -> CertificateImportGateway:
-    issuing = CertificateGateway(client, engine, rules, pinned, system_clock)
+) -> CertificateImportService:
+    issuing = CertificateService(client, engine, rules, pinned, system_clock)
     regions = known_regions(cached_catalogue(rules))
-    return CertificateImportGateway(client, engine, issuing, regions, system_clock)
+    return CertificateImportService(client, engine, issuing, regions, system_clock)
 
 
-def _taking_up(client: Client, engine: AsyncEngine, rules: Path) -> TakingUp:
-    return TakingUp(
+def _recovery(client: Client, engine: AsyncEngine, rules: Path) -> Recovery:
+    return Recovery(
         engine,
         _importing(client, engine, rules, PinnedCertificateRules(engine)),
-        BatchGateway(client, engine, PinnedRules(engine), system_clock),
+        BatchService(client, engine, PinnedRules(engine), system_clock),
         system_clock,
     )
 
@@ -121,7 +121,7 @@ async def serving(settings: Settings) -> AsyncIterator[Worker]:
         worker = build_worker(
             client, engine, certificate_keys=settings.certificate_keys, rules=settings.rules
         )
-        async with worker, _taking_up(client, engine, settings.rules).running():
+        async with worker, _recovery(client, engine, settings.rules).running():
             yield worker
     finally:
         await engine.dispose()

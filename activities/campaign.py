@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import datetime
 
 from sqlalchemy import update
 from sqlalchemy.dialects.postgresql import insert
@@ -10,9 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio import activity
 from temporalio.client import Client
 
-from activities.rule_sets import PinnedRules
-from activities.starting import start_case
-from domain.campaign import (
+from domain.campaigns import (
     BEGIN_CAMPAIGN,
     ENTER_STAGE,
     START_FILINGS,
@@ -21,13 +18,13 @@ from domain.campaign import (
     ScanRequest,
     Stage,
 )
-from domain.case import CaseOpening, CaseStart
-from domain.commands import SYSTEM
-from domain.facts import Facts
-from domain.ids import batch_id, filing_id, region_prefix
-from domain.quarters import Quarter
-from domain.status import Kind
-from rules.compiled import CompiledRules
+from domain.case.commands import SYSTEM
+from domain.case.workflow_messages import CaseStart
+from domain.ids import region_prefix
+from domain.numbers.quarters import Quarter
+from engine.starting import start_case
+from services.rule_sets import PinnedRules
+from services.starts import batch_start, filing_start
 from store import cases, institutions, journal
 from store.institutions import Institution
 from store.tables import campaigns
@@ -195,41 +192,3 @@ class CampaignActivities:
                 progress.model_dump(exclude={"after"}),
                 f"scan:{request.scan}",
             )
-
-
-def filing_start(
-    year: int, campaign: str, rules: CompiledRules, facts: Facts, requested_at: datetime
-) -> CaseStart:
-    """What one institution's filing starts from: its plan under the pinned rules."""
-    plan = rules.plan(facts)
-    return CaseStart(
-        case_id=filing_id(year, facts.institution.id),
-        opening=CaseOpening(
-            year=year,
-            institution=facts.institution.id,
-            jurisdiction=plan.jurisdiction,
-            campaign=campaign,
-            plan=plan,
-        ),
-        requested_at=requested_at,
-    )
-
-
-def batch_start(
-    quarter: Quarter, campaign: str, rules: CompiledRules, facts: Facts, requested_at: datetime
-) -> CaseStart:
-    """What one institution's batch of report numbers starts from, under the pinned rules."""
-    plan = rules.batch_plan(facts, quarter)
-    return CaseStart(
-        case_id=batch_id(str(quarter), facts.institution.id),
-        opening=CaseOpening(
-            kind=Kind.REPORT_NUMBERS,
-            year=quarter.year,
-            quarter=quarter.number,
-            institution=facts.institution.id,
-            jurisdiction=plan.jurisdiction,
-            campaign=campaign,
-            plan=plan,
-        ),
-        requested_at=requested_at,
-    )

@@ -8,22 +8,20 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from temporalio import activity
 
-from activities.certificate_codes import new_code
-from activities.rule_sets import PinnedCertificateRules
-from activities.signing_keys import SigningKeys
-from domain import commands as c
-from domain.case import Newcomer, Receipt, RecordCertificate, Standing
-from domain.certificate import (
+from domain.case import commands as c
+from domain.case.commands import SYSTEM, Command
+from domain.case.events import Step
+from domain.case.plan import FOREVER
+from domain.case.state import Submission
+from domain.case.workflow_messages import Newcomer, Receipt, RecordCertificate, Standing
+from domain.certificates.certificate import (
     CERTIFICATE_STATUS_LABELS,
     Certificate,
     CertificateContent,
     CertificateStatus,
     standing,
 )
-from domain.certificate_number import NumberProblem, decode, encode
-from domain.commands import SYSTEM, Command
-from domain.facts import InstitutionFacts
-from domain.issuing import (
+from domain.certificates.issuing import (
     ALLOT_NUMBER,
     PREPARE_APPLICATION,
     RECORD_CERTIFICATE,
@@ -33,11 +31,11 @@ from domain.issuing import (
     Purpose,
     SupersedePredecessor,
 )
-from domain.plan import FOREVER
+from domain.certificates.number import NumberProblem, decode, encode
+from domain.facts import InstitutionFacts
 from domain.refusals import Code, Refusal, Refused
-from domain.state import Submission
-from domain.steps import Step
-from rules.certificate_content import (
+from rules.certificates.certificates import CertificateRules, NoAuthorityCode
+from rules.certificates.content import (
     allotment,
     change_refusal,
     content_problems,
@@ -46,9 +44,12 @@ from rules.certificate_content import (
     number_refusal,
     renewal_refusal,
 )
-from rules.certificates import CertificateRules, NoAuthorityCode
-from store import cases, certificates, content, institutions, journal
+from services.certificates.codes import new_code
+from services.certificates.keys import SigningKeys
+from services.rule_sets import PinnedCertificateRules
+from store import cases, content, institutions, journal
 from store.cases import Case
+from store.certificates import register
 from store.content import Revision
 from store.institutions import Institution
 from store.tables import revisions
@@ -112,7 +113,7 @@ class CertificateActivities:
         days = days_of(rules, asked.decided, today)
         try:
             async with self._engine.begin() as connection:
-                given = await certificates.allotted(connection, asked.case_id)
+                given = await register.allotted(connection, asked.case_id)
                 if refusal := await _not_to_be_renewed(connection, asked, today):
                     return Submission(refusal=refusal)
                 if given is not None and await _voided(connection, rules, asked, given[0]):
@@ -123,10 +124,10 @@ class CertificateActivities:
                     because = f"本件已经分配编号 {given[0]}，与所填的 {asked.decided.number} 不同"
                     params = {"because": because}
                     return Submission(refusal=Refusal(code=Code.DECISION_IMPOSSIBLE, params=params))
-        except certificates.NumberTaken as taken:
+        except register.NumberTaken as taken:
             refusal = Refusal(code=Code.NUMBER_TAKEN, params={"number": str(taken)})
             return Submission(refusal=refusal)
-        except certificates.SerialsExhausted:
+        except register.SerialsExhausted:
             params = {"authority": rules.authority_name(asked.issuer), "year": str(days[0].year)}
             return Submission(refusal=Refusal(code=Code.SERIALS_EXHAUSTED, params=params))
         except NoAuthorityCode:
@@ -156,12 +157,12 @@ class CertificateActivities:
                     superseded_by=held.superseded_by,
                     content=standing_content,
                 )
-                before = await certificates.by_case(connection, case_id)
+                before = await register.by_case(connection, case_id)
                 if before is not None and before.revision == held.revision and before.statement:
                     statement = before.statement
                 else:
                     statement = self._statement(certificate, day)
-                await certificates.write(
+                await register.write(
                     connection,
                     case_id,
                     held,
@@ -187,7 +188,7 @@ class CertificateActivities:
     async def supersede_predecessor(self, asked: SupersedePredecessor) -> None:
         """Marks the certificate that another one replaces; one that has ended stays ended."""
         async with self._engine.begin() as connection:
-            found = await certificates.supersede_listed(
+            found = await register.supersede_listed(
                 connection, asked.predecessor, asked.by, asked.on
             )
             case = await cases.by_id(connection, found.case_id) if found is not None else None
@@ -247,7 +248,7 @@ async def _listed_refusal(
     connection: AsyncConnection, asked: PrepareApplication, number: str, today: date
 ) -> Refusal | None:
     """Why a certificate known from a list cannot be taken over: not the issuer's, or ended."""
-    listed = await certificates.by_number(connection, number) if number else None
+    listed = await register.by_number(connection, number) if number else None
     if listed is None or listed.case_id:
         # whether the number is another case's is seen when it is given
         return None
@@ -265,7 +266,7 @@ async def _renewal(
     connection: AsyncConnection, rules: CertificateRules, asked: PrepareApplication
 ) -> tuple[Refusal | None, bool]:
     """Whether the certificate to be replaced can be, and whether that is asked for late."""
-    old = await certificates.by_code(connection, asked.renews)
+    old = await register.by_code(connection, asked.renews)
     if old is None or old.institution_id != asked.institution:
         number = old.number if old is not None else ""
         params = {"number": number, "institution": asked.institution}
@@ -273,7 +274,7 @@ async def _renewal(
     if old.issuer != asked.issuer:
         params = {"what": f"证书 {old.number} ", "authority": old.issuer}
         return Refusal(code=Code.OTHER_ISSUER, params=params), False
-    other = await certificates.renewed_by(connection, asked.renews)
+    other = await register.renewed_by(connection, asked.renews)
     if other is not None and other.case_id != asked.case_id:
         params = {"number": old.number, "other": other.number}
         return Refusal(code=Code.RENEWED_ALREADY, params=params), False
@@ -298,8 +299,8 @@ async def _not_to_be_renewed(
     """
     if not asked.renews:
         return None
-    other = await certificates.numbered_renewal(connection, asked.renews, asked.case_id)
-    old = await certificates.by_code(connection, asked.renews)
+    other = await register.numbered_renewal(connection, asked.renews, asked.case_id)
+    old = await register.by_code(connection, asked.renews)
     if old is None:
         return None
     if other:
@@ -318,14 +319,14 @@ async def _allot(
     if decided is not None and decided.number:
         number = decided.number
         # a code that was printed once leads to the same certificate for ever
-        code = await certificates.code_of_number(connection, number) or new_code()
+        code = await register.code_of_number(connection, number) or new_code()
     else:
         applied = await _content(connection, asked.case_id, asked.revision)
         authority = rules.authority_code(asked.issuer)
-        serial = await certificates.next_serial(connection, authority, year)
+        serial = await register.next_serial(connection, authority, year)
         number = encode(year, authority, applied.field, applied.industry, serial)
         code = new_code()
-    await certificates.keep_number(connection, number, code, asked.case_id)
+    await register.keep_number(connection, number, code, asked.case_id)
     return number, code
 
 
@@ -344,7 +345,7 @@ async def _voided(
         f"退回后改为专业领域 {applied.field}、行业 {applied.industry}，与编号里的 "
         f"{told.field}、{told.industry} 不符"
     )
-    await certificates.void_number(connection, number, reason)
+    await register.void_number(connection, number, reason)
     return True
 
 

@@ -11,18 +11,19 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from domain.certificate_import import (
+from domain.case.commands import Actor, Role
+from domain.certificates.imports import (
     WORK_THROUGH_IMPORT,
     ImportedCertificate,
     ImportStart,
     RowOutcome,
 )
-from domain.commands import Actor, Role
 from domain.messages import explain
-from domain.model import Value
 from domain.refusals import Code, Refusal, Refused
-from store import certificate_imports, journal
-from store.certificate_imports import Import, Waiting
+from services.certificates.imports import CarriedOut
+from store import journal
+from store.certificates import imports
+from store.certificates.imports import Import, Waiting
 
 log = structlog.get_logger()
 
@@ -31,15 +32,6 @@ _AT_ONCE = 10
 """Certificates under way at once; more only adds latency (see docs/performance.md)."""
 _BEAT = 3.0
 _LATER = frozenset({Code.UNAVAILABLE, Code.BUSY})
-
-
-class CarriedOut(Value):
-    """What a certificate of an import has led to."""
-
-    outcome: RowOutcome
-    case_id: str
-    number: str = ""
-    code: str = ""
 
 
 CarryOut = Callable[[ImportedCertificate, Actor], Awaitable[CarriedOut]]
@@ -59,14 +51,14 @@ class CertificateImportActivities:
     async def work_through_import(self, start: ImportStart) -> None:
         """Has all that waits issued or applied for; goes on wherever it stopped before."""
         async with self._engine.connect() as connection:
-            found = await certificate_imports.by_id(connection, start.import_id)
+            found = await imports.by_id(connection, start.import_id)
         if found is None:
             raise ApplicationError("no such import", non_retryable=True)
         beating = asyncio.create_task(_beat())
         try:
             while True:
                 async with self._engine.connect() as connection:
-                    waiting = await certificate_imports.waiting(connection, found.id, _PAGE)
+                    waiting = await imports.waiting(connection, found.id, _PAGE)
                 if not waiting:
                     break
                 # a number brought along is taken before any of its kind is allotted
@@ -104,7 +96,7 @@ class CertificateImportActivities:
             log.exception("certificate_not_imported", import_id=import_id, row=waiting.row)
             return await self._failed(import_id, waiting.row, Refusal(code=Code.INTERNAL))
         async with self._engine.begin() as connection:
-            await certificate_imports.settle(
+            await imports.settle(
                 connection,
                 import_id,
                 waiting.row,
@@ -118,7 +110,7 @@ class CertificateImportActivities:
     async def _failed(self, import_id: str, row: int, refusal: Refusal) -> bool:
         words = explain(refusal)
         async with self._engine.begin() as connection:
-            await certificate_imports.settle(
+            await imports.settle(
                 connection,
                 import_id,
                 row,
@@ -130,9 +122,9 @@ class CertificateImportActivities:
 
     async def _finish(self, found: Import) -> None:
         async with self._engine.begin() as connection:
-            if not await certificate_imports.finish(connection, found.id, self._clock()):
+            if not await imports.finish(connection, found.id, self._clock()):
                 return
-            done = await certificate_imports.by_id(connection, found.id)
+            done = await imports.by_id(connection, found.id)
             assert done is not None
             await journal.append_operator_step(
                 connection,

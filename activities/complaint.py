@@ -5,15 +5,15 @@ from collections.abc import Awaitable, Callable
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio import activity
 
-from domain import commands as c
-from domain.case import Receipt
-from domain.commands import SYSTEM, Command
-from domain.report_numbers import SETTLE_COMPLAINT, SettleComplaint
+from domain.case import commands as c
+from domain.case.commands import SYSTEM, Command
+from domain.case.workflow_messages import Receipt
+from domain.numbers.report_numbers import SETTLE_COMPLAINT, SettleComplaint
 from store import complaints
 from store.cases import Case
 
 Act = Callable[[Case, Command], Awaitable[Receipt]]
-"""Has a command carried out by its case's workflow (see `gateways.cases.CaseGateway.act`)."""
+"""Has a command carried out by its case's workflow (see `services.cases.CaseService.act`)."""
 
 
 class ComplaintActivities:

@@ -5,13 +5,9 @@ import asyncio
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio import activity
 
-from activities.covering import filing_standing
-from activities.number_change import apply_change
-from activities.number_ingest import ingest
-from activities.rule_sets import PinnedRules
-from domain.plan import FOREVER
-from domain.refusals import Code, Refusal
-from domain.report_numbers import (
+from domain.case.plan import FOREVER
+from domain.case.state import Submission
+from domain.numbers.report_numbers import (
     CHANGE_NUMBERS,
     INGEST_UPLOAD,
     PREPARE_UPLOAD,
@@ -20,7 +16,11 @@ from domain.report_numbers import (
     IngestRequest,
     PrepareUpload,
 )
-from domain.state import Submission
+from domain.refusals import Code, Refusal
+from services.campaign_lookup import filing_standing
+from services.numbers.changes import apply_change
+from services.numbers.ingest import ingest
+from services.rule_sets import PinnedRules
 from store import institutions
 
 _AT_ONCE = 3

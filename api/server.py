@@ -10,31 +10,31 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.applications import Starlette
 from temporalio.client import Client
 
-from activities.rule_sets import PinnedCertificateRules, PinnedRules
-from activities.signing_keys import SigningKeys
-from api.app import create_app
-from api.identity import Identity
-from api.parts import Parts
-from gateways.api_clients import ClientGateway
-from gateways.campaigns import CampaignGateway
-from gateways.certificate_enquiries import CertificateEnquiries
-from gateways.certificate_imports import CertificateImportGateway
-from gateways.certificate_register import RegisterGateway
-from gateways.certificates import CertificateGateway
-from gateways.clock import Clock, system_clock
-from gateways.complaints import ComplaintGateway
-from gateways.deliveries import DeliveryGateway
-from gateways.engine import connect_engine
-from gateways.filings import FilingGateway
-from gateways.lookup import LookupGateway, latest_rules
-from gateways.lookup_limits import LookupLimits
-from gateways.papers import Printer
-from gateways.provinces import ProvinceGateway
-from gateways.report_batches import BatchGateway
-from gateways.roster import RosterGateway, known_regions
-from rules.catalogue import cached_catalogue
+from api.door.app import create_app
+from api.door.identity import Identity
+from api.door.parts import Parts
+from engine.client import connect_engine
+from rules.file.catalogue import cached_catalogue
+from services.campaigns import CampaignService
+from services.certificates.applications import CertificateService
+from services.certificates.enquiries import CertificateEnquiries
+from services.certificates.imports import CertificateImportService
+from services.certificates.keys import SigningKeys
+from services.certificates.printing import Printer
+from services.certificates.register import RegisterService
+from services.clock import Clock, system_clock
+from services.complaints import ComplaintService
+from services.connected.clients import ClientService
+from services.connected.deliveries import DeliveryService
+from services.connected.provinces import ProvinceService
+from services.filings import FilingService
+from services.numbers.batches import BatchService
+from services.numbers.lookup import LookupService, latest_rules
+from services.rate_limits import RateLimits
+from services.roster import RosterService, known_regions
+from services.rule_sets import PinnedCertificateRules, PinnedRules
 from settings import Settings
-from store.engine import connect
+from store.database import connect
 
 log = structlog.get_logger()
 
@@ -45,20 +45,20 @@ def build_parts(
     """All parts of the API over one engine client and one database."""
     catalogue = cached_catalogue(settings.rules)
     pinned = PinnedRules(engine)
-    certificates = CertificateGateway(
+    certificates = CertificateService(
         client, engine, settings.rules, PinnedCertificateRules(engine), clock
     )
     keys = SigningKeys(settings.certificate_keys)
-    limits = LookupLimits(settings.lookups_per_client, settings.lookups_per_prefix)
+    limits = RateLimits(settings.lookups_per_client, settings.lookups_per_prefix)
     return Parts(
         engine=engine,
         identity=Identity(settings.token_key.get_secret_value()),
         clock=clock,
         rules=settings.rules,
         pinned=pinned,
-        filings=FilingGateway(client, engine, pinned, clock),
-        batches=BatchGateway(client, engine, pinned, clock),
-        complaints=ComplaintGateway(
+        filings=FilingService(client, engine, pinned, clock),
+        batches=BatchService(client, engine, pinned, clock),
+        complaints=ComplaintService(
             client,
             engine,
             settings.rules,
@@ -68,12 +68,12 @@ def build_parts(
         ),
         certificates=certificates,
         keys=keys,
-        imports=CertificateImportGateway(
+        imports=CertificateImportService(
             client, engine, certificates, known_regions(catalogue), clock
         ),
-        register=RegisterGateway(engine, settings.rules, clock),
-        clients=ClientGateway(engine, clock, settings.tokens_per_client),
-        deliveries=DeliveryGateway(
+        register=RegisterService(engine, settings.rules, clock),
+        clients=ClientService(engine, clock, settings.tokens_per_client),
+        deliveries=DeliveryService(
             engine,
             certificates,
             known_regions(catalogue),
@@ -81,12 +81,12 @@ def build_parts(
             clock,
             settings.deliveries_per_client,
         ),
-        provinces=ProvinceGateway(engine, certificates, clock),
+        provinces=ProvinceService(engine, certificates, clock),
         site=settings.public_site,
         papers=Printer(settings.templates),
-        campaigns=CampaignGateway(client, engine, pinned, settings.rules, clock),
-        roster=RosterGateway(engine, known_regions(catalogue), clock),
-        lookups=LookupGateway(engine, latest_rules(settings.rules), clock, limits),
+        campaigns=CampaignService(client, engine, pinned, settings.rules, clock),
+        roster=RosterService(engine, known_regions(catalogue), clock),
+        lookups=LookupService(engine, latest_rules(settings.rules), clock, limits),
         enquiries=CertificateEnquiries(
             engine, certificates.rules, keys.published, catalogue.authority_name, clock, limits
         ),

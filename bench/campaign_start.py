@@ -20,11 +20,11 @@ from activities import campaign as campaigns
 from bench.bare import QUEUE, BareCampaign
 from bench.seeds import NATION, YEAR, add_institutions
 from bench.system import Bench, servers
-from domain.campaign import CampaignStage, CampaignStart
-from domain.case import CAMPAIGN_WORKFLOW, TASK_QUEUE
-from domain.commands import Actor, Role
+from domain.campaigns import CampaignStage, CampaignStart
+from domain.case.commands import Actor, Role
+from domain.case.workflow_messages import CAMPAIGN_WORKFLOW, TASK_QUEUE
 from domain.ids import campaign_id
-from rules.library import RuleLibrary
+from rules.file.library import RuleLibrary
 from store import rule_sets
 from store.tables import cases, journal
 

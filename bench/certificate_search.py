@@ -23,8 +23,8 @@ from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from deploy.embedded.postgres import EmbeddedPostgres
-from store.certificate_search import NOTHING, Criteria, search
-from store.engine import connect
+from store.certificates.search import NOTHING, Criteria, search
+from store.database import connect
 from store.migrate import upgrade
 
 TARGET = 2.0

@@ -15,14 +15,14 @@ from typing import TypeVar
 
 from temporalio.client import Client
 
-from activities.starting import start_case
 from bench.bare import ACTS, QUEUE, BareLife
 from bench.seeds import CHECKER, REVIEWER, add_filings
 from bench.system import Bench, Round, measured, servers, summary
-from domain import commands as c
-from domain.case import ACT, Act, CaseStart, Receipt
-from domain.commands import Actor, Command, Role
-from domain.status import Status
+from domain.case import commands as c
+from domain.case.commands import Actor, Command, Role
+from domain.case.status import Status
+from domain.case.workflow_messages import ACT, Act, CaseStart, Receipt
+from engine.starting import start_case
 
 TARGET = 0.8
 _AT_ONCE = 32

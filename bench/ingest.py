@@ -28,13 +28,13 @@ from typing import Any, NamedTuple
 
 import psycopg
 
-from activities.number_ingest import ingest
 from bench.system import ROOT, cpu_of
 from deploy.embedded.postgres import EmbeddedPostgres
-from domain.report_numbers import IngestRequest
-from store import report_numbers
-from store.engine import connect
+from domain.numbers.report_numbers import IngestRequest
+from services.numbers.ingest import ingest
+from store.database import connect
 from store.migrate import upgrade
+from store.numbers import report_numbers
 from tests.number_uploads import Numbers
 
 TARGET = 0.5

@@ -18,17 +18,17 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from temporalio.client import Client
 
-from api.app import create_app
+from api.door.app import create_app
 from api.server import build_parts, http_config, settle
 from domain.citation import Citation
 from domain.decision import Eligibility, PublicAnswer
 from domain.facts import Facts
-from domain.report_numbers import ANSWER_LABELS, Answer
-from gateways.clock import system_clock
-from gateways.lookup import KEEP, LookupGateway
-from gateways.lookup_limits import LookupLimits
+from domain.numbers.report_numbers import ANSWER_LABELS, Answer
+from services.clock import system_clock
+from services.numbers.lookup import KEEP, LookupService
+from services.rate_limits import RateLimits
 from settings import from_environment
-from store.engine import connect
+from store.database import connect
 
 NOTHING = "/nothing"
 
@@ -62,8 +62,8 @@ async def serve(*, keep: bool) -> None:
     client = await Client.connect("127.0.0.1:1", lazy=True)
     parts = build_parts(settings, client, engine)
     some = _Rules()
-    limits = LookupLimits(settings.lookups_per_client, settings.lookups_per_prefix)
-    lookups = LookupGateway(
+    limits = RateLimits(settings.lookups_per_client, settings.lookups_per_prefix)
+    lookups = LookupService(
         engine, lambda: some, system_clock, limits, answers_for=KEEP if keep else timedelta()
     )
     app = create_app(replace(parts, lookups=lookups))

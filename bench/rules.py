@@ -16,8 +16,8 @@ from typing import Any
 from deploy.demo.roster import generate_roster
 from domain.facts import Facts
 from rules.compiled import CompiledRules
-from rules.forms import check_form
-from rules.library import SHIPPED, RuleLibrary
+from rules.file.library import SHIPPED, RuleLibrary
+from rules.filing.forms import check_form
 
 TARGET = 20_000
 YEAR, NATION = 2024, "000000"

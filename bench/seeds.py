@@ -5,13 +5,13 @@ from typing import Any
 
 from sqlalchemy import insert, text
 
-from activities.campaign import filing_start
 from bench.system import Bench
 from domain.canonical import sha256_of
-from domain.case import CaseStart
+from domain.case.workflow_messages import CaseStart
 from domain.facts import CertificateFacts, InstitutionFacts
 from rules.compiled import CompiledRules
-from rules.library import RuleLibrary
+from rules.file.library import RuleLibrary
+from services.starts import filing_start
 from store import institutions, rule_sets
 from store.institutions import Institution
 from store.tables import revisions

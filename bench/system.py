@@ -18,14 +18,14 @@ from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
-from activities.search_attributes import REGISTERED
 from deploy.demo.rules import write_rules
 from deploy.embedded.postgres import EmbeddedPostgres
 from deploy.embedded.temporal import EmbeddedTemporal
 from domain.messages import SHANGHAI
-from gateways.engine import connect_engine
+from engine.client import connect_engine
+from engine.search_attributes import REGISTERED
 from settings import Settings, as_environment
-from store.engine import connect
+from store.database import connect
 from store.migrate import upgrade
 
 ROOT = Path(__file__).resolve().parent.parent

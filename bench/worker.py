@@ -20,9 +20,9 @@ from temporalio.worker import Worker
 from temporalio.worker import _workflow_instance as instances
 
 from bench.bare import QUEUE, BareCampaign, BareLife, BareStarts, nothing
-from gateways.engine import connect_engine
+from engine.client import connect_engine
 from settings import Settings, from_environment
-from store.engine import connect
+from store.database import connect
 from worker import build_worker, serving
 
 

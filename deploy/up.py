@@ -20,8 +20,6 @@ from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
 
-from activities.search_attributes import REGISTERED
-from activities.signing_keys import SigningKeys, add_key
 from deploy.embedded.postgres import EmbeddedPostgres
 from deploy.embedded.processes import (
     Child,
@@ -33,8 +31,10 @@ from deploy.embedded.processes import (
 )
 from deploy.embedded.server import EmbeddedServer
 from deploy.embedded.temporal import EmbeddedTemporal
-from domain.case import TASK_QUEUE
-from domain.plan import FOREVER
+from domain.case.plan import FOREVER
+from domain.case.workflow_messages import TASK_QUEUE
+from engine.search_attributes import REGISTERED
+from services.certificates.keys import SigningKeys, add_key
 from settings import ENVIRONMENT, RUNTIME, Settings, as_environment, environment_of
 from store.migrate import upgrade
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import StringConstraints
 
-from domain.quarters import Period
+from domain.numbers.quarters import Period
 
 NATION = "000000"
 

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from domain.certificate import Certificate
+from domain.certificates.certificate import Certificate
 from printing.certificate import TEMPLATES, PrintError, render_certificate
 
 _UNSAFE = re.compile(r"[^0-9A-Za-z_-]")

@@ -13,14 +13,14 @@ from typing import Any
 
 import typst
 
-from domain.certificate import (
+from domain.certificates.certificate import (
     CERTIFICATE_STATUS_LABELS,
     Certificate,
     CertificateContent,
     CertificateStatus,
     status_at,
 )
-from domain.certificate_qr import QUIET_ZONE, symbol
+from domain.certificates.qr import QUIET_ZONE, symbol
 from printing.characters import (
     families_of,
     font_files,

@@ -9,7 +9,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Literal
 
-from domain.certificate import Certificate, CertificateContent
+from domain.certificates.certificate import Certificate, CertificateContent
 from domain.model import Value
 
 

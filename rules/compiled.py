@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from domain.case.plan import CasePlan, Window
 from domain.citation import Citation
 from domain.decision import (
     Eligibility,
@@ -20,18 +21,17 @@ from domain.decision import (
     RuleSetRef,
 )
 from domain.facts import Facts, FilingStanding
-from domain.plan import CasePlan, Window
-from domain.quarters import Quarter
-from domain.report_numbers import Answer
-from rules.catalogue import cached_catalogue
+from domain.numbers.quarters import Quarter
+from domain.numbers.report_numbers import Answer
 from rules.conditions import Condition, Known, names_of
-from rules.document import RuleDocument, reference
-from rules.findings import RulesInvalid
-from rules.forms import Form
-from rules.report_numbers import NumberRules
-from rules.reviewers import Precedence
-from rules.schema import Span
-from rules.windows import window
+from rules.file.catalogue import cached_catalogue
+from rules.file.document import RuleDocument, reference
+from rules.file.findings import RulesInvalid
+from rules.file.schema import Span
+from rules.filing.forms import Form
+from rules.filing.reviewers import Precedence
+from rules.filing.windows import window
+from rules.numbers.report_numbers import NumberRules
 
 SHIPPED = Path(__file__).resolve().parent
 """The folder of the rule files that come with the project."""
@@ -172,7 +172,7 @@ class CompiledRules:
 
         ``fill`` lasts until the numbers are due, ``supplement`` is where late ones are taken,
         ``correct`` lasts as long as either, ``review`` never closes; a window no rule closes ends
-        at `domain.plan.FOREVER`. A reminder is at 00:00 Beijing time of the day its number of
+        at `domain.case.plan.FOREVER`. A reminder is at 00:00 Beijing time of the day its number of
         days before the last day of ``fill``: 0 is the last day itself, 23:59:59 of which is still
         in time. Raises NotPublishable where the set is a mere base, says nothing about report
         numbers, or is of another year than the quarter.

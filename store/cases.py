@@ -7,9 +7,9 @@ from typing import Any
 from sqlalchemy import Select, func, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.case.plan import CasePlan
+from domain.case.status import Kind, Status
 from domain.model import Value
-from domain.plan import CasePlan
-from domain.status import Kind, Status
 from store.tables import assignments, cases, institutions
 
 

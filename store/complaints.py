@@ -15,13 +15,13 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.case.status import Status
 from domain.model import Value
-from domain.report_numbers import ComplaintOutcome
-from domain.status import Status
+from domain.numbers.report_numbers import ComplaintOutcome
 from store import cases
 from store.cases import Case
 from store.content import notes_by_sha256
-from store.lookup import NORMAL_NAME
+from store.numbers.lookup import NORMAL_NAME
 from store.tables import cases as cases_table
 from store.tables import complaints, institutions, journal
 

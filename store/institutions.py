@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, RowMapping, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.certificate import CertificateStatus
+from domain.certificates.certificate import CertificateStatus
 from domain.facts import CertificateFacts, Facts, InstitutionFacts
 from domain.model import Value
 from store.tables import certificates, institutions

@@ -6,10 +6,10 @@ from typing import Any
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.case import Carried, RecordRequest, receipt_of
-from domain.commands import Actor
-from domain.state import CaseState, evolve
-from domain.steps import GENESIS, Step, chained, event_of
+from domain.case.commands import Actor
+from domain.case.events import GENESIS, Step, chained, event_of
+from domain.case.state import CaseState, evolve
+from domain.case.workflow_messages import Carried, RecordRequest, receipt_of
 from store.tables import assignments, cases, journal
 from store.writer import write_steps
 

@@ -3,7 +3,7 @@
 from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.timeline import RefusedAct
+from domain.case.timeline import RefusedAct
 from store.tables import refusals
 
 

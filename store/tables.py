@@ -21,10 +21,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from domain.certificate import CertificateStatus
-from domain.certificate_import import ImportMode, ImportStage, RowOutcome
-from domain.certificate_public import Counted
-from domain.status import Kind, Status, UploadStage
+from domain.case.status import Kind, Status, UploadStage
+from domain.certificates.certificate import CertificateStatus
+from domain.certificates.imports import ImportMode, ImportStage, RowOutcome
+from domain.certificates.public import Counted
 
 metadata = MetaData(
     naming_convention={
@@ -47,7 +47,7 @@ def _one_of(column: str, values: list[str]) -> str:
 
 
 def _grams_index(name: str, column: str) -> Index:
-    """Finds any part of a name; see `store.certificate_search`."""
+    """Finds any part of a name; see `store.certificates.register.search`."""
     grams = text(f"certificate_grams(certificate_folded({column}))")
     return Index(name, grams, postgresql_using="gin")
 
@@ -87,7 +87,7 @@ institutions = Table(
     UniqueConstraint("no"),
     Index(None, "region", "id"),
     Index(None, "uscc"),
-    # names are compared as `domain.report_numbers.normalised` gives them
+    # names are compared as `domain.numbers.report_numbers.normalised` gives them
     Index("ix_institutions_name", text("normalize(name, NFKC)")),
     _grams_index("ix_institutions_name_grams", "name"),
     comment="检验检测机构名录",

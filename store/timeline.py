@@ -2,7 +2,7 @@
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.timeline import Entry, entries
+from domain.case.timeline import Entry, entries
 from store import content, journal, refusals
 
 

@@ -8,8 +8,8 @@ import psycopg
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from domain.case import RecordRequest, Standing
-from domain.steps import Step
+from domain.case.events import Step
+from domain.case.workflow_messages import RecordRequest, Standing
 from store.batching import Batcher
 
 

@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from activities.certificate import CertificateActivities
-from activities.rule_sets import PinnedCertificateRules
-from activities.signing_keys import SigningKeys
-from domain.issuing import AllotNumber
-from store.engine import connect
+from domain.certificates.issuing import AllotNumber
+from services.certificates.keys import SigningKeys
+from services.rule_sets import PinnedCertificateRules
+from store.database import connect
 from store.writer import JournalWriter
 from tests.certificates import ISSUER
 

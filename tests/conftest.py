@@ -18,11 +18,11 @@ from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
-from activities.search_attributes import INSTITUTION, JURISDICTION, REGISTERED, YEAR
 from deploy.embedded.postgres import EmbeddedPostgres
 from deploy.embedded.temporal import EmbeddedTemporal, temporal_binary
-from rules.library import SHIPPED
-from store.engine import connect
+from engine.search_attributes import INSTITUTION, JURISDICTION, REGISTERED, YEAR
+from rules.file.library import SHIPPED
+from store.database import connect
 from store.migrate import upgrade
 from tests.system import System, running
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rules.library import SHIPPED
+from rules.file.library import SHIPPED
 from tests.certificates import ISSUER, content
 from tests.system import OPERATOR, Answer, System
 

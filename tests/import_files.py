@@ -7,7 +7,7 @@ from typing import Any
 
 import openpyxl
 
-from activities.certificate_import_file import COLUMNS, LABELS
+from files.certificate_import import COLUMNS, LABELS
 
 CSV = "text/csv"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"

@@ -8,10 +8,11 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.canonical import sha256_of
-from domain.quarters import Quarter
-from domain.report_numbers import ChangeRequest, IngestOutcome, IngestRequest
-from store import institutions, rule_sets, uploads
-from store.uploads import Upload, UploadProblem
+from domain.numbers.quarters import Quarter
+from domain.numbers.report_numbers import ChangeRequest, IngestOutcome, IngestRequest
+from store import institutions, rule_sets
+from store.numbers import uploads
+from store.numbers.uploads import Upload, UploadProblem
 from tests.system import institution
 
 AT = datetime(2024, 10, 8, 1, 2, 3, tzinfo=UTC)

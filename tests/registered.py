@@ -7,13 +7,14 @@ from typing import Any
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from domain.certificate import CertificateContent, CertificateStatus
+from domain.certificates.certificate import CertificateContent, CertificateStatus
+from domain.certificates.issuing import HeldCertificate
 from domain.ids import certificate_id
-from domain.issuing import HeldCertificate
 from domain.messages import SHANGHAI
-from rules.certificates import current_certificate_rules
-from rules.library import SHIPPED
-from store import certificates, institutions, rule_sets
+from rules.certificates.certificates import current_certificate_rules
+from rules.file.library import SHIPPED
+from store import institutions, rule_sets
+from store.certificates import register as certificates
 from store.tables import cases
 from tests.certificates import content
 from tests.system import institution as facts

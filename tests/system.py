@@ -21,12 +21,12 @@ from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
-from activities.signing_keys import add_key
-from api.app import create_app
-from api.parts import Parts
+from api.door.app import create_app
+from api.door.parts import Parts
 from api.server import build_parts
-from domain.commands import Actor, Role
+from domain.case.commands import Actor, Role
 from domain.facts import CertificateFacts, InstitutionFacts
+from services.certificates.keys import add_key
 from settings import Settings
 from store import institutions
 from store.institutions import Institution

@@ -1,8 +1,8 @@
 """One institution's annual filing, from before its window opens until it has ended.
 
 Legal basis: the yearly notice, pinned as a rule set when the filing starts; its plan says which
-windows, levels and quality check apply. States: see `domain.status`. Messages: one update, ``act``,
-takes every command; timers open the filing, start the quality check and let it lapse.
+windows, levels and quality check apply. States: see `domain.case.status`. Messages: one update,
+``act``, takes every command; timers open the filing, start the quality check and let it lapse.
 """
 
 from temporalio import workflow
@@ -10,11 +10,16 @@ from temporalio import workflow
 from workflows.case import ONE_TRY, RETRY, CaseLife
 
 with workflow.unsafe.imports_passed_through():
-    from domain import commands as c
-    from domain.case import FILING_WORKFLOW, PREPARE_SUBMISSION, CaseStart, PrepareSubmission
-    from domain.commands import Command
-    from domain.state import Submission
-    from domain.status import Status
+    from domain.case import commands as c
+    from domain.case.commands import Command
+    from domain.case.state import Submission
+    from domain.case.status import Status
+    from domain.case.workflow_messages import (
+        FILING_WORKFLOW,
+        PREPARE_SUBMISSION,
+        CaseStart,
+        PrepareSubmission,
+    )
 
 
 @workflow.defn(name=FILING_WORKFLOW)

@@ -13,7 +13,7 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
-    from domain.campaign import (
+    from domain.campaigns import (
         BEGIN_CAMPAIGN,
         ENTER_STAGE,
         RESCAN,
@@ -24,7 +24,7 @@ with workflow.unsafe.imports_passed_through():
         ScanRequest,
         Stage,
     )
-    from domain.case import CAMPAIGN_WORKFLOW
+    from domain.case.workflow_messages import CAMPAIGN_WORKFLOW
 
 _SHORT = timedelta(seconds=30)
 _WHOLE_SCAN = timedelta(hours=24)

@@ -15,8 +15,13 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
-    from domain import commands as c
-    from domain.case import (
+    from domain.case import commands as c
+    from domain.case.commands import SYSTEM, Command
+    from domain.case.events import Event, EventName, Step, chained, event_of
+    from domain.case.review import check, decide
+    from domain.case.state import Submission, Timer, evolve, next_timer, position
+    from domain.case.status import ENDED, Status
+    from domain.case.workflow_messages import (
         ACT,
         READ_STANDING,
         RECORD_STEPS,
@@ -30,12 +35,7 @@ with workflow.unsafe.imports_passed_through():
         command_sha256,
         receipt_of,
     )
-    from domain.commands import SYSTEM, Command
     from domain.refusals import Refusal
-    from domain.review import check, decide
-    from domain.state import Submission, Timer, evolve, next_timer, position
-    from domain.status import ENDED, Status
-    from domain.steps import Event, EventName, Step, chained, event_of
 
 RETRY = RetryPolicy(
     initial_interval=timedelta(milliseconds=200),
@@ -54,7 +54,7 @@ ONE_TRY = timedelta(seconds=30)
 _TROUBLE = timedelta(minutes=10)
 """How long a timer waits that failed for good, before it tries again."""
 _RECEIPTS_CARRIED = 200
-"""How many commands' receipts a new run knows; the gateway answers older ones from the journal."""
+"""How many commands' receipts a new run knows; the service answers older ones from the journal."""
 _REVIVAL = timedelta(minutes=1)
 _MOST_UPDATES_PER_RUN = 500
 """The engine takes 2,000 updates per run; a case that is moved more often continues as new."""

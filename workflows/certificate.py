@@ -18,11 +18,14 @@ from temporalio.common import RetryPolicy
 from workflows.case import ONE_TRY, RETRY, CaseLife
 
 with workflow.unsafe.imports_passed_through():
-    from domain import commands as c
-    from domain.case import CaseStart, RecordCertificate, RecordRequest, Standing
-    from domain.certificate_moves import issuer_of
-    from domain.commands import SYSTEM, Command
-    from domain.issuing import (
+    from domain.case import commands as c
+    from domain.case.commands import SYSTEM, Command
+    from domain.case.events import Event, EventName
+    from domain.case.review import check, decide
+    from domain.case.state import CaseState, Submission, Timer, evolve, position
+    from domain.case.status import Status
+    from domain.case.workflow_messages import CaseStart, RecordCertificate, RecordRequest, Standing
+    from domain.certificates.issuing import (
         ALLOT_NUMBER,
         CERTIFICATE_WORKFLOW,
         PREPARE_APPLICATION,
@@ -33,11 +36,8 @@ with workflow.unsafe.imports_passed_through():
         PrepareApplication,
         SupersedePredecessor,
     )
+    from domain.certificates.transitions import issuer_of
     from domain.refusals import Refusal
-    from domain.review import check, decide
-    from domain.state import CaseState, Submission, Timer, evolve, position
-    from domain.status import Status
-    from domain.steps import Event, EventName
 
 _SHORT = timedelta(seconds=60)
 _UNTIL_IT_WORKS = RetryPolicy(

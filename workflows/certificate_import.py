@@ -11,7 +11,7 @@ from temporalio import workflow
 from temporalio.common import RetryPolicy
 
 with workflow.unsafe.imports_passed_through():
-    from domain.certificate_import import IMPORT_WORKFLOW, WORK_THROUGH_IMPORT, ImportStart
+    from domain.certificates.imports import IMPORT_WORKFLOW, WORK_THROUGH_IMPORT, ImportStart
 
 _WHOLE_FILE = timedelta(hours=24)
 _HEARTBEAT = timedelta(seconds=20)

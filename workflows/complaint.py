@@ -14,11 +14,11 @@ from temporalio.common import RetryPolicy
 from workflows.case import CaseLife
 
 with workflow.unsafe.imports_passed_through():
-    from domain.case import CaseStart
-    from domain.report_numbers import COMPLAINT_WORKFLOW, SETTLE_COMPLAINT, SettleComplaint
-    from domain.state import evolve, position
-    from domain.status import Status
-    from domain.steps import Event, EventName
+    from domain.case.events import Event, EventName
+    from domain.case.state import evolve, position
+    from domain.case.status import Status
+    from domain.case.workflow_messages import CaseStart
+    from domain.numbers.report_numbers import COMPLAINT_WORKFLOW, SETTLE_COMPLAINT, SettleComplaint
 
 _SHORT = timedelta(seconds=60)
 _RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=1))

@@ -16,13 +16,14 @@ from temporalio.exceptions import ActivityError
 from workflows.case import ONE_TRY, RETRY, CaseLife
 
 with workflow.unsafe.imports_passed_through():
-    from domain import commands as c
-    from domain.case import CaseStart
-    from domain.commands import SYSTEM, Command
-    from domain.number_moves import visible_from
-    from domain.plan import NumberTerms
-    from domain.refusals import Refusal
-    from domain.report_numbers import (
+    from domain.case import commands as c
+    from domain.case.commands import SYSTEM, Command
+    from domain.case.plan import NumberTerms
+    from domain.case.review import check, decide
+    from domain.case.state import PendingUpload, Submission
+    from domain.case.status import Status
+    from domain.case.workflow_messages import CaseStart
+    from domain.numbers.report_numbers import (
         BATCH_WORKFLOW,
         CHANGE_NUMBERS,
         INGEST_UPLOAD,
@@ -32,9 +33,8 @@ with workflow.unsafe.imports_passed_through():
         IngestRequest,
         PrepareUpload,
     )
-    from domain.review import check, decide
-    from domain.state import PendingUpload, Submission
-    from domain.status import Status
+    from domain.numbers.transitions import visible_from
+    from domain.refusals import Refusal
 
 _WHOLE_FILE = timedelta(hours=6)
 _HEARTBEAT = timedelta(seconds=60)

@@ -18,20 +18,20 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
-from activities.roster_file import roster_csv
-from api.identity import Identity
+from api.door.identity import Identity
 from deploy.demo.certificates import CertificatesDone, tell_certificates
 from deploy.demo.report_numbers import NumbersDone, tell_numbers
 from deploy.demo.roster import generate_roster
 from deploy.demo.rules import write_rules
-from domain.commands import Actor, Role
+from domain.case.commands import Actor, Role
+from domain.case.status import STATUS_LABELS, Status
 from domain.ids import NATION
 from domain.messages import SHANGHAI
-from domain.quarters import Quarter
-from domain.status import STATUS_LABELS, Status
-from gateways.clock import system_clock
+from domain.numbers.quarters import Quarter
+from files.roster import roster_csv
 from rules.compiled import CompiledRules
-from rules.library import RuleLibrary
+from rules.file.library import RuleLibrary
+from services.clock import system_clock
 from settings import Settings
 
 err = Console(stderr=True, highlight=False)

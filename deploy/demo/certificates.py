@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
-from domain.commands import Actor, Role
+from domain.case.commands import Actor, Role
 from domain.messages import SHANGHAI
-from gateways.clock import system_clock
+from services.clock import system_clock
 
 if TYPE_CHECKING:
     from deploy.demo.campaign import Demo

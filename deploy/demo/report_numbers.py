@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from domain.commands import Actor, Role
+from domain.case.commands import Actor, Role
 from domain.ids import NATION
-from domain.quarters import Quarter
+from domain.numbers.quarters import Quarter
 
 if TYPE_CHECKING:
     from deploy.demo.campaign import Demo

@@ -16,9 +16,9 @@ from typing import Any, Literal
 import yaml
 from stdnum.cn import uscc as uscc_code
 
-from activities.roster_file import RosterInstitution, roster_csv
 from domain.facts import CertificateFacts, InstitutionFacts
 from domain.ids import authority_of
+from files.roster import RosterInstitution, roster_csv
 
 MAX_COUNT = 100_000
 AS_OF = date(2025, 1, 13)

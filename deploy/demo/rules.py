@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from rules.library import SHIPPED
+from rules.file.library import SHIPPED
 
 _YEAR = 2024
 _WHY = "演示（生成）：2024年度全国规则，仅把时间移到今天前后"

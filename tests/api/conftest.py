@@ -11,13 +11,13 @@ import pytest
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
-from activities.search_attributes import INSTITUTION, JURISDICTION, YEAR
 from deploy.demo.rules import write_rules
 from deploy.embedded.postgres import EmbeddedPostgres
 from deploy.embedded.temporal import temporal_binary
 from domain.messages import SHANGHAI
-from gateways.clock import system_clock
-from store.engine import connect
+from engine.search_attributes import INSTITUTION, JURISDICTION, YEAR
+from services.clock import system_clock
+from store.database import connect
 from tests.system import System, running
 
 _numbers = itertools.count(1)

@@ -12,14 +12,14 @@ from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
-from activities.signing_keys import SigningKeys, add_key
-from api.app import create_app
-from api.parts import Parts
+from api.door.app import create_app
+from api.door.parts import Parts
 from api.server import build_parts
-from domain.certificate import Certificate, CertificateContent
-from domain.commands import Actor, Role
-from domain.issuing import HeldCertificate
+from domain.case.commands import Actor, Role
+from domain.certificates.certificate import Certificate, CertificateContent
+from domain.certificates.issuing import HeldCertificate
 from domain.messages import SHANGHAI
+from services.certificates.keys import SigningKeys, add_key
 from settings import Settings
 from tests.certificates import content
 from tests.registered import register

@@ -16,17 +16,17 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from temporalio.client import Client
 
-from api.app import create_app
-from api.parts import Parts
+from api.door.app import create_app
+from api.door.parts import Parts
 from api.server import build_parts
 from domain.citation import Citation
 from domain.decision import Eligibility, PublicAnswer
 from domain.facts import Facts
 from domain.messages import SHANGHAI
-from domain.report_numbers import ANSWER_LABELS, Answer
-from gateways.lookup import LookupGateway, PublicRules
-from gateways.lookup_limits import LookupLimits
-from rules.library import SHIPPED
+from domain.numbers.report_numbers import ANSWER_LABELS, Answer
+from rules.file.library import SHIPPED
+from services.numbers.lookup import LookupService, PublicRules
+from services.rate_limits import RateLimits
 from settings import Settings
 from store import institutions, rule_sets
 from store.tables import cases
@@ -39,7 +39,7 @@ LIMITS = (
 DAY = datetime(2025, 3, 22, tzinfo=SHANGHAI)
 """The day from which what `Lookups.put` puts on record can be looked up."""
 
-WIDE = LookupLimits("1000000/minute", "1000000/minute")
+WIDE = RateLimits("1000000/minute", "1000000/minute")
 
 
 class SomeRules:
@@ -163,7 +163,7 @@ async def partitions(engine: AsyncEngine, *years: int) -> None:
 @asynccontextmanager
 async def lookups_on(
     engine: AsyncEngine,
-    limits: LookupLimits = WIDE,
+    limits: RateLimits = WIDE,
     read: Callable[[], PublicRules] = SomeRules,
 ) -> AsyncIterator[Lookups]:
     """The whole application over a database; its engine client connects to nothing."""
@@ -180,12 +180,12 @@ async def lookups_on(
 
     client = await Client.connect("127.0.0.1:1", lazy=True)
     parts = build_parts(settings, client, engine, clock)
-    gateway = LookupGateway(engine, read, clock, limits)
-    parts = Parts(**{**vars(parts), "lookups": gateway})
+    service = LookupService(engine, read, clock, limits)
+    parts = Parts(**{**vars(parts), "lookups": service})
     transport = httpx.ASGITransport(app=create_app(parts), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
         holder.append(Lookups(engine, parts, http))
-        async with gateway.running():
+        async with service.running():
             yield holder[0]
 
 

@@ -1,7 +1,7 @@
 """What addresses beside filings lead to: a batch, an upload, a complaint, a certificate's case, a
 client and its delivery."""
 
-from activities.certificate_import_file import import_template
+from files.certificate_import import import_template
 from tests.api.people import Filing
 from tests.certificates import content
 from tests.connected import issue

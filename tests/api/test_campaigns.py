@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.testing import WorkflowEnvironment
 
 from deploy.embedded.postgres import EmbeddedPostgres
-from domain.steps import GENESIS, hash_of
+from domain.case.events import GENESIS, hash_of
 from store import journal
 from tests.api.conftest import whole_system
 from tests.api.people import FUJIAN, GUANGDONG, HENAN, HUNAN, LIAONING, SHAANXI, Filing

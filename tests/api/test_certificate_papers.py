@@ -16,13 +16,13 @@ import httpx
 import pytest
 from sqlalchemy import insert, text, update
 
-from activities.signing_keys import SigningKeys
-from api.app import create_app
-from api.certificate_papers import MOST_PAPERS
+from api.certificates.printing import MOST_PAPERS
+from api.door.app import create_app
 from deploy.embedded.postgres import EmbeddedPostgres
-from domain.certificate_qr import qr
-from domain.certificate_statement import PublishedKeys, Statement, verify_scanned
-from gateways.papers import TEMPLATES, Printer
+from domain.certificates.qr import qr
+from domain.certificates.statement import PublishedKeys, Statement, verify_scanned
+from services.certificates.keys import SigningKeys
+from services.certificates.printing import TEMPLATES, Printer
 from store.tables import certificates
 from tests.api.conftest import whole_system
 from tests.certificates import ISSUER, Office, content

@@ -13,20 +13,20 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from activities.signing_keys import SigningKeys
-from domain.certificate import CERTIFICATE_STATUS_LABELS, CertificateStatus
-from domain.certificate_public import (
+from domain.case.commands import Role
+from domain.certificates.certificate import CERTIFICATE_STATUS_LABELS, CertificateStatus
+from domain.certificates.public import (
     SCAN_ANSWER_LABELS,
     SEARCH_ANSWER_LABELS,
     PublicCertificate,
     ScanAnswer,
     SearchAnswer,
 )
-from domain.certificate_statement import PublishedKeys, Statement, verify
-from domain.commands import Role
-from rules.library import SHIPPED
-from store.certificates import Registered
-from store.engine import connect
+from domain.certificates.statement import PublishedKeys, Statement, verify
+from rules.file.library import SHIPPED
+from services.certificates.keys import SigningKeys
+from store.certificates.register import Registered
+from store.database import connect
 from tests.api.enquiries import DAY, Enquiries, enquiries_on
 from tests.registered import register
 

@@ -11,7 +11,7 @@ import pytest
 import uvicorn
 from sqlalchemy import text
 
-from api.app import create_app
+from api.door.app import create_app
 from deploy.embedded.postgres import EmbeddedPostgres
 from tests.api.conftest import whole_system
 from tests.certificates import ISSUER

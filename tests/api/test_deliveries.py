@@ -11,16 +11,17 @@ import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from sqlalchemy import text
 
-from api.delivery_schema import delivery_schema
+from api.connected.delivery_schema import delivery_schema
 from deploy.embedded.postgres import EmbeddedPostgres
-from domain.certificate_number import NumberProblem, decode
-from domain.certificate_statement import Statement, verify_scanned
-from domain.commands import Actor, Role
-from domain.deliveries import Delivery, IssueDelivery, actor_of
+from domain.case.commands import Actor, Role
+from domain.certificates.number import NumberProblem, decode
+from domain.certificates.statement import Statement, verify_scanned
+from domain.connected import Delivery, IssueDelivery, actor_of
 from domain.messages import SHANGHAI
-from rules.certificates import current_certificate_rules
-from rules.library import SHIPPED
-from store import cases, certificates, journal
+from rules.certificates.certificates import current_certificate_rules
+from rules.file.library import SHIPPED
+from store import cases, journal
+from store.certificates import register as certificates
 from tests.api.conftest import whole_system
 from tests.certificates import ISSUER, Office, content
 from tests.connected import (

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from domain.case.events import GENESIS, event_of, hash_of
+from domain.case.state import fold, position
 from domain.facts import CertificateFacts
-from domain.state import fold, position
-from domain.steps import GENESIS, event_of, hash_of
 from store import cases, journal
 from tests.api.people import (
     FUJIAN,

@@ -11,8 +11,8 @@ import openpyxl
 import pytest
 from sqlalchemy import delete, insert
 
-from activities.roster_file import COLUMNS, roster_csv
 from domain.refusals import Code
+from files.roster import COLUMNS, roster_csv
 from store import institutions, journal
 from store.tables import certificates
 from tests.system import AUDITOR, FILER, OPERATOR, Answer, System
@@ -433,7 +433,7 @@ async def test_the_template_opens_in_a_spreadsheet_and_is_itself_a_roster(house:
 
 
 async def test_what_is_on_record_can_be_written_as_a_roster_and_read_back(house: System) -> None:
-    from activities.roster_file import read_roster
+    from files.roster import read_roster
 
     rows = table(row("round-1", "241301400001"), row("round-2", "241301400002", uscc=""))
     assert (await load(house, rows)).status == 200

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from domain.commands import Actor, Role
+from domain.case.commands import Actor, Role
 from domain.messages import SHANGHAI
-from domain.report_numbers import Answer, is_usable, normalised
-from gateways.lookup import KEEP, latest_rules
-from gateways.lookup_limits import LookupLimits
-from rules.library import SHIPPED
-from store.engine import connect
+from domain.numbers.report_numbers import Answer, is_usable, normalised
+from rules.file.library import SHIPPED
+from services.numbers.lookup import KEEP, latest_rules
+from services.rate_limits import RateLimits
+from store.database import connect
 from tests.api.lookups import DAY, LIMITS, Lookups, SomeRules, lookups_on, partitions
 from tests.system import certificate
 
@@ -406,7 +406,7 @@ async def test_a_database_that_is_away_is_told_to_everybody_at_once(database_url
 async def test_a_client_may_ask_as_often_as_the_limit_says_and_again_when_its_window_ends(
     engine: AsyncEngine,
 ) -> None:
-    async with lookups_on(engine, LookupLimits("3/minute", "1000/minute")) as lookups:
+    async with lookups_on(engine, RateLimits("3/minute", "1000/minute")) as lookups:
         began = lookups.now
         for number in range(3):
             await lookups.ask(f"{number}-0000")
@@ -423,7 +423,7 @@ async def test_a_client_may_ask_as_often_as_the_limit_says_and_again_when_its_wi
 
 
 async def test_of_several_limits_the_longest_wait_is_told(engine: AsyncEngine) -> None:
-    async with lookups_on(engine, LookupLimits("2/minute;2/hour", "1000/minute")) as lookups:
+    async with lookups_on(engine, RateLimits("2/minute;2/hour", "1000/minute")) as lookups:
         for _ in range(2):
             await lookups.ask("1")
         refused = await lookups.http.get("/public/report-numbers?number=1")
@@ -431,7 +431,7 @@ async def test_of_several_limits_the_longest_wait_is_told(engine: AsyncEngine) -
 
 
 async def test_many_clients_cannot_walk_one_sequence_together(engine: AsyncEngine) -> None:
-    async with lookups_on(engine, LookupLimits("1000/minute", "5/minute")) as lookups:
+    async with lookups_on(engine, RateLimits("1000/minute", "5/minute")) as lookups:
         for number in range(5):
             await lookups.parts.lookups.look_up(f"FZ-2025-{number:04}", "", f"10.0.0.{number}")
         refused = await lookups.http.get("/public/report-numbers?number=FZ-2025-0005")
@@ -444,7 +444,7 @@ async def test_many_clients_cannot_walk_one_sequence_together(engine: AsyncEngin
 
 
 async def test_clients_are_told_apart_by_their_address(engine: AsyncEngine) -> None:
-    async with lookups_on(engine, LookupLimits("1/minute", "1000/minute")) as lookups:
+    async with lookups_on(engine, RateLimits("1/minute", "1000/minute")) as lookups:
 
         async def asked(address: str) -> int:
             from domain.refusals import Refused
@@ -465,7 +465,7 @@ async def test_clients_are_told_apart_by_their_address(engine: AsyncEngine) -> N
 
 
 async def test_what_is_refused_as_no_number_counts_for_nobody(engine: AsyncEngine) -> None:
-    async with lookups_on(engine, LookupLimits("1/minute", "1000/minute")) as lookups:
+    async with lookups_on(engine, RateLimits("1/minute", "1000/minute")) as lookups:
         for _ in range(3):
             assert (await lookups.http.get("/public/report-numbers?number=")).status_code == 422
         await lookups.ask("1")

@@ -22,10 +22,10 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from api.app import OPERATIONS, create_app
-from api.openapi import build_document
-from api.rights import ROLES, Right
-from domain.commands import Role
+from api.door.app import OPERATIONS, create_app
+from api.door.openapi import build_document
+from api.door.rights import ROLES, Right
+from domain.case.commands import Role
 from tests.api.people import FUJIAN, REASONS, Filing, filing
 from tests.api.places import QUARTER, places
 from tests.system import CHECKER, REVIEWER, System
@@ -122,8 +122,8 @@ def test_every_example_is_as_its_schema_says(path: str, method: str, one: Any) -
 
 
 def test_every_example_of_a_draft_names_a_field_there_is() -> None:
-    from rules.forms import FormLibrary, check_form
-    from rules.library import SHIPPED
+    from rules.file.library import SHIPPED
+    from rules.filing.forms import FormLibrary, check_form
 
     form = FormLibrary(SHIPPED / "forms").get("statistics-2024")
     content = DOCUMENT["paths"]["/api/filings/{year}/{institution}/draft"]["put"]["requestBody"]

@@ -20,20 +20,20 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
-import gateways.campaigns
-import gateways.cases
-from activities.search_attributes import INSTITUTION, JURISDICTION, YEAR
-from api.app import create_app
-from api.openapi import Problem
-from api.problems import problem, problem_body, status_of
+import services.campaigns
+import services.cases
+from api.door.app import create_app
+from api.door.openapi import Problem
+from api.door.problems import problem, problem_body, status_of
 from api.server import build_parts
 from deploy.embedded.temporal import temporal_binary
 from domain.citation import Citation
 from domain.messages import WORDS
 from domain.refusals import Code, Refusal
-from rules.library import SHIPPED
+from engine.search_attributes import INSTITUTION, JURISDICTION, YEAR
+from rules.file.library import SHIPPED
 from settings import Settings
-from store.engine import connect
+from store.database import connect
 from tests.api.people import GUANGDONG, Filing, filing
 from tests.system import KEY, OPERATOR, System, running
 
@@ -279,8 +279,8 @@ async def test_with_both_parts_there_the_system_is_ready(house: System) -> None:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Gateways that wait for the engine for one second instead of twenty."""
-    for module in (gateways.campaigns, gateways.cases):
+    """Services that wait for the engine for one second instead of twenty."""
+    for module in (services.campaigns, services.cases):
         monkeypatch.setattr(module, "ANSWER_WITHIN", timedelta(seconds=1))
 
 

@@ -10,9 +10,9 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import OctKey
 
-from api.app import OPERATIONS
-from api.identity import Identity
-from domain.commands import Actor, Role
+from api.door.app import OPERATIONS
+from api.door.identity import Identity
+from domain.case.commands import Actor, Role
 from tests.api.people import FUJIAN, GUANGDONG, REASONS, Filing, filing
 from tests.api.places import places
 from tests.system import (

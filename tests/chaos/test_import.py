@@ -13,11 +13,11 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from activities.roster_file import RosterInstitution, roster_csv
-from domain.commands import Role
+from domain.case.commands import Role
 from domain.facts import CertificateFacts, InstitutionFacts
 from domain.ids import NATION
-from store.engine import connect
+from files.roster import RosterInstitution, roster_csv
+from store.database import connect
 from tests.chaos.test_kill import People, child, rules, up  # noqa: F401
 from tests.import_files import CSV, five_thousand, row, table
 from tests.system import OPERATOR

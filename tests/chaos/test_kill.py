@@ -25,17 +25,17 @@ import pytest
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client
 
-from activities.roster_file import roster_csv
-from api.identity import Identity
+from api.door.identity import Identity
 from deploy.demo.roster import generate_roster
-from domain.commands import Actor, Role
+from domain.case.commands import Actor, Role
+from domain.case.events import GENESIS, hash_of
+from domain.case.state import position
 from domain.ids import NATION
-from domain.state import position
-from domain.steps import GENESIS, hash_of
-from gateways.engine import connect_engine
-from rules.forms import FormLibrary
+from engine.client import connect_engine
+from files.roster import roster_csv
+from rules.filing.forms import FormLibrary
 from store import cases, journal
-from store.engine import connect
+from store.database import connect
 from tests.conftest import LATER
 from tests.system import CHECKER, FILER, KEY, OPERATOR, REVIEWER
 

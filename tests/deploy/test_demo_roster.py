@@ -8,9 +8,9 @@ import pytest
 import yaml
 from stdnum.cn import uscc
 
-from activities.roster_file import read_roster
 from deploy.demo import roster as demo
 from deploy.demo.roster import AS_OF, generate_roster, write_csv
+from files.roster import read_roster
 
 ROOT = Path(__file__).resolve().parents[2]
 ROSTER = generate_roster(4000, seed=7)

@@ -13,11 +13,11 @@ import uvicorn
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.testing import WorkflowEnvironment
 
-from activities.roster_file import roster_csv
-from api.app import create_app
+from api.door.app import create_app
 from deploy.demo.roster import generate_roster
 from deploy.demo.rules import write_rules
 from domain.messages import SHANGHAI
+from files.roster import roster_csv
 from tests.system import KEY, OPERATOR, System, running
 
 INSTITUTIONS = 240

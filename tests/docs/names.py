@@ -9,18 +9,19 @@ from typing import Any
 import typer
 from temporalio import workflow
 
-import cli
-from api.app import OPERATIONS
-from api.certificate_page import PAGES as CERTIFICATE_PAGES
-from api.pages import PAGES
+from api.certificates.certificate_page import PAGES as CERTIFICATE_PAGES
+from api.door.app import OPERATIONS
+from api.numbers.lookup_page import PAGES
+from cli import main
 from domain.ids import parse_filing_id
 from settings import ENVIRONMENT
 from tests.docs.pages import ROOT
 
 _PACKAGES = (
-    "domain", "rules", "workflows", "activities", "store", "gateways", "api", "audit", "printing",
+    "domain", "rules", "workflows", "activities", "store", "services", "engine", "files", "api",
+    "printing", "cli",
 )  # fmt: skip
-_PLACES = (*_PACKAGES, "deploy", "cli", "settings", "logs", "worker")
+_PLACES = (*_PACKAGES, "deploy", "settings", "logs", "worker")
 _OTHERS = {"pg_dump", "pg_restore", "curl", "kubectl", "docker", "temporal", "psql", "make"}
 """Programs that are no part of the project."""
 
@@ -33,9 +34,9 @@ _DATA = ".zhibao"
 @cache
 def command_tree() -> Any:
     """The ``zhibao`` command with everything below it."""
-    if not cli.app.registered_groups:
-        cli._mount()
-    return typer.main.get_command(cli.app)
+    if not main.app.registered_groups:
+        main._mount()
+    return typer.main.get_command(main.app)
 
 
 @cache
@@ -217,7 +218,7 @@ def _why_no_path(span: str) -> str | None:
 
 
 def _why_no_module(span: str) -> str | None:
-    """``rules.library.RuleLibrary.resolve``: a module, then names in it. ``cli.py``: a file."""
+    """``rules.file.library.RuleLibrary``: a module, then names in it. ``worker.py``: a file."""
     if (ROOT / span).exists():
         return None
     parts = span.split(".")

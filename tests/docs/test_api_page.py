@@ -1,8 +1,8 @@
 """docs/api.md lists every code with its status and title, and the roles with what they may do."""
 
-from api.problems import status_of
-from api.rights import ROLES, Right
-from domain.commands import Role
+from api.door.problems import status_of
+from api.door.rights import ROLES, Right
+from domain.case.commands import Role
 from domain.messages import WORDS
 from domain.refusals import Code
 from tests.docs.pages import page

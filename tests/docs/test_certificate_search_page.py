@@ -1,8 +1,8 @@
 """docs/certificate-search.md against the code: answers, proofs, bounds."""
 
-from api.certificate_search import MOST_MONTHS
-from domain.certificate_public import SCAN_ANSWER_LABELS, Proof
-from gateways.certificate_enquiries import MOST_PAGES, PAGE
+from api.certificates.search import MOST_MONTHS
+from domain.certificates.public import SCAN_ANSWER_LABELS, Proof
+from services.certificates.enquiries import MOST_PAGES, PAGE
 from tests.docs.pages import page
 
 PAGE_OF_DOCS = page("docs/certificate-search.md")

@@ -1,11 +1,11 @@
 """docs/certificates.md against the code: purposes, statuses, commands, refusals."""
 
-from domain.certificate import CERTIFICATE_STATUS_LABELS
-from domain.commands import ACTION_LABELS, ALSO, COMMANDS_OF, ROLE_OF
-from domain.issuing import PURPOSE_LABELS
+from domain.case.commands import ACTION_LABELS, ALSO, COMMANDS_OF, ROLE_OF
+from domain.case.status import Kind
+from domain.certificates.certificate import CERTIFICATE_STATUS_LABELS
+from domain.certificates.issuing import PURPOSE_LABELS
 from domain.messages import WORDS
 from domain.refusals import Code
-from domain.status import Kind
 from tests.docs.pages import page
 
 PAGE = page("docs/certificates.md")

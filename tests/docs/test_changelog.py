@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from domain.plan import FOREVER
-from domain.quarters import Quarter
+from domain.case.plan import FOREVER
+from domain.numbers.quarters import Quarter
 from rules.compiled import CompiledRules
-from rules.library import SHIPPED, RuleLibrary
+from rules.file.library import SHIPPED, RuleLibrary
 from tests.docs.pages import page
 
 LIBRARY = RuleLibrary()

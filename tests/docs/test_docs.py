@@ -17,15 +17,15 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from api.openapi import Problem
-from api.problems import problem_body
+from api.door.openapi import Problem
+from api.door.problems import problem_body
+from cli.rules import app as rules_app
+from domain.case.events import Step, hash_of
 from domain.citation import Citation
 from domain.facts import Facts
 from domain.refusals import Code, Refusal
-from domain.steps import Step, hash_of
-from rules.commands import app as rules_app
 from rules.compiled import SHIPPED
-from rules.forms import FormLibrary, check_form
+from rules.filing.forms import FormLibrary, check_form
 from tests import curl
 from tests.docs import names
 from tests.docs.pages import ROOT, Block, Page, page, pages

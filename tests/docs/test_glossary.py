@@ -1,9 +1,9 @@
 """docs/glossary.md holds every status, command, event, role and window with the label in use."""
 
-from domain.commands import ACTION_LABELS, ROLE_LABELS
-from domain.status import STATUS_LABELS
-from domain.steps import EVENT_LABELS, OPERATOR_EVENT_LABELS
-from rules.windows import LABELS
+from domain.case.commands import ACTION_LABELS, ROLE_LABELS
+from domain.case.events import EVENT_LABELS, OPERATOR_EVENT_LABELS
+from domain.case.status import STATUS_LABELS
+from rules.filing.windows import LABELS
 from tests.docs.pages import page
 
 PAGE = page("docs/glossary.md")

@@ -2,11 +2,11 @@
 
 import re
 
-from domain.commands import ACTION_LABELS, ALSO, ROLE_OF, Role
+from domain.case.commands import ACTION_LABELS, ALSO, ROLE_OF, Role
+from domain.case.status import STATUS_LABELS, Status
 from domain.messages import WORDS
 from domain.refusals import Code
-from domain.status import STATUS_LABELS, Status
-from rules.windows import LABELS
+from rules.filing.windows import LABELS
 from tests.docs.pages import page
 from tests.docs.transitions import moves
 

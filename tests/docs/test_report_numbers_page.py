@@ -2,11 +2,11 @@
 
 import re
 
-from domain.commands import COMMANDS_OF, ROLE_OF, Role
+from domain.case.commands import COMMANDS_OF, ROLE_OF, Role
+from domain.case.status import UPLOAD_STAGE_LABELS, Kind
 from domain.messages import WORDS
+from domain.numbers.report_numbers import COMPLAINT_OUTCOME_LABELS
 from domain.refusals import Code
-from domain.report_numbers import COMPLAINT_OUTCOME_LABELS
-from domain.status import UPLOAD_STAGE_LABELS, Kind
 from tests.docs.pages import page
 
 PAGE = page("docs/report-numbers.md")

@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from rules import number_schema, schema, shapes, validation
 from rules.conditions import CERTIFICATE, FACTS, INSTITUTION
+from rules.file import number_schema, schema, shapes, validation
 from tests.docs.pages import ROOT, page
 
 PAGE = page("docs/rules.md")

@@ -5,16 +5,16 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from domain import commands as c
+from domain.case import commands as c
+from domain.case.commands import ALSO, COMMANDS_OF, ROLE_OF, SYSTEM, Actor, Role
+from domain.case.events import EventName
+from domain.case.plan import CasePlan, Window
+from domain.case.review import decide
+from domain.case.state import CaseState, Submission, closing, evolve
+from domain.case.status import Kind
 from domain.citation import Citation
-from domain.commands import ALSO, COMMANDS_OF, ROLE_OF, SYSTEM, Actor, Role
 from domain.decision import Obligation, ReviewerDecision, ReviewLevel, RuleSetRef
-from domain.plan import CasePlan, Window
 from domain.refusals import Refusal
-from domain.review import decide
-from domain.state import CaseState, Submission, closing, evolve
-from domain.status import Kind
-from domain.steps import EventName
 
 _START = datetime(2025, 1, 1, tzinfo=UTC)
 _CITE = Citation(document="测试文号", clause="一")

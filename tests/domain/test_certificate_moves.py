@@ -6,17 +6,17 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain import commands as c
-from domain.certificate import CertificateStatus
-from domain.commands import SYSTEM, Actor, Command, Role
-from domain.issuing import Allotment, Decided, Purpose
+from domain.case import commands as c
+from domain.case.commands import SYSTEM, Actor, Command, Role
+from domain.case.events import Event
+from domain.case.review import check, decide
+from domain.case.state import CaseState, Submission, evolve, fold, next_timer
+from domain.case.status import Status
+from domain.certificates.certificate import CertificateStatus
+from domain.certificates.issuing import Allotment, Decided, Purpose
 from domain.refusals import Refusal
-from domain.review import check, decide
-from domain.state import CaseState, Submission, evolve, fold, next_timer
-from domain.status import Status
-from domain.steps import Event
-from rules.certificates import current_certificate_rules
-from rules.library import SHIPPED
+from rules.certificates.certificates import current_certificate_rules
+from rules.file.library import SHIPPED
 
 RULES = current_certificate_rules(SHIPPED)
 START = datetime(2026, 11, 20, 16, tzinfo=UTC)

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.certificate_number import DecodedNumber, NumberProblem, decode, encode
-from rules.certificates import current_certificate_rules
-from rules.library import SHIPPED
+from domain.certificates.number import DecodedNumber, NumberProblem, decode, encode
+from rules.certificates.certificates import current_certificate_rules
+from rules.file.library import SHIPPED
 
 TABLES = current_certificate_rules(SHIPPED).tables
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from domain.certificate_qr import qr, symbol
-from domain.certificate_statement import certificate_url
+from domain.certificates.qr import qr, symbol
+from domain.certificates.statement import certificate_url
 from tests.domain.test_certificate_statement import CODE, SITE, signed
 from tests.printing.papers import picture_says
 

@@ -10,8 +10,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.certificate import Certificate, CertificateContent, CertificateStatus
-from domain.certificate_statement import (
+from domain.certificates.certificate import Certificate, CertificateContent, CertificateStatus
+from domain.certificates.statement import (
     LONGEST_HOLDER,
     MAX_TEXT,
     PublishedKey,

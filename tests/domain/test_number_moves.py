@@ -7,19 +7,27 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain import commands as c
+from domain.case import commands as c
+from domain.case.commands import SYSTEM, Actor, Role
+from domain.case.events import Event, EventName
+from domain.case.plan import FOREVER, CasePlan, NumberTerms, Reminder, Window
+from domain.case.review import decide
+from domain.case.state import (
+    CaseState,
+    PendingUpload,
+    Submission,
+    evolve,
+    fold,
+    next_timer,
+    position,
+)
+from domain.case.status import ENDED, Kind, Status
 from domain.citation import Citation
-from domain.commands import SYSTEM, Actor, Role
 from domain.decision import GateDecision, Obligation, ReviewLevel, RuleSetRef
-from domain.number_moves import MOST_WAITING, visible_from
-from domain.plan import FOREVER, CasePlan, NumberTerms, Reminder, Window
-from domain.quarters import Period, Quarter
+from domain.numbers.quarters import Period, Quarter
+from domain.numbers.report_numbers import ComplaintOutcome, IngestOutcome
+from domain.numbers.transitions import MOST_WAITING, visible_from
 from domain.refusals import Code, Refusal
-from domain.report_numbers import ComplaintOutcome, IngestOutcome
-from domain.review import decide
-from domain.state import CaseState, PendingUpload, Submission, evolve, fold, next_timer, position
-from domain.status import ENDED, Kind, Status
-from domain.steps import Event, EventName
 
 CITE = Citation(document="测试文号", clause="一")
 REF = RuleSetRef(id="test", revision=1, sha256="0" * 64)

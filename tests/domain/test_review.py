@@ -7,16 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain import commands as c
+from domain.case import commands as c
+from domain.case.commands import SYSTEM, Actor, Role
+from domain.case.events import EVENT_LABELS, EventName
+from domain.case.plan import CasePlan, Window
+from domain.case.review import decide, editable
+from domain.case.state import CaseState, Submission, closing, evolve, next_timer, position
+from domain.case.status import ENDED, STATUS_LABELS, Kind, Status
 from domain.citation import Citation
-from domain.commands import SYSTEM, Actor, Role
 from domain.decision import Candidate, Obligation, ReviewerDecision, ReviewLevel, RuleSetRef
-from domain.plan import CasePlan, Window
 from domain.refusals import Code, Refusal
-from domain.review import decide, editable
-from domain.state import CaseState, Submission, closing, evolve, next_timer, position
-from domain.status import ENDED, STATUS_LABELS, Kind, Status
-from domain.steps import EVENT_LABELS, EventName
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
 CITE = Citation(document="测试文号", clause="一")

@@ -7,7 +7,7 @@ import pytest
 from playwright.async_api import Page
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from rules.library import SHIPPED
+from rules.file.library import SHIPPED
 from tests.api.enquiries import Enquiries, enquiries_on
 from tests.api.lookups import served
 from tests.pages.conftest import TELEPHONE, keep_picture

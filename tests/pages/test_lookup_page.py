@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import Page
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gateways.lookup_limits import LookupLimits
+from services.rate_limits import RateLimits
 from tests.api.lookups import DAY, LIMITS, Lookups, lookups_on, partitions, served
 from tests.pages.conftest import TELEPHONE, keep_picture
 
@@ -179,7 +179,7 @@ async def test_the_page_has_the_status_and_the_code_of_the_api(
 
 
 async def test_the_page_counts_against_the_same_limit(engine: AsyncEngine) -> None:
-    async with lookups_on(engine, LookupLimits("1/minute", "100/minute")) as lookups:
+    async with lookups_on(engine, RateLimits("1/minute", "100/minute")) as lookups:
         # looking at the form is no lookup
         for _ in range(3):
             assert (await lookups.http.get("/lookup")).status_code == 200
@@ -191,7 +191,7 @@ async def test_the_page_counts_against_the_same_limit(engine: AsyncEngine) -> No
 
 
 async def test_a_page_without_a_database_says_so_in_words(database_url: str) -> None:
-    from store.engine import connect
+    from store.database import connect
 
     nowhere = connect(database_url.rpartition("@")[0] + "@127.0.0.1:1/nowhere")
     async with lookups_on(nowhere) as lookups:

@@ -10,7 +10,7 @@ import pypdfium2
 import zxingcpp
 from PIL import Image
 
-from domain.certificate import Capability, Certificate, CertificateContent, Signatory
+from domain.certificates.certificate import Capability, Certificate, CertificateContent, Signatory
 
 ISSUER = "福建省市场监督管理局"
 URL = "https://zhibao.example.gov.cn/c/7Q2M5K9X4T"

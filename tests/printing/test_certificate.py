@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from domain.certificate import (
+from domain.certificates.certificate import (
     CERTIFICATE_STATUS_LABELS,
     Capability,
     Certificate,
     CertificateStatus,
     Signatory,
 )
-from domain.certificate_statement import certificate_url, sign, state
+from domain.certificates.statement import certificate_url, sign, state
 from printing.certificate import (
     TEMPLATES,
     BrokenTemplate,

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from rules.compiled import CompiledRules
-from rules.library import SHIPPED, RuleLibrary
+from rules.file.library import SHIPPED, RuleLibrary
 
 SETS = ((2020, "000000"), (2023, "350000"), (2023, "430000"), (2024, "000000"))
 

@@ -10,10 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deploy.demo.rules import write_rules
-from domain.certificate import CERTIFICATE_STATUS_LABELS, CertificateContent, CertificateStatus
-from rules.certificate_checks import check_certificates, shortcomings
-from rules.certificate_schema import CertificateExample
-from rules.certificates import (
+from domain.certificates.certificate import (
+    CERTIFICATE_STATUS_LABELS,
+    CertificateContent,
+    CertificateStatus,
+)
+from rules.certificates.certificates import (
     CertificateRules,
     NoAuthorityCode,
     current_certificate_rules,
@@ -22,9 +24,11 @@ from rules.certificates import (
     read_certificates,
     resolve_certificates,
 )
-from rules.checks import check_folder
-from rules.findings import RulesInvalid
-from rules.library import SHIPPED, RuleLibrary, RuleSetNotFound
+from rules.check.certificate_checks import check_certificates, shortcomings
+from rules.check.checks import check_folder
+from rules.file.certificate_schema import CertificateExample
+from rules.file.findings import RulesInvalid
+from rules.file.library import SHIPPED, RuleLibrary, RuleSetNotFound
 
 NAME = "2019/certificates"
 RULES = current_certificate_rules(SHIPPED)

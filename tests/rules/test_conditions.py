@@ -6,7 +6,6 @@ from typing import get_args
 import pytest
 
 from domain.facts import CertificateFacts, Facts, FilingStanding, InstitutionFacts
-from rules.catalogue import SpecialArea, Tree
 from rules.conditions import (
     FACTS,
     Condition,
@@ -19,7 +18,8 @@ from rules.conditions import (
     known_facts,
     names_of,
 )
-from rules.derived_facts import Areas, add_departments, basic_facts, no_facts, standing_facts
+from rules.file.catalogue import SpecialArea, Tree
+from rules.filing.derived_facts import Areas, add_departments, basic_facts, no_facts, standing_facts
 
 SCOPES = get_args(Scope)
 

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from domain.certificate import CertificateContent, CertificateStatus
-from domain.deliveries import ChangeDelivery, EndDelivery, IssueDelivery
-from rules.certificates import current_certificate_rules
-from rules.delivery_checks import Known, Named, delivery_problems, mode_refusal
-from rules.library import SHIPPED
+from domain.certificates.certificate import CertificateContent, CertificateStatus
+from domain.connected import ChangeDelivery, EndDelivery, IssueDelivery
+from rules.certificates.certificates import current_certificate_rules
+from rules.certificates.delivery_checks import Known, Named, delivery_problems, mode_refusal
+from rules.file.library import SHIPPED
 from tests.certificates import ISSUER, content
 from tests.connected import change, end, issue
 

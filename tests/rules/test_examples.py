@@ -4,11 +4,11 @@ from datetime import timedelta
 
 import pytest
 
-from domain.quarters import Quarter
+from domain.numbers.quarters import Quarter
+from rules.check.examples import shortcomings
 from rules.compiled import CompiledRules
-from rules.examples import shortcomings
-from rules.library import RuleLibrary
-from rules.schema import Example
+from rules.file.library import RuleLibrary
+from rules.file.schema import Example
 
 SECOND = timedelta(seconds=1)
 _LIBRARY = RuleLibrary()

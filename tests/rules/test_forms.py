@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.forms import (
+from rules.filing.forms import (
     MAX_NUMBER,
     MAX_TEXT,
     Form,

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from domain.canonical import canonical_json, sha256_of
-from rules.certificates import CertificateRules, resolve_certificates
+from rules.certificates.certificates import CertificateRules, resolve_certificates
 from rules.compiled import CompiledRules
-from rules.library import RuleLibrary
+from rules.file.library import RuleLibrary
 
 GOLDEN = Path(__file__).parent / "golden"
 _NAMES = RuleLibrary().names

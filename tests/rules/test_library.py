@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from domain.facts import CertificateFacts, Facts, InstitutionFacts
-from rules.catalogue import load_catalogue
 from rules.compiled import SHIPPED, CompiledRules, NotPublishable
-from rules.findings import RulesInvalid
-from rules.library import RuleLibrary, RuleSetNotFound
+from rules.file.catalogue import load_catalogue
+from rules.file.findings import RulesInvalid
+from rules.file.library import RuleLibrary, RuleSetNotFound
 
 
 def institution(region: str, **more: object) -> Facts:

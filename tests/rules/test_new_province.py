@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from rules.checks import check_name
-from rules.library import SHIPPED, RuleLibrary
+from rules.check.checks import check_name
+from rules.file.library import SHIPPED, RuleLibrary
 
 OVERLAY = """\
 id: of-its-own

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from rules.checks import check_folder, check_name
-from rules.findings import Finding
-from rules.library import RuleLibrary
+from rules.check.checks import check_folder, check_name
+from rules.file.findings import Finding
+from rules.file.library import RuleLibrary
 
 NATIONAL, FUJIAN, HUNAN, YEAR_2020 = (
     "2024/national",

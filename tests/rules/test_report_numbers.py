@@ -10,19 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.canonical import sha256_of
+from domain.case.plan import FOREVER, CasePlan, Window
 from domain.decision import Obligation
 from domain.facts import CertificateFacts, Facts, FilingStanding, InstitutionFacts
-from domain.number_moves import visible_from
-from domain.plan import FOREVER, CasePlan, Window
-from domain.quarters import Quarter
+from domain.numbers.quarters import Quarter
+from domain.numbers.report_numbers import Answer
+from domain.numbers.transitions import visible_from
 from domain.refusals import Code
-from domain.report_numbers import Answer
 from rules.compiled import CompiledRules, NotPublishable
 from rules.diff import changes
-from rules.document import RuleDocument
-from rules.findings import RulesInvalid
-from rules.library import SHIPPED, RuleLibrary, RuleSetNotFound
-from rules.windows import BEIJING
+from rules.file.document import RuleDocument
+from rules.file.findings import RulesInvalid
+from rules.file.library import SHIPPED, RuleLibrary, RuleSetNotFound
+from rules.filing.windows import BEIJING
 from tests.rules.conftest import SETS
 
 LIBRARY = RuleLibrary(SHIPPED)
@@ -330,7 +330,7 @@ examples:
 @pytest.fixture
 def province(folder: Path) -> CompiledRules:
     """A province that routes complaints and reviews numbers in its own way, by YAML alone."""
-    from rules.checks import check_name
+    from rules.check.checks import check_name
 
     (folder / "2024" / "province.yaml").write_text(PROVINCE + COMPLAINTS + EXAMPLE, "utf-8")
     library = RuleLibrary(folder)

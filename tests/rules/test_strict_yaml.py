@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.findings import RulesInvalid
-from rules.strict_yaml import MAX_BYTES, Node, load
+from rules.file.findings import RulesInvalid
+from rules.file.strict_yaml import MAX_BYTES, Node, load
 
 
 def refused(content: str | bytes) -> list[tuple[str, int]]:

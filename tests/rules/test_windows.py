@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.citation import Citation
-from rules.schema import Span, Stage, Windows
-from rules.shapes import Cite
-from rules.windows import BEIJING, contradictions, window
+from rules.file.schema import Span, Stage, Windows
+from rules.file.shapes import Cite
+from rules.filing.windows import BEIJING, contradictions, window
 
 CITE = Citation(document="文")
 ASSUMED = Cite(assume="试")

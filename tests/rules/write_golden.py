@@ -2,8 +2,8 @@
 
 import json
 
-from rules.certificates import resolve_certificates
-from rules.library import RuleLibrary
+from rules.certificates.certificates import resolve_certificates
+from rules.file.library import RuleLibrary
 from tests.rules.test_golden import GOLDEN
 
 if __name__ == "__main__":

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from domain.case import CaseOpening, RecordRequest
+from domain.case.commands import SYSTEM
+from domain.case.events import GENESIS, EventName, Position, Step, chained
+from domain.case.plan import CasePlan, Window
+from domain.case.status import Status
+from domain.case.workflow_messages import CaseOpening, RecordRequest
 from domain.citation import Citation
-from domain.commands import SYSTEM
 from domain.decision import Obligation, RuleSetRef
-from domain.plan import CasePlan, Window
-from domain.status import Status
-from domain.steps import GENESIS, EventName, Position, Step, chained
 from store import institutions, rule_sets
 from tests.system import institution
 

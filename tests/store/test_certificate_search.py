@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from domain.certificate import CertificateStatus, standing
+from domain.certificates.certificate import CertificateStatus, standing
 from store import institutions
-from store.certificate_lines import folded, standard_of
-from store.certificate_search import NOTHING, Criteria, Seen, Sight, parts_of, search, stands
+from store.certificates.lines import folded, standard_of
+from store.certificates.search import NOTHING, Criteria, Seen, Sight, parts_of, search, stands
 from store.tables import certificate_lines, certificates
 from tests.registered import register
 from tests.system import institution

@@ -13,7 +13,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, inspect, text
 
 from deploy.embedded.postgres import EmbeddedPostgres
-from domain.status import Status
+from domain.case.status import Status
 from store.migrate import configuration, upgrade
 from store.tables import metadata
 

@@ -9,12 +9,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from activities.number_change import apply_change
-from activities.number_ingest import ingest
-from domain.status import UploadStage
-from store import uploads
-from store.engine import connect
-from store.uploads import Append, Completion
+from domain.case.status import UploadStage
+from services.numbers.changes import apply_change
+from services.numbers.ingest import ingest
+from store.database import connect
+from store.numbers import uploads
+from store.numbers.uploads import Append, Completion
 from tests.number_uploads import AT, Numbers, csv_of, quiet
 
 pytestmark = pytest.mark.anyio

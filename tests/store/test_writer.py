@@ -10,12 +10,12 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from domain.case import RecordRequest, Standing
-from domain.status import Kind, Status
-from domain.steps import EventName, Position, Step, chained, hash_of
+from domain.case.events import EventName, Position, Step, chained, hash_of
+from domain.case.status import Kind, Status
+from domain.case.workflow_messages import RecordRequest, Standing
 from store import cases, journal, rule_sets
 from store.batching import Batcher
-from store.engine import connect
+from store.database import connect
 from store.writer import JournalFork, JournalWriter, StepsRefused
 from tests.store.conftest import START, Chain, Register
 

@@ -8,12 +8,12 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.testing import WorkflowEnvironment
 
-from domain import commands as c
-from domain.case import RecordRequest, command_sha256
-from domain.commands import Actor
+from domain.case import commands as c
+from domain.case.commands import Actor
+from domain.case.events import Step, chained, hash_of
+from domain.case.review import decide
+from domain.case.workflow_messages import RecordRequest, command_sha256
 from domain.refusals import Refusal
-from domain.review import decide
-from domain.steps import Step, chained, hash_of
 from store import cases, journal
 from store.writer import JournalWriter
 from tests.system import FILER, OPERATOR, REVIEWER, System, institution, running

@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import text
 
-from store import report_numbers
+from store.numbers import report_numbers
 from tests.system import FILER, System, institution
 from tests.workflows.test_report_batch import (  # noqa: F401
     moment,

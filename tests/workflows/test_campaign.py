@@ -9,7 +9,7 @@ from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
 from activities import campaign as campaign_activities
-from domain.case import CaseStart
+from domain.case.workflow_messages import CaseStart
 from tests.system import AUDITOR, OPERATOR, System, certificate, institution, running
 
 pytestmark = pytest.mark.anyio

@@ -13,9 +13,10 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
-from activities.signing_keys import SigningKeys
-from domain.certificate_statement import Statement, verify
-from store import certificates, journal
+from domain.certificates.statement import Statement, verify
+from services.certificates.keys import SigningKeys
+from store import journal
+from store.certificates import register as certificates
 from tests.certificates import ISSUER, Office, content
 from tests.system import (
     AUDITOR,

@@ -14,8 +14,8 @@ from sqlalchemy import text
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer
 
-from domain.certificate_import import RowOutcome
-from store import certificates
+from domain.certificates.imports import RowOutcome
+from store.certificates import register
 from tests.certificates import ISSUER, Office, content
 from tests.import_files import CSV, XLSX, five_thousand, row, table, workbook
 from tests.system import CLERK, FILER, OPERATOR, Answer, System, certificate, institution
@@ -171,7 +171,7 @@ async def test_numbers_brought_along_stand_and_allotted_ones_pass_them_over(
         "241301060001",
     ]
     async with system.engine.connect() as connection:
-        old = await certificates.by_number(connection, "CMA(2015)-7")
+        old = await register.by_number(connection, "CMA(2015)-7")
     assert old is not None
     assert (old.origin, old.holder) == ("issued", "测试检测机构 3（生成）")
     assert (old.valid_to.isoformat(), old.region) == ("2021-05-31", "350102")
@@ -219,7 +219,7 @@ async def test_a_renewal_needs_its_predecessor_on_record(system: System) -> None
     assert one["outcome"] == "issued"
     for _ in range(200):
         async with system.engine.connect() as connection:
-            before = await certificates.by_number(connection, "191301060001")
+            before = await register.by_number(connection, "191301060001")
         if before is not None and before.superseded_by:
             break
         await system.pause(0.05)

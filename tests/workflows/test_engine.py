@@ -16,9 +16,9 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
+from domain.case.events import GENESIS, hash_of
 from domain.facts import Facts, InstitutionFacts
-from domain.steps import GENESIS, hash_of
-from rules.library import SHIPPED
+from rules.file.library import SHIPPED
 from store import journal
 from tests.system import CHECKER, FILER, OPERATOR, REVIEWER, System, institution, running
 from workflows import case

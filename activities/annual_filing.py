@@ -1,0 +1,111 @@
+"""What an annual filing's workflow asks for: recording steps, looking into a submission."""
+
+from collections.abc import Sequence
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio import activity
+
+from domain.canonical import sha256_of
+from domain.case.state import Submission
+from domain.case.workflow_messages import (
+    PREPARE_SUBMISSION,
+    READ_STANDING,
+    RECORD_STEPS,
+    PrepareSubmission,
+    ReadStanding,
+    RecordRequest,
+    Standing,
+)
+from domain.facts import Facts
+from domain.refusals import Code, Refusal
+from rules.compiled import CompiledRules
+from rules.filing.forms import check_form
+from services.rule_sets import PinnedRules
+from store import submissions
+from store.batching import Batcher
+from store.submissions import Submitted
+from store.writer import JournalWriter
+
+
+class FilingActivities:
+    """The activities of annual filings, with what they need to act."""
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        writer: JournalWriter,
+        pinned: PinnedRules,
+    ) -> None:
+        # single reads: no transaction to begin and end around them
+        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._writer = writer
+        self._pinned = pinned
+        self._reader: Batcher[PrepareSubmission, Submitted] = Batcher(self._read)
+
+    @activity.defn(name=RECORD_STEPS)
+    async def record_steps(self, request: RecordRequest) -> Standing:
+        """Writes the steps of one command, with the read model, in one transaction."""
+        return await self._writer.record(request)
+
+    @activity.defn(name=READ_STANDING)
+    async def read_standing(self, asked: ReadStanding) -> Standing:
+        """What the journal holds of a case after a sequence."""
+        return await self._writer.standing(asked.case_id, asked.sequence, asked.head)
+
+    @activity.defn(name=PREPARE_SUBMISSION)
+    async def prepare_submission(self, wanted: PrepareSubmission) -> Submission:
+        """Checks the revision, and decides under the pinned rules who reviews it."""
+        submitted = await self._reader.ask(wanted)
+        institution = submitted.institution
+        refusal = revision_refusal(wanted, submitted)
+        if refusal is not None:
+            return Submission(refusal=refusal)
+        if institution is None:
+            return Submission(
+                refusal=Refusal(
+                    code=Code.UNKNOWN_INSTITUTION, params={"institution": wanted.institution}
+                )
+            )
+        rules = await self._pinned.get(wanted.rule_set)
+        facts = institution.facts_for(wanted.choice)
+        problems = content_problems(rules, wanted.parts, submitted)
+        if problems:
+            return Submission(
+                refusal=Refusal(code=Code.CONTENT_INCOMPLETE, params={"count": str(problems)})
+            )
+        return assign(rules, facts, submitted)
+
+    async def _read(self, wanted: Sequence[PrepareSubmission]) -> Sequence[Submitted]:
+        return await submissions.read(
+            self._engine, [(one.case_id, one.revision, one.institution) for one in wanted]
+        )
+
+
+def revision_refusal(wanted: PrepareSubmission, submitted: Submitted) -> Refusal | None:
+    """Only the newest revision, exactly as its filer saw it, can be submitted."""
+    if submitted.latest == 0:
+        return Refusal(code=Code.NOTHING_TO_SUBMIT)
+    if submitted.latest != wanted.revision or submitted.sha256 != wanted.content_sha256:
+        params = {"revision": str(wanted.revision), "latest": str(submitted.latest)}
+        return Refusal(code=Code.STALE_REVISION, params=params)
+    return None
+
+
+def content_problems(rules: CompiledRules, parts: Sequence[str], submitted: Submitted) -> int:
+    """How many problems stand against a submission's content; every part of its plan must be in."""
+    return sum(
+        len(check_form(rules.form(part), submitted.content.get(part, {}), complete=True))
+        for part in parts
+    )
+
+
+def assign(rules: CompiledRules, facts: Facts, submitted: Submitted) -> Submission:
+    """The reviewer's decision as part of a submission; a refusal when nobody can review."""
+    decision = rules.route(facts)
+    if decision.reviewer is None:
+        code = Code(decision.refusal or Code.NOBODY_APPLIES)
+        refusal = Refusal(code=code, params={"choice": facts.choice or ""}, cite=decision.cite)
+        return Submission(refusal=refusal)
+    inputs = facts.model_dump(mode="json")
+    pinned = decision.model_copy(update={"inputs": inputs, "inputs_sha256": sha256_of(inputs)})
+    return Submission(decision=pinned, editors=submitted.editors)

@@ -1,0 +1,1 @@
+"""What operators run: campaigns, institutions, rules."""

@@ -1,0 +1,228 @@
+"""Campaigns: opening a year, or a quarter's report numbers, for a jurisdiction; how it goes."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field
+from sqlalchemy import select
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from api.door import cursors
+from api.door.operations import PAGING, Call, Operation, Parameter
+from api.door.parts import parts_of
+from api.door.requests import path, query
+from api.door.rights import Right, Target, sees_campaign
+from api.filings.filings import FilingPage, Started, shown
+from domain.campaigns import CampaignStage
+from domain.case.commands import Role
+from domain.case.status import Status
+from domain.ids import JurisdictionCode, campaign_id, region_prefix
+from domain.model import Value
+from domain.numbers.quarters import Period
+from domain.refusals import Code, Refusal, Refused
+from services.campaigns import kind_of
+from store import cases
+from store.tables import campaigns
+
+
+def _known_period(text: str) -> str:
+    Period.parse(text)
+    return text
+
+
+PeriodText = Annotated[str, Field(pattern=r"^2[0-9]{3}(Q[1-4])?$"), AfterValidator(_known_period)]
+
+
+class CampaignShown(Value):
+    """A campaign and its progress; ``quarter`` is 0 for a year's statistics.
+
+    ``considered`` of ``total`` institutions have been gone through; ``started`` must file,
+    ``voluntary`` may, ``outside`` are not in the statistics, ``without_rules`` have no rules.
+    ``reported``, of a quarter, have numbers on record or have declared that there are none.
+    """
+
+    case_id: str
+    year: int
+    quarter: int
+    jurisdiction: str
+    opened_by: str
+    opened_at: datetime
+    started_at: datetime | None
+    rule_set: str
+    rule_sets: dict[str, str]
+    stage: str
+    stages: tuple[CampaignStage, ...]
+    total: int
+    considered: int
+    started: int
+    voluntary: int
+    outside: int
+    without_rules: int
+    elsewhere: int
+    reported: int | None
+    statuses: dict[Status, int]
+
+
+class CampaignList(Value):
+    """All campaigns the asker may see, newest year first."""
+
+    items: tuple[CampaignShown, ...]
+
+
+async def of_jurisdiction(request: Request) -> Target:
+    """The jurisdiction named by the path, whether it has a campaign or not."""
+    return Target(region=named(request)[1])
+
+
+async def of_campaign(request: Request) -> Target:
+    """The campaign named by the path. Raises Refused when it has not been opened."""
+    period, jurisdiction = named(request)
+    if await parts_of(request).campaigns.find(period, jurisdiction) is None:
+        params = {"year": str(period), "jurisdiction": jurisdiction}
+        raise Refused(Refusal(code=Code.CAMPAIGN_NOT_FOUND, params=params))
+    return Target(campaign=jurisdiction)
+
+
+def named(request: Request) -> tuple[Period, str]:
+    """The period and jurisdiction in the path."""
+    text: str = path(request, "period", PeriodText)
+    jurisdiction: str = path(request, "jurisdiction", JurisdictionCode)
+    return Period.parse(text), jurisdiction
+
+
+async def list_campaigns(call: Call) -> Response:
+    """All campaigns."""
+    parts = parts_of(call.request)
+    query_ = select(campaigns).order_by(
+        campaigns.c.year.desc(), campaigns.c.quarter.desc(), campaigns.c.jurisdiction
+    )
+    async with parts.engine.connect() as connection:
+        rows = (await connection.execute(query_)).mappings().all()
+    visible = [row for row in rows if sees_campaign(call.actor, row["jurisdiction"])]
+    items = [CampaignShown(**await parts.campaigns.describe(row)) for row in visible]
+    return _json(CampaignList(items=tuple(items)))
+
+
+async def get_campaign(call: Call) -> Response:
+    """One campaign's progress."""
+    found = await parts_of(call.request).campaigns.status(*named(call.request))
+    return _json(CampaignShown(**found))
+
+
+async def open_campaign(call: Call) -> Response:
+    """Opens a year's campaign under the published rules."""
+    period, jurisdiction = named(call.request)
+    parts = parts_of(call.request)
+    case_id = await parts.campaigns.open(period, jurisdiction, call.actor, call.command_id)
+    location = f"/api/campaigns/{period}/{jurisdiction}"
+    return JSONResponse({"id": case_id}, status_code=202, headers={"Location": location})
+
+
+async def rescan(call: Call) -> Response:
+    """Goes through the register again, for institutions that came on record later."""
+    period, jurisdiction = named(call.request)
+    await parts_of(call.request).campaigns.rescan(period, jurisdiction, call.command_id)
+    return JSONResponse({"id": campaign_id(period, jurisdiction)}, status_code=202)
+
+
+_UNFINISHED = (Status.SCHEDULED, Status.DRAFT, Status.RETURNED, Status.WITHDRAWN, Status.LAPSED)
+
+
+async def non_filers(call: Call) -> Response:
+    """Who has not filed: every case of one unfinished status, page by page."""
+    request, parts = call.request, parts_of(call.request)
+    period, jurisdiction = named(request)
+    status = query(request, "status", Status, Status.DRAFT)
+    if status not in _UNFINISHED:
+        params = {"name": "status", "why": "不是未完成填报的状态"}
+        raise Refused(Refusal(code=Code.INVALID_PARAMETER, params=params))
+    size = query(request, "size", cursors.PageSize, 50)
+    after = cursors.given(request, (str,))
+    prefix = region_prefix(call.actor.scope) if call.actor.role is Role.OPERATOR else ""
+    async with parts.engine.connect() as connection:
+        found = await cases.listed(
+            connection,
+            kind=kind_of(period),
+            campaign=campaign_id(period, jurisdiction),
+            status=status,
+            # who has uploaded has reported, declared or not
+            revision=0 if period.quarter else None,
+            region_prefix=prefix,
+            after=after[0] if after else "",
+            size=size + 1,
+        )
+    more = cursors.encode([found[size - 1].case_id]) if len(found) > size else None
+    return _json(FilingPage(items=tuple(shown(one, call) for one in found[:size]), next=more))
+
+
+def _json(value: Value) -> Response:
+    return Response(value.model_dump_json(), media_type="application/json")
+
+
+_ONE = "/api/campaigns/{period}/{jurisdiction}"
+_STARTED: dict[str, Any] = {"id": "campaign/2024/000000"}
+
+OPERATIONS = [
+    Operation(
+        "GET",
+        "/api/campaigns",
+        list_campaigns,
+        "年度统计工作列表",
+        "年度统计工作",
+        Right.SEE_CAMPAIGNS,
+        CampaignList,
+    ),
+    Operation(
+        "GET",
+        _ONE,
+        get_campaign,
+        "年度统计工作的进展",
+        "年度统计工作",
+        Right.SEE_CAMPAIGNS,
+        CampaignShown,
+        target=of_campaign,
+    ),
+    Operation(
+        "POST",
+        _ONE,
+        open_campaign,
+        "开启年度统计工作",
+        "年度统计工作",
+        Right.OPERATE,
+        Started,
+        target=of_jurisdiction,
+        writes=True,
+        status=202,
+        answer_example=_STARTED,
+        description="按已发布的规则开启；规则集按其 SHA-256 永久保存，每件填报固定所用的规则集。",
+    ),
+    Operation(
+        "POST",
+        f"{_ONE}/rescan",
+        rescan,
+        "重新核对名录",
+        "年度统计工作",
+        Right.OPERATE,
+        Started,
+        target=of_jurisdiction,
+        writes=True,
+        status=202,
+        answer_example=_STARTED,
+        description="为后来登记的机构补建填报；已有的填报不受影响。",
+    ),
+    Operation(
+        "GET",
+        f"{_ONE}/non-filers",
+        non_filers,
+        "未完成填报的机构",
+        "年度统计工作",
+        Right.SEE_REGISTER,
+        FilingPage,
+        target=of_campaign,
+        parameters=(
+            Parameter("status", "状态", schema={"enum": [s.value for s in _UNFINISHED]}),
+            *PAGING,
+        ),
+    ),
+]

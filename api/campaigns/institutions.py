@@ -1,0 +1,233 @@
+"""The register of institutions: looking up, importing a roster, its report."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+from starlette.responses import Response
+
+from api.door import cursors
+from api.door.operations import PAGING, Call, Operation, Parameter, schema_of
+from api.door.parts import parts_of
+from api.door.requests import InvalidFields, Plain, media_type, path, pointer, query
+from api.door.rights import Right
+from api.filings.filings import of_institution
+from domain.case.commands import Role
+from domain.case.plan import FOREVER
+from domain.certificates.certificate import CERTIFICATE_STATUS_LABELS, CertificateStatus, standing
+from domain.facts import CertificateFacts
+from domain.ids import InstitutionId, region_prefix
+from domain.model import Value
+from domain.refusals import Code, Refusal
+from files.roster import roster_template
+from services.roster import RosterReport
+from store import institutions
+from store.institutions import Institution, OnRecord
+
+_MEDIA = {
+    "text/csv": "csv",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "xlsx",
+}
+
+
+class CertificateOnRecord(CertificateFacts):
+    """A certificate and how it stands today; ``code`` is its public id, "" from a roster."""
+
+    status: CertificateStatus
+    status_label: str
+    code: str
+
+
+class InstitutionShown(Value):
+    """One institution on record with all its certificates, ended ones included."""
+
+    id: str
+    name: str
+    uscc: str
+    region: str
+    legal_person: bool
+    under_samr: bool
+    accredited: bool
+    review_group: str | None
+    other_qualifications: tuple[str, ...]
+    national_centres: tuple[str, ...]
+    previous_reviewer: str | None
+    certificates: tuple[CertificateOnRecord, ...]
+
+
+class InstitutionPage(Value):
+    """A page of institutions by their ids; ``next`` is the cursor of the page after."""
+
+    items: tuple[InstitutionShown, ...]
+    next: str | None
+
+
+def _shown(one: Institution, owned: Sequence[OnRecord], today: date) -> InstitutionShown:
+    return InstitutionShown(
+        **one.facts.model_dump(),
+        name=one.name,
+        uscc=one.uscc,
+        previous_reviewer=one.previous_reviewer,
+        certificates=tuple(_certificate(known, today) for known in owned),
+    )
+
+
+def _certificate(known: OnRecord, today: date) -> CertificateOnRecord:
+    status = standing(known.status, known.valid_to, today)
+    return CertificateOnRecord(
+        **known.model_dump(include=set(CertificateFacts.model_fields) | {"code"}),
+        status=status,
+        status_label=CERTIFICATE_STATUS_LABELS[status],
+    )
+
+
+def _today(call: Call) -> date:
+    return parts_of(call.request).clock().astimezone(FOREVER.tzinfo).date()
+
+
+async def list_institutions(call: Call) -> Response:
+    """The institutions in the asker's jurisdiction."""
+    request = call.request
+    size = query(request, "size", cursors.PageSize, 50)
+    after = cursors.given(request, (str,))
+    prefix = region_prefix(call.actor.scope) if call.actor.role is Role.OPERATOR else ""
+    async with parts_of(request).engine.connect() as connection:
+        found = await institutions.page(connection, after[0] if after else "", size + 1, prefix)
+        owned = await institutions.certificates_of(connection, [one.facts.id for one in found])
+    more = cursors.encode([found[size - 1].facts.id]) if len(found) > size else None
+    today = _today(call)
+    items = tuple(_shown(one, owned[one.facts.id], today) for one in found[:size])
+    return _json(InstitutionPage(items=items, next=more))
+
+
+async def get_institution(call: Call) -> Response:
+    """One institution."""
+    id_: str = path(call.request, "institution", InstitutionId)
+    async with parts_of(call.request).engine.connect() as connection:
+        found = await institutions.by_ids(connection, [id_])
+        owned = await institutions.certificates_of(connection, [id_])
+    return _json(_shown(found[id_], owned[id_], _today(call)))
+
+
+Accept = Literal["all", "good"]
+Filename = Annotated[Plain, Field(max_length=200)]
+
+
+async def import_roster(call: Call) -> Response:
+    """Imports a roster: all of it, or with ``accept=good`` the institutions without an error."""
+    kind = _MEDIA[media_type(call.request)]
+    accept = query(call.request, "accept", Accept, "all")
+    given = query(call.request, "filename", Filename, "")
+    report = await parts_of(call.request).roster.load(
+        call.body,
+        given if given.lower().endswith(f".{kind}") else f"roster.{kind}",
+        call.actor,
+        call.command_id,
+        accept_good_rows=accept == "good",
+    )
+    if report.accepted == 0 and report.errors > 0:
+        raise _rejected(report)
+    return _json(report)
+
+
+def _rejected(report: RosterReport) -> InvalidFields:
+    """Nothing was imported: the refusal names every cell that is wrong, and how to mend it."""
+    params = {"rows": str(report.rows), "bad": str(report.errors)}
+    errors = [
+        {
+            "pointer": pointer("rows", one["row"], *([one["column"]] if one["column"] else [])),
+            "code": one["code"],
+            "message": f"{one['message']}。{one['mend']}。",
+        }
+        for one in report.problems
+        if one["level"] == "error"
+    ]
+    return InvalidFields(Refusal(code=Code.ROSTER_REJECTED, params=params), errors)
+
+
+async def get_template(call: Call) -> Response:
+    """A roster file to fill in, with generated example rows."""
+    return Response(
+        roster_template(),
+        media_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": 'attachment; filename="roster-template.csv"'},
+    )
+
+
+def _json(value: Value) -> Response:
+    return Response(value.model_dump_json(), media_type="application/json")
+
+
+_REPORT_EXAMPLE: dict[str, Any] = {
+    "id": "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae",
+    "filename": "roster.csv",
+    "rows": 2,
+    "accepted": 1,
+    "accept_good_rows": True,
+    "repeated": False,
+    "problems": [
+        {
+            "row": 3,
+            "column": "监管区域代码",
+            "code": "unknown_region",
+            "message": "没有区域代码 999999",
+            "mend": "请填写六位行政区划代码",
+            "level": "error",
+        }
+    ],
+}
+
+OPERATIONS = [
+    Operation(
+        "GET",
+        "/api/institutions",
+        list_institutions,
+        "机构名录",
+        "机构",
+        Right.SEE_REGISTER,
+        InstitutionPage,
+        parameters=(*PAGING,),
+    ),
+    Operation(
+        "GET",
+        "/api/institutions/template",
+        get_template,
+        "名录模板",
+        "机构",
+        Right.SEE_REGISTER,
+        None,
+        answer_media="text/csv",
+    ),
+    Operation(
+        "POST",
+        "/api/institutions/imports",
+        import_roster,
+        "导入名录",
+        "机构",
+        Right.OPERATE,
+        RosterReport,
+        media=tuple(_MEDIA),
+        writes=True,
+        answer_example=_REPORT_EXAMPLE,
+        parameters=(
+            Parameter(
+                "accept",
+                "all：有一处错误即不导入（默认）；good：只导入无误的机构",
+                schema=schema_of(Accept),
+            ),
+            Parameter("filename", "文件名，记入报告", schema=schema_of(Filename)),
+        ),
+        description="逐行核对，报告每一处问题；同一文件再次导入不产生变化。",
+    ),
+    Operation(
+        "GET",
+        "/api/institutions/{institution}",
+        get_institution,
+        "一家机构",
+        "机构",
+        Right.SEE_FILING,
+        InstitutionShown,
+        target=of_institution,
+    ),
+]

@@ -1,0 +1,1 @@
+"""What all kinds of cases share: acts, inboxes, timelines, outgoing events."""

@@ -1,0 +1,240 @@
+"""Acts that cases of every kind take over HTTP: their bodies, handlers and operations."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from pydantic import AwareDatetime, Field
+from starlette.responses import Response
+
+from api.door.operations import Call, Handler, Operation, Targeting
+from api.door.parts import Parts, parts_of
+from api.door.requests import Plain, Text, invalid, pointer
+from api.door.rights import Right
+from domain.case import commands as c
+from domain.case.commands import Command
+from domain.case.status import Kind
+from domain.case.workflow_messages import Receipt
+from domain.certificates.certificate import CertificateContent
+from domain.model import Value
+from store import content
+from store.cases import Case
+
+Built = tuple[Command, dict[str, Any] | None]
+"""A command, and the note that is to be kept with it."""
+
+_EARLIEST, _LATEST = (datetime(year, 1, 1, tzinfo=UTC) for year in (2000, 2200))
+"""Between these an extension may end; far outside, no calendar could show it."""
+
+
+class FieldReason(Value):
+    """What is wrong with one field; ``field`` empty: with the part as a whole."""
+
+    part: Plain = Field(max_length=64)
+    field: Plain = Field(default="", max_length=64)
+    reason: Text
+
+
+class Reasons(Value):
+    """Why something is sent back: a summary, and reasons by field."""
+
+    reason: Text
+    fields: tuple[FieldReason, ...] = Field(default=(), max_length=500)
+
+
+class Note(Value):
+    """A remark, not needed."""
+
+    note: Plain = Field(default="", max_length=2000)
+
+
+class Grant(Value):
+    """More time for one case: until when, why, and under which document."""
+
+    until: Annotated[AwareDatetime, Field(gt=_EARLIEST, lt=_LATEST)]
+    reason: Text
+    document: Plain = Field(default="", max_length=200)
+
+
+class Cause(Value):
+    """Why a case is ended that should not exist."""
+
+    reason: Text
+
+
+class Nothing(Value):
+    """No content is needed."""
+
+
+def act(build: Callable[[Call, dict[str, Any]], Built]) -> Handler:
+    """A handler that builds a command, keeps its note, has it carried out and shows the receipt."""
+
+    async def handler(call: Call) -> Response:
+        parts = parts_of(call.request)
+        base = {"id": call.command_id, "actor": call.actor, "received_at": parts.clock()}
+        command, note = build(call, base)
+        if note is not None:
+            await _refuse_unknown_fields(parts, case_of(call), note)
+            async with parts.engine.begin() as connection:
+                sha256 = await content.save_note(connection, note)
+            command = command.model_copy(update={"note_sha256": sha256})
+        receipt = await parts.filings.act(case_of(call), command)
+        return Response(receipt.model_dump_json(), media_type="application/json")
+
+    return handler
+
+
+async def _refuse_unknown_fields(parts: Parts, case: Case, note: dict[str, Any]) -> None:
+    """A reason by field must name a field that its filer can find."""
+    named = [one for one in note.get("fields", ()) if one["field"]]
+    if not named:
+        return
+    if case.kind is Kind.CERTIFICATE:
+        known = {case.plan.parts[0]: frozenset(CertificateContent.model_fields)}
+    else:
+        rules = await parts.pinned.get(case.rule_set)
+        known = {part: frozenset(rules.form(part).fields) for part in case.plan.parts}
+    unknown = [
+        {
+            "pointer": pointer("fields", index, "field"),
+            "code": "unknown_field",
+            "message": "表单中没有这个字段",
+        }
+        for index, one in enumerate(note.get("fields", ()))
+        if one["field"] and one["field"] not in known[one["part"]]
+    ]
+    if unknown:
+        raise invalid(unknown)
+
+
+def _return(call: Call, base: dict[str, Any]) -> Built:
+    return c.Return(**base), reasons(call)
+
+
+def reasons(call: Call) -> dict[str, Any] | None:
+    if not call.body.reason.strip():
+        if call.body.fields:
+            missing = {"pointer": "/reason", "code": "missing", "message": "请先写明总的理由"}
+            raise invalid([missing])
+        return None
+    known = set(case_of(call).plan.parts)
+    unknown = [index for index, one in enumerate(call.body.fields) if one.part not in known]
+    if unknown:
+        raise invalid(
+            [
+                {
+                    "pointer": pointer("fields", index, "part"),
+                    "code": "unknown_part",
+                    "message": "没有这一部分",
+                }
+                for index in unknown
+            ]
+        )
+    fields = [one.model_dump() for one in call.body.fields]
+    return {"reason": call.body.reason, "fields": fields}
+
+
+def _approve(call: Call, base: dict[str, Any]) -> Built:
+    return c.Approve(**base), note(call)
+
+
+def note(call: Call) -> dict[str, Any] | None:
+    return {"reason": call.body.note} if call.body.note.strip() else None
+
+
+def _extend(call: Call, base: dict[str, Any]) -> Built:
+    command = c.Extend(**base, until=call.body.until, document=call.body.document)
+    return command, {"reason": call.body.reason}
+
+
+def _reopen(call: Call, base: dict[str, Any]) -> Built:
+    command = c.Reopen(**base, until=call.body.until, document=call.body.document)
+    return command, {"reason": call.body.reason}
+
+
+def _cancel(call: Call, base: dict[str, Any]) -> Built:
+    return c.Cancel(**base), {"reason": call.body.reason}
+
+
+def case_of(call: Call) -> Case:
+    """The case an operation is about."""
+    assert call.target.case is not None
+    return call.target.case
+
+
+RECEIPT_EXAMPLE = {
+    "case_id": "filing/2024/91350100M0000A1B2C",
+    "command_id": "5f0c…",
+    "command_sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "sequence": 4,
+    "hash": "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae",
+    "status": "in_review",
+    "level": 1,
+    "authority": "amr-350102",
+    "at": "2025-01-20T09:30:00+08:00",
+}
+REASONS_EXAMPLE = {
+    "reason": "人员数与上年相差较大，请核实",
+    "fields": [{"part": "statistics", "field": "staff", "reason": "与社保人数不符"}],
+}
+_GRANT_EXAMPLE = {
+    "until": "2025-04-01T00:00:00+08:00",
+    "reason": "所在地遭受洪灾，三日无法办公",
+    "document": "市监函〔2025〕×号（示例）",
+}
+
+
+def acting(
+    path: str,
+    handler: Handler,
+    summary: str,
+    right: Right,
+    body: type[Value],
+    example: Any,
+    *,
+    tag: str,
+    target: Targeting,
+) -> Operation:
+    """The operation of one act on a case."""
+    return Operation(
+        "POST",
+        path,
+        handler,
+        summary,
+        tag,
+        right,
+        Receipt,
+        target=target,
+        body=body,
+        writes=True,
+        example=example,
+        answer_example=RECEIPT_EXAMPLE,
+    )
+
+
+def shared_acts(prefix: str, tag: str, target: Targeting) -> list[Operation]:
+    """What authorities and operators can do with cases of any kind that is reviewed."""
+    rows: list[tuple[str, Handler, str, Right, type[Value], Any]] = [
+        ("claim", act(_claim), "领取", Right.CLAIM, Nothing, {}),
+        ("release", act(_release), "退领", Right.RELEASE, Note, {"note": ""}),
+        ("return", act(_return), "审核退回", Right.REVIEW, Reasons, REASONS_EXAMPLE),
+        ("approve", act(_approve), "审核通过", Right.REVIEW, Note, {"note": ""}),
+        ("extension", act(_extend), "延期", Right.OPERATE, Grant, _GRANT_EXAMPLE),
+        ("reopen", act(_reopen), "重新开启", Right.OPERATE, Grant, _GRANT_EXAMPLE),
+        ("cancel", act(_cancel), "取消", Right.OPERATE, Cause, _CAUSE_EXAMPLE),
+    ]
+    return [
+        acting(f"{prefix}/{name}", handler, summary, right, body, example, tag=tag, target=target)
+        for name, handler, summary, right, body, example in rows
+    ]
+
+
+def _claim(call: Call, base: dict[str, Any]) -> Built:
+    return c.Claim(**base), None
+
+
+def _release(call: Call, base: dict[str, Any]) -> Built:
+    return c.Release(**base), note(call)
+
+
+_CAUSE_EXAMPLE = {"reason": "机构已注销，误列入名录"}

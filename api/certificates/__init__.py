@@ -1,0 +1,1 @@
+"""Certificates: cases, imports, papers, search, and what the public sees."""

@@ -1,0 +1,364 @@
+"""Searching the register: one's own certificates in full, others' as the public sees them."""
+
+from datetime import date
+from typing import Annotated, Any
+
+from pydantic import Field
+from starlette.responses import Response
+
+from api.certificates.public import TwoDigits, refused, term
+from api.door import cursors
+from api.door.operations import PAGING, Call, Operation, Parameter, schema_of
+from api.door.parts import parts_of
+from api.door.requests import path, query
+from api.door.rights import Right
+from domain.case.commands import Actor, Role
+from domain.certificates.certificate import (
+    CertificateContent,
+    CertificateStatus,
+    Equipment,
+    Signatory,
+)
+from domain.certificates.public import Counted, PublicCertificate
+from domain.ids import (
+    AuthorityId,
+    JurisdictionCode,
+    authority_of,
+    jurisdiction_of,
+    region_prefix,
+)
+from domain.messages import SHANGHAI
+from domain.model import Value
+from domain.refusals import Code, Refusal, Refused
+from services.certificates.enquiries import public_part
+from store import institutions
+from store.certificates import counts as certificate_counts
+from store.certificates import search as certificate_search
+from store.certificates.register import Registered
+from store.certificates.search import Criteria, Seen, Sight
+
+MOST_MONTHS = 120
+"""Counts are shown for at most so many months at once."""
+
+_Day = Annotated[date, Field(ge=date(1990, 1, 1), le=date(2999, 12, 31))]
+_Month = Annotated[str, Field(pattern=r"^20[0-9]{2}-(0[1-9]|1[0-2])$")]
+_Uscc = Annotated[str, Field(pattern=r"^[0-9A-Z]{18}$")]
+
+
+class OwnPart(Value):
+    """What only those see who see a certificate in full; some of its lines in a list."""
+
+    institution: str
+    institution_name: str
+    region: str
+    parent_uscc: str
+    case_id: str
+    code: str
+    origin: str
+    renews: str
+    issued_on: date | None
+    sites: tuple[str, ...]
+    signatories: tuple[Signatory, ...]
+    equipment: tuple[Equipment, ...]
+
+
+class CertificateFound(Value):
+    """A certificate: the public part, and ``own`` for whoever may see it in full."""
+
+    public: PublicCertificate
+    own: OwnPart | None
+
+
+class CertificatesFound(Value):
+    """Certificates by their numbers; ``next`` is the cursor of the page after."""
+
+    items: tuple[CertificateFound, ...]
+    next: str | None
+
+
+class LinkedCertificates(CertificatesFound):
+    """All certificates of a USCC, of those it belongs to (``parents``), and of units below it."""
+
+    uscc: str
+    parents: tuple[str, ...]
+
+
+class MonthCounts(Value):
+    """How often something was answered in a month about certificates of one province's issuers.
+
+    ``province`` is ``000000`` where the nation's authority issued, where certificates of several
+    provinces were found, or none.
+    """
+
+    month: str
+    province: str
+    what: Counted
+    answers: dict[str, int]
+
+
+class CertificateCounts(Value):
+    """Counts by month, province and kind; ``next`` is the cursor of the page after."""
+
+    items: tuple[MonthCounts, ...]
+    next: str | None
+
+
+def sight_of(actor: Actor) -> Sight:
+    """Whose certificates somebody sees in full."""
+    if actor.role is Role.FILER:
+        return Sight(institution=actor.scope)
+    if actor.role is Role.OPERATOR:
+        return Sight(region=region_prefix(actor.scope))
+    if actor.role is Role.AUDITOR:
+        return Sight(region="")
+    if actor.scope == authority_of(jurisdiction_of(actor.scope)):
+        # a market regulator has to do with the institutions of its area, whoever certified them
+        return Sight(issuer=actor.scope, region=region_prefix(jurisdiction_of(actor.scope)))
+    return Sight(issuer=actor.scope)
+
+
+# --- searching ------------------------------------------------------------------------------------
+
+
+async def search(call: Call) -> Response:
+    """What is found; an institution's own people find its own certificates only."""
+    request = call.request
+    region: str = query(request, "region", JurisdictionCode, "")
+    criteria = Criteria(
+        **{name: term(request, name) for name in _TERMS},
+        uscc=term(request, "uscc").upper(),
+        parent_uscc=term(request, "parent_uscc").upper(),
+        region=region_prefix(region) if region else "",
+        field=query(request, "field", TwoDigits, ""),
+        issuer=query(request, "issuer", AuthorityId, ""),
+        state=query(request, "state", CertificateStatus | None, None),
+        expires_from=query(request, "expires_from", _Day | None, None),
+        expires_until=query(request, "expires_until", _Day | None, None),
+    )
+    items, next_ = await _page(call, criteria, own=call.actor.role is Role.FILER)
+    return _json(CertificatesFound(items=items, next=next_))
+
+
+async def linked(call: Call) -> Response:
+    """All certificates of one USCC and its family, whoever issued them."""
+    uscc: str = path(call.request, "uscc", _Uscc)
+    async with parts_of(call.request).engine.connect() as connection:
+        if call.actor.role is Role.FILER:
+            known = await institutions.by_ids(connection, [call.actor.scope])
+            if uscc not in {one.uscc for one in known.values()} and not await _holds(call, uscc):
+                params = {"institution": uscc}
+                raise Refused(Refusal(code=Code.NOT_YOUR_CASE, params=params))
+        parents = await certificate_search.parents_of(connection, uscc)
+    items, next_ = await _page(call, Criteria(related=uscc), own=False)
+    return _json(LinkedCertificates(items=items, next=next_, uscc=uscc, parents=tuple(parents)))
+
+
+async def _holds(call: Call, uscc: str) -> bool:
+    """Whether the asker's institution has a certificate under a USCC."""
+    parts = parts_of(call.request)
+    today = parts.clock().astimezone(SHANGHAI).date()
+    async with parts.engine.begin() as connection:
+        found = await certificate_search.search(
+            connection, Criteria(uscc=uscc), sight_of(call.actor), today, size=1, own=True
+        )
+    return bool(found)
+
+
+async def get_registered(call: Call) -> Response:
+    """One certificate by its number, with its whole content for whoever may see it."""
+    number = call.request.path_params["number"]
+    parts = parts_of(call.request)
+    today = parts.clock().astimezone(SHANGHAI).date()
+    async with parts.engine.connect() as connection:
+        seen = (
+            await certificate_search.in_full(connection, number, sight_of(call.actor))
+            if len(number) <= 64 and "\x00" not in number
+            else None
+        )
+        if seen is None or (call.actor.role is Role.FILER and not seen.full):
+            raise Refused(Refusal(code=Code.NOT_FOUND, params={"what": "这张证书"}))
+        newer = await certificate_search.numbers_of(connection, [seen.found.superseded_by])
+    (shown,) = await _shown(call, [seen], newer, today)
+    return _json(shown)
+
+
+async def _page(
+    call: Call, criteria: Criteria, *, own: bool
+) -> tuple[tuple[CertificateFound, ...], str | None]:
+    request, parts = call.request, parts_of(call.request)
+    size = query(request, "size", cursors.PageSize, 50)
+    given = cursors.given(request, (str,))
+    today = parts.clock().astimezone(SHANGHAI).date()
+    async with parts.engine.begin() as connection:
+        seen = await certificate_search.search(
+            connection, criteria, sight_of(call.actor), today,
+            after=_number(given[0]) if given else "", size=size + 1, own=own,
+        )  # fmt: skip
+        codes = [one.found.superseded_by for one in seen[:size]]
+        newer = await certificate_search.numbers_of(connection, codes)
+    items = await _shown(call, seen[:size], newer, today)
+    last = items[-1].public.number if len(seen) > size else ""
+    return items, cursors.encode([last.encode().hex()]) if last else None
+
+
+def _number(cursor: str) -> str:
+    """The number a cursor stands for; numbers taken over may have any characters."""
+    try:
+        number = bytes.fromhex(cursor).decode()
+    except ValueError:
+        raise cursors.refused() from None
+    if not number or "\x00" in number or number.encode().hex() != cursor:
+        raise cursors.refused()
+    return number
+
+
+async def _shown(
+    call: Call, seen: list[Seen], newer: dict[str, str], today: date
+) -> tuple[CertificateFound, ...]:
+    names = await parts_of(call.request).enquiries.names()
+    return tuple(
+        CertificateFound(
+            public=public_part(one.found, today, names, newer.get(one.found.superseded_by, "")),
+            own=_own(one.found) if one.full else None,
+        )
+        for one in seen
+    )
+
+
+def _own(found: Registered) -> OwnPart:
+    content: CertificateContent | None = found.content
+    return OwnPart(
+        institution=found.institution_id,
+        institution_name=found.institution_name,
+        region=found.region,
+        parent_uscc=found.parent_uscc,
+        case_id=found.case_id,
+        code=found.code,
+        origin=found.origin,
+        renews=found.renews,
+        issued_on=found.issued_on,
+        sites=content.sites if content else (),
+        signatories=content.signatories if content else (),
+        equipment=content.equipment if content else (),
+    )
+
+
+# --- counts ---------------------------------------------------------------------------------------
+
+
+async def counts(call: Call) -> Response:
+    """How often the public scanned and searched, by month and province."""
+    request, actor = call.request, call.actor
+    today = parts_of(request).clock().astimezone(SHANGHAI).date()
+    last: str = query(request, "until", _Month, f"{today:%Y-%m}")
+    first: str = query(request, "from", _Month, f"{last[:4]}-01")
+    if not 0 <= _months(last) - _months(first) < MOST_MONTHS:
+        raise refused("from", f"须不晚于 until，且相距不超过 {MOST_MONTHS} 个月")
+    size = query(request, "size", cursors.PageSize, 200)
+    given = cursors.given(request, (str, str, str))
+    after = (given[0], given[1], given[2]) if given else None
+    prefix = region_prefix(actor.scope) if actor.role is Role.OPERATOR else ""
+    async with parts_of(request).engine.connect() as connection:
+        found = await certificate_counts.counts(connection, first, last, prefix, after, size + 1)
+    items = [
+        MonthCounts(month=month, province=province, what=what, answers=answers)
+        for month, province, what, answers in found[:size]
+    ]
+    next_ = None
+    if len(found) > size:
+        next_ = cursors.encode([items[-1].month, items[-1].province, items[-1].what.value])
+    return _json(CertificateCounts(items=tuple(items), next=next_))
+
+
+def _months(month: str) -> int:
+    return int(month[:4]) * 12 + int(month[5:])
+
+
+def _json(value: Value) -> Response:
+    return Response(value.model_dump_json(), media_type="application/json")
+
+
+# --- the operations -------------------------------------------------------------------------------
+
+_TERMS = ("institution", "number", "capability", "standard", "equipment", "signatory")
+_TAG = "资质认定证书"
+_COUNTED: dict[str, Any] = {
+    "items": [
+        {
+            "month": "2025-03",
+            "province": "350000",
+            "what": "scan",
+            "answers": {"valid": 120, "revoked": 1},
+        },
+        {"month": "2025-03", "province": "000000", "what": "search", "answers": {"not_found": 7}},
+    ],
+    "next": None,
+}
+
+OPERATIONS = [
+    Operation(
+        "GET",
+        "/api/certificates/search",
+        search,
+        "检索证书登记",
+        _TAG,
+        Right.SEE_CERTIFICATE,
+        CertificatesFound,
+        parameters=(
+            Parameter("institution", "机构编号，或机构名称的全部或一部分"),
+            Parameter("uscc", "统一社会信用代码"),
+            Parameter("parent_uscc", "所属单位的统一社会信用代码"),
+            Parameter("number", "证书编号"),
+            Parameter("capability", "检测能力：类别、产品或参数名称的全部或一部分"),
+            Parameter("standard", "标准号，可带年份"),
+            Parameter("equipment", "仪器设备的名称或型号；只在有权看全部内容的证书中查"),
+            Parameter("signatory", "授权签字人姓名；只在有权看全部内容的证书中查"),
+            Parameter("region", "地区代码六位", schema=schema_of(JurisdictionCode)),
+            Parameter("field", "专业领域代码两位", schema=schema_of(TwoDigits)),
+            Parameter("state", "证书状态", schema={"enum": [s.value for s in CertificateStatus]}),
+            Parameter("expires_from", "有效期至，从这一天起", schema=schema_of(_Day)),
+            Parameter("expires_until", "有效期至，到这一天止", schema=schema_of(_Day)),
+            Parameter("issuer", "发证机关", schema=schema_of(AuthorityId)),
+            *PAGING,
+        ),
+        description="本部门发放的（经办人：本辖区的；机构：自己的）可看全部内容，其余只看公开部分；"
+        "列表中每张证书只带所查到的若干项，全部内容见 /api/certificates/registered/{number}。",
+    ),
+    Operation(
+        "GET",
+        "/api/certificates/registered/{number}",
+        get_registered,
+        "一张证书的登记",
+        _TAG,
+        Right.SEE_CERTIFICATE,
+        CertificateFound,
+    ),
+    Operation(
+        "GET",
+        "/api/certificates/linked/{uscc}",
+        linked,
+        "同一信用代码及其所属、下属单位的证书",
+        _TAG,
+        Right.SEE_CERTIFICATE,
+        LinkedCertificates,
+        parameters=PAGING,
+        description="跨省；看得到哪些内容，与检索相同。",
+    ),
+    Operation(
+        "GET",
+        "/api/certificates/counts",
+        counts,
+        "扫码和查询次数",
+        _TAG,
+        Right.SEE_REGISTER,
+        CertificateCounts,
+        parameters=(
+            Parameter("from", "第一个月，如 2025-01", schema=schema_of(_Month)),
+            Parameter("until", "最后一个月，默认为本月", schema=schema_of(_Month)),
+            *PAGING,
+        ),
+        answer_example=_COUNTED,
+        description="按月、按发证机关所在省、按结果；不记录谁扫码、查询了什么。"
+        "经办人只看到本辖区各省。",
+    ),
+]

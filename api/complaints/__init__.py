@@ -1,0 +1,1 @@
+"""Complaints, and the page on which the public makes them."""

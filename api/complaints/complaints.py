@@ -1,0 +1,270 @@
+"""Complaints: the public's way in and back by receipt, and the authority's work on them."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.cases.acts import acting, case_of, shared_acts
+from api.door import cursors
+from api.door.operations import PAGING, Call, Operation, Parameter
+from api.door.parts import parts_of
+from api.door.requests import Plain, Text, invalid, path, query
+from api.door.rights import Right, Target
+from api.filings.filings import CaseShown, FilingPage, in_sight, shown
+from domain.case.commands import Role
+from domain.case.status import Kind, Status
+from domain.ids import complaint_id
+from domain.model import Value
+from domain.numbers.report_numbers import COMPLAINT_OUTCOME_LABELS, ComplaintOutcome, normalised
+from domain.refusals import Code, Refusal, Refused
+from store import cases, complaints, journal
+from store.complaints import Complaint
+
+_Id = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+_Receipt = Annotated[str, Field(pattern=r"^[0-9A-Za-z-]{10,40}$")]
+
+
+class ComplaintBody(Value):
+    """What somebody complains of: a number, an institution, or both; ``contact`` is voluntary."""
+
+    number: Plain = Field(default="", max_length=200)
+    institution: Plain = Field(default="", max_length=200)
+    about: Text
+    contact: Plain = Field(default="", max_length=200)
+
+
+class Received(Value):
+    """The receipt: keep it, it is the only way back to the complaint."""
+
+    receipt: str
+
+
+class ComplaintState(Value):
+    """How far a complaint has come, for whoever has its receipt."""
+
+    number: str
+    institution: str
+    state: str
+    state_label: str
+    outcome: ComplaintOutcome | None
+    outcome_label: str
+    reply: str
+    received_at: datetime
+    resolved_at: datetime | None
+
+
+class ComplaintShown(CaseShown):
+    """A complaint as the authority sees it."""
+
+    number: str
+    about: str
+    named_institution: str
+    contact: str
+    outcome: ComplaintOutcome | None
+    reply: str
+    received_at: datetime
+
+
+class ResolveBody(Value):
+    """How the complaint ends: ``reply`` goes to the complainant, ``reason`` stays on record."""
+
+    outcome: ComplaintOutcome
+    reply: Text
+    reason: Text
+
+
+async def of_complaint(request: Request) -> Target:
+    """The complaint named by the path. Raises Refused when there is none."""
+    case_id = complaint_id(path(request, "complaint", _Id))
+    async with parts_of(request).engine.connect() as connection:
+        case = await cases.by_id(connection, case_id)
+        if case is None:
+            raise Refused(Refusal(code=Code.NOT_FOUND, params={"what": f"投诉 {case_id}"}))
+        involved = await journal.involved(connection, case_id)
+    return Target(case=case, involved=involved)
+
+
+# --- the public -----------------------------------------------------------------------------------
+
+
+async def receive(request: Request, body: ComplaintBody, command_id: str) -> str:
+    """Takes a complaint and gives its receipt. Raises Refused."""
+    number, institution = normalised(body.number), normalised(body.institution)
+    if not number and not institution:
+        message = "请写明报告编号或机构名称，至少一项"
+        raise invalid([{"pointer": "/number", "code": "missing", "message": message}])
+    # without a client there is no network either: in-process callers count as one
+    client = request.scope.get("client") or ("", 0)
+    return await parts_of(request).complaints.receive(
+        command_id,
+        client[0],
+        number=number,
+        institution=institution,
+        about=body.about,
+        contact=body.contact,
+    )
+
+
+async def receive_complaint(call: Call) -> Response:
+    """Takes a complaint and gives its receipt."""
+    receipt = await receive(call.request, call.body, call.command_id)
+    return _json(Received(receipt=receipt), status_code=201)
+
+
+async def complaint_state(call: Call) -> Response:
+    """How far a complaint has come."""
+    receipt: str = path(call.request, "receipt", _Receipt)
+    parts = parts_of(call.request)
+    return _json(state_of(await parts.complaints.by_receipt(receipt)))
+
+
+_STATES = {
+    Status.SUBMITTED: ("received", "已收到，正在转交"),
+    Status.IN_REVIEW: ("in_review", "已转交主管部门办理"),
+    Status.COMPLETED: ("completed", "已办结"),
+    Status.CANCELLED: ("cancelled", "不予受理"),
+}
+
+
+def state_of(found: Complaint) -> ComplaintState:
+    """A complaint as its receipt shows it: nothing that its sender did not write or get."""
+    state, label = _STATES.get(found.status, _STATES[Status.IN_REVIEW])
+    return ComplaintState(
+        number=found.number,
+        institution=found.institution_name,
+        state=state,
+        state_label=label,
+        outcome=found.outcome,
+        outcome_label=COMPLAINT_OUTCOME_LABELS[found.outcome] if found.outcome else "",
+        reply=found.reply,
+        received_at=found.received_at,
+        resolved_at=found.resolved_at,
+    )
+
+
+# --- the authority --------------------------------------------------------------------------------
+
+
+async def list_complaints(call: Call) -> Response:
+    """The complaints the asker may see, by their ids."""
+    request, actor = call.request, call.actor
+    size = query(request, "size", cursors.PageSize, 50)
+    after = cursors.given(request, (str,))
+    filters: dict[str, Any] = {"status": query(request, "status", Status | None, None)}
+    filters |= in_sight(actor)
+    async with parts_of(request).engine.connect() as connection:
+        found = await cases.listed(
+            connection,
+            kind=Kind.COMPLAINT,
+            after=after[0] if after else "",
+            size=size + 1,
+            **filters,
+        )
+    more = cursors.encode([found[size - 1].case_id]) if len(found) > size else None
+    return _json(FilingPage(items=tuple(shown(one, call) for one in found[:size]), next=more))
+
+
+async def get_complaint(call: Call) -> Response:
+    """One complaint; how to reach the complainant only for the authority that deals with it."""
+    case = case_of(call)
+    async with parts_of(call.request).engine.connect() as connection:
+        found = await complaints.by_case(connection, case.case_id)
+    assert found is not None
+    return _json(
+        ComplaintShown(
+            **shown(case, call).model_dump(),
+            number=found.number,
+            about=found.about,
+            named_institution=found.institution_name,
+            contact=found.contact if call.actor.role is Role.REVIEWER else "",
+            outcome=found.outcome,
+            reply=found.reply,
+            received_at=found.received_at,
+        )
+    )
+
+
+async def resolve_complaint(call: Call) -> Response:
+    """Ends a complaint with its outcome and a reply."""
+    body: ResolveBody = call.body
+    receipt = await parts_of(call.request).complaints.resolve(
+        case_of(call), body.outcome, body.reply, body.reason, call.actor, call.command_id
+    )
+    return _json(receipt)
+
+
+def _json(value: Any, **more: Any) -> Response:
+    return Response(value.model_dump_json(), media_type="application/json", **more)
+
+
+_TAG = "投诉"
+_ONE = "/api/complaints/{complaint}"
+_KEPT = {f"{_ONE}/{name}" for name in ("claim", "release", "cancel")}
+
+OPERATIONS = [
+    Operation(
+        "POST",
+        "/public/complaints",
+        receive_complaint,
+        "投诉",
+        _TAG,
+        Right.ANYONE,
+        Received,
+        body=ComplaintBody,
+        writes=True,
+        status=201,
+        example={"number": "JC2024-000123", "institution": "", "about": "报告内容与委托不符"},
+        answer_example={"receipt": "K7QWE-3MZ5A-PL2XB-9RTYC"},
+        description="不需要登录；回执编号请妥善保存，凭它查询办理情况。",
+    ),
+    Operation(
+        "GET",
+        "/public/complaints/{receipt}",
+        complaint_state,
+        "投诉办理情况",
+        _TAG,
+        Right.ANYONE,
+        ComplaintState,
+    ),
+    Operation(
+        "GET",
+        "/api/complaints",
+        list_complaints,
+        "投诉列表",
+        _TAG,
+        Right.SEE_COMPLAINT,
+        FilingPage,
+        parameters=(
+            Parameter("status", "状态", schema={"enum": [s.value for s in Status]}),
+            *PAGING,
+        ),
+    ),
+    Operation(
+        "GET",
+        _ONE,
+        get_complaint,
+        "一件投诉",
+        _TAG,
+        Right.SEE_COMPLAINT,
+        ComplaintShown,
+        target=of_complaint,
+    ),
+    acting(
+        f"{_ONE}/resolve",
+        resolve_complaint,
+        "办结投诉",
+        Right.REVIEW,
+        ResolveBody,
+        {
+            "outcome": "substantiated",
+            "reply": "经核实，该编号的报告不是该机构出具，已责令更正。",
+            "reason": "现场核查记录附卷",
+        },
+        tag=_TAG,
+        target=of_complaint,
+    ),
+    *(one for one in shared_acts(_ONE, _TAG, of_complaint) if one.path in _KEPT),
+]

@@ -1,0 +1,1 @@
+"""Connected mode: clients, deliveries, provinces."""

@@ -1,0 +1,1 @@
+"""What every request passes: the application, operations, rights, problems, identity."""

@@ -1,0 +1,311 @@
+"""The application: one door that every request passes, and the operations behind it."""
+
+import hashlib
+from collections.abc import Awaitable, Callable, Sequence
+from contextvars import ContextVar
+from random import Random
+from typing import Any
+
+import psycopg
+import structlog
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import DataError, ProgrammingError, SQLAlchemyError
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import Receive, Scope, Send
+from structlog.contextvars import STRUCTLOG_KEY_PREFIX
+
+from api.campaigns import campaigns, institutions, rules
+from api.cases import events, tasks, timeline
+from api.certificates import certificates, imports, printing, search
+from api.certificates import public as certificate_public
+from api.certificates.certificate_page import PAGES as CERTIFICATE_PAGES
+from api.complaints import complaints
+from api.complaints.complaint_page import PAGES as COMPLAINT_PAGES
+from api.connected import clients, deliveries, provinces
+from api.door import health, me
+from api.door.openapi import SwaggerFiles, docs_page, openapi_document
+from api.door.operations import Call, Operation
+from api.door.parts import Parts, parts_of
+from api.door.problems import problem
+from api.door.requests import (
+    LARGEST_FILE,
+    LARGEST_JSON,
+    InvalidFields,
+    parse_json,
+    read_bytes,
+    refuse_unknown_parameters,
+    require_media,
+)
+from api.door.rights import Right, Target, check
+from api.filings import filings
+from api.numbers import batches, lookup
+from api.numbers.lookup_page import PAGES, refused_page
+from domain.case.commands import SYSTEM, Actor
+from domain.case.timeline import RefusedAct
+from domain.refusals import Code, Refusal, Refused
+from store import refusals
+from store.tables import requests
+
+log = structlog.get_logger()
+
+OPERATIONS: list[Operation] = [
+    *lookup.OPERATIONS,
+    *certificate_public.OPERATIONS,
+    *health.OPERATIONS,
+    *me.OPERATIONS,
+    *tasks.OPERATIONS,
+    *filings.OPERATIONS,
+    *campaigns.OPERATIONS,
+    *batches.OPERATIONS,
+    *complaints.OPERATIONS,
+    *imports.OPERATIONS,
+    # fixed words of their own, before the certificates' addresses take them for a case
+    *deliveries.OPERATIONS,
+    *provinces.OPERATIONS,
+    *certificates.OPERATIONS,
+    *clients.OPERATIONS,
+    *printing.OPERATIONS,
+    *search.OPERATIONS,
+    *institutions.OPERATIONS,
+    *rules.OPERATIONS,
+    *timeline.OPERATIONS,
+    *events.OPERATIONS,
+]
+
+
+class Application(Starlette):
+    """Finds operations on fixed addresses at once, everything else along the routes.
+
+    Trying one route after the other takes longer than most answers do.
+    """
+
+    fixed: dict[tuple[str, str], Callable[[Request], Awaitable[Response]]]
+    parts: Parts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request (ASGI)."""
+        if scope["type"] == "http" and not scope.get("root_path"):
+            endpoint = self.fixed.get((scope["method"], scope["path"]))
+            if endpoint is not None:
+                scope["app"] = self
+                response = await endpoint(Request(scope, receive))
+                await response(scope, receive, send)
+                return
+        await super().__call__(scope, receive, send)
+
+
+def create_app(parts: Parts) -> Starlette:
+    """The application over its parts."""
+    paths: dict[str, list[Operation]] = {}
+    for operation in [*OPERATIONS, *PAGES, *COMPLAINT_PAGES, *CERTIFICATE_PAGES]:
+        paths.setdefault(operation.path, []).append(operation)
+    endpoints = {path: _endpoint(operations) for path, operations in paths.items()}
+    app = Application(
+        routes=[
+            *(
+                Route(path, endpoints[path], methods=[o.method for o in operations])
+                for path, operations in paths.items()
+            ),
+            Route("/openapi.json", openapi_document(OPERATIONS), methods=["GET"]),
+            Route("/docs", docs_page, methods=["GET"]),
+            Mount("/static/swagger-ui", SwaggerFiles()),
+            Mount("/static", StaticFiles(packages=[("api", "static")])),
+        ],
+        exception_handlers={HTTPException: _http_problem, Exception: _unexpected},
+    )
+    app.fixed = {
+        (method, path): endpoints[path]
+        for path, operations in paths.items()
+        if "{" not in path
+        for one in operations
+        for method in ([one.method, "HEAD"] if one.method == "GET" else [one.method])
+    }
+    # an address with a slash too many is not found; no redirect is built from a foreign Host
+    app.router.redirect_slashes = False
+    app.parts = parts
+    return app
+
+
+_REQUEST_ID: ContextVar[str] = ContextVar(f"{STRUCTLOG_KEY_PREFIX}request_id")
+"""Names the request in every line of the log; set directly, which is cheaper than binding."""
+
+# request ids tell requests apart; they keep no secret
+_numbers = Random()  # noqa: S311
+
+
+def _new_id() -> str:
+    return _numbers.randbytes(16).hex()
+
+
+def _endpoint(operations: Sequence[Operation]) -> Callable[[Request], Awaitable[Response]]:
+    by_method = {operation.method: operation for operation in operations}
+
+    async def endpoint(request: Request) -> Response:
+        method = request.method
+        operation = by_method["GET" if method == "HEAD" else method]
+        request_id = _new_id()
+        bound = _REQUEST_ID.set(request_id)
+        try:
+            response = await _answer(operation, request, request_id)
+        finally:
+            _REQUEST_ID.reset(bound)
+        # straight to the list: each header set by name is looked for among the others first
+        headers = response.raw_headers
+        headers.append((b"x-request-id", request_id.encode()))
+        headers.append((b"x-content-type-options", b"nosniff"))
+        if b"cache-control" not in dict(headers):
+            headers.append((b"cache-control", b"no-store"))
+        return response
+
+    return endpoint
+
+
+async def _answer(operation: Operation, request: Request, request_id: str) -> Response:
+    errors: list[dict[str, str]] = []
+    try:
+        return await _through_the_door(operation, request, request_id)
+    except Refused as refused:
+        refusal = refused.refusal
+        errors = refused.errors if isinstance(refused, InvalidFields) else []
+        _log(operation, refusal)
+    except ClientDisconnect:
+        return Response(status_code=400)
+    except (DataError, ProgrammingError):
+        # trying again would not help
+        log.exception("unexpected", path=operation.path)
+        refusal = Refusal(code=Code.INTERNAL)
+    except (SQLAlchemyError, psycopg.OperationalError, OSError):
+        log.exception("store_unavailable", path=operation.path)
+        refusal = Refusal(code=Code.UNAVAILABLE, params={"part": "数据库"})
+    except Exception:
+        log.exception("unexpected", path=operation.path)
+        refusal = Refusal(code=Code.INTERNAL)
+    if operation.answer_media == "text/html":
+        return refused_page(refusal, request_id)
+    return problem(refusal, request_id, errors)
+
+
+async def _through_the_door(operation: Operation, request: Request, request_id: str) -> Response:
+    """Identify, find the target, check the right, read the body, then call the handler."""
+    parts = parts_of(request)
+    actor = SYSTEM
+    if operation.right is not Right.ANYONE:
+        actor = parts.identity.identify(request.headers.get("authorization"))
+        await parts.clients.acting(actor)
+    if not operation.lenient:
+        refuse_unknown_parameters(request, operation.known)
+    target = await operation.target(request) if operation.target else _NOTHING
+    if operation.right is not Right.ANYONE:
+        await _check_right(operation, parts, actor, target, request_id)
+    body: Any = None
+    data = b""
+    if operation.body is not None:
+        require_media(request, ["application/json"])
+        data = await read_bytes(request, operation.largest or LARGEST_JSON)
+        body = parse_json(data, operation.body)
+    elif operation.media:
+        require_media(request, operation.media)
+        if not operation.streams:
+            body = data = await read_bytes(request, operation.largest or LARGEST_FILE)
+    command_id, repeated = "", False
+    if operation.writes and operation.right is Right.ANYONE:
+        command_id = _key_of_anybody(request, data)
+    elif operation.writes:
+        command_id, repeated = await _use_of_key(parts, actor, request, data)
+    call = Call(request, actor, target, body, command_id, request_id, repeated)
+    return await operation.handler(call)
+
+
+_NOTHING = Target()
+
+_RECORDED_AS = {"extension": "extend", "quality": "质量审查"}
+"""What acts are called on record where their address has another name for them."""
+
+
+async def _check_right(
+    operation: Operation, parts: Parts, actor: Actor, target: Target, request_id: str
+) -> None:
+    """The one rights check; an act on a case refused by it is put on the case's record."""
+    try:
+        check(operation.right, actor, target)
+    except Refused as refused:
+        if operation.writes and target.case is not None:
+            name = operation.path.rpartition("/")[2]
+            act = RefusedAct(
+                action=_RECORDED_AS.get(name, name),
+                **actor.model_dump(),
+                at=parts.clock(),
+                refusal=refused.refusal,
+            )
+            async with parts.engine.begin() as connection:
+                await refusals.add(connection, target.case.case_id, act, request_id)
+        raise
+
+
+def _key(request: Request) -> str:
+    key = request.headers.get("idempotency-key", "")
+    if not (1 <= len(key) <= 200 and all("!" <= mark <= "~" for mark in key)):
+        raise Refused(Refusal(code=Code.KEY_REQUIRED))
+    return key
+
+
+def _key_of_anybody(request: Request, data: bytes) -> str:
+    """The command id of somebody unknown: strangers may choose the same key for their own."""
+    asked = f"{request.method} {request.url.path} {_key(request)}\n".encode() + data
+    return hashlib.sha256(asked).hexdigest()
+
+
+async def _use_of_key(
+    parts: Parts, actor: Actor, request: Request, data: bytes
+) -> tuple[str, bool]:
+    """The command id behind an Idempotency-Key, and whether the key was used before.
+
+    Raises Refused: missing, or used for another request.
+    """
+    key = _key(request)
+    owned = f"{actor.role}|{actor.scope}|{actor.subject}|{key}"
+    hashed = hashlib.sha256(owned.encode()).digest()
+    asked = f"{request.method} {request.url.path}?{request.url.query}\n".encode() + data
+    body_sha256 = hashlib.sha256(asked).hexdigest()
+    async with parts.engine.begin() as connection:
+        first = await connection.execute(
+            insert(requests)
+            .values(key=hashed, body_sha256=body_sha256)
+            .on_conflict_do_nothing()
+            .returning(requests.c.key)
+        )
+        repeated = first.first() is None
+        known = await connection.execute(
+            select(requests.c.body_sha256).where(requests.c.key == hashed)
+        )
+        if known.scalar_one() != body_sha256:
+            raise Refused(Refusal(code=Code.KEY_REUSED))
+    return hashed.hex(), repeated
+
+
+def _log(operation: Operation, refusal: Refusal) -> None:
+    level = log.error if refusal.code in (Code.INTERNAL, Code.UNAVAILABLE) else log.warning
+    level("refused", code=refusal.code.value, operation=f"{operation.method} {operation.path}")
+
+
+async def _http_problem(request: Request, failure: Exception) -> Response:
+    assert isinstance(failure, HTTPException)
+    code = Code.METHOD_NOT_ALLOWED if failure.status_code == 405 else Code.NOT_FOUND
+    params = {"method": request.method[:10], "what": "这个地址"}
+    request_id = _new_id()
+    response = problem(Refusal(code=code, params=params), request_id)
+    response.headers["X-Request-Id"] = request_id
+    for name, value in (failure.headers or {}).items():
+        response.headers[name] = value
+    return response
+
+
+async def _unexpected(request: Request, failure: Exception) -> Response:
+    log.error("unexpected", exc_info=failure)
+    return problem(Refusal(code=Code.INTERNAL), _new_id())

@@ -1,0 +1,54 @@
+"""Cursors of paged lists: opaque to clients, and safe to receive back in any state."""
+
+import base64
+import binascii
+import json
+from typing import Annotated, Any
+
+from pydantic import Field
+from starlette.requests import Request
+
+from api.door.requests import query
+from domain.refusals import Code, Refusal, Refused
+
+PageSize = Annotated[int, Field(ge=1, le=200)]
+_Given = Annotated[str, Field(max_length=1000)]
+
+
+def given(request: Request, shape: tuple[type, ...]) -> list[Any] | None:
+    """What the request's ``cursor`` stands for, None for none. Raises Refused for a bad one."""
+    return decode(query(request, "cursor", _Given, ""), shape)
+
+
+def encode(values: list[Any]) -> str:
+    """A cursor for the last row of a page."""
+    return base64.urlsafe_b64encode(json.dumps(values).encode()).decode().rstrip("=")
+
+
+def decode(cursor: str | None, shape: tuple[type, ...]) -> list[Any] | None:
+    """What `encode` was given, None for no cursor. Raises Refused for anything else."""
+    if not cursor:
+        return None
+    try:
+        values = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        if not isinstance(values, list) or [type(v) for v in values] != list(shape):
+            raise ValueError
+        # decoding skips what it does not know: only what `encode` gave comes back as itself
+        if encode(values) != cursor or not all(_usable(value) for value in values):
+            raise ValueError
+    except (binascii.Error, ValueError, RecursionError):
+        raise refused() from None
+    return values
+
+
+def refused() -> Refused:
+    """What a cursor that is none of ours is answered with."""
+    params = {"name": "cursor", "why": "不是本接口给出的游标"}
+    return Refused(Refusal(code=Code.INVALID_PARAMETER, params=params))
+
+
+def _usable(value: Any) -> bool:
+    """Whether the database can take it: ids and instants are ASCII, numbers have 63 bits."""
+    if isinstance(value, str):
+        return value.isascii() and value.isprintable()
+    return -(2**63) <= int(value) < 2**63

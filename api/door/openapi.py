@@ -1,0 +1,242 @@
+"""The OpenAPI 3.1 document, generated from the operations, and the page that shows it."""
+
+import os
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.staticfiles import StaticFiles
+from swagger_ui_bundle import swagger_ui_path
+
+from api.door.operations import Operation, Parameter
+from api.door.rights import ROLES, Right
+from domain.case.commands import ROLE_LABELS, Role
+from domain.model import Value
+
+_REFS = "#/components/schemas/{model}"
+_VERSION = "0.1.0"
+_KEY = Parameter(
+    "Idempotency-Key",
+    "每次操作一个新的键；重试时不变",
+    "header",
+    True,
+    {"type": "string", "minLength": 1, "maxLength": 200},
+)
+_PATH_SCHEMAS: dict[str, dict[str, Any]] = {
+    "year": {"type": "integer", "minimum": 2000, "maximum": 2999},
+    "institution": {"type": "string", "pattern": "^[0-9A-Za-z][0-9A-Za-z._-]{0,63}$"},
+    "jurisdiction": {"type": "string", "pattern": r"^\d{6}$"},
+    "sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+    "period": {"type": "string", "pattern": "^2[0-9]{3}(Q[1-4])?$"},
+    "quarter": {"type": "string", "pattern": "^2[0-9]{3}Q[1-4]$"},
+    "upload": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
+    "complaint": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
+    "receipt": {"type": "string", "pattern": "^[0-9A-Za-z-]{10,40}$"},
+    "application": {"type": "string", "pattern": "^[0-9a-f]{24}$"},
+    "code": {"type": "string", "minLength": 1, "maxLength": 64},
+    "number": {"type": "string", "minLength": 1, "maxLength": 64},
+    "uscc": {"type": "string", "pattern": "^[0-9A-Z]{18}$"},
+    "import": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
+    "client": {"type": "string", "pattern": "^[0-9a-f]{16}$"},
+    "delivery": {"type": "string", "pattern": "^[0-9A-Za-z][0-9A-Za-z._-]{0,99}$"},
+    "authority": {"type": "string", "pattern": "^amr-[0-9]{6}$"},
+}
+
+
+class FieldProblem(Value):
+    """One wrong field."""
+
+    pointer: str
+    code: str
+    message: str
+
+
+class Problem(Value):
+    """An error as RFC 9457 has it; ``remedy`` says what to do, ``sources`` which rule it is."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    remedy: str
+    at: str | None
+    sources: tuple[dict[str, str], ...]
+    errors: tuple[FieldProblem, ...]
+    request_id: str
+
+
+def openapi_document(operations: Sequence[Operation]) -> Callable[[Request], Awaitable[Response]]:
+    """A handler that answers with the document of these operations."""
+    document = build_document(operations)
+
+    async def handler(request: Request) -> Response:
+        return JSONResponse(document)
+
+    return handler
+
+
+def build_document(operations: Sequence[Operation]) -> dict[str, Any]:
+    """The OpenAPI document as plain data."""
+    bodies = {body for o in operations if (body := o.documented or o.body) is not None}
+    answers = {o.answer for o in operations if o.answer is not None} | {Problem}
+    answers |= {other for o in operations for other in o.others.values()}
+    by_name = sorted(bodies, key=lambda m: m.__name__)
+    models = [(model, "validation") for model in by_name]
+    models += [(model, "serialization") for model in sorted(answers, key=lambda m: m.__name__)]
+    names, schemas = models_json_schema(models, ref_template=_REFS)  # type: ignore[arg-type]
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in operations:
+        described = _describe(operation, names)
+        paths.setdefault(operation.path, {})[operation.method.lower()] = described
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "直报 zhibao",
+            "version": _VERSION,
+            "description": "检验检测统计直报的接口。错误一律为 application/problem+json。",
+        },
+        "paths": paths,
+        "components": {
+            "schemas": schemas["$defs"],
+            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
+        },
+    }
+
+
+def _describe(operation: Operation, names: Any) -> dict[str, Any]:
+    parameters = [
+        Parameter(name, _PATH_WORDS[name], "path", True, _PATH_SCHEMAS[name])
+        for name in re.findall(r"{(\w+)}", operation.path)
+    ]
+    parameters += [*operation.parameters, *([_KEY] if operation.writes else [])]
+    described: dict[str, Any] = {
+        "summary": operation.summary,
+        "tags": [operation.tag],
+        "operationId": _operation_id(operation),
+        "description": _description(operation),
+        "parameters": [_parameter(one) for one in parameters],
+        "responses": {
+            str(operation.status): _answer(operation, names),
+            **{str(status): _other(model, names) for status, model in operation.others.items()},
+            "default": {
+                "description": "未能办理",
+                "content": {
+                    "application/problem+json": {"schema": names[(Problem, "serialization")]}
+                },
+            },
+        },
+    }
+    if operation.right is not Right.ANYONE:
+        described["security"] = [{"bearer": []}]
+    body = operation.documented or operation.body
+    if body is not None:
+        content: dict[str, Any] = {"schema": names[(body, "validation")]}
+        if operation.example is not None:
+            content["example"] = operation.example
+        described["requestBody"] = {"required": True, "content": {"application/json": content}}
+    elif operation.media:
+        binary = {"schema": {"type": "string", "format": "binary"}}
+        described["requestBody"] = {
+            "required": True,
+            "content": dict.fromkeys(operation.media, binary),
+        }
+    return described
+
+
+_PATH_WORDS = {
+    "year": "统计年度",
+    "period": "统计年度，如 2024；季度报告编号，如 2024Q3",
+    "quarter": "季度，如 2024Q3",
+    "upload": "上传编号",
+    "complaint": "投诉编号",
+    "receipt": "回执编号",
+    "application": "证书办件编号",
+    "code": "证书代码",
+    "number": "证书编号",
+    "uscc": "统一社会信用代码",
+    "import": "批量导入编号",
+    "client": "联网系统（客户端）编号",
+    "delivery": "各省自己的送达编号",
+    "authority": "省级部门，如 amr-350000",
+    "institution": "机构编号",
+    "jurisdiction": "六位辖区代码，000000 为全国",
+    "sha256": "规则集的 SHA-256",
+}
+
+
+def _operation_id(operation: Operation) -> str:
+    words = [w for w in re.split(r"\W+", operation.path.replace("/api/", "/")) if w]
+    return "_".join([operation.method.lower(), *words])
+
+
+def _description(operation: Operation) -> str:
+    if operation.right is Right.ANYONE:
+        return operation.description
+    roles = "、".join(
+        ROLE_LABELS[r] for r in Role if r in ROLES[operation.right] and r is not Role.SYSTEM
+    )
+    return f"{operation.description}（{roles}）".strip()
+
+
+def _parameter(one: Parameter) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "in": one.where,
+        "required": one.required,
+        "description": one.description,
+        "schema": one.schema,
+    }
+
+
+def _answer(operation: Operation, names: Any) -> dict[str, Any]:
+    content: dict[str, Any] = {"schema": {"type": "string"}}
+    if operation.answer is not None:
+        content = {"schema": names[(operation.answer, "serialization")]}
+    if operation.answer_example is not None:
+        content["example"] = operation.answer_example
+    words = "已受理" if operation.status == 202 else "成功"
+    return {"description": words, "content": {operation.answer_media: content}}
+
+
+def _other(model: type[BaseModel], names: Any) -> dict[str, Any]:
+    content = {"schema": names[(model, "serialization")]}
+    return {"description": "现在不能", "content": {"application/json": content}}
+
+
+_DOCS = """<!doctype html>
+<html lang="zh-CN">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>直报接口文档</title>
+<link rel="stylesheet" href="/static/swagger-ui/swagger-ui.css">
+<div id="docs"></div>
+<script src="/static/swagger-ui/swagger-ui-bundle.js"></script>
+<script src="/static/docs.js"></script>
+</html>
+"""
+
+
+async def docs_page(request: Request) -> Response:
+    """The document, browsable; nothing is loaded from elsewhere."""
+    policy = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"
+    return HTMLResponse(_DOCS, headers={"Content-Security-Policy": policy})
+
+
+class SwaggerFiles(StaticFiles):
+    """Of Swagger UI, as its package has it, the two files that the page names.
+
+    The package's own pages would ask other hosts, under our address and without our policy.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(packages=[("swagger_ui_bundle", f"vendor/{swagger_ui_path.name}")])
+
+    def lookup_path(self, path: str) -> tuple[str, os.stat_result | None]:
+        """The file at a path below the mount, or none."""
+        named = path in {"swagger-ui.css", "swagger-ui-bundle.js"}
+        return super().lookup_path(path) if named else ("", None)

@@ -1,0 +1,139 @@
+"""The one place that says who may do what.
+
+Every operation names a `Right`; `check` is called once per request, before the operation's code.
+The state machine decides on its own whether the case allows the act at this moment.
+"""
+
+from enum import StrEnum
+
+from domain.case.commands import ROLE_LABELS, Actor, Role
+from domain.connected import client_of
+from domain.ids import NATION, region_prefix
+from domain.refusals import Code, Refusal, Refused
+from store.cases import Case
+
+
+class Right(StrEnum):
+    """What an operation needs its asker to be."""
+
+    ANYONE = "anyone"
+    SIGNED_IN = "signed_in"
+    SEE_FILING = "see_filing"
+    SEE_CONTENT = "see_content"
+    START_FILING = "start_filing"
+    FILE = "file"
+    REVIEW = "review"
+    CLAIM = "claim"
+    RELEASE = "release"
+    CHECK = "check"
+    OPERATE = "operate"
+    SEE_CAMPAIGNS = "see_campaigns"
+    SEE_REGISTER = "see_register"
+    SEE_TASKS = "see_tasks"
+    AUDIT = "audit"
+    FOLLOW_EVENTS = "follow_events"
+    SEE_COMPLAINT = "see_complaint"
+    SEE_CERTIFICATE = "see_certificate"
+    APPLY = "apply"
+    END_CERTIFICATE = "end_certificate"
+    ISSUE = "issue"
+    DELIVER = "deliver"
+    MANAGE_CLIENTS = "manage_clients"
+    SEE_CLIENTS = "see_clients"
+
+
+ROLES: dict[Right, frozenset[Role]] = {
+    Right.ANYONE: frozenset(Role),
+    Right.SIGNED_IN: frozenset(Role),
+    Right.SEE_FILING: frozenset(Role) - {Role.CLERK},
+    Right.SEE_CONTENT: frozenset({Role.FILER, Role.REVIEWER, Role.CHECKER}),
+    Right.START_FILING: frozenset({Role.FILER, Role.OPERATOR}),
+    Right.FILE: frozenset({Role.FILER}),
+    Right.REVIEW: frozenset({Role.REVIEWER}),
+    Right.CLAIM: frozenset({Role.REVIEWER, Role.CHECKER}),
+    Right.RELEASE: frozenset({Role.REVIEWER, Role.CHECKER, Role.OPERATOR}),
+    Right.CHECK: frozenset({Role.CHECKER}),
+    Right.OPERATE: frozenset({Role.OPERATOR}),
+    Right.SEE_CAMPAIGNS: frozenset({Role.OPERATOR, Role.AUDITOR, Role.REVIEWER, Role.CHECKER}),
+    Right.SEE_REGISTER: frozenset({Role.OPERATOR, Role.AUDITOR}),
+    Right.SEE_TASKS: frozenset({Role.REVIEWER, Role.CHECKER}),
+    Right.AUDIT: frozenset({Role.AUDITOR, Role.OPERATOR}),
+    Right.FOLLOW_EVENTS: frozenset({Role.OPERATOR, Role.AUDITOR}),
+    # whoever is complained of does not see who complains
+    Right.SEE_COMPLAINT: frozenset({Role.REVIEWER, Role.OPERATOR, Role.AUDITOR}),
+    Right.SEE_CERTIFICATE: frozenset(Role),
+    Right.APPLY: frozenset({Role.FILER, Role.CLERK}),
+    Right.END_CERTIFICATE: frozenset({Role.CLERK, Role.REVIEWER}),
+    Right.ISSUE: frozenset({Role.CLERK}),
+    Right.DELIVER: frozenset({Role.CLERK}),
+    Right.MANAGE_CLIENTS: frozenset({Role.OPERATOR}),
+    Right.SEE_CLIENTS: frozenset({Role.OPERATOR, Role.AUDITOR}),
+}
+
+NATIONAL = frozenset({Right.MANAGE_CLIENTS, Right.SEE_CLIENTS})
+"""What of the operators only the nation's may do."""
+
+
+class Target:
+    """What an operation is about, as far as rights depend on it.
+
+    ``involved`` are the authorities a case has ever been assigned to, its checker included;
+    ``campaign`` is the jurisdiction of a campaign that is to be looked at.
+    """
+
+    def __init__(
+        self,
+        *,
+        case: Case | None = None,
+        involved: frozenset[str] = frozenset(),
+        institution: str | None = None,
+        region: str | None = None,
+        campaign: str | None = None,
+    ) -> None:
+        self.case = case
+        self.campaign = campaign
+        self.involved = involved
+        self.institution = case.institution_id if case else institution
+        self.region = case.region if case else region
+
+
+def check(right: Right, actor: Actor, target: Target) -> None:
+    """Raises Refused unless ``actor`` has ``right`` on ``target``."""
+    if actor.role not in ROLES[right]:
+        raise Refused(Refusal(code=Code.FORBIDDEN, params={"role": ROLE_LABELS[actor.role]}))
+    if client_of(actor) and right is not Right.DELIVER:
+        # a client delivers, and does nothing that a person does
+        raise Refused(Refusal(code=Code.FORBIDDEN, params={"role": "联网系统"}))
+    if right is Right.DELIVER and not client_of(actor):
+        raise Refused(Refusal(code=Code.CLIENTS_ONLY))
+    if right in NATIONAL and actor.role is Role.OPERATOR and actor.scope != NATION:
+        raise Refused(Refusal(code=Code.FORBIDDEN, params={"role": "省、市、县经办人"}))
+    if actor.role is Role.FILER and target.institution not in (None, actor.scope):
+        raise Refused(_not_yours(target))
+    if actor.role is Role.OPERATOR and not covers(actor.scope, target.region):
+        raise Refused(_not_yours(target))
+    if target.campaign is not None and not sees_campaign(actor, target.campaign):
+        raise Refused(_not_yours(target))
+    if (
+        actor.role in (Role.REVIEWER, Role.CHECKER, Role.CLERK)
+        and target.institution is not None
+        and actor.scope not in target.involved
+    ):
+        authority = (target.case.authority if target.case else "") or "其他部门或填报机构"
+        raise Refused(Refusal(code=Code.NOT_YOUR_AUTHORITY, params={"authority": authority}))
+
+
+def covers(jurisdiction: str, region: str | None) -> bool:
+    """Whether a region, or a campaign's jurisdiction, lies in an operator's jurisdiction."""
+    return region is None or region.startswith(region_prefix(jurisdiction))
+
+
+def sees_campaign(actor: Actor, jurisdiction: str) -> bool:
+    """An operator sees the campaigns within its jurisdiction, and those its own lies within."""
+    if actor.role is not Role.OPERATOR:
+        return True
+    return covers(actor.scope, jurisdiction) or covers(jurisdiction, actor.scope)
+
+
+def _not_yours(target: Target) -> Refusal:
+    return Refusal(code=Code.NOT_YOUR_CASE, params={"institution": target.institution or "—"})

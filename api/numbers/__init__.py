@@ -1,0 +1,1 @@
+"""Report numbers: batches, and the public lookup with its page."""

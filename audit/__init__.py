@@ -1,1 +1,0 @@
-"""The auditor: reads the record, changes nothing."""

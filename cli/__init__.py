@@ -1,0 +1,1 @@
+"""The ``zhibao`` command: one module for each group of commands."""

@@ -1,0 +1,190 @@
+"""``zhibao certificates``: decoding numbers, verifying papers, and an operator's lists."""
+
+import json
+import uuid
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from pydantic import TypeAdapter, ValidationError
+from rich.markup import escape
+
+from cli.campaigns import HERE, Data, Services, operator, out, print_json, run, show_problems
+from domain.certificates.number import NumberProblem, decode
+from domain.certificates.statement import PublishedKeys, Statement, StatementProblem, verify_scanned
+from domain.ids import AuthorityId
+from rules.certificates.certificates import CertificateRules, current_certificate_rules
+from rules.file.findings import RulesInvalid
+from rules.file.library import SHIPPED, RuleSetNotFound
+from services.certificates.register import RegisterReport
+
+certificates_app = typer.Typer(no_args_is_help=True)
+
+NOT_IN_ORDER, WRONG_USAGE = 1, 2
+MAX_KEYS_BYTES = 1_000_000
+
+AsJson = Annotated[bool, typer.Option("--json", help="只输出一个 JSON 文档")]
+Folder = Annotated[
+    Path | None, typer.Option("--rules", envvar="ZHIBAO_RULES", help="规则目录，默认用随附的")
+]
+
+
+@certificates_app.command("decode")
+def decode_number(
+    number: Annotated[str, typer.Argument(help="证书编号，12 位数字")],
+    as_json: AsJson = False,
+    rules: Folder = None,
+) -> None:
+    """解读证书编号：年份、发证机关、专业领域、行业、流水号；不说明证书是否存在、有效。"""
+    known = _rules(rules, as_json)
+    decoded = decode(number, known.tables)
+    if isinstance(decoded, NumberProblem):
+        _fail(decoded.message, as_json, NOT_IN_ORDER, decoded.code)
+    authority = known.authority_name(decoded.authority)
+    if as_json:
+        _print_json(
+            {
+                "year": decoded.year,
+                "authority": {"code": decoded.authority_code, "name": authority},
+                "field": {"code": decoded.field, "name": decoded.field_name},
+                "industry": {"code": decoded.industry, "name": decoded.industry_name},
+                "serial": f"{decoded.serial:04}",
+            }
+        )
+        return
+    typer.echo(f"年份      {decoded.year}")
+    typer.echo(f"发证机关  {decoded.authority_code} {authority}")
+    typer.echo(f"专业领域  {decoded.field} {decoded.field_name}")
+    typer.echo(f"行业      {decoded.industry} {decoded.industry_name}")
+    typer.echo(f"流水号    {decoded.serial:04}")
+    typer.echo("编号没有校验位：能解读不等于证书存在，也看不出是否有效。")
+
+
+@certificates_app.command("verify")
+def verify_statement(
+    text: Annotated[str, typer.Argument(help="二维码里的网址，或其中 ?s= 之后的签名")],
+    keys: Annotated[Path, typer.Option("--keys", help="公布的密钥表（JSON 文件）")],
+    as_json: AsJson = False,
+) -> None:
+    """离线核验证书二维码里的签名；只证明当初发了什么证，现在的状态以登记信息为准。"""
+    verified = verify_scanned(text, _keys(keys, as_json))
+    if isinstance(verified, StatementProblem):
+        _fail(verified.message, as_json, NOT_IN_ORDER, verified.code)
+    if as_json:
+        _print_json(verified.model_dump(mode="json"))
+        return
+    for line in _lines(verified):
+        typer.echo(line)
+
+
+@certificates_app.command("import")
+def import_list(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV 或 XLSX 文件")],
+    accept_good_rows: Annotated[
+        bool, typer.Option("--accept-good-rows", help="只导入没有错误的行")
+    ] = False,
+    complete: Annotated[
+        str, typer.Option("--complete", help="文件是这一发证机关的全部有效证书，如 amr-350000")
+    ] = "",
+    data: Data = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """导入各省的有效证书清单；有一处错误即不导入。缺少的证书只列出，不注销。"""
+
+    async def work(services: Services) -> RegisterReport:
+        return await services.register.load(
+            file.read_bytes(),
+            file.name,
+            operator(),
+            uuid.uuid4().hex,
+            accept_good_rows=accept_good_rows,
+            complete=complete,
+        )
+
+    if complete and not _is_authority(complete):
+        _fail(f"--complete {complete} 不是发证机关的编号；应如 samr、amr-350000", as_json)
+    report = run(data, work)
+    if as_json:
+        print_json(report)
+    else:
+        _show_report(report)
+    if report.errors:
+        raise typer.Exit(NOT_IN_ORDER)
+
+
+def _is_authority(text: str) -> bool:
+    try:
+        TypeAdapter(AuthorityId).validate_python(text)
+    except ValidationError:
+        return False
+    return True
+
+
+def _show_report(report: RegisterReport) -> None:
+    out.print(
+        f"{report.rows} 行，登记 {report.accepted} 张（新增 {report.inserted}，更新 "
+        f"{report.updated}，未变 {report.unchanged}，本系统签发而未动 {report.kept}），"
+        f"{report.errors} 处错误",
+        highlight=False,
+    )
+    show_problems([problem.model_dump() for problem in report.problems])
+    if report.complete:
+        out.print(
+            f"登记中有、清单里没有的 {len(report.missing)} 张；只列出，不注销", highlight=False
+        )
+        for one in report.missing[:50]:
+            line = f"{one.number} {one.institution} {one.name}，有效期到 {one.valid_to}"
+            out.print(escape(line), highlight=False)
+
+
+def _lines(statement: Statement) -> list[str]:
+    shortened = "…（名称过长，签名里只有开头和全称的 SHA-256）" if statement.holder_sha256 else ""
+    return [
+        "签名有效。",
+        f"证书编号  {statement.number}",
+        f"机构名称  {statement.holder}{shortened}",
+        f"发证机关  {statement.issuer}",
+        f"发证日期  {statement.issued_on}",
+        f"有效期    {statement.valid_from} 至 {statement.valid_to}",
+        f"签名      {statement.signed_on}，密钥 {statement.key}",
+        "是否已注销、撤销、吊销或换发，签名里没有，请按网址或编号查询登记信息。",
+    ]
+
+
+def _rules(folder: Path | None, as_json: bool) -> CertificateRules:
+    root = folder if folder is not None else SHIPPED
+    if not root.is_dir():
+        _fail(f"规则目录 {root} 不存在；请用 --rules 指向一个规则目录", as_json)
+    try:
+        return current_certificate_rules(root)
+    except RuleSetNotFound:
+        _fail(f"规则目录 {root} 里没有 <年度>/certificates.yaml；请从随附的规则目录复制", as_json)
+    except RulesInvalid as invalid:
+        _fail(str(invalid), as_json)
+
+
+def _keys(file: Path, as_json: bool) -> PublishedKeys:
+    try:
+        with file.open("rb") as opened:
+            raw = opened.read(MAX_KEYS_BYTES + 1)
+    except OSError as error:
+        _fail(f"读不了密钥表 {file}：{error.strerror}", as_json)
+    if len(raw) > MAX_KEYS_BYTES:
+        _fail(f"密钥表 {file} 超过 {MAX_KEYS_BYTES} 字节；请核对是不是密钥表", as_json)
+    try:
+        return PublishedKeys.model_validate_json(raw)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(str(step) for step in first["loc"]) or "文件"
+        _fail(f"密钥表 {file} 不对：{place}：{first['msg']}", as_json)
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def _fail(message: str, as_json: bool, exit_code: int = WRONG_USAGE, code: str = "") -> NoReturn:
+    if as_json:
+        _print_json({"error": message, "code": code} if code else {"error": message})
+    typer.echo(message, err=True)
+    raise typer.Exit(exit_code)

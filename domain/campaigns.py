@@ -1,0 +1,78 @@
+"""Messages of a year's campaign: what its workflow starts from and what it reports."""
+
+from datetime import datetime
+
+from domain.case.commands import Actor
+from domain.model import Recorded
+
+RESCAN = "rescan"
+BEGIN_CAMPAIGN = "begin_campaign"
+START_FILINGS = "start_filings"
+ENTER_STAGE = "enter_stage"
+
+
+class CampaignStage(Recorded):
+    """One stage of the year as the rules name it; ``closes`` is the first instant after it."""
+
+    id: str
+    label: str
+    opens: datetime
+    closes: datetime
+
+
+class CampaignStart(Recorded):
+    """Input of the campaign's workflow. ``quarter`` 0: a year's statistics.
+
+    ``rule_sets`` maps each jurisdiction that has rules of its own, the campaign's included, to
+    the sha256 of its pinned rule set.
+    """
+
+    case_id: str
+    year: int
+    quarter: int = 0
+    jurisdiction: str
+    opened_by: Actor
+    requested_at: datetime
+    rule_sets: dict[str, str]
+    stages: tuple[CampaignStage, ...]
+    command_id: str
+
+
+class Stage(Recorded):
+    """The stage a campaign enters at ``at``, or, with ``ended``, leaves for good."""
+
+    case_id: str
+    stage: CampaignStage
+    at: datetime
+    ended: bool = False
+
+
+class ScanRequest(Recorded):
+    """Start the filing of everyone who must file. ``scan`` counts the passes over the register."""
+
+    case_id: str
+    year: int
+    quarter: int = 0
+    jurisdiction: str
+    rule_sets: dict[str, str]
+    scan: int
+    requested_at: datetime
+
+
+class ScanProgress(Recorded):
+    """How far a pass over the register has come; also its heartbeat and its result.
+
+    ``after`` is the last institution considered. ``started`` counts must-filers whose filing
+    exists now, ``voluntary`` those who may file, ``outside`` those the rules do not know,
+    ``without_rules`` those whose jurisdiction has no published rules, ``elsewhere`` those who file
+    in another campaign of the same year.
+    """
+
+    after: str = ""
+    total: int = 0
+    considered: int = 0
+    started: int = 0
+    voluntary: int = 0
+    outside: int = 0
+    without_rules: int = 0
+    elsewhere: int = 0

@@ -1,0 +1,1 @@
+"""What all kinds of cases share: state, review, events, commands, plan."""

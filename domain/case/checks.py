@@ -1,0 +1,113 @@
+"""What commands are checked for: state, window, person, turn. Shared by all kinds of cases."""
+
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from domain.case.commands import ACTION_LABELS, ROLE_LABELS, Actor, Command, Role
+from domain.case.events import EventName
+from domain.case.plan import CasePlan
+from domain.case.state import CaseState, closing, submission_closing
+from domain.case.status import STATUS_LABELS, Status
+from domain.citation import Citation
+from domain.refusals import Code, Refusal
+
+
+class Draft(NamedTuple):
+    name: EventName
+    actor: Actor
+    body: dict[str, Any] = {}  # noqa: RUF012  never changed in place
+    cite: Citation | None = None
+
+
+Found = list[Draft] | Refusal
+
+
+def wrong_status(state: CaseState, action: str) -> Refusal:
+    return Refusal(
+        code=Code.WRONG_STATUS, params={"status": STATUS_LABELS[state.status], "action": action}
+    )
+
+
+def expect(state: CaseState, command: Command, *wanted: Status) -> Refusal | None:
+    if state.status in wanted:
+        return None
+    return wrong_status(state, ACTION_LABELS[command.kind])
+
+
+def submission_window(state: CaseState, plan: CasePlan, now: datetime) -> Refusal | None:
+    if now < plan.fill.opens:
+        return Refusal(code=Code.NOT_OPEN_YET, cite=plan.fill.cite, at=plan.fill.opens)
+    closes, cite = submission_closing(state, plan)
+    if now >= closes:
+        code = Code.CORRECT_CLOSED if state.submitted_before else Code.FILL_CLOSED
+        return Refusal(code=code, cite=cite, at=closes)
+    return None
+
+
+def review_window(state: CaseState, plan: CasePlan, now: datetime) -> Refusal | None:
+    if now < plan.review.opens:
+        return Refusal(code=Code.REVIEW_NOT_OPEN, cite=plan.review.cite, at=plan.review.opens)
+    if now >= closing(plan.review, state):
+        return Refusal(
+            code=Code.REVIEW_CLOSED, cite=plan.review.cite, at=closing(plan.review, state)
+        )
+    return None
+
+
+def quality_window(state: CaseState, plan: CasePlan, now: datetime) -> Refusal | None:
+    if plan.quality is None:
+        return None
+    closes = closing(plan.quality, state)
+    if now < plan.quality.opens:
+        return Refusal(code=Code.QUALITY_CLOSED, cite=plan.quality.cite, at=plan.quality.opens)
+    if now >= closes:
+        return Refusal(code=Code.QUALITY_CLOSED, cite=plan.quality.cite, at=closes)
+    return None
+
+
+def turn_window(state: CaseState, plan: CasePlan, now: datetime) -> Refusal | None:
+    if state.status is Status.IN_REVIEW:
+        return review_window(state, plan, now)
+    return quality_window(state, plan, now)
+
+
+def person(state: CaseState, actor: Actor) -> Refusal | None:
+    """Filer, reviewer and checker of one case are three different people."""
+    parts = {
+        Role.FILER: state.filers,
+        Role.REVIEWER: state.reviewers,
+        Role.CHECKER: state.checkers,
+    }
+    # who enters an application for somebody files it all the same
+    acting = Role.FILER if actor.role is Role.CLERK else actor.role
+    for role, people in parts.items():
+        if role is not acting and actor.subject in people:
+            return Refusal(
+                code=Code.SAME_PERSON,
+                params={"role": ROLE_LABELS[role], "wanted": ROLE_LABELS[actor.role]},
+            )
+    return None
+
+
+def turn(
+    state: CaseState, plan: CasePlan, command: Command, *, claim_needed: bool
+) -> Refusal | None:
+    """Whether it is this person's turn: authority, separation of people, claim."""
+    authority = state.authority(plan)
+    wanted = Role.REVIEWER if state.status is Status.IN_REVIEW else Role.CHECKER
+    if command.actor.scope != authority or command.actor.role is not wanted:
+        return Refusal(code=Code.NOT_YOUR_AUTHORITY, params={"authority": authority})
+    refusal = person(state, command.actor)
+    if refusal is not None:
+        return refusal
+    if claim_needed and not state.claimed_by:
+        return Refusal(code=Code.NOT_CLAIMED)
+    if state.claimed_by and state.claimed_by != command.actor.subject:
+        return Refusal(code=Code.CLAIMED_BY_OTHER, params={"person": state.claimed_by})
+    return None
+
+
+def needs_note(command: Command) -> Refusal | None:
+    if command.note_sha256:
+        return None
+    return Refusal(code=Code.REASON_REQUIRED, params={"action": ACTION_LABELS[command.kind]})

@@ -1,0 +1,170 @@
+"""Messages between whoever starts or moves a case and its workflow."""
+
+from datetime import datetime
+
+from pydantic import Field
+
+from domain.canonical import sha256_of
+from domain.case.commands import SYSTEM, Actor, Command
+from domain.case.events import GENESIS, Step
+from domain.case.plan import CasePlan
+from domain.case.state import CaseState
+from domain.case.status import Status
+from domain.certificates.issuing import HeldCertificate
+from domain.ids import JurisdictionCode
+from domain.model import Recorded
+
+FILING_WORKFLOW = "annual-filing"
+CAMPAIGN_WORKFLOW = "campaign"
+ACT = "act"
+TASK_QUEUE = "zhibao"
+RECORD_STEPS = "record_steps"
+PREPARE_SUBMISSION = "prepare_submission"
+READ_STANDING = "read_standing"
+
+
+class Receipt(Recorded):
+    """What an accepted command led to: its last step, and the hash that proves it."""
+
+    case_id: str
+    command_id: str
+    command_sha256: str
+    sequence: int
+    hash: str
+    status: Status
+    level: int
+    authority: str
+    at: datetime
+
+
+class Act(Recorded):
+    """The argument of the one update: a command. As a model of its own it is decoded by a schema
+    that is built once, where a bare union's would be built anew for every workflow."""
+
+    command: Command
+
+
+class Carried(Recorded):
+    """A case's memory between two runs of its workflow: the state and the end of its chain."""
+
+    state: CaseState = CaseState()
+    sequence: int = 0
+    head: str = GENESIS
+    receipts: dict[str, Receipt] = Field(default_factory=dict)
+
+
+class Newcomer(Recorded):
+    """An institution that comes on record with its first certificate, or not at all.
+
+    ``region`` is its supervising area, ``delivery`` the id of the delivery that names it.
+    """
+
+    region: JurisdictionCode
+    legal_person: bool
+    delivery: str
+
+
+class CaseOpening(Recorded):
+    """What the read model is to know of a case from its first step on.
+
+    ``quarter`` is 0 but for batches of report numbers, ``institution`` empty only for a complaint
+    about nobody on record. ``renews`` is the code of the certificate that is to be replaced.
+    ``newcomer``: the institution is not on record before a certificate is issued to it.
+    """
+
+    kind: str = "filing"
+    year: int
+    quarter: int = 0
+    institution: str
+    jurisdiction: str
+    campaign: str
+    plan: CasePlan
+    renews: str = ""
+    newcomer: Newcomer | None = None
+
+
+class CaseStart(Recorded):
+    """Input of every kind of case's workflow.
+
+    ``carried`` is not empty when a run goes on where another ended; ``revived_by`` is then the
+    command that an ended case was started again for.
+    """
+
+    case_id: str
+    opening: CaseOpening
+    requested_at: datetime
+    requested_by: Actor = SYSTEM
+    carried: Carried = Carried()
+    revived_by: str = ""
+
+
+class RecordRequest(Recorded):
+    """The steps of one accepted command, to be recorded together or not at all."""
+
+    steps: tuple[Step, ...]
+    opening: CaseOpening | None = None
+
+
+class RecordCertificate(Recorded):
+    """Steps that change what is in force, to be recorded together with the register's entry.
+
+    ``newcomer``: its institution is put on record with it.
+    """
+
+    request: RecordRequest
+    held: HeldCertificate
+    renews: str = ""
+    newcomer: Newcomer | None = None
+
+
+class Standing(Recorded):
+    """What the journal already holds in the place of steps that were to be recorded there.
+
+    Empty when they were recorded. Otherwise nothing was written: a crash came between an earlier
+    commit and the engine's history, and the workflow has to adopt these steps first.
+    """
+
+    steps: tuple[Step, ...] = ()
+
+
+class ReadStanding(Recorded):
+    """Asks for the steps of a case that the journal holds after ``sequence``."""
+
+    case_id: str
+    sequence: int
+    head: str
+
+
+class PrepareSubmission(Recorded):
+    """What is to be found out about a submission before the state machine decides on it."""
+
+    case_id: str
+    institution: str
+    rule_set: str
+    revision: int
+    content_sha256: str
+    choice: str | None
+    parts: tuple[str, ...]
+
+
+def command_sha256(command: Command) -> str:
+    """The hash of what a command asks, without when it was received: equal retries are equal."""
+    return sha256_of(
+        command.model_dump(mode="json", exclude={"received_at", "id", "seen_sequence"})
+    )
+
+
+def receipt_of(step: Step) -> Receipt:
+    """The receipt for a command whose last step this is."""
+    assert step.position is not None
+    return Receipt(
+        case_id=step.case_id,
+        command_id=step.command_id,
+        command_sha256=step.command_sha256,
+        sequence=step.sequence,
+        hash=step.hash,
+        status=step.position.status,
+        level=step.position.level,
+        authority=step.position.authority,
+        at=step.at,
+    )

@@ -1,0 +1,1 @@
+"""Certificates: numbers, statements, codes, transitions, what the public is told."""

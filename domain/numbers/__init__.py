@@ -1,0 +1,1 @@
+"""Report numbers: quarters, rows, transitions, what the lookup answers."""

@@ -1,0 +1,1 @@
+"""The way to Temporal: connecting, starting, search attributes, values in its payloads."""

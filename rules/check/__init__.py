@@ -1,0 +1,1 @@
+"""What rule files are checked for: meaning, evidence, examples, reach."""

@@ -1,0 +1,207 @@
+"""What a merged rule file says, beyond its shape: does it hold together, is it evidenced."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from rules.conditions import Condition, ConditionInvalid, Scope, TextExpression
+from rules.file.findings import Finding, dotted, in_order
+from rules.file.folder import Merged, RuleFolder
+from rules.file.number_schema import ReportNumbers
+from rules.file.schema import Filing, RuleFile, Source, Windows
+from rules.file.strict_yaml import Node
+from rules.file.strict_yaml import Path as NodePath
+from rules.filing.forms import FormError, FormNotFound
+from rules.filing.windows import contradictions
+from rules.numbers.report_numbers import contradictions as number_contradictions
+
+_WHITESPACE = re.compile(r"\s+")
+
+
+class Findings:
+    """Findings about one merged file, placed by path."""
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+        self.all: list[Finding] = []
+
+    def one(self, code: str, path: NodePath, message: str) -> Finding:
+        """A finding at ``path``, not yet added."""
+        place = self.node.place_of(path)
+        return Finding(code, place.file, place.line, dotted(path), message)
+
+    def add(self, code: str, path: NodePath, message: str) -> None:
+        """Add a finding at ``path``."""
+        self.all.append(self.one(code, path, message))
+
+
+def meaning(folder: RuleFolder, merged: Merged) -> list[Finding]:
+    """What a case could stumble over: conditions, sources, quotes, windows, forms, ids."""
+    found = Findings(merged.node)
+    found.all += source_findings(folder, merged.own, merged.node, merged.rules.sources)
+    found.all += _conditions(merged)
+    filing = merged.rules.filing
+    for code, path, message in contradictions(filing.windows, filing.stages):
+        found.add(code, _steps(f"filing.{path}"), message)
+    if merged.rules.jurisdiction not in folder.catalogue.areas:
+        message = f"辖区 {merged.rules.jurisdiction} 不在 jurisdictions.yaml 里"
+        found.add("unknown_jurisdiction", ("jurisdiction",), message)
+    for index, part in enumerate(filing.parts):
+        try:
+            folder.forms.get(part.form)
+        except FormNotFound:
+            message = f"表单 forms/{part.form}.yaml 不存在；请补上表单或更正 form"
+            found.add("unknown_form", ("filing", "parts", index, "form"), message)
+        except FormError as error:
+            found.add("bad_form", ("filing", "parts", index, "form"), str(error))
+    check = filing.quality_check
+    if check is not None and not folder.catalogue.knows(check.by):
+        message = f"没有部门 {check.by}"
+        found.add("unknown_authority", ("filing", "quality_check", "by"), message)
+    if filing.reviewers[-1].when.strip() != "true":
+        message = '最后一条审核规则要总是适用（when: "true"），好让每个机构都得到答复'
+        found.add("no_final_rule", ("filing", "reviewers", len(filing.reviewers) - 1), message)
+    for index, place in enumerate(merged.rules.overridable):
+        if not _exists(place):
+            message = f"overridable 里的 {place} 不是规则文件里的位置"
+            found.add("unknown_path", ("overridable", index), message)
+    if merged.rules.report_numbers is not None:
+        for code, path, message in number_contradictions(
+            merged.rules.report_numbers, merged.rules.year
+        ):
+            found.add(code, _steps(f"report_numbers.{path}"), message)
+    found.all += _completeness(merged)
+    return in_order(found.all)
+
+
+def _completeness(merged: Merged) -> Iterator[Finding]:
+    rules = merged.rules
+    if rules.not_publishable is not None:
+        return
+    found = Findings(merged.node)
+    for name in ("fill", "correct", "review"):
+        if getattr(rules.filing.windows, name) is None:
+            message = f"缺少窗口 {name}；只作基础、不用来开展统计的文件请写 not_publishable 和理由"
+            yield found.one("missing_key", ("filing", "windows", name), message)
+    if rules.filing.completion is None:
+        message = "缺少 completion（要在窗口内通过审核，还是只要提交）"
+        yield found.one("missing_key", ("filing", "completion"), message)
+    if not rules.examples:
+        yield found.one("missing_key", ("examples",), "缺少 examples；每个文件都要有例子")
+
+
+def source_findings(
+    folder: RuleFolder, own: Node, node: Node, sources: Mapping[str, Source]
+) -> Iterator[Finding]:
+    """Citations name known sources and quote them word for word; no source stays unused.
+
+    ``own`` is the file alone, ``node`` with its base merged in, ``sources`` those of ``node``.
+    """
+    found = Findings(node)
+    used: set[str] = set()
+    for path, cite in node.walk():
+        if not is_cite(path) or path[0] == "examples":
+            continue
+        source = cite.get("source")
+        if source is None or not isinstance(source.value, str):
+            continue
+        name = source.value
+        used.add(name)
+        if name not in sources:
+            known = "、".join(sources) or "（没有）"
+            message = f"来源 {name} 没有在 sources 里声明；有：{known}"
+            yield found.one("unknown_source", (*path, "source"), message)
+            continue
+        text = folder.source_text(sources[name].text)
+        quote = cite.get("quote")
+        if text is not None and quote is not None and not quoted(str(quote.value), text):
+            message = f"原文里没有“{quote.value}”；请逐字引用 {sources[name].document}"
+            yield found.one("quote_not_in_source", (*path, "quote"), message)
+    listed = own.get("sources")
+    for name in listed.value if listed is not None and isinstance(listed.value, dict) else ():
+        if name not in used:
+            message = f"来源 {name} 没有被任何出处用到；请引用它或删去"
+            yield found.one("unused_source", ("sources", name), message)
+        if folder.source_text(sources[name].text) is None:
+            message = f"通知原文 sources/{sources[name].text} 不存在；请放入规则目录"
+            yield found.one("source_text_missing", ("sources", name, "text"), message)
+
+
+def is_cite(path: NodePath) -> bool:
+    """Whether a citation stands at ``path``: under ``cite``, ``…_cite``, or in a list ``cites``."""
+    if len(path) > 1 and isinstance(path[-1], int):
+        return path[-2] == "cites"
+    return bool(path) and str(path[-1]).endswith("cite")
+
+
+def quoted(quote: str, text: str) -> bool:
+    """Whether ``text`` holds ``quote`` word for word; spaces and line breaks do not count."""
+    return _WHITESPACE.sub("", quote) in _WHITESPACE.sub("", text)
+
+
+def _conditions(merged: Merged) -> Iterator[Finding]:
+    found = Findings(merged.node)
+    for path, source, compiler, scope in _expressions(merged.rules):
+        try:
+            compiler(source, scope)
+        except ConditionInvalid as invalid:
+            yield found.one(invalid.code, path, str(invalid))
+
+
+_Compiler = Callable[[str, Scope], Any]
+_KEYS: tuple[tuple[str, _Compiler], ...] = (
+    ("when", Condition),
+    ("required_when", Condition),
+    ("must", Condition),
+    ("assign", TextExpression),
+    ("authority", TextExpression),
+)
+
+
+def _expressions(rules: RuleFile) -> Iterator[tuple[NodePath, str, _Compiler, Scope]]:
+    filing, numbers = rules.filing, rules.report_numbers
+    lists: list[tuple[NodePath, Any, Scope]] = [
+        (("filing", "obligation"), filing.obligation, "departments"),
+        (("filing", "parts"), filing.parts, "departments"),
+        (("filing", "national_department"), filing.national_department, "facts"),
+        (("filing", "reviewers"), filing.reviewers, "departments"),
+        (("filing", "review_chain"), filing.review_chain, "chain"),
+    ]
+    if numbers is not None:
+        lists += [
+            (("report_numbers", "obligation"), numbers.obligation, "departments"),
+            (("report_numbers", "gate"), numbers.gate, "gate"),
+            (("report_numbers", "review_chain"), numbers.review_chain, "departments"),
+            (("report_numbers", "complaints"), numbers.complaints, "complaint"),
+        ]
+        when: NodePath = ("report_numbers", "eligible", "when")
+        yield when, numbers.eligible.when, Condition, "departments"
+    for path, items, scope in lists:
+        for index, rule in enumerate(items):
+            for key, compiler in _KEYS:
+                source = getattr(rule, key, None)
+                if source is not None:
+                    yield (*path, index, key), source, compiler, scope
+
+
+def _exists(place: str) -> bool:
+    """Whether a path of ``overridable`` names something a rule file can hold."""
+    model: type[BaseModel] | None = RuleFile
+    kinds: dict[str, type[BaseModel]] = {
+        "filing": Filing,
+        "windows": Windows,
+        "report_numbers": ReportNumbers,
+    }
+    for step in place.split("[", 1)[0].split("."):
+        if model is None or step not in model.model_fields:
+            return False
+        model = kinds.get(step)
+    return True
+
+
+def _steps(path: str) -> NodePath:
+    """``filing.stages[1].to`` as steps."""
+    parts = re.findall(r"[^.\[\]]+", path)
+    return tuple(int(part) if part.isdigit() else part for part in parts)

@@ -1,0 +1,107 @@
+"""A resolved rule set as a document: plain JSON, self-contained, hashed, kept for ever.
+
+What stands in it is what decides. Examples, overriding permissions and file names stay outside,
+so that improving an example does not change the set's sha256.
+"""
+
+from typing import Any, Literal
+
+from pydantic import ConfigDict
+
+from domain.canonical import sha256_of
+from domain.citation import Citation
+from domain.decision import RuleSetRef
+from domain.model import Value
+from rules.file.catalogue import Catalogue, Tree
+from rules.file.number_schema import ReportNumbers
+from rules.file.schema import Filing, RuleFile
+from rules.file.shapes import Cite
+from rules.filing.forms import Form, FormLibrary
+
+FORMAT: Literal[1] = 1
+
+
+class CitedSource(Value):
+    """A notice as the document names it."""
+
+    document: str
+    title: str
+    restates: str
+    note: str
+
+
+class RuleDocument(Value):
+    """A resolved rule set. ``filing`` still cites by source name; see `citation`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal[1]
+    id: str
+    year: int
+    jurisdiction: str
+    title: str
+    revision: int
+    timezone: Literal["Asia/Shanghai"]
+    not_publishable: str | None
+    sources: dict[str, CitedSource]
+    filing: Filing
+    report_numbers: ReportNumbers | None = None
+    forms: dict[str, Form]
+    tree: Tree
+    names: dict[str, str]
+
+    def citation(self, cite: Cite) -> Citation:
+        """A citation that stands alone: the notice's number in place of its name here."""
+        source = self.sources[cite.source] if cite.source is not None else None
+        return Citation(
+            document=source.document if source is not None else "",
+            clause=cite.clause,
+            quote=cite.quote,
+            assumption=cite.assume,
+        )
+
+
+def build_document(rules: RuleFile, catalogue: Catalogue, forms: FormLibrary) -> dict[str, Any]:
+    """The document of a merged rule file, as plain JSON data, the forms of its parts included."""
+    document = RuleDocument(
+        format=FORMAT,
+        id=rules.id,
+        year=rules.year,
+        jurisdiction=rules.jurisdiction,
+        title=rules.title,
+        revision=rules.revision,
+        timezone=rules.timezone,
+        not_publishable=rules.not_publishable,
+        sources={
+            name: CitedSource(
+                document=source.document,
+                title=source.title,
+                restates=source.restates,
+                note=source.note,
+            )
+            for name, source in rules.sources.items()
+        },
+        filing=rules.filing,
+        report_numbers=rules.report_numbers,
+        forms={part.form: forms.get(part.form) for part in rules.filing.parts},
+        tree=catalogue.tree,
+        names=_names(rules.jurisdiction, catalogue),
+    )
+    plain = document.model_dump(mode="json", by_alias=True)
+    if plain["report_numbers"] is None:
+        # a set without the section is the document it was before there was one, and so its hash
+        del plain["report_numbers"]
+    return plain
+
+
+def reference(document: dict[str, Any]) -> RuleSetRef:
+    """Id, revision and sha256 of a document."""
+    return RuleSetRef(id=document["id"], revision=document["revision"], sha256=sha256_of(document))
+
+
+def _names(jurisdiction: str, catalogue: Catalogue) -> dict[str, str]:
+    """Names of the fixed authorities, the provinces, and everything in the set's own province."""
+    own = [] if jurisdiction == "000000" else catalogue.within(jurisdiction)
+    provinces = [code for code in catalogue.areas if catalogue.tree.level(code) == "province"]
+    authorities = ["samr", "cnas", "caiq", *(f"amr-{code}" for code in sorted({*provinces, *own}))]
+    return {authority: catalogue.authority_name(authority) for authority in authorities}

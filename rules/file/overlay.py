@@ -1,0 +1,148 @@
+"""A province's file over its base: what it may change, and what comes out.
+
+Merged are the file's own keys, ``filing``, ``filing.windows``, ``report_numbers`` and lists of
+items with ids; every value with a citation is replaced whole, so that no value keeps another
+value's citation.
+
+A list item with an id the base has replaces that item in place; a new one goes to the end, or
+``before: <id>``; ``remove: true`` takes one out.
+"""
+
+from collections.abc import Sequence
+
+from rules.file.findings import Finding, RulesInvalid, dotted
+from rules.file.strict_yaml import Node
+
+OWN = frozenset({
+    "id", "year", "jurisdiction", "title", "extends", "revision", "not_publishable", "sources",
+    "overridable", "examples",
+})  # fmt: skip
+"""Keys that are each file's own: never inherited, except ``sources``, which add up."""
+
+_MERGED = (("filing",), ("filing", "windows"), ("report_numbers",))
+
+
+def merge(base: Node, overlay: Node, overridable: Sequence[str], base_name: str) -> Node:
+    """``overlay`` over ``base``. Raises RulesInvalid for what ``overridable`` does not allow."""
+    merger = _Merger(tuple(overridable), base_name)
+    merged = merger.mapping(base, overlay, ())
+    if merger.findings:
+        raise RulesInvalid(merger.findings)
+    return merged
+
+
+class _Merger:
+    def __init__(self, overridable: tuple[str, ...], base_name: str) -> None:
+        self.overridable = overridable
+        self.base_name = base_name
+        self.findings: list[Finding] = []
+
+    def mapping(self, base: Node, overlay: Node, path: tuple[str, ...]) -> Node:
+        if not isinstance(base.value, dict) or not isinstance(overlay.value, dict):
+            self._refuse("invalid_value", overlay, path, "这里要写“键: 值”的映射")
+            return overlay
+        members, keys = dict(base.value), dict(base.keys)
+        if not path:
+            members = {key: node for key, node in members.items() if key not in OWN}
+            keys = {key: place for key, place in keys.items() if key not in OWN}
+        for key, node in overlay.value.items():
+            members[key] = self._member(base, key, node, (*path, key))
+            keys[key] = overlay.keys[key]
+        if not path and "sources" not in members and (inherited := base.get("sources")):
+            members["sources"], keys["sources"] = inherited, base.keys["sources"]
+        return Node(members, overlay.place, keys)
+
+    def _member(self, base: Node, key: str, node: Node, path: tuple[str, ...]) -> Node:
+        below = base.get(key)
+        if path == ("sources",):
+            return self._sources(below, node)
+        if len(path) == 1 and key in OWN:
+            return node
+        if path in _MERGED and below is not None:
+            return self.mapping(below, node, path)
+        if _has_ids(node) and (below is None or _has_ids(below)):
+            return self._items(below, node, path)
+        self._allow(path, None, node)
+        return node
+
+    def _sources(self, base: Node | None, overlay: Node) -> Node:
+        if base is None or not isinstance(base.value, dict) or not isinstance(overlay.value, dict):
+            return overlay
+        for key in overlay.value:
+            if key in base.value:
+                message = f"来源 {key} 在 {self.base_name} 里已经有了；请换一个名字"
+                place = overlay.keys[key]
+                path = f"sources.{key}"
+                found = Finding("source_redefined", place.file, place.line, path, message)
+                self.findings.append(found)
+        keys = {**base.keys, **overlay.keys}
+        return Node({**base.value, **overlay.value}, overlay.place, keys)
+
+    def _items(self, base: Node | None, overlay: Node, path: tuple[str, ...]) -> Node:
+        items = list(base.value) if base is not None and isinstance(base.value, list) else []
+        assert isinstance(overlay.value, list)
+        for item in overlay.value:
+            name = _id_of(item)
+            self._allow(path, name, item)
+            ids = [_id_of(other) for other in items]
+            if _flag(item, "remove"):
+                if name not in ids:
+                    self._refuse(
+                        "overlay_unknown_item", item, path, f"{self.base_name} 里没有 {name}"
+                    )
+                else:
+                    del items[ids.index(name)]
+            elif name in ids:
+                items[ids.index(name)] = item
+            else:
+                items.insert(self._position(item, ids, path), _without(item, "before"))
+        return Node(items, overlay.place)
+
+    def _position(self, item: Node, ids: list[str], path: tuple[str, ...]) -> int:
+        before = item.get("before")
+        if before is None:
+            return len(ids)
+        if before.value in ids:
+            return ids.index(str(before.value))
+        message = f"before 指的 {before.value} 不在列表里；列表里有：{'、'.join(ids)}"
+        self._refuse("overlay_unknown_item", before, path, message)
+        return len(ids)
+
+    def _allow(self, path: tuple[str, ...], item: str | None, node: Node) -> None:
+        place = dotted(path)
+        allowed = {dotted(path[: length + 1]) for length in range(len(path))}
+        if item is not None:
+            allowed.add(f"{place}[{item}]")
+        if not allowed & set(self.overridable):
+            what = place if item is None else f"{place}[{item}]"
+            may = "、".join(self.overridable) or "（没有）"
+            message = f"改动了 {what}，而 {self.base_name} 不允许；允许改动的是：{may}"
+            self._refuse("overlay_not_allowed", node, path, message)
+
+    def _refuse(self, code: str, node: Node, path: tuple[str, ...], message: str) -> None:
+        place = node.place
+        self.findings.append(Finding(code, place.file, place.line, dotted(path), message))
+
+
+def _has_ids(node: Node) -> bool:
+    return (
+        isinstance(node.value, list)
+        and len(node.value) > 0
+        and all(item.get("id") is not None for item in node.value)
+    )
+
+
+def _id_of(item: Node) -> str:
+    node = item.get("id")
+    return str(node.value) if node is not None else ""
+
+
+def _flag(item: Node, key: str) -> bool:
+    node = item.get(key)
+    return node is not None and node.value is True
+
+
+def _without(item: Node, key: str) -> Node:
+    assert isinstance(item.value, dict)
+    members = {name: node for name, node in item.value.items() if name != key}
+    return Node(members, item.place, item.keys)

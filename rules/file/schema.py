@@ -1,0 +1,282 @@
+"""What a rule file may say: its keys and their shapes. Unknown keys are errors.
+
+The same models describe a base and, after merging, an overlay; what only a set that opens a
+campaign must have (windows, for one) is asked for in `rules.check.checks`.
+"""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, Field, StrictInt, StringConstraints, model_validator
+
+from domain.facts import FilingStanding, InstitutionFacts
+from domain.ids import AuthorityId, JurisdictionCode
+from domain.model import Value
+from rules.file.number_schema import GateCode, ReportNumbers
+from rules.file.shapes import (
+    Cite,
+    Day,
+    Expression,
+    Id,
+    LevelRule,
+    Moment,
+    Obligations,
+    QuarterName,
+    Text,
+    unique,
+)
+
+_PATH = r"^[a-z_]+(\.[a-z_]+)*(\[[a-z0-9-]+\])?$"
+
+Refusal = Literal["choice_not_an_issuer", "choice_needed", "nobody_applies"]
+
+
+class Source(Value):
+    """A notice. ``text`` names its wording under ``sources/``; ``restates`` what it implements."""
+
+    document: Text
+    title: Text
+    text: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]*\.txt$")]
+    restates: str = ""
+    note: str = ""
+
+
+class Span(Value):
+    """Days of Beijing time, first and last included."""
+
+    first: Day = Field(alias="from")
+    last: Day = Field(alias="to")
+    cite: Cite
+
+
+class Stage(Span):
+    """A stage of the campaign. ``overlaps`` names stages it may share days with."""
+
+    id: Id
+    label: Text
+    overlaps: tuple[Id, ...] = ()
+
+
+class Windows(Value):
+    """When what is accepted; see `domain.case.plan.CasePlan`."""
+
+    fill: Span | None = None
+    supplement: Span | None = None
+    correct: Span | None = None
+    review: Span | None = None
+    quality: Span | None = None
+
+
+class Completion(Value):
+    """Whether a filing must be approved, or only submitted, inside its window."""
+
+    require: Literal["approved_inside_window", "submitted_inside_window"]
+    cite: Cite
+
+
+class Counting(Value):
+    """Which certificates count: still valid on ``as_of``; an issuer's widest one stands for it."""
+
+    as_of: Day
+    cite: Cite
+    scope: Literal["greatest_of_issuer"]
+    scope_cite: Cite
+
+
+class PartRule(Value):
+    """A part of the filing: a form, and who has to fill it in."""
+
+    id: Id
+    form: Id
+    label: Text
+    required_when: Expression
+    cite: Cite
+
+
+class DepartmentRule(Value):
+    """Which department reviews for national certificates. The first whose ``when`` holds."""
+
+    id: Id
+    when: Expression
+    assign: Expression
+    cite: Cite
+
+
+class ReviewerRule(Value):
+    """One rule of the precedence list.
+
+    ``when`` holds and ``assign`` yields an authority: that one reviews. ``must`` fails: refused
+    with ``otherwise``. ``refuse``: nobody reviews until what its code names is done. ``label``
+    says what the rule does, ``why_not`` why it does not apply, ``otherwise_because`` why refused.
+    """
+
+    id: Id
+    label: Text
+    when: Expression
+    why_not: Text
+    must: Expression | None = None
+    otherwise: Refusal | None = None
+    otherwise_because: str = ""
+    assign: Expression | None = None
+    refuse: Refusal | None = None
+    cite: Cite
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if (self.assign is None) == (self.refuse is None):
+            raise ValueError(
+                f"规则 {self.id} 要写 assign（由谁审核）或 refuse（拒绝代码），只写一个"
+            )
+        given = (self.must is None, self.otherwise is None, not self.otherwise_because)
+        if len(set(given)) != 1:
+            raise ValueError(
+                f"规则 {self.id} 的 must、otherwise、otherwise_because 要么都写，要么都不写"
+            )
+        return self
+
+
+class QualityCheck(Value):
+    """Who checks the quality of approved filings."""
+
+    by: AuthorityId
+    cite: Cite
+
+
+class Sanction(Value):
+    """One measure the notice names; an official chooses, nothing follows by itself."""
+
+    id: Id
+    label: Text
+    cite: Cite
+
+
+Stages = Annotated[tuple[Stage, ...], AfterValidator(unique)]
+Parts = Annotated[tuple[PartRule, ...], Field(min_length=1), AfterValidator(unique)]
+Departments = Annotated[tuple[DepartmentRule, ...], AfterValidator(unique)]
+Reviewers = Annotated[tuple[ReviewerRule, ...], Field(min_length=1), AfterValidator(unique)]
+Levels = Annotated[tuple[LevelRule, ...], Field(min_length=1), AfterValidator(unique)]
+Sanctions = Annotated[tuple[Sanction, ...], AfterValidator(unique)]
+
+
+class Filing(Value):
+    """The rules of an annual filing."""
+
+    certificates: Counting
+    obligation: Obligations
+    parts: Parts
+    windows: Windows = Windows()
+    completion: Completion | None = None
+    stages: Stages = ()
+    national_department: Departments = ()
+    reviewers: Reviewers
+    review_chain: Levels
+    quality_check: QualityCheck | None = None
+    sanctions: Sanctions = ()
+
+
+class ExampleCertificate(Value):
+    """A certificate of an example; what is left out is filled in by `rules.check.examples`."""
+
+    level: Literal["provincial", "national"]
+    issuer: AuthorityId
+    scope: Annotated[StrictInt, Field(ge=0)] = 1
+    valid_to: Day | None = None
+
+
+class ExampleFacts(Value):
+    """The facts of an example; ``institution`` takes the keys of `InstitutionFacts`."""
+
+    institution: dict[str, Any]
+    certificates: tuple[ExampleCertificate, ...] = ()
+    choice: str | None = None
+    previous_reviewer: str | None = None
+
+    @model_validator(mode="after")
+    def _institution(self) -> Self:
+        known = sorted(InstitutionFacts.model_fields)
+        for key in self.institution:
+            if key not in known:
+                raise ValueError(f"institution 里不认识的键 {key}；可以写：{'、'.join(known)}")
+        if "region" not in self.institution:
+            raise ValueError("institution 里缺少 region（六位监管区域代码）")
+        return self
+
+
+class Expectation(Value):
+    """What an example must come to; only what is written is compared."""
+
+    reviewer: AuthorityId | None = None
+    rule: Id | None = None
+    refusal: Refusal | None = None
+    chain: tuple[AuthorityId, ...] | None = None
+    obligation: Literal["must", "may", "none"] | None = None
+    parts: tuple[Id, ...] | None = None
+    inside: tuple[str, ...] | None = None
+    outside: tuple[str, ...] | None = None
+    batch: Literal["must", "may", "none"] | None = None
+    batch_inside: tuple[str, ...] | None = None
+    batch_outside: tuple[str, ...] | None = None
+    batch_chain: tuple[AuthorityId, ...] | None = None
+    reminded_at: tuple[Moment, ...] | None = None
+    upload: Literal["allowed"] | GateCode | None = None
+    visible: bool | None = None
+    eligible: bool | None = None
+    complaint: AuthorityId | None = None
+    complaint_rule: Id | None = None
+
+
+NEEDS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("reviewer", "rule", "refusal", "chain", "obligation", "parts"), ("facts",)),
+    **dict.fromkeys(("inside", "outside"), ("at",)),
+    **dict.fromkeys(("batch", "batch_chain"), ("facts", "quarter")),
+    **dict.fromkeys(("batch_inside", "batch_outside"), ("quarter", "at")),
+    "reminded_at": ("quarter",),
+    "upload": ("facts", "standing", "at"),
+    "visible": ("quarter", "uploaded", "at"),
+    "eligible": ("facts", "at"),
+    **dict.fromkeys(("complaint", "complaint_rule"), ("at",)),
+}
+"""What an example has to give for each thing it expects."""
+
+
+class Example(Value):
+    """A worked example: the circumstances, and what they must come to; see `NEEDS`.
+
+    A complaint without ``facts`` is about a number of which nobody knows the institution.
+    """
+
+    name: Text
+    facts: ExampleFacts | None = None
+    at: Moment | None = None
+    quarter: QuarterName | None = None
+    standing: FilingStanding | None = None
+    uploaded: Moment | None = None
+    expect: Expectation
+
+    @model_validator(mode="after")
+    def _answerable(self) -> Self:
+        wanted = self.expect.model_fields_set
+        if not wanted:
+            raise ValueError(f"例子“{self.name}”没有写 expect 的内容")
+        for key, needs in NEEDS.items():
+            missing = [need for need in needs if getattr(self, need) is None]
+            if key in wanted and missing:
+                raise ValueError(f"例子“{self.name}”要写 {'、'.join(missing)} 才能判断 {key}")
+        return self
+
+
+class RuleFile(Value):
+    """One year's rules in one jurisdiction, an overlay's base merged in."""
+
+    id: Id
+    year: Annotated[StrictInt, Field(ge=2000, le=2100)]
+    jurisdiction: JurisdictionCode
+    title: Text
+    extends: str | None = None
+    revision: Annotated[StrictInt, Field(ge=1)]
+    timezone: Literal["Asia/Shanghai"]
+    not_publishable: str | None = None
+    sources: dict[str, Source]
+    overridable: tuple[Annotated[str, StringConstraints(pattern=_PATH)], ...] = ()
+    filing: Filing
+    report_numbers: ReportNumbers | None = None
+    examples: tuple[Example, ...] = ()

@@ -1,0 +1,98 @@
+"""Pydantic's errors as findings: Chinese sentences with the file and line they are about."""
+
+import difflib
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from rules.file.findings import Finding, RulesInvalid, dotted
+from rules.file.strict_yaml import Node
+
+Model = TypeVar("Model", bound=BaseModel)
+
+_CODES = {
+    "extra_forbidden": "unknown_key",
+    "missing": "missing_key",
+    "literal_error": "unknown_value",
+    "enum": "unknown_value",
+}
+_TYPES = {
+    "string_type": "这里要写文本；数字、日期和代码请加引号",
+    "int_type": "这里要写整数，不加引号",
+    "bool_type": "这里要写 true 或 false",
+    "tuple_type": "这里要写列表（每项以短横 - 开头）",
+    "list_type": "这里要写列表（每项以短横 - 开头）",
+    "dict_type": "这里要写“键: 值”的映射",
+    "model_type": "这里要写“键: 值”的映射",
+    "model_attributes_type": "这里要写“键: 值”的映射",
+    "string_too_short": "这里不能为空",
+    "too_short": "这里至少要有一项",
+}
+
+
+def validate(model: type[Model], node: Node) -> Model:
+    """``node`` as ``model``, strictly (no text for numbers). Raises RulesInvalid."""
+    try:
+        return model.model_validate(node.plain())
+    except ValidationError as error:
+        raise RulesInvalid(_findings(model, node, error)) from None
+
+
+def _findings(model: type[BaseModel], node: Node, error: ValidationError) -> list[Finding]:
+    details = error.errors(include_url=False, include_context=True)
+    found = []
+    for detail in details:
+        if detail["type"] == "too_short" and any(
+            other["loc"][:-1][: len(detail["loc"])] == detail["loc"] for other in details
+        ):
+            continue  # its items are what is wrong; that none is left only follows
+        path = _real_path(node, detail["loc"])
+        place = node.place_of(path)
+        kind = detail["type"]
+        code = _CODES.get(kind, "invalid_value")
+        message = _message(model, detail, path)
+        found.append(Finding(code, place.file, place.line, dotted(path), message))
+    return found
+
+
+def _real_path(node: Node, loc: Sequence[str | int]) -> tuple[str | int, ...]:
+    """Pydantic marks errors in a mapping's key with a step of its own, which no file has."""
+    steps = [step for step in loc if step != "[key]"]
+    return tuple(steps)
+
+
+def _message(model: type[BaseModel], detail: ErrorDetails, path: Sequence[str | int]) -> str:
+    kind, name = detail["type"], str(path[-1]) if path else ""
+    context: dict[str, Any] = detail.get("ctx", {})
+    if kind == "extra_forbidden":
+        known = _all_keys(model)
+        if name in known:
+            return f"这里不能写 {name}；请移到它该在的位置或删去"
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"；是不是想写 {near[0]}？" if near else "；请核对写法或删去"
+        return f"不认识的键 {name}{hint}"
+    if kind == "missing":
+        return f"缺少 {name}；请补上"
+    if kind == "literal_error":
+        return f"不认识的值 {_shown(detail)}；可以写：{context.get('expected', '')}"
+    if kind == "string_pattern_mismatch":
+        return f"{_shown(detail)} 不符合要求的写法 {context.get('pattern', '')}"
+    if kind == "value_error":
+        return str(context.get("error", detail["msg"]))
+    return _TYPES.get(kind, f"{_shown(detail)} 不合要求（{detail['msg']}）")
+
+
+def _shown(detail: ErrorDetails) -> str:
+    text = repr(detail.get("input"))
+    return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+def _all_keys(model: type[BaseModel]) -> list[str]:
+    """Every key the file format knows, to suggest one for a misspelling."""
+    schema = model.model_json_schema(by_alias=True)
+    keys = set(schema.get("properties", {}))
+    for part in schema.get("$defs", {}).values():
+        keys |= set(part.get("properties", {}))
+    return sorted(keys)

@@ -1,0 +1,1 @@
+"""Rules of annual filings: reviewers, windows, forms, the facts they read."""

@@ -1,0 +1,152 @@
+"""Facts the conditions read, derived from what is known of an institution. Pure."""
+
+from collections.abc import Sequence
+from datetime import date
+from functools import lru_cache
+from typing import Any
+
+from domain.facts import CertificateFacts, Facts, FilingStanding
+from domain.ids import authority_of
+from rules.conditions import certificate_fact, institution_fact
+from rules.file.catalogue import Tree
+
+_NO_CERTIFICATE = certificate_fact()
+
+
+class Areas:
+    """The regulators an area stands under, looked up once per area."""
+
+    def __init__(self, tree: Tree) -> None:
+        self._tree = tree
+        self.regulators = lru_cache(maxsize=8192)(self._regulators)
+
+    def _regulators(self, region: str) -> dict[str, str]:
+        found = {"local": authority_of(region)}
+        for level in ("county", "city", "province"):
+            area = self._tree.at_level(region, level)
+            found[level] = authority_of(area) if area else ""
+        return found
+
+
+def basic_facts(facts: Facts, as_of: date, areas: Areas) -> dict[str, Any]:
+    """Every fact of the scope ``facts`` by name.
+
+    A certificate counts when still valid on ``as_of``; an issuer is as wide as its widest one.
+    """
+    institution, region = facts.institution, facts.institution.region
+    certificates = facts.certificates
+    counted = [certificate for certificate in certificates if certificate.valid_to >= as_of]
+    best = _widest_by_issuer(counted)
+    widest, tied = _widest(best)
+    provincial = [one.scope for one in best if one.level == "provincial"]
+    national = [one.scope for one in best if one.level == "national"]
+    return {
+        "institution": institution_fact(
+            id=institution.id,
+            region=region,
+            legal_person=institution.legal_person,
+            under_samr=institution.under_samr,
+            accredited=institution.accredited,
+            other_qualifications=institution.other_qualifications,
+            national_centres=institution.national_centres,
+        ),
+        "certs": [_as_fact(one, one.valid_to >= as_of) for one in certificates],
+        "review_group": institution.review_group or "",
+        "choice": facts.choice or "",
+        "previous_reviewer": facts.previous_reviewer or "",
+        **areas.regulators(region),
+        "has_certificate": bool(counted),
+        "has_provincial": bool(provincial),
+        "has_national": bool(national),
+        "provincial_scope": max(provincial, default=0),
+        "national_scope": max(national, default=0),
+        "issuers": [one.issuer for one in best],
+        "widest": _as_fact(widest, True) if widest is not None else _NO_CERTIFICATE,
+        "tied": tied,
+    }
+
+
+def no_facts() -> dict[str, Any]:
+    """Every fact of the scopes ``facts`` and ``departments`` when no institution is known."""
+    texts = dict.fromkeys(
+        (
+            "review_group", "choice", "previous_reviewer", "local", "county", "city", "province",
+            "national_department", "chosen", "widest_department",
+        ),
+        "",
+    )  # fmt: skip
+    return {
+        **texts,
+        "institution": institution_fact(),
+        "certs": [],
+        "has_certificate": False,
+        "has_provincial": False,
+        "has_national": False,
+        "provincial_scope": 0,
+        "national_scope": 0,
+        "issuers": [],
+        "widest": _NO_CERTIFICATE,
+        "tied": False,
+        "departments": [],
+    }
+
+
+def standing_facts(standing: FilingStanding) -> dict[str, Any]:
+    """The facts that the scope ``gate`` adds."""
+    return {
+        "latest_closed_year": standing.latest_closed_year,
+        "latest_closed_year_expected": standing.expected,
+        "latest_closed_year_completed": standing.completed,
+        "completed_years": standing.completed_years,
+    }
+
+
+def add_departments(facts: dict[str, Any], national_department: str) -> None:
+    """Add the facts of the scope ``departments`` in place.
+
+    ``national_department`` reviews for national certificates, "" where there are none. A choice
+    or a previous reviewer means a department when it names it, or an issuer for which it reviews.
+    """
+    national = {"samr", national_department} if facts["has_national"] else set()
+    provincial = [issuer for issuer in facts["issuers"] if issuer not in national]
+    departments = provincial + ([national_department] if national_department else [])
+    choice, widest = facts["choice"], facts["widest"]
+    if facts["previous_reviewer"] in national:
+        facts["previous_reviewer"] = national_department
+    facts["national_department"] = national_department
+    facts["departments"] = departments
+    facts["chosen"] = (
+        national_department if choice in national else choice if choice in departments else ""
+    )
+    facts["widest_department"] = (
+        national_department if widest.level == "national" else widest.issuer
+    )
+
+
+def _widest_by_issuer(counted: Sequence[CertificateFacts]) -> list[CertificateFacts]:
+    """Each issuer's widest certificate, by the issuer's id; the lower number among equals."""
+    best: dict[str, CertificateFacts] = {}
+    for one in counted:
+        known = best.get(one.issuer)
+        if known is None or (-one.scope, one.number) < (-known.scope, known.number):
+            best[one.issuer] = one
+    return [best[issuer] for issuer in sorted(best)]
+
+
+def _widest(best: Sequence[CertificateFacts]) -> tuple[CertificateFacts | None, bool]:
+    """The widest of the issuers' certificates and whether two issuers share that scope."""
+    if not best:
+        return None, False
+    greatest = max(one.scope for one in best)
+    widest = [one for one in best if one.scope == greatest]
+    return (widest[0], False) if len(widest) == 1 else (None, True)
+
+
+def _as_fact(certificate: CertificateFacts, valid: bool) -> Any:
+    return certificate_fact(
+        number=certificate.number,
+        level=certificate.level,
+        issuer=certificate.issuer,
+        scope=certificate.scope,
+        valid=valid,
+    )

@@ -1,0 +1,1 @@
+"""Certificates: applications, imports, the register, signatures, printing, public enquiries."""

@@ -1,0 +1,257 @@
+"""Certificates: beginning an application, and every act of a certificate's life."""
+
+import asyncio
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.client import Client
+
+from domain.case import commands as c
+from domain.case.commands import Actor
+from domain.case.status import Kind
+from domain.case.workflow_messages import CaseOpening, CaseStart, Newcomer, Receipt
+from domain.certificates.certificate import CertificateContent
+from domain.certificates.issuing import Decided, Purpose
+from domain.ids import certificate_id
+from domain.refusals import Code, Refusal, Refused
+from engine.client import ANSWER_WITHIN, translated
+from engine.starting import start_case
+from rules.certificates.certificates import CertificateRules, current_certificate_rules
+from services.cases import CaseService
+from services.clock import Clock
+from services.rule_sets import PinnedCertificateRules
+from store import cases, content, institutions, journal, rule_sets
+from store.cases import Case
+from store.certificates import register
+
+PART = "certificate"
+_LOOK_AGAIN = 0.02
+
+
+class CertificateService(CaseService):
+    """Everything the outside can do with certificates."""
+
+    def __init__(
+        self,
+        client: Client,
+        engine: AsyncEngine,
+        rules: Path,
+        pinned: PinnedCertificateRules,
+        clock: Clock,
+    ) -> None:
+        super().__init__(client, engine, clock)
+        self._rules = rules
+        self.pinned = pinned
+
+    def rules(self) -> CertificateRules:
+        """The rules that an application begun now is pinned to."""
+        return current_certificate_rules(self._rules)
+
+    async def begin(
+        self,
+        applied: CertificateContent,
+        actor: Actor,
+        command_id: str,
+        renews: str = "",
+        newcomer: Newcomer | None = None,
+    ) -> Case:
+        """Begins an application with its first revision; ``renews`` is the code it replaces.
+
+        The same command again finds the same case. Raises Refused: no such institution, and no
+        ``newcomer`` to be put on record when the certificate is issued.
+        """
+        case_id = case_id_of(actor, command_id)
+        rules = await asyncio.to_thread(self.rules)
+        plan = rules.plan(applied.issuer, self._clock())
+        async with self._engine.begin() as connection:
+            standing = await cases.by_id(connection, case_id)
+            if standing is None:
+                if await self._known(connection, applied.institution, newcomer, renews):
+                    newcomer = None
+                await rule_sets.store(
+                    connection, rules.document.model_dump(mode="json", by_alias=True)
+                )
+        if standing is None:
+            start = CaseStart(
+                case_id=case_id,
+                opening=CaseOpening(
+                    kind=Kind.CERTIFICATE,
+                    year=plan.year,
+                    institution=applied.institution,
+                    jurisdiction=plan.jurisdiction,
+                    campaign="",
+                    plan=plan,
+                    renews=renews,
+                    newcomer=newcomer,
+                ),
+                requested_at=self._clock(),
+                requested_by=actor,
+            )
+            async with translated():
+                await start_case(self._client, start)
+            standing = await self._opened(case_id)
+        async with self._engine.begin() as connection:
+            if await content.latest_revision(connection, case_id) is None:
+                document = {PART: applied.model_dump(mode="json")}
+                await content.save_revision(
+                    connection, case_id, 0, document, actor.subject, self._clock()
+                )
+        return standing
+
+    async def apply(
+        self,
+        case: Case,
+        purpose: Purpose,
+        revision: int,
+        content_sha256: str,
+        actor: Actor,
+        command_id: str,
+        *,
+        change: str = "",
+        decided: Decided | None = None,
+        approver: str = "",
+    ) -> Receipt:
+        """Applies with a saved revision; with ``decided`` it is granted at once. Raises Refused.
+
+        ``approver`` is the name of who decided elsewhere; it is kept beside the case.
+        """
+        note = ""
+        if decided is not None:
+            async with self._engine.begin() as connection:
+                note = await content.save_note(connection, {"approver": approver})
+        command = c.Apply(
+            id=command_id,
+            actor=actor,
+            received_at=self._clock(),
+            note_sha256=note,
+            purpose=purpose,
+            change=change,
+            revision=revision,
+            content_sha256=content_sha256,
+            decided=decided,
+        )
+        return await self.act(case, command)
+
+    async def take_over(
+        self,
+        applied: CertificateContent,
+        decided: Decided,
+        approver: str,
+        actor: Actor,
+        key: str,
+        renews: str = "",
+        newcomer: Newcomer | None = None,
+    ) -> Receipt:
+        """Takes over a certificate that the issuing authority has decided on elsewhere.
+
+        Begins its case, saves the content, numbers and issues it. ``key`` names the delivery: the
+        same again (from the same authority) is answered with the first receipt. Raises Refused.
+        """
+        case = await self.begin(applied, actor, key, renews, newcomer)
+        async with self._engine.connect() as connection:
+            first = await content.revision(connection, case.case_id, 1)
+        assert first is not None
+        if first.content != {PART: applied.model_dump(mode="json")}:
+            raise Refused(Refusal(code=Code.KEY_REUSED))
+        return await self.apply(
+            case,
+            Purpose.ISSUE,
+            1,
+            first.sha256,
+            actor,
+            f"take-over:{hashlib.sha256(key.encode()).hexdigest()[:32]}",
+            decided=decided,
+            approver=approver,
+        )
+
+    async def end(
+        self,
+        case: Case,
+        command: c.EndCertificate,
+        reason: str,
+        authoriser: str,
+    ) -> Receipt:
+        """Ends a certificate; the rules say what it takes. Raises Refused."""
+        rules = await self.pinned.get(case.rule_set)
+        ending = next(one for one in rules.endings if one.id == command.ending)
+        given = {"reason": reason, "document": command.document, "authoriser": authoriser}
+        missing = [_NEEDED[name] for name in ending.requires if not given[name].strip()]
+        if missing:
+            params = {"ending": ending.label, "missing": "、".join(missing)}
+            raise Refused(Refusal(code=Code.ENDING_INCOMPLETE, params=params, cite=ending.cite))
+        async with self._engine.begin() as connection:
+            note = {"reason": reason, "authoriser": authoriser}
+            sha256 = await content.save_note(connection, note)
+        return await self.act(case, command.model_copy(update={"note_sha256": sha256}))
+
+    async def last_serial(self, issuer: str, year: int) -> int:
+        """The last serial an authority has used in a year. Raises NoAuthorityCode."""
+        async with self._engine.connect() as connection:
+            code = self.rules().authority_code(issuer)
+            return await register.last_serial(connection, code, year)
+
+    async def begin_serials_after(
+        self, issuer: str, year: int, last: int, reason: str, actor: Actor, command_id: str
+    ) -> int:
+        """Sets the serial up to which an authority has numbered on paper. Raises Refused.
+
+        It is lowered no further than to the highest number on record: none is given again.
+        """
+        code = self.rules().authority_code(issuer)
+        async with self._engine.begin() as connection:
+            before = await register.hold_serials(connection, code, year)
+            if last < before:
+                highest = await register.highest_number(connection, code, year)
+                if highest and last < (lowest := int(highest[-4:])):
+                    params = {"number": highest, "last": str(lowest)}
+                    raise Refused(Refusal(code=Code.SERIAL_NOT_HIGHER, params=params))
+            await register.begin_serials_after(connection, code, year, last)
+            await journal.append_operator_step(
+                connection,
+                f"serials/{issuer}/{year}",
+                "serials_set",
+                actor,
+                self._clock(),
+                {"before": before, "last": last, "reason": reason},
+                command_id,
+            )
+        return last
+
+    # --- private steps -----------------------------------------------------------------------
+
+    async def _known(
+        self, connection: Any, institution: str, newcomer: Newcomer | None, renews: str
+    ) -> bool:
+        """Whether an institution is on record. Raises Refused where it has to be."""
+        known = institution in await institutions.by_ids(connection, [institution])
+        if not known and newcomer is None:
+            params = {"institution": institution}
+            raise Refused(Refusal(code=Code.UNKNOWN_INSTITUTION, params=params))
+        old = await register.by_code(connection, renews) if renews else None
+        if renews and (old is None or old.institution_id != institution):
+            params = {"number": old.number if old else "", "institution": institution}
+            raise Refused(Refusal(code=Code.OTHER_HOLDER, params=params))
+        return known
+
+    async def _opened(self, case_id: str) -> Case:
+        """The case once its first step is on record; whoever asks again finds it later."""
+        waited = 0.0
+        while waited < ANSWER_WITHIN.total_seconds():
+            async with self._engine.connect() as connection:
+                found = await cases.by_id(connection, case_id)
+            if found is not None:
+                return found
+            await asyncio.sleep(_LOOK_AGAIN)
+            waited += _LOOK_AGAIN
+        raise Refused(Refusal(code=Code.UNAVAILABLE, params={"part": "流程引擎"}))
+
+
+_NEEDED = {"reason": "理由", "document": "文书号", "authoriser": "批准人"}
+
+
+def case_id_of(actor: Actor, key: str) -> str:
+    """The id of the case that a key of somebody's leads to, the same every time."""
+    made = hashlib.sha256(f"certificate|{actor.role}|{actor.scope}|{key}".encode())
+    return certificate_id(made.hexdigest()[:24])

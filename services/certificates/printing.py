@@ -1,0 +1,148 @@
+"""Papers: certificates printed by a process of their own, few at a time, the others in a queue."""
+
+import asyncio
+import hashlib
+import sys
+from datetime import date, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.certificates.certificate import CertificateStatus, standing
+from domain.certificates.issuing import end_of
+from domain.certificates.statement import certificate_url
+from domain.refusals import Code, Refusal, Refused
+from printing.job import Job, Outcome, Paper
+from store.certificates import register
+from store.certificates.register import Registered
+
+log = structlog.get_logger()
+
+TEMPLATES = Path(__file__).resolve().parent.parent / "printing" / "templates"
+"""The national templates, which a deployment may replace by a folder of its own."""
+
+_ROOT = TEMPLATES.parent.parent
+_AT_ONCE = 2
+_MADE_BY = "|".join(f"{name} {version(name)}" for name in ("typst", "pylopdf-fonts-zh-cn"))
+_CODES = {
+    "characters_missing": Code.CHARACTERS_MISSING,
+    "template_broken": Code.TEMPLATE_BROKEN,
+}
+
+
+class Printer:
+    """Prints jobs, two at once, while up to ``waiting`` others wait in line.
+
+    ``patience`` is how many seconds one may take, ``python`` what runs the printing process.
+    """
+
+    def __init__(
+        self,
+        templates: Path | None = None,
+        *,
+        waiting: int = 16,
+        patience: float = 240,
+        python: str = sys.executable,
+    ) -> None:
+        self.templates = templates or TEMPLATES
+        self._waiting = waiting
+        self._patience = patience
+        self._python = python
+        self._free = asyncio.Semaphore(_AT_ONCE)
+        self._under_way = 0
+
+    async def print(self, job: Job) -> tuple[Outcome, bytes]:
+        """What was printed, and what of a batch was left out.
+
+        Raises Refused: busy, characters missing, template broken, unavailable.
+        """
+        if self._under_way >= _AT_ONCE + self._waiting:
+            raise Refused(Refusal(code=Code.BUSY))
+        self._under_way += 1
+        try:
+            async with self._free:
+                outcome, printed = await self._carry_out(job)
+        finally:
+            self._under_way -= 1
+        if outcome.code:
+            log.error("not_printed", code=outcome.code, diagnostic=outcome.diagnostic)
+            code = _CODES.get(outcome.code, Code.INTERNAL)
+            raise Refused(Refusal(code=code, params={"said": outcome.text}))
+        return outcome, printed
+
+    def tag(self, job: Job) -> str:
+        """What changes whenever the printed bytes would: of the job, templates and fonts."""
+        made = hashlib.sha256(f"{_MADE_BY}\n{job.model_dump_json()}\n".encode())
+        for file in sorted(self.templates.rglob("*")):
+            if file.is_file():
+                known = str(file.stat().st_size).encode()
+                text = file.read_bytes() if file.suffix == ".typ" else known
+                made.update(f"{file.relative_to(self.templates)}\n".encode() + text)
+        return made.hexdigest()[:32]
+
+    async def _carry_out(self, job: Job) -> tuple[Outcome, bytes]:
+        """Has a job done by a process that knows none of this one's secrets."""
+        process = await asyncio.create_subprocess_exec(
+            self._python,
+            "-m",
+            "printing",
+            cwd=_ROOT,
+            env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        try:
+            async with asyncio.timeout(self._patience):
+                answer, said = await process.communicate(job.model_dump_json().encode())
+        except TimeoutError:
+            log.error("printing_took_too_long", kind=job.kind)
+            raise Refused(Refusal(code=Code.UNAVAILABLE, params={"part": "打印程序"})) from None
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        first, _, printed = answer.partition(b"\n")
+        if process.returncode != 0:
+            words = said.decode(errors="replace")[-2000:]
+            log.error("printing_failed", exit_code=process.returncode, said=words)
+            raise Refused(Refusal(code=Code.UNAVAILABLE, params={"part": "打印程序"}))
+        return Outcome.model_validate_json(first), printed
+
+
+def paper_of(
+    entry: Registered, changed_at: datetime, site: str, issuer_name: str, today: date
+) -> Paper | Refusal:
+    """A certificate of the register as it is to be printed today, or why it cannot be.
+
+    The moment on the paper is the last change on record, or the end of its validity: the same
+    paper comes out until something is different.
+    """
+    certificate = entry.certificate()
+    if certificate is None:
+        return Refusal(code=Code.CONTENT_NOT_ON_RECORD, params={"number": entry.number})
+    if not entry.statement:
+        return Refusal(code=Code.NOT_SIGNED, params={"number": entry.number})
+    if standing(entry.status, entry.valid_to, today) is CertificateStatus.EXPIRED:
+        changed_at = max(changed_at, end_of(entry.valid_to))
+    return Paper(
+        certificate=certificate,
+        issuer_name=issuer_name,
+        url=certificate_url(site, entry.code, entry.statement),
+        timestamp=changed_at,
+        status_since=entry.ended_on,
+    )
+
+
+async def papers_of(
+    connection: AsyncConnection,
+    entries: list[Registered],
+    site: str,
+    issuer_name: str,
+    today: date,
+) -> list[Paper | Refusal]:
+    """`paper_of` for many certificates, in their order."""
+    changed = await register.changed_at(connection, [one.number for one in entries])
+    return [paper_of(one, changed[one.number], site, issuer_name, today) for one in entries]

@@ -1,0 +1,1 @@
+"""Connected mode: its clients, their deliveries, the onboarding of provinces."""

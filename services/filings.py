@@ -1,0 +1,72 @@
+"""Annual filings: acting on them, starting one that is asked for."""
+
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.client import Client
+
+from domain.case.commands import Actor
+from domain.ids import filing_id
+from domain.numbers.quarters import Period
+from domain.refusals import Code, Refusal, Refused
+from engine.client import translated
+from engine.starting import start_case
+from services.campaign_lookup import campaign_for
+from services.cases import CaseService
+from services.clock import Clock
+from services.rule_sets import PinnedRules
+from services.starts import filing_start
+from store import cases, institutions
+
+
+class FilingService(CaseService):
+    """Everything the outside can do with annual filings."""
+
+    def __init__(
+        self, client: Client, engine: AsyncEngine, pinned: PinnedRules, clock: Clock
+    ) -> None:
+        super().__init__(client, engine, clock)
+        self._pinned = pinned
+
+    async def ask_for(self, year: int, institution_id: str, actor: Actor) -> str:
+        """Starts the filing of an institution that asks for it; returns the case's id.
+
+        Raises Refused when there is no campaign, no such institution, or no place for it.
+        """
+        case_id = filing_id(year, institution_id)
+        async with self._engine.connect() as connection:
+            found = await institutions.by_ids(connection, [institution_id])
+            if institution_id not in found:
+                raise Refused(
+                    Refusal(code=Code.UNKNOWN_INSTITUTION, params={"institution": institution_id})
+                )
+            facts = found[institution_id].facts_for(None)
+            campaign, sha256 = await self._campaign_for(connection, year, facts.institution.region)
+            if await cases.by_id(connection, case_id) is not None:
+                params = {"institution": institution_id, "year": str(year)}
+                raise Refused(Refusal(code=Code.FILING_EXISTS, params=params))
+        rules = await self._pinned.get(sha256)
+        obligation = rules.obligation(facts)
+        if obligation.outcome == "none":
+            params = {"institution": institution_id}
+            raise Refused(Refusal(code=Code.NOT_IN_STATISTICS, params=params, cite=obligation.cite))
+        start = filing_start(year, campaign, rules, facts, self._clock()).model_copy(
+            update={"requested_by": actor}
+        )
+        last = start.opening.plan.supplement or start.opening.plan.fill
+        if obligation.outcome == "may" and self._clock() >= last.closes:
+            # whoever need not file must not be made late by asking
+            raise Refused(Refusal(code=Code.FILL_CLOSED, cite=last.cite, at=last.closes))
+        async with translated():
+            await start_case(self._client, start)
+        return case_id
+
+    # --- private steps -----------------------------------------------------------------------
+
+    async def _campaign_for(self, connection: Any, year: int, region: str) -> tuple[str, str]:
+        """The campaign an institution belongs to and the rule set it pins for its region."""
+        found = await campaign_for(connection, self._pinned, Period(year), region)
+        if found is None:
+            params = {"year": str(year), "jurisdiction": region}
+            raise Refused(Refusal(code=Code.CAMPAIGN_NOT_FOUND, params=params))
+        return found

@@ -1,0 +1,1 @@
+"""Report numbers: batches, reading uploads, changes, and the public lookup."""

@@ -1,0 +1,109 @@
+"""How often the public may look up: per client, and per stretch of numbers. In memory only.
+
+The notation of limits is that of the library `limits`. Its memory storage is not used: it goes
+through all keys a hundred times a second, which is what somebody who enumerates would make it do.
+"""
+
+import secrets
+from collections import OrderedDict
+from dataclasses import dataclass
+from datetime import datetime
+from ipaddress import IPv6Address, ip_address
+from math import ceil
+
+from limits import RateLimitItem, parse_many
+
+from domain.refusals import Code, Refusal, Refused
+
+NEIGHBOURS = 4
+"""Numbers that differ in their last so many characters are counted together."""
+
+_MOST_KEYS = 100_000
+
+
+@dataclass(frozen=True)
+class RateLimits:
+    """The limits as they are written: ``60/minute; 1000/hour``."""
+
+    per_client: str
+    per_prefix: str
+
+
+class Limiter:
+    """Counts lookups in windows that begin with the first of them.
+
+    Addresses and numbers are kept as keyed hashes, under a key of this process, for the window.
+    """
+
+    def __init__(self, limits: RateLimits) -> None:
+        self._key = secrets.token_hex(32)
+        self._clients = [_Windows(item) for item in parse_many(limits.per_client)]
+        self._prefixes = [_Windows(item) for item in parse_many(limits.per_prefix)]
+
+    def count_client(self, address: str, now: datetime) -> None:
+        """Counts a lookup of a client. Raises Refused above the limit."""
+        self._count(self._clients, _client(address), now, "您所在的网络地址")
+
+    def count_number(self, number: str, now: datetime) -> None:
+        """Counts a lookup of a number among its neighbours. Raises Refused above the limit."""
+        self._count(self._prefixes, number[:-NEIGHBOURS], now, "与此相邻的编号")
+
+    def _count(self, windows: list["_Windows"], text: str, now: datetime, counted: str) -> None:
+        key = hash(self._key + text)
+        instant = now.timestamp()
+        until, window = 0.0, windows[0]
+        for one in windows:
+            ends = one.hit(key, instant)
+            if ends > until:
+                until, window = ends, one
+        if until:
+            params = {
+                "counted": counted,
+                "window": str(window.seconds),
+                "limit": str(window.amount),
+                "seconds": str(ceil(until - instant)),
+            }
+            raise Refused(Refusal(code=Code.TOO_MANY_LOOKUPS, params=params))
+
+
+class _Windows:
+    """One limit: how often each key has come up in its present window."""
+
+    def __init__(self, item: RateLimitItem) -> None:
+        self.amount = item.amount
+        self.seconds = item.get_expiry()
+        # all windows are equally long: this is in the order in which they end; the first of a
+        # plain dictionary takes the longer to find the more were deleted before it
+        self._open: OrderedDict[int, list[float]] = OrderedDict()
+
+    def hit(self, key: int, now: float) -> float:
+        """Counts one; 0 where that is within the limit, else when the window ends."""
+        found = self._open.get(key)
+        if found is None or found[1] <= now:
+            self._forget(now)
+            self._open.pop(key, None)
+            found = self._open[key] = [0, now + self.seconds]
+        if found[0] >= self.amount:
+            return found[1]
+        found[0] += 1
+        return 0
+
+    def _forget(self, now: float) -> None:
+        while self._open:
+            oldest = next(iter(self._open))
+            if self._open[oldest][1] > now and len(self._open) < _MOST_KEYS:
+                return
+            del self._open[oldest]
+
+
+def _client(address: str) -> str:
+    """What counts as one client: an IPv4 address, or the network an IPv6 address belongs to."""
+    if ":" not in address:
+        return address
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(found, IPv6Address) and found.ipv4_mapped is None:
+        return str(int(found) >> 64)
+    return str(getattr(found, "ipv4_mapped", found))

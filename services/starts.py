@@ -1,0 +1,48 @@
+"""What an institution's filing or batch of report numbers starts from. Pure."""
+
+from datetime import datetime
+
+from domain.case.status import Kind
+from domain.case.workflow_messages import CaseOpening, CaseStart
+from domain.facts import Facts
+from domain.ids import batch_id, filing_id
+from domain.numbers.quarters import Quarter
+from rules.compiled import CompiledRules
+
+
+def filing_start(
+    year: int, campaign: str, rules: CompiledRules, facts: Facts, requested_at: datetime
+) -> CaseStart:
+    """What one institution's filing starts from: its plan under the pinned rules."""
+    plan = rules.plan(facts)
+    return CaseStart(
+        case_id=filing_id(year, facts.institution.id),
+        opening=CaseOpening(
+            year=year,
+            institution=facts.institution.id,
+            jurisdiction=plan.jurisdiction,
+            campaign=campaign,
+            plan=plan,
+        ),
+        requested_at=requested_at,
+    )
+
+
+def batch_start(
+    quarter: Quarter, campaign: str, rules: CompiledRules, facts: Facts, requested_at: datetime
+) -> CaseStart:
+    """What one institution's batch of report numbers starts from, under the pinned rules."""
+    plan = rules.batch_plan(facts, quarter)
+    return CaseStart(
+        case_id=batch_id(str(quarter), facts.institution.id),
+        opening=CaseOpening(
+            kind=Kind.REPORT_NUMBERS,
+            year=quarter.year,
+            quarter=quarter.number,
+            institution=facts.institution.id,
+            jurisdiction=plan.jurisdiction,
+            campaign=campaign,
+            plan=plan,
+        ),
+        requested_at=requested_at,
+    )

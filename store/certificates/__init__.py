@@ -1,0 +1,1 @@
+"""The register of certificates, its lists, imports, search and counts."""

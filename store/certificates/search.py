@@ -1,0 +1,411 @@
+"""Finding certificates by what stands in them and by how they stand; nothing is written here.
+
+Parts of words are found through `certificate_grams`: an index of all characters and pairs of
+neighbours, which narrows, and `strpos`, which decides.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Select,
+    Text,
+    and_,
+    false,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+    true,
+    union_all,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.certificates.certificate import CertificateStatus
+from domain.model import Value
+from store.certificates.lines import LineKind, folded, standard_of
+from store.certificates.register import Registered, registered
+from store.tables import certificate_lines, certificates, institutions
+
+MOST_LINES = 5
+"""So many capabilities, pieces of equipment and signatories are shown of each certificate found."""
+
+
+FEW_LINES = 5_000
+"""Up to so many lines with a term, the certificates they belong to are listed first."""
+
+
+class Criteria(Value):
+    """What certificates are searched for; what is empty or None does not narrow.
+
+    ``institution`` is an id or part of a name, ``holder`` part of a name, ``region`` what the
+    region's code begins with, ``related`` a USCC whose whole family is wanted. Terms of
+    capability, equipment and signatory may have several parts with blanks between: all of them
+    have to stand in one line.
+    """
+
+    institution: str = ""
+    holder: str = ""
+    uscc: str = ""
+    parent_uscc: str = ""
+    related: str = ""
+    number: str = ""
+    capability: str = ""
+    standard: str = ""
+    equipment: str = ""
+    signatory: str = ""
+    region: str = ""
+    field: str = ""
+    issuer: str = ""
+    state: CertificateStatus | None = None
+    expires_from: date | None = None
+    expires_until: date | None = None
+
+
+@dataclass(frozen=True)
+class Sight:
+    """Whose certificates somebody sees in full: of an institution, an issuer, an area, any of them.
+
+    ``region`` is the prefix of an area's codes, empty for the nation.
+    """
+
+    institution: str | None = None
+    issuer: str | None = None
+    region: str | None = None
+
+
+NOTHING = Sight()
+"""The public's: no certificate in full."""
+
+
+class Seen(NamedTuple):
+    """A certificate, and whether it may be seen in full. Its content has some lines only."""
+
+    found: Registered
+    full: bool
+
+
+def parts_of(term: str) -> list[str]:
+    """The parts of a term as they are searched."""
+    return list(dict.fromkeys(folded(term).split()))
+
+
+def grams_of(parts: Sequence[str]) -> list[str]:
+    """What a text has in the index if each of these parts is in it."""
+    pairs = {
+        gram
+        for part in parts
+        for gram in ([part] if len(part) < 3 else map("".join, pairwise(part)))
+    }
+    return sorted(pairs)
+
+
+async def search(
+    connection: AsyncConnection,
+    criteria: Criteria,
+    sight: Sight,
+    today: date,
+    *,
+    after: str = "",
+    skip: int = 0,
+    size: int,
+    own: bool = False,
+) -> list[Seen]:
+    """Up to ``size`` certificates after a number, in the order of their numbers.
+
+    ``own``: only those that are seen in full. Who is not to see equipment and signatories does
+    not find anything by them either.
+    """
+    full = _sees(sight)
+    query = _shown(criteria).add_columns(full.label("full")).where(*_narrowing(criteria, today))
+    for kind in LineKind:
+        if not _line(certificate_lines, kind, criteria):
+            continue
+        few = await _few(connection, kind, criteria, after)
+        if few is None:
+            query = query.where(_has_line(kind, criteria))
+        elif few:
+            query = query.where(certificates.c.number == func.any(few))
+        else:
+            return []
+    if own or criteria.equipment or criteria.signatory:
+        query = query.where(full)
+    if after:
+        query = query.where(certificates.c.number > after)
+    query = query.order_by(certificates.c.number).offset(skip or None).limit(size)
+    await connection.execute(_planner(only_bitmaps=False))
+    rows = (await connection.execute(query)).mappings()
+    return [_seen(dict(row)) for row in rows]
+
+
+async def _few(
+    connection: AsyncConnection, kind: LineKind, criteria: Criteria, after: str
+) -> list[str] | None:
+    """The numbers of certificates with such a line; None where there are too many lines.
+
+    The planner knows frequent characters only. Left to itself it walks through everything for a
+    rare one, and collects all lines that have a frequent one.
+    """
+    lines = certificate_lines
+    few = (
+        select(lines.c.number)
+        .where(*_line(lines, kind, criteria), lines.c.number > after)
+        .limit(FEW_LINES + 1)
+    )
+    await connection.execute(_planner(only_bitmaps=True))
+    found = list((await connection.execute(few)).scalars())
+    return sorted(set(found)) if len(found) <= FEW_LINES else None
+
+
+def _has_line(kind: LineKind, criteria: Criteria) -> ColumnElement[bool]:
+    """What is frequent is found soon by looking at one certificate after the other."""
+    lines = certificate_lines.alias("line")
+    wanted = _line(lines, kind, criteria, indexed=False)
+    return select(lines.c.number).where(lines.c.number == certificates.c.number, *wanted).exists()
+
+
+def _planner(*, only_bitmaps: bool) -> Select[Any]:
+    """Settings for the transaction: how lines are reached, a plan for these terms, a limit."""
+    others = "off" if only_bitmaps else "on"
+    given = {
+        "enable_seqscan": others,
+        "enable_indexscan": others,
+        "enable_indexonlyscan": others,
+        "plan_cache_mode": "force_custom_plan",
+        "statement_timeout": "10000",
+    }
+    return select(*(func.set_config(name, value, True) for name, value in given.items()))
+
+
+async def in_full(connection: AsyncConnection, number: str, sight: Sight) -> Seen | None:
+    """One certificate with its whole content, and whether it may be seen in full."""
+    query = registered().add_columns(_sees(sight).label("full"))
+    found = await connection.execute(query.where(certificates.c.number == number))
+    row = found.mappings().first()
+    return _seen(dict(row)) if row else None
+
+
+async def scanned(
+    connection: AsyncConnection, code: str, first: int, most: int
+) -> Registered | None:
+    """The certificate with a code, of its content what the public may see.
+
+    Of its capabilities ``most`` from the one at ``first`` on. None if there is none.
+    """
+    content = certificates.c.content
+    path = f"$.capabilities[{first} to {first + most - 1}]"
+    some = func.jsonb_path_query_array(content, literal_column(f"'{path}'::jsonpath"))
+    shown = _with(content, capabilities=some, equipment=_EMPTY, signatories=_EMPTY, sites=_EMPTY)
+    query = _replacing(registered(), shown).where(certificates.c.code == code)
+    row = (await connection.execute(query)).mappings().first()
+    return Registered(**row) if row else None
+
+
+async def numbers_of(connection: AsyncConnection, codes: Sequence[str]) -> dict[str, str]:
+    """The numbers of the certificates with these codes; codes unknown are left out."""
+    wanted = [code for code in codes if code]
+    if not wanted:
+        return {}
+    found = await connection.execute(
+        select(certificates.c.code, certificates.c.number).where(certificates.c.code.in_(wanted))
+    )
+    return {row.code: row.number for row in found}
+
+
+async def parents_of(connection: AsyncConnection, uscc: str) -> list[str]:
+    """The USCCs of the units that the holder of a USCC belongs to, as its certificates say."""
+    found = await connection.execute(
+        select(certificates.c.parent_uscc)
+        .distinct()
+        .where(certificates.c.uscc == uscc, certificates.c.parent_uscc != "")
+        .order_by(certificates.c.parent_uscc)
+    )
+    return list(found.scalars())
+
+
+def stands(state: CertificateStatus, today: date) -> ColumnElement[bool]:
+    """`domain.certificates.certificate.standing` for the database: whether one stands so today."""
+    recorded = certificates.c.status == state.value
+    valid = certificates.c.status == CertificateStatus.VALID.value
+    if state is CertificateStatus.VALID:
+        return and_(valid, certificates.c.valid_to >= today)
+    if state is CertificateStatus.EXPIRED:
+        return or_(recorded, and_(valid, certificates.c.valid_to < today))
+    return recorded
+
+
+# --- what narrows -------------------------------------------------------------------------------
+
+
+def _narrowing(criteria: Criteria, today: date) -> list[ColumnElement[bool]]:
+    number = certificates.c.number
+    found: list[ColumnElement[bool]] = []
+    for name in ("number", "parent_uscc", "field", "issuer"):
+        if value := getattr(criteria, name):
+            found.append(certificates.c[name] == value)
+    if criteria.region:
+        found.append(institutions.c.region.startswith(criteria.region, autoescape=True))
+    if criteria.state is not None:
+        found.append(stands(criteria.state, today))
+    if criteria.expires_from is not None:
+        found.append(certificates.c.valid_to >= criteria.expires_from)
+    if criteria.expires_until is not None:
+        found.append(certificates.c.valid_to <= criteria.expires_until)
+    if criteria.institution:
+        found.append(number.in_(_held_by(criteria.institution, criteria.institution)))
+    if criteria.holder:
+        found.append(number.in_(_held_by(criteria.holder, None)))
+    if criteria.uscc:
+        found.append(number.in_(_of_uscc(criteria.uscc)))
+    if criteria.related:
+        found.append(number.in_(_family(criteria.related)))
+    return found
+
+
+def _line(
+    lines: FromClause, kind: LineKind, criteria: Criteria, *, indexed: bool = True
+) -> list[ColumnElement[bool]]:
+    """What a line of a kind has to be, nothing if none is asked for.
+
+    ``indexed``: among all lines; otherwise among the few of one certificate.
+    """
+    term = getattr(criteria, kind.value)
+    wanted = _contains(lines.c.words, term, indexed=indexed) if term else []
+    if kind is LineKind.CAPABILITY and criteria.standard:
+        standard, year = standard_of(criteria.standard)
+        wanted.append(lines.c.standard == standard)
+        if year:
+            wanted.append(lines.c.year == year)
+    # written out, so that the planner knows which partial index fits
+    return [lines.c.kind == literal_column(f"'{kind.value}'"), *wanted] if wanted else []
+
+
+def _contains(
+    words: ColumnElement[str], term: str, *, indexed: bool = True
+) -> list[ColumnElement[bool]]:
+    parts = parts_of(term)
+    if not parts:
+        return [false()]
+    exact: list[ColumnElement[bool]] = [func.strpos(words, part) > 0 for part in parts]
+    if not indexed:
+        return exact
+    grams = func.certificate_grams(words, type_=ARRAY(Text))
+    return [grams.contains(grams_of(parts)), *exact]
+
+
+def _held_by(name: str, institution_id: str | None) -> Any:
+    """The numbers of certificates whose holder or institution bears part of a name, or an id."""
+    others, of = certificates.alias("others"), institutions.alias("of")
+    joined = others.join(of, of.c.id == others.c.institution_id)
+    ways = [
+        select(others.c.number).where(*_contains(_folded_column("others.holder"), name)),
+        select(others.c.number)
+        .select_from(joined)
+        .where(*_contains(_folded_column("of.name"), name)),
+    ]
+    if institution_id is not None:
+        ways.append(select(others.c.number).where(others.c.institution_id == institution_id))
+    return union_all(*ways)
+
+
+def _folded_column(column: str) -> ColumnElement[str]:
+    # as the index has it; see `store.certificates.lines.folded`
+    return literal_column(f"certificate_folded({column})", Text)
+
+
+def _of_uscc(uscc: str) -> Any:
+    others, of = certificates.alias("others"), institutions.alias("of")
+    joined = others.join(of, of.c.id == others.c.institution_id)
+    return union_all(
+        select(others.c.number).where(others.c.uscc == uscc),
+        # what only a roster knows has the institution's
+        select(others.c.number).select_from(joined).where(of.c.uscc == uscc, others.c.uscc == ""),
+    )
+
+
+def _family(uscc: str) -> Any:
+    """The numbers of a USCC's certificates, of those of its parents, of the units below it."""
+    others, own, of = certificates.alias("kin"), certificates.alias("own"), institutions.alias("at")
+    parents = select(own.c.parent_uscc).where(own.c.uscc == uscc, own.c.parent_uscc != "")
+    joined = others.join(of, of.c.id == others.c.institution_id)
+    return union_all(
+        _of_uscc(uscc),
+        select(others.c.number).where(others.c.parent_uscc == uscc),
+        select(others.c.number).where(others.c.uscc.in_(parents)),
+        select(others.c.number)
+        .select_from(joined)
+        .where(of.c.uscc.in_(parents), others.c.uscc == ""),
+    )
+
+
+def _sees(sight: Sight) -> ColumnElement[bool]:
+    ways: list[ColumnElement[bool]] = []
+    if sight.institution is not None:
+        ways.append(certificates.c.institution_id == sight.institution)
+    if sight.issuer is not None:
+        ways.append(certificates.c.issuer == sight.issuer)
+    if sight.region == "":
+        return true()
+    if sight.region is not None:
+        ways.append(institutions.c.region.startswith(sight.region, autoescape=True))
+    return or_(false(), *ways)
+
+
+# --- what is shown ------------------------------------------------------------------------------
+
+_EMPTY = literal_column("'[]'::jsonb", JSONB)
+
+
+def _with(content: ColumnElement[Any], **changed: Any) -> ColumnElement[Any]:
+    pairs = [one for name, value in changed.items() for one in (literal(name, Text), value)]
+    return content.op("||")(func.jsonb_build_object(*pairs))
+
+
+def _replacing(query: Select[Any], content: ColumnElement[Any]) -> Select[Any]:
+    """The query with another content in the place of the whole one."""
+    kept = [one for one in query.selected_columns if one.key != "content"]
+    return query.with_only_columns(*kept, content.label("content"))
+
+
+def _shown(criteria: Criteria) -> Select[Any]:
+    """All entries, with those lines of their content that were asked for, else with the first."""
+    content = certificates.c.content
+    some: dict[str, Any] = {}
+    for kind, name in _PLACES.items():
+        lines = certificate_lines.alias(name)
+        wanted = _line(lines, kind, criteria, indexed=False) or [lines.c.kind == kind.value]
+        first = (
+            select(lines.c.line)
+            .where(lines.c.number == certificates.c.number, *wanted)
+            .order_by(lines.c.line)
+            .limit(MOST_LINES)
+            .correlate(certificates)
+            .subquery(f"first_{name}")
+        )
+        each = content[name].op("->")(first.c.line)
+        some[name] = (
+            select(func.coalesce(func.jsonb_agg(each).filter(each.is_not(None)), _EMPTY))
+            .select_from(first)
+            .correlate(certificates)
+            .scalar_subquery()
+        )
+    return _replacing(registered(), _with(content, **some))
+
+
+_PLACES = {
+    LineKind.CAPABILITY: "capabilities",
+    LineKind.EQUIPMENT: "equipment",
+    LineKind.SIGNATORY: "signatories",
+}
+
+
+def _seen(row: dict[str, Any]) -> Seen:
+    full = row.pop("full")
+    return Seen(Registered(**row), bool(full))

@@ -1,0 +1,1 @@
+"""Clients, deliveries and provinces of connected mode."""

@@ -1,0 +1,1 @@
+"""Report numbers on record, uploads, changes, and what the lookup reads."""
