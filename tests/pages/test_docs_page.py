@@ -3,10 +3,10 @@
 from collections import Counter
 
 import pytest
-from api.app import OPERATIONS
 from playwright.async_api import Browser, ConsoleMessage
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from api.door.app import OPERATIONS
 from tests.api.lookups import lookups_on, served
 from tests.pages.conftest import keep_picture
 
