@@ -16,7 +16,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 from structlog.contextvars import STRUCTLOG_KEY_PREFIX
 
-from api.door.openapi import docs_page, openapi_document
+from api.door.openapi import SwaggerFiles, docs_page, openapi_document
 from api.door.operations import Call, Operation
 from api.door.pages import refused_page
 from api.door.parts import Parts, parts_of
@@ -75,6 +75,7 @@ def create_app(parts: Parts) -> Starlette:
             ),
             Route("/openapi.json", openapi_document(OPERATIONS, PLACES), methods=["GET"]),
             Route("/docs", docs_page, methods=["GET"]),
+            Mount("/static/swagger-ui", SwaggerFiles()),
             Mount("/static", StaticFiles(packages=[("api", "static")])),
         ],
         exception_handlers={HTTPException: _http_problem, Exception: _unexpected},

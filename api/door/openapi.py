@@ -1,5 +1,6 @@
 """The OpenAPI 3.1 document, generated from the operations, and the page that shows it."""
 
+import os
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
@@ -8,6 +9,8 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.staticfiles import StaticFiles
+from swagger_ui_bundle import swagger_ui_path
 
 from api.door.operations import Operation, Parameter
 from api.door.problems import Problem
@@ -160,3 +163,18 @@ async def docs_page(request: Request) -> Response:
     """The document, browsable; nothing is loaded from elsewhere."""
     policy = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"
     return HTMLResponse(_DOCS, headers={"Content-Security-Policy": policy})
+
+
+class SwaggerFiles(StaticFiles):
+    """Of Swagger UI, as its package has it, the two files that the page names.
+
+    The package's own pages would ask other hosts, under our address and without our policy.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(packages=[("swagger_ui_bundle", f"vendor/{swagger_ui_path.name}")])
+
+    def lookup_path(self, path: str) -> tuple[str, os.stat_result | None]:
+        """The file at a path below the mount, or none."""
+        named = path in {"swagger-ui.css", "swagger-ui-bundle.js"}
+        return super().lookup_path(path) if named else ("", None)

@@ -339,7 +339,9 @@ async def test_the_page_asks_no_validator_and_no_other_host_when_a_browser_runs_
 @pytest.mark.parametrize(
     "path",
     ["/static/", "/static/../app.py", "/static/%2e%2e/app.py", "/static/..%2fapp.py",
-     "/static//etc/passwd", "/static/swagger-ui", "/static/docs.js%00", "/static/no-such.js"],
+     "/static//etc/passwd", "/static/swagger-ui", "/static/docs.js%00", "/static/no-such.js",
+     "/static/swagger-ui/", "/static/swagger-ui/index.html", "/static/swagger-ui/..%2fdocs.js",
+     "/static/swagger-ui/swagger-initializer.js", "/static/swagger-ui/swagger-ui.css.map"],
 )  # fmt: skip
 async def test_nothing_but_the_assets_is_served_from_the_folder(house: System, path: str) -> None:
     answer: httpx.Response = await house.http.get(path)

@@ -20,7 +20,7 @@ _PACKAGES = (
     "printing", "cli",
 )  # fmt: skip
 _PLACES = (*_PACKAGES, "deploy", "settings", "logs", "worker")
-_OTHERS = {"pg_dump", "pg_restore", "curl", "jq", "kubectl", "docker", "temporal", "psql", "make"}
+_OTHERS = {"pg_dump", "pg_restore", "curl", "kubectl", "docker", "temporal", "psql", "make"}
 """Programs that are no part of the project."""
 
 _COMMAND = re.compile(r"""(?:\.venv/bin/)?\bzhibao((?:\s+(?:"[^"]*"|'[^']*'|[^\s|;&<>()"']+))*)""")
