@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import Browser, ConsoleMessage
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from api.door.app import OPERATIONS
+from api.resources import OPERATIONS
 from tests.api.lookups import lookups_on, served
 from tests.pages.conftest import keep_picture
 
