@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.case.plan import CasePlan
 from domain.case.status import Status
+from domain.facts import FilingEnd, filing_end
 from domain.filing.kind import FILING
 from domain.kinds import KindName
 from domain.model import Value
@@ -157,14 +158,15 @@ async def statuses(connection: AsyncConnection, ids: Sequence[str]) -> dict[str,
     return {row.case_id: Status(row.status) for row in found}
 
 
-async def filings_by_year(connection: AsyncConnection, institution: str) -> dict[int, Status]:
-    """The status of each year's filing that an institution has."""
-    found = await connection.execute(
-        select(cases.c.year, cases.c.status).where(
+async def filings_by_year(connection: AsyncConnection, institution: str) -> dict[int, FilingEnd]:
+    """How each year's filing that an institution has stands."""
+    obligation = cases.c.plan["obligation"]["outcome"].astext.label("obligation")
+    filings = await connection.execute(
+        select(cases.c.year, cases.c.status, obligation).where(
             cases.c.institution_id == institution, cases.c.kind == FILING.name
         )
     )
-    return {row.year: Status(row.status) for row in found}
+    return {row.year: filing_end(Status(row.status), row.obligation) for row in filings}
 
 
 async def belongs_to(connection: AsyncConnection, case_id: str, institution: str) -> None:

@@ -5,10 +5,11 @@ from datetime import date
 from functools import lru_cache
 from typing import Any
 
-from domain.facts import CertificateFacts, Facts, FilingRecord
+from domain.facts import CertificateFacts, Facts, FilingEnd, FilingRecord
 from domain.ids import authority_of
 from rules.conditions import certificate_fact, institution_fact
 from rules.file.catalogue import Tree
+from rules.file.number_schema import LatestYear
 
 _NO_CERTIFICATE = certificate_fact()
 
@@ -91,12 +92,21 @@ def no_facts() -> dict[str, Any]:
     }
 
 
-def standing_facts(standing: FilingRecord) -> dict[str, Any]:
-    """The facts that the scope ``gate`` adds."""
+def standing_facts(standing: FilingRecord, latest_year: LatestYear | None) -> dict[str, Any]:
+    """The facts that the scope ``gate`` adds.
+
+    Sets published before ``latest_year`` was a section count any filing but a complete one as owed.
+    """
+    if latest_year is not None:
+        counts = latest_year.of(standing.end).counts
+    elif standing.end is FilingEnd.NOT_OPENED:
+        counts = "not_owed"
+    else:
+        counts = "complete" if standing.end is FilingEnd.COMPLETED else "owed"
     return {
         "latest_closed_year": standing.latest_closed_year,
-        "latest_closed_year_expected": standing.expected,
-        "latest_closed_year_completed": standing.completed,
+        "latest_closed_year_expected": counts != "not_owed",
+        "latest_closed_year_completed": counts == "complete",
         "completed_years": standing.completed_years,
     }
 

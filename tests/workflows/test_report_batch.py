@@ -252,8 +252,8 @@ async def test_a_change_is_made_whole_or_not_at_all(system: System) -> None:
 
 
 async def test_a_voluntary_upload_needs_the_latest_closed_year_complete(system: System) -> None:
-    labs = ("complete", "incomplete", "newly-certified")
-    await system.add(*(institution(one, "440106", issuer="amr-440000") for one in labs[:2]))
+    labs = ("complete", "incomplete", "cancelled", "newly-certified")
+    await system.add(*(institution(one, "440106", issuer="amr-440000") for one in labs[:3]))
     year = 2024 + LATER
     await system.open(year, "000000")
     await system.open(f"{year}Q4", "000000")
@@ -280,16 +280,23 @@ async def test_a_voluntary_upload_needs_the_latest_closed_year_complete(system: 
     )
     assert first.status == 202, first.body
     await read(system, f"{of}/complete", clerks["complete"], first.body["id"])
-    for one in ("incomplete", "newly-certified"):
+    for one in ("incomplete", "cancelled", "newly-certified"):
         refused = await upload(system, f"{of}/{one}", clerks[one], numbers("GD-2", day=day))
         assert (refused.status, refused.body["code"]) == (409, "first_filing_not_completed")
         assert refused.body["sources"][0]["document"] == "市监检测函〔2024〕595号"
         assert refused.body["remedy"]
 
+    operator = system.token(OPERATOR, "operator-1", "000000")
+    cancelled = await system.act(f"{year}/cancelled", "cancel", operator, {"reason": "误列入"})
+    assert cancelled.status == 200, cancelled.body
+
     # once the window has closed, its year is the latest closed one
     await system.skip_to(moment("2025-03-22T00:00:00"))
     again = await upload(system, f"{of}/incomplete", clerks["incomplete"], numbers("GD-3", day=day))
     assert (again.status, again.body["code"]) == (409, "latest_year_not_completed")
+    # nothing of that year is asked of whoever's filing was cancelled, but a first filing is
+    waits = await upload(system, f"{of}/cancelled", clerks["cancelled"], numbers("GD-5", day=day))
+    assert (waits.status, waits.body["code"]) == (409, "first_filing_not_completed")
     later = await upload(
         system, f"{of}/complete", clerks["complete"], numbers("GD-4", day=day), "later"
     )
