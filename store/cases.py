@@ -4,20 +4,23 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, func, or_, select, tuple_, update
+from sqlalchemy import DateTime, Select, cast, func, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.case.events import EventName
 from domain.case.plan import CasePlan
 from domain.case.status import Status
 from domain.facts import FilingEnd, filing_end
 from domain.filing.kind import FILING
 from domain.kinds import KindName
 from domain.model import Value
-from store.tables import assignments, cases, institutions
+from store.tables import assignments, cases, institutions, journal
 
 
 class Case(Value):
     """A case as lists show it. ``due`` is when the present status runs out.
+
+    ``extended_until`` is what its latest extension or reopening says, None without any.
 
     ``quarter`` is 0 but for batches of report numbers. A complaint about nobody on record has an
     empty institution and region.
@@ -40,13 +43,27 @@ class Case(Value):
     claimed_by: str
     revision: int
     due: datetime | None
+    extended_until: datetime | None
     sequence: int
     head: str
     opened_at: datetime
     updated_at: datetime
 
 
+_EXTENDED_UNTIL = (
+    select(cast(journal.c.step["body"]["until"].astext, DateTime(timezone=True)))
+    .where(
+        journal.c.case_id == cases.c.case_id,
+        journal.c.event.in_([EventName.EXTENDED.value, EventName.REOPENED.value]),
+    )
+    .order_by(journal.c.sequence.desc())
+    .limit(1)
+    .scalar_subquery()
+    .label("extended_until")
+)
+
 _COLUMNS = (
+    _EXTENDED_UNTIL,
     *(column for column in cases.c if column.name != "institution_id"),
     func.coalesce(cases.c.institution_id, "").label("institution_id"),
     func.coalesce(institutions.c.name, "").label("institution_name"),
