@@ -208,6 +208,7 @@ OPERATIONS = [
         Right.OPERATE,
         RosterReport,
         media=tuple(_MEDIA),
+        unhurried=True,
         writes=True,
         answer_example=_REPORT_EXAMPLE,
         parameters=(

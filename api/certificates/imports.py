@@ -322,6 +322,7 @@ OPERATIONS = [
         Right.ISSUE,
         ImportShown,
         media=tuple(_MEDIA),
+        unhurried=True,
         writes=True,
         parameters=(
             Parameter(
@@ -380,6 +381,7 @@ OPERATIONS = [
         Right.OPERATE,
         RegisterReport,
         media=tuple(_MEDIA),
+        unhurried=True,
         writes=True,
         parameters=(
             Parameter(

@@ -3,17 +3,21 @@
 import asyncio
 from collections.abc import Awaitable
 
-from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.responses import JSONResponse, Response
 
 from api.door.operations import Call, Operation
 from api.door.parts import parts_of
 from api.door.rights import Right
 from domain.model import Value
+from store.probe import can_write
+
+_WITHIN = 3.0
+"""Seconds for the answer, whatever is wrong: who asks gives up soon after."""
 
 
 class Health(Value):
-    """``parts`` maps what the service depends on to whether it answers."""
+    """``parts`` maps what the service depends on to whether it can be used."""
 
     ok: bool
     parts: dict[str, bool]
@@ -25,23 +29,29 @@ async def healthz(call: Call) -> Response:
 
 
 async def readyz(call: Call) -> Response:
-    """Asks the database and the workflow engine; 503 when one does not answer."""
+    """Writes to the database and asks the workflow engine; 503 when either does not work."""
     parts = parts_of(call.request)
+    asked = {
+        "database": asyncio.ensure_future(_answers(_writes(parts.engine))),
+        "engine": asyncio.ensure_future(_answers(parts.filings.answers())),
+    }
+    # whoever is late is left to end by itself: giving up takes time as well
+    await asyncio.wait(asked.values(), timeout=_WITHIN)
+    usable = {name: task.done() and task.result() for name, task in asked.items()}
+    ok = all(usable.values())
+    return JSONResponse(Health(ok=ok, parts=usable).model_dump(), status_code=200 if ok else 503)
 
-    async def database() -> bool:
-        async with parts.engine.connect() as connection:
-            await connection.execute(text("SELECT 1"))
-        return True
 
-    async def within(asking: Awaitable[bool]) -> bool:
-        try:
-            return await asyncio.wait_for(asking, 3)
-        except Exception:
-            return False
+async def _writes(engine: AsyncEngine) -> bool:
+    async with engine.connect() as connection:
+        return await can_write(connection)
 
-    found = {"database": await within(database()), "engine": await within(parts.filings.answers())}
-    ok = all(found.values())
-    return JSONResponse(Health(ok=ok, parts=found).model_dump(), status_code=200 if ok else 503)
+
+async def _answers(asking: Awaitable[bool]) -> bool:
+    try:
+        return await asking
+    except Exception:
+        return False
 
 
 OPERATIONS = [

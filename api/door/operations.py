@@ -49,6 +49,7 @@ class Operation:
     ``largest`` is the most bytes a body may have, where it is not the usual for its type.
     ``documented`` describes the body of a JSON request that the handler reads field by field.
     ``streams``: the handler reads the body itself, as it comes.
+    ``unhurried``: it may take longer than a request usually does (files, documents, rule checks).
     ``lenient``: parameters unknown to it are ignored, as apps add their own to addresses that
     people pass on.
     ``answer_media`` names another type than JSON; ``others`` are further answers by status.
@@ -72,6 +73,7 @@ class Operation:
     others: Mapping[int, type[BaseModel]] = field(default_factory=dict)
     writes: bool = False
     lenient: bool = False
+    unhurried: bool = False
     parameters: Sequence[Parameter] = ()
     example: Any = None
     answer_example: Any = None
