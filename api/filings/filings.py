@@ -33,7 +33,7 @@ from domain.citation import Citation
 from domain.ids import AuthorityId, InstitutionId, filing_id, region_prefix
 from domain.model import Value
 from domain.refusals import Code, Refusal, Refused
-from rules.filing.forms import check_form
+from rules.filing.forms import MAX_FORM_BYTES, check_form
 from store import cases, content, institutions, journal
 from store.cases import Case
 from store.content import Revision
@@ -443,6 +443,7 @@ OPERATIONS = [
         DraftShown,
         target=of_filing,
         body=Draft,
+        largest=MAX_FORM_BYTES,
         parameters=(Parameter("If-Match", '所改那一稿的 ETag；首次为 "0"', "header", True),),
         example={"parts": {"statistics": {"staff": 42}}},
     ),

@@ -32,7 +32,7 @@ MAX_NUMBER = 10**12
 """No number may be larger than this, either way; sums and products then stay inside int64."""
 
 MAX_FORM_BYTES = 256 * 1024
-"""The largest filled-in form as JSON; whoever receives it checks this before parsing."""
+"""The largest content of a filing as JSON, all its parts together, as `api.filings` takes it."""
 
 MAX_LISTED_UNKNOWN = 20
 
