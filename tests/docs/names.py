@@ -48,7 +48,7 @@ def source_text() -> str:
         *(ROOT / "rules" / "sources").glob("*.txt"),
     ]
     for folder in (*_PACKAGES, "deploy", "bench"):
-        for kind in ("*.py", "*.yaml", "Containerfile"):
+        for kind in ("*.py", "*.yaml", "*.service", "*.env", "Containerfile"):
             files += (ROOT / folder).rglob(kind)
     return "\n".join(path.read_text("utf-8") for path in files)
 
@@ -74,6 +74,8 @@ def why_unknown(span: str) -> str | None:
         return None
     if "://user:password@host" in span:
         return _why_not_in_source(span.partition("user:")[0])
+    if span.startswith(("/etc/", "/opt/")):
+        return _why_not_in_source(span)
     if _ADDRESS.match(span):
         if why_no_address(span) is None or (ROOT / span.lstrip("/")).exists():
             return None
