@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# make test TESTS=tests/rules ORDER=random; the seed stands in the command that make prints
+TESTS ?= tests
+ORDER ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lint types imports bench bench-short chaos chaos-short clean
@@ -10,11 +13,12 @@ READY := $(VENV)/.ready
 help:
 	@echo "make run | test | lint | types | bench | chaos | clean"
 
-$(READY): requirements.lock requirements-test.lock pyproject.toml
+$(READY): requirements.lock requirements-test.lock requirements-assets.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "zhibao needs Python 3.11 or newer; this is %s. Set one with: make PYTHON=python3.11" % sys.version.split()[0])'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing into $(VENV) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-test.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-assets.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -22,7 +26,7 @@ run: $(READY)
 	@$(BIN)/zhibao up --demo
 
 test: $(READY)
-	$(BIN)/python -m pytest -n 2 -m "not slow"
+	$(BIN)/python -m pytest -n 2 -m "not slow" $(if $(filter random,$(ORDER)),--random-order --random-order-seed=$(shell date +%s)) $(TESTS)
 
 lint: $(READY)
 	$(BIN)/ruff check .

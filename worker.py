@@ -58,14 +58,15 @@ def build_worker(
     importing = _importing(client, engine, rules, pinned_certificates)
     filings = FilingActivities(engine, JournalWriter(engine), pinned)
     batches = ReportBatchActivities(engine, pinned)
-    complaints = ComplaintActivities(engine, CaseService(client, engine, system_clock).act)
+    cases = CaseService(client, engine, system_clock)
+    complaints = ComplaintActivities(engine, cases)
     campaigns = CampaignActivities(engine, client, pinned)
     certificates = CertificateActivities(
         engine,
         JournalWriter(engine),
         pinned_certificates,
         SigningKeys(certificate_keys),
-        CaseService(client, engine, system_clock).act,
+        cases,
     )
     imports = CertificateImportActivities(engine, importing.carry_out, system_clock)
     return Worker(
@@ -75,7 +76,7 @@ def build_worker(
         activities=[
             filings.record_steps,
             filings.prepare_submission,
-            filings.read_standing,
+            filings.read_steps,
             batches.prepare_upload,
             batches.ingest_upload,
             batches.change_numbers,

@@ -6,17 +6,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio import activity
 
 from domain.canonical import sha256_of
-from domain.case.state import Submission
 from domain.case.workflow_messages import (
-    PREPARE_SUBMISSION,
-    READ_STANDING,
+    READ_STEPS,
     RECORD_STEPS,
-    PrepareSubmission,
-    ReadStanding,
+    ReadSteps,
+    RecordedSteps,
     RecordRequest,
-    Standing,
 )
 from domain.facts import Facts
+from domain.filing.kind import PREPARE_SUBMISSION, FilingFindings, PrepareSubmission
 from domain.refusals import Code, Refusal
 from rules.compiled import CompiledRules
 from rules.filing.forms import check_form
@@ -43,25 +41,25 @@ class FilingActivities:
         self._reader: Batcher[PrepareSubmission, Submitted] = Batcher(self._read)
 
     @activity.defn(name=RECORD_STEPS)
-    async def record_steps(self, request: RecordRequest) -> Standing:
+    async def record_steps(self, request: RecordRequest) -> RecordedSteps:
         """Writes the steps of one command, with the read model, in one transaction."""
         return await self._writer.record(request)
 
-    @activity.defn(name=READ_STANDING)
-    async def read_standing(self, asked: ReadStanding) -> Standing:
+    @activity.defn(name=READ_STEPS)
+    async def read_steps(self, asked: ReadSteps) -> RecordedSteps:
         """What the journal holds of a case after a sequence."""
-        return await self._writer.standing(asked.case_id, asked.sequence, asked.head)
+        return await self._writer.recorded(asked.case_id, asked.sequence, asked.head)
 
     @activity.defn(name=PREPARE_SUBMISSION)
-    async def prepare_submission(self, wanted: PrepareSubmission) -> Submission:
+    async def prepare_submission(self, wanted: PrepareSubmission) -> FilingFindings:
         """Checks the revision, and decides under the pinned rules who reviews it."""
         submitted = await self._reader.ask(wanted)
         institution = submitted.institution
         refusal = revision_refusal(wanted, submitted)
         if refusal is not None:
-            return Submission(refusal=refusal)
+            return FilingFindings(refusal=refusal)
         if institution is None:
-            return Submission(
+            return FilingFindings(
                 refusal=Refusal(
                     code=Code.UNKNOWN_INSTITUTION, params={"institution": wanted.institution}
                 )
@@ -70,7 +68,7 @@ class FilingActivities:
         facts = institution.facts_for(wanted.choice)
         problems = content_problems(rules, wanted.parts, submitted)
         if problems:
-            return Submission(
+            return FilingFindings(
                 refusal=Refusal(code=Code.CONTENT_INCOMPLETE, params={"count": str(problems)})
             )
         return assign(rules, facts, submitted)
@@ -99,13 +97,13 @@ def content_problems(rules: CompiledRules, parts: Sequence[str], submitted: Subm
     )
 
 
-def assign(rules: CompiledRules, facts: Facts, submitted: Submitted) -> Submission:
-    """The reviewer's decision as part of a submission; a refusal when nobody can review."""
+def assign(rules: CompiledRules, facts: Facts, submitted: Submitted) -> FilingFindings:
+    """The reviewer's decision as findings; a refusal when nobody can review."""
     decision = rules.route(facts)
     if decision.reviewer is None:
         code = Code(decision.refusal or Code.NOBODY_APPLIES)
         refusal = Refusal(code=code, params={"choice": facts.choice or ""}, cite=decision.cite)
-        return Submission(refusal=refusal)
+        return FilingFindings(refusal=refusal)
     inputs = facts.model_dump(mode="json")
     pinned = decision.model_copy(update={"inputs": inputs, "inputs_sha256": sha256_of(inputs)})
-    return Submission(decision=pinned, editors=submitted.editors)
+    return FilingFindings(decision=pinned, editors=submitted.editors)

@@ -3,8 +3,6 @@
 import asyncio
 from collections.abc import Sequence
 
-from sqlalchemy import update
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio import activity
 from temporalio.client import Client
@@ -25,9 +23,8 @@ from domain.numbers.quarters import Quarter
 from engine.starting import start_case
 from services.rule_sets import PinnedRules
 from services.starts import batch_start, filing_start
-from store import cases, institutions, journal
+from store import campaigns, cases, institutions, journal
 from store.institutions import Institution
-from store.tables import campaigns
 
 _PAGE = 500
 _AT_ONCE = 24
@@ -46,20 +43,7 @@ class CampaignActivities:
     async def begin_campaign(self, start: CampaignStart) -> None:
         """Puts the campaign on record with the rule sets it pins."""
         async with self._engine.begin() as connection:
-            await connection.execute(
-                insert(campaigns)
-                .values(
-                    case_id=start.case_id,
-                    year=start.year,
-                    quarter=start.quarter,
-                    jurisdiction=start.jurisdiction,
-                    opened_by=start.opened_by.subject,
-                    rule_sets=start.rule_sets,
-                    rule_set=start.rule_sets[start.jurisdiction],
-                    opened_at=start.requested_at,
-                )
-                .on_conflict_do_nothing()
-            )
+            await campaigns.add(connection, start)
             await journal.append_operator_step(
                 connection,
                 start.case_id,
@@ -86,7 +70,8 @@ class CampaignActivities:
                 break
             progress = await self._start_page(request, page, progress)
             activity.heartbeat(progress.model_dump())
-            await self._note_progress(request.case_id, progress)
+            async with self._engine.begin() as connection:
+                await campaigns.note_progress(connection, request.case_id, progress)
         await self._finish(request, progress)
         return progress
 
@@ -95,11 +80,8 @@ class CampaignActivities:
         """Puts the campaign's stage on record."""
         event = "campaign_ended" if stage.ended else "stage_entered"
         async with self._engine.begin() as connection:
-            await connection.execute(
-                update(campaigns)
-                .where(campaigns.c.case_id == stage.case_id)
-                .values(stage="ended" if stage.ended else stage.stage.id)
-            )
+            reached = "ended" if stage.ended else stage.stage.id
+            await campaigns.enter_stage(connection, stage.case_id, reached)
             await journal.append_operator_step(
                 connection,
                 stage.case_id,
@@ -168,21 +150,10 @@ class CampaignActivities:
             start = filing_start(request.year, request.case_id, rules, facts, request.requested_at)
         return "started", start
 
-    async def _note_progress(self, case_id: str, progress: ScanProgress) -> None:
-        noted = progress.model_dump(exclude={"after"})
-        async with self._engine.begin() as connection:
-            await connection.execute(
-                update(campaigns).where(campaigns.c.case_id == case_id).values(noted)
-            )
-
     async def _finish(self, request: ScanRequest, progress: ScanProgress) -> None:
-        await self._note_progress(request.case_id, progress)
         async with self._engine.begin() as connection:
-            await connection.execute(
-                update(campaigns)
-                .where(campaigns.c.case_id == request.case_id)
-                .values(started_at=request.requested_at)
-            )
+            await campaigns.note_progress(connection, request.case_id, progress)
+            await campaigns.mark_started(connection, request.case_id, request.requested_at)
             await journal.append_operator_step(
                 connection,
                 request.case_id,

@@ -1,26 +1,23 @@
 """What a certificate's workflow asks for: looking into an application, numbering, the register."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import date
 
 from pydantic import ValidationError
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from temporalio import activity
 
-from domain.case import commands as c
-from domain.case.commands import SYSTEM, Command
+from domain.case.commands import SYSTEM
 from domain.case.events import Step
-from domain.case.plan import FOREVER
-from domain.case.state import Submission
-from domain.case.workflow_messages import Newcomer, Receipt, RecordCertificate, Standing
+from domain.case.workflow_messages import Newcomer, RecordedSteps
 from domain.certificates.certificate import (
     CERTIFICATE_STATUS_LABELS,
     Certificate,
     CertificateContent,
     CertificateStatus,
-    standing,
+    status_on,
 )
+from domain.certificates.commands import Supersede
 from domain.certificates.issuing import (
     ALLOT_NUMBER,
     PREPARE_APPLICATION,
@@ -29,9 +26,12 @@ from domain.certificates.issuing import (
     AllotNumber,
     PrepareApplication,
     Purpose,
+    RecordCertificate,
     SupersedePredecessor,
 )
 from domain.certificates.number import NumberProblem, decode, encode
+from domain.certificates.state import CertificateFindings
+from domain.clock import day_of
 from domain.facts import InstitutionFacts
 from domain.refusals import Code, Refusal, Refused
 from rules.certificates.certificates import CertificateRules, NoAuthorityCode
@@ -44,18 +44,16 @@ from rules.certificates.content import (
     number_refusal,
     renewal_refusal,
 )
+from services.cases import CaseService
 from services.certificates.codes import new_code
 from services.certificates.keys import SigningKeys
 from services.rule_sets import PinnedCertificateRules
 from store import cases, content, institutions, journal
-from store.cases import Case
 from store.certificates import register
 from store.content import Revision
 from store.institutions import Institution
-from store.tables import revisions
 from store.writer import JournalWriter, StepsTaken, write_steps
 
-Act = Callable[[Case, Command], Awaitable[Receipt]]
 PART = "certificate"
 """The part of a revision that holds a certificate's content."""
 
@@ -69,53 +67,53 @@ class CertificateActivities:
         writer: JournalWriter,
         pinned: PinnedCertificateRules,
         keys: SigningKeys,
-        act: Act,
+        cases: CaseService,
     ) -> None:
         self._engine = engine
         self._writer = writer
         self._pinned = pinned
         self._keys = keys
-        self._act = act
+        self._cases = cases
 
     @activity.defn(name=PREPARE_APPLICATION)
-    async def prepare_application(self, asked: PrepareApplication) -> Submission:
+    async def prepare_application(self, asked: PrepareApplication) -> CertificateFindings:
         """Whether what is applied for can be granted, as far as its content tells."""
         rules = await self._pinned.get(asked.rule_set)
         async with self._engine.connect() as connection:
             latest = await content.latest_revision(connection, asked.case_id)
             refusal = _not_the_newest(asked, latest)
             if refusal is not None or latest is None:
-                return Submission(refusal=refusal)
+                return CertificateFindings(refusal=refusal)
             try:
                 applied = CertificateContent.model_validate(latest.content[PART])
             except (KeyError, ValidationError):
-                return Submission(
+                return CertificateFindings(
                     refusal=Refusal(code=Code.CONTENT_INCOMPLETE, params={"count": "1"})
                 )
             refusal = await _content_refusal(connection, rules, asked, applied)
             if refusal is not None:
-                return Submission(refusal=refusal)
+                return CertificateFindings(refusal=refusal)
             late = False
             if asked.renews:
                 refusal, late = await _renewal(connection, rules, asked)
-            editors = await _editors(connection, asked.case_id, asked.standing_revision)
-        return Submission(refusal=refusal, editors=editors, late_renewal=late)
+            editors = await content.editors(connection, asked.case_id, asked.standing_revision)
+        return CertificateFindings(refusal=refusal, editors=editors, late_renewal=late)
 
     @activity.defn(name=ALLOT_NUMBER)
-    async def allot_number(self, asked: AllotNumber) -> Submission:
+    async def allot_number(self, asked: AllotNumber) -> CertificateFindings:
         """Gives the case its number and code, once and for ever; again: the same ones.
 
         Where field or industry have changed since, its number would say what is not so: it is
         voided, and the case gets another one.
         """
         rules = await self._pinned.get(asked.rule_set)
-        today = asked.at.astimezone(FOREVER.tzinfo).date()
+        today = day_of(asked.at)
         days = days_of(rules, asked.decided, today)
         try:
             async with self._engine.begin() as connection:
                 given = await register.allotted(connection, asked.case_id)
                 if refusal := await _not_to_be_renewed(connection, asked, today):
-                    return Submission(refusal=refusal)
+                    return CertificateFindings(refusal=refusal)
                 if given is not None and await _voided(connection, rules, asked, given[0]):
                     given = None
                 if given is None:
@@ -123,24 +121,26 @@ class CertificateActivities:
                 elif asked.decided is not None and asked.decided.number not in ("", given[0]):
                     because = f"本件已经分配编号 {given[0]}，与所填的 {asked.decided.number} 不同"
                     params = {"because": because}
-                    return Submission(refusal=Refusal(code=Code.DECISION_IMPOSSIBLE, params=params))
+                    return CertificateFindings(
+                        refusal=Refusal(code=Code.DECISION_IMPOSSIBLE, params=params)
+                    )
         except register.NumberTaken as taken:
             refusal = Refusal(code=Code.NUMBER_TAKEN, params={"number": str(taken)})
-            return Submission(refusal=refusal)
+            return CertificateFindings(refusal=refusal)
         except register.SerialsExhausted:
             params = {"authority": rules.authority_name(asked.issuer), "year": str(days[0].year)}
-            return Submission(refusal=Refusal(code=Code.SERIALS_EXHAUSTED, params=params))
+            return CertificateFindings(refusal=Refusal(code=Code.SERIALS_EXHAUSTED, params=params))
         except NoAuthorityCode:
             params = {"authority": rules.authority_name(asked.issuer)}
             refusal = Refusal(code=Code.NO_AUTHORITY_CODE, params=params, cite=rules.number_cite)
-            return Submission(refusal=refusal)
-        return Submission(allotment=allotment(rules, *given, days, today))
+            return CertificateFindings(refusal=refusal)
+        return CertificateFindings(allotment=allotment(rules, *given, days, today))
 
     @activity.defn(name=RECORD_CERTIFICATE)
-    async def record_certificate(self, asked: RecordCertificate) -> Standing:
+    async def record_certificate(self, asked: RecordCertificate) -> RecordedSteps:
         """Writes the steps of one command and what the register shows, together or not at all."""
         steps, held = asked.request.steps, asked.held
-        case_id, day = steps[0].case_id, steps[-1].at.astimezone(FOREVER.tzinfo).date()
+        case_id, day = steps[0].case_id, day_of(steps[-1].at)
         try:
             async with self._engine.begin() as connection:
                 await write_steps(connection, [asked.request])
@@ -172,8 +172,8 @@ class CertificateActivities:
                 )
         except StepsTaken:
             first = steps[0]
-            return await self._writer.standing(case_id, first.sequence - 1, first.previous_hash)
-        return Standing()
+            return await self._writer.recorded(case_id, first.sequence - 1, first.previous_hash)
+        return RecordedSteps()
 
     def _statement(self, certificate: Certificate, day: date) -> str:
         """The signed statement; empty where it cannot be made, which keeps nobody waiting."""
@@ -194,7 +194,7 @@ class CertificateActivities:
             case = await cases.by_id(connection, found.case_id) if found is not None else None
         if case is None:
             return
-        command = c.Supersede(
+        command = Supersede(
             id=f"superseded-by:{asked.by}",
             actor=SYSTEM,
             received_at=case.updated_at,
@@ -202,7 +202,7 @@ class CertificateActivities:
             on=asked.on,
         )
         try:
-            await self._act(case, command)
+            await self._cases.act(case, command)
         except Refused as refused:
             if refused.refusal.code not in (Code.CERTIFICATE_NOT_IN_FORCE, Code.CASE_ENDED):
                 raise
@@ -230,7 +230,7 @@ async def _content_refusal(
     if wrong:
         return Refusal(code=Code.CONTENT_INCOMPLETE, params={"count": str(wrong)})
     if asked.decided is not None:
-        today = asked.at.astimezone(FOREVER.tzinfo).date()
+        today = day_of(asked.at)
         refusal = (
             decided_refusal(asked.decided, today)
             or number_refusal(rules, asked.decided.number, asked.issuer)
@@ -255,7 +255,7 @@ async def _listed_refusal(
     if listed.issuer != asked.issuer:
         params = {"what": f"证书 {number} ", "authority": listed.issuer}
         return Refusal(code=Code.OTHER_ISSUER, params=params)
-    stands = standing(listed.status, listed.valid_to, today)
+    stands = status_on(listed.status, listed.valid_to, today)
     if stands in (CertificateStatus.VALID, CertificateStatus.EXPIRED):
         return None
     params = {"number": number, "status": CERTIFICATE_STATUS_LABELS[stands]}
@@ -278,8 +278,8 @@ async def _renewal(
     if other is not None and other.case_id != asked.case_id:
         params = {"number": old.number, "other": other.number}
         return Refusal(code=Code.RENEWED_ALREADY, params=params), False
-    today = asked.at.astimezone(FOREVER.tzinfo).date()
-    now_standing = standing(old.status, old.valid_to, today)
+    today = day_of(asked.at)
+    now_standing = status_on(old.status, old.valid_to, today)
     if now_standing not in (CertificateStatus.VALID, CertificateStatus.EXPIRED):
         params = {"number": old.number, "status": CERTIFICATE_STATUS_LABELS[now_standing]}
         return Refusal(code=Code.CERTIFICATE_NOT_IN_FORCE, params=params), False
@@ -305,7 +305,7 @@ async def _not_to_be_renewed(
         return None
     if other:
         return Refusal(code=Code.RENEWED_ALREADY, params={"number": old.number, "other": other})
-    stands = standing(old.status, old.valid_to, today)
+    stands = status_on(old.status, old.valid_to, today)
     if stands in (CertificateStatus.VALID, CertificateStatus.EXPIRED):
         return None
     params = {"number": old.number, "status": CERTIFICATE_STATUS_LABELS[stands]}
@@ -382,13 +382,3 @@ async def _put_on_record(
             f"delivered:{content.institution}",
         )
     await cases.belongs_to(connection, steps[0].case_id, content.institution)
-
-
-async def _editors(connection: AsyncConnection, case_id: str, after: int) -> tuple[str, ...]:
-    found = await connection.execute(
-        select(revisions.c.saved_by)
-        .distinct()
-        .where(revisions.c.case_id == case_id, revisions.c.revision > after)
-        .order_by(revisions.c.saved_by)
-    )
-    return tuple(found.scalars())

@@ -1,27 +1,21 @@
 """What complaints ask for: telling the outcome to the complainant, and to the batches concerned."""
 
-from collections.abc import Awaitable, Callable
-
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio import activity
 
-from domain.case import commands as c
-from domain.case.commands import SYSTEM, Command
-from domain.case.workflow_messages import Receipt
-from domain.numbers.report_numbers import SETTLE_COMPLAINT, SettleComplaint
+from domain.case.commands import SYSTEM
+from domain.complaints import SETTLE_COMPLAINT, SettleComplaint
+from domain.numbers.commands import NoteComplaint
+from services.cases import CaseService
 from store import complaints
-from store.cases import Case
-
-Act = Callable[[Case, Command], Awaitable[Receipt]]
-"""Has a command carried out by its case's workflow (see `services.cases.CaseService.act`)."""
 
 
 class ComplaintActivities:
     """The activities of complaints, with what they need to act."""
 
-    def __init__(self, engine: AsyncEngine, act: Act) -> None:
+    def __init__(self, engine: AsyncEngine, cases: CaseService) -> None:
         self._engine = engine
-        self._act = act
+        self._cases = cases
 
     @activity.defn(name=SETTLE_COMPLAINT)
     async def settle_complaint(self, asked: SettleComplaint) -> None:
@@ -30,11 +24,11 @@ class ComplaintActivities:
             settled = await complaints.settle(connection, asked.case_id)
             batches = await complaints.batches(connection, settled)
         for batch in batches:
-            command = c.NoteComplaint(
+            command = NoteComplaint(
                 id=f"complaint:{asked.case_id}",
                 actor=SYSTEM,
                 received_at=settled.resolved_at,
                 complaint=asked.case_id,
                 outcome=settled.outcome,
             )
-            await self._act(batch, command)
+            await self._cases.act(batch, command)

@@ -5,8 +5,7 @@ import asyncio
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio import activity
 
-from domain.case.plan import FOREVER
-from domain.case.state import Submission
+from domain.clock import day_of
 from domain.numbers.report_numbers import (
     CHANGE_NUMBERS,
     INGEST_UPLOAD,
@@ -16,8 +15,9 @@ from domain.numbers.report_numbers import (
     IngestRequest,
     PrepareUpload,
 )
+from domain.numbers.state import BatchFindings
 from domain.refusals import Code, Refusal
-from services.campaign_lookup import filing_standing
+from services.campaign_lookup import filing_record
 from services.numbers.changes import apply_change
 from services.numbers.ingest import ingest
 from services.rule_sets import PinnedRules
@@ -36,31 +36,31 @@ class ReportBatchActivities:
         self._reading = asyncio.Semaphore(_AT_ONCE)
 
     @activity.defn(name=PREPARE_UPLOAD)
-    async def prepare_upload(self, asked: PrepareUpload) -> Submission:
+    async def prepare_upload(self, asked: PrepareUpload) -> BatchFindings:
         """Decides under the pinned rules whether the institution may upload now."""
         rules = await self._pinned.get(asked.rule_set)
         async with self._engine.connect() as connection:
             found = await institutions.by_ids(connection, [asked.institution])
             if asked.institution not in found:
                 params = {"institution": asked.institution}
-                return Submission(refusal=Refusal(code=Code.UNKNOWN_INSTITUTION, params=params))
+                return BatchFindings(refusal=Refusal(code=Code.UNKNOWN_INSTITUTION, params=params))
             facts = found[asked.institution].facts_for(None)
-            standing = await filing_standing(
+            record = await filing_record(
                 connection, self._pinned, asked.institution, facts.institution.region, asked.at
             )
-        gate = rules.gate(facts, standing, asked.at.astimezone(FOREVER.tzinfo).date())
+        gate = rules.gate(facts, record, day_of(asked.at))
         if gate.allowed:
-            return Submission(gate=gate)
+            return BatchFindings(gate=gate)
         refusal = Refusal(
             code=Code(gate.code or Code.NOT_IN_REPORTING),
             params={
                 "institution": asked.institution,
-                "year": str(standing.latest_closed_year),
+                "year": str(record.latest_closed_year),
                 "because": gate.because,
             },
             cite=gate.cite,
         )
-        return Submission(refusal=refusal)
+        return BatchFindings(refusal=refusal)
 
     @activity.defn(name=INGEST_UPLOAD)
     async def ingest_upload(self, request: IngestRequest) -> IngestOutcome:
@@ -73,12 +73,14 @@ class ReportBatchActivities:
             return await ingest(self._engine, request, activity.heartbeat)
 
     @activity.defn(name=CHANGE_NUMBERS)
-    async def change_numbers(self, request: ChangeRequest) -> Submission:
+    async def change_numbers(self, request: ChangeRequest) -> BatchFindings:
         """Makes a stored withdrawal or correction; changes nothing when part of it is wrong."""
         outcome = await apply_change(self._engine, request)
         if outcome.made:
-            return Submission(visible_from=request.visible_from)
+            return BatchFindings(visible_from=request.visible_from)
         if outcome.busy:
-            return Submission(refusal=Refusal(code=Code.UPLOADS_UNDER_WAY, params={"count": "1"}))
+            return BatchFindings(
+                refusal=Refusal(code=Code.UPLOADS_UNDER_WAY, params={"count": "1"})
+            )
         params = {"count": str(len({one.place for one in outcome.problems}))}
-        return Submission(refusal=Refusal(code=Code.NUMBERS_NOT_ON_RECORD, params=params))
+        return BatchFindings(refusal=Refusal(code=Code.NUMBERS_NOT_ON_RECORD, params=params))

@@ -22,6 +22,7 @@ from domain.case import commands as c
 from domain.case.commands import Actor, Command, Role
 from domain.case.status import Status
 from domain.case.workflow_messages import ACT, Act, CaseStart, Receipt
+from domain.filing.kind import Submit
 from engine.starting import start_case
 
 TARGET = 0.8
@@ -48,7 +49,7 @@ def acts(start: CaseStart, sha256: str) -> tuple[Command, ...]:
     now = datetime.now(UTC)
     filer = _FILER.model_copy(update={"scope": start.opening.institution})
     return (
-        c.Submit(id="submit", actor=filer, received_at=now, revision=1, content_sha256=sha256),
+        Submit(id="submit", actor=filer, received_at=now, revision=1, content_sha256=sha256),
         c.Claim(id="claim", actor=_REVIEWER, received_at=now),
         c.Approve(id="approve", actor=_REVIEWER, received_at=now),
         c.PassQuality(id="pass", actor=_CHECKER, received_at=now),
@@ -60,7 +61,7 @@ async def full_life(client: Client, start: CaseStart, sha256: str) -> None:
     await start_case(client, start)
     handle = client.get_workflow_handle(start.case_id, result_type=Status)
     for command in acts(start, sha256):
-        asked = Act(command=command)
+        asked = Act.of(command)
         await handle.execute_update(ACT, asked, id=command.id, result_type=Receipt)
     assert await handle.result() is Status.COMPLETED
 

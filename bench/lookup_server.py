@@ -19,7 +19,8 @@ from starlette.routing import Route
 from temporalio.client import Client
 
 from api.door.app import create_app
-from api.server import build_parts, http_config, settle
+from api.door.parts import build_parts
+from api.server import http_config, settle
 from domain.citation import Citation
 from domain.decision import Eligibility, PublicAnswer
 from domain.facts import Facts

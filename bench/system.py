@@ -21,7 +21,7 @@ from temporalio.client import Client
 from deploy.demo.rules import write_rules
 from deploy.embedded.postgres import EmbeddedPostgres
 from deploy.embedded.temporal import EmbeddedTemporal
-from domain.messages import SHANGHAI
+from domain.clock import day_of
 from engine.client import connect_engine
 from engine.search_attributes import REGISTERED
 from settings import Settings, as_environment
@@ -78,7 +78,7 @@ async def servers() -> AsyncIterator[Bench]:
         postgres = stack.enter_context(EmbeddedPostgres(data))
         temporal = stack.enter_context(EmbeddedTemporal(data, search_attributes=REGISTERED))
         upgrade(postgres.url)
-        write_rules(data / "rules", datetime.now(UTC).astimezone(SHANGHAI).date())
+        write_rules(data / "rules", day_of(datetime.now(UTC)))
         settings = Settings(
             database_url=SecretStr(postgres.url),
             temporal_address=temporal.address,

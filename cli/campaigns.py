@@ -126,13 +126,13 @@ async def followed(
     with Progress(*columns, console=err, transient=True) as progress:
         task = progress.add_task("核对名录，建立填报", total=None)
         while True:
-            row = await campaigns.find(period, jurisdiction)
-            if row is not None:
-                progress.update(task, total=row["total"], completed=row["considered"])
+            campaign = await campaigns.find(period, jurisdiction)
+            if campaign is not None:
+                progress.update(task, total=campaign.total, completed=campaign.considered)
                 # filings are on record a moment after they were started
-                on_record = await campaigns.cases_on_record(row["case_id"])
-                if not wait or (row["started_at"] and on_record >= row["started"]):
-                    return await campaigns.describe(row)
+                on_record = await campaigns.cases_on_record(campaign.case_id)
+                if not wait or (campaign.started_at and on_record >= campaign.started):
+                    return await campaigns.describe(campaign)
             await asyncio.sleep(0.3)
 
 

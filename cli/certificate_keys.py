@@ -127,10 +127,10 @@ def _folder(given: Path | None, data: Path) -> Path:
 
 
 def _today() -> date:
-    from domain.case.plan import FOREVER
+    from domain.clock import day_of
     from services.clock import system_clock
 
-    return system_clock().astimezone(FOREVER.tzinfo).date()
+    return day_of(system_clock())
 
 
 def _show(place: Path, published: PublishedKeys, as_json: bool) -> None:

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -32,8 +32,8 @@ from deploy.embedded.processes import (
 from deploy.embedded.server import EmbeddedServer
 from deploy.embedded.temporal import EmbeddedTemporal
 from deploy.private_files import write_private
-from domain.case.plan import FOREVER
 from domain.case.workflow_messages import TASK_QUEUE
+from domain.clock import day_of
 from engine.search_attributes import REGISTERED
 from services.certificates.keys import SigningKeys, add_key
 from settings import ENVIRONMENT, RUNTIME, Settings, as_environment, environment_of
@@ -188,7 +188,7 @@ def certificate_keys(data: Path) -> Path:
         return named
     folder = data / "certificate-keys"
     if not SigningKeys(folder).published().keys:
-        today = datetime.now(FOREVER.tzinfo).date()
+        today = day_of(datetime.now(UTC))
         add_key(folder, f"first-{today:%Y%m%d}", today)
     return folder
 

@@ -67,7 +67,7 @@ class Facts(Value):
     previous_reviewer: str | None = None
 
 
-class FilingStanding(Value):
+class FilingRecord(Value):
     """What is on record of an institution's annual filings at one moment.
 
     ``latest_closed_year`` is the last statistics year whose window has closed where the

@@ -1,7 +1,11 @@
-"""Refusals as data: a stable code, its parameters, the clause behind it, the date concerned."""
+"""Refusals as data: a stable code, its parameters, the clause behind it, the date concerned.
+
+The table of codes is all there is to say of each: adding one is adding its row.
+"""
 
 from datetime import datetime
-from enum import StrEnum
+from enum import StrEnum, unique
+from typing import Any, NamedTuple
 
 from pydantic import Field
 
@@ -9,100 +13,606 @@ from domain.citation import Citation
 from domain.model import Recorded
 
 
+class Words(NamedTuple):
+    """``title`` names the refusal, ``detail`` what happened, ``remedy`` what the person can do."""
+
+    title: str
+    detail: str
+    remedy: str
+
+
+@unique
 class Code(StrEnum):
-    """Every reason for which something asked of the system can be refused."""
+    """Every reason for which something asked of the system can be refused.
+
+    Each with the HTTP status it is answered with (409 where the request is understood and the case
+    does not allow it now) and its words in Chinese, parameters in braces.
+    """
+
+    status: int
+    words: Words
+
+    def __new__(cls, code: str, *row: Any) -> "Code":
+        """A member of its row; one that leaves anything out keeps the program from starting."""
+        member = str.__new__(cls, code)
+        member._value_ = code
+        member.status, title, detail, remedy = row
+        member.words = Words(title, detail, remedy)
+        return member
 
     # the life of a case
-    NOT_OPEN_YET = "not_open_yet"
-    FILL_CLOSED = "fill_closed"
-    CORRECT_CLOSED = "correct_closed"
-    REVIEW_NOT_OPEN = "review_not_open"
-    REVIEW_CLOSED = "review_closed"
-    QUALITY_CLOSED = "quality_closed"
-    WRONG_STATUS = "wrong_status"
-    CASE_ENDED = "case_ended"
-    NOT_YOUR_AUTHORITY = "not_your_authority"
-    NOT_YOUR_CASE = "not_your_case"
-    NOT_CLAIMED = "not_claimed"
-    CLAIMED_BY_OTHER = "claimed_by_other"
-    SAME_PERSON = "same_person"
-    REASON_REQUIRED = "reason_required"
-    EXTENSION_NOT_LATER = "extension_not_later"
-    NOTHING_TO_SUBMIT = "nothing_to_submit"
-    STALE_REVISION = "stale_revision"
-    CONTENT_INCOMPLETE = "content_incomplete"
-    CHOICE_NOT_AN_ISSUER = "choice_not_an_issuer"
-    CHOICE_NEEDED = "choice_needed"
-    NOBODY_APPLIES = "nobody_applies"
+    NOT_OPEN_YET = "not_open_yet", 409, "尚未开放", "填报将于 {at} 开放。", "请在开放之后提交。"
+    FILL_CLOSED = (
+        "fill_closed",
+        409,
+        "填报已截止",
+        "填报已于 {at} 截止，此后不再接受首次提交。",
+        "确有原因的，请联系主管部门说明情况并申请延期。",
+    )
+    CORRECT_CLOSED = (
+        "correct_closed",
+        409,
+        "修改已截止",
+        "修改和重报已于 {at} 截止。",
+        "确有原因的，请联系主管部门说明情况并申请延期；先延期，再退回或重报。",
+    )
+    REVIEW_NOT_OPEN = (
+        "review_not_open",
+        409,
+        "审核尚未开始",
+        "审核将于 {at} 开始。",
+        "请在审核开始之后办理。",
+    )
+    REVIEW_CLOSED = (
+        "review_closed",
+        409,
+        "审核已截止",
+        "审核已于 {at} 截止。",
+        "请由经办人按程序对本件延期，再行办理。",
+    )
+    QUALITY_CLOSED = (
+        "quality_closed",
+        409,
+        "质量审查不在期限内",
+        "质量审查的期限以 {at} 为界。",
+        "请由经办人按程序对本件延期，再行办理。",
+    )
+    WRONG_STATUS = (
+        "wrong_status",
+        409,
+        "当前状态不能这样办理",
+        "本件现为“{status}”，不能{action}。",
+        "请刷新后按当前状态办理。",
+    )
+    CASE_ENDED = (
+        "case_ended",
+        409,
+        "本件已结束",
+        "本件已为“{status}”，不再接受{action}。",
+        "确需更正的，请经办人说明理由后重新开启或延期。",
+    )
+    NOT_YOUR_AUTHORITY = (
+        "not_your_authority",
+        403,
+        "不由您所在的部门办理",
+        "本件现由 {authority} 办理。",
+        "请由该部门的人员办理。",
+    )
+    NOT_YOUR_CASE = (
+        "not_your_case",
+        403,
+        "不是您所在机构的填报",
+        "本件属于机构 {institution}。",
+        "请使用该机构的账号办理。",
+    )
+    NOT_CLAIMED = "not_claimed", 409, "尚未领取", "本件还没有人领取。", "请先领取，再办理。"
+    CLAIMED_BY_OTHER = (
+        "claimed_by_other",
+        409,
+        "已由他人领取",
+        "本件已由 {person} 领取。",
+        "请联系领取人办理，或请其退领后再领取。",
+    )
+    SAME_PERSON = (
+        "same_person",
+        403,
+        "须由不同的人办理",
+        "您已作为{role}参与本件，不能再作为{wanted}办理：填报、审核、质量审查须由三个不同的人承担。",
+        "请由其他人员办理。",
+    )
+    REASON_REQUIRED = (
+        "reason_required",
+        422,
+        "须说明理由",
+        "{action}必须说明理由。",
+        "请补充理由后重新提交。",
+    )
+    EXTENSION_NOT_LATER = (
+        "extension_not_later",
+        422,
+        "延期时间无效",
+        "延期须晚于现在，也须晚于原定截止时间 {at}。",
+        "请填写更晚的时间。",
+    )
+    NOTHING_TO_SUBMIT = (
+        "nothing_to_submit",
+        422,
+        "没有可提交的内容",
+        "尚未保存过填报内容。",
+        "请先保存填报内容，再提交。",
+    )
+    STALE_REVISION = (
+        "stale_revision",
+        409,
+        "提交的不是最新内容",
+        "提交的是第 {revision} 稿，系统中最新为第 {latest} 稿。",
+        "请核对最新一稿后再提交。",
+    )
+    CONTENT_INCOMPLETE = (
+        "content_incomplete",
+        422,
+        "内容未填完整或不符合校验",
+        "共有 {count} 处问题。",
+        "请按逐项提示修改后再提交。",
+    )
+    CHOICE_NOT_AN_ISSUER = (
+        "choice_not_an_issuer",
+        422,
+        "选取的审核部门不对",
+        "选取的“{choice}”没有为本机构颁发有效的资质认定证书，也不是本机构的归口审核部门。",
+        "请在本机构的发证或归口部门中选取一个。",
+    )
+    CHOICE_NEEDED = (
+        "choice_needed",
+        422,
+        "须选取审核部门",
+        "本机构的资质认定证书能力范围相当，按规则不能自动确定审核部门。",
+        "请选取一个上报审核的部门，再提交。",
+    )
+    NOBODY_APPLIES = (
+        "nobody_applies",
+        409,
+        "没有适用的审核部门",
+        "按规则，本机构现有的证书和资质没有对应的审核部门。",
+        "请核对机构的证书与资质信息；信息无误的，请联系所在地市场监管部门。",
+    )
     # report numbers and complaints
-    UPLOADS_UNDER_WAY = "uploads_under_way"
-    TOTAL_DIFFERS = "total_differs"
-    NUMBERS_NOT_ON_RECORD = "numbers_not_on_record"
-    UPLOAD_CLOSED = "upload_closed"
-    UPLOAD_GAP = "upload_gap"
-    UPLOAD_INCOMPLETE = "upload_incomplete"
-    QUARTER_NOT_OPEN = "quarter_not_open"
-    NOT_IN_REPORTING = "not_in_reporting"
-    BATCH_EXISTS = "batch_exists"
-    LATEST_YEAR_NOT_COMPLETED = "latest_year_not_completed"
-    FIRST_FILING_NOT_COMPLETED = "first_filing_not_completed"
+    UPLOADS_UNDER_WAY = (
+        "uploads_under_way",
+        409,
+        "还有文件在核对",
+        "还有 {count} 份上传的文件没有核对完。",
+        "请等核对完成后再办理；进度见上传列表。",
+    )
+    TOTAL_DIFFERS = (
+        "total_differs",
+        422,
+        "报告编号数量不一致",
+        "您声明本季度共 {given} 个编号，系统中有效的为 {latest} 个。",
+        "请核对上传结果；少的补充上传，多的撤回，再按系统中的数量声明。",
+    )
+    NUMBERS_NOT_ON_RECORD = (
+        "numbers_not_on_record",
+        422,
+        "有的编号不能撤回或更正",
+        "共 {count} 个编号不在本季度有效的编号之列，或更正后的内容不合要求；一个也没有改动。",
+        "请按逐项提示修改后重新提交。",
+    )
+    UPLOAD_CLOSED = (
+        "upload_closed",
+        409,
+        "这份上传不再接收内容",
+        "这份上传现为“{stage}”，不能{action}。",
+        "需要补充的，请另行上传一份文件。",
+    )
+    UPLOAD_GAP = (
+        "upload_gap",
+        409,
+        "上传的位置不对",
+        "系统已收到前 {received} 个字节，这一段却从第 {given} 个字节开始，或与已收到的内容不同。",
+        "请查询已收到的字节数，从那里继续；文件有改动的，请另行上传。",
+    )
+    UPLOAD_INCOMPLETE = (
+        "upload_incomplete",
+        422,
+        "文件没有收齐",
+        "收到 {received} 个字节，应为 {declared} 个字节，或 SHA-256 与声明的不同。",
+        "请从已收到的位置继续上传；内容不同的，请放弃这一份，重新上传。",
+    )
+    QUARTER_NOT_OPEN = (
+        "quarter_not_open",
+        404,
+        "这一季度的报送尚未开启",
+        "{quarter} 的报告编号报送尚未在 {jurisdiction} 开启。",
+        "请由经办人先开启该季度的报送。",
+    )
+    NOT_IN_REPORTING = (
+        "not_in_reporting",
+        409,
+        "不在报告编号报送范围",
+        "按规则，机构 {institution} 不能报送报告编号。",
+        "请核对机构的资质认定证书；有误的，请先更新名录。",
+    )
+    BATCH_EXISTS = (
+        "batch_exists",
+        409,
+        "报送已存在",
+        "机构 {institution} 的 {quarter} 报告编号报送已存在。",
+        "请直接办理已有的报送。",
+    )
+    LATEST_YEAR_NOT_COMPLETED = (
+        "latest_year_not_completed",
+        409,
+        "最近一年的统计尚未完成",
+        "{year} 统计年度的填报已经截止，本机构的年度统计没有完成，现在不能上传报告编号。",
+        "请联系主管部门申请延期，完成该年度的统计后再上传。",
+    )
+    FIRST_FILING_NOT_COMPLETED = (
+        "first_filing_not_completed",
+        409,
+        "首次年度统计尚未完成",
+        "本机构还没有完成过年度统计，现在不能上传报告编号。",
+        "请在年度统计开放时完成填报，办结之后再上传。",
+    )
     # certificates
-    NO_CERTIFICATE = "no_certificate"
-    CERTIFICATE_NOT_IN_FORCE = "certificate_not_in_force"
-    CERTIFICATE_EXISTS = "certificate_exists"
-    DECIDED_BY_ISSUER_ONLY = "decided_by_issuer_only"
-    ENDING_DAY_OUTSIDE = "ending_day_outside"
-    ENDING_INCOMPLETE = "ending_incomplete"
-    NUMBER_TAKEN = "number_taken"
-    SERIALS_EXHAUSTED = "serials_exhausted"
-    SERIAL_NOT_HIGHER = "serial_not_higher"
-    NO_AUTHORITY_CODE = "no_authority_code"
-    RENEWAL_EARLY = "renewal_early"
-    RENEWED_ALREADY = "renewed_already"
-    PREDECESSOR_ENDED = "predecessor_ended"
-    OTHER_HOLDER = "other_holder"
-    CHANGE_OUTSIDE = "change_outside"
-    UNKNOWN_CHANGE = "unknown_change"
-    DECISION_IMPOSSIBLE = "decision_impossible"
-    NOT_SIGNED = "not_signed"
-    CONTENT_NOT_ON_RECORD = "content_not_on_record"
-    CHARACTERS_MISSING = "characters_missing"
-    TEMPLATE_BROKEN = "template_broken"
-    MANUAL_MODE = "manual_mode"
-    OTHER_ISSUER = "other_issuer"
-    CERTIFICATE_NOT_TAKEN_OVER = "certificate_not_taken_over"
-    CLIENT_REFUSED = "client_refused"
-    CLIENTS_ONLY = "clients_only"
-    TOO_MANY_DELIVERIES = "too_many_deliveries"
+    NO_CERTIFICATE = (
+        "no_certificate",
+        409,
+        "还没有发证",
+        "本件还没有发证，不能这样办理。",
+        "请在发证之后办理。",
+    )
+    CERTIFICATE_NOT_IN_FORCE = (
+        "certificate_not_in_force",
+        409,
+        "证书不在有效状态",
+        "证书 {number} 现为“{status}”，不能这样办理。",
+        "请核对证书编号；需要重新取得资质的，请另行申请。",
+    )
+    CERTIFICATE_EXISTS = (
+        "certificate_exists",
+        409,
+        "本件已经发证",
+        "本件已发证书 {number}。",
+        "要改证书内容的，请申请变更或扩项；要延续的，请另建延续申请。",
+    )
+    DECIDED_BY_ISSUER_ONLY = (
+        "decided_by_issuer_only",
+        403,
+        "不能自行填写审批结果",
+        "审批结果只能由发证机关的经办人登记。",
+        "请去掉审批结果后提交，由发证机关审核。",
+    )
+    ENDING_DAY_OUTSIDE = (
+        "ending_day_outside",
+        422,
+        "终止日期不对",
+        "终止日期须在发证日 {first} 至今日 {last} 之间。",
+        "请按文书上的日期填写。",
+    )
+    ENDING_INCOMPLETE = (
+        "ending_incomplete",
+        422,
+        "终止证书的依据不全",
+        "{ending}须写明{missing}。",
+        "请按文书补充后重新提交。",
+    )
+    NUMBER_TAKEN = (
+        "number_taken",
+        409,
+        "证书编号已被使用",
+        "编号 {number} 已有证书登记；编号从不重复使用。",
+        "请核对原证书的编号；需要新编号的，请把编号留空，由系统分配。",
+    )
+    SERIALS_EXHAUSTED = (
+        "serials_exhausted",
+        409,
+        "本年流水号已用完",
+        "{authority} {year} 年的四位流水号已用到 9999。",
+        "请联系市场监管总局明确后续编号办法；本件保持原状，没有改动。",
+    )
+    SERIAL_NOT_HIGHER = (
+        "serial_not_higher",
+        422,
+        "流水号起点不对",
+        "编号 {number} 已分配或已登记，起点不能低于它的流水号。",
+        "请填写不小于 {last} 的数。",
+    )
+    NO_AUTHORITY_CODE = (
+        "no_authority_code",
+        409,
+        "发证机关没有代码",
+        "证书编号的代码表里没有 {authority} 的发证机关代码。",
+        "请由市场监管总局明确代码，并写进 certificates.yaml。",
+    )
+    RENEWAL_EARLY = (
+        "renewal_early",
+        409,
+        "还不到申请延续的时候",
+        "证书 {number} 的有效期到 {valid_to}，{opens} 起可以申请延续。",
+        "请在 {opens} 至 {due} 之间提出申请。",
+    )
+    RENEWED_ALREADY = (
+        "renewed_already",
+        409,
+        "已有延续申请",
+        "证书 {number} 已由 {other} 办理延续。",
+        "请在那一件申请上继续办理；不再需要的，先撤回那一件。",
+    )
+    PREDECESSOR_ENDED = (
+        "predecessor_ended",
+        409,
+        "原证书已终止",
+        "本件申请延续的证书 {number} 现为“{status}”，不能再批准延续。",
+        "请退回本件，或者不予批准；需要重新取得资质的，由机构另行申请发证。",
+    )
+    OTHER_HOLDER = (
+        "other_holder",
+        422,
+        "不是同一机构的证书",
+        "证书 {number} 不属于机构 {institution}。",
+        "请核对机构和证书编号。",
+    )
+    CHANGE_OUTSIDE = (
+        "change_outside",
+        422,
+        "改动超出了所选的变更种类",
+        "“{change}”不能改：{fields}。",
+        "请改选合适的变更种类，或者分别申请；增加检验检测项目请申请扩项。",
+    )
+    UNKNOWN_CHANGE = (
+        "unknown_change",
+        422,
+        "没有这种变更",
+        "规则里没有变更种类“{change}”。",
+        "请从 {known} 中选取。",
+    )
+    DECISION_IMPOSSIBLE = (
+        "decision_impossible",
+        422,
+        "审批结果不合理",
+        "审批结果不能登记：{because}。",
+        "请按审批文书核对后重新提交。",
+    )
+    NOT_SIGNED = (
+        "not_signed",
+        409,
+        "证书还没有签名",
+        "证书 {number} 发证时没有可用的签名密钥，二维码无法生成。",
+        "请系统管理员先运行 zhibao certificates keys add 增加密钥，"
+        "再运行 zhibao certificates sign 补签，然后重新打印。",
+    )
+    CONTENT_NOT_ON_RECORD = (
+        "content_not_on_record",
+        409,
+        "没有证书内容",
+        "证书 {number} 只在名录里有编号，没有登记内容，不能打印。",
+        "请发证机关补录该证书的内容后再打印。",
+    )
+    CHARACTERS_MISSING = (
+        "characters_missing",
+        409,
+        "有打印不出的字",
+        "不能打印：{said}",
+        "文字有误的，请按变更程序更正；生僻字请系统管理员把含有该字的字体放入模板文件夹。",
+    )
+    TEMPLATE_BROKEN = (
+        "template_broken",
+        500,
+        "证书模板有误",
+        "不能打印：{said}",
+        "请联系系统管理员；日志里有出错的文件和行。",
+    )
+    MANUAL_MODE = (
+        "manual_mode",
+        409,
+        "该省现为手动赋码模式",
+        "{authority}现为“手动赋码”模式，不接收联网送达，本次没有登记任何内容。",
+        "请由总局在 certificates.yaml 的 modes.provinces 中把 {id} 改为 connected；"
+        "改用之前可以用联调客户端（sandbox）测试，证书由经办人手动录入或批量导入。",
+    )
+    OTHER_ISSUER = (
+        "other_issuer",
+        403,
+        "不是本机关颁发的证书",
+        "{what}的发证机关是 {authority}。",
+        "请核对发证机关和证书编号；由该发证机关的经办人，或它自己的审批系统办理。",
+    )
+    CERTIFICATE_NOT_TAKEN_OVER = (
+        "certificate_not_taken_over",
+        409,
+        "证书还没有接收",
+        "证书 {number} 只有名录登记，没有证书内容和代码。",
+        "请先把它作为已有证书送达（action 为 issue，decision.number 填原编号），再办理。",
+    )
+    CLIENT_REFUSED = (
+        "client_refused",
+        401,
+        "客户端编号或密钥无效",
+        "客户端编号或密钥不对，或者该客户端已停用（{why}）。",
+        "请核对 Authorization: Basic 中的客户端编号和密钥；密钥遗失的，请总局经办人轮换。",
+    )
+    CLIENTS_ONLY = (
+        "clients_only",
+        403,
+        "只供联网的审批系统调用",
+        "这一接口须由已登记的客户端，用 /api/connected/token 取得的凭证调用。",
+        "人员请用证书办件的接口办理；系统请先取得凭证。",
+    )
+    TOO_MANY_DELIVERIES = (
+        "too_many_deliveries",
+        429,
+        "请求过于频繁",
+        "{counted}在 {window} 秒内的请求已达上限 {limit} 次，本次没有办理。",
+        "请在 {seconds} 秒之后重试，送达编号不变；大量送达请用批量接口，错开时间。",
+    )
     # the request
-    UNAUTHENTICATED = "unauthenticated"
-    FORBIDDEN = "forbidden"
-    NOT_FOUND = "not_found"
-    METHOD_NOT_ALLOWED = "method_not_allowed"
-    INVALID_BODY = "invalid_body"
-    INVALID_PARAMETER = "invalid_parameter"
-    TOO_LARGE = "too_large"
-    UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
-    KEY_REQUIRED = "key_required"
-    KEY_REUSED = "key_reused"
-    MATCH_REQUIRED = "match_required"
-    REVISION_CONFLICT = "revision_conflict"
+    UNAUTHENTICATED = (
+        "unauthenticated",
+        401,
+        "未登录或凭证无效",
+        "请求没有带有效的凭证（{why}）。",
+        "请使用有效的 Bearer 凭证重新请求。",
+    )
+    FORBIDDEN = (
+        "forbidden",
+        403,
+        "没有权限",
+        "以“{role}”的身份不能办理这一事项。",
+        "请使用有相应权限的身份。",
+    )
+    NOT_FOUND = "not_found", 404, "没有找到", "没有找到 {what}。", "请核对后重试。"
+    METHOD_NOT_ALLOWED = (
+        "method_not_allowed",
+        405,
+        "不支持这一操作",
+        "这一地址不支持 {method}。",
+        "支持的操作见接口文档 /docs。",
+    )
+    INVALID_BODY = (
+        "invalid_body",
+        422,
+        "请求内容有误",
+        "请求内容共有 {count} 处错误。",
+        "请按逐项提示修改后重新提交；格式见 /docs。",
+    )
+    INVALID_PARAMETER = (
+        "invalid_parameter",
+        422,
+        "参数有误",
+        "参数 {name} 有误：{why}。",
+        "请修改后重试；格式见 /docs。",
+    )
+    TOO_LARGE = "too_large", 413, "内容过大", "内容超过上限 {limit}。", "请缩减或拆分后重试。"
+    UNSUPPORTED_MEDIA_TYPE = (
+        "unsupported_media_type",
+        415,
+        "内容类型不支持",
+        "不支持 {given}。",
+        "请使用 {wanted}。",
+    )
+    KEY_REQUIRED = (
+        "key_required",
+        428,
+        "缺少 Idempotency-Key",
+        "写操作须带 Idempotency-Key 请求头（1 至 200 个可见 ASCII 字符）。",
+        "请为每次操作生成一个新的键；重试时使用同一个键。",
+    )
+    KEY_REUSED = (
+        "key_reused",
+        422,
+        "Idempotency-Key 已用于另一请求",
+        "同一个键已用于内容不同的请求。",
+        "新的操作请换用新的键；重试请保持内容不变。",
+    )
+    MATCH_REQUIRED = (
+        "match_required",
+        428,
+        "缺少 If-Match",
+        "保存填报内容须带 If-Match 请求头，值为所改那一稿的 ETag。",
+        '请先读取最新一稿，再保存；首次保存用 "0"。',
+    )
+    REVISION_CONFLICT = (
+        "revision_conflict",
+        412,
+        "内容已被他人更新",
+        "您改的是第 {given} 稿，系统中最新为第 {latest} 稿。",
+        "请读取最新一稿，合并后再保存。您这次的内容没有保存。",
+    )
     # campaigns, institutions, rules
-    RULES_NOT_FOUND = "rules_not_found"
-    RULES_INVALID = "rules_invalid"
-    CAMPAIGN_NOT_FOUND = "campaign_not_found"
-    CAMPAIGN_EXISTS = "campaign_exists"
-    UNKNOWN_INSTITUTION = "unknown_institution"
-    NOT_IN_STATISTICS = "not_in_statistics"
-    FILING_EXISTS = "filing_exists"
-    ROSTER_REJECTED = "roster_rejected"
+    RULES_NOT_FOUND = (
+        "rules_not_found",
+        404,
+        "没有相应的规则",
+        "没有 {year} 统计年度、{jurisdiction} 的规则。{known}",
+        "请核对年度和辖区代码。",
+    )
+    RULES_INVALID = (
+        "rules_invalid",
+        409,
+        "规则文件未通过核对",
+        "{year} 统计年度、{jurisdiction} 的规则共有 {count} 处问题，例如 {first}",
+        "请用 zhibao rules check 查看全部问题，改正后重试。",
+    )
+    CAMPAIGN_NOT_FOUND = (
+        "campaign_not_found",
+        404,
+        "统计工作尚未开启",
+        "{year} 统计年度、{jurisdiction} 的统计工作尚未开启。",
+        "请由经办人先开启该年度的统计工作。",
+    )
+    CAMPAIGN_EXISTS = (
+        "campaign_exists",
+        409,
+        "统计工作已经开启",
+        "{year} 统计年度、{jurisdiction} 的统计工作已按另一版规则（{sha256}）开启。",
+        "规则的变更须作为修订办理，不能重新开启。",
+    )
+    UNKNOWN_INSTITUTION = (
+        "unknown_institution",
+        404,
+        "没有这个机构",
+        "名录中没有机构 {institution}。",
+        "请核对机构编号，或先导入名录。",
+    )
+    NOT_IN_STATISTICS = (
+        "not_in_statistics",
+        409,
+        "不在统计范围",
+        "按规则，机构 {institution} 不在统计范围。",
+        "请核对机构的证书与资质信息。",
+    )
+    FILING_EXISTS = (
+        "filing_exists",
+        409,
+        "填报已存在",
+        "机构 {institution} 的 {year} 年度填报已存在。",
+        "请直接办理已有的填报。",
+    )
+    ROSTER_REJECTED = (
+        "roster_rejected",
+        422,
+        "名录没有导入",
+        "文件共 {rows} 行，其中 {bad} 处错误；没有导入任何机构。",
+        "请按逐行报告修改后重新导入，或选择只导入无误的机构。",
+    )
     # the public
-    TOO_MANY_LOOKUPS = "too_many_lookups"
-    TOO_MANY_COMPLAINTS = "too_many_complaints"
+    TOO_MANY_LOOKUPS = (
+        "too_many_lookups",
+        429,
+        "查询过于频繁",
+        "{counted}在 {window} 秒内的查询已达上限 {limit} 次，本次没有查询。",
+        "请在 {seconds} 秒之后再查。",
+    )
+    TOO_MANY_COMPLAINTS = (
+        "too_many_complaints",
+        429,
+        "投诉过于频繁",
+        "{counted}在 {window} 秒之内已提交 {limit} 件投诉，这一件没有提交。",
+        "请在 {seconds} 秒之后再提交。",
+    )
     # the system itself
-    BUSY = "busy"
-    UNAVAILABLE = "unavailable"
-    INTERNAL = "internal"
+    BUSY = (
+        "busy",
+        429,
+        "系统繁忙",
+        "请求过多，暂时不能办理。",
+        "请稍后用同一个 Idempotency-Key 重试。",
+    )
+    UNAVAILABLE = (
+        "unavailable",
+        503,
+        "暂时不能办理",
+        "{part}暂时没有响应；本次操作是否已经生效，尚不能确定。",
+        "请稍后用同一个 Idempotency-Key 重试，不会重复办理。",
+    )
+    INTERNAL = (
+        "internal",
+        500,
+        "系统内部错误",
+        "处理时发生了意外错误，已记录。",
+        "请稍后重试；仍不成功的，请提供请求编号联系运维。",
+    )
 
 
 class Refusal(Recorded):

@@ -6,19 +6,9 @@ from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
-from domain.case.status import Kind
-from domain.case.workflow_messages import FILING_WORKFLOW, TASK_QUEUE, CaseStart
-from domain.certificates.issuing import CERTIFICATE_WORKFLOW
-from domain.numbers.report_numbers import BATCH_WORKFLOW, COMPLAINT_WORKFLOW
+from domain.case.workflow_messages import TASK_QUEUE, CaseStart
+from domain.kinds import KINDS
 from engine.search_attributes import search_attributes
-
-WORKFLOW_OF: dict[str, str] = {
-    Kind.FILING: FILING_WORKFLOW,
-    Kind.REPORT_NUMBERS: BATCH_WORKFLOW,
-    Kind.COMPLAINT: COMPLAINT_WORKFLOW,
-    Kind.CERTIFICATE: CERTIFICATE_WORKFLOW,
-}
-"""The workflow behind each kind of case."""
 
 _ANSWER_WITHIN = timedelta(seconds=20)
 
@@ -27,7 +17,7 @@ async def start_case(client: Client, start: CaseStart) -> None:
     """Starts one case's workflow; one that runs or has run already is left alone."""
     try:
         await client.start_workflow(
-            WORKFLOW_OF[start.opening.kind],
+            KINDS[start.opening.kind].workflow,
             start,
             id=start.case_id,
             task_queue=TASK_QUEUE,

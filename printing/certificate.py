@@ -7,7 +7,7 @@ that people wrote reaches a template as data and is never read as typesetting la
 
 import io
 import json
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from domain.certificates.certificate import (
     status_at,
 )
 from domain.certificates.qr import QUIET_ZONE, symbol
+from domain.clock import BEIJING
 from printing.characters import (
     families_of,
     font_files,
@@ -45,7 +46,6 @@ _NO_CODE = """\
 <path d="M2 2L98 98M98 2L2 98" stroke="#b3261e"/>
 </svg>
 """
-_BEIJING = timezone(timedelta(hours=8))
 _MAIN = """\
 #import "{certificate}": certificate
 #import "{annex}": annex
@@ -153,7 +153,7 @@ def preview_draft(
         "qr": _NO_CODE,
         "qr_modules": 0,
     }
-    at = datetime(2000, 1, 1, tzinfo=_BEIJING)
+    at = datetime(2000, 1, 1, tzinfo=BEIJING)
     return _compile(content.issuer, data, at, template_folder, dots_per_inch=dots_per_inch)
 
 
@@ -183,7 +183,7 @@ def _data(
     """All that a template is given: texts, and the lists of the annex."""
     if timestamp.tzinfo is None:
         raise ValueError("the moment of the last change needs a time zone")
-    recorded_at = timestamp.astimezone(_BEIJING)
+    recorded_at = timestamp.astimezone(BEIJING)
     status = status_at(certificate, recorded_at.date())
     since = status_since
     if status is CertificateStatus.EXPIRED:
@@ -260,7 +260,7 @@ def _compile(
                 "data": json.dumps(data | {"fonts": families_of(files)}, ensure_ascii=False),
                 "annex": "no" if picture else "yes",
             },
-            timestamp=timestamp.astimezone(_BEIJING).replace(microsecond=0),
+            timestamp=timestamp.astimezone(BEIJING).replace(microsecond=0),
         )
     except typst.TypstError as error:
         raise BrokenTemplate(error.diagnostic) from error

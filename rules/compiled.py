@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from domain.case.plan import CasePlan, Window
+from domain.case.plan import NEEDED_WINDOWS, CasePlan, Window
 from domain.citation import Citation
 from domain.decision import (
     Eligibility,
@@ -20,7 +20,7 @@ from domain.decision import (
     ReviewerDecision,
     RuleSetRef,
 )
-from domain.facts import Facts, FilingStanding
+from domain.facts import Facts, FilingRecord
 from domain.numbers.quarters import Quarter
 from domain.numbers.report_numbers import Answer
 from rules.conditions import Condition, Known, names_of
@@ -139,21 +139,18 @@ class CompiledRules:
     def plan(self, facts: Facts) -> CasePlan:
         """What this institution's filing runs on. Raises NotPublishable for a mere base."""
         windows, completion = self.windows, self.document.filing.completion
-        if completion is None or not {"fill", "correct", "review"} <= windows.keys():
+        if completion is None or not windows.keys() >= set(NEEDED_WINDOWS):
             reason = self.document.not_publishable or "缺少填报、修改、审核窗口或完成条件"
             raise NotPublishable(f"规则集 {self.ref.id} 不能用来开展统计：{reason}")
         check = self.document.filing.quality_check
+        stated: dict[str, Any] = windows
         return CasePlan(
             year=self.document.year,
             jurisdiction=self.document.jurisdiction,
             ruleset=self.ref,
             obligation=self.obligation(facts),
             parts=tuple(part.id for part in self.parts(facts)),
-            fill=windows["fill"],
-            supplement=windows.get("supplement"),
-            correct=windows["correct"],
-            review=windows["review"],
-            quality=windows.get("quality"),
+            **stated,
             lapse_unapproved=completion.require == "approved_inside_window",
             completion_cite=self.document.citation(completion.cite),
             checker=check.by if check is not None else None,
@@ -179,7 +176,7 @@ class CompiledRules:
         """
         return self._of_quarter(quarter).plan(facts, quarter)
 
-    def gate(self, facts: Facts, standing: FilingStanding, today: date) -> GateDecision:
+    def gate(self, facts: Facts, standing: FilingRecord, today: date) -> GateDecision:
         """Whether the institution may upload report numbers on ``today``, a Beijing day.
 
         Raises NotPublishable where the set is a mere base or says nothing about report numbers.
@@ -225,10 +222,9 @@ class CompiledRules:
 
     @cached_property
     def windows(self) -> dict[str, Window]:
-        """The windows the rules state, by name: fill, supplement, correct, review, quality."""
-        windows = self.document.filing.windows
-        spans = ((name, getattr(windows, name)) for name in type(windows).model_fields)
-        return {name: self._window(span) for name, span in spans if span is not None}
+        """The windows the rules state, by name; see `domain.case.plan.WINDOWS`."""
+        stated = self.document.filing.windows.stated()
+        return {name: self._window(span) for name, span in stated.items()}
 
     def authority_name(self, authority: str) -> str:
         """The authority's Chinese name: the document's own, else the shipped catalogue's."""

@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
+from domain.case.plan import WINDOWS
 from domain.model import Value
 
 _LABELS = {
@@ -29,11 +30,7 @@ _LABELS = {
     "form": "表单",
     "required_when": "需要填报的条件",
     "windows": "窗口",
-    "fill": "填报",
-    "supplement": "补报",
-    "correct": "修改",
-    "review": "审核",
-    "quality": "质量审查",
+    **{name: window.label for name, window in WINDOWS.items()},
     "from": "第一天",
     "to": "最后一天",
     "completion": "完成条件",

@@ -4,7 +4,6 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import RowMapping, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
@@ -12,23 +11,24 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from domain.campaigns import RESCAN, CampaignStage, CampaignStart
 from domain.case.commands import Actor
-from domain.case.plan import FOREVER
-from domain.case.status import Kind, Status
+from domain.case.plan import FOREVER, WINDOWS
+from domain.case.status import Status
 from domain.case.workflow_messages import CAMPAIGN_WORKFLOW, TASK_QUEUE
 from domain.facts import Facts, InstitutionFacts
+from domain.filing.kind import FILING
 from domain.ids import campaign_id, region_prefix
+from domain.numbers.batch import BATCH
 from domain.numbers.quarters import Period, Quarter
 from domain.refusals import Code, Refusal, Refused
 from engine.client import ANSWER_WITHIN, WorkflowGone, translated
 from rules.check.checks import check_name
 from rules.compiled import CompiledRules, NotPublishable
 from rules.file.library import RuleSetNotFound, RulesInvalid, current_library
-from rules.filing.windows import LABELS
 from services.clock import Clock
 from services.rule_sets import PinnedRules
-from store import cases, rule_sets
+from store import campaigns, cases, rule_sets
+from store.campaigns import Campaign
 from store.cases import Case
-from store.tables import campaigns
 
 
 class CampaignService:
@@ -114,52 +114,74 @@ class CampaignService:
             params = {"status": "结束", "action": "重新核对名录"}
             raise Refused(Refusal(code=Code.CASE_ENDED, params=params)) from None
 
-    async def find(self, period: Period, jurisdiction: str) -> RowMapping | None:
-        """A campaign's row, None if it has not been opened."""
+    async def find(self, period: Period, jurisdiction: str) -> Campaign | None:
+        """A campaign, None if it has not been opened."""
         async with self._engine.connect() as connection:
-            found = await connection.execute(
-                select(campaigns).where(campaigns.c.case_id == campaign_id(period, jurisdiction))
-            )
-            return found.mappings().first()
+            return await campaigns.by_id(connection, campaign_id(period, jurisdiction))
 
     async def status(self, period: Period, jurisdiction: str) -> dict[str, Any]:
         """A campaign's progress: stage, pass over the register, cases by status.
 
         Raises Refused when it has not been opened.
         """
-        row = await self.find(period, jurisdiction)
-        if row is None:
+        campaign = await self.find(period, jurisdiction)
+        if campaign is None:
             raise Refused(_not_found(period, jurisdiction))
-        return await self.describe(row)
+        return await self.describe(campaign)
 
-    async def describe(self, row: RowMapping) -> dict[str, Any]:
-        """A campaign's row with its stages and the count of its cases by status."""
+    async def newest_first(self) -> list[Campaign]:
+        """All campaigns, the newest period first."""
         async with self._engine.connect() as connection:
-            counts = await cases.counts(connection, row["case_id"])
-            reported = await cases.reported(connection, row["case_id"]) if row["quarter"] else None
-        rules = await self._pinned.get(row["rule_set"])
+            return await campaigns.newest_first(connection)
+
+    async def describe(self, campaign: Campaign) -> dict[str, Any]:
+        """A campaign with its stages and the count of its cases by status."""
+        async with self._engine.connect() as connection:
+            counts = await cases.counts(connection, campaign.case_id)
+            reported = (
+                await cases.reported(connection, campaign.case_id) if campaign.quarter else None
+            )
+        rules = await self._pinned.get(campaign.rule_set)
         return {
-            **dict(row),
-            "stages": [stage.model_dump() for stage in _stages(rules, _period(row))],
+            **campaign.model_dump(),
+            "stages": [stage.model_dump() for stage in _stages(rules, _period(campaign))],
             "reported": reported,
             "statuses": {status: counts.get(status, 0) for status in Status},
         }
 
     async def listed(self, period: Period, jurisdiction: str, status: Status) -> list[Case]:
         """All cases of a campaign in one status, by their ids."""
-        found: list[Case] = []
+        listed: list[Case] = []
+        while page := await self.page(
+            period, jurisdiction, status, "", listed[-1].case_id if listed else "", 1000
+        ):
+            listed.extend(page)
+        return listed
+
+    async def page(
+        self,
+        period: Period,
+        jurisdiction: str,
+        status: Status,
+        region_prefix: str,
+        after: str,
+        size: int,
+    ) -> list[Case]:
+        """Up to ``size`` cases of a campaign in one status, with ids after ``after``.
+
+        Whose batch has numbers on record has reported, declared or not: those are left out.
+        """
         async with self._engine.connect() as connection:
-            while page := await cases.listed(
+            return await cases.listed(
                 connection,
                 kind=kind_of(period),
                 campaign=campaign_id(period, jurisdiction),
                 status=status,
                 revision=0 if period.quarter else None,
-                after=found[-1].case_id if found else "",
-                size=1000,
-            ):
-                found.extend(page)
-        return found
+                region_prefix=region_prefix,
+                after=after,
+                size=size,
+            )
 
     async def cases_on_record(self, case_id: str) -> int:
         """How many filings of a campaign are on record."""
@@ -168,22 +190,22 @@ class CampaignService:
 
     # --- private steps -----------------------------------------------------------------------
 
-    async def _appeared(self, period: Period, jurisdiction: str) -> RowMapping:
-        """The row of a campaign that is just being opened. Raises Refused if it does not come."""
+    async def _appeared(self, period: Period, jurisdiction: str) -> Campaign:
+        """A campaign that is just being opened. Raises Refused if it does not come on record."""
         for _ in range(100):
-            row = await self.find(period, jurisdiction)
-            if row is not None:
-                return row
+            campaign = await self.find(period, jurisdiction)
+            if campaign is not None:
+                return campaign
             await asyncio.sleep(0.1)
         raise Refused(Refusal(code=Code.UNAVAILABLE, params={"part": "流程引擎"}))
 
-    def _already_open(self, row: RowMapping, pinned: dict[str, str], case_id: str) -> str:
-        if row["rule_sets"] == pinned:
+    def _already_open(self, campaign: Campaign, pinned: dict[str, str], case_id: str) -> str:
+        if campaign.rule_sets == pinned:
             return case_id
         params = {
-            "year": str(_period(row)),
-            "jurisdiction": row["jurisdiction"],
-            "sha256": row["rule_set"][:12],
+            "year": str(_period(campaign)),
+            "jurisdiction": campaign.jurisdiction,
+            "sha256": campaign.rule_set[:12],
         }
         raise Refused(Refusal(code=Code.CAMPAIGN_EXISTS, params=params))
 
@@ -221,13 +243,13 @@ def rules_invalid(invalid: RulesInvalid, **asked: str) -> Refusal:
     return Refusal(code=Code.RULES_INVALID, params=params)
 
 
-def kind_of(period: Period) -> Kind:
-    """Which kind of cases a campaign is made of."""
-    return Kind.REPORT_NUMBERS if period.quarter else Kind.FILING
+def kind_of(period: Period) -> str:
+    """The name of the kind of cases that a campaign is made of."""
+    return (BATCH if period.quarter else FILING).name
 
 
-def _period(row: RowMapping) -> Period:
-    return Period(row["year"], row["quarter"])
+def _period(campaign: Campaign) -> Period:
+    return Period(campaign.year, campaign.quarter)
 
 
 def _stages(rules: CompiledRules, period: Period) -> tuple[CampaignStage, ...]:
@@ -248,7 +270,7 @@ def _stages_of_quarter(rules: CompiledRules, period: Period) -> tuple[CampaignSt
     plan = rules.batch_plan(anybody, Quarter(*period))
     windows = {"fill": plan.fill, "supplement": plan.supplement}
     return tuple(
-        CampaignStage(id=name, label=LABELS[name], opens=window.opens, closes=window.closes)
+        CampaignStage(id=name, label=WINDOWS[name].label, opens=window.opens, closes=window.closes)
         for name, window in windows.items()
         if window is not None and window.closes < FOREVER
     )

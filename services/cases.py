@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client, WithStartWorkflowOperation
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
@@ -22,15 +21,14 @@ from domain.case.workflow_messages import (
     command_sha256,
     receipt_of,
 )
+from domain.kinds import KINDS
 from domain.refusals import Code, Refusal, Refused
 from engine.client import ANSWER_WITHIN, WorkflowGone, translated
 from engine.search_attributes import search_attributes
-from engine.starting import WORKFLOW_OF
 from services.clock import Clock
-from store import content, journal, refusals
+from store import cases, content, journal, refusals
 from store.cases import Case
 from store.content import Revision
-from store.tables import cases as cases_table
 
 
 class CaseService:
@@ -67,20 +65,13 @@ class CaseService:
         self, case: Case, based_on: int, document: dict[str, Any], actor: Actor
     ) -> Revision:
         """Saves the revision after ``based_on``. Raises Refused: closed, or overtaken."""
-        now = self._clock()
+        now, kind = self._clock(), KINDS[case.kind]
         async with self._engine.begin() as connection:
-            # shared with other savers, but not with a step that moves the case meanwhile
-            row = (
-                await connection.execute(
-                    select(cases_table.c.status, cases_table.c.due)
-                    .where(cases_table.c.case_id == case.case_id)
-                    .with_for_update(read=True)
-                )
-            ).one()
-            if row.status == Status.LAPSED:
-                known = await journal.carried(connection, case.case_id)
-                raise Refused(lapsed(known.state, case.plan))
-            refusal = editable(Position(status=row.status, due=row.due), case.plan, now)
+            status, due = await cases.held_still(connection, case.case_id)
+            if status is Status.LAPSED:
+                known = await journal.carried(connection, kind, case.case_id)
+                raise Refused(lapsed(kind.state(known.state), case.plan))
+            refusal = editable(kind, Position(status=status, due=due), case.plan, now)
             if refusal is not None:
                 raise Refused(refusal)
             saved = await content.save_revision(
@@ -101,7 +92,7 @@ class CaseService:
             async with translated():
                 receipt: Receipt = await handle.execute_update(
                     ACT,
-                    Act(command=command),
+                    Act.of(command),
                     id=command.id,
                     result_type=Receipt,
                     rpc_timeout=ANSWER_WITHIN,
@@ -121,12 +112,13 @@ class CaseService:
 
     async def _act_on_ended(self, case: Case, command: Command) -> Receipt:
         """A case whose workflow has ended: answer from the record, or start it again."""
+        kind = KINDS[case.kind]
         recorded = await self._recorded_before(case.case_id, command)
         if recorded is not None:
             return recorded
         async with self._engine.connect() as connection:
-            carried = await journal.carried(connection, case.case_id)
-        refusal = check(carried.state, case.plan, command, self._clock())
+            carried = await journal.carried(connection, kind, case.case_id)
+        refusal = check(kind, kind.state(carried.state), case.plan, command, self._clock())
         if refusal is not None:
             raise Refused(refusal)
         start = CaseStart(
@@ -145,7 +137,7 @@ class CaseService:
             revived_by=command.id,
         )
         operation: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(
-            WORKFLOW_OF[case.kind],
+            kind.workflow,
             start,
             id=case.case_id,
             task_queue=TASK_QUEUE,
@@ -156,7 +148,7 @@ class CaseService:
         async with translated():
             receipt: Receipt = await self._client.execute_update_with_start_workflow(
                 ACT,
-                Act(command=command),
+                Act.of(command),
                 id=command.id,
                 result_type=Receipt,
                 start_workflow_operation=operation,

@@ -10,12 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
 from domain.canonical import sha256_of
-from domain.case import commands as c
 from domain.case.commands import Actor
-from domain.case.status import Kind
 from domain.case.workflow_messages import CaseOpening, CaseStart, Receipt
+from domain.complaints import COMPLAINT, ComplaintOutcome, Resolve
 from domain.ids import complaint_id
-from domain.numbers.report_numbers import ComplaintOutcome
 from domain.refusals import Code, Refusal, Refused
 from engine.client import translated
 from engine.starting import start_case
@@ -26,7 +24,7 @@ from services.clock import Clock
 from services.rate_limits import Limiter, RateLimits
 from store import complaints, content, institutions, rule_sets
 from store.cases import Case
-from store.complaints import Complaint
+from store.complaints import Complaint as Complaint
 
 
 class ComplaintService(CaseService):
@@ -92,7 +90,7 @@ class ComplaintService(CaseService):
         start = CaseStart(
             case_id=case_id,
             opening=CaseOpening(
-                kind=Kind.COMPLAINT,
+                kind=COMPLAINT.name,
                 year=plan.year,
                 institution=about_whom or "",
                 jurisdiction=plan.jurisdiction,
@@ -113,6 +111,13 @@ class ComplaintService(CaseService):
             raise Refused(Refusal(code=Code.NOT_FOUND, params={"what": "这个回执编号"}))
         return found
 
+    async def of_case(self, case: Case) -> Complaint:
+        """What a case's complaint says."""
+        async with self._engine.connect() as connection:
+            complaint = await complaints.by_case(connection, case.case_id)
+        assert complaint is not None
+        return complaint
+
     async def resolve(
         self,
         case: Case,
@@ -127,7 +132,7 @@ class ComplaintService(CaseService):
             reply_sha256 = await content.save_note(connection, {"reply": reply})
             note = await content.save_note(connection, {"reason": reason})
         assert reply_sha256 == sha256_of({"reply": reply})
-        command = c.Resolve(
+        command = Resolve(
             id=command_id,
             actor=actor,
             received_at=self._clock(),

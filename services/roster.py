@@ -5,8 +5,6 @@ import hashlib
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import func, select
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from domain.case.commands import Actor
@@ -18,9 +16,8 @@ from files.roster import RosterInstitution, RosterReading, read_roster
 from files.table import Level, RowProblem
 from rules.file.catalogue import Catalogue
 from services.clock import Clock
-from store import institutions, journal
+from store import institutions, journal, roster_imports
 from store.institutions import Institution, OnRecord
-from store.tables import roster_imports
 
 
 def known_regions(catalogue: Catalogue) -> Callable[[str], bool]:
@@ -100,11 +97,11 @@ class RosterService:
 
     async def report(self, id_: str, *, latest_only: bool = False) -> RosterReport | None:
         """The report of an import that saved something, None if there is none with this id."""
-        query = select(roster_imports).order_by(roster_imports.c.imported_at.desc()).limit(1)
-        if not latest_only:
-            query = query.where(roster_imports.c.id == id_)
         async with self._engine.connect() as connection:
-            row = (await connection.execute(query)).mappings().first()
+            if latest_only:
+                row = await roster_imports.latest(connection)
+            else:
+                row = await roster_imports.by_id(connection, id_)
         if row is None or row["id"] != id_:
             return None
         known = {key: row[key] for key in RosterReport.model_fields if key in row}
@@ -175,14 +172,7 @@ class RosterService:
         self, connection: AsyncConnection, report: RosterReport, actor: Actor, command_id: str
     ) -> None:
         row = report.model_dump(mode="json", exclude={"repeated"})
-        await connection.execute(
-            insert(roster_imports)
-            .values(**row, imported_by=actor.subject)
-            .on_conflict_do_update(
-                index_elements=["id"],
-                set_={**row, "imported_by": actor.subject, "imported_at": func.clock_timestamp()},
-            )
-        )
+        await roster_imports.save(connection, row, actor.subject)
         await journal.append_operator_step(
             connection,
             institutions.REGISTER,

@@ -28,12 +28,16 @@ class _Pinned(Generic[Rules]):
         """The rules stored under ``sha256``. Raises RuleSetMissing."""
         known = self._made.get(sha256)
         if known is None:
-            async with self._engine.connect() as connection:
-                document = await rule_sets.by_sha256(connection, sha256)
+            document = await self.document(sha256)
             if document is None:
                 raise RuleSetMissing(sha256)
             known = self._made[sha256] = self._make(document)
         return known
+
+    async def document(self, sha256: str) -> dict[str, Any] | None:
+        """The document stored under ``sha256``, None if there is none."""
+        async with self._engine.connect() as connection:
+            return await rule_sets.by_sha256(connection, sha256)
 
 
 class PinnedRules(_Pinned[CompiledRules]):

@@ -2,10 +2,11 @@
 
 from datetime import datetime
 
-from domain.case.status import Kind
 from domain.case.workflow_messages import CaseOpening, CaseStart
 from domain.facts import Facts
+from domain.filing.kind import FILING
 from domain.ids import batch_id, filing_id
+from domain.numbers.batch import BATCH
 from domain.numbers.quarters import Quarter
 from rules.compiled import CompiledRules
 
@@ -18,6 +19,7 @@ def filing_start(
     return CaseStart(
         case_id=filing_id(year, facts.institution.id),
         opening=CaseOpening(
+            kind=FILING.name,
             year=year,
             institution=facts.institution.id,
             jurisdiction=plan.jurisdiction,
@@ -36,7 +38,7 @@ def batch_start(
     return CaseStart(
         case_id=batch_id(str(quarter), facts.institution.id),
         opening=CaseOpening(
-            kind=Kind.REPORT_NUMBERS,
+            kind=BATCH.name,
             year=quarter.year,
             quarter=quarter.number,
             institution=facts.institution.id,

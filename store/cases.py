@@ -8,7 +8,9 @@ from sqlalchemy import Select, func, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.case.plan import CasePlan
-from domain.case.status import Kind, Status
+from domain.case.status import Status
+from domain.filing.kind import FILING
+from domain.kinds import KindName
 from domain.model import Value
 from store.tables import assignments, cases, institutions
 
@@ -21,7 +23,7 @@ class Case(Value):
     """
 
     case_id: str
-    kind: Kind
+    kind: KindName
     year: int
     quarter: int
     institution_id: str
@@ -93,7 +95,7 @@ _NEVER = datetime.fromisoformat("9999-01-01T00:00:00+00:00")
 async def listed(
     connection: AsyncConnection,
     *,
-    kind: Kind,
+    kind: str,
     year: int | None = None,
     quarter: int | None = None,
     institution: str | None = None,
@@ -111,7 +113,7 @@ async def listed(
 
     ``involved`` keeps those that an authority has now, or has ever been assigned.
     """
-    query = _cases().where(cases.c.kind == kind.value, cases.c.case_id > after)
+    query = _cases().where(cases.c.kind == kind, cases.c.case_id > after)
     for column, value in (
         (cases.c.quarter, quarter),
         (cases.c.revision, revision),
@@ -131,6 +133,38 @@ async def listed(
         query = query.where(or_(cases.c.authority == involved, cases.c.case_id.in_(assigned)))
     found = await connection.execute(query.order_by(cases.c.case_id).limit(size))
     return [Case(**row) for row in found.mappings()]
+
+
+async def held_still(connection: AsyncConnection, case_id: str) -> tuple[Status, datetime | None]:
+    """A case's status and when it runs out, which no step changes until the transaction ends.
+
+    Others may hold it still at the same time.
+    """
+    found = await connection.execute(
+        select(cases.c.status, cases.c.due)
+        .where(cases.c.case_id == case_id)
+        .with_for_update(read=True)
+    )
+    status, due = found.one()
+    return Status(status), due
+
+
+async def statuses(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, Status]:
+    """Those of these cases that exist, each with its status."""
+    found = await connection.execute(
+        select(cases.c.case_id, cases.c.status).where(cases.c.case_id == func.any(list(ids)))
+    )
+    return {row.case_id: Status(row.status) for row in found}
+
+
+async def filings_by_year(connection: AsyncConnection, institution: str) -> dict[int, Status]:
+    """The status of each year's filing that an institution has."""
+    found = await connection.execute(
+        select(cases.c.year, cases.c.status).where(
+            cases.c.institution_id == institution, cases.c.kind == FILING.name
+        )
+    )
+    return {row.year: Status(row.status) for row in found}
 
 
 async def belongs_to(connection: AsyncConnection, case_id: str, institution: str) -> None:

@@ -16,8 +16,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.case.status import Status
+from domain.complaints import ComplaintOutcome
 from domain.model import Value
-from domain.numbers.report_numbers import ComplaintOutcome
 from store import cases
 from store.cases import Case
 from store.content import notes_by_sha256

@@ -81,6 +81,17 @@ async def save_revision(
     return standing if same else None
 
 
+async def editors(connection: AsyncConnection, case_id: str, after: int) -> tuple[str, ...]:
+    """Who has saved a revision of a case after one, by name."""
+    found = await connection.execute(
+        select(revisions.c.saved_by)
+        .distinct()
+        .where(revisions.c.case_id == case_id, revisions.c.revision > after)
+        .order_by(revisions.c.saved_by)
+    )
+    return tuple(found.scalars())
+
+
 async def save_note(connection: AsyncConnection, note: dict[str, Any]) -> str:
     """Keeps a note; returns the sha256 it is found under."""
     sha256 = sha256_of(note)

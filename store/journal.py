@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.case.commands import Actor
 from domain.case.events import GENESIS, Step, chained, event_of
-from domain.case.state import CaseState, evolve
+from domain.case.kind import CaseKind, evolve
 from domain.case.workflow_messages import Carried, RecordRequest, receipt_of
 from store.tables import assignments, cases, journal
 from store.writer import write_steps
@@ -36,15 +36,20 @@ async def by_command(connection: AsyncConnection, case_id: str, command_id: str)
     return Step(**row[0], hash=row[1]) if row else None
 
 
-async def carried(connection: AsyncConnection, case_id: str) -> Carried:
+async def carried(connection: AsyncConnection, kind: CaseKind, case_id: str) -> Carried:
     """A case's memory, rebuilt from its journal: what a new run of its workflow starts from."""
-    state, receipts, last = CaseState(), {}, None
+    state, receipts, last = kind.new(), {}, None
     for step in await steps(connection, case_id):
-        state, last = evolve(state, event_of(step)), step
+        state, last = evolve(kind, state, event_of(step)), step
         receipts[step.command_id] = receipt_of(step)
     if last is None:
         return Carried()
-    return Carried(state=state, sequence=last.sequence, head=last.hash, receipts=receipts)
+    return Carried(
+        state=state.model_dump(mode="json"),
+        sequence=last.sequence,
+        head=last.hash,
+        receipts=receipts,
+    )
 
 
 async def append_operator_step(
@@ -61,9 +66,9 @@ async def append_operator_step(
     await connection.execute(
         text("SELECT pg_advisory_xact_lock(hashtextextended(:case_id, 0))"), {"case_id": case_id}
     )
-    standing = await by_command(connection, case_id, command_id)
-    if standing is not None:
-        return standing
+    recorded = await by_command(connection, case_id, command_id)
+    if recorded is not None:
+        return recorded
     found = await connection.execute(
         select(journal.c.sequence, journal.c.hash)
         .where(journal.c.case_id == case_id)

@@ -1,8 +1,12 @@
 """Everything a case's timeline is made of, read together."""
 
+from collections.abc import Mapping
+
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.case.timeline import Entry, entries
+from domain.case.timeline import Entry, Telling, entries
+from domain.kinds import kind_of
+from domain.operator_events import OPERATOR_EVENTS
 from store import content, journal, refusals
 
 
@@ -14,4 +18,8 @@ async def of_case(connection: AsyncConnection, case_id: str, *, with_notes: bool
     steps = await journal.steps(connection, case_id)
     shown = [step.note_sha256 for step in steps if with_notes or step.actor.role == "operator"]
     notes = await content.notes_by_sha256(connection, [sha256 for sha256 in shown if sha256])
-    return entries(steps, await refusals.of_case(connection, case_id), notes)
+    kind = kind_of(case_id)
+    events: Mapping[str, Telling] = OPERATOR_EVENTS if kind is None else kind.events
+    commands = {} if kind is None else kind.commands
+    actions = {name: rule.command.label for name, rule in commands.items()}
+    return entries(events, actions, steps, await refusals.of_case(connection, case_id), notes)

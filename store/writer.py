@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from domain.case.events import Step
-from domain.case.workflow_messages import RecordRequest, Standing
+from domain.case.workflow_messages import RecordedSteps, RecordRequest
 from store.batching import Batcher
 
 
@@ -71,7 +71,7 @@ _WRITE = """
 _PLACES = ("pk_journal", "pk_cases", "uq_outbox_case_id_sequence")
 """The constraints that a taken place breaks; which of them is told first is not determined."""
 
-_STANDING = text("""
+_RECORDED = text("""
     SELECT step, hash FROM journal
     WHERE case_id = :case_id AND sequence > :sequence ORDER BY sequence
 """)
@@ -83,9 +83,9 @@ class JournalWriter:
     def __init__(self, engine: AsyncEngine) -> None:
         # each batch is one statement: it commits by itself
         self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
-        self._batcher: Batcher[RecordRequest, Standing] = Batcher(self._write)
+        self._batcher: Batcher[RecordRequest, RecordedSteps] = Batcher(self._write)
 
-    async def record(self, request: RecordRequest) -> Standing:
+    async def record(self, request: RecordRequest) -> RecordedSteps:
         """Records all steps of a request with the read model, or none.
 
         When their places are taken, by the same steps or by others, answers with what stands
@@ -93,7 +93,7 @@ class JournalWriter:
         """
         return await self._batcher.ask(request)
 
-    async def _write(self, requests: Sequence[RecordRequest]) -> Sequence[Standing]:
+    async def _write(self, requests: Sequence[RecordRequest]) -> Sequence[RecordedSteps]:
         try:
             async with self._engine.connect() as connection:
                 await write_steps(connection, requests)
@@ -101,21 +101,21 @@ class JournalWriter:
             if len(requests) > 1:
                 raise
             first = requests[0].steps[0]
-            standing = await self.standing(first.case_id, first.sequence - 1, first.previous_hash)
-            if not standing.steps:
+            recorded = await self.recorded(first.case_id, first.sequence - 1, first.previous_hash)
+            if not recorded.steps:
                 raise JournalFork(first.case_id, first.sequence) from None
-            return [standing]
-        return [Standing()] * len(requests)
+            return [recorded]
+        return [RecordedSteps()] * len(requests)
 
-    async def standing(self, case_id: str, sequence: int, head: str) -> Standing:
+    async def recorded(self, case_id: str, sequence: int, head: str) -> RecordedSteps:
         """The steps of a case after one of its places. Raises JournalFork: not of this chain."""
         place = {"case_id": case_id, "sequence": sequence}
         async with self._engine.connect() as connection:
-            found = (await connection.execute(_STANDING, place)).all()
+            found = (await connection.execute(_RECORDED, place)).all()
         steps = tuple(Step(**step, hash=hash_) for step, hash_ in found)
         if steps and steps[0].previous_hash != head:
             raise JournalFork(case_id, sequence + 1)
-        return Standing(steps=steps)
+        return RecordedSteps(steps=steps)
 
 
 async def write_steps(connection: AsyncConnection, requests: Sequence[RecordRequest]) -> None:

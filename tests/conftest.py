@@ -134,6 +134,17 @@ def later_rules(short_folder: Path) -> Path:
     return folder
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """One closing line for each reason why tests were left out, with their number and files."""
+    left_out: dict[str, list[str]] = {}
+    for report in terminalreporter.stats.get("skipped", []):
+        _, _, reason = report.longrepr
+        left_out.setdefault(reason.removeprefix("Skipped: "), []).append(report.nodeid)
+    for reason, tests in left_out.items():
+        files = sorted({test.partition("::")[0] for test in tests})
+        terminalreporter.write_line(f"{len(tests)} not run: {reason}, {', '.join(files)}")
+
+
 warnings.filterwarnings("default", category=DeprecationWarning, module="temporalio")
 
 

@@ -9,8 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from domain.certificates.certificate import CertificateContent, CertificateStatus
 from domain.certificates.issuing import HeldCertificate
+from domain.clock import BEIJING
 from domain.ids import certificate_id
-from domain.messages import SHANGHAI
 from rules.certificates.certificates import current_certificate_rules
 from rules.file.library import SHIPPED
 from store import institutions, rule_sets
@@ -71,7 +71,7 @@ async def register(
 
 async def _case(connection: AsyncConnection, case_id: str, id_: str, day: date) -> None:
     document = _RULES.document.model_dump(mode="json", by_alias=True)
-    at = datetime.combine(day, time(), SHANGHAI)
+    at = datetime.combine(day, time(), BEIJING)
     plan = _RULES.plan("amr-350000", at).model_dump(mode="json")
     values = {
         "case_id": case_id, "kind": "certificate", "year": day.year, "institution_id": id_,

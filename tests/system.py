@@ -22,8 +22,7 @@ from temporalio.worker import WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from api.door.app import create_app
-from api.door.parts import Parts
-from api.server import build_parts
+from api.door.parts import Parts, build_parts
 from domain.case.commands import Actor, Role
 from domain.facts import CertificateFacts, InstitutionFacts
 from services.certificates.keys import add_key

@@ -7,24 +7,28 @@ windows, levels and quality check apply. States: see `domain.case.status`. Messa
 
 from temporalio import workflow
 
-from workflows.case import ONE_TRY, RETRY, CaseLife
+from workflows.case import ONE_TRY, RETRY, CaseWorkflow
 
 with workflow.unsafe.imports_passed_through():
-    from domain.case import commands as c
     from domain.case.commands import Command
-    from domain.case.state import Submission
+    from domain.case.events import Event
     from domain.case.status import Status
-    from domain.case.workflow_messages import (
+    from domain.case.workflow_messages import CaseStart
+    from domain.filing.kind import (
+        FILING,
         FILING_WORKFLOW,
         PREPARE_SUBMISSION,
-        CaseStart,
+        FilingFindings,
         PrepareSubmission,
+        Submit,
     )
 
 
 @workflow.defn(name=FILING_WORKFLOW)
-class AnnualFiling(CaseLife):
+class AnnualFiling(CaseWorkflow):
     """See the module's text."""
+
+    kind = FILING
 
     @workflow.init
     def __init__(self, start: CaseStart) -> None:
@@ -32,13 +36,56 @@ class AnnualFiling(CaseLife):
 
     @workflow.run
     async def run(self, start: CaseStart) -> Status:
-        return await self.live()
+        await self.begin()
+        while await self.goes_on():
+            match self.status:
+                case Status.SCHEDULED:
+                    await self._window_opens()
+                case Status.DRAFT | Status.RETURNED | Status.WITHDRAWN:
+                    await self._filer_submits()
+                case Status.SUBMITTED | Status.IN_REVIEW:
+                    await self._authorities_review()
+                case Status.APPROVED | Status.QUALITY_CHECK:
+                    await self._checker_checks()
+                case ended:
+                    raise AssertionError(ended)
+        return self.status
 
-    async def prepare(self, command: Command) -> Submission:
+    # --- the phases of a filing --------------------------------------------------------------
+
+    async def _window_opens(self) -> None:
+        """Nobody can do anything before the first instant of the filling window."""
+        await self.people_or_time()
+
+    async def _filer_submits(self) -> None:
+        """The filer submits what it has filled in or corrected, or withdraws for good.
+
+        When its last window closes the filing lapses; a voluntary one is withdrawn, and a
+        reopened one stands as it was completed before.
+        """
+        await self.people_or_time()
+
+    async def _authorities_review(self) -> None:
+        """The authorities of the chain approve, each in its turn, or return it to the filer.
+
+        What is not approved when the review closes lapses, where the rules say so.
+        """
+        await self.people_or_time()
+
+    async def _checker_checks(self) -> None:
+        """The checker completes the filing, or sends it back to the filer. No window ends this."""
+        await self.people_or_time()
+
+    # --- what only filings do ----------------------------------------------------------------
+
+    def beginning(self) -> tuple[Event, ...]:
+        """A filing is on the list of its year, and open if the window is."""
+        return self.scheduled()
+
+    async def prepare(self, command: Command) -> FilingFindings:
         """A submission's content is looked into, and its reviewer decided."""
-        if not isinstance(command, c.Submit):
-            return Submission()
-        found: Submission = await workflow.execute_local_activity(
+        assert isinstance(command, Submit)
+        findings: FilingFindings = await workflow.execute_local_activity(
             PREPARE_SUBMISSION,
             PrepareSubmission(
                 case_id=self._start.case_id,
@@ -49,8 +96,8 @@ class AnnualFiling(CaseLife):
                 choice=command.choice,
                 parts=self._plan.parts,
             ),
-            result_type=Submission,
+            result_type=FilingFindings,
             start_to_close_timeout=ONE_TRY,
             retry_policy=RETRY,
         )
-        return found
+        return findings

@@ -1,37 +1,43 @@
 """What the workflows of all kinds of cases share: one update, timers, recording, continuing.
 
-A kind derives from `CaseLife` and says how it begins, what it finds out before a command is
-decided, and what work it does by itself. Each accepted command is recorded by one local activity
-before its sender is answered.
+The workflow of a kind derives from `CaseWorkflow`. Its `run` tells the life of the case in steps
+that stand here: `begin`, `goes_on`, `people_or_time`, `attempt`. It says how a case begins, what is
+found out before a command is decided, and what work there is beside people's and time's. Each
+accepted command is recorded by one local activity before its sender is answered.
 """
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
+from typing import ClassVar
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
+    from pydantic import ValidationError
+
     from domain.case import commands as c
+    from domain.case.checks import wrong_status
     from domain.case.commands import SYSTEM, Command
     from domain.case.events import Event, EventName, Step, chained, event_of
+    from domain.case.kind import CaseKind, evolve, next_timer, position
     from domain.case.review import check, decide
-    from domain.case.state import Submission, Timer, evolve, next_timer, position
+    from domain.case.state import Findings, Timer
     from domain.case.status import ENDED, Status
     from domain.case.workflow_messages import (
         ACT,
-        READ_STANDING,
+        READ_STEPS,
         RECORD_STEPS,
         Act,
         Carried,
         CaseStart,
-        ReadStanding,
+        ReadSteps,
         Receipt,
+        RecordedSteps,
         RecordRequest,
-        Standing,
         command_sha256,
         receipt_of,
     )
@@ -60,13 +66,15 @@ _MOST_UPDATES_PER_RUN = 500
 """The engine takes 2,000 updates per run; a case that is moved more often continues as new."""
 
 
-class CaseLife:
-    """See the module's text. A subclass is the workflow: it declares `run` and its own name."""
+class CaseWorkflow:
+    """See the module's text. A subclass is the workflow: it declares `run`, its name and kind."""
+
+    kind: ClassVar[CaseKind]
 
     def __init__(self, start: CaseStart) -> None:
         self._start = start
         self._plan = start.opening.plan
-        self._state = start.carried.state
+        self._state = self.kind.state(start.carried.state)
         self._sequence = start.carried.sequence
         self._head = start.carried.head
         self._receipts = dict(start.carried.receipts)
@@ -74,34 +82,50 @@ class CaseLife:
         self._out_of_time = False
         self._turn = asyncio.Lock()
 
-    async def live(self) -> Status:
-        """The whole life of a case, to be awaited by a subclass's `run`."""
+    @property
+    def status(self) -> Status:
+        """Where the case stands."""
+        return self._state.status
+
+    # --- the steps that a run is told in -----------------------------------------------------
+
+    async def begin(self) -> None:
+        """Records what the case begins with; a revived one waits for whoever revives it."""
         if self._sequence == 0:
-            await self._begin()
+            async with self._turn:
+                await self.record(self._opening_command(), self.beginning())
         if self._start.revived_by:
             await self._wait_for_reviver(self._start.revived_by)
-        while not self._over():
-            try:
-                if await self._work():
-                    continue
-                timer = next_timer(self._state, self._plan)
-                if await self._people_act_before(timer):
-                    continue
-                assert timer is not None
-                await self._on_time(timer)
-            except ActivityError:
-                # the case stays: people can still act on it, and somebody will have to look
-                workflow.logger.exception("a timer could not be recorded")
-                await workflow.sleep(_TROUBLE)
-        await workflow.wait_condition(workflow.all_handlers_finished)
-        if not self._over():
+
+    async def goes_on(self) -> bool:
+        """Whether the case lives on. One that was moved often continues in a new run first."""
+        if self._over() or self._worn():
+            await workflow.wait_condition(workflow.all_handlers_finished)
+            if self._over():
+                return False
             self._continue_as_new()
-        return self._state.status
+        return True
+
+    async def people_or_time(self) -> None:
+        """Waits until somebody has moved the case, or its timer has."""
+        timer = next_timer(self.kind, self._state, self._plan)
+        if not await self._people_act_before(timer):
+            assert timer is not None
+            await self.attempt(lambda: self._on_time(timer))
+
+    async def attempt(self, step: Callable[[], Awaitable[None]]) -> None:
+        """Takes a step that nobody waits for; one that fails for good is tried again later."""
+        try:
+            await step()
+        except ActivityError:
+            # the case stays: people can still act on it, and somebody will have to look
+            workflow.logger.exception("a step could not be recorded")
+            await workflow.sleep(_TROUBLE)
 
     @workflow.update(name=ACT)
     async def act(self, asked: Act) -> Receipt:
         """Takes one command; the receipt says which step it led to, again for a repeated one."""
-        command = asked.command
+        command = self._decoded(asked)
         self._updates += 1
         await workflow.wait_condition(lambda: self._sequence > 0)
         async with self._turn:
@@ -114,13 +138,13 @@ class CaseLife:
     @act.validator
     def check_act(self, asked: Act) -> None:
         """Refuses before anything is written to the history. `act` decides again in its turn."""
-        command = asked.command
+        command = self._decoded(asked)
         behind = command.seen_sequence > self._sequence
         if command.id in self._receipts or self._turn.locked() or behind:
             return
         if self._sequence == 0:
             return
-        refusal = check(self._state, self._plan, command, workflow.now())
+        refusal = check(self.kind, self._state, self._plan, command, workflow.now())
         if refusal is not None:
             raise refused(refusal)
 
@@ -128,10 +152,35 @@ class CaseLife:
 
     def beginning(self) -> tuple[Event, ...]:
         """The events a case begins with."""
+        raise NotImplementedError
+
+    async def prepare(self, command: Command) -> Findings:
+        """Finds out what a command that the kind prepares is decided by."""
+        raise NotImplementedError
+
+    def has_work(self) -> bool:
+        """Whether there is something to do that neither people nor time bring about."""
+        return False
+
+    async def write(self, request: RecordRequest, events: Sequence[Event]) -> RecordedSteps:
+        """Has the steps of these events recorded."""
+        recorded: RecordedSteps = await workflow.execute_local_activity(
+            RECORD_STEPS,
+            request,
+            result_type=RecordedSteps,
+            start_to_close_timeout=ONE_TRY,
+            retry_policy=RETRY,
+        )
+        return recorded
+
+    # --- what they are made with -------------------------------------------------------------
+
+    def scheduled(self) -> tuple[Event, ...]:
+        """The beginning of a case with a filling window: on the list, and open if that is."""
         scheduled = Event(
             name=EventName.SCHEDULED,
             actor=self._start.requested_by,
-            position=position(self._state, self._plan),
+            position=position(self.kind, self._state, self._plan),
             cite=self._plan.obligation.cite,
             body={
                 "obligation": self._plan.obligation.outcome,
@@ -139,57 +188,44 @@ class CaseLife:
                 "ruleset": self._plan.ruleset.model_dump(mode="json"),
             },
         )
-        opened = decide(self._state, self._plan, self._opening_command(), workflow.now())
+        opened = decide(self.kind, self._state, self._plan, self._opening_command(), workflow.now())
         return (scheduled, *opened) if isinstance(opened, tuple) else (scheduled,)
 
-    async def prepare(self, command: Command) -> Submission:
-        """What has to be found out before a command can be decided."""
-        return Submission()
+    async def give(self, command: Command) -> None:
+        """Records a command of the system's own, where the case takes it."""
+        async with self._turn:
+            outcome = decide(self.kind, self._state, self._plan, command, workflow.now())
+            if not isinstance(outcome, Refusal):
+                await self.record(command, outcome)
 
-    def has_work(self) -> bool:
-        """Whether there is something to do that neither people nor time bring about."""
-        return False
+    async def record(self, command: Command, events: Sequence[Event]) -> None:
+        """Writes the steps of one command; only what is written has happened.
 
-    async def work(self) -> None:
-        """Does one piece of it."""
-
-    async def write(self, request: RecordRequest, events: Sequence[Event]) -> Standing:
-        """Has the steps of these events recorded."""
-        found: Standing = await workflow.execute_local_activity(
-            RECORD_STEPS,
-            request,
-            result_type=Standing,
-            start_to_close_timeout=ONE_TRY,
-            retry_policy=RETRY,
-        )
-        return found
-
-    def timed_command(self, timer: Timer) -> Command:
-        """The command that a timer gives."""
-        id_ = f"{timer.action}@{self._sequence}"
-        match timer.action:
-            case "open":
-                return c.Open(id=id_, actor=SYSTEM, received_at=timer.at)
-            case "start_review":
-                return c.StartReview(id=id_, actor=SYSTEM, received_at=timer.at)
-            case "start_quality_check":
-                return c.StartQualityCheck(id=id_, actor=SYSTEM, received_at=timer.at)
-            case "publish":
-                return c.Publish(id=id_, actor=SYSTEM, received_at=timer.at)
-            case "mark_overdue":
-                return c.MarkOverdue(id=id_, actor=SYSTEM, received_at=timer.at)
-            case "remind":
-                due = (r for r in self._plan.reminders if r.id not in self._state.reminded)
-                first = min(due, key=lambda reminder: reminder.at)
-                return c.Remind(id=id_, actor=SYSTEM, received_at=timer.at, reminder=first.id)
-            case _:
-                return c.Lapse(id=id_, actor=SYSTEM, received_at=timer.at)
+        A crash can come between the journal's commit and the engine's history. The journal is
+        then ahead: what stands in it is adopted, and the command is to be decided on once more.
+        """
+        steps = self._chain(command, events)
+        first = steps[0].sequence == 1
+        request = RecordRequest(steps=steps, opening=self._start.opening if first else None)
+        recorded = await self.write(request, events)
+        self._adopt(recorded.steps or steps)
 
     # --- private steps -----------------------------------------------------------------------
 
+    def _decoded(self, asked: Act) -> Command:
+        try:
+            command = self.kind.command(asked.command)
+        except ValidationError:
+            # its text may quote what was sent
+            raise ApplicationError("malformed command", non_retryable=True) from None
+        if command is None:
+            raise refused(wrong_status(self._state, str(asked.command.get("kind", ""))))
+        return command
+
     def _over(self) -> bool:
         ended = self._state.status in ENDED and not self.has_work()
-        return (ended and next_timer(self._state, self._plan) is None) or self._out_of_time
+        waits = next_timer(self.kind, self._state, self._plan) is not None
+        return (ended and not waits) or self._out_of_time
 
     def _worn(self) -> bool:
         return (
@@ -199,20 +235,10 @@ class CaseLife:
     def _opening_command(self) -> Command:
         return c.Open(id="open", actor=SYSTEM, received_at=self._start.requested_at)
 
-    async def _begin(self) -> None:
-        async with self._turn:
-            await self.record(self._opening_command(), self.beginning())
-
     async def _wait_for_reviver(self, command_id: str) -> None:
         """An ended case is started again by the very command that revives it, or not at all."""
         with contextlib.suppress(asyncio.TimeoutError):
             await workflow.wait_condition(lambda: command_id in self._receipts, timeout=_REVIVAL)
-
-    async def _work(self) -> bool:
-        if self._worn() or not self.has_work():
-            return False
-        await self.work()
-        return True
 
     async def _people_act_before(self, timer: Timer | None) -> bool:
         """Waits for a change of timer, an end or wear; False when the timer fires first."""
@@ -222,14 +248,9 @@ class CaseLife:
                 self._over()
                 or self._worn()
                 or self.has_work()
-                or next_timer(self._state, self._plan) != timer
+                or next_timer(self.kind, self._state, self._plan) != timer
             )
 
-        if self._worn():
-            await workflow.wait_condition(workflow.all_handlers_finished)
-            if not self._over():
-                self._continue_as_new()
-            return True
         if timer is None:
             await workflow.wait_condition(changed)
             return True
@@ -245,50 +266,45 @@ class CaseLife:
     async def _on_time(self, timer: Timer) -> None:
         async with self._turn:
             # a command may have been decided between the timer's firing and this turn
-            if next_timer(self._state, self._plan) != timer or workflow.now() < timer.at:
+            if next_timer(self.kind, self._state, self._plan) != timer or workflow.now() < timer.at:
                 return
-            if timer.action == "end":
+            if timer.command is None:
                 self._out_of_time = True
                 return
-            command = self.timed_command(timer)
-            found = decide(self._state, self._plan, command, workflow.now())
-            if isinstance(found, tuple):
-                await self.record(command, found)
+            command = timer.command.model_validate(
+                {
+                    "id": f"{timer.command.name()}@{self._sequence}",
+                    "actor": SYSTEM,
+                    "received_at": timer.at,
+                    **timer.details,
+                }
+            )
+            outcome = decide(self.kind, self._state, self._plan, command, workflow.now())
+            if isinstance(outcome, tuple):
+                await self.record(command, outcome)
 
     async def _perform(self, command: Command) -> None:
-        found = decide(
-            self._state, self._plan, command, workflow.now(), await self.prepare(command)
-        )
-        if isinstance(found, Refusal):
-            raise refused(found)
-        await self.record(command, found)
-
-    async def record(self, command: Command, events: Sequence[Event]) -> None:
-        """Writes the steps of one command; only what is written has happened.
-
-        A crash can come between the journal's commit and the engine's history. The journal is
-        then ahead: what stands in it is adopted, and the command is to be decided on once more.
-        """
-        steps = self._chain(command, events)
-        first = steps[0].sequence == 1
-        request = RecordRequest(steps=steps, opening=self._start.opening if first else None)
-        found = await self.write(request, events)
-        self._adopt(found.steps or steps)
+        prepared = command.kind in self.kind.prepares
+        findings = await self.prepare(command) if prepared else None
+        outcome = decide(self.kind, self._state, self._plan, command, workflow.now(), findings)
+        if isinstance(outcome, Refusal):
+            raise refused(outcome)
+        await self.record(command, outcome)
 
     async def _catch_up(self) -> None:
         """Adopts what the journal holds beyond this workflow's own knowledge."""
-        found: Standing = await workflow.execute_local_activity(
-            READ_STANDING,
-            ReadStanding(case_id=self._start.case_id, sequence=self._sequence, head=self._head),
-            result_type=Standing,
+        recorded: RecordedSteps = await workflow.execute_local_activity(
+            READ_STEPS,
+            ReadSteps(case_id=self._start.case_id, sequence=self._sequence, head=self._head),
+            result_type=RecordedSteps,
             start_to_close_timeout=ONE_TRY,
             retry_policy=RETRY,
         )
-        self._adopt(found.steps)
+        self._adopt(recorded.steps)
 
     def _adopt(self, steps: Sequence[Step]) -> None:
         for step in steps:
-            self._state = evolve(self._state, event_of(step))
+            self._state = evolve(self.kind, self._state, event_of(step))
             self._sequence, self._head = step.sequence, step.hash
             self._receipts[step.command_id] = receipt_of(step)
 
@@ -319,7 +335,7 @@ class CaseLife:
 
     def _continue_as_new(self) -> None:
         carried = Carried(
-            state=self._state,
+            state=self._state.model_dump(mode="json"),
             sequence=self._sequence,
             head=self._head,
             receipts=dict(list(self._receipts.items())[-_RECEIPTS_CARRIED:]),

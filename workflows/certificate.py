@@ -8,23 +8,23 @@ register shows is written together with the step that changes it. A case that is
 continues as new, with its state and the end of its chain.
 """
 
-import functools
 from collections.abc import Sequence
 from datetime import timedelta
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
 
-from workflows.case import ONE_TRY, RETRY, CaseLife
+from workflows.case import ONE_TRY, RETRY, CaseWorkflow
 
 with workflow.unsafe.imports_passed_through():
-    from domain.case import commands as c
-    from domain.case.commands import SYSTEM, Command
-    from domain.case.events import Event, EventName
-    from domain.case.review import check, decide
-    from domain.case.state import CaseState, Submission, Timer, evolve, position
+    from domain.case.commands import SYSTEM, Approve, Command, PassQuality
+    from domain.case.events import Event
+    from domain.case.kind import evolve, position
+    from domain.case.review import check
+    from domain.case.state import CaseState
     from domain.case.status import Status
-    from domain.case.workflow_messages import CaseStart, RecordCertificate, RecordRequest, Standing
+    from domain.case.workflow_messages import CaseStart, RecordedSteps, RecordRequest
+    from domain.certificates.commands import Apply, CertificateEvent, NotePredecessor
     from domain.certificates.issuing import (
         ALLOT_NUMBER,
         CERTIFICATE_WORKFLOW,
@@ -34,10 +34,12 @@ with workflow.unsafe.imports_passed_through():
         AllotNumber,
         Decided,
         PrepareApplication,
+        RecordCertificate,
         SupersedePredecessor,
     )
+    from domain.certificates.kind import CERTIFICATE
+    from domain.certificates.state import CertificateFindings, CertificateState
     from domain.certificates.transitions import issuer_of
-    from domain.refusals import Refusal
 
 _SHORT = timedelta(seconds=60)
 _UNTIL_IT_WORKS = RetryPolicy(
@@ -46,8 +48,11 @@ _UNTIL_IT_WORKS = RetryPolicy(
 
 
 @workflow.defn(name=CERTIFICATE_WORKFLOW)
-class Certificate(CaseLife):
+class Certificate(CaseWorkflow):
     """See the module's text."""
+
+    kind = CERTIFICATE
+    _state: CaseState[CertificateState]
 
     @workflow.init
     def __init__(self, start: CaseStart) -> None:
@@ -55,80 +60,43 @@ class Certificate(CaseLife):
 
     @workflow.run
     async def run(self, start: CaseStart) -> Status:
-        return await self.live()
+        await self.begin()
+        while await self.goes_on():
+            if self.has_work():
+                await self.attempt(self._predecessor_is_marked)
+            elif self._state.own.certificate is None:
+                await self._applied_for()
+            elif self.status is Status.COMPLETED:
+                await self._in_force()
+            else:
+                await self._change_applied_for()
+        return self.status
 
-    def beginning(self) -> tuple[Event, ...]:
-        """A case begins with an application that can be written."""
-        begun = Event(
-            name=EventName.APPLICATION_BEGUN,
-            actor=self._start.requested_by,
-            position=position(CaseState(status=Status.DRAFT), self._plan),
-            cite=self._plan.fill.cite,
-            body={
-                "renews": self._start.opening.renews,
-                "ruleset": self._plan.ruleset.model_dump(mode="json"),
-            },
-        )
-        return (begun,)
+    # --- the phases of a certificate ---------------------------------------------------------
 
-    async def prepare(self, command: Command) -> Submission:
-        """An application's content is looked into; what is approved for issue gets its number."""
-        if isinstance(command, c.Apply):
-            refusal = check(self._state, self._plan, command, workflow.now())
-            if refusal is not None:
-                return Submission(refusal=refusal)
-            found = await self._look_into(command)
-            issuing = command.decided is not None and self._state.certificate is None
-            if found.refusal is not None or not issuing:
-                return found
-            numbered = await self._allot(command.revision, command.decided)
-            return found.model_copy(
-                update={"allotment": numbered.allotment, "refusal": numbered.refusal}
-            )
-        if isinstance(command, c.Approve) and self._state.certificate is None:
-            # a number is given only to what is going to be approved: none is lost
-            last = self._state.level == len(self._state.levels)
-            if last and check(self._state, self._plan, command, workflow.now()) is None:
-                return await self._allot(self._state.revision, None)
-        renewal = bool(self._start.opening.renews) and self._state.certificate is None
-        if (
-            isinstance(command, c.PassQuality)
-            and renewal
-            and check(self._state, self._plan, command, workflow.now()) is None
-        ):
-            # what it renews may have ended since the approval; its number is the one it has
-            found = await self._allot(self._state.revision, None)
-            return Submission(refusal=found.refusal)
-        return Submission()
+    async def _applied_for(self) -> None:
+        """Somebody applies; the issuing authority reviews, numbers, checks and issues.
 
-    async def write(self, request: RecordRequest, events: Sequence[Event]) -> Standing:
-        """Steps that change what is in force are written together with the register."""
-        held = functools.reduce(evolve, events, self._state).certificate
-        if held is None or held == self._state.certificate:
-            return await super().write(request, events)
-        opening = self._start.opening
-        found: Standing = await workflow.execute_local_activity(
-            RECORD_CERTIFICATE,
-            RecordCertificate(
-                request=request,
-                held=held,
-                renews=opening.renews,
-                newcomer=opening.newcomer if self._state.certificate is None else None,
-            ),
-            result_type=Standing,
-            start_to_close_timeout=ONE_TRY,
-            retry_policy=RETRY,
-        )
-        return found
+        Or its clerk enters what it has decided elsewhere. An application that is rejected or
+        cancelled ends the case; one that is returned or withdrawn can be made again.
+        """
+        await self.people_or_time()
 
-    def has_work(self) -> bool:
-        """The certificate that this one replaces has yet to be marked so."""
-        replaces = bool(self._start.opening.renews) and self._state.certificate is not None
-        return replaces and not self._state.predecessor_told
+    async def _in_force(self) -> None:
+        """The register shows it. Time reminds its holder to renew, and ends it at its last day.
 
-    async def work(self) -> None:
-        """Has it marked, and records that it is."""
-        held, predecessor = self._state.certificate, self._start.opening.renews
+        The issuing authority may end it, and another certificate may take its place. After its
+        end the case is over, though it still takes what is recorded late.
+        """
+        await self.people_or_time()
+
+    async def _change_applied_for(self) -> None:
+        """A change or more scope goes the same way round, while the certificate is in force."""
+        await self.people_or_time()
+
+    async def _predecessor_is_marked(self) -> None:
+        """The certificate that this one replaces is marked as superseded, and that is noted."""
+        held, predecessor = self._state.own.certificate, self._start.opening.renews
         assert held is not None
         await workflow.execute_activity(
             SUPERSEDE_PREDECESSOR,
@@ -141,34 +109,92 @@ class Certificate(CaseLife):
             start_to_close_timeout=_SHORT,
             retry_policy=_UNTIL_IT_WORKS,
         )
-        command = c.NotePredecessor(
-            id=f"predecessor:{predecessor}",
-            actor=SYSTEM,
-            received_at=workflow.now(),
-            predecessor=predecessor,
+        await self.give(
+            NotePredecessor(
+                id=f"predecessor:{predecessor}",
+                actor=SYSTEM,
+                received_at=workflow.now(),
+                predecessor=predecessor,
+            )
         )
-        async with self._turn:
-            found = decide(self._state, self._plan, command, workflow.now())
-            if not isinstance(found, Refusal) and not self._state.predecessor_told:
-                await self.record(command, found)
 
-    def timed_command(self, timer: Timer) -> Command:
-        """The commands that only the time of a certificate brings."""
-        id_ = f"{timer.action}@{self._sequence}"
-        if timer.action == "expire":
-            return c.Expire(id=id_, actor=SYSTEM, received_at=timer.at)
-        if timer.action == "remind":
-            held = self._state.certificate
-            assert held is not None
-            due = (one for one in held.reminders if one.id not in self._state.reminded)
-            first = min(due, key=lambda reminder: reminder.at)
-            return c.Remind(id=id_, actor=SYSTEM, received_at=timer.at, reminder=first.id)
-        return super().timed_command(timer)
+    # --- what only certificates do -----------------------------------------------------------
+
+    def beginning(self) -> tuple[Event, ...]:
+        """A case begins with an application that can be written."""
+        draft = self._state.model_copy(update={"status": Status.DRAFT})
+        begun = Event(
+            name=CertificateEvent.APPLICATION_BEGUN,
+            actor=self._start.requested_by,
+            position=position(self.kind, draft, self._plan),
+            cite=self._plan.fill.cite,
+            body={
+                "renews": self._start.opening.renews,
+                "ruleset": self._plan.ruleset.model_dump(mode="json"),
+            },
+        )
+        return (begun,)
+
+    def has_work(self) -> bool:
+        """The certificate that this one replaces has yet to be marked so."""
+        own = self._state.own
+        replaces = bool(self._start.opening.renews) and own.certificate is not None
+        return replaces and not own.predecessor_told
+
+    async def prepare(self, command: Command) -> CertificateFindings:
+        """An application's content is looked into; what is approved for issue gets its number."""
+        refusal = check(self.kind, self._state, self._plan, command, workflow.now())
+        if refusal is not None:
+            # whatever it is, nothing is looked into or numbered for it: no number is lost
+            return CertificateFindings(refusal=refusal)
+        issued = self._state.own.certificate is not None
+        if isinstance(command, Apply):
+            findings = await self._look_into(command)
+            if findings.refusal is not None or issued or command.decided is None:
+                return findings
+            numbered = await self._allot(command.revision, command.decided)
+            return findings.model_copy(
+                update={"allotment": numbered.allotment, "refusal": numbered.refusal}
+            )
+        if isinstance(command, Approve):
+            last = self._state.level == len(self._state.levels)
+            if not issued and last:
+                return await self._allot(self._state.revision, None)
+            return CertificateFindings()
+        assert isinstance(command, PassQuality)
+        if self._start.opening.renews and not issued:
+            # what it renews may have ended since the approval; its number is the one it has
+            numbered = await self._allot(self._state.revision, None)
+            return CertificateFindings(refusal=numbered.refusal)
+        return CertificateFindings()
+
+    async def write(self, request: RecordRequest, events: Sequence[Event]) -> RecordedSteps:
+        """Steps that change what is in force are written together with the register."""
+        after = self._state
+        for event in events:
+            after = evolve(self.kind, after, event)
+        held = after.own.certificate
+        if held is None or held == self._state.own.certificate:
+            return await super().write(request, events)
+        opening = self._start.opening
+        recorded: RecordedSteps = await workflow.execute_local_activity(
+            RECORD_CERTIFICATE,
+            RecordCertificate(
+                request=request,
+                held=held,
+                renews=opening.renews,
+                newcomer=opening.newcomer if self._state.own.certificate is None else None,
+            ),
+            result_type=RecordedSteps,
+            start_to_close_timeout=ONE_TRY,
+            retry_policy=RETRY,
+        )
+        return recorded
 
     # --- private steps -----------------------------------------------------------------------
 
-    async def _look_into(self, command: c.Apply) -> Submission:
-        found: Submission = await workflow.execute_local_activity(
+    async def _look_into(self, command: Apply) -> CertificateFindings:
+        findings: CertificateFindings = await workflow.execute_local_activity(
             PREPARE_APPLICATION,
             PrepareApplication(
                 case_id=self._start.case_id,
@@ -184,14 +210,14 @@ class Certificate(CaseLife):
                 decided=command.decided,
                 at=workflow.now(),
             ),
-            result_type=Submission,
+            result_type=CertificateFindings,
             start_to_close_timeout=ONE_TRY,
             retry_policy=RETRY,
         )
-        return found
+        return findings
 
-    async def _allot(self, revision: int, decided: Decided | None) -> Submission:
-        found: Submission = await workflow.execute_local_activity(
+    async def _allot(self, revision: int, decided: Decided | None) -> CertificateFindings:
+        findings: CertificateFindings = await workflow.execute_local_activity(
             ALLOT_NUMBER,
             AllotNumber(
                 case_id=self._start.case_id,
@@ -202,8 +228,8 @@ class Certificate(CaseLife):
                 renews=self._start.opening.renews,
                 at=workflow.now(),
             ),
-            result_type=Submission,
+            result_type=CertificateFindings,
             start_to_close_timeout=ONE_TRY,
             retry_policy=RETRY,
         )
-        return found
+        return findings

@@ -13,16 +13,18 @@ from temporalio import workflow
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError
 
-from workflows.case import ONE_TRY, RETRY, CaseLife
+from workflows.case import ONE_TRY, RETRY, CaseWorkflow
 
 with workflow.unsafe.imports_passed_through():
-    from domain.case import commands as c
     from domain.case.commands import SYSTEM, Command
+    from domain.case.events import Event
     from domain.case.plan import NumberTerms
-    from domain.case.review import check, decide
-    from domain.case.state import PendingUpload, Submission
+    from domain.case.review import check
+    from domain.case.state import CaseState
     from domain.case.status import Status
     from domain.case.workflow_messages import CaseStart
+    from domain.numbers.batch import BATCH
+    from domain.numbers.commands import ChangeNumbers, FinishUpload, ReceiveUpload
     from domain.numbers.report_numbers import (
         BATCH_WORKFLOW,
         CHANGE_NUMBERS,
@@ -33,8 +35,8 @@ with workflow.unsafe.imports_passed_through():
         IngestRequest,
         PrepareUpload,
     )
+    from domain.numbers.state import BatchFindings, BatchState, PendingUpload
     from domain.numbers.transitions import visible_from
-    from domain.refusals import Refusal
 
 _WHOLE_FILE = timedelta(hours=6)
 _HEARTBEAT = timedelta(seconds=60)
@@ -46,8 +48,11 @@ _UNTIL_IT_WORKS = RetryPolicy(
 
 
 @workflow.defn(name=BATCH_WORKFLOW)
-class ReportBatch(CaseLife):
+class ReportBatch(CaseWorkflow):
     """See the module's text."""
+
+    kind = BATCH
+    _state: CaseState[BatchState]
 
     @workflow.init
     def __init__(self, start: CaseStart) -> None:
@@ -55,25 +60,40 @@ class ReportBatch(CaseLife):
 
     @workflow.run
     async def run(self, start: CaseStart) -> Status:
-        return await self.live()
+        await self.begin()
+        while await self.goes_on():
+            if self.has_work():
+                await self.attempt(self._read_next_file)
+            elif self.status is Status.SCHEDULED:
+                await self._window_opens()
+            elif self.status is Status.IN_REVIEW:
+                await self._authority_reviews()
+            else:
+                await self._filer_reports()
+        return self.status
 
-    async def prepare(self, command: Command) -> Submission:
-        """An upload passes the gate of the rules; a change is made before it is recorded."""
-        if isinstance(command, c.ReceiveUpload):
-            return await self._gate()
-        if isinstance(command, c.ChangeNumbers):
-            # what the case itself refuses must not touch the numbers
-            refusal = check(self._state, self._plan, command, workflow.now())
-            return Submission(refusal=refusal) if refusal else await self._change(command)
-        return Submission()
+    # --- the phases of a batch ---------------------------------------------------------------
 
-    def has_work(self) -> bool:
-        """Files that wait to be read."""
-        return bool(self._state.uploads_waiting)
+    async def _window_opens(self) -> None:
+        """Nothing is taken before the first instant of the quarter's window."""
+        await self.people_or_time()
 
-    async def work(self) -> None:
-        """Reads the file that has waited longest, and records what became of it."""
-        waiting = self._state.uploads_waiting[0]
+    async def _filer_reports(self) -> None:
+        """The filer uploads files, changes numbers, and declares that all of them are in.
+
+        Time reminds whoever has reported nothing, notes that it is overdue, and ends the batch
+        when the last window closes. What was accepted is published when its day has come, after
+        the batch's end as well.
+        """
+        await self.people_or_time()
+
+    async def _authority_reviews(self) -> None:
+        """Where the rules order a review, the authority approves the declaration or returns it."""
+        await self.people_or_time()
+
+    async def _read_next_file(self) -> None:
+        """The file that has waited longest is read, and what became of it recorded."""
+        waiting = self._state.own.uploads_waiting[0]
         try:
             outcome = await self._read(waiting)
         except ActivityError:
@@ -82,21 +102,38 @@ class ReportBatch(CaseLife):
             outcome = IngestOutcome(
                 upload=waiting.upload, accepted=False, rows=0, bad=0, numbers=0, digest=""
             )
-        command = c.FinishUpload(
-            id=f"finish:{outcome.upload}",
-            actor=SYSTEM,
-            received_at=workflow.now(),
-            outcome=outcome,
+        await self.give(
+            FinishUpload(
+                id=f"finish:{outcome.upload}",
+                actor=SYSTEM,
+                received_at=workflow.now(),
+                outcome=outcome,
+            )
         )
-        async with self._turn:
-            found = decide(self._state, self._plan, command, workflow.now())
-            if not isinstance(found, Refusal):
-                await self.record(command, found)
+
+    # --- what only batches do ----------------------------------------------------------------
+
+    def beginning(self) -> tuple[Event, ...]:
+        """A batch is on the list of its quarter, and open if the window is."""
+        return self.scheduled()
+
+    def has_work(self) -> bool:
+        """Files that wait to be read."""
+        return bool(self._state.own.uploads_waiting)
+
+    async def prepare(self, command: Command) -> BatchFindings:
+        """An upload passes the gate of the rules; a change is made before it is recorded."""
+        if isinstance(command, ReceiveUpload):
+            return await self._gate()
+        assert isinstance(command, ChangeNumbers)
+        # what the case itself refuses must not touch the numbers
+        refusal = check(self.kind, self._state, self._plan, command, workflow.now())
+        return BatchFindings(refusal=refusal) if refusal else await self._change(command)
 
     # --- private steps -----------------------------------------------------------------------
 
     async def _read(self, waiting: PendingUpload) -> IngestOutcome:
-        found: IngestOutcome = await workflow.execute_activity(
+        outcome: IngestOutcome = await workflow.execute_activity(
             INGEST_UPLOAD,
             IngestRequest(
                 case_id=self._start.case_id,
@@ -111,15 +148,15 @@ class ReportBatch(CaseLife):
             heartbeat_timeout=_HEARTBEAT,
             retry_policy=_UNTIL_IT_WORKS,
         )
-        return found
+        return outcome
 
     @property
     def _terms(self) -> NumberTerms:
         assert self._plan.numbers is not None
         return self._plan.numbers
 
-    async def _gate(self) -> Submission:
-        found: Submission = await workflow.execute_local_activity(
+    async def _gate(self) -> BatchFindings:
+        findings: BatchFindings = await workflow.execute_local_activity(
             PREPARE_UPLOAD,
             PrepareUpload(
                 case_id=self._start.case_id,
@@ -127,14 +164,14 @@ class ReportBatch(CaseLife):
                 rule_set=self._plan.ruleset.sha256,
                 at=workflow.now(),
             ),
-            result_type=Submission,
+            result_type=BatchFindings,
             start_to_close_timeout=ONE_TRY,
             retry_policy=RETRY,
         )
-        return found
+        return findings
 
-    async def _change(self, command: c.ChangeNumbers) -> Submission:
-        found: Submission = await workflow.execute_local_activity(
+    async def _change(self, command: ChangeNumbers) -> BatchFindings:
+        findings: BatchFindings = await workflow.execute_local_activity(
             CHANGE_NUMBERS,
             ChangeRequest(
                 case_id=self._start.case_id,
@@ -145,8 +182,8 @@ class ReportBatch(CaseLife):
                 visible_from=visible_from(self._plan, workflow.now()),
                 at=workflow.now(),
             ),
-            result_type=Submission,
+            result_type=BatchFindings,
             start_to_close_timeout=ONE_TRY,
             retry_policy=RETRY,
         )
-        return found
+        return findings

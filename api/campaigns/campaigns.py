@@ -4,26 +4,20 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
-from sqlalchemy import select
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from api.door import cursors
-from api.door.operations import PAGING, Call, Operation, Parameter
+from api.cases.cases import CasePage, Started, case_page
+from api.door.operations import PAGING, Call, Operation, Parameter, json_of
 from api.door.parts import parts_of
 from api.door.requests import path, query
-from api.door.rights import Right, Target, sees_campaign
-from api.filings.filings import FilingPage, Started, shown
+from api.door.rights import Right, Target, region_in_sight, sees_campaign
 from domain.campaigns import CampaignStage
-from domain.case.commands import Role
 from domain.case.status import Status
-from domain.ids import JurisdictionCode, campaign_id, region_prefix
+from domain.ids import JurisdictionCode, campaign_id
 from domain.model import Value
 from domain.numbers.quarters import Period
 from domain.refusals import Code, Refusal, Refused
-from services.campaigns import kind_of
-from store import cases
-from store.tables import campaigns
 
 
 def _known_period(text: str) -> str:
@@ -94,20 +88,18 @@ def named(request: Request) -> tuple[Period, str]:
 async def list_campaigns(call: Call) -> Response:
     """All campaigns."""
     parts = parts_of(call.request)
-    query_ = select(campaigns).order_by(
-        campaigns.c.year.desc(), campaigns.c.quarter.desc(), campaigns.c.jurisdiction
-    )
-    async with parts.engine.connect() as connection:
-        rows = (await connection.execute(query_)).mappings().all()
-    visible = [row for row in rows if sees_campaign(call.actor, row["jurisdiction"])]
-    items = [CampaignShown(**await parts.campaigns.describe(row)) for row in visible]
-    return _json(CampaignList(items=tuple(items)))
+    items = [
+        CampaignShown(**await parts.campaigns.describe(campaign))
+        for campaign in await parts.campaigns.newest_first()
+        if sees_campaign(call.actor, campaign.jurisdiction)
+    ]
+    return json_of(CampaignList(items=tuple(items)))
 
 
 async def get_campaign(call: Call) -> Response:
     """One campaign's progress."""
-    found = await parts_of(call.request).campaigns.status(*named(call.request))
-    return _json(CampaignShown(**found))
+    status = await parts_of(call.request).campaigns.status(*named(call.request))
+    return json_of(CampaignShown(**status))
 
 
 async def open_campaign(call: Call) -> Response:
@@ -137,27 +129,11 @@ async def non_filers(call: Call) -> Response:
     if status not in _UNFINISHED:
         params = {"name": "status", "why": "不是未完成填报的状态"}
         raise Refused(Refusal(code=Code.INVALID_PARAMETER, params=params))
-    size = query(request, "size", cursors.PageSize, 50)
-    after = cursors.given(request, (str,))
-    prefix = region_prefix(call.actor.scope) if call.actor.role is Role.OPERATOR else ""
-    async with parts.engine.connect() as connection:
-        found = await cases.listed(
-            connection,
-            kind=kind_of(period),
-            campaign=campaign_id(period, jurisdiction),
-            status=status,
-            # who has uploaded has reported, declared or not
-            revision=0 if period.quarter else None,
-            region_prefix=prefix,
-            after=after[0] if after else "",
-            size=size + 1,
-        )
-    more = cursors.encode([found[size - 1].case_id]) if len(found) > size else None
-    return _json(FilingPage(items=tuple(shown(one, call) for one in found[:size]), next=more))
-
-
-def _json(value: Value) -> Response:
-    return Response(value.model_dump_json(), media_type="application/json")
+    prefix = region_in_sight(call.actor)
+    return await case_page(
+        call,
+        lambda after, size: parts.campaigns.page(period, jurisdiction, status, prefix, after, size),
+    )
 
 
 _ONE = "/api/campaigns/{period}/{jurisdiction}"
@@ -220,7 +196,7 @@ OPERATIONS = [
         "未完成填报的机构",
         "年度统计工作",
         Right.SEE_REGISTER,
-        FilingPage,
+        CasePage,
         target=of_campaign,
         parameters=(
             Parameter("status", "状态", schema={"enum": [s.value for s in _UNFINISHED]}),

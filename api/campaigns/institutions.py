@@ -1,34 +1,26 @@
 """The register of institutions: looking up, importing a roster, its report."""
 
-from collections.abc import Sequence
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import Field
+from starlette.requests import Request
 from starlette.responses import Response
 
 from api.door import cursors
-from api.door.operations import PAGING, Call, Operation, Parameter, schema_of
+from api.door.files import FILENAME, TABLES, Accept, csv_file, filename_of
+from api.door.operations import PAGING, Call, Operation, Parameter, json_of, schema_of
 from api.door.parts import parts_of
-from api.door.requests import InvalidFields, Plain, media_type, path, pointer, query
-from api.door.rights import Right
-from api.filings.filings import of_institution
-from domain.case.commands import Role
-from domain.case.plan import FOREVER
-from domain.certificates.certificate import CERTIFICATE_STATUS_LABELS, CertificateStatus, standing
+from api.door.requests import InvalidFields, path, pointer, query
+from api.door.rights import Right, Target, region_in_sight
+from domain.certificates.certificate import CERTIFICATE_STATUS_LABELS, CertificateStatus, status_on
+from domain.clock import day_of
 from domain.facts import CertificateFacts
-from domain.ids import InstitutionId, region_prefix
+from domain.ids import InstitutionId
 from domain.model import Value
 from domain.refusals import Code, Refusal
 from files.roster import roster_template
+from services.institutions import Holder, OnRecord
 from services.roster import RosterReport
-from store import institutions
-from store.institutions import Institution, OnRecord
-
-_MEDIA = {
-    "text/csv": "csv",
-    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "xlsx",
-}
 
 
 class CertificateOnRecord(CertificateFacts):
@@ -63,18 +55,26 @@ class InstitutionPage(Value):
     next: str | None
 
 
-def _shown(one: Institution, owned: Sequence[OnRecord], today: date) -> InstitutionShown:
+async def of_institution(request: Request) -> Target:
+    """The institution named by the path. Raises Refused when it is not on record."""
+    id_: str = path(request, "institution", InstitutionId)
+    institution, involved = await parts_of(request).institutions.find(id_)
+    return Target(institution=id_, region=institution.facts.region, involved=involved)
+
+
+def _shown(holder: Holder, today: date) -> InstitutionShown:
+    institution = holder.institution
     return InstitutionShown(
-        **one.facts.model_dump(),
-        name=one.name,
-        uscc=one.uscc,
-        previous_reviewer=one.previous_reviewer,
-        certificates=tuple(_certificate(known, today) for known in owned),
+        **institution.facts.model_dump(),
+        name=institution.name,
+        uscc=institution.uscc,
+        previous_reviewer=institution.previous_reviewer,
+        certificates=tuple(_certificate(known, today) for known in holder.certificates),
     )
 
 
 def _certificate(known: OnRecord, today: date) -> CertificateOnRecord:
-    status = standing(known.status, known.valid_to, today)
+    status = status_on(known.status, known.valid_to, today)
     return CertificateOnRecord(
         **known.model_dump(include=set(CertificateFacts.model_fields) | {"code"}),
         status=status,
@@ -83,52 +83,43 @@ def _certificate(known: OnRecord, today: date) -> CertificateOnRecord:
 
 
 def _today(call: Call) -> date:
-    return parts_of(call.request).clock().astimezone(FOREVER.tzinfo).date()
+    return day_of(parts_of(call.request).clock())
 
 
 async def list_institutions(call: Call) -> Response:
     """The institutions in the asker's jurisdiction."""
-    request = call.request
-    size = query(request, "size", cursors.PageSize, 50)
-    after = cursors.given(request, (str,))
-    prefix = region_prefix(call.actor.scope) if call.actor.role is Role.OPERATOR else ""
-    async with parts_of(request).engine.connect() as connection:
-        found = await institutions.page(connection, after[0] if after else "", size + 1, prefix)
-        owned = await institutions.certificates_of(connection, [one.facts.id for one in found])
-    more = cursors.encode([found[size - 1].facts.id]) if len(found) > size else None
+    institutions, prefix = parts_of(call.request).institutions, region_in_sight(call.actor)
+    [after] = cursors.given(call.request, (str,)) or [""]
+    holders, more = await cursors.paged(
+        call.request,
+        lambda size: institutions.holders(after, size, prefix),
+        lambda holder: [holder.institution.facts.id],
+    )
     today = _today(call)
-    items = tuple(_shown(one, owned[one.facts.id], today) for one in found[:size])
-    return _json(InstitutionPage(items=items, next=more))
+    items = tuple(_shown(holder, today) for holder in holders)
+    return json_of(InstitutionPage(items=items, next=more))
 
 
 async def get_institution(call: Call) -> Response:
     """One institution."""
     id_: str = path(call.request, "institution", InstitutionId)
-    async with parts_of(call.request).engine.connect() as connection:
-        found = await institutions.by_ids(connection, [id_])
-        owned = await institutions.certificates_of(connection, [id_])
-    return _json(_shown(found[id_], owned[id_], _today(call)))
-
-
-Accept = Literal["all", "good"]
-Filename = Annotated[Plain, Field(max_length=200)]
+    holder = await parts_of(call.request).institutions.holder(id_)
+    return json_of(_shown(holder, _today(call)))
 
 
 async def import_roster(call: Call) -> Response:
     """Imports a roster: all of it, or with ``accept=good`` the institutions without an error."""
-    kind = _MEDIA[media_type(call.request)]
     accept = query(call.request, "accept", Accept, "all")
-    given = query(call.request, "filename", Filename, "")
     report = await parts_of(call.request).roster.load(
         call.body,
-        given if given.lower().endswith(f".{kind}") else f"roster.{kind}",
+        filename_of(call.request, "roster"),
         call.actor,
         call.command_id,
         accept_good_rows=accept == "good",
     )
     if report.accepted == 0 and report.errors > 0:
         raise _rejected(report)
-    return _json(report)
+    return json_of(report)
 
 
 def _rejected(report: RosterReport) -> InvalidFields:
@@ -136,27 +127,21 @@ def _rejected(report: RosterReport) -> InvalidFields:
     params = {"rows": str(report.rows), "bad": str(report.errors)}
     errors = [
         {
-            "pointer": pointer("rows", one["row"], *([one["column"]] if one["column"] else [])),
-            "code": one["code"],
-            "message": f"{one['message']}。{one['mend']}。",
+            "pointer": pointer(
+                "rows", problem["row"], *([problem["column"]] if problem["column"] else [])
+            ),
+            "code": problem["code"],
+            "message": f"{problem['message']}。{problem['mend']}。",
         }
-        for one in report.problems
-        if one["level"] == "error"
+        for problem in report.problems
+        if problem["level"] == "error"
     ]
     return InvalidFields(Refusal(code=Code.ROSTER_REJECTED, params=params), errors)
 
 
 async def get_template(call: Call) -> Response:
     """A roster file to fill in, with generated example rows."""
-    return Response(
-        roster_template(),
-        media_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": 'attachment; filename="roster-template.csv"'},
-    )
-
-
-def _json(value: Value) -> Response:
-    return Response(value.model_dump_json(), media_type="application/json")
+    return csv_file(roster_template(), "roster-template.csv")
 
 
 _REPORT_EXAMPLE: dict[str, Any] = {
@@ -207,7 +192,7 @@ OPERATIONS = [
         "机构",
         Right.OPERATE,
         RosterReport,
-        media=tuple(_MEDIA),
+        media=tuple(TABLES),
         unhurried=True,
         writes=True,
         answer_example=_REPORT_EXAMPLE,
@@ -217,7 +202,7 @@ OPERATIONS = [
                 "all：有一处错误即不导入（默认）；good：只导入无误的机构",
                 schema=schema_of(Accept),
             ),
-            Parameter("filename", "文件名，记入报告", schema=schema_of(Filename)),
+            FILENAME,
         ),
         description="逐行核对，报告每一处问题；同一文件再次导入不产生变化。",
     ),

@@ -18,7 +18,6 @@ from domain.refusals import Code, Refusal, Refused
 from rules.compiled import CompiledRules
 from rules.file.library import ResolvedSet, RuleSetNotFound, RulesInvalid, current_library
 from services.campaigns import rules_invalid
-from store import rule_sets
 
 
 class RuleSetLine(Value):
@@ -71,8 +70,7 @@ async def route(call: Call) -> Response:
 async def get_pinned(call: Call) -> Response:
     """A stored set by its hash: what a case's decisions rest on."""
     sha256: str = path(call.request, "sha256", Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")])
-    async with parts_of(call.request).engine.connect() as connection:
-        document = await rule_sets.by_sha256(connection, sha256)
+    document = await parts_of(call.request).pinned.document(sha256)
     if document is None:
         raise Refused(Refusal(code=Code.NOT_FOUND, params={"what": f"规则集 {sha256[:12]}…"}))
     ref = RuleSetRef(id=document["id"], revision=document["revision"], sha256=sha256)

@@ -1,6 +1,6 @@
 """Acts that cases of every kind take over HTTP: their bodies, handlers and operations."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -13,12 +13,9 @@ from api.door.requests import Plain, Text, invalid, pointer
 from api.door.rights import Right
 from domain.case import commands as c
 from domain.case.commands import Command
-from domain.case.status import Kind
 from domain.case.workflow_messages import Receipt
-from domain.certificates.certificate import CertificateContent
 from domain.model import Value
-from store import content
-from store.cases import Case
+from services.case_records import Case
 
 Built = tuple[Command, dict[str, Any] | None]
 """A command, and the note that is to be kept with it."""
@@ -66,7 +63,22 @@ class Nothing(Value):
     """No content is needed."""
 
 
-def act(build: Callable[[Call, dict[str, Any]], Built]) -> Handler:
+Fields = Callable[[Parts, Case], Awaitable[Mapping[str, frozenset[str]]]]
+"""The fields that reasons may name, by the part of the content that they stand in."""
+
+
+async def form_fields(parts: Parts, case: Case) -> dict[str, frozenset[str]]:
+    """Those of the forms that a case's own rules name."""
+    rules = await parts.pinned.get(case.rule_set)
+    return {part: frozenset(rules.form(part).fields) for part in case.plan.parts}
+
+
+async def no_fields(_: Parts, __: Case) -> dict[str, frozenset[str]]:
+    """For acts whose notes name no fields."""
+    return {}
+
+
+def act(build: Callable[[Call, dict[str, Any]], Built], fields: Fields = no_fields) -> Handler:
     """A handler that builds a command, keeps its note, has it carried out and shows the receipt."""
 
     async def handler(call: Call) -> Response:
@@ -74,9 +86,8 @@ def act(build: Callable[[Call, dict[str, Any]], Built]) -> Handler:
         base = {"id": call.command_id, "actor": call.actor, "received_at": parts.clock()}
         command, note = build(call, base)
         if note is not None:
-            await _refuse_unknown_fields(parts, case_of(call), note)
-            async with parts.engine.begin() as connection:
-                sha256 = await content.save_note(connection, note)
+            await _refuse_unknown_fields(parts, case_of(call), note, fields)
+            sha256 = await parts.records.keep_note(note)
             command = command.model_copy(update={"note_sha256": sha256})
         receipt = await parts.filings.act(case_of(call), command)
         return Response(receipt.model_dump_json(), media_type="application/json")
@@ -84,24 +95,21 @@ def act(build: Callable[[Call, dict[str, Any]], Built]) -> Handler:
     return handler
 
 
-async def _refuse_unknown_fields(parts: Parts, case: Case, note: dict[str, Any]) -> None:
+async def _refuse_unknown_fields(
+    parts: Parts, case: Case, note: dict[str, Any], fields: Fields
+) -> None:
     """A reason by field must name a field that its filer can find."""
-    named = [one for one in note.get("fields", ()) if one["field"]]
-    if not named:
+    if not any(reason["field"] for reason in note.get("fields", ())):
         return
-    if case.kind is Kind.CERTIFICATE:
-        known = {case.plan.parts[0]: frozenset(CertificateContent.model_fields)}
-    else:
-        rules = await parts.pinned.get(case.rule_set)
-        known = {part: frozenset(rules.form(part).fields) for part in case.plan.parts}
+    known = await fields(parts, case)
     unknown = [
         {
             "pointer": pointer("fields", index, "field"),
             "code": "unknown_field",
             "message": "表单中没有这个字段",
         }
-        for index, one in enumerate(note.get("fields", ()))
-        if one["field"] and one["field"] not in known[one["part"]]
+        for index, reason in enumerate(note.get("fields", ()))
+        if reason["field"] and reason["field"] not in known.get(reason["part"], ())
     ]
     if unknown:
         raise invalid(unknown)
@@ -212,12 +220,15 @@ def acting(
     )
 
 
-def shared_acts(prefix: str, tag: str, target: Targeting) -> list[Operation]:
-    """What authorities and operators can do with cases of any kind that is reviewed."""
+def shared_acts(prefix: str, tag: str, target: Targeting, fields: Fields) -> list[Operation]:
+    """What authorities and operators can do with cases of any kind that is reviewed.
+
+    ``fields`` are what a return may name.
+    """
     rows: list[tuple[str, Handler, str, Right, type[Value], Any]] = [
         ("claim", act(_claim), "领取", Right.CLAIM, Nothing, {}),
         ("release", act(_release), "退领", Right.RELEASE, Note, {"note": ""}),
-        ("return", act(_return), "审核退回", Right.REVIEW, Reasons, REASONS_EXAMPLE),
+        ("return", act(_return, fields), "审核退回", Right.REVIEW, Reasons, REASONS_EXAMPLE),
         ("approve", act(_approve), "审核通过", Right.REVIEW, Note, {"note": ""}),
         ("extension", act(_extend), "延期", Right.OPERATE, Grant, _GRANT_EXAMPLE),
         ("reopen", act(_reopen), "重新开启", Right.OPERATE, Grant, _GRANT_EXAMPLE),

@@ -6,15 +6,12 @@ from pydantic import Field
 from starlette.responses import Response
 
 from api.door import cursors
-from api.door.operations import Call, Operation, Parameter, schema_of
+from api.door.operations import Call, Operation, Parameter, json_of, schema_of
 from api.door.parts import parts_of
 from api.door.requests import query
-from api.door.rights import Right
-from domain.case.commands import Role
-from domain.ids import region_prefix
+from api.door.rights import Right, region_in_sight
 from domain.model import Value
-from store import outbox
-from store.outbox import OutgoingEvent
+from services.case_records import OutgoingEvent
 
 
 class EventPage(Value):
@@ -29,16 +26,14 @@ _Size = Annotated[int, Field(ge=1, le=1000)]
 
 async def list_events(call: Call) -> Response:
     """The events after a cursor."""
-    request, actor = call.request, call.actor
+    request = call.request
     size = query(request, "size", _Size, 200)
     last = cursors.given(request, (int, int)) or [0, 0]
-    prefix = region_prefix(actor.scope) if actor.role is Role.OPERATOR else ""
-    async with parts_of(request).engine.connect() as connection:
-        found = await outbox.after(connection, last[0], last[1], size, prefix)
-    if found:
-        last = [found[-1].transaction, found[-1].id]
-    page = EventPage(items=tuple(found), next=cursors.encode(last))
-    return Response(page.model_dump_json(), media_type="application/json")
+    records = parts_of(request).records
+    events = await records.events_after(last[0], last[1], size, region_in_sight(call.actor))
+    if events:
+        last = [events[-1].transaction, events[-1].id]
+    return json_of(EventPage(items=tuple(events), next=cursors.encode(last)))
 
 
 OPERATIONS = [

@@ -5,41 +5,32 @@ from typing import Any, Literal
 
 from starlette.responses import Response
 
+from api.cases.cases import CasePage, shown
 from api.door import cursors
-from api.door.operations import PAGING, Call, Operation, Parameter, schema_of
+from api.door.operations import PAGING, Call, Operation, Parameter, json_of, schema_of
 from api.door.parts import parts_of
 from api.door.requests import query
 from api.door.rights import Right
-from api.filings.filings import FilingPage, shown
 from domain.case.commands import Role
 from domain.case.status import Status
-from store import cases
 
 Claimed = Literal["mine", "nobody"]
 
 
 async def list_tasks(call: Call) -> Response:
     """The cases the asker's authority has to act on, the most pressing first."""
-    request, actor, parts = call.request, call.actor, parts_of(call.request)
-    size = query(request, "size", cursors.PageSize, 50)
+    request, actor = call.request, call.actor
+    records = parts_of(request).records
     claimed = query(request, "claimed", Claimed | None, None)
+    claimed_by = {"mine": actor.subject, "nobody": "", None: None}[claimed]
     after = _after(cursors.given(request, (str, str)))
     status = Status.IN_REVIEW if actor.role is Role.REVIEWER else Status.QUALITY_CHECK
-    async with parts.engine.connect() as connection:
-        found = await cases.inbox(
-            connection,
-            actor.scope,
-            status,
-            claimed_by={"mine": actor.subject, "nobody": "", None: None}[claimed],
-            after=after,
-            size=size + 1,
-        )
-    more = None
-    if len(found) > size:
-        last = found[size - 1]
-        more = cursors.encode([last.due.isoformat() if last.due else "", last.case_id])
-    page = FilingPage(items=tuple(shown(case, call) for case in found[:size]), next=more)
-    return Response(page.model_dump_json(), media_type="application/json")
+    rows, more = await cursors.paged(
+        request,
+        lambda size: records.inbox(actor.scope, status, claimed_by, after, size),
+        lambda case: [case.due.isoformat() if case.due else "", case.case_id],
+    )
+    return json_of(CasePage(items=tuple(shown(case, call) for case in rows), next=more))
 
 
 def _after(values: list[Any] | None) -> tuple[datetime | None, str] | None:
@@ -60,7 +51,7 @@ OPERATIONS = [
         "待办",
         "待办",
         Right.SEE_TASKS,
-        FilingPage,
+        CasePage,
         parameters=(
             Parameter(
                 "claimed",

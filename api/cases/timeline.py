@@ -6,18 +6,17 @@ from starlette.responses import Response
 
 from api.campaigns.campaigns import named, of_campaign
 from api.cases.acts import case_of
-from api.certificates.certificates import of_certificate
+from api.certificates.named import of_certificate
 from api.complaints.complaints import of_complaint
-from api.door.operations import Call, Operation
+from api.door.operations import Call, Operation, json_of
 from api.door.parts import parts_of
 from api.door.rights import ROLES, Right
 from api.filings.filings import of_filing
-from api.numbers.batches import of_batch
+from api.numbers.named import of_batch
 from domain.case.commands import ROLE_LABELS, Role
 from domain.case.timeline import Entry
 from domain.ids import campaign_id
 from domain.model import Value
-from store import timeline
 
 
 class Timeline(Value):
@@ -55,17 +54,16 @@ async def certificate_timeline(call: Call) -> Response:
 
 
 async def _timeline(call: Call, case_id: str, *, with_notes: bool) -> Response:
-    async with parts_of(call.request).engine.connect() as connection:
-        found = await timeline.of_case(connection, case_id, with_notes=with_notes)
+    entries = await parts_of(call.request).records.timeline(case_id, with_notes=with_notes)
     if call.actor.role is Role.FILER:
         # the filer deals with an authority, not with the person in it
         theirs = {ROLE_LABELS[Role.FILER], ROLE_LABELS[Role.SYSTEM]}
-        own = [one for one in found if one.event != "refused" or one.scope == call.actor.scope]
-        found = [
-            one if one.role in theirs else one.model_copy(update={"subject": ""}) for one in own
+        entries = [
+            entry if entry.role in theirs else entry.model_copy(update={"subject": ""})
+            for entry in entries
+            if entry.event != "refused" or entry.scope == call.actor.scope
         ]
-    shown = Timeline(case_id=case_id, entries=tuple(found))
-    return Response(shown.model_dump_json(), media_type="application/json")
+    return json_of(Timeline(case_id=case_id, entries=tuple(entries)))
 
 
 _EXAMPLE: dict[str, Any] = {"case_id": "filing/2024/91350100M0000A1B2C", "entries": []}

@@ -16,11 +16,10 @@ from api.certificates.public import (
     scan_code,
 )
 from api.door.operations import Call, Operation
+from api.door.pages import render, render_refused, words_of
 from api.door.parts import parts_of
-from api.door.problems import headers_of, status_of
 from api.door.requests import parameters
 from api.door.rights import Right
-from api.numbers.lookup_page import render, words_of
 from domain.refusals import Code, Refused
 from services.certificates.enquiries import MOST_PAGES, PAGE
 
@@ -69,14 +68,9 @@ async def search_page(call: Call) -> Response:
         found = await find(request)
     except Refused as refused:
         refusal = refused.refusal
-        words = words_of(refusal)
         wrong = refusal.params.get("name", "") if refusal.code is Code.INVALID_PARAMETER else ""
-        if wrong in TERM_LABELS:
-            label = TERM_LABELS[wrong]
-            words |= {"title": f"{label}有误", "detail": f"{label}{refusal.params['why']}。"}
-            words["remedy"] = "请修改后再查。"
-        values |= {"refused": words, "wrong": wrong}
-        return render("certificates.html", values, headers_of(refusal), status_of(refusal.code))
+        values |= {"refused": words_of(refusal, TERM_LABELS), "wrong": wrong}
+        return render_refused("certificates.html", values, refusal)
     values["found"] = found
     if found.more:
         asked = {name: text for name, text in given.items() if text}
@@ -127,4 +121,3 @@ PAGES = [
         parameters=SEARCH_PARAMETERS,
     ),
 ]
-"""Behind the same door as the operations of the API, and not in its description."""

@@ -1,20 +1,19 @@
-"""Batch imports of certificates by an issuing office, and a province's list by an operator."""
+"""Batch imports of certificates by an issuing office: a file, how far it has come, its report."""
 
 import codecs
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.campaigns.institutions import Accept, Filename
 from api.door import cursors
-from api.door.operations import PAGING, Call, Operation, Parameter, schema_of
+from api.door.files import FILENAME, TABLES, csv_file, csv_line, filename_of
+from api.door.operations import PAGING, Call, Operation, Parameter, json_of
 from api.door.parts import parts_of
-from api.door.requests import media_type, path, query
+from api.door.requests import path, query
 from api.door.rights import Right
-from api.numbers.batches import csv_cell
 from domain.certificates.imports import (
     IMPORT_MODE_LABELS,
     IMPORT_STAGE_LABELS,
@@ -23,19 +22,11 @@ from domain.certificates.imports import (
     ImportStage,
     RowOutcome,
 )
-from domain.ids import AuthorityId
 from domain.model import Value
 from domain.refusals import Code, Refusal, Refused
 from files.certificate_import import import_template
-from files.certificate_register import register_template
-from services.certificates.register import RegisterReport
-from store.certificates import imports
-from store.certificates.imports import Import, ImportProblem, ImportRow
+from services.certificates.imports import Import, ImportProblem, ImportRow
 
-_MEDIA = {
-    "text/csv": "csv",
-    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "xlsx",
-}
 MOST_SHOWN = 100
 """At most so many problems are shown with an import; its report lists all of them."""
 
@@ -118,23 +109,20 @@ class RowPage(Value):
 
 async def import_certificates(call: Call) -> Response:
     """Checks a file of certificates and, as ``mode`` says, has them issued or applied for."""
-    kind = _MEDIA[media_type(call.request)]
     mode = query(call.request, "mode", ImportMode, ImportMode.ALL)
-    given = query(call.request, "filename", Filename, "")
     loaded = await parts_of(call.request).imports.load(
         call.body,
-        given if given.lower().endswith(f".{kind}") else f"certificates.{kind}",
+        filename_of(call.request, "certificates"),
         mode,
         call.actor,
         call.command_id,
     )
-    return _json(await _with_problems(call.request, loaded.found, repeated=loaded.repeated))
+    return json_of(await _with_problems(call.request, loaded.found, repeated=loaded.repeated))
 
 
 async def list_imports(call: Call) -> Response:
     """The imports of the clerk's authority, newest first."""
     request = call.request
-    size = query(request, "size", cursors.PageSize, 50)
     cursor = cursors.given(request, (str, str))
     before = None
     if cursor is not None:
@@ -144,78 +132,80 @@ async def list_imports(call: Call) -> Response:
             raise cursors.refused() from None
         if before[0].tzinfo is None:
             raise cursors.refused()
-    async with parts_of(request).engine.connect() as connection:
-        found = await imports.page(connection, call.actor.scope, before, size + 1)
-    more = None
-    if len(found) > size:
-        more = cursors.encode([found[size - 1].requested_at.isoformat(), found[size - 1].id])
-    return _json(ImportPage(items=tuple(_shown(one, ()) for one in found[:size]), next=more))
+    imports, more = await cursors.paged(
+        request,
+        lambda size: parts_of(request).imports.page(call.actor.scope, before, size),
+        lambda listed: [listed.requested_at.isoformat(), listed.id],
+    )
+    return json_of(ImportPage(items=tuple(_shown(listed, ()) for listed in imports), next=more))
 
 
 async def get_import(call: Call) -> Response:
     """One import and how far it has come."""
-    return _json(await _with_problems(call.request, await _own(call)))
+    return json_of(await _with_problems(call.request, await _own(call)))
 
 
 async def list_rows(call: Call) -> Response:
     """The certificates of an import and what has become of each."""
     request = call.request
-    found = await _own(call)
-    size = query(request, "size", cursors.PageSize, 50)
-    after = cursors.given(request, (int,))
-    async with parts_of(request).engine.connect() as connection:
-        rows = await imports.rows(
-            connection,
-            found.id,
-            after=after[0] if after else 0,
-            size=size + 1,
-            outcome=query(request, "outcome", RowOutcome | None, None),
-        )
-    more = cursors.encode([rows[size - 1].row]) if len(rows) > size else None
-    return _json(RowPage(items=tuple(map(_row_shown, rows[:size])), next=more))
+    id_ = (await _own(call)).id
+    outcome = query(request, "outcome", RowOutcome | None, None)
+    [after] = cursors.given(request, (int,)) or [0]
+    imports = parts_of(request).imports
+    rows, more = await cursors.paged(
+        request,
+        lambda size: imports.rows(id_, after=after, size=size, outcome=outcome),
+        lambda row: [row.row],
+    )
+    return json_of(RowPage(items=tuple(map(_row_shown, rows)), next=more))
 
 
 async def get_report(call: Call) -> Response:
     """Every certificate's outcome and every problem, as a CSV file in the order of the rows."""
-    found = await _own(call)
-    async with parts_of(call.request).engine.connect() as connection:
-        rows = await imports.rows(connection, found.id, size=found.total + 1)
-        problems = await imports.problems(connection, found.id)
-    lines: list[tuple[int, list[str]]] = [(one.row, _problem_line(one)) for one in problems]
-    lines += [(one.row, _row_line(one)) for one in rows if one.outcome is not RowOutcome.BAD]
+    imports, reported = parts_of(call.request).imports, await _own(call)
+    rows = await imports.rows(reported.id, size=reported.total)
+    problems = await imports.problems(reported.id)
+    lines: list[tuple[int, list[str]]] = [
+        (problem.row, _problem_line(problem)) for problem in problems
+    ]
+    lines += [(row.row, _row_line(row)) for row in rows if row.outcome is not RowOutcome.BAD]
     lines.sort(key=lambda line: line[0])
     head = ["行号", "结果", "机构编号", "机构名称", "证书编号", "证书代码"]
     head += ["列", "代码", "问题", "怎样修改"]
-    text = "".join(
-        ",".join(map(csv_cell, cells)) + "\r\n" for cells in [head, *(c for _, c in lines)]
-    )
-    name = f'attachment; filename="import-{found.id[:8]}.csv"'
-    return Response(
-        codecs.BOM_UTF8 + text.encode(),
-        media_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": name},
-    )
+    text = "".join(map(csv_line, [head, *(cells for _, cells in lines)]))
+    return csv_file(codecs.BOM_UTF8 + text.encode(), f"import-{reported.id[:8]}.csv")
 
 
 async def get_import_template(call: Call) -> Response:
     """A file of certificates to fill in, with generated example rows."""
-    return _template(import_template(), "certificates-template.csv")
+    return csv_file(import_template(), "certificates-template.csv")
 
 
-def _problem_line(one: ImportProblem) -> list[str]:
-    result = "有错" if one.level == "error" else "提示"
-    return [str(one.row), result, "", "", "", "", one.column, one.code, one.message, one.mend]
-
-
-def _row_line(one: ImportRow) -> list[str]:
-    known = [one.institution_id, one.holder, one.number, one.code]
+def _problem_line(problem: ImportProblem) -> list[str]:
+    result = "有错" if problem.level == "error" else "提示"
     return [
-        str(one.row),
-        ROW_OUTCOME_LABELS[one.outcome],
+        str(problem.row),
+        result,
+        "",
+        "",
+        "",
+        "",
+        problem.column,
+        problem.code,
+        problem.message,
+        problem.mend,
+    ]
+
+
+def _row_line(row: ImportRow) -> list[str]:
+    known = [row.institution_id, row.holder, row.number, row.code]
+    return [
+        str(row.row),
+        ROW_OUTCOME_LABELS[row.outcome],
         *known,
         "",
-        one.problem,
-        one.message,
+        row.problem,
+        row.message,
         "",
     ]
 
@@ -223,76 +213,41 @@ def _row_line(one: ImportRow) -> list[str]:
 async def _own(call: Call) -> Import:
     """The import that the path names. Raises Refused: there is none, or it is another's."""
     id_: str = path(call.request, "import", ImportId)
-    found = await parts_of(call.request).imports.find(id_)
-    if found is None or found.authority != call.actor.scope:
+    standing = await parts_of(call.request).imports.find(id_)
+    if standing is None or standing.authority != call.actor.scope:
         raise Refused(Refusal(code=Code.NOT_FOUND, params={"what": f"导入 {id_}"}))
-    return found
+    return standing
 
 
-async def _with_problems(request: Request, found: Import, *, repeated: bool = False) -> ImportShown:
-    async with parts_of(request).engine.connect() as connection:
-        problems = await imports.problems(connection, found.id, MOST_SHOWN)
-    shown = tuple(ProblemShown(**one.model_dump(exclude={"no"})) for one in problems)
-    return _shown(found, shown, repeated=repeated)
+async def _with_problems(
+    request: Request, standing: Import, *, repeated: bool = False
+) -> ImportShown:
+    problems = await parts_of(request).imports.problems(standing.id, MOST_SHOWN)
+    shown = tuple(ProblemShown(**problem.model_dump(exclude={"no"})) for problem in problems)
+    return _shown(standing, shown, repeated=repeated)
 
 
 def _shown(
-    one: Import, problems: tuple[ProblemShown, ...], *, repeated: bool = False
+    standing: Import, problems: tuple[ProblemShown, ...], *, repeated: bool = False
 ) -> ImportShown:
     return ImportShown(
-        **one.model_dump(exclude={"problems"}),
-        mode_label=IMPORT_MODE_LABELS[one.mode],
-        stage_label=IMPORT_STAGE_LABELS[one.stage],
-        errors=one.problems.get("error", 0),
-        notices=one.problems.get("notice", 0),
+        **standing.model_dump(exclude={"problems"}),
+        mode_label=IMPORT_MODE_LABELS[standing.mode],
+        stage_label=IMPORT_STAGE_LABELS[standing.stage],
+        errors=standing.problems.get("error", 0),
+        notices=standing.problems.get("notice", 0),
         problems=problems,
         repeated=repeated,
     )
 
 
-def _row_shown(one: ImportRow) -> RowShown:
+def _row_shown(row: ImportRow) -> RowShown:
     return RowShown(
-        **one.model_dump(exclude={"institution_id", "case_id"}),
-        institution=one.institution_id,
-        outcome_label=ROW_OUTCOME_LABELS[one.outcome],
-        case=one.case_id,
+        **row.model_dump(exclude={"institution_id", "case_id"}),
+        institution=row.institution_id,
+        outcome_label=ROW_OUTCOME_LABELS[row.outcome],
+        case=row.case_id,
     )
-
-
-# --- the register ---------------------------------------------------------------------------------
-
-
-async def import_register(call: Call) -> Response:
-    """Puts a list of valid certificates on the register, all or with ``accept=good`` the good."""
-    kind = _MEDIA[media_type(call.request)]
-    accept = query(call.request, "accept", Accept, "all")
-    given = query(call.request, "filename", Filename, "")
-    report = await parts_of(call.request).register.load(
-        call.body,
-        given if given.lower().endswith(f".{kind}") else f"register.{kind}",
-        call.actor,
-        call.command_id,
-        accept_good_rows=accept == "good",
-        complete=query(call.request, "complete", AuthorityId | None, None) or "",
-    )
-    return _json(report)
-
-
-async def get_register_template(call: Call) -> Response:
-    """A list of valid certificates to fill in, with generated example rows."""
-    return _template(register_template(), "register-template.csv")
-
-
-def _template(content: bytes, name: str) -> Response:
-    return Response(
-        content,
-        media_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
-    )
-
-
-def _json(value: BaseModel) -> Response:
-    return Response(value.model_dump_json(), media_type="application/json")
 
 
 # --- the operations -------------------------------------------------------------------------------
@@ -300,7 +255,6 @@ def _json(value: BaseModel) -> Response:
 _TAG = "资质认定证书"
 _ALL = "/api/certificates/imports"
 _ONE = f"{_ALL}/{{import}}"
-_FILENAME = Parameter("filename", "文件名，记入报告", schema=schema_of(Filename))
 
 OPERATIONS = [
     Operation(
@@ -321,7 +275,7 @@ OPERATIONS = [
         _TAG,
         Right.ISSUE,
         ImportShown,
-        media=tuple(_MEDIA),
+        media=tuple(TABLES),
         unhurried=True,
         writes=True,
         parameters=(
@@ -329,9 +283,9 @@ OPERATIONS = [
                 "mode",
                 "check：只核对，除核对报告外不写入；all：有一处错误即不办理（默认）；"
                 "good：只办理无误的",
-                schema={"enum": [one.value for one in ImportMode]},
+                schema={"enum": [mode.value for mode in ImportMode]},
             ),
-            _FILENAME,
+            FILENAME,
         ),
         description=(
             "每行一张证书；有审批文书的即行发证，没有的作为申请进入审核。"
@@ -358,7 +312,9 @@ OPERATIONS = [
         Right.ISSUE,
         RowPage,
         parameters=(
-            Parameter("outcome", "结果", schema={"enum": [one.value for one in RowOutcome]}),
+            Parameter(
+                "outcome", "结果", schema={"enum": [outcome.value for outcome in RowOutcome]}
+            ),
             *PAGING,
         ),
     ),
@@ -369,42 +325,6 @@ OPERATIONS = [
         "批量导入的逐行报告",
         _TAG,
         Right.ISSUE,
-        None,
-        answer_media="text/csv",
-    ),
-    Operation(
-        "POST",
-        "/api/certificates/register",
-        import_register,
-        "导入有效证书清单",
-        _TAG,
-        Right.OPERATE,
-        RegisterReport,
-        media=tuple(_MEDIA),
-        unhurried=True,
-        writes=True,
-        parameters=(
-            Parameter(
-                "accept",
-                "all：有一处错误即不导入（默认）；good：只导入无误的行",
-                schema=schema_of(Accept),
-            ),
-            Parameter(
-                "complete",
-                "声明文件是该发证机关的全部有效证书；登记中有而文件里没有的列在报告里",
-                schema=schema_of(AuthorityId),
-            ),
-            _FILENAME,
-        ),
-        description="编号照原样登记；本系统签发的证书不会被清单覆盖；只报告、不注销缺少的证书。",
-    ),
-    Operation(
-        "GET",
-        "/api/certificates/register/template",
-        get_register_template,
-        "有效证书清单模板",
-        _TAG,
-        Right.OPERATE,
         None,
         answer_media="text/csv",
     ),

@@ -1,6 +1,5 @@
 """Certificates on paper: the PDF, a picture of its first page, its QR code, many at once."""
 
-from collections.abc import Sequence
 from datetime import date
 from typing import Annotated, Any, Self
 
@@ -8,31 +7,20 @@ from pydantic import Field, ValidationError, model_validator
 from starlette.responses import Response
 
 from api.cases.acts import case_of
-from api.certificates.certificates import of_certificate
+from api.certificates.named import ADDRESS, TAG, of_certificate
 from api.door import cursors
 from api.door.operations import Call, Operation, Parameter, schema_of
-from api.door.parts import Parts, parts_of
+from api.door.parts import parts_of
 from api.door.requests import query
-from api.door.rights import Right
-from domain.case.commands import Role
-from domain.case.plan import FOREVER
+from api.door.rights import ROLES, Right
 from domain.certificates.certificate import CertificateContent
 from domain.certificates.qr import qr
 from domain.certificates.transitions import issuer_of
-from domain.messages import explain
 from domain.model import Value
 from domain.refusals import Code, Refusal, Refused
-from printing.job import Job, LeftOut, Paper, Sample
+from printing.job import Job, Paper, Sample
 from services.certificates.applications import PART
-from services.certificates.printing import papers_of
-from store import content
-from store.certificates import register
-from store.certificates.register import Registered
-
-MOST_PAPERS = 50
-"""So many certificates are printed by one request, or"""
-MOST_LINES = 5000
-"""as many as have together so many lines in their annexes: some five seconds of typesetting."""
+from services.certificates.papers import MOST_LINES, MOST_PAPERS
 
 _Number = Annotated[str, Field(pattern=r"^[\x21-\x7e]{1,64}$")]
 
@@ -72,19 +60,17 @@ async def get_preview(call: Call) -> Response:
             if refused.refusal.code is not Code.NO_CERTIFICATE:
                 raise
     parts, case = parts_of(call.request), case_of(call)
-    writes = call.actor.role in (Role.FILER, Role.CLERK)
-    async with parts.engine.connect() as connection:
-        found = (
-            await content.latest_revision(connection, case.case_id)
-            if writes
-            else await content.revision(connection, case.case_id, case.revision)
-        )
+    writes = call.actor.role in ROLES[Right.APPLY]
+    records = parts.records
+    saved = await (
+        records.latest_revision(case) if writes else records.revision(case, case.revision)
+    )
     try:
-        applied = CertificateContent.model_validate((found.content if found else {}).get(PART))
+        applied = CertificateContent.model_validate((saved.content if saved else {}).get(PART))
     except ValidationError:
         raise Refused(Refusal(code=Code.NOT_FOUND, params={"what": "可以预览的内容"})) from None
     sample = Sample(content=applied, issuer_name=parts.authority_name(issuer_of(case.plan)))
-    job = Job(kind="draft", templates=parts.papers.templates, draft=sample)
+    job = Job(kind="draft", templates=parts.printer.templates, draft=sample)
     return await _answer(call, job, "image/png")
 
 
@@ -100,23 +86,13 @@ async def get_qr_picture(call: Call) -> Response:
 
 async def _paper(call: Call) -> Paper:
     """The case's certificate as it is to be printed. Raises Refused: not issued, not signed."""
-    parts = parts_of(call.request)
-    async with parts.engine.connect() as connection:
-        entry = await register.by_case(connection, case_of(call).case_id)
-        if entry is None:
-            raise Refused(Refusal(code=Code.NO_CERTIFICATE))
-        [found] = await papers_of(
-            connection, [entry], parts.site, parts.authority_name(entry.issuer), _today(parts)
-        )
-    if isinstance(found, Refusal):
-        raise Refused(found)
-    return found
+    return await parts_of(call.request).papers.of_case(case_of(call))
 
 
 async def _printed(
     call: Call, kind: Any, media: str, paper: Paper, headers: dict[str, str] | None = None
 ) -> Response:
-    templates = parts_of(call.request).papers.templates
+    templates = parts_of(call.request).printer.templates
     return await _answer(call, Job(kind=kind, templates=templates, papers=(paper,)), media, headers)
 
 
@@ -124,13 +100,13 @@ async def _answer(
     call: Call, job: Job, media: str, headers: dict[str, str] | None = None
 ) -> Response:
     """Prints, unless the asker has the very same already."""
-    papers = parts_of(call.request).papers
-    etag = f'"{papers.tag(job)}"'
+    printer = parts_of(call.request).printer
+    etag = f'"{printer.tag(job)}"'
     named = {"ETag": etag, "Cache-Control": "private, no-cache"}
     asked = call.request.headers.get("if-none-match", "")
-    if etag in {one.strip().removeprefix("W/") for one in asked.split(",")}:
+    if etag in {tag.strip().removeprefix("W/") for tag in asked.split(",")}:
         return Response(status_code=304, headers=named)
-    _, printed = await papers.print(job)
+    _, printed = await printer.print(job)
     return Response(printed, media_type=media, headers=named | (headers or {}))
 
 
@@ -143,92 +119,29 @@ async def print_papers(call: Call) -> Response:
     after = cursors.given(call.request, (str,))
     done = str(after[0]) if after else ""
     issuer = call.actor.scope
-    async with parts.engine.connect() as connection:
-        if body.numbers:
-            wanted = sorted({one for one in body.numbers if one > done})[: MOST_PAPERS + 1]
-            known = await register.sizes(connection, wanted)
-            sizes = [(number, known.get(number, 0)) for number in wanted]
-        else:
-            sizes = await register.issued_between(
-                connection, issuer, body.issued_from, body.issued_to, done, MOST_PAPERS + 1
-            )
-        page = _page(sizes)
-        if not page:
-            raise Refused(Refusal(code=Code.NOT_FOUND, params={"what": "要打印的证书"}))
-        found = await register.by_numbers(connection, page)
-        ours = [one for one in found if one.issuer == issuer]
-        name = parts.authority_name(issuer)
-        papers = await papers_of(connection, ours, parts.site, name, _today(parts))
-    left_out = [*_not_ours(parts, page, found, issuer), *_not_printable(ours, papers)]
+    if body.numbers:
+        batch = await parts.papers.named(issuer, body.numbers, done)
+    else:
+        batch = await parts.papers.issued_between(issuer, body.issued_from, body.issued_to, done)
     job = Job(
         kind="zip",
-        templates=parts.papers.templates,
-        papers=tuple(one for one in papers if isinstance(one, Paper)),
-        left_out=tuple(sorted(left_out, key=lambda one: one.number)),
+        templates=parts.printer.templates,
+        papers=batch.papers,
+        left_out=batch.left_out,
     )
-    outcome, printed = await parts.papers.print(job)
+    outcome, printed = await parts.printer.print(job)
     headers = {
         "Content-Disposition": 'attachment; filename="certificates.zip"',
-        "X-Printed": str(len(page) - len(outcome.left_out)),
+        "X-Printed": str(len(batch.papers) + len(batch.left_out) - len(outcome.left_out)),
         "X-Left-Out": str(len(outcome.left_out)),
     }
-    if len(page) < len(sizes):
-        headers["X-Next-Cursor"] = cursors.encode([page[-1]])
+    if batch.next:
+        headers["X-Next-Cursor"] = cursors.encode([batch.next])
     return Response(printed, media_type="application/zip", headers=headers)
-
-
-def _page(sizes: Sequence[tuple[str, int]]) -> list[str]:
-    """The numbers to print now: up to `MOST_PAPERS`, fewer where annexes are long, at least one."""
-    page: list[str] = []
-    lines = 0
-    for number, size in sizes[:MOST_PAPERS]:
-        lines += size
-        if page and lines > MOST_LINES:
-            break
-        page.append(number)
-    return page
-
-
-def _not_ours(
-    parts: Parts, page: Sequence[str], found: Sequence[Registered], issuer: str
-) -> list[LeftOut]:
-    """Those that are not on record, and those that other authorities have issued."""
-    known = {one.number: one for one in found}
-    refused = []
-    for number in page:
-        entry = known.get(number)
-        if entry is None:
-            refused.append((number, Refusal(code=Code.NOT_FOUND, params={"what": "这张证书"})))
-        elif entry.issuer != issuer:
-            name = parts.authority_name(entry.issuer)
-            params = {"what": f"证书 {number} ", "authority": name}
-            refused.append((number, Refusal(code=Code.OTHER_ISSUER, params=params)))
-    return [_left_out(number, refusal) for number, refusal in refused]
-
-
-def _not_printable(
-    entries: Sequence[Registered], papers: Sequence[Paper | Refusal]
-) -> list[LeftOut]:
-    return [
-        _left_out(entry.number, paper)
-        for entry, paper in zip(entries, papers, strict=True)
-        if isinstance(paper, Refusal)
-    ]
-
-
-def _left_out(number: str, refusal: Refusal) -> LeftOut:
-    words = explain(refusal)
-    return LeftOut(number=number, code=refusal.code, reason=words.detail + words.remedy)
-
-
-def _today(parts: Parts) -> date:
-    return parts.clock().astimezone(FOREVER.tzinfo).date()
 
 
 # --- the operations -------------------------------------------------------------------------------
 
-_TAG = "资质认定证书"
-_ONE = "/api/certificates/{application}"
 _SAME = "未变时内容逐字节相同，可用 ETag 和 If-None-Match（未变答 304）。"
 _MATCH = Parameter("If-None-Match", "已有那一份的 ETag", "header")
 
@@ -238,7 +151,7 @@ OPERATIONS = [
         "/api/certificates/papers",
         print_papers,
         "成批打印证书",
-        _TAG,
+        TAG,
         Right.ISSUE,
         None,
         body=PapersBody,
@@ -254,10 +167,10 @@ OPERATIONS = [
     ),
     Operation(
         "GET",
-        f"{_ONE}/paper",
+        f"{ADDRESS}/paper",
         get_paper,
         "打印证书（PDF/A，含附表）",
-        _TAG,
+        TAG,
         Right.SEE_CERTIFICATE,
         None,
         target=of_certificate,
@@ -268,10 +181,10 @@ OPERATIONS = [
     ),
     Operation(
         "GET",
-        f"{_ONE}/preview",
+        f"{ADDRESS}/preview",
         get_preview,
         "预览证书首页（PNG）",
-        _TAG,
+        TAG,
         Right.SEE_CERTIFICATE,
         None,
         target=of_certificate,
@@ -287,10 +200,10 @@ OPERATIONS = [
     ),
     Operation(
         "GET",
-        f"{_ONE}/qr",
+        f"{ADDRESS}/qr",
         get_qr,
         "证书的二维码（SVG）",
-        _TAG,
+        TAG,
         Right.SEE_CERTIFICATE,
         None,
         target=of_certificate,
@@ -298,10 +211,10 @@ OPERATIONS = [
     ),
     Operation(
         "GET",
-        f"{_ONE}/qr.png",
+        f"{ADDRESS}/qr.png",
         get_qr_picture,
         "证书的二维码（PNG）",
-        _TAG,
+        TAG,
         Right.SEE_CERTIFICATE,
         None,
         target=of_certificate,

@@ -17,7 +17,7 @@ from domain.model import Value
 from domain.numbers.report_numbers import is_usable, normalised
 from domain.refusals import Code, Refusal, Refused
 from services.certificates.enquiries import MOST_PAGES, PAGE
-from store.certificates.search import Criteria
+from services.certificates.search import Criteria
 
 LONGEST_TERM = 100
 _SHORTEST_NAME = 2

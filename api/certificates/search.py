@@ -1,5 +1,6 @@
 """Searching the register: one's own certificates in full, others' as the public sees them."""
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Annotated, Any
 
@@ -8,10 +9,10 @@ from starlette.responses import Response
 
 from api.certificates.public import TwoDigits, refused, term
 from api.door import cursors
-from api.door.operations import PAGING, Call, Operation, Parameter, schema_of
+from api.door.operations import PAGING, Call, Operation, Parameter, json_of, schema_of
 from api.door.parts import parts_of
 from api.door.requests import path, query
-from api.door.rights import Right
+from api.door.rights import SCOPES, Right, Scope, region_in_sight
 from domain.case.commands import Actor, Role
 from domain.certificates.certificate import (
     CertificateContent,
@@ -20,6 +21,7 @@ from domain.certificates.certificate import (
     Signatory,
 )
 from domain.certificates.public import Counted, PublicCertificate
+from domain.clock import day_of
 from domain.ids import (
     AuthorityId,
     JurisdictionCode,
@@ -27,15 +29,10 @@ from domain.ids import (
     jurisdiction_of,
     region_prefix,
 )
-from domain.messages import SHANGHAI
 from domain.model import Value
 from domain.refusals import Code, Refusal, Refused
 from services.certificates.enquiries import public_part
-from store import institutions
-from store.certificates import counts as certificate_counts
-from store.certificates import search as certificate_search
-from store.certificates.register import Registered
-from store.certificates.search import Criteria, Seen, Sight
+from services.certificates.search import Criteria, Registered, Seen, Sight
 
 MOST_MONTHS = 120
 """Counts are shown for at most so many months at once."""
@@ -105,16 +102,17 @@ class CertificateCounts(Value):
 
 def sight_of(actor: Actor) -> Sight:
     """Whose certificates somebody sees in full."""
-    if actor.role is Role.FILER:
-        return Sight(institution=actor.scope)
-    if actor.role is Role.OPERATOR:
-        return Sight(region=region_prefix(actor.scope))
-    if actor.role is Role.AUDITOR:
-        return Sight(region="")
-    if actor.scope == authority_of(jurisdiction_of(actor.scope)):
-        # a market regulator has to do with the institutions of its area, whoever certified them
-        return Sight(issuer=actor.scope, region=region_prefix(jurisdiction_of(actor.scope)))
-    return Sight(issuer=actor.scope)
+    match SCOPES[actor.role]:
+        case Scope.INSTITUTION:
+            return Sight(institution=actor.scope)
+        case Scope.JURISDICTION | Scope.EVERYTHING:
+            return Sight(region=region_in_sight(actor))
+        case Scope.AUTHORITY:
+            area = jurisdiction_of(actor.scope)
+            if actor.scope != authority_of(area):
+                return Sight(issuer=actor.scope)
+            # a market regulator has to do with all institutions of its area, whoever certified them
+            return Sight(issuer=actor.scope, region=region_prefix(area))
 
 
 # --- searching ------------------------------------------------------------------------------------
@@ -136,69 +134,52 @@ async def search(call: Call) -> Response:
         expires_until=query(request, "expires_until", _Day | None, None),
     )
     items, next_ = await _page(call, criteria, own=call.actor.role is Role.FILER)
-    return _json(CertificatesFound(items=items, next=next_))
+    return json_of(CertificatesFound(items=items, next=next_))
 
 
 async def linked(call: Call) -> Response:
     """All certificates of one USCC and its family, whoever issued them."""
     uscc: str = path(call.request, "uscc", _Uscc)
-    async with parts_of(call.request).engine.connect() as connection:
-        if call.actor.role is Role.FILER:
-            known = await institutions.by_ids(connection, [call.actor.scope])
-            if uscc not in {one.uscc for one in known.values()} and not await _holds(call, uscc):
-                params = {"institution": uscc}
-                raise Refused(Refusal(code=Code.NOT_YOUR_CASE, params=params))
-        parents = await certificate_search.parents_of(connection, uscc)
+    search, actor = parts_of(call.request).search, call.actor
+    if actor.role is Role.FILER and not await search.has_uscc(
+        actor.scope, uscc, sight_of(actor), _today(call)
+    ):
+        raise Refused(Refusal(code=Code.NOT_YOUR_CASE, params={"institution": uscc}))
+    parents = await search.parents_of(uscc)
     items, next_ = await _page(call, Criteria(related=uscc), own=False)
-    return _json(LinkedCertificates(items=items, next=next_, uscc=uscc, parents=tuple(parents)))
+    return json_of(LinkedCertificates(items=items, next=next_, uscc=uscc, parents=tuple(parents)))
 
 
-async def _holds(call: Call, uscc: str) -> bool:
-    """Whether the asker's institution has a certificate under a USCC."""
-    parts = parts_of(call.request)
-    today = parts.clock().astimezone(SHANGHAI).date()
-    async with parts.engine.begin() as connection:
-        found = await certificate_search.search(
-            connection, Criteria(uscc=uscc), sight_of(call.actor), today, size=1, own=True
-        )
-    return bool(found)
+def _today(call: Call) -> date:
+    return day_of(parts_of(call.request).clock())
 
 
 async def get_registered(call: Call) -> Response:
     """One certificate by its number, with its whole content for whoever may see it."""
     number = call.request.path_params["number"]
-    parts = parts_of(call.request)
-    today = parts.clock().astimezone(SHANGHAI).date()
-    async with parts.engine.connect() as connection:
-        seen = (
-            await certificate_search.in_full(connection, number, sight_of(call.actor))
-            if len(number) <= 64 and "\x00" not in number
-            else None
-        )
-        if seen is None or (call.actor.role is Role.FILER and not seen.full):
-            raise Refused(Refusal(code=Code.NOT_FOUND, params={"what": "这张证书"}))
-        newer = await certificate_search.numbers_of(connection, [seen.found.superseded_by])
-    (shown,) = await _shown(call, [seen], newer, today)
-    return _json(shown)
+    seen = (
+        await parts_of(call.request).search.in_full(number, sight_of(call.actor))
+        if len(number) <= 64 and "\x00" not in number
+        else None
+    )
+    if seen is None or (call.actor.role is Role.FILER and not seen.full):
+        raise Refused(Refusal(code=Code.NOT_FOUND, params={"what": "这张证书"}))
+    [shown] = await _shown(call, [seen])
+    return json_of(shown)
 
 
 async def _page(
     call: Call, criteria: Criteria, *, own: bool
 ) -> tuple[tuple[CertificateFound, ...], str | None]:
-    request, parts = call.request, parts_of(call.request)
-    size = query(request, "size", cursors.PageSize, 50)
-    given = cursors.given(request, (str,))
-    today = parts.clock().astimezone(SHANGHAI).date()
-    async with parts.engine.begin() as connection:
-        seen = await certificate_search.search(
-            connection, criteria, sight_of(call.actor), today,
-            after=_number(given[0]) if given else "", size=size + 1, own=own,
-        )  # fmt: skip
-        codes = [one.found.superseded_by for one in seen[:size]]
-        newer = await certificate_search.numbers_of(connection, codes)
-    items = await _shown(call, seen[:size], newer, today)
-    last = items[-1].public.number if len(seen) > size else ""
-    return items, cursors.encode([last.encode().hex()]) if last else None
+    search, sight, today = parts_of(call.request).search, sight_of(call.actor), _today(call)
+    given = cursors.given(call.request, (str,))
+    after = _number(given[0]) if given else ""
+    seen, more = await cursors.paged(
+        call.request,
+        lambda size: search.search(criteria, sight, today, after, size, own=own),
+        lambda one: [one.found.number.encode().hex()],
+    )
+    return await _shown(call, seen), more
 
 
 def _number(cursor: str) -> str:
@@ -212,10 +193,10 @@ def _number(cursor: str) -> str:
     return number
 
 
-async def _shown(
-    call: Call, seen: list[Seen], newer: dict[str, str], today: date
-) -> tuple[CertificateFound, ...]:
-    names = await parts_of(call.request).enquiries.names()
+async def _shown(call: Call, seen: Sequence[Seen]) -> tuple[CertificateFound, ...]:
+    parts, today = parts_of(call.request), _today(call)
+    newer = await parts.search.newer(seen)
+    names = await parts.enquiries.names()
     return tuple(
         CertificateFound(
             public=public_part(one.found, today, names, newer.get(one.found.superseded_by, "")),
@@ -248,34 +229,29 @@ def _own(found: Registered) -> OwnPart:
 
 async def counts(call: Call) -> Response:
     """How often the public scanned and searched, by month and province."""
-    request, actor = call.request, call.actor
-    today = parts_of(request).clock().astimezone(SHANGHAI).date()
-    last: str = query(request, "until", _Month, f"{today:%Y-%m}")
+    request = call.request
+    last: str = query(request, "until", _Month, f"{_today(call):%Y-%m}")
     first: str = query(request, "from", _Month, f"{last[:4]}-01")
     if not 0 <= _months(last) - _months(first) < MOST_MONTHS:
         raise refused("from", f"须不晚于 until，且相距不超过 {MOST_MONTHS} 个月")
-    size = query(request, "size", cursors.PageSize, 200)
     given = cursors.given(request, (str, str, str))
     after = (given[0], given[1], given[2]) if given else None
-    prefix = region_prefix(actor.scope) if actor.role is Role.OPERATOR else ""
-    async with parts_of(request).engine.connect() as connection:
-        found = await certificate_counts.counts(connection, first, last, prefix, after, size + 1)
-    items = [
+    search, prefix = parts_of(request).search, region_in_sight(call.actor)
+    counted, more = await cursors.paged(
+        request,
+        lambda size: search.counts(first, last, prefix, after, size),
+        lambda row: [row[0], row[1], row[2].value],
+        size=200,
+    )
+    items = tuple(
         MonthCounts(month=month, province=province, what=what, answers=answers)
-        for month, province, what, answers in found[:size]
-    ]
-    next_ = None
-    if len(found) > size:
-        next_ = cursors.encode([items[-1].month, items[-1].province, items[-1].what.value])
-    return _json(CertificateCounts(items=tuple(items), next=next_))
+        for month, province, what, answers in counted
+    )
+    return json_of(CertificateCounts(items=items, next=more))
 
 
 def _months(month: str) -> int:
     return int(month[:4]) * 12 + int(month[5:])
-
-
-def _json(value: Value) -> Response:
-    return Response(value.model_dump_json(), media_type="application/json")
 
 
 # --- the operations -------------------------------------------------------------------------------

@@ -10,11 +10,10 @@ from starlette.responses import Response
 
 from api.complaints.complaints import ComplaintBody, receive, state_of
 from api.door.operations import Call, Operation, Parameter
+from api.door.pages import render, render_refused, words_of
 from api.door.parts import parts_of
-from api.door.problems import headers_of, status_of
 from api.door.requests import InvalidFields, field_errors, invalid, query
 from api.door.rights import Right
-from api.numbers.lookup_page import render, words_of
 from domain.refusals import Refused
 
 _FORM = "application/x-www-form-urlencoded"
@@ -52,8 +51,7 @@ async def complaint_page(call: Call) -> Response:
         found = await parts_of(request).complaints.by_receipt(receipt)
     except Refused as refused:
         values["refused"] = words_of(refused.refusal)
-        status = status_of(refused.refusal.code)
-        return render("complaint.html", values, headers_of(refused.refusal), status)
+        return render_refused("complaint.html", values, refused.refusal)
     values["state"] = state_of(found)
     return render("complaint.html", values, {"Cache-Control": "no-store"})
 
@@ -80,8 +78,7 @@ async def complain(call: Call) -> Response:
         if errors:
             words["detail"], words["remedy"] = "投诉没有填写完整或填写有误。", "请修改后再提交。"
         values |= {"refused": words, "errors": named}
-        status = status_of(refused.refusal.code)
-        return render("complaint.html", values, headers_of(refused.refusal), status)
+        return render_refused("complaint.html", values, refused.refusal)
     return render(
         "complaint.html", {**_values(call), "receipt": receipt}, {"Cache-Control": "no-store"}
     )
@@ -116,4 +113,3 @@ PAGES = [
         answer_media="text/html",
     ),
 ]
-"""Behind the same door as the operations of the API, and not in its description."""

@@ -1,27 +1,25 @@
 """Complaints: the public's way in and back by receipt, and the authority's work on them."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.cases.acts import acting, case_of, shared_acts
-from api.door import cursors
-from api.door.operations import PAGING, Call, Operation, Parameter
+from api.cases.acts import acting, case_of, no_fields, shared_acts
+from api.cases.cases import BY_STATUS, CaseShown, case_list, shown, target_of
+from api.door.operations import Call, Operation, json_of
 from api.door.parts import parts_of
-from api.door.requests import Plain, Text, invalid, path, query
+from api.door.requests import Plain, Text, invalid, path
 from api.door.rights import Right, Target
-from api.filings.filings import CaseShown, FilingPage, in_sight, shown
 from domain.case.commands import Role
-from domain.case.status import Kind, Status
+from domain.case.status import Status
+from domain.complaints import COMPLAINT, COMPLAINT_OUTCOME_LABELS, ComplaintOutcome
 from domain.ids import complaint_id
 from domain.model import Value
-from domain.numbers.report_numbers import COMPLAINT_OUTCOME_LABELS, ComplaintOutcome, normalised
-from domain.refusals import Code, Refusal, Refused
-from store import cases, complaints, journal
-from store.complaints import Complaint
+from domain.numbers.report_numbers import normalised
+from services.complaints import Complaint
 
 _Id = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 _Receipt = Annotated[str, Field(pattern=r"^[0-9A-Za-z-]{10,40}$")]
@@ -78,13 +76,7 @@ class ResolveBody(Value):
 
 async def of_complaint(request: Request) -> Target:
     """The complaint named by the path. Raises Refused when there is none."""
-    case_id = complaint_id(path(request, "complaint", _Id))
-    async with parts_of(request).engine.connect() as connection:
-        case = await cases.by_id(connection, case_id)
-        if case is None:
-            raise Refused(Refusal(code=Code.NOT_FOUND, params={"what": f"投诉 {case_id}"}))
-        involved = await journal.involved(connection, case_id)
-    return Target(case=case, involved=involved)
+    return await target_of(request, complaint_id(path(request, "complaint", _Id)), "投诉")
 
 
 # --- the public -----------------------------------------------------------------------------------
@@ -111,14 +103,14 @@ async def receive(request: Request, body: ComplaintBody, command_id: str) -> str
 async def receive_complaint(call: Call) -> Response:
     """Takes a complaint and gives its receipt."""
     receipt = await receive(call.request, call.body, call.command_id)
-    return _json(Received(receipt=receipt), status_code=201)
+    return json_of(Received(receipt=receipt), status_code=201)
 
 
 async def complaint_state(call: Call) -> Response:
     """How far a complaint has come."""
     receipt: str = path(call.request, "receipt", _Receipt)
     parts = parts_of(call.request)
-    return _json(state_of(await parts.complaints.by_receipt(receipt)))
+    return json_of(state_of(await parts.complaints.by_receipt(receipt)))
 
 
 _STATES = {
@@ -129,60 +121,39 @@ _STATES = {
 }
 
 
-def state_of(found: Complaint) -> ComplaintState:
+def state_of(complaint: Complaint) -> ComplaintState:
     """A complaint as its receipt shows it: nothing that its sender did not write or get."""
-    state, label = _STATES.get(found.status, _STATES[Status.IN_REVIEW])
+    state, label = _STATES.get(complaint.status, _STATES[Status.IN_REVIEW])
     return ComplaintState(
-        number=found.number,
-        institution=found.institution_name,
+        number=complaint.number,
+        institution=complaint.institution_name,
         state=state,
         state_label=label,
-        outcome=found.outcome,
-        outcome_label=COMPLAINT_OUTCOME_LABELS[found.outcome] if found.outcome else "",
-        reply=found.reply,
-        received_at=found.received_at,
-        resolved_at=found.resolved_at,
+        outcome=complaint.outcome,
+        outcome_label=COMPLAINT_OUTCOME_LABELS[complaint.outcome] if complaint.outcome else "",
+        reply=complaint.reply,
+        received_at=complaint.received_at,
+        resolved_at=complaint.resolved_at,
     )
 
 
 # --- the authority --------------------------------------------------------------------------------
 
 
-async def list_complaints(call: Call) -> Response:
-    """The complaints the asker may see, by their ids."""
-    request, actor = call.request, call.actor
-    size = query(request, "size", cursors.PageSize, 50)
-    after = cursors.given(request, (str,))
-    filters: dict[str, Any] = {"status": query(request, "status", Status | None, None)}
-    filters |= in_sight(actor)
-    async with parts_of(request).engine.connect() as connection:
-        found = await cases.listed(
-            connection,
-            kind=Kind.COMPLAINT,
-            after=after[0] if after else "",
-            size=size + 1,
-            **filters,
-        )
-    more = cursors.encode([found[size - 1].case_id]) if len(found) > size else None
-    return _json(FilingPage(items=tuple(shown(one, call) for one in found[:size]), next=more))
-
-
 async def get_complaint(call: Call) -> Response:
     """One complaint; how to reach the complainant only for the authority that deals with it."""
     case = case_of(call)
-    async with parts_of(call.request).engine.connect() as connection:
-        found = await complaints.by_case(connection, case.case_id)
-    assert found is not None
-    return _json(
+    complaint = await parts_of(call.request).complaints.of_case(case)
+    return json_of(
         ComplaintShown(
             **shown(case, call).model_dump(),
-            number=found.number,
-            about=found.about,
-            named_institution=found.institution_name,
-            contact=found.contact if call.actor.role is Role.REVIEWER else "",
-            outcome=found.outcome,
-            reply=found.reply,
-            received_at=found.received_at,
+            number=complaint.number,
+            about=complaint.about,
+            named_institution=complaint.institution_name,
+            contact=complaint.contact if call.actor.role is Role.REVIEWER else "",
+            outcome=complaint.outcome,
+            reply=complaint.reply,
+            received_at=complaint.received_at,
         )
     )
 
@@ -193,11 +164,7 @@ async def resolve_complaint(call: Call) -> Response:
     receipt = await parts_of(call.request).complaints.resolve(
         case_of(call), body.outcome, body.reply, body.reason, call.actor, call.command_id
     )
-    return _json(receipt)
-
-
-def _json(value: Any, **more: Any) -> Response:
-    return Response(value.model_dump_json(), media_type="application/json", **more)
+    return json_of(receipt)
 
 
 _TAG = "投诉"
@@ -229,19 +196,7 @@ OPERATIONS = [
         Right.ANYONE,
         ComplaintState,
     ),
-    Operation(
-        "GET",
-        "/api/complaints",
-        list_complaints,
-        "投诉列表",
-        _TAG,
-        Right.SEE_COMPLAINT,
-        FilingPage,
-        parameters=(
-            Parameter("status", "状态", schema={"enum": [s.value for s in Status]}),
-            *PAGING,
-        ),
-    ),
+    case_list("/api/complaints", COMPLAINT, "投诉列表", _TAG, Right.SEE_COMPLAINT, BY_STATUS),
     Operation(
         "GET",
         _ONE,
@@ -266,5 +221,9 @@ OPERATIONS = [
         tag=_TAG,
         target=of_complaint,
     ),
-    *(one for one in shared_acts(_ONE, _TAG, of_complaint) if one.path in _KEPT),
+    *(
+        operation
+        for operation in shared_acts(_ONE, _TAG, of_complaint, no_fields)
+        if operation.path in _KEPT
+    ),
 ]

@@ -11,16 +11,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.door import cursors
-from api.door.operations import PAGING, Call, Operation
+from api.door.operations import PAGING, Call, Operation, json_of
 from api.door.parts import Parts, parts_of
-from api.door.requests import Text, invalid, path, query
+from api.door.requests import Text, invalid, path
 from api.door.rights import Right
 from domain.connected import ApiClient, Said
 from domain.ids import AuthorityId
 from domain.model import Value
 from domain.refusals import Code, Refusal, Refused
 from services.connected.clients import TOKEN_LIFETIME
-from store.connected import clients
 
 
 class ClientBody(Value):
@@ -101,7 +100,9 @@ async def register(call: Call) -> Response:
     client, secret = await parts.clients.register(
         body.authority, body.name, body.sandbox, call.actor, call.command_id
     )
-    return _json(ClientWithSecret(client=await _shown(parts, client), secret=secret), 201)
+    return json_of(
+        ClientWithSecret(client=await _shown(parts, client), secret=secret), status_code=201
+    )
 
 
 async def rotate(call: Call) -> Response:
@@ -113,7 +114,7 @@ async def rotate(call: Call) -> Response:
         call.actor,
         call.command_id,
     )
-    return _json(ClientWithSecret(client=await _shown(parts, client), secret=secret))
+    return json_of(ClientWithSecret(client=await _shown(parts, client), secret=secret))
 
 
 async def revoke(call: Call) -> Response:
@@ -121,19 +122,20 @@ async def revoke(call: Call) -> Response:
     parts = parts_of(call.request)
     id_: str = path(call.request, "client", _ClientId)
     client = await parts.clients.revoke(id_, call.body.reason, call.actor)
-    return _json(await _shown(parts, client))
+    return json_of(await _shown(parts, client))
 
 
 async def list_clients(call: Call) -> Response:
     """All clients, revoked ones included."""
     parts = parts_of(call.request)
-    size = query(call.request, "size", cursors.PageSize, 50)
-    after = cursors.given(call.request, (str,))
-    async with parts.engine.connect() as connection:
-        found = await clients.page(connection, after[0] if after else "", size + 1)
-    items = [await _shown(parts, one) for one in found[:size]]
-    more = cursors.encode([items[-1].id]) if len(found) > size else None
-    return _json(ClientPage(items=tuple(items), next=more))
+    [after] = cursors.given(call.request, (str,)) or [""]
+    clients, more = await cursors.paged(
+        call.request,
+        lambda size: parts.clients.page(after, size),
+        lambda client: [client.id],
+    )
+    items = [await _shown(parts, client) for client in clients]
+    return json_of(ClientPage(items=tuple(items), next=more))
 
 
 async def token(call: Call) -> Response:
@@ -151,7 +153,7 @@ async def token(call: Call) -> Response:
     address = (request.scope.get("client") or ("", 0))[0]
     client = await parts.clients.authenticate(id_, secret, address)
     lifetime = TOKEN_LIFETIME
-    return _json(
+    return json_of(
         TokenAnswer(
             access_token=parts.identity.issue(client.actor, parts.clock(), lifetime),
             token_type="Bearer",  # noqa: S106 - a kind of token, no secret
@@ -178,18 +180,11 @@ def _basic(request: Request) -> tuple[str, str]:
 
 
 async def _shown(parts: Parts, client: ApiClient) -> ClientShown:
-    async with parts.engine.connect() as connection:
-        known = await clients.secrets_of(connection, [client.id])
+    secrets = await parts.clients.secrets_of(client)
     return ClientShown(
         **client.model_dump(),
-        secrets=tuple(
-            SecretShown(created_at=made, expires_at=ends) for made, ends in known[client.id]
-        ),
+        secrets=tuple(SecretShown(created_at=made, expires_at=ends) for made, ends in secrets),
     )
-
-
-def _json(value: Value, status: int = 200) -> Response:
-    return Response(value.model_dump_json(), status_code=status, media_type="application/json")
 
 
 _TAG = "联网赋码"

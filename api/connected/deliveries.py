@@ -10,11 +10,10 @@ from starlette.responses import JSONResponse, Response
 
 from api.connected.delivery_schema import delivery_schema
 from api.door import cursors
-from api.door.openapi import Problem
-from api.door.operations import PAGING, Call, Operation
+from api.door.operations import PAGING, Call, Operation, json_of
 from api.door.parts import parts_of
-from api.door.problems import problem_body
-from api.door.requests import InvalidFields, field_errors, invalid, parse_json, path, query
+from api.door.problems import Problem, problem_body
+from api.door.requests import InvalidFields, field_errors, invalid, parse_json, path
 from api.door.rights import Right
 from domain.connected import (
     ACTION_WORDS,
@@ -28,9 +27,7 @@ from domain.connected import (
 from domain.messages import explain
 from domain.model import Value
 from domain.refusals import Code, Refusal, Refused
-from services.connected.deliveries import WrongFields
-from store.connected import deliveries
-from store.connected.deliveries import Delivered, Stage
+from services.connected.deliveries import Delivered, Stage, WrongFields
 
 LARGEST = 8 * 1024 * 1024
 """Bytes of one request; an annex of capabilities can be long."""
@@ -113,7 +110,7 @@ async def deliver(call: Call) -> Response:
     """Takes one delivery; the same again is answered with the same receipt."""
     client = await _client(call)
     given = parse_json(call.body, _Anything)
-    return _json(await _taken(call, client, given.root))
+    return json_of(await _taken(call, client, given.root))
 
 
 async def deliver_many(call: Call) -> Response:
@@ -124,7 +121,7 @@ async def deliver_many(call: Call) -> Response:
         await _outcome(call, client, index, one) for index, one in enumerate(given.deliveries)
     ]
     accepted = sum(one.accepted for one in outcomes)
-    return _json(
+    return json_of(
         Outcomes(accepted=accepted, refused=len(outcomes) - accepted, outcomes=tuple(outcomes))
     )
 
@@ -186,24 +183,20 @@ async def get_delivery(call: Call) -> Response:
     """One delivery of the asker's authority, with its receipt."""
     client = await _client(call)
     id_: str = path(call.request, "delivery", DeliveryId)
-    async with parts_of(call.request).engine.connect() as connection:
-        found = await deliveries.by_id(connection, client.authority, client.sandbox, id_)
-    if found is None:
-        raise Refused(Refusal(code=Code.NOT_FOUND, params={"what": f"送达 {id_}"}))
-    return _json(_shown(found))
+    return json_of(_shown(await parts_of(call.request).deliveries.find(client, id_)))
 
 
 async def list_deliveries(call: Call) -> Response:
     """The deliveries of the asker's authority; those of the sandbox for its sandbox clients."""
     client = await _client(call)
-    size = query(call.request, "size", cursors.PageSize, 50)
-    after = cursors.given(call.request, (int,))
-    async with parts_of(call.request).engine.connect() as connection:
-        found = await deliveries.page(
-            connection, client.authority, client.sandbox, after[0] if after else 0, size + 1
-        )
-    more = cursors.encode([found[size - 1].no]) if len(found) > size else None
-    return _json(DeliveryPage(items=tuple(_shown(one) for one in found[:size]), next=more))
+    [after] = cursors.given(call.request, (int,)) or [0]
+    deliveries = parts_of(call.request).deliveries
+    delivered, more = await cursors.paged(
+        call.request,
+        lambda size: deliveries.page(client, after, size),
+        lambda one: [one.no],
+    )
+    return json_of(DeliveryPage(items=tuple(map(_shown, delivered)), next=more))
 
 
 async def get_schema(call: Call) -> Response:
@@ -230,10 +223,6 @@ def _shown(one: Delivered) -> DeliveryShown:
         if one.refusal is not None and words is not None
         else None,
     )
-
-
-def _json(value: Value) -> Response:
-    return Response(value.model_dump_json(), media_type="application/json")
 
 
 # --- the operations -------------------------------------------------------------------------------

@@ -11,12 +11,11 @@ from api.door.parts import parts_of
 from api.door.requests import invalid, path
 from api.door.rights import Right
 from domain.case.commands import Role
+from domain.clock import day_of
 from domain.connected import Said
 from domain.ids import NATION
-from domain.messages import SHANGHAI
 from domain.model import Value
-from services.connected.provinces import ProvinceShown
-from store.connected.provinces import PlannedMode, ProvincePlan
+from services.connected.provinces import PlannedMode, ProvincePlan, ProvinceShown
 
 
 class PlanBody(Value):
@@ -47,7 +46,7 @@ async def list_provinces(call: Call) -> Response:
 async def record_plan(call: Call) -> Response:
     """Records the plan of a province; a later one takes its place."""
     parts, body = parts_of(call.request), call.body
-    if body.received_on > parts.clock().astimezone(SHANGHAI).date():
+    if body.received_on > day_of(parts.clock()):
         message = "收到日期晚于今天；请核对"
         raise invalid([{"pointer": "/received_on", "code": "in_future", "message": message}])
     plan: ProvincePlan = await parts.provinces.record_plan(

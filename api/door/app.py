@@ -8,11 +8,7 @@ from contextvars import ContextVar
 from random import Random
 from typing import Any, TypeVar
 
-import psycopg
 import structlog
-from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.exc import DataError, ProgrammingError, SQLAlchemyError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -22,17 +18,9 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 from structlog.contextvars import STRUCTLOG_KEY_PREFIX
 
-from api.campaigns import campaigns, institutions, rules
-from api.cases import events, tasks, timeline
-from api.certificates import certificates, imports, printing, search
-from api.certificates import public as certificate_public
-from api.certificates.certificate_page import PAGES as CERTIFICATE_PAGES
-from api.complaints import complaints
-from api.complaints.complaint_page import PAGES as COMPLAINT_PAGES
-from api.connected import clients, deliveries, provinces
-from api.door import health, me
-from api.door.openapi import docs_page, openapi_document
+from api.door.openapi import SwaggerFiles, docs_page, openapi_document
 from api.door.operations import Call, Operation
+from api.door.pages import refused_page
 from api.door.parts import Parts, parts_of
 from api.door.problems import problem
 from api.door.requests import (
@@ -45,14 +33,11 @@ from api.door.requests import (
     require_media,
 )
 from api.door.rights import Right, Target, check
-from api.filings import filings
-from api.numbers import batches, lookup
-from api.numbers.lookup_page import PAGES, refused_page
+from api.resources import OPERATIONS, PAGES, PLACES
 from domain.case.commands import SYSTEM, Actor
 from domain.case.timeline import RefusedAct
 from domain.refusals import Code, Refusal, Refused
-from store import refusals
-from store.tables import requests
+from services.requests import AWAY, FAULTY
 
 log = structlog.get_logger()
 
@@ -60,30 +45,6 @@ Answer = TypeVar("Answer")
 
 DEADLINE = 14.0
 """Seconds until a request is told that a server does not answer."""
-
-OPERATIONS: list[Operation] = [
-    *lookup.OPERATIONS,
-    *certificate_public.OPERATIONS,
-    *health.OPERATIONS,
-    *me.OPERATIONS,
-    *tasks.OPERATIONS,
-    *filings.OPERATIONS,
-    *campaigns.OPERATIONS,
-    *batches.OPERATIONS,
-    *complaints.OPERATIONS,
-    *imports.OPERATIONS,
-    # fixed words of their own, before the certificates' addresses take them for a case
-    *deliveries.OPERATIONS,
-    *provinces.OPERATIONS,
-    *certificates.OPERATIONS,
-    *clients.OPERATIONS,
-    *printing.OPERATIONS,
-    *search.OPERATIONS,
-    *institutions.OPERATIONS,
-    *rules.OPERATIONS,
-    *timeline.OPERATIONS,
-    *events.OPERATIONS,
-]
 
 
 class Application(Starlette):
@@ -110,7 +71,7 @@ class Application(Starlette):
 def create_app(parts: Parts) -> Starlette:
     """The application over its parts."""
     paths: dict[str, list[Operation]] = {}
-    for operation in [*OPERATIONS, *PAGES, *COMPLAINT_PAGES, *CERTIFICATE_PAGES]:
+    for operation in [*OPERATIONS, *PAGES]:
         paths.setdefault(operation.path, []).append(operation)
     endpoints = {path: _endpoint(operations) for path, operations in paths.items()}
     app = Application(
@@ -119,8 +80,9 @@ def create_app(parts: Parts) -> Starlette:
                 Route(path, endpoints[path], methods=[o.method for o in operations])
                 for path, operations in paths.items()
             ),
-            Route("/openapi.json", openapi_document(OPERATIONS), methods=["GET"]),
+            Route("/openapi.json", openapi_document(OPERATIONS, PLACES), methods=["GET"]),
             Route("/docs", docs_page, methods=["GET"]),
+            Mount("/static/swagger-ui", SwaggerFiles()),
             Mount("/static", StaticFiles(packages=[("api", "static")])),
         ],
         exception_handlers={HTTPException: _http_problem, Exception: _unexpected},
@@ -182,11 +144,11 @@ async def _answer(operation: Operation, request: Request, request_id: str) -> Re
         _log(operation, refusal)
     except ClientDisconnect:
         return Response(status_code=400)
-    except (DataError, ProgrammingError):
+    except FAULTY:
         # trying again would not help
         log.exception("unexpected", path=operation.path)
         refusal = Refusal(code=Code.INTERNAL)
-    except (SQLAlchemyError, psycopg.OperationalError, psycopg.InternalError, OSError) as failure:
+    except AWAY as failure:
         # one line: an outage makes many of them, and a traceback says nothing about a server
         cause = getattr(failure, "orig", None) or failure
         log.error("store_unavailable", path=operation.path, error=f"{cause}".partition("\n")[0])
@@ -298,8 +260,7 @@ async def _check_right(
                 at=parts.clock(),
                 refusal=refused.refusal,
             )
-            async with parts.engine.begin() as connection:
-                await refusals.add(connection, target.case.case_id, act, request_id)
+            await parts.requests.record_refusal(target.case.case_id, act, request_id)
         raise
 
 
@@ -327,20 +288,7 @@ async def _use_of_key(
     owned = f"{actor.role}|{actor.scope}|{actor.subject}|{key}"
     hashed = hashlib.sha256(owned.encode()).digest()
     asked = f"{request.method} {request.url.path}?{request.url.query}\n".encode() + data
-    body_sha256 = hashlib.sha256(asked).hexdigest()
-    async with parts.engine.begin() as connection:
-        first = await connection.execute(
-            insert(requests)
-            .values(key=hashed, body_sha256=body_sha256)
-            .on_conflict_do_nothing()
-            .returning(requests.c.key)
-        )
-        repeated = first.first() is None
-        known = await connection.execute(
-            select(requests.c.body_sha256).where(requests.c.key == hashed)
-        )
-        if known.scalar_one() != body_sha256:
-            raise Refused(Refusal(code=Code.KEY_REUSED))
+    repeated = await parts.requests.use_key(hashed, hashlib.sha256(asked).hexdigest())
     return hashed.hex(), repeated
 
 

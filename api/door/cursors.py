@@ -3,7 +3,8 @@
 import base64
 import binascii
 import json
-from typing import Annotated, Any
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Annotated, Any, TypeVar
 
 from pydantic import Field
 from starlette.requests import Request
@@ -13,6 +14,27 @@ from domain.refusals import Code, Refusal, Refused
 
 PageSize = Annotated[int, Field(ge=1, le=200)]
 _Given = Annotated[str, Field(max_length=1000)]
+Row = TypeVar("Row")
+
+
+async def paged(
+    request: Request,
+    fetch: Callable[[int], Awaitable[Sequence[Row]]],
+    place: Callable[[Row], list[Any]],
+    *,
+    size: int = 50,
+) -> tuple[Sequence[Row], str | None]:
+    """The rows of the page that is asked for, and the cursor of the page after, None at the end.
+
+    ``fetch`` gets up to so many rows in their order, ``place`` tells where a row stands in it;
+    ``size`` is how many there are on a page unless the request says so.
+    """
+    size = query(request, "size", PageSize, size)
+    # one more than is shown tells whether anything follows
+    rows = await fetch(size + 1)
+    if len(rows) <= size:
+        return rows, None
+    return rows[:size], encode(place(rows[size - 1]))
 
 
 def given(request: Request, shape: tuple[type, ...]) -> list[Any] | None:

@@ -3,14 +3,12 @@
 import asyncio
 from collections.abc import Awaitable
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
-from api.door.operations import Call, Operation
+from api.door.operations import Call, Operation, json_of
 from api.door.parts import parts_of
 from api.door.rights import Right
 from domain.model import Value
-from store.probe import can_write
 
 _WITHIN = 3.0
 """Seconds for the answer, whatever is wrong: who asks gives up soon after."""
@@ -25,26 +23,21 @@ class Health(Value):
 
 async def healthz(call: Call) -> Response:
     """Answers as long as the process does."""
-    return JSONResponse(Health(ok=True, parts={}).model_dump())
+    return json_of(Health(ok=True, parts={}))
 
 
 async def readyz(call: Call) -> Response:
     """Writes to the database and asks the workflow engine; 503 when either does not work."""
     parts = parts_of(call.request)
     asked = {
-        "database": asyncio.ensure_future(_answers(_writes(parts.engine))),
+        "database": asyncio.ensure_future(_answers(parts.requests.database_writes())),
         "engine": asyncio.ensure_future(_answers(parts.filings.answers())),
     }
     # whoever is late is left to end by itself: giving up takes time as well
     await asyncio.wait(asked.values(), timeout=_WITHIN)
     usable = {name: task.done() and task.result() for name, task in asked.items()}
     ok = all(usable.values())
-    return JSONResponse(Health(ok=ok, parts=usable).model_dump(), status_code=200 if ok else 503)
-
-
-async def _writes(engine: AsyncEngine) -> bool:
-    async with engine.connect() as connection:
-        return await can_write(connection)
+    return json_of(Health(ok=ok, parts=usable), status_code=200 if ok else 503)
 
 
 async def _answers(asking: Awaitable[bool]) -> bool:

@@ -1,18 +1,21 @@
 """The OpenAPI 3.1 document, generated from the operations, and the page that shows it."""
 
+import os
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.staticfiles import StaticFiles
+from swagger_ui_bundle import swagger_ui_path
 
 from api.door.operations import Operation, Parameter
+from api.door.problems import Problem
 from api.door.rights import ROLES, Right
 from domain.case.commands import ROLE_LABELS, Role
-from domain.model import Value
 
 _REFS = "#/components/schemas/{model}"
 _VERSION = "0.1.0"
@@ -23,53 +26,13 @@ _KEY = Parameter(
     True,
     {"type": "string", "minLength": 1, "maxLength": 200},
 )
-_PATH_SCHEMAS: dict[str, dict[str, Any]] = {
-    "year": {"type": "integer", "minimum": 2000, "maximum": 2999},
-    "institution": {"type": "string", "pattern": "^[0-9A-Za-z][0-9A-Za-z._-]{0,63}$"},
-    "jurisdiction": {"type": "string", "pattern": r"^\d{6}$"},
-    "sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
-    "period": {"type": "string", "pattern": "^2[0-9]{3}(Q[1-4])?$"},
-    "quarter": {"type": "string", "pattern": "^2[0-9]{3}Q[1-4]$"},
-    "upload": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
-    "complaint": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
-    "receipt": {"type": "string", "pattern": "^[0-9A-Za-z-]{10,40}$"},
-    "application": {"type": "string", "pattern": "^[0-9a-f]{24}$"},
-    "code": {"type": "string", "minLength": 1, "maxLength": 64},
-    "number": {"type": "string", "minLength": 1, "maxLength": 64},
-    "uscc": {"type": "string", "pattern": "^[0-9A-Z]{18}$"},
-    "import": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
-    "client": {"type": "string", "pattern": "^[0-9a-f]{16}$"},
-    "delivery": {"type": "string", "pattern": "^[0-9A-Za-z][0-9A-Za-z._-]{0,99}$"},
-    "authority": {"type": "string", "pattern": "^amr-[0-9]{6}$"},
-}
 
 
-class FieldProblem(Value):
-    """One wrong field."""
-
-    pointer: str
-    code: str
-    message: str
-
-
-class Problem(Value):
-    """An error as RFC 9457 has it; ``remedy`` says what to do, ``sources`` which rule it is."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    code: str
-    remedy: str
-    at: str | None
-    sources: tuple[dict[str, str], ...]
-    errors: tuple[FieldProblem, ...]
-    request_id: str
-
-
-def openapi_document(operations: Sequence[Operation]) -> Callable[[Request], Awaitable[Response]]:
+def openapi_document(
+    operations: Sequence[Operation], places: Mapping[str, Parameter]
+) -> Callable[[Request], Awaitable[Response]]:
     """A handler that answers with the document of these operations."""
-    document = build_document(operations)
+    document = build_document(operations, places)
 
     async def handler(request: Request) -> Response:
         return JSONResponse(document)
@@ -77,8 +40,10 @@ def openapi_document(operations: Sequence[Operation]) -> Callable[[Request], Awa
     return handler
 
 
-def build_document(operations: Sequence[Operation]) -> dict[str, Any]:
-    """The OpenAPI document as plain data."""
+def build_document(
+    operations: Sequence[Operation], places: Mapping[str, Parameter]
+) -> dict[str, Any]:
+    """The OpenAPI document as plain data; ``places`` tells what stands in addresses, by name."""
     bodies = {body for o in operations if (body := o.documented or o.body) is not None}
     answers = {o.answer for o in operations if o.answer is not None} | {Problem}
     answers |= {other for o in operations for other in o.others.values()}
@@ -88,7 +53,7 @@ def build_document(operations: Sequence[Operation]) -> dict[str, Any]:
     names, schemas = models_json_schema(models, ref_template=_REFS)  # type: ignore[arg-type]
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:
-        described = _describe(operation, names)
+        described = _describe(operation, names, places)
         paths.setdefault(operation.path, {})[operation.method.lower()] = described
     return {
         "openapi": "3.1.0",
@@ -105,11 +70,8 @@ def build_document(operations: Sequence[Operation]) -> dict[str, Any]:
     }
 
 
-def _describe(operation: Operation, names: Any) -> dict[str, Any]:
-    parameters = [
-        Parameter(name, _PATH_WORDS[name], "path", True, _PATH_SCHEMAS[name])
-        for name in re.findall(r"{(\w+)}", operation.path)
-    ]
+def _describe(operation: Operation, names: Any, places: Mapping[str, Parameter]) -> dict[str, Any]:
+    parameters = [places[name] for name in re.findall(r"{(\w+)}", operation.path)]
     parameters += [*operation.parameters, *([_KEY] if operation.writes else [])]
     described: dict[str, Any] = {
         "summary": operation.summary,
@@ -143,27 +105,6 @@ def _describe(operation: Operation, names: Any) -> dict[str, Any]:
             "content": dict.fromkeys(operation.media, binary),
         }
     return described
-
-
-_PATH_WORDS = {
-    "year": "统计年度",
-    "period": "统计年度，如 2024；季度报告编号，如 2024Q3",
-    "quarter": "季度，如 2024Q3",
-    "upload": "上传编号",
-    "complaint": "投诉编号",
-    "receipt": "回执编号",
-    "application": "证书办件编号",
-    "code": "证书代码",
-    "number": "证书编号",
-    "uscc": "统一社会信用代码",
-    "import": "批量导入编号",
-    "client": "联网系统（客户端）编号",
-    "delivery": "各省自己的送达编号",
-    "authority": "省级部门，如 amr-350000",
-    "institution": "机构编号",
-    "jurisdiction": "六位辖区代码，000000 为全国",
-    "sha256": "规则集的 SHA-256",
-}
 
 
 def _operation_id(operation: Operation) -> str:
@@ -222,3 +163,18 @@ async def docs_page(request: Request) -> Response:
     """The document, browsable; nothing is loaded from elsewhere."""
     policy = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"
     return HTMLResponse(_DOCS, headers={"Content-Security-Policy": policy})
+
+
+class SwaggerFiles(StaticFiles):
+    """Of Swagger UI, as its package has it, the two files that the page names.
+
+    The package's own pages would ask other hosts, under our address and without our policy.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(packages=[("swagger_ui_bundle", f"vendor/{swagger_ui_path.name}")])
+
+    def lookup_path(self, path: str) -> tuple[str, os.stat_result | None]:
+        """The file at a path below the mount, or none."""
+        named = path in {"swagger-ui.css", "swagger-ui-bundle.js"}
+        return super().lookup_path(path) if named else ("", None)

@@ -33,6 +33,11 @@ def schema_of(kind: Any) -> dict[str, Any]:
     return TypeAdapter(kind).json_schema()
 
 
+def json_of(value: BaseModel, **more: Any) -> Response:
+    """A model as the JSON answer that it is; ``more`` as responses take it (status, headers)."""
+    return Response(value.model_dump_json(), media_type="application/json", **more)
+
+
 PAGING = (
     Parameter("size", "每页条数，1 至 200", schema=schema_of(PageSize)),
     Parameter("cursor", "上一页的 next"),

@@ -1,4 +1,7 @@
-"""The parts an application is made of, handed to it once; tests hand in others."""
+"""The parts an application is made of: put together here, handed to it once.
+
+Tests hand in others.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,32 +9,43 @@ from pathlib import Path
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.requests import Request
+from temporalio.client import Client
 
 from api.door.identity import Identity
+from rules.file.catalogue import cached_catalogue
 from services.campaigns import CampaignService
+from services.case_records import CaseRecords
 from services.certificates.applications import CertificateService
 from services.certificates.enquiries import CertificateEnquiries
 from services.certificates.imports import CertificateImportService
 from services.certificates.keys import SigningKeys
+from services.certificates.papers import PaperService
 from services.certificates.printing import Printer
 from services.certificates.register import RegisterService
-from services.clock import Clock
+from services.certificates.search import CertificateSearch
+from services.clock import Clock, system_clock
 from services.complaints import ComplaintService
 from services.connected.clients import ClientService
 from services.connected.deliveries import DeliveryService
 from services.connected.provinces import ProvinceService
 from services.filings import FilingService
+from services.institutions import InstitutionService
 from services.numbers.batches import BatchService
-from services.numbers.lookup import LookupService
-from services.roster import RosterService
-from services.rule_sets import PinnedRules
+from services.numbers.lookup import LookupService, latest_rules
+from services.rate_limits import RateLimits
+from services.requests import RequestRecords
+from services.roster import RosterService, known_regions
+from services.rule_sets import PinnedCertificateRules, PinnedRules
+from settings import Settings
 
 
 @dataclass(frozen=True)
 class Parts:
     """Everything handlers call. None of them knows HTTP."""
 
-    engine: AsyncEngine
+    records: CaseRecords
+    requests: RequestRecords
+    institutions: InstitutionService
     identity: Identity
     clock: Clock
     rules: Path
@@ -46,13 +60,72 @@ class Parts:
     deliveries: DeliveryService
     provinces: ProvinceService
     keys: SigningKeys
-    site: str
-    papers: Printer
+    printer: Printer
+    papers: PaperService
     campaigns: CampaignService
     roster: RosterService
     lookups: LookupService
     enquiries: CertificateEnquiries
+    search: CertificateSearch
     authority_name: Callable[[str], str]
+
+
+def build_parts(
+    settings: Settings, client: Client, engine: AsyncEngine, clock: Clock = system_clock
+) -> Parts:
+    """All parts of the API over one engine client and one database."""
+    catalogue = cached_catalogue(settings.rules)
+    pinned = PinnedRules(engine)
+    certificates = CertificateService(
+        client, engine, settings.rules, PinnedCertificateRules(engine), clock
+    )
+    keys = SigningKeys(settings.certificate_keys)
+    limits = RateLimits(settings.lookups_per_client, settings.lookups_per_prefix)
+    return Parts(
+        records=CaseRecords(engine),
+        requests=RequestRecords(engine),
+        institutions=InstitutionService(engine),
+        identity=Identity(settings.token_key.get_secret_value()),
+        clock=clock,
+        rules=settings.rules,
+        pinned=pinned,
+        filings=FilingService(client, engine, pinned, clock),
+        batches=BatchService(client, engine, pinned, clock),
+        complaints=ComplaintService(
+            client,
+            engine,
+            settings.rules,
+            clock,
+            settings.token_key.get_secret_value(),
+            settings.complaints_per_client,
+        ),
+        certificates=certificates,
+        keys=keys,
+        imports=CertificateImportService(
+            client, engine, certificates, known_regions(catalogue), clock
+        ),
+        register=RegisterService(engine, settings.rules, clock),
+        clients=ClientService(engine, clock, settings.tokens_per_client),
+        deliveries=DeliveryService(
+            engine,
+            certificates,
+            known_regions(catalogue),
+            settings.public_site,
+            clock,
+            settings.deliveries_per_client,
+        ),
+        provinces=ProvinceService(engine, certificates, clock),
+        printer=Printer(settings.templates),
+        papers=PaperService(engine, settings.public_site, catalogue.authority_name, clock),
+        campaigns=CampaignService(client, engine, pinned, settings.rules, clock),
+        roster=RosterService(engine, known_regions(catalogue), clock),
+        lookups=LookupService(engine, latest_rules(settings.rules), clock, limits),
+        enquiries=CertificateEnquiries(
+            engine, certificates.rules, keys.published, catalogue.authority_name, clock, limits
+        ),
+        search=CertificateSearch(engine),
+        authority_name=catalogue.authority_name,
+    )
 
 
 def parts_of(request: Request) -> Parts:

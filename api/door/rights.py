@@ -10,7 +10,7 @@ from domain.case.commands import ROLE_LABELS, Actor, Role
 from domain.connected import client_of
 from domain.ids import NATION, region_prefix
 from domain.refusals import Code, Refusal, Refused
-from store.cases import Case
+from services.case_records import Case
 
 
 class Right(StrEnum):
@@ -70,6 +70,26 @@ ROLES: dict[Right, frozenset[Role]] = {
     Right.SEE_CLIENTS: frozenset({Role.OPERATOR, Role.AUDITOR}),
 }
 
+
+class Scope(StrEnum):
+    """What the scope of somebody's role names, and so what of the records is theirs to see."""
+
+    INSTITUTION = "institution"
+    AUTHORITY = "authority"
+    JURISDICTION = "jurisdiction"
+    EVERYTHING = "everything"
+
+
+SCOPES: dict[Role, Scope] = {
+    Role.FILER: Scope.INSTITUTION,
+    Role.REVIEWER: Scope.AUTHORITY,
+    Role.CHECKER: Scope.AUTHORITY,
+    Role.CLERK: Scope.AUTHORITY,
+    Role.OPERATOR: Scope.JURISDICTION,
+    Role.AUDITOR: Scope.EVERYTHING,
+}
+"""Nobody is given the system's role: it has no scope."""
+
 NATIONAL = frozenset({Right.MANAGE_CLIENTS, Right.SEE_CLIENTS})
 """What of the operators only the nation's may do."""
 
@@ -106,21 +126,27 @@ def check(right: Right, actor: Actor, target: Target) -> None:
         raise Refused(Refusal(code=Code.FORBIDDEN, params={"role": "联网系统"}))
     if right is Right.DELIVER and not client_of(actor):
         raise Refused(Refusal(code=Code.CLIENTS_ONLY))
-    if right in NATIONAL and actor.role is Role.OPERATOR and actor.scope != NATION:
+    scope = SCOPES[actor.role]
+    if right in NATIONAL and scope is Scope.JURISDICTION and actor.scope != NATION:
         raise Refused(Refusal(code=Code.FORBIDDEN, params={"role": "省、市、县经办人"}))
-    if actor.role is Role.FILER and target.institution not in (None, actor.scope):
+    if scope is Scope.INSTITUTION and target.institution not in (None, actor.scope):
         raise Refused(_not_yours(target))
-    if actor.role is Role.OPERATOR and not covers(actor.scope, target.region):
+    if scope is Scope.JURISDICTION and not covers(actor.scope, target.region):
         raise Refused(_not_yours(target))
     if target.campaign is not None and not sees_campaign(actor, target.campaign):
         raise Refused(_not_yours(target))
     if (
-        actor.role in (Role.REVIEWER, Role.CHECKER, Role.CLERK)
+        scope is Scope.AUTHORITY
         and target.institution is not None
         and actor.scope not in target.involved
     ):
         authority = (target.case.authority if target.case else "") or "其他部门或填报机构"
         raise Refused(Refusal(code=Code.NOT_YOUR_AUTHORITY, params={"authority": authority}))
+
+
+def region_in_sight(actor: Actor) -> str:
+    """The prefix of the regions whose records somebody sees: an operator's own, else all."""
+    return region_prefix(actor.scope) if SCOPES[actor.role] is Scope.JURISDICTION else ""
 
 
 def covers(jurisdiction: str, region: str | None) -> bool:
@@ -130,7 +156,7 @@ def covers(jurisdiction: str, region: str | None) -> bool:
 
 def sees_campaign(actor: Actor, jurisdiction: str) -> bool:
     """An operator sees the campaigns within its jurisdiction, and those its own lies within."""
-    if actor.role is not Role.OPERATOR:
+    if SCOPES[actor.role] is not Scope.JURISDICTION:
         return True
     return covers(actor.scope, jurisdiction) or covers(jurisdiction, actor.scope)
 

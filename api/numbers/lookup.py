@@ -8,19 +8,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.door import cursors
-from api.door.operations import PAGING, Call, Operation, Parameter, schema_of
+from api.door.operations import PAGING, Call, Operation, Parameter, json_of, schema_of
 from api.door.parts import parts_of
 from api.door.requests import query
-from api.door.rights import Right
-from domain.case.commands import Role
-from domain.ids import region_prefix
-from domain.messages import SHANGHAI
+from api.door.rights import Right, region_in_sight
+from domain.clock import day_of
 from domain.model import Value
 from domain.numbers.lookup import LookupAnswer
 from domain.numbers.report_numbers import LONGEST_NUMBER, Answer
 from domain.refusals import Code, Refusal, Refused
 from services.numbers.lookup import Found
-from store.numbers import lookup
 
 MOST_DAYS = 366
 """Counts are shown for at most so many days at once."""
@@ -83,24 +80,24 @@ async def look_up(call: Call) -> Response:
 
 async def lookup_counts(call: Call) -> Response:
     """How often the lookup was used, by day and province."""
-    request, actor = call.request, call.actor
-    today = parts_of(request).clock().astimezone(SHANGHAI).date()
+    request = call.request
+    today = day_of(parts_of(request).clock())
     last = query(request, "to", Day, today)
     first = query(request, "from", Day, last - timedelta(days=30))
     if not timedelta() <= last - first < timedelta(days=MOST_DAYS):
         params = {"name": "from", "why": f"须不晚于 to，且相距不超过 {MOST_DAYS} 天"}
         raise Refused(Refusal(code=Code.INVALID_PARAMETER, params=params))
-    size = query(request, "size", cursors.PageSize, 200)
     given = cursors.given(request, (str, str))
     after = _after(given) if given else None
-    prefix = region_prefix(actor.scope) if actor.role is Role.OPERATOR else ""
-    async with parts_of(request).engine.connect() as connection:
-        found = await lookup.counts(connection, first, last, prefix, after, size + 1)
-    items = [LookupDay(day=day, province=where, answers=n) for day, where, n in found[:size]]
-    more = len(found) > size
-    next_ = cursors.encode([items[-1].day.isoformat(), items[-1].province]) if more else None
-    page = LookupDays(items=tuple(items), next=next_)
-    return Response(page.model_dump_json(), media_type="application/json")
+    lookups, prefix = parts_of(request).lookups, region_in_sight(call.actor)
+    counted, more = await cursors.paged(
+        request,
+        lambda size: lookups.counts(first, last, prefix, after, size),
+        lambda row: [row[0].isoformat(), row[1]],
+        size=200,
+    )
+    items = tuple(LookupDay(day=day, province=where, answers=n) for day, where, n in counted)
+    return json_of(LookupDays(items=items, next=more))
 
 
 def _after(given: list[Any]) -> tuple[date, str]:

@@ -25,8 +25,8 @@ from deploy.demo.rules import write_rules
 from deploy.private_files import write_private
 from domain.case.commands import Actor, Role
 from domain.case.status import STATUS_LABELS, Status
+from domain.clock import day_of
 from domain.ids import NATION
-from domain.messages import SHANGHAI
 from domain.numbers.quarters import Quarter
 from files.roster import roster_csv
 from rules.compiled import CompiledRules
@@ -45,7 +45,7 @@ def demo_rules(data: Path) -> Path:
     """The folder of the demonstration's rules under a data folder, written on first use."""
     folder = data.resolve() / "demo-rules"
     folder.parent.mkdir(parents=True, exist_ok=True)
-    write_rules(folder, system_clock().astimezone(SHANGHAI).date())
+    write_rules(folder, day_of(system_clock()))
     return folder
 
 
@@ -199,7 +199,7 @@ class Demo(Acting):
 
     async def _uploaders(self) -> list[str]:
         """Institutions with a complete filing, so that they may upload; certified first."""
-        today = system_clock().astimezone(SHANGHAI).date().isoformat()
+        today = day_of(system_clock()).isoformat()
         ranked = []
         for shown in await self._all_filings():
             if shown["status"] == Status.COMPLETED:

@@ -10,7 +10,7 @@ from typing import Any
 
 from deploy.demo.people import Acting
 from domain.case.commands import Actor, Role
-from domain.messages import SHANGHAI
+from domain.clock import day_of
 from services.clock import system_clock
 
 _CAPABILITIES = (
@@ -167,4 +167,4 @@ def _first() -> dict[str, str]:
 
 
 def _today() -> date:
-    return system_clock().astimezone(SHANGHAI).date()
+    return day_of(system_clock())

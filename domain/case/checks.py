@@ -1,25 +1,12 @@
 """What commands are checked for: state, window, person, turn. Shared by all kinds of cases."""
 
 from datetime import datetime
-from typing import Any, NamedTuple
 
-from domain.case.commands import ACTION_LABELS, ROLE_LABELS, Actor, Command, Role
-from domain.case.events import EventName
+from domain.case.commands import ROLE_LABELS, Actor, Command, Role
 from domain.case.plan import CasePlan
-from domain.case.state import CaseState, closing, submission_closing
+from domain.case.state import LISTED_AS, CaseState, closing, submission_closing
 from domain.case.status import STATUS_LABELS, Status
-from domain.citation import Citation
 from domain.refusals import Code, Refusal
-
-
-class Draft(NamedTuple):
-    name: EventName
-    actor: Actor
-    body: dict[str, Any] = {}  # noqa: RUF012  never changed in place
-    cite: Citation | None = None
-
-
-Found = list[Draft] | Refusal
 
 
 def wrong_status(state: CaseState, action: str) -> Refusal:
@@ -31,7 +18,7 @@ def wrong_status(state: CaseState, action: str) -> Refusal:
 def expect(state: CaseState, command: Command, *wanted: Status) -> Refusal | None:
     if state.status in wanted:
         return None
-    return wrong_status(state, ACTION_LABELS[command.kind])
+    return wrong_status(state, command.label)
 
 
 def submission_window(state: CaseState, plan: CasePlan, now: datetime) -> Refusal | None:
@@ -73,15 +60,9 @@ def turn_window(state: CaseState, plan: CasePlan, now: datetime) -> Refusal | No
 
 def person(state: CaseState, actor: Actor) -> Refusal | None:
     """Filer, reviewer and checker of one case are three different people."""
-    parts = {
-        Role.FILER: state.filers,
-        Role.REVIEWER: state.reviewers,
-        Role.CHECKER: state.checkers,
-    }
-    # who enters an application for somebody files it all the same
-    acting = Role.FILER if actor.role is Role.CLERK else actor.role
-    for role, people in parts.items():
-        if role is not acting and actor.subject in people:
+    for role in (Role.FILER, Role.REVIEWER, Role.CHECKER):
+        others = LISTED_AS[role] != LISTED_AS[actor.role]
+        if others and actor.subject in getattr(state, LISTED_AS[role]):
             return Refusal(
                 code=Code.SAME_PERSON,
                 params={"role": ROLE_LABELS[role], "wanted": ROLE_LABELS[actor.role]},
@@ -110,4 +91,4 @@ def turn(
 def needs_note(command: Command) -> Refusal | None:
     if command.note_sha256:
         return None
-    return Refusal(code=Code.REASON_REQUIRED, params={"action": ACTION_LABELS[command.kind]})
+    return Refusal(code=Code.REASON_REQUIRED, params={"action": command.label})

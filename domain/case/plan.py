@@ -1,12 +1,15 @@
 """The small plan a case runs on: instants, levels, checker, obligation; all from the rules."""
 
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime
+from typing import Annotated, Generic, NamedTuple, TypeVar
 
+from domain.case.commands import Role
 from domain.citation import Citation
+from domain.clock import BEIJING
 from domain.decision import Obligation, ReviewLevel, RuleSetRef
 from domain.model import Recorded
 
-FOREVER = datetime(2999, 1, 1, tzinfo=timezone(timedelta(hours=8)))
+FOREVER = datetime(2999, 1, 1, tzinfo=BEIJING)
 """Closes a window that no rule closes; no timer waits for it and no list shows it."""
 
 
@@ -23,6 +26,44 @@ class Window(Recorded):
     def holds(self, now: datetime) -> bool:
         """Whether ``now`` is inside."""
         return self.opens <= now < self.closes
+
+
+class WindowRule(NamedTuple):
+    """What is known of a window by its name: its Chinese label, and whose acts it is for."""
+
+    label: str
+    acts: Role
+
+
+Span = TypeVar("Span")
+
+
+class Windows(Recorded, Generic[Span]):
+    """Every window there is, as whatever the spans of time are given in.
+
+    ``fill`` takes first submissions; ``supplement`` (补报) late first submissions; ``correct`` what
+    was returned; ``review`` reviewers' acts; ``quality``, where stated, the quality check.
+    """
+
+    fill: Annotated[Span | None, WindowRule("填报", Role.FILER)] = None
+    supplement: Annotated[Span | None, WindowRule("补报", Role.FILER)] = None
+    correct: Annotated[Span | None, WindowRule("修改", Role.FILER)] = None
+    review: Annotated[Span | None, WindowRule("审核", Role.REVIEWER)] = None
+    quality: Annotated[Span | None, WindowRule("质量审查", Role.CHECKER)] = None
+
+    def stated(self) -> dict[str, Span]:
+        """Those that there are here, by name."""
+        spans = ((name, getattr(self, name)) for name in WINDOWS)
+        return {name: span for name, span in spans if span is not None}
+
+
+WINDOWS: dict[str, WindowRule] = {
+    name: rule
+    for name, field in Windows.model_fields.items()
+    for rule in field.metadata
+    if isinstance(rule, WindowRule)
+}
+"""The windows by name: what rule files, plans, the API and the pages show of them reads this."""
 
 
 class Reminder(Recorded):
@@ -50,27 +91,22 @@ class NumberTerms(Recorded):
     longest: int
 
 
-class CasePlan(Recorded):
+class CasePlan(Windows[Window]):
     """What one case runs on, fixed at its start with the rule set's sha256.
 
-    ``fill`` takes first submissions; ``supplement`` (补报) late first submissions; ``correct`` what
-    was returned; ``review`` reviewers' acts; ``quality``, where stated, the quality check.
     ``lapse_unapproved``: a filing not approved when ``review`` closes lapses; otherwise it waits
     for an extension. ``checker`` is None when the rules know no quality check. ``levels`` are the
     review levels where they are known from the start; a filing gets its own on submission.
     """
 
-    kind: str = "filing"
     year: int
     jurisdiction: str
     ruleset: RuleSetRef
     obligation: Obligation
     parts: tuple[str, ...] = ()
     fill: Window
-    supplement: Window | None = None
     correct: Window
     review: Window
-    quality: Window | None = None
     lapse_unapproved: bool = True
     completion_cite: Citation
     checker: str | None = None
@@ -78,3 +114,7 @@ class CasePlan(Recorded):
     levels: tuple[ReviewLevel, ...] = ()
     reminders: tuple[Reminder, ...] = ()
     numbers: NumberTerms | None = None
+
+
+NEEDED_WINDOWS = tuple(name for name in WINDOWS if CasePlan.model_fields[name].is_required())
+"""The windows that no case can do without."""

@@ -1,6 +1,7 @@
 """Messages between whoever starts or moves a case and its workflow."""
 
 from datetime import datetime
+from typing import Any, Self
 
 from pydantic import Field
 
@@ -8,19 +9,15 @@ from domain.canonical import sha256_of
 from domain.case.commands import SYSTEM, Actor, Command
 from domain.case.events import GENESIS, Step
 from domain.case.plan import CasePlan
-from domain.case.state import CaseState
 from domain.case.status import Status
-from domain.certificates.issuing import HeldCertificate
 from domain.ids import JurisdictionCode
 from domain.model import Recorded
 
-FILING_WORKFLOW = "annual-filing"
 CAMPAIGN_WORKFLOW = "campaign"
 ACT = "act"
 TASK_QUEUE = "zhibao"
 RECORD_STEPS = "record_steps"
-PREPARE_SUBMISSION = "prepare_submission"
-READ_STANDING = "read_standing"
+READ_STEPS = "read_steps"
 
 
 class Receipt(Recorded):
@@ -38,16 +35,26 @@ class Receipt(Recorded):
 
 
 class Act(Recorded):
-    """The argument of the one update: a command. As a model of its own it is decoded by a schema
-    that is built once, where a bare union's would be built anew for every workflow."""
+    """The argument of the one update: a command in its JSON form.
 
-    command: Command
+    What it may be depends on the kind of case, so the case's workflow decodes it.
+    """
+
+    command: dict[str, Any]
+
+    @classmethod
+    def of(cls, command: Command) -> Self:
+        """The argument that asks for a command."""
+        return cls(command=command.model_dump(mode="json"))
 
 
 class Carried(Recorded):
-    """A case's memory between two runs of its workflow: the state and the end of its chain."""
+    """A case's memory between two runs of its workflow: the state and the end of its chain.
 
-    state: CaseState = CaseState()
+    ``state`` is in its JSON form, which the case's kind knows to read.
+    """
+
+    state: dict[str, Any] = Field(default_factory=dict)
     sequence: int = 0
     head: str = GENESIS
     receipts: dict[str, Receipt] = Field(default_factory=dict)
@@ -72,7 +79,7 @@ class CaseOpening(Recorded):
     ``newcomer``: the institution is not on record before a certificate is issued to it.
     """
 
-    kind: str = "filing"
+    kind: str
     year: int
     quarter: int = 0
     institution: str
@@ -105,19 +112,7 @@ class RecordRequest(Recorded):
     opening: CaseOpening | None = None
 
 
-class RecordCertificate(Recorded):
-    """Steps that change what is in force, to be recorded together with the register's entry.
-
-    ``newcomer``: its institution is put on record with it.
-    """
-
-    request: RecordRequest
-    held: HeldCertificate
-    renews: str = ""
-    newcomer: Newcomer | None = None
-
-
-class Standing(Recorded):
+class RecordedSteps(Recorded):
     """What the journal already holds in the place of steps that were to be recorded there.
 
     Empty when they were recorded. Otherwise nothing was written: a crash came between an earlier
@@ -127,24 +122,12 @@ class Standing(Recorded):
     steps: tuple[Step, ...] = ()
 
 
-class ReadStanding(Recorded):
+class ReadSteps(Recorded):
     """Asks for the steps of a case that the journal holds after ``sequence``."""
 
     case_id: str
     sequence: int
     head: str
-
-
-class PrepareSubmission(Recorded):
-    """What is to be found out about a submission before the state machine decides on it."""
-
-    case_id: str
-    institution: str
-    rule_set: str
-    revision: int
-    content_sha256: str
-    choice: str | None
-    parts: tuple[str, ...]
 
 
 def command_sha256(command: Command) -> str:

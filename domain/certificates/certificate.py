@@ -114,10 +114,10 @@ class Certificate(Value):
 
 def status_at(certificate: Certificate, day: date) -> CertificateStatus:
     """How a certificate stands on a day, whether or not its expiry was recorded by then."""
-    return standing(certificate.status, certificate.valid_to, day)
+    return status_on(certificate.status, certificate.valid_to, day)
 
 
-def standing(status: CertificateStatus, valid_to: date, day: date) -> CertificateStatus:
+def status_on(status: CertificateStatus, valid_to: date, day: date) -> CertificateStatus:
     """What a recorded status comes to on a day. Every page, answer and list asks this."""
     if status is CertificateStatus.VALID and day > valid_to:
         return CertificateStatus.EXPIRED

@@ -1,13 +1,15 @@
 """Messages about issuing certificates: applications, allotted numbers, what a case holds."""
 
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from domain.case.plan import FOREVER, Reminder
+from domain.case.plan import Reminder
+from domain.case.workflow_messages import Newcomer, RecordRequest
 from domain.certificates.certificate import CertificateStatus
+from domain.clock import first_instant_after
 from domain.model import Recorded
 
 CERTIFICATE_WORKFLOW = "certificate"
@@ -74,12 +76,7 @@ class HeldCertificate(Allotment):
     @property
     def expires_at(self) -> datetime:
         """The first instant after its last day, in Beijing."""
-        return end_of(self.valid_to)
-
-
-def end_of(valid_to: date) -> datetime:
-    """The first instant after a certificate's last day, in Beijing."""
-    return datetime.combine(valid_to + timedelta(days=1), time.min, FOREVER.tzinfo)
+        return first_instant_after(self.valid_to)
 
 
 class PrepareApplication(Recorded):
@@ -118,6 +115,18 @@ class AllotNumber(Recorded):
     decided: Decided | None
     renews: str = ""
     at: datetime
+
+
+class RecordCertificate(Recorded):
+    """Steps that change what is in force, to be recorded together with the register's entry.
+
+    ``newcomer``: its institution is put on record with it.
+    """
+
+    request: RecordRequest
+    held: HeldCertificate
+    renews: str = ""
+    newcomer: Newcomer | None = None
 
 
 class SupersedePredecessor(Recorded):

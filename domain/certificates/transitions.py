@@ -2,31 +2,35 @@
 
 A case holds one certificate from the application to the end of its life. While it is in force the
 case is completed; an application for a change takes it round once more, and the certificate stays
-in force meanwhile. Deciders as in `domain.numbers.transitions`.
+in force meanwhile. Deciders as in `domain.case.transitions`; `domain.certificates.kind` puts them
+together.
 """
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 from domain.case import commands as c
-from domain.case.checks import Draft, Found, expect, needs_note, person, review_window, turn
-from domain.case.commands import ROLE_LABELS, SYSTEM, Command, Role
-from domain.case.events import EventName
-from domain.case.plan import FOREVER, CasePlan
-from domain.case.state import CaseState, Submission
-from domain.case.status import EDITABLE, Kind, Status
-from domain.certificates.certificate import CERTIFICATE_STATUS_LABELS, CertificateStatus, Ended
+from domain.case.checks import expect, needs_note, person, review_window, turn
+from domain.case.commands import SYSTEM, Actor, Role
+from domain.case.events import Decision, EventName, PendingEvent
+from domain.case.kind import Asked
+from domain.case.plan import CasePlan
+from domain.case.reminders import REMINDED
+from domain.case.status import EDITABLE, Status
+from domain.certificates import commands as cert
+from domain.certificates.certificate import (
+    CERTIFICATE_STATUS_LABELS,
+    CertificateStatus,
+    Ended,
+    status_on,
+)
+from domain.certificates.commands import CertificateEvent
 from domain.certificates.issuing import Allotment, HeldCertificate, Purpose
+from domain.certificates.state import CertificateFindings, Holding
+from domain.clock import day_of
 from domain.ids import authority_of
 from domain.refusals import Code, Refusal
-
-AFTER_THE_END: dict[Status, frozenset[str]] = {
-    Status.COMPLETED: frozenset(
-        {"apply", "remind", "end_certificate", "expire", "supersede", "note_predecessor"}
-    ),
-    Status.CANCELLED: frozenset(),
-}
-"""What a completed or cancelled case still takes: most of a certificate's life."""
 
 
 def in_force(held: HeldCertificate | None, now: datetime) -> Refusal | None:
@@ -35,10 +39,8 @@ def in_force(held: HeldCertificate | None, now: datetime) -> Refusal | None:
         return Refusal(code=Code.NO_CERTIFICATE)
     if held.status is CertificateStatus.VALID and now < held.expires_at:
         return None
-    standing = held.status
-    if standing is CertificateStatus.VALID:
-        standing = CertificateStatus.EXPIRED
-    params = {"number": held.number, "status": CERTIFICATE_STATUS_LABELS[standing]}
+    status = status_on(held.status, held.valid_to, day_of(now))
+    params = {"number": held.number, "status": CERTIFICATE_STATUS_LABELS[status]}
     return Refusal(code=Code.CERTIFICATE_NOT_IN_FORCE, params=params)
 
 
@@ -47,74 +49,92 @@ def issuer_of(plan: CasePlan) -> str:
     return authority_of(plan.jurisdiction)
 
 
-def not_the_issuers(plan: CasePlan, command: Command) -> Refusal | None:
-    """A clerk acts for the issuing authority alone, and on nothing but certificates."""
-    if plan.kind != Kind.CERTIFICATE:
-        return Refusal(code=Code.FORBIDDEN, params={"role": ROLE_LABELS[command.actor.role]})
+def not_the_issuers(plan: CasePlan, actor: Actor) -> Refusal | None:
+    """A clerk acts for the issuing authority alone."""
     issuer = issuer_of(plan)
-    if command.actor.scope != issuer:
+    if actor.role is Role.CLERK and actor.scope != issuer:
         return Refusal(code=Code.NOT_YOUR_AUTHORITY, params={"authority": issuer})
     return None
 
 
-def in_terms_of_certificates(
-    drafts: list[Draft], state: CaseState, submission: Submission
-) -> list[Draft]:
-    """What the shared deciders lead to, said of a certificate.
+Decider = Callable[[Holding, CasePlan, Asked, datetime, CertificateFindings], Decision | Refusal]
+
+
+def in_terms_of_certificates(decide: Decider[Asked]) -> Decider[Asked]:
+    """What a shared decider leads to, said of a certificate.
 
     Approval numbers and codes it, completion issues it or puts a change into force. An application
     for a change that is withdrawn or refused leaves the certificate as it was.
     """
-    found: list[Draft] = []
-    for draft in drafts:
-        if draft.name is EventName.COMPLETED:
-            found += _put_in_force(draft, state, submission)
-        elif state.certificate is not None and draft.name in _GIVEN_UP:
-            body = {"because": draft.name.value, **draft.body}
-            found.append(Draft(EventName.CHANGE_ABANDONED, draft.actor, body, draft.cite))
+
+    def decided(
+        s: Holding, p: CasePlan, m: Asked, now: datetime, findings: CertificateFindings
+    ) -> Decision | Refusal:
+        outcome = decide(s, p, m, now, findings)
+        if isinstance(outcome, Refusal):
+            return outcome
+        return findings.refusal or _of_a_certificate(outcome, s, findings)
+
+    return decided
+
+
+def _of_a_certificate(
+    decision: Decision, state: Holding, findings: CertificateFindings
+) -> Decision:
+    said: Decision = []
+    for pending in decision:
+        if pending.name == EventName.COMPLETED:
+            said += _put_in_force(pending, state, findings)
+        elif state.own.certificate is not None and pending.name in _GIVEN_UP:
+            body = {"because": str(pending.name), **pending.body}
+            abandoned = CertificateEvent.CHANGE_ABANDONED
+            said.append(PendingEvent(abandoned, pending.actor, body, pending.cite))
         else:
-            found.append(draft)
-            if draft.name is EventName.APPROVED and submission.allotment is not None:
-                found += _numbered(state, submission.allotment)
-    return found
+            said.append(pending)
+            if pending.name == EventName.APPROVED and findings.allotment is not None:
+                said += _numbered(state, findings.allotment)
+    return said
 
 
-def _numbered(state: CaseState, allotted: Allotment) -> list[Draft]:
+def _numbered(state: Holding, allotted: Allotment) -> Decision:
     """Number and code; a number that the case had before and has no more is told as voided."""
-    given = Draft(EventName.NUMBERED, SYSTEM, allotted.model_dump(mode="json"))
-    old = state.allotment
+    given = PendingEvent(CertificateEvent.NUMBERED, SYSTEM, allotted.model_dump(mode="json"))
+    old = state.own.allotment
     if old is None or old.number == allotted.number:
         return [given]
     body = {"number": old.number, "code": old.code, "instead": allotted.number}
-    return [Draft(EventName.NUMBER_VOIDED, SYSTEM, body), given]
+    return [PendingEvent(CertificateEvent.NUMBER_VOIDED, SYSTEM, body), given]
 
 
 _GIVEN_UP = (EventName.WITHDRAWN, EventName.CANCELLED)
 
 
-def _put_in_force(draft: Draft, state: CaseState, submission: Submission) -> list[Draft]:
-    if state.certificate is not None:
+def _put_in_force(pending: PendingEvent, state: Holding, findings: CertificateFindings) -> Decision:
+    if state.own.certificate is not None:
         body = {
             "revision": state.revision,
-            "purpose": state.purpose.value if state.purpose else "",
-            "change": state.change,
+            "purpose": state.own.purpose.value if state.own.purpose else "",
+            "change": state.own.change,
         }
-        return [Draft(EventName.CERTIFICATE_CHANGED, SYSTEM, body, draft.cite)]
-    allotment = submission.allotment or state.allotment
+        return [PendingEvent(CertificateEvent.CERTIFICATE_CHANGED, SYSTEM, body, pending.cite)]
+    allotment = findings.allotment or state.own.allotment
     if allotment is None:
         # only tried: whether it is refused is all that is asked
         return []
     body = {**allotment.model_dump(mode="json"), "revision": state.revision}
-    return [Draft(EventName.ISSUED, SYSTEM, body, draft.cite)]
+    return [PendingEvent(CertificateEvent.ISSUED, SYSTEM, body, pending.cite)]
 
 
-def _apply(s: CaseState, p: CasePlan, m: c.Apply, now: datetime, found: Submission) -> Found:
+def apply(
+    s: Holding, p: CasePlan, m: cert.Apply, now: datetime, findings: CertificateFindings
+) -> Decision | Refusal:
+    """An application: into review, or into force where the issuer has decided elsewhere."""
     refusal = (
         expect(s, m, *EDITABLE, Status.COMPLETED)
         or _purpose_fits(s, m, now)
         # whoever reviewed the application before this one may file this one
         or (person(s, m.actor) if s.status is not Status.COMPLETED else None)
-        or found.refusal
+        or findings.refusal
     )
     if refusal is not None:
         return refusal
@@ -125,51 +145,62 @@ def _apply(s: CaseState, p: CasePlan, m: c.Apply, now: datetime, found: Submissi
         "content_sha256": m.content_sha256,
         "purpose": m.purpose.value,
         "change": m.change,
-        "late": found.late_renewal,
-        "editors": list(found.editors),
+        "late": findings.late_renewal,
+        "editors": list(findings.editors),
     }
-    submitted = Draft(EventName.SUBMITTED, m.actor, body, p.fill.cite)
+    submitted = PendingEvent(EventName.SUBMITTED, m.actor, body, p.fill.cite)
     if m.decided is None:
         levels = {"levels": [one.model_dump(mode="json") for one in p.levels], "review_open": True}
-        return [submitted, Draft(EventName.ASSIGNED, SYSTEM, levels, p.levels[0].cite)]
-    drafts = [
+        return [submitted, PendingEvent(EventName.ASSIGNED, SYSTEM, levels, p.levels[0].cite)]
+    pending = [
         submitted,
-        Draft(EventName.TAKEN_OVER, m.actor, m.decided.model_dump(mode="json"), p.review.cite),
+        PendingEvent(
+            CertificateEvent.TAKEN_OVER, m.actor, m.decided.model_dump(mode="json"), p.review.cite
+        ),
     ]
-    if s.certificate is not None:
+    if s.own.certificate is not None:
         body = {"revision": m.revision, "purpose": m.purpose.value, "change": m.change}
-        return [*drafts, Draft(EventName.CERTIFICATE_CHANGED, SYSTEM, body, p.completion_cite)]
-    if found.allotment is None:
-        return drafts
-    issued = {**found.allotment.model_dump(mode="json"), "revision": m.revision}
+        return [
+            *pending,
+            PendingEvent(CertificateEvent.CERTIFICATE_CHANGED, SYSTEM, body, p.completion_cite),
+        ]
+    if findings.allotment is None:
+        return pending
+    issued = {**findings.allotment.model_dump(mode="json"), "revision": m.revision}
     return [
-        *drafts,
-        *_numbered(s, found.allotment),
-        Draft(EventName.ISSUED, SYSTEM, issued, p.completion_cite),
+        *pending,
+        *_numbered(s, findings.allotment),
+        PendingEvent(CertificateEvent.ISSUED, SYSTEM, issued, p.completion_cite),
     ]
 
 
-def _purpose_fits(s: CaseState, m: c.Apply, now: datetime) -> Refusal | None:
+def _purpose_fits(s: Holding, m: cert.Apply, now: datetime) -> Refusal | None:
     """A certificate is applied for once; changes and more scope while it is in force."""
     if m.purpose is not Purpose.ISSUE:
-        return in_force(s.certificate, now)
-    if s.certificate is not None:
-        params = {"number": s.certificate.number}
+        return in_force(s.own.certificate, now)
+    if s.own.certificate is not None:
+        params = {"number": s.own.certificate.number}
         return Refusal(code=Code.CERTIFICATE_EXISTS, params=params)
     return None
 
 
-def _withdraw(s: CaseState, p: CasePlan, m: c.Withdraw, now: datetime, _: Submission) -> Found:
+def withdraw(
+    s: Holding, p: CasePlan, m: c.Withdraw, now: datetime, _: CertificateFindings
+) -> Decision | Refusal:
+    """The applicant takes back what nobody has claimed."""
     mine = (Status.DRAFT, Status.SUBMITTED, Status.IN_REVIEW, Status.RETURNED)
     if refusal := expect(s, m, *mine):
         return refusal
     if s.claimed_by:
         # the applicant is not told which person of the authority it is
         return Refusal(code=Code.CLAIMED_BY_OTHER, params={"person": "审核人"})
-    return [Draft(EventName.WITHDRAWN, m.actor, cite=p.fill.cite)]
+    return [PendingEvent(EventName.WITHDRAWN, m.actor, cite=p.fill.cite)]
 
 
-def _reject(s: CaseState, p: CasePlan, m: c.Reject, now: datetime, _: Submission) -> Found:
+def reject(
+    s: Holding, p: CasePlan, m: cert.Reject, now: datetime, _: CertificateFindings
+) -> Decision | Refusal:
+    """The reviewer refuses the application, with the reason."""
     refusal = (
         expect(s, m, Status.IN_REVIEW)
         or turn(s, p, m, claim_needed=True)
@@ -177,7 +208,7 @@ def _reject(s: CaseState, p: CasePlan, m: c.Reject, now: datetime, _: Submission
         or review_window(s, p, now)
     )
     body = {"rejected": True}
-    return refusal or [Draft(EventName.CANCELLED, m.actor, body, p.levels[0].cite)]
+    return refusal or [PendingEvent(EventName.CANCELLED, m.actor, body, p.levels[0].cite)]
 
 
 _ENDED: dict[Ended, CertificateStatus] = {
@@ -188,8 +219,11 @@ _ENDED: dict[Ended, CertificateStatus] = {
 _ENDED_FOR_GOOD = frozenset(_ENDED.values())
 
 
-def _end(s: CaseState, p: CasePlan, m: c.EndCertificate, now: datetime, _: Submission) -> Found:
-    held = s.certificate
+def end_certificate(
+    s: Holding, p: CasePlan, m: cert.EndCertificate, now: datetime, _: CertificateFindings
+) -> Decision | Refusal:
+    """The issuing authority ends a certificate from one of its days on."""
+    held = s.own.certificate
     if held is None:
         return Refusal(code=Code.NO_CERTIFICATE)
     if m.actor.scope != issuer_of(p):
@@ -200,7 +234,7 @@ def _end(s: CaseState, p: CasePlan, m: c.EndCertificate, now: datetime, _: Submi
         return Refusal(code=Code.CERTIFICATE_NOT_IN_FORCE, params=params)
     if refusal := needs_note(m):
         return refusal
-    today = now.astimezone(FOREVER.tzinfo).date()
+    today = day_of(now)
     if not held.issued_on <= m.on <= today:
         params = {"first": held.issued_on.isoformat(), "last": today.isoformat()}
         return Refusal(code=Code.ENDING_DAY_OUTSIDE, params=params)
@@ -209,21 +243,30 @@ def _end(s: CaseState, p: CasePlan, m: c.EndCertificate, now: datetime, _: Submi
         "ended_on": m.on.isoformat(),
         "document": m.document,
     }
-    return [*_change_over(s, m.kind), Draft(EventName.CERTIFICATE_ENDED, m.actor, body)]
+    return [
+        *_change_over(s, m.kind),
+        PendingEvent(CertificateEvent.CERTIFICATE_ENDED, m.actor, body),
+    ]
 
 
-def _expire(s: CaseState, p: CasePlan, m: c.Expire, now: datetime, _: Submission) -> Found:
-    held = s.certificate
+def expire(
+    s: Holding, p: CasePlan, m: cert.Expire, now: datetime, _: CertificateFindings
+) -> Decision | Refusal:
+    """The last day of a certificate that nobody has ended is over."""
+    held = s.own.certificate
     if held is None or held.status is not CertificateStatus.VALID:
         return in_force(held, now) or Refusal(code=Code.NO_CERTIFICATE)
     if now < held.expires_at:
         return Refusal(code=Code.NOT_OPEN_YET, at=held.expires_at)
     body = {"status": CertificateStatus.EXPIRED.value, "ended_on": held.valid_to.isoformat()}
-    return [*_change_over(s, m.kind), Draft(EventName.EXPIRED, m.actor, body)]
+    return [*_change_over(s, m.kind), PendingEvent(CertificateEvent.EXPIRED, m.actor, body)]
 
 
-def _supersede(s: CaseState, p: CasePlan, m: c.Supersede, now: datetime, _: Submission) -> Found:
-    held = s.certificate
+def supersede(
+    s: Holding, p: CasePlan, m: cert.Supersede, now: datetime, _: CertificateFindings
+) -> Decision | Refusal:
+    """The certificate that takes this one's place has been issued."""
+    held = s.own.certificate
     if held is None or held.status in (*_ENDED_FOR_GOOD, CertificateStatus.SUPERSEDED):
         return in_force(held, now) or Refusal(code=Code.NO_CERTIFICATE)
     body = {
@@ -231,20 +274,23 @@ def _supersede(s: CaseState, p: CasePlan, m: c.Supersede, now: datetime, _: Subm
         "ended_on": m.on.isoformat(),
         "superseded_by": m.by,
     }
-    return [*_change_over(s, m.kind), Draft(EventName.SUPERSEDED, m.actor, body)]
+    return [*_change_over(s, m.kind), PendingEvent(CertificateEvent.SUPERSEDED, m.actor, body)]
 
 
-def _change_over(s: CaseState, because: str) -> list[Draft]:
+def _change_over(s: Holding, because: str) -> Decision:
     """An application for a change is moot once the certificate has ended."""
     if s.status is Status.COMPLETED:
         return []
-    return [Draft(EventName.CHANGE_ABANDONED, SYSTEM, {"because": because})]
+    return [PendingEvent(CertificateEvent.CHANGE_ABANDONED, SYSTEM, {"because": because})]
 
 
-def _remind(s: CaseState, p: CasePlan, m: c.Remind, now: datetime, _: Submission) -> Found:
-    held = s.certificate
+def remind(
+    s: Holding, p: CasePlan, m: c.Remind, now: datetime, _: CertificateFindings
+) -> Decision | Refusal:
+    """The day of a reminder to renew has come."""
+    held = s.own.certificate
     due = [one for one in held.reminders if one.id == m.reminder] if held is not None else []
-    if not due or now < due[0].at or m.reminder in s.reminded:
+    if not due or now < due[0].at or m.reminder in s.own.reminded:
         return Refusal(code=Code.NOT_OPEN_YET, at=due[0].at if due else None)
     assert held is not None
     body = {
@@ -252,23 +298,12 @@ def _remind(s: CaseState, p: CasePlan, m: c.Remind, now: datetime, _: Submission
         "label": due[0].label,
         "due": held.expires_at.isoformat(),
     }
-    return [Draft(EventName.REMINDED, m.actor, body, due[0].cite)]
+    return [PendingEvent(REMINDED, m.actor, body, due[0].cite)]
 
 
-def _note_predecessor(
-    s: CaseState, p: CasePlan, m: c.NotePredecessor, now: datetime, _: Submission
-) -> Found:
+def note_predecessor(
+    s: Holding, p: CasePlan, m: cert.NotePredecessor, now: datetime, _: CertificateFindings
+) -> Decision | Refusal:
+    """The certificate that this one replaces is marked as replaced."""
     body = {"predecessor": m.predecessor}
-    return [Draft(EventName.PREDECESSOR_SUPERSEDED, m.actor, body)]
-
-
-DECIDERS: dict[str, Any] = {
-    "apply": _apply,
-    "withdraw": _withdraw,
-    "reject": _reject,
-    "end_certificate": _end,
-    "expire": _expire,
-    "supersede": _supersede,
-    "remind": _remind,
-    "note_predecessor": _note_predecessor,
-}
+    return [PendingEvent(CertificateEvent.PREDECESSOR_SUPERSEDED, m.actor, body)]

@@ -1,4 +1,4 @@
-"""Messages about report numbers: reading an upload, changing published numbers, complaints."""
+"""Messages about report numbers: reading an upload, changing published numbers."""
 
 import re
 import unicodedata
@@ -8,11 +8,9 @@ from enum import StrEnum
 from domain.model import Recorded
 
 BATCH_WORKFLOW = "report-batch"
-COMPLAINT_WORKFLOW = "complaint"
 INGEST_UPLOAD = "ingest_upload"
 PREPARE_UPLOAD = "prepare_upload"
 CHANGE_NUMBERS = "change_numbers"
-SETTLE_COMPLAINT = "settle_complaint"
 
 
 LONGEST_NUMBER = 64
@@ -114,22 +112,26 @@ class ChangeRequest(Recorded):
     at: datetime
 
 
-class ComplaintOutcome(StrEnum):
-    """How a complaint ends."""
+class UploadStage(StrEnum):
+    """How far an upload of report numbers has come."""
 
-    SUBSTANTIATED = "substantiated"
-    UNSUBSTANTIATED = "unsubstantiated"
-    OUT_OF_SCOPE = "out_of_scope"
+    RECEIVING = "receiving"
+    QUEUED = "queued"
+    READING = "reading"
+    CHECKING = "checking"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    REPEATED = "repeated"
+    ABANDONED = "abandoned"
 
 
-COMPLAINT_OUTCOME_LABELS: dict[ComplaintOutcome, str] = {
-    ComplaintOutcome.SUBSTANTIATED: "情况属实",
-    ComplaintOutcome.UNSUBSTANTIATED: "未发现所述情况",
-    ComplaintOutcome.OUT_OF_SCOPE: "不属本部门办理，已告知办理途径",
+UPLOAD_STAGE_LABELS: dict[UploadStage, str] = {
+    UploadStage.RECEIVING: "接收中",
+    UploadStage.QUEUED: "已收齐，待核对",
+    UploadStage.READING: "读取中",
+    UploadStage.CHECKING: "核对并入库中",
+    UploadStage.ACCEPTED: "已收下",
+    UploadStage.REJECTED: "未收下",
+    UploadStage.REPEATED: "与先前的文件相同",
+    UploadStage.ABANDONED: "已放弃",
 }
-
-
-class SettleComplaint(Recorded):
-    """Asks for a resolved complaint to be told: to the complainant, and to the batches."""
-
-    case_id: str

@@ -1,46 +1,35 @@
-"""What only report numbers and complaints know: uploads, changes, publication, declaration.
+"""What only report numbers know: uploads, changes, publication, declaration.
 
-Each decider takes state, plan, command, instant and what was found out before (`Submission`), and
-returns the drafts of events or a refusal; `domain.case.review` puts them together.
+Deciders as in `domain.case.transitions`; `domain.numbers.batch` puts them together.
 """
 
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from domain.case import commands as c
+from domain.case import transitions as t
 from domain.case.checks import (
-    Draft,
-    Found,
     expect,
     needs_note,
     person,
     submission_window,
-    turn,
     wrong_status,
 )
-from domain.case.commands import ACTION_LABELS, SYSTEM
-from domain.case.events import EventName
-from domain.case.plan import FOREVER, CasePlan
-from domain.case.state import (
-    CaseState,
-    Submission,
-    awaits_numbers,
-    closing,
-    submission_closing,
-)
-from domain.case.status import EDITABLE, UPLOAD_STAGE_LABELS, Status, UploadStage
+from domain.case.commands import SYSTEM
+from domain.case.events import Decision, EventName, PendingEvent
+from domain.case.plan import CasePlan
+from domain.case.reminders import REMINDED
+from domain.case.state import closing, submission_closing
+from domain.case.status import EDITABLE, Status
+from domain.clock import day_of, first_instant
+from domain.numbers import commands as n
+from domain.numbers.commands import NumberEvent
+from domain.numbers.report_numbers import UPLOAD_STAGE_LABELS, UploadStage
+from domain.numbers.state import Batch, BatchFindings, awaits_numbers
 from domain.refusals import Code, Refusal
 
 MOST_WAITING = 50
 """So many uploads of one batch may wait to be read."""
-
-_AT_ANY_TIME = {"finish_upload", "change_numbers", "publish", "note_complaint"}
-AFTER_THE_END: dict[Status, frozenset[str]] = {
-    Status.COMPLETED: frozenset({"reopen", "receive_upload", *_AT_ANY_TIME}),
-    Status.LAPSED: frozenset({"extend", *_AT_ANY_TIME}),
-    Status.CANCELLED: frozenset(_AT_ANY_TIME - {"change_numbers"}),
-}
-"""What an ended batch still takes: what was uploaded lives on, and the public is told the truth."""
 
 
 def visible_from(plan: CasePlan, now: datetime) -> datetime:
@@ -49,47 +38,51 @@ def visible_from(plan: CasePlan, now: datetime) -> datetime:
     assert terms is not None
     if terms.days_until_visible == 0:
         return now
-    beijing = FOREVER.tzinfo
-    day = now.astimezone(beijing).date() + timedelta(days=terms.days_until_visible)
-    return datetime.combine(day, time.min, beijing)
+    return first_instant(day_of(now) + timedelta(days=terms.days_until_visible))
 
 
-def _receive(
-    s: CaseState, p: CasePlan, m: c.ReceiveUpload, now: datetime, found: Submission
-) -> Found:
+def receive_upload(
+    s: Batch, p: CasePlan, m: n.ReceiveUpload, now: datetime, findings: BatchFindings
+) -> Decision | Refusal:
+    """A file has been received; it is in time if it was there in time."""
     # a file counts from when it was there, not from when its turn has come
     now = min(now, m.received_at)
     refusal = (
         submission_window(s, p, now)
         or expect(s, m, *EDITABLE, Status.COMPLETED)
         or person(s, m.actor)
-        or found.refusal
+        or findings.refusal
     )
     if refusal is not None:
         return refusal
-    if any(one.upload == m.upload for one in (*s.uploads_waiting, *s.unpublished)):
+    if any(known.upload == m.upload for known in (*s.own.uploads_waiting, *s.own.unpublished)):
         params = {"stage": UPLOAD_STAGE_LABELS[UploadStage.QUEUED], "action": "再次收齐"}
         return Refusal(code=Code.UPLOAD_CLOSED, params=params)
-    if len(s.uploads_waiting) >= MOST_WAITING:
+    if len(s.own.uploads_waiting) >= MOST_WAITING:
         return _under_way(s)
-    gate = found.gate
+    gate = findings.gate
     body = {
         "upload": m.upload,
         "sha256": m.sha256,
         "size": m.size,
         "visible_from": visible_from(p, now).isoformat(),
-        "late": not s.submitted_before and not s.numbers and now >= closing(p.fill, s),
+        "late": not s.submitted_before and not s.own.numbers and now >= closing(p.fill, s),
         "gate": gate.model_dump(mode="json") if gate is not None else None,
     }
     cite = gate.cite if gate is not None and gate.cite is not None else p.fill.cite
-    return [Draft(EventName.UPLOAD_RECEIVED, m.actor, body, cite)]
+    return [PendingEvent(NumberEvent.UPLOAD_RECEIVED, m.actor, body, cite)]
 
 
-def _finish(s: CaseState, p: CasePlan, m: c.FinishUpload, now: datetime, _: Submission) -> Found:
+def finish_upload(
+    s: Batch, p: CasePlan, m: n.FinishUpload, now: datetime, _: BatchFindings
+) -> Decision | Refusal:
+    """A file has been read: its numbers are on record, or none of them is."""
     outcome = m.outcome
-    waiting = next((one for one in s.uploads_waiting if one.upload == outcome.upload), None)
+    waiting = next(
+        (upload for upload in s.own.uploads_waiting if upload.upload == outcome.upload), None
+    )
     if waiting is None:
-        return wrong_status(s, ACTION_LABELS[m.kind])
+        return wrong_status(s, m.label)
     body: dict[str, Any] = {
         "upload": outcome.upload,
         "rows": outcome.rows,
@@ -97,53 +90,57 @@ def _finish(s: CaseState, p: CasePlan, m: c.FinishUpload, now: datetime, _: Subm
         "numbers": outcome.numbers,
     }
     if not outcome.accepted:
-        return [Draft(EventName.UPLOAD_REJECTED, m.actor, body)]
+        return [PendingEvent(NumberEvent.UPLOAD_REJECTED, m.actor, body)]
     assert p.numbers is not None
     body |= {
         "digest": outcome.digest,
         "visible_from": waiting.visible_from.isoformat(),
         "late": waiting.late,
     }
-    drafts = [Draft(EventName.NUMBERS_ACCEPTED, m.actor, body, p.numbers.visible_cite)]
+    pending = [PendingEvent(NumberEvent.NUMBERS_ACCEPTED, m.actor, body, p.numbers.visible_cite)]
     if waiting.visible_from <= now:
         published = {"uploads": [outcome.upload], "at": waiting.visible_from.isoformat()}
-        drafts.append(
-            Draft(EventName.NUMBERS_PUBLISHED, m.actor, published, p.numbers.visible_cite)
+        pending.append(
+            PendingEvent(NumberEvent.NUMBERS_PUBLISHED, m.actor, published, p.numbers.visible_cite)
         )
-    return drafts
+    return pending
 
 
-def _declare(s: CaseState, p: CasePlan, m: c.Declare, now: datetime, _: Submission) -> Found:
+def declare(
+    s: Batch, p: CasePlan, m: n.Declare, now: datetime, _: BatchFindings
+) -> Decision | Refusal:
+    """The filer says that all numbers are in, and how many they are."""
     refusal = submission_window(s, p, now) or expect(s, m, *EDITABLE) or person(s, m.actor)
     if refusal is not None:
         return refusal
-    if s.uploads_waiting:
+    if s.own.uploads_waiting:
         return _under_way(s)
-    if m.total != s.numbers:
-        params = {"given": str(m.total), "latest": str(s.numbers)}
+    if m.total != s.own.numbers:
+        params = {"given": str(m.total), "latest": str(s.own.numbers)}
         return Refusal(code=Code.TOTAL_DIFFERS, params=params, cite=p.fill.cite)
-    late = not s.numbers and not s.submitted_before and now >= closing(p.fill, s)
+    late = not s.own.numbers and not s.submitted_before and now >= closing(p.fill, s)
     body = {"revision": s.revision, "total": m.total, "late": late, "editors": []}
     cite = p.supplement.cite if late and p.supplement else p.fill.cite
-    drafts = [Draft(EventName.SUBMITTED, m.actor, body, cite)]
+    pending = [PendingEvent(EventName.SUBMITTED, m.actor, body, cite)]
     if p.levels:
         levels = [level.model_dump(mode="json") for level in p.levels]
         assigned = {"levels": levels, "review_open": now >= p.review.opens}
-        return [*drafts, Draft(EventName.ASSIGNED, SYSTEM, assigned, p.levels[0].cite)]
-    return [*drafts, Draft(EventName.COMPLETED, SYSTEM, cite=p.completion_cite)]
+        return [*pending, PendingEvent(EventName.ASSIGNED, SYSTEM, assigned, p.levels[0].cite)]
+    return [*pending, PendingEvent(EventName.COMPLETED, SYSTEM, cite=p.completion_cite)]
 
 
-def _under_way(s: CaseState) -> Refusal:
-    return Refusal(code=Code.UPLOADS_UNDER_WAY, params={"count": str(len(s.uploads_waiting))})
+def _under_way(s: Batch) -> Refusal:
+    return Refusal(code=Code.UPLOADS_UNDER_WAY, params={"count": str(len(s.own.uploads_waiting))})
 
 
-def _change(
-    s: CaseState, p: CasePlan, m: c.ChangeNumbers, now: datetime, found: Submission
-) -> Found:
-    refusal = person(s, m.actor) or needs_note(m) or found.refusal
+def change_numbers(
+    s: Batch, p: CasePlan, m: n.ChangeNumbers, now: datetime, findings: BatchFindings
+) -> Decision | Refusal:
+    """The filer has withdrawn or corrected numbers on record."""
+    refusal = person(s, m.actor) or needs_note(m) or findings.refusal
     if refusal is not None:
         return refusal
-    if s.uploads_waiting:
+    if s.own.uploads_waiting:
         # it might be about numbers that are just being read
         return _under_way(s)
     body: dict[str, Any] = {
@@ -152,63 +149,63 @@ def _change(
         "content_sha256": m.content_sha256,
     }
     if m.action == "withdrawn":
-        return [Draft(EventName.NUMBERS_WITHDRAWN, m.actor, body)]
+        return [PendingEvent(NumberEvent.NUMBERS_WITHDRAWN, m.actor, body)]
     assert p.numbers is not None
-    body["visible_from"] = (found.visible_from or visible_from(p, now)).isoformat()
-    return [Draft(EventName.NUMBERS_CORRECTED, m.actor, body, p.numbers.visible_cite)]
+    body["visible_from"] = (findings.visible_from or visible_from(p, now)).isoformat()
+    return [PendingEvent(NumberEvent.NUMBERS_CORRECTED, m.actor, body, p.numbers.visible_cite)]
 
 
-def _publish(s: CaseState, p: CasePlan, m: c.Publish, now: datetime, _: Submission) -> Found:
-    due = [one for one in s.unpublished if one.visible_from <= now]
+def publish(
+    s: Batch, p: CasePlan, m: n.Publish, now: datetime, _: BatchFindings
+) -> Decision | Refusal:
+    """The day has come for everything that waited for it."""
+    due = [upload for upload in s.own.unpublished if upload.visible_from <= now]
     if not due or p.numbers is None:
-        return wrong_status(s, ACTION_LABELS[m.kind])
+        return wrong_status(s, m.label)
     body = {
-        "uploads": [one.upload for one in due],
-        "at": max(one.visible_from for one in due).isoformat(),
+        "uploads": [upload.upload for upload in due],
+        "at": max(upload.visible_from for upload in due).isoformat(),
     }
-    return [Draft(EventName.NUMBERS_PUBLISHED, m.actor, body, p.numbers.visible_cite)]
+    return [PendingEvent(NumberEvent.NUMBERS_PUBLISHED, m.actor, body, p.numbers.visible_cite)]
 
 
-def _remind(s: CaseState, p: CasePlan, m: c.Remind, now: datetime, _: Submission) -> Found:
-    due = next((one for one in p.reminders if one.id == m.reminder), None)
-    if due is None or due.id in s.reminded or now < due.at or not awaits_numbers(s, p):
-        return wrong_status(s, ACTION_LABELS[m.kind])
+def remind(
+    s: Batch, p: CasePlan, m: c.Remind, now: datetime, _: BatchFindings
+) -> Decision | Refusal:
+    """A reminder's day has come, and there is still no report of the quarter."""
+    due = next((reminder for reminder in p.reminders if reminder.id == m.reminder), None)
+    if due is None or due.id in s.own.reminded or now < due.at or not awaits_numbers(s):
+        return wrong_status(s, m.label)
     body = {"reminder": due.id, "label": due.label, "due": closing(p.fill, s).isoformat()}
-    return [Draft(EventName.REMINDED, m.actor, body, due.cite)]
+    return [PendingEvent(REMINDED, m.actor, body, due.cite)]
 
 
-def _overdue(s: CaseState, p: CasePlan, m: c.MarkOverdue, now: datetime, _: Submission) -> Found:
-    if s.overdue or now < closing(p.fill, s) or not awaits_numbers(s, p):
-        return wrong_status(s, ACTION_LABELS[m.kind])
+def mark_overdue(
+    s: Batch, p: CasePlan, m: n.MarkOverdue, now: datetime, _: BatchFindings
+) -> Decision | Refusal:
+    """The due date has passed without any report of the quarter."""
+    if s.own.overdue or now < closing(p.fill, s) or not awaits_numbers(s):
+        return wrong_status(s, m.label)
     body = {"due": closing(p.fill, s).isoformat(), "until": submission_closing(s, p)[0].isoformat()}
-    return [Draft(EventName.OVERDUE, m.actor, body, p.fill.cite)]
+    return [PendingEvent(NumberEvent.OVERDUE, m.actor, body, p.fill.cite)]
 
 
-def _resolve(s: CaseState, p: CasePlan, m: c.Resolve, now: datetime, _: Submission) -> Found:
-    refusal = expect(s, m, Status.IN_REVIEW) or turn(s, p, m, claim_needed=True) or needs_note(m)
-    if refusal is not None:
-        return refusal
-    body = {"outcome": m.outcome.value, "reply_sha256": m.reply_sha256}
-    cite = s.levels[s.level - 1].cite
-    return [
-        Draft(EventName.COMPLAINT_RESOLVED, m.actor, body, cite),
-        Draft(EventName.COMPLETED, SYSTEM, cite=p.completion_cite),
-    ]
-
-
-def _note(s: CaseState, p: CasePlan, m: c.NoteComplaint, now: datetime, _: Submission) -> Found:
+def note_complaint(
+    s: Batch, p: CasePlan, m: n.NoteComplaint, now: datetime, _: BatchFindings
+) -> Decision | Refusal:
+    """A complaint about a number of the batch has ended."""
     body = {"complaint": m.complaint, "outcome": m.outcome.value}
-    return [Draft(EventName.COMPLAINT_NOTED, m.actor, body)]
+    return [PendingEvent(NumberEvent.COMPLAINT_NOTED, m.actor, body)]
 
 
-DECIDERS: dict[str, Any] = {
-    "receive_upload": _receive,
-    "finish_upload": _finish,
-    "declare": _declare,
-    "change_numbers": _change,
-    "publish": _publish,
-    "remind": _remind,
-    "mark_overdue": _overdue,
-    "resolve": _resolve,
-    "note_complaint": _note,
-}
+def lapse(
+    s: Batch, p: CasePlan, m: c.Lapse, now: datetime, findings: BatchFindings
+) -> Decision | Refusal:
+    """As every case lapses, but never while a file is read, and what was reported stands."""
+    if s.own.uploads_waiting:
+        return wrong_status(s, m.label)
+    outcome = t.lapse(s, p, m, now, findings)
+    if isinstance(outcome, Refusal) or not (s.own.numbers or s.reopened):
+        return outcome
+    # though nobody declared that it is all
+    return [PendingEvent(EventName.COMPLETED, m.actor, {"undeclared": True}, outcome[0].cite)]

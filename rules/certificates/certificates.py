@@ -5,17 +5,17 @@ years are whole ones: three months from 30 November end where 1 March begins.
 """
 
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
 from domain.canonical import sha256_of
 from domain.case.plan import FOREVER, CasePlan, Reminder, Window
-from domain.case.status import Kind
 from domain.certificates.certificate import Ended
 from domain.certificates.number import NumberTables
 from domain.citation import Citation
+from domain.clock import day_of, first_instant
 from domain.decision import Obligation, ReviewLevel, RuleSetRef
 from domain.ids import AuthorityId, jurisdiction_of
 from rules.check.meaning import Findings, source_findings
@@ -33,7 +33,6 @@ from rules.file.folder import RuleFolder
 from rules.file.library import ResolvedSet, RuleLibrary, RuleSetNotFound, current_library, origins
 from rules.file.strict_yaml import Node
 from rules.file.validation import validate
-from rules.filing.windows import BEIJING
 
 
 class NoAuthorityCode(LookupError):
@@ -129,7 +128,7 @@ class CertificateRules:
             Reminder(
                 id=one.id,
                 label=one.label,
-                at=datetime.combine(due - timedelta(days=one.days_before_due), time.min, BEIJING),
+                at=first_instant(due - timedelta(days=one.days_before_due)),
                 cite=cite(one.cite),
             )
             for one in self.document.reminders
@@ -143,8 +142,7 @@ class CertificateRules:
         check = issuing.quality_check
         always = Window(opens=now, closes=FOREVER, cite=applied)
         return CasePlan(
-            kind=Kind.CERTIFICATE,
-            year=now.astimezone(BEIJING).year,
+            year=day_of(now).year,
             jurisdiction=jurisdiction_of(issuer),
             ruleset=self.ref,
             obligation=Obligation(outcome="may", rule=None, cite=applied),

@@ -10,7 +10,7 @@ from domain.certificates.certificate import (
     CERTIFICATE_STATUS_LABELS,
     CertificateContent,
     CertificateStatus,
-    standing,
+    status_on,
 )
 from domain.certificates.issuing import Purpose
 from domain.connected import (
@@ -229,7 +229,7 @@ def _not_the_issuer(what: str, issuer: str) -> Refusal:
 
 
 def _ended(named: Named, today: date, *allowed: CertificateStatus) -> Refusal | None:
-    now = standing(named.status, named.valid_to, today)
+    now = status_on(named.status, named.valid_to, today)
     if now in (CertificateStatus.VALID, *allowed):
         return None
     params = {"number": named.number, "status": CERTIFICATE_STATUS_LABELS[now]}

@@ -6,11 +6,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from domain.case.plan import Window
+from domain.clock import day_of
 from domain.facts import Facts
 from domain.numbers.quarters import Quarter
 from rules.compiled import CompiledRules
 from rules.file.schema import Example, ExampleFacts
-from rules.filing.windows import BEIJING
 from rules.numbers.report_numbers import NumberRules
 
 
@@ -81,7 +81,7 @@ def _got_of_numbers(
 ) -> dict[str, Any]:
     got: dict[str, Any] = {}
     at = example.at
-    today = at.astimezone(BEIJING).date() if at is not None else None
+    today = day_of(at) if at is not None else None
     if example.quarter is not None:
         quarter = Quarter.parse(example.quarter)
         if not numbers.governs(quarter):

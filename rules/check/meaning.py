@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from domain.case.plan import NEEDED_WINDOWS
 from rules.conditions import Condition, ConditionInvalid, Scope, TextExpression
 from rules.file.findings import Finding, dotted, in_order
 from rules.file.folder import Merged, RuleFolder
@@ -81,7 +82,7 @@ def _completeness(merged: Merged) -> Iterator[Finding]:
     if rules.not_publishable is not None:
         return
     found = Findings(merged.node)
-    for name in ("fill", "correct", "review"):
+    for name in NEEDED_WINDOWS:
         if getattr(rules.filing.windows, name) is None:
             message = f"缺少窗口 {name}；只作基础、不用来开展统计的文件请写 not_publishable 和理由"
             yield found.one("missing_key", ("filing", "windows", name), message)

@@ -12,7 +12,7 @@ from itertools import product
 from typing import Any
 
 from domain.decision import ReviewerDecision, ReviewLevel
-from domain.facts import CertificateFacts, Facts, FilingStanding, InstitutionFacts
+from domain.facts import CertificateFacts, Facts, FilingRecord, InstitutionFacts
 from domain.ids import NATION
 from domain.numbers.quarters import Quarter
 from rules.compiled import CompiledRules
@@ -20,10 +20,10 @@ from rules.conditions import ConditionFailed
 from rules.numbers.report_numbers import NumberRules
 
 _STANDINGS = (
-    FilingStanding(),
-    FilingStanding(latest_closed_year=2000, expected=True),
-    FilingStanding(latest_closed_year=2000, expected=True, completed=True, completed_years=1),
-    FilingStanding(latest_closed_year=2000, completed_years=1),
+    FilingRecord(),
+    FilingRecord(latest_closed_year=2000, expected=True),
+    FilingRecord(latest_closed_year=2000, expected=True, completed=True, completed_years=1),
+    FilingRecord(latest_closed_year=2000, completed_years=1),
 )
 _SAMPLE_PROVINCES = ("350000", "430000")
 _TEXT = re.compile(r"'([^']*)'|\"([^\"]*)\"")

@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, StrictInt, StringConstraints, model_validator
 
-from domain.facts import FilingStanding, InstitutionFacts
+from domain.case import plan
+from domain.facts import FilingRecord, InstitutionFacts
 from domain.ids import AuthorityId, JurisdictionCode
 from domain.model import Value
 from rules.file.number_schema import GateCode, ReportNumbers
@@ -56,14 +57,10 @@ class Stage(Span):
     overlaps: tuple[Id, ...] = ()
 
 
-class Windows(Value):
-    """When what is accepted; see `domain.case.plan.CasePlan`."""
+class Windows(plan.Windows[Span]):
+    """When what is accepted; see `domain.case.plan.Windows`."""
 
-    fill: Span | None = None
-    supplement: Span | None = None
-    correct: Span | None = None
-    review: Span | None = None
-    quality: Span | None = None
+    model_config = Value.model_config
 
 
 class Completion(Value):
@@ -248,7 +245,7 @@ class Example(Value):
     facts: ExampleFacts | None = None
     at: Moment | None = None
     quarter: QuarterName | None = None
-    standing: FilingStanding | None = None
+    standing: FilingRecord | None = None
     uploaded: Moment | None = None
     expect: Expectation
 

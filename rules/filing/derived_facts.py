@@ -5,7 +5,7 @@ from datetime import date
 from functools import lru_cache
 from typing import Any
 
-from domain.facts import CertificateFacts, Facts, FilingStanding
+from domain.facts import CertificateFacts, Facts, FilingRecord
 from domain.ids import authority_of
 from rules.conditions import certificate_fact, institution_fact
 from rules.file.catalogue import Tree
@@ -91,7 +91,7 @@ def no_facts() -> dict[str, Any]:
     }
 
 
-def standing_facts(standing: FilingStanding) -> dict[str, Any]:
+def standing_facts(standing: FilingRecord) -> dict[str, Any]:
     """The facts that the scope ``gate`` adds."""
     return {
         "latest_closed_year": standing.latest_closed_year,

@@ -19,7 +19,7 @@ from cel_expr_python import cel
 from pydantic import Field as Spec
 from pydantic import PrivateAttr, ValidationError, model_validator
 
-from domain.canonical import sha256_of
+from domain.canonical import canonical_json, sha256_of
 from domain.citation import Citation
 from domain.model import Value
 from rules.file.findings import RulesInvalid
@@ -32,7 +32,7 @@ MAX_NUMBER = 10**12
 """No number may be larger than this, either way; sums and products then stay inside int64."""
 
 MAX_FORM_BYTES = 256 * 1024
-"""The largest content of a filing as JSON, all its parts together, as `api.filings` takes it."""
+"""The largest filled-in form as canonical JSON; `check_form` refuses more."""
 
 MAX_LISTED_UNKNOWN = 20
 
@@ -280,7 +280,7 @@ class FormLibrary:
 def check_form(form: Form, values: dict[str, Any], complete: bool) -> list[FieldProblem]:
     """What is wrong with ``values`` (field id → JSON value), in the order of the form.
 
-    ``complete=False`` (saving a draft) looks at unknown fields, types and lengths only;
+    ``complete=False`` (saving a draft) looks at unknown fields, types, lengths and size only;
     ``complete=True`` also at ranges, required fields and checks. Never raises for any values.
     """
     if not isinstance(values, dict):
@@ -300,6 +300,9 @@ def check_form(form: Form, values: dict[str, Any], complete: bool) -> list[Field
             ready[field.id] = _for_cel(field, value)
         else:
             problems.append(found)
+    # what is no value of its field is told of already, and may be nothing JSON can hold
+    if not problems and len(canonical_json(values)) > MAX_FORM_BYTES:
+        problems.append(_form_too_large())
     if complete:
         filled = {field_id for field_id in form.fields if not _is_blank(values.get(field_id))}
         problems.extend(_failed_checks(form, ready, filled))
@@ -427,6 +430,12 @@ def _unknown_fields(form: Form, values: dict[str, Any]) -> list[FieldProblem]:
     if more > 0:
         problems.append(_problem("", "unknown_field", f"另有 {more} 个本表没有的字段，未逐一列出"))
     return problems
+
+
+def _form_too_large() -> FieldProblem:
+    limit = f"{MAX_FORM_BYTES // 1024} 千字节"
+    message = f"整张表单的内容超过上限 {limit}，请删减文字，详细材料另行留存备查"
+    return _problem("", "form_too_large", message)
 
 
 def _is_blank(value: Any) -> bool:

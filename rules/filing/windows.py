@@ -1,29 +1,19 @@
 """Windows: inclusive days of Beijing time made instants, and what contradicts what. Pure."""
 
 from collections.abc import Sequence
-from datetime import datetime, time, timedelta, timezone
+from datetime import timedelta
 
-from domain.case.plan import Window
+from domain.case.plan import WINDOWS, Window
 from domain.citation import Citation
+from domain.clock import first_instant, first_instant_after
 from rules.file.schema import Span, Stage, Windows
-
-BEIJING = timezone(timedelta(hours=8))
-"""Asia/Shanghai has kept +08:00 all year since 1992; a fixed offset needs no zone database."""
-
-LABELS = {
-    "fill": "填报",
-    "supplement": "补报",
-    "correct": "修改",
-    "review": "审核",
-    "quality": "质量审查",
-}
 
 
 def window(span: Span, cite: Citation) -> Window:
     """A span of inclusive days as a window: it closes at 00:00 of the day after the last."""
     return Window(
-        opens=datetime.combine(span.first, time.min, BEIJING),
-        closes=datetime.combine(span.last + timedelta(days=1), time.min, BEIJING),
+        opens=first_instant(span.first),
+        closes=first_instant_after(span.last),
         cite=cite,
     )
 
@@ -36,7 +26,7 @@ def contradictions(windows: Windows, stages: Sequence[Stage]) -> list[tuple[str,
 
 def _reversed(windows: Windows, stages: Sequence[Stage]) -> list[tuple[str, str, str]]:
     spans = [
-        (f"windows.{name}.to", label, getattr(windows, name)) for name, label in LABELS.items()
+        (f"windows.{name}.to", WINDOWS[name].label, span) for name, span in windows.stated().items()
     ]
     spans += [(f"stages[{i}].to", stage.label, stage) for i, stage in enumerate(stages)]
     return [
@@ -46,7 +36,7 @@ def _reversed(windows: Windows, stages: Sequence[Stage]) -> list[tuple[str, str,
             f"{label}的最后一天 {span.last} 早于第一天 {span.first}；请对调或更正",
         )
         for path, label, span in spans
-        if span is not None and span.last < span.first
+        if span.last < span.first
     ]
 
 

@@ -6,12 +6,12 @@ still valid on its first day, for everything asked today those valid today.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from domain.case.plan import FOREVER, CasePlan, NumberTerms, Reminder, Window
-from domain.case.status import Kind
 from domain.citation import Citation
+from domain.clock import day_of, first_instant
 from domain.decision import (
     Eligibility,
     GateDecision,
@@ -20,7 +20,7 @@ from domain.decision import (
     ReviewLevel,
     RuleSetRef,
 )
-from domain.facts import Facts, FilingStanding
+from domain.facts import Facts, FilingRecord
 from domain.numbers.quarters import Quarter
 from domain.numbers.report_numbers import Answer
 from rules.conditions import Condition, ConditionFailed, Known, TextExpression, names_of
@@ -29,7 +29,6 @@ from rules.file.number_schema import ComplaintRule, GateRule, ReportNumbers
 from rules.file.shapes import LevelRule
 from rules.filing.derived_facts import no_facts, standing_facts
 from rules.filing.reviewers import Precedence
-from rules.filing.windows import BEIJING
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,13 +140,13 @@ class NumberRules:
         window, late = self.section.window, self.section.late
         cite = self.document.citation
         first = quarter.first_day if window.opens == "with_quarter" else quarter.after(0)
-        opens = _midnight(first)
+        opens = first_instant(first)
         due = window.due_months
-        closes = FOREVER if due is None else _midnight(quarter.after(due))
+        closes = FOREVER if due is None else first_instant(quarter.after(due))
         found = {"fill": Window(opens=opens, closes=closes, cite=cite(window.cite))}
         correct = found["fill"]
         if late is not None:
-            until = _midnight(quarter.after(late.until_months))
+            until = first_instant(quarter.after(late.until_months))
             found["supplement"] = Window(opens=closes, closes=until, cite=cite(late.cite))
             correct = Window(opens=opens, closes=until, cite=cite(late.cite))
         review = self._levels[0].cite if self._levels else found["fill"].cite
@@ -166,7 +165,7 @@ class NumberRules:
             Reminder(
                 id=rule.id,
                 label=rule.label,
-                at=_midnight(last_day - timedelta(days=rule.days_before_due)),
+                at=first_instant(last_day - timedelta(days=rule.days_before_due)),
                 cite=self.document.citation(rule.cite),
             )
             for rule in self.section.reminders
@@ -178,7 +177,6 @@ class NumberRules:
         cite, section = self.document.citation, self.section
         windows = self.windows(quarter)
         return CasePlan(
-            kind=Kind.REPORT_NUMBERS.value,
             year=quarter.year,
             jurisdiction=self.document.jurisdiction,
             ruleset=self._ref,
@@ -206,9 +204,9 @@ class NumberRules:
         days = self.section.visible.days
         if days == 0:
             return uploaded
-        return _midnight(uploaded.astimezone(BEIJING).date() + timedelta(days=days))
+        return first_instant(day_of(uploaded) + timedelta(days=days))
 
-    def gate(self, facts: Facts, standing: FilingStanding, today: date) -> GateDecision:
+    def gate(self, facts: Facts, standing: FilingRecord, today: date) -> GateDecision:
         """Whether the institution may upload now: every condition holds, or the first that fails.
 
         Where all hold, ``rule`` and ``cite`` are those of the last, None without any.
@@ -271,11 +269,10 @@ class NumberRules:
 
     def complaint_plan(self, facts: Facts | None, received: datetime) -> CasePlan:
         """What a complaint runs on; see `rules.compiled.CompiledRules.complaint_plan`."""
-        level = self.complaint(facts, received.astimezone(BEIJING).date())
+        level = self.complaint(facts, day_of(received))
         assert level.cite is not None
         always = Window(opens=received, closes=FOREVER, cite=level.cite)
         return CasePlan(
-            kind=Kind.COMPLAINT.value,
             year=self.document.year,
             jurisdiction=self.document.jurisdiction,
             ruleset=self._ref,
@@ -334,7 +331,3 @@ def _openings(section: ReportNumbers, year: int) -> list[tuple[Quarter, date]]:
     quarters = [Quarter(year, number) for number in (1, 2, 3, 4)]
     with_quarter = section.window.opens == "with_quarter"
     return [(one, one.first_day if with_quarter else one.after(0)) for one in quarters]
-
-
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time.min, BEIJING)

@@ -8,12 +8,12 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
-from domain.case import commands as c
 from domain.case.commands import Actor
-from domain.case.status import Kind
 from domain.case.workflow_messages import CaseOpening, CaseStart, Newcomer, Receipt
 from domain.certificates.certificate import CertificateContent
+from domain.certificates.commands import Apply, EndCertificate
 from domain.certificates.issuing import Decided, Purpose
+from domain.certificates.kind import CERTIFICATE
 from domain.ids import certificate_id
 from domain.refusals import Code, Refusal, Refused
 from engine.client import ANSWER_WITHIN, translated
@@ -77,7 +77,7 @@ class CertificateService(CaseService):
             start = CaseStart(
                 case_id=case_id,
                 opening=CaseOpening(
-                    kind=Kind.CERTIFICATE,
+                    kind=CERTIFICATE.name,
                     year=plan.year,
                     institution=applied.institution,
                     jurisdiction=plan.jurisdiction,
@@ -121,7 +121,7 @@ class CertificateService(CaseService):
         if decided is not None:
             async with self._engine.begin() as connection:
                 note = await content.save_note(connection, {"approver": approver})
-        command = c.Apply(
+        command = Apply(
             id=command_id,
             actor=actor,
             received_at=self._clock(),
@@ -169,7 +169,7 @@ class CertificateService(CaseService):
     async def end(
         self,
         case: Case,
-        command: c.EndCertificate,
+        command: EndCertificate,
         reason: str,
         authoriser: str,
     ) -> Receipt:

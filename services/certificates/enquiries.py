@@ -16,7 +16,7 @@ import structlog
 from sqlalchemy.exc import DataError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from domain.certificates.certificate import CERTIFICATE_STATUS_LABELS, CertificateStatus, standing
+from domain.certificates.certificate import CERTIFICATE_STATUS_LABELS, CertificateStatus, status_on
 from domain.certificates.public import (
     PROOF_WORDS,
     Counted,
@@ -31,8 +31,8 @@ from domain.certificates.public import (
     told_differences,
 )
 from domain.certificates.statement import PublishedKeys, Statement, StatementProblem, verify_scanned
+from domain.clock import BEIJING, day_of
 from domain.ids import NATION, jurisdiction_of
-from domain.messages import SHANGHAI
 from rules.certificates.certificates import CertificateRules
 from services.clock import Clock
 from services.counting import Counting
@@ -116,9 +116,9 @@ class CertificateEnquiries:
         live = await self._read(code, part, now)
         known = live or self._kept.get(code)
         told = await self._told(now)
-        today = now.astimezone(SHANGHAI).date()
+        today = day_of(now)
         found = known.found if known else None
-        status = standing(found.status, found.valid_to, today) if found else None
+        status = status_on(found.status, found.valid_to, today) if found else None
         words = scan_words(proof, fault, status, live=live is not None, reached=known is not None)
         genuine = checked if isinstance(checked, Statement) else None
         recorded = found.certificate() if found else None
@@ -157,7 +157,7 @@ class CertificateEnquiries:
         self._limiter.count_client(client, now)
         if criteria.number:
             self._limiter.count_number(criteria.number, now)
-        today = now.astimezone(SHANGHAI).date()
+        today = day_of(now)
         async with self._engine.begin() as connection:
             seen = await certificate_search.search(
                 connection, criteria, NOTHING, today, skip=(page - 1) * PAGE, size=PAGE + 1
@@ -254,7 +254,7 @@ class CertificateEnquiries:
     ) -> None:
         provinces = {province_of(one.issuer) for one in found}
         province = provinces.pop() if len(provinces) == 1 else NATION
-        month = f"{now.astimezone(SHANGHAI):%Y-%m}"
+        month = f"{now.astimezone(BEIJING):%Y-%m}"
         self._counts.count(CertificateCount(month, province, what, answer))
 
 
@@ -270,7 +270,7 @@ def public_part(
 
     ``superseded_by`` is the successor's number. Of the capabilities, those that ``found`` has.
     """
-    status = standing(found.status, found.valid_to, today)
+    status = status_on(found.status, found.valid_to, today)
     content = found.content
     return PublicCertificate(
         number=found.number,
@@ -337,7 +337,7 @@ def _paper(statement: Statement, names: Names) -> Paper:
 
 
 def _current(found: Registered, today: date) -> Current:
-    status = standing(found.status, found.valid_to, today)
+    status = status_on(found.status, found.valid_to, today)
     return Current(
         number=found.number,
         code=found.code,

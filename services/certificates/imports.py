@@ -2,19 +2,18 @@
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 
 from domain.case.commands import Actor
-from domain.case.plan import FOREVER
 from domain.case.status import Status
 from domain.case.workflow_messages import TASK_QUEUE
-from domain.certificates.certificate import CERTIFICATE_STATUS_LABELS, CertificateStatus, standing
+from domain.certificates.certificate import CERTIFICATE_STATUS_LABELS, CertificateStatus, status_on
 from domain.certificates.imports import (
     IMPORT_WORKFLOW,
     ImportedCertificate,
@@ -24,6 +23,7 @@ from domain.certificates.imports import (
     RowOutcome,
 )
 from domain.certificates.issuing import Purpose
+from domain.clock import day_of
 from domain.facts import InstitutionFacts
 from domain.model import Value
 from domain.refusals import Code, Refusal, Refused
@@ -34,12 +34,11 @@ from services.certificates.applications import CertificateService, case_id_of
 from services.clock import Clock
 from store import cases, content, institutions, journal
 from store.certificates import imports, register
-from store.certificates.imports import Import
-from store.certificates.register import Registered, registered
+from store.certificates.imports import Import as Import
+from store.certificates.imports import ImportProblem as ImportProblem
+from store.certificates.imports import ImportRow as ImportRow
+from store.certificates.register import Registered
 from store.institutions import Institution
-from store.tables import cases as cases_table
-from store.tables import certificate_numbers
-from store.tables import certificates as certificates_table
 
 _BEFORE_SUBMISSION = (Status.DRAFT.value,)
 _GIVEN_UP = (Status.WITHDRAWN.value, Status.CANCELLED.value)
@@ -104,7 +103,7 @@ class CertificateImportService:
             filename,
             rules=rules,
             authority=actor.scope,
-            today=now.astimezone(FOREVER.tzinfo).date(),
+            today=day_of(now),
             known_regions=self._known_regions,
         )
         async with self._engine.begin() as connection:
@@ -157,6 +156,27 @@ class CertificateImportService:
         """One import, None if there is none with this id."""
         async with self._engine.connect() as connection:
             return await imports.by_id(connection, import_id)
+
+    async def page(
+        self, authority: str, before: tuple[datetime, str] | None, size: int
+    ) -> list[Import]:
+        """Up to ``size`` of an authority's imports, newest first, before an instant and an id."""
+        async with self._engine.connect() as connection:
+            return await imports.page(connection, authority, before, size)
+
+    async def rows(
+        self, import_id: str, *, after: int = 0, size: int, outcome: RowOutcome | None = None
+    ) -> list[ImportRow]:
+        """Up to ``size`` certificates of an import in the order of the file."""
+        async with self._engine.connect() as connection:
+            return await imports.rows(
+                connection, import_id, after=after, size=size, outcome=outcome
+            )
+
+    async def problems(self, import_id: str, size: int | None = None) -> list[ImportProblem]:
+        """What is wrong in an import, in the order of the file."""
+        async with self._engine.connect() as connection:
+            return await imports.problems(connection, import_id, size)
 
     async def begin_work(self, import_id: str) -> None:
         """Has an import worked through; while that goes on already, nothing changes.
@@ -310,20 +330,21 @@ class _Check:
         self._connection = connection
         self._reading = reading
         self._actor = actor
-        self._today = clock().astimezone(FOREVER.tzinfo).date()
+        self._today = day_of(clock())
         self._problems: list[RowProblem] = []
 
     async def result(self) -> _Checked:
         """Everything there is to be said."""
         read = self._reading.certificates
         ids = {one.row: case_id_of(self._actor, key_of(one)) for one in read}
-        statuses = await self._statuses(list(ids.values()))
+        statuses = await cases.statuses(self._connection, list(ids.values()))
         wanted = [number for one in read for number in (one.number, one.renews) if number]
-        by_number = {one.number: one for one in await self._registered("number", wanted)}
-        issued = {one.case_id: one for one in await self._registered("case_id", list(ids.values()))}
+        on_record = await register.by_numbers(self._connection, wanted)
+        by_number = {certificate.number: certificate for certificate in on_record}
+        issued = await register.by_cases(self._connection, list(ids.values()))
         codes = [by_number[one.renews].code for one in read if one.renews in by_number]
-        renewals = {one.renews: one for one in await self._registered("renews", codes)}
-        allotted = await self._allotted(wanted)
+        renewals = await register.renewals_of(self._connection, codes)
+        allotted = await register.allotted_to(self._connection, wanted)
         known = await institutions.by_ids(
             self._connection, list({one.content.institution for one in read})
         )
@@ -371,31 +392,6 @@ class _Check:
                 mend=mend,
             )
         )
-
-    # what is on record
-
-    async def _statuses(self, ids: Sequence[str]) -> dict[str, str]:
-        found = await self._connection.execute(
-            select(cases_table.c.case_id, cases_table.c.status).where(
-                cases_table.c.case_id == func.any(list(ids))
-            )
-        )
-        return {row.case_id: row.status for row in found}
-
-    async def _registered(self, column: str, values: Sequence[str]) -> list[Registered]:
-        given = sorted({value for value in values if value})
-        found = await self._connection.execute(
-            registered().where(certificates_table.c[column] == func.any(given))
-        )
-        return [Registered(**row) for row in found.mappings()]
-
-    async def _allotted(self, numbers: Sequence[str]) -> dict[str, str]:
-        found = await self._connection.execute(
-            select(certificate_numbers.c.number, certificate_numbers.c.case_id).where(
-                certificate_numbers.c.number == func.any(list(numbers))
-            )
-        )
-        return {row.number: row.case_id for row in found}
 
     # the checks
 
@@ -445,7 +441,7 @@ class _Check:
             mend = "请由经办人先导入本机关的有效证书清单，再导入延续的证书"
             self._add(one, "renews", "certificate_without_code", what, mend)
             return
-        stands = standing(old.status, old.valid_to, self._today)
+        stands = status_on(old.status, old.valid_to, self._today)
         if stands not in (CertificateStatus.VALID, CertificateStatus.EXPIRED):
             what = f"原证书 {one.renews} 现为“{CERTIFICATE_STATUS_LABELS[stands]}”"
             code = Code.CERTIFICATE_NOT_IN_FORCE.value

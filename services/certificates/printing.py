@@ -1,26 +1,19 @@
-"""Papers: certificates printed by a process of their own, few at a time, the others in a queue."""
+"""Printing by processes of their own, few at a time, the others in a queue."""
 
 import asyncio
 import hashlib
 import sys
-from datetime import date, datetime
 from importlib.metadata import version
 from pathlib import Path
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.certificates.certificate import CertificateStatus, standing
-from domain.certificates.issuing import end_of
-from domain.certificates.statement import certificate_url
 from domain.refusals import Code, Refusal, Refused
-from printing.job import Job, Outcome, Paper
-from store.certificates import register
-from store.certificates.register import Registered
+from printing.job import Job, Outcome
 
 log = structlog.get_logger()
 
-TEMPLATES = Path(__file__).resolve().parent.parent / "printing" / "templates"
+TEMPLATES = Path(__file__).resolve().parents[2] / "printing" / "templates"
 """The national templates, which a deployment may replace by a folder of its own."""
 
 _ROOT = TEMPLATES.parent.parent
@@ -110,39 +103,3 @@ class Printer:
             log.error("printing_failed", exit_code=process.returncode, said=words)
             raise Refused(Refusal(code=Code.UNAVAILABLE, params={"part": "打印程序"}))
         return Outcome.model_validate_json(first), printed
-
-
-def paper_of(
-    entry: Registered, changed_at: datetime, site: str, issuer_name: str, today: date
-) -> Paper | Refusal:
-    """A certificate of the register as it is to be printed today, or why it cannot be.
-
-    The moment on the paper is the last change on record, or the end of its validity: the same
-    paper comes out until something is different.
-    """
-    certificate = entry.certificate()
-    if certificate is None:
-        return Refusal(code=Code.CONTENT_NOT_ON_RECORD, params={"number": entry.number})
-    if not entry.statement:
-        return Refusal(code=Code.NOT_SIGNED, params={"number": entry.number})
-    if standing(entry.status, entry.valid_to, today) is CertificateStatus.EXPIRED:
-        changed_at = max(changed_at, end_of(entry.valid_to))
-    return Paper(
-        certificate=certificate,
-        issuer_name=issuer_name,
-        url=certificate_url(site, entry.code, entry.statement),
-        timestamp=changed_at,
-        status_since=entry.ended_on,
-    )
-
-
-async def papers_of(
-    connection: AsyncConnection,
-    entries: list[Registered],
-    site: str,
-    issuer_name: str,
-    today: date,
-) -> list[Paper | Refusal]:
-    """`paper_of` for many certificates, in their order."""
-    changed = await register.changed_at(connection, [one.number for one in entries])
-    return [paper_of(one, changed[one.number], site, issuer_name, today) for one in entries]

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from domain.case.commands import Actor
-from domain.case.plan import FOREVER
 from domain.certificates.certificate import CERTIFICATE_STATUS_LABELS, CertificateStatus
+from domain.clock import day_of
 from domain.ids import NATION, jurisdiction_of, region_prefix
 from domain.model import Value
 from domain.refusals import Code, Refusal, Refused
@@ -86,7 +86,7 @@ class RegisterService:
             read_register, data, filename, rules=rules, complete=complete
         )
         now = self._clock()
-        today = now.astimezone(FOREVER.tzinfo).date()
+        today = day_of(now)
         async with self._engine.begin() as connection:
             await lists.lock(connection)
             checked = await _checked(connection, reading, actor, rules, today)

@@ -5,8 +5,8 @@ from datetime import date
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from domain.case.commands import Actor
-from domain.case.plan import FOREVER
 from domain.certificates.statement import Statement, verify
+from domain.clock import day_of
 from domain.model import Value
 from services.certificates.keys import SigningKeys
 from services.clock import Clock
@@ -40,7 +40,7 @@ async def sign_register(
     Papers printed before keep the statement they have. What changed is on record as one step.
     """
     published = keys.published()
-    today = clock().astimezone(FOREVER.tzinfo).date()
+    today = day_of(clock())
     signed = renewed = kept = 0
     after = ""
     while True:

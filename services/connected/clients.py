@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 import secrets
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -111,6 +111,16 @@ class ClientService:
             why = "这一联网系统没有登记或已停用"
             raise Refused(Refusal(code=Code.UNAUTHENTICATED, params={"why": why}))
         return client
+
+    async def page(self, after: str, size: int) -> list[ApiClient]:
+        """Up to ``size`` clients with ids after ``after``, revoked ones included."""
+        async with self._engine.connect() as connection:
+            return await clients.page(connection, after, size)
+
+    async def secrets_of(self, client: ApiClient) -> list[tuple[datetime, datetime | None]]:
+        """When a client's secrets were made and when they end, oldest first."""
+        async with self._engine.connect() as connection:
+            return (await clients.secrets_of(connection, [client.id]))[client.id]
 
     async def _record(
         self, connection: Any, client_id: str, event: str, actor: Actor, body: dict[str, Any]

@@ -14,17 +14,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from domain.canonical import sha256_of
 from domain.case import commands as c
 from domain.case.commands import Actor
-from domain.case.plan import FOREVER
 from domain.case.status import Status
 from domain.case.workflow_messages import Newcomer, Receipt, receipt_of
 from domain.certificates.certificate import (
     CERTIFICATE_STATUS_LABELS,
     CertificateContent,
     CertificateStatus,
-    standing,
+    status_on,
 )
+from domain.certificates.commands import EndCertificate
 from domain.certificates.issuing import Purpose
 from domain.certificates.statement import certificate_url
+from domain.clock import day_of
 from domain.connected import (
     AnyDelivery,
     ApiClient,
@@ -48,7 +49,8 @@ from store.cases import Case
 from store.certificates import register
 from store.certificates.register import Registered
 from store.connected import deliveries
-from store.connected.deliveries import Delivered
+from store.connected.deliveries import Delivered as Delivered
+from store.connected.deliveries import Stage as Stage
 from store.content import Revision
 
 _IN_DOUBT = frozenset({Code.UNAVAILABLE, Code.BUSY, Code.INTERNAL})
@@ -122,6 +124,21 @@ class DeliveryService:
         async with self._engine.begin() as connection:
             return await deliveries.accept(connection, begun, receipt, self._clock())
 
+    async def find(self, client: ApiClient, delivery_id: str) -> Delivered:
+        """A delivery of a client's authority. Raises Refused when there is none."""
+        async with self._engine.connect() as connection:
+            delivered = await deliveries.by_id(
+                connection, client.authority, client.sandbox, delivery_id
+            )
+        if delivered is None:
+            raise Refused(Refusal(code=Code.NOT_FOUND, params={"what": f"送达 {delivery_id}"}))
+        return delivered
+
+    async def page(self, client: ApiClient, after: int, size: int) -> list[Delivered]:
+        """Up to ``size`` deliveries of a client's authority in the order they came."""
+        async with self._engine.connect() as connection:
+            return await deliveries.page(connection, client.authority, client.sandbox, after, size)
+
     # --- private steps -----------------------------------------------------------------------
 
     async def _standing(
@@ -137,7 +154,7 @@ class DeliveryService:
         if refusal := mode_refusal(rules, client.authority, client.sandbox):
             raise Refused(refusal)
         now = self._clock()
-        today = now.astimezone(FOREVER.tzinfo).date()
+        today = day_of(now)
         async with self._engine.connect() as connection:
             known = await self._known(connection, client, delivery)
             pinned = await self._pinned(connection, client, delivery) or rules
@@ -169,8 +186,8 @@ class DeliveryService:
         assert held is not None
         assert held.issued_on is not None
         assert held.valid_from is not None
-        today = self._clock().astimezone(FOREVER.tzinfo).date()
-        status = standing(held.status, held.valid_to, today)
+        today = day_of(self._clock())
+        status = status_on(held.status, held.valid_to, today)
         return DeliveryReceipt(
             delivery_id=begun.delivery_id,
             action=begun.action,
@@ -271,7 +288,7 @@ class DeliveryService:
         raise Refused(Refusal(code=Code.BUSY))
 
     async def _end(self, actor: Actor, key: str, delivery: EndDelivery) -> Receipt:
-        command = c.EndCertificate(
+        command = EndCertificate(
             id=_command(key, "deliver"),
             actor=actor,
             received_at=self._clock(),
@@ -367,7 +384,7 @@ class DeliveryService:
             issued_on, valid_from, valid_to = last.issued_on, last.valid_from, last.valid_to
             if isinstance(delivery, EndDelivery):
                 status = CertificateStatus(delivery.ending)
-        told_as = standing(status, valid_to, today)
+        told_as = status_on(status, valid_to, today)
         return DeliveryReceipt(
             delivery_id=begun.delivery_id,
             action=begun.action,

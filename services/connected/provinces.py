@@ -7,8 +7,8 @@ from typing import Literal
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.case.commands import Actor
-from domain.case.plan import FOREVER
 from domain.citation import Citation
+from domain.clock import day_of
 from domain.ids import jurisdiction_of, region_prefix
 from domain.model import Value
 from domain.refusals import Code, Refusal, Refused
@@ -17,7 +17,9 @@ from services.certificates.applications import CertificateService
 from services.clock import Clock
 from store import journal
 from store.connected import provinces
-from store.connected.provinces import PlannedMode, Progress, ProvincePlan
+from store.connected.provinces import PlannedMode as PlannedMode
+from store.connected.provinces import Progress
+from store.connected.provinces import ProvincePlan as ProvincePlan
 
 
 class ProvinceDeadline(Value):
@@ -67,7 +69,7 @@ class ProvinceService:
     async def overview(self, jurisdiction: str) -> list[ProvinceShown]:
         """The provinces in a jurisdiction, in the order of their codes, as of now."""
         rules = await asyncio.to_thread(self._certificates.rules)
-        today = self._clock().astimezone(FOREVER.tzinfo).date()
+        today = day_of(self._clock())
         async with self._engine.connect() as connection:
             plans = await provinces.plans(connection)
             progress = await provinces.progress(connection)
@@ -132,7 +134,7 @@ def _shown(
     first = progress.first_certificate
     done: dict[str, date | None] = {
         "plan": plan.received_on if plan is not None else None,
-        "connected": first.astimezone(FOREVER.tzinfo).date() if first is not None else None,
+        "connected": day_of(first) if first is not None else None,
     }
     return ProvinceShown(
         authority=authority,

@@ -9,14 +9,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
 from domain.canonical import sha256_of
-from domain.case import commands as c
 from domain.case.commands import Actor
 from domain.case.review import check
-from domain.case.status import UPLOAD_STAGE_LABELS, UploadStage
 from domain.case.workflow_messages import Receipt
 from domain.ids import batch_id
+from domain.numbers.batch import BATCH
+from domain.numbers.commands import ChangeNumbers, ReceiveUpload
 from domain.numbers.quarters import Period, Quarter
-from domain.numbers.report_numbers import ChangeRequest
+from domain.numbers.report_numbers import UPLOAD_STAGE_LABELS, ChangeRequest, UploadStage
 from domain.refusals import Code, Refusal, Refused
 from engine.client import translated
 from engine.starting import start_case
@@ -29,7 +29,10 @@ from services.starts import batch_start
 from store import cases, content, institutions, journal
 from store.cases import Case
 from store.numbers import changes, uploads
-from store.numbers.uploads import Append, Completion, Upload
+from store.numbers.changes import Totals
+from store.numbers.uploads import Append, Completion
+from store.numbers.uploads import Upload as Upload
+from store.numbers.uploads import UploadProblem as UploadProblem
 
 PIECE = 4 * 1024 * 1024
 """A file is kept in pieces of at most so many bytes: what a broken connection can cost."""
@@ -202,7 +205,24 @@ class BatchService(CaseService):
         async with self._engine.connect() as connection:
             return await self._upload(connection, case, upload_id)
 
+    async def uploads(self, case: Case, before: int | None, size: int) -> list[Upload]:
+        """Up to ``size`` of a case's uploads, newest first, ``before`` the ``no`` of one."""
+        async with self._engine.connect() as connection:
+            return await uploads.of_case(connection, case.case_id, before=before, size=size)
+
+    async def problems(
+        self, upload: Upload, after: UploadProblem | None
+    ) -> Sequence[UploadProblem]:
+        """The next of an upload's problems by row; none at the end."""
+        async with self._engine.connect() as connection:
+            return await uploads.problems(connection, upload.no, after=after)
+
     # --- numbers on record -----------------------------------------------------------------------
+
+    async def totals(self, case: Case) -> Totals:
+        """How many numbers of a batch stand, were withdrawn or corrected, wait for their day."""
+        async with self._engine.connect() as connection:
+            return await changes.totals(connection, case.case_id, self._clock())
 
     async def withdraw(
         self, case: Case, numbers: Sequence[str], reason: str, actor: Actor, command_id: str
@@ -225,12 +245,12 @@ class BatchService(CaseService):
 
     async def _refuse_in_vain(self, connection: Any, case: Case, actor: Actor) -> None:
         """Nobody is to send a file for hours that the case will not take. Raises Refused."""
-        known = await journal.carried(connection, case.case_id)
+        known = await journal.carried(connection, BATCH, case.case_id)
         now = self._clock()
-        command = c.ReceiveUpload(
+        command = ReceiveUpload(
             id="x", actor=actor, received_at=now, upload="0" * 32, sha256="0" * 64, size=0
         )
-        refusal = check(known.state, case.plan, command, now)
+        refusal = check(BATCH, BATCH.state(known.state), case.plan, command, now)
         if refusal is not None:
             raise Refused(refusal)
 
@@ -259,7 +279,7 @@ class BatchService(CaseService):
             if earlier is not None:
                 await uploads.mark_repeated(connection, upload_id, earlier.id, self._clock())
             elif found.command is None or found.command.id != command_id:
-                command = c.ReceiveUpload(
+                command = ReceiveUpload(
                     id=command_id,
                     actor=actor,
                     received_at=self._clock(),
@@ -288,7 +308,7 @@ class BatchService(CaseService):
                 at=self._clock(),
             )
             note = await content.save_note(connection, {"reason": reason})
-        command = c.ChangeNumbers(
+        command = ChangeNumbers(
             id=command_id,
             actor=actor,
             received_at=self._clock(),

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from datetime import date
 
-from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from domain.model import Recorded, Value
@@ -18,9 +17,9 @@ from domain.numbers.row_checks import (
     number_fault,
     shown,
 )
-from store.numbers import report_numbers, uploads
+from store.numbers import changes, report_numbers, uploads
+from store.numbers.changes import StoredChange
 from store.numbers.report_numbers import StandingNumber
-from store.tables import number_changes
 
 
 class ChangeProblem(Recorded):
@@ -83,11 +82,7 @@ async def apply_change(engine: AsyncEngine, request: ChangeRequest) -> ChangeOut
         replacing = [(one.number, one.day) for one in wanted if one.day is not None]
         if replacing:
             await _add(connection, change, request, replacing)
-        await connection.execute(
-            update(number_changes)
-            .where(number_changes.c.no == change.no)
-            .values(made_at=request.at)
-        )
+        await changes.mark_made(connection, change.no, request.at)
         return ChangeOutcome(change=request.change, made=True, numbers=len(wanted))
 
 
@@ -112,17 +107,10 @@ class _Wanted(Value):
     problems: tuple[ChangeProblem, ...] = ()
 
 
-class _Change(Value):
-    """A stored change."""
+class _Change(StoredChange):
+    """A stored change, its content understood."""
 
-    no: int
-    id: str
-    case_id: str
-    institution_no: int
-    kind: str
     content: dict[str, list[str | Correction]]
-    changed_by: str
-    made: bool
 
     def corrections(self, terms: Terms) -> list[_Wanted]:
         """What is wanted, each item checked by itself."""
@@ -159,17 +147,10 @@ def _problem(place: int, column: str, code: str, detail: str) -> ChangeProblem:
 
 
 async def _change(connection: AsyncConnection, request: ChangeRequest) -> _Change:
-    columns = number_changes.c
-    found = await connection.execute(
-        select(
-            columns.no, columns.id, columns.case_id, columns.institution_no, columns.kind,
-            columns.content, columns.changed_by, columns.made_at.is_not(None).label("made"),
-        ).where(columns.id == request.change, columns.case_id == request.case_id)
-    )  # fmt: skip
-    row = found.mappings().first()
-    if row is None:
+    stored = await changes.by_id(connection, request.change, request.case_id)
+    if stored is None:
         raise NoSuchChange(f"no change {request.change} of {request.case_id}")
-    return _Change(**row)
+    return _Change(**stored.model_dump())
 
 
 async def _checked(

@@ -20,8 +20,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from domain.case.status import UploadStage
-from domain.numbers.report_numbers import IngestOutcome, IngestRequest
+from domain.numbers.report_numbers import IngestOutcome, IngestRequest, UploadStage
 from domain.numbers.row_checks import NUMBER, Terms
 from files.number_workbook import read_workbook
 from files.numbers import PART, Batch, CsvReading, NotUtf8

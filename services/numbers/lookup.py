@@ -18,9 +18,9 @@ from pydantic import TypeAdapter
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from domain.clock import BEIJING, day_of
 from domain.decision import Eligibility, PublicAnswer
 from domain.facts import Facts
-from domain.messages import SHANGHAI
 from domain.numbers.lookup import Holder, LookupAnswer, LookupEntry, NumberRow, Outcome, decide
 from domain.numbers.report_numbers import LONGEST_NUMBER, Answer, is_usable, normalised
 from domain.refusals import Code, Refusal, Refused
@@ -140,6 +140,18 @@ class LookupService:
         self._counts.count(found.counted)
         return found, max(0, int((found.until - max(now, found.asked_at)).total_seconds()))
 
+    async def counts(
+        self,
+        first: date,
+        last: date,
+        region_prefix: str,
+        after: tuple[date, str] | None,
+        size: int,
+    ) -> list[tuple[date, str, dict[Answer, int]]]:
+        """How often each answer was given, as `store.numbers.lookup.counts` has it."""
+        async with self._engine.connect() as connection:
+            return await lookup.counts(connection, first, last, region_prefix, after, size)
+
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Reads the rules, and adds to the counts from time to time and at the end."""
@@ -160,8 +172,8 @@ class LookupService:
     def _day(self, now: datetime) -> date:
         """The day in China; works out midnight once a day."""
         if not self._morning <= now < self._midnight:
-            self._today = now.astimezone(SHANGHAI).date()
-            morning = datetime.combine(self._today, time(), tzinfo=SHANGHAI)
+            self._today = day_of(now)
+            morning = datetime.combine(self._today, time(), tzinfo=BEIJING)
             # in the clock's zone: instants of two zones take ten times as long to compare
             self._morning = morning.astimezone(UTC)
             self._midnight = (morning + timedelta(days=1)).astimezone(UTC)
@@ -188,7 +200,7 @@ class LookupService:
         longest = min(now + self._answers_for, self._midnight)
         holding = min(longest, self._holders_until)
         # in the zone of what is read: instants of two zones take ten times as long to compare
-        here = now.astimezone(SHANGHAI)
+        here = now.astimezone(BEIJING)
         for asked, many in zip(distinct, rows, strict=True):
             named = [self._holders[no] for no in bearers.get(asked[1], ())]
             outcome = decide(many, self._holders, named, here)

@@ -8,8 +8,8 @@ from sqlalchemy import ColumnElement, Select, collate, func, select, text, updat
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.case.events import EventName
 from domain.certificates.certificate import Certificate, CertificateContent, CertificateStatus
+from domain.certificates.commands import CertificateEvent
 from domain.certificates.issuing import HeldCertificate
 from domain.model import Value
 from store.certificates.lines import replace_lines
@@ -143,6 +143,32 @@ async def by_numbers(connection: AsyncConnection, numbers: Sequence[str]) -> lis
     return [Registered(**row) for row in found.mappings()]
 
 
+async def by_cases(connection: AsyncConnection, case_ids: Sequence[str]) -> dict[str, Registered]:
+    """The certificates that these cases have issued, by case."""
+    found = await connection.execute(
+        registered().where(certificates.c.case_id == func.any(list(case_ids)))
+    )
+    return {row["case_id"]: Registered(**row) for row in found.mappings()}
+
+
+async def renewals_of(connection: AsyncConnection, codes: Sequence[str]) -> dict[str, Registered]:
+    """What renews the certificates with these codes, by the code of the one before."""
+    # no code is the code of none, while most certificates renew none
+    known = sorted({code for code in codes if code})
+    found = await connection.execute(registered().where(certificates.c.renews == func.any(known)))
+    return {row["renews"]: Registered(**row) for row in found.mappings()}
+
+
+async def allotted_to(connection: AsyncConnection, numbers: Sequence[str]) -> dict[str, str]:
+    """Those of these numbers that were given to a case, each with that case."""
+    found = await connection.execute(
+        select(certificate_numbers.c.number, certificate_numbers.c.case_id).where(
+            certificate_numbers.c.number == func.any(list(numbers))
+        )
+    )
+    return {row.number: row.case_id for row in found}
+
+
 async def sizes(connection: AsyncConnection, numbers: Sequence[str]) -> dict[str, int]:
     """How many parameters each of these certificates covers that are on record."""
     found = await connection.execute(
@@ -177,10 +203,10 @@ _in_order = collate(certificates.c.number, "C")
 _CHANGING = [
     name.value
     for name in (
-        EventName.ISSUED,
-        EventName.CERTIFICATE_CHANGED,
-        EventName.CERTIFICATE_ENDED,
-        EventName.SUPERSEDED,
+        CertificateEvent.ISSUED,
+        CertificateEvent.CERTIFICATE_CHANGED,
+        CertificateEvent.CERTIFICATE_ENDED,
+        CertificateEvent.SUPERSEDED,
     )
 ]
 

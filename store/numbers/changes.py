@@ -3,13 +3,13 @@
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.canonical import sha256_of
-from domain.case.status import UploadStage
 from domain.model import Value
+from domain.numbers.report_numbers import UploadStage
 from store.tables import number_changes, uploads
 
 
@@ -40,6 +40,39 @@ async def add(
             asked_at=at,
         )
         .on_conflict_do_nothing()
+    )
+
+
+class StoredChange(Value):
+    """A withdrawal or correction as it was asked for; ``made``: it is true already."""
+
+    no: int
+    id: str
+    case_id: str
+    institution_no: int
+    kind: str
+    content: dict[str, Any]
+    changed_by: str
+    made: bool
+
+
+async def by_id(connection: AsyncConnection, id_: str, case_id: str) -> StoredChange | None:
+    """A change of a case, None if the case has none with this id."""
+    columns = number_changes.c
+    found = await connection.execute(
+        select(
+            columns.no, columns.id, columns.case_id, columns.institution_no, columns.kind,
+            columns.content, columns.changed_by, columns.made_at.is_not(None).label("made"),
+        ).where(columns.id == id_, columns.case_id == case_id)
+    )  # fmt: skip
+    row = found.mappings().first()
+    return StoredChange(**row) if row else None
+
+
+async def mark_made(connection: AsyncConnection, no: int, at: datetime) -> None:
+    """Says that a change has become true."""
+    await connection.execute(
+        update(number_changes).where(number_changes.c.no == no).values(made_at=at)
     )
 
 

@@ -21,9 +21,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.case.commands import ReceiveUpload
-from domain.case.status import UploadStage
 from domain.model import Value
+from domain.numbers.commands import ReceiveUpload
+from domain.numbers.report_numbers import UploadStage
 from store.tables import (
     journal,
     number_changes,

@@ -14,7 +14,7 @@ from temporalio.testing import WorkflowEnvironment
 from deploy.demo.rules import write_rules
 from deploy.embedded.postgres import EmbeddedPostgres
 from deploy.embedded.temporal import temporal_binary
-from domain.messages import SHANGHAI
+from domain.clock import day_of
 from engine.search_attributes import INSTITUTION, JURISDICTION, YEAR
 from services.clock import system_clock
 from store.database import connect
@@ -27,7 +27,7 @@ _numbers = itertools.count(1)
 def open_rules(short_folder: Path) -> Path:
     """The demonstration's rules: 2024, the nation and five provinces, windows around today."""
     folder = short_folder / "open-rules"
-    write_rules(folder, system_clock().astimezone(SHANGHAI).date())
+    write_rules(folder, day_of(system_clock()))
     return folder
 
 

@@ -13,19 +13,18 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
 from api.door.app import create_app
-from api.door.parts import Parts
-from api.server import build_parts
+from api.door.parts import Parts, build_parts
 from domain.case.commands import Actor, Role
 from domain.certificates.certificate import Certificate, CertificateContent
 from domain.certificates.issuing import HeldCertificate
-from domain.messages import SHANGHAI
+from domain.clock import BEIJING
 from services.certificates.keys import SigningKeys, add_key
 from settings import Settings
 from tests.certificates import content
 from tests.registered import register
 from tests.system import KEY
 
-DAY = datetime(2025, 3, 22, 9, tzinfo=SHANGHAI)
+DAY = datetime(2025, 3, 22, 9, tzinfo=BEIJING)
 SIGNED_ON = date(2022, 1, 1)
 
 

@@ -17,12 +17,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from temporalio.client import Client
 
 from api.door.app import create_app
-from api.door.parts import Parts
-from api.server import build_parts
+from api.door.parts import Parts, build_parts
 from domain.citation import Citation
+from domain.clock import BEIJING
 from domain.decision import Eligibility, PublicAnswer
 from domain.facts import Facts
-from domain.messages import SHANGHAI
 from domain.numbers.report_numbers import ANSWER_LABELS, Answer
 from rules.file.library import SHIPPED
 from services.numbers.lookup import LookupService, PublicRules
@@ -36,7 +35,7 @@ LIMITS = (
     "由上传机构对内容的真实性负责，查询结果仅为编号信息，无报告完整信息，"
     "不能单独作为验证报告真伪的手段"
 )
-DAY = datetime(2025, 3, 22, tzinfo=SHANGHAI)
+DAY = datetime(2025, 3, 22, tzinfo=BEIJING)
 """The day from which what `Lookups.put` puts on record can be looked up."""
 
 WIDE = RateLimits("1000000/minute", "1000000/minute")
@@ -202,6 +201,8 @@ async def served(parts: Parts, **options: Any) -> AsyncIterator[str]:
     serving = asyncio.create_task(server.serve())
     while not server.started:
         await asyncio.sleep(0.01)
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    await serving
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        await serving

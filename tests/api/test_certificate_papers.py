@@ -16,12 +16,12 @@ import httpx
 import pytest
 from sqlalchemy import insert, text, update
 
-from api.certificates.printing import MOST_PAPERS
 from api.door.app import create_app
 from deploy.embedded.postgres import EmbeddedPostgres
 from domain.certificates.qr import qr
 from domain.certificates.statement import PublishedKeys, Statement, verify_scanned
 from services.certificates.keys import SigningKeys
+from services.certificates.papers import MOST_PAPERS
 from services.certificates.printing import TEMPLATES, Printer
 from store.tables import certificates
 from tests.api.conftest import whole_system
@@ -90,18 +90,18 @@ def published(house: System) -> PublishedKeys:
 
 
 async def test_the_paper_says_what_the_register_says_and_its_code_proves_it_offline(
-    house: System, office: Office, tmp_path: Path
+    house: System, office: Office
 ) -> None:
     path = await certify(office)
     held = await office.held(path)
     printed = await pdf(house, path, office.filer)
     assert printed.startswith(b"%PDF-1.7")
     assert b"<pdfaid:part>2</pdfaid:part>" in printed
-    said = text_of(printed, tmp_path)
+    said = text_of(printed)
     for words in (held["number"], content()["holder"], "福建省市场监督管理局", "抗压强度"):
         assert words.replace(" ", "") in said
     assert "登记状态：有效" in said
-    address = scanned(printed, tmp_path)
+    address = scanned(printed)
     assert address.startswith(f"https://certificates.example/c/{held['code']}?s=")
     proven = verify_scanned(address, published(house))
     assert isinstance(proven, Statement)
@@ -114,14 +114,12 @@ async def test_the_paper_says_what_the_register_says_and_its_code_proves_it_offl
     assert drawing.headers["content-type"].startswith("image/svg+xml")
     assert drawing.content == qr(address)
     picture = await get(house, f"{path}/qr.png", office.filer)
-    assert picture_says(picture.content, tmp_path) == address
+    assert picture_says(picture.content) == address
 
 
-async def test_no_bit_of_what_was_scanned_can_be_another(
-    house: System, office: Office, tmp_path: Path
-) -> None:
+async def test_no_bit_of_what_was_scanned_can_be_another(house: System, office: Office) -> None:
     """Every bit from the code in the address to the end of the signature."""
-    address = scanned(await pdf(house, await certify(office), office.filer), tmp_path)
+    address = scanned(await pdf(house, await certify(office), office.filer))
     keys, raw = published(house), address.encode("ascii")
     assert isinstance(verify_scanned(address, keys), Statement)
     for place in range(raw.index(b"/c/") + 3, len(raw)):
@@ -133,7 +131,7 @@ async def test_no_bit_of_what_was_scanned_can_be_another(
 
 
 async def test_the_same_paper_comes_out_until_something_is_different(
-    house: System, office: Office, tmp_path: Path
+    house: System, office: Office
 ) -> None:
     path = await certify(office)
     first = await get(house, f"{path}/paper", office.filer)
@@ -159,16 +157,16 @@ async def test_the_same_paper_comes_out_until_something_is_different(
     assert changed.status == 200, changed.body
     after = await get(house, f"{path}/paper", office.filer, if_none_match=first.headers["etag"])
     assert after.status_code == 200
-    said = text_of(after.content, tmp_path)
+    said = text_of(after.content)
     assert "改名后的检测有限公司（生成）" in said
     assert content()["holder"] not in said
-    proven = verify_scanned(scanned(after.content, tmp_path), published(house))
+    proven = verify_scanned(scanned(after.content), published(house))
     assert isinstance(proven, Statement)
     assert proven.holder == "改名后的检测有限公司（生成）"
 
 
 async def test_a_certificate_that_has_ended_prints_with_what_became_of_it(
-    house: System, office: Office, tmp_path: Path
+    house: System, office: Office
 ) -> None:
     path = await certify(office)
     before = await pdf(house, path, office.filer)
@@ -182,15 +180,15 @@ async def test_a_certificate_that_has_ended_prints_with_what_became_of_it(
     assert (await office.act(path, "end", office.clerk, ending)).status == 200
     after = await pdf(house, path, office.filer)
     assert after != before
-    said = text_of(after, tmp_path, page=1)
+    said = text_of(after, page=1)
     assert f"本证书已于{TODAY.year}年{TODAY.month:02}月{TODAY.day:02}日被撤销" in said
     assert "登记状态：撤销" in said
-    assert "撤销" in text_of(after, tmp_path, page=2)
+    assert "撤销" in text_of(after, page=2)
 
 
 @pytest.mark.parametrize(("days", "label"), [(0, "有效"), (1, "过期")])
 async def test_a_certificate_prints_as_expired_from_the_day_after_its_last(
-    house: System, office: Office, days: int, label: str, tmp_path: Path
+    house: System, office: Office, days: int, label: str
 ) -> None:
     last = TODAY + timedelta(days=30)
     path = await certify(
@@ -207,7 +205,7 @@ async def test_a_certificate_prints_as_expired_from_the_day_after_its_last(
         assert await pdf(house, path, office.filer) == printed
     finally:
         house.ahead = timedelta()
-    assert f"登记状态：{label}" in text_of(printed, tmp_path, page=1)
+    assert f"登记状态：{label}" in text_of(printed, page=1)
 
 
 async def test_a_picture_of_the_first_page_is_given_too(house: System, office: Office) -> None:
@@ -223,12 +221,12 @@ async def test_a_picture_of_the_first_page_is_given_too(house: System, office: O
 
 
 async def test_a_draft_shows_as_a_sample_and_as_no_certificate(
-    house: System, office: Office, tmp_path: Path
+    house: System, office: Office
 ) -> None:
     path = await office.begin({"content": content()})
     answer = await get(house, f"{path}/preview", office.filer)
     assert (answer.status_code, answer.headers["content-type"]) == (200, "image/png")
-    assert picture_says(answer.content, tmp_path) == ""
+    assert picture_says(answer.content) == ""
     for name in ("paper", "qr", "qr.png"):
         refused = await get(house, f"{path}/{name}", office.filer)
         assert (refused.status_code, refused.json()["code"]) == (409, "no_certificate")
@@ -241,15 +239,15 @@ async def test_a_draft_shows_as_a_sample_and_as_no_certificate(
 
 
 async def test_what_a_change_would_look_like_is_a_sample_beside_the_certificate(
-    house: System, office: Office, tmp_path: Path
+    house: System, office: Office
 ) -> None:
     path = await certify(office)
     issued = await get(house, f"{path}/preview", office.filer)
     sample = await get(house, f"{path}/preview?draft=true", office.filer)
     assert sample.status_code == 200
     assert sample.content != issued.content
-    assert picture_says(issued.content, tmp_path) != ""
-    assert picture_says(sample.content, tmp_path) == ""
+    assert picture_says(issued.content) != ""
+    assert picture_says(sample.content) == ""
     wrong = await get(house, f"{path}/preview?draft=maybe", office.filer)
     assert (wrong.status_code, wrong.json()["code"]) == (422, "invalid_parameter")
 
@@ -288,10 +286,10 @@ async def test_a_paper_is_for_the_institution_its_issuer_the_operator_and_the_au
 
 
 async def test_a_character_that_no_font_has_is_named_and_rare_ones_print(
-    house: System, office: Office, tmp_path: Path
+    house: System, office: Office
 ) -> None:
     rare = await certify(office, content={"holder": "䶮㛃检测有限公司（生成）"})
-    assert "䶮㛃检测" in text_of(await pdf(house, rare, office.filer), tmp_path)
+    assert "䶮㛃检测" in text_of(await pdf(house, rare, office.filer))
     path = await certify(office, content={"address": "𠮷路1号"})
     for name in ("paper", "preview", "preview?draft=true"):
         refused = await get(house, f"{path}/{name}", office.filer)
@@ -321,7 +319,7 @@ def other_printer(house: System, tmp_path: Path) -> Any:
     """The same system with other templates or another printer, over an application of its own."""
 
     def made(printer: Printer) -> httpx.AsyncClient:
-        app = create_app(replace(house.parts, papers=printer))
+        app = create_app(replace(house.parts, printer=printer))
         transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
         return httpx.AsyncClient(transport=transport, base_url="http://test")
 
@@ -339,11 +337,11 @@ async def test_a_province_prints_with_its_template_and_a_broken_one_is_said(
     headers = {"authorization": f"Bearer {office.filer}"}
     async with other_printer(Printer(folder)) as http:
         first = await http.get(f"{path}/paper", headers=headers)
-        assert "福建版式" in text_of(first.content, tmp_path)
+        assert "福建版式" in text_of(first.content)
         own.write_text("#let certificate(data) = [新版式 #data.number]\n", encoding="utf-8")
         known = {**headers, "if-none-match": first.headers["etag"]}
         second = await http.get(f"{path}/paper", headers=known)
-        assert "新版式" in text_of(second.content, tmp_path)
+        assert "新版式" in text_of(second.content)
         own.write_text("#let certificate(data) = data.nothing\n", encoding="utf-8")
         broken = await http.get(f"{path}/paper", headers=headers)
         assert (broken.status_code, broken.json()["code"]) == (500, "template_broken")
@@ -541,14 +539,14 @@ async def test_a_batch_that_says_nothing_or_too_much_is_refused(
 
 
 async def test_the_file_carries_its_fonts_and_all_lines_of_a_long_annex(
-    house: System, office: Office, tmp_path: Path
+    house: System, office: Office
 ) -> None:
     lines = [
         {"category": "混凝土", "item": f"项目{n}号", "standard": "GB/T 50081", "year": "2019"}
         for n in range(300)
     ]
     printed = await pdf(house, await certify(office, content={"capabilities": lines}), office.filer)
-    assert pages_in(printed, tmp_path) > 5
-    said = text_of(printed, tmp_path)
+    assert pages_in(printed) > 5
+    said = text_of(printed)
     assert all(f"项目{n}号" in said for n in range(300))
-    assert all(inside for _, inside in fonts_in(printed, tmp_path))
+    assert all(inside for _, inside in fonts_in(printed))

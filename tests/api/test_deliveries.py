@@ -16,8 +16,8 @@ from deploy.embedded.postgres import EmbeddedPostgres
 from domain.case.commands import Actor, Role
 from domain.certificates.number import NumberProblem, decode
 from domain.certificates.statement import Statement, verify_scanned
+from domain.clock import day_of
 from domain.connected import Delivery, IssueDelivery, actor_of
-from domain.messages import SHANGHAI
 from rules.certificates.certificates import current_certificate_rules
 from rules.file.library import SHIPPED
 from store import cases, journal
@@ -919,7 +919,7 @@ async def test_the_onboarding_of_provinces_shows_what_is_due_done_and_overdue(
         assert done["issued"] == {"manual": 1, "batch": 1, "connected": 1}
         assert done["plan"]["received_on"] == "2019-07-25"
         assert [d["overdue"] for d in done["deadlines"]] == [False, False]
-        today = datetime.now(SHANGHAI).date().isoformat()
+        today = day_of(datetime.now(UTC)).isoformat()
         assert [d["done_on"] for d in done["deadlines"]] == ["2019-07-25", today]
         assert done["first_sandbox_delivery"] < done["first_delivery"]
         items = (await house.send("GET", "/api/certificates/provinces", local)).body["items"]

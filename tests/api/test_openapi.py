@@ -22,9 +22,10 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from api.door.app import OPERATIONS, create_app
+from api.door.app import create_app
 from api.door.openapi import build_document
 from api.door.rights import ROLES, Right
+from api.resources import OPERATIONS, PLACES
 from domain.case.commands import Role
 from tests.api.people import FUJIAN, REASONS, Filing, filing
 from tests.api.places import QUARTER, places
@@ -32,7 +33,7 @@ from tests.system import CHECKER, REVIEWER, System
 
 pytestmark = pytest.mark.anyio
 
-DOCUMENT = build_document(OPERATIONS)
+DOCUMENT = build_document(OPERATIONS, PLACES)
 CHECKS = [
     not_a_server_error,
     content_type_conformance,
@@ -338,7 +339,9 @@ async def test_the_page_asks_no_validator_and_no_other_host_when_a_browser_runs_
 @pytest.mark.parametrize(
     "path",
     ["/static/", "/static/../app.py", "/static/%2e%2e/app.py", "/static/..%2fapp.py",
-     "/static//etc/passwd", "/static/swagger-ui", "/static/docs.js%00", "/static/no-such.js"],
+     "/static//etc/passwd", "/static/swagger-ui", "/static/docs.js%00", "/static/no-such.js",
+     "/static/swagger-ui/", "/static/swagger-ui/index.html", "/static/swagger-ui/..%2fdocs.js",
+     "/static/swagger-ui/swagger-initializer.js", "/static/swagger-ui/swagger-ui.css.map"],
 )  # fmt: skip
 async def test_nothing_but_the_assets_is_served_from_the_folder(house: System, path: str) -> None:
     answer: httpx.Response = await house.http.get(path)

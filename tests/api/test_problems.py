@@ -23,12 +23,10 @@ from temporalio.testing import WorkflowEnvironment
 import services.campaigns
 import services.cases
 from api.door.app import create_app
-from api.door.openapi import Problem
-from api.door.problems import problem, problem_body, status_of
-from api.server import build_parts
+from api.door.parts import build_parts
+from api.door.problems import Problem, problem, problem_body
 from deploy.embedded.temporal import temporal_binary
 from domain.citation import Citation
-from domain.messages import WORDS
 from domain.refusals import Code, Refusal
 from engine.search_attributes import INSTITUTION, JURISDICTION, YEAR
 from rules.file.library import SHIPPED
@@ -50,24 +48,24 @@ CITE = Citation(document="测试文号", clause="一", quote="原文")
 
 @pytest.mark.parametrize("code", list(Code))
 def test_every_code_has_words_a_person_can_act_on_and_a_status(code: Code) -> None:
-    title, detail, remedy = WORDS[code]
+    title, detail, remedy = code.words
     for text in (title, detail, remedy):
         assert re.search("[一-鿿]", text), code
     assert detail.endswith(("。", "}")), detail
     assert remedy.endswith("。")
-    assert 400 <= status_of(code) < 600
+    assert 400 <= code.status < 600
     # nothing but named blanks stands in the words
-    names = [name for text in WORDS[code] for _, name, _, _ in string.Formatter().parse(text)]
+    names = [name for text in code.words for _, name, _, _ in string.Formatter().parse(text)]
     assert all(name is None or name.isidentifier() for name in names)
 
 
 def test_only_our_own_failures_are_server_errors() -> None:
     ours = {Code.INTERNAL, Code.UNAVAILABLE, Code.TEMPLATE_BROKEN}
-    assert {code for code in Code if status_of(code) >= 500} == ours
+    assert {code for code in Code if code.status >= 500} == ours
 
 
 def test_no_two_codes_share_their_words() -> None:
-    assert len({WORDS[code].title for code in Code}) == len(Code)
+    assert len({code.words.title for code in Code}) == len(Code)
 
 
 @pytest.mark.parametrize("code", list(Code))
@@ -79,7 +77,7 @@ def test_a_problem_has_all_its_fields_whatever_the_refusal_lacks(code: Code) -> 
         assert set(body) == FIELDS
         assert body == json.loads(Problem.model_validate(body).model_dump_json())
         assert body["type"] == f"urn:zhibao:problem:{code}"
-        assert (body["code"], body["status"]) == (code.value, status_of(code))
+        assert (body["code"], body["status"]) == (code.value, code.status)
         assert "{" not in body["detail"] + body["remedy"] + body["title"]
         assert body["request_id"] == "request-1"
     assert body["sources"] == [{"document": "测试文号", "clause": "一", "quote": "原文"}]

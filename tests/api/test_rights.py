@@ -10,8 +10,9 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import OctKey
 
-from api.door.app import OPERATIONS
 from api.door.identity import Identity
+from api.door.rights import ROLES, SCOPES, Right
+from api.resources import OPERATIONS
 from domain.case.commands import Actor, Role
 from tests.api.people import FUJIAN, GUANGDONG, REASONS, Filing, filing
 from tests.api.places import places
@@ -191,6 +192,12 @@ NOWHERE = {
     "code": "0" * 26,
     "uscc": "91620102739638125B",
 }
+
+
+def test_every_right_and_every_role_is_decided_on() -> None:
+    """Forgotten in its table, a right would be nobody's and a role's scope anybody's guess."""
+    assert set(ROLES) == set(Right)
+    assert set(SCOPES) == set(Role) - {Role.SYSTEM}
 
 
 @pytest.fixture(scope="module")

@@ -28,8 +28,9 @@ from api.door.identity import Identity
 from deploy.demo.roster import generate_roster
 from domain.case.commands import Actor, Role
 from domain.case.events import GENESIS, hash_of
-from domain.case.state import position
+from domain.case.kind import position
 from domain.ids import NATION
+from domain.kinds import KINDS
 from engine.client import connect_engine
 from files.roster import roster_csv
 from rules.filing.forms import FormLibrary
@@ -253,8 +254,10 @@ async def confirm(people: People, environment: dict[str, str]) -> None:
             case = await cases.by_id(connection, case_id)
             assert case is not None
             assert (case.sequence, case.head, case.status) == (len(steps), previous, "completed")
-            carried = await journal.carried(connection, case_id)
-            assert position(carried.state, case.plan).status == case.status
+            kind = KINDS[case.kind]
+            carried = await journal.carried(connection, kind, case_id)
+            state = kind.state(carried.state)
+            assert position(kind, state, case.plan).status == case.status
             await confirm_history(client, case_id, receipts)
     await engine.dispose()
 

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from cli.certificates import certificates_app
 from domain.certificates.statement import certificate_url
-from tests.domain.test_certificate_statement import CODE, NEW, OLD, SITE, keys, published, signed
+from tests.domain.certificates.test_statement import CODE, NEW, OLD, SITE, keys, published, signed
 
 
 def run(*arguments: str) -> Result:

@@ -16,7 +16,7 @@ import pytest
 
 from deploy.embedded.processes import EmbeddedServerFailed, FolderLock, start_child
 from deploy.up import Restarts
-from tests import command
+from tests import command, curl
 from tests.command import ZHIBAO
 
 
@@ -122,6 +122,7 @@ def test_a_demonstration_starts_is_stopped_and_goes_on_where_it_was(data: Path) 
     assert len(commands) == 3
     for shown in commands:
         line = shown.replace(".venv/bin/zhibao", command.IN_A_SHELL)
+        line = line.replace("curl ", f"{curl.command()} ")
         done = subprocess.run(
             ["bash", "-c", line],
             cwd=data.parent,

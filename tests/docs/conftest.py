@@ -19,7 +19,7 @@ from deploy.demo.campaign import QUARTER, Demo, Filing, completed
 from deploy.demo.report_numbers import tell_numbers
 from deploy.demo.roster import generate_roster
 from deploy.demo.rules import write_rules
-from domain.messages import SHANGHAI
+from domain.clock import day_of
 from files.roster import roster_csv
 from settings import Settings
 from tests.system import KEY, OPERATOR, System, running
@@ -36,7 +36,7 @@ async def served(
 ) -> AsyncIterator[tuple[str, dict[str, str]]]:
     """Where the API answers, and the environment that ``zhibao`` reaches the same system with."""
     rules = tmp_path / "demo-rules"
-    write_rules(rules, datetime.now(UTC).astimezone(SHANGHAI).date())
+    write_rules(rules, day_of(datetime.now(UTC)))
     async with running(dev_engine, engine, rules) as system:
         await fill(system)
         with socket.socket() as listening:

@@ -9,9 +9,7 @@ from typing import Any
 import typer
 from temporalio import workflow
 
-from api.certificates.certificate_page import PAGES as CERTIFICATE_PAGES
-from api.door.app import OPERATIONS
-from api.numbers.lookup_page import PAGES
+from api.resources import OPERATIONS, PAGES
 from cli import main
 from settings import ENVIRONMENT
 from tests.docs.pages import ROOT
@@ -21,7 +19,7 @@ _PACKAGES = (
     "printing", "cli",
 )  # fmt: skip
 _PLACES = (*_PACKAGES, "deploy", "settings", "logs", "worker")
-_OTHERS = {"pg_dump", "pg_restore", "curl", "jq", "kubectl", "docker", "temporal", "psql", "make"}
+_OTHERS = {"pg_dump", "pg_restore", "curl", "kubectl", "docker", "temporal", "psql", "make"}
 """Programs that are no part of the project."""
 
 _COMMAND = re.compile(r"""(?:\.venv/bin/)?\bzhibao((?:\s+(?:"[^"]*"|'[^']*'|[^\s|;&<>()"']+))*)""")
@@ -171,7 +169,7 @@ def operations_at(method: str | None, path: str) -> list[Any]:
     """The operations that would answer a method (None: any) at a path, the very path's first."""
     found = [
         operation
-        for operation in [*OPERATIONS, *PAGES, *CERTIFICATE_PAGES]
+        for operation in [*OPERATIONS, *PAGES]
         if (method is None or operation.method == method) and _fits(operation.path, path)
     ]
     return sorted(found, key=lambda operation: operation.path != path)

@@ -17,6 +17,7 @@ A block's marker is an HTML comment on the line above its fence. Several are par
 | ``form ID`` | checks it as a complete form |
 | ``in FILE`` | finds it in the file, word for word |
 | ``rules FILE`` | checks it as a rule file in a copy of the rules folder |
+| ``new FILE``, ``edit FILE`` | `tests.workflows.test_adding_a_kind` makes that file, or edit |
 """
 
 import re

@@ -1,9 +1,7 @@
 """docs/api.md lists every code with its status and title, and the roles with what they may do."""
 
-from api.door.problems import status_of
 from api.door.rights import ROLES, Right
 from domain.case.commands import Role
-from domain.messages import WORDS
 from domain.refusals import Code
 from tests.docs.pages import page
 
@@ -15,7 +13,7 @@ def test_every_code_stands_with_its_status_and_title() -> None:
         (row[0].strip("`"), int(row[1]), row[2])
         for row in PAGE.table("## When something is refused")
     ]
-    assert told == [(code.value, status_of(code), WORDS[code].title) for code in Code]
+    assert told == [(code.value, code.status, code.words.title) for code in Code]
 
 
 def test_every_role_that_a_token_can_have_has_its_line() -> None:

@@ -1,10 +1,8 @@
 """docs/certificates.md against the code: purposes, statuses, commands, refusals."""
 
-from domain.case.commands import ACTION_LABELS, ALSO, COMMANDS_OF, ROLE_OF
-from domain.case.status import Kind
 from domain.certificates.certificate import CERTIFICATE_STATUS_LABELS
 from domain.certificates.issuing import PURPOSE_LABELS
-from domain.messages import WORDS
+from domain.certificates.kind import CERTIFICATE
 from domain.refusals import Code
 from tests.docs.pages import page
 
@@ -26,12 +24,11 @@ def test_purposes_and_statuses_stand_with_their_labels() -> None:
 
 def test_every_command_stands_with_who_may_give_it() -> None:
     rows = PAGE.table("## Who may do what")
-    assert {row[0].strip("`") for row in rows} == COMMANDS_OF[Kind.CERTIFICATE]
+    assert {row[0].strip("`") for row in rows} == set(CERTIFICATE.commands)
     for command, label, who in rows:
-        kind = command.strip("`")
-        assert label == ACTION_LABELS[kind]
-        roles = {ROLE_OF[kind], *ALSO.get(kind, ())}
-        assert set(who.split(", ")) == {role.value for role in roles}
+        rule = CERTIFICATE.commands[command.strip("`")]
+        assert label == rule.command.label
+        assert set(who.split(", ")) == {role.value for role in rule.roles}
 
 
 def test_every_refusal_has_its_line_as_it_reads() -> None:
@@ -42,4 +39,4 @@ def test_every_refusal_has_its_line_as_it_reads() -> None:
     codes = [code.value for code in Code]
     own = codes[codes.index("no_certificate") : codes.index("unauthenticated")]
     assert list(rows) == own
-    assert rows == {code: (WORDS[Code(code)].title, WORDS[Code(code)].remedy) for code in own}
+    assert rows == {code: (Code(code).words.title, Code(code).words.remedy) for code in own}

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import tomllib
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -60,23 +61,46 @@ def test_the_image_holds_every_package_and_module_and_nothing_that_is_not_there(
     setuptools = project["tool"]["setuptools"]
     packages = {name.rstrip("*") for name in setuptools["packages"]["find"]["include"]}
     modules = {f"{name}.py" for name in setuptools["py-modules"]}
-    assert packages | modules | {"pyproject.toml", "requirements.lock", "README.md"} <= copied
+    locks = {"requirements.lock", "requirements-assets.lock"}
+    assert packages | modules | locks | {"pyproject.toml", "README.md", "NOTICE"} <= copied
     assert not [name for name in copied if not (ROOT / name).exists()]
     ignoring = (ROOT / "deploy" / "container" / "Containerfile.dockerignore").read_text("utf-8")
     assert {line[1:] for line in ignoring.splitlines() if line.startswith("!")} == copied
 
 
 def test_the_image_installs_by_hash_and_runs_as_nobody_in_particular() -> None:
-    assert "--require-hashes --requirement /build/requirements.lock" in CONTAINERFILE
+    joined = re.sub(r"\\\n\s*", "", CONTAINERFILE)
+    assert "--require-hashes --requirement /build/requirements.lock" in joined
+    assert "--require-hashes --no-deps --requirement /build/requirements-assets.lock" in joined
     user = re.findall(r"^USER (\d+)$", CONTAINERFILE, re.M)
     assert user
     assert int(user[-1]) > 0
-    assert "--hash=sha256:" in (ROOT / "requirements.lock").read_text("utf-8")
+    for lock in ("requirements.lock", "requirements-assets.lock"):
+        assert "--hash=sha256:" in (ROOT / lock).read_text("utf-8")
     assert 'ENTRYPOINT ["zhibao"]' in CONTAINERFILE
     assert f"EXPOSE {PORT}" in CONTAINERFILE
     set_here = re.findall(r"\b(ZHIBAO_\w+)=", CONTAINERFILE)
     assert set_here
     assert set(set_here) <= set(ENVIRONMENT.values())
+
+
+def test_the_notice_names_each_package_for_the_browser_and_where_its_licence_lies() -> None:
+    notice = (ROOT / "NOTICE").read_text("utf-8")
+    lock = (ROOT / "requirements-assets.lock").read_text("utf-8")
+    packages = re.findall(r"^([\w.-]+)==", lock, re.M)
+    assert packages
+    for package in packages:
+        licences = [
+            file
+            for file in metadata.files(package) or ()
+            if file.parts[-2] == "licenses" and file.read_text()
+        ]
+        assert licences
+        assert f"`{package}`" in notice
+        licence = metadata.metadata(package)["License"]
+        for file in licences:
+            place = file.as_posix().replace(metadata.version(package), "*")
+            assert f"{licence}, {place}" in notice
 
 
 # --- compose --------------------------------------------------------------------------------------

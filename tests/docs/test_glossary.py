@@ -1,9 +1,10 @@
 """docs/glossary.md holds every status, command, event, role and window with the label in use."""
 
-from domain.case.commands import ACTION_LABELS, ROLE_LABELS
-from domain.case.events import EVENT_LABELS, OPERATOR_EVENT_LABELS
+from domain.case.commands import ROLE_LABELS
+from domain.case.plan import WINDOWS
 from domain.case.status import STATUS_LABELS
-from rules.filing.windows import LABELS
+from domain.kinds import KINDS
+from domain.operator_events import OPERATOR_EVENTS
 from tests.docs.pages import page
 
 PAGE = page("docs/glossary.md")
@@ -15,11 +16,17 @@ def told(heading: str) -> dict[str, str]:
 
 def test_statuses_commands_events_and_roles_stand_with_their_labels() -> None:
     assert told("## Statuses") == {key.value: label for key, label in STATUS_LABELS.items()}
-    assert told("## Commands") == ACTION_LABELS
+    commands = {
+        name: rule.command.label for kind in KINDS.values() for name, rule in kind.commands.items()
+    }
+    assert told("## Commands") == commands
     assert told("## Roles") == {key.value: label for key, label in ROLE_LABELS.items()}
-    events = {key.value: label for key, label in EVENT_LABELS.items()} | OPERATOR_EVENT_LABELS
-    assert told("## Events") == events
+    of_cases = {
+        str(name): rule.label for kind in KINDS.values() for name, rule in kind.events.items()
+    }
+    of_operators = {name: event.label for name, event in OPERATOR_EVENTS.items()}
+    assert told("## Events") == of_cases | of_operators
 
 
 def test_windows_stand_with_their_labels() -> None:
-    assert told("## Windows") == LABELS
+    assert told("## Windows") == {name: window.label for name, window in WINDOWS.items()}

@@ -2,11 +2,11 @@
 
 import re
 
-from domain.case.commands import ACTION_LABELS, ALSO, ROLE_OF, Role
+from domain.case.commands import Role
+from domain.case.plan import WINDOWS
 from domain.case.status import STATUS_LABELS, Status
-from domain.messages import WORDS
+from domain.filing.kind import FILING
 from domain.refusals import Code
-from rules.filing.windows import LABELS
 from tests.docs.pages import page
 from tests.docs.transitions import moves
 
@@ -26,9 +26,9 @@ def test_the_table_of_commands_holds_every_move_and_no_other() -> None:
 
 def test_the_table_of_commands_names_labels_and_roles() -> None:
     for command, label, who, *_ in PAGE.table("## Who may do what"):
-        kind = codes_in(command)[0]
-        assert label == ACTION_LABELS[kind]
-        assert Role(who) in {ROLE_OF[kind], *ALSO.get(kind, ())}
+        rule = FILING.commands[codes_in(command)[0]]
+        assert label == rule.command.label
+        assert Role(who) in rule.roles
 
 
 def test_the_picture_shows_the_same_moves() -> None:
@@ -50,7 +50,7 @@ def test_every_status_and_window_has_its_line() -> None:
     assert statuses == {status.value: label for status, label in STATUS_LABELS.items()}
     assert set(statuses) == {status.value for status in Status}
     windows = {codes_in(row[0])[0]: row[1] for row in PAGE.table("## Windows")}
-    assert windows == LABELS
+    assert windows == {name: window.label for name, window in WINDOWS.items()}
 
 
 def test_every_refusal_of_a_case_has_its_line_as_it_reads() -> None:
@@ -59,4 +59,4 @@ def test_every_refusal_of_a_case_has_its_line_as_it_reads() -> None:
     of_cases = everything[: everything.index("uploads_under_way")]
     assert list(rows) == of_cases
     for code, (_, title, remedy) in rows.items():
-        assert (title, remedy) == (WORDS[Code(code)].title, WORDS[Code(code)].remedy)
+        assert (title, remedy) == (Code(code).words.title, Code(code).words.remedy)

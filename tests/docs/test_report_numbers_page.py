@@ -2,10 +2,11 @@
 
 import re
 
-from domain.case.commands import COMMANDS_OF, ROLE_OF, Role
-from domain.case.status import UPLOAD_STAGE_LABELS, Kind
-from domain.messages import WORDS
-from domain.numbers.report_numbers import COMPLAINT_OUTCOME_LABELS
+from domain.case.commands import Role
+from domain.complaints import COMPLAINT_OUTCOME_LABELS
+from domain.filing.kind import FILING
+from domain.numbers.batch import BATCH
+from domain.numbers.report_numbers import UPLOAD_STAGE_LABELS
 from domain.refusals import Code
 from tests.docs.pages import page
 
@@ -18,8 +19,8 @@ def told(heading: str) -> dict[str, str]:
 
 def test_the_commands_of_batches_and_who_gives_them() -> None:
     rows = told("## Who reports, and when")
-    assert set(rows) == COMMANDS_OF[Kind.REPORT_NUMBERS] - COMMANDS_OF[Kind.FILING]
-    assert all(Role(who) is ROLE_OF[kind] for kind, who in rows.items())
+    assert set(rows) == set(BATCH.commands) - set(FILING.commands)
+    assert all({Role(who)} == BATCH.commands[name].roles for name, who in rows.items())
 
 
 def test_stages_and_outcomes_with_their_labels() -> None:
@@ -37,6 +38,4 @@ def test_every_refusal_has_its_line_as_it_reads() -> None:
     codes = [code.value for code in Code]
     of_numbers = codes[codes.index("uploads_under_way") : codes.index("no_certificate")]
     assert list(rows) == of_numbers
-    assert rows == {
-        code: (WORDS[Code(code)].title, WORDS[Code(code)].remedy) for code in of_numbers
-    }
+    assert rows == {code: (Code(code).words.title, Code(code).words.remedy) for code in of_numbers}

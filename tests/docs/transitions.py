@@ -6,14 +6,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from domain.case import commands as c
-from domain.case.commands import ALSO, COMMANDS_OF, ROLE_OF, SYSTEM, Actor, Role
+from domain.case.commands import SYSTEM, Actor, Role
 from domain.case.events import EventName
+from domain.case.kind import evolve
 from domain.case.plan import CasePlan, Window
 from domain.case.review import decide
-from domain.case.state import CaseState, Submission, closing, evolve
-from domain.case.status import Kind
+from domain.case.state import CaseState, closing
 from domain.citation import Citation
 from domain.decision import Obligation, ReviewerDecision, ReviewLevel, RuleSetRef
+from domain.filing.kind import FILING, FilingFindings, Submit
 from domain.refusals import Refusal
 
 _START = datetime(2025, 1, 1, tzinfo=UTC)
@@ -80,24 +81,8 @@ def _people(state: CaseState, plan: CasePlan) -> dict[Role, Actor]:
 def _commands(state: CaseState, plan: CasePlan, now: datetime) -> Iterator[c.Command]:
     people = _people(state, plan)
     later = max(closing(plan.review, state), now) + timedelta(days=1)
-    makers: dict[str, Any] = {
-        "open": c.Open,
-        "start_review": c.StartReview,
-        "withdraw": c.Withdraw,
-        "claim": c.Claim,
-        "release": c.Release,
-        "return": c.Return,
-        "approve": c.Approve,
-        "start_quality_check": c.StartQualityCheck,
-        "pass_quality": c.PassQuality,
-        "send_back": c.SendBack,
-        "cancel": c.Cancel,
-        "lapse": c.Lapse,
-    }
-    for kind, role in ROLE_OF.items():
-        if kind not in COMMANDS_OF[Kind.FILING]:
-            continue
-        for actor in (people[one] for one in (role, *sorted(ALSO.get(kind, ())))):
+    for kind, rule in FILING.commands.items():
+        for actor in (people[role] for role in sorted(rule.roles)):
             base: dict[str, Any] = {
                 "id": "x",
                 "actor": actor,
@@ -107,33 +92,35 @@ def _commands(state: CaseState, plan: CasePlan, now: datetime) -> Iterator[c.Com
             if kind in ("extend", "reopen") and state.extended_until is not None:
                 continue  # one extension is enough to see all that it does
             if kind == "submit":
-                yield c.Submit(**base, revision=1, content_sha256=_SHA)
+                yield Submit(**base, revision=1, content_sha256=_SHA)
             elif kind == "extend":
                 yield c.Extend(**base, until=later)
             elif kind == "reopen":
                 yield c.Reopen(**base, until=later)
             else:
-                yield makers[kind](**base)
+                yield rule.command.model_validate(base)
 
 
 def moves() -> dict[tuple[str, str], set[str]]:
     """Where each command can take a case from each status; catching up with windows left out."""
     found: dict[tuple[str, str], set[str]] = defaultdict(set)
     for plan in _PLANS:
-        seen = {(CaseState(), 0)}
+        seen = {(FILING.new(), 0)}
         waiting = list(seen)
         while waiting:
             state, first = waiting.pop()
             for index in range(first, len(_DAYS)):
                 now = _day(_DAYS[index])
                 for command in _commands(state, plan, now):
-                    events = decide(state, plan, command, now, Submission(decision=_DECISION))
+                    events = decide(
+                        FILING, state, plan, command, now, FilingFindings(decision=_DECISION)
+                    )
                     if isinstance(events, Refusal):
                         continue
                     start, after = state.status, state
                     for number, event in enumerate(events):
-                        after = evolve(after, event)
-                        caught_up = ROLE_OF[command.kind] is not Role.SYSTEM
+                        after = evolve(FILING, after, event)
+                        caught_up = Role.SYSTEM not in FILING.commands[command.kind].roles
                         if caught_up and event.name in _CATCHING_UP and _leads(events, number):
                             start = after.status
                     found[start.value, command.kind].add(after.status.value)

@@ -1,9 +1,7 @@
 """The pages about certificates in a real browser, without scripts, on a telephone."""
 
-import os
 from collections.abc import AsyncIterator
 from datetime import date
-from pathlib import Path
 
 import pytest
 from playwright.async_api import Page
@@ -12,10 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from rules.file.library import SHIPPED
 from tests.api.enquiries import Enquiries, enquiries_on
 from tests.api.lookups import served
-from tests.pages.test_lookup_page import TELEPHONE, Addresses, browser, page
+from tests.pages.conftest import TELEPHONE, keep_picture
+from tests.pages.test_lookup_page import Addresses
 
 pytestmark = pytest.mark.anyio
-__all__ = ["browser", "page"]
 
 LONG = "福州榕城建筑工程质量检测技术有限责任公司／福州榕城环境监测中心（生成）"
 
@@ -28,8 +26,7 @@ async def asking(engine: AsyncEngine) -> AsyncIterator[Enquiries]:
 
 async def shown(page: Page, name: str) -> None:
     """Keeps a picture where a person has asked for pictures; checks that nothing sticks out."""
-    if folder := os.environ.get("ZHIBAO_TEST_PICTURES"):
-        await page.screenshot(path=str(Path(folder) / f"{name}.png"), full_page=True)
+    await keep_picture(page, name)
     for selector in ("body", "main", "header", "input", "select", "button", "#answer", "li", "a"):
         for found in await page.locator(selector).all():
             box = await found.bounding_box()

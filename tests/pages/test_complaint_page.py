@@ -1,31 +1,13 @@
 """The complaint's page in a real browser without scripts, on a telephone, with the whole system."""
 
-from collections.abc import AsyncIterator
-
 import pytest
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Page
 
 from tests.api.lookups import served
-from tests.pages.test_lookup_page import ARGUMENTS, CHROMIUM, TELEPHONE, shown
+from tests.pages.test_lookup_page import shown
 from tests.system import REVIEWER, System
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def page() -> AsyncIterator[Page]:
-    if CHROMIUM is None:
-        pytest.skip("no chromium on this machine")
-    async with async_playwright() as playwright:
-        browser: Browser = await playwright.chromium.launch(
-            executable_path=CHROMIUM, args=ARGUMENTS
-        )
-        context = await browser.new_context(
-            java_script_enabled=False,
-            viewport=TELEPHONE,  # type: ignore[arg-type]
-        )
-        yield await context.new_page()
-        await browser.close()
 
 
 async def test_a_visitor_complains_and_comes_back_with_the_receipt(

@@ -1,27 +1,18 @@
 """The lookup's page in a real browser, without scripts, on a telephone, and as plain HTTP."""
 
-import os
-import shutil
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from html.parser import HTMLParser
-from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Page
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.rate_limits import RateLimits
 from tests.api.lookups import DAY, LIMITS, Lookups, lookups_on, partitions, served
+from tests.pages.conftest import TELEPHONE, keep_picture
 
 pytestmark = pytest.mark.anyio
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-ARGUMENTS = [
-    "--no-sandbox", "--disable-gpu", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--no-first-run",
-]  # fmt: skip
-TELEPHONE = {"width": 360, "height": 740}
 
 
 @pytest.fixture
@@ -39,26 +30,9 @@ async def lookups(engine: AsyncEngine) -> AsyncIterator[Lookups]:
         yield found
 
 
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip("no chromium on this machine")
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        await browser.close()
-
-
-@pytest.fixture
-async def page(browser: Browser) -> Page:
-    context = await browser.new_context(java_script_enabled=False, viewport=TELEPHONE)  # type: ignore[arg-type]
-    return await context.new_page()
-
-
 async def shown(page: Page, name: str) -> None:
     """Keeps a picture where a person has asked for pictures; checks that nothing sticks out."""
-    if folder := os.environ.get("ZHIBAO_TEST_PICTURES"):
-        await page.screenshot(path=str(Path(folder) / f"{name}.png"), full_page=True)
+    await keep_picture(page, name)
     for selector in ("body", "main", "header", "#number", "button", "#answer"):
         for found in await page.locator(selector).all():
             box = await found.bounding_box()

@@ -1,10 +1,14 @@
-"""Certificates to print, and how a printed one is read back with poppler and zbar."""
+"""Certificates to print, and how a printed one is read back."""
 
-import re
-import subprocess
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
-from pathlib import Path
 from typing import Any
+
+import pypdfium2
+import zxingcpp
+from PIL import Image
 
 from domain.certificates.certificate import Capability, Certificate, CertificateContent, Signatory
 
@@ -62,59 +66,65 @@ def certificate(
     )
 
 
-def text_of(printed: bytes, folder: Path, *, page: int | None = None) -> str:
+def text_of(printed: bytes, *, page: int | None = None) -> str:
     """What a reader can select and copy, line breaks and spaces of the layout removed."""
-    return "".join(raw_text(printed, folder, page=page).split())
+    return "".join(raw_text(printed, page=page).split())
 
 
-def raw_text(printed: bytes, folder: Path, *, page: int | None = None) -> str:
-    pages = [] if page is None else ["-f", str(page), "-l", str(page)]
-    return _run("pdftotext", "-raw", *pages, str(_file(printed, folder)), "-")
+def raw_text(printed: bytes, *, page: int | None = None) -> str:
+    """What a reader can select and copy on a page (counted from 1), or on all."""
+    with _opened(printed) as document:
+        chosen = list(document) if page is None else [document[page - 1]]
+        return "\n".join(one.get_textpage().get_text_range() for one in chosen)
 
 
-def fonts_in(printed: bytes, folder: Path) -> list[tuple[str, bool]]:
-    """The fonts a file uses, and whether each stands in the file itself."""
-    lines = _run("pdffonts", str(_file(printed, folder))).splitlines()[2:]
-    return [(line.split()[0], line.split()[-5] == "yes") for line in lines]
+def fonts_in(printed: bytes) -> set[tuple[str, bool]]:
+    """The fonts a file's text is set in, and whether each stands in the file itself."""
+    with _opened(printed) as document:
+        return {
+            (font.get_base_name(), font.is_embedded)
+            for page in document
+            for words in page.get_objects(filter=[pypdfium2.raw.FPDF_PAGEOBJ_TEXT])
+            for font in [words.get_font()]
+        }
 
 
-def pages_in(printed: bytes, folder: Path) -> int:
-    lines = _run("pdfinfo", str(_file(printed, folder))).splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("Pages:"))
+def pages_in(printed: bytes) -> int:
+    """How many pages a file has."""
+    with _opened(printed) as document:
+        return len(document)
 
 
-def edges(printed: bytes, folder: Path, *, page: int) -> tuple[float, float]:
-    """Where the words of a page begin and end, in points from its left edge."""
-    only = ("-f", str(page), "-l", str(page))
-    boxes = _run("pdftotext", "-bbox", *only, str(_file(printed, folder)), "-")
-    starts, ends = (re.findall(rf'<word .*?{name}="([0-9.]+)"', boxes) for name in ("xMin", "xMax"))
-    return min(map(float, starts)), max(map(float, ends))
+def edges(printed: bytes, *, page: int) -> tuple[float, float]:
+    """Where the characters of a page begin and end, in points from its left edge."""
+    with _opened(printed) as document:
+        text = document[page - 1].get_textpage()
+        boxes = [text.get_charbox(at) for at in range(text.count_chars())]
+    return min(left for left, *_ in boxes), max(right for _, _, right, _ in boxes)
 
 
-def scanned(printed: bytes, folder: Path, *, dots_per_inch: int = 150) -> str:
+def scanned(printed: bytes, *, dots_per_inch: int = 150) -> str:
     """What the QR code on the first page says, photographed at this resolution."""
-    picture = folder / "page"
-    resolution = str(dots_per_inch)
-    source = str(_file(printed, folder))
-    _run("pdftoppm", "-r", resolution, "-png", "-l", "1", "-singlefile", source, str(picture))
-    return _run("zbarimg", "--quiet", "--raw", f"{picture}.png").strip()
+    with _opened(printed) as document:
+        return _code_in(document[0].render(scale=dots_per_inch / 72).to_pil())
 
 
-def picture_says(picture: bytes, folder: Path) -> str:
+def picture_says(picture: bytes) -> str:
     """What the QR code in a picture says; empty if there is none that scans."""
-    file = folder / "picture.png"
-    file.write_bytes(picture)
-    done = subprocess.run(
-        ["zbarimg", "--quiet", "--raw", str(file)], capture_output=True, text=True
-    )
-    return done.stdout.strip()
+    return _code_in(Image.open(io.BytesIO(picture)))
 
 
-def _file(printed: bytes, folder: Path) -> Path:
-    file = folder / "printed.pdf"
-    file.write_bytes(printed)
-    return file
+def _code_in(picture: Image.Image) -> str:
+    codes = zxingcpp.read_barcodes(picture)
+    assert len(codes) <= 1
+    assert all(code.format == zxingcpp.BarcodeFormat.QRCode for code in codes)
+    return "".join(code.bytes.decode() for code in codes)
 
 
-def _run(*command: str) -> str:
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+@contextmanager
+def _opened(printed: bytes) -> Iterator[pypdfium2.PdfDocument]:
+    document = pypdfium2.PdfDocument(printed)
+    try:
+        yield document
+    finally:
+        document.close()

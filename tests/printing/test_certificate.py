@@ -58,18 +58,18 @@ def test_a_moment_without_a_time_zone_is_refused() -> None:
         printed(certificate(), timestamp=PRINTED.replace(tzinfo=None))
 
 
-def test_the_file_says_it_is_an_archive_file_and_carries_its_own_fonts(tmp_path: Path) -> None:
+def test_the_file_says_it_is_an_archive_file_and_carries_its_own_fonts() -> None:
     file = printed(certificate())
     assert re.search(rb"<pdfaid:part>2</pdfaid:part>", file)
     assert re.search(rb"<pdfaid:conformance>B</pdfaid:conformance>", file)
-    fonts = fonts_in(file, tmp_path)
+    fonts = fonts_in(file)
     assert fonts
     assert all(inside for _, inside in fonts)
     assert all("Noto" in name for name, _ in fonts)
 
 
-def test_everything_the_certificate_says_can_be_read_on_its_page(tmp_path: Path) -> None:
-    text = text_of(printed(certificate()), tmp_path, page=1)
+def test_everything_the_certificate_says_can_be_read_on_its_page() -> None:
+    text = text_of(printed(certificate()), page=1)
     for words in (
         "检验检测机构",
         "资质认定证书",
@@ -89,14 +89,14 @@ def test_everything_the_certificate_says_can_be_read_on_its_page(tmp_path: Path)
     assert "有效期自" not in text
 
 
-def test_a_certificate_that_starts_later_than_it_was_issued_says_from_when(tmp_path: Path) -> None:
-    text = text_of(printed(certificate(valid_from=date(2024, 7, 1))), tmp_path, page=1)
+def test_a_certificate_that_starts_later_than_it_was_issued_says_from_when() -> None:
+    text = text_of(printed(certificate(valid_from=date(2024, 7, 1))), page=1)
     assert "有效期自：" in text
     assert "2024年07月01日" in text
 
 
-def test_the_annex_lists_sites_signatories_and_capabilities(tmp_path: Path) -> None:
-    text = text_of(printed(certificate()), tmp_path, page=2)
+def test_the_annex_lists_sites_signatories_and_capabilities() -> None:
+    text = text_of(printed(certificate()), page=2)
     for words in (
         "福建省福州市鼓楼区杨桥西路三号",
         "陈镕喆",
@@ -111,9 +111,9 @@ def test_the_annex_lists_sites_signatories_and_capabilities(tmp_path: Path) -> N
         assert words in text, words
 
 
-def test_a_certificate_without_anything_in_its_annex_still_prints_one(tmp_path: Path) -> None:
+def test_a_certificate_without_anything_in_its_annex_still_prints_one() -> None:
     bare = {"sites": [], "signatories": [], "capabilities": [], "uscc": "", "address": ""}
-    text = text_of(printed(certificate(content=bare)), tmp_path)
+    text = text_of(printed(certificate(content=bare)))
     assert "一、检测能力附表" in text
     assert "（无）" in text
     assert "统一社会信用代码" not in text
@@ -129,16 +129,16 @@ def test_a_certificate_without_anything_in_its_annex_still_prints_one(tmp_path: 
     ],
 )
 def test_an_ended_certificate_says_so_and_since_when_and_its_code_still_scans(
-    status: str, words: str, tmp_path: Path
+    status: str, words: str
 ) -> None:
     ended = certificate(status=status, superseded_by="NEW1" if status == "superseded" else "")
     file = printed(ended, status_since=date(2025, 3, 1))
-    text = text_of(file, tmp_path, page=1)
+    text = text_of(file, page=1)
     assert words in text
     assert f"登记状态：{CERTIFICATE_STATUS_LABELS[CertificateStatus(status)]}" in text
     assert "本证书在中华人民共和国境内有效" not in text
-    assert scanned(file, tmp_path) == URL
-    without_day = text_of(printed(ended), tmp_path, page=1)
+    assert scanned(file) == URL
+    without_day = text_of(printed(ended), page=1)
     assert words.replace("于2025年03月01日", "") in without_day
 
 
@@ -150,27 +150,27 @@ def test_an_ended_certificate_says_so_and_since_when_and_its_code_still_scans(
     ],
 )
 def test_a_certificate_prints_as_expired_once_its_last_day_in_beijing_is_over(
-    moment: datetime, label: str, tmp_path: Path
+    moment: datetime, label: str
 ) -> None:
-    text = text_of(printed(certificate(), timestamp=moment), tmp_path, page=1)
+    text = text_of(printed(certificate(), timestamp=moment), page=1)
     assert f"登记状态：{label}" in text
     assert ("自2030年05月02日起过期" in text) == (label == "过期")
 
 
-def test_a_revoked_certificate_stays_revoked_when_its_last_day_is_over(tmp_path: Path) -> None:
+def test_a_revoked_certificate_stays_revoked_when_its_last_day_is_over() -> None:
     later = datetime(2031, 1, 1, tzinfo=UTC)
-    text = text_of(printed(certificate(status="revoked"), timestamp=later), tmp_path, page=1)
+    text = text_of(printed(certificate(status="revoked"), timestamp=later), page=1)
     assert "登记状态：撤销" in text
 
 
 @pytest.mark.parametrize("length", [30, 100, 200, 400, 600])
-def test_the_code_on_the_page_scans_at_150_dots_per_inch(length: int, tmp_path: Path) -> None:
+def test_the_code_on_the_page_scans_at_150_dots_per_inch(length: int) -> None:
     url = "https://zhibao.example.cn/c/" + ("0aZ-9_" * length)[: length - 28]
     assert len(url) == length
-    assert scanned(printed(certificate(), url=url), tmp_path) == url
+    assert scanned(printed(certificate(), url=url)) == url
 
 
-def test_the_longest_signed_statement_fits_and_scans(tmp_path: Path) -> None:
+def test_the_longest_signed_statement_fits_and_scans() -> None:
     one = certificate(
         code="C" * 64,
         number="9" * 64,
@@ -180,7 +180,7 @@ def test_the_longest_signed_statement_fits_and_scans(tmp_path: Path) -> None:
     statement = sign(state(one, "K" * 32, date(2024, 6, 1)), key)
     url = certificate_url("https://certificates.example.gov.cn", one.code, statement)
     assert len(url) > 700
-    assert scanned(printed(one, url=url), tmp_path) == url
+    assert scanned(printed(one, url=url)) == url
 
 
 @pytest.mark.parametrize(
@@ -205,7 +205,7 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("words", HOSTILE)
-def test_what_people_wrote_is_printed_and_never_obeyed(words: str, tmp_path: Path) -> None:
+def test_what_people_wrote_is_printed_and_never_obeyed(words: str) -> None:
     content = {
         "holder": f"甲{words}乙",
         "address": f"丙{words}丁",
@@ -214,16 +214,16 @@ def test_what_people_wrote_is_printed_and_never_obeyed(words: str, tmp_path: Pat
         "capabilities": [Capability(category=words, item=words, standard=words, limits=words)],
     }
     file = printed(certificate(number=words, content=content), issuer_name=words)
-    face, annex = text_of(file, tmp_path, page=1), text_of(file, tmp_path, page=2)
+    face, annex = text_of(file, page=1), text_of(file, page=2)
     bare = "".join(words.split())
     assert f"丙{bare}丁" in face
     assert bare in annex
 
 
-def test_rare_characters_print(tmp_path: Path) -> None:
+def test_rare_characters_print() -> None:
     rare = "㻏𬭎镕喆䶮𬱖·—～（）〔2024〕①Ⅳ℃μ±≤"
     content = {"holder": rare, "address": rare}
-    assert rare in text_of(printed(certificate(content=content)), tmp_path, page=1)
+    assert rare in text_of(printed(certificate(content=content)), page=1)
 
 
 @pytest.mark.parametrize("where", ["holder", "address", "sites", "signatories", "capabilities"])
@@ -244,7 +244,7 @@ def test_a_character_no_font_has_stops_the_print_and_is_named(where: str) -> Non
         preview_certificate(one, issuer_name=ISSUER, url=URL, timestamp=PRINTED)
 
 
-def test_the_longest_texts_stay_on_one_page_and_the_code_still_scans(tmp_path: Path) -> None:
+def test_the_longest_texts_stay_on_one_page_and_the_code_still_scans() -> None:
     url = "https://zhibao.example.cn/c/" + "x" * 372
     content = {
         "holder": "某" * 100 + "/" + "W" * 99,
@@ -254,43 +254,43 @@ def test_the_longest_texts_stay_on_one_page_and_the_code_still_scans(tmp_path: P
     }
     one = certificate(status="superseded", content=content, valid_from=date(2024, 7, 1))
     file = printed(one, issuer_name="新疆维吾尔自治区" * 10, url=url)
-    assert pages_in(file, tmp_path) == 2
-    assert text_of(file, tmp_path, page=1).count("地") >= 300
-    assert scanned(file, tmp_path) == url
+    assert pages_in(file) == 2
+    assert text_of(file, page=1).count("地") >= 300
+    assert scanned(file) == url
 
 
-def test_a_long_annex_repeats_its_head_and_numbers_its_pages(tmp_path: Path) -> None:
+def test_a_long_annex_repeats_its_head_and_numbers_its_pages() -> None:
     file = printed(certificate(annex=300), status_since=None)
-    total = pages_in(file, tmp_path) - 1
+    total = pages_in(file) - 1
     assert total > 5
-    whole = text_of(file, tmp_path)
+    whole = text_of(file)
     for page in range(1, total + 1):
-        text = text_of(file, tmp_path, page=page + 1)
+        text = text_of(file, page=page + 1)
         assert f"第{page}页共{total}页" in text
         assert "序号类别产品/项目/参数" in text
     assert all(f"第{number}项" in whole for number in range(1, 301))
 
 
-def test_no_page_ends_with_a_head_without_rows(tmp_path: Path) -> None:
+def test_no_page_ends_with_a_head_without_rows() -> None:
     """Whatever number of signatories pushes the last heading to the foot of the page."""
     for count in range(20, 45):
         signatories = [Signatory(name=f"签字人{number}", field="食品") for number in range(count)]
         file = printed(certificate(content={"signatories": signatories}))
-        for page in range(2, pages_in(file, tmp_path) + 1):
-            text = text_of(file, tmp_path, page=page)
+        for page in range(2, pages_in(file) + 1):
+            text = text_of(file, page=page)
             if "三、检测能力附表" in text:
                 assert "第1项" in text.split("三、检测能力附表")[1], count
 
 
-def test_long_words_wrap_inside_their_cell(tmp_path: Path) -> None:
+def test_long_words_wrap_inside_their_cell() -> None:
     word = "X" * 200
     line = Capability(category=word, item=word, standard=word, limits=word)
     file = printed(certificate(content={"capabilities": [line]}))
-    left, right = edges(file, tmp_path, page=2)
+    left, right = edges(file, page=2)
     assert left >= 17.9 / 25.4 * 72
     assert right <= (210 - 17.9) / 25.4 * 72
-    assert max(map(len, raw_text(file, tmp_path, page=2).split())) < 40
-    assert text_of(file, tmp_path).count("X") == 800
+    assert max(map(len, raw_text(file, page=2).split())) < 40
+    assert text_of(file).count("X") == 800
 
 
 def test_the_preview_is_a_picture_of_the_page() -> None:
@@ -323,11 +323,11 @@ def test_a_template_of_a_draft_is_given_neither_number_nor_days_nor_a_code_that_
     (folder / "certificate.typ").write_text(CARELESS, encoding="utf-8")
     one = certificate()
     picture = preview_draft(one.content, issuer_name=ISSUER, template_folder=folder)
-    assert picture_says(picture, tmp_path) == ""
+    assert picture_says(picture) == ""
     shown = preview_certificate(
         one, issuer_name=ISSUER, url=URL, timestamp=PRINTED, template_folder=folder
     )
-    assert picture_says(shown, tmp_path) == URL
+    assert picture_says(shown) == URL
 
 
 @pytest.fixture
@@ -336,7 +336,7 @@ def templates(tmp_path: Path) -> Path:
 
 
 def test_a_province_prints_with_its_own_page_and_others_with_the_national_one(
-    templates: Path, tmp_path: Path
+    templates: Path,
 ) -> None:
     own = templates / "350000" / "certificate.typ"
     own.parent.mkdir()
@@ -354,16 +354,16 @@ def test_a_province_prints_with_its_own_page_and_others_with_the_national_one(
         ("samr", False),
     ):
         one = certificate(content={"issuer": issuer})
-        text = text_of(printed(one, template_folder=templates), tmp_path)
+        text = text_of(printed(one, template_folder=templates))
         assert ("福建版式" in text) == ours, issuer
         assert "检测能力附表" in text
 
 
-def test_a_changed_template_counts_from_the_next_print(templates: Path, tmp_path: Path) -> None:
-    before = text_of(printed(certificate(), template_folder=templates), tmp_path)
+def test_a_changed_template_counts_from_the_next_print(templates: Path) -> None:
+    before = text_of(printed(certificate(), template_folder=templates))
     page = templates / "certificate.typ"
     page.write_text(page.read_text(encoding="utf-8").replace("扫码核验", "扫码查验"), "utf-8")
-    after = text_of(printed(certificate(), template_folder=templates), tmp_path)
+    after = text_of(printed(certificate(), template_folder=templates))
     assert "扫码核验本证书" in before
     assert "扫码查验本证书" in after
 

@@ -5,7 +5,7 @@ from typing import get_args
 
 import pytest
 
-from domain.facts import CertificateFacts, Facts, FilingStanding, InstitutionFacts
+from domain.facts import CertificateFacts, Facts, FilingRecord, InstitutionFacts
 from rules.conditions import (
     FACTS,
     Condition,
@@ -52,7 +52,7 @@ def in_scope(scope: Scope, *certificates: CertificateFacts) -> dict[str, object]
     """Every fact a condition of ``scope`` may read."""
     more: dict[Scope, dict[str, object]] = {
         "chain": {"reviewer": "amr-350000"},
-        "gate": standing_facts(FilingStanding()),
+        "gate": standing_facts(FilingRecord()),
         "complaint": {"known_institution": True},
     }
     found = known(*certificates) | more.get(scope, {})

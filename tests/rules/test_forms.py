@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.canonical import canonical_json
 from rules.filing.forms import (
+    MAX_FORM_BYTES,
     MAX_NUMBER,
     MAX_TEXT,
     Form,
@@ -313,6 +315,35 @@ def test_unknown_fields_are_named_but_not_without_end() -> None:
     assert len(problems) == 21
     assert problems[0].field == "x0"
     assert "980" in problems[-1].message
+
+
+def test_a_form_may_be_as_large_as_its_limit_and_not_a_byte_larger() -> None:
+    """Texts that are each short enough may be too much together."""
+    texts = [
+        {"id": f"text_{n}", "label": "说明", "type": "text", "max_length": MAX_TEXT}
+        for n in range(20)
+    ]
+    form = form_of(texts)
+    values = {str(field["id"]): "a" * 13_000 for field in texts}
+    missing = MAX_FORM_BYTES - len(canonical_json(values))
+    values["text_0"] += "a" * missing
+    assert len(canonical_json(values)) == MAX_FORM_BYTES
+    assert check_form(form, values, complete=False) == []
+    values["text_0"] = values["text_0"][1:] + "字"
+    for complete in (False, True):
+        [problem] = check_form(form, values, complete=complete)
+        assert (problem.field, problem.code) == ("", "form_too_large")
+        assert "256 千字节" in problem.message
+
+
+def test_characters_count_as_the_bytes_they_are_kept_as() -> None:
+    """The same number of characters fits or does not, by what they take."""
+    form = LIBRARY.get("annual-report-2023")
+    texts = [f.id for f in form.fields.values() if f.type == "text" and f.max_length == MAX_TEXT]
+    plain = {**form.blank_example(), **dict.fromkeys(texts, "字" * MAX_TEXT)}
+    rare = {**plain, **dict.fromkeys(texts, "𠮷" * MAX_TEXT)}
+    assert "form_too_large" not in [p.code for p in check_form(form, plain, complete=False)]
+    assert [p.code for p in check_form(form, rare, complete=False)] == ["form_too_large"]
 
 
 hostile = st.recursive(

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from domain.canonical import sha256_of
 from domain.case.plan import FOREVER, CasePlan, Window
+from domain.clock import BEIJING, day_of
 from domain.decision import Obligation
-from domain.facts import CertificateFacts, Facts, FilingStanding, InstitutionFacts
+from domain.facts import CertificateFacts, Facts, FilingRecord, InstitutionFacts
 from domain.numbers.quarters import Quarter
 from domain.numbers.report_numbers import Answer
 from domain.numbers.transitions import visible_from
@@ -22,7 +23,6 @@ from rules.diff import changes
 from rules.file.document import RuleDocument
 from rules.file.findings import RulesInvalid
 from rules.file.library import SHIPPED, RuleLibrary, RuleSetNotFound
-from rules.filing.windows import BEIJING
 from tests.rules.conftest import SETS
 
 LIBRARY = RuleLibrary(SHIPPED)
@@ -38,7 +38,7 @@ instants = st.integers(0, 10 * 366 * 86_400).map(
     lambda seconds: datetime(2020, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
 )
 standings = st.builds(
-    FilingStanding,
+    FilingRecord,
     latest_closed_year=st.integers(0, 2030),
     expected=st.booleans(),
     completed=st.booleans(),
@@ -141,7 +141,7 @@ def test_reminders_come_at_midnight_of_their_days_before_the_last_one(
 def test_a_batchs_plan_says_all_it_runs_on(key: tuple[int, str], number: int, facts: Facts) -> None:
     quarter, rules = Quarter(key[0], number), RULES[key]
     plan = rules.batch_plan(facts, quarter)
-    assert (plan.kind, plan.year, plan.jurisdiction) == ("report-numbers", *key)
+    assert (plan.year, plan.jurisdiction) == key
     assert plan.ruleset == rules.ref
     assert (plan.parts, plan.levels, plan.quality, plan.checker) == ((), (), None, None)
     assert plan.lapse_unapproved is False
@@ -179,7 +179,7 @@ def test_visible_from_midnight_of_the_next_day_in_beijing(
     rules = RULES[key]
     plan = rules.batch_plan(certified(), Quarter(key[0], number))
     found = visible_from(plan, uploaded)
-    assert found == midnight(uploaded.astimezone(BEIJING).date() + timedelta(days=1))
+    assert found == midnight(day_of(uploaded) + timedelta(days=1))
     assert timedelta() < found - uploaded <= timedelta(days=1)
     # what the examples of the rule files run on is what cases run on
     assert rules.numbers is not None
@@ -205,7 +205,7 @@ def test_a_mere_base_answers_nothing_about_report_numbers() -> None:
     for ask in (
         lambda: base.batch_obligation(facts, Quarter(2023, 4)),
         lambda: base.batch_plan(facts, Quarter(2023, 4)),
-        lambda: base.gate(facts, FilingStanding(), today),
+        lambda: base.gate(facts, FilingRecord(), today),
         lambda: base.number_eligibility(facts, today),
         lambda: base.complaint_plan(None, midnight(today)),
         lambda: base.public_answers,
@@ -218,7 +218,7 @@ def test_a_mere_base_answers_nothing_about_report_numbers() -> None:
 
 
 @given(institutions(), standings, days)
-def test_the_gate_of_2024(facts: Facts, standing: FilingStanding, today: date) -> None:
+def test_the_gate_of_2024(facts: Facts, standing: FilingRecord, today: date) -> None:
     found = VOLUNTARY.gate(facts, standing, today)
     latest = standing.completed
     newly = not standing.expected and standing.completed_years > 0
@@ -239,7 +239,7 @@ def test_the_gate_of_2024(facts: Facts, standing: FilingStanding, today: date) -
 
 @given(st.sampled_from(MANDATORY), institutions(), standings, days)
 def test_mandatory_sets_have_no_gate(
-    key: tuple[int, str], facts: Facts, standing: FilingStanding, today: date
+    key: tuple[int, str], facts: Facts, standing: FilingRecord, today: date
 ) -> None:
     found = RULES[key].gate(facts, standing, today)
     assert (found.allowed, found.rule, found.code) == (True, None, None)
@@ -253,10 +253,10 @@ def test_a_gate_that_reads_the_institution_records_it(folder: Path) -> None:
     path.write_text(text.replace(old, f"{old} || has_certificate"), "utf-8")
     rules = CompiledRules(RuleLibrary(folder).resolve(2024, "000000").document)
     facts, today = certified(date(2025, 2, 10)), date(2025, 2, 10)
-    on_the_day = rules.gate(facts, FilingStanding(), today)
+    on_the_day = rules.gate(facts, FilingRecord(), today)
     assert on_the_day.allowed
     assert on_the_day.inputs["facts"] == facts.model_dump(mode="json")
-    assert not rules.gate(facts, FilingStanding(), today + timedelta(days=1)).allowed
+    assert not rules.gate(facts, FilingRecord(), today + timedelta(days=1)).allowed
 
 
 # --- lookup and complaints -----------------------------------------------------------------------
@@ -279,7 +279,7 @@ def test_every_complaint_has_an_authority_known_or_not(
     rules = RULES[key]
     plan = rules.complaint_plan(facts, received)
     (level,) = plan.levels
-    assert (plan.kind, plan.year, plan.jurisdiction) == ("complaint", *key)
+    assert (plan.year, plan.jurisdiction) == key
     assert (level.authority, level.id) == ("samr", "platform")
     assert level.label
     always = Window(opens=received, closes=FOREVER, cite=plan.completion_cite)

@@ -2,13 +2,17 @@
 
 from datetime import date, datetime, timedelta, timezone
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.case.plan import NEEDED_WINDOWS, WINDOWS, CasePlan
+from domain.case.state import LISTED_AS
 from domain.citation import Citation
+from domain.clock import BEIJING
 from rules.file.schema import Span, Stage, Windows
 from rules.file.shapes import Cite
-from rules.filing.windows import BEIJING, contradictions, window
+from rules.filing.windows import contradictions, window
 
 CITE = Citation(document="文")
 ASSUMED = Cite(assume="试")
@@ -94,3 +98,42 @@ def test_stages_overlap_only_where_they_say_so() -> None:
         for stages in (apart, touching, declared, unknown)
     ]
     assert found == [[], ["overlapping_stages"], [], ["unknown_stage"]]
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "last", "path"),
+    [
+        ("quality", 5, 20, None),
+        ("quality", 5, 19, "windows.quality.to"),
+        ("quality", 4, 20, "windows.quality.from"),
+        ("review", 1, 15, None),
+        ("review", 1, 14, "windows.review.to"),
+        ("correct", 1, 10, None),
+        ("correct", 1, 9, "windows.correct.to"),
+    ],
+)
+def test_no_window_ends_before_what_it_has_to_wait_for(
+    name: str, first: int, last: int, path: str | None
+) -> None:
+    stated = {
+        "quality": {"fill": (1, 10), "review": (5, 20), "correct": (1, 15)},
+        "review": {"fill": (1, 10), "correct": (1, 15)},
+        "correct": {"fill": (1, 10), "review": (1, 20)},
+    }[name] | {name: (first, last)}
+    windows = Windows.model_validate(
+        {
+            window_: span(date(2024, 1, opens), date(2024, 1, closes))
+            for window_, (opens, closes) in stated.items()
+        }
+    )
+    # an end of the review before the last correction is told of the correction
+    told = {"windows.review.to": "windows.correct.to"}
+    found = [(code, where) for code, where, _ in contradictions(windows, ())]
+    assert found == ([] if path is None else [("window_order", told.get(path, path))])
+
+
+def test_the_windows_are_one_list() -> None:
+    assert list(Windows.model_fields) == list(WINDOWS)
+    assert list(WINDOWS) == list(CasePlan.model_fields)[: len(WINDOWS)]
+    assert set(NEEDED_WINDOWS) < set(WINDOWS)
+    assert all(window.label and window.acts in LISTED_AS for window in WINDOWS.values())

@@ -13,7 +13,7 @@ import openpyxl
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from domain.case.status import UploadStage
+from domain.numbers.report_numbers import UploadStage
 from services.numbers import ingest as number_ingest
 from services.numbers import order
 from services.numbers.ingest import NotReady, ingest
@@ -349,10 +349,9 @@ async def test_many_institutions_at_once_make_the_years_they_need(
 
 _CHILD = """
 import asyncio, sys
-from activities import number_ingest, number_order
-from activities.number_ingest import ingest
-from domain.report_numbers import IngestRequest
-from store.engine import connect
+from domain.numbers.report_numbers import IngestRequest
+from services.numbers.ingest import ingest
+from store.database import connect
 
 async def main():
     engine = connect(sys.argv[1])

@@ -60,7 +60,7 @@ class Chain:
             completion_cite=CITE,
         )  # fmt: skip
         return CaseOpening(
-            year=2024, institution=self.name, jurisdiction="000000",
+            kind="filing", year=2024, institution=self.name, jurisdiction="000000",
             campaign="campaign/2024/000000", plan=plan,
         )  # fmt: skip
 

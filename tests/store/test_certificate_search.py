@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from domain.certificates.certificate import CertificateStatus, standing
+from domain.certificates.certificate import CertificateStatus, status_on
 from store import institutions
 from store.certificates.lines import folded, standard_of
 from store.certificates.search import NOTHING, Criteria, Seen, Sight, parts_of, search, stands
@@ -191,7 +191,7 @@ async def test_the_state_in_a_search_is_the_one_of_the_one_function(
                 await connection.execute(select(certificates.c.number).where(stands(state, TODAY)))
             ).first()
         ]
-    assert holds == [standing(status, valid_to, TODAY)]
+    assert holds == [status_on(status, valid_to, TODAY)]
 
 
 async def test_region_field_issuer_and_expiry_narrow(engine: AsyncEngine) -> None:

@@ -43,7 +43,7 @@ def test_the_migrations_lead_exactly_to_the_tables_the_code_works_with(
     empty_database: str,
 ) -> None:
     upgrade(empty_database)
-    # raises when a migration is missing for something in store/tables.py, or the other way round
+    # raises when a migration is missing for something in store/tables, or the other way round
     command.check(configuration(empty_database))
 
 

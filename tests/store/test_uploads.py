@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from domain.case.status import UploadStage
+from domain.numbers.report_numbers import UploadStage
 from services.numbers.changes import apply_change
 from services.numbers.ingest import ingest
 from store.database import connect

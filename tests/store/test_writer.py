@@ -11,8 +11,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.case.events import EventName, Position, Step, chained, hash_of
-from domain.case.status import Kind, Status
-from domain.case.workflow_messages import RecordRequest, Standing
+from domain.case.status import Status
+from domain.case.workflow_messages import RecordedSteps, RecordRequest
 from store import cases, journal, rule_sets
 from store.batching import Batcher
 from store.database import connect
@@ -21,7 +21,7 @@ from tests.store.conftest import START, Chain, Register
 
 pytestmark = pytest.mark.anyio
 
-TAKEN = Standing()
+TAKEN = RecordedSteps()
 """The answer for steps that were recorded."""
 
 
@@ -70,7 +70,7 @@ async def test_the_read_model_is_where_the_last_step_left_it(
     assert await writer.record(chain.request(position=position)) == TAKEN
     async with engine.connect() as connection:
         case = await cases.by_id(connection, chain.case_id)
-        seen = await cases.listed(connection, kind=Kind.FILING, involved="amr-350100")
+        seen = await cases.listed(connection, kind="filing", involved="amr-350100")
     assert case is not None
     assert {name: getattr(case, name) for name in Position.model_fields} == dict(position)
     assert (case.sequence, case.head) == (3, chain.steps[-1].hash)
@@ -120,10 +120,10 @@ async def test_steps_recorded_before_are_answered_with_what_stands_and_not_writt
     first, second = chain.request(2), chain.request()
     await writer.record(first)
     again = await asyncio.gather(*(writer.record(first) for _ in range(5)))
-    assert again == [Standing(steps=tuple(chain.steps[:2]))] * 5
+    assert again == [RecordedSteps(steps=tuple(chain.steps[:2]))] * 5
     await writer.record(second)
     # also when the chain has gone on since
-    assert await writer.record(first) == Standing(steps=tuple(chain.steps))
+    assert await writer.record(first) == RecordedSteps(steps=tuple(chain.steps))
     assert await count(engine, "journal") == 3
     assert await count(engine, "outbox") == 3
 
@@ -139,8 +139,8 @@ async def test_of_two_workers_that_record_the_same_steps_at_once_one_writes_and_
         *(writer.record(request) for request in requests for writer in writers)
     )
     for chain, one, two in zip(chains, answers[::2], answers[1::2], strict=True):
-        standing = Standing(steps=tuple(chain.steps))
-        assert sorted([one, two], key=lambda a: len(a.steps)) == [TAKEN, standing]
+        recorded = RecordedSteps(steps=tuple(chain.steps))
+        assert sorted([one, two], key=lambda a: len(a.steps)) == [TAKEN, recorded]
     assert await count(engine, "journal") == await count(engine, "outbox") == 40
     await other.dispose()
 
@@ -164,7 +164,7 @@ async def test_another_step_for_a_taken_place_is_not_written_and_told_what_stand
         writer.record(bystander.request()), writer.record(rival), writer.record(bystander.request())
     )
     # the rival is told of the step that stands; nobody else is kept from recording
-    assert list(answers) == [TAKEN, Standing(steps=(chain.steps[1],)), TAKEN]
+    assert list(answers) == [TAKEN, RecordedSteps(steps=(chain.steps[1],)), TAKEN]
     assert await on_record(engine, chain) == chain.steps
     assert await on_record(engine, bystander) == bystander.steps
 
@@ -208,7 +208,7 @@ async def test_a_case_is_opened_once(engine: AsyncEngine, register: Register) ->
     first = chain.request()
     await writer.record(first)
     rival = RecordRequest(steps=(other_than(chain.steps[0]),), opening=chain.opening())
-    assert await writer.record(rival) == Standing(steps=(chain.steps[0],))
+    assert await writer.record(rival) == RecordedSteps(steps=(chain.steps[0],))
     assert await count(engine, "cases") == 1
 
 

@@ -13,6 +13,7 @@ from domain.case.commands import Actor
 from domain.case.events import Step, chained, hash_of
 from domain.case.review import decide
 from domain.case.workflow_messages import RecordRequest, command_sha256
+from domain.filing.kind import FILING
 from domain.refusals import Refusal
 from store import cases, journal
 from store.writer import JournalWriter
@@ -36,9 +37,9 @@ async def record_behind_its_back(system: System, case_id: str, command: c.Comman
     """Records a command as its workflow would have, without the workflow's knowing."""
     async with system.engine.connect() as connection:
         case = await cases.by_id(connection, case_id)
-        carried = await journal.carried(connection, case_id)
+        carried = await journal.carried(connection, FILING, case_id)
     assert case is not None
-    found = decide(carried.state, case.plan, command, datetime.now(UTC))
+    found = decide(FILING, FILING.state(carried.state), case.plan, command, datetime.now(UTC))
     assert not isinstance(found, Refusal), found
     sequence, head, steps = carried.sequence, carried.head, []
     for event in found:

@@ -4,7 +4,6 @@ import os
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import text
@@ -14,6 +13,7 @@ from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
 from domain.certificates.statement import Statement, verify
+from domain.clock import BEIJING, day_of
 from services.certificates.keys import SigningKeys
 from store import journal
 from store.certificates import register as certificates
@@ -33,7 +33,6 @@ from workflows.registry import WORKFLOWS
 
 HISTORIES = Path(__file__).parent / "histories"
 pytestmark = pytest.mark.anyio
-BEIJING = ZoneInfo("Asia/Shanghai")
 
 
 @pytest.fixture
@@ -801,7 +800,7 @@ async def test_ten_years_of_a_certificate(years: System) -> None:
 
     # ten years after the first: deregistered
     await system.skip_to(at(f"{issued.year + 10}-01-15", "10:00:00"))
-    on = (await system.environment.get_current_time()).astimezone(BEIJING).date().isoformat()
+    on = (day_of(await system.environment.get_current_time())).isoformat()
     ended = await office.act(next_path, "end", office.clerk, ending("deregistered", on=on))
     assert ended.status == 200, ended.body
     assert (await office.held(next_path))["status"] == "deregistered"

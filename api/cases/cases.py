@@ -1,0 +1,198 @@
+"""Cases of every kind as the API shows them: one, a list of them, what of them somebody sees."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.door import cursors
+from api.door.operations import PAGING, Call, Operation, Parameter, json_of, schema_of
+from api.door.parts import parts_of
+from api.door.problems import source
+from api.door.requests import query
+from api.door.rights import SCOPES, Right, Scope, Target, check, region_in_sight
+from domain.case.commands import Actor, Role
+from domain.case.kind import CaseKind
+from domain.case.plan import FOREVER, Window
+from domain.case.status import STATUS_LABELS, Status
+from domain.ids import AuthorityId, InstitutionId
+from domain.kinds import KindName
+from domain.model import Value
+from services.case_records import Case
+
+# --- what goes out --------------------------------------------------------------------------------
+
+
+class WindowShown(Value):
+    """A window of the case's plan: ``closes`` is the first instant after it, None for no end."""
+
+    opens: datetime
+    closes: datetime | None
+    source: dict[str, str]
+
+
+class CaseShown(Value):
+    """One case as its people see it; no figure out of a form. ``quarter`` 0: not of a quarter."""
+
+    id: str
+    kind: KindName
+    year: int
+    quarter: int
+    institution: str
+    institution_name: str
+    region: str
+    status: Status
+    status_label: str
+    level: int
+    authority: str
+    authority_name: str
+    claimed: bool
+    claimed_by: str
+    revision: int
+    due: datetime | None
+    obligation: str
+    parts: tuple[str, ...]
+    windows: dict[str, WindowShown]
+    rule_set: str
+    sequence: int
+    updated_at: datetime
+
+
+class CasePage(Value):
+    """A page of cases; ``next`` is the cursor of the page after, None at the end."""
+
+    items: tuple[CaseShown, ...]
+    next: str | None
+
+
+class Started(Value):
+    """What has been set going; it is found under its own address."""
+
+    id: str
+
+
+def shown(case: Case, call: Call) -> CaseShown:
+    """A case as the API shows it to whoever calls; a filer is not told which reviewer it is."""
+    plan, parts = case.plan, parts_of(call.request)
+    return CaseShown(
+        id=case.case_id,
+        kind=case.kind,
+        year=case.year,
+        quarter=case.quarter,
+        institution=case.institution_id,
+        institution_name=case.institution_name,
+        region=case.region,
+        status=case.status,
+        status_label=STATUS_LABELS[case.status],
+        level=case.level,
+        authority=case.authority,
+        authority_name=parts.authority_name(case.authority),
+        claimed=bool(case.claimed_by),
+        claimed_by="" if call.actor.role is Role.FILER else case.claimed_by,
+        revision=case.revision,
+        due=case.due,
+        obligation=plan.obligation.outcome,
+        parts=plan.parts,
+        windows={name: _window(window) for name, window in plan.stated().items()},
+        rule_set=case.rule_set,
+        sequence=case.sequence,
+        updated_at=case.updated_at,
+    )
+
+
+def _window(window: Window) -> WindowShown:
+    closes = window.closes if window.closes < FOREVER else None
+    return WindowShown(opens=window.opens, closes=closes, source=source(window.cite))
+
+
+# --- one ------------------------------------------------------------------------------------------
+
+
+async def target_of(request: Request, case_id: str, what: str) -> Target:
+    """A case and who was ever involved. Raises Refused: there is no such ``what``."""
+    case, involved = await parts_of(request).records.find(case_id, what)
+    return Target(case=case, involved=involved)
+
+
+# --- lists ----------------------------------------------------------------------------------------
+
+
+class Filter(NamedTuple):
+    """A query parameter that narrows a list of cases: its type, and what it says of the cases."""
+
+    parameter: Parameter
+    kind: Any
+    narrowing: Callable[[Any], dict[str, Any]]
+
+
+def equal(name: str, kind: Any, description: str, schema: dict[str, Any] | None = None) -> Filter:
+    """A filter by what a case has under the parameter's own name."""
+    parameter = Parameter(name, description, schema=schema or schema_of(kind))
+    return Filter(parameter, kind, lambda given: {name: given})
+
+
+CaseYear = Annotated[int, Field(ge=2000, le=2999)]
+BY_STATUS = equal("status", Status, "状态", {"enum": [status.value for status in Status]})
+BY_INSTITUTION = equal("institution", InstitutionId, "机构编号")
+BY_AUTHORITY = equal("authority", AuthorityId, "现由哪个部门办理")
+
+
+def in_sight(actor: Actor, institution: str | None = None) -> dict[str, Any]:
+    """What narrows a list of cases to those its asker may see. Raises Refused for another's."""
+    match SCOPES[actor.role]:
+        case Scope.INSTITUTION:
+            check(Right.SEE_FILING, actor, Target(institution=institution))
+            return {"institution": actor.scope}
+        case Scope.JURISDICTION:
+            return {"region_prefix": region_in_sight(actor)}
+        case Scope.AUTHORITY:
+            return {"involved": actor.scope}
+        case Scope.EVERYTHING:
+            return {}
+
+
+def case_list(
+    path: str,
+    kind: CaseKind,
+    summary: str,
+    tag: str,
+    right: Right,
+    *filters: Filter,
+    sight: Callable[[Actor, str | None], dict[str, Any]] = in_sight,
+) -> Operation:
+    """The operation that lists the cases of a kind, by their ids, as far as its asker sees them."""
+
+    async def list_cases(call: Call) -> Response:
+        narrowed: dict[str, Any] = {}
+        for filter_ in filters:
+            given = query(call.request, filter_.parameter.name, filter_.kind | None, None)
+            if given is not None:
+                narrowed |= filter_.narrowing(given)
+        narrowed |= sight(call.actor, narrowed.get("institution"))
+        records = parts_of(call.request).records
+        return await case_page(
+            call, lambda after, size: records.listed(kind, after, size, **narrowed)
+        )
+
+    return Operation(
+        "GET",
+        path,
+        list_cases,
+        summary,
+        tag,
+        right,
+        CasePage,
+        parameters=(*(filter_.parameter for filter_ in filters), *PAGING),
+    )
+
+
+async def case_page(call: Call, fetch: Callable[[str, int], Awaitable[Sequence[Case]]]) -> Response:
+    """A page of cases by their ids; ``fetch`` gets up to so many after an id."""
+    [after] = cursors.given(call.request, (str,)) or [""]
+    rows, more = await cursors.paged(
+        call.request, lambda size: fetch(after, size), lambda case: [case.case_id]
+    )
+    return json_of(CasePage(items=tuple(shown(case, call) for case in rows), next=more))

@@ -1,0 +1,67 @@
+"""The public's pages: plain HTML from the server, the same answers as the API gives, no script."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.responses import HTMLResponse, Response
+
+from api.door.problems import headers_of
+from domain.messages import explain, local_time
+from domain.refusals import Code, Refusal
+
+_TEMPLATES = Environment(
+    # each subject's lie beside the operations they show
+    loader=FileSystemLoader(sorted(Path(__file__).resolve().parents[1].glob("*/templates"))),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_TEMPLATES.globals.update(local_time=local_time)
+
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'",
+    # the number asked for stands in the address
+    "Referrer-Policy": "no-referrer",
+}
+
+_LABELS = {"number": "报告编号", "institution": "机构名称"}
+"""What most pages call the parameters they have in common."""
+
+
+def render(
+    template: str, values: Mapping[str, Any], headers: Mapping[str, str], status: int = 200
+) -> Response:
+    """A page."""
+    text = _TEMPLATES.get_template(template).render(values)
+    return HTMLResponse(text, status_code=status, headers={**HEADERS, **headers})
+
+
+def render_refused(template: str, values: Mapping[str, Any], refusal: Refusal) -> Response:
+    """A page that tells of a refusal, with the API's status for it."""
+    return render(template, values, headers_of(refusal), refusal.code.status)
+
+
+def words_of(refusal: Refusal, labels: Mapping[str, str] | None = None) -> dict[str, str]:
+    """A refusal as pages tell it; whoever looks something up knows of no request header.
+
+    ``labels`` are what the page calls parameters of its own: what is wrong with one is told by its
+    label.
+    """
+    words = explain(refusal)._asdict()
+    if refusal.code in (Code.BUSY, Code.UNAVAILABLE, Code.INTERNAL):
+        words["detail"], words["remedy"] = "系统暂时没有响应。", "请稍后再试。"
+    label = {**_LABELS, **(labels or {})}.get(refusal.params.get("name", ""))
+    if label is not None and refusal.code is Code.INVALID_PARAMETER:
+        words["title"], words["detail"] = f"{label}有误", f"{label}{refusal.params['why']}。"
+        words["remedy"] = "请修改后再查。"
+    return {**words, "code": refusal.code.value}
+
+
+def refused_page(refusal: Refusal, request_id: str) -> Response:
+    """What a page is answered with that could not be made: the API's status, in words."""
+    values = {"refused": words_of(refusal), "request_id": request_id}
+    return render_refused("refused.html", values, refusal)

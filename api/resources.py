@@ -1,0 +1,90 @@
+"""What there is: every operation, every page, and what stands in their addresses."""
+
+from typing import Any
+
+from api.campaigns import campaigns, institutions, rules
+from api.cases import events, tasks, timeline
+from api.certificates import certificates, drafts, imports, printing, register, search, serials
+from api.certificates import public as certificate_public
+from api.certificates.certificate_page import PAGES as CERTIFICATE_PAGES
+from api.complaints import complaints
+from api.complaints.complaint_page import PAGES as COMPLAINT_PAGES
+from api.connected import clients, deliveries, provinces
+from api.door import health, me
+from api.door.operations import Operation, Parameter
+from api.filings import filings
+from api.numbers import batches, changes, lookup, uploads
+from api.numbers.lookup_page import PAGES as LOOKUP_PAGES
+
+OPERATIONS: list[Operation] = [
+    *lookup.OPERATIONS,
+    *certificate_public.OPERATIONS,
+    *health.OPERATIONS,
+    *me.OPERATIONS,
+    *tasks.OPERATIONS,
+    *filings.OPERATIONS,
+    *campaigns.OPERATIONS,
+    *batches.OPERATIONS,
+    *uploads.OPERATIONS,
+    *changes.OPERATIONS,
+    *complaints.OPERATIONS,
+    *imports.OPERATIONS,
+    *register.OPERATIONS,
+    # fixed words of their own, before the certificates' addresses take them for a case
+    *deliveries.OPERATIONS,
+    *provinces.OPERATIONS,
+    *serials.OPERATIONS,
+    *certificates.OPERATIONS,
+    *drafts.OPERATIONS,
+    *clients.OPERATIONS,
+    *printing.OPERATIONS,
+    *search.OPERATIONS,
+    *institutions.OPERATIONS,
+    *rules.OPERATIONS,
+    *timeline.OPERATIONS,
+    *events.OPERATIONS,
+]
+
+PAGES: list[Operation] = [*LOOKUP_PAGES, *COMPLAINT_PAGES, *CERTIFICATE_PAGES]
+"""Behind the same door as the operations of the API, and not in its description."""
+
+
+def _place(name: str, words: str, **schema: Any) -> Parameter:
+    return Parameter(name, words, "path", True, schema)
+
+
+PLACES: dict[str, Parameter] = {
+    place.name: place
+    for place in (
+        _place("year", "统计年度", type="integer", minimum=2000, maximum=2999),
+        _place(
+            "period",
+            "统计年度，如 2024；季度报告编号，如 2024Q3",
+            type="string",
+            pattern="^2[0-9]{3}(Q[1-4])?$",
+        ),
+        _place("quarter", "季度，如 2024Q3", type="string", pattern="^2[0-9]{3}Q[1-4]$"),
+        _place("upload", "上传编号", type="string", pattern="^[0-9a-f]{32}$"),
+        _place("complaint", "投诉编号", type="string", pattern="^[0-9a-f]{32}$"),
+        _place("receipt", "回执编号", type="string", pattern="^[0-9A-Za-z-]{10,40}$"),
+        _place("application", "证书办件编号", type="string", pattern="^[0-9a-f]{24}$"),
+        _place("code", "证书代码", type="string", minLength=1, maxLength=64),
+        _place("number", "证书编号", type="string", minLength=1, maxLength=64),
+        _place("uscc", "统一社会信用代码", type="string", pattern="^[0-9A-Z]{18}$"),
+        _place("import", "批量导入编号", type="string", pattern="^[0-9a-f]{32}$"),
+        _place("client", "联网系统（客户端）编号", type="string", pattern="^[0-9a-f]{16}$"),
+        _place(
+            "delivery",
+            "各省自己的送达编号",
+            type="string",
+            pattern="^[0-9A-Za-z][0-9A-Za-z._-]{0,99}$",
+        ),
+        _place("authority", "省级部门，如 amr-350000", type="string", pattern="^amr-[0-9]{6}$"),
+        _place(
+            "institution", "机构编号", type="string", pattern="^[0-9A-Za-z][0-9A-Za-z._-]{0,63}$"
+        ),
+        _place("jurisdiction", "六位辖区代码，000000 为全国", type="string", pattern=r"^\d{6}$"),
+        _place("sha256", "规则集的 SHA-256", type="string", pattern="^[0-9a-f]{64}$"),
+    )
+}
+"""The parameters in addresses, by name."""

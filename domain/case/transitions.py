@@ -1,0 +1,428 @@
+"""What kinds of cases share: the deciders of their commands, and what their events change.
+
+Each decider takes state, plan, command, instant and what was found out before, and returns the
+events that the command leads to, or a refusal. A kind takes into its own tables what applies to
+it, from `REVIEW_COMMANDS` and `SHARED_EVENTS` or one by one; nothing is taken in by itself.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from domain.case import commands as c
+from domain.case.checks import (
+    expect,
+    needs_note,
+    quality_window,
+    review_window,
+    submission_window,
+    turn,
+    turn_window,
+    wrong_status,
+)
+from domain.case.commands import SYSTEM, Role
+from domain.case.events import Decision, Event, EventName, PendingEvent
+from domain.case.kind import EventRule, commands, nothing_more, rule
+from domain.case.plan import CasePlan
+from domain.case.state import (
+    CaseState,
+    Findings,
+    closing,
+    status_timer,
+    submission_closing,
+    took_part,
+)
+from domain.case.status import STATUS_LABELS, Status
+from domain.citation import Citation
+from domain.decision import ReviewLevel
+from domain.messages import local_time
+from domain.refusals import Code, Refusal
+
+
+def open_(s: CaseState, p: CasePlan, m: c.Open, now: datetime, _: Findings) -> Decision | Refusal:
+    """The filling window opens."""
+    if refusal := expect(s, m, Status.SCHEDULED):
+        return refusal
+    if now < p.fill.opens:
+        return Refusal(code=Code.NOT_OPEN_YET, cite=p.fill.cite, at=p.fill.opens)
+    return [PendingEvent(EventName.OPENED, m.actor, cite=p.fill.cite)]
+
+
+def not_open(p: CasePlan) -> Refusal:
+    """The refusal of what only an open window allows."""
+    return Refusal(code=Code.NOT_OPEN_YET, cite=p.fill.cite, at=p.fill.opens)
+
+
+def start_review(
+    s: CaseState, p: CasePlan, m: c.StartReview, now: datetime, _: Findings
+) -> Decision | Refusal:
+    """The review window opens for what was submitted before it."""
+    refusal = expect(s, m, Status.SUBMITTED)
+    if refusal is None and now < p.review.opens:
+        refusal = review_window(s, p, now)
+    return refusal or [PendingEvent(EventName.REVIEW_STARTED, m.actor, cite=p.review.cite)]
+
+
+def withdraw(
+    s: CaseState, p: CasePlan, m: c.Withdraw, now: datetime, _: Findings
+) -> Decision | Refusal:
+    """The filer takes back what nobody has claimed, or leaves a voluntary filing."""
+    voluntary_draft = s.status is Status.DRAFT and p.obligation.outcome == "may"
+    if not voluntary_draft and (
+        refusal := expect(s, m, Status.SUBMITTED, Status.IN_REVIEW) or _unclaimed(s)
+    ):
+        return refusal
+    if refusal := submission_window(s, p, now):
+        return refusal
+    return [PendingEvent(EventName.WITHDRAWN, m.actor, cite=p.fill.cite)]
+
+
+def _unclaimed(s: CaseState) -> Refusal | None:
+    if not s.claimed_by:
+        return None
+    # the filer is not told which person of the authority it is
+    return Refusal(code=Code.CLAIMED_BY_OTHER, params={"person": "审核人"})
+
+
+def claim(s: CaseState, p: CasePlan, m: c.Claim, now: datetime, _: Findings) -> Decision | Refusal:
+    """A person of the authority whose turn it is takes the case."""
+    refusal = (
+        (review_window(s, p, now) if s.status is Status.SUBMITTED else None)
+        or expect(s, m, Status.IN_REVIEW, Status.QUALITY_CHECK)
+        or turn(s, p, m, claim_needed=False)
+        or turn_window(s, p, now)
+    )
+    if refusal is not None:
+        return refusal
+    if s.claimed_by:
+        return wrong_status(s, "重复领取")
+    return [PendingEvent(EventName.CLAIMED, m.actor, cite=_level_cite(s, p))]
+
+
+def release(
+    s: CaseState, p: CasePlan, m: c.Release, now: datetime, _: Findings
+) -> Decision | Refusal:
+    """The case is given back, by its claimant or by an operator with a reason."""
+    refusal = expect(s, m, Status.IN_REVIEW, Status.QUALITY_CHECK)
+    if refusal is None and m.actor.role is Role.OPERATOR:
+        refusal = needs_note(m) or (None if s.claimed_by else Refusal(code=Code.NOT_CLAIMED))
+    elif refusal is None:
+        refusal = turn(s, p, m, claim_needed=True)
+    return refusal or [PendingEvent(EventName.RELEASED, m.actor)]
+
+
+def return_(
+    s: CaseState, p: CasePlan, m: c.Return, now: datetime, _: Findings
+) -> Decision | Refusal:
+    """The reviewer sends the case back while it can still be corrected."""
+    refusal = (
+        expect(s, m, Status.IN_REVIEW)
+        or turn(s, p, m, claim_needed=True)
+        or needs_note(m)
+        or review_window(s, p, now)
+        or _time_to_correct(s, p, now)
+    )
+    body = {"level": s.level, "level_id": s.levels[s.level - 1].id if s.level else ""}
+    return refusal or [PendingEvent(EventName.RETURNED, m.actor, body, _level_cite(s, p))]
+
+
+def _time_to_correct(s: CaseState, p: CasePlan, now: datetime) -> Refusal | None:
+    """A return is worth something only while the filer can still answer it."""
+    closes = closing(p.correct, s)
+    if now < closes:
+        return None
+    return Refusal(code=Code.CORRECT_CLOSED, cite=p.correct.cite, at=closes)
+
+
+def approve(
+    s: CaseState, p: CasePlan, m: c.Approve, now: datetime, _: Findings
+) -> Decision | Refusal:
+    """The reviewer approves at one level; after the last comes the quality check or the end."""
+    refusal = (
+        expect(s, m, Status.IN_REVIEW)
+        or turn(s, p, m, claim_needed=True)
+        or review_window(s, p, now)
+    )
+    if refusal is not None:
+        return refusal
+    body = {"level": s.level, "level_id": s.levels[s.level - 1].id}
+    cite = _level_cite(s, p)
+    if s.level < len(s.levels):
+        return [PendingEvent(EventName.LEVEL_APPROVED, m.actor, body, cite)]
+    drafts = [PendingEvent(EventName.APPROVED, m.actor, body, cite)]
+    if p.checker is None:
+        drafts.append(PendingEvent(EventName.COMPLETED, SYSTEM, cite=p.completion_cite))
+    elif p.quality is None or now >= p.quality.opens:
+        drafts.append(PendingEvent(EventName.QUALITY_CHECK_STARTED, SYSTEM, cite=p.checker_cite))
+    return drafts
+
+
+def _level_cite(s: CaseState, p: CasePlan) -> Citation | None:
+    if s.status is Status.IN_REVIEW:
+        return s.levels[s.level - 1].cite or p.review.cite
+    return p.checker_cite
+
+
+def start_quality_check(
+    s: CaseState, p: CasePlan, m: c.StartQualityCheck, now: datetime, _: Findings
+) -> Decision | Refusal:
+    """The quality check's window opens for what was approved before it."""
+    refusal = expect(s, m, Status.APPROVED)
+    if refusal is None and p.quality is not None and now < p.quality.opens:
+        refusal = quality_window(s, p, now)
+    return refusal or [PendingEvent(EventName.QUALITY_CHECK_STARTED, m.actor, cite=p.checker_cite)]
+
+
+def pass_quality(
+    s: CaseState, p: CasePlan, m: c.PassQuality, now: datetime, _: Findings
+) -> Decision | Refusal:
+    """The checker finds the case in order, which completes it."""
+    refusal = (
+        expect(s, m, Status.QUALITY_CHECK)
+        or turn(s, p, m, claim_needed=False)
+        or quality_window(s, p, now)
+    )
+    return refusal or [
+        PendingEvent(EventName.QUALITY_PASSED, m.actor, cite=p.checker_cite),
+        PendingEvent(EventName.COMPLETED, SYSTEM, cite=p.completion_cite),
+    ]
+
+
+def send_back(
+    s: CaseState, p: CasePlan, m: c.SendBack, now: datetime, _: Findings
+) -> Decision | Refusal:
+    """The checker sends the case back while it can still be corrected."""
+    refusal = (
+        expect(s, m, Status.QUALITY_CHECK)
+        or turn(s, p, m, claim_needed=False)
+        or needs_note(m)
+        or quality_window(s, p, now)
+        or _time_to_correct(s, p, now)
+    )
+    return refusal or [PendingEvent(EventName.SENT_BACK, m.actor, cite=p.checker_cite)]
+
+
+def extend(
+    s: CaseState, p: CasePlan, m: c.Extend, now: datetime, _: Findings
+) -> Decision | Refusal:
+    """An operator gives a case more time than it has."""
+    refusal = needs_note(m) or _later(s, p, m.until, now)
+    body = {"until": m.until.isoformat(), "document": m.document}
+    return refusal or [PendingEvent(EventName.EXTENDED, m.actor, body)]
+
+
+def _later(s: CaseState, p: CasePlan, until: datetime, now: datetime) -> Refusal | None:
+    """An extension must reach beyond what the case's present status depends on."""
+    status = s.lapsed_from or s.status
+    if status in (Status.SUBMITTED, Status.IN_REVIEW):
+        present, cite = closing(p.review, s), p.review.cite
+    else:
+        present, cite = submission_closing(s, p)
+    if until <= max(present, now):
+        return Refusal(code=Code.EXTENSION_NOT_LATER, cite=cite, at=present)
+    return None
+
+
+def reopen(
+    s: CaseState, p: CasePlan, m: c.Reopen, now: datetime, _: Findings
+) -> Decision | Refusal:
+    """An operator reopens a completed case until an instant to come."""
+    refusal = expect(s, m, Status.COMPLETED) or needs_note(m)
+    if refusal is not None:
+        return refusal
+    if m.until <= now:
+        return Refusal(code=Code.EXTENSION_NOT_LATER, cite=p.correct.cite, at=now)
+    body = {"until": m.until.isoformat(), "document": m.document}
+    return [PendingEvent(EventName.REOPENED, m.actor, body, p.completion_cite)]
+
+
+def cancel(
+    s: CaseState, p: CasePlan, m: c.Cancel, now: datetime, _: Findings
+) -> Decision | Refusal:
+    """An operator ends a case, with the reason."""
+    return needs_note(m) or [PendingEvent(EventName.CANCELLED, m.actor)]
+
+
+def lapse(s: CaseState, p: CasePlan, m: c.Lapse, now: datetime, _: Findings) -> Decision | Refusal:
+    """The last window has closed; what follows depends on the duty and on an earlier end."""
+    timer = status_timer(s, p)
+    if timer is None or timer.command is not c.Lapse:
+        return wrong_status(s, m.label)
+    if now < timer.at:
+        return Refusal(code=Code.NOT_OPEN_YET, at=timer.at)
+    cite = p.completion_cite if s.status is Status.IN_REVIEW else submission_closing(s, p)[1]
+    if s.reopened:
+        return [PendingEvent(EventName.REOPENING_EXPIRED, m.actor, {"from": s.status.value}, cite)]
+    if p.obligation.outcome == "may" and s.status in (Status.DRAFT, Status.RETURNED):
+        # nobody who need not file is on record as having failed to
+        return [PendingEvent(EventName.WITHDRAWN, m.actor, cite=cite)]
+    return [PendingEvent(EventName.LAPSED, m.actor, {"from": s.status.value}, cite)]
+
+
+REVIEW_COMMANDS = commands(
+    rule(c.Claim, claim, {Role.REVIEWER, Role.CHECKER}),
+    rule(c.Release, release, {Role.REVIEWER, Role.CHECKER, Role.OPERATOR}),
+    rule(c.Return, return_, {Role.REVIEWER}),
+    rule(c.Approve, approve, {Role.REVIEWER}),
+    rule(c.Cancel, cancel, {Role.OPERATOR}),
+    rule(c.Extend, extend, {Role.OPERATOR}, after_end={Status.LAPSED}),
+    rule(c.Reopen, reopen, {Role.OPERATOR}, after_end={Status.COMPLETED}),
+)
+"""What reviewers and operators can ask of a case that is filed and reviewed."""
+
+
+# --- what events change ---------------------------------------------------------------------------
+
+_NOBODY = {"level": 0, "claimed_by": ""}
+
+
+def submitted(s: CaseState, event: Event) -> dict[str, Any]:
+    """A submission: who filed and edited it is listed, and the review begins anew."""
+    return {
+        "status": Status.SUBMITTED,
+        "revision": event.body["revision"],
+        **took_part(s, event.actor, *event.body["editors"]),
+        "submitted_before": True,
+        "late": s.late or event.body["late"],
+        "levels": (),
+        **_NOBODY,
+    }
+
+
+def reviewed(s: CaseState, event: Event) -> dict[str, Any]:
+    """An act of a person of the authority, after which nobody holds the case."""
+    return {"claimed_by": "", **took_part(s, event.actor)}
+
+
+def levels_of(event: Event) -> tuple[ReviewLevel, ...]:
+    """The levels of review that an event names."""
+    return tuple(ReviewLevel.model_validate(level) for level in event.body["levels"])
+
+
+def opened(_: CaseState, __: Event) -> dict[str, Any]:
+    """Content may be entered."""
+    return {"status": Status.DRAFT}
+
+
+def _scheduled(_: CaseState, __: Event) -> dict[str, Any]:
+    return {"status": Status.SCHEDULED}
+
+
+def _assigned(_: CaseState, event: Event) -> dict[str, Any]:
+    started = {"status": Status.IN_REVIEW, "level": 1} if event.body["review_open"] else {}
+    return {"levels": levels_of(event), **started}
+
+
+def _review_started(_: CaseState, __: Event) -> dict[str, Any]:
+    return {"status": Status.IN_REVIEW, "level": 1}
+
+
+def _withdrawn(_: CaseState, __: Event) -> dict[str, Any]:
+    return {"status": Status.WITHDRAWN, "levels": (), **_NOBODY}
+
+
+def _claimed(s: CaseState, event: Event) -> dict[str, Any]:
+    return {"claimed_by": event.actor.subject, **took_part(s, event.actor)}
+
+
+def _released(_: CaseState, __: Event) -> dict[str, Any]:
+    return {"claimed_by": ""}
+
+
+def _level_approved(s: CaseState, event: Event) -> dict[str, Any]:
+    return {"level": s.level + 1, **reviewed(s, event)}
+
+
+def _approved(s: CaseState, event: Event) -> dict[str, Any]:
+    return {"status": Status.APPROVED, "level": 0, **reviewed(s, event)}
+
+
+def _returned(s: CaseState, event: Event) -> dict[str, Any]:
+    return {"status": Status.RETURNED, "level": 0, **reviewed(s, event)}
+
+
+def _quality_check_started(_: CaseState, __: Event) -> dict[str, Any]:
+    return {"status": Status.QUALITY_CHECK}
+
+
+def _completed(s: CaseState, _: Event) -> dict[str, Any]:
+    return {"status": Status.COMPLETED, "completed_revision": s.revision, "reopened": False}
+
+
+def _extended(s: CaseState, event: Event) -> dict[str, Any]:
+    until = {"extended_until": datetime.fromisoformat(event.body["until"])}
+    if s.status is Status.LAPSED and s.lapsed_from:
+        return {**until, "status": s.lapsed_from, "lapsed_from": None}
+    return until
+
+
+def _reopened(_: CaseState, event: Event) -> dict[str, Any]:
+    until = datetime.fromisoformat(event.body["until"])
+    return {"status": Status.RETURNED, "extended_until": until, "reopened": True}
+
+
+def _reopening_expired(s: CaseState, _: Event) -> dict[str, Any]:
+    revision = s.completed_revision
+    return {"status": Status.COMPLETED, "revision": revision, "reopened": False, **_NOBODY}
+
+
+def _cancelled(_: CaseState, __: Event) -> dict[str, Any]:
+    return {"status": Status.CANCELLED, **_NOBODY}
+
+
+def _lapsed(s: CaseState, _: Event) -> dict[str, Any]:
+    return {"status": Status.LAPSED, "lapsed_from": s.status, "claimed_by": ""}
+
+
+# --- what timelines tell --------------------------------------------------------------------------
+
+
+def _tell_assigned(body: Mapping[str, Any]) -> str:
+    chain = " → ".join(level["authority"] for level in body["levels"])
+    others = "；".join(
+        f"{candidate['rule']}：{candidate['because']}"
+        for candidate in body.get("candidates", ())
+        if candidate["verdict"] == "eliminated"
+    )
+    return f"审核部门 {chain}" + (f"（未采用：{others}）" if others else "")
+
+
+def _tell_until(body: Mapping[str, Any]) -> str:
+    document = f"（{body['document']}）" if body["document"] else ""
+    return f"至 {local_time(datetime.fromisoformat(body['until']))}{document}"
+
+
+def _tell_level(body: Mapping[str, Any]) -> str:
+    return f"第 {body['level']} 级"
+
+
+def _tell_left(body: Mapping[str, Any]) -> str:
+    return f"截止时仍为“{STATUS_LABELS[body['from']]}”"
+
+
+SHARED_EVENTS: dict[str, EventRule] = {
+    EventName.SCHEDULED: EventRule("列入本年度填报", _scheduled, nothing_more),
+    EventName.OPENED: EventRule("开放填报", opened, nothing_more),
+    EventName.ASSIGNED: EventRule("分派审核部门", _assigned, _tell_assigned),
+    EventName.REVIEW_STARTED: EventRule("转入审核", _review_started, nothing_more),
+    EventName.WITHDRAWN: EventRule("撤回", _withdrawn, nothing_more),
+    EventName.CLAIMED: EventRule("领取", _claimed, nothing_more),
+    EventName.RELEASED: EventRule("退领", _released, nothing_more),
+    EventName.RETURNED: EventRule("审核退回", _returned, _tell_level),
+    EventName.LEVEL_APPROVED: EventRule("本级审核通过", _level_approved, _tell_level),
+    EventName.APPROVED: EventRule("审核通过", _approved, _tell_level),
+    EventName.QUALITY_CHECK_STARTED: EventRule(
+        "转入质量审查", _quality_check_started, nothing_more
+    ),
+    EventName.QUALITY_PASSED: EventRule("质量审查通过", reviewed, nothing_more),
+    EventName.SENT_BACK: EventRule("质量审查退回", _returned, nothing_more),
+    EventName.COMPLETED: EventRule("办结", _completed, nothing_more),
+    EventName.EXTENDED: EventRule("延期", _extended, _tell_until),
+    EventName.REOPENED: EventRule("重新开启", _reopened, _tell_until),
+    EventName.REOPENING_EXPIRED: EventRule(
+        "逾期未更正，维持原办结", _reopening_expired, _tell_left
+    ),
+    EventName.CANCELLED: EventRule("取消", _cancelled, nothing_more),
+    EventName.LAPSED: EventRule("逾期未完成", _lapsed, _tell_left),
+}
+"""Every event of `EventName` but ``submitted``, of which each kind has its own to tell."""

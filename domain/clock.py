@@ -1,0 +1,21 @@
+"""Days and instants: the one place that knows where the country's clocks stand."""
+
+from datetime import date, datetime, time, timedelta, timezone
+
+BEIJING = timezone(timedelta(hours=8))
+"""Asia/Shanghai has kept +08:00 all year since 1992; a fixed offset needs no zone database."""
+
+
+def first_instant(day: date) -> datetime:
+    """00:00 of a day in Beijing."""
+    return datetime.combine(day, time.min, BEIJING)
+
+
+def first_instant_after(day: date) -> datetime:
+    """00:00 of the following day in Beijing: the first instant that is no longer in ``day``."""
+    return first_instant(day + timedelta(days=1))
+
+
+def day_of(instant: datetime) -> date:
+    """The day in Beijing that an instant lies in."""
+    return instant.astimezone(BEIJING).date()

@@ -1,0 +1,119 @@
+"""A complaint from the public (社会公众投诉): its outcome, its command, its kind of case."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, ClassVar, Literal
+
+from domain.case import transitions as t
+from domain.case.checks import expect, needs_note, turn
+from domain.case.commands import SYSTEM, Command, Role, Sha256
+from domain.case.events import Decision, Event, EventName, PendingEvent
+from domain.case.kind import CaseKind, EventRule, anybody, commands, rule
+from domain.case.plan import CasePlan
+from domain.case.state import CaseState, Findings, status_due, status_timers
+from domain.case.status import Status
+from domain.model import Recorded
+from domain.refusals import Refusal
+
+COMPLAINT_WORKFLOW = "complaint"
+SETTLE_COMPLAINT = "settle_complaint"
+
+
+class ComplaintEvent(StrEnum):
+    """What only happens to complaints."""
+
+    RECEIVED = "complaint_received"
+    RESOLVED = "complaint_resolved"
+
+
+class ComplaintOutcome(StrEnum):
+    """How a complaint ends."""
+
+    SUBSTANTIATED = "substantiated"
+    UNSUBSTANTIATED = "unsubstantiated"
+    OUT_OF_SCOPE = "out_of_scope"
+
+
+COMPLAINT_OUTCOME_LABELS: dict[ComplaintOutcome, str] = {
+    ComplaintOutcome.SUBSTANTIATED: "情况属实",
+    ComplaintOutcome.UNSUBSTANTIATED: "未发现所述情况",
+    ComplaintOutcome.OUT_OF_SCOPE: "不属本部门办理，已告知办理途径",
+}
+
+
+class Resolve(Command):
+    """The reviewer ends a complaint with its outcome; the note is for the record."""
+
+    kind: Literal["resolve"] = "resolve"
+    label: ClassVar[str] = "办结投诉"
+    outcome: ComplaintOutcome
+    reply_sha256: Sha256
+
+
+class NothingOwn(Recorded):
+    """A complaint's state is what every case has; what it says is kept beside the case."""
+
+
+class SettleComplaint(Recorded):
+    """Asks for a resolved complaint to be told: to the complainant, and to the batches."""
+
+    case_id: str
+
+
+def _resolve(
+    s: CaseState, p: CasePlan, m: Resolve, now: datetime, _: Findings
+) -> Decision | Refusal:
+    refusal = expect(s, m, Status.IN_REVIEW) or turn(s, p, m, claim_needed=True) or needs_note(m)
+    if refusal is not None:
+        return refusal
+    body = {"outcome": m.outcome.value, "reply_sha256": m.reply_sha256}
+    cite = s.levels[s.level - 1].cite
+    return [
+        PendingEvent(ComplaintEvent.RESOLVED, m.actor, body, cite),
+        PendingEvent(EventName.COMPLETED, SYSTEM, cite=p.completion_cite),
+    ]
+
+
+def _received(_: CaseState, event: Event) -> Mapping[str, Any]:
+    return {"status": Status.IN_REVIEW, "level": 1, "levels": t.levels_of(event)}
+
+
+def _tell_received(body: Mapping[str, Any]) -> str:
+    return f"转交 {body['levels'][0]['authority']}"
+
+
+def tell_outcome(body: Mapping[str, Any]) -> str:
+    """How a complaint ended, for whoever reads of it."""
+    return COMPLAINT_OUTCOME_LABELS[ComplaintOutcome(body["outcome"])]
+
+
+COMPLAINT = CaseKind(
+    name="complaint",
+    label="社会公众投诉",
+    workflow=COMPLAINT_WORKFLOW,
+    own=NothingOwn,
+    findings=Findings,
+    commands={
+        **{name: t.REVIEW_COMMANDS[name] for name in ("claim", "release", "cancel")},
+        **commands(rule(Resolve, _resolve, {Role.REVIEWER})),
+    },
+    events={
+        **{
+            name: t.SHARED_EVENTS[name]
+            for name in (
+                EventName.CLAIMED,
+                EventName.RELEASED,
+                EventName.COMPLETED,
+                EventName.CANCELLED,
+            )
+        },
+        ComplaintEvent.RECEIVED: EventRule("收到投诉", _received, _tell_received),
+        ComplaintEvent.RESOLVED: EventRule("办结投诉", t.reviewed, tell_outcome),
+    },
+    prepares=frozenset(),
+    timers=status_timers,
+    due=status_due,
+    admits=anybody,
+    editable=frozenset(),
+)

@@ -1,0 +1,128 @@
+"""What only annual filings know: the submission of a form, and the kind as a whole."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from domain.case import commands as c
+from domain.case import transitions as t
+from domain.case.checks import expect, person, submission_window
+from domain.case.commands import ROLE_LABELS, SYSTEM, Command, Revision, Role, Sha256
+from domain.case.events import Decision, EventName, PendingEvent
+from domain.case.kind import CaseKind, EventRule, anybody, commands, rule
+from domain.case.plan import CasePlan
+from domain.case.state import CaseState, Findings, closing, status_due, status_timers
+from domain.case.status import EDITABLE, Status
+from domain.decision import ReviewerDecision
+from domain.model import Recorded
+from domain.refusals import Code, Refusal
+
+FILING_WORKFLOW = "annual-filing"
+PREPARE_SUBMISSION = "prepare_submission"
+
+
+class Submit(Command):
+    """The filer submits a saved revision; ``choice`` is the authority it picks, if it may."""
+
+    kind: Literal["submit"] = "submit"
+    label: ClassVar[str] = "提交"
+    revision: Revision
+    content_sha256: Sha256
+    choice: Annotated[str, Field(max_length=64)] | None = None
+
+
+class NothingOwn(Recorded):
+    """A filing knows nothing beyond what every case does."""
+
+
+class FilingFindings(Findings):
+    """Who reviews what is submitted, and ``editors``, all who saved a revision of it."""
+
+    decision: ReviewerDecision | None = None
+    editors: tuple[str, ...] = ()
+
+
+class PrepareSubmission(Recorded):
+    """What is to be found out about a submission before the state machine decides on it."""
+
+    case_id: str
+    institution: str
+    rule_set: str
+    revision: int
+    content_sha256: str
+    choice: str | None
+    parts: tuple[str, ...]
+
+
+def _submit(
+    s: CaseState, p: CasePlan, m: Submit, now: datetime, findings: FilingFindings
+) -> Decision | Refusal:
+    refusal = (
+        (t.not_open(p) if s.status is Status.SCHEDULED else None)
+        or expect(s, m, *EDITABLE)
+        or submission_window(s, p, now)
+        or person(s, m.actor)
+        or findings.refusal
+    )
+    if refusal is not None:
+        return refusal
+    if any(editor in (*s.reviewers, *s.checkers) for editor in findings.editors):
+        return Refusal(
+            code=Code.SAME_PERSON,
+            params={"role": ROLE_LABELS[Role.REVIEWER], "wanted": ROLE_LABELS[Role.FILER]},
+        )
+    # an extension moves the end of filling for this case: what comes within it is not late
+    late = not s.submitted_before and now >= closing(p.fill, s)
+    body = {
+        "revision": m.revision,
+        "content_sha256": m.content_sha256,
+        "choice": m.choice,
+        "late": late,
+        "editors": list(findings.editors),
+    }
+    cite = p.supplement.cite if late and p.supplement else p.fill.cite
+    pending = [PendingEvent(EventName.SUBMITTED, m.actor, body, cite)]
+    decision = findings.decision
+    if decision is not None and decision.reviewer is not None:
+        assigned = {**decision.model_dump(mode="json"), "review_open": now >= p.review.opens}
+        pending.append(PendingEvent(EventName.ASSIGNED, SYSTEM, assigned, decision.cite))
+    return pending
+
+
+def _tell_submitted(body: Mapping[str, Any]) -> str:
+    late = "，补报" if body["late"] else ""
+    choice = f"，选取审核部门 {body['choice']}" if body["choice"] else ""
+    return f"第 {body['revision']} 稿{late}{choice}"
+
+
+FILING = CaseKind(
+    name="filing",
+    label="年度统计填报",
+    workflow=FILING_WORKFLOW,
+    own=NothingOwn,
+    findings=FilingFindings,
+    commands={
+        **t.REVIEW_COMMANDS,
+        **commands(
+            rule(c.Open, t.open_, {Role.SYSTEM}),
+            rule(Submit, _submit, {Role.FILER}),
+            rule(c.StartReview, t.start_review, {Role.SYSTEM}),
+            rule(c.Withdraw, t.withdraw, {Role.FILER}),
+            rule(c.StartQualityCheck, t.start_quality_check, {Role.SYSTEM}),
+            rule(c.PassQuality, t.pass_quality, {Role.CHECKER}),
+            rule(c.SendBack, t.send_back, {Role.CHECKER}),
+            rule(c.Lapse, t.lapse, {Role.SYSTEM}),
+        ),
+    },
+    events={
+        **t.SHARED_EVENTS,
+        EventName.SUBMITTED: EventRule("提交", t.submitted, _tell_submitted),
+    },
+    prepares=frozenset({Submit.name()}),
+    timers=status_timers,
+    due=status_due,
+    admits=anybody,
+    editable=frozenset(EDITABLE),
+)

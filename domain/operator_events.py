@@ -1,0 +1,61 @@
+"""What is on record of campaigns and registers, which have no review state machine."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from domain.case.kind import nothing_more
+
+
+class OperatorEvent(NamedTuple):
+    """The Chinese label of an event, and what a timeline tells of its body."""
+
+    label: str
+    told: Callable[[Mapping[str, Any]], str]
+
+
+def _label(body: Mapping[str, Any]) -> str:
+    return str(body["label"])
+
+
+def _roster(body: Mapping[str, Any]) -> str:
+    return f"{body['rows']} 行，导入 {body['accepted']} 家机构"
+
+
+def _import(body: Mapping[str, Any]) -> str:
+    return f"{body['filename']}，{body['total']} 张，新登记机构 {len(body['institutions'])} 家"
+
+
+def _imported(body: Mapping[str, Any]) -> str:
+    return f"{body['total']} 张，发证 {body.get('issued', 0)} 张"
+
+
+def _register(body: Mapping[str, Any]) -> str:
+    return f"{body['rows']} 行，登记 {body['accepted']} 张"
+
+
+def _filings(body: Mapping[str, Any]) -> str:
+    return f"名录 {body['considered']} 家，应填报 {body['started']} 家"
+
+
+def _batches(body: Mapping[str, Any]) -> str:
+    return f"名录 {body['considered']} 家，应报送 {body['started']} 家"
+
+
+OPERATOR_EVENTS: dict[str, OperatorEvent] = {
+    "campaign_opened": OperatorEvent("开启年度统计工作", nothing_more),
+    "filings_started": OperatorEvent("为应填报机构建立填报", _filings),
+    "stage_entered": OperatorEvent("进入阶段", _label),
+    "campaign_ended": OperatorEvent("年度统计工作结束", _label),
+    "roster_imported": OperatorEvent("导入机构名录", _roster),
+    "batches_started": OperatorEvent("为应报送机构建立季度报送", _batches),
+    "serials_set": OperatorEvent("设定证书流水号起点", nothing_more),
+    "certificates_signed": OperatorEvent("补签证书", nothing_more),
+    "import_begun": OperatorEvent("开始批量导入证书", _import),
+    "certificates_imported": OperatorEvent("证书批量导入办完", _imported),
+    "register_imported": OperatorEvent("导入有效证书清单", _register),
+    "client_registered": OperatorEvent("登记联网系统", nothing_more),
+    "client_secret_rotated": OperatorEvent("轮换联网系统的密钥", nothing_more),
+    "client_revoked": OperatorEvent("停用联网系统", nothing_more),
+    "institution_delivered": OperatorEvent("随送达登记机构", nothing_more),
+    "plan_received": OperatorEvent("收到赋码系统对接方案", nothing_more),
+}

@@ -1,0 +1,90 @@
+"""What is on record of cases of any kind: one, a list, an inbox, a history, contents, events."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from domain.case.events import Step
+from domain.case.kind import CaseKind
+from domain.case.status import Status
+from domain.case.timeline import Entry
+from domain.refusals import Code, Refusal, Refused
+from store import cases, content, journal, outbox, timeline
+from store.cases import Case as Case
+from store.content import Revision as Revision
+from store.outbox import OutgoingEvent as OutgoingEvent
+
+
+class OnRecord(NamedTuple):
+    """A case, and the authorities whose turn it has ever been."""
+
+    case: Case
+    involved: frozenset[str]
+
+
+class CaseRecords:
+    """Reads the record; acting on a case is another service's."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def find(self, case_id: str, what: str) -> OnRecord:
+        """One case. Raises Refused, saying ``what`` (in Chinese) was not found, for none."""
+        async with self._engine.connect() as connection:
+            case = await cases.by_id(connection, case_id)
+            if case is None:
+                raise Refused(Refusal(code=Code.NOT_FOUND, params={"what": f"{what} {case_id}"}))
+            return OnRecord(case, await journal.involved(connection, case_id))
+
+    async def listed(self, kind: CaseKind, after: str, size: int, **filters: Any) -> list[Case]:
+        """Up to ``size`` cases with ids after ``after``; filters as `store.cases.listed` has."""
+        async with self._engine.connect() as connection:
+            return await cases.listed(connection, kind=kind.name, after=after, size=size, **filters)
+
+    async def inbox(
+        self,
+        authority: str,
+        status: Status,
+        claimed_by: str | None,
+        after: tuple[datetime | None, str] | None,
+        size: int,
+    ) -> list[Case]:
+        """Up to ``size`` cases an authority has to act on, as `store.cases.inbox` has them."""
+        async with self._engine.connect() as connection:
+            return await cases.inbox(
+                connection, authority, status, claimed_by=claimed_by, after=after, size=size
+            )
+
+    async def steps(self, case: Case) -> list[Step]:
+        """All steps of a case."""
+        async with self._engine.connect() as connection:
+            return await journal.steps(connection, case.case_id)
+
+    async def timeline(self, case_id: str, *, with_notes: bool) -> list[Entry]:
+        """What happened to a case or a campaign, refused acts included."""
+        async with self._engine.connect() as connection:
+            return await timeline.of_case(connection, case_id, with_notes=with_notes)
+
+    async def latest_revision(self, case: Case) -> Revision | None:
+        """The newest revision of a case's content, None if nothing was saved yet."""
+        async with self._engine.connect() as connection:
+            return await content.latest_revision(connection, case.case_id)
+
+    async def revision(self, case: Case, number: int) -> Revision | None:
+        """One revision of a case's content, None if there is none with this number."""
+        async with self._engine.connect() as connection:
+            return await content.revision(connection, case.case_id, number)
+
+    async def keep_note(self, note: dict[str, Any]) -> str:
+        """Keeps a note; returns the sha256 it is found under."""
+        async with self._engine.begin() as connection:
+            return await content.save_note(connection, note)
+
+    async def events_after(
+        self, transaction: int, id_: int, size: int, region_prefix: str
+    ) -> Sequence[OutgoingEvent]:
+        """Up to ``size`` outgoing events after a reader's last one."""
+        async with self._engine.connect() as connection:
+            return await outbox.after(connection, transaction, id_, size, region_prefix)

@@ -1,0 +1,108 @@
+"""Campaigns: which there are, what they pin, how far the pass over the register has come."""
+
+from datetime import datetime
+
+from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.campaigns import CampaignStart, ScanProgress
+from domain.model import Value
+from store.tables import campaigns
+
+
+class Campaign(Value):
+    """A campaign; ``quarter`` is 0 for a year's statistics.
+
+    ``rule_sets`` maps jurisdictions to the sha256 of what they pin, ``rule_set`` is the campaign's
+    own; the counts are those of the last pass over the register.
+    """
+
+    case_id: str
+    year: int
+    quarter: int
+    jurisdiction: str
+    opened_by: str
+    rule_sets: dict[str, str]
+    rule_set: str
+    stage: str
+    considered: int
+    started: int
+    voluntary: int
+    outside: int
+    without_rules: int
+    elsewhere: int
+    total: int
+    opened_at: datetime
+    started_at: datetime | None
+
+
+async def add(connection: AsyncConnection, start: CampaignStart) -> None:
+    """Puts a campaign on record with the rule sets it pins; one that is there stays as it is."""
+    await connection.execute(
+        insert(campaigns)
+        .values(
+            case_id=start.case_id,
+            year=start.year,
+            quarter=start.quarter,
+            jurisdiction=start.jurisdiction,
+            opened_by=start.opened_by.subject,
+            rule_sets=start.rule_sets,
+            rule_set=start.rule_sets[start.jurisdiction],
+            opened_at=start.requested_at,
+        )
+        .on_conflict_do_nothing()
+    )
+
+
+async def by_id(connection: AsyncConnection, case_id: str) -> Campaign | None:
+    """One campaign, None if it has not been opened."""
+    rows = await connection.execute(select(campaigns).where(campaigns.c.case_id == case_id))
+    row = rows.mappings().first()
+    return Campaign(**row) if row else None
+
+
+async def newest_first(connection: AsyncConnection) -> list[Campaign]:
+    """All campaigns, the newest period first."""
+    rows = await connection.execute(
+        select(campaigns).order_by(
+            campaigns.c.year.desc(), campaigns.c.quarter.desc(), campaigns.c.jurisdiction
+        )
+    )
+    return [Campaign(**row) for row in rows.mappings()]
+
+
+async def of_period(connection: AsyncConnection, year: int, quarter: int) -> list[Campaign]:
+    """The campaigns of one year (``quarter`` 0) or quarter, one for each jurisdiction."""
+    rows = await connection.execute(
+        select(campaigns).where(campaigns.c.year == year, campaigns.c.quarter == quarter)
+    )
+    return [Campaign(**row) for row in rows.mappings()]
+
+
+async def years(connection: AsyncConnection) -> list[int]:
+    """The years whose statistics were opened anywhere."""
+    rows = await connection.execute(
+        select(campaigns.c.year).where(campaigns.c.quarter == 0).distinct()
+    )
+    return list(rows.scalars())
+
+
+async def enter_stage(connection: AsyncConnection, case_id: str, stage: str) -> None:
+    """Says which stage a campaign has come to."""
+    await connection.execute(
+        update(campaigns).where(campaigns.c.case_id == case_id).values(stage=stage)
+    )
+
+
+async def note_progress(connection: AsyncConnection, case_id: str, progress: ScanProgress) -> None:
+    """Says how far the pass over the register has come."""
+    noted = progress.model_dump(exclude={"after"})
+    await connection.execute(update(campaigns).where(campaigns.c.case_id == case_id).values(noted))
+
+
+async def mark_started(connection: AsyncConnection, case_id: str, at: datetime) -> None:
+    """Says that everybody has been gone through."""
+    await connection.execute(
+        update(campaigns).where(campaigns.c.case_id == case_id).values(started_at=at)
+    )

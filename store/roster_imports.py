@@ -1,0 +1,37 @@
+"""Imports of rosters, each with its report row by row."""
+
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from store.tables import roster_imports
+
+
+async def by_id(connection: AsyncConnection, id_: str) -> dict[str, Any] | None:
+    """The report of one import, None if there is none with this id."""
+    rows = await connection.execute(select(roster_imports).where(roster_imports.c.id == id_))
+    row = rows.mappings().first()
+    return dict(row) if row else None
+
+
+async def latest(connection: AsyncConnection) -> dict[str, Any] | None:
+    """The report of the import that came last, None before the first."""
+    rows = await connection.execute(
+        select(roster_imports).order_by(roster_imports.c.imported_at.desc()).limit(1)
+    )
+    row = rows.mappings().first()
+    return dict(row) if row else None
+
+
+async def save(connection: AsyncConnection, report: dict[str, Any], imported_by: str) -> None:
+    """Keeps an import's report; the same file imported anew is the latest again."""
+    row = {**report, "imported_by": imported_by}
+    await connection.execute(
+        insert(roster_imports)
+        .values(**row)
+        .on_conflict_do_update(
+            index_elements=["id"], set_={**row, "imported_at": func.clock_timestamp()}
+        )
+    )

@@ -1,0 +1,132 @@
+"""Cases: their read model, the journal behind it, and what people wrote."""
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    UniqueConstraint,
+    func,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from domain.case.status import Status
+from store.tables.base import instant, metadata, one_of
+
+cases = Table(
+    "cases",
+    metadata,
+    Column("case_id", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("year", Integer, nullable=False),
+    Column("quarter", Integer, nullable=False, server_default="0"),
+    Column("institution_id", Text, ForeignKey("institutions.id"), nullable=True),
+    Column("jurisdiction", Text, nullable=False, comment="所用规则集的辖区"),
+    Column("campaign", Text, nullable=False),
+    Column("rule_set", Text, ForeignKey("rule_sets.sha256"), nullable=False),
+    Column("plan", JSONB, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("level", Integer, nullable=False),
+    Column("authority", Text, nullable=False, comment="现由哪个部门办理；空为无"),
+    Column("claimed_by", Text, nullable=False),
+    Column("revision", Integer, nullable=False),
+    instant("due", nullable=True),
+    Column("sequence", Integer, nullable=False),
+    Column("head", Text, nullable=False, comment="最后一步的哈希"),
+    instant("opened_at"),
+    instant("updated_at"),
+    CheckConstraint("kind = split_part(case_id, '/', 1)", name="kind"),
+    CheckConstraint(one_of("status", [status.value for status in Status]), name="status"),
+    Index(None, "authority", "status", "due", "case_id"),
+    Index(None, "institution_id", "year"),
+    Index(None, "campaign", "status"),
+    comment="办件的当前状态（读模型）；以 journal 为准",
+)
+
+assignments = Table(
+    "assignments",
+    metadata,
+    Column("authority", Text, primary_key=True),
+    Column("case_id", Text, ForeignKey("cases.case_id"), primary_key=True),
+    Index(None, "case_id"),
+    comment="曾分派到哪些部门：部门可以查看经手过的办件",
+)
+
+journal = Table(
+    "journal",
+    metadata,
+    Column("case_id", Text, primary_key=True),
+    Column("sequence", Integer, primary_key=True),
+    Column("event", Text, nullable=False),
+    Column("command_id", Text, nullable=False),
+    Column("step", JSONB, nullable=False),
+    Column("hash", Text, nullable=False),
+    instant("at"),
+    instant("recorded_at", now=True),
+    Index(None, "case_id", "command_id"),
+    comment="日志：每一步一行，只增不改，逐件哈希相连",
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("case_id", Text, nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("transaction", BigInteger, nullable=False, server_default=func.txid_current()),
+    UniqueConstraint("case_id", "sequence"),
+    Index(None, "transaction", "id"),
+    comment="待外发事件，供下游系统按序读取",
+)
+
+refusals = Table(
+    "refusals",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("case_id", Text, nullable=False),
+    Column("command_id", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("scope", Text, nullable=False),
+    Column("refusal", JSONB, nullable=False),
+    instant("at"),
+    Index(None, "case_id", "id"),
+    comment="被拒绝的操作：谁、何事、为何",
+)
+
+revisions = Table(
+    "revisions",
+    metadata,
+    Column("case_id", Text, ForeignKey("cases.case_id"), primary_key=True),
+    Column("revision", Integer, primary_key=True),
+    Column("sha256", Text, nullable=False),
+    Column("content", JSONB, nullable=False),
+    Column("saved_by", Text, nullable=False),
+    instant("saved_at"),
+    comment="填报内容的各稿；统计资料，仅限统计使用",
+)
+
+notes = Table(
+    "notes",
+    metadata,
+    Column("sha256", Text, primary_key=True),
+    Column("note", JSONB, nullable=False),
+    instant("written_at", now=True),
+    comment="理由和说明，按内容的 SHA-256 保存",
+)
+
+requests = Table(
+    "requests",
+    metadata,
+    Column("key", LargeBinary, primary_key=True, comment="身份与 Idempotency-Key 的 SHA-256"),
+    Column("body_sha256", Text, nullable=False),
+    instant("first_seen_at", now=True),
+    comment="已用过的 Idempotency-Key",
+)

@@ -1,0 +1,510 @@
+"""The state machine: what no sequence of commands can reach, and each boundary on both sides."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from domain.case import commands as c
+from domain.case.commands import SYSTEM, Actor, Role
+from domain.case.events import EventName
+from domain.case.kind import evolve, next_timer, position
+from domain.case.plan import CasePlan, Window
+from domain.case.review import decide, editable
+from domain.case.state import CaseState, Timer, closing
+from domain.case.status import Status
+from domain.citation import Citation
+from domain.decision import Candidate, Obligation, ReviewerDecision, ReviewLevel, RuleSetRef
+from domain.filing.kind import FILING, FilingFindings, Submit
+from domain.refusals import Code, Refusal
+
+START = datetime(2025, 1, 1, tzinfo=UTC)
+CITE = Citation(document="测试文号", clause="一")
+REF = RuleSetRef(id="test", revision=1, sha256="0" * 64)
+SECOND = timedelta(seconds=1)
+
+
+def day(number: float) -> datetime:
+    return START + timedelta(days=number)
+
+
+def window(opens: float, closes: float, clause: str = "一") -> Window:
+    return Window(
+        opens=day(opens), closes=day(closes), cite=Citation(document="测试文号", clause=clause)
+    )
+
+
+def plan(**changes: Any) -> CasePlan:
+    values: dict[str, Any] = {
+        "year": 2024,
+        "jurisdiction": "000000",
+        "ruleset": REF,
+        "obligation": Obligation(outcome="must", rule="certified", cite=CITE),
+        "parts": ("statistics",),
+        "fill": window(1, 10, "填报"),
+        "correct": window(1, 20, "修改"),
+        "review": window(1, 20, "审核"),
+        "completion_cite": CITE,
+        "checker": "samr",
+        "checker_cite": CITE,
+    }
+    return CasePlan(**{**values, **changes})
+
+
+PLANS = {
+    "approved inside one window": plan(correct=window(1, 10), review=window(1, 10)),
+    "review after filling": plan(
+        fill=window(1, 10), review=window(10, 20), correct=window(10, 20), lapse_unapproved=False
+    ),
+    "supplementary filing": plan(supplement=window(10, 14), lapse_unapproved=False),
+    "quality check later": plan(quality=window(15, 30)),
+    "no quality check": plan(checker=None, checker_cite=None),
+    "voluntary": plan(obligation=Obligation(outcome="may", rule="others", cite=CITE)),
+}
+
+LEVELS = ("amr-350102", "amr-350100", "amr-350000")
+
+
+def decision(levels: int) -> ReviewerDecision:
+    return ReviewerDecision(
+        reviewer=LEVELS[levels - 1],
+        rule="provincial-only",
+        levels=tuple(ReviewLevel(id=a, authority=a) for a in LEVELS[:levels]),
+        cite=CITE,
+        ruleset=REF,
+        candidates=(
+            Candidate(rule="provincial-only", authority="amr-350000", verdict="chosen", because=""),
+        ),
+    )
+
+
+def base(now: datetime, actor: Actor, note: bool = True) -> dict[str, Any]:
+    return {
+        "id": "x",
+        "actor": actor,
+        "received_at": now,
+        "note_sha256": "f" * 64 if note else "",
+    }
+
+
+def filer(name: str = "filer-1") -> Actor:
+    return Actor(subject=name, role=Role.FILER, scope="inst")
+
+
+def reviewer(authority: str, name: str = "reviewer-1") -> Actor:
+    return Actor(subject=name, role=Role.REVIEWER, scope=authority)
+
+
+def checker(name: str = "checker-1") -> Actor:
+    return Actor(subject=name, role=Role.CHECKER, scope="samr")
+
+
+OPERATOR = Actor(subject="operator-1", role=Role.OPERATOR, scope="000000")
+SHA = "a" * 64
+
+people = st.sampled_from(["p1", "p2", "p3", "p4"])
+BY_ROLE: dict[Role, st.SearchStrategy[Actor]] = {
+    Role.FILER: st.builds(filer, people),
+    Role.REVIEWER: st.builds(reviewer, st.sampled_from([*LEVELS, "amr-440000"]), people),
+    Role.CHECKER: st.builds(checker, people),
+    Role.OPERATOR: st.just(OPERATOR),
+    Role.SYSTEM: st.just(SYSTEM),
+}
+actors = st.one_of(*BY_ROLE.values())
+
+
+@st.composite
+def moves(draw: st.DrawFn) -> tuple[float, str, Actor, bool, float]:
+    """Some time passes, then somebody asks for something, right or wrong."""
+    kind = draw(st.sampled_from(sorted(FILING.commands)))
+    # mostly people who may ask for this at all, or nothing would ever happen
+    fitting = st.one_of(*(BY_ROLE[role] for role in sorted(FILING.commands[kind].roles)))
+    actor = draw(st.one_of(fitting, fitting, fitting, actors))
+    hours = draw(st.sampled_from([0, 0, 1, 24, 100]))
+    return hours, kind, actor, draw(st.booleans()), draw(st.sampled_from([0.0, 5.0, 60.0]))
+
+
+def command(kind: str, actor: Actor, now: datetime, note: bool, extra: float) -> c.Command:
+    values = base(now, actor, note)
+    if kind == "submit":
+        return Submit(**values, revision=1, content_sha256=SHA)
+    if kind in ("extend", "reopen"):
+        made = c.Extend if kind == "extend" else c.Reopen
+        return made(**values, until=now + timedelta(days=extra))
+    return FILING.commands[kind].command.model_validate({**values, "kind": kind})
+
+
+def live(case: CasePlan, levels: int, told: list[tuple[float, str, Actor, bool, float]]) -> None:
+    """Plays moves against the machine and checks after each what must always hold."""
+    state, now = FILING.new(), day(0)
+    history: list[tuple[str, CaseState, datetime]] = []
+    for hours, kind, actor, note, extra in told:
+        now += timedelta(hours=hours)
+        timer = next_timer(FILING, state, case)
+        while timer is not None and timer.at <= now and timer.command is not None:
+            timed = timer.command.model_validate({**base(now, SYSTEM), **timer.details})
+            found = decide(FILING, state, case, timed, timer.at)
+            assert not isinstance(found, Refusal), (timer, found)
+            for event in found:
+                state = evolve(FILING, state, event)
+                history.append((event.name, state, timer.at))
+            timer = next_timer(FILING, state, case)
+        before = state
+        found = decide(
+            FILING,
+            state,
+            case,
+            command(kind, actor, now, note, extra),
+            now,
+            FilingFindings(decision=decision(levels), editors=(actor.subject,)),
+        )
+        if isinstance(found, Refusal):
+            assert state == before
+            continue
+        assert actor.role in FILING.commands[kind].roles
+        for event in found:
+            state = evolve(FILING, state, event)
+            history.append((event.name, state, now))
+        assert found[-1].position == position(FILING, state, case)
+        check_always(state, case, history, kind, actor, before, now)
+
+
+def check_always(
+    state: CaseState,
+    case: CasePlan,
+    history: list[tuple[str, CaseState, datetime]],
+    kind: str,
+    actor: Actor,
+    before: CaseState,
+    now: datetime,
+) -> None:
+    people = [set(state.filers), set(state.reviewers), set(state.checkers)]
+    assert not (people[0] & people[1])
+    assert not (people[0] & people[2])
+    assert not (people[1] & people[2])
+    assert (state.level > 0) == (
+        state.status is Status.IN_REVIEW or state.lapsed_from is Status.IN_REVIEW
+    )
+    assert state.level <= len(state.levels) or state.level == 0
+    if state.status is Status.IN_REVIEW:
+        assert state.levels
+    if state.claimed_by:
+        assert state.status in (Status.IN_REVIEW, Status.QUALITY_CHECK)
+    if kind == "submit":
+        assert now < closing(case.supplement or case.fill, state) or before.submitted_before
+        assert now < closing(case.correct, state) or not before.submitted_before
+        assert now >= case.fill.opens
+    if kind in ("approve", "return", "claim") and before.status is Status.IN_REVIEW:
+        assert case.review.opens <= now < closing(case.review, before)
+        assert actor.scope == before.levels[before.level - 1].authority
+    if kind in ("approve", "return"):
+        assert before.claimed_by == actor.subject
+    # approval has passed every level since the last submission, in order
+    names = [name for name, _, _ in history]
+    if state.status in (Status.APPROVED, Status.QUALITY_CHECK) and kind == "approve":
+        last = len(names) - 1 - names[::-1].index(EventName.ASSIGNED)
+        passed = [n for n in names[last:] if n in (EventName.LEVEL_APPROVED, EventName.APPROVED)]
+        assert passed == [EventName.LEVEL_APPROVED] * (len(state.levels) - 1) + [EventName.APPROVED]
+    if state.status is Status.COMPLETED and case.checker:
+        assert names[-2:] == [EventName.QUALITY_PASSED, EventName.COMPLETED]
+
+
+@pytest.mark.parametrize("name", PLANS)
+@settings(max_examples=200, deadline=None)
+@given(levels=st.integers(1, 3), told=st.lists(moves(), max_size=40))
+def test_no_sequence_of_commands_breaks_what_must_always_hold(
+    name: str, levels: int, told: list[tuple[float, str, Actor, bool, float]]
+) -> None:
+    live(PLANS[name], levels, told)
+
+
+def opened(case: CasePlan) -> Any:
+    found = decide(FILING, FILING.new(), case, c.Open(**base(day(1), SYSTEM)), day(1))
+    assert not isinstance(found, Refusal)
+    return found[0]
+
+
+def draft(case: CasePlan) -> CaseState:
+    return evolve(FILING, FILING.new(), opened(case))
+
+
+def in_review(case: CasePlan, levels: int = 1, at: float = 2) -> CaseState:
+    return played(draft(case), case, levels, ("submit", filer(), at))
+
+
+def played(
+    state: CaseState, case: CasePlan, levels: int, *told: tuple[str, Actor, float]
+) -> CaseState:
+    for kind, actor, at in told:
+        found = decide(
+            FILING,
+            state,
+            case,
+            command(kind, actor, day(at), True, 60),
+            day(at),
+            FilingFindings(decision=decision(levels)),
+        )
+        assert not isinstance(found, Refusal), (kind, found)
+        for event in found:
+            state = evolve(FILING, state, event)
+    return state
+
+
+def refused(state: CaseState, case: CasePlan, asked: c.Command, now: datetime) -> Refusal:
+    found = decide(FILING, state, case, asked, now, FilingFindings(decision=decision(1)))
+    assert isinstance(found, Refusal), found
+    return found
+
+
+ONE = PLANS["approved inside one window"]
+
+
+@pytest.mark.parametrize(
+    ("at", "code"),
+    [
+        (day(1) - SECOND, Code.NOT_OPEN_YET),
+        (day(1), None),
+        (day(10) - timedelta(microseconds=1), None),
+        (day(10), Code.FILL_CLOSED),
+    ],
+)
+def test_a_submission_is_taken_from_the_first_instant_of_the_window_to_its_last(
+    at: datetime, code: Code | None
+) -> None:
+    state = draft(ONE)
+    found = decide(
+        FILING,
+        state,
+        ONE,
+        command("submit", filer(), at, True, 0),
+        at,
+        FilingFindings(decision=decision(1)),
+    )
+    if code is None:
+        assert not isinstance(found, Refusal)
+    else:
+        assert isinstance(found, Refusal)
+        assert (found.code, found.cite) == (code, ONE.fill.cite)
+        assert found.at == (day(1) if code is Code.NOT_OPEN_YET else day(10))
+
+
+def test_an_approval_at_the_last_second_counts_and_one_second_later_does_not() -> None:
+    state = played(in_review(ONE), ONE, 1, ("claim", reviewer("amr-350102"), 3))
+    approve = command("approve", reviewer("amr-350102"), day(10), True, 0)
+    assert not isinstance(decide(FILING, state, ONE, approve, day(10) - SECOND), Refusal)
+    late = refused(state, ONE, approve, day(10))
+    assert (late.code, late.at) == (Code.REVIEW_CLOSED, day(10))
+
+
+def test_a_first_filing_in_the_supplementary_window_is_late_and_after_it_impossible() -> None:
+    case = PLANS["supplementary filing"]
+    assert played(draft(case), case, 1, ("submit", filer(), 9.9)).late is False
+    assert played(draft(case), case, 1, ("submit", filer(), 10)).late is True
+    gone = refused(draft(case), case, command("submit", filer(), day(14), True, 0), day(14))
+    assert (gone.code, gone.at) == (Code.FILL_CLOSED, day(14))
+
+
+def test_a_filing_waits_as_submitted_until_the_review_opens() -> None:
+    case = PLANS["review after filling"]
+    state = in_review(case)
+    assert state.status is Status.SUBMITTED
+    early = refused(state, case, command("claim", reviewer("amr-350102"), day(5), True, 0), day(5))
+    assert (early.code, early.at) == (Code.REVIEW_NOT_OPEN, day(10))
+    assert next_timer(FILING, state, case) == Timer(day(10), c.StartReview)
+    assert played(state, case, 1, ("start_review", SYSTEM, 10)).status is Status.IN_REVIEW
+
+
+def test_nobody_waits_for_a_timer_that_lags_behind_an_opening_window() -> None:
+    case = PLANS["review after filling"]
+    early = refused(
+        FILING.new(), case, command("submit", filer(), day(1), True, 0), day(1) - SECOND
+    )
+    assert (early.code, early.at) == (Code.NOT_OPEN_YET, day(1))
+    assert editable(FILING, position(FILING, FILING.new(), case), case, day(1)) is None
+    state = played(FILING.new(), case, 1, ("submit", filer(), 1))
+    assert state.status is Status.SUBMITTED
+    taken = played(state, case, 1, ("claim", reviewer("amr-350102"), 10))
+    assert (taken.status, taken.claimed_by) == (Status.IN_REVIEW, "reviewer-1")
+
+
+def test_what_is_approved_waits_until_the_quality_check_opens() -> None:
+    case = PLANS["quality check later"]
+    state = played(
+        in_review(case),
+        case,
+        1,
+        ("claim", reviewer("amr-350102"), 3),
+        ("approve", reviewer("amr-350102"), 3),
+    )
+    assert state.status is Status.APPROVED
+    assert next_timer(FILING, state, case) == Timer(day(15), c.StartQualityCheck)
+
+
+def test_levels_are_passed_one_by_one_each_by_its_own_authority() -> None:
+    state = in_review(ONE, levels=3)
+    for authority in LEVELS:
+        other = reviewer("amr-440000", f"r-{authority}")
+        wrong = refused(state, ONE, command("claim", other, day(3), True, 0), day(3))
+        assert wrong.code is Code.NOT_YOUR_AUTHORITY
+        mine = reviewer(authority, f"r-{authority}")
+        state = played(state, ONE, 3, ("claim", mine, 3), ("approve", mine, 3))
+    assert state.status is Status.QUALITY_CHECK
+
+
+def test_whoever_filed_cannot_review_and_whoever_reviewed_cannot_check() -> None:
+    state = in_review(ONE)
+    own = refused(
+        state, ONE, command("claim", reviewer("amr-350102", "filer-1"), day(3), True, 0), day(3)
+    )
+    assert own.code is Code.SAME_PERSON
+    state = played(
+        state,
+        ONE,
+        1,
+        ("claim", reviewer("amr-350102"), 3),
+        ("approve", reviewer("amr-350102"), 3),
+    )
+    same = refused(
+        state, ONE, command("pass_quality", checker("reviewer-1"), day(4), True, 0), day(4)
+    )
+    assert same.code is Code.SAME_PERSON
+
+
+def test_whoever_edited_the_content_counts_as_filer() -> None:
+    found = decide(
+        FILING,
+        draft(ONE),
+        ONE,
+        command("submit", filer(), day(2), True, 0),
+        day(2),
+        FilingFindings(decision=decision(1), editors=("editor-1",)),
+    )
+    assert not isinstance(found, Refusal)
+    state = draft(ONE)
+    for event in found:
+        state = evolve(FILING, state, event)
+    own = refused(
+        state, ONE, command("claim", reviewer("amr-350102", "editor-1"), day(3), True, 0), day(3)
+    )
+    assert own.code is Code.SAME_PERSON
+
+
+@pytest.mark.parametrize("kind", ["return", "extend", "cancel"])
+def test_what_hurts_somebody_needs_a_reason(kind: str) -> None:
+    state = played(in_review(ONE), ONE, 1, ("claim", reviewer("amr-350102"), 3))
+    actor = reviewer("amr-350102") if kind == "return" else OPERATOR
+    found = refused(state, ONE, command(kind, actor, day(3), False, 60), day(3))
+    assert found.code is Code.REASON_REQUIRED
+
+
+def test_a_lapsed_case_says_which_window_closed_when_and_under_which_clause() -> None:
+    state = played(draft(ONE), ONE, 1, ("lapse", SYSTEM, 10))
+    late = refused(state, ONE, command("submit", filer(), day(11), True, 0), day(11))
+    assert (late.code, late.at, late.cite) == (Code.FILL_CLOSED, day(10), ONE.fill.cite)
+    state = played(in_review(ONE), ONE, 1, ("lapse", SYSTEM, 10))
+    stuck = refused(state, ONE, command("claim", reviewer("amr-350102"), day(11), True, 0), day(11))
+    assert (stuck.code, stuck.cite) == (Code.REVIEW_CLOSED, ONE.completion_cite)
+
+
+def test_an_extension_takes_a_lapsed_case_back_to_where_it_was() -> None:
+    state = played(in_review(ONE, 2), ONE, 2, ("lapse", SYSTEM, 10), ("extend", OPERATOR, 11))
+    assert (state.status, state.level) == (Status.IN_REVIEW, 1)
+    assert played(state, ONE, 2, ("claim", reviewer("amr-350102"), 12)).claimed_by == "reviewer-1"
+
+
+def test_an_extension_must_reach_beyond_the_window_and_the_present() -> None:
+    state = draft(ONE)
+    for until in (day(2), day(10)):
+        asked = c.Extend(**base(day(2), OPERATOR), until=until)
+        assert refused(state, ONE, asked, day(2)).code is Code.EXTENSION_NOT_LATER
+    longer = c.Extend(**base(day(2), OPERATOR), until=day(10) + SECOND)
+    assert not isinstance(decide(FILING, state, ONE, longer, day(2)), Refusal)
+
+
+def test_a_reviewer_does_not_lapse_the_filing_of_somebody_who_filed_in_time() -> None:
+    case = PLANS["supplementary filing"]
+    assert next_timer(FILING, in_review(case), case) is None
+    assert next_timer(FILING, in_review(ONE), ONE) == Timer(day(10), c.Lapse)
+
+
+def test_a_return_is_refused_when_the_filer_could_no_longer_answer_it() -> None:
+    case = plan(correct=window(1, 15), review=window(1, 20))
+    state = played(in_review(case), case, 1, ("claim", reviewer("amr-350102"), 3))
+    back = command("return", reviewer("amr-350102"), day(15), True, 0)
+    assert not isinstance(decide(FILING, state, case, back, day(15) - SECOND), Refusal)
+    assert refused(state, case, back, day(15)).code is Code.CORRECT_CLOSED
+
+
+def test_a_withdrawn_must_filing_can_be_submitted_again_and_lapses_otherwise() -> None:
+    state = played(in_review(ONE), ONE, 1, ("withdraw", filer(), 3))
+    assert state.status is Status.WITHDRAWN
+    assert next_timer(FILING, state, ONE) == Timer(day(10), c.Lapse)
+    assert played(state, ONE, 1, ("submit", filer(), 4)).status is Status.IN_REVIEW
+    may = PLANS["voluntary"]
+    gone = played(in_review(may), may, 1, ("withdraw", filer(), 3))
+    assert next_timer(FILING, gone, may) == Timer(day(20), None)
+
+
+def test_a_claimed_filing_cannot_be_withdrawn_behind_its_reviewers_back() -> None:
+    state = played(in_review(ONE), ONE, 1, ("claim", reviewer("amr-350102"), 3))
+    found = refused(state, ONE, command("withdraw", filer(), day(3), True, 0), day(3))
+    assert found.code is Code.CLAIMED_BY_OTHER
+
+
+def test_content_can_be_changed_only_while_the_filer_has_it_and_the_window_is_open() -> None:
+    here = position(FILING, draft(ONE), ONE)
+    assert editable(FILING, here, ONE, day(10) - SECOND) is None
+    closed = editable(FILING, here, ONE, day(10))
+    assert closed is not None
+    assert closed.code is Code.FILL_CLOSED
+    away = editable(FILING, position(FILING, in_review(ONE), ONE), ONE, day(3))
+    assert away is not None
+    assert away.code is Code.WRONG_STATUS
+    early = editable(FILING, position(FILING, FILING.new(), ONE), ONE, day(0))
+    assert early is not None
+    assert early.code is Code.NOT_OPEN_YET
+
+
+def test_a_claim_of_somebody_who_is_away_can_be_released_by_an_operator_with_a_reason() -> None:
+    state = played(in_review(ONE), ONE, 1, ("claim", reviewer("amr-350102"), 3))
+    bare = refused(state, ONE, command("release", OPERATOR, day(3), False, 0), day(3))
+    assert bare.code is Code.REASON_REQUIRED
+    assert played(state, ONE, 1, ("release", OPERATOR, 3)).claimed_by == ""
+    nobody = refused(in_review(ONE), ONE, command("release", OPERATOR, day(3), True, 0), day(3))
+    assert nobody.code is Code.NOT_CLAIMED
+
+
+def test_a_filer_can_be_given_time_that_ends_before_the_review_does() -> None:
+    case = PLANS["review after filling"]
+    grant = c.Extend(**base(day(9), OPERATOR), until=day(12))
+    found = decide(FILING, draft(case), case, grant, day(9))
+    assert not isinstance(found, Refusal)
+    state = evolve(FILING, draft(case), found[0])
+    assert next_timer(FILING, state, case) == Timer(day(12), c.Lapse)
+    in_time = played(state, case, 1, ("submit", filer(), 11.9))
+    assert in_time.late is False
+    assert closing(case.review, in_time) == day(20)
+
+
+def test_what_was_approved_stands_when_a_reopened_case_is_not_corrected_in_time() -> None:
+    done = played(
+        in_review(ONE),
+        ONE,
+        1,
+        ("claim", reviewer("amr-350102"), 3),
+        ("approve", reviewer("amr-350102"), 3),
+        ("pass_quality", checker(), 4),
+        ("reopen", OPERATOR, 11),
+    )
+    assert (done.status, done.reopened) == (Status.RETURNED, True)
+    assert next_timer(FILING, done, ONE) == Timer(day(71), c.Lapse)
+    back = played(done, ONE, 1, ("lapse", SYSTEM, 71))
+    assert (back.status, back.revision, back.reopened) == (Status.COMPLETED, 1, False)
+
+
+def test_nobody_who_may_file_lapses_for_not_having_filed() -> None:
+    case = PLANS["voluntary"]
+    gone = played(draft(case), case, 1, ("lapse", SYSTEM, 10))
+    assert gone.status is Status.WITHDRAWN

@@ -1,0 +1,41 @@
+"""A real browser, the one thing that the tests use of the machine and do without if it has none."""
+
+import os
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, Page, ViewportSize, async_playwright
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+ARGUMENTS = [
+    "--no-sandbox", "--disable-gpu", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--no-first-run",
+]  # fmt: skip
+TELEPHONE: ViewportSize = {"width": 360, "height": 740}
+
+
+@pytest.fixture(scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    """Chromium of the system, without which its tests are left out."""
+    if CHROMIUM is None:
+        pytest.skip("a real browser is needed (Debian: apt-get install chromium)")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture
+async def page(browser: Browser) -> AsyncIterator[Page]:
+    """A telephone's page that runs no scripts."""
+    context = await browser.new_context(java_script_enabled=False, viewport=TELEPHONE)
+    yield await context.new_page()
+    await context.close()
+
+
+async def keep_picture(page: Page, name: str, *, full_page: bool = True) -> None:
+    """Keeps a picture where a person has asked for pictures."""
+    if folder := os.environ.get("ZHIBAO_TEST_PICTURES"):
+        await page.screenshot(path=str(Path(folder) / f"{name}.png"), full_page=full_page)
