@@ -14,8 +14,8 @@ from domain.certificates.certificate import CERTIFICATE_STATUS_LABELS
 from domain.facts import CertificateFacts
 from domain.ids import NATION, region_prefix
 from domain.model import Value
+from files.findings import Level, RowProblem
 from files.roster import RosterInstitution, RosterReading, read_roster
-from files.table import Level, RowProblem
 from rules.file.catalogue import Catalogue
 from services.clock import Clock
 from store import institutions, journal

@@ -87,7 +87,7 @@ institutions = Table(
     UniqueConstraint("no"),
     Index(None, "region", "id"),
     Index(None, "uscc"),
-    # names are compared as `domain.numbers.report_numbers.normalised` gives them
+    # names are compared as `domain.text.name_key` gives them
     Index("ix_institutions_name", text("normalize(name, NFKC)")),
     _grams_index("ix_institutions_name_grams", "name"),
     comment="检验检测机构名录",

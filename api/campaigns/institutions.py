@@ -20,7 +20,7 @@ from domain.facts import CertificateFacts
 from domain.ids import InstitutionId, region_prefix
 from domain.model import Value
 from domain.refusals import Code, Refusal
-from files.roster import roster_template
+from files.roster import ROSTER
 from services.roster import RosterReport
 from store import institutions
 from store.institutions import Institution, OnRecord
@@ -149,7 +149,7 @@ def _rejected(report: RosterReport) -> InvalidFields:
 async def get_template(call: Call) -> Response:
     """A roster file to fill in, with generated example rows."""
     return Response(
-        roster_template(),
+        ROSTER.template(),
         media_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": 'attachment; filename="roster-template.csv"'},
     )

@@ -26,8 +26,8 @@ from domain.certificates.imports import (
 from domain.ids import AuthorityId
 from domain.model import Value
 from domain.refusals import Code, Refusal, Refused
-from files.certificate_import import import_template
-from files.certificate_register import register_template
+from files.certificate_import import IMPORT
+from files.certificate_register import REGISTER
 from services.certificates.register import RegisterReport
 from store.certificates import imports
 from store.certificates.imports import Import, ImportProblem, ImportRow
@@ -199,7 +199,7 @@ async def get_report(call: Call) -> Response:
 
 async def get_import_template(call: Call) -> Response:
     """A file of certificates to fill in, with generated example rows."""
-    return _template(import_template(), "certificates-template.csv")
+    return _template(IMPORT.template(), "certificates-template.csv")
 
 
 def _problem_line(one: ImportProblem) -> list[str]:
@@ -280,7 +280,7 @@ async def import_register(call: Call) -> Response:
 
 async def get_register_template(call: Call) -> Response:
     """A list of valid certificates to fill in, with generated example rows."""
-    return _template(register_template(), "register-template.csv")
+    return _template(REGISTER.template(), "register-template.csv")
 
 
 def _template(content: bytes, name: str) -> Response:

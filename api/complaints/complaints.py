@@ -18,8 +18,9 @@ from domain.case.commands import Role
 from domain.case.status import Kind, Status
 from domain.ids import complaint_id
 from domain.model import Value
-from domain.numbers.report_numbers import COMPLAINT_OUTCOME_LABELS, ComplaintOutcome, normalised
+from domain.numbers.report_numbers import COMPLAINT_OUTCOME_LABELS, ComplaintOutcome
 from domain.refusals import Code, Refusal, Refused
+from domain.text import name_key, normalised
 from store import cases, complaints, journal
 from store.complaints import Complaint
 
@@ -92,7 +93,7 @@ async def of_complaint(request: Request) -> Target:
 
 async def receive(request: Request, body: ComplaintBody, command_id: str) -> str:
     """Takes a complaint and gives its receipt. Raises Refused."""
-    number, institution = normalised(body.number), normalised(body.institution)
+    number, institution = normalised(body.number), name_key(body.institution)
     if not number and not institution:
         message = "请写明报告编号或机构名称，至少一项"
         raise invalid([{"pointer": "/number", "code": "missing", "message": message}])

@@ -29,7 +29,7 @@ from domain.model import Value
 from domain.refusals import Code, Refusal, Refused
 from engine.client import ANSWER_WITHIN, translated
 from files.certificate_import import LABELS, ImportReading, read_import
-from files.table import RowProblem
+from files.findings import RowProblem
 from services.certificates.applications import CertificateService, case_id_of
 from services.clock import Clock
 from store import cases, content, institutions, journal

@@ -19,8 +19,9 @@ from domain.certificates.certificate import CERTIFICATE_STATUS_LABELS, Certifica
 from domain.ids import NATION, jurisdiction_of, region_prefix
 from domain.model import Value
 from domain.refusals import Code, Refusal, Refused
-from files.certificate_register import LABELS, ListedCertificate, RegisterReading, read_register
-from files.table import Problems, RowProblem
+from files.certificate_register import REGISTER as FORMAT
+from files.certificate_register import ListedCertificate, RegisterReading, read_register
+from files.findings import Problems, RowProblem
 from rules.certificates.certificates import CertificateRules, current_certificate_rules
 from services.certificates.codes import new_code
 from services.clock import Clock
@@ -28,6 +29,7 @@ from store import journal
 from store.certificates import lists
 from store.certificates.lists import Entry, MissingCertificate
 
+LABELS = FORMAT.labels
 REGISTER = "register/certificates"
 """The journal's name for the register of certificates as a whole."""
 

@@ -6,18 +6,12 @@ from datetime import date
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from domain.days import day_of
+from domain.faults import Fault, shown
 from domain.model import Recorded, Value
-from domain.numbers.report_numbers import ChangeRequest, normalised
-from domain.numbers.row_checks import (
-    ISSUED_ON,
-    NUMBER,
-    Fault,
-    Terms,
-    day_fault,
-    day_of,
-    number_fault,
-    shown,
-)
+from domain.numbers.report_numbers import ChangeRequest
+from domain.numbers.row_checks import ISSUED_ON, NUMBER, Terms, day_fault, number_fault
+from domain.text import normalised
 from store.numbers import report_numbers, uploads
 from store.numbers.report_numbers import StandingNumber
 from store.tables import number_changes

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import delete, insert
 
 from domain.refusals import Code
-from files.roster import COLUMNS, roster_csv
+from files.roster import ROSTER, roster_csv
 from store import institutions, journal
 from store.tables import certificates
 from tests.system import AUDITOR, FILER, OPERATOR, Answer, System
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.anyio
 
 CSV = "text/csv"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-LABELS = [column.label for column in COLUMNS]
+LABELS = [column.label for column in ROSTER.columns]
 GOOD: dict[str, Any] = {
     "id": "fj-1",
     "name": "测试机构（生成）",
