@@ -46,7 +46,7 @@ def build_parts(
     catalogue = cached_catalogue(settings.rules)
     pinned = PinnedRules(engine)
     certificates = CertificateService(
-        client, engine, settings.rules, PinnedCertificateRules(engine), clock
+        client, engine, settings.rules, PinnedCertificateRules(engine), clock, settings.templates
     )
     keys = SigningKeys(settings.certificate_keys)
     limits = RateLimits(settings.lookups_per_client, settings.lookups_per_prefix)

@@ -5,7 +5,6 @@ The same rules hold in every way in: files, deliveries, single entries, lookups.
 
 import re
 import unicodedata
-from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator
 from pydantic_core import PydanticCustomError
@@ -133,6 +132,10 @@ def code_point(character: str) -> str:
 # --- types ----------------------------------------------------------------------------------------
 
 
+OWN_ERRORS = frozenset({"bad_characters", "lost_digits"})
+"""The types of errors of these types, whose messages are Chinese."""
+
+
 def _visible(text: str) -> str:
     if (character := unseen(text)) is not None:
         raise PydanticCustomError(
@@ -167,5 +170,3 @@ Visible = AfterValidator(_visible)
 """Refuses what nobody sees inside a text."""
 AllDigits = AfterValidator(_with_all_digits)
 """Refuses an identifier that has lost digits."""
-SeenText = Annotated[str, Trimmed, Visible]
-"""A text as a person sees it."""

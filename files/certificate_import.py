@@ -9,7 +9,7 @@ the rules and the day, and no database.
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any, NamedTuple
 
@@ -20,6 +20,7 @@ from domain.certificates.imports import MAX_CERTIFICATES, ImportedCertificate
 from domain.certificates.issuing import Decided
 from domain.certificates.number import NumberProblem, decode
 from domain.certificates.statement import EARLIEST
+from domain.faults import shown
 from domain.ids import NATION, jurisdiction_of, region_prefix
 from domain.messages import explain
 from domain.model import Value
@@ -34,15 +35,14 @@ from files.table import (
     Meaning,
     Place,
     Row,
-    Shown,
     day,
     flag,
     half_width,
     level,
     one_line,
-    shown,
     text_of,
 )
+from files.workbook import Shown
 from rules.certificates.certificates import CertificateRules
 from rules.certificates.content import content_problems, decided_refusal, number_refusal
 
@@ -194,7 +194,7 @@ IMPORT = Format(
         Column("approver", "批准人", (), Line(200)),
         Column("valid_from", "有效期起", (), day, note="only with 证书编号"),
         Column("valid_to", "有效期止", ("有效期至",), day, note="only with 证书编号"),
-        Column("renews", "延续的原证书编号", ("原证书编号",), EXISTING_NUMBER._replace(
+        Column("renews", "延续的原证书编号", ("原证书编号",), replace(EXISTING_NUMBER,
                pattern=r"[^\s]{1,64}", shape="至多 64 位，中间不含空白"),
                note="the certificate it replaces"),
         Column("category", "类别", (), Line(200), adds=True, note="needed"),
@@ -217,7 +217,7 @@ IMPORT = Format(
     longest=_MOST_IN_A_CELL,
 )  # fmt: skip
 COLUMNS = IMPORT.columns
-LABELS = IMPORT.labels
+LABELS: dict[str, str] = IMPORT.labels
 
 
 class ImportReading(Value):

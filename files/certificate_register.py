@@ -8,6 +8,7 @@ import re
 from datetime import date
 from typing import Any, NamedTuple
 
+from domain.faults import shown
 from domain.messages import explain
 from files.findings import Problems, RowProblem, Unusable
 from files.roster import ACCOUNT, USCC, issued_at_level
@@ -18,14 +19,13 @@ from files.table import (
     Line,
     Place,
     Row,
-    Shown,
     count,
     day,
     level,
-    shown,
     text_of,
     two_digits,
 )
+from files.workbook import Shown
 from rules.certificates.certificates import CertificateRules
 from rules.certificates.content import number_refusal
 

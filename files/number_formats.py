@@ -88,11 +88,11 @@ def _of_numbers(pieces: list[str]) -> NumberFormat:
         return NumberFormat("day" if dated else "moment")
     if found := re.fullmatch(rf'("*)(#*0*|[@{_AS_IT_IS}])("*)', codes):
         middle = pieces[len(found[1]) : len(pieces) - len(found[3])]
-        before, after = pieces[: len(found[1])], pieces[len(pieces) - len(found[3]) :]
+        literals = pieces[: len(found[1])], pieces[len(pieces) - len(found[3]) :]
         if not middle or ("#" in middle and "0" not in middle):
             return NumberFormat("other")
-        texts = ["".join(piece[1:] for piece in some) for some in (before, after)]
-        return NumberFormat("plain", middle.count("0"), *texts)
+        before, after = ("".join(piece[1:] for piece in some) for some in literals)
+        return NumberFormat("plain", middle.count("0"), before, after)
     if re.fullmatch(r"[#0]*(?:,[#0]{3})?(?:\.0+)? ?", codes) and "0" in codes:
         return NumberFormat("decorated")
     return NumberFormat("other")

@@ -25,7 +25,6 @@ from files.table import (
     Line,
     Place,
     Row,
-    Shown,
     count,
     day,
     flag,
@@ -33,6 +32,7 @@ from files.table import (
     one_line,
     text_of,
 )
+from files.workbook import Shown
 
 
 class RosterInstitution(Value):

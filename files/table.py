@@ -313,7 +313,8 @@ class Column(NamedTuple):
     clearable: bool = False
 
 
-class Code(NamedTuple):
+@dataclass(frozen=True)
+class Code:
     """An identifier of a fixed form: full width and blanks around it are mended unless ``exact``.
 
     ``check`` looks at what is right in its form. ``digits``: in a number cell, so many at least.
@@ -355,7 +356,8 @@ class Code(NamedTuple):
         return self.check(text, at) if self.check else text
 
 
-class Line(NamedTuple):
+@dataclass(frozen=True)
+class Line:
     """A line of text: blanks inside count once, no spreadsheet may take it for a formula."""
 
     longest: int = 300

@@ -178,6 +178,8 @@ roster_imports = Table(
     Column("rows", Integer, nullable=False),
     Column("accepted", Integer, nullable=False),
     Column("problems", JSONB, nullable=False),
+    Column("changes", JSONB, nullable=False, server_default="[]", comment="逐家改动，旧值和新值"),
+    Column("added", Integer, nullable=False, server_default="0", comment="新登记的机构数"),
     _instant("imported_at", now=True),
     comment="名录导入及其逐行报告",
 )
@@ -535,6 +537,8 @@ certificate_import_problems = Table(
     Column("mend", Text, nullable=False),
     Column("level", Text, nullable=False),
     CheckConstraint("level IN ('error', 'notice')", name="level"),
+    Column("institution_id", Text, nullable=False, server_default=""),
+    Column("holder", Text, nullable=False, server_default=""),
     Index("ix_certificate_import_problems_no", "import_id", "no"),
     comment="批量导入中每一处有错或需留意的地方",
 )

@@ -2,17 +2,17 @@
 
 from collections.abc import Sequence
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import Field
 from starlette.responses import Response
 
 from api.door import cursors
-from api.door.operations import PAGING, Call, Operation, Parameter, schema_of
+from api.door.operations import PAGING, Call, Operation
 from api.door.parts import parts_of
-from api.door.requests import InvalidFields, Plain, media_type, path, pointer, query
+from api.door.requests import InvalidFields, path, pointer, query
 from api.door.rights import Right
 from api.filings.filings import of_institution
+from api.lists import MEDIA, PARAMETERS, import_list, template_of
 from domain.case.commands import Role
 from domain.case.plan import FOREVER
 from domain.certificates.certificate import CERTIFICATE_STATUS_LABELS, CertificateStatus, standing
@@ -24,11 +24,6 @@ from files.roster import ROSTER
 from services.roster import RosterReport
 from store import institutions
 from store.institutions import Institution, OnRecord
-
-_MEDIA = {
-    "text/csv": "csv",
-    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "xlsx",
-}
 
 
 class CertificateOnRecord(CertificateFacts):
@@ -110,22 +105,9 @@ async def get_institution(call: Call) -> Response:
     return _json(_shown(found[id_], owned[id_], _today(call)))
 
 
-Accept = Literal["all", "good"]
-Filename = Annotated[Plain, Field(max_length=200)]
-
-
 async def import_roster(call: Call) -> Response:
     """Imports a roster: all of it, or with ``accept=good`` the institutions without an error."""
-    kind = _MEDIA[media_type(call.request)]
-    accept = query(call.request, "accept", Accept, "all")
-    given = query(call.request, "filename", Filename, "")
-    report = await parts_of(call.request).roster.load(
-        call.body,
-        given if given.lower().endswith(f".{kind}") else f"roster.{kind}",
-        call.actor,
-        call.command_id,
-        accept_good_rows=accept == "good",
-    )
+    report = await import_list(call, parts_of(call.request).roster, "roster")
     if report.accepted == 0 and report.errors > 0:
         raise _rejected(report)
     return _json(report)
@@ -136,23 +118,19 @@ def _rejected(report: RosterReport) -> InvalidFields:
     params = {"rows": str(report.rows), "bad": str(report.errors)}
     errors = [
         {
-            "pointer": pointer("rows", one["row"], *([one["column"]] if one["column"] else [])),
-            "code": one["code"],
-            "message": f"{one['message']}。{one['mend']}。",
+            "pointer": pointer("rows", one.row, *([one.column] if one.column else [])),
+            "code": one.code,
+            "message": f"{one.message}。{one.mend}。",
         }
         for one in report.problems
-        if one["level"] == "error"
+        if one.level == "error"
     ]
     return InvalidFields(Refusal(code=Code.ROSTER_REJECTED, params=params), errors)
 
 
 async def get_template(call: Call) -> Response:
     """A roster file to fill in, with generated example rows."""
-    return Response(
-        ROSTER.template(),
-        media_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": 'attachment; filename="roster-template.csv"'},
-    )
+    return template_of(ROSTER, "roster")
 
 
 def _json(value: Value) -> Response:
@@ -165,7 +143,20 @@ _REPORT_EXAMPLE: dict[str, Any] = {
     "rows": 2,
     "accepted": 1,
     "accept_good_rows": True,
+    "dry_run": False,
+    "errors": 1,
     "repeated": False,
+    "added": 0,
+    "changes": [
+        {
+            "row": 2,
+            "institution": "fj-1",
+            "column": "监管区域代码",
+            "old": "350102",
+            "new": "350103",
+            "campaign": "",
+        }
+    ],
     "problems": [
         {
             "row": 3,
@@ -207,18 +198,14 @@ OPERATIONS = [
         "机构",
         Right.OPERATE,
         RosterReport,
-        media=tuple(_MEDIA),
+        media=tuple(MEDIA),
         writes=True,
         answer_example=_REPORT_EXAMPLE,
-        parameters=(
-            Parameter(
-                "accept",
-                "all：有一处错误即不导入（默认）；good：只导入无误的机构",
-                schema=schema_of(Accept),
-            ),
-            Parameter("filename", "文件名，记入报告", schema=schema_of(Filename)),
+        parameters=PARAMETERS,
+        description=(
+            "逐行核对，报告每一处问题和每一处改动；同一文件再次导入不产生变化。"
+            "没有的列、空着的格不改动原值；要清空的填“清除”。"
         ),
-        description="逐行核对，报告每一处问题；同一文件再次导入不产生变化。",
     ),
     Operation(
         "GET",

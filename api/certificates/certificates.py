@@ -41,9 +41,16 @@ from domain.certificates.certificate import (
 )
 from domain.certificates.issuing import PURPOSE_LABELS, Decided, HeldCertificate, Purpose
 from domain.certificates.transitions import issuer_of
-from domain.ids import AuthorityId, InstitutionId, certificate_id, jurisdiction_of
+from domain.ids import (
+    AuthorityId,
+    CertificateNumber,
+    InstitutionId,
+    certificate_id,
+    jurisdiction_of,
+)
 from domain.model import Value
 from domain.refusals import Code, Refusal, Refused
+from domain.text import Visible
 from rules.certificates.certificates import NoAuthorityCode
 from rules.certificates.content import content_problems
 from services.certificates.applications import PART
@@ -91,9 +98,9 @@ class DecidedBody(Value):
     """What the issuing authority has decided elsewhere: when, who, under which document."""
 
     approved_on: date
-    document: Text
-    approver: Text
-    number: Annotated[str, Field(max_length=64, pattern=r"^[\x21-\x7e]*$")] = ""
+    document: Annotated[Text, Visible]
+    approver: Annotated[Text, Visible]
+    number: CertificateNumber = ""
     valid_from: date | None = None
     valid_to: date | None = None
 
@@ -324,7 +331,7 @@ async def _read(
     except ValidationError:
         return None, []
     rules = await parts.certificates.pinned.get(case.rule_set)
-    wrong = content_problems(rules, applied)
+    wrong = content_problems(rules, applied, parts.certificates.unprintable)
     return applied, [{**one.model_dump(), "pointer": f"/content{one.pointer}"} for one in wrong]
 
 

@@ -8,12 +8,12 @@ from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.campaigns.institutions import Accept, Filename
 from api.door import cursors
 from api.door.operations import PAGING, Call, Operation, Parameter, schema_of
 from api.door.parts import parts_of
-from api.door.requests import media_type, path, query
+from api.door.requests import path, query
 from api.door.rights import Right
+from api.lists import FILENAME, MEDIA, PARAMETERS, filename_of, import_list, template_of
 from api.numbers.batches import csv_cell
 from domain.certificates.imports import (
     IMPORT_MODE_LABELS,
@@ -32,10 +32,6 @@ from services.certificates.register import RegisterReport
 from store.certificates import imports
 from store.certificates.imports import Import, ImportProblem, ImportRow
 
-_MEDIA = {
-    "text/csv": "csv",
-    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "xlsx",
-}
 MOST_SHOWN = 100
 """At most so many problems are shown with an import; its report lists all of them."""
 
@@ -118,12 +114,10 @@ class RowPage(Value):
 
 async def import_certificates(call: Call) -> Response:
     """Checks a file of certificates and, as ``mode`` says, has them issued or applied for."""
-    kind = _MEDIA[media_type(call.request)]
     mode = query(call.request, "mode", ImportMode, ImportMode.ALL)
-    given = query(call.request, "filename", Filename, "")
     loaded = await parts_of(call.request).imports.load(
         call.body,
-        given if given.lower().endswith(f".{kind}") else f"certificates.{kind}",
+        filename_of(call, "certificates"),
         mode,
         call.actor,
         call.command_id,
@@ -199,12 +193,13 @@ async def get_report(call: Call) -> Response:
 
 async def get_import_template(call: Call) -> Response:
     """A file of certificates to fill in, with generated example rows."""
-    return _template(IMPORT.template(), "certificates-template.csv")
+    return template_of(IMPORT, "certificates")
 
 
 def _problem_line(one: ImportProblem) -> list[str]:
     result = "有错" if one.level == "error" else "提示"
-    return [str(one.row), result, "", "", "", "", one.column, one.code, one.message, one.mend]
+    about = [one.institution_id, one.holder, "", ""]
+    return [str(one.row), result, *about, one.column, one.code, one.message, one.mend]
 
 
 def _row_line(one: ImportRow) -> list[str]:
@@ -232,7 +227,10 @@ async def _own(call: Call) -> Import:
 async def _with_problems(request: Request, found: Import, *, repeated: bool = False) -> ImportShown:
     async with parts_of(request).engine.connect() as connection:
         problems = await imports.problems(connection, found.id, MOST_SHOWN)
-    shown = tuple(ProblemShown(**one.model_dump(exclude={"no"})) for one in problems)
+    shown = tuple(
+        ProblemShown(**one.model_dump(exclude={"no", "institution_id", "holder"}))
+        for one in problems
+    )
     return _shown(found, shown, repeated=repeated)
 
 
@@ -264,31 +262,14 @@ def _row_shown(one: ImportRow) -> RowShown:
 
 async def import_register(call: Call) -> Response:
     """Puts a list of valid certificates on the register, all or with ``accept=good`` the good."""
-    kind = _MEDIA[media_type(call.request)]
-    accept = query(call.request, "accept", Accept, "all")
-    given = query(call.request, "filename", Filename, "")
-    report = await parts_of(call.request).register.load(
-        call.body,
-        given if given.lower().endswith(f".{kind}") else f"register.{kind}",
-        call.actor,
-        call.command_id,
-        accept_good_rows=accept == "good",
-        complete=query(call.request, "complete", AuthorityId | None, None) or "",
-    )
-    return _json(report)
+    complete = query(call.request, "complete", AuthorityId | None, None) or ""
+    service = parts_of(call.request).register
+    return _json(await import_list(call, service, "register", complete))
 
 
 async def get_register_template(call: Call) -> Response:
     """A list of valid certificates to fill in, with generated example rows."""
-    return _template(REGISTER.template(), "register-template.csv")
-
-
-def _template(content: bytes, name: str) -> Response:
-    return Response(
-        content,
-        media_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
-    )
+    return template_of(REGISTER, "register")
 
 
 def _json(value: BaseModel) -> Response:
@@ -300,7 +281,6 @@ def _json(value: BaseModel) -> Response:
 _TAG = "资质认定证书"
 _ALL = "/api/certificates/imports"
 _ONE = f"{_ALL}/{{import}}"
-_FILENAME = Parameter("filename", "文件名，记入报告", schema=schema_of(Filename))
 
 OPERATIONS = [
     Operation(
@@ -321,7 +301,7 @@ OPERATIONS = [
         _TAG,
         Right.ISSUE,
         ImportShown,
-        media=tuple(_MEDIA),
+        media=tuple(MEDIA),
         writes=True,
         parameters=(
             Parameter(
@@ -330,7 +310,7 @@ OPERATIONS = [
                 "good：只办理无误的",
                 schema={"enum": [one.value for one in ImportMode]},
             ),
-            _FILENAME,
+            FILENAME,
         ),
         description=(
             "每行一张证书；有审批文书的即行发证，没有的作为申请进入审核。"
@@ -379,20 +359,15 @@ OPERATIONS = [
         _TAG,
         Right.OPERATE,
         RegisterReport,
-        media=tuple(_MEDIA),
+        media=tuple(MEDIA),
         writes=True,
         parameters=(
-            Parameter(
-                "accept",
-                "all：有一处错误即不导入（默认）；good：只导入无误的行",
-                schema=schema_of(Accept),
-            ),
+            *PARAMETERS,
             Parameter(
                 "complete",
                 "声明文件是该发证机关的全部有效证书；登记中有而文件里没有的列在报告里",
                 schema=schema_of(AuthorityId),
             ),
-            _FILENAME,
         ),
         description="编号照原样登记；本系统签发的证书不会被清单覆盖；只报告、不注销缺少的证书。",
     ),

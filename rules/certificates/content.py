@@ -56,7 +56,8 @@ def content_problems(
     def add(pointer: str, code: str, message: str) -> None:
         found.append(ContentProblem(pointer=pointer, code=code, message=message))
 
-    for pointer, text in _texts(content.model_dump(mode="json"), ""):
+    texts = list(_printed(content.model_dump(mode="json", exclude={"equipment"}), ""))
+    for pointer, text in texts if unprintable("".join(text for _, text in texts)) else ():
         if missing := unprintable(text):
             told = "、".join(f"{one}（U+{ord(one):04X}）" for one in missing[:5])
             message = f"含有无法打印的字符：{told}；请核对文字，确为生僻字的请先安装含有该字的字体"
@@ -88,14 +89,14 @@ def content_problems(
     return found
 
 
-def _texts(value: Any, pointer: str) -> Iterator[tuple[str, str]]:
+def _printed(value: Any, pointer: str) -> Iterator[tuple[str, str]]:
     """Every text inside a document, with its pointer."""
     if isinstance(value, str):
         yield pointer, value
     elif isinstance(value, dict | list):
         places = value.items() if isinstance(value, dict) else enumerate(value)
         for place, part in places:
-            yield from _texts(part, f"{pointer}/{place}")
+            yield from _printed(part, f"{pointer}/{place}")
 
 
 def changed_fields(before: CertificateContent, after: CertificateContent) -> list[str]:
