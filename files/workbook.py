@@ -14,6 +14,7 @@ from array import array
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import IO, NamedTuple
 from xml.parsers import expat
 
@@ -92,6 +93,7 @@ class Workbook:
         self.hidden_columns: list[tuple[int, int]] = []
         self.merged: list[Range] = []
         self._names: set[str] = set()
+        self._parts: dict[str, str] = {}
         self._formats: list[NumberFormat] = []
         self._first_day = date(1899, 12, 30)
         self._uncomputed = False
@@ -153,6 +155,7 @@ class Workbook:
                 target = given.get("Target", "")
                 place = target.lstrip("/") if target.startswith("/") else f"xl/{target}"
                 targets[given.get("Id", "")] = place
+                self._parts[given.get("Type", "").rpartition("/")[2]] = place
 
         def element(name: str, given: dict[str, str]) -> None:
             if name == "workbookPr" and _true(given, "date1904"):
@@ -169,7 +172,8 @@ class Workbook:
         return [(name, hidden, targets[id_]) for name, hidden, id_ in wanted if id_ in targets]
 
     def _read_styles(self) -> None:
-        if "xl/styles.xml" not in self._names:
+        name = self._parts.get("styles", "")
+        if name not in self._names:
             return
         codes: dict[int, str] = {}
         inside: list[bool] = []
@@ -186,10 +190,10 @@ class Workbook:
             elif name == "cellStyles":
                 inside.clear()
 
-        self._parse("xl/styles.xml", element)
+        self._parse(name, element)
 
     def _read_strings(self) -> None:
-        name = "xl/sharedStrings.xml"
+        name = self._parts.get("sharedStrings", "xl/sharedStrings.xml")
         if name not in self._names:
             return
         text: list[str] = []
@@ -267,7 +271,7 @@ class _SheetReader:
         self._first_day = first_day
         self._uncomputed = uncomputed
         self._done: list[tuple[int, list[Shown]]] = []
-        self._row = 0
+        self._row, self._row_name = 0, "0"
         self._hidden = False
         self._cells: list[Shown] = []
         self._column = -1
@@ -285,13 +289,14 @@ class _SheetReader:
         if ":" in name:
             name = _local(name)
         if name == "c":
-            if "r" in given:
-                place = _PLACE.fullmatch(given["r"])
-                if place is None or int(place[2]) != self._row:
-                    raise unusable("broken_workbook")
-                self._column = _column(place[1])
-            else:
+            place = given.get("r")
+            if place is None:
                 self._column += 1
+            else:
+                letters = place[: -len(self._row_name)]
+                if not place.endswith(self._row_name) or not letters.isupper():
+                    raise unusable("broken_workbook")
+                self._column = _column(letters)
             self._kind = given.get("t", "n")
             self._style = int(given.get("s", "0"))
             self._formula = False
@@ -306,7 +311,7 @@ class _SheetReader:
             row = int(given.get("r", self._row + 1))
             if not self._row < row <= _MAX_ROW:
                 raise unusable("broken_workbook")
-            self._row, self._column, self._cells = row, -1, []
+            self._row, self._row_name, self._column, self._cells = row, str(row), -1, []
             self._hidden = _true(given, "hidden")
         elif name == "col":
             if _true(given, "hidden") or given.get("width") == "0":
@@ -440,7 +445,10 @@ def _local(name: str) -> str:
     return name.rpartition(":")[2]
 
 
+@lru_cache(maxsize=1024)
 def _column(letters: str) -> int:
+    if not 1 <= len(letters) <= 3 or not letters.isascii():
+        raise unusable("broken_workbook")
     number = 0
     for letter in letters:
         number = number * 26 + ord(letter) - 64
