@@ -548,7 +548,7 @@ class Format:
         names = [trimmed(cell) if isinstance(cell, str) else cell and cell.text for cell in cells]
         while names and not names[-1]:
             names.pop()
-        mend = f"请照模板填写表头；可用的列：{'、'.join(self.labels.values())}"
+        mend = f"请照模板填写表头，表头上面不能有标题；可用的列：{'、'.join(self.labels.values())}"
         columns: list[Column] = []
         for place, name in enumerate(names, start=1):
             column = named.get(name_key(name)) if name else None

@@ -51,13 +51,13 @@ def book(lines: list[list[Any]], change: Callable[[Any], None] | None = None) ->
     return out.getvalue()
 
 
-def patched(content: bytes, replace: dict[str, Callable[[bytes], bytes]]) -> bytes:
+def patched(content: bytes, replace: dict[str, Any]) -> bytes:
     """A workbook with parts changed."""
     out = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(out, "w") as new:
         for entry in old.namelist():
             part = old.read(entry)
-            new.writestr(entry, replace.get(entry, lambda same: same)(part))
+            new.writestr(entry, replace[entry](part) if entry in replace else part)
     return out.getvalue()
 
 
@@ -295,16 +295,15 @@ def test_a_time_with_its_zone_is_refused(text: str) -> None:
 
 
 def test_a_general_cell_counts_by_the_date_system_of_its_workbook() -> None:
-    def old_mac(made: Any) -> None:
-        made.epoch = openpyxl.utils.datetime.CALENDAR_MAC_1904
-
     labels = list(ROSTER.labels.values())
     for value in (47998, datetime(2035, 5, 31)):  # noqa: DTZ001
         cells = [GOOD[id_] for id_ in ROSTER.labels]
-        cells[-1] = None
-        made = book([labels, cells], lambda made, value=value: (
-            old_mac(made), made.active.__setitem__("P2", value)))  # fmt: skip
-        (entry,) = read_roster(made, "a.xlsx").institutions
+
+        def old_mac(made: Any, value: Any = value) -> None:
+            made.epoch = openpyxl.utils.datetime.CALENDAR_MAC_1904
+            made.active["P2"] = value
+
+        (entry,) = read_roster(book([labels, cells], old_mac), "a.xlsx").institutions
         assert entry.certificates[0].valid_to == date(2035, 5, 31)
 
 
