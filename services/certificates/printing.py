@@ -22,7 +22,7 @@ from store.certificates.register import Registered
 
 log = structlog.get_logger()
 
-TEMPLATES = Path(__file__).resolve().parent.parent / "printing" / "templates"
+TEMPLATES = Path(__file__).resolve().parents[2] / "printing" / "templates"
 """The national templates, which a deployment may replace by a folder of its own."""
 
 _ROOT = TEMPLATES.parent.parent
