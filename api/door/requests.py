@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from starlette.requests import Request
 
 from domain.refusals import Code, Refusal, Refused
+from domain.text import OWN_ERRORS
 
 LARGEST_JSON = 1024 * 1024
 LARGEST_FILE = 64 * 1024 * 1024
@@ -105,7 +106,9 @@ def field_errors(failure: ValidationError) -> list[dict[str, str]]:
         _error(
             pointer(*error["loc"]),
             error["type"],
-            _IN_CHINESE.get(error["type"], "不是有效的值"),
+            error["msg"]
+            if error["type"] in OWN_ERRORS
+            else _IN_CHINESE.get(error["type"], "不是有效的值"),
         )
         for error in failure.errors(include_input=False, include_url=False, include_context=False)
     ]
