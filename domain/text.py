@@ -16,7 +16,19 @@ _IGNORABLE = (
 )
 """Unicode's Default_Ignorable_Code_Point, and the blank of Braille: nobody sees them."""
 _BLANK = " \t\r\n\x0b\x0c\x85\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
-_EDGES = re.compile(f"\\A[{_BLANK}{_IGNORABLE}]+|[{_BLANK}{_IGNORABLE}]+\\Z")
+
+
+def _spelt_out(ranges: str) -> str:
+    """All characters of a class of a pattern."""
+    return re.sub(
+        "(.)-(.)",
+        lambda found: "".join(map(chr, range(ord(found[1]), ord(found[2]) + 1))),
+        ranges,
+        flags=re.DOTALL,
+    )
+
+
+_EDGES = _spelt_out(_BLANK + _IGNORABLE)
 _MISTAKABLE = re.compile(f"[{_IGNORABLE}\ufff9-\ufffd]")
 _NEVER_SEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _MARKER = re.compile(r"['’‘`＇｀]+|=[\"“](.*)[\"”]", re.DOTALL)
@@ -39,7 +51,7 @@ def trimmed(text: str) -> str:
     """The text without blanks and invisible marks at its ends."""
     if not text or (is_plain(text[0]) and is_plain(text[-1])):  # quick, and true for most
         return text
-    return _EDGES.sub("", text)
+    return text.strip(_EDGES)
 
 
 def is_plain(character: str) -> bool:
