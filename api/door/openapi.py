@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Awaitable, Callable, Sequence
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
@@ -71,11 +72,11 @@ class Problem(Value):
 
 
 def openapi_document(operations: Sequence[Operation]) -> Callable[[Request], Awaitable[Response]]:
-    """A handler that answers with the document of these operations."""
-    document = build_document(operations)
+    """A handler that answers with the document of these operations, made when first asked for."""
+    document = cache(lambda: build_document(operations))
 
     async def handler(request: Request) -> Response:
-        return JSONResponse(document)
+        return JSONResponse(document())
 
     return handler
 
