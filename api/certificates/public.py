@@ -240,7 +240,7 @@ OPERATIONS = [
         Scan,
         others={404: Scan, 503: Scan},
         parameters=SCAN_PARAMETERS,
-        lenient=True,
+        passed_on=True,
         description="与扫描二维码打开的页面 /c/{code} 内容相同。"
         "注销、撤销、吊销、过期都是正常的答复。没有这个代码的为 404；"
         "登记暂时查不到、也没有可核验的签名的为 503。",

@@ -25,6 +25,7 @@ from api.door.requests import (
     LARGEST_FILE,
     LARGEST_JSON,
     InvalidFields,
+    forget_unknown_parameters,
     parse_json,
     read_bytes,
     refuse_unknown_parameters,
@@ -159,7 +160,9 @@ async def _through_the_door(operation: Operation, request: Request, request_id: 
     if operation.right is not Right.ANYONE:
         actor = parts.identity.identify(request.headers.get("authorization"))
         await parts.clients.acting(actor)
-    if not operation.lenient:
+    if operation.lenient:
+        forget_unknown_parameters(request, operation.known)
+    else:
         refuse_unknown_parameters(request, operation.known)
     target = await operation.target(request) if operation.target else _NOTHING
     if operation.right is not Right.ANYONE:

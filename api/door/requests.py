@@ -214,3 +214,8 @@ def refuse_unknown_parameters(request: Request, known: Set[str]) -> None:
         if name not in known:
             params = {"name": name[:40], "why": "没有这个参数"}
             raise Refused(Refusal(code=Code.INVALID_PARAMETER, params=params))
+
+
+def forget_unknown_parameters(request: Request, known: Set[str]) -> None:
+    """Whoever opens an address that was passed on has not written what a messenger added to it."""
+    request.scope[_PARAMETERS] = [pair for pair in parameters(request) if pair[0] in known]
