@@ -247,7 +247,13 @@ def _log(operation: Operation, refusal: Refusal) -> None:
 async def _http_problem(request: Request, failure: Exception) -> Response:
     assert isinstance(failure, HTTPException)
     code = Code.METHOD_NOT_ALLOWED if failure.status_code == 405 else Code.NOT_FOUND
-    params = {"method": request.method[:10], "what": "这个地址"}
+    methods = (failure.headers or {}).get("Allow", "").split(", ")
+    allowed = "、".join(sorted(set(methods) - {"HEAD"}))
+    params = {
+        "method": request.method[:10],
+        "what": "这个地址（各接口的地址见 /docs）",
+        "allowed": allowed,
+    }
     request_id = _new_id()
     response = problem(Refusal(code=code, params=params), request_id)
     response.headers["X-Request-Id"] = request_id
