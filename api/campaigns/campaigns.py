@@ -168,6 +168,8 @@ OPERATIONS = [
         Started,
         target=of_jurisdiction,
         writes=True,
+        # all rules of the year are checked in full
+        unhurried=True,
         status=202,
         answer_example=_STARTED,
         description="按已发布的规则开启；规则集按其 SHA-256 永久保存，每件填报固定所用的规则集。",

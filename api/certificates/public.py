@@ -14,7 +14,7 @@ from domain.certificates.public import Proof, PublicCertificate, Scan, SearchAns
 from domain.certificates.statement import PublishedKeys
 from domain.ids import JurisdictionCode, region_prefix
 from domain.model import Value
-from domain.numbers.report_numbers import is_usable, normalised
+from domain.text import is_usable, normalised
 from services.certificates.enquiries import MOST_PAGES, PAGE
 from services.certificates.search import Criteria
 

@@ -55,6 +55,7 @@ class Operation:
     ``documented`` describes the body of a JSON request that the handler reads field by field.
     ``streams``: the handler reads the body itself, as it comes.
     ``passed_on``: an address that people pass on, as every page is (see `lenient`).
+    ``unhurried``: it may take longer than a request usually does (files, documents, rule checks).
     ``answer_media`` names another type than JSON; ``others`` are further answers by status.
     """
 
@@ -76,6 +77,7 @@ class Operation:
     others: Mapping[int, type[BaseModel]] = field(default_factory=dict)
     writes: bool = False
     passed_on: bool = False
+    unhurried: bool = False
     parameters: Sequence[Parameter] = ()
     example: Any = None
     answer_example: Any = None

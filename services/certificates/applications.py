@@ -20,6 +20,7 @@ from engine.client import ANSWER_WITHIN, translated
 from engine.starting import start_case
 from rules.certificates.certificates import CertificateRules, current_certificate_rules
 from services.cases import CaseService
+from services.certificates.printing import unprintable_with
 from services.clock import Clock
 from services.rule_sets import PinnedCertificateRules
 from store import cases, content, institutions, journal, rule_sets
@@ -40,8 +41,10 @@ class CertificateService(CaseService):
         rules: Path,
         pinned: PinnedCertificateRules,
         clock: Clock,
+        templates: Path | None = None,
     ) -> None:
         super().__init__(client, engine, clock)
+        self.unprintable = unprintable_with(templates)
         self._rules = rules
         self.pinned = pinned
 
