@@ -271,7 +271,7 @@ async def _renewal(
     """Whether the certificate to be replaced can be, and whether that is asked for late."""
     old = await register.by_code(connection, asked.renews)
     if old is None or old.institution_id != asked.institution:
-        number = old.number if old is not None else ""
+        number = old.number if old is not None else asked.renews
         params = {"number": number, "institution": asked.institution}
         return Refusal(code=Code.OTHER_HOLDER, params=params), False
     if old.issuer != asked.issuer:

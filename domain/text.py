@@ -144,10 +144,6 @@ def code_point(character: str) -> str:
 # --- types ----------------------------------------------------------------------------------------
 
 
-OWN_ERRORS = frozenset({"bad_characters", "lost_digits"})
-"""The types of errors of these types, whose messages are Chinese."""
-
-
 def _visible(text: str) -> str:
     if (character := unseen(text)) is not None:
         raise PydanticCustomError(

@@ -114,7 +114,11 @@ class CampaignService:
         except WorkflowGone:
             if await self.find(period, jurisdiction) is None:
                 raise Refused(_not_found(period, jurisdiction)) from None
-            params = {"status": "结束", "action": "重新核对名录"}
+            params = {
+                "status": "结束",
+                "action": "重新核对名录",
+                "next": "开放的期限已过，不再列入新的机构；新机构从下一期起列入",
+            }
             raise Refused(Refusal(code=Code.CASE_ENDED, params=params)) from None
 
     async def find(self, period: Period, jurisdiction: str) -> Campaign | None:

@@ -6,18 +6,20 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.cases.cases import BY_NAME, BY_REGION, NameGiven
 from api.door import cursors
 from api.door.files import IMPORTING, TABLES, import_list, template_of
 from api.door.operations import PAGING, Call, Operation, json_of
 from api.door.parts import parts_of
-from api.door.requests import InvalidFields, path, pointer
+from api.door.requests import InvalidFields, path, pointer, query
 from api.door.rights import Right, Target, region_in_sight
 from domain.certificates.certificate import CERTIFICATE_STATUS_LABELS, CertificateStatus, status_on
 from domain.clock import day_of
 from domain.facts import CertificateFacts
-from domain.ids import InstitutionId
+from domain.ids import NATION, InstitutionId, JurisdictionCode, region_prefix
 from domain.model import Value
 from domain.refusals import Code, Refusal
+from domain.text import name_key
 from files.roster import ROSTER
 from services.institutions import Holder, OnRecord
 from services.roster import RosterReport
@@ -89,10 +91,12 @@ def _today(call: Call) -> date:
 async def list_institutions(call: Call) -> Response:
     """The institutions in the asker's jurisdiction."""
     institutions, prefix = parts_of(call.request).institutions, region_in_sight(call.actor)
+    region = query(call.request, "region", JurisdictionCode, NATION)
+    name = name_key(query(call.request, "name", NameGiven, ""))
     [after] = cursors.given(call.request, (str,)) or [""]
     holders, more = await cursors.paged(
         call.request,
-        lambda size: institutions.holders(after, size, prefix),
+        lambda size: institutions.holders(after, size, prefix, region_prefix(region), name),
         lambda holder: [holder.institution.facts.id],
     )
     today = _today(call)
@@ -176,7 +180,7 @@ OPERATIONS = [
         "机构",
         Right.SEE_REGISTER,
         InstitutionPage,
-        parameters=(*PAGING,),
+        parameters=(BY_REGION.parameter, BY_NAME.parameter, *PAGING),
     ),
     Operation(
         "GET",

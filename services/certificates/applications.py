@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,11 @@ class CertificateService(CaseService):
     def rules(self) -> CertificateRules:
         """The rules that an application begun now is pinned to."""
         return current_certificate_rules(self._rules)
+
+    async def names(self, case_ids: Sequence[str]) -> dict[str, tuple[str, str]]:
+        """Number and holder of the certificates that these cases have issued, by case."""
+        async with self._engine.connect() as connection:
+            return await register.names_by_cases(connection, case_ids)
 
     async def begin(
         self,
