@@ -13,12 +13,12 @@ from sqlalchemy import (
     delete,
     exists,
     func,
-    insert,
     select,
     text,
     tuple_,
     update,
 )
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.model import Value
@@ -127,15 +127,21 @@ async def create(
     declared_bytes: int | None,
     by: str,
     at: datetime,
-) -> Upload:
-    """Begins an upload."""
+) -> Upload | None:
+    """Begins an upload; None if somebody else has begun one of this id."""
     values = {
         "id": id_, "case_id": case_id, "institution_no": institution_no, "filename": filename,
         "media": media, "accept": accept, "declared_bytes": declared_bytes, "created_by": by,
         "created_at": at,
     }  # fmt: skip
-    made = await connection.execute(insert(uploads).values(values).returning(uploads))
-    return Upload(**made.mappings().one())
+    made = await connection.execute(
+        insert(uploads)
+        .values(values)
+        .on_conflict_do_nothing(index_elements=[uploads.c.id])
+        .returning(uploads)
+    )
+    row = made.mappings().first()
+    return Upload(**row) if row else None
 
 
 async def by_id(
