@@ -28,6 +28,7 @@ from services.certificates.imports import CertificateImportService
 from services.certificates.keys import SigningKeys
 from services.clock import system_clock
 from services.numbers.batches import BatchService
+from services.reconciler import Reconciler
 from services.recovery import Recovery
 from services.roster import known_regions
 from services.rule_sets import PinnedCertificateRules, PinnedRules
@@ -122,7 +123,9 @@ async def serving(settings: Settings) -> AsyncIterator[Worker]:
         worker = build_worker(
             client, engine, certificate_keys=settings.certificate_keys, rules=settings.rules
         )
-        async with worker, _recovery(client, engine, settings.rules).running():
+        recovery = _recovery(client, engine, settings.rules)
+        reconciler = Reconciler(client, engine, PinnedRules(engine), system_clock)
+        async with worker, recovery.running(), reconciler.running():
             yield worker
     finally:
         await engine.dispose()

@@ -95,7 +95,7 @@ class CaseWorkflow:
         if self._sequence == 0:
             async with self._turn:
                 await self.record(self._opening_command(), self.beginning())
-        if self._start.revived_by:
+        if self._start.revived_by and self._over():
             await self._wait_for_reviver(self._start.revived_by)
 
     async def goes_on(self) -> bool:
