@@ -223,12 +223,15 @@ class BatchService(CaseService):
     async def upload(self, case: Case, upload_id: str) -> Upload:
         """One upload of a case. Raises Refused when it has none of this id."""
         async with self._engine.connect() as connection:
-            return await self._upload(connection, case, upload_id)
+            found = await self._upload(connection, case, upload_id)
+            [shown] = await _as_recorded(connection, [found])
+        return shown
 
     async def uploads(self, case: Case, before: int | None, size: int) -> list[Upload]:
         """Up to ``size`` of a case's uploads, newest first, ``before`` the ``no`` of one."""
         async with self._engine.connect() as connection:
-            return await uploads.of_case(connection, case.case_id, before=before, size=size)
+            found = await uploads.of_case(connection, case.case_id, before=before, size=size)
+            return await _as_recorded(connection, found)
 
     async def problems(
         self, upload: Upload, after: UploadProblem | None
@@ -376,6 +379,17 @@ class BatchService(CaseService):
             params = {"received": str(outcome.received_bytes), "given": str(at_byte)}
             raise Refused(Refusal(code=Code.UPLOAD_GAP, params=params))
         raise Refused(_closed(await self.upload(case, upload_id), "继续接收"))
+
+
+async def _as_recorded(connection: Any, found: Sequence[Upload]) -> list[Upload]:
+    """Uploads as they may be shown: decided is what the case has on record as decided."""
+    decided = [one for one in found if one.stage in _TOLD]
+    early = await uploads.not_on_record(connection, decided) if decided else frozenset()
+    still = {"stage": UploadStage.CHECKING, "accepted": 0, "decided_at": None, "repeats": None}
+    return [one.model_copy(update=still) if one.id in early else one for one in found]
+
+
+_TOLD = (UploadStage.ACCEPTED, UploadStage.REJECTED, UploadStage.REPEATED)
 
 
 def _the_same(standing: Upload, case: Case, filename: str, media: str, accept: str) -> Upload:
