@@ -13,6 +13,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from domain.campaigns import RESCAN, CampaignStage, CampaignStart
 from domain.case.commands import Actor
+from domain.case.events import Step
 from domain.case.plan import FOREVER, WINDOWS
 from domain.case.status import Status
 from domain.case.workflow_messages import CAMPAIGN_WORKFLOW, TASK_QUEUE
@@ -89,14 +90,11 @@ class CampaignService:
         )
         async with translated():
             try:
-                await self._client.start_workflow(
-                    CAMPAIGN_WORKFLOW,
+                await _start(
+                    self._client,
                     start,
-                    id=case_id,
-                    task_queue=TASK_QUEUE,
-                    id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-                    id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
-                    rpc_timeout=ANSWER_WITHIN,
+                    WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                    WorkflowIDConflictPolicy.FAIL,
                 )
             except WorkflowAlreadyStartedError:
                 # somebody else was a moment earlier: their opening counts
@@ -215,6 +213,49 @@ class CampaignService:
             "sha256": campaign.rule_set[:12],
         }
         raise Refused(Refusal(code=Code.CAMPAIGN_EXISTS, params=params))
+
+
+async def start_again(
+    client: Client, campaign: Campaign, opened: Step, rules: CompiledRules
+) -> None:
+    """Starts a campaign on record once more; what it has done before is done only once.
+
+    ``opened`` is its first step, ``rules`` are its own.
+    """
+    start = CampaignStart(
+        case_id=campaign.case_id,
+        year=campaign.year,
+        quarter=campaign.quarter,
+        jurisdiction=campaign.jurisdiction,
+        opened_by=opened.actor,
+        requested_at=opened.at,
+        rule_sets=campaign.rule_sets,
+        stages=_stages(rules, _period(campaign)),
+        command_id=opened.command_id,
+    )
+    await _start(
+        client,
+        start,
+        WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+        WorkflowIDConflictPolicy.USE_EXISTING,
+    )
+
+
+async def _start(
+    client: Client,
+    start: CampaignStart,
+    reuse: WorkflowIDReusePolicy,
+    conflict: WorkflowIDConflictPolicy,
+) -> None:
+    await client.start_workflow(
+        CAMPAIGN_WORKFLOW,
+        start,
+        id=start.case_id,
+        task_queue=TASK_QUEUE,
+        id_reuse_policy=reuse,
+        id_conflict_policy=conflict,
+        rpc_timeout=ANSWER_WITHIN,
+    )
 
 
 def checked_documents(rules: Path, year: int, jurisdiction: str) -> dict[str, dict[str, Any]]:
