@@ -20,7 +20,7 @@ from api.door.rights import Right
 from api.numbers.named import ADDRESS, TAG, of_batch
 from domain.messages import explain
 from domain.model import Value
-from domain.numbers.report_numbers import UPLOAD_STAGE_LABELS, UploadStage
+from domain.numbers.report_numbers import UPLOAD_STAGE_LABELS, UPLOAD_TROUBLES, UploadStage
 from domain.numbers.row_checks import words
 from domain.refusals import Code, Refusal, Refused
 from services.numbers.batches import Upload, UploadProblem
@@ -44,6 +44,7 @@ class UploadShown(Value):
     them have an error, ``accepted`` numbers were put on record. ``repeats`` is the earlier upload
     of the same file, ``refusal`` why the batch did not take the file. ``notice`` says so when the
     public lookup does not answer for the institution, as when its certificate has expired.
+    ``trouble`` says what keeps the file from being read, and is empty if nothing does.
     """
 
     id: str
@@ -64,6 +65,7 @@ class UploadShown(Value):
     decided_at: datetime | None
     refusal: UploadRefusal | None
     notice: str | None
+    trouble: str
 
 
 class UploadPage(Value):
@@ -202,22 +204,20 @@ def _line(problem: UploadProblem) -> str:
 
 
 def _shown(upload: Upload, notice: str | None) -> UploadShown:
-    made_here = ("stage_label", "refusal", "notice")
-    known = {
-        name: getattr(upload, name) for name in UploadShown.model_fields if name not in made_here
-    }
     refusal = None
     if upload.refusal is not None:
         said = explain(upload.refusal)
         refusal = UploadRefusal(
             code=upload.refusal.code, title=said.title, detail=said.detail, remedy=said.remedy
         )
-    return UploadShown(
-        **known,
-        stage_label=UPLOAD_STAGE_LABELS[upload.stage],
-        refusal=refusal,
-        notice=notice,
-    )
+    told = {
+        "stage_label": UPLOAD_STAGE_LABELS[upload.stage],
+        "trouble": UPLOAD_TROUBLES[upload.trouble],
+        "refusal": refusal,
+        "notice": notice,
+    }
+    known = {name: getattr(upload, name) for name in UploadShown.model_fields if name not in told}
+    return UploadShown(**known, **told)
 
 
 async def _upload(call: Call, upload: Upload, *, status: int = 200) -> Response:
@@ -244,6 +244,7 @@ _UPLOAD_EXAMPLE: dict[str, Any] = {
     "decided_at": None,
     "refusal": None,
     "notice": None,
+    "trouble": "",
 }
 _FILE_PARAMETERS = (
     Parameter("accept", "all：有错即不收（默认）；good：只收无误的行", schema=schema_of(Accept)),
