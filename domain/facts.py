@@ -46,13 +46,22 @@ class InstitutionFacts(Value):
 
 
 class CertificateFacts(Value):
-    """One certificate: ``scope`` counts the parameters it covers, ``valid_to`` its last day."""
+    """One certificate: ``scope`` counts the parameters it covers, ``valid_to`` its last day.
+
+    ``valid_from`` is its first day. None: nobody has said which, and it is assumed to have begun.
+    """
 
     number: Annotated[str, Field(min_length=1, max_length=64), Trimmed, Visible, AllDigits]
     level: Literal["provincial", "national"]
     issuer: AuthorityId
     scope: int = Field(ge=0, le=1_000_000_000)
     valid_to: date
+    valid_from: date | None = None
+
+    def counts(self, first: date, last: date) -> bool:
+        """Whether it is valid on any of the days from ``first`` to ``last``."""
+        begun = self.valid_from is None or self.valid_from <= last
+        return begun and self.valid_to >= first
 
     @model_validator(mode="after")
     def _issued_at_its_level(self) -> Self:

@@ -29,14 +29,18 @@ class Areas:
         return found
 
 
-def basic_facts(facts: Facts, as_of: date, areas: Areas) -> dict[str, Any]:
+def basic_facts(
+    facts: Facts, as_of: date, areas: Areas, until: date | None = None
+) -> dict[str, Any]:
     """Every fact of the scope ``facts`` by name.
 
-    A certificate counts when still valid on ``as_of``; an issuer is as wide as its widest one.
+    A certificate counts when valid on ``as_of``, or on any day from then to ``until``; an issuer
+    is as wide as its widest one.
     """
+    last = until if until is not None else as_of
     institution, region = facts.institution, facts.institution.region
     certificates = facts.certificates
-    counted = [certificate for certificate in certificates if certificate.valid_to >= as_of]
+    counted = [certificate for certificate in certificates if certificate.counts(as_of, last)]
     best = _widest_by_issuer(counted)
     widest, tied = _widest(best)
     provincial = [one.scope for one in best if one.level == "provincial"]
@@ -51,7 +55,7 @@ def basic_facts(facts: Facts, as_of: date, areas: Areas) -> dict[str, Any]:
             other_qualifications=institution.other_qualifications,
             national_centres=institution.national_centres,
         ),
-        "certs": [_as_fact(one, one.valid_to >= as_of) for one in certificates],
+        "certs": [_as_fact(one, one.counts(as_of, last)) for one in certificates],
         "review_group": institution.review_group or "",
         "choice": facts.choice or "",
         "previous_reviewer": facts.previous_reviewer or "",

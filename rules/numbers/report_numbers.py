@@ -1,7 +1,7 @@
 """Report numbers under one rule set: who uploads, when, behind which gate, and who answers. Pure.
 
 Certificates count differently here than in an annual filing: for the obligation of a quarter those
-still valid on its first day, for everything asked today those valid today.
+valid on any of its days, for everything asked today those valid today.
 """
 
 from collections.abc import Mapping
@@ -289,7 +289,7 @@ class NumberRules:
         )
 
     def _of_quarter(self, facts: Facts, quarter: Quarter) -> Known:
-        known = self._facts(facts, quarter.first_day)
+        known = self._facts(facts, quarter.first_day, quarter.last_day)
         return Known("departments", self._batch_names, known)
 
     def _words(self, answer: Answer) -> PublicAnswer:
