@@ -5,13 +5,20 @@ from typing import Annotated
 from pydantic import StringConstraints
 
 from domain.numbers.quarters import Period
+from domain.text import AllDigits, Trimmed
 
 NATION = "000000"
 
 AuthorityId = Annotated[
     str, StringConstraints(pattern=r"^(samr|cnas|caiq|group-[a-z0-9-]{1,40}|amr-[0-9]{6})$")
 ]
-InstitutionId = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z][0-9A-Za-z._-]{0,63}$")]
+InstitutionId = Annotated[
+    str, StringConstraints(pattern=r"^[0-9A-Za-z][0-9A-Za-z._-]{0,63}$"), AllDigits
+]
+CertificateNumber = Annotated[
+    str, StringConstraints(max_length=64, pattern=r"^[\x21-\x7e]*$"), Trimmed, AllDigits
+]
+"""The number of a certificate as it stands on paper, "" for none."""
 JurisdictionCode = Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$")]
 CommandId = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,200}$")]
 

@@ -27,6 +27,7 @@ from api.door.requests import (
     LARGEST_FILE,
     LARGEST_JSON,
     InvalidFields,
+    forget_unknown_parameters,
     parse_json,
     read_bytes,
     refuse_unknown_parameters,
@@ -191,7 +192,9 @@ async def _admitted(
     if operation.right is not Right.ANYONE:
         actor = parts.identity.identify(request.headers.get("authorization"))
         await parts.clients.acting(actor)
-    if not operation.lenient:
+    if operation.lenient:
+        forget_unknown_parameters(request, operation.known)
+    else:
         refuse_unknown_parameters(request, operation.known)
     target = await operation.target(request) if operation.target else _NOTHING
     if operation.right is not Right.ANYONE:
@@ -300,7 +303,13 @@ def _log(operation: Operation, refusal: Refusal) -> None:
 async def _http_problem(request: Request, failure: Exception) -> Response:
     assert isinstance(failure, HTTPException)
     code = Code.METHOD_NOT_ALLOWED if failure.status_code == 405 else Code.NOT_FOUND
-    params = {"method": request.method[:10], "what": "这个地址"}
+    methods = (failure.headers or {}).get("Allow", "").split(", ")
+    allowed = "、".join(sorted(set(methods) - {"HEAD"}))
+    params = {
+        "method": request.method[:10],
+        "what": "这个地址（各接口的地址见 /docs）",
+        "allowed": allowed,
+    }
     request_id = _new_id()
     response = problem(Refusal(code=code, params=params), request_id)
     response.headers["X-Request-Id"] = request_id

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from stdnum.cn import uscc as uscc_code
 
+from domain import uscc as uscc_code
 from domain.facts import CertificateFacts, InstitutionFacts
 from domain.ids import authority_of
 from files.roster import RosterInstitution
@@ -202,7 +202,7 @@ def _uscc(rng: random.Random, index: int, region: str) -> str:
     kind = "12" if rng.random() < _PUBLIC_INSTITUTION else "91"
     organisation = f"YY{index:06d}"
     first_17 = kind + region + organisation + _organisation_check(organisation)
-    return first_17 + str(uscc_code.calc_check_digit(first_17))
+    return first_17 + uscc_code.check_digit(first_17)
 
 
 def _organisation_check(code: str) -> str:
