@@ -29,6 +29,7 @@ from services.certificates.keys import SigningKeys
 from services.certificates.printing import unprintable_with
 from services.clock import system_clock
 from services.numbers.batches import BatchService
+from services.reconciler import Reconciler
 from services.recovery import Recovery
 from services.roster import known_regions
 from services.rule_sets import PinnedCertificateRules, PinnedRules
@@ -133,7 +134,9 @@ async def serving(settings: Settings) -> AsyncIterator[Worker]:
             rules=settings.rules,
             templates=settings.templates,
         )
-        async with worker, _recovery(client, engine, settings.rules).running():
+        recovery = _recovery(client, engine, settings.rules)
+        reconciler = Reconciler(client, engine, PinnedRules(engine), system_clock)
+        async with worker, recovery.running(), reconciler.running():
             yield worker
     finally:
         await engine.dispose()

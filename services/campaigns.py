@@ -1,6 +1,8 @@
 """Campaigns: opening a year under its rules, another pass over the register, progress."""
 
 import asyncio
+import threading
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from domain.campaigns import RESCAN, CampaignStage, CampaignStart
 from domain.case.commands import Actor
+from domain.case.events import Step
 from domain.case.plan import FOREVER, WINDOWS
 from domain.case.status import Status
 from domain.case.workflow_messages import CAMPAIGN_WORKFLOW, TASK_QUEUE
@@ -23,7 +26,8 @@ from domain.refusals import Code, Refusal, Refused
 from engine.client import ANSWER_WITHIN, WorkflowGone, translated
 from rules.check.checks import check_name
 from rules.compiled import CompiledRules, NotPublishable
-from rules.file.library import RuleSetNotFound, RulesInvalid, current_library
+from rules.file.findings import Finding
+from rules.file.library import RuleLibrary, RuleSetNotFound, RulesInvalid, current_library
 from services.clock import Clock
 from services.rule_sets import PinnedRules
 from store import campaigns, cases, rule_sets
@@ -86,14 +90,11 @@ class CampaignService:
         )
         async with translated():
             try:
-                await self._client.start_workflow(
-                    CAMPAIGN_WORKFLOW,
+                await _start(
+                    self._client,
                     start,
-                    id=case_id,
-                    task_queue=TASK_QUEUE,
-                    id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-                    id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
-                    rpc_timeout=ANSWER_WITHIN,
+                    WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                    WorkflowIDConflictPolicy.FAIL,
                 )
             except WorkflowAlreadyStartedError:
                 # somebody else was a moment earlier: their opening counts
@@ -214,6 +215,49 @@ class CampaignService:
         raise Refused(Refusal(code=Code.CAMPAIGN_EXISTS, params=params))
 
 
+async def start_again(
+    client: Client, campaign: Campaign, opened: Step, rules: CompiledRules
+) -> None:
+    """Starts a campaign on record once more; what it has done before is done only once.
+
+    ``opened`` is its first step, ``rules`` are its own.
+    """
+    start = CampaignStart(
+        case_id=campaign.case_id,
+        year=campaign.year,
+        quarter=campaign.quarter,
+        jurisdiction=campaign.jurisdiction,
+        opened_by=opened.actor,
+        requested_at=opened.at,
+        rule_sets=campaign.rule_sets,
+        stages=_stages(rules, _period(campaign)),
+        command_id=opened.command_id,
+    )
+    await _start(
+        client,
+        start,
+        WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+        WorkflowIDConflictPolicy.USE_EXISTING,
+    )
+
+
+async def _start(
+    client: Client,
+    start: CampaignStart,
+    reuse: WorkflowIDReusePolicy,
+    conflict: WorkflowIDConflictPolicy,
+) -> None:
+    await client.start_workflow(
+        CAMPAIGN_WORKFLOW,
+        start,
+        id=start.case_id,
+        task_queue=TASK_QUEUE,
+        id_reuse_policy=reuse,
+        id_conflict_policy=conflict,
+        rpc_timeout=ANSWER_WITHIN,
+    )
+
+
 def checked_documents(rules: Path, year: int, jurisdiction: str) -> dict[str, dict[str, Any]]:
     """A campaign's own rule set and those of every jurisdiction within it, by jurisdiction.
 
@@ -229,7 +273,8 @@ def checked_documents(rules: Path, year: int, jurisdiction: str) -> dict[str, di
             known = f"{own.id} 只是基础：{own.not_publishable}"
             raise Refused(Refusal(code=Code.RULES_NOT_FOUND, params={**asked, "known": known}))
         places = [p for y, p in library.sets() if y == year and p.startswith(prefix)]
-        findings = [f for p in places for f in check_name(library, library.name_of(year, p))]
+        with _checking:
+            findings = [f for p in places for f in _findings(library, library.name_of(year, p))]
         if findings:
             raise RulesInvalid(findings)
         return {place: library.resolve(year, place).document for place in places}
@@ -238,6 +283,16 @@ def checked_documents(rules: Path, year: int, jurisdiction: str) -> dict[str, di
         raise Refused(Refusal(code=Code.RULES_NOT_FOUND, params=params)) from None
     except RulesInvalid as invalid:
         raise Refused(rules_invalid(invalid, **asked)) from None
+
+
+# seconds of computing for each state of a folder: done once, by whoever asks first
+_checking = threading.Lock()
+
+
+@lru_cache(maxsize=200)
+def _findings(library: RuleLibrary, name: str) -> list[Finding]:
+    """What the check finds in a file. A library never changes; changed files make another one."""
+    return check_name(library, name)
 
 
 def rules_invalid(invalid: RulesInvalid, **asked: str) -> Refusal:

@@ -4,19 +4,16 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client, WithStartWorkflowOperation
-from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 
 from domain.case.commands import Actor, Command
 from domain.case.events import Position
+from domain.case.kind import next_timer
 from domain.case.review import check, editable, lapsed
-from domain.case.status import Status
+from domain.case.status import ENDED, Status
 from domain.case.timeline import RefusedAct
 from domain.case.workflow_messages import (
     ACT,
-    TASK_QUEUE,
     Act,
-    CaseOpening,
-    CaseStart,
     Receipt,
     command_sha256,
     receipt_of,
@@ -24,8 +21,8 @@ from domain.case.workflow_messages import (
 from domain.kinds import KINDS
 from domain.refusals import Code, Refusal, Refused
 from engine.client import ANSWER_WITHIN, WorkflowGone, translated
-from engine.search_attributes import search_attributes
 from services.clock import Clock
+from services.revival import start_from_record, starting_again
 from store import cases, content, journal, refusals
 from store.cases import Case
 from store.content import Revision
@@ -48,15 +45,16 @@ class CaseService:
 
         Raises Refused, after the refusal is on record.
         """
-        command = command.model_copy(update={"seen_sequence": case.sequence})
-        try:
-            receipt = await self._receipt(case, command)
-        except Refused as refused:
-            before = await self._recorded_before(case.case_id, command)
-            if before is None:
-                await self._record_refusal(case.case_id, command, refused.refusal)
-                raise
-            receipt = before
+        receipt = await self._recorded_before(case.case_id, command)
+        if receipt is None:
+            command = command.model_copy(update={"seen_sequence": case.sequence})
+            receipt = await self._told(case, command)
+        elif receipt.sequence >= case.sequence and receipt.command_sha256 == command_sha256(
+            command
+        ):
+            # its workflow may have lost it: told again, it catches up before it answers
+            command = command.model_copy(update={"seen_sequence": receipt.sequence})
+            await self._told(case, command)
         if receipt.command_sha256 != command_sha256(command):
             raise Refused(Refusal(code=Code.KEY_REUSED))
         return receipt
@@ -86,6 +84,20 @@ class CaseService:
 
     # --- private steps -----------------------------------------------------------------------
 
+    async def _told(self, case: Case, command: Command) -> Receipt:
+        """Tells the workflow; what is on record is answered for, whatever the workflow says.
+
+        `services.reconciler` sees to it that a workflow which has lost it learns of it.
+        """
+        try:
+            return await self._receipt(case, command)
+        except Refused as refused:
+            before = await self._recorded_before(case.case_id, command)
+            if before is None:
+                await self._record_refusal(case.case_id, command, refused.refusal)
+                raise
+            return before
+
     async def _receipt(self, case: Case, command: Command) -> Receipt:
         handle = self._client.get_workflow_handle(case.case_id)
         try:
@@ -102,9 +114,10 @@ class CaseService:
         return receipt
 
     async def _recorded_before(self, case_id: str, command: Command) -> Receipt | None:
-        """The receipt of a command that was recorded though its history was lost in a crash.
+        """The receipt of a command that is on record; a key means one act, for ever.
 
-        Sent again after its window has closed, it would be refused, yet it was taken in time.
+        A workflow knows its newest commands only, and not those it has lost in a crash. Asked for
+        one of them after its window has closed, it would refuse what was taken in time.
         """
         async with self._engine.connect() as connection:
             step = await journal.by_command(connection, case_id, command.id)
@@ -112,38 +125,21 @@ class CaseService:
 
     async def _act_on_ended(self, case: Case, command: Command) -> Receipt:
         """A case whose workflow has ended: answer from the record, or start it again."""
-        kind = KINDS[case.kind]
         recorded = await self._recorded_before(case.case_id, command)
         if recorded is not None:
             return recorded
         async with self._engine.connect() as connection:
-            carried = await journal.carried(connection, kind, case.case_id)
-        refusal = check(kind, kind.state(carried.state), case.plan, command, self._clock())
-        if refusal is not None:
+            steps = await journal.steps(connection, case.case_id)
+        kind, now = KINDS[case.kind], self._clock()
+        start = start_from_record(case, steps, now, revived_by=command.id)
+        state = kind.state(start.carried.state)
+        # its workflow may have been ended in the middle of the case's life: then it decides
+        lives = state.status not in ENDED or next_timer(kind, state, case.plan) is not None
+        refusal = check(kind, state, case.plan, command, now)
+        if refusal is not None and not lives:
             raise Refused(refusal)
-        start = CaseStart(
-            case_id=case.case_id,
-            opening=CaseOpening(
-                kind=case.kind,
-                year=case.year,
-                quarter=case.quarter,
-                institution=case.institution_id,
-                jurisdiction=case.jurisdiction,
-                campaign=case.campaign,
-                plan=case.plan,
-            ),
-            requested_at=self._clock(),
-            carried=carried,
-            revived_by=command.id,
-        )
         operation: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(
-            kind.workflow,
-            start,
-            id=case.case_id,
-            task_queue=TASK_QUEUE,
-            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-            search_attributes=search_attributes(start.opening),
+            kind.workflow, start, **starting_again(start)
         )
         async with translated():
             receipt: Receipt = await self._client.execute_update_with_start_workflow(

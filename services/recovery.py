@@ -8,6 +8,7 @@ refusal of a batch answers its upload. Telling a workflow twice is telling it on
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -24,10 +25,10 @@ from store.numbers.uploads import Upload
 
 log = structlog.get_logger()
 
-EVERY = 30.0
+EVERY = 15.0
 """Seconds between two looks."""
 
-LEFT_AFTER = 2 * ANSWER_WITHIN
+LEFT_AFTER = ANSWER_WITHIN + timedelta(seconds=5)
 """An upload completed as long ago as this is no longer on its way: who sent it has an answer."""
 
 _LATER = frozenset({Code.UNAVAILABLE, Code.BUSY})

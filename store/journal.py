@@ -1,5 +1,6 @@
 """Reading the journal, and appending the steps of operators that no workflow carries."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.case.commands import Actor
 from domain.case.events import GENESIS, Step, chained, event_of
 from domain.case.kind import CaseKind, evolve
-from domain.case.workflow_messages import Carried, RecordRequest, receipt_of
+from domain.case.workflow_messages import Carried, Receipt, RecordRequest, newest, receipt_of
 from store.tables import assignments, cases, journal
 from store.writer import write_steps
 
@@ -38,8 +39,13 @@ async def by_command(connection: AsyncConnection, case_id: str, command_id: str)
 
 async def carried(connection: AsyncConnection, kind: CaseKind, case_id: str) -> Carried:
     """A case's memory, rebuilt from its journal: what a new run of its workflow starts from."""
-    state, receipts, last = kind.new(), {}, None
-    for step in await steps(connection, case_id):
+    return memory(kind, await steps(connection, case_id))
+
+
+def memory(kind: CaseKind, recorded: Iterable[Step]) -> Carried:
+    """The memory that all steps of a case, in order, come to."""
+    state, receipts, last = kind.new(), dict[str, Receipt](), None
+    for step in recorded:
         state, last = evolve(kind, state, event_of(step)), step
         receipts[step.command_id] = receipt_of(step)
     if last is None:
@@ -48,7 +54,7 @@ async def carried(connection: AsyncConnection, kind: CaseKind, case_id: str) -> 
         state=state.model_dump(mode="json"),
         sequence=last.sequence,
         head=last.hash,
-        receipts=receipts,
+        receipts=newest(receipts),
     )
 
 

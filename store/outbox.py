@@ -39,6 +39,12 @@ _AFTER = text("""
 """)
 
 
+async def newest(connection: AsyncConnection) -> int:
+    """The place of the newest event, 0 while there is none."""
+    found = await connection.execute(text("SELECT coalesce(max(id), 0) FROM outbox"))
+    return int(found.scalar_one())
+
+
 async def after(
     connection: AsyncConnection, transaction: int, id_: int, size: int, region_prefix: str = ""
 ) -> list[OutgoingEvent]:

@@ -63,6 +63,7 @@ class System:
     engine: AsyncEngine
     environment: WorkflowEnvironment
     keys: Path
+    settings: Settings
     ahead: timedelta = timedelta()
     _keys: "count[int]" = field(default_factory=lambda: count(1))
 
@@ -209,7 +210,7 @@ async def running(
     )
     transport = httpx.ASGITransport(app=create_app(parts), raise_app_exceptions=False)
     async with worker, httpx.AsyncClient(transport=transport, base_url="http://test") as http:
-        system = System(parts, http, client, engine, environment, keys)
+        system = System(parts, http, client, engine, environment, keys, settings)
         holder.append(system)
         async with parts.lookups.running(), parts.enquiries.running():
             yield system

@@ -29,8 +29,10 @@ with workflow.unsafe.imports_passed_through():
     from domain.case.status import ENDED, Status
     from domain.case.workflow_messages import (
         ACT,
+        CATCH_UP,
         READ_STEPS,
         RECORD_STEPS,
+        SEQUENCE,
         Act,
         Carried,
         CaseStart,
@@ -39,6 +41,7 @@ with workflow.unsafe.imports_passed_through():
         RecordedSteps,
         RecordRequest,
         command_sha256,
+        newest,
         receipt_of,
     )
     from domain.refusals import Refusal
@@ -59,8 +62,6 @@ RETRY = RetryPolicy(
 ONE_TRY = timedelta(seconds=30)
 _TROUBLE = timedelta(minutes=10)
 """How long a timer waits that failed for good, before it tries again."""
-_RECEIPTS_CARRIED = 200
-"""How many commands' receipts a new run knows; the service answers older ones from the journal."""
 _REVIVAL = timedelta(minutes=1)
 _MOST_UPDATES_PER_RUN = 500
 """The engine takes 2,000 updates per run; a case that is moved more often continues as new."""
@@ -94,7 +95,7 @@ class CaseWorkflow:
         if self._sequence == 0:
             async with self._turn:
                 await self.record(self._opening_command(), self.beginning())
-        if self._start.revived_by:
+        if self._start.revived_by and self._over():
             await self._wait_for_reviver(self._start.revived_by)
 
     async def goes_on(self) -> bool:
@@ -147,6 +148,23 @@ class CaseWorkflow:
         refusal = check(self.kind, self._state, self._plan, command, workflow.now())
         if refusal is not None:
             raise refused(refusal)
+
+    @workflow.signal(name=CATCH_UP)
+    async def catch_up(self, sequence: int) -> None:
+        """Has the workflow learn what the journal holds up to a sequence that it may have lost."""
+        await workflow.wait_condition(lambda: self._sequence > 0)
+        async with self._turn:
+            if sequence > self._sequence:
+                try:
+                    await self._catch_up()
+                except ActivityError:
+                    # whoever asked looks again; a case must not end for it
+                    workflow.logger.exception("the journal could not be caught up with")
+
+    @workflow.query(name=SEQUENCE)
+    def sequence(self) -> int:
+        """The last step that this workflow knows of."""
+        return self._sequence
 
     # --- what kinds differ in ----------------------------------------------------------------
 
@@ -338,7 +356,7 @@ class CaseWorkflow:
             state=self._state.model_dump(mode="json"),
             sequence=self._sequence,
             head=self._head,
-            receipts=dict(list(self._receipts.items())[-_RECEIPTS_CARRIED:]),
+            receipts=newest(self._receipts),
         )
         workflow.continue_as_new(
             self._start.model_copy(update={"carried": carried, "revived_by": ""})

@@ -123,6 +123,16 @@ class Certificate(CaseWorkflow):
     def beginning(self) -> tuple[Event, ...]:
         """A case begins with an application that can be written."""
         draft = self._state.model_copy(update={"status": Status.DRAFT})
+        newcomer = self._start.opening.newcomer
+        # until the certificate is issued, this is the only place that knows the institution
+        unknown = (
+            {
+                "institution": self._start.opening.institution,
+                "newcomer": newcomer.model_dump(mode="json"),
+            }
+            if newcomer
+            else {}
+        )
         begun = Event(
             name=CertificateEvent.APPLICATION_BEGUN,
             actor=self._start.requested_by,
@@ -131,6 +141,7 @@ class Certificate(CaseWorkflow):
             body={
                 "renews": self._start.opening.renews,
                 "ruleset": self._plan.ruleset.model_dump(mode="json"),
+                **unknown,
             },
         )
         return (begun,)

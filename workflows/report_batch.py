@@ -39,7 +39,8 @@ with workflow.unsafe.imports_passed_through():
     from domain.numbers.transitions import visible_from
 
 _WHOLE_FILE = timedelta(hours=6)
-_HEARTBEAT = timedelta(seconds=60)
+_HEARTBEAT = timedelta(seconds=15)
+"""The reading gives a sign of life about once a second; without any, another worker reads."""
 _UNTIL_IT_WORKS = RetryPolicy(
     initial_interval=timedelta(seconds=1),
     maximum_interval=timedelta(seconds=30),

@@ -19,7 +19,7 @@ from api.door.requests import media_type, path, query
 from api.door.rights import Right
 from api.numbers.named import ADDRESS, TAG, of_batch
 from domain.model import Value
-from domain.numbers.report_numbers import UPLOAD_STAGE_LABELS, UploadStage
+from domain.numbers.report_numbers import UPLOAD_STAGE_LABELS, UPLOAD_TROUBLES, UploadStage
 from domain.numbers.row_checks import words
 from domain.refusals import Code, Refusal, Refused
 from services.numbers.batches import Upload, UploadProblem
@@ -32,7 +32,7 @@ class UploadShown(Value):
 
     ``received_bytes`` is where a broken upload goes on. ``rows`` have been read so far, ``bad`` of
     them have an error, ``accepted`` numbers were put on record. ``repeats`` is the earlier upload
-    of the same file.
+    of the same file. ``trouble`` says what keeps it from being read, and is empty if nothing does.
     """
 
     id: str
@@ -51,6 +51,7 @@ class UploadShown(Value):
     visible_from: datetime | None
     created_at: datetime
     decided_at: datetime | None
+    trouble: str
 
 
 class UploadPage(Value):
@@ -187,10 +188,12 @@ def _line(problem: UploadProblem) -> str:
 
 
 def _shown(upload: Upload) -> UploadShown:
-    known = {
-        name: getattr(upload, name) for name in UploadShown.model_fields if name != "stage_label"
+    told = {
+        "stage_label": UPLOAD_STAGE_LABELS[upload.stage],
+        "trouble": UPLOAD_TROUBLES[upload.trouble],
     }
-    return UploadShown(**known, stage_label=UPLOAD_STAGE_LABELS[upload.stage])
+    known = {name: getattr(upload, name) for name in UploadShown.model_fields if name not in told}
+    return UploadShown(**known, **told)
 
 
 def _upload(upload: Upload, *, status: int = 200) -> Response:
@@ -214,6 +217,7 @@ _UPLOAD_EXAMPLE: dict[str, Any] = {
     "visible_from": None,
     "created_at": "2024-10-08T09:30:00+08:00",
     "decided_at": None,
+    "trouble": "",
 }
 _FILE_PARAMETERS = (
     Parameter("accept", "all：有错即不收（默认）；good：只收无误的行", schema=schema_of(Accept)),

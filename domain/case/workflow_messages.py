@@ -1,5 +1,6 @@
 """Messages between whoever starts or moves a case and its workflow."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Self
 
@@ -15,6 +16,8 @@ from domain.model import Recorded
 
 CAMPAIGN_WORKFLOW = "campaign"
 ACT = "act"
+CATCH_UP = "catch_up"
+SEQUENCE = "sequence"
 TASK_QUEUE = "zhibao"
 RECORD_STEPS = "record_steps"
 READ_STEPS = "read_steps"
@@ -128,6 +131,15 @@ class ReadSteps(Recorded):
     case_id: str
     sequence: int
     head: str
+
+
+RECEIPTS_CARRIED = 200
+"""How many commands' receipts a new run knows; the journal answers for older ones."""
+
+
+def newest(receipts: Mapping[str, Receipt]) -> dict[str, Receipt]:
+    """The receipts that a new run is told of."""
+    return dict(list(receipts.items())[-RECEIPTS_CARRIED:])
 
 
 def command_sha256(command: Command) -> str:

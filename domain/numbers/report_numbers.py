@@ -99,6 +99,13 @@ class UploadStage(StrEnum):
     ABANDONED = "abandoned"
 
 
+NO_ROOM = "no_room"
+UPLOAD_TROUBLES: dict[str, str] = {
+    "": "",
+    NO_ROOM: "读取文件的服务器没有存放临时文件的空间；腾出空间后自动继续，不必重新上传",
+}
+"""What keeps an upload from being read, in the words of whoever waits for it."""
+
 UPLOAD_STAGE_LABELS: dict[UploadStage, str] = {
     UploadStage.RECEIVING: "接收中",
     UploadStage.QUEUED: "已收齐，待核对",

@@ -111,7 +111,7 @@ class BatchService(CaseService):
         async with self._engine.begin() as connection:
             standing = await uploads.by_id(connection, id_)
             if standing is not None:
-                return standing
+                return _the_same(standing, case, filename, media, accept)
             now = self._clock()
             await uploads.abandon_stale(connection, case.case_id, now - KEPT_OPEN, now)
             waiting = await uploads.count_open(connection, case.case_id)
@@ -119,7 +119,7 @@ class BatchService(CaseService):
                 params = {"count": str(waiting)}
                 raise Refused(Refusal(code=Code.UPLOADS_UNDER_WAY, params=params))
             await self._refuse_in_vain(connection, case, actor)
-            return await uploads.create(
+            begun = await uploads.create(
                 connection,
                 id_=id_,
                 case_id=case.case_id,
@@ -131,6 +131,12 @@ class BatchService(CaseService):
                 by=actor.subject,
                 at=self._clock(),
             )
+            if begun is None:
+                # the same command came in another way, a moment earlier
+                begun = await uploads.by_id(connection, id_)
+                assert begun is not None
+                return _the_same(begun, case, filename, media, accept)
+            return begun
 
     async def receive(
         self, case: Case, upload_id: str, at_byte: int, stream: AsyncIterator[bytes]
@@ -158,15 +164,29 @@ class BatchService(CaseService):
 
         Raises Refused also when more of it was here before: it is not the file it was then.
         """
-        sent = 0
+        sent, sha256 = 0, hashlib.sha256()
 
         async def counted() -> AsyncIterator[bytes]:
             nonlocal sent
             async for chunk in stream:
                 sent += len(chunk)
+                sha256.update(chunk)
                 yield chunk
 
-        found = await self.receive(case, upload_id, 0, counted())
+        try:
+            found = await self.receive(case, upload_id, 0, counted())
+        except Refused as refused:
+            if refused.refusal.code is not Code.UPLOAD_CLOSED:
+                raise
+            # the same request, come in another way, may have been quicker: if it is the same
+            async for _ in counted():
+                pass
+            found = await self.upload(case, upload_id)
+            if not found.sha256:
+                raise
+            if found.sha256 != sha256.hexdigest():
+                raise Refused(Refusal(code=Code.KEY_REUSED)) from None
+            return found
         if found.received_bytes != sent:
             raise Refused(Refusal(code=Code.KEY_REUSED))
         return found
@@ -203,12 +223,15 @@ class BatchService(CaseService):
     async def upload(self, case: Case, upload_id: str) -> Upload:
         """One upload of a case. Raises Refused when it has none of this id."""
         async with self._engine.connect() as connection:
-            return await self._upload(connection, case, upload_id)
+            found = await self._upload(connection, case, upload_id)
+            [shown] = await _as_recorded(connection, [found])
+        return shown
 
     async def uploads(self, case: Case, before: int | None, size: int) -> list[Upload]:
         """Up to ``size`` of a case's uploads, newest first, ``before`` the ``no`` of one."""
         async with self._engine.connect() as connection:
-            return await uploads.of_case(connection, case.case_id, before=before, size=size)
+            found = await uploads.of_case(connection, case.case_id, before=before, size=size)
+            return await _as_recorded(connection, found)
 
     async def problems(
         self, upload: Upload, after: UploadProblem | None
@@ -356,6 +379,25 @@ class BatchService(CaseService):
             params = {"received": str(outcome.received_bytes), "given": str(at_byte)}
             raise Refused(Refusal(code=Code.UPLOAD_GAP, params=params))
         raise Refused(_closed(await self.upload(case, upload_id), "继续接收"))
+
+
+async def _as_recorded(connection: Any, found: Sequence[Upload]) -> list[Upload]:
+    """Uploads as they may be shown: decided is what the case has on record as decided."""
+    decided = [one for one in found if one.stage in _TOLD]
+    early = await uploads.not_on_record(connection, decided) if decided else frozenset()
+    still = {"stage": UploadStage.CHECKING, "accepted": 0, "decided_at": None, "repeats": None}
+    return [one.model_copy(update=still) if one.id in early else one for one in found]
+
+
+_TOLD = (UploadStage.ACCEPTED, UploadStage.REJECTED, UploadStage.REPEATED)
+
+
+def _the_same(standing: Upload, case: Case, filename: str, media: str, accept: str) -> Upload:
+    """An upload that stands, for a command come again. Raises Refused: it began another one."""
+    begun = (standing.case_id, standing.filename, standing.media, standing.accept)
+    if begun != (case.case_id, filename, media, accept):
+        raise Refused(Refusal(code=Code.KEY_REUSED))
+    return standing
 
 
 def _too_large() -> Refusal:

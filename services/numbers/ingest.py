@@ -20,7 +20,12 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from domain.numbers.report_numbers import IngestOutcome, IngestRequest, UploadStage
+from domain.numbers.report_numbers import (
+    NO_ROOM,
+    IngestOutcome,
+    IngestRequest,
+    UploadStage,
+)
 from domain.numbers.row_checks import NUMBER, Terms
 from files.numbers import PART, Batch, CsvReading, NotUtf8, read_workbook
 from services.numbers.order import Ordering, Stretch
@@ -95,6 +100,13 @@ async def ingest(
                 if await report_numbers.lock_institution(connection, upload.institution_no):
                     async with _signs_of_life(engine, upload, state, progress):
                         return await _decided(engine, connection, request, terms, state)
+        except (ConnectionError, TimeoutError):
+            raise
+        except OSError:
+            # the temporary file, or writing to it: a matter of this machine, not of the file
+            async with engine.begin() as connection:
+                await uploads.show_trouble(connection, upload.no, NO_ROOM)
+            raise
         except _GivenUp:
             async with engine.begin() as connection:
                 return _outcome(await _upload(connection, request))

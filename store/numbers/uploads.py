@@ -1,7 +1,7 @@
 """Uploads of report numbers: their pieces while they arrive, how far they are, what was wrong."""
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Literal
@@ -13,12 +13,12 @@ from sqlalchemy import (
     delete,
     exists,
     func,
-    insert,
     select,
     text,
     tuple_,
     update,
 )
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.model import Value
@@ -45,7 +45,7 @@ _ENDED = (
 class Upload(Value):
     """One upload. ``bad`` and ``rows`` grow while it is read; ``accepted`` is known at the end.
 
-    ``command`` is what its case is told once it is complete.
+    ``command`` is what its case is told once it is complete. ``trouble`` keeps it from being read.
     """
 
     no: int
@@ -69,6 +69,7 @@ class Upload(Value):
     created_at: datetime
     received_at: datetime | None
     decided_at: datetime | None
+    trouble: str
     command: ReceiveUpload | None
 
     @property
@@ -127,15 +128,21 @@ async def create(
     declared_bytes: int | None,
     by: str,
     at: datetime,
-) -> Upload:
-    """Begins an upload."""
+) -> Upload | None:
+    """Begins an upload; None if somebody else has begun one of this id."""
     values = {
         "id": id_, "case_id": case_id, "institution_no": institution_no, "filename": filename,
         "media": media, "accept": accept, "declared_bytes": declared_bytes, "created_by": by,
         "created_at": at,
     }  # fmt: skip
-    made = await connection.execute(insert(uploads).values(values).returning(uploads))
-    return Upload(**made.mappings().one())
+    made = await connection.execute(
+        insert(uploads)
+        .values(values)
+        .on_conflict_do_nothing(index_elements=[uploads.c.id])
+        .returning(uploads)
+    )
+    row = made.mappings().first()
+    return Upload(**row) if row else None
 
 
 async def by_id(
@@ -158,6 +165,22 @@ async def of_case(
         query = query.where(uploads.c.no < before)
     found = await connection.execute(query.order_by(uploads.c.no.desc()).limit(size))
     return [Upload(**row) for row in found.mappings()]
+
+
+async def not_on_record(connection: AsyncConnection, found: Sequence[Upload]) -> frozenset[str]:
+    """Those of some uploads that their case has received and not yet told the outcome of."""
+    received = exists().where(
+        journal.c.case_id == uploads.c.case_id,
+        journal.c.command_id == uploads.c.command["id"].astext,
+    )
+    finished = exists().where(
+        journal.c.case_id == uploads.c.case_id,
+        journal.c.command_id == func.concat("finish:", uploads.c.id),
+    )
+    query = select(uploads.c.id).where(
+        uploads.c.no.in_([one.no for one in found]), received, ~finished
+    )
+    return frozenset((await connection.execute(query)).scalars())
 
 
 async def same_file(connection: AsyncConnection, case_id: str, sha256: str) -> Upload | None:
@@ -367,7 +390,17 @@ async def show_progress(
         update(uploads)
         .where(uploads.c.no == upload_no)
         .where(uploads.c.stage.in_([one.value for one in _UNDECIDED]))
-        .values(stage=stage.value, rows=rows, bad=bad)
+        .values(stage=stage.value, rows=rows, bad=bad, trouble="")
+    )
+
+
+async def show_trouble(connection: AsyncConnection, upload_no: int, trouble: str) -> None:
+    """Lets everybody see what keeps an upload from being read: it waits again."""
+    await connection.execute(
+        update(uploads)
+        .where(uploads.c.no == upload_no)
+        .where(uploads.c.stage.in_([one.value for one in _UNDECIDED]))
+        .values(stage=UploadStage.QUEUED.value, rows=0, bad=0, trouble=trouble)
     )
 
 
@@ -396,6 +429,7 @@ async def decide(
             bad=bad,
             accepted=accepted,
             digest=digest,
+            trouble="",
             visible_from=visible_from,
             decided_at=func.clock_timestamp(),
         )

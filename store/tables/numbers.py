@@ -45,6 +45,7 @@ uploads = Table(
     instant("received_at", nullable=True),
     instant("decided_at", nullable=True),
     Column("command", JSONB(none_as_null=True), nullable=True, comment="收齐之后要交给报送的指令"),
+    Column("trouble", Text, nullable=False, server_default="", comment="何事使文件暂不能读取"),
     UniqueConstraint("id"),
     CheckConstraint("media IN ('csv', 'xlsx', 'correction')", name="media"),
     CheckConstraint("accept IN ('all', 'good')", name="accept"),

@@ -221,7 +221,7 @@ async def api_alone(
     parts = build_parts(settings, client, engine)
     transport = httpx.ASGITransport(app=create_app(parts), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
-        yield System(parts, http, client, engine, environment, Path())
+        yield System(parts, http, client, engine, environment, Path(), settings)
 
 
 @pytest.fixture

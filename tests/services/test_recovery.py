@@ -15,14 +15,20 @@ from temporalio.testing import WorkflowEnvironment
 
 from domain.case.commands import Actor
 from domain.certificates.imports import ImportMode
+from domain.clock import day_of
+from domain.numbers.state import BatchFindings
 from engine.values import VALUES
+from services.campaign_lookup import filing_record
 from services.certificates.imports import CertificateImportService
 from services.numbers.batches import BatchService
+from services.reconciler import Reconciler
 from services.recovery import LEFT_AFTER, Recovery
-from store import cases
+from store import cases, institutions
+from store.numbers import uploads
 from tests.certificates import ISSUER
 from tests.import_files import row, table
 from tests.system import CLERK, FILER, OPERATOR, System, institution, running
+from tests.workflows.test_adoption import record_behind_its_back
 from tests.workflows.test_certificate_import import done, rows, send
 from tests.workflows.test_report_batch import (
     SECOND,
@@ -274,3 +280,69 @@ async def test_files_received_as_always_are_not_handed_over_again(skipping: Syst
     names = [one["event"] for one in await events(skipping, named)]
     assert names.count("upload_received") == 1
     assert await value(skipping, "SELECT count(*) FROM refusals") == 0
+
+
+# --- uploads whose step is on record, and whose workflow has lost it ------------------------------
+
+
+async def lost_upload(system: System, named: str, *, key: str = "b" * 64) -> str:
+    """An upload whose batch recorded it, and whose workflow was lost with the worker."""
+    id_ = await left_upload(system, named, numbers("HN-1", "HN-2"), key)
+    case_id = f"report-numbers/{named}"
+    async with system.engine.connect() as connection:
+        found = await uploads.by_id(connection, id_)
+        case = await cases.by_id(connection, case_id)
+    assert found is not None
+    assert found.command is not None
+    assert case is not None
+    rules = await system.parts.pinned.get(case.rule_set)
+    async with system.engine.connect() as connection:
+        known = await institutions.by_ids(connection, ["lab"])
+        facts = known["lab"].facts_for(None)
+        record = await filing_record(
+            connection, system.parts.pinned, "lab", facts.institution.region, system.now()
+        )
+    gate = rules.gate(facts, record, day_of(system.now()))
+    await record_behind_its_back(system, case_id, found.command, BatchFindings(gate=gate))
+    return id_
+
+
+def reconciler(system: System) -> Reconciler:
+    return Reconciler(system.client, system.engine, system.parts.pinned, system.now)
+
+
+async def test_an_upload_on_record_that_its_workflow_lost_is_read_without_being_asked_for(
+    skipping: System,
+) -> None:
+    named, clerk = await batch(skipping, moment("2024-01-10T10:00:00"))
+    id_ = await lost_upload(skipping, named)
+    await recovery(skipping).recover()
+    assert await stage(skipping, id_) == "queued"
+    await reconciler(skipping).reconcile()
+    shown = await read(skipping, named, clerk, id_)
+    assert (shown["stage"], shown["accepted"]) == ("accepted", 2)
+
+
+async def test_an_upload_on_record_that_its_workflow_lost_is_read_when_it_is_asked_for(
+    skipping: System,
+) -> None:
+    named, clerk = await batch(skipping, moment("2024-01-10T10:00:00"))
+    key = "completed-by-hand"
+    command_id = hashlib.sha256(f"filer|lab|clerk|{key}".encode()).hexdigest()
+    id_ = await lost_upload(skipping, named, key=command_id)
+    path = f"/api/report-batches/{named}/uploads/{id_}/complete"
+    again = await skipping.send("POST", path, clerk, {}, idempotency_key=key)
+    assert again.status == 202, again.body
+    shown = await read(skipping, named, clerk, id_)
+    assert (shown["stage"], shown["accepted"]) == ("accepted", 2)
+
+
+async def test_an_upload_of_a_batch_whose_workflow_has_ended_is_read(skipping: System) -> None:
+    named, clerk = await batch(skipping, moment("2024-01-10T10:00:00"))
+    id_ = await lost_upload(skipping, named)
+    await skipping.client.get_workflow_handle(f"report-numbers/{named}").terminate("by hand")
+    # whoever acts next is refused, and frees what is stuck
+    path = f"/api/report-batches/{named}/submit"
+    await skipping.send("POST", path, clerk, {"total": 2})
+    shown = await read(skipping, named, clerk, id_)
+    assert (shown["stage"], shown["accepted"]) == ("accepted", 2)

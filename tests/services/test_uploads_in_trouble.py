@@ -1,6 +1,8 @@
 """What could go wrong with uploads and complaints beside one another."""
 
 import asyncio
+import errno
+import tempfile
 from types import SimpleNamespace
 from typing import Any
 
@@ -8,6 +10,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from domain.numbers.report_numbers import UPLOAD_TROUBLES
 from domain.refusals import Refused
 from domain.text import normalised
 from services.numbers.batches import BatchService
@@ -114,3 +117,25 @@ async def test_the_same_file_twice_in_the_queue_is_recognised(engine: AsyncEngin
     seen = await numbers.seen("u2")
     assert (seen.stage, seen.repeats) == ("repeated", "u1"), (seen.stage, seen.bad)
     assert await numbers.problems("u2") == []
+
+
+async def test_a_worker_without_room_for_temporary_files_says_so_on_the_upload(
+    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers = Numbers(engine)
+    case_id = await numbers.batch("lab")
+    asked = await numbers.upload(case_id, csv_of(many(3)), id_="u1")
+
+    def full(**_: Any) -> Any:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as without_room:
+        without_room.setattr(tempfile, "TemporaryFile", full)
+        with pytest.raises(OSError, match="No space"):
+            await ingest(engine, asked, quiet)
+    seen = await numbers.seen("u1")
+    assert (seen.stage, seen.trouble) == ("queued", "no_room")
+    assert "临时文件" in UPLOAD_TROUBLES[seen.trouble]
+    await ingest(engine, asked, quiet)
+    seen = await numbers.seen("u1")
+    assert (seen.stage, seen.accepted, seen.trouble) == ("accepted", 3, "")

@@ -12,8 +12,9 @@ from domain.case import commands as c
 from domain.case.commands import Actor
 from domain.case.events import Step, chained, hash_of
 from domain.case.review import decide
+from domain.case.state import Findings
 from domain.case.workflow_messages import RecordRequest, command_sha256
-from domain.filing.kind import FILING
+from domain.kinds import KINDS
 from domain.refusals import Refusal
 from store import cases, journal
 from store.writer import JournalWriter
@@ -33,13 +34,17 @@ async def system(
         yield found
 
 
-async def record_behind_its_back(system: System, case_id: str, command: c.Command) -> None:
+async def record_behind_its_back(
+    system: System, case_id: str, command: c.Command, findings: Findings | None = None
+) -> None:
     """Records a command as its workflow would have, without the workflow's knowing."""
     async with system.engine.connect() as connection:
         case = await cases.by_id(connection, case_id)
-        carried = await journal.carried(connection, FILING, case_id)
-    assert case is not None
-    found = decide(FILING, FILING.state(carried.state), case.plan, command, datetime.now(UTC))
+        assert case is not None
+        kind = KINDS[case.kind]
+        carried = await journal.carried(connection, kind, case_id)
+    state, now = kind.state(carried.state), command.received_at
+    found = decide(kind, state, case.plan, command, now, findings)
     assert not isinstance(found, Refusal), found
     sequence, head, steps = carried.sequence, carried.head, []
     for event in found:
@@ -53,7 +58,7 @@ async def record_behind_its_back(system: System, case_id: str, command: c.Comman
                 position=event.position,
                 cite=event.cite,
                 body=event.body,
-                at=datetime.now(UTC),
+                at=now,
                 received_at=command.received_at,
                 command_id=command.id,
                 command_sha256=command_sha256(command),

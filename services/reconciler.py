@@ -1,0 +1,305 @@
+"""Engine and record agree: cases whose workflow has lost a step, or is gone, are carried on.
+
+What stands in the journal has happened, whatever became of its workflow since: a worker that died
+after the commit, an engine restored from an older copy, a process terminated, reset or deleted by
+hand. Each pass compares what may be behind with the engine and carries it on from the record.
+
+What a pass costs: one query of a workflow for each case moved since the pass before, and once a
+minute one line of the database and a hundredth of a request to the engine's list for each open
+case; so many are in memory at a time as stand on one page.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime, timedelta
+from time import monotonic
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.client import (
+    Client,
+    WorkflowExecutionStatus,
+    WorkflowQueryFailedError,
+    WorkflowQueryRejectedError,
+)
+from temporalio.common import QueryRejectCondition
+from temporalio.runtime import Runtime
+from temporalio.service import RPCError, RPCStatusCode
+
+from domain.case.kind import next_timer
+from domain.case.status import ENDED
+from domain.case.workflow_messages import CATCH_UP, SEQUENCE, CaseStart
+from domain.kinds import KINDS, kind_of
+from domain.model import Value
+from services.campaigns import start_again as campaign_from_record
+from services.clock import Clock
+from services.revival import start_from_record, starting_again
+from services.rule_sets import PinnedRules
+from store import campaigns, cases, journal, outbox, unfinished
+
+log = structlog.get_logger()
+
+EVERY = 15.0
+"""Seconds between two passes."""
+
+SWEEP_EVERY = 60.0
+"""Seconds between two comparisons of all open cases with the engine's list."""
+
+_AT_ONCE = 4
+_PAGE = 500
+_LISTED_AT_ONCE = 100
+_ANSWER_WITHIN = timedelta(seconds=10)
+_FIRST_LOOK = 2_000
+"""How many of the newest steps are looked at when a worker starts."""
+_ENDED_LATELY = timedelta(days=2)
+_BROKEN_OFF = (
+    WorkflowExecutionStatus.TERMINATED,
+    WorkflowExecutionStatus.FAILED,
+    WorkflowExecutionStatus.TIMED_OUT,
+    WorkflowExecutionStatus.CANCELED,
+)
+
+_carried_on = Runtime.default().metric_meter.create_counter(
+    "zhibao_carried_on", "cases and campaigns whose workflow was behind the record"
+)
+
+
+class Behind(Value):
+    """A case whose workflow is behind its record.
+
+    ``record`` and ``engine`` are the last steps that each of them knows; ``engine`` is None where
+    no workflow runs, and ``state`` says what became of it. ``done`` is what was done about it:
+    ``started``, ``caught_up``, or nothing yet.
+    """
+
+    case_id: str
+    record: int
+    engine: int | None
+    state: str
+    done: str = ""
+
+
+class Reconciler:
+    """Looks for what is behind; any number of processes may do so at the same time."""
+
+    def __init__(
+        self, client: Client, engine: AsyncEngine, pinned: PinnedRules, clock: Clock
+    ) -> None:
+        self._client = client
+        self._engine = engine
+        self._pinned = pinned
+        self._clock = clock
+        self._seen: int | None = None
+        self._newest = 0
+        self._swept = -SWEEP_EVERY
+        self._broken_since: datetime | None = None
+        # cases that rightly have no workflow, each with the last step it was so found at
+        self._at_rest: dict[str, int] = {}
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Looks from time to time."""
+        looking = asyncio.create_task(self._keep_looking())
+        try:
+            yield
+        finally:
+            looking.cancel()
+            with suppress(asyncio.CancelledError):
+                await looking
+
+    async def reconcile(self) -> list[Behind]:
+        """One pass: carries on what is behind, and tells what that was."""
+        found: list[Behind] = []
+        for look in (self._touched, self._left_over, self._broken_off, self._open):
+            try:
+                found += await look()
+            except RPCError as failure:
+                # the engine's list may be away while the engine is there
+                log.warning("not_compared", look=look.__name__, status=failure.status.name)
+        done: dict[str, Behind] = {}
+        for one in found:
+            if one.case_id not in done:
+                done[one.case_id] = await self._carry_on(one)
+        await self._campaigns()
+        return list(done.values())
+
+    async def sweep(self, *, closely: bool = False) -> AsyncIterator[Behind]:
+        """Open cases that are behind: those without a workflow or, ``closely``, all of them."""
+        after, lately = "", self._clock() - _ENDED_LATELY
+        while True:
+            async with self._engine.connect() as connection:
+                page = await unfinished.open_cases(connection, lately, after, _PAGE)
+            if not page:
+                return
+            after = page[-1][0]
+            known = set() if closely else await self._running([case_id for case_id, _ in page])
+            for one in await self._compared([row for row in page if row[0] not in known]):
+                yield one
+
+    # --- what may be behind ------------------------------------------------------------------
+
+    async def _touched(self) -> list[Behind]:
+        """Cases that moved before the last pass: whoever moved them has had time to be told."""
+        async with self._engine.connect() as connection:
+            newest = await outbox.newest(connection)
+            if self._seen is None:
+                self._seen, self._newest = max(0, newest - _FIRST_LOOK), newest
+            moved = await unfinished.moved(connection, self._seen, self._newest)
+        found: list[Behind] = []
+        for start in range(0, len(moved), _PAGE):
+            found += await self._compared(moved[start : start + _PAGE])
+        self._seen, self._newest = self._newest, newest
+        return found
+
+    async def _broken_off(self) -> list[Behind]:
+        """Cases whose workflow was terminated, reset, or failed since the last pass."""
+        now = self._clock()
+        since = self._broken_since or now - timedelta(days=30)
+        states = ", ".join(f"'{one.name.title().replace('_', '')}'" for one in _BROKEN_OFF)
+        query = f"ExecutionStatus IN ({states}) AND CloseTime > '{since.isoformat()}'"
+        ids = {one.id async for one in self._client.list_workflows(query, page_size=_PAGE)}
+        # the list lags behind
+        self._broken_since = now - timedelta(minutes=2)
+        return await self._compared(await self._on_record(ids))
+
+    async def _left_over(self) -> list[Behind]:
+        """Ended cases with work left that no timer stands for."""
+        async with self._engine.connect() as connection:
+            left = await unfinished.with_work_left(connection)
+        return await self._compared(await self._on_record(left), work_left=True)
+
+    async def _open(self) -> list[Behind]:
+        """All open cases, not in every pass."""
+        if monotonic() - self._swept < SWEEP_EVERY:
+            return []
+        self._swept = monotonic()
+        return [one async for one in self.sweep()]
+
+    async def _on_record(self, ids: Iterable[str]) -> list[tuple[str, int]]:
+        wanted = [one for one in ids if kind_of(one) is not None]
+        async with self._engine.connect() as connection:
+            return await unfinished.sequences(connection, wanted)
+
+    async def _running(self, ids: Sequence[str]) -> set[str]:
+        """Those of some cases that the engine lists as running; it may lag a little."""
+        running: set[str] = set()
+        for start in range(0, len(ids), _LISTED_AT_ONCE):
+            listed = ", ".join(f"'{one}'" for one in ids[start : start + _LISTED_AT_ONCE])
+            query = f"ExecutionStatus = 'Running' AND WorkflowId IN ({listed})"
+            async for one in self._client.list_workflows(query, page_size=_LISTED_AT_ONCE):
+                running.add(one.id)
+        return running
+
+    # --- comparing ---------------------------------------------------------------------------
+
+    async def _compared(
+        self, rows: Iterable[tuple[str, int]], *, work_left: bool = False
+    ) -> list[Behind]:
+        gate = asyncio.Semaphore(_AT_ONCE)
+
+        async def one(case_id: str, record: int) -> Behind | None:
+            async with gate:
+                return await self._compare(case_id, record, work_left)
+
+        asked = (one(*row) for row in rows if self._at_rest.get(row[0]) != row[1] or work_left)
+        return [found for found in await asyncio.gather(*asked) if found is not None]
+
+    async def _compare(self, case_id: str, record: int, work_left: bool) -> Behind | None:
+        """What a case's workflow says of itself; None as long as it says nothing."""
+        handle = self._client.get_workflow_handle(case_id)
+        try:
+            known: int = await handle.query(
+                SEQUENCE,
+                result_type=int,
+                reject_condition=QueryRejectCondition.NOT_OPEN,
+                rpc_timeout=_ANSWER_WITHIN,
+            )
+        except WorkflowQueryRejectedError as rejected:
+            state = rejected.status
+        except RPCError as failure:
+            if failure.status is not RPCStatusCode.NOT_FOUND:
+                return None
+            state = None
+        except WorkflowQueryFailedError:
+            return None
+        else:
+            if known >= record:
+                return None
+            return Behind(case_id=case_id, record=record, engine=known, state="running")
+        if await self._at_rest_now(case_id, broken_off=state in _BROKEN_OFF or work_left):
+            self._at_rest[case_id] = record
+            return None
+        told = state.name.lower() if state is not None else "missing"
+        return Behind(case_id=case_id, record=record, engine=None, state=told)
+
+    async def _at_rest_now(self, case_id: str, *, broken_off: bool) -> bool:
+        """Whether a case rightly has no workflow: it has ended, and time brings nothing more."""
+        if broken_off:
+            # there may have been work left that only its workflow knows of
+            return False
+        start = await self._start(case_id)
+        kind = KINDS[start.opening.kind]
+        state = kind.state(start.carried.state)
+        timer = next_timer(kind, state, start.opening.plan)
+        if timer is None:
+            return state.status in ENDED
+        return timer.command is None and timer.at <= self._clock()
+
+    # --- carrying on -------------------------------------------------------------------------
+
+    async def _carry_on(self, behind: Behind) -> Behind:
+        if behind.engine is not None:
+            handle = self._client.get_workflow_handle(behind.case_id)
+            await handle.signal(CATCH_UP, behind.record, rpc_timeout=_ANSWER_WITHIN)
+            done = behind.model_copy(update={"done": "caught_up"})
+        else:
+            start = await self._start(behind.case_id)
+            workflow = KINDS[start.opening.kind].workflow
+            await self._client.start_workflow(
+                workflow, start, rpc_timeout=_ANSWER_WITHIN, **starting_again(start)
+            )
+            done = behind.model_copy(update={"done": "started"})
+        _carried_on.add(1, {"done": done.done})
+        log.warning("carried_on", **done.model_dump())
+        return done
+
+    async def _campaigns(self) -> None:
+        """Campaigns that have not ended and whose workflow is gone are opened once more."""
+        async with self._engine.connect() as connection:
+            going_on = [
+                one for one in await campaigns.newest_first(connection) if one.stage != "ended"
+            ]
+        for campaign in going_on:
+            handle = self._client.get_workflow_handle(campaign.case_id)
+            try:
+                state = (await handle.describe(rpc_timeout=_ANSWER_WITHIN)).status
+            except RPCError as failure:
+                if failure.status is not RPCStatusCode.NOT_FOUND:
+                    return
+                state = None
+            if state is not None and state not in _BROKEN_OFF:
+                continue
+            async with self._engine.connect() as connection:
+                [first, *_] = await journal.steps(connection, campaign.case_id)
+            rules = await self._pinned.get(campaign.rule_set)
+            await campaign_from_record(self._client, campaign, first, rules)
+            _carried_on.add(1, {"done": "started"})
+            log.warning("campaign_carried_on", case_id=campaign.case_id)
+
+    # --- private steps -----------------------------------------------------------------------
+
+    async def _start(self, case_id: str) -> CaseStart:
+        async with self._engine.connect() as connection:
+            case = await cases.by_id(connection, case_id)
+            steps = await journal.steps(connection, case_id)
+        assert case is not None
+        return start_from_record(case, steps, self._clock())
+
+    async def _keep_looking(self) -> None:
+        while True:
+            await asyncio.sleep(EVERY)
+            try:
+                await self.reconcile()
+            except Exception:
+                log.exception("not_reconciled")

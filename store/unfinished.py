@@ -1,0 +1,67 @@
+"""What a case's workflow may not have done: cases to compare with the engine."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.case.status import ENDED
+from domain.kinds import KINDS
+
+_OPEN = text("""
+    SELECT case_id, sequence FROM cases
+    WHERE case_id > :after
+      AND (status <> ALL(:ended) OR kind = 'certificate' OR updated_at > :lately)
+    ORDER BY case_id LIMIT :size
+""")
+
+_MOVED = text("""
+    SELECT o.case_id, max(o.sequence) FROM outbox o
+    WHERE o.id > :after AND o.id <= :upto AND split_part(o.case_id, '/', 1) = ANY(:kinds)
+    GROUP BY o.case_id
+""")
+
+_SEQUENCES = text("SELECT case_id, sequence FROM cases WHERE case_id = ANY(:ids)")
+
+_WORK_LEFT = text("""
+    SELECT u.case_id FROM uploads u
+    WHERE u.stage = 'queued' AND EXISTS (
+        SELECT FROM journal j
+        WHERE j.case_id = u.case_id AND j.command_id = u.command ->> 'id'
+    ) AND NOT EXISTS (
+        SELECT FROM journal j
+        WHERE j.case_id = u.case_id AND j.command_id = 'finish:' || u.id
+    )
+    UNION
+    SELECT c.case_id FROM complaints c JOIN cases k USING (case_id)
+    WHERE c.outcome = '' AND k.status = 'completed'
+    LIMIT :size
+""")
+
+
+async def open_cases(
+    connection: AsyncConnection, lately: datetime, after: str, size: int
+) -> list[tuple[str, int]]:
+    """Cases that ought to have a workflow, with their last steps, in the order of their ids.
+
+    Certificates and cases moved after ``lately`` are among them though they have ended.
+    """
+    asked = {"after": after, "ended": list(ENDED), "lately": lately, "size": size}
+    return [(row[0], row[1]) for row in await connection.execute(_OPEN, asked)]
+
+
+async def moved(connection: AsyncConnection, after: int, upto: int) -> list[tuple[str, int]]:
+    """Cases with steps between two places of the outbox, each with its last step there."""
+    asked = {"after": after, "upto": upto, "kinds": list(KINDS)}
+    return [(row[0], row[1]) for row in await connection.execute(_MOVED, asked)]
+
+
+async def sequences(connection: AsyncConnection, ids: Sequence[str]) -> list[tuple[str, int]]:
+    """Those of some cases that are on record, with their last steps."""
+    return [(row[0], row[1]) for row in await connection.execute(_SEQUENCES, {"ids": list(ids)})]
+
+
+async def with_work_left(connection: AsyncConnection, *, size: int = 1_000) -> list[str]:
+    """Cases with a file that is to be read, or an outcome that is to be told."""
+    return list((await connection.execute(_WORK_LEFT, {"size": size})).scalars())

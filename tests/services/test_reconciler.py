@@ -1,0 +1,182 @@
+"""Whatever becomes of a case's workflow, the case goes on from its record."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.enums.v1 import EventType, ResetReapplyExcludeType
+from temporalio.api.workflowservice.v1 import (
+    DeleteWorkflowExecutionRequest,
+    ResetWorkflowExecutionRequest,
+)
+from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
+from temporalio.service import RPCError
+from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import UnsandboxedWorkflowRunner
+
+from domain.case import commands as c
+from domain.case.commands import Actor
+from domain.case.workflow_messages import SEQUENCE
+from services.reconciler import Behind, Reconciler
+from store import cases, journal
+from tests.system import CHECKER, FILER, REVIEWER, System, running
+from tests.workflows import test_engine
+from tests.workflows.test_adoption import record_behind_its_back
+
+pytestmark = pytest.mark.anyio
+
+rules_open_today = test_engine.rules_open_today
+
+FILING = "2023/inst-1"
+CASE = f"filing/{FILING}"
+
+
+@pytest.fixture
+async def system(
+    dev_engine: WorkflowEnvironment, engine: AsyncEngine, rules_open_today: Path
+) -> AsyncIterator[System]:
+    runner = UnsandboxedWorkflowRunner()
+    async with running(dev_engine, engine, rules_open_today, runner=runner) as found:
+        await test_engine.open_now(found, "inst-1")
+        clerk = found.token(FILER, "clerk-1", "inst-1")
+        assert (await found.submit(FILING, clerk)).status == 200
+        yield found
+
+
+def reconciler(system: System) -> Reconciler:
+    return Reconciler(system.client, system.engine, system.parts.pinned, system.now)
+
+
+async def recorded(system: System) -> int:
+    async with system.engine.connect() as connection:
+        case = await cases.by_id(connection, CASE)
+    assert case is not None
+    return case.sequence
+
+
+async def carried_on(system: System, expected: int = 1) -> list[Behind]:
+    """What one look after another carries on, until so much is; the engine's lists lag."""
+    looking, done = reconciler(system), list[Behind]()
+    async with asyncio.timeout(60):
+        while len({one.case_id for one in done}) < expected:
+            looking._swept = -1_000.0
+            done += await looking.reconcile()
+            await asyncio.sleep(0.2)
+    return done
+
+
+async def agree(system: System) -> None:
+    """The workflow runs and knows every step; nothing more is to be done; the case can end."""
+    handle = system.client.get_workflow_handle(CASE)
+    async with asyncio.timeout(20):
+        while await handle.query(SEQUENCE) != await recorded(system):
+            await asyncio.sleep(0.1)
+    assert await reconciler(system).reconcile() == []
+    for authority in ("amr-350102", "amr-350100", "amr-350000"):
+        reviewer = system.token(REVIEWER, f"r-{authority}", authority)
+        claimed = await system.act(FILING, "claim", reviewer)
+        assert claimed.status == 200, claimed.body
+        assert (await system.act(FILING, "approve", reviewer)).status == 200
+    checker = system.token(CHECKER, "checker-1", "samr")
+    passed = await system.act(FILING, "quality", checker, {"outcome": "pass"})
+    assert passed.body["status"] == "completed"
+    async with system.engine.connect() as connection:
+        steps = await journal.steps(connection, CASE)
+    assert [step.sequence for step in steps] == list(range(1, len(steps) + 1))
+    assert len({(step.command_id, step.event) for step in steps}) == len(steps)
+
+
+async def test_what_agrees_is_left_alone(system: System) -> None:
+    looking = reconciler(system)
+    for _ in range(3):
+        assert await looking.reconcile() == []
+    assert [one async for one in looking.sweep(closely=True)] == []
+
+
+async def test_a_workflow_behind_the_journal_catches_up(system: System) -> None:
+    person = Actor(subject="r-amr-350102", role=REVIEWER, scope="amr-350102")
+    claim = c.Claim(id="lost", actor=person, received_at=datetime.now(UTC))
+    await record_behind_its_back(system, CASE, claim)
+    record = await recorded(system)
+    expected = Behind(case_id=CASE, record=record, engine=record - 1, state="running")
+    assert [one async for one in reconciler(system).sweep(closely=True)] == [expected]
+    [done] = await reconciler(system).reconcile()
+    assert done == expected.model_copy(update={"done": "caught_up"})
+    reviewer = system.token(REVIEWER, "r-amr-350102", "amr-350102")
+    assert (await system.act(FILING, "release", reviewer)).status == 200
+    await agree(system)
+
+
+async def test_a_terminated_workflow_is_started_again(system: System) -> None:
+    await system.client.get_workflow_handle(CASE).terminate("by hand")
+    [done] = await carried_on(system)
+    assert (done.state, done.done) == ("terminated", "started")
+    await agree(system)
+
+
+async def known(handle: WorkflowHandle[Any, Any]) -> bool:
+    """Whether the engine knows a workflow."""
+    try:
+        await handle.describe()
+    except RPCError:
+        return False
+    return True
+
+
+async def test_a_deleted_workflow_is_started_again(system: System) -> None:
+    handle = system.client.get_workflow_handle(CASE)
+    await system.client.workflow_service.delete_workflow_execution(
+        DeleteWorkflowExecutionRequest(
+            namespace=system.client.namespace,
+            workflow_execution=WorkflowExecution(workflow_id=CASE),
+        )
+    )
+    async with asyncio.timeout(20):
+        while await known(handle):
+            await asyncio.sleep(0.1)
+    [done] = await carried_on(system)
+    assert (done.state, done.done) == ("missing", "started")
+    await agree(system)
+
+
+async def test_a_workflow_reset_to_before_a_step_catches_up(system: System) -> None:
+    handle = system.client.get_workflow_handle(CASE)
+    history = await handle.fetch_history()
+    done = EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
+    last = [event.event_id for event in history.events if event.event_type == done][-1]
+    await system.client.workflow_service.reset_workflow_execution(
+        ResetWorkflowExecutionRequest(
+            namespace=system.client.namespace,
+            workflow_execution=WorkflowExecution(workflow_id=CASE),
+            reason="by hand",
+            workflow_task_finish_event_id=last,
+            request_id="reset-1",
+            reset_reapply_exclude_types=[
+                ResetReapplyExcludeType.RESET_REAPPLY_EXCLUDE_TYPE_SIGNAL,
+                ResetReapplyExcludeType.RESET_REAPPLY_EXCLUDE_TYPE_UPDATE,
+            ],
+        )
+    )
+    [behind] = await carried_on(system)
+    assert (behind.state, behind.done) == ("running", "caught_up")
+    await agree(system)
+
+
+async def test_a_terminated_campaign_is_opened_once_more(system: System) -> None:
+    campaign = "campaign/2023/350000"
+    handle = system.client.get_workflow_handle(campaign)
+    assert (await handle.describe()).status is WorkflowExecutionStatus.RUNNING
+    await handle.terminate("by hand")
+    await reconciler(system).reconcile()
+    assert (await handle.describe()).status is WorkflowExecutionStatus.RUNNING
+    async with system.engine.connect() as connection:
+        before = await journal.steps(connection, campaign)
+    await asyncio.sleep(1)
+    async with system.engine.connect() as connection:
+        after = await journal.steps(connection, campaign)
+    assert [step.event for step in after] == [step.event for step in before]
