@@ -26,6 +26,7 @@ from services.cases import CaseService
 from services.certificates.applications import CertificateService
 from services.certificates.imports import CertificateImportService
 from services.certificates.keys import SigningKeys
+from services.certificates.printing import unprintable_with
 from services.clock import system_clock
 from services.numbers.batches import BatchService
 from services.reconciler import Reconciler
@@ -48,6 +49,7 @@ def build_worker(
     max_cached_workflows: int = 2000,
     certificate_keys: Path | None = None,
     rules: Path = SHIPPED,
+    templates: Path | None = None,
 ) -> Worker:
     """A worker with every workflow and activity.
 
@@ -56,7 +58,7 @@ def build_worker(
     """
     pinned = PinnedRules(engine)
     pinned_certificates = PinnedCertificateRules(engine)
-    importing = _importing(client, engine, rules, pinned_certificates)
+    importing = _importing(client, engine, rules, pinned_certificates, templates)
     filings = FilingActivities(engine, JournalWriter(engine), pinned)
     batches = ReportBatchActivities(engine, pinned)
     cases = CaseService(client, engine, system_clock)
@@ -68,6 +70,7 @@ def build_worker(
         pinned_certificates,
         SigningKeys(certificate_keys),
         cases,
+        unprintable_with(templates),
     )
     imports = CertificateImportActivities(engine, importing.carry_out, system_clock)
     return Worker(
@@ -98,9 +101,13 @@ def build_worker(
 
 
 def _importing(
-    client: Client, engine: AsyncEngine, rules: Path, pinned: PinnedCertificateRules
+    client: Client,
+    engine: AsyncEngine,
+    rules: Path,
+    pinned: PinnedCertificateRules,
+    templates: Path | None = None,
 ) -> CertificateImportService:
-    issuing = CertificateService(client, engine, rules, pinned, system_clock)
+    issuing = CertificateService(client, engine, rules, pinned, system_clock, templates)
     regions = known_regions(cached_catalogue(rules))
     return CertificateImportService(client, engine, issuing, regions, system_clock)
 
@@ -121,7 +128,11 @@ async def serving(settings: Settings) -> AsyncIterator[Worker]:
     engine = connect(settings.database_url.get_secret_value())
     try:
         worker = build_worker(
-            client, engine, certificate_keys=settings.certificate_keys, rules=settings.rules
+            client,
+            engine,
+            certificate_keys=settings.certificate_keys,
+            rules=settings.rules,
+            templates=settings.templates,
         )
         recovery = _recovery(client, engine, settings.rules)
         reconciler = Reconciler(client, engine, PinnedRules(engine), system_clock)

@@ -1,6 +1,6 @@
 """What a certificate's workflow asks for: looking into an application, numbering, the register."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 
 from pydantic import ValidationError
@@ -68,7 +68,9 @@ class CertificateActivities:
         pinned: PinnedCertificateRules,
         keys: SigningKeys,
         cases: CaseService,
+        unprintable: Callable[[str], list[str]],
     ) -> None:
+        self._unprintable = unprintable
         self._engine = engine
         self._writer = writer
         self._pinned = pinned
@@ -90,7 +92,7 @@ class CertificateActivities:
                 return CertificateFindings(
                     refusal=Refusal(code=Code.CONTENT_INCOMPLETE, params={"count": "1"})
                 )
-            refusal = await _content_refusal(connection, rules, asked, applied)
+            refusal = await _content_refusal(connection, rules, asked, applied, self._unprintable)
             if refusal is not None:
                 return CertificateFindings(refusal=refusal)
             late = False
@@ -222,11 +224,12 @@ async def _content_refusal(
     rules: CertificateRules,
     asked: PrepareApplication,
     applied: CertificateContent,
+    unprintable: Callable[[str], list[str]],
 ) -> Refusal | None:
     if applied.institution != asked.institution:
         params = {"number": "", "institution": asked.institution}
         return Refusal(code=Code.OTHER_HOLDER, params=params)
-    wrong = len(content_problems(rules, applied)) + (applied.issuer != asked.issuer)
+    wrong = len(content_problems(rules, applied, unprintable)) + (applied.issuer != asked.issuer)
     if wrong:
         return Refusal(code=Code.CONTENT_INCOMPLETE, params={"count": str(wrong)})
     if asked.decided is not None:
@@ -268,7 +271,7 @@ async def _renewal(
     """Whether the certificate to be replaced can be, and whether that is asked for late."""
     old = await register.by_code(connection, asked.renews)
     if old is None or old.institution_id != asked.institution:
-        number = old.number if old is not None else ""
+        number = old.number if old is not None else asked.renews
         params = {"number": number, "institution": asked.institution}
         return Refusal(code=Code.OTHER_HOLDER, params=params), False
     if old.issuer != asked.issuer:

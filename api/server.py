@@ -16,12 +16,16 @@ from store.database import connect
 
 log = structlog.get_logger()
 
+PATIENCE = 10.5
+"""Seconds for which a request waits for a database that says nothing: longer than the search of
+certificates may take, shorter than `api.door.app.DEADLINE`."""
+
 
 @asynccontextmanager
 async def application(settings: Settings) -> AsyncIterator[Starlette]:
     """The application on real servers; its connections are closed afterwards."""
     client = await connect_engine(settings.temporal_address, settings.temporal_namespace)
-    engine = connect(settings.database_url.get_secret_value(), pool_size=20)
+    engine = connect(settings.database_url.get_secret_value(), pool_size=20, patience=PATIENCE)
     parts = build_parts(settings, client, engine)
     try:
         async with parts.lookups.running(), parts.enquiries.running():

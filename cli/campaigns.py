@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 from rich.markup import escape
@@ -20,7 +20,10 @@ from domain.numbers.quarters import Period
 if TYPE_CHECKING:
     from cli.system import Services
     from services.campaigns import CampaignService
+    from services.lists import ListReport, ListService
     from services.roster import RosterReport
+
+Report = TypeVar("Report", bound="ListReport")
 
 campaign_app = typer.Typer(no_args_is_help=True)
 roster_app = typer.Typer(no_args_is_help=True)
@@ -51,51 +54,92 @@ Jurisdiction = Annotated[
 ]
 
 
+File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV 或 XLSX 文件")]
+GoodRows = Annotated[bool, typer.Option("--accept-good-rows", help="只导入没有错误的")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="只核对并报告会有哪些改动，什么都不写入")]
+
+
 @roster_app.command("import")
 def import_roster(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV 或 XLSX 文件")],
-    accept_good_rows: Annotated[
-        bool, typer.Option("--accept-good-rows", help="只导入没有错误的机构")
-    ] = False,
+    file: File,
+    accept_good_rows: GoodRows = False,
+    dry_run: DryRun = False,
     data: Data = HERE,
     as_json: AsJson = False,
 ) -> None:
-    """导入机构名录；有一处错误即不导入，除非选择只导入无误的机构。"""
+    """导入机构名录；有一处错误即不导入，除非选择只导入无误的机构。空格和没有的列不改动原值。"""
+    import_list(
+        file,
+        lambda services: services.roster,
+        _roster_lines,
+        data,
+        as_json=as_json,
+        accept_good_rows=accept_good_rows,
+        dry_run=dry_run,
+    )
+
+
+def import_list(
+    file: Path,
+    service: Callable[[Services], ListService[Any, Report]],
+    lines: Callable[[Report], tuple[str, list[str]]],
+    data: Path,
+    *,
+    as_json: bool,
+    accept_good_rows: bool,
+    dry_run: bool,
+    complete: str = "",
+) -> None:
+    """Imports a file and prints its report: a summary, problems row by row, and ``lines`` more."""
     from cli.system import operator, run
 
-    async def work(services: Services) -> RosterReport:
-        return await services.roster.load(
-            file.read_bytes(),
+    content = file.read_bytes()
+
+    async def work(services: Services) -> Report:
+        return await service(services).load(
+            content,
             file.name,
             operator(),
             uuid.uuid4().hex,
             accept_good_rows=accept_good_rows,
+            dry_run=dry_run,
+            complete=complete,
         )
 
     report = run(data, work)
     if as_json:
         print_json(report)
     else:
-        _show_report(report)
+        summary, more = lines(report)
+        trial = "（试运行，没有写入）" if report.dry_run else ""
+        out.print(f"{report.rows} 行，{summary}，{report.errors} 处错误{trial}", highlight=False)
+        _show_first(
+            f"第 {problem.row} 行 {problem.column}：{problem.message}；{problem.mend}"
+            for problem in report.problems
+        )
+        _show_first(more)
     if report.errors:
         raise typer.Exit(NOT_IN_ORDER)
 
 
-def _show_report(report: RosterReport) -> None:
+def _roster_lines(report: RosterReport) -> tuple[str, list[str]]:
     again = "（此前已导入过，没有变化）" if report.repeated else ""
-    out.print(f"{report.rows} 行，导入 {report.accepted} 家机构，{report.errors} 处错误{again}")
-    show_problems(report.problems)
+    summary = f"导入 {report.accepted} 家机构（新登记 {report.added}）{again}"
+    return summary, [
+        f"第 {change.row} 行 {change.institution} {change.column}："
+        f"{change.old or '空'} → {change.new or '空'}"
+        + (f"（{change.campaign} 正在进行）" if change.campaign else "")
+        for change in report.changes
+    ]
 
 
-def show_problems(problems: Sequence[dict[str, Any]]) -> None:
-    """Prints the first problems of an import, row by row."""
-    for problem in problems[:50]:
-        line = (
-            f"第 {problem['row']} 行 {problem['column']}：{problem['message']}；{problem['mend']}"
-        )
+def _show_first(lines: Iterable[str]) -> None:
+    """Prints the first lines, and how many there are more."""
+    shown = list(lines)
+    for line in shown[:50]:
         out.print(escape(line), highlight=False)
-    if len(problems) > 50:
-        out.print(f"……另有 {len(problems) - 50} 处，用 --json 查看全部")
+    if len(shown) > 50:
+        out.print(f"……另有 {len(shown) - 50} 处，用 --json 查看全部")
 
 
 @campaign_app.command("open")

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 
-from cli.campaigns import show_problems
+from cli.campaigns import DryRun, File, GoodRows, import_list
 from cli.terminal import (
     HERE,
     NOT_IN_ORDER,
@@ -18,12 +16,10 @@ from cli.terminal import (
     RulesFolder,
     ends_plainly,
     fail,
-    out,
     print_json,
 )
 
 if TYPE_CHECKING:
-    from cli.system import Services
     from domain.certificates.statement import PublishedKeys, Statement
     from rules.certificates.certificates import CertificateRules
     from services.certificates.register import RegisterReport
@@ -89,11 +85,10 @@ def verify_statement(
 
 @certificates_app.command("import")
 @ends_plainly
-def import_list(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV 或 XLSX 文件")],
-    accept_good_rows: Annotated[
-        bool, typer.Option("--accept-good-rows", help="只导入没有错误的行")
-    ] = False,
+def import_register(
+    file: File,
+    accept_good_rows: GoodRows = False,
+    dry_run: DryRun = False,
     complete: Annotated[
         str, typer.Option("--complete", help="文件是这一发证机关的全部有效证书，如 amr-350000")
     ] = "",
@@ -101,27 +96,18 @@ def import_list(
     as_json: AsJson = False,
 ) -> None:
     """导入各省的有效证书清单；有一处错误即不导入。缺少的证书只列出，不注销。"""
-    from cli.system import operator, run
-
-    async def work(services: Services) -> RegisterReport:
-        return await services.register.load(
-            file.read_bytes(),
-            file.name,
-            operator(),
-            uuid.uuid4().hex,
-            accept_good_rows=accept_good_rows,
-            complete=complete,
-        )
-
     if complete and not _is_authority(complete):
         fail(f"--complete {complete} 不是发证机关的编号；应如 samr、amr-350000")
-    report = run(data, work)
-    if as_json:
-        print_json(report)
-    else:
-        _show_report(report)
-    if report.errors:
-        raise typer.Exit(NOT_IN_ORDER)
+    import_list(
+        file,
+        lambda services: services.register,
+        _register_lines,
+        data,
+        as_json=as_json,
+        accept_good_rows=accept_good_rows,
+        dry_run=dry_run,
+        complete=complete,
+    )
 
 
 def _is_authority(text: str) -> bool:
@@ -136,21 +122,20 @@ def _is_authority(text: str) -> bool:
     return True
 
 
-def _show_report(report: RegisterReport) -> None:
-    out.print(
-        f"{report.rows} 行，登记 {report.accepted} 张（新增 {report.inserted}，更新 "
-        f"{report.updated}，未变 {report.unchanged}，本系统签发而未动 {report.kept}），"
-        f"{report.errors} 处错误",
-        highlight=False,
+def _register_lines(report: RegisterReport) -> tuple[str, list[str]]:
+    summary = (
+        f"登记 {report.accepted} 张（新增 {report.inserted}，更新 {report.updated}，"
+        f"未变 {report.unchanged}，本系统签发而未动 {report.kept}）"
     )
-    show_problems([problem.model_dump() for problem in report.problems])
-    if report.complete:
-        out.print(
-            f"登记中有、清单里没有的 {len(report.missing)} 张；只列出，不注销", highlight=False
-        )
-        for paper in report.missing[:50]:
-            line = f"{paper.number} {paper.institution} {paper.name}，有效期到 {paper.valid_to}"
-            out.print(escape(line), highlight=False)
+    if not report.complete:
+        return summary, []
+    return summary, [
+        f"登记中有、清单里没有的 {len(report.missing)} 张；只列出，不注销",
+        *(
+            f"{paper.number} {paper.institution} {paper.name}，有效期到 {paper.valid_to}"
+            for paper in report.missing
+        ),
+    ]
 
 
 def _lines(statement: Statement) -> list[str]:

@@ -61,8 +61,10 @@ def up(
     import logs
     from deploy.demo.campaign import DemoFailed, demo_rules, show_demo
     from deploy.embedded.processes import EmbeddedServerFailed
+    from deploy.temporal_namespace import NamespaceNotReady
     from deploy.up import running
     from rules.file.library import SHIPPED
+    from store.migrate import NewerDatabase
 
     logs.set_up("text")
     started = time.monotonic()
@@ -99,7 +101,7 @@ def up(
                 system.watch()
     except KeyboardInterrupt:
         err.print("\n已停止。")
-    except EmbeddedServerFailed as failure:
+    except (EmbeddedServerFailed, NamespaceNotReady, NewerDatabase) as failure:
         err.print(f"[red]{escape(str(failure))}[/red]")
         raise typer.Exit(NOT_IN_ORDER) from None
 
@@ -133,9 +135,13 @@ def api() -> None:
 @app.command()
 def migrate(data: Data = HERE) -> None:
     """把数据库更新到现在的结构。"""
-    from store.migrate import upgrade
+    from store.migrate import NewerDatabase, upgrade
 
-    upgrade(settings_for(data).database_url.get_secret_value())
+    try:
+        upgrade(settings_for(data).database_url.get_secret_value())
+    except NewerDatabase as newer:
+        err.print(f"[red]{escape(str(newer))}[/red]")
+        raise typer.Exit(NOT_IN_ORDER) from None
     err.print("数据库结构已是最新。")
 
 

@@ -56,29 +56,46 @@ class Running:
     ui_url: str
     children: "Children"
     servers: tuple[EmbeddedServer, ...]
+    restarts: "Restarts"
 
     def watch(self) -> None:
-        """Starts an ended child again. Raises EmbeddedServerFailed when a server has ended."""
+        """Starts again what has ended. Raises EmbeddedServerFailed when that happens too often."""
         for server in self.servers:
             if not server.running:
-                name = server.folder.name
-                raise EmbeddedServerFailed(
-                    f"{name} 意外停止（日志：{server.log}）。数据都在；再次运行同一命令即可继续。"
-                )
+                self.restarts.note(server.title, server.why_it_ended())
+                server.restart()
+                self.restarts.say(f"{server.title} 已重新启动")
+            server.keep_log_short()
         self.children.watch()
+
+
+class Restarts:
+    """Tells of everything that ended by itself, and counts, so that it is not tried for ever."""
+
+    def __init__(self, say: Say) -> None:
+        self.say = say
+        self._ended: dict[str, list[float]] = {}
+
+    def note(self, part: str, why: str) -> None:
+        """Says what ended and why. Raises EmbeddedServerFailed when that happens too often."""
+        now = time.monotonic()
+        recent = [at for at in self._ended.get(part, []) if now - at < _RESTARTS_WITHIN]
+        self._ended[part] = [*recent, now]
+        if len(recent) >= _MOST_RESTARTS:
+            raise EmbeddedServerFailed(f"{part} 反复退出，最后一次：{why}")
+        self.say(f"{part} 意外退出，正在重新启动。{why}")
 
 
 class Children:
     """The worker and the API, each started again when it ends by itself."""
 
-    def __init__(self, settings: Settings, lock: FolderLock, say: Say) -> None:
+    def __init__(self, settings: Settings, lock: FolderLock, restarts: Restarts) -> None:
         # a child runs this very code, whether or not it is installed
         code = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
         self._environment = {**os.environ, **as_environment(settings), "PYTHONPATH": code}
         self._lock = lock
-        self._say = say
+        self._restarts = restarts
         self._running: dict[str, Child] = {}
-        self._ended: dict[str, list[float]] = {}
 
     def start(self, part: str) -> None:
         """Starts ``worker`` or ``api``."""
@@ -86,7 +103,8 @@ class Children:
             [sys.executable, "-P", "-m", "cli.main", part],
             log=self._lock.folder / f"{part}.log",
             env=self._environment,
-            death_signal=signal.SIGTERM,
+            # with the engine, which ends at once as well: nothing is to be acted on without it
+            death_signal=signal.SIGKILL,
             lock=self._lock,
         )
         self._lock.record(*(child.pid for child in self._running.values()))
@@ -95,14 +113,9 @@ class Children:
         """Starts again what has ended. Raises EmbeddedServerFailed when that happens too often."""
         for part, child in list(self._running.items()):
             if child.running:
+                child.keep_log_short()
                 continue
-            recent = [
-                t for t in self._ended.get(part, []) if time.monotonic() - t < _RESTARTS_WITHIN
-            ]
-            self._ended[part] = [*recent, time.monotonic()]
-            if len(recent) >= _MOST_RESTARTS:
-                raise EmbeddedServerFailed(f"{part} 反复退出：\n{child.log_tail()}")
-            self._say(f"{part} 意外退出，正在重新启动（日志：{child.log}）")
+            self._restarts.note(part, child.why_it_ended())
             self.start(part)
 
     def pid(self, part: str) -> int:
@@ -146,14 +159,15 @@ def running(data: Path, port: int | None, rules: Path, say: Say) -> Iterator[Run
             templates=_folder_of("templates"),
         )
         remember(data, settings, temporal.ui_url)
-        children = Children(settings, lock, say)
+        restarts = Restarts(say)
+        children = Children(settings, lock, restarts)
         stack.callback(children.stop)
         say("启动 worker 和 API …")
         children.start("worker")
         children.start("api")
         url = f"http://{settings.host}:{settings.port}"
         asyncio.run(_wait_until_ready(settings, url, children))
-        yield Running(settings, url, temporal.ui_url, children, (postgres, temporal))
+        yield Running(settings, url, temporal.ui_url, children, (postgres, temporal), restarts)
 
 
 def token_key(data: Path) -> str:

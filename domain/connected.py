@@ -12,15 +12,20 @@ from pydantic import Field, RootModel, StringConstraints
 from domain.case.commands import Actor, Role
 from domain.certificates.certificate import CertificateContent, CertificateStatus, Ended
 from domain.certificates.issuing import Decided
-from domain.ids import AuthorityId
+from domain.ids import AuthorityId, CertificateNumber
 from domain.model import Value
+from domain.text import AllDigits, Trimmed, Visible
 
 DeliveryId = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z][0-9A-Za-z._-]{0,99}$")]
-Number = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,64}$")]
+Number = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,64}$"), Trimmed, AllDigits]
 _SAID = r"^[^\x00-\x1f\x7f]*[^\x00-\x1f\x7f\s][^\x00-\x1f\x7f]*$"
-Said = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=_SAID)]
+Said = Annotated[
+    str, StringConstraints(min_length=1, max_length=200, pattern=_SAID), Trimmed, Visible
+]
 """One line that says something."""
-Reason = Annotated[str, StringConstraints(min_length=1, max_length=2000, pattern=_SAID)]
+Reason = Annotated[
+    str, StringConstraints(min_length=1, max_length=2000, pattern=_SAID), Trimmed, Visible
+]
 
 Action = Literal["issue", "change", "extension", "end"]
 ACTION_WORDS: dict[Action, str] = {
@@ -46,7 +51,7 @@ class Decision(Value):
 class IssueDecision(Decision):
     """With ``number`` and days, where the certificate exists already and keeps them."""
 
-    number: Annotated[str, StringConstraints(max_length=64, pattern=r"^[\x21-\x7e]*$")] = ""
+    number: CertificateNumber = ""
     valid_from: date | None = None
     valid_to: date | None = None
 
@@ -70,7 +75,7 @@ class IssueDelivery(_Delivery):
     content: CertificateContent
     decision: IssueDecision
     institution: InstitutionDetails | None = None
-    renews: Annotated[str, StringConstraints(max_length=64, pattern=r"^[\x21-\x7e]*$")] = ""
+    renews: CertificateNumber = ""
 
 
 class ChangeDelivery(_Delivery):

@@ -5,12 +5,13 @@ The JSON form of `Facts` is what ``zhibao rules route --facts`` reads.
 
 import re
 from datetime import date
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from domain.ids import AuthorityId, InstitutionId, JurisdictionCode
 from domain.model import Value
+from domain.text import AllDigits, Trimmed, Visible
 
 _GROUP = re.compile(r"group-[a-z0-9-]{1,40}")
 
@@ -45,7 +46,7 @@ class InstitutionFacts(Value):
 class CertificateFacts(Value):
     """One certificate: ``scope`` counts the parameters it covers, ``valid_to`` its last day."""
 
-    number: str = Field(min_length=1, max_length=64)
+    number: Annotated[str, Field(min_length=1, max_length=64), Trimmed, Visible, AllDigits]
     level: Literal["provincial", "national"]
     issuer: AuthorityId
     scope: int = Field(ge=0, le=1_000_000_000)

@@ -1,35 +1,31 @@
 """Identifiers: how cases, authorities, institutions and jurisdictions are named."""
 
-import re
 from typing import Annotated
 
 from pydantic import StringConstraints
 
 from domain.numbers.quarters import Period
+from domain.text import AllDigits, Trimmed
 
 NATION = "000000"
 
 AuthorityId = Annotated[
     str, StringConstraints(pattern=r"^(samr|cnas|caiq|group-[a-z0-9-]{1,40}|amr-[0-9]{6})$")
 ]
-InstitutionId = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z][0-9A-Za-z._-]{0,63}$")]
+InstitutionId = Annotated[
+    str, StringConstraints(pattern=r"^[0-9A-Za-z][0-9A-Za-z._-]{0,63}$"), AllDigits
+]
+CertificateNumber = Annotated[
+    str, StringConstraints(max_length=64, pattern=r"^[\x21-\x7e]*$"), Trimmed, AllDigits
+]
+"""The number of a certificate as it stands on paper, "" for none."""
 JurisdictionCode = Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$")]
 CommandId = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,200}$")]
-
-_FILING = re.compile(r"filing/([0-9]{4})/([0-9A-Za-z][0-9A-Za-z._-]{0,63})")
 
 
 def filing_id(year: int, institution: str) -> str:
     """The id of an annual filing: ``filing/2024/<institution>``; also its workflow's id."""
     return f"filing/{year}/{institution}"
-
-
-def parse_filing_id(case_id: str) -> tuple[int, str]:
-    """Year and institution of a filing's id. Raises ValueError for any other id."""
-    found = _FILING.fullmatch(case_id)
-    if found is None:
-        raise ValueError(f"not a filing id: {case_id!r}")
-    return int(found[1]), found[2]
 
 
 def batch_id(quarter: str, institution: str) -> str:

@@ -46,7 +46,7 @@ class Code(StrEnum):
         "fill_closed",
         409,
         "填报已截止",
-        "填报已于 {at} 截止，此后不再接受首次提交。",
+        "填报已于 {at} 截止，不能再首次提交。",
         "确有原因的，请联系主管部门说明情况并申请延期。",
     )
     CORRECT_CLOSED = (
@@ -70,11 +70,18 @@ class Code(StrEnum):
         "审核已于 {at} 截止。",
         "请由经办人按程序对本件延期，再行办理。",
     )
+    QUALITY_NOT_OPEN = (
+        "quality_not_open",
+        409,
+        "质量审查尚未开始",
+        "质量审查将于 {at} 开始。",
+        "请在质量审查开始之后办理。",
+    )
     QUALITY_CLOSED = (
         "quality_closed",
         409,
-        "质量审查不在期限内",
-        "质量审查的期限以 {at} 为界。",
+        "质量审查已截止",
+        "质量审查已于 {at} 截止。",
         "请由经办人按程序对本件延期，再行办理。",
     )
     WRONG_STATUS = (
@@ -82,14 +89,28 @@ class Code(StrEnum):
         409,
         "当前状态不能这样办理",
         "本件现为“{status}”，不能{action}。",
-        "请刷新后按当前状态办理。",
+        "请刷新后按当前状态办理：{next}。",
     )
     CASE_ENDED = (
         "case_ended",
         409,
         "本件已结束",
-        "本件已为“{status}”，不再接受{action}。",
-        "确需更正的，请经办人说明理由后重新开启或延期。",
+        "本件已为“{status}”，不能{action}。",
+        "{next}。",
+    )
+    CASE_LAPSED = (
+        "case_lapsed",
+        409,
+        "本件已逾期",
+        "本件已于 {at} 逾期，不能直接{action}。",
+        "请先延期（extension），本件即回到逾期前的状态，可以继续办理；要取消的，再取消。",
+    )
+    VOLUNTARY_CLOSED = (
+        "voluntary_closed",
+        409,
+        "自愿填报已截止",
+        "填报已于 {at} 截止；本机构可以不填报，不算逾期。",
+        "本年度不用办理；需要填报的，请在下一年度开放之后填报。",
     )
     NOT_YOUR_AUTHORITY = (
         "not_your_authority",
@@ -101,9 +122,16 @@ class Code(StrEnum):
     NOT_YOUR_CASE = (
         "not_your_case",
         403,
-        "不是您所在机构的填报",
-        "本件属于机构 {institution}。",
-        "请使用该机构的账号办理。",
+        "不是您所在机构的事项",
+        "所请求的内容属于机构 {institution}。",
+        "请核对机构编号；确属该机构的，请使用该机构的账号办理。",
+    )
+    NOT_YOUR_REGION = (
+        "not_your_region",
+        403,
+        "不在您的辖区",
+        "所请求的内容属于地区 {region}，您的辖区是 {jurisdiction}。",
+        "请核对地区代码；确属该地区的，请由该地区或其上级的经办人办理。",
     )
     NOT_CLAIMED = "not_claimed", 409, "尚未领取", "本件还没有人领取。", "请先领取，再办理。"
     CLAIMED_BY_OTHER = (
@@ -124,15 +152,15 @@ class Code(StrEnum):
         "reason_required",
         422,
         "须说明理由",
-        "{action}必须说明理由。",
-        "请补充理由后重新提交。",
+        "{action}必须说明理由，理由为空。",
+        "请在 {field} 中写明理由后重新提交。",
     )
     EXTENSION_NOT_LATER = (
         "extension_not_later",
         422,
         "延期时间无效",
         "延期须晚于现在，也须晚于原定截止时间 {at}。",
-        "请填写更晚的时间。",
+        "请在 until 中填写更晚的时间，带时区，如 2025-04-01T00:00:00+08:00。",
     )
     NOTHING_TO_SUBMIT = (
         "nothing_to_submit",
@@ -452,22 +480,29 @@ class Code(StrEnum):
         401,
         "未登录或凭证无效",
         "请求没有带有效的凭证（{why}）。",
-        "请使用有效的 Bearer 凭证重新请求。",
+        "请用 Authorization: Bearer 请求头带上有效的凭证；"
+        "没有或已过期的，请系统管理员签发（zhibao token）。",
     )
     FORBIDDEN = (
         "forbidden",
         403,
         "没有权限",
         "以“{role}”的身份不能办理这一事项。",
-        "请使用有相应权限的身份。",
+        "请由{wanted}办理；您现在的身份见 /api/me。",
     )
-    NOT_FOUND = "not_found", 404, "没有找到", "没有找到 {what}。", "请核对后重试。"
+    NOT_FOUND = (
+        "not_found",
+        404,
+        "没有找到",
+        "没有找到{what}。",
+        "请核对编号或地址后重试。",
+    )
     METHOD_NOT_ALLOWED = (
         "method_not_allowed",
         405,
         "不支持这一操作",
         "这一地址不支持 {method}。",
-        "支持的操作见接口文档 /docs。",
+        "请改用 {allowed}；接口文档见 /docs。",
     )
     INVALID_BODY = (
         "invalid_body",
@@ -488,7 +523,7 @@ class Code(StrEnum):
         "unsupported_media_type",
         415,
         "内容类型不支持",
-        "不支持 {given}。",
+        "不支持{given}。",
         "请使用 {wanted}。",
     )
     KEY_REQUIRED = (
@@ -525,7 +560,7 @@ class Code(StrEnum):
         404,
         "没有相应的规则",
         "没有 {year} 统计年度、{jurisdiction} 的规则。{known}",
-        "请核对年度和辖区代码。",
+        "请核对年度和辖区代码；现有的规则用 zhibao rules check 查看。",
     )
     RULES_INVALID = (
         "rules_invalid",
@@ -539,14 +574,14 @@ class Code(StrEnum):
         404,
         "统计工作尚未开启",
         "{year} 统计年度、{jurisdiction} 的统计工作尚未开启。",
-        "请由经办人先开启该年度的统计工作。",
+        "请由经办人先开启该年度的统计工作（zhibao campaign open）。",
     )
     CAMPAIGN_EXISTS = (
         "campaign_exists",
         409,
         "统计工作已经开启",
         "{year} 统计年度、{jurisdiction} 的统计工作已按另一版规则（{sha256}）开启。",
-        "规则的变更须作为修订办理，不能重新开启。",
+        "请直接办理已经开启的统计工作；要看各件按哪一版规则办理，用 zhibao campaign status。",
     )
     UNKNOWN_INSTITUTION = (
         "unknown_institution",
@@ -560,7 +595,7 @@ class Code(StrEnum):
         409,
         "不在统计范围",
         "按规则，机构 {institution} 不在统计范围。",
-        "请核对机构的证书与资质信息。",
+        "请核对机构的证书与资质信息；有误的，请先更正名录，再建立填报；无误的不用填报。",
     )
     FILING_EXISTS = (
         "filing_exists",
@@ -574,7 +609,7 @@ class Code(StrEnum):
         422,
         "名录没有导入",
         "文件共 {rows} 行，其中 {bad} 处错误；没有导入任何机构。",
-        "请按逐行报告修改后重新导入，或选择只导入无误的机构。",
+        "请按逐行报告修改后重新导入，或用 accept=good 只导入无误的机构。",
     )
     # the public
     TOO_MANY_LOOKUPS = (

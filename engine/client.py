@@ -23,7 +23,7 @@ async def connect_engine(address: str, namespace: str) -> Client:
     return await Client.connect(address, namespace=namespace, data_converter=VALUES)
 
 
-ANSWER_WITHIN = timedelta(seconds=20)
+ANSWER_WITHIN = timedelta(seconds=11)
 """How long an act may take before its sender is told to ask again with the same key."""
 
 

@@ -1,4 +1,4 @@
-"""Reads certificates that an issuing office imports from CSV or XLSX, and writes the template.
+"""Certificates that an issuing office imports: what the columns are, from rows to certificates.
 
 One row per certificate. What a certificate has several of comes in one cell, parted by ``；`` or
 line breaks, or in further rows with the same key (序号): each such row adds one capability and
@@ -7,13 +7,11 @@ problem names its row as Excel shows it and its column; whatever is decided here
 the rules and the day, and no database.
 """
 
-import csv
-import io
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from pydantic import Field, ValidationError
 
@@ -22,126 +20,212 @@ from domain.certificates.imports import MAX_CERTIFICATES, ImportedCertificate
 from domain.certificates.issuing import Decided
 from domain.certificates.number import NumberProblem, decode
 from domain.certificates.statement import EARLIEST
+from domain.faults import shown
 from domain.ids import NATION, jurisdiction_of, region_prefix
 from domain.messages import explain
 from domain.model import Value
+from files.certificate_register import EXISTING_NUMBER, FIELD, INDUSTRY
+from files.findings import Problems, RowProblem, Unusable
+from files.roster import ACCOUNT, USCC
 from files.table import (
-    BLANKS,
-    FULL_WIDTH,
-    MAX_ROWS,
-    Cell,
-    Problems,
-    RowProblem,
-    Unusable,
-    content_of,
-    day_of,
-    header_mend,
-    header_of,
-    is_blank_row,
-    name_key,
-    refuse_bad_text,
-    rows_of,
-    shown,
+    Code,
+    Column,
+    Format,
+    Line,
+    Meaning,
+    Place,
+    Row,
+    day,
+    flag,
+    half_width,
+    level,
+    one_line,
     text_of,
 )
+from files.workbook import Shown
 from rules.certificates.certificates import CertificateRules
 from rules.certificates.content import content_problems, decided_refusal, number_refusal
 
-MAX_BYTES = 64 * 1024 * 1024
-_MAX_CELL = 32_767
+_MOST_IN_A_CELL = 32_767
 """As many characters as a cell of Excel can hold."""
 
 
-class Column(NamedTuple):
-    """A column: its id, its Chinese name, other names it may carry, how its cells are read.
+class Known(NamedTuple):
+    """What the columns are read by, and what their content is checked by.
 
-    ``adds``: in the further rows of a certificate it says something of their own.
+    ``unprintable`` tells the characters of a text that no font can print.
     """
 
-    id: str
-    label: str
-    aliases: tuple[str, ...]
-    kind: Literal["line", "code", "date", "list", "flag", "level", "table", "year"]
-    required: bool = False
-    adds: bool = False
+    rules: CertificateRules
+    authority: str
+    today: date
+    known_regions: Callable[[str], bool]
+    unprintable: Callable[[str], list[str]]
 
 
-COLUMNS = (
-    Column("key", "序号", ("key", "no", "编号"), "line"),
-    Column("institution", "机构编号", ("institution", "institution_id"), "code", True),
-    Column("holder", "机构名称", ("holder", "name", "名称", "证书名称"), "line", True),
-    Column("uscc", "统一社会信用代码", ("uscc", "信用代码", "社会信用代码"), "code"),
-    Column(
-        "parent_uscc",
-        "上级单位统一社会信用代码",
-        ("parent_uscc", "上级信用代码", "所属单位统一社会信用代码"),
-        "code",
-    ),
-    Column("region", "监管区域代码", ("region", "区域代码"), "code"),
-    Column("legal_person", "是否法人", ("legal_person", "独立法人"), "flag"),
-    Column("address", "地址", ("address",), "line", True),
-    Column("sites", "场所", ("sites", "检验检测场所"), "list", adds=True),
-    Column("issuer", "发证机关", ("issuer", "发证部门"), "line"),
-    Column("level", "级别", ("level", "证书级别"), "level"),
-    Column("field", "专业领域", ("field", "领域"), "table", True),
-    Column("industry", "行业", ("industry",), "table", True),
-    Column("number", "证书编号", ("number", "certificate_number"), "code"),
-    Column("approved_on", "审批日期", ("approved_on", "批准日期"), "date"),
-    Column("document", "审批文书号", ("document", "文书号"), "line"),
-    Column("approver", "批准人", ("approver",), "line"),
-    Column("valid_from", "有效期起", ("valid_from",), "date"),
-    Column("valid_to", "有效期止", ("valid_to", "有效期至"), "date"),
-    Column("renews", "延续的原证书编号", ("renews", "原证书编号"), "code"),
-    Column("category", "类别", ("category",), "line", adds=True),
-    Column("item", "产品或参数", ("item", "产品", "参数", "项目"), "line", adds=True),
-    Column("standard", "标准", ("standard", "标准编号"), "line", adds=True),
-    Column("year", "标准年份", ("year", "standard_year", "年份"), "year", adds=True),
-    Column("limits", "限制", ("limits", "限制范围", "限制说明"), "line", adds=True),
-    Column("signatories", "授权签字人", ("signatories",), "list", adds=True),
-    Column("equipment", "仪器设备", ("equipment", "设备"), "list", adds=True),
-)
-"""The columns in the order of the template."""
+# --- what the columns mean ------------------------------------------------------------------------
 
-LABELS = {column.id: column.label for column in COLUMNS}
-_BY_NAME = {
-    name_key(name): column
-    for column in COLUMNS
-    for name in (column.label, column.id, *column.aliases)
+_PARTS = re.compile(r"[；;\n]")
+_BRACKETED = re.compile(r"(.*?[^\s])\s*[（(]([^（()）]*)[)）]")
+_DATED_STANDARD = re.compile(r"(.*[0-9A-Za-z])\s*[-—–－]\s*((?:19|20)[0-9]{2})")
+
+
+def _issuer(cell: Shown, at: Place) -> str:
+    line = Line()(cell, at)
+    known = (at.known.authority, at.known.rules.authority_name(at.known.authority))
+    if line not in known:
+        what = f"发证机关“{shown(line)}”不是您所在的{known[1]}（{known[0]}）"
+        mend = "请由该机关的发证经办人导入，或改正、留空本格"
+        raise Unusable("other_authority", what, mend)
+    return line
+
+
+def _region(text: str, at: Place) -> str:
+    if not at.known.known_regions(text):
+        what = f"没有代码为 {text} 的监管区域"
+        raise Unusable("unknown_region", what, "请核对六位区域代码")
+    own = jurisdiction_of(at.known.authority)
+    if own != NATION and not text.startswith(region_prefix(own)):
+        what = f"监管区域 {text} 不在您的辖区"
+        raise Unusable("outside_jurisdiction", what, "请核对区域代码")
+    return text
+
+
+def _year(cell: Shown, at: Place) -> str:
+    digits = half_width(text_of(cell)).removesuffix("年")
+    if re.fullmatch(r"(?:19|20)[0-9]{2}", digits) is None:
+        what = f"“{shown(digits)}”不是标准的四位年份"
+        raise Unusable("bad_year", what, "请改正，没有的留空")
+    return digits
+
+
+def _items(cell: Shown) -> list[str]:
+    items = [one_line(item, 300, "其中一项") for item in _PARTS.split(text_of(cell))]
+    return [item for item in items if item]
+
+
+def _sites(cell: Shown, at: Place) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(_items(cell)))
+
+
+def _pairs(*, people: bool) -> Meaning:
+    """Names, each with what stands behind it in brackets."""
+
+    def meaning(cell: Shown, at: Place) -> tuple[tuple[str, str], ...]:
+        pairs = []
+        for item in _items(cell):
+            if people and re.search(r"[、,，]", re.sub(r"[（(].*?[)）]", "", item)):
+                what = f"“{shown(item)}”像是几个人写在一起"
+                mend = "请用“；”或换行分开，如 张某（建筑工程）；李某（建材）"
+                raise Unusable("bad_separator", what, mend)
+            found = _BRACKETED.fullmatch(item)
+            name, more = (found[1], found[2].strip()) if found else (item, "")
+            pairs.append((one_line(name, 200, "其中一项"), more))
+        return tuple(dict.fromkeys(pairs))
+
+    return meaning
+
+
+_EXAMPLE = {
+    "key": "1",
+    "institution": "demo-000001",
+    "holder": "演示检测机构（生成，请删除本行）",
+    "address": "演示市演示路1号",
+    "region": "350102",
+    "legal_person": "是",
+    "sites": "演示市演示路1号；演示市演示路2号",
+    "level": "省级",
+    "field": "建筑工程",
+    "industry": "住建",
+    "approved_on": "2025-03-01",
+    "document": "演示市监许〔2025〕1号",
+    "approver": "演示批准人",
+    "category": "混凝土",
+    "item": "抗压强度",
+    "standard": "GB/T 50081",
+    "year": "2019",
+    "signatories": "演示甲（建筑工程）；演示乙（建材）",
+    "equipment": "万能试验机（WE-1000）；压力试验机（YE-2000）",
 }
-_REQUIRED = ("institution", "holder", "address", "field", "industry", "category", "item")
+_FURTHER = {
+    "key": "1", "category": "钢筋", "item": "拉伸性能", "standard": "GB/T 28900", "year": "2022",
+    "limits": "只测直径 40 mm 以下",
+}  # fmt: skip
+_APPLICATION = {
+    "key": "2", "institution": "demo-000002", "holder": "演示检测机构乙（生成，请删除本行）",
+    "address": "演示市演示路3号", "level": "省级", "field": "12", "industry": "05",
+    "category": "水质", "item": "化学需氧量", "standard": "HJ 828", "year": "2017",
+}  # fmt: skip
+_FIRST_ROW = ("institution", "holder", "address", "field", "industry")
+"""What the first row of every certificate says; a row that continues one need not."""
 _CAPABILITY = ("category", "item", "standard", "year", "limits")
 _LISTS = ("sites", "signatories", "equipment")
 _DECISION = ("approved_on", "document", "approver")
 _KEPT = ("number", "valid_from", "valid_to")
-_LONGEST = dict.fromkeys(("holder", "category", "item", "standard", "document", "approver"), 200)
-_CODES: dict[str, tuple[re.Pattern[str], str]] = {
-    "institution": (
-        re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,63}"),
-        "字母、数字、点、横线，至多 64 位",
+
+IMPORT = Format(
+    "证书",
+    (
+        Column("key", "序号", ("no", "编号"), Line(),
+               note="the same in all rows of a certificate; empty for one of a single row"),
+        Column("institution", "机构编号", ("institution_id",), ACCOUNT,
+               note="needed; letters, digits, `.`, `_`, `-`"),
+        Column("holder", "机构名称", ("name", "名称", "证书名称"), Line(200), note="needed"),
+        Column("uscc", "统一社会信用代码", ("信用代码", "社会信用代码"), USCC,
+               note="18 characters of GB 32100"),
+        Column("parent_uscc", "上级单位统一社会信用代码",
+               ("上级信用代码", "所属单位统一社会信用代码"), USCC,
+               note="of the unit it belongs to"),
+        Column("region", "监管区域代码", ("区域代码",),
+               Code("[0-9]{6}", "六位数字，如 350102", check=_region),
+               note="of an institution that is not on record"),
+        Column("legal_person", "是否法人", ("独立法人",), flag, note="是 or 否; the same"),
+        Column("address", "地址", (), Line(), note="needed"),
+        Column("sites", "场所", ("检验检测场所",), _sites, adds=True,
+               note="several parted by `；` or a line break"),
+        Column("issuer", "发证机关", ("发证部门",), _issuer, note="may be left out"),
+        Column("level", "级别", ("证书级别",), level, note="省级 or 国家级; else the issuer's"),
+        Column("field", "专业领域", ("领域",), FIELD, note="needed; code or name"),
+        Column("industry", "行业", (), INDUSTRY, note="needed; code or name"),
+        Column("number", "证书编号", ("certificate_number",), EXISTING_NUMBER,
+               note="of a certificate that has one; kept as it is"),
+        Column("approved_on", "审批日期", ("批准日期",), day, note="with the next two, or none"),
+        Column("document", "审批文书号", ("文书号",), Line(200)),
+        Column("approver", "批准人", (), Line(200)),
+        Column("valid_from", "有效期起", (), day, note="only with 证书编号"),
+        Column("valid_to", "有效期止", ("有效期至",), day, note="only with 证书编号"),
+        Column("renews", "延续的原证书编号", ("原证书编号",), replace(EXISTING_NUMBER,
+               pattern=r"[^\s]{1,64}", shape="至多 64 位，中间不含空白"),
+               note="the certificate it replaces"),
+        Column("category", "类别", (), Line(200), adds=True, note="needed"),
+        Column("item", "产品或参数", ("产品", "参数", "项目"), Line(200), adds=True,
+               note="needed"),
+        Column("standard", "标准", ("标准编号",), Line(200), adds=True,
+               note="needed for each capability"),
+        Column("year", "标准年份", ("standard_year", "年份"), _year, adds=True,
+               note="four digits"),
+        Column("limits", "限制", ("限制范围", "限制说明"), Line(), adds=True),
+        Column("signatories", "授权签字人", (), _pairs(people=True), adds=True,
+               note="张某（field）；李某（field）"),
+        Column("equipment", "仪器设备", ("设备",), _pairs(people=False), adds=True,
+               note="name（model）；name（model）"),
     ),
-    "uscc": (re.compile(r"[0-9A-Z]{18}"), "18 位数字和大写字母"),
-    "parent_uscc": (re.compile(r"[0-9A-Z]{18}"), "18 位数字和大写字母"),
-    "region": (re.compile(r"[0-9]{6}"), "六位数字，如 350102"),
-    "number": (re.compile(r"[\x21-\x7e]{1,64}"), "至多 64 位半角字符，中间不含空白"),
-    "renews": (re.compile(r"[^\s]{1,64}"), "至多 64 位，中间不含空白"),
-}
-_AS_IT_IS = frozenset({"number", "renews"})
-"""Numbers on paper are never corrected: they are kept as they are or refused."""
-_YES = frozenset({"是", "true", "1", "y", "yes"})
-_NO = frozenset({"否", "false", "0", "n", "no"})
-_LEVELS = {"省级": "provincial", "国家级": "national"} | {
-    name: name for name in ("provincial", "national")
-}
-_PARTS = re.compile(r"[；;\n]")
-_BRACKETED = re.compile(r"(.*?[^\s])\s*[（(]([^（()）]*)[)）]")
-_DATED_STANDARD = re.compile(r"(.*[0-9A-Za-z])\s*[-—–－]\s*((?:19|20)[0-9]{2})")
+    examples=(_EXAMPLE, _FURTHER, _APPLICATION),
+    complete=lambda present: [
+        LABELS[id_] for id_ in (*_FIRST_ROW, "category", "item") if id_ not in present
+    ],
+    longest=_MOST_IN_A_CELL,
+)  # fmt: skip
+COLUMNS = IMPORT.columns
+LABELS: dict[str, str] = IMPORT.labels
 
 
 class ImportReading(Value):
     """The good certificates in the order of the file, all problems, and what was counted.
 
     ``total`` counts certificates, ``lines`` the rows they take, ``bad`` maps the first row of each
-    bad certificate to its institution and holder as far as they could be read.
+    bad certificate to its institution and holder as far as they could be read, ``first`` every
+    row to the first one of its certificate.
     """
 
     certificates: tuple[ImportedCertificate, ...] = ()
@@ -149,22 +233,14 @@ class ImportReading(Value):
     lines: int = 0
     total: int = 0
     bad: dict[int, tuple[str, str]] = Field(default_factory=dict)
-
-
-@dataclass
-class _Row:
-    """A parsed row; a column whose cell is bad is missing from ``values``."""
-
-    number: int
-    values: dict[str, Any]
-    blank: frozenset[str] = frozenset()
+    first: dict[int, int] = Field(default_factory=dict)
 
 
 @dataclass
 class _Group:
     """The rows of one certificate, and where each of its capabilities and list items stands."""
 
-    rows: list[_Row]
+    rows: list[Row]
     places: dict[str, list[int]] = field(default_factory=dict)
 
     @property
@@ -180,74 +256,49 @@ def read_import(
     authority: str,
     today: date,
     known_regions: Callable[[str], bool],
+    unprintable: Callable[[str], list[str]] = lambda _: [],
 ) -> ImportReading:
     """Reads and checks a file of ``authority``, as far as file and rules tell.
 
     Never raises for any content: what is wrong with the file as a whole is a problem in row 0 or
     in its header's, and there are no certificates.
     """
-    log = Problems()
+    known = Known(rules, authority, today, known_regions, unprintable)
     try:
-        content = content_of(file, MAX_BYTES)
-        rows = rows_of(content, filename, lambda name: name_key(name) in _BY_NAME, widest=52)
-        labels = [column.label for column in COLUMNS]
-        header, columns = header_of(rows, lambda name: _BY_NAME.get(name_key(name)), labels)
-        present = {column.id for column in columns}
-        missing = [LABELS[id_] for id_ in _REQUIRED if id_ not in present]
-        if missing:
-            what = f"表头缺少：{'、'.join(missing)}"
-            raise Unusable("missing_column", what, header_mend(labels), header)
-        parsed = _parsed(rows, columns, _Reader(rules, authority, known_regions, log))
-        groups = _grouped(parsed)
+        table = IMPORT.read(file, filename, known)
+        groups = _grouped(table.rows)
         if len(groups) > MAX_CERTIFICATES:
             what = f"文件里有 {len(groups):,} 张证书，一个文件至多 {MAX_CERTIFICATES:,} 张"
             raise Unusable("too_many_rows", what, "请拆成几个文件分别上传")
     except Unusable as bad:
-        problem = RowProblem(
-            row=bad.row, column="", code=bad.code, message=bad.message, mend=bad.mend
-        )
-        return ImportReading(problems=(problem,))
-    if not parsed:
-        log.error(header, "", "empty", "只有表头，没有证书", "请在表头下逐行填写证书")
+        return ImportReading(problems=(bad.problem(),))
+    log = table.log
     _refuse_orphans(groups, log)
-    maker = _Maker(rules, authority, today, log)
+    maker = _Maker(known, log)
     made = [(group, maker.made(group)) for group in groups]
     _refuse_duplicates([one for _, one in made if one is not None], log)
     good, bad_ones = [], {}
     for group, one in made:
         if one is None or any(row.number in log.bad_rows for row in group.rows):
             values = group.rows[0].values
-            known = (values.get("institution") or "", values.get("holder") or "")
-            bad_ones[group.first] = (known[0][:64], known[1][:200])
+            told = (values.get("institution") or "", values.get("holder") or "")
+            bad_ones[group.first] = (told[0][:64], told[1][:200])
         else:
             good.append(one)
     return ImportReading(
         certificates=tuple(good),
         problems=log.listed(),
-        lines=len(parsed),
+        lines=len(table.rows),
         total=len(groups),
         bad=bad_ones,
+        first={row.number: group.first for group in groups for row in group.rows},
     )
 
 
 # --- rows -----------------------------------------------------------------------------------------
 
 
-def _parsed(
-    rows: Iterator[tuple[int, list[Cell]]], columns: list[Column], reader: "_Reader"
-) -> list[_Row]:
-    parsed: list[_Row] = []
-    for number, cells in rows:
-        if is_blank_row(cells):
-            continue
-        if len(parsed) == MAX_ROWS:
-            what = f"数据超过 {MAX_ROWS:,} 行"
-            raise Unusable("too_many_rows", what, "请拆成几个文件分别上传")
-        parsed.append(reader.row(number, cells, columns))
-    return parsed
-
-
-def _grouped(rows: list[_Row]) -> list[_Group]:
+def _grouped(rows: Sequence[Row]) -> list[_Group]:
     """The rows by certificate: a key holds together, a row without one stands alone."""
     groups: list[_Group] = []
     by_key: dict[str, _Group] = {}
@@ -288,185 +339,6 @@ def _refuse_orphans(groups: list[_Group], log: Problems) -> None:
             log.error(above.rows[0].number, LABELS["key"], "row_in_doubt", what, mend)
 
 
-@dataclass
-class _Reader:
-    """Reads cells; what is wrong with one goes to the log."""
-
-    rules: CertificateRules
-    authority: str
-    known_regions: Callable[[str], bool]
-    log: Problems
-
-    def __post_init__(self) -> None:
-        tables = self.rules.tables
-        self._tables = {"field": tables.fields, "industry": tables.industries}
-        self._names = {
-            id_: {name: code for code, name in table.items()} for id_, table in self._tables.items()
-        }
-
-    def row(self, number: int, cells: list[Cell], columns: list[Column]) -> _Row:
-        """One row of the file."""
-        if not is_blank_row(cells[len(columns) :]):
-            self.log.error(
-                number,
-                "",
-                "extra_cells",
-                f"本行有 {len(cells)} 列，表头只有 {len(columns)} 列",
-                "请删去多出的内容；内容里有分隔符的，用英文双引号括起",
-            )
-        values: dict[str, Any] = {}
-        for place, column in enumerate(columns):
-            cell = cells[place] if place < len(cells) else None
-            try:
-                values[column.id] = self._cell(number, column, cell)
-            except Unusable as bad:
-                self.log.error(number, column.label, bad.code, bad.message, bad.mend)
-        blank = frozenset(id_ for id_, value in values.items() if value in (None, ()))
-        return _Row(number, values, blank)
-
-    def _cell(self, number: int, column: Column, cell: Cell) -> Any:
-        """The cell's value, None (or no items) if it is blank. Raises Unusable."""
-        if cell is None or (isinstance(cell, str) and not cell.strip(BLANKS)):
-            return () if column.kind == "list" else None
-        if isinstance(cell, str):
-            refuse_bad_text(cell, _MAX_CELL)
-        match column.kind:
-            case "date":
-                return self._day(number, column, cell)
-            case "code":
-                return self._code(number, column, cell)
-            case "list":
-                return self._list(column, text_of(cell))
-            case "table":
-                return self._of_table(column, text_of(cell))
-            case "flag":
-                return _flag(column, text_of(cell))
-            case "level":
-                return _level(text_of(cell))
-            case "year":
-                return _year(text_of(cell))
-            case "line":
-                return self._line(column, text_of(cell))
-
-    def _line(self, column: Column, text: str) -> str:
-        line = " ".join(text.split())
-        _refuse_formula(line)
-        longest = _LONGEST.get(column.id, 300)
-        if len(line) > longest:
-            raise Unusable("too_long", f"本格有 {len(line)} 字，最多 {longest} 字", "请删减")
-        if column.id == "issuer":
-            known = (self.authority, self.rules.authority_name(self.authority))
-            if line not in known:
-                what = f"发证机关“{shown(line)}”不是您所在的{known[1]}（{known[0]}）"
-                mend = "请由该机关的发证经办人导入，或改正、留空本格"
-                raise Unusable("other_authority", what, mend)
-        return line
-
-    def _code(self, number: int, column: Column, cell: Cell) -> str:
-        if isinstance(cell, bool):
-            raise Unusable("wrong_type", "本格是真假值，应为编号", "请把该列设为“文本”后重新录入")
-        text = text_of(cell)
-        if column.id not in _AS_IT_IS:
-            meant = text.translate(FULL_WIDTH).strip(BLANKS)
-            meant = meant.upper() if column.id in ("uscc", "parent_uscc") else meant
-            if meant != text:
-                what = f"已把“{shown(text)}”读作“{shown(meant)}”（全角改半角，小写改大写）"
-                self.log.notice(number, column.label, "normalised", what, "如不对，请改正原文件")
-            text = meant
-        pattern, shape = _CODES[column.id]
-        if pattern.fullmatch(text) is None:
-            what = f"“{shown(text)}”不合格式：应为{shape}"
-            raise Unusable("bad_code", what, "请照格式改正")
-        if not isinstance(cell, str) and column.id in _AS_IT_IS and len(text) < 12:
-            raise Unusable(
-                "lost_digits",
-                f"证书编号以数值存储，只有 {len(text)} 位，可能丢了前面的 0",
-                "请把该列单元格格式设为“文本”，再重新录入完整的编号",
-            )
-        if column.id == "region" and not self.known_regions(text):
-            what = f"没有代码为 {text} 的监管区域"
-            raise Unusable("unknown_region", what, "请核对六位区域代码")
-        if column.id == "region":
-            own = jurisdiction_of(self.authority)
-            if own != NATION and not text.startswith(region_prefix(own)):
-                what = f"监管区域 {text} 不在您的辖区"
-                raise Unusable("outside_jurisdiction", what, "请核对区域代码")
-        return text
-
-    def _list(self, column: Column, text: str) -> tuple[Any, ...]:
-        items = [" ".join(one.split()) for one in _PARTS.split(text)]
-        items = [one for one in items if one]
-        for one in items:
-            _refuse_formula(one)
-            if len(one) > 300:
-                raise Unusable("too_long", f"其中一项有 {len(one)} 字，最多 300 字", "请删减")
-        if column.id == "sites":
-            return tuple(dict.fromkeys(items))
-        if column.id == "signatories":
-            for one in items:
-                if re.search(r"[、,，]", re.sub(r"[（(].*?[)）]", "", one)):
-                    what = f"“{shown(one)}”像是几个人写在一起"
-                    mend = "请用“；”或换行分开，如 张某（建筑工程）；李某（建材）"
-                    raise Unusable("bad_separator", what, mend)
-        pairs = [
-            (found[1], found[2].strip()) if (found := _BRACKETED.fullmatch(one)) else (one, "")
-            for one in items
-        ]
-        for name, _ in pairs:
-            if len(name) > 200:
-                raise Unusable("too_long", f"其中一项有 {len(name)} 字，最多 200 字", "请删减")
-        return tuple(dict.fromkeys(pairs))
-
-    def _of_table(self, column: Column, text: str) -> str:
-        """A two-digit code, written as such or by its name."""
-        word = text.translate(FULL_WIDTH).strip(BLANKS)
-        table = self._tables[column.id]
-        if word in self._names[column.id]:
-            return self._names[column.id][word]
-        if re.fullmatch(r"[0-9]{1,2}", word) and word.zfill(2) in table:
-            return word.zfill(2)
-        known = "、".join(f"{code} {name}" for code, name in sorted(table.items()))
-        what = f"没有{column.label}“{shown(word)}”"
-        raise Unusable(f"unknown_{column.id}", what, f"请填代码或名称：{known}")
-
-    def _day(self, number: int, column: Column, cell: Cell) -> date:
-        day, serial = day_of(cell)
-        if serial is not None:
-            what = f"日期以序列号存储，{serial} 读作 {day.isoformat()}"
-            mend = "请核对；最好把该列设为日期格式"
-            self.log.notice_once(number, column.label, "serial_date", what, mend)
-        return day
-
-
-def _refuse_formula(text: str) -> None:
-    # Such a cell would run as a formula when the report is opened in a spreadsheet.
-    if text[:1] in ("=", "@"):
-        raise Unusable("bad_characters", "本格不能以 =、@ 开头", "请改为要填的内容本身")
-
-
-def _flag(column: Column, text: str) -> bool:
-    word = text.translate(FULL_WIDTH).casefold()
-    if word in _YES or word in _NO:
-        return word in _YES
-    what = f"“{column.label}”应填“是”或“否”，现为“{shown(text)}”"
-    raise Unusable("bad_flag", what, "请改正")
-
-
-def _level(text: str) -> str:
-    level = _LEVELS.get(text.casefold())
-    if level is None:
-        what = f"级别“{shown(text)}”不认识"
-        raise Unusable("bad_level", what, "请填“省级”或“国家级”，或留空")
-    return level
-
-
-def _year(text: str) -> str:
-    digits = text.translate(FULL_WIDTH).removesuffix("年")
-    if re.fullmatch(r"(?:19|20)[0-9]{2}", digits) is None:
-        raise Unusable("bad_year", f"“{shown(text)}”不是标准的四位年份", "请改正，没有的留空")
-    return digits
-
-
 # --- certificates ---------------------------------------------------------------------------------
 
 
@@ -474,10 +346,16 @@ def _year(text: str) -> str:
 class _Maker:
     """Makes a certificate of its rows; what is wrong with it goes to the log, place by place."""
 
-    rules: CertificateRules
-    authority: str
-    today: date
+    known: Known
     log: Problems
+
+    @property
+    def rules(self) -> CertificateRules:
+        return self.known.rules
+
+    @property
+    def authority(self) -> str:
+        return self.known.authority
 
     def made(self, group: _Group) -> ImportedCertificate | None:
         """The certificate, None where it is bad."""
@@ -520,7 +398,7 @@ class _Maker:
     def _error(self, group: _Group, column: str, code: str, message: str, mend: str) -> None:
         self.log.error(group.first, LABELS.get(column, column), code, message, mend)
 
-    def _refuse_conflicts(self, first: _Row, row: _Row) -> None:
+    def _refuse_conflicts(self, first: Row, row: Row) -> None:
         for column in COLUMNS:
             id_ = column.id
             if column.adds or id_ in row.blank or id_ not in row.values or id_ not in first.values:
@@ -536,7 +414,7 @@ class _Maker:
 
     def _refuse_missing(self, group: _Group, values: dict[str, Any]) -> None:
         for column in COLUMNS:
-            if column.required and values.get(column.id) is None:
+            if column.id in _FIRST_ROW and values.get(column.id) is None:
                 what = f"“{column.label}”不能为空"
                 self._error(group, column.id, "required", what, "请补填")
         for row in group.rows:
@@ -573,10 +451,10 @@ class _Maker:
             valid_from=values.get("valid_from"),
             valid_to=values.get("valid_to"),
         )
-        refusal = decided_refusal(decided, self.today)
+        refusal = decided_refusal(decided, self.known.today)
         if refusal is not None:
             wrong = "valid_to"
-            if not EARLIEST <= decided.approved_on <= self.today:
+            if not EARLIEST <= decided.approved_on <= self.known.today:
                 wrong = "approved_on"
             elif (decided.valid_from if number else decided.valid_to) is None:
                 # with a number the empty one is missing, without one none may be filled
@@ -635,10 +513,10 @@ class _Maker:
         except ValidationError as failure:
             for error in failure.errors(include_input=False, include_url=False):
                 place = [str(part) for part in error["loc"]]
-                message = _IN_CHINESE.get(error["type"], "内容不合要求")
+                message = _IN_CHINESE.get(error["type"]) or error["msg"]
                 self._at(group, place, error["type"], message)
             return None
-        for problem in content_problems(self.rules, content):
+        for problem in content_problems(self.rules, content, self.known.unprintable):
             self._at(group, problem.pointer.split("/")[1:], problem.code, problem.message)
         return content
 
@@ -687,10 +565,10 @@ _IN_CHINESE = {
 
 def _refuse_duplicates(made: list[ImportedCertificate], log: Problems) -> None:
     """Refuses what comes twice: a number, a certificate to be renewed, a whole certificate."""
-    for of, column in ((_number_of, "number"), (_renewed_by, "renews")):
+    for column in ("number", "renews"):
         seen: dict[str, ImportedCertificate] = {}
         for one in made:
-            value = of(one)
+            value = getattr(one, column)
             if not value:
                 continue
             other = seen.setdefault(value, one)
@@ -708,69 +586,3 @@ def _refuse_duplicates(made: list[ImportedCertificate], log: Problems) -> None:
         if first != one.row and one.row not in log.bad_rows:
             what = f"本行与第 {first} 行完全相同"
             log.error(one.row, "", "duplicate_row", what, "请删去其中一行")
-
-
-def _number_of(one: ImportedCertificate) -> str:
-    return one.number
-
-
-def _renewed_by(one: ImportedCertificate) -> str:
-    return one.renews
-
-
-# --- the template ---------------------------------------------------------------------------------
-
-_EXAMPLES = (
-    {
-        "key": "1",
-        "institution": "demo-000001",
-        "holder": "演示检测机构（生成，请删除本行）",
-        "address": "演示市演示路1号",
-        "region": "350102",
-        "legal_person": "是",
-        "sites": "演示市演示路1号；演示市演示路2号",
-        "level": "省级",
-        "field": "建筑工程",
-        "industry": "住建",
-        "approved_on": "2025-03-01",
-        "document": "演示市监许〔2025〕1号",
-        "approver": "演示批准人",
-        "category": "混凝土",
-        "item": "抗压强度",
-        "standard": "GB/T 50081",
-        "year": "2019",
-        "signatories": "演示甲（建筑工程）；演示乙（建材）",
-        "equipment": "万能试验机（WE-1000）；压力试验机（YE-2000）",
-    },
-    {
-        "key": "1",
-        "category": "钢筋",
-        "item": "拉伸性能",
-        "standard": "GB/T 28900",
-        "year": "2022",
-        "limits": "只测直径 40 mm 以下",
-    },
-    {
-        "key": "2",
-        "institution": "demo-000002",
-        "holder": "演示检测机构乙（生成，请删除本行）",
-        "address": "演示市演示路3号",
-        "level": "省级",
-        "field": "12",
-        "industry": "05",
-        "category": "水质",
-        "item": "化学需氧量",
-        "standard": "HJ 828",
-        "year": "2017",
-    },
-)
-
-
-def import_template() -> bytes:
-    """A file to fill in: CSV with BOM, the header, generated examples of every kind of row."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow([column.label for column in COLUMNS])
-    for example in _EXAMPLES:
-        writer.writerow([example.get(column.id, "") for column in COLUMNS])
-    return b"\xef\xbb\xbf" + text.getvalue().encode()

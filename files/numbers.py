@@ -3,7 +3,7 @@
 Whatever the size, little is held in memory: CSV comes in pieces, XLSX from a file through an
 incremental parser. Good rows go out as lines of number, tab and ISO date, which need no quotes
 since a number has no control characters; every bad row is a problem with its row as Excel shows
-it. How numbers and dates are read stands in `domain.numbers.row_checks`.
+it. What makes a row good stands in `domain.numbers.row_checks`.
 """
 
 import codecs
@@ -12,39 +12,53 @@ import io
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from itertools import groupby
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
-from domain.numbers.report_numbers import normalised
-from domain.numbers.row_checks import (
-    ISSUED_ON,
-    NUMBER,
-    Fault,
-    Terms,
-    day_fault,
-    day_of,
-    number_fault,
-    shown,
+from domain.days import day_of, day_written
+from domain.faults import Fault
+from domain.numbers.row_checks import ISSUED_ON, NUMBER, Terms, day_fault, number_fault
+from domain.text import normalised, trimmed
+from files.findings import Unusable
+from files.table import (
+    DELIMITERS,
+    Column,
+    Format,
+    Line,
+    day,
+    is_blank,
+    refuse_unseen_places,
+    text_of,
 )
+from files.table import day_of as day_in
+from files.workbook import Cell, Shown, Workbook
 
 PART = 512 * 1024
 """Bytes to hand to `CsvReading.feed` at a time: what is held in memory follows from it."""
 
+MAX_UNPACKED_BYTES = 2 * 1024 * 1024 * 1024
+_BATCH = 8_000
 _LONGEST_RECORD = 64 * 1024
-_DELIMITERS = ",;\t"
-_NAMES = {
-    NUMBER: (
-        "检验检测报告编号", "报告编号", "检验报告编号", "检测报告编号", "报告证书编号",
-        "报告书编号", "报告号", "reportnumber", "reportno", "reportid", "编号", "number", "no",
+NUMBERS = Format(
+    "报告编号",
+    (
+        Column("number", NUMBER, (
+            "检验检测报告编号", "报告编号", "检验报告编号", "检测报告编号", "报告证书编号",
+            "报告书编号", "报告号", "reportnumber", "reportno", "reportid", "编号", "number", "no",
+        ), Line(64), True, "as printed on the report; full-width forms count as the usual ones"),
+        Column("issued_on", ISSUED_ON, (
+            "出具日期", "报告出具日期", "签发日期", "报告签发日期", "报告日期", "发布日期",
+            "出具时间", "签发时间", "issuedate", "issuedon", "dateofissue", "dateissued", "issued",
+            "reportdate", "日期", "date",
+        ), day, True, "a day of the quarter; a time of day behind it is let go"),
+        Column("remark", "备注（本列不读取）", (), Line(), note="further columns are not read"),
     ),
-    ISSUED_ON: (
-        "出具日期", "报告出具日期", "签发日期", "报告签发日期", "报告日期", "发布日期",
-        "出具时间", "签发时间", "issuedate", "issuedon", "dateofissue", "dateissued", "issued",
-        "reportdate", "日期", "date",
-    ),
-}  # fmt: skip
+    examples=(),
+)  # fmt: skip
+_NAMES = {column.label: column.aliases for column in NUMBERS.columns if column.required}
 """Names the two columns may carry, the best first: of several the best counts."""
 
 
@@ -115,7 +129,7 @@ class Batch:
             number = normalised(number)
             number = number_fault(number, terms.longest) or number
         if isinstance(day, str):
-            day = _day(day)
+            day = _day_of_text(day)
         if isinstance(day, date):
             day = day_fault(day, terms) or day
         if isinstance(number, str) and isinstance(day, date):
@@ -128,10 +142,34 @@ class Batch:
             self.refuse(row, ISSUED_ON, *day)
 
 
-def _day(text: str) -> date | Fault:
-    if not text.strip():
+def _number(cell: Shown) -> str | Fault:
+    """A report number as a cell shows it."""
+    if isinstance(cell, str):
+        return cell
+    try:
+        return text_of(cell, identifier=True)
+    except Unusable as bad:
+        code = "number_is_date" if bad.code == "wrong_type" else bad.code
+        return Fault(code, bad.detail)
+
+
+def _day(cell: Shown) -> str | date | Fault:
+    """A date of issue as a cell shows it; a time of day behind it is let go."""
+    if isinstance(cell, str):
+        return cell
+    if cell is None:
+        return ""
+    try:
+        return day_in(cell, time_of_day=True)[0]
+    except Unusable as bad:
+        return bad.fault
+
+
+def _day_of_text(text: str) -> date | Fault:
+    if not trimmed(text):
         return Fault("date_empty")
-    return day_of(text) or Fault("not_a_date", shown(text))
+    written = day_written(text)
+    return written if isinstance(written, Fault) else written[0]
 
 
 class Columns(NamedTuple):
@@ -168,12 +206,67 @@ def _name_key(name: str) -> str:
 
 def number_template(terms: Terms) -> bytes:
     """An upload to fill in: CSV with BOM, so that Excel opens it; two generated example rows."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow([NUMBER, ISSUED_ON, "备注（本列不读取）"])
-    for number, day in ((1, terms.first_day), (2, terms.last_day)):
-        writer.writerow([f"示例-{day.year}-{number:04d}", day, "生成的示例，请删除本行"])
-    return b"\xef\xbb\xbf" + text.getvalue().encode()
+    return NUMBERS.csv(
+        {
+            "number": f"示例-{day.year}-{place:04d}",
+            "issued_on": str(day),
+            "remark": "生成的示例，请删除本行",
+        }
+        for place, day in ((1, terms.first_day), (2, terms.last_day))
+    )
+
+
+# --- XLSX ---------------------------------------------------------------------------------------
+
+
+def read_workbook(file: IO[bytes], terms: Terms) -> Iterator[Batch]:
+    """The rows of a workbook's only filled sheet, in batches. Never raises for any content."""
+    batch = Batch()
+    try:
+        file.seek(0)
+        if file.read(2) != b"PK":
+            batch.refuse_file(0, "wrong_type")
+        else:
+            with closing(Workbook(file, MAX_UNPACKED_BYTES)) as book:
+                yield from _rows(book, terms)
+            return
+    except Unusable as bad:
+        batch.refuse_file(bad.row, *bad.fault)
+    yield batch
+
+
+def _rows(book: Workbook, terms: Terms) -> Iterator[Batch]:
+    columns: Columns | None = None
+    batch, total, header, row = Batch(), 0, 0, 0
+    for row, cells in book.rows():
+        if columns is None:
+            if all(map(is_blank, cells)):
+                continue
+            names = [name.text if isinstance(name, Cell) else name or "" for name in cells]
+            placed = columns_of(names)
+            if isinstance(placed, Fault):
+                batch.refuse_file(row, *placed)
+                yield batch
+                return
+            columns, header = placed, row
+            continue
+        width = len(cells)
+        number = cells[columns.number] if columns.number < width else None
+        issued_on = cells[columns.issued_on] if columns.issued_on < width else None
+        if is_blank(number) and is_blank(issued_on):
+            continue  # only columns that are not read are filled
+        batch.take(row, _number(number), _day(issued_on), terms)
+        if batch.rows >= _BATCH:
+            total += batch.rows
+            yield batch
+            batch = Batch()
+    if columns is None:
+        batch.refuse_file(0, "empty_file")
+    elif not total + batch.rows:
+        batch.refuse_file(row, "no_rows")
+    else:
+        refuse_unseen_places(book, header, (columns.number, columns.issued_on))
+    yield batch
 
 
 # --- CSV ----------------------------------------------------------------------------------------
@@ -347,13 +440,13 @@ class CsvReading:
         batch.take(self._row, cells[number], cells[issued_on], self._terms)
 
     def _header(self, batch: Batch, text: str, start: int, end: int) -> None:
-        records = {mark: _record(text, start, end, mark) for mark in _DELIMITERS}
+        records = {mark: _record(text, start, end, mark) for mark in DELIMITERS}
         names = {mark: (one and one.cells) or [] for mark, one in records.items()}
         record = text[start : text.index("\n", start)]
         if not record.strip():
             return
         found = {mark: columns_of(cells) for mark, cells in names.items()}
-        mark = next((m for m in _DELIMITERS if isinstance(found[m], Columns)), None)
+        mark = next((m for m in DELIMITERS if isinstance(found[m], Columns)), None)
         if mark is None:
             if "\ufffd" in record:
                 batch.refuse_file(self._row, "unknown_encoding")
@@ -395,7 +488,8 @@ class CsvReading:
 _PLAIN = r"!#-+\--:<-~\u4e00-\u9fff"
 """ASCII without blanks, quotes and delimiters, and common ideographs: already normalised."""
 
-_NO_LOST_DIGITS = r"(?![0-9](?:\.[0-9]*)?[Ee]\+)(?!=)"
+_NO_LOST_DIGITS = r"(?![=#'`+-]|[0-9]++[.EeXx*])"
+"""Leaves to the slow way what may be a marker, an error or a number without all its digits."""
 
 
 def days_pattern(first: date, last: date) -> str:
@@ -450,7 +544,7 @@ def _proves_utf8(text: str) -> bool:
     """Whether a file that begins like this has a Chinese header that was understood."""
     head = text.lstrip()
     line, rest, _ = head.replace("\r", "\n").partition("\n")
-    marks = [mark for mark in _DELIMITERS if isinstance(columns_of(line.split(mark)), Columns)]
+    marks = [mark for mark in DELIMITERS if isinstance(columns_of(line.split(mark)), Columns)]
     return bool(rest and marks and not line.isascii())
 
 

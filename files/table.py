@@ -1,127 +1,89 @@
-"""Tables that people fill in, CSV or XLSX, read as rows of cells; and cells read exactly.
+"""Tables that people fill in, CSV or XLSX, read as a person saw them by what is declared of them.
 
-Whatever the content, what cannot be used is an `Unusable` with a code, what is wrong and how to
-mend it, in Chinese; nothing else is raised. Nothing is guessed: a number that has lost digits in
-the spreadsheet is refused, not completed.
+A format is a `Format`: its columns, what each means, generated examples. From it come the reading
+of a file with every problem by row and column, the template, and the table of its documentation.
+Whatever the content, what cannot be used is a finding with a code, what is wrong and how to mend
+it, in Chinese; nothing else is raised. Nothing is guessed: a number that has lost digits in the
+spreadsheet is refused, not completed.
 """
 
 import csv
 import io
 import re
-import zipfile
-import zlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
-from itertools import count
+from datetime import date
+from itertools import zip_longest
 from pathlib import Path
-from typing import Literal, Protocol, TypeVar
+from typing import Any, NamedTuple
 
-import python_calamine
+from domain.days import day_written
+from domain.faults import Fault, shown
+from domain.text import (
+    code_point,
+    is_excel_error,
+    is_plain,
+    lost_digits,
+    trimmed,
+    uncomposed,
+    unmarked,
+    unseen,
+)
+from files import findings
+from files.findings import Problems, Unusable, unusable
+from files.workbook import Cell, Shown, Workbook, column_letters
 
-from domain.model import Value
-
+MAX_BYTES = 64 * 1024 * 1024
 MAX_UNPACKED_BYTES = 256 * 1024 * 1024
 MAX_ROWS = 200_000
-"""No table may have cells below this row: the reader's dense table could not hold them."""
-MAX_LISTED = 20_000
-"""At most so many problems of each level are listed; more are counted in one last line."""
+CLEAR = "清除"
+"""What stands in a cell whose value is to be taken off the record; an empty cell leaves it."""
+DELIMITERS = ",;\t"
+BOM = b"\xef\xbb\xbf"
 
-Level = Literal["error", "notice"]
-Cell = str | int | float | bool | date | datetime | time | timedelta | None
-
-
-class RowProblem(Value):
-    """What is wrong in one cell, row or file, and how to mend it; both in Chinese.
-
-    ``row`` counts from 1 as Excel shows it, header included; 0 is the file as a whole. ``column``
-    is the column's Chinese name, empty for a whole row. A notice does not keep a row out.
-    """
-
-    row: int
-    column: str
-    code: str
-    message: str
-    mend: str
-    level: Level = "error"
+_FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000: 0x20}
+_BREAKS = dict.fromkeys(map(ord, "\t\r\n"))
+_EXACT = 10**15  # Excel keeps 15 digits; of anything longer the last ones are lost
+_FORMULA = re.compile(r"[=@]|[+-].*[|!]", re.DOTALL)
 
 
-class Unusable(Exception):
-    """A cell, row or file that cannot be used."""
-
-    def __init__(self, code: str, message: str, mend: str, row: int = 0) -> None:
-        super().__init__(message)
-        self.code, self.message, self.mend, self.row = code, message, mend, row
+def half_width(text: str) -> str:
+    """A text with full-width letters, digits and signs as the usual ones."""
+    return text if text.isascii() else trimmed(text.translate(_FULL_WIDTH))
 
 
-BLANKS = " \t\r\n\u00a0\u3000\u200b\ufeff"
-FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
-_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff\ud800-\udfff]")
-_EXCEL_ERROR = re.compile(r"#(?:N/A|REF!|DIV/0!|VALUE!|NAME\?|NULL!|NUM!|SPILL!|CALC!)")
-_DATE_TEXT = re.compile(
-    r"([0-9]{4})(?:-([0-9]{1,2})-([0-9]{1,2})|/([0-9]{1,2})/([0-9]{1,2})|\.([0-9]{1,2})\.([0-9]{1,2})"
-    r"|年([0-9]{1,2})月([0-9]{1,2})日|([0-9]{2})([0-9]{2}))(?:[ T]0?0:00(?::00)?)?"
-)
-_EXCEL_EPOCH = date(1899, 12, 30)
-_SERIALS = range(36526, 73051)  # 2000-01-01 to 2099-12-31
-_EXACT_FLOAT = 10**15  # Excel keeps 15 digits; of anything longer the last ones are lost
-_DELIMITERS = ",;\t"
+# --- the file -------------------------------------------------------------------------------------
 
 
-# --- the file -----------------------------------------------------------------------------------
-
-
-def content_of(path_or_bytes: Path | str | bytes, largest: int) -> bytes:
-    """The bytes of a file of at most ``largest`` bytes. Raises Unusable."""
+def content_of(path_or_bytes: Path | str | bytes) -> bytes:
+    """The bytes of a file that is not too large. Raises Unusable."""
     if not isinstance(path_or_bytes, bytes):
         try:
             path = Path(path_or_bytes)
-            if path.stat().st_size > largest:
-                raise _too_large(largest)
+            if path.stat().st_size > MAX_BYTES:
+                raise _too_large()
             path_or_bytes = path.read_bytes()
         except (OSError, ValueError):
             raise Unusable(
                 "unreadable", "文件不存在或无法读取", "请核对文件位置和读取权限"
             ) from None
-    if len(path_or_bytes) > largest:
-        raise _too_large(largest)
+    if len(path_or_bytes) > MAX_BYTES:
+        raise _too_large()
     if not path_or_bytes.strip(b" \t\r\n\x00\xef\xbb\xbf"):
         raise Unusable("empty", "文件是空的", "请按模板填写后再上传")
     return path_or_bytes
 
 
-def _too_large(largest: int) -> Unusable:
-    limit = largest // 1024 // 1024
+def _too_large() -> Unusable:
+    limit = MAX_BYTES // 1024 // 1024
     return Unusable("too_large", f"文件超过 {limit} MiB", "请拆成几个文件分别上传")
-
-
-def rows_of(
-    content: bytes, filename: str, known: Callable[[str], bool], *, widest: int = 26
-) -> Iterator[tuple[int, list[Cell]]]:
-    """The rows of the file with their numbers, by the type the name and the content agree on.
-
-    ``known`` tells names of columns, by which a CSV file's delimiter is found; ``widest`` is the
-    most columns a sheet may reach, up to 52. Raises Unusable, also while the rows are read.
-    """
-    suffix = Path(filename).suffix.lower()
-    zipped = content[:2] == b"PK"
-    if suffix == ".xlsx" and zipped:
-        return _xlsx_rows(content, widest)
-    if suffix in (".csv", ".txt", ".tsv") and not zipped:
-        return _csv_rows(content, known)
-    mend = "请用 Excel 或 WPS 另存为“.xlsx”或“CSV UTF-8（.csv）”后上传"
-    if suffix in (".xlsx", ".csv", ".txt", ".tsv"):
-        what = f"文件内容与扩展名 {suffix} 不符（可能是改过扩展名、加密或旧版 .xls 文件）"
-        raise Unusable("wrong_type", what, mend)
-    raise Unusable("wrong_type", "只接受 .csv（.txt、.tsv）和 .xlsx 文件", mend)
 
 
 def _decoded(content: bytes) -> str:
     """The text: by its BOM, else strict UTF-8, else strict GB18030."""
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         encodings = ["utf-16"]
-    elif content.startswith(b"\xef\xbb\xbf"):
+    elif content.startswith(BOM):
         encodings = ["utf-8-sig"]
     else:
         encodings = ["utf-8", "gb18030"]
@@ -137,10 +99,14 @@ def _decoded(content: bytes) -> str:
     )
 
 
-def _csv_rows(content: bytes, known: Callable[[str], bool]) -> Iterator[tuple[int, list[Cell]]]:
+def _csv_rows(
+    content: bytes, known: Callable[[str], bool]
+) -> Iterator[tuple[int, Sequence[Shown]]]:
+    """The rows of a CSV file; its delimiter is the one that parts the most known names."""
     text = _decoded(content)
     first_line = next((line for line in text.splitlines() if line.strip()), "")
-    delimiter = max(_DELIMITERS, key=lambda mark: _known_names(first_line.split(mark), known))
+    names = {mark: [cell.strip('"') for cell in first_line.split(mark)] for mark in DELIMITERS}
+    delimiter = max(DELIMITERS, key=lambda mark: sum(map(known, names[mark])))
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     number = 0
     while True:
@@ -160,299 +126,503 @@ def _csv_rows(content: bytes, known: Callable[[str], bool]) -> Iterator[tuple[in
                 "请检查该行的英文双引号，或改用 .xlsx 上传",
                 number,
             ) from None
-        yield number, list(row)
-
-
-def _known_names(cells: Sequence[str], known: Callable[[str], bool]) -> int:
-    return sum(known(cell.strip('"')) for cell in cells)
-
-
-# ``[^<>]`` keeps each search inside one tag: the time stays linear for any content.
-_FAR_CELL = (
-    rb"<(?:\w{1,20}:)?(?:c|row)\s(?:[^<>]*\s)?r\s*=\s*[\"']"
-    rb"(?:(?:%b)[0-9]+|[A-Z]{0,2}0*(?:2[1-9][0-9]{4}|[3-9][0-9]{5}|[1-9][0-9]{6,}))[\"']"
-)
-_FAR_CELLS = {
-    26: re.compile(_FAR_CELL % rb"[A-Z]{2,}", re.IGNORECASE),
-    52: re.compile(_FAR_CELL % rb"[B-Z][A-Z]|[A-Z]{3,}", re.IGNORECASE),
-}
-_CELL_WITHOUT_PLACE = re.compile(rb"<(?:\w{1,20}:)?c(?=[\s>/])(?![^<>]*\sr\s*=)")
-_ERROR_CELL = re.compile(rb"<(?:\w{1,20}:)?c\s(?:[^<>]*\s)?t\s*=\s*[\"']e[\"'][^<>]*>")
-_UNCOMPUTED = re.compile(
-    rb"<c\s(?![^<>]*t\s*=\s*[\"']str[\"'])[^<>]*>\s*"
-    rb"(?:<f[^<>]*/>|<f(?:\s[^<>]*)?>[^<]*</f>)\s*(?:(?:<v\s*/>|<v></v>)\s*)?</c>"
-)
-_PLACE = re.compile(rb"\sr\s*=\s*[\"']([A-Z]+)([0-9]+)[\"']")
-
-
-def _xlsx_rows(content: bytes, widest: int) -> Iterator[tuple[int, list[Cell]]]:
-    unusable = _unusable_cells(content, widest)
-    with _readable_workbook():
-        book = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(content))
-        sheets = [book.get_sheet_by_index(i) for i in range(len(book.sheet_names))]
-        filled = [sheet for sheet in sheets if sheet.start is not None]
-    if not filled:
-        raise Unusable("empty", "工作簿里没有数据", "请按模板填写后再上传")
-    if len(filled) > 1:
-        raise Unusable(
-            "several_sheets",
-            "工作簿里有多个含数据的工作表，无法判断要读哪一个",
-            "请只保留要导入的工作表，另存后上传",
-        )
-    rows = filled[0].iter_rows()
-    for number in count(1):
-        with _readable_workbook():
-            row = next(rows, None)
-        if row is None:
-            return
-        cells: list[Cell] = list(row)
-        for column, text in unusable.get(number, {}).items():
-            cells.extend("" for _ in range(column + 1 - len(cells)))
-            cells[column] = text
-        yield number, cells
-
-
-@contextmanager
-def _readable_workbook() -> Iterator[None]:
-    """Turns whatever the reader raises into a problem of the file."""
-    try:
-        yield
-    except Exception:
-        raise _broken_workbook() from None
-    except BaseException as error:
-        # A panic of the Rust library is no Exception; anything else (Ctrl-C) goes on.
-        if type(error).__name__ != "PanicException":
-            raise
-        raise _broken_workbook() from None
-
-
-def _broken_workbook() -> Unusable:
-    return Unusable(
-        "broken_workbook",
-        "XLSX 文件已损坏或不完整，无法读取",
-        "请用 Excel 或 WPS 打开并另存为 .xlsx 后上传",
-    )
-
-
-def _unusable_cells(content: bytes, widest: int) -> dict[int, dict[int, str]]:
-    """Cells that the reader would show as empty: row → column from 0 → what stands there instead.
-
-    Also refuses what would blow up in memory: too much when unpacked, or cells placed so far out
-    that the reader's dense table could not hold them.
-    """
-    unusable: dict[int, dict[int, str]] = {}
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as book:
-            entries = book.infolist()
-            if len(entries) > 1_000 or sum(e.file_size for e in entries) > MAX_UNPACKED_BYTES:
-                raise Unusable(
-                    "zip_bomb",
-                    f"XLSX 解压后超过 {MAX_UNPACKED_BYTES // 1024 // 1024} MiB 或部件过多",
-                    "请只保留要导入的工作表和所需的列，或改用 CSV 上传",
-                )
-            for entry in entries:
-                # Reads no more than the size the entry declares, and checks its checksum.
-                part = book.read(entry)
-                if b"sheetData" not in part:
-                    continue
-                if _FAR_CELLS[widest].search(part) or _CELL_WITHOUT_PLACE.search(part):
-                    raise Unusable(
-                        "too_wide",
-                        "工作表在数据之外的很远处还有单元格，或单元格没有坐标",
-                        f"请删除 {'Z' if widest == 26 else 'AZ'} 列以右、"
-                        f"第 {MAX_ROWS + 1} 行以下的内容，"
-                        "用 Excel 或 WPS 另存后上传",
-                    )
-                for pattern, text in ((_ERROR_CELL, "#N/A"), (_UNCOMPUTED, "#CALC!")):
-                    for found in pattern.finditer(part):
-                        if place := _PLACE.search(found[0]):
-                            column = _column_of(place[1])
-                            unusable.setdefault(int(place[2]), {})[column] = text
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError):
-        # RuntimeError covers encrypted entries and, as NotImplementedError, odd compressions.
-        raise _broken_workbook() from None
-    return unusable
-
-
-# --- the header ---------------------------------------------------------------------------------
-
-
-class Named(Protocol):
-    """A column as far as the header goes."""
-
-    @property
-    def label(self) -> str:
-        """Its Chinese name."""
-
-
-Found = TypeVar("Found", bound=Named)
+        yield number, row
 
 
 def name_key(name: str) -> str:
     """What two ways to write a column's name have in common."""
-    return name.translate(FULL_WIDTH).strip(BLANKS + "*").replace(" ", "").casefold()
+    return half_width(name).strip("*").replace(" ", "").casefold()
 
 
-def header_of(
-    rows: Iterator[tuple[int, list[Cell]]],
-    named: Callable[[str], Found | None],
-    labels: Sequence[str],
-) -> tuple[int, list[Found]]:
-    """The first row that is not blank, as columns. Raises Unusable if it is not in order."""
-    number, cells = next(((n, row) for n, row in rows if not is_blank_row(row)), (1, []))
-    names = ["" if cell is None else str(cell).strip(BLANKS) for cell in cells]
-    while names and not names[-1]:
-        names.pop()
-    columns: list[Found] = []
-    for place, name in enumerate(names, start=1):
-        column = named(name)
-        if column is None:
-            what = f"表头第 {place} 列“{shown(name)}”不认识" if name else f"表头第 {place} 列是空的"
-            raise Unusable("unknown_column", what, header_mend(labels), number)
-        if column in columns:
-            what = f"表头中“{column.label}”出现了两次"
-            raise Unusable("duplicate_column", what, header_mend(labels), number)
-        columns.append(column)
-    return number, columns
+def refuse_unseen_places(book: Workbook, header: int, columns: Iterable[int]) -> None:
+    """Raises Unusable where cells of these columns were hidden or merged under the header."""
+    used = set(columns)
+    for first, last in book.hidden_columns:
+        if hidden := sorted(column for column in used if first <= column <= last):
+            raise unusable("hidden_column", "、".join(map(column_letters, hidden)), header)
+    for cells in book.merged:
+        inside = used.intersection(range(cells.first_column, cells.last_column + 1))
+        if inside and cells.last_row > header and cells.name.count(":"):
+            raise unusable("merged_cells", cells.name, cells.first_row)
 
 
-def header_mend(labels: Sequence[str]) -> str:
-    """How a header is put in order."""
-    return f"请照模板填写表头；可用的列：{'、'.join(labels)}"
+# --- cells ----------------------------------------------------------------------------------------
 
 
-# --- cells --------------------------------------------------------------------------------------
+def is_blank(cell: Shown) -> bool:
+    """Whether nothing stands in a cell."""
+    return not cell or (isinstance(cell, str) and not is_plain(cell[0]) and not trimmed(cell))
 
 
-def _column_of(letters: bytes) -> int:
-    number = 0
-    for letter in letters.upper():
-        number = number * 26 + letter - ord("A") + 1
-    return number - 1
+def seen(text: str) -> str:
+    """A text as a person saw it, without marks at its ends. Raises Unusable: parts are not seen."""
+    if text.isascii() and text.isprintable() and text[:1].isalnum() and text[-1:] != " ":
+        return text  # nearly all there is
+    text = unmarked(text)
+    if is_excel_error(text):
+        raise unusable("cell_error", shown(text))
+    if (
+        character := unseen(text.replace("\n", "").replace("\r", "").replace("\t", ""))
+    ) is not None:
+        if character == "\ufffd":
+            raise unusable("bad_encoding")
+        raise unusable("bad_characters", code_point(character))
+    if (part := uncomposed(text)) is not None:
+        raise unusable("not_composed", shown(part))
+    return text
 
 
-def is_blank_row(row: Sequence[Cell]) -> bool:
-    """Whether nothing stands in a row."""
-    return all(cell is None or (isinstance(cell, str) and not cell.strip(BLANKS)) for cell in row)
+def text_of(cell: Shown, *, identifier: bool = False) -> str:
+    """The cell as the text it shows.
 
-
-def refuse_bad_text(text: str, longest: int) -> None:
-    """Raises Unusable for text that nobody can have meant to write."""
-    if len(text) > longest:
-        raise Unusable("too_long", f"本格有 {len(text)} 字，最多 {longest} 字", "请删减")
-    if _UNPRINTABLE.search(text):
-        raise Unusable("bad_characters", "本格含有不可见的控制字符", "请删去后重新录入")
-    if _EXCEL_ERROR.fullmatch(text.strip(BLANKS)):
-        raise Unusable(
-            "cell_error", "本格是公式错误，或公式没有算出结果", "请改正公式或直接填写数值"
-        )
-
-
-def text_of(cell: Cell) -> str:
-    """The cell as exact text. Raises `Unusable` where a number has lost digits, or for a date."""
+    Raises Unusable where that is not certain, for a date, and where an ``identifier`` may have
+    lost digits.
+    """
     if isinstance(cell, str):
-        return cell.strip(BLANKS)
-    if isinstance(cell, bool):
-        return "是" if cell else "否"
-    if isinstance(cell, int | float):
-        if cell != cell or abs(cell) >= _EXACT_FLOAT:
-            raise Unusable(
-                "lost_digits",
-                "本格以数值存储且超过 15 位，末尾的数字已经丢失",
-                "请把该列单元格格式设为“文本”，再重新录入完整的编号",
-            )
-        return str(int(cell)) if cell == int(cell) else repr(cell)
-    raise Unusable("wrong_type", "本格是日期或时间，应为文字", "请把单元格格式设为“文本”后重新录入")
+        text = seen(cell)
+        if identifier and lost_digits(half_width(text)):
+            raise unusable("lost_digits", shown(text))
+        return text
+    if cell is None:
+        return ""
+    match cell.kind:
+        case "e":
+            raise unusable("cell_error", shown(cell.text))
+        case "f":
+            raise unusable("no_value")
+        case "b":
+            if identifier:
+                raise unusable("wrong_type", "真假值")
+            return "TRUE" if cell.text == "1" else "FALSE"
+        case "n":
+            return _number_shown(cell, identifier)
+        case "d":
+            raise unusable("wrong_type", "日期或时间")
+    raise unusable("shown_otherwise", shown(cell.text))
 
 
-def day_of(cell: Cell) -> tuple[date, int | None]:
-    """A cell's day, and the serial number it was stored as if it was. Raises Unusable."""
-    found, serial = _day(cell)
-    # The reader turns a broken serial number into 1899, and slips of the pen go anywhere.
-    if not 2000 <= found.year <= 2099:
-        what = f"{found.isoformat()} 不在 2000 年至 2099 年之间"
-        raise Unusable("bad_date", what, "请核对年份")
-    return found, serial
+def _number_shown(cell: Cell, identifier: bool) -> str:
+    form = cell.format
+    if form.kind in ("day", "moment"):
+        raise unusable("wrong_type", "日期或时间")
+    digits = _whole(cell.text)
+    if digits is None:
+        value = _value(cell.text)
+        short = value is not None and len(repr(value)) <= 11 and "e" not in repr(value)
+        if identifier or not short:
+            raise unusable("lost_digits", shown(cell.text))
+        digits = repr(value)
+    if form.kind == "decorated" and not identifier:
+        return digits
+    if form.kind != "plain" or (form.zeros and not digits.isdigit()):
+        raise unusable("shown_otherwise", shown(digits))
+    if (form.before or form.after) and digits.startswith("-"):
+        raise unusable("shown_otherwise", shown(digits))
+    return f"{form.before}{digits.zfill(form.zeros)}{form.after}"
 
 
-def _day(cell: Cell) -> tuple[date, int | None]:
-    if isinstance(cell, datetime):
-        if cell.time() == time():
-            return cell.date(), None
-    elif isinstance(cell, date):
-        return cell, None
-    elif cell is not None and not isinstance(cell, bool | time | timedelta):
-        text = text_of(cell).translate(FULL_WIDTH)
-        if not isinstance(cell, str) and text.isdigit() and int(text) in _SERIALS:
-            return _EXCEL_EPOCH + timedelta(days=int(text)), int(text)
-        if found := _DATE_TEXT.fullmatch(text):
-            year, month, day_of_month = (int(part) for part in found.groups() if part)
-            try:
-                return date(year, month, day_of_month), None
-            except ValueError:
-                raise Unusable("bad_date", f"没有“{shown(text)}”这一天", "请改正日期") from None
-    raise Unusable("bad_date", "日期看不懂", "请写作 2029-05-01 这样的形式，或设为日期格式")
+def _value(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if abs(value) < _EXACT else None
 
 
-def shown(text: str) -> str:
-    """A short quotation of a cell."""
-    return text if len(text) <= 40 else text[:40] + "…"
+def _whole(text: str) -> str | None:
+    """A number as all its digits, None where it is no whole number or may have lost some."""
+    if len(text) <= 15 and text.isdigit() and text.isascii():
+        return str(int(text))
+    value = _value(text)
+    return str(int(value)) if value is not None and value % 1 == 0 else None
 
 
-# --- problems -----------------------------------------------------------------------------------
+def day_of(cell: Shown, *, time_of_day: bool = False) -> tuple[date, str]:
+    """A cell's day, and the serial number it is shown as if it is. Raises Unusable.
+
+    A ``time_of_day`` is let go where it is allowed; with a time zone it is always refused, since
+    the day in Beijing may be another one.
+    """
+    if isinstance(cell, Cell) and cell.kind == "n":
+        day = cell.day()
+        if cell.format.kind == "moment":
+            raise unusable("date_not_shown", str(day))
+        if cell.format.kind == "day" and day is not None:
+            return _with_time(day, float(cell.text) % 1 != 0, time_of_day), ""
+        if day is not None and not re.fullmatch("[12][0-9]{7}", cell.text):
+            # no serial is as large as 20240701, which people type as a number
+            return _with_time(day, float(cell.text) % 1 != 0, time_of_day), cell.text
+    if isinstance(cell, Cell) and cell.kind == "d":
+        if cell.format.kind == "moment":
+            raise unusable("date_not_shown", shown(cell.text))
+        text = cell.text
+    else:
+        text = text_of(cell)
+    written = day_written(text)
+    if isinstance(written, Fault):
+        raise unusable(*written)
+    return _with_time(*written, time_of_day), ""
+
+
+def _with_time(day: date, has_time: bool, allowed: bool) -> date:
+    if has_time and not allowed:
+        raise Unusable("bad_date", f"{day} 后面还有时刻", "请只填日期", detail=str(day))
+    return day
+
+
+# --- what columns mean ----------------------------------------------------------------------------
 
 
 @dataclass
-class Problems:
-    """Collects problems, and remembers which rows are bad even when no more are listed."""
+class Place:
+    """Where a cell stands, what may be known about it, and where its notices go."""
 
-    problems: list[RowProblem] = field(default_factory=list)
-    bad_rows: set[int] = field(default_factory=set)
-    counts: dict[Level, int] = field(default_factory=lambda: {"error": 0, "notice": 0})
-    told: set[str] = field(default_factory=set)
-    most: int = MAX_LISTED
+    row: int
+    column: "Column"
+    log: Problems
+    known: Any
 
-    def error(self, row: int, column: str, code: str, message: str, mend: str) -> None:
-        self.bad_rows.add(row)
-        self._add(row, column, code, message, mend, "error")
+    def notice(self, code: str, message: str, mend: str) -> None:
+        """Something to be looked at in this cell."""
+        self.log.notice(self.row, self.column.label, code, message, mend)
 
-    def notice(self, row: int, column: str, code: str, message: str, mend: str) -> None:
-        self._add(row, column, code, message, mend, "notice")
+    def notice_once(self, code: str, message: str, mend: str) -> None:
+        """The same, told at its first place only."""
+        self.log.notice_once(self.row, self.column.label, code, message, mend)
 
-    def notice_once(self, row: int, column: str, code: str, message: str, mend: str) -> None:
-        if (key := f"{column}/{code}") not in self.told:
-            self.told.add(key)
-            self.notice(row, column, code, f"{message}（同类情形只提示一次）", mend)
 
-    def _add(
-        self,
-        row: int,
-        column: str,
-        code: str,
-        message: str,
-        mend: str,
-        level: Level,
-    ) -> None:
-        self.counts[level] += 1
-        if self.counts[level] <= self.most:
-            self.problems.append(
-                RowProblem(
-                    row=row, column=column, code=code, message=message, mend=mend, level=level
+Meaning = Callable[[Shown, Place], Any]
+"""Makes a value of a cell that is not blank. Raises Unusable."""
+
+
+class Column(NamedTuple):
+    """A column: its id, its Chinese name, other names it may carry, what its cells mean.
+
+    ``note`` says so in the documentation. ``adds`` is for rows that continue another one: there
+    it says something of its own. ``clearable``: the word `CLEAR` takes its value off the record.
+    """
+
+    id: str
+    label: str
+    aliases: tuple[str, ...]
+    meaning: Meaning
+    required: bool = False
+    note: str = ""
+    group: str = ""
+    adds: bool = False
+    clearable: bool = False
+
+
+@dataclass(frozen=True)
+class Code:
+    """An identifier of a fixed form: full width and blanks around it are mended unless ``exact``.
+
+    ``check`` looks at what is right in its form. ``digits``: in a number cell, so many at least.
+    """
+
+    pattern: str
+    shape: str
+    exact: bool = False
+    upper: bool = False
+    digits: int = 0
+    check: Callable[[str, Place], str] | None = None
+
+    def __call__(self, cell: Shown, at: Place) -> str:
+        text = text_of(cell, identifier=True)
+        if not self.exact:
+            text = half_width(text)
+            text = text.upper() if self.upper else text
+        if isinstance(cell, str) and text != cell:
+            at.notice(
+                "normalised",
+                f"已把“{shown(cell)}”读作“{shown(text)}”"
+                "（去掉首尾的空白和标记，全角改半角，小写改大写）",
+                "如不对，请改正原文件",
+            )
+        if re.fullmatch(self.pattern, text) is None:
+            what = f"“{shown(text)}”不合格式：应为{self.shape}"
+            raise Unusable("bad_code", what, "请照格式改正")
+        if isinstance(cell, Cell) and cell.kind == "n" and not cell.format.zeros:
+            if len(text) < self.digits:
+                what = f"{at.column.label}以数值存储，只有 {len(text)} 位，可能丢了前面的 0"
+                mend = "请把该列单元格格式设为“文本”，再重新录入完整的编号"
+                raise Unusable("lost_digits", what, mend)
+            if not self.digits and not self.exact and self.check is None:
+                at.notice_once(
+                    "number_as_text",
+                    "编号以数值存储，已按所示数字读作文本",
+                    "编号前面若有 0，请把该列设为“文本”后重新录入",
                 )
-            )
+        return self.check(text, at) if self.check else text
 
-    def listed(self) -> tuple[RowProblem, ...]:
-        """The problems by row, with what was left off counted first."""
-        left_off = [
-            RowProblem(
-                row=0,
-                column="",
-                code="too_many_problems",
-                message=f"另有 {count - self.most} 个问题未逐条列出",
-                mend="请先改正已列出的问题，再次上传",
-                level=level,
-            )
-            for level, count in self.counts.items()
-            if count > self.most
+
+@dataclass(frozen=True)
+class Line:
+    """A line of text: blanks inside count once, no spreadsheet may take it for a formula."""
+
+    longest: int = 300
+
+    def __call__(self, cell: Shown, at: Place) -> str:
+        return one_line(text_of(cell), self.longest)
+
+
+def one_line(text: str, longest: int, what: str = "本格") -> str:
+    """A text as one line of at most so many characters. Raises Unusable."""
+    line = " ".join(text.split())
+    if _FORMULA.match(line):
+        raise Unusable("bad_characters", "本格像公式，不能以 =、@ 开头", "请改为要填的内容本身")
+    if len(line) > longest:
+        raise Unusable("too_long", f"{what}有 {len(line)} 字，最多 {longest} 字", "请删减")
+    return line
+
+
+def flag(cell: Shown, at: Place) -> bool:
+    """是 or 否."""
+    text = text_of(cell)
+    word = half_width(text).casefold()
+    if word in ("是", "true", "1", "y", "yes"):
+        return True
+    if word in ("否", "false", "0", "n", "no"):
+        return False
+    what = f"“{at.column.label}”应填“是”或“否”，现为“{shown(text)}”"
+    raise Unusable("bad_flag", what, "请改正")
+
+
+def level(cell: Shown, at: Place) -> str:
+    """省级 or 国家级."""
+    text = text_of(cell)
+    levels = {"省级": "provincial", "国家级": "national"}
+    word = text.casefold()
+    found = levels.get(word, word)
+    if found not in levels.values():
+        what = f"{at.column.label}“{shown(text)}”不认识"
+        raise Unusable("bad_level", what, "请填“省级”或“国家级”")
+    return found
+
+
+def count(cell: Shown, at: Place) -> int:
+    """A whole number."""
+    digits = half_width(text_of(cell))
+    if re.fullmatch(r"[0-9]{1,9}", digits) is None:
+        what = f"{at.column.label}应为不带符号的整数，现为“{shown(digits)}”"
+        raise Unusable("bad_count", what, "请改正")
+    return int(digits)
+
+
+def day(cell: Shown, at: Place) -> date:
+    """A day."""
+    day, serial = day_of(cell)
+    # a broken serial number goes anywhere, and so do slips of the pen
+    if not 2000 <= day.year <= 2099:
+        what = f"{day.isoformat()} 不在 2000 年至 2099 年之间"
+        raise Unusable("bad_date", what, "请核对年份")
+    if serial:
+        what = f"日期以序列号存储，{serial} 读作 {day.isoformat()}"
+        at.notice_once("serial_date", what, "请核对；最好把该列设为日期格式")
+    return day
+
+
+def two_digits(tables: Callable[[Any], Mapping[str, str]]) -> Meaning:
+    """A two-digit code of a table (code → name), written as such or by its name."""
+
+    def meaning(cell: Shown, at: Place) -> str:
+        table = tables(at.known)
+        word = half_width(text_of(cell))
+        for code, name in table.items():
+            if word in (code, name) or (re.fullmatch("[0-9]", word) and code == f"0{word}"):
+                return code
+        known = "、".join(f"{code} {name}" for code, name in sorted(table.items()))
+        what = f"没有{at.column.label}“{shown(word)}”"
+        raise Unusable(f"unknown_{at.column.id}", what, f"请填代码或名称：{known}")
+
+    return meaning
+
+
+# --- formats --------------------------------------------------------------------------------------
+
+
+@dataclass
+class Row:
+    """A row that was read; a column whose cell is bad is missing from ``values``.
+
+    ``blank`` are the columns whose cells are empty, ``cleared`` those whose cells say `CLEAR`:
+    their value is None.
+    """
+
+    number: int
+    values: dict[str, Any]
+    blank: frozenset[str] = frozenset()
+    cleared: frozenset[str] = frozenset()
+
+
+@dataclass
+class Table:
+    """A file that was read: its rows, all findings, the row of its header, its columns' ids."""
+
+    rows: list[Row] = field(default_factory=list)
+    log: Problems = field(default_factory=Problems)
+    header: int = 0
+    present: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Format:
+    """What a table of one kind consists of.
+
+    ``thing`` is what a row is about. ``complete`` tells what else of the header is missing, by
+    label. ``longest`` is how many characters a cell may have.
+    """
+
+    thing: str
+    columns: tuple[Column, ...]
+    examples: tuple[Mapping[str, str], ...]
+    complete: Callable[[frozenset[str]], list[str]] = lambda _: []
+    longest: int = 2_000
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The Chinese names by id."""
+        return {column.id: column.label for column in self.columns}
+
+    def named(self) -> dict[str, Column]:
+        """The columns by all the names they may carry."""
+        return {
+            name_key(name): column
+            for column in self.columns
+            for name in (column.label, column.id, *column.aliases)
+        }
+
+    def read(self, file: Path | str | bytes, filename: str, known: Any) -> Table:
+        """Reads a file; ``filename`` tells its type (.csv, .txt, .tsv or .xlsx).
+
+        ``known`` is handed to what the columns mean. Raises Unusable for a file that is of no use
+        as a whole.
+        """
+        named = self.named()
+        content = content_of(file)
+        suffix = Path(filename).suffix.lower()
+        zipped = content[:2] == b"PK"
+        if suffix == ".xlsx" and zipped:
+            book = Workbook(io.BytesIO(content), MAX_UNPACKED_BYTES)
+            try:
+                if book.is_empty:
+                    raise Unusable("empty", "工作簿里没有数据", "请按模板填写后再上传")
+                table = self._table(book.rows(), named, known)
+                refuse_unseen_places(book, table.header, range(len(table.present)))
+            finally:
+                book.close()
+            return table
+        if suffix in (".csv", ".txt", ".tsv") and not zipped:
+            return self._table(_csv_rows(content, lambda n: name_key(n) in named), named, known)
+        what = "只接受 .csv（.txt、.tsv）和 .xlsx 文件"
+        if suffix in (".xlsx", ".csv", ".txt", ".tsv"):
+            what = f"文件内容与扩展名 {suffix} 不符（可能是改过扩展名、加密或旧版 .xls 文件）"
+        mend = "请用 Excel 或 WPS 另存为“.xlsx”或“CSV UTF-8（.csv）”后上传"
+        raise Unusable("wrong_type", what, mend)
+
+    def _table(
+        self,
+        rows: Iterator[tuple[int, Sequence[Shown]]],
+        named: Mapping[str, Column],
+        known: Any,
+    ) -> Table:
+        filled = (row for row in rows if not all(map(is_blank, row[1])))
+        header, columns = self._header(filled, named)
+        present = frozenset(column.id for column in columns)
+        table = Table([], Problems(most=findings.MAX_LISTED), header, present)
+        places = [Place(0, column, table.log, known) for column in columns]
+        for number, cells in filled:
+            if len(table.rows) == MAX_ROWS:
+                what = f"数据超过 {MAX_ROWS:,} 行"
+                raise Unusable("too_many_rows", what, "请按地区拆成几个文件分别上传")
+            table.rows.append(self._row(number, cells, places, table.log))
+        if not table.rows:
+            what, mend = f"只有表头，没有{self.thing}", f"请在表头下逐行填写{self.thing}"
+            table.log.error(header, "", "empty", what, mend)
+        return table
+
+    def _header(
+        self, rows: Iterator[tuple[int, Sequence[Shown]]], named: Mapping[str, Column]
+    ) -> tuple[int, list[Column]]:
+        number, cells = next(rows, (1, []))
+        names = [trimmed(cell) if isinstance(cell, str) else cell and cell.text for cell in cells]
+        while names and not names[-1]:
+            names.pop()
+        mend = f"请照模板填写表头，表头上面不能有标题；可用的列：{'、'.join(self.labels.values())}"
+        columns: list[Column] = []
+        for place, name in enumerate(names, start=1):
+            column = named.get(name_key(name)) if name else None
+            if column is None:
+                what = (
+                    f"表头第 {place} 列“{shown(name)}”不认识"
+                    if name
+                    else f"表头第 {place} 列是空的"
+                )
+                raise Unusable("unknown_column", what, mend, number)
+            if column in columns:
+                what = f"表头中“{column.label}”出现了两次"
+                raise Unusable("duplicate_column", what, mend, number)
+            columns.append(column)
+        present = frozenset(column.id for column in columns)
+        groups = {column.group for column in columns}
+        missing = [
+            column.label
+            for column in self.columns
+            if column.required and column.id not in present and column.group in groups | {""}
+        ] + self.complete(present)
+        if missing:
+            what = f"表头缺少：{'、'.join(missing)}"
+            raise Unusable("missing_column", what, mend, number)
+        return number, columns
+
+    def _row(
+        self, number: int, cells: Sequence[Shown], places: Sequence["Place"], log: Problems
+    ) -> Row:
+        if len(cells) > len(places) and not all(map(is_blank, cells[len(places) :])):
+            what = f"本行有 {len(cells)} 列，表头只有 {len(places)} 列"
+            mend = "请删去多出的内容；内容里有分隔符的，用英文双引号括起"
+            log.error(number, "", "extra_cells", what, mend)
+        values: dict[str, Any] = {}
+        blank, cleared = [], []
+        for at, cell in zip_longest(places, cells[: len(places)]):
+            at.row, column = number, at.column
+            try:
+                if is_blank(cell):
+                    if column.required and not column.group:
+                        raise Unusable("required", f"“{column.label}”不能为空", "请补填")
+                    values[column.id] = None
+                    blank.append(column.id)
+                elif column.clearable and isinstance(cell, str) and unmarked(cell) == CLEAR:
+                    values[column.id] = None
+                    cleared.append(column.id)
+                else:
+                    if isinstance(cell, str) and len(cell) > self.longest:
+                        what = f"本格有 {len(cell)} 字，最多 {self.longest} 字"
+                        raise Unusable("too_long", what, "请删减")
+                    values[column.id] = column.meaning(cell, at)
+            except Unusable as bad:
+                log.error(number, column.label, bad.code, bad.message, bad.mend)
+        return Row(number, values, frozenset(blank), frozenset(cleared))
+
+    def csv(self, rows: Iterable[Mapping[str, str]]) -> bytes:
+        """Rows as CSV that Excel opens as it is: UTF-8 with BOM, CRLF, Chinese header."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\r\n")
+        writer.writerow(self.labels.values())
+        writer.writerows([row.get(id_, "") for id_ in self.labels] for row in rows)
+        return BOM + text.getvalue().encode()
+
+    def template(self) -> bytes:
+        """A file to fill in: the header and generated examples of every kind of row."""
+        return self.csv(self.examples)
+
+    def documentation(self) -> str:
+        """The table of the columns as it stands in the documentation."""
+        lines = [
+            f"| {column.label} | `{column.id}` | {'yes' if column.required else ''} "
+            f"| {column.note} |"
+            for column in self.columns
         ]
-        return (*left_off, *sorted(self.problems, key=lambda problem: problem.row))
+        return "\n".join(
+            ["| column | id | needed | what stands there |", "|---|---|---|---|", *lines]
+        )

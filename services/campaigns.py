@@ -1,6 +1,8 @@
 """Campaigns: opening a year under its rules, another pass over the register, progress."""
 
 import asyncio
+import threading
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,8 @@ from domain.refusals import Code, Refusal, Refused
 from engine.client import ANSWER_WITHIN, WorkflowGone, translated
 from rules.check.checks import check_name
 from rules.compiled import CompiledRules, NotPublishable
-from rules.file.library import RuleSetNotFound, RulesInvalid, current_library
+from rules.file.findings import Finding
+from rules.file.library import RuleLibrary, RuleSetNotFound, RulesInvalid, current_library
 from services.clock import Clock
 from services.rule_sets import PinnedRules
 from store import campaigns, cases, rule_sets
@@ -109,7 +112,11 @@ class CampaignService:
         except WorkflowGone:
             if await self.find(period, jurisdiction) is None:
                 raise Refused(_not_found(period, jurisdiction)) from None
-            params = {"status": "结束", "action": "重新核对名录"}
+            params = {
+                "status": "结束",
+                "action": "重新核对名录",
+                "next": "开放的期限已过，不再列入新的机构；新机构从下一期起列入",
+            }
             raise Refused(Refusal(code=Code.CASE_ENDED, params=params)) from None
 
     async def find(self, period: Period, jurisdiction: str) -> Campaign | None:
@@ -266,7 +273,8 @@ def checked_documents(rules: Path, year: int, jurisdiction: str) -> dict[str, di
             known = f"{own.id} 只是基础：{own.not_publishable}"
             raise Refused(Refusal(code=Code.RULES_NOT_FOUND, params={**asked, "known": known}))
         places = [p for y, p in library.sets() if y == year and p.startswith(prefix)]
-        findings = [f for p in places for f in check_name(library, library.name_of(year, p))]
+        with _checking:
+            findings = [f for p in places for f in _findings(library, library.name_of(year, p))]
         if findings:
             raise RulesInvalid(findings)
         return {place: library.resolve(year, place).document for place in places}
@@ -275,6 +283,16 @@ def checked_documents(rules: Path, year: int, jurisdiction: str) -> dict[str, di
         raise Refused(Refusal(code=Code.RULES_NOT_FOUND, params=params)) from None
     except RulesInvalid as invalid:
         raise Refused(rules_invalid(invalid, **asked)) from None
+
+
+# seconds of computing for each state of a folder: done once, by whoever asks first
+_checking = threading.Lock()
+
+
+@lru_cache(maxsize=200)
+def _findings(library: RuleLibrary, name: str) -> list[Finding]:
+    """What the check finds in a file. A library never changes; changed files make another one."""
+    return check_name(library, name)
 
 
 def rules_invalid(invalid: RulesInvalid, **asked: str) -> Refusal:

@@ -56,7 +56,7 @@ class FilingService(CaseService):
         last = start.opening.plan.supplement or start.opening.plan.fill
         if obligation.outcome == "may" and self._clock() >= last.closes:
             # whoever need not file must not be made late by asking
-            raise Refused(Refusal(code=Code.FILL_CLOSED, cite=last.cite, at=last.closes))
+            raise Refused(Refusal(code=Code.VOLUNTARY_CLOSED, cite=last.cite, at=last.closes))
         async with translated():
             await start_case(self._client, start)
         return case_id

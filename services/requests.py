@@ -10,10 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from domain.case.timeline import RefusedAct
 from domain.refusals import Code, Refusal, Refused
 from store import refusals, requests
-from store.database import answers
+from store.probe import can_write
 
 FAULTY = (DataError, ProgrammingError)
-AWAY = (SQLAlchemyError, psycopg.OperationalError, OSError)
+AWAY = (SQLAlchemyError, psycopg.OperationalError, psycopg.InternalError, OSError)
 
 
 class RequestRecords:
@@ -38,7 +38,7 @@ class RequestRecords:
         async with self._engine.begin() as connection:
             await refusals.add(connection, case_id, act, request_id)
 
-    async def database_answers(self) -> bool:
-        """True once the database has answered; raises what keeps it from answering."""
+    async def database_writes(self) -> bool:
+        """Whether the database takes writes; raises what keeps it from answering."""
         async with self._engine.connect() as connection:
-            return await answers(connection)
+            return await can_write(connection)

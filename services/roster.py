@@ -2,22 +2,30 @@
 
 import asyncio
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from domain.case.commands import Actor
 from domain.certificates.certificate import CERTIFICATE_STATUS_LABELS
-from domain.facts import CertificateFacts
+from domain.facts import CertificateFacts, Facts, InstitutionFacts
 from domain.ids import NATION, region_prefix
 from domain.model import Value
-from files.roster import RosterInstitution, RosterReading, read_roster
-from files.table import Level, RowProblem
+from domain.numbers.quarters import Quarter
+from files.findings import Level, RowProblem
+from files.roster import ROSTER, RosterInstitution, RosterReading, read_roster
+from rules.compiled import CompiledRules
 from rules.file.catalogue import Catalogue
 from services.clock import Clock
-from store import institutions, journal, roster_imports
+from services.lists import ListReport, ListRequest, ListService, errors_in
+from services.rule_sets import PinnedRules
+from store import campaigns, institutions, journal, roster_imports
+from store.campaigns import Campaign
 from store.institutions import Institution, OnRecord
+
+_LABELS = ROSTER.labels
+_FACTS = tuple(name for name in InstitutionFacts.model_fields if name != "id")
+_OUTCOMES = {"must": "应当报送", "may": "可以报送", "none": "不在报送范围", "": "没有规则"}
 
 
 def known_regions(catalogue: Catalogue) -> Callable[[str], bool]:
@@ -25,75 +33,42 @@ def known_regions(catalogue: Catalogue) -> Callable[[str], bool]:
     return lambda code: code != NATION and code in catalogue.areas
 
 
-class RosterReport(Value):
-    """What an import did. ``accepted`` counts institutions; ``problems`` names single cells."""
+class RosterChange(Value):
+    """What a roster says otherwise than the record did, or what follows from that.
+
+    With ``campaign`` it is a running campaign in which the obligation or the reviewer becomes
+    another one; what is under way there stays with whom it is.
+    """
+
+    row: int
+    institution: str
+    column: str
+    old: str
+    new: str
+    campaign: str = ""
+
+
+class RosterReport(ListReport):
+    """What an import did. ``accepted`` counts institutions, ``added`` those that are new.
+
+    ``changes`` says per institution what became different, from what to what.
+    """
 
     id: str
-    filename: str
-    rows: int
-    accepted: int
-    accept_good_rows: bool
     repeated: bool
-    problems: tuple[dict[str, Any], ...]
-
-    @property
-    def errors(self) -> int:
-        """How many problems kept an institution out."""
-        return sum(problem["level"] == "error" for problem in self.problems)
+    added: int = 0
+    changes: tuple[RosterChange, ...] = ()
 
 
-class RosterService:
+class RosterService(ListService[RosterReading, RosterReport]):
     """Everything an operator can do with the register of institutions."""
 
     def __init__(
         self, engine: AsyncEngine, known_regions: Callable[[str], bool], clock: Clock
     ) -> None:
-        self._engine = engine
+        super().__init__(engine, clock)
         self._known_regions = known_regions
-        self._clock = clock
-
-    async def load(
-        self,
-        data: bytes,
-        filename: str,
-        actor: Actor,
-        command_id: str,
-        *,
-        accept_good_rows: bool,
-    ) -> RosterReport:
-        """Imports a roster file; with any error nothing is saved unless good rows are accepted.
-
-        The file that was imported last, in the same way again, is recognised and changes nothing;
-        an older one is imported anew, since it may be there to restore what it says.
-        """
-        kind = filename.rpartition(".")[2].lower()
-        id_ = hashlib.sha256(
-            hashlib.sha256(data).digest() + f"|{kind}|{accept_good_rows}|{actor.scope}".encode()
-        ).hexdigest()
-        standing = await self.report(id_, latest_only=True)
-        if standing is not None:
-            return standing.model_copy(update={"repeated": True})
-        # seconds of pure computing for a large file: other requests go on meanwhile
-        reading = await asyncio.to_thread(
-            read_roster, data, filename, known_regions=self._known_regions
-        )
-        async with self._engine.begin() as connection:
-            good, problems = await self._checked(connection, reading, actor)
-            rejected = any(p.level == "error" for p in problems) and not accept_good_rows
-            saved = [] if rejected else good
-            report = RosterReport(
-                id=id_,
-                filename=filename[:200],
-                rows=reading.rows,
-                accepted=len(saved),
-                accept_good_rows=accept_good_rows,
-                repeated=False,
-                problems=tuple(problem.model_dump() for problem in problems),
-            )
-            if saved:
-                await institutions.save(connection, [_institution(one) for one in saved])
-                await self._put_on_record(connection, report, actor, command_id)
-        return report
+        self._pinned = PinnedRules(engine)
 
     async def report(self, id_: str, *, latest_only: bool = False) -> RosterReport | None:
         """The report of an import that saved something, None if there is none with this id."""
@@ -105,83 +80,230 @@ class RosterService:
         if row is None or row["id"] != id_:
             return None
         known = {key: row[key] for key in RosterReport.model_fields if key in row}
-        return RosterReport(**{**known, "problems": tuple(row["problems"]), "repeated": False})
+        problems = [RowProblem(**problem) for problem in row["problems"]]
+        return RosterReport(
+            **{**known, "problems": tuple(problems), "errors": errors_in(problems)},
+            repeated=False,
+        )
 
     # --- private steps -----------------------------------------------------------------------
 
-    async def _checked(
-        self, connection: AsyncConnection, reading: RosterReading, actor: Actor
-    ) -> tuple[list[RosterInstitution], list[RowProblem]]:
-        """What only the register and the importer's jurisdiction can tell."""
-        numbers = [c.number for one in reading.institutions for c in one.certificates]
-        register = await institutions.on_record(connection, numbers)
+    async def _known(self, request: ListRequest) -> RosterReport | None:
+        """The file that was imported last, in the same way again, changes nothing.
+
+        An older one is imported anew, since it may be there to restore what it says.
+        """
+        if request.dry_run:
+            return None
+        standing = await self.report(_id_of(request), latest_only=True)
+        return standing and standing.model_copy(update={"repeated": True})
+
+    async def _read(self, request: ListRequest) -> RosterReading:
+        return await asyncio.to_thread(
+            read_roster, request.data, request.filename, known_regions=self._known_regions
+        )
+
+    async def _import(
+        self, connection: AsyncConnection, reading: RosterReading, request: ListRequest
+    ) -> RosterReport:
         ids = [one.id for one in reading.institutions]
         known = await institutions.by_ids(connection, ids)
-        prefix = region_prefix(actor.scope)
-        good, problems = [], list(reading.problems)
-        for one in reading.institutions:
-            found: list[RowProblem] = []
-            notices: list[RowProblem] = []
-            if one.id in known and not known[one.id].facts.region.startswith(prefix):
-                found.append(
-                    _problem(
-                        "机构编号",
-                        "held_by_other_jurisdiction",
-                        f"机构 {one.id} 已登记在其他辖区",
-                        "请由其现所在辖区的经办人办理迁移，或核对机构编号",
-                    )
-                )
-            elif not one.institution.region.startswith(prefix):
-                found.append(
-                    _problem(
-                        "监管区域代码",
-                        "outside_jurisdiction",
-                        f"机构 {one.id} 的监管区域 {one.institution.region} 不在您的辖区",
-                        "请由其所在辖区的经办人导入，或核对区域代码",
-                    )
-                )
-            for certificate in one.certificates:
-                known_as = register.get(certificate.number)
-                if known_as is not None and known_as.institution_id != one.institution.id:
-                    found.append(
-                        _problem(
-                            "证书编号",
-                            "certificate_held_by_other",
-                            f"证书 {certificate.number} 已登记在机构 "
-                            f"{known_as.institution_id} 名下",
-                            "请核对证书编号；确已变更的，请先更新原机构的证书",
+        good, problems = await _checked(connection, reading, known, request.actor.scope)
+        errors = errors_in(problems)
+        saved = good if request.accept_good_rows or not errors else []
+        merged = [_merged(one, known.get(one.id), reading.said[one.id]) for one in saved]
+        changes = [
+            change
+            for one in merged
+            if one.facts.id in known
+            for change in _changes(known[one.facts.id], one, reading.places[one.facts.id][0])
+        ]
+        moved = {change.institution: change.row for change in changes}
+        for one in merged:
+            if one.facts.id in moved:
+                row = moved[one.facts.id]
+                changes += await self._moves(connection, known[one.facts.id], one, row)
+        report = RosterReport(
+            id=_id_of(request),
+            filename=request.filename,
+            rows=reading.rows,
+            accepted=len(saved),
+            accept_good_rows=request.accept_good_rows,
+            dry_run=request.dry_run,
+            errors=errors,
+            problems=tuple(problems),
+            repeated=False,
+            added=sum(one.facts.id not in known for one in merged),
+            changes=tuple(sorted(changes, key=lambda change: change.row)),
+        )
+        if saved:
+            await institutions.save(connection, merged)
+            await self._put_on_record(connection, report, request)
+        return report
+
+    async def _moves(
+        self, connection: AsyncConnection, before: Institution, after: Institution, row: int
+    ) -> list[RosterChange]:
+        """In which running campaigns the obligation or the reviewer becomes another one."""
+        moves: list[RosterChange] = []
+        for campaign in await campaigns.running(connection):
+            old = await self._standing(campaign, before.facts_for(None))
+            new = await self._standing(campaign, after.facts_for(None))
+            for place, label in enumerate(("报送义务", "审核部门")):
+                if old[place] != new[place]:
+                    moves.append(
+                        RosterChange(
+                            row=row,
+                            institution=after.facts.id,
+                            column=label,
+                            old=old[place],
+                            new=new[place],
+                            campaign=campaign.case_id,
                         )
                     )
-                elif known_as is not None and _differs(known_as, certificate):
-                    notices.append(
-                        _problem(
-                            "证书编号",
-                            "certificate_in_register",
-                            f"证书 {certificate.number} 与证书登记不一致，以登记为准："
-                            f"{_told(known_as)}",
-                            "登记无误的不必处理；登记有误的，请由发证机关更正登记",
-                            "notice",
-                        )
-                    )
-            problems.extend(found or notices)
-            if not found:
-                good.append(one)
-        return good, problems
+        return moves
+
+    async def _standing(self, campaign: Campaign, facts: Facts) -> tuple[str, str]:
+        """The obligation and the reviewer that a campaign's rules come to, in words."""
+        own = await self._pinned.get(campaign.rule_set)
+        places = list(own.document.tree.upwards(facts.institution.region))
+        if campaign.jurisdiction not in places:
+            return _OUTCOMES["none"], ""
+        sha256 = next((campaign.rule_sets[p] for p in places if p in campaign.rule_sets), "")
+        if not sha256:
+            return _OUTCOMES[""], ""
+        rules = await self._pinned.get(sha256)
+        if campaign.quarter:
+            quarter = Quarter(campaign.year, campaign.quarter)
+            return _OUTCOMES[rules.batch_obligation(facts, quarter).outcome], ""
+        outcome = rules.obligation(facts).outcome
+        return _OUTCOMES[outcome], "" if outcome == "none" else _reviewer(rules, facts)
 
     async def _put_on_record(
-        self, connection: AsyncConnection, report: RosterReport, actor: Actor, command_id: str
+        self, connection: AsyncConnection, report: RosterReport, request: ListRequest
     ) -> None:
-        row = report.model_dump(mode="json", exclude={"repeated"})
-        await roster_imports.save(connection, row, actor.subject)
+        row = report.model_dump(mode="json", exclude={"repeated", "errors", "dry_run"})
+        await roster_imports.save(connection, row, request.actor.subject)
         await journal.append_operator_step(
             connection,
             institutions.REGISTER,
             "roster_imported",
-            actor,
+            request.actor,
             self._clock(),
             {"import": report.id, "rows": report.rows, "accepted": report.accepted},
-            command_id,
+            request.command_id,
         )
+
+
+def _id_of(request: ListRequest) -> str:
+    kind = request.filename.rpartition(".")[2].lower()
+    way = f"|{kind}|{request.accept_good_rows}|{request.actor.scope}"
+    return hashlib.sha256(hashlib.sha256(request.data).digest() + way.encode()).hexdigest()
+
+
+def _reviewer(rules: CompiledRules, facts: Facts) -> str:
+    decision = rules.route(facts)
+    chain = decision.chain or ((decision.reviewer,) if decision.reviewer else ())
+    return " → ".join(rules.authority_name(authority) for authority in chain)
+
+
+async def _checked(
+    connection: AsyncConnection,
+    reading: RosterReading,
+    known: dict[str, Institution],
+    scope: str,
+) -> tuple[list[RosterInstitution], list[RowProblem]]:
+    """What only the register and the importer's jurisdiction can tell."""
+    numbers = [c.number for one in reading.institutions for c in one.certificates]
+    register = await institutions.on_record(connection, numbers)
+    prefix = region_prefix(scope)
+    good, problems = [], list(reading.problems)
+    for one in reading.institutions:
+        rows = reading.places[one.id]
+        found: list[RowProblem] = []
+        notices: list[RowProblem] = []
+        if one.id in known and not known[one.id].facts.region.startswith(prefix):
+            what = f"机构 {one.id} 已登记在其他辖区"
+            mend = "请由其现所在辖区的经办人办理迁移，或核对机构编号"
+            found.append(_problem(rows[0], "id", "held_by_other_jurisdiction", what, mend))
+        elif not one.institution.region.startswith(prefix):
+            what = f"机构 {one.id} 的监管区域 {one.institution.region} 不在您的辖区"
+            mend = "请由其所在辖区的经办人导入，或核对区域代码"
+            found.append(_problem(rows[0], "region", "outside_jurisdiction", what, mend))
+        for row, certificate in zip(rows, one.certificates, strict=False):
+            known_as = register.get(certificate.number)
+            if known_as is not None and known_as.institution_id != one.id:
+                what = f"证书 {certificate.number} 已登记在机构 {known_as.institution_id} 名下"
+                mend = "请核对证书编号；确已变更的，请先更新原机构的证书"
+                found.append(_problem(row, "number", "certificate_held_by_other", what, mend))
+            elif known_as is not None and _differs(known_as, certificate):
+                what = f"证书 {certificate.number} 与证书登记不一致，以登记为准：{_told(known_as)}"
+                mend = "登记无误的不必处理；登记有误的，请由发证机关更正登记"
+                code = "certificate_in_register"
+                notices.append(_problem(row, "number", code, what, mend, "notice"))
+        problems.extend(found or notices)
+        if not found:
+            good.append(one)
+    return good, sorted(problems, key=lambda problem: problem.row)
+
+
+def _merged(
+    given: RosterInstitution, known: Institution | None, said: frozenset[str]
+) -> Institution:
+    """What is on record after a roster: what it does not say stays as it is."""
+    facts = given.institution
+    made = Institution(
+        name=given.name,
+        uscc=given.uscc or "",
+        previous_reviewer=given.previous_reviewer,
+        facts=facts,
+        certificates=given.certificates,
+    )
+    if known is None:
+        return made
+    kept = {name: getattr(known.facts, name) for name in _FACTS if name not in said}
+    return made.model_copy(
+        update={
+            "facts": facts.model_copy(update=kept),
+            **{name: getattr(known, name) for name in ("uscc", "previous_reviewer")
+               if name not in said},
+            **({} if "number" in said else {"certificates": known.certificates}),
+        }
+    )  # fmt: skip
+
+
+def _changes(before: Institution, after: Institution, row: int) -> list[RosterChange]:
+    """What became different of an institution, cell by cell."""
+    cells = [
+        *((name, getattr(before, name), getattr(after, name))
+          for name in ("name", "uscc", "previous_reviewer")),
+        *((name, getattr(before.facts, name), getattr(after.facts, name)) for name in _FACTS),
+        ("number", _certificates(before.certificates), _certificates(after.certificates)),
+    ]  # fmt: skip
+    return [
+        RosterChange(
+            row=row,
+            institution=after.facts.id,
+            column=_LABELS[name],
+            old=_words(old),
+            new=_words(new),
+        )
+        for name, old, new in cells
+        if _words(old) != _words(new)
+    ]
+
+
+def _certificates(certificates: Sequence[CertificateFacts]) -> tuple[str, ...]:
+    return tuple(
+        f"{one.number}（{one.issuer}，{one.scope} 项，至 {one.valid_to}）"
+        for one in sorted(certificates, key=lambda one: one.number)
+    )
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, bool):
+        return "是" if value else "否"
+    return "、".join(value) if isinstance(value, tuple) else value or ""
 
 
 def _differs(known: OnRecord, certificate: CertificateFacts) -> bool:
@@ -196,15 +318,8 @@ def _told(known: OnRecord) -> str:
     )
 
 
-def _problem(column: str, code: str, message: str, mend: str, level: Level = "error") -> RowProblem:
-    return RowProblem(row=0, column=column, code=code, message=message, mend=mend, level=level)
-
-
-def _institution(one: RosterInstitution) -> Institution:
-    return Institution(
-        name=one.name,
-        uscc=one.uscc or "",
-        previous_reviewer=one.previous_reviewer,
-        facts=one.institution,
-        certificates=one.certificates,
-    )
+def _problem(
+    row: int, column: str, code: str, message: str, mend: str, level: Level = "error"
+) -> RowProblem:
+    column = _LABELS[column]
+    return RowProblem(row=row, column=column, code=code, message=message, mend=mend, level=level)

@@ -72,6 +72,12 @@ async def newest_first(connection: AsyncConnection) -> list[Campaign]:
     return [Campaign(**row) for row in rows.mappings()]
 
 
+async def running(connection: AsyncConnection) -> list[Campaign]:
+    """The campaigns that have not ended."""
+    rows = await connection.execute(select(campaigns).where(campaigns.c.stage != "ended"))
+    return [Campaign(**row) for row in rows.mappings()]
+
+
 async def of_period(connection: AsyncConnection, year: int, quarter: int) -> list[Campaign]:
     """The campaigns of one year (``quarter`` 0) or quarter, one for each jurisdiction."""
     rows = await connection.execute(

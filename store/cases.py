@@ -14,7 +14,8 @@ from domain.case.status import Status
 from domain.filing.kind import FILING
 from domain.kinds import KindName
 from domain.model import Value
-from store.tables import assignments, cases, institutions
+from store.institutions import named
+from store.tables import assignments, cases, certificates, institutions
 
 log = structlog.get_logger()
 
@@ -142,12 +143,17 @@ async def listed(
     status: Status | None = None,
     involved: str | None = None,
     revision: int | None = None,
+    region: str = "",
+    name: str = "",
+    number: str | None = None,
     after: str = "",
     size: int = 50,
 ) -> list[Case]:
     """Cases in the order of their ids, each filter narrowing the list.
 
-    ``involved`` keeps those that an authority has now, or has ever been assigned.
+    ``involved`` keeps those that an authority has now, or has ever been assigned. ``region`` is
+    what their institutions' regions begin with, like ``region_prefix``, within which it narrows;
+    ``name`` is part of their institutions' names, ``number`` that of the certificate issued.
     """
     query = _cases().where(cases.c.kind == kind)
     for column, value in (
@@ -162,8 +168,13 @@ async def listed(
     ):
         if value is not None:
             query = query.where(column == value)
-    if region_prefix:
-        query = query.where(institutions.c.region.startswith(region_prefix, autoescape=True))
+    for prefix in filter(None, (region_prefix, region)):
+        query = query.where(institutions.c.region.startswith(prefix, autoescape=True))
+    if name:
+        query = query.where(named(name))
+    if number is not None:
+        issued = select(certificates.c.case_id).where(certificates.c.number == number)
+        query = query.where(cases.c.case_id.in_(issued))
     if involved is not None:
         assigned = select(assignments.c.case_id).where(assignments.c.authority == involved)
         query = query.where(or_(cases.c.authority == involved, cases.c.case_id.in_(assigned)))

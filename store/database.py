@@ -1,47 +1,164 @@
-"""Database engines: one place that knows how connections are made."""
+"""Database engines: one place that knows how connections are made, and when one is no good.
 
-from collections.abc import AsyncIterator
+A connection that answers is not yet one that works. One whose other side has gone silent, whose
+server has become read-only or is shutting down, or which was closed under us is thrown away, with
+all others as old, so that whoever asks next gets a fresh one.
+"""
+
+import select
+import time
+from collections.abc import AsyncIterator, Generator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import URL, NullPool, make_url, text
+import psycopg
+from psycopg.abc import PQGen
+from sqlalchemy import URL, NullPool, event, make_url
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+Answer = TypeVar("Answer")
 
 _OPTIONS = "-c statement_timeout=60000 -c timezone=Asia/Shanghai"
 """Instants are read in the zone of the notices, whatever the server's own."""
 
+_STATEMENT_AND_A_BIT = 70.0
+"""Silence longer than any statement may take, in seconds."""
 
-def connect(url: str, *, pool_size: int = 10) -> AsyncEngine:
-    """An asynchronous engine on ``postgresql+psycopg://…``; nothing is connected yet."""
-    return _engine(
+_REACHING = {
+    "connect_timeout": 4,
+    # what is sent and not acknowledged by then was sent into nothing (milliseconds; Linux)
+    "tcp_user_timeout": 8000,
+    "keepalives": 1,
+    "keepalives_idle": 15,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+}
+_REST = 20.0
+"""After so many seconds at rest a connection is asked whether it is still there."""
+
+_OF_NO_USE = frozenset({"25006", "57P01", "57P02", "57P03", "57P04", "57P05"})
+"""SQLSTATEs after which another connection may work and this one does not: the server has become
+read-only, or it is going down."""
+
+
+def connect(
+    url: str, *, pool_size: int = 10, patience: float = _STATEMENT_AND_A_BIT
+) -> AsyncEngine:
+    """An asynchronous engine on ``postgresql+psycopg://…``; nothing is connected yet.
+
+    A server that is silent for ``patience`` seconds while something is asked of it counts as gone.
+    """
+    engine = _engine(
         make_url(url),
+        patience,
         pool_size=pool_size,
         max_overflow=0,
-        pool_timeout=15,
-        pool_pre_ping=False,
-        # a connection the server has closed under us is replaced rather than handed out again
-        pool_recycle=1800,
+        pool_timeout=4,
+        # shorter than balancers and address translators keep a connection nobody uses
+        pool_recycle=240,
     )
+    event.listen(engine.sync_engine, "checkin", _note_rest)
+    event.listen(engine.sync_engine, "checkout", _refuse_the_dead)
+    return engine
 
 
 @asynccontextmanager
 async def beside(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """One more connection for who holds one of the pool: waiting there might wait for oneself."""
-    own = _engine(engine.url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    own = _engine(
+        engine.url, _STATEMENT_AND_A_BIT, poolclass=NullPool, isolation_level="AUTOCOMMIT"
+    )
     async with own.connect() as connection:
         yield connection
 
 
-async def answers(connection: AsyncConnection) -> bool:
-    """True once the database has answered."""
-    return (await connection.execute(text("SELECT true"))).scalar_one() is True
+def _engine(url: URL, patience: float, **pool: Any) -> AsyncEngine:
+    async def reach(*arguments: Any, **options: Any) -> _Watched:
+        connection = await _Watched.connect(*arguments, **options)
+        connection.patience = patience
+        return connection
 
-
-def _engine(url: URL, **pool: Any) -> AsyncEngine:
     return create_async_engine(
         url,
         # errors are logged: no value of a form may stand in them
         hide_parameters=True,
-        connect_args={"connect_timeout": 10, "options": _OPTIONS},
+        connect_args={**_REACHING, "options": _OPTIONS, "async_creator_fn": reach},
         **pool,
     )
+
+
+class _Watched(psycopg.AsyncConnection[Any]):
+    """A connection that closes itself when it is of no use any more."""
+
+    patience = _STATEMENT_AND_A_BIT
+
+    async def wait(self, gen: PQGen[Answer], *arguments: Any, **options: Any) -> Answer:
+        """Everything asked of the server goes through here."""
+        try:
+            return await super().wait(_heard(gen, self.patience), *arguments, **options)
+        except _Silent:
+            self.pgconn.finish()
+            raise psycopg.OperationalError("the server has gone silent") from None
+        except psycopg.Error as failure:
+            if failure.sqlstate in _OF_NO_USE:
+                self.pgconn.finish()
+            raise
+
+
+class _Silent(Exception):
+    pass
+
+
+def _heard(gen: PQGen[Answer], patience: float) -> Generator[Any, Any, Answer]:
+    """The same exchange with the server, given up when nothing comes for too long."""
+    try:
+        wanted = next(gen)
+    except StopIteration as end:
+        answer: Answer = end.value
+        return answer
+    since = time.monotonic()
+    while True:
+        ready = yield wanted
+        if ready:
+            since = time.monotonic()
+        elif time.monotonic() - since > patience:
+            raise _Silent
+        try:
+            wanted = gen.send(ready)
+        except StopIteration as end:
+            answer = end.value
+            return answer
+
+
+def _note_rest(_: Any, record: Any) -> None:
+    record.info["at rest since"] = time.monotonic()
+
+
+def _refuse_the_dead(connection: Any, record: Any, _: Any) -> None:
+    """Asks a connection whether it is still there when there is a reason to; that costs a trip.
+
+    Whoever is at rest and has something to read was closed, or is about to be told so.
+    """
+    rested = time.monotonic() - record.info.get("at rest since", time.monotonic())
+    driver = record.driver_connection
+    try:
+        if rested > _REST or _has_news(driver.pgconn.socket):
+            _ping(connection)
+    except (psycopg.Error, OSError) as failure:
+        raise InvalidatePoolError(str(failure)) from failure
+
+
+def _ping(connection: Any) -> None:
+    cursor = connection.cursor()
+    try:
+        cursor.execute("SELECT 1")
+    finally:
+        cursor.close()
+    connection.rollback()
+
+
+def _has_news(socket: int) -> bool:
+    poll = select.poll()
+    poll.register(socket, select.POLLIN)
+    return bool(poll.poll(0))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, delete, func, select
+from sqlalchemy import ColumnElement, RowMapping, delete, func, literal_column, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -51,13 +51,29 @@ async def by_ids(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, I
     return await _with_certificates(connection, found.mappings().all())
 
 
+def named(part: str) -> ColumnElement[bool]:
+    """Whether an institution's name has a part in it, as `domain.text.name_key` has both."""
+    form: ColumnElement[Any] = literal_column("NFKC")
+    return func.normalize(institutions.c.name, form).contains(part, autoescape=True)
+
+
 async def page(
-    connection: AsyncConnection, after: str, size: int, region_prefix: str = ""
+    connection: AsyncConnection,
+    after: str,
+    size: int,
+    region_prefix: str = "",
+    region: str = "",
+    name: str = "",
 ) -> list[Institution]:
-    """Up to ``size`` institutions with ids after ``after``, in the order of their ids."""
+    """Up to ``size`` institutions with ids after ``after``, in the order of their ids.
+
+    Both prefixes hold of their regions; ``name`` is part of their names.
+    """
     query = select(institutions).where(institutions.c.id > after)
-    if region_prefix:
-        query = query.where(institutions.c.region.startswith(region_prefix, autoescape=True))
+    for prefix in filter(None, (region_prefix, region)):
+        query = query.where(institutions.c.region.startswith(prefix, autoescape=True))
+    if name:
+        query = query.where(named(name))
     found = await connection.execute(query.order_by(institutions.c.id).limit(size))
     return list((await _with_certificates(connection, found.mappings().all())).values())
 

@@ -4,6 +4,8 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.script.revision import ResolutionError
+from alembic.util import CommandError
 
 _HERE = Path(__file__).parent
 
@@ -16,6 +18,18 @@ def configuration(url: str) -> Config:
     return config
 
 
+class NewerDatabase(RuntimeError):
+    """The database has been migrated by a later version than this; the text is for operators."""
+
+
 def upgrade(url: str) -> None:
-    """Applies all migrations that the database lacks; none twice."""
-    command.upgrade(configuration(url), "head")
+    """Applies all migrations that the database lacks; none twice. Raises NewerDatabase."""
+    try:
+        command.upgrade(configuration(url), "head")
+    except CommandError as failure:
+        if not isinstance(failure.__cause__, ResolutionError):
+            raise
+        raise NewerDatabase(
+            "数据库的结构比这一版程序新，已由更新的版本升级过："
+            "请改用那个版本或更新的版本，或者恢复升级之前的备份。"
+        ) from None

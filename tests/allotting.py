@@ -31,6 +31,7 @@ async def allot(rule_set: str, cases: list[str]) -> None:
         PinnedCertificateRules(engine),
         SigningKeys(None),
         nothing,
+        nothing,
     )
     waiting = asyncio.Semaphore(_AT_ONCE)
 

@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 from api.cases.cases import CasePage, Started, case_page
 from api.door.operations import PAGING, Call, Operation, Parameter, json_of
 from api.door.parts import parts_of
-from api.door.requests import path, query
+from api.door.requests import path, query, wrong_parameter
 from api.door.rights import Right, Target, region_in_sight, sees_campaign
 from domain.campaigns import CampaignStage
 from domain.case.status import Status
@@ -127,8 +127,7 @@ async def non_filers(call: Call) -> Response:
     period, jurisdiction = named(request)
     status = query(request, "status", Status, Status.DRAFT)
     if status not in _UNFINISHED:
-        params = {"name": "status", "why": "不是未完成填报的状态"}
-        raise Refused(Refusal(code=Code.INVALID_PARAMETER, params=params))
+        raise wrong_parameter("status", f"应是未完成的状态 {'、'.join(_UNFINISHED)} 之一")
     prefix = region_in_sight(call.actor)
     return await case_page(
         call,
@@ -169,6 +168,8 @@ OPERATIONS = [
         Started,
         target=of_jurisdiction,
         writes=True,
+        # all rules of the year are checked in full
+        unhurried=True,
         status=202,
         answer_example=_STARTED,
         description="按已发布的规则开启；规则集按其 SHA-256 永久保存，每件填报固定所用的规则集。",

@@ -6,19 +6,21 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.cases.cases import BY_NAME, BY_REGION, NameGiven
 from api.door import cursors
-from api.door.files import FILENAME, TABLES, Accept, csv_file, filename_of
-from api.door.operations import PAGING, Call, Operation, Parameter, json_of, schema_of
+from api.door.files import IMPORTING, TABLES, import_list, template_of
+from api.door.operations import PAGING, Call, Operation, json_of
 from api.door.parts import parts_of
 from api.door.requests import InvalidFields, path, pointer, query
 from api.door.rights import Right, Target, region_in_sight
 from domain.certificates.certificate import CERTIFICATE_STATUS_LABELS, CertificateStatus, status_on
 from domain.clock import day_of
 from domain.facts import CertificateFacts
-from domain.ids import InstitutionId
+from domain.ids import NATION, InstitutionId, JurisdictionCode, region_prefix
 from domain.model import Value
 from domain.refusals import Code, Refusal
-from files.roster import roster_template
+from domain.text import name_key
+from files.roster import ROSTER
 from services.institutions import Holder, OnRecord
 from services.roster import RosterReport
 
@@ -89,10 +91,12 @@ def _today(call: Call) -> date:
 async def list_institutions(call: Call) -> Response:
     """The institutions in the asker's jurisdiction."""
     institutions, prefix = parts_of(call.request).institutions, region_in_sight(call.actor)
+    region = query(call.request, "region", JurisdictionCode, NATION)
+    name = name_key(query(call.request, "name", NameGiven, ""))
     [after] = cursors.given(call.request, (str,)) or [""]
     holders, more = await cursors.paged(
         call.request,
-        lambda size: institutions.holders(after, size, prefix),
+        lambda size: institutions.holders(after, size, prefix, region_prefix(region), name),
         lambda holder: [holder.institution.facts.id],
     )
     today = _today(call)
@@ -109,14 +113,7 @@ async def get_institution(call: Call) -> Response:
 
 async def import_roster(call: Call) -> Response:
     """Imports a roster: all of it, or with ``accept=good`` the institutions without an error."""
-    accept = query(call.request, "accept", Accept, "all")
-    report = await parts_of(call.request).roster.load(
-        call.body,
-        filename_of(call.request, "roster"),
-        call.actor,
-        call.command_id,
-        accept_good_rows=accept == "good",
-    )
+    report = await import_list(call, parts_of(call.request).roster, "roster")
     if report.accepted == 0 and report.errors > 0:
         raise _rejected(report)
     return json_of(report)
@@ -127,21 +124,19 @@ def _rejected(report: RosterReport) -> InvalidFields:
     params = {"rows": str(report.rows), "bad": str(report.errors)}
     errors = [
         {
-            "pointer": pointer(
-                "rows", problem["row"], *([problem["column"]] if problem["column"] else [])
-            ),
-            "code": problem["code"],
-            "message": f"{problem['message']}。{problem['mend']}。",
+            "pointer": pointer("rows", problem.row, *([problem.column] if problem.column else [])),
+            "code": problem.code,
+            "message": f"{problem.message}。{problem.mend}。",
         }
         for problem in report.problems
-        if problem["level"] == "error"
+        if problem.level == "error"
     ]
     return InvalidFields(Refusal(code=Code.ROSTER_REJECTED, params=params), errors)
 
 
 async def get_template(call: Call) -> Response:
     """A roster file to fill in, with generated example rows."""
-    return csv_file(roster_template(), "roster-template.csv")
+    return template_of(ROSTER, "roster")
 
 
 _REPORT_EXAMPLE: dict[str, Any] = {
@@ -150,7 +145,20 @@ _REPORT_EXAMPLE: dict[str, Any] = {
     "rows": 2,
     "accepted": 1,
     "accept_good_rows": True,
+    "dry_run": False,
+    "errors": 1,
     "repeated": False,
+    "added": 0,
+    "changes": [
+        {
+            "row": 2,
+            "institution": "fj-1",
+            "column": "监管区域代码",
+            "old": "350102",
+            "new": "350103",
+            "campaign": "",
+        }
+    ],
     "problems": [
         {
             "row": 3,
@@ -172,7 +180,7 @@ OPERATIONS = [
         "机构",
         Right.SEE_REGISTER,
         InstitutionPage,
-        parameters=(*PAGING,),
+        parameters=(BY_REGION.parameter, BY_NAME.parameter, *PAGING),
     ),
     Operation(
         "GET",
@@ -193,17 +201,14 @@ OPERATIONS = [
         Right.OPERATE,
         RosterReport,
         media=tuple(TABLES),
+        unhurried=True,
         writes=True,
         answer_example=_REPORT_EXAMPLE,
-        parameters=(
-            Parameter(
-                "accept",
-                "all：有一处错误即不导入（默认）；good：只导入无误的机构",
-                schema=schema_of(Accept),
-            ),
-            FILENAME,
+        parameters=IMPORTING,
+        description=(
+            "逐行核对，报告每一处问题和每一处改动；同一文件再次导入不产生变化。"
+            "没有的列、空着的格不改动原值；要清空的填“清除”。"
         ),
-        description="逐行核对，报告每一处问题；同一文件再次导入不产生变化。",
     ),
     Operation(
         "GET",

@@ -106,7 +106,7 @@ async def _refuse_unknown_fields(
         {
             "pointer": pointer("fields", index, "field"),
             "code": "unknown_field",
-            "message": "表单中没有这个字段",
+            "message": "表单中没有这个字段；字段名与草稿（draft）中的相同，针对整个部分的请留空",
         }
         for index, reason in enumerate(note.get("fields", ()))
         if reason["field"] and reason["field"] not in known.get(reason["part"], ())
@@ -133,7 +133,7 @@ def reasons(call: Call) -> dict[str, Any] | None:
                 {
                     "pointer": pointer("fields", index, "part"),
                     "code": "unknown_part",
-                    "message": "没有这一部分",
+                    "message": f"没有这一部分；本件有 {'、'.join(sorted(known))}",
                 }
                 for index in unknown
             ]

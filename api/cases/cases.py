@@ -12,15 +12,16 @@ from api.door import cursors
 from api.door.operations import PAGING, Call, Operation, Parameter, json_of, schema_of
 from api.door.parts import parts_of
 from api.door.problems import source
-from api.door.requests import query
+from api.door.requests import Plain, query
 from api.door.rights import SCOPES, Right, Scope, Target, check, region_in_sight
 from domain.case.commands import Actor, Role
 from domain.case.kind import CaseKind
 from domain.case.plan import FOREVER, Window
 from domain.case.status import STATUS_LABELS, Status
-from domain.ids import AuthorityId, InstitutionId
+from domain.ids import AuthorityId, InstitutionId, JurisdictionCode, region_prefix
 from domain.kinds import KindName
 from domain.model import Value
+from domain.text import name_key
 from services.case_records import Case
 
 # --- what goes out --------------------------------------------------------------------------------
@@ -120,6 +121,10 @@ async def target_of(request: Request, case_id: str, what: str) -> Target:
 # --- lists ----------------------------------------------------------------------------------------
 
 
+Shower = Callable[[Call, Sequence[Case]], Awaitable[Sequence[CaseShown]]]
+"""What makes the items of a list out of its cases."""
+
+
 class Filter(NamedTuple):
     """A query parameter that narrows a list of cases: its type, and what it says of the cases."""
 
@@ -138,6 +143,17 @@ CaseYear = Annotated[int, Field(ge=2000, le=2999)]
 BY_STATUS = equal("status", Status, "状态", {"enum": [status.value for status in Status]})
 BY_INSTITUTION = equal("institution", InstitutionId, "机构编号")
 BY_AUTHORITY = equal("authority", AuthorityId, "现由哪个部门办理")
+BY_REGION = Filter(
+    Parameter("region", "机构的监管区域，含其下级", schema=schema_of(JurisdictionCode)),
+    JurisdictionCode,
+    lambda given: {"region": region_prefix(given)},
+)
+NameGiven = Annotated[Plain, Field(max_length=200)]
+BY_NAME = Filter(
+    Parameter("name", "机构名称的一部分", schema=schema_of(NameGiven)),
+    NameGiven,
+    lambda given: {"name": name_key(given)},
+)
 
 
 def in_sight(actor: Actor, institution: str | None = None) -> dict[str, Any]:
@@ -162,8 +178,13 @@ def case_list(
     right: Right,
     *filters: Filter,
     sight: Callable[[Actor, str | None], dict[str, Any]] = in_sight,
+    answer: type[Value] = CasePage,
+    show: Shower | None = None,
 ) -> Operation:
-    """The operation that lists the cases of a kind, by their ids, as far as its asker sees them."""
+    """The operation that lists the cases of a kind, by their ids, as far as its asker sees them.
+
+    ``show`` makes the items of ``answer``, where a kind shows more than all do.
+    """
 
     async def list_cases(call: Call) -> Response:
         narrowed: dict[str, Any] = {}
@@ -174,7 +195,7 @@ def case_list(
         narrowed |= sight(call.actor, narrowed.get("institution"))
         records = parts_of(call.request).records
         return await case_page(
-            call, lambda after, size: records.listed(kind, after, size, **narrowed)
+            call, lambda after, size: records.listed(kind, after, size, **narrowed), answer, show
         )
 
     return Operation(
@@ -184,15 +205,21 @@ def case_list(
         summary,
         tag,
         right,
-        CasePage,
+        answer,
         parameters=(*(filter_.parameter for filter_ in filters), *PAGING),
     )
 
 
-async def case_page(call: Call, fetch: Callable[[str, int], Awaitable[Sequence[Case]]]) -> Response:
+async def case_page(
+    call: Call,
+    fetch: Callable[[str, int], Awaitable[Sequence[Case]]],
+    answer: type[Value] = CasePage,
+    show: Shower | None = None,
+) -> Response:
     """A page of cases by their ids; ``fetch`` gets up to so many after an id."""
     [after] = cursors.given(call.request, (str,)) or [""]
     rows, more = await cursors.paged(
         call.request, lambda size: fetch(after, size), lambda case: [case.case_id]
     )
-    return json_of(CasePage(items=tuple(shown(case, call) for case in rows), next=more))
+    items = await show(call, rows) if show else [shown(case, call) for case in rows]
+    return json_of(answer.model_validate({"items": tuple(items), "next": more}))

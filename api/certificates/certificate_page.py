@@ -106,7 +106,6 @@ PAGES = [
         Right.ANYONE,
         None,
         answer_media="text/html",
-        lenient=True,
         parameters=SCAN_PARAMETERS,
     ),
     Operation(

@@ -1,5 +1,6 @@
 """Certificates: every act of a certificate's life once it is applied for, and what there is."""
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Annotated, Any, Literal
 
@@ -19,9 +20,12 @@ from api.cases.acts import (
 from api.cases.cases import (
     BY_AUTHORITY,
     BY_INSTITUTION,
+    BY_NAME,
+    BY_REGION,
     BY_STATUS,
     CaseShown,
     case_list,
+    equal,
     in_sight,
     shown,
 )
@@ -93,6 +97,20 @@ class CertificateShown(CaseShown):
     certificate: HeldShown | None
 
 
+class CertificateListed(CaseShown):
+    """A certificate's case in a list: with number and holder once the certificate is issued."""
+
+    number: str
+    holder: str
+
+
+class CertificatePage(Value):
+    """A page of certificates' cases; ``next`` is the cursor of the page after, None at the end."""
+
+    items: tuple[CertificateListed, ...]
+    next: str | None
+
+
 # --- looking --------------------------------------------------------------------------------------
 
 
@@ -101,6 +119,20 @@ def _in_sight(actor: Actor, institution: str | None) -> dict[str, Any]:
     if SCOPES[actor.role] is Scope.AUTHORITY:
         return {"jurisdiction": jurisdiction_of(actor.scope)}
     return in_sight(actor, institution)
+
+
+_Number = Annotated[str, Field(pattern=r"^[\x21-\x7e]{1,64}$")]
+_BY_NUMBER = equal("number", _Number, "已发证书的编号")
+
+
+async def _with_numbers(call: Call, cases: Sequence[Case]) -> list[CaseShown]:
+    names = await parts_of(call.request).certificates.names([case.case_id for case in cases])
+    listed: list[CaseShown] = []
+    for case in cases:
+        number, holder = names.get(case.case_id, ("", ""))
+        known = shown(case, call).model_dump()
+        listed.append(CertificateListed(**known, number=number, holder=holder))
+    return listed
 
 
 async def get_certificate(call: Call) -> Response:
@@ -179,7 +211,12 @@ OPERATIONS = [
         BY_STATUS,
         BY_INSTITUTION,
         BY_AUTHORITY,
+        BY_REGION,
+        BY_NAME,
+        _BY_NUMBER,
         sight=_in_sight,
+        answer=CertificatePage,
+        show=_with_numbers,
     ),
     Operation(
         "GET",

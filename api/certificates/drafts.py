@@ -17,8 +17,10 @@ from domain.case.commands import Role
 from domain.certificates.certificate import CertificateContent
 from domain.certificates.issuing import Decided, Purpose
 from domain.certificates.transitions import issuer_of
+from domain.ids import CertificateNumber
 from domain.model import Value
 from domain.refusals import Code, Refusal, Refused
+from domain.text import Visible
 from rules.certificates.content import content_problems
 from services.case_records import Case, Revision
 from services.certificates.applications import PART
@@ -61,9 +63,9 @@ class DecidedBody(Value):
     """What the issuing authority has decided elsewhere: when, who, under which document."""
 
     approved_on: date
-    document: Text
-    approver: Text
-    number: Annotated[str, Field(max_length=64, pattern=r"^[\x21-\x7e]*$")] = ""
+    document: Annotated[Text, Visible]
+    approver: Annotated[Text, Visible]
+    number: CertificateNumber = ""
     valid_from: date | None = None
     valid_to: date | None = None
 
@@ -151,7 +153,7 @@ async def _read(
     except ValidationError:
         return None, []
     rules = await parts.certificates.pinned.get(case.rule_set)
-    wrong = content_problems(rules, applied)
+    wrong = content_problems(rules, applied, parts.certificates.unprintable)
     return applied, [
         {**problem.model_dump(), "pointer": f"/content{problem.pointer}"} for problem in wrong
     ]

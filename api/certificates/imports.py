@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.door import cursors
-from api.door.files import FILENAME, TABLES, csv_file, csv_line, filename_of
+from api.door.files import FILENAME, TABLES, csv_file, csv_line, filename_of, template_of
 from api.door.operations import PAGING, Call, Operation, Parameter, json_of
 from api.door.parts import parts_of
 from api.door.requests import path, query
@@ -24,7 +24,7 @@ from domain.certificates.imports import (
 )
 from domain.model import Value
 from domain.refusals import Code, Refusal, Refused
-from files.certificate_import import import_template
+from files.certificate_import import IMPORT
 from services.certificates.imports import Import, ImportProblem, ImportRow
 
 MOST_SHOWN = 100
@@ -178,7 +178,7 @@ async def get_report(call: Call) -> Response:
 
 async def get_import_template(call: Call) -> Response:
     """A file of certificates to fill in, with generated example rows."""
-    return csv_file(import_template(), "certificates-template.csv")
+    return template_of(IMPORT, "certificates")
 
 
 def _problem_line(problem: ImportProblem) -> list[str]:
@@ -186,8 +186,8 @@ def _problem_line(problem: ImportProblem) -> list[str]:
     return [
         str(problem.row),
         result,
-        "",
-        "",
+        problem.institution_id,
+        problem.holder,
         "",
         "",
         problem.column,
@@ -223,7 +223,10 @@ async def _with_problems(
     request: Request, standing: Import, *, repeated: bool = False
 ) -> ImportShown:
     problems = await parts_of(request).imports.problems(standing.id, MOST_SHOWN)
-    shown = tuple(ProblemShown(**problem.model_dump(exclude={"no"})) for problem in problems)
+    shown = tuple(
+        ProblemShown(**problem.model_dump(exclude={"no", "institution_id", "holder"}))
+        for problem in problems
+    )
     return _shown(standing, shown, repeated=repeated)
 
 
@@ -276,6 +279,7 @@ OPERATIONS = [
         Right.ISSUE,
         ImportShown,
         media=tuple(TABLES),
+        unhurried=True,
         writes=True,
         parameters=(
             Parameter(

@@ -156,6 +156,7 @@ OPERATIONS = [
         None,
         body=PapersBody,
         answer_media="application/zip",
+        unhurried=True,
         parameters=(Parameter("cursor", "上一次的 X-Next-Cursor", schema=schema_of(str)),),
         example={"issued_from": "2026-01-01", "issued_to": "2026-03-31"},
         description=(
@@ -174,6 +175,7 @@ OPERATIONS = [
         None,
         target=of_certificate,
         answer_media="application/pdf",
+        unhurried=True,
         parameters=(_MATCH,),
         description=f"按现行内容打印；已终止的证书印明其状态。{_SAME}",
     ),
@@ -187,6 +189,7 @@ OPERATIONS = [
         None,
         target=of_certificate,
         answer_media="image/png",
+        unhurried=True,
         parameters=(
             Parameter(
                 "draft", "true：看最新一稿的样张，而不是已发的证书", schema={"type": "boolean"}

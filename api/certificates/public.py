@@ -8,14 +8,13 @@ from starlette.responses import Response
 
 from api.door.operations import Call, Operation, Parameter, schema_of
 from api.door.parts import parts_of
-from api.door.requests import parameters, query
+from api.door.requests import parameters, query, wrong_parameter
 from api.door.rights import Right
 from domain.certificates.public import Proof, PublicCertificate, Scan, SearchAnswer
 from domain.certificates.statement import PublishedKeys
 from domain.ids import JurisdictionCode, region_prefix
 from domain.model import Value
-from domain.numbers.report_numbers import is_usable, normalised
-from domain.refusals import Code, Refusal, Refused
+from domain.text import is_usable, normalised
 from services.certificates.enquiries import MOST_PAGES, PAGE
 from services.certificates.search import Criteria
 
@@ -68,22 +67,17 @@ def term(request: Request, name: str) -> str:
     elif len(text.split()) > _MOST_PARTS:
         why = f"以空格分开的词最多 {_MOST_PARTS} 个"
     if why:
-        raise refused(name, why)
+        raise wrong_parameter(name, why)
     return text
-
-
-def refused(name: str, why: str) -> Refused:
-    """A parameter that cannot be taken."""
-    return Refused(Refusal(code=Code.INVALID_PARAMETER, params={"name": name, "why": why}))
 
 
 def asked(request: Request) -> tuple[Criteria, int]:
     """What is searched for, and which page. Raises Refused."""
     given = {name: term(request, name) for name in TERMS}
     if not any(given.values()):
-        raise refused("number", "、机构名称、信用代码、检测能力、标准至少填写一项")
+        raise wrong_parameter("number", "与机构名称、信用代码、检测能力、标准至少填写一项")
     if given["holder"] and len(given["holder"]) < _SHORTEST_NAME:
-        raise refused("holder", f"至少填写 {_SHORTEST_NAME} 个字")
+        raise wrong_parameter("holder", f"至少填写 {_SHORTEST_NAME} 个字")
     region = _narrowing(request, "region", JurisdictionCode)
     criteria = Criteria(
         **{**given, "uscc": given["uscc"].upper()},
@@ -240,7 +234,7 @@ OPERATIONS = [
         Scan,
         others={404: Scan, 503: Scan},
         parameters=SCAN_PARAMETERS,
-        lenient=True,
+        passed_on=True,
         description="与扫描二维码打开的页面 /c/{code} 内容相同。"
         "注销、撤销、吊销、过期都是正常的答复。没有这个代码的为 404；"
         "登记暂时查不到、也没有可核验的签名的为 503。",

@@ -7,11 +7,11 @@ from typing import Annotated, Any
 from pydantic import Field
 from starlette.responses import Response
 
-from api.certificates.public import TwoDigits, refused, term
+from api.certificates.public import TwoDigits, term
 from api.door import cursors
 from api.door.operations import PAGING, Call, Operation, Parameter, json_of, schema_of
 from api.door.parts import parts_of
-from api.door.requests import path, query
+from api.door.requests import path, query, wrong_parameter
 from api.door.rights import SCOPES, Right, Scope, region_in_sight
 from domain.case.commands import Actor, Role
 from domain.certificates.certificate import (
@@ -233,7 +233,7 @@ async def counts(call: Call) -> Response:
     last: str = query(request, "until", _Month, f"{_today(call):%Y-%m}")
     first: str = query(request, "from", _Month, f"{last[:4]}-01")
     if not 0 <= _months(last) - _months(first) < MOST_MONTHS:
-        raise refused("from", f"须不晚于 until，且相距不超过 {MOST_MONTHS} 个月")
+        raise wrong_parameter("from", f"须不晚于 until，且相距不超过 {MOST_MONTHS} 个月")
     given = cursors.given(request, (str, str, str))
     after = (given[0], given[1], given[2]) if given else None
     search, prefix = parts_of(request).search, region_in_sight(call.actor)

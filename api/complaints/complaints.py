@@ -18,7 +18,7 @@ from domain.case.status import Status
 from domain.complaints import COMPLAINT, COMPLAINT_OUTCOME_LABELS, ComplaintOutcome
 from domain.ids import complaint_id
 from domain.model import Value
-from domain.numbers.report_numbers import normalised
+from domain.text import name_key, normalised
 from services.complaints import Complaint
 
 _Id = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
@@ -84,7 +84,7 @@ async def of_complaint(request: Request) -> Target:
 
 async def receive(request: Request, body: ComplaintBody, command_id: str) -> str:
     """Takes a complaint and gives its receipt. Raises Refused."""
-    number, institution = normalised(body.number), normalised(body.institution)
+    number, institution = normalised(body.number), name_key(body.institution)
     if not number and not institution:
         message = "请写明报告编号或机构名称，至少一项"
         raise invalid([{"pointer": "/number", "code": "missing", "message": message}])

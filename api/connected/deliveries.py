@@ -276,6 +276,7 @@ OPERATIONS = [
         DeliveryReceipt,
         documented=Delivery,
         media=_JSON,
+        unhurried=True,
         largest=LARGEST,
         example=EXAMPLE,
         description="delivery_id 即幂等键：同一编号、同一内容，答复同一回执；"
@@ -291,6 +292,7 @@ OPERATIONS = [
         Outcomes,
         documented=BatchBody,
         media=_JSON,
+        unhurried=True,
         largest=LARGEST,
         example={"deliveries": [EXAMPLE]},
         description="依次办理，每件各有结果；中断的整批重送即可。",

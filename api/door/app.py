@@ -1,10 +1,12 @@
 """The application: one door that every request passes, and the operations behind it."""
 
+import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Sequence
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextvars import ContextVar
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from starlette.applications import Starlette
@@ -25,6 +27,7 @@ from api.door.requests import (
     LARGEST_FILE,
     LARGEST_JSON,
     InvalidFields,
+    forget_unknown_parameters,
     parse_json,
     read_bytes,
     refuse_unknown_parameters,
@@ -38,6 +41,11 @@ from domain.refusals import Code, Refusal, Refused
 from services.requests import AWAY, FAULTY
 
 log = structlog.get_logger()
+
+Answer = TypeVar("Answer")
+
+DEADLINE = 14.0
+"""Seconds until a request is told that a server does not answer."""
 
 
 class Application(Starlette):
@@ -141,8 +149,10 @@ async def _answer(operation: Operation, request: Request, request_id: str) -> Re
         # trying again would not help
         log.exception("unexpected", path=operation.path)
         refusal = Refusal(code=Code.INTERNAL)
-    except AWAY:
-        log.exception("store_unavailable", path=operation.path)
+    except AWAY as failure:
+        # one line: an outage makes many of them, and a traceback says nothing about a server
+        cause = getattr(failure, "orig", None) or failure
+        log.error("store_unavailable", path=operation.path, error=f"{cause}".partition("\n")[0])
         refusal = Refusal(code=Code.UNAVAILABLE, params={"part": "数据库"})
     except Exception:
         log.exception("unexpected", path=operation.path)
@@ -153,17 +163,13 @@ async def _answer(operation: Operation, request: Request, request_id: str) -> Re
 
 
 async def _through_the_door(operation: Operation, request: Request, request_id: str) -> Response:
-    """Identify, find the target, check the right, read the body, then call the handler."""
-    parts = parts_of(request)
-    actor = SYSTEM
-    if operation.right is not Right.ANYONE:
-        actor = parts.identity.identify(request.headers.get("authorization"))
-        await parts.clients.acting(actor)
-    if not operation.lenient:
-        refuse_unknown_parameters(request, operation.known)
-    target = await operation.target(request) if operation.target else _NOTHING
-    if operation.right is not Right.ANYONE:
-        await _check_right(operation, parts, actor, target, request_id)
+    """Identify, find the target, check the right, read the body, then call the handler.
+
+    Raises Refused after `DEADLINE`, in which the sender's own time for the body does not count.
+    """
+    began = time.monotonic()
+    actor, target = await _in_time(operation, DEADLINE, _admitted(operation, request, request_id))
+    left = DEADLINE - (time.monotonic() - began)
     body: Any = None
     data = b""
     if operation.body is not None:
@@ -174,13 +180,66 @@ async def _through_the_door(operation: Operation, request: Request, request_id: 
         require_media(request, operation.media)
         if not operation.streams:
             body = data = await read_bytes(request, operation.largest or LARGEST_FILE)
-    command_id, repeated = "", False
+    call = Call(request, actor, target, body, "", request_id)
+    return await _in_time(operation, left, _handled(operation, call, data))
+
+
+async def _admitted(
+    operation: Operation, request: Request, request_id: str
+) -> tuple[Actor, Target]:
+    parts = parts_of(request)
+    actor = SYSTEM
+    if operation.right is not Right.ANYONE:
+        actor = parts.identity.identify(request.headers.get("authorization"))
+        await parts.clients.acting(actor)
+    if operation.lenient:
+        forget_unknown_parameters(request, operation.known)
+    else:
+        refuse_unknown_parameters(request, operation.known)
+    target = await operation.target(request) if operation.target else _NOTHING
+    if operation.right is not Right.ANYONE:
+        await _check_right(operation, parts, actor, target, request_id)
+    return actor, target
+
+
+async def _handled(operation: Operation, call: Call, data: bytes) -> Response:
     if operation.writes and operation.right is Right.ANYONE:
-        command_id = _key_of_anybody(request, data)
+        call = call._replace(command_id=_key_of_anybody(call.request, data))
     elif operation.writes:
-        command_id, repeated = await _use_of_key(parts, actor, request, data)
-    call = Call(request, actor, target, body, command_id, request_id, repeated)
+        parts = parts_of(call.request)
+        command_id, repeated = await _use_of_key(parts, call.actor, call.request, data)
+        call = call._replace(command_id=command_id, repeated=repeated)
     return await operation.handler(call)
+
+
+async def _in_time(
+    operation: Operation, within: float, work: Coroutine[Any, Any, Answer]
+) -> Answer:
+    """The work's outcome, or Refused after ``within`` seconds: the work then ends unheard.
+
+    It is left to end by itself, as every wait in it does: what is given up in the middle of an
+    exchange with a silent server takes longer still. Public reads have no limit but those of the
+    one question that each asks of the database.
+    """
+    public_read = operation.right is Right.ANYONE and not operation.writes
+    if public_read or operation.unhurried or operation.streams:
+        return await work
+    task = asyncio.create_task(work)
+    await asyncio.wait({task}, timeout=within)
+    if task.done():
+        return task.result()
+    _late.add(task)
+    task.add_done_callback(_forget)
+    raise Refused(Refusal(code=Code.UNAVAILABLE, params={"part": "数据库或流程引擎"}))
+
+
+_late: set[asyncio.Task[Any]] = set()
+
+
+def _forget(task: asyncio.Task[Any]) -> None:
+    _late.discard(task)
+    if not task.cancelled() and task.exception() is not None:
+        log.warning("ended_late", error=type(task.exception()).__name__)
 
 
 _NOTHING = Target()
@@ -244,7 +303,13 @@ def _log(operation: Operation, refusal: Refusal) -> None:
 async def _http_problem(request: Request, failure: Exception) -> Response:
     assert isinstance(failure, HTTPException)
     code = Code.METHOD_NOT_ALLOWED if failure.status_code == 405 else Code.NOT_FOUND
-    params = {"method": request.method[:10], "what": "这个地址"}
+    methods = (failure.headers or {}).get("Allow", "").split(", ")
+    allowed = "、".join(sorted(set(methods) - {"HEAD"}))
+    params = {
+        "method": request.method[:10],
+        "what": "这个地址（各接口的地址见 /docs）",
+        "allowed": allowed,
+    }
     request_id = _new_id()
     response = problem(Refusal(code=code, params=params), request_id)
     response.headers["X-Request-Id"] = request_id

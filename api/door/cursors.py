@@ -9,8 +9,8 @@ from typing import Annotated, Any, TypeVar
 from pydantic import Field
 from starlette.requests import Request
 
-from api.door.requests import query
-from domain.refusals import Code, Refusal, Refused
+from api.door.requests import query, wrong_parameter
+from domain.refusals import Refused
 
 PageSize = Annotated[int, Field(ge=1, le=200)]
 _Given = Annotated[str, Field(max_length=1000)]
@@ -65,8 +65,7 @@ def decode(cursor: str | None, shape: tuple[type, ...]) -> list[Any] | None:
 
 def refused() -> Refused:
     """What a cursor that is none of ours is answered with."""
-    params = {"name": "cursor", "why": "不是本接口给出的游标"}
-    return Refused(Refusal(code=Code.INVALID_PARAMETER, params=params))
+    return wrong_parameter("cursor", "应是上一页的 next；从第一页起的，请去掉它")
 
 
 def _usable(value: Any) -> bool:

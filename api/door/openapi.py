@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
@@ -31,11 +32,11 @@ _KEY = Parameter(
 def openapi_document(
     operations: Sequence[Operation], places: Mapping[str, Parameter]
 ) -> Callable[[Request], Awaitable[Response]]:
-    """A handler that answers with the document of these operations."""
-    document = build_document(operations, places)
+    """A handler that answers with the document of these operations, made when first asked for."""
+    document = cache(lambda: build_document(operations, places))
 
     async def handler(request: Request) -> Response:
-        return JSONResponse(document)
+        return JSONResponse(document())
 
     return handler
 

@@ -54,8 +54,8 @@ class Operation:
     ``largest`` is the most bytes a body may have, where it is not the usual for its type.
     ``documented`` describes the body of a JSON request that the handler reads field by field.
     ``streams``: the handler reads the body itself, as it comes.
-    ``lenient``: parameters unknown to it are ignored, as apps add their own to addresses that
-    people pass on.
+    ``passed_on``: an address that people pass on, as every page is (see `lenient`).
+    ``unhurried``: it may take longer than a request usually does (files, documents, rule checks).
     ``answer_media`` names another type than JSON; ``others`` are further answers by status.
     """
 
@@ -76,7 +76,8 @@ class Operation:
     answer_media: str = "application/json"
     others: Mapping[int, type[BaseModel]] = field(default_factory=dict)
     writes: bool = False
-    lenient: bool = False
+    passed_on: bool = False
+    unhurried: bool = False
     parameters: Sequence[Parameter] = ()
     example: Any = None
     answer_example: Any = None
@@ -85,7 +86,14 @@ class Operation:
     @cached_property
     def known(self) -> frozenset[str]:
         """The names of its query parameters."""
-        return frozenset(one.name for one in self.parameters if one.where == "query")
+        return frozenset(
+            parameter.name for parameter in self.parameters if parameter.where == "query"
+        )
+
+    @property
+    def lenient(self) -> bool:
+        """Whether unknown parameters are ignored: messengers append theirs to what is passed on."""
+        return self.passed_on or self.answer_media == "text/html"
 
 
 class Call(NamedTuple):

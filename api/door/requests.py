@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from starlette.requests import Request
 
+from api.door.wrong_values import NOT_JSON, said
 from domain.refusals import Code, Refusal, Refused
 
 LARGEST_JSON = 1024 * 1024
@@ -78,7 +79,7 @@ def parse_json(data: bytes, model: type[Model]) -> Model:
     except ValidationError as failure:
         raise invalid(field_errors(failure)) from None
     except (ValueError, RecursionError):
-        raise invalid([_error("", "json_invalid", _IN_CHINESE["json_invalid"])]) from None
+        raise invalid([_error("", "json_invalid", NOT_JSON)]) from None
     return found
 
 
@@ -102,12 +103,8 @@ def pointer(*parts: object) -> str:
 def field_errors(failure: ValidationError) -> list[dict[str, str]]:
     """Each wrong field as pointer, code and message."""
     return [
-        _error(
-            pointer(*error["loc"]),
-            error["type"],
-            _IN_CHINESE.get(error["type"], "不是有效的值"),
-        )
-        for error in failure.errors(include_input=False, include_url=False, include_context=False)
+        _error(pointer(*error["loc"]), error["type"], said(error))
+        for error in failure.errors(include_url=False)
     ]
 
 
@@ -120,44 +117,6 @@ def invalid(errors: list[dict[str, str]], refusal: Refusal | None = None) -> Inv
 
 def _error(pointer: str, code: str, message: str) -> dict[str, str]:
     return {"pointer": pointer, "code": code, "message": message}
-
-
-_IN_CHINESE = {
-    "json_invalid": "不是有效的 JSON（UTF-8，各名称只出现一次，数字有限，嵌套不过深）",
-    "missing": "缺少这一项",
-    "extra_forbidden": "没有这一项，请删去",
-    "string_type": "应为文本",
-    "string_too_short": "不能为空",
-    "string_too_long": "过长",
-    "string_pattern_mismatch": "格式不对，或为空白，或含有控制字符",
-    "int_type": "应为整数",
-    "int_parsing": "应为整数",
-    "int_parsing_size": "过大",
-    "int_from_float": "应为整数",
-    "bool_type": "应为 true 或 false",
-    "bool_parsing": "应为 true 或 false",
-    "dict_type": "应为对象",
-    "model_type": "应为对象",
-    "model_attributes_type": "应为对象",
-    "list_type": "应为列表",
-    "tuple_type": "应为列表",
-    "too_long": "项数过多",
-    "literal_error": "不在可选范围之内",
-    "union_tag_invalid": "不在可选范围之内",
-    "union_tag_not_found": "缺少这一项",
-    "enum": "不在可选范围之内",
-    "datetime_type": "应为带时区的时间，如 2025-03-22T00:00:00+08:00",
-    "datetime_parsing": "应为带时区的时间，如 2025-03-22T00:00:00+08:00",
-    "datetime_from_date_parsing": "应为带时区的时间，如 2025-03-22T00:00:00+08:00",
-    "timezone_aware": "时间须带时区，如 +08:00",
-    "date_type": "应为日期，如 2025-03-21",
-    "date_parsing": "应为日期，如 2025-03-21",
-    "date_from_datetime_parsing": "应为日期，如 2025-03-21",
-    "greater_than": "过小或过早",
-    "greater_than_equal": "过小",
-    "less_than": "过大或过晚",
-    "less_than_equal": "过大",
-}
 
 
 _PARAMETERS = "zhibao.parameters"
@@ -183,34 +142,46 @@ def query(request: Request, name: str, kind: type[Wanted] | Any, default: Wanted
     values = [value for given, value in parameters(request) if given == name]
     if not values:
         return default
+    if len(values) > 1:
+        raise wrong_parameter(name, "只能给出一次")
     try:
-        if len(values) > 1:
-            raise ValueError
         # making an adapter takes longer than most answers
         found: Any = values[0] if kind is str else TypeAdapter(kind).validate_python(values[0])
-    except ValueError:
-        why = "只能给出一次" if len(values) > 1 else "不是有效的值"
-        params = {"name": name, "why": why}
-        raise Refused(Refusal(code=Code.INVALID_PARAMETER, params=params)) from None
+    except ValidationError as failure:
+        raise wrong_parameter(name, said(failure.errors(include_url=False)[0])) from None
     return cast(Wanted, found)
+
+
+def wrong_parameter(name: str, why: str) -> Refused:
+    """What a query parameter is answered with that cannot be taken, and why."""
+    return Refused(Refusal(code=Code.INVALID_PARAMETER, params={"name": name, "why": why}))
 
 
 def path(request: Request, name: str, kind: type[Wanted] | Any) -> Wanted:
     """A part of the path as ``kind``. Raises Refused (not found) when it is none."""
     given = request.path_params[name]
     try:
-        # digits of other scripts are digits to a pattern, but in no code of ours
-        if not given.isascii():
-            raise ValueError
         found: Wanted = TypeAdapter(kind).validate_python(given)
-    except ValueError:
-        raise Refused(Refusal(code=Code.NOT_FOUND, params={"what": "这个地址"})) from None
+    except ValidationError as failure:
+        raise _no_address(name, said(failure.errors(include_url=False)[0])) from None
+    # digits of other scripts are digits to a pattern, but in no code of ours
+    if not given.isascii():
+        raise _no_address(name, "只能用 ASCII 字符")
     return found
+
+
+def _no_address(name: str, why: str) -> Refused:
+    return Refused(Refusal(code=Code.NOT_FOUND, params={"what": f"这个地址：{name} {why}"}))
 
 
 def refuse_unknown_parameters(request: Request, known: Set[str]) -> None:
     """A misspelt filter must not silently show everything."""
     for name, _ in parameters(request):
         if name not in known:
-            params = {"name": name[:40], "why": "没有这个参数"}
-            raise Refused(Refusal(code=Code.INVALID_PARAMETER, params=params))
+            others = f"；可用的有 {'、'.join(sorted(known))}" if known else "，这一地址不带参数"
+            raise wrong_parameter(name[:40], f"没有这个参数{others}")
+
+
+def forget_unknown_parameters(request: Request, known: Set[str]) -> None:
+    """Whoever opens an address that was passed on has not written what a messenger added to it."""
+    request.scope[_PARAMETERS] = [pair for pair in parameters(request) if pair[0] in known]

@@ -6,7 +6,7 @@ The state machine decides on its own whether the case allows the act at this mom
 
 from enum import StrEnum
 
-from domain.case.commands import ROLE_LABELS, Actor, Role
+from domain.case.commands import ROLE_LABELS, Actor, Role, forbidden
 from domain.connected import client_of
 from domain.ids import NATION, region_prefix
 from domain.refusals import Code, Refusal, Refused
@@ -120,21 +120,22 @@ class Target:
 def check(right: Right, actor: Actor, target: Target) -> None:
     """Raises Refused unless ``actor`` has ``right`` on ``target``."""
     if actor.role not in ROLES[right]:
-        raise Refused(Refusal(code=Code.FORBIDDEN, params={"role": ROLE_LABELS[actor.role]}))
+        raise Refused(forbidden(ROLE_LABELS[actor.role], ROLES[right]))
     if client_of(actor) and right is not Right.DELIVER:
         # a client delivers, and does nothing that a person does
-        raise Refused(Refusal(code=Code.FORBIDDEN, params={"role": "联网系统"}))
+        raise Refused(forbidden("联网系统", ROLES[right]))
     if right is Right.DELIVER and not client_of(actor):
         raise Refused(Refusal(code=Code.CLIENTS_ONLY))
     scope = SCOPES[actor.role]
     if right in NATIONAL and scope is Scope.JURISDICTION and actor.scope != NATION:
-        raise Refused(Refusal(code=Code.FORBIDDEN, params={"role": "省、市、县经办人"}))
+        params = {"role": "省、市、县经办人", "wanted": f"全国的经办人（辖区 {NATION}）"}
+        raise Refused(Refusal(code=Code.FORBIDDEN, params=params))
     if scope is Scope.INSTITUTION and target.institution not in (None, actor.scope):
         raise Refused(_not_yours(target))
     if scope is Scope.JURISDICTION and not covers(actor.scope, target.region):
-        raise Refused(_not_yours(target))
+        raise Refused(_elsewhere(actor, target.region))
     if target.campaign is not None and not sees_campaign(actor, target.campaign):
-        raise Refused(_not_yours(target))
+        raise Refused(_elsewhere(actor, target.campaign))
     if (
         scope is Scope.AUTHORITY
         and target.institution is not None
@@ -159,6 +160,11 @@ def sees_campaign(actor: Actor, jurisdiction: str) -> bool:
     if SCOPES[actor.role] is not Scope.JURISDICTION:
         return True
     return covers(actor.scope, jurisdiction) or covers(jurisdiction, actor.scope)
+
+
+def _elsewhere(actor: Actor, region: str | None) -> Refusal:
+    params = {"region": region or "—", "jurisdiction": actor.scope}
+    return Refusal(code=Code.NOT_YOUR_REGION, params=params)
 
 
 def _not_yours(target: Target) -> Refusal:

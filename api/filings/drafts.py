@@ -66,7 +66,7 @@ async def put_draft(call: Call) -> Response:
                 {
                     "pointer": pointer("parts", part),
                     "code": "unknown_part",
-                    "message": "没有这一部分",
+                    "message": f"没有这一部分；本件有 {'、'.join(case.plan.parts)}",
                 }
                 for part in unknown
             ]

@@ -20,6 +20,8 @@ from api.cases.acts import (
 from api.cases.cases import (
     BY_AUTHORITY,
     BY_INSTITUTION,
+    BY_NAME,
+    BY_REGION,
     BY_STATUS,
     CaseShown,
     CaseYear,
@@ -96,6 +98,8 @@ OPERATIONS = [
         equal("year", CaseYear, "统计年度"),
         BY_STATUS,
         BY_INSTITUTION,
+        BY_REGION,
+        BY_NAME,
         BY_AUTHORITY,
         equal("campaign", _CampaignId, "年度统计工作的编号"),
     ),

@@ -8,6 +8,8 @@ from api.campaigns.institutions import of_institution
 from api.cases.acts import case_of
 from api.cases.cases import (
     BY_INSTITUTION,
+    BY_NAME,
+    BY_REGION,
     BY_STATUS,
     CaseShown,
     Filter,
@@ -116,6 +118,8 @@ OPERATIONS = [
         _BY_QUARTER,
         BY_STATUS,
         BY_INSTITUTION,
+        BY_REGION,
+        BY_NAME,
     ),
     Operation(
         "GET", ADDRESS, get_batch, "一件报送", TAG, Right.SEE_FILING, BatchShown, target=of_batch

@@ -10,13 +10,12 @@ from starlette.responses import Response
 from api.door import cursors
 from api.door.operations import PAGING, Call, Operation, Parameter, json_of, schema_of
 from api.door.parts import parts_of
-from api.door.requests import query
+from api.door.requests import query, wrong_parameter
 from api.door.rights import Right, region_in_sight
 from domain.clock import day_of
 from domain.model import Value
 from domain.numbers.lookup import LookupAnswer
 from domain.numbers.report_numbers import LONGEST_NUMBER, Answer
-from domain.refusals import Code, Refusal, Refused
 from services.numbers.lookup import Found
 
 MOST_DAYS = 366
@@ -85,8 +84,7 @@ async def lookup_counts(call: Call) -> Response:
     last = query(request, "to", Day, today)
     first = query(request, "from", Day, last - timedelta(days=30))
     if not timedelta() <= last - first < timedelta(days=MOST_DAYS):
-        params = {"name": "from", "why": f"须不晚于 to，且相距不超过 {MOST_DAYS} 天"}
-        raise Refused(Refusal(code=Code.INVALID_PARAMETER, params=params))
+        raise wrong_parameter("from", f"须不晚于 to，且相距不超过 {MOST_DAYS} 天")
     given = cursors.given(request, (str, str))
     after = _after(given) if given else None
     lookups, prefix = parts_of(request).lookups, region_in_sight(call.actor)

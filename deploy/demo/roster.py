@@ -7,18 +7,17 @@ names say 演示 and 生成. The shares of the special cases are made up. The sa
 
 import random
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from stdnum.cn import uscc as uscc_code
 
+from domain import uscc as uscc_code
 from domain.facts import CertificateFacts, InstitutionFacts
 from domain.ids import authority_of
-from files.roster import RosterInstitution, roster_csv
+from files.roster import RosterInstitution
 
 MAX_COUNT = 100_000
 AS_OF = date(2025, 1, 13)
@@ -84,11 +83,6 @@ def generate_roster(count: int, seed: int, *, as_of: date = AS_OF) -> list[Roste
     maker = _Maker(rng, as_of, provinces)
     kinds = _kinds(count, rng)
     return [_institution(maker, index, kind) for index, kind in enumerate(kinds, start=1)]
-
-
-def write_csv(institutions: Iterable[RosterInstitution], path: Path) -> None:
-    """Write a roster that ``zhibao roster import`` reads. Raises OSError."""
-    path.write_bytes(roster_csv(institutions))
 
 
 def _kinds(count: int, rng: random.Random) -> list[Kind]:
@@ -208,7 +202,7 @@ def _uscc(rng: random.Random, index: int, region: str) -> str:
     kind = "12" if rng.random() < _PUBLIC_INSTITUTION else "91"
     organisation = f"YY{index:06d}"
     first_17 = kind + region + organisation + _organisation_check(organisation)
-    return first_17 + str(uscc_code.calc_check_digit(first_17))
+    return first_17 + uscc_code.check_digit(first_17)
 
 
 def _organisation_check(code: str) -> str:

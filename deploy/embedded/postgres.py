@@ -86,7 +86,7 @@ class EmbeddedPostgres(EmbeddedServer):
     run is used again if it is free.
     """
 
-    _title = "PostgreSQL"
+    title = "PostgreSQL"
     _stop_signal = signal.SIGINT  # its fast shutdown
     _stop_timeout = 60
     _port_taken = "could not bind"
@@ -254,6 +254,9 @@ class EmbeddedPostgres(EmbeddedServer):
             foreign = False
         if foreign:
             pid_file.unlink(missing_ok=True)
+
+    def _stay(self) -> None:
+        self._wanted_port = self._port
 
     def _wait_until_ready(self, child: Child) -> None:
         deadline = time.monotonic() + self._start_timeout

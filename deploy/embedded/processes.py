@@ -13,6 +13,7 @@ import errno
 import fcntl
 import functools
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -170,6 +171,28 @@ class Child:
             file.seek(max(self.log_start, end - _TAIL))
             return "\n".join(file.read().decode(errors="replace").splitlines()[-lines:])
 
+    def why_it_ended(self) -> str:
+        """How it ended and its last words; never empty. Needs an ended process."""
+        code = self.process.poll()
+        if code is None:
+            return "仍在运行"
+        how = f"退出码 {code}" if code >= 0 else f"被信号 {_signal_name(-code)} 终止"
+        words = self.log_tail().strip()
+        return f"{how}；日志的最后几行：\n{words}" if words else f"{how}；没有留下日志"
+
+    def keep_log_short(self, most: int = _LOG_KEPT) -> None:
+        """Moves a log that has grown too long aside while the process goes on writing to it.
+
+        The log is copied and emptied, since the process keeps its file open; what is written
+        between the two is lost.
+        """
+        if self.log.stat().st_size <= most:
+            return
+        shutil.copyfile(self.log, aside := _aside(self.log))
+        aside.chmod(0o600)
+        os.truncate(self.log, 0)
+        self.log_start = 0
+
     def _dismiss_watchdog(self) -> None:
         if self.watchdog is not None:
             self.watchdog.kill()
@@ -264,8 +287,19 @@ def required_port(port: int, *, avoid: int | None = None) -> int:
 def _open_log(log: Path) -> int:
     # One old file is kept, which bounds the space without a daemon to rotate.
     if log.exists() and log.stat().st_size > _LOG_KEPT:
-        log.replace(log.with_suffix(log.suffix + ".1"))
+        log.replace(_aside(log))
     return os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+
+
+def _aside(log: Path) -> Path:
+    return log.with_suffix(log.suffix + ".1")
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return str(number)
 
 
 @functools.cache

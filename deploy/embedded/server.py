@@ -16,7 +16,7 @@ _ATTEMPTS = 3
 class EmbeddedServer(ABC):
     """A server on a folder of its own, used as a context manager or by `start` and `stop`."""
 
-    _title: ClassVar[str]
+    title: ClassVar[str]
     _stop_signal: ClassVar[signal.Signals]
     _stop_timeout: ClassVar[float]
     _port_taken: ClassVar[str]
@@ -38,6 +38,22 @@ class EmbeddedServer(ABC):
         if self._child is not None:
             raise RuntimeError("already started")
         self._lock.acquire()
+        self._bring_up()
+        return self
+
+    def restart(self) -> None:
+        """Starts a server again that has ended by itself, where it was found before.
+
+        Waits for what is left of it to go. Raises as `start` does.
+        """
+        self._stay()
+        self._child = None
+        # whatever the old server started holds the lock until it has gone
+        self._lock.release()
+        self._lock.acquire()
+        self._bring_up()
+
+    def _bring_up(self) -> None:
         try:
             for attempt in range(1, _ATTEMPTS + 1):
                 self._child = self._launch()
@@ -52,11 +68,10 @@ class EmbeddedServer(ABC):
                         raise
         except OSError as error:
             self.stop()
-            raise EmbeddedServerFailed(f"{self._title} 无法使用 {self.folder}：{error}") from error
+            raise EmbeddedServerFailed(f"{self.title} 无法使用 {self.folder}：{error}") from error
         except BaseException:
             self.stop()
             raise
-        return self
 
     def stop(self) -> None:
         """Stop the server in an orderly way; harmless when it does not run."""
@@ -93,8 +108,20 @@ class EmbeddedServer(ABC):
 
     def _failure(self, child: Child) -> EmbeddedServerFailed:
         return EmbeddedServerFailed(
-            f"{self._title} 未能启动（日志：{self.log}）：\n{child.log_tail()}"
+            f"{self.title} 未能启动（日志：{self.log}）：\n{child.log_tail()}"
         )
+
+    def why_it_ended(self) -> str:
+        """How the server ended and its last words; never empty."""
+        return self._started().why_it_ended()
+
+    def keep_log_short(self) -> None:
+        """Moves a log that has grown too long aside."""
+        self._started().keep_log_short()
+
+    @abstractmethod
+    def _stay(self) -> None:
+        """Fix the ports in use, so that a restarted server is found where it was."""
 
     @abstractmethod
     def _launch(self) -> Child:

@@ -62,7 +62,7 @@ class EmbeddedTemporal(EmbeddedServer):
     `NamespaceNotReady` `start` may raise too).
     """
 
-    _title = "Temporal"
+    title = "Temporal"
     _stop_signal = signal.SIGTERM
     _stop_timeout = 15
     _port_taken = "address already in use"
@@ -149,6 +149,9 @@ class EmbeddedTemporal(EmbeddedServer):
             self._ui_port = required_port(self._wanted_ui_port, avoid=self._port)
         ports = {"port": self._port, "ui_port": self._ui_port}
         file.write_text(json.dumps(ports), encoding="utf-8")
+
+    def _stay(self) -> None:
+        self._wanted_port, self._wanted_ui_port = self._port, self._ui_port
 
     def _wait_until_ready(self, child: Child) -> None:
         # A thread with an event loop of its own, because the caller may be inside one.

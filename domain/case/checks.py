@@ -2,17 +2,21 @@
 
 from datetime import datetime
 
-from domain.case.commands import ROLE_LABELS, Actor, Command, Role
+from domain.case.commands import ROLE_LABELS, Actor, Command, Release, Role
 from domain.case.plan import CasePlan
 from domain.case.state import LISTED_AS, CaseState, closing, submission_closing
-from domain.case.status import STATUS_LABELS, Status
+from domain.case.status import STATUS_LABELS, STATUS_NEXT, Status
 from domain.refusals import Code, Refusal
 
 
-def wrong_status(state: CaseState, action: str) -> Refusal:
-    return Refusal(
-        code=Code.WRONG_STATUS, params={"status": STATUS_LABELS[state.status], "action": action}
-    )
+def wrong_status(state: CaseState, action: str, next_: str = "") -> Refusal:
+    """The refusal of what a status does not allow; ``next_`` where something unusual comes next."""
+    params = {
+        "status": STATUS_LABELS[state.status],
+        "action": action,
+        "next": next_ or STATUS_NEXT[state.status],
+    }
+    return Refusal(code=Code.WRONG_STATUS, params=params)
 
 
 def expect(state: CaseState, command: Command, *wanted: Status) -> Refusal | None:
@@ -46,7 +50,7 @@ def quality_window(state: CaseState, plan: CasePlan, now: datetime) -> Refusal |
         return None
     closes = closing(plan.quality, state)
     if now < plan.quality.opens:
-        return Refusal(code=Code.QUALITY_CLOSED, cite=plan.quality.cite, at=plan.quality.opens)
+        return Refusal(code=Code.QUALITY_NOT_OPEN, cite=plan.quality.cite, at=plan.quality.opens)
     if now >= closes:
         return Refusal(code=Code.QUALITY_CLOSED, cite=plan.quality.cite, at=closes)
     return None
@@ -77,7 +81,10 @@ def turn(
     authority = state.authority(plan)
     wanted = Role.REVIEWER if state.status is Status.IN_REVIEW else Role.CHECKER
     if command.actor.scope != authority or command.actor.role is not wanted:
-        return Refusal(code=Code.NOT_YOUR_AUTHORITY, params={"authority": authority})
+        # of the authority itself, it is another capacity that is wanted
+        wanted_as = f"（{ROLE_LABELS[wanted]}）" if command.actor.scope == authority else ""
+        params = {"authority": f"{authority}{wanted_as}"}
+        return Refusal(code=Code.NOT_YOUR_AUTHORITY, params=params)
     refusal = person(state, command.actor)
     if refusal is not None:
         return refusal
@@ -91,4 +98,6 @@ def turn(
 def needs_note(command: Command) -> Refusal | None:
     if command.note_sha256:
         return None
-    return Refusal(code=Code.REASON_REQUIRED, params={"action": command.label})
+    # where a note is free for most people, it has another name
+    field = "note" if isinstance(command, Release) else "reason"
+    return Refusal(code=Code.REASON_REQUIRED, params={"action": command.label, "field": field})

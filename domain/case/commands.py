@@ -6,6 +6,7 @@ Texts people write (reasons, notes) are stored beside the case under their SHA-2
 carries only ``note_sha256``, so that no text out of a form can reach an engine's history.
 """
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, ClassVar, Literal
@@ -14,6 +15,7 @@ from pydantic import AwareDatetime, Field
 
 from domain.ids import CommandId
 from domain.model import Recorded
+from domain.refusals import Code, Refusal
 
 
 class Role(StrEnum):
@@ -37,6 +39,13 @@ ROLE_LABELS: dict[Role, str] = {
     Role.CLERK: "发证经办人",
     Role.SYSTEM: "系统",
 }
+
+
+def forbidden(role: str, wanted: Iterable[Role]) -> Refusal:
+    """The refusal of somebody whose capacity, as people call it, is none of those wanted."""
+    people = sorted(set(wanted) - {Role.SYSTEM}, key=list(Role).index)
+    named = "、".join(ROLE_LABELS[capacity] for capacity in people) or "系统自动"
+    return Refusal(code=Code.FORBIDDEN, params={"role": role, "wanted": named})
 
 
 class Actor(Recorded):

@@ -9,12 +9,12 @@ from datetime import datetime
 
 from domain.case import commands as c
 from domain.case.checks import wrong_status
-from domain.case.commands import ROLE_LABELS, SYSTEM, Command, Role
+from domain.case.commands import ROLE_LABELS, SYSTEM, Command, Role, forbidden
 from domain.case.events import Event, EventName, PendingEvent, Position
 from domain.case.kind import CaseKind, CommandRule, evolve, position
 from domain.case.plan import CasePlan
 from domain.case.state import CaseState, Findings, closing, status_timer, submission_closing
-from domain.case.status import ENDED, STATUS_LABELS, Status
+from domain.case.status import ENDED, STATUS_LABELS, STATUS_NEXT, Status
 from domain.case.transitions import not_open
 from domain.refusals import Code, Refusal
 
@@ -32,7 +32,11 @@ def editable(kind: CaseKind, here: Position, plan: CasePlan, now: datetime) -> R
             update={"status": Status.DRAFT, "due": (plan.supplement or plan.fill).closes}
         )
     if here.status not in kind.editable:
-        params = {"status": STATUS_LABELS[here.status], "action": "修改内容"}
+        params = {
+            "status": STATUS_LABELS[here.status],
+            "action": "修改内容",
+            "next": STATUS_NEXT[here.status],
+        }
         return Refusal(code=Code.WRONG_STATUS, params=params)
     if here.due is not None and now >= here.due:
         first = here.status is Status.DRAFT
@@ -98,18 +102,28 @@ def _may_be_given(
 ) -> Refusal | None:
     """Role and ended cases: the same for every command."""
     if command.actor.role not in rule.roles:
-        params = {"role": ROLE_LABELS[command.actor.role]}
-        return Refusal(code=Code.FORBIDDEN, params=params)
+        return forbidden(ROLE_LABELS[command.actor.role], rule.roles)
     if refusal := kind.admits(plan, command.actor):
         return refusal
     if state.status not in ENDED or state.status in rule.after_end:
         return None
     if state.status is Status.LAPSED and rule.command is not c.Lapse:
-        return lapsed(state, plan)
-    return Refusal(
-        code=Code.CASE_ENDED,
-        params={"status": STATUS_LABELS[state.status], "action": command.label},
-    )
+        closed = lapsed(state, plan)
+        if command.actor.role is not Role.OPERATOR:
+            return closed
+        # whoever can extend it need not ask for that
+        params = {"action": command.label}
+        return closed.model_copy(update={"code": Code.CASE_LAPSED, "params": params})
+    reopens = state.status is Status.COMPLETED and c.Reopen.name() in kind.commands
+    params = {
+        "status": STATUS_LABELS[state.status],
+        "action": command.label,
+        "next": _REOPENS if reopens else STATUS_NEXT[state.status],
+    }
+    return Refusal(code=Code.CASE_ENDED, params=params)
+
+
+_REOPENS = "确需更正的，请经办人说明理由后重新开启（reopen）"
 
 
 def _caught_up(

@@ -33,6 +33,21 @@ STATUS_LABELS: dict[Status, str] = {
     Status.CANCELLED: "已取消",
 }
 
+STATUS_NEXT: dict[Status, str] = {
+    Status.SCHEDULED: "等到开放之后，由申报方填写提交",
+    Status.DRAFT: "由申报方填写后提交",
+    Status.SUBMITTED: "等到审核开始，由审核部门的人员领取；此前申报方可以撤回",
+    Status.IN_REVIEW: "由审核部门的人员领取后，审核通过或退回",
+    Status.RETURNED: "由申报方修改后重新提交",
+    Status.APPROVED: "等到质量审查开始，由质量审查人办理",
+    Status.QUALITY_CHECK: "由质量审查人通过或退回",
+    Status.COMPLETED: "已办结的不再改动；有新的情况，请另行提出",
+    Status.LAPSED: "确有原因的，由经办人延期后继续办理",
+    Status.WITHDRAWN: "由申报方修改后重新提交",
+    Status.CANCELLED: "已取消的不能恢复；仍需办理的，请联系主管部门另行处理",
+}
+"""What goes on from each status, and by whom: for people who asked for something else."""
+
 EDITABLE = (Status.DRAFT, Status.RETURNED, Status.WITHDRAWN)
 """Statuses in which the filer may change the content."""
 

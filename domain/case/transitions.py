@@ -95,7 +95,7 @@ def claim(s: CaseState, p: CasePlan, m: c.Claim, now: datetime, _: Findings) -> 
     if refusal is not None:
         return refusal
     if s.claimed_by:
-        return wrong_status(s, "重复领取")
+        return wrong_status(s, "重复领取", "您已经领取了本件，可以直接办理")
     return [PendingEvent(EventName.CLAIMED, m.actor, cite=_level_cite(s, p))]
 
 

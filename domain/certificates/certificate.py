@@ -8,15 +8,20 @@ from pydantic import Field, StringConstraints
 
 from domain.ids import AuthorityId, InstitutionId
 from domain.model import Value
+from domain.text import Trimmed, Visible
 
 _CONTROL = r"\x00-\x1f\x7f"
-Line = Annotated[str, StringConstraints(max_length=300, pattern=f"^[^{_CONTROL}]*$")]
-"""One line of text, possibly empty, without control characters."""
+Line = Annotated[
+    str, StringConstraints(max_length=300, pattern=f"^[^{_CONTROL}]*$"), Trimmed, Visible
+]
+"""One line of text, possibly empty, as a person sees it."""
 Name = Annotated[
     str,
     StringConstraints(
         min_length=1, max_length=200, pattern=rf"^[^{_CONTROL}]*[^{_CONTROL}\s][^{_CONTROL}]*$"
     ),
+    Trimmed,
+    Visible,
 ]
 TwoDigits = Annotated[str, StringConstraints(pattern=r"^[0-9]{2}$")]
 

@@ -10,7 +10,9 @@ from domain.case.plan import Reminder
 from domain.case.workflow_messages import Newcomer, RecordRequest
 from domain.certificates.certificate import CertificateStatus
 from domain.clock import first_instant_after
+from domain.ids import CertificateNumber
 from domain.model import Recorded
+from domain.text import Trimmed, Visible
 
 CERTIFICATE_WORKFLOW = "certificate"
 PREPARE_APPLICATION = "prepare_application"
@@ -44,8 +46,10 @@ class Decided(Recorded):
     """
 
     approved_on: date
-    document: Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
-    number: Annotated[str, Field(max_length=64, pattern=r"^[\x21-\x7e]*$")] = ""
+    document: Annotated[
+        str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$"), Trimmed, Visible
+    ]
+    number: CertificateNumber = ""
     valid_from: date | None = None
     valid_to: date | None = None
 

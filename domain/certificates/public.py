@@ -53,12 +53,6 @@ class SearchAnswer(StrEnum):
     NOT_FOUND = "not_found"
 
 
-SEARCH_ANSWER_LABELS: dict[SearchAnswer, str] = {
-    SearchAnswer.FOUND: "查到",
-    SearchAnswer.NOT_FOUND: "未查到",
-}
-
-
 class Proof(StrEnum):
     """What the signature in a QR code shows of the paper it stands on."""
 

@@ -1,7 +1,5 @@
 """Messages about report numbers: reading an upload, changing published numbers."""
 
-import re
-import unicodedata
 from datetime import date, datetime
 from enum import StrEnum
 
@@ -15,30 +13,6 @@ CHANGE_NUMBERS = "change_numbers"
 
 LONGEST_NUMBER = 64
 """No number that anybody puts on record, or asks for, has more characters."""
-
-EDGES = " \t\r\n\u200b\u200c\u200d\u2060\ufeff"
-_EXCEL_TEXT = re.compile(r'="(.*)"', re.DOTALL)
-NEVER_SEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-
-
-def normalised(text: str) -> str:
-    """A number or a name as it is stored and compared; normalising it again changes nothing.
-
-    Compatibility forms (NFKC) turn full-width digits, letters and brackets into the usual ones;
-    blanks and invisible marks at the ends are removed, Excel's ``="00123"`` unwrapped. Case and
-    inner blanks stay.
-    """
-    text = unicodedata.normalize("NFKC", text).strip(EDGES)
-    while wrapped := _EXCEL_TEXT.fullmatch(text):
-        text = wrapped[1].strip(EDGES)
-    return text
-
-
-def is_usable(text: str) -> bool:
-    """Whether a text has no characters in it that nobody sees, or that stand for lost ones."""
-    if text.isascii():
-        return text.isprintable()
-    return "\ufffd" not in text and not any(unicodedata.category(one) in NEVER_SEEN for one in text)
 
 
 class Answer(StrEnum):

@@ -4,34 +4,16 @@ A problem is a stable code with a detail; the Chinese words derive from both, so
 millions of rows can be streamed from what is stored.
 """
 
-import re
-import unicodedata
-from collections.abc import Callable
 from datetime import date
-from functools import lru_cache
 from typing import NamedTuple
 
+from domain import faults
+from domain.faults import AS_TEXT, SAVE_ANEW, Fault, Words
 from domain.numbers.quarters import Quarter
-from domain.numbers.report_numbers import EDGES, NEVER_SEEN
-from domain.numbers.report_numbers import normalised as normalised
+from domain.text import code_point, is_excel_error, lost_digits, unseen
 
 NUMBER, ISSUED_ON = "报告编号", "出具日期"
 """The two columns an upload needs, as the template and all messages call them."""
-
-_LOST = re.compile(r"[0-9](?:\.[0-9]*)?E\+[0-9]+", re.IGNORECASE)
-_DAY = re.compile(
-    r"([0-9]{4})(?:-([0-9]{1,2})-([0-9]{1,2})|/([0-9]{1,2})/([0-9]{1,2})|\.([0-9]{1,2})\.([0-9]{1,2})"
-    r"|年([0-9]{1,2})月([0-9]{1,2})日|([0-9]{2})([0-9]{2}))"
-    r"(?:[ T][0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?)?"
-)
-_SHOWN = 40
-
-
-class Fault(NamedTuple):
-    """What is wrong with a value: a stable code, and what the words need besides it."""
-
-    code: str
-    detail: str = ""
 
 
 class Terms(NamedTuple):
@@ -48,31 +30,15 @@ def number_fault(number: str, longest: int) -> Fault | None:
         return Fault("number_empty")
     if len(number) > longest:
         return Fault("number_too_long", f"{len(number)}/{longest}")
-    if "\ufffd" in number:
-        return Fault("bad_encoding")
-    if not number.isprintable():  # quick, and true for nearly all; blanks are looked at below
-        for char in number:
-            if unicodedata.category(char) in NEVER_SEEN:
-                return Fault("bad_characters", f"U+{ord(char):04X}")
-    if _LOST.fullmatch(number):
+    if (character := unseen(number)) is not None:
+        if character == "\ufffd":
+            return Fault("bad_encoding")
+        return Fault("bad_characters", code_point(character))
+    if lost_digits(number):
         return Fault("lost_digits", number)
+    if is_excel_error(number):
+        return Fault("cell_error", number)
     return None
-
-
-@lru_cache(maxsize=1024)
-def day_of(text: str) -> date | None:
-    """The day a text names, None if it names none; a time of day behind it is left out.
-
-    Read are 2024-07-01, 2024/7/1, 2024.7.1, 20240701 and 2024年7月1日, in full-width digits too.
-    """
-    found = _DAY.fullmatch(unicodedata.normalize("NFKC", text[:64]).strip(EDGES))
-    if found is None:
-        return None
-    year, month, day = (int(part) for part in found.groups() if part)
-    try:
-        return date(year, month, day)
-    except ValueError:
-        return None
 
 
 def day_fault(day: date, terms: Terms) -> Fault | None:
@@ -82,34 +48,20 @@ def day_fault(day: date, terms: Terms) -> Fault | None:
     return Fault("outside_quarter", f"{day} {terms.first_day} {terms.last_day}")
 
 
-def shown(text: str) -> str:
-    """A piece of somebody's text, short and printable, for a detail."""
-    clean = "".join(char if char.isprintable() else "·" for char in text[: _SHOWN + 1].strip())
-    return clean if len(clean) <= _SHOWN else clean[:_SHOWN] + "…"
-
-
-_AS_TEXT = "请把该列单元格格式设为“文本”，再录入完整的编号"
-_SAVE_ANEW = "请用 Excel 或 WPS 打开并另存为 .xlsx 或“CSV UTF-8（.csv）”后重新上传"
 _ACCEPTED_NAMES = "表头可写“报告编号”（或 report_number）和“出具日期”（或 issue_date）"
-_DATE_FORMS = "请写成 2024-07-01、2024/7/1、20240701 或 2024年7月1日"
 
-_WORDS: dict[str, tuple[str | Callable[[str], str], str]] = {
+_WORDS: Words = {
+    **faults.WORDS,
     # of the file
     "empty_file": ("文件是空的", "请按模板填写后再上传"),
-    "wrong_type": ("文件内容与所选类型不符（可能改过扩展名、已加密或是旧版 .xls）", _SAVE_ANEW),
-    "unknown_encoding": ("文字编码既不是 UTF-8 也不是 GB18030", _SAVE_ANEW),
+    "wrong_type": ("文件内容与所选类型不符（可能改过扩展名、已加密或是旧版 .xls）", SAVE_ANEW),
+    "unknown_encoding": ("文字编码既不是 UTF-8 也不是 GB18030", SAVE_ANEW),
     "missing_column": (
         lambda detail: f"表头缺少：{detail}",
         f"请在第一行写表头；{_ACCEPTED_NAMES}",
     ),
     "duplicate_column": (lambda detail: f"表头中“{detail}”出现了不止一次", "请只保留其中一列"),
     "no_rows": ("只有表头，没有报告编号", "请在表头下逐行填写报告编号和出具日期"),
-    "broken_workbook": ("XLSX 文件已损坏或不完整，无法读取", _SAVE_ANEW),
-    "several_sheets": (
-        "工作簿里有多个含数据的工作表，无法判断编号在哪一个",
-        "请只保留编号所在的工作表，另存后上传",
-    ),
-    "zip_bomb": ("XLSX 解压后过大或部件过多", "请拆成几个文件，或改用 CSV 上传"),
     # of a row
     "bad_csv": ("本行无法拆成各列，多半是英文双引号不配对", "请检查该行的英文双引号"),
     "line_too_long": ("本行过长", "请核对该行是否缺少换行"),
@@ -123,20 +75,11 @@ _WORDS: dict[str, tuple[str | Callable[[str], str], str]] = {
         lambda detail: "报告编号有 {} 个字符，最多 {} 个".format(*_two(detail, "/")),
         "请核对编号，删去多余的内容",
     ),
-    "bad_characters": (
-        lambda detail: f"报告编号含有不可见字符（{detail}）",
-        "请删去该格内容后重新录入",
+    "number_is_date": (
+        lambda detail: f"报告编号被存成了{detail or '日期或时间'}",
+        AS_TEXT,
     ),
-    "bad_encoding": ("本格有无法识别的字节", _SAVE_ANEW),
-    "lost_digits": (
-        lambda detail: f"报告编号以数值存储（{detail}），部分数字可能已经丢失",
-        _AS_TEXT,
-    ),
-    "number_is_date": ("报告编号被存成了日期或时间", _AS_TEXT),
-    "cell_error": (lambda detail: f"本格是公式错误（{detail}）", "请改正公式或直接填写内容"),
-    "no_value": ("公式没有算出结果", "请用 Excel 或 WPS 打开，计算后保存；或直接填写内容"),
     "date_empty": ("出具日期是空的", "请补填出具日期"),
-    "not_a_date": (lambda detail: f"出具日期“{detail}”不是日期", _DATE_FORMS),
     "outside_quarter": (
         lambda detail: "出具日期 {} 不在本季度（{} 至 {}）内".format(*_three(detail)),
         "请核对日期；属于其他季度的编号，请在该季度的报送中上传",
@@ -166,8 +109,7 @@ CODES = tuple(_WORDS)
 
 def words(code: str, detail: str) -> tuple[str, str]:
     """What a problem says and how to mend it, both in Chinese."""
-    what, mend = _WORDS[code]
-    return (what if isinstance(what, str) else what(detail)), mend
+    return faults.words(code, detail, _WORDS)
 
 
 def _two(detail: str, mark: str) -> tuple[str, str]:

@@ -3,12 +3,11 @@
 The same checks stand behind the form, the batch import and the connected mode.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from typing import Any
 
-from stdnum.cn import uscc
-
+from domain import uscc
 from domain.certificates.certificate import CertificateContent
 from domain.certificates.issuing import Allotment, Decided, Purpose
 from domain.certificates.number import NumberProblem, decode
@@ -43,16 +42,26 @@ class ContentProblem(Value):
     message: str
 
 
-def content_problems(rules: CertificateRules, content: CertificateContent) -> list[ContentProblem]:
-    """What still keeps a content, right in its shape, from being applied for."""
+def content_problems(
+    rules: CertificateRules,
+    content: CertificateContent,
+    unprintable: Callable[[str], list[str]] = lambda _: [],
+) -> list[ContentProblem]:
+    """What still keeps a content, right in its shape, from being applied for.
+
+    ``unprintable`` tells the characters of a text that no font at hand can print.
+    """
     found: list[ContentProblem] = []
 
     def add(pointer: str, code: str, message: str) -> None:
         found.append(ContentProblem(pointer=pointer, code=code, message=message))
 
-    if content.holder != content.holder.strip():
-        # a statement carries the beginning of a long name: of blanks alone it cannot be one
-        add("/holder", "blanks", "机构名称的前后不能有空格；请删去")
+    texts = list(_printed(content.model_dump(mode="json", exclude={"equipment"}), ""))
+    for pointer, text in texts if unprintable("".join(text for _, text in texts)) else ():
+        if missing := unprintable(text):
+            told = "、".join(f"{one}（U+{ord(one):04X}）" for one in missing[:5])
+            message = f"含有无法打印的字符：{told}；请核对文字，确为生僻字的请先安装含有该字的字体"
+            add(pointer, "characters_missing", message)
     for name in ("uscc", "parent_uscc"):
         value = getattr(content, name)
         if value and not uscc.is_valid(value):
@@ -78,6 +87,16 @@ def content_problems(rules: CertificateRules, content: CertificateContent) -> li
             add(f"/capabilities/{index}", "duplicate", "与前面的一项完全相同；请删去")
         seen.add(key)
     return found
+
+
+def _printed(value: Any, pointer: str) -> Iterator[tuple[str, str]]:
+    """Every text inside a document, with its pointer."""
+    if isinstance(value, str):
+        yield pointer, value
+    elif isinstance(value, dict | list):
+        places = value.items() if isinstance(value, dict) else enumerate(value)
+        for place, part in places:
+            yield from _printed(part, f"{pointer}/{place}")
 
 
 def changed_fields(before: CertificateContent, after: CertificateContent) -> list[str]:

@@ -4,6 +4,7 @@ The same checks stand behind real deliveries and the sandbox. What a certificate
 beyond this, it refuses when it is asked.
 """
 
+from collections.abc import Callable
 from datetime import date
 
 from domain.certificates.certificate import (
@@ -83,12 +84,17 @@ def mode_refusal(rules: CertificateRules, authority: str, sandbox: bool) -> Refu
 
 
 def delivery_problems(
-    rules: CertificateRules, authority: str, delivery: AnyDelivery, known: Known, today: date
+    rules: CertificateRules,
+    authority: str,
+    delivery: AnyDelivery,
+    known: Known,
+    today: date,
+    unprintable: Callable[[str], list[str]] = lambda _: [],
 ) -> list[Wrong]:
     """What keeps an authority's delivery from being taken; nothing where it can be."""
     if isinstance(delivery, IssueDelivery):
         return [
-            *_content(rules, authority, delivery.content),
+            *_content(rules, authority, delivery.content, unprintable),
             *_refused("/decision", decided_refusal(delivery.decision.decided(), today)),
             *_number(rules, authority, delivery, known, today),
             *_institution(authority, delivery, known),
@@ -100,7 +106,7 @@ def delivery_problems(
     if isinstance(delivery, EndDelivery):
         return _end(delivery, known.number, today)
     return [
-        *_content(rules, authority, delivery.content),
+        *_content(rules, authority, delivery.content, unprintable),
         *_refused("/decision", decided_refusal(delivery.decision.decided(), today)),
         *_change(rules, delivery, known.number, today),
     ]
@@ -114,10 +120,15 @@ def _refused(pointer: str, refusal: Refusal | None) -> list[Wrong]:
     return [Wrong(pointer=pointer, code=refusal.code.value, message=message, refusal=refusal)]
 
 
-def _content(rules: CertificateRules, authority: str, content: CertificateContent) -> list[Wrong]:
+def _content(
+    rules: CertificateRules,
+    authority: str,
+    content: CertificateContent,
+    unprintable: Callable[[str], list[str]],
+) -> list[Wrong]:
     found = [
         Wrong(pointer=f"/content{one.pointer}", code=one.code, message=one.message)
-        for one in content_problems(rules, content)
+        for one in content_problems(rules, content, unprintable)
     ]
     if content.issuer != authority:
         refusal = _not_the_issuer("这张证书", content.issuer)

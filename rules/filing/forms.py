@@ -22,6 +22,7 @@ from pydantic import PrivateAttr, ValidationError, model_validator
 from domain.canonical import canonical_json, sha256_of
 from domain.citation import Citation
 from domain.model import Value
+from domain.text import code_point, unseen
 from rules.file.findings import RulesInvalid
 from rules.file.strict_yaml import load
 
@@ -42,8 +43,7 @@ _ID = r"^[a-z][a-z0-9_]{0,63}$"
 _FORM_ID = re.compile(r"[a-z][a-z0-9-]{0,63}")
 _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,12})(?:\.[0-9]{1,2})?")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-# Control characters except tab and line breaks, and lone surrogates: no database takes them all.
-_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_BREAKS = dict.fromkeys(map(ord, "\t\r\n"))
 _CEL_STRING = re.compile(r"'[^']*'|\"[^\"]*\"")
 
 
@@ -462,8 +462,8 @@ def _type_problem(field: FormField, value: Any) -> FieldProblem | None:
     if len(value) > field.max_length:
         text = f"“{field.label}”现有 {len(value)} 字，最多 {field.max_length} 字，请删减"
         return _problem(field.id, "too_long", text)
-    if _UNPRINTABLE.search(value):
-        text = f"“{field.label}”含有不可见的控制字符，请删去后重新录入"
+    if (character := unseen(value.translate(_BREAKS))) is not None:
+        text = f"“{field.label}”含有看不见的字符（{code_point(character)}），请删去后重新录入"
         return _problem(field.id, "bad_characters", text)
     return None
 

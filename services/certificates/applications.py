@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from engine.client import ANSWER_WITHIN, translated
 from engine.starting import start_case
 from rules.certificates.certificates import CertificateRules, current_certificate_rules
 from services.cases import CaseService
+from services.certificates.printing import unprintable_with
 from services.clock import Clock
 from services.rule_sets import PinnedCertificateRules
 from store import cases, content, institutions, journal, rule_sets
@@ -40,14 +42,21 @@ class CertificateService(CaseService):
         rules: Path,
         pinned: PinnedCertificateRules,
         clock: Clock,
+        templates: Path | None = None,
     ) -> None:
         super().__init__(client, engine, clock)
+        self.unprintable = unprintable_with(templates)
         self._rules = rules
         self.pinned = pinned
 
     def rules(self) -> CertificateRules:
         """The rules that an application begun now is pinned to."""
         return current_certificate_rules(self._rules)
+
+    async def names(self, case_ids: Sequence[str]) -> dict[str, tuple[str, str]]:
+        """Number and holder of the certificates that these cases have issued, by case."""
+        async with self._engine.connect() as connection:
+            return await register.names_by_cases(connection, case_ids)
 
     async def begin(
         self,

@@ -29,7 +29,7 @@ from domain.model import Value
 from domain.refusals import Code, Refusal, Refused
 from engine.client import ANSWER_WITHIN, translated
 from files.certificate_import import LABELS, ImportReading, read_import
-from files.table import RowProblem
+from files.findings import RowProblem
 from services.certificates.applications import CertificateService, case_id_of
 from services.clock import Clock
 from store import cases, content, institutions, journal
@@ -105,6 +105,7 @@ class CertificateImportService:
             authority=actor.scope,
             today=day_of(now),
             known_regions=self._known_regions,
+            unprintable=self._issuing.unprintable,
         )
         async with self._engine.begin() as connection:
             await imports.lock(connection, import_id)
@@ -129,7 +130,7 @@ class CertificateImportService:
                         "requested_at": now,
                     },
                     _rows(reading, checked, stage),
-                    [problem.model_dump() for problem in checked.problems],
+                    _problems(reading, checked),
                 )
                 if stage is ImportStage.WORKING:
                     await journal.append_operator_step(
@@ -306,6 +307,17 @@ def _rows(reading: ImportReading, checked: "_Checked", stage: ImportStage) -> li
             }
         )
     return found
+
+
+def _problems(reading: ImportReading, checked: "_Checked") -> list[dict[str, Any]]:
+    """The problems to keep, each with the institution and the holder its certificate is about."""
+    about = {one.row: (one.content.institution, one.content.holder) for one in checked.good}
+    about |= {**reading.bad, **checked.bad}
+    kept = []
+    for problem in checked.problems:
+        institution, holder = about.get(reading.first.get(problem.row, 0), ("", ""))
+        kept.append({**problem.model_dump(), "institution_id": institution, "holder": holder})
+    return kept
 
 
 class _Checked(Value):

@@ -3,12 +3,14 @@
 import asyncio
 import hashlib
 import sys
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
 import structlog
 
 from domain.refusals import Code, Refusal, Refused
+from printing.characters import missing_characters
 from printing.job import Job, Outcome
 
 log = structlog.get_logger()
@@ -23,6 +25,18 @@ _CODES = {
     "characters_missing": Code.CHARACTERS_MISSING,
     "template_broken": Code.TEMPLATE_BROKEN,
 }
+
+
+def unprintable_with(templates: Path | None = None) -> Callable[[str], list[str]]:
+    """Tells the characters of a text that cannot be printed with the fonts of the templates."""
+
+    def unprintable(text: str) -> list[str]:
+        try:
+            return missing_characters(text, template_folder=templates or TEMPLATES)
+        except ValueError:
+            return []  # a file among the fonts is none: whoever prints is told
+
+    return unprintable
 
 
 class Printer:

@@ -17,22 +17,24 @@ from domain.case.commands import Actor
 from domain.certificates.certificate import CERTIFICATE_STATUS_LABELS, CertificateStatus
 from domain.clock import day_of
 from domain.ids import NATION, jurisdiction_of, region_prefix
-from domain.model import Value
 from domain.refusals import Code, Refusal, Refused
-from files.certificate_register import LABELS, ListedCertificate, RegisterReading, read_register
-from files.table import Problems, RowProblem
+from files.certificate_register import REGISTER as FORMAT
+from files.certificate_register import ListedCertificate, RegisterReading, read_register
+from files.findings import Problems, RowProblem
 from rules.certificates.certificates import CertificateRules, current_certificate_rules
 from services.certificates.codes import new_code
 from services.clock import Clock
+from services.lists import ListReport, ListRequest, ListService, errors_in
 from store import journal
 from store.certificates import lists
 from store.certificates.lists import Entry, MissingCertificate
 
+LABELS = FORMAT.labels
 REGISTER = "register/certificates"
 """The journal's name for the register of certificates as a whole."""
 
 
-class RegisterReport(Value):
+class RegisterReport(ListReport):
     """What an import did. ``accepted`` counts certificates of the list that are on record now.
 
     Of these, ``inserted`` are new, ``updated`` say something else than before, ``unchanged`` the
@@ -40,90 +42,85 @@ class RegisterReport(Value):
     ``complete``, known from lists only, that its list lacks; nothing happens to them.
     """
 
-    filename: str
     sha256: str
-    rows: int
-    accepted: int
     inserted: int
     updated: int
     unchanged: int
     kept: int
-    accept_good_rows: bool
     complete: str
     missing: tuple[MissingCertificate, ...]
-    errors: int
-    problems: tuple[RowProblem, ...]
 
 
-class RegisterService:
-    """Everything an operator can do with the register of certificates."""
+class _Read(NamedTuple):
+    """A list that was read, and the rules it was read by."""
+
+    reading: RegisterReading
+    rules: CertificateRules
+
+
+class RegisterService(ListService[_Read, RegisterReport]):
+    """Everything an operator can do with the register of certificates.
+
+    The same list again changes nothing. ``complete`` names the authority whose whole list it is;
+    one outside the operator's jurisdiction is refused.
+    """
 
     def __init__(self, engine: AsyncEngine, rules: Path, clock: Clock) -> None:
-        self._engine = engine
+        super().__init__(engine, clock)
         self._rules = rules
-        self._clock = clock
 
-    async def load(
-        self,
-        data: bytes,
-        filename: str,
-        actor: Actor,
-        command_id: str,
-        *,
-        accept_good_rows: bool,
-        complete: str = "",
-    ) -> RegisterReport:
-        """Imports a list; with any error nothing is saved unless good rows are accepted.
-
-        The same list again changes nothing. ``complete`` names the authority whose whole list it
-        is. Raises Refused: the authority is outside the operator's jurisdiction.
-        """
-        if complete and not _covers(actor.scope, complete):
+    async def _read(self, request: ListRequest) -> _Read:
+        complete = request.complete
+        if complete and not _covers(request.actor.scope, complete):
             raise Refused(Refusal(code=Code.NOT_YOUR_AUTHORITY, params={"authority": complete}))
         rules = await asyncio.to_thread(current_certificate_rules, self._rules)
-        # seconds of pure computing for a large file: other requests go on meanwhile
         reading = await asyncio.to_thread(
-            read_register, data, filename, rules=rules, complete=complete
+            read_register, request.data, request.filename, rules=rules, complete=complete
         )
-        now = self._clock()
+        return _Read(reading, rules)
+
+    async def _import(
+        self, connection: AsyncConnection, read: _Read, request: ListRequest
+    ) -> RegisterReport:
+        reading, now = read.reading, self._clock()
         today = day_of(now)
-        async with self._engine.begin() as connection:
-            await lists.lock(connection)
-            checked = await _checked(connection, reading, actor, rules, today)
-            problems = sorted([*reading.problems, *checked.problems], key=lambda one: one.row)
-            errors = sum(problem.level == "error" for problem in problems)
-            rejected = bool(errors) and not accept_good_rows
-            saved, kept = ([], 0) if rejected else (checked.entries, checked.kept)
-            inserted, updated = await lists.save(connection, saved)
-            missing: list[MissingCertificate] = []
-            if complete and reading.rows:
-                missing = await lists.missing(connection, complete, reading.numbers, today)
-            report = RegisterReport(
-                filename=filename[:200],
-                sha256=hashlib.sha256(data).hexdigest(),
-                rows=reading.rows,
-                accepted=len(saved) + kept,
-                inserted=inserted,
-                updated=updated,
-                unchanged=len(saved) - inserted - updated,
-                kept=kept,
-                accept_good_rows=accept_good_rows,
-                complete=complete,
-                missing=tuple(missing),
-                errors=errors,
-                problems=tuple(problems),
+        await lists.lock(connection)
+        checked = await _checked(connection, reading, request.actor, read.rules, today)
+        problems = sorted([*reading.problems, *checked.problems], key=lambda one: one.row)
+        errors = errors_in(problems)
+        rejected = bool(errors) and not request.accept_good_rows
+        saved, kept = ([], 0) if rejected else (checked.entries, checked.kept)
+        inserted, updated = await lists.save(connection, saved)
+        missing: list[MissingCertificate] = []
+        if request.complete and reading.rows:
+            missing = await lists.missing(connection, request.complete, reading.numbers, today)
+        report = RegisterReport(
+            filename=request.filename,
+            sha256=hashlib.sha256(request.data).hexdigest(),
+            rows=reading.rows,
+            accepted=len(saved) + kept,
+            inserted=inserted,
+            updated=updated,
+            unchanged=len(saved) - inserted - updated,
+            kept=kept,
+            accept_good_rows=request.accept_good_rows,
+            dry_run=request.dry_run,
+            complete=request.complete,
+            missing=tuple(missing),
+            errors=errors,
+            problems=tuple(problems),
+        )
+        if report.accepted:
+            body = report.model_dump(mode="json", exclude={"problems", "missing", "dry_run"})
+            await journal.append_operator_step(
+                connection,
+                REGISTER,
+                "register_imported",
+                request.actor,
+                now,
+                {**body, "missing": len(missing)},
+                request.command_id,
             )
-            if report.accepted:
-                body = report.model_dump(mode="json", exclude={"problems", "missing"})
-                await journal.append_operator_step(
-                    connection,
-                    REGISTER,
-                    "register_imported",
-                    actor,
-                    now,
-                    {**body, "missing": len(missing)},
-                    command_id,
-                )
         return report
 
 

@@ -158,7 +158,9 @@ class DeliveryService:
         async with self._engine.connect() as connection:
             known = await self._known(connection, client, delivery)
             pinned = await self._pinned(connection, client, delivery) or rules
-        if wrong := delivery_problems(pinned, client.authority, delivery, known, today):
+        unprintable = self._certificates.unprintable
+        wrong = delivery_problems(pinned, client.authority, delivery, known, today, unprintable)
+        if wrong:
             raise _wrong_fields(wrong)
         async with self._engine.begin() as connection:
             begun = await deliveries.begin(

@@ -5,18 +5,12 @@ from datetime import date
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from domain.days import day_of
+from domain.faults import Fault, shown
 from domain.model import Recorded, Value
-from domain.numbers.report_numbers import ChangeRequest, normalised
-from domain.numbers.row_checks import (
-    ISSUED_ON,
-    NUMBER,
-    Fault,
-    Terms,
-    day_fault,
-    day_of,
-    number_fault,
-    shown,
-)
+from domain.numbers.report_numbers import ChangeRequest
+from domain.numbers.row_checks import ISSUED_ON, NUMBER, Terms, day_fault, number_fault
+from domain.text import normalised
 from store.numbers import changes, report_numbers, uploads
 from store.numbers.changes import StoredChange
 from store.numbers.report_numbers import StandingNumber

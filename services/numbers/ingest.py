@@ -27,8 +27,7 @@ from domain.numbers.report_numbers import (
     UploadStage,
 )
 from domain.numbers.row_checks import NUMBER, Terms
-from files.number_workbook import read_workbook
-from files.numbers import PART, Batch, CsvReading, NotUtf8
+from files.numbers import PART, Batch, CsvReading, NotUtf8, read_workbook
 from services.numbers.order import Ordering, Stretch
 from store.database import beside
 from store.numbers import report_numbers, uploads

@@ -22,8 +22,9 @@ from domain.clock import BEIJING, day_of
 from domain.decision import Eligibility, PublicAnswer
 from domain.facts import Facts
 from domain.numbers.lookup import Holder, LookupAnswer, LookupEntry, NumberRow, Outcome, decide
-from domain.numbers.report_numbers import LONGEST_NUMBER, Answer, is_usable, normalised
+from domain.numbers.report_numbers import LONGEST_NUMBER, Answer
 from domain.refusals import Code, Refusal, Refused
+from domain.text import is_usable, normalised
 from rules.compiled import CompiledRules
 from rules.file.library import current_library
 from services.clock import Clock

@@ -66,6 +66,8 @@ class ImportProblem(Value):
     message: str
     mend: str
     level: str
+    institution_id: str = ""
+    holder: str = ""
 
 
 class Waiting(Value):

@@ -151,6 +151,19 @@ async def by_cases(connection: AsyncConnection, case_ids: Sequence[str]) -> dict
     return {row["case_id"]: Registered(**row) for row in found.mappings()}
 
 
+async def names_by_cases(
+    connection: AsyncConnection, case_ids: Sequence[str]
+) -> dict[str, tuple[str, str]]:
+    """Number and holder of the certificates that these cases have issued, by case."""
+    holder = func.coalesce(func.nullif(certificates.c.holder, ""), institutions.c.name)
+    found = await connection.execute(
+        select(certificates.c.case_id, certificates.c.number, holder)
+        .join(institutions, institutions.c.id == certificates.c.institution_id)
+        .where(certificates.c.case_id == func.any(list(case_ids)))
+    )
+    return {case_id: (number, name) for case_id, number, name in found}
+
+
 async def renewals_of(connection: AsyncConnection, codes: Sequence[str]) -> dict[str, Registered]:
     """What renews the certificates with these codes, by the code of the one before."""
     # no code is the code of none, while most certificates renew none

@@ -60,11 +60,15 @@ class Reader:
 async def reader(engine: AsyncEngine) -> Reader:
     """A new connection of the engine, set up for lookups: not to be given back to the pool."""
     connection = await engine.connect()
-    driver = (await connection.get_raw_connection()).driver_connection
-    assert isinstance(driver, psycopg.AsyncConnection)
-    cursor = driver.cursor(binary=True)
-    # planning the probes of all years takes longer than most of the probes themselves
-    await cursor.execute("SET plan_cache_mode = force_generic_plan")
+    try:
+        driver = (await connection.get_raw_connection()).driver_connection
+        assert isinstance(driver, psycopg.AsyncConnection)
+        cursor = driver.cursor(binary=True)
+        # planning the probes of all years takes longer than most of the probes themselves
+        await cursor.execute("SET plan_cache_mode = force_generic_plan")
+    except BaseException:
+        await connection.close()
+        raise
     return Reader(connection, cursor)
 
 

@@ -71,6 +71,8 @@ certificate_import_problems = Table(
     Column("mend", Text, nullable=False),
     Column("level", Text, nullable=False),
     CheckConstraint("level IN ('error', 'notice')", name="level"),
+    Column("institution_id", Text, nullable=False, server_default=""),
+    Column("holder", Text, nullable=False, server_default=""),
     Index("ix_certificate_import_problems_no", "import_id", "no"),
     comment="批量导入中每一处有错或需留意的地方",
 )

@@ -44,7 +44,7 @@ institutions = Table(
     UniqueConstraint("no"),
     Index(None, "region", "id"),
     Index(None, "uscc"),
-    # names are compared as `domain.numbers.report_numbers.normalised` gives them
+    # names are compared as `domain.text.name_key` gives them
     Index("ix_institutions_name", text("normalize(name, NFKC)")),
     grams_index("ix_institutions_name_grams", "name"),
     comment="检验检测机构名录",
@@ -60,6 +60,8 @@ roster_imports = Table(
     Column("rows", Integer, nullable=False),
     Column("accepted", Integer, nullable=False),
     Column("problems", JSONB, nullable=False),
+    Column("changes", JSONB, nullable=False, server_default="[]", comment="逐家改动，旧值和新值"),
+    Column("added", Integer, nullable=False, server_default="0", comment="新登记的机构数"),
     instant("imported_at", now=True),
     comment="名录导入及其逐行报告",
 )

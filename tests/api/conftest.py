@@ -38,7 +38,7 @@ def fresh_database(postgres: EmbeddedPostgres) -> Iterator[str]:
     name = f"api_{os.getpid()}_{next(_numbers)}"
     admin = base.replace("+psycopg", "") + "/postgres"
     with psycopg.connect(admin, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE zhibao")
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE zhibao STRATEGY FILE_COPY")
     yield f"{base}/{name}"
     with psycopg.connect(admin, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")

@@ -38,6 +38,9 @@ LIMITS = (
 DAY = datetime(2025, 3, 22, tzinfo=BEIJING)
 """The day from which what `Lookups.put` puts on record can be looked up."""
 
+BATCH = "report-numbers/2025Q1/test"
+"""The batch that all uploads here belong to."""
+
 WIDE = RateLimits("1000000/minute", "1000000/minute")
 
 
@@ -105,11 +108,12 @@ class Lookups:
                 text("""
                     INSERT INTO uploads (id, case_id, institution_no, filename, media, accept,
                                          stage, visible_from, created_by, created_at)
-                    VALUES (:id, 'case', :no, 'f.csv', 'csv', 'all', :stage, :visible, 'x', now())
+                    VALUES (:id, :case, :no, 'f.csv', 'csv', 'all', :stage, :visible, 'x', now())
                     RETURNING no
                 """),
-                {"id": f"u{number}", "no": institution_no, "stage": stage, "visible": visible_from},
-            )
+                {"id": f"u{number}", "case": BATCH, "no": institution_no, "stage": stage,
+                 "visible": visible_from},
+            )  # fmt: skip
             values = {
                 "numbers": list(numbers), "issued": issued_on, "no": institution_no,
                 "upload": upload.scalar_one(), "change": None,
@@ -119,10 +123,10 @@ class Lookups:
                     text("""
                         INSERT INTO number_changes (id, case_id, institution_no, kind, content,
                                             sha256, reason, changed_by, asked_at, made_at)
-                        VALUES (:id, 'case', :no, :kind, '[]', '', :reason, 'x', :at, :at)
+                        VALUES (:id, :case, :no, :kind, '[]', '', :reason, 'x', :at, :at)
                         RETURNING no
                     """),
-                    {"id": f"c{number}", "no": institution_no, "kind": change[0],
+                    {"id": f"c{number}", "case": BATCH, "no": institution_no, "kind": change[0],
                      "reason": change[1], "at": change[2]},
                 )  # fmt: skip
                 values["change"] = made.scalar_one()
@@ -139,7 +143,7 @@ async def _case(connection: AsyncConnection) -> None:
     """The batch that all uploads here belong to."""
     document = {"id": "test", "year": 2025, "jurisdiction": "000000", "revision": 1}
     values = {
-        "case_id": "case", "kind": "report-numbers", "year": 2025, "jurisdiction": "000000",
+        "case_id": BATCH, "kind": "report-numbers", "year": 2025, "jurisdiction": "000000",
         "campaign": "c", "rule_set": await rule_sets.store(connection, document), "plan": {},
         "status": "draft", "level": 0, "authority": "", "claimed_by": "", "revision": 0,
         "sequence": 1, "head": "", "opened_at": DAY, "updated_at": DAY,

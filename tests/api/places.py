@@ -1,7 +1,7 @@
 """What addresses beside filings lead to: a batch, an upload, a complaint, a certificate's case, a
 client and its delivery."""
 
-from files.certificate_import import import_template
+from files.certificate_import import IMPORT
 from tests.api.people import Filing
 from tests.certificates import content
 from tests.connected import issue
@@ -36,7 +36,7 @@ async def places(house: System, found: Filing) -> dict[str, str]:
     assert issued.status == 200, issued.body
     checked = await house.http.post(
         "/api/certificates/imports?mode=check",
-        content=import_template(),
+        content=IMPORT.template(),
         headers={
             "Authorization": f"Bearer {found.clerk}",
             "Content-Type": "text/csv",

@@ -155,7 +155,7 @@ async def test_a_campaign_is_opened_within_the_operators_jurisdiction_only(
     for jurisdiction, path in (("350000", "2024/000000"), ("350000", "2024/430000"),
                                ("350100", "2024/350000")):  # fmt: skip
         refused = await post(empty_house, path, jurisdiction)
-        assert (refused.status, refused.body["code"]) == (403, "not_your_case")
+        assert (refused.status, refused.body["code"]) == (403, "not_your_region")
     assert (await post(empty_house, "2024/350000", "350000")).status == 202
 
 

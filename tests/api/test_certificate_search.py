@@ -17,10 +17,8 @@ from domain.case.commands import Role
 from domain.certificates.certificate import CERTIFICATE_STATUS_LABELS, CertificateStatus
 from domain.certificates.public import (
     SCAN_ANSWER_LABELS,
-    SEARCH_ANSWER_LABELS,
     PublicCertificate,
     ScanAnswer,
-    SearchAnswer,
 )
 from domain.certificates.statement import PublishedKeys, Statement, verify
 from rules.file.library import SHIPPED
@@ -599,7 +597,6 @@ async def test_months_that_are_none_are_refused(asking: Enquiries, given: dict[s
 
 def test_every_answer_has_a_label() -> None:
     assert set(SCAN_ANSWER_LABELS) == set(ScanAnswer)
-    assert set(SEARCH_ANSWER_LABELS) == set(SearchAnswer)
     for status in CertificateStatus:
         assert SCAN_ANSWER_LABELS[ScanAnswer(status)] == CERTIFICATE_STATUS_LABELS[status]
 

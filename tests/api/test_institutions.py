@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import delete, insert
 
 from domain.refusals import Code
-from files.roster import COLUMNS, roster_csv
+from files.roster import ROSTER, roster_csv
 from store import institutions, journal
 from store.tables import certificates
 from tests.system import AUDITOR, FILER, OPERATOR, Answer, System
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.anyio
 
 CSV = "text/csv"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-LABELS = [column.label for column in COLUMNS]
+LABELS = [column.label for column in ROSTER.columns]
 GOOD: dict[str, Any] = {
     "id": "fj-1",
     "name": "测试机构（生成）",
@@ -137,11 +137,71 @@ async def test_an_import_replaces_what_was_known_of_an_institution_and_of_no_oth
     first = table(row("change-1", "241300100001"), row("change-2", "241300100002"))
     assert (await load(house, first)).status == 200
     second = table(row("change-1", "241300100003", name="新名（生成）", uscc=""))
-    assert (await load(house, second)).status == 200
+    answer = await load(house, second)
+    assert answer.status == 200
     changed, kept = await shown(house, "change-1"), await shown(house, "change-2")
-    assert (changed["name"], changed["uscc"]) == ("新名（生成）", "")
+    assert (changed["name"], changed["uscc"]) == ("新名（生成）", "91620102739638125B")
+    assert [
+        (c["row"], c["institution"], c["column"], c["old"]) for c in answer.body["changes"]
+    ] == [
+        (2, "change-1", "机构名称", "测试机构（生成）"),
+        (2, "change-1", "证书编号", "241300100001（amr-350000，120 项，至 2090-05-01）"),
+    ]
+    assert answer.body["changes"][0]["new"] == "新名（生成）"
+    assert answer.body["added"] == 0
     assert [c["number"] for c in changed["certificates"]] == ["241300100003"]
     assert [c["number"] for c in kept["certificates"]] == ["241300100002"]
+
+
+OPTIONAL = (
+    "uscc", "legal_person", "under_samr", "accredited", "review_group", "other_qualifications",
+    "national_centres", "previous_reviewer",
+)  # fmt: skip
+
+
+async def test_columns_that_are_absent_and_cells_that_are_empty_change_nothing(
+    house: System,
+) -> None:
+    full = row("absent-1", "241300110001", legal_person="否", national_centres="某中心（生成）")
+    assert (await load(house, table(full))).status == 200
+    before = await shown(house, "absent-1")
+    needed = "机构编号,机构名称,监管区域代码\r\nabsent-1,测试机构（生成）,350102\r\n".encode()
+    blank = row("absent-1", "", **dict.fromkeys((*OPTIONAL, "level", "issuer", "scope"), ""))
+    blank[LABELS.index("有效期至")] = ""
+    for content in (needed, table(blank)):
+        answer = await load(house, content)
+        assert (answer.status, answer.body["changes"]) == (200, []), answer.body
+        assert await shown(house, "absent-1") == before
+
+
+async def test_the_word_for_it_clears_what_is_on_record(house: System) -> None:
+    assert (await load(house, table(row("clear-1", "241300120001")))).status == 200
+    cleared = dict.fromkeys(("uscc", "review_group", "other_qualifications"), "清除")
+    cells = row("clear-1", "清除", previous_reviewer="清除", **cleared)
+    cells[-4:] = [""] * 4
+    answer = await load(house, table(cells))
+    assert answer.status == 200, answer.body
+    found = await shown(house, "clear-1")
+    assert (found["uscc"], found["review_group"], found["previous_reviewer"]) == ("", None, None)
+    assert (found["other_qualifications"], found["certificates"]) == ([], [])
+    own = [c for c in answer.body["changes"] if not c["campaign"]]
+    assert {c["column"]: c["new"] for c in own} == dict.fromkeys(
+        ("统一社会信用代码", "行业评审组", "其他资质", "上年度审核部门", "证书编号"), ""
+    )
+
+
+async def test_a_dry_run_tells_the_same_and_writes_nothing(house: System) -> None:
+    assert (await load(house, table(row("dry-1", "241300130001")))).status == 200
+    before, steps = await shown(house, "dry-1"), await imports_on_record(house)
+    content = table(row("dry-1", "241300130001", region="350103"), row("dry-2", "241300130002"))
+    trial = await load(house, content, "?dry_run=true")
+    assert (trial.status, trial.body["dry_run"], trial.body["added"]) == (200, True, 1)
+    own = [c for c in trial.body["changes"] if not c["campaign"]]
+    assert [(c["old"], c["new"]) for c in own] == [("350102", "350103")]
+    assert (await shown(house, "dry-1"), await shown(house, "dry-2")) == (before, None)
+    assert await imports_on_record(house) == steps
+    real = await load(house, content)
+    assert real.body == trial.body | {"dry_run": False}
 
 
 async def test_thousands_of_institutions_are_imported_at_once(house: System) -> None:
@@ -308,7 +368,7 @@ async def test_a_certificate_another_institution_holds_is_refused_and_its_holder
     content = table(row("taker", "241300800001"), row("bystander", "241300800002"))
     refused = await load(house, content)
     (error,) = refused.body["errors"]
-    assert (error["code"], error["pointer"]) == ("certificate_held_by_other", "/rows/0/证书编号")
+    assert (error["code"], error["pointer"]) == ("certificate_held_by_other", "/rows/2/证书编号")
     assert "holder" in error["message"]
     assert await shown(house, "bystander") is None
     assert (await load(house, content, "?accept=good")).body["accepted"] == 1

@@ -370,3 +370,31 @@ async def test_every_act_shows_in_every_inbox_as_soon_as_it_is_answered(house: S
     assert await inboxes(found, *everybody) == [False, False, False, False]
     listed = await page(house, f"/api/filings?institution={found.id}", found.auditor, 10)
     assert [item["status"] for item in listed["items"]] == ["completed"]
+
+
+# --- what a list is narrowed by -------------------------------------------------------------------
+
+
+async def test_lists_are_narrowed_by_region_and_by_part_of_a_name(house: System) -> None:
+    here, there = await filing(house, FUJIAN), await filing(house, GUANGDONG)
+    nation = house.token(OPERATOR, "operator", "000000")
+    fujian = house.token(OPERATOR, "fujian", "350000")
+    for token, narrowed, wanted in (
+        (nation, f"name={here.id}", {here.id}),
+        # as people type it: blanks around it, brackets of the other width
+        (nation, f"name=%20测试机构 {here.id}(生成)%20", {here.id}),
+        (nation, f"name={here.id}&region=350000", {here.id}),
+        (nation, f"name={there.id}&region={there.region}", {there.id}),
+        (nation, f"name={here.id}&region=650000", set()),
+        # a filter narrows, and never widens what somebody sees
+        (fujian, f"name={here.id}", {here.id}),
+        (fujian, f"name={there.id}", set()),
+        (fujian, f"name={there.id}&region=440000", set()),
+        (nation, f"name=%25{here.id}", set()),
+    ):
+        cases = await walk(house, f"/api/filings?{narrowed}", token)
+        assert {item["institution"] for item in cases} == wanted, narrowed
+        register = await walk(house, f"/api/institutions?{narrowed}", token)
+        assert {item["id"] for item in register} == wanted, narrowed
+    shown = (await walk(house, f"/api/filings?name={here.id}", nation))[0]
+    assert (here.id in shown["institution_name"], shown["region"]) == (True, here.region)

@@ -13,7 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.case.commands import Actor, Role
 from domain.clock import day_of
-from domain.numbers.report_numbers import Answer, is_usable, normalised
+from domain.numbers.report_numbers import Answer
+from domain.text import is_usable, normalised
 from rules.file.library import SHIPPED
 from services.numbers.lookup import KEEP, latest_rules
 from services.rate_limits import RateLimits

@@ -249,7 +249,10 @@ async def test_a_role_may_use_exactly_the_operations_of_its_column(
         code = (answer.body or {}).get("code")
         if allowed is PUBLIC or role in allowed:
             assert answer.status != 401, (role, answer.body)
-            assert code not in ("forbidden", "not_your_case"), (role, answer.body)
+            assert code not in ("forbidden", "not_your_case", "not_your_region"), (
+                role,
+                answer.body,
+            )
         else:
             assert (answer.status, code) == (403, "forbidden"), (role, answer.body)
 
@@ -396,7 +399,7 @@ async def test_an_operators_rights_end_at_its_jurisdiction(
     if inside:
         assert answer.status not in (401, 403), answer.body
     else:
-        assert (answer.status, answer.body["code"]) == (403, "not_your_case")
+        assert (answer.status, answer.body["code"]) == (403, "not_your_region")
 
 
 async def test_an_authority_sees_a_case_from_its_turn_on_and_keeps_sight_of_it(
@@ -622,7 +625,7 @@ async def test_an_operator_sees_the_register_and_the_events_of_its_jurisdiction_
     for id_ in shown:
         assert (await house.send("GET", f"/api/institutions/{id_}", operator)).status == 200
     alone = await house.send("GET", f"/api/institutions/{outside.id}", operator)
-    assert (alone.status, alone.body["code"]) == (403, "not_your_case")
+    assert (alone.status, alone.body["code"]) == (403, "not_your_region")
     events = (await house.send("GET", "/api/events?size=1000", operator)).body["items"]
     cases = {event["case_id"] for event in events}
     assert inside.case_id in cases
@@ -651,7 +654,7 @@ async def test_a_campaign_is_shown_alone_to_exactly_those_whose_list_shows_it(
             alone = await house.send("GET", f"/api/campaigns/2024/350000{path}", operator)
             assert (alone.status == 200) is visible, (who, path, alone.body)
             if not visible:
-                assert alone.body["code"] == "not_your_case"
+                assert alone.body["code"] == "not_your_region"
     for role, scope in ((REVIEWER, "amr-440000"), (CHECKER, "samr"), (AUDITOR, "")):
         token = house.token(role, "somebody", scope)
         assert (await house.send("GET", "/api/campaigns/2024/350000", token)).status == 200
@@ -669,7 +672,7 @@ async def test_every_refused_act_on_a_case_is_on_its_timeline(house: System) -> 
         # refused for who asks, before the case is asked
         ("submit", house.token(FILER, "thief", "some-other-institution"), {}, "not_your_case"),
         ("approve", house.token(REVIEWER, "wrong-house", "amr-330000"), {}, "not_your_authority"),
-        ("extension", house.token(OPERATOR, "wrong-place", "330000"), grant, "not_your_case"),
+        ("extension", house.token(OPERATOR, "wrong-place", "330000"), grant, "not_your_region"),
         ("extension", house.token(REVIEWER, "no-operator", "amr-440000"), grant, "forbidden"),
         ("quality", house.token(AUDITOR, "curious"), {}, "forbidden"),
         # refused by the case

@@ -9,8 +9,8 @@ import yaml
 from stdnum.cn import uscc
 
 from deploy.demo import roster as demo
-from deploy.demo.roster import AS_OF, generate_roster, write_csv
-from files.roster import read_roster
+from deploy.demo.roster import AS_OF, generate_roster
+from files.roster import read_roster, roster_csv
 
 ROOT = Path(__file__).resolve().parents[2]
 ROSTER = generate_roster(4000, seed=7)
@@ -18,7 +18,7 @@ ROSTER = generate_roster(4000, seed=7)
 
 def test_what_is_written_is_read_back_without_errors(tmp_path: Path) -> None:
     path = tmp_path / "roster.csv"
-    write_csv(ROSTER, path)
+    path.write_bytes(roster_csv(ROSTER))
     reading = read_roster(path, path.name)
     assert reading.problems == ()
     assert list(reading.institutions) == ROSTER

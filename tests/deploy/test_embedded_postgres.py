@@ -18,7 +18,7 @@ import psycopg
 import pytest
 
 from deploy.embedded import postgres, processes
-from deploy.embedded.postgres import EmbeddedPostgres
+from deploy.embedded.postgres import EmbeddedPostgres, postgres_bin
 from deploy.embedded.processes import DataFolderInUse, EmbeddedServerFailed, FolderLock
 
 ROOT = Path(__file__).parents[2]
@@ -413,3 +413,14 @@ def test_an_ordinary_user_needs_nothing_special(data: Path) -> None:
     with EmbeddedPostgres(data) as server:  # root on that user's folder becomes that user
         assert written(server) == [1, 2]
     assert {path.stat().st_uid for path in data.rglob("*")} == {NOBODY}
+
+
+def test_the_dump_program_that_comes_along_is_of_the_server_s_version() -> None:
+    for program in ("pg_dump", "pg_restore"):
+        said = [
+            subprocess.run(
+                [postgres_bin() / one, "--version"], capture_output=True, text=True, check=True
+            ).stdout.split()[-1]
+            for one in (program, "postgres")
+        ]
+        assert said[0] == said[1]

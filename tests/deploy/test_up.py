@@ -7,12 +7,15 @@ import signal
 import stat
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from deploy.embedded.processes import EmbeddedServerFailed, FolderLock, start_child
+from deploy.up import Restarts
 from tests import command, curl
 from tests.command import ZHIBAO
 
@@ -171,3 +174,103 @@ def test_a_port_that_is_taken_is_said_in_a_sentence(data: Path) -> None:
     assert str(port) in log.read_text()
     assert "Traceback" not in log.read_text()
     assert gone(data), left_behind(data)
+
+
+def ready(address: str) -> bool:
+    try:
+        return httpx.get(f"{address}/readyz", timeout=5).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def until(fulfilled: Callable[[], bool], within: float) -> float:
+    """How long it took, in seconds."""
+    began = time.monotonic()
+    while not fulfilled():
+        assert time.monotonic() - began < within
+        time.sleep(0.1)
+    return time.monotonic() - began
+
+
+def processes(data: Path, *words: str) -> list[int]:
+    """The processes below a data folder whose command line has all these words, oldest first."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            here = os.readlink(folder / "cwd")
+        except OSError:
+            continue
+        if (str(data) in line or here.startswith(str(data))) and all(one in line for one in words):
+            found.append(int(folder.name))
+    return sorted(found)
+
+
+def test_servers_that_die_are_started_again_and_named(data: Path) -> None:
+    process, log = start(data)
+    printed = wait_for(process, log, "按 Ctrl-C 停止")
+    address = environment(data)["ZHIBAO_PORT"]
+    api = f"http://127.0.0.1:{address}"
+    assert api in printed
+    for title, words in {"Temporal": ("start-dev",), "PostgreSQL": ("postgres", "-D")}.items():
+        died = processes(data, *words)[0]
+        os.kill(died, signal.SIGKILL)
+        wait_for(process, log, f"{title} 意外退出，正在重新启动。被信号 SIGKILL 终止")
+        wait_for(process, log, f"{title} 已重新启动")
+        until(lambda: ready(api), 20)
+        assert died not in processes(data, *words)
+    # who carries out acts does not outlive the engine
+    [worker] = processes(data, "cli.main", "worker")
+    process.kill()
+    process.wait()
+    assert until(lambda: worker not in processes(data), 2) < 2
+    assert gone(data), left_behind(data)
+
+
+def test_what_dies_again_and_again_ends_the_system_with_a_reason() -> None:
+    said: list[str] = []
+    restarts = Restarts(said.append)
+    for _ in range(5):
+        restarts.note("Temporal", "退出码 1；没有留下日志")
+    with pytest.raises(EmbeddedServerFailed, match="Temporal 反复退出，最后一次：退出码 1"):
+        restarts.note("Temporal", "退出码 1；没有留下日志")
+    restarts.note("PostgreSQL", "退出码 1；没有留下日志")
+    assert len(said) == 6
+
+
+def test_a_log_is_moved_aside_while_its_process_goes_on_writing(tmp_path: Path) -> None:
+    lock = FolderLock(tmp_path)
+    lock.acquire()
+    log = tmp_path / "part.log"
+    script = "i=0; while [ $i -lt 400 ]; do echo line $i; i=$((i+1)); sleep 0.005; done; exit 3"
+    child = start_child(
+        ["/bin/sh", "-c", script], log=log, env={}, death_signal=signal.SIGKILL, lock=lock
+    )
+    largest = 0
+    while child.running:
+        child.keep_log_short(1000)
+        largest = max(largest, log.stat().st_size)
+        time.sleep(0.05)
+    assert largest < 3000
+    aside = tmp_path / "part.log.1"
+    assert aside.stat().st_size < 3000
+    assert stat.S_IMODE(aside.stat().st_mode) == 0o600
+    why = child.why_it_ended()
+    assert why.startswith("退出码 3；日志的最后几行：")
+    assert why.endswith("line 399")
+    lock.release()
+
+
+def test_why_something_ended_is_never_empty(tmp_path: Path) -> None:
+    lock = FolderLock(tmp_path)
+    lock.acquire()
+    child = start_child(
+        ["/bin/sh", "-c", "kill -9 $$"],
+        log=tmp_path / "part.log",
+        env={},
+        death_signal=signal.SIGKILL,
+        lock=lock,
+    )
+    child.process.wait(10)
+    assert child.why_it_ended() == "被信号 SIGKILL 终止；没有留下日志"
+    lock.release()

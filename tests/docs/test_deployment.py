@@ -1,20 +1,22 @@
-"""Container, compose and Kubernetes files: what they start, set and ask for exists.
+"""Container, compose, Kubernetes and systemd files: what they start, set and ask for exists.
 
 They are not run here: no container engine is part of the tests.
 """
 
 import re
+import shutil
 import subprocess
 import tomllib
 from collections.abc import Iterator
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
 from deploy.embedded.temporal import NAMESPACE, temporal_binary
-from settings import ENVIRONMENT, Settings
+from settings import ENVIRONMENT, Settings, from_environment
 from tests.docs import names
 from tests.docs.pages import ROOT
 
@@ -199,3 +201,68 @@ def test_the_secret_holds_placeholders_only() -> None:
     assert all("change-me" in value for value in secret["stringData"].values())
     key = secret["stringData"]["ZHIBAO_TOKEN_KEY"]
     assert len(key) >= 32
+
+
+# --- systemd --------------------------------------------------------------------------------------
+
+SYSTEMD = ROOT / "deploy" / "systemd"
+UNITS = sorted(SYSTEMD.glob("*.service"))
+
+
+def settings_of(unit: Path) -> dict[str, dict[str, list[str]]]:
+    """A unit's sections, keys and values; a line that is none of these fails."""
+    sections: dict[str, dict[str, list[str]]] = {}
+    for line in unit.read_text("utf-8").splitlines():
+        if not line.strip() or line.startswith("#"):
+            continue
+        if named := re.fullmatch(r"\[(\w+)\]", line):
+            section = sections.setdefault(named[1], {})
+            continue
+        key, equals, value = line.partition("=")
+        assert equals, f"{unit.name}: {line}"
+        assert re.fullmatch(r"[A-Z]\w+", key), f"{unit.name}: {line}"
+        section.setdefault(key, []).append(value)
+    return sections
+
+
+@pytest.mark.parametrize("unit", [pytest.param(unit, id=unit.name) for unit in UNITS])
+def test_a_unit_starts_commands_that_exist_as_nobody_in_particular(unit: Path) -> None:
+    sections = settings_of(unit)
+    assert list(sections) == ["Unit", "Service", "Install"]
+    service = sections["Service"]
+    for command in service["ExecStart"]:
+        program, _, words = command.partition(" ")
+        assert program == f"{service['WorkingDirectory'][0]}/.venv/bin/zhibao"
+        assert names.why_no_command(f"zhibao {words}") is None
+    assert service["User"] == ["zhibao"]
+    for key in ("Requires", "After", "Wants"):
+        for name in " ".join(sections["Unit"].get(key, [])).split():
+            assert name.endswith(".target") or (SYSTEMD / name).exists(), f"{unit.name}: {name}"
+
+
+def test_the_units_are_given_settings_that_exist_and_all_that_are_needed() -> None:
+    given = dict(
+        line.split("=", 1)
+        for line in (SYSTEMD / "zhibao.env").read_text("utf-8").splitlines()
+        if not line.startswith("#")
+    )
+    assert given.keys() >= NEEDED
+    from_environment(given)
+    assert given.keys() <= set(ENVIRONMENT.values())
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze")
+def test_systemd_understands_the_units(tmp_path: Path) -> None:
+    for unit in UNITS:
+        # programs that are on no tester's machine are replaced by one that is
+        text = re.sub(r"/opt/zhibao/\.venv/bin/zhibao", "/bin/true", unit.read_text("utf-8"))
+        (tmp_path / unit.name).write_text(text)
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", *sorted(map(str, tmp_path.glob("*.service")))],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    complaints = [line for line in done.stderr.splitlines() if "zhibao" in line]
+    assert complaints == []

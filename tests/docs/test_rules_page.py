@@ -60,7 +60,7 @@ def codes() -> Iterator[str]:
     """All codes that findings can have, read from the code of the checks."""
     yield from validation._CODES.values()
     yield "invalid_value"
-    for file in sorted((ROOT / "rules").glob("*.py")):
+    for file in sorted((ROOT / "rules").rglob("*.py")):
         for node in ast.walk(ast.parse(file.read_text("utf-8"))):
             if isinstance(node, ast.Call) and node.args and _name(node.func) in NAMING:
                 yield from _code(node.args[0])

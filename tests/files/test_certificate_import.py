@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from domain.certificates.certificate import Capability, Equipment, Signatory
 from domain.certificates.imports import ImportedCertificate
 from files import certificate_import
-from files.certificate_import import COLUMNS, LABELS, ImportReading, import_template, read_import
+from files.certificate_import import COLUMNS, IMPORT, LABELS, ImportReading, read_import
 from rules.certificates.certificates import CertificateRules, current_certificate_rules
 from rules.file.library import SHIPPED
 from tests.import_files import IDS, book, cells, row, table, workbook
@@ -282,7 +282,7 @@ def test_codes_that_lost_their_zero_are_read_by_their_table() -> None:
 def test_formulas_and_errors_in_cells_are_told() -> None:
     content = workbook(row(1, holder='=HYPERLINK("http://x","y")'), row(2))
     reading = read(content, "a.xlsx")
-    assert errors(reading) == [(2, "机构名称", "cell_error")]
+    assert errors(reading) == [(2, "机构名称", "no_value")]
     assert [found.row for found in reading.certificates] == [3]
 
 
@@ -321,7 +321,7 @@ def test_one_certificate_more_than_the_limit_is_refused(monkeypatch: pytest.Monk
 
 
 def test_the_template_can_be_filled_in_as_it_is() -> None:
-    content = import_template()
+    content = IMPORT.template()
     assert content.startswith(b"\xef\xbb\xbf")
     header = content.decode("utf-8-sig").splitlines()[0].split(",")
     assert header == [column.label for column in COLUMNS]
@@ -331,7 +331,7 @@ def test_the_template_can_be_filled_in_as_it_is() -> None:
 
 def test_no_two_columns_share_a_name() -> None:
     names = [name for c in COLUMNS for name in {c.label, c.id, *c.aliases}]
-    assert len(names) == len(set(names)) == len(certificate_import._BY_NAME)
+    assert len(names) == len(set(names)) == len(IMPORT.named())
     assert set(LABELS) == {column.id for column in COLUMNS}
 
 

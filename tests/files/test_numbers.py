@@ -13,7 +13,6 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from domain.numbers.row_checks import CODES, Terms, words
-from files.number_workbook import read_workbook
 from files.numbers import (
     Batch,
     CsvReading,
@@ -22,6 +21,7 @@ from files.numbers import (
     days_pattern,
     iso_days_pattern,
     number_template,
+    read_workbook,
 )
 
 TERMS = Terms(date(2024, 7, 1), date(2024, 9, 30), 64)
@@ -164,8 +164,8 @@ def test_days_in_the_forms_people_write(day: str, meant: tuple[int, int]) -> Non
         ("a\u202eb,2024-07-01", "报告编号", "bad_characters", "U+202E"),
         ("1.23E+15,2024-07-01", "报告编号", "lost_digits", "1.23E+15"),
         ("JC-1,", "出具日期", "date_empty", ""),
-        ("JC-1,2024-02-30", "出具日期", "not_a_date", "2024-02-30"),
-        ("JC-1,07/01/2024", "出具日期", "not_a_date", "07/01/2024"),
+        ("JC-1,2024-02-30", "出具日期", "bad_date", "2024-02-30"),
+        ("JC-1,07/01/2024", "出具日期", "bad_date", "07/01/2024"),
         ("JC-1,2024-06-30", "出具日期", "outside_quarter", "2024-06-30 2024-07-01 2024-09-30"),
         ("JC-1,2024-10-01", "出具日期", "outside_quarter", "2024-10-01 2024-07-01 2024-09-30"),
         ("JC-1", "", "wrong_columns", "1/2"),
@@ -395,7 +395,7 @@ def test_days_of_the_date_system_of_1904() -> None:
         (["JC", "=TODAY()"], "出具日期", "no_value"),
         (["JC", date(2024, 10, 1)], "出具日期", "outside_quarter"),
         (["JC", None], "出具日期", "date_empty"),
-        (["JC", -5], "出具日期", "not_a_date"),
+        (["JC", -5], "出具日期", "bad_date"),
         ([None, date(2024, 7, 1)], "报告编号", "number_empty"),
     ],
 )
@@ -457,7 +457,7 @@ def test_a_workbook_that_is_no_use_says_why(content: bytes, code: str) -> None:
 def test_what_would_unpack_to_gigabytes_is_refused_before_it_is_unpacked(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("files.number_workbook.MAX_UNPACKED_BYTES", 5_000_000)
+    monkeypatch.setattr("files.numbers.MAX_UNPACKED_BYTES", 5_000_000)
     content = part_replaced(book(), SHEET, b"<w>" + b" " * 6_000_000 + b"</w>")
     assert len(content) < 50_000
     assert [problem[2] for problem in read_book(content).problems] == ["zip_bomb"]

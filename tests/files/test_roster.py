@@ -14,11 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.facts import Facts
-from files import roster
-from files.roster import COLUMNS, RosterReading, read_roster, roster_csv, roster_template
+from files import table
+from files.roster import ROSTER, RosterReading, read_roster, roster_csv
 
-LABELS = [column.label for column in COLUMNS]
-IDS = [column.id for column in COLUMNS]
+LABELS = [column.label for column in ROSTER.columns]
+IDS = [column.id for column in ROSTER.columns]
 GOOD: dict[str, Any] = {
     "id": "fj-0001",
     "name": "福建演示检测机构（生成）",
@@ -140,9 +140,9 @@ def test_headers_are_known_in_chinese_and_english(header: list[str]) -> None:
 
 
 def test_no_two_columns_share_a_name() -> None:
-    names = [name for c in COLUMNS for name in {c.label, c.id, *c.aliases}]
+    names = [name for c in ROSTER.columns for name in {c.label, c.id, *c.aliases}]
     assert len(names) == len(set(names))
-    assert len(roster._BY_NAME) == len(names)
+    assert len(ROSTER.named()) == len(names)
 
 
 @pytest.mark.parametrize(
@@ -362,11 +362,11 @@ def test_a_file_too_large_or_with_too_many_rows_is_refused(
 ) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(csv_text(row(), row(id="b", number="n2")).encode())
-    monkeypatch.setattr(roster, "MAX_ROWS", 2)
+    monkeypatch.setattr(table, "MAX_ROWS", 2)
     assert len(read_roster(path, "a.csv").institutions) == 2
-    monkeypatch.setattr(roster, "MAX_ROWS", 1)
+    monkeypatch.setattr(table, "MAX_ROWS", 1)
     assert found(read_roster(path, "a.csv")) == [(0, "", "too_many_rows")]
-    monkeypatch.setattr(roster, "MAX_BYTES", 10)
+    monkeypatch.setattr(table, "MAX_BYTES", 10)
     assert found(read_roster(path, "a.csv")) == [(0, "", "too_large")]
     assert found(read_roster(path.read_bytes(), "a.csv")) == [(0, "", "too_large")]
 
@@ -377,7 +377,7 @@ def test_an_unreadable_path_is_a_problem_not_an_exception(path: str) -> None:
 
 
 def test_more_problems_than_are_listed_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(roster, "MAX_LISTED", 3)
+    monkeypatch.setattr("files.findings.MAX_LISTED", 3)
     reading = read(*(row(id=f"i{i}", number=f"n{i}", scope="x") for i in range(5)))
     assert [problem.code for problem in reading.problems] == [
         "too_many_problems",
@@ -471,7 +471,7 @@ def test_error_cells_and_formulas_without_result_are_not_read_as_blank() -> None
     content = workbook(row(accredited="#N/A"), row(id="b", number="n2", accredited="=1+0"))
     assert found(read_roster(content, "a.xlsx")) == [
         (2, "获得认可", "cell_error"),
-        (3, "获得认可", "cell_error"),
+        (3, "获得认可", "no_value"),
     ]
 
 
@@ -529,26 +529,43 @@ def with_sheet(change: Any, *rows: list[Any]) -> bytes:
     return out.getvalue()
 
 
-@pytest.mark.parametrize("place", ["XFD1048576", "AA2", "A1048576", "B0210000", "a300000"])
-def test_a_cell_far_out_cannot_make_the_dense_table_explode(place: str) -> None:
-    far = f'<row r="9"><c r="{place}"><v>1</v></c></row></sheetData>'.encode()
+@pytest.mark.parametrize(
+    ("row_", "place", "code"),
+    [
+        ("9", "XFD9", "extra_cells"),
+        ("9", "AA9", "extra_cells"),
+        ("1048576", "Z1048576", "extra_cells"),
+        ("1048577", "A1048577", "broken_workbook"),
+        ("9", "A1048576", "broken_workbook"),
+        ("9", "a9", "broken_workbook"),
+        ("2", "A2", "broken_workbook"),
+    ],
+)
+def test_a_cell_far_out_costs_nothing_and_is_told(row_: str, place: str, code: str) -> None:
+    far = f'<row r="{row_}"><c r="{place}"><v>1</v></c></row></sheetData>'.encode()
     content = with_sheet(lambda xml: xml.replace(b"</sheetData>", far), row())
-    assert found(read_roster(content, "a.xlsx")) == [(0, "", "too_wide")]
+    start = time.process_time()
+    assert code in {problem.code for problem in read_roster(content, "a.xlsx").problems}
+    assert time.process_time() - start < 2
 
 
-@pytest.mark.parametrize("cell", [b"<c><v>1</v></c>", b'<c a=">" r="XFD1"><v>1</v></c>', b"<c/>"])
-def test_a_cell_without_place_is_refused(cell: bytes) -> None:
-    content = with_sheet(lambda xml: xml.replace(b"</row>", cell + b"</row>"), row())
-    assert found(read_roster(content, "a.xlsx")) == [(0, "", "too_wide")]
+def test_a_cell_without_place_follows_the_one_before_it() -> None:
+    def put(cell: bytes) -> list[tuple[int, str, str]]:
+        end = b"</row></sheetData>"
+        content = with_sheet(lambda xml: xml.replace(end, cell + end), row())
+        return found(read_roster(content, "a.xlsx"))
+
+    assert put(b"<c/>") == []
+    assert put(b"<c><v>1</v></c>") == [(2, "", "extra_cells")]
 
 
 def test_hostile_markup_is_scanned_in_linear_time() -> None:
     for part in (b"<c ", b"<c r ", b'<c r="A1" ' + b"t " * 10, b"<c>" + b"<f"):
         hostile = b"<sheetData>" + part * 200_000
         content = with_sheet(lambda _, hostile=hostile: hostile)
-        start = time.perf_counter()
+        start = time.process_time()
         assert read_roster(content, "a.xlsx").institutions == ()
-        assert time.perf_counter() - start < 5
+        assert time.process_time() - start < 5
 
 
 def test_a_lying_size_in_the_zip_directory_is_found_out() -> None:
@@ -605,7 +622,7 @@ def test_no_stored_number_makes_the_reader_raise(value: bytes) -> None:
 
 
 def test_the_template_is_a_csv_for_excel_whose_examples_are_generated() -> None:
-    template = roster_template()
+    template = ROSTER.template()
     assert template.startswith(b"\xef\xbb\xbf")
     lines = template.decode("utf-8-sig").splitlines()
     assert lines[0] == ",".join(LABELS)
@@ -624,9 +641,12 @@ def test_what_is_written_is_read_back() -> None:
     assert again == first
 
 
-def test_ten_thousand_rows_are_read_in_reasonable_time() -> None:
-    content = csv_text(*(row(id=f"i{i}", number=f"n{i}") for i in range(10_000))).encode()
-    start = time.perf_counter()
-    reading = read_roster(content, "a.csv")
-    assert len(reading.institutions) == 10_000
-    assert time.perf_counter() - start < 5
+def test_ten_times_the_rows_take_ten_times_the_work() -> None:
+    def work(rows: int) -> float:
+        content = csv_text(*(row(id=f"i{i}", number=f"n{i}") for i in range(rows))).encode()
+        start = time.process_time()
+        assert len(read_roster(content, "a.csv").institutions) == rows
+        return time.process_time() - start
+
+    work(100)
+    assert work(10_000) < 25 * work(1_000)

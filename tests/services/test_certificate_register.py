@@ -19,7 +19,8 @@ from typer.testing import CliRunner
 
 from cli import main
 from domain.case.commands import Actor, Role
-from files.certificate_register import COLUMNS, LABELS, read_register, register_template
+from files.certificate_register import REGISTER as FORMAT
+from files.certificate_register import read_register
 from rules.certificates.certificates import current_certificate_rules
 from rules.file.library import SHIPPED
 from services.certificates.register import REGISTER, RegisterReport, RegisterService
@@ -32,7 +33,8 @@ from tests.system import OPERATOR, System, certificate, institution
 
 pytestmark = pytest.mark.anyio
 
-IDS = [column.id for column in COLUMNS]
+IDS = [column.id for column in FORMAT.columns]
+LABELS = FORMAT.labels
 NOW = datetime(2026, 1, 15, tzinfo=UTC)
 USCC = "91620102739638125B"
 
@@ -413,7 +415,7 @@ async def test_a_file_of_no_use_is_one_problem(
 
 
 def test_the_template_can_be_read() -> None:
-    reading = read_register(register_template(), "a.csv", rules=current_certificate_rules(SHIPPED))
+    reading = read_register(FORMAT.template(), "a.csv", rules=current_certificate_rules(SHIPPED))
     assert (reading.problems, len(reading.certificates)) == ((), 1)
 
 

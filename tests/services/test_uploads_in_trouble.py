@@ -10,8 +10,9 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from domain.numbers.report_numbers import UPLOAD_TROUBLES, normalised
+from domain.numbers.report_numbers import UPLOAD_TROUBLES
 from domain.refusals import Refused
+from domain.text import normalised
 from services.numbers.batches import BatchService
 from services.numbers.ingest import ingest
 from store import complaints

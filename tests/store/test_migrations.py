@@ -14,7 +14,7 @@ from sqlalchemy import create_engine, inspect, text
 
 from deploy.embedded.postgres import EmbeddedPostgres
 from domain.case.status import Status
-from store.migrate import configuration, upgrade
+from store.migrate import NewerDatabase, configuration, upgrade
 from store.tables import metadata
 
 ROOT = Path(__file__).parents[2]
@@ -113,3 +113,21 @@ def test_the_database_knows_every_status_and_no_other(empty_database: str) -> No
     assert {one for one in Status if f"'{one.value}'" in status} == set(Status)
     assert status.count("'") == 2 * len(Status)
     engine.dispose()
+
+
+def test_a_database_of_a_later_version_is_told_so(empty_database: str) -> None:
+    upgrade(empty_database)
+    with psycopg.connect(empty_database.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(NewerDatabase, match="比这一版程序新"):
+        upgrade(empty_database)
+
+
+def test_every_migration_has_its_way_back_in_the_operator_s_page() -> None:
+    """By a downgrade or by restoring a copy: the page says which."""
+    page = (ROOT / "docs" / "operations.md").read_text("utf-8")
+    scripts = ScriptDirectory.from_config(configuration("postgresql+psycopg://unused"))
+    for revision in scripts.walk_revisions():
+        [row] = [line for line in page.splitlines() if line.startswith(f"| {revision.revision} |")]
+        assert ("downgrade" in row) == hasattr(revision.module, "downgrade")
+        assert ("restore" in row) != hasattr(revision.module, "downgrade")

@@ -101,6 +101,22 @@ async def test_an_application_is_reviewed_numbered_checked_and_issued(
     said = verify(entry.statement, SigningKeys(system.keys).published())
     assert isinstance(said, Statement)
     assert (said.number, said.code, said.holder) == (entry.number, entry.code, entry.holder)
+    # the list shows what one looks for, and is narrowed by it
+    waiting = await office.begin({"content": content()})
+    for narrowed, wanted in (
+        ("", {(held["number"], entry.holder), ("", "")}),
+        (f"?number={held['number']}", {(held["number"], entry.holder)}),
+        ("?number=999999999999", set()),
+        (f"?name={entry.institution_name[1:4]}", {(held["number"], entry.holder), ("", "")}),
+        ("?name=无此机构", set()),
+        (f"?region={entry.region[:2]}0000", {(held["number"], entry.holder), ("", "")}),
+        ("?region=650000", set()),
+    ):
+        for token in (office.clerk, office.filer):
+            listed = await system.send("GET", f"/api/certificates{narrowed}", token)
+            assert listed.status == 200, listed.body
+            shown_as = {(item["number"], item["holder"]) for item in listed.body["items"]}
+            assert shown_as == wanted, (narrowed, waiting)
 
 
 async def test_a_broken_key_keeps_no_certificate_from_being_issued(
