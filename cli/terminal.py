@@ -76,4 +76,6 @@ def print_json(value: Any) -> None:
     """Prints a value, with whatever models and instants are in it, as one JSON document."""
     from pydantic_core import to_json
 
-    typer.echo(to_json(value, indent=2).decode())
+    from domain.clock import in_beijing
+
+    typer.echo(to_json(in_beijing(value), indent=2).decode())
