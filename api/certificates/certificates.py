@@ -158,7 +158,7 @@ async def _held(parts: Parts, case: Case, held: HeldCertificate | None) -> HeldS
         return None
     rules = await parts.certificates.pinned.get(case.rule_set)
     today = day_of(parts.clock())
-    status = status_on(held.status, held.valid_to, today)
+    status = status_on(held.status, held.valid_to, today, held.valid_from)
     known = held.model_dump(exclude={"reminders", "status"})
     return HeldShown(
         **known,

@@ -36,6 +36,7 @@ GOOD: dict[str, Any] = {
     "issuer": "amr-350000",
     "scope": "120",
     "valid_to": "2029-05-01",
+    "valid_from": "",
 }
 MIDNIGHT = datetime.fromisoformat("2029-05-01T00:00:00")
 NO_CERTIFICATE = dict.fromkeys(("number", "level", "issuer", "scope", "valid_to"), "")
@@ -650,3 +651,26 @@ def test_ten_times_the_rows_take_ten_times_the_work() -> None:
 
     work(100)
     assert work(10_000) < 25 * work(1_000)
+
+
+@pytest.mark.parametrize(
+    ("first", "known"), [("2029-05-01", date(2029, 5, 1)), ("2023-05-02", date(2023, 5, 2))]
+)
+def test_a_certificate_has_a_first_day_where_the_roster_says_it(first: str, known: date) -> None:
+    reading = read(row(valid_from=first))
+    assert reading.problems == ()
+    assert reading.institutions[0].certificates[0].valid_from == known
+
+
+def test_a_first_day_nobody_says_is_unknown_and_no_error() -> None:
+    assert read(row()).institutions[0].certificates[0].valid_from is None
+    without = [label for label in LABELS if label != "有效期起"]
+    reading = read_roster(csv_text(row()[:-1], header=without).encode(), "名册.csv")
+    assert reading.problems == ()
+    assert reading.institutions[0].certificates[0].valid_from is None
+
+
+def test_a_first_day_after_the_last_is_an_error() -> None:
+    second = row(number="240012050001", level="国家级", issuer="samr")
+    reading = read(row(valid_from="2029-05-02"), second)
+    assert found(reading) == [(2, "有效期起", "reversed_days")]
