@@ -11,9 +11,18 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-from rich.table import Table
 
-from cli.terminal import HERE, NOT_IN_ORDER, AsJson, Data, err, out, print_json
+from cli.terminal import (
+    HERE,
+    NOT_IN_ORDER,
+    AsJson,
+    Data,
+    err,
+    listing,
+    out,
+    print_json,
+    print_listing,
+)
 from domain.case.status import STATUS_LABELS, Status
 from domain.numbers.quarters import Period
 
@@ -209,10 +218,10 @@ def _show(progress: dict[str, Any], as_json: bool) -> None:
     )
     if progress["reported"] is not None:
         out.print(f"已报送 {progress['reported']} 家", highlight=False)
-    table = Table("状态", "件数")
+    table = listing("状态", "件数")
     for name, number in progress["statuses"].items():
         table.add_row(STATUS_LABELS[name], str(number))
-    out.print(table, soft_wrap=False)
+    print_listing(table)
 
 
 @campaign_app.command("rescan")
@@ -241,7 +250,7 @@ def non_filers(
         rows = [case.model_dump(exclude={"plan"}) for case in cases]
         print_json(rows)
         return
-    table = Table("机构", "名称", "区域", "状态", "期限")
+    table = listing("机构", "名称", "区域", "状态", "期限")
     for case in cases:
         due = closing_time(case.due) if case.due else ""
         table.add_row(
@@ -251,5 +260,5 @@ def non_filers(
             STATUS_LABELS[case.status],
             due,
         )
-    out.print(table, soft_wrap=False)
+    print_listing(table)
     out.print(f"共 {len(cases)} 家")

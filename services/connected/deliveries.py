@@ -299,7 +299,7 @@ class DeliveryService:
             document=delivery.document,
         )
         return await self._certificates.end(
-            await self._case(delivery.number), command, delivery.reason, delivery.authoriser
+            await self._case(delivery.number), command, delivery.reason, delivery.approver
         )
 
     async def _case(self, number: str) -> Case:

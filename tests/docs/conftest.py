@@ -11,18 +11,18 @@ import httpx
 import pytest
 import uvicorn
 from pydantic import SecretStr
-from sqlalchemy.ext.asyncio import AsyncEngine
-from temporalio.testing import WorkflowEnvironment
 
 from api.door.app import create_app
 from deploy.demo.campaign import QUARTER, Demo, Filing, completed
 from deploy.demo.report_numbers import tell_numbers
 from deploy.demo.roster import generate_roster
 from deploy.demo.rules import write_rules
+from deploy.embedded.postgres import EmbeddedPostgres
 from domain.clock import day_of
 from files.roster import roster_csv
 from settings import Settings
-from tests.system import KEY, OPERATOR, System, running
+from tests.api.conftest import whole_system
+from tests.system import KEY, OPERATOR, System
 
 INSTITUTIONS = 240
 """As many as `zhibao up --demo` generates, so that its institutions have the same numbers."""
@@ -30,14 +30,17 @@ REPORTING = "demo-000012"
 """One whose filing needs one review and a quality check, and which holds a certificate in force."""
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 async def served(
-    dev_engine: WorkflowEnvironment, engine: AsyncEngine, database_url: str, tmp_path: Path
+    postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[tuple[str, dict[str, str]]]:
-    """Where the API answers, and the environment that ``zhibao`` reaches the same system with."""
-    rules = tmp_path / "demo-rules"
+    """Where the API answers, and the environment that ``zhibao`` reaches the same system with.
+
+    One for all pages: what a page changes is of institutions that no other page names.
+    """
+    rules = tmp_path_factory.mktemp("served") / "demo-rules"
     write_rules(rules, day_of(datetime.now(UTC)))
-    async with running(dev_engine, engine, rules) as system:
+    async with whole_system(postgres, rules) as system:
         await fill(system)
         with socket.socket() as listening:
             listening.bind(("127.0.0.1", 0))
@@ -47,20 +50,22 @@ async def served(
             )
             server = uvicorn.Server(config)
             serving = asyncio.create_task(server.serve(sockets=[listening]))
-            await until_answering(address)
-            await report(system, address, rules)
-            yield (
-                address,
-                {
-                    "DATABASE_URL": database_url,
-                    "TEMPORAL_ADDRESS": system.client.service_client.config.target_host,
-                    "TEMPORAL_NAMESPACE": system.client.namespace,
-                    "ZHIBAO_TOKEN_KEY": KEY,
-                    "ZHIBAO_RULES": str(rules),
-                },
-            )
-            server.should_exit = True
-            await serving
+            try:
+                await until_answering(address)
+                await report(system, address, rules)
+                yield (
+                    address,
+                    {
+                        "DATABASE_URL": system.engine.url.render_as_string(hide_password=False),
+                        "TEMPORAL_ADDRESS": system.client.service_client.config.target_host,
+                        "TEMPORAL_NAMESPACE": system.client.namespace,
+                        "ZHIBAO_TOKEN_KEY": KEY,
+                        "ZHIBAO_RULES": str(rules),
+                    },
+                )
+            finally:
+                server.should_exit = True
+                await serving
 
 
 async def fill(system: System) -> None:

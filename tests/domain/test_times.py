@@ -68,7 +68,7 @@ def test_json_has_one_zone_wherever_an_instant_stands() -> None:
         at=MIDNIGHT, day=date(2027, 1, 27), none=None, inner=(inner,), named={"a": inner}
     )
     at = "2027-01-28T00:00:00+08:00"
-    assert json.loads(json_of(shown).body) == {
+    assert json.loads(bytes(json_of(shown).body)) == {
         "at": at,
         "day": "2027-01-27",
         "none": None,
