@@ -45,6 +45,7 @@ bench: $(READY)
 	$(BIN)/python -m bench.ingest
 	$(BIN)/python -m bench.lookup
 	$(BIN)/python -m bench.certificate_search
+	$(BIN)/python -m bench.lapses
 
 bench-short: $(READY)
 	$(BIN)/python -m bench.filing_life --short
@@ -53,6 +54,7 @@ bench-short: $(READY)
 	$(BIN)/python -m bench.ingest --short
 	$(BIN)/python -m bench.lookup --short
 	$(BIN)/python -m bench.certificate_search --short
+	$(BIN)/python -m bench.lapses --short
 
 chaos: $(READY)
 	$(BIN)/python -m pytest -m slow tests

@@ -11,9 +11,18 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-from rich.table import Table
 
-from cli.terminal import HERE, NOT_IN_ORDER, AsJson, Data, err, out, print_json
+from cli.terminal import (
+    HERE,
+    NOT_IN_ORDER,
+    AsJson,
+    Data,
+    err,
+    listing,
+    out,
+    print_json,
+    print_listing,
+)
 from domain.case.status import STATUS_LABELS, Status
 from domain.numbers.quarters import Period
 
@@ -191,7 +200,7 @@ def status(
 
 
 def _show(progress: dict[str, Any], as_json: bool) -> None:
-    from domain.messages import local_time
+    from domain.messages import closing_time
 
     if as_json:
         print_json(progress)
@@ -199,7 +208,7 @@ def _show(progress: dict[str, Any], as_json: bool) -> None:
     stages = {stage["id"]: stage for stage in progress["stages"]}
     now = stages.get(progress["stage"])
     if now is not None:
-        until = local_time(now["closes"])
+        until = closing_time(now["closes"])
         out.print(f"阶段：{now['label']}（至 {until}）", highlight=False)
     out.print(
         f"名录 {progress['considered']}/{progress['total']} 家：应填报 {progress['started']}，"
@@ -209,10 +218,10 @@ def _show(progress: dict[str, Any], as_json: bool) -> None:
     )
     if progress["reported"] is not None:
         out.print(f"已报送 {progress['reported']} 家", highlight=False)
-    table = Table("状态", "件数")
+    table = listing("状态", "件数")
     for name, number in progress["statuses"].items():
         table.add_row(STATUS_LABELS[name], str(number))
-    out.print(table, soft_wrap=False)
+    print_listing(table)
 
 
 @campaign_app.command("rescan")
@@ -234,16 +243,16 @@ def non_filers(
 ) -> None:
     """逐件列出未完成填报的机构。"""
     from cli.system import run
-    from domain.messages import local_time
+    from domain.messages import closing_time
 
     cases = run(data, lambda services: services.campaigns.listed(period, jurisdiction, status))
     if as_json:
-        rows = [case.model_dump(mode="json", exclude={"plan"}) for case in cases]
+        rows = [case.model_dump(exclude={"plan"}) for case in cases]
         print_json(rows)
         return
-    table = Table("机构", "名称", "区域", "状态", "期限")
+    table = listing("机构", "名称", "区域", "状态", "期限")
     for case in cases:
-        due = local_time(case.due) if case.due else ""
+        due = closing_time(case.due) if case.due else ""
         table.add_row(
             case.institution_id,
             escape(case.institution_name),
@@ -251,5 +260,5 @@ def non_filers(
             STATUS_LABELS[case.status],
             due,
         )
-    out.print(table, soft_wrap=False)
+    print_listing(table)
     out.print(f"共 {len(cases)} 家")

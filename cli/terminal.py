@@ -7,10 +7,13 @@ answers at once; a command imports what it needs when it runs.
 import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar, cast
 
 import typer
 from rich.console import Console
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -56,8 +59,23 @@ def ends_plainly(command: Command) -> Command:
     return cast(Command, run)
 
 
+def listing(*headers: str) -> "Table":
+    """A table that loses nothing: what is too long for its column goes on in the next line."""
+    from rich.table import Column, Table
+
+    return Table(*(Column(header, overflow="fold") for header in headers))
+
+
+def print_listing(table: "Table") -> None:
+    """Prints a table as wide as the terminal; into a file or a pipe as wide as it is itself."""
+    shown_on = out if out.is_terminal else Console(file=out.file, width=10_000)
+    shown_on.print(table, soft_wrap=False)
+
+
 def print_json(value: Any) -> None:
     """Prints a value, with whatever models and instants are in it, as one JSON document."""
     from pydantic_core import to_json
 
-    typer.echo(to_json(value, indent=2).decode())
+    from domain.clock import in_beijing
+
+    typer.echo(to_json(in_beijing(value), indent=2).decode())

@@ -1,6 +1,7 @@
 """Days and instants: the one place that knows where the country's clocks stand."""
 
 from datetime import date, datetime, time, timedelta, timezone
+from typing import Any
 
 BEIJING = timezone(timedelta(hours=8))
 """Asia/Shanghai has kept +08:00 all year since 1992; a fixed offset needs no zone database."""
@@ -14,6 +15,17 @@ def first_instant(day: date) -> datetime:
 def first_instant_after(day: date) -> datetime:
     """00:00 of the following day in Beijing: the first instant that is no longer in ``day``."""
     return first_instant(day + timedelta(days=1))
+
+
+def in_beijing(value: Any) -> Any:
+    """The same dumped value with every instant in it, however deep, on Beijing's clocks."""
+    if isinstance(value, datetime):
+        return value.astimezone(BEIJING)
+    if isinstance(value, dict):
+        return {key: in_beijing(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [in_beijing(part) for part in value]
+    return value
 
 
 def day_of(instant: datetime) -> date:

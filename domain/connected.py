@@ -106,7 +106,7 @@ class EndDelivery(_Delivery):
     on: date
     document: Said
     reason: Reason
-    authoriser: Said
+    approver: Said
 
 
 AnyDelivery = IssueDelivery | ChangeDelivery | ExtensionDelivery | EndDelivery

@@ -5,10 +5,12 @@ The JSON form of `Facts` is what ``zhibao rules route --facts`` reads.
 
 import re
 from datetime import date
+from enum import StrEnum
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from domain.case.status import Status
 from domain.ids import AuthorityId, InstitutionId, JurisdictionCode
 from domain.model import Value
 from domain.text import AllDigits, Trimmed, Visible
@@ -44,13 +46,22 @@ class InstitutionFacts(Value):
 
 
 class CertificateFacts(Value):
-    """One certificate: ``scope`` counts the parameters it covers, ``valid_to`` its last day."""
+    """One certificate: ``scope`` counts the parameters it covers, ``valid_to`` its last day.
+
+    ``valid_from`` is its first day. None: nobody has said which, and it is assumed to have begun.
+    """
 
     number: Annotated[str, Field(min_length=1, max_length=64), Trimmed, Visible, AllDigits]
     level: Literal["provincial", "national"]
     issuer: AuthorityId
     scope: int = Field(ge=0, le=1_000_000_000)
     valid_to: date
+    valid_from: date | None = None
+
+    def counts(self, first: date, last: date) -> bool:
+        """Whether it is valid on any of the days from ``first`` to ``last``."""
+        begun = self.valid_from is None or self.valid_from <= last
+        return begun and self.valid_to >= first
 
     @model_validator(mode="after")
     def _issued_at_its_level(self) -> Self:
@@ -68,16 +79,46 @@ class Facts(Value):
     previous_reviewer: str | None = None
 
 
+class FilingEnd(StrEnum):
+    """How an institution's filing of a year stands once the window of its filers has closed."""
+
+    COMPLETED = "completed"
+    UNDER_WAY = "under_way"
+    LAPSED = "lapsed"
+    WITHDRAWN = "withdrawn"
+    CANCELLED = "cancelled"
+    NOT_OBLIGED = "not_obliged"
+    NOT_OPENED = "not_opened"
+
+
+def filing_end(status: Status, obligation: str) -> FilingEnd:
+    """How a filing stands; ``obligation`` is its plan's outcome, ``must`` or ``may``.
+
+    Whoever may file, and need not, is not obliged whatever became of the filing, as long as it is
+    neither complete nor cancelled.
+    """
+    if status is Status.COMPLETED:
+        return FilingEnd.COMPLETED
+    if status is Status.CANCELLED:
+        return FilingEnd.CANCELLED
+    if obligation != "must":
+        return FilingEnd.NOT_OBLIGED
+    if status is Status.LAPSED:
+        return FilingEnd.LAPSED
+    if status is Status.WITHDRAWN:
+        return FilingEnd.WITHDRAWN
+    return FilingEnd.UNDER_WAY
+
+
 class FilingRecord(Value):
     """What is on record of an institution's annual filings at one moment.
 
     ``latest_closed_year`` is the last statistics year whose window has closed where the
-    institution is supervised, 0 when none has; ``expected`` whether the institution has a filing
-    of that year, ``completed`` whether it is complete. ``completed_years`` counts complete
-    filings of any year.
+    institution is supervised, 0 when none has; ``end`` says how its filing of that year stands,
+    and the rules (``report_numbers.latest_year``) what that counts as. ``completed_years`` counts
+    complete filings of any year.
     """
 
     latest_closed_year: int = 0
-    expected: bool = False
-    completed: bool = False
+    end: FilingEnd = FilingEnd.NOT_OPENED
     completed_years: int = 0

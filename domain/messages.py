@@ -1,14 +1,28 @@
 """What a refusal says: the words of its code, filled in with what happened."""
 
-from datetime import datetime
+from datetime import datetime, time, timedelta
 
 from domain.clock import BEIJING
-from domain.refusals import Refusal, Words
+from domain.refusals import Code, Refusal, Words
+
+_CLOSINGS = (Code.FILL_CLOSED, Code.CORRECT_CLOSED, Code.REVIEW_CLOSED, Code.EXTENSION_NOT_LATER)
+"""Refusals whose ``at`` is the end of something."""
 
 
 def local_time(instant: datetime) -> str:
-    """An instant as people in China read it: ``2025-03-22 00:00:00``."""
-    return instant.astimezone(BEIJING).strftime("%Y-%m-%d %H:%M:%S")
+    """An instant as people in China read it: ``2025-03-22 00:00:00（北京时间）``."""
+    return instant.astimezone(BEIJING).strftime("%Y-%m-%d %H:%M:%S（北京时间）")
+
+
+def closing_time(closes: datetime) -> str:
+    """The end of a window, ``closes`` the first instant after it, by its last day.
+
+    00:00 of 2025-03-22 is ``2025-03-21 24:00（北京时间）``: nobody is to read a day too many.
+    """
+    here = closes.astimezone(BEIJING)
+    if here.time() != time.min:
+        return local_time(closes)
+    return f"{here.date() - timedelta(days=1)} 24:00（北京时间）"
 
 
 def explain(refusal: Refusal) -> Words:
@@ -16,7 +30,8 @@ def explain(refusal: Refusal) -> Words:
     words = refusal.code.words
     params = dict(refusal.params)
     if refusal.at is not None:
-        params["at"] = local_time(refusal.at)
+        told = closing_time if refusal.code in _CLOSINGS else local_time
+        params["at"] = told(refusal.at)
     detail = words.detail.format_map(_Blank(params))
     if refusal.cite is not None:
         detail += f"依据：{refusal.cite}。"

@@ -96,7 +96,7 @@ class Code(StrEnum):
         409,
         "本件已结束",
         "本件已为“{status}”，不能{action}。",
-        "{next}。",
+        "请按本件的状态办理：{next}。",
     )
     CASE_LAPSED = (
         "case_lapsed",

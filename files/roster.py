@@ -176,6 +176,8 @@ ROSTER = Format(
                "how many parameters it covers", group=_OF_CERTIFICATE),
         Column("valid_to", "有效期至", ("有效期", "有效期限"), day, True, "its last day",
                group=_OF_CERTIFICATE),
+        Column("valid_from", "有效期起", (), day, group=_OF_CERTIFICATE,
+               note="its first day; unknown: it is assumed to have come"),
     ),
     examples=tuple(
         {
@@ -199,6 +201,8 @@ ROSTER = Format(
 )  # fmt: skip
 _LABELS = ROSTER.labels
 _CERTIFICATE = tuple(c.id for c in ROSTER.columns if c.group)
+_OPTIONAL = ("valid_from",)
+"""What a certificate of a roster may leave open."""
 _INSTITUTION = tuple(c.id for c in ROSTER.columns if not c.group)
 
 
@@ -221,7 +225,7 @@ def roster_csv(institutions: Iterable[RosterInstitution]) -> bytes:
             "previous_reviewer": entry.previous_reviewer or "",
         }
         for certificate in entry.certificates or (None,):
-            values = certificate.model_dump(mode="json") if certificate else {}
+            values = certificate.model_dump(mode="json", exclude_none=True) if certificate else {}
             if values:
                 values["level"] = "省级" if values["level"] == "provincial" else "国家级"
             rows.append(own | {id_: str(values.get(id_, "")) for id_ in _CERTIFICATE})
@@ -250,6 +254,7 @@ def read_roster(
     for row in table.rows:
         _refuse_half_certificate(row, log)
         _refuse_level_of_another_issuer(row, log)
+        _refuse_reversed_days(row, log)
     groups: dict[str, list[Row]] = {}
     for row in table.rows:
         if row.values.get("id") is not None:
@@ -286,8 +291,9 @@ def _refuse_half_certificate(row: Row, log: Problems) -> None:
                 what = f"“{_LABELS['number']}”填的是“{CLEAR}”，“{_LABELS[id_]}”却不是空的"
                 log.error(row.number, _LABELS[id_], "cleared_half", what, "请把证书的其他栏留空")
         return
-    blank = [id_ for id_ in present if row.values[id_] is None]
-    if blank and len(blank) < len(present):
+    required = [id_ for id_ in present if id_ not in _OPTIONAL]
+    blank = [id_ for id_ in required if row.values[id_] is None]
+    if blank and any(row.values[id_] is not None for id_ in present):
         for id_ in blank:
             what = f"填了证书的其他栏，“{_LABELS[id_]}”却是空的"
             mend = "请补填；没有证书的，证书各栏都留空"
@@ -303,6 +309,13 @@ def _refuse_level_of_another_issuer(row: Row, log: Problems) -> None:
         what = f"国家级证书由市场监管总局（samr）颁发，发证机关却写作 {issuer}"
     mend = "请对照证书核对证书级别和发证机关"
     log.error(row.number, _LABELS["level"], "level_not_of_issuer", what, mend)
+
+
+def _refuse_reversed_days(row: Row, log: Problems) -> None:
+    first, last = row.values.get("valid_from"), row.values.get("valid_to")
+    if first is not None and last is not None and first > last:
+        what = f"有效期的开始 {first} 晚于结束 {last}"
+        log.error(row.number, _LABELS["valid_from"], "reversed_days", what, "请对照证书核对有效期")
 
 
 def _refuse_conflicts(group: list[Row], log: Problems) -> None:
@@ -387,7 +400,7 @@ def _institution(group: list[Row], log: Problems) -> RosterInstitution | None:
             uscc=values.get("uscc"),
             previous_reviewer=values.get("previous_reviewer"),
             certificates=tuple(
-                CertificateFacts(**{key: row.values[key] for key in _CERTIFICATE})
+                CertificateFacts(**{key: row.values.get(key) for key in _CERTIFICATE})
                 for row in group
                 if not _without_certificate(row)
             ),

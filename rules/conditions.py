@@ -68,8 +68,13 @@ FACTS: tuple[Fact, ...] = (
     Fact("widest_department", "text", "能力范围最大的证书由谁审核；并列时为空", "departments"),
     Fact("reviewer", "text", "确定的审核部门", "chain"),
     Fact("latest_closed_year", "number", "填报已截止的最近一个统计年度，没有时为 0", "gate"),
-    Fact("latest_closed_year_expected", "yes-no", "机构有该年度的填报", "gate"),
-    Fact("latest_closed_year_completed", "yes-no", "该年度的填报已办结", "gate"),
+    Fact(
+        "latest_closed_year_expected",
+        "yes-no",
+        "按 latest_year，该年度的填报要求该机构完成",
+        "gate",
+    ),
+    Fact("latest_closed_year_completed", "yes-no", "按 latest_year，该年度的填报算已完成", "gate"),
     Fact("completed_years", "number", "已办结的年度填报有几个年度", "gate"),
     Fact("known_institution", "yes-no", "投诉所指的机构在名录里；否则其他事实都为空", "complaint"),
 )

@@ -70,6 +70,8 @@ _LABELS = {
     "reminders": "提醒",
     "days_before_due": "截止前几日",
     "gate": "上传的前提",
+    "latest_year": "最近一个统计年度是否完成",
+    "counts": "算作",
     "code": "拒绝代码",
     "because": "拒绝的说明",
     "visible": "开放查询",
@@ -92,14 +94,25 @@ _LABELS = {
 }
 _TELLING = (
     "assign", "refuse", "outcome", "authority", "form", "code", "days_before_due", "label",
-    "document",
+    "document", "counts",
 )  # fmt: skip
 """The key that stands for a whole item, the first it has."""
 _IN_NUMBERS = {
     "obligation": "报送义务",
     "assign": "由谁办理",
 }
+_ENDS = {
+    "completed": "已办结",
+    "under_way": "仍在办理",
+    "lapsed": "逾期未完成",
+    "withdrawn": "已撤回",
+    "cancelled": "已取消",
+    "not_obliged": "可以不填报",
+    "not_opened": "没有其填报",
+}
+"""What an end of a filing is called below ``report_numbers.latest_year``."""
 """What a key is called below ``report_numbers``, where that differs."""
+_LATEST_YEAR = ("report_numbers", "latest_year")
 
 
 class Change(Value):
@@ -135,7 +148,7 @@ def _mapping(
 def _value(old: Any, new: Any, path: tuple[str, ...], words: tuple[str, ...]) -> Iterator[Change]:
     if old == new:
         return
-    if path == ("report_numbers",):
+    if path in (("report_numbers",), _LATEST_YEAR):
         # a section that only one of the two has is told value by value
         old, new = old or {}, new or {}
     if isinstance(old, Mapping) and isinstance(new, Mapping) and "assume" not in old:
@@ -180,6 +193,8 @@ def _lists(
 
 def _label(path: tuple[str, ...]) -> str:
     key = path[-1]
+    if path[:-1] == _LATEST_YEAR:
+        return _ENDS.get(key, key)
     if path[0] == "report_numbers" and key in _IN_NUMBERS:
         return _IN_NUMBERS[key]
     return _LABELS.get(key, key)

@@ -6,8 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.case.commands import Role
 from domain.case.plan import WINDOWS
-from domain.case.status import Status
-from domain.facts import FilingRecord
+from domain.facts import FilingEnd, FilingRecord
 from domain.numbers.quarters import Period
 from services.rule_sets import PinnedRules
 from store import campaigns, cases
@@ -50,11 +49,10 @@ async def filing_record(
         of_filers = [w.closes for name, w in windows.items() if WINDOWS[name].acts is Role.FILER]
         if max(of_filers) <= now:
             closed.append(year)
-    statuses = await cases.filings_by_year(connection, institution)
+    ends = await cases.filings_by_year(connection, institution)
     latest = max(closed, default=0)
     return FilingRecord(
         latest_closed_year=latest,
-        expected=latest in statuses,
-        completed=statuses.get(latest) == Status.COMPLETED,
-        completed_years=sum(status == Status.COMPLETED for status in statuses.values()),
+        end=ends.get(latest, FilingEnd.NOT_OPENED),
+        completed_years=sum(end is FilingEnd.COMPLETED for end in ends.values()),
     )

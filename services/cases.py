@@ -34,6 +34,8 @@ class CaseService:
     def __init__(self, client: Client, engine: AsyncEngine, clock: Clock) -> None:
         self._client = client
         self._engine = engine
+        # single reads: no transaction to begin and end around them
+        self._reads = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._clock = clock
 
     async def answers(self) -> bool:
@@ -119,7 +121,7 @@ class CaseService:
         A workflow knows its newest commands only, and not those it has lost in a crash. Asked for
         one of them after its window has closed, it would refuse what was taken in time.
         """
-        async with self._engine.connect() as connection:
+        async with self._reads.connect() as connection:
             step = await journal.by_command(connection, case_id, command.id)
         return receipt_of(step) if step is not None else None
 

@@ -6,22 +6,26 @@ from typing import Any
 
 import structlog
 from pydantic import ValidationError
-from sqlalchemy import RowMapping, Select, func, or_, select, tuple_, update
+from sqlalchemy import DateTime, RowMapping, Select, cast, func, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.case.events import EventName
 from domain.case.plan import CasePlan
 from domain.case.status import Status
+from domain.facts import FilingEnd, filing_end
 from domain.filing.kind import FILING
 from domain.kinds import KindName
 from domain.model import Value
 from store.institutions import named
-from store.tables import assignments, cases, certificates, institutions
+from store.tables import assignments, cases, certificates, institutions, journal
 
 log = structlog.get_logger()
 
 
 class Case(Value):
     """A case as lists show it. ``due`` is when the present status runs out.
+
+    ``extended_until`` is what its latest extension or reopening says, None without any.
 
     ``quarter`` is 0 but for batches of report numbers. A complaint about nobody on record has an
     empty institution and region.
@@ -44,13 +48,27 @@ class Case(Value):
     claimed_by: str
     revision: int
     due: datetime | None
+    extended_until: datetime | None
     sequence: int
     head: str
     opened_at: datetime
     updated_at: datetime
 
 
+_EXTENDED_UNTIL = (
+    select(cast(journal.c.step["body"]["until"].astext, DateTime(timezone=True)))
+    .where(
+        journal.c.case_id == cases.c.case_id,
+        journal.c.event.in_([EventName.EXTENDED.value, EventName.REOPENED.value]),
+    )
+    .order_by(journal.c.sequence.desc())
+    .limit(1)
+    .scalar_subquery()
+    .label("extended_until")
+)
+
 _COLUMNS = (
+    _EXTENDED_UNTIL,
     *(column for column in cases.c if column.name != "institution_id"),
     func.coalesce(cases.c.institution_id, "").label("institution_id"),
     func.coalesce(institutions.c.name, "").label("institution_name"),
@@ -209,14 +227,15 @@ async def statuses(connection: AsyncConnection, ids: Sequence[str]) -> dict[str,
     return {row.case_id: Status(row.status) for row in found}
 
 
-async def filings_by_year(connection: AsyncConnection, institution: str) -> dict[int, Status]:
-    """The status of each year's filing that an institution has."""
-    found = await connection.execute(
-        select(cases.c.year, cases.c.status).where(
+async def filings_by_year(connection: AsyncConnection, institution: str) -> dict[int, FilingEnd]:
+    """How each year's filing that an institution has stands."""
+    obligation = cases.c.plan["obligation"]["outcome"].astext.label("obligation")
+    filings = await connection.execute(
+        select(cases.c.year, cases.c.status, obligation).where(
             cases.c.institution_id == institution, cases.c.kind == FILING.name
         )
     )
-    return {row.year: Status(row.status) for row in found}
+    return {row.year: filing_end(Status(row.status), row.obligation) for row in filings}
 
 
 async def belongs_to(connection: AsyncConnection, case_id: str, institution: str) -> None:

@@ -161,6 +161,10 @@ async def save(connection: AsyncConnection, saved: Sequence[Institution]) -> Non
                 index_elements=["number"],
                 set_={
                     **{name: added.excluded[name] for name in CertificateFacts.model_fields},
+                    # a roster that does not say the first day leaves the known one alone
+                    "valid_from": func.coalesce(
+                        added.excluded.valid_from, certificates.c.valid_from
+                    ),
                     "institution_id": added.excluded.institution_id,
                     "updated_at": func.now(),
                 },
@@ -221,13 +225,15 @@ class OnRecord(Value):
     issuer: str
     scope: int
     valid_to: date
+    valid_from: date | None
     origin: str
     status: CertificateStatus
     code: str
 
     def agrees(self, other: CertificateFacts) -> bool:
         """Whether a roster says the same of it, and it counts as the roster's would."""
-        same = all(getattr(self, name) == getattr(other, name) for name in type(other).model_fields)
+        stated = other.model_dump(exclude={"valid_from"} if other.valid_from is None else None)
+        same = all(getattr(self, name) == value for name, value in stated.items())
         return same and self.status in COUNTED
 
 

@@ -7,6 +7,7 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
 from importlib import metadata
 from pathlib import Path
 from typing import Any, cast
@@ -21,6 +22,7 @@ from temporalio.testing import WorkflowEnvironment
 
 from deploy.embedded.postgres import EmbeddedPostgres
 from deploy.embedded.temporal import EmbeddedTemporal, temporal_binary
+from domain.case import kind
 from engine.search_attributes import INSTITUTION, JURISDICTION, REGISTERED, YEAR
 from rules.file.library import SHIPPED
 from store.database import connect
@@ -36,6 +38,12 @@ _numbers = itertools.count(1)
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def timers_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Timers fire at their instants; whoever tests that they are spread says so."""
+    monkeypatch.setattr(kind, "SPREAD", timedelta())
 
 
 # tracebacks as the application prints them; structlog's own choice takes a quarter of a second each

@@ -124,6 +124,6 @@ def end(number: str, **more: Any) -> dict[str, Any]:
         "on": "2025-06-30",
         "document": "测市监注〔2025〕1号（生成）",
         "reason": "机构申请注销（生成）",
-        "authoriser": "测试批准人（生成）",
+        "approver": "测试批准人（生成）",
         **more,
     }

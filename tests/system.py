@@ -3,6 +3,7 @@
 Only the clock of the API can be moved, to keep step with a time-skipping engine.
 """
 
+import os
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,6 +18,7 @@ from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
+from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
@@ -214,6 +216,36 @@ async def running(
         holder.append(system)
         async with parts.lookups.running(), parts.enquiries.running():
             yield system
+            if folder := os.environ.get("RECORD_LIVES"):  # `tests.workflows.record_histories`
+                await record_lives(system, Path(folder))
+
+
+async def record_lives(system: System, folder: Path) -> None:
+    """Writes the histories of all runs of all processes that have something on record."""
+    async with system.engine.connect() as connection:
+        found = await connection.execute(text("SELECT DISTINCT case_id FROM journal"))
+        ids = list(found.scalars())
+    for id_ in ids:
+        try:
+            history = await system.client.get_workflow_handle(id_).fetch_history()
+        except RPCError:
+            # a register's steps, which no process carries
+            continue
+        latest = history.events[0].workflow_execution_started_event_attributes
+        runs = system.client.list_workflows(f'WorkflowId = "{id_}"')
+        try:
+            ids_of_runs = [one.run_id async for one in runs]
+        except RPCError:
+            # the time-skipping server has no such list
+            ids_of_runs = []
+        earlier = [one for one in ids_of_runs if one != latest.original_execution_run_id]
+        kept = [history]
+        for run in earlier:
+            kept.append(await system.client.get_workflow_handle(id_, run_id=run).fetch_history())
+        for one in kept:
+            started = one.events[0].event_time.ToJsonString().replace(":", "")
+            name = f"{id_.replace('/', '_')}@{started}.json"
+            (folder / name).write_text(one.to_json())
 
 
 def institution(

@@ -23,7 +23,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.case.checks import wrong_status
     from domain.case.commands import SYSTEM, Command
     from domain.case.events import Event, EventName, Step, chained, event_of
-    from domain.case.kind import CaseKind, evolve, next_timer, position
+    from domain.case.kind import CaseKind, evolve, next_timer, position, spread
     from domain.case.review import check, decide
     from domain.case.state import Findings, Timer
     from domain.case.status import ENDED, Status
@@ -276,7 +276,8 @@ class CaseWorkflow:
         if remaining <= timedelta():
             return changed()
         try:
-            await workflow.wait_condition(changed, timeout=remaining)
+            later = spread(self._start.case_id, timer)
+            await workflow.wait_condition(changed, timeout=remaining + later)
         except TimeoutError:
             return False
         return True

@@ -76,7 +76,7 @@ def _shown(holder: Holder, today: date) -> InstitutionShown:
 
 
 def _certificate(known: OnRecord, today: date) -> CertificateOnRecord:
-    status = status_on(known.status, known.valid_to, today)
+    status = status_on(known.status, known.valid_to, today, known.valid_from)
     return CertificateOnRecord(
         **known.model_dump(include=set(CertificateFacts.model_fields) | {"code"}),
         status=status,

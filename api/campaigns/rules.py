@@ -4,9 +4,9 @@ from typing import Annotated, Any
 
 from pydantic import Field
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
-from api.door.operations import Call, Operation
+from api.door.operations import Call, Operation, json_of
 from api.door.parts import parts_of
 from api.door.requests import path
 from api.door.rights import Right
@@ -51,20 +51,20 @@ async def list_rules(call: Call) -> Response:
         ]
     except RulesInvalid as invalid:
         raise Refused(rules_invalid(invalid)) from None
-    return JSONResponse(RuleSetList(items=tuple(items)).model_dump(mode="json"))
+    return json_of(RuleSetList(items=tuple(items)))
 
 
 async def get_rules(call: Call) -> Response:
     """One set, resolved."""
     found = _resolved(call.request)
     shown = RuleSetShown(ruleset=found.ref(), document=found.document)
-    return JSONResponse(shown.model_dump(mode="json"))
+    return json_of(shown)
 
 
 async def route(call: Call) -> Response:
     """Who would review under a set, and why not the others."""
     decision = CompiledRules(_resolved(call.request).document).route(call.body)
-    return JSONResponse(decision.model_dump(mode="json"))
+    return json_of(decision)
 
 
 async def get_pinned(call: Call) -> Response:
@@ -74,7 +74,7 @@ async def get_pinned(call: Call) -> Response:
     if document is None:
         raise Refused(Refusal(code=Code.NOT_FOUND, params={"what": f"规则集 {sha256[:12]}…"}))
     ref = RuleSetRef(id=document["id"], revision=document["revision"], sha256=sha256)
-    return JSONResponse(RuleSetShown(ruleset=ref, document=document).model_dump(mode="json"))
+    return json_of(RuleSetShown(ruleset=ref, document=document))
 
 
 def _resolved(request: Request) -> ResolvedSet:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import AwareDatetime, Field
 from starlette.responses import Response
 
-from api.door.operations import Call, Handler, Operation, Targeting
+from api.door.operations import Call, Handler, Operation, Targeting, json_of
 from api.door.parts import Parts, parts_of
 from api.door.requests import Plain, Text, invalid, pointer
 from api.door.rights import Right
@@ -90,7 +90,7 @@ def act(build: Callable[[Call, dict[str, Any]], Built], fields: Fields = no_fiel
             sha256 = await parts.records.keep_note(note)
             command = command.model_copy(update={"note_sha256": sha256})
         receipt = await parts.filings.act(case_of(call), command)
-        return Response(receipt.model_dump_json(), media_type="application/json")
+        return json_of(receipt)
 
     return handler
 

@@ -28,7 +28,10 @@ from services.case_records import Case
 
 
 class WindowShown(Value):
-    """A window of the case's plan: ``closes`` is the first instant after it, None for no end."""
+    """A window of the case: ``closes`` is the first instant after it, None for no end.
+
+    An extension of the case is in it.
+    """
 
     opens: datetime
     closes: datetime | None
@@ -97,15 +100,18 @@ def shown(case: Case, call: Call) -> CaseShown:
         due=case.due,
         obligation=plan.obligation.outcome,
         parts=plan.parts,
-        windows={name: _window(window) for name, window in plan.stated().items()},
+        windows={
+            name: _window(window, case.extended_until) for name, window in plan.stated().items()
+        },
         rule_set=case.rule_set,
         sequence=case.sequence,
         updated_at=case.updated_at,
     )
 
 
-def _window(window: Window) -> WindowShown:
-    closes = window.closes if window.closes < FOREVER else None
+def _window(window: Window, extended_until: datetime | None) -> WindowShown:
+    end = max(window.closes, extended_until or window.closes)
+    closes = end if end < FOREVER else None
     return WindowShown(opens=window.opens, closes=closes, source=source(window.cite))
 
 

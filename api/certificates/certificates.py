@@ -58,13 +58,13 @@ from services.case_records import Case
 
 
 class EndBody(Value):
-    """How a certificate ends, from which day on, why, under which document, who authorised it."""
+    """How a certificate ends, from which day on, why, under which document, who approved it."""
 
     ending: Ended
     on: date
     reason: Plain = Field(max_length=2000)
     document: Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
-    authoriser: Plain = Field(max_length=200)
+    approver: Plain = Field(max_length=200)
 
 
 class HeldShown(Value):
@@ -158,7 +158,7 @@ async def _held(parts: Parts, case: Case, held: HeldCertificate | None) -> HeldS
         return None
     rules = await parts.certificates.pinned.get(case.rule_set)
     today = day_of(parts.clock())
-    status = status_on(held.status, held.valid_to, today)
+    status = status_on(held.status, held.valid_to, today, held.valid_from)
     known = held.model_dump(exclude={"reminders", "status"})
     return HeldShown(
         **known,
@@ -194,9 +194,7 @@ async def end(call: Call) -> Response:
         on=body.on,
         document=body.document,
     )
-    return json_of(
-        await parts.certificates.end(case_of(call), command, body.reason, body.authoriser)
-    )
+    return json_of(await parts.certificates.end(case_of(call), command, body.reason, body.approver))
 
 
 _KEPT = {f"{ADDRESS}/{name}" for name in ("claim", "release", "return", "approve", "cancel")}
@@ -269,7 +267,7 @@ OPERATIONS = [
             "on": "2025-03-01",
             "reason": "机构申请注销",
             "document": "示例市监注〔2025〕1号（示例）",
-            "authoriser": "示例批准人",
+            "approver": "示例批准人",
         },
         tag=TAG,
         target=of_certificate,

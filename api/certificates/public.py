@@ -6,7 +6,7 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.door.operations import Call, Operation, Parameter, schema_of
+from api.door.operations import Call, Operation, Parameter, json_of, schema_of
 from api.door.parts import parts_of
 from api.door.requests import parameters, query, wrong_parameter
 from api.door.rights import Right
@@ -135,13 +135,13 @@ async def scan(request: Request) -> tuple[Scan, int]:
 async def search_certificates(call: Call) -> Response:
     """What the public's search finds."""
     found = await find(call.request)
-    return Response(found.model_dump_json(), media_type="application/json")
+    return json_of(found)
 
 
 async def scan_code(call: Call) -> Response:
     """What a code leads to, as JSON."""
     found, status = await scan(call.request)
-    return Response(found.model_dump_json(), status_code=status, media_type="application/json")
+    return json_of(found, status_code=status)
 
 
 async def published_keys(call: Call) -> Response:

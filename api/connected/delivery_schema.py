@@ -44,7 +44,7 @@ DESCRIPTIONS: dict[str, dict[str, str]] = {
         "on": "终止日期，不早于发证日，不晚于今天",
         "document": "文书号",
         "reason": "理由",
-        "authoriser": "批准人",
+        "approver": "批准人",
     },
     "Decision": {
         "": "发证机关的审批决定",

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field
 from starlette.responses import Response
 
-from api.door.operations import Call, Operation
+from api.door.operations import Call, Operation, json_of
 from api.door.parts import parts_of
 from api.door.requests import invalid, path
 from api.door.rights import Right
@@ -40,7 +40,7 @@ async def list_provinces(call: Call) -> Response:
     scope = call.actor.scope if call.actor.role is Role.OPERATOR else NATION
     found = await parts_of(call.request).provinces.overview(scope)
     body = Provinces(items=tuple(found))
-    return Response(body.model_dump_json(), media_type="application/json")
+    return json_of(body)
 
 
 async def record_plan(call: Call) -> Response:
@@ -57,7 +57,7 @@ async def record_plan(call: Call) -> Response:
         call.actor,
         call.command_id,
     )
-    return Response(plan.model_dump_json(), media_type="application/json")
+    return json_of(plan)
 
 
 _TAG = "联网赋码"

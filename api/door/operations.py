@@ -6,12 +6,14 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel, TypeAdapter
+from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response
 
 from api.door.cursors import PageSize
 from api.door.rights import Right, Target
 from domain.case.commands import Actor
+from domain.clock import in_beijing
 
 Handler = Callable[["Call"], Awaitable[Response]]
 Targeting = Callable[[Request], Awaitable[Target]]
@@ -34,8 +36,12 @@ def schema_of(kind: Any) -> dict[str, Any]:
 
 
 def json_of(value: BaseModel, **more: Any) -> Response:
-    """A model as the JSON answer that it is; ``more`` as responses take it (status, headers)."""
-    return Response(value.model_dump_json(), media_type="application/json", **more)
+    """A model as the JSON answer that it is; ``more`` as responses take it (status, headers).
+
+    Instants are in Beijing time, with +08:00, wherever they come from.
+    """
+    content = to_json(in_beijing(value.model_dump()))
+    return Response(content, media_type="application/json", **more)
 
 
 PAGING = (

@@ -5,6 +5,7 @@ from typing import Any
 from starlette.responses import JSONResponse
 
 from domain.citation import Citation
+from domain.clock import BEIJING
 from domain.messages import explain
 from domain.model import Value
 from domain.refusals import Code, Refusal
@@ -69,7 +70,7 @@ def problem_body(
         "detail": words.detail,
         "code": refusal.code.value,
         "remedy": words.remedy,
-        "at": refusal.at.isoformat() if refusal.at else None,
+        "at": refusal.at.astimezone(BEIJING).isoformat() if refusal.at else None,
         "sources": [source(refusal.cite)] if refusal.cite else [],
         "errors": errors or [],
         "request_id": request_id,

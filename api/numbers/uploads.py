@@ -18,6 +18,7 @@ from api.door.parts import parts_of
 from api.door.requests import media_type, path, query
 from api.door.rights import Right
 from api.numbers.named import ADDRESS, TAG, of_batch
+from domain.messages import explain
 from domain.model import Value
 from domain.numbers.report_numbers import UPLOAD_STAGE_LABELS, UPLOAD_TROUBLES, UploadStage
 from domain.numbers.row_checks import words
@@ -27,12 +28,23 @@ from services.numbers.batches import Upload, UploadProblem
 UploadId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 
 
+class UploadRefusal(Value):
+    """Why a batch did not take a file: the refusal's code, and what it says."""
+
+    code: Code
+    title: str
+    detail: str
+    remedy: str
+
+
 class UploadShown(Value):
     """One uploaded file and how far it has come.
 
     ``received_bytes`` is where a broken upload goes on. ``rows`` have been read so far, ``bad`` of
     them have an error, ``accepted`` numbers were put on record. ``repeats`` is the earlier upload
-    of the same file. ``trouble`` says what keeps it from being read, and is empty if nothing does.
+    of the same file, ``refusal`` why the batch did not take the file. ``notice`` says so when the
+    public lookup does not answer for the institution, as when its certificate has expired.
+    ``trouble`` says what keeps the file from being read, and is empty if nothing does.
     """
 
     id: str
@@ -51,6 +63,8 @@ class UploadShown(Value):
     visible_from: datetime | None
     created_at: datetime
     decided_at: datetime | None
+    refusal: UploadRefusal | None
+    notice: str | None
     trouble: str
 
 
@@ -94,7 +108,7 @@ async def upload_file(call: Call) -> Response:
     else:
         await _same_again(request, begun.sha256)
     done = await service.complete(case, begun.id, call.actor, call.command_id, None)
-    return _upload(done, status=202)
+    return await _upload(call, done, status=202)
 
 
 async def _same_again(request: Request, sha256: str) -> None:
@@ -118,7 +132,7 @@ async def begin_upload(call: Call) -> Response:
         accept=body.accept,
         declared_bytes=body.bytes,
     )
-    return _upload(begun, status=201)
+    return await _upload(call, begun, status=201)
 
 
 async def receive_pieces(call: Call) -> Response:
@@ -127,7 +141,7 @@ async def receive_pieces(call: Call) -> Response:
     at_byte = query(request, "at", Annotated[int, Field(ge=0, le=2**53)], 0)
     id_: str = path(request, "upload", UploadId)
     service = parts_of(request).batches
-    return _upload(await service.receive(case_of(call), id_, at_byte, request.stream()))
+    return await _upload(call, await service.receive(case_of(call), id_, at_byte, request.stream()))
 
 
 async def complete_upload(call: Call) -> Response:
@@ -135,19 +149,19 @@ async def complete_upload(call: Call) -> Response:
     id_: str = path(call.request, "upload", UploadId)
     service = parts_of(call.request).batches
     done = await service.complete(case_of(call), id_, call.actor, call.command_id, call.body.sha256)
-    return _upload(done, status=202)
+    return await _upload(call, done, status=202)
 
 
 async def abandon_upload(call: Call) -> Response:
     """Gives up a file that is still being received."""
     id_: str = path(call.request, "upload", UploadId)
-    return _upload(await parts_of(call.request).batches.abandon(case_of(call), id_))
+    return await _upload(call, await parts_of(call.request).batches.abandon(case_of(call), id_))
 
 
 async def get_upload(call: Call) -> Response:
     """One upload and its progress."""
     id_: str = path(call.request, "upload", UploadId)
-    return _upload(await parts_of(call.request).batches.upload(case_of(call), id_))
+    return await _upload(call, await parts_of(call.request).batches.upload(case_of(call), id_))
 
 
 async def list_uploads(call: Call) -> Response:
@@ -158,7 +172,9 @@ async def list_uploads(call: Call) -> Response:
     uploads, more = await cursors.paged(
         request, lambda size: batches.uploads(case, before, size), lambda upload: [upload.no]
     )
-    return json_of(UploadPage(items=tuple(map(_shown, uploads)), next=more))
+    notice = await batches.not_shown(case)
+    shown = tuple(_shown(upload, notice) for upload in uploads)
+    return json_of(UploadPage(items=shown, next=more))
 
 
 async def get_problems(call: Call) -> Response:
@@ -187,17 +203,26 @@ def _line(problem: UploadProblem) -> str:
     return csv_line([str(problem.row), problem.column, problem.code, what, mend])
 
 
-def _shown(upload: Upload) -> UploadShown:
+def _shown(upload: Upload, notice: str | None) -> UploadShown:
+    refusal = None
+    if upload.refusal is not None:
+        said = explain(upload.refusal)
+        refusal = UploadRefusal(
+            code=upload.refusal.code, title=said.title, detail=said.detail, remedy=said.remedy
+        )
     told = {
         "stage_label": UPLOAD_STAGE_LABELS[upload.stage],
         "trouble": UPLOAD_TROUBLES[upload.trouble],
+        "refusal": refusal,
+        "notice": notice,
     }
     known = {name: getattr(upload, name) for name in UploadShown.model_fields if name not in told}
     return UploadShown(**known, **told)
 
 
-def _upload(upload: Upload, *, status: int = 200) -> Response:
-    return json_of(_shown(upload), status_code=status)
+async def _upload(call: Call, upload: Upload, *, status: int = 200) -> Response:
+    notice = await parts_of(call.request).batches.not_shown(case_of(call))
+    return json_of(_shown(upload, notice), status_code=status)
 
 
 _UPLOAD_EXAMPLE: dict[str, Any] = {
@@ -217,6 +242,8 @@ _UPLOAD_EXAMPLE: dict[str, Any] = {
     "visible_from": None,
     "created_at": "2024-10-08T09:30:00+08:00",
     "decided_at": None,
+    "refusal": None,
+    "notice": None,
     "trouble": "",
 }
 _FILE_PARAMETERS = (

@@ -112,7 +112,7 @@ async def _revoked(office: _Office, codes: dict[str, str]) -> None:
         "on": _today().isoformat(),
         "reason": "（生成）演示撤销",
         "document": "演示文号（生成）",
-        "authoriser": "演示批准人（生成）",
+        "approver": "演示批准人（生成）",
     }
     await office.send("POST", f"{path}/end", office.clerk, ending)
     codes["撤销"] = await office.code(path)

@@ -118,7 +118,7 @@ def main() -> None:
         "on": receipt["issued_on"],
         "document": "示例市监注〔2025〕1号（示例）",
         "reason": "机构申请注销（示例）",
-        "authoriser": "示例批准人（生成）",
+        "approver": "示例批准人（生成）",
     }
     ended = request("POST", DELIVERIES, 200, token, end)
     print(f"终止：编号 {ended['number']}，{ended['status_label']}")

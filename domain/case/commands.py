@@ -74,10 +74,11 @@ class Command(Recorded):
 
     ``kind`` is its name and ``label`` what people read. ``seen_sequence`` is how far the sender
     saw the case: a workflow that a crash has thrown behind its journal learns from it that it has
-    to catch up.
+    to catch up. ``unhurried``: when time gives it, nobody waits for its step to be on record.
     """
 
     label: ClassVar[str]
+    unhurried: ClassVar[bool] = False
 
     kind: str
     id: CommandId
@@ -192,6 +193,7 @@ class Lapse(Command):
 
     kind: Literal["lapse"] = "lapse"
     label: ClassVar[str] = "逾期处理"
+    unhurried: ClassVar[bool] = True
 
 
 class Remind(Command):
@@ -199,4 +201,5 @@ class Remind(Command):
 
     kind: Literal["remind"] = "remind"
     label: ClassVar[str] = "提醒"
+    unhurried: ClassVar[bool] = True
     reminder: str

@@ -5,9 +5,10 @@ kinds differ in. A kind is made of tables whose entries have no defaults: what i
 not happen by itself. `domain.kinds` lists the kinds there are.
 """
 
+import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 from domain.case.commands import Actor, Command, Role
@@ -142,6 +143,22 @@ def next_timer(kind: CaseKind, state: CaseState, plan: CasePlan) -> Timer | None
     """The one timer a case in this state keeps; None when only people can move it."""
     waited_for = [timer for timer in kind.timers(state, plan) if timer.at < FOREVER]
     return min(waited_for, key=lambda timer: timer.at, default=None)
+
+
+SPREAD = timedelta(seconds=150)
+"""Over how long what time brings to many cases at one instant is spread, where nobody waits."""
+
+
+def spread(case_id: str, timer: Timer) -> timedelta:
+    """How much later than its instant a case's timer fires; the same for a case every time.
+
+    Decisions compare instants, so that nothing is allowed for longer: only the record of it comes
+    later. Without this, thousands of cases would stand before everybody who acts after a deadline.
+    """
+    if timer.command is None or not timer.command.unhurried:
+        return timedelta()
+    place = int.from_bytes(hashlib.sha256(case_id.encode()).digest()[:4], "big")
+    return SPREAD * (place / 2**32)
 
 
 def position(kind: CaseKind, state: CaseState, plan: CasePlan) -> Position:

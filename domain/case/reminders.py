@@ -9,7 +9,7 @@ from domain.case.events import Event
 from domain.case.kind import EventRule
 from domain.case.plan import Reminder
 from domain.case.state import CaseState, Timer
-from domain.messages import local_time
+from domain.messages import closing_time
 from domain.model import Recorded
 
 REMINDED = "reminded"
@@ -35,7 +35,7 @@ def _reminded(s: CaseState[Reminded], event: Event) -> dict[str, Any]:
 
 
 def _tell(body: Mapping[str, Any]) -> str:
-    return f"{body['label']}，{local_time(datetime.fromisoformat(body['due']))} 截止"
+    return f"{body['label']}，{closing_time(datetime.fromisoformat(body['due']))} 截止"
 
 
 REMINDER_EVENTS = {REMINDED: EventRule("提醒报送", _reminded, _tell)}

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from itertools import accumulate
+from operator import itemgetter
 from typing import Any, Protocol
 
 from domain.case.commands import ROLE_LABELS, Role
@@ -68,18 +70,22 @@ def entries(
     refused: list[RefusedAct],
     notes: dict[str, dict[str, Any]],
 ) -> list[Entry]:
-    """The timeline of a case, steps in their order, refused acts among them by time.
+    """The timeline of a case, steps in order of sequence, refused acts among them by time.
 
     ``events`` tell of its steps; ``actions`` are the Chinese labels of its commands.
     """
-    # Python's sort is stable, so steps of one instant keep their order
-    return sorted(
-        [
-            *(_step(events[step.event], step, notes) for step in steps),
-            *(_refused(actions.get(act.action, act.action), act) for act in refused),
-        ],
-        key=lambda entry: entry.at,
-    )
+    # the clocks of two workers differ: a step never stands before the one it follows
+    in_order = sorted(steps, key=lambda step: step.sequence)
+    reached = accumulate((step.at for step in in_order), max)
+    timed = [
+        *(
+            (at, _step(events[step.event], step, notes))
+            for at, step in zip(reached, in_order, strict=True)
+        ),
+        *((act.at, _refused(actions.get(act.action, act.action), act)) for act in refused),
+    ]
+    # Python's sort is stable
+    return [entry for _, entry in sorted(timed, key=itemgetter(0))]
 
 
 def _step(telling: Telling, step: Step, notes: dict[str, dict[str, Any]]) -> Entry:

@@ -35,7 +35,7 @@ from domain.case.state import (
 from domain.case.status import STATUS_LABELS, Status
 from domain.citation import Citation
 from domain.decision import ReviewLevel
-from domain.messages import local_time
+from domain.messages import closing_time
 from domain.refusals import Code, Refusal
 
 
@@ -389,7 +389,7 @@ def _tell_assigned(body: Mapping[str, Any]) -> str:
 
 def _tell_until(body: Mapping[str, Any]) -> str:
     document = f"（{body['document']}）" if body["document"] else ""
-    return f"至 {local_time(datetime.fromisoformat(body['until']))}{document}"
+    return f"至 {closing_time(datetime.fromisoformat(body['until']))}{document}"
 
 
 def _tell_level(body: Mapping[str, Any]) -> str:

@@ -31,9 +31,13 @@ Ended = Literal["deregistered", "revoked", "rescinded"]
 
 
 class CertificateStatus(StrEnum):
-    """How a certificate stands. All but the first are normal answers too."""
+    """How a certificate stands. All but the first are normal answers too.
+
+    ``NOT_YET_VALID`` is never recorded: it follows from the first day.
+    """
 
     VALID = "valid"
+    NOT_YET_VALID = "not_yet_valid"
     EXPIRED = "expired"
     SUPERSEDED = "superseded"
     DEREGISTERED = "deregistered"
@@ -41,8 +45,13 @@ class CertificateStatus(StrEnum):
     RESCINDED = "rescinded"
 
 
+RECORDED_STATUSES = tuple(
+    status for status in CertificateStatus if status is not CertificateStatus.NOT_YET_VALID
+)
+
 CERTIFICATE_STATUS_LABELS: dict[CertificateStatus, str] = {
     CertificateStatus.VALID: "有效",
+    CertificateStatus.NOT_YET_VALID: "尚未生效",
     CertificateStatus.EXPIRED: "过期",
     CertificateStatus.SUPERSEDED: "已换发",
     CertificateStatus.DEREGISTERED: "注销",
@@ -122,8 +131,17 @@ def status_at(certificate: Certificate, day: date) -> CertificateStatus:
     return status_on(certificate.status, certificate.valid_to, day)
 
 
-def status_on(status: CertificateStatus, valid_to: date, day: date) -> CertificateStatus:
-    """What a recorded status comes to on a day. Every page, answer and list asks this."""
+def status_on(
+    status: CertificateStatus, valid_to: date, day: date, valid_from: date | None = None
+) -> CertificateStatus:
+    """What a recorded status comes to on a day. Every page, answer and list asks this.
+
+    ``valid_from`` is the first day where it is to be told; acts do not ask, since a certificate
+    may be changed, extended and ended before its first day.
+    """
+    ahead = valid_from is not None and day < valid_from
+    if status is CertificateStatus.VALID and ahead:
+        return CertificateStatus.NOT_YET_VALID
     if status is CertificateStatus.VALID and day > valid_to:
         return CertificateStatus.EXPIRED
     return status

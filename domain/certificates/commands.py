@@ -49,6 +49,7 @@ class Expire(Command):
 
     kind: Literal["expire"] = "expire"
     label: ClassVar[str] = "登记届满"
+    unhurried: ClassVar[bool] = True
 
 
 class Supersede(Command):

@@ -23,6 +23,7 @@ class ScanAnswer(StrEnum):
     """What a scan is answered with, as it is counted: a status of the register, or why none."""
 
     VALID = "valid"
+    NOT_YET_VALID = "not_yet_valid"
     EXPIRED = "expired"
     SUPERSEDED = "superseded"
     DEREGISTERED = "deregistered"
@@ -35,6 +36,7 @@ class ScanAnswer(StrEnum):
 
 SCAN_ANSWER_LABELS: dict[ScanAnswer, str] = {
     ScanAnswer.VALID: "有效",
+    ScanAnswer.NOT_YET_VALID: "尚未生效",
     ScanAnswer.EXPIRED: "过期",
     ScanAnswer.SUPERSEDED: "已换发",
     ScanAnswer.DEREGISTERED: "注销",
@@ -183,6 +185,7 @@ class ScanWords(Value):
 
 _STATUS_SAYS: dict[CertificateStatus, str] = {
     CertificateStatus.VALID: "登记显示，这张证书现行有效。",
+    CertificateStatus.NOT_YET_VALID: "登记显示，这张证书尚未生效，有效期还没有开始。",
     CertificateStatus.EXPIRED: "登记显示，这张证书的有效期已满。",
     CertificateStatus.SUPERSEDED: "登记显示，这张证书已由新证书代替。",
     CertificateStatus.DEREGISTERED: "登记显示，这张证书已经注销。",
@@ -231,7 +234,11 @@ def scan_words(
             next_step="请重新扫描证书上的二维码；也可以按证书编号或机构名称查询，"
             "或向发证机关核实。",
         )
-    ended = status not in (CertificateStatus.VALID, CertificateStatus.SUPERSEDED)
+    ended = status not in (
+        CertificateStatus.VALID,
+        CertificateStatus.NOT_YET_VALID,
+        CertificateStatus.SUPERSEDED,
+    )
     return ScanWords(
         title=SCAN_ANSWER_LABELS[ScanAnswer(status.value)],
         says=_STATUS_SAYS[status]

@@ -14,7 +14,7 @@ from domain.case.reminders import REMINDER_EVENTS, reminder_timers
 from domain.case.state import Timer, closing, status_due, status_timers, took_part
 from domain.case.status import EDITABLE, ENDED, Status
 from domain.complaints import tell_outcome
-from domain.messages import local_time
+from domain.messages import closing_time, local_time
 from domain.numbers import commands as n
 from domain.numbers import transitions as of_numbers
 from domain.numbers.commands import NumberEvent
@@ -100,7 +100,7 @@ def _tell_published(body: Mapping[str, Any]) -> str:
 
 
 def _tell_overdue(body: Mapping[str, Any]) -> str:
-    return f"补报至 {local_time(datetime.fromisoformat(body['until']))}"
+    return f"补报至 {closing_time(datetime.fromisoformat(body['until']))}"
 
 
 # --- what time brings -----------------------------------------------------------------------------

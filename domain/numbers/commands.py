@@ -61,6 +61,7 @@ class MarkOverdue(Command):
 
     kind: Literal["mark_overdue"] = "mark_overdue"
     label: ClassVar[str] = "登记逾期"
+    unhurried: ClassVar[bool] = True
 
 
 class NoteComplaint(Command):

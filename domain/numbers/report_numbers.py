@@ -4,6 +4,7 @@ from datetime import date, datetime
 from enum import StrEnum
 
 from domain.model import Recorded
+from domain.refusals import Code
 
 BATCH_WORKFLOW = "report-batch"
 INGEST_UPLOAD = "ingest_upload"
@@ -99,6 +100,16 @@ class UploadStage(StrEnum):
     ABANDONED = "abandoned"
 
 
+GATE_REFUSALS = (
+    Code.LATEST_YEAR_NOT_COMPLETED,
+    Code.FIRST_FILING_NOT_COMPLETED,
+    Code.NOT_IN_REPORTING,
+    Code.UNKNOWN_INSTITUTION,
+)
+"""What ends an upload when its batch refuses it: the institution may not upload, whatever the file.
+
+A file that came outside its window can still be completed once there is an extension.
+"""
 NO_ROOM = "no_room"
 UPLOAD_TROUBLES: dict[str, str] = {
     "": "",

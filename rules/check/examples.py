@@ -131,6 +131,7 @@ def complete(facts: ExampleFacts, as_of: date) -> Facts:
                     "level": one.level,
                     "issuer": one.issuer,
                     "scope": one.scope,
+                    "valid_from": one.valid_from,
                     "valid_to": one.valid_to or as_of,
                 }
                 for number, one in enumerate(facts.certificates, 1)

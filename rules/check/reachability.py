@@ -12,7 +12,7 @@ from itertools import product
 from typing import Any
 
 from domain.decision import ReviewerDecision, ReviewLevel
-from domain.facts import CertificateFacts, Facts, FilingRecord, InstitutionFacts
+from domain.facts import CertificateFacts, Facts, FilingEnd, FilingRecord, InstitutionFacts
 from domain.ids import NATION
 from domain.numbers.quarters import Quarter
 from rules.compiled import CompiledRules
@@ -21,9 +21,11 @@ from rules.numbers.report_numbers import NumberRules
 
 _STANDINGS = (
     FilingRecord(),
-    FilingRecord(latest_closed_year=2000, expected=True),
-    FilingRecord(latest_closed_year=2000, expected=True, completed=True, completed_years=1),
-    FilingRecord(latest_closed_year=2000, completed_years=1),
+    *(
+        FilingRecord(latest_closed_year=2000, end=end, completed_years=years)
+        for end in FilingEnd
+        for years in (0, 1)
+    ),
 )
 _SAMPLE_PROVINCES = ("350000", "430000")
 _TEXT = re.compile(r"'([^']*)'|\"([^\"]*)\"")

@@ -32,7 +32,7 @@ Content = Literal[
 ]
 """What of `domain.certificates.certificate.CertificateContent` a change may touch."""
 
-Needed = Literal["reason", "document", "authoriser"]
+Needed = Literal["reason", "document", "approver"]
 RenewalStage = Literal["early", "open", "late"]
 
 

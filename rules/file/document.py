@@ -91,6 +91,9 @@ def build_document(rules: RuleFile, catalogue: Catalogue, forms: FormLibrary) ->
     if plain["report_numbers"] is None:
         # a set without the section is the document it was before there was one, and so its hash
         del plain["report_numbers"]
+    elif plain["report_numbers"]["latest_year"] is None:
+        # likewise for a set whose gate does not ask about the latest year
+        del plain["report_numbers"]["latest_year"]
     return plain
 
 

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StrictInt
 
+from domain.facts import FilingEnd
 from domain.model import Value
 from domain.numbers.report_numbers import Answer
 from rules.file.shapes import Cite, Expression, Id, LevelRule, Obligations, Text, unique
@@ -70,6 +71,34 @@ class GateRule(Value):
     code: GateCode
     because: Text
     cite: Cite
+
+
+class FilingEndRule(Value):
+    """What one end of the latest closed year's filing counts as before the gate.
+
+    ``complete``: the year's statistics are complete. ``owed``: they are still to be completed.
+    ``not_owed``: nothing of that year is asked of the institution.
+    """
+
+    counts: Literal["complete", "owed", "not_owed"]
+    cite: Cite
+
+
+class LatestYear(Value):
+    """What it means to have completed the latest closed year, for every end of its filing."""
+
+    completed: FilingEndRule
+    under_way: FilingEndRule
+    lapsed: FilingEndRule
+    withdrawn: FilingEndRule
+    cancelled: FilingEndRule
+    not_obliged: FilingEndRule
+    not_opened: FilingEndRule
+
+    def of(self, end: FilingEnd) -> FilingEndRule:
+        """What one end counts as."""
+        rule: FilingEndRule = getattr(self, end.value)
+        return rule
 
 
 class Visibility(Value):
@@ -146,6 +175,7 @@ class ReportNumbers(Value):
     late: LateUploads | None = None
     completion: NumberCompletion
     reminders: Reminders
+    latest_year: LatestYear | None = None
     gate: Gates
     visible: Visibility
     longest_number: LongestNumber

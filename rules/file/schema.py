@@ -176,6 +176,7 @@ class ExampleCertificate(Value):
     level: Literal["provincial", "national"]
     issuer: AuthorityId
     scope: Annotated[StrictInt, Field(ge=0)] = 1
+    valid_from: Day | None = None
     valid_to: Day | None = None
 
 

@@ -5,10 +5,11 @@ from datetime import date
 from functools import lru_cache
 from typing import Any
 
-from domain.facts import CertificateFacts, Facts, FilingRecord
+from domain.facts import CertificateFacts, Facts, FilingEnd, FilingRecord
 from domain.ids import authority_of
 from rules.conditions import certificate_fact, institution_fact
 from rules.file.catalogue import Tree
+from rules.file.number_schema import LatestYear
 
 _NO_CERTIFICATE = certificate_fact()
 
@@ -28,14 +29,18 @@ class Areas:
         return found
 
 
-def basic_facts(facts: Facts, as_of: date, areas: Areas) -> dict[str, Any]:
+def basic_facts(
+    facts: Facts, as_of: date, areas: Areas, until: date | None = None
+) -> dict[str, Any]:
     """Every fact of the scope ``facts`` by name.
 
-    A certificate counts when still valid on ``as_of``; an issuer is as wide as its widest one.
+    A certificate counts when valid on ``as_of``, or on any day from then to ``until``; an issuer
+    is as wide as its widest one.
     """
+    last = until if until is not None else as_of
     institution, region = facts.institution, facts.institution.region
     certificates = facts.certificates
-    counted = [certificate for certificate in certificates if certificate.valid_to >= as_of]
+    counted = [certificate for certificate in certificates if certificate.counts(as_of, last)]
     best = _widest_by_issuer(counted)
     widest, tied = _widest(best)
     provincial = [one.scope for one in best if one.level == "provincial"]
@@ -50,7 +55,7 @@ def basic_facts(facts: Facts, as_of: date, areas: Areas) -> dict[str, Any]:
             other_qualifications=institution.other_qualifications,
             national_centres=institution.national_centres,
         ),
-        "certs": [_as_fact(one, one.valid_to >= as_of) for one in certificates],
+        "certs": [_as_fact(one, one.counts(as_of, last)) for one in certificates],
         "review_group": institution.review_group or "",
         "choice": facts.choice or "",
         "previous_reviewer": facts.previous_reviewer or "",
@@ -91,12 +96,21 @@ def no_facts() -> dict[str, Any]:
     }
 
 
-def standing_facts(standing: FilingRecord) -> dict[str, Any]:
-    """The facts that the scope ``gate`` adds."""
+def standing_facts(standing: FilingRecord, latest_year: LatestYear | None) -> dict[str, Any]:
+    """The facts that the scope ``gate`` adds.
+
+    Sets published before ``latest_year`` was a section count any filing but a complete one as owed.
+    """
+    if latest_year is not None:
+        counts = latest_year.of(standing.end).counts
+    elif standing.end is FilingEnd.NOT_OPENED:
+        counts = "not_owed"
+    else:
+        counts = "complete" if standing.end is FilingEnd.COMPLETED else "owed"
     return {
         "latest_closed_year": standing.latest_closed_year,
-        "latest_closed_year_expected": standing.expected,
-        "latest_closed_year_completed": standing.completed,
+        "latest_closed_year_expected": counts != "not_owed",
+        "latest_closed_year_completed": counts == "complete",
         "completed_years": standing.completed_years,
     }
 

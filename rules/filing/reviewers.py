@@ -97,12 +97,15 @@ class Precedence:
             *(one.when for one in self._levels), *(one.authority for one in self._levels)
         )
 
-    def facts(self, facts: Facts, as_of: date | None = None) -> dict[str, Any]:
+    def facts(
+        self, facts: Facts, as_of: date | None = None, until: date | None = None
+    ) -> dict[str, Any]:
         """Every fact of the scope ``departments``, by name.
 
-        Certificates still valid on ``as_of`` count, for annual filings on the day the rules name.
+        Certificates valid on ``as_of``, or by ``until``, count, for annual filings on the day the
+        rules name.
         """
-        known = basic_facts(facts, as_of if as_of is not None else self._as_of, self._areas)
+        known = basic_facts(facts, as_of if as_of is not None else self._as_of, self._areas, until)
         add_departments(known, self._national_department(known))
         return known
 

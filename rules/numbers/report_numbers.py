@@ -1,7 +1,7 @@
 """Report numbers under one rule set: who uploads, when, behind which gate, and who answers. Pure.
 
 Certificates count differently here than in an annual filing: for the obligation of a quarter those
-still valid on its first day, for everything asked today those valid today.
+valid on any of its days, for everything asked today those valid today.
 """
 
 from collections.abc import Mapping
@@ -211,8 +211,11 @@ class NumberRules:
 
         Where all hold, ``rule`` and ``cite`` are those of the last, None without any.
         """
-        read = standing_facts(standing)
-        inputs: dict[str, Any] = {"today": today.isoformat(), "standing": standing.model_dump()}
+        read = standing_facts(standing, self.section.latest_year)
+        inputs: dict[str, Any] = {
+            "today": today.isoformat(),
+            "standing": standing.model_dump(mode="json"),
+        }
         if self._gate_names - read.keys():
             read |= self._facts(facts, today)
             inputs["facts"] = facts.model_dump(mode="json")
@@ -286,7 +289,7 @@ class NumberRules:
         )
 
     def _of_quarter(self, facts: Facts, quarter: Quarter) -> Known:
-        known = self._facts(facts, quarter.first_day)
+        known = self._facts(facts, quarter.first_day, quarter.last_day)
         return Known("departments", self._batch_names, known)
 
     def _words(self, answer: Answer) -> PublicAnswer:
@@ -321,6 +324,14 @@ def contradictions(section: ReportNumbers, year: int) -> list[tuple[str, str, st
         ):
             message = f"截止前 {reminder.days_before_due} 天早于报送开始；请改小"
             found.append(("window_order", path, message))
+    asked = {"latest_closed_year_expected", "latest_closed_year_completed"}
+    if section.latest_year is None and asked & names_of(
+        *(Condition(rule.when, "gate") for rule in section.gate)
+    ):
+        message = (
+            "gate 问到最近一个统计年度，缺少 latest_year：每种结果各算已完成、未完成还是不要求"
+        )
+        found.append(("missing_key", "latest_year", message))
     if section.complaints[-1].when.strip() != "true":
         message = '最后一条投诉规则要总是适用（when: "true"），好让每件投诉都有人办理'
         found.append(("no_final_rule", f"complaints[{len(section.complaints) - 1}]", message))

@@ -180,18 +180,18 @@ class CertificateService(CaseService):
         case: Case,
         command: EndCertificate,
         reason: str,
-        authoriser: str,
+        approver: str,
     ) -> Receipt:
         """Ends a certificate; the rules say what it takes. Raises Refused."""
         rules = await self.pinned.get(case.rule_set)
         ending = next(one for one in rules.endings if one.id == command.ending)
-        given = {"reason": reason, "document": command.document, "authoriser": authoriser}
+        given = {"reason": reason, "document": command.document, "approver": approver}
         missing = [_NEEDED[name] for name in ending.requires if not given[name].strip()]
         if missing:
             params = {"ending": ending.label, "missing": "、".join(missing)}
             raise Refused(Refusal(code=Code.ENDING_INCOMPLETE, params=params, cite=ending.cite))
         async with self._engine.begin() as connection:
-            note = {"reason": reason, "authoriser": authoriser}
+            note = {"reason": reason, "approver": approver}
             sha256 = await content.save_note(connection, note)
         return await self.act(case, command.model_copy(update={"note_sha256": sha256}))
 
@@ -257,7 +257,7 @@ class CertificateService(CaseService):
         raise Refused(Refusal(code=Code.UNAVAILABLE, params={"part": "流程引擎"}))
 
 
-_NEEDED = {"reason": "理由", "document": "文书号", "authoriser": "批准人"}
+_NEEDED = {"reason": "理由", "document": "文书号", "approver": "批准人"}
 
 
 def case_id_of(actor: Actor, key: str) -> str:

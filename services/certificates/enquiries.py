@@ -118,7 +118,7 @@ class CertificateEnquiries:
         told = await self._told(now)
         today = day_of(now)
         found = known.found if known else None
-        status = status_on(found.status, found.valid_to, today) if found else None
+        status = status_on(found.status, found.valid_to, today, found.valid_from) if found else None
         words = scan_words(proof, fault, status, live=live is not None, reached=known is not None)
         genuine = checked if isinstance(checked, Statement) else None
         recorded = found.certificate() if found else None
@@ -270,7 +270,7 @@ def public_part(
 
     ``superseded_by`` is the successor's number. Of the capabilities, those that ``found`` has.
     """
-    status = status_on(found.status, found.valid_to, today)
+    status = status_on(found.status, found.valid_to, today, found.valid_from)
     content = found.content
     return PublicCertificate(
         number=found.number,
@@ -303,7 +303,7 @@ def province_of(issuer: str) -> str:
 
 
 def _since(found: Registered, status: CertificateStatus) -> date | None:
-    if status is CertificateStatus.VALID:
+    if status in (CertificateStatus.VALID, CertificateStatus.NOT_YET_VALID):
         return found.valid_from
     if status is CertificateStatus.EXPIRED:
         return found.valid_to + timedelta(days=1)
@@ -337,7 +337,7 @@ def _paper(statement: Statement, names: Names) -> Paper:
 
 
 def _current(found: Registered, today: date) -> Current:
-    status = status_on(found.status, found.valid_to, today)
+    status = status_on(found.status, found.valid_to, today, found.valid_from)
     return Current(
         number=found.number,
         code=found.code,

@@ -189,7 +189,7 @@ class DeliveryService:
         assert held.issued_on is not None
         assert held.valid_from is not None
         today = day_of(self._clock())
-        status = status_on(held.status, held.valid_to, today)
+        status = status_on(held.status, held.valid_to, today, held.valid_from)
         return DeliveryReceipt(
             delivery_id=begun.delivery_id,
             action=begun.action,
@@ -299,7 +299,7 @@ class DeliveryService:
             document=delivery.document,
         )
         return await self._certificates.end(
-            await self._case(delivery.number), command, delivery.reason, delivery.authoriser
+            await self._case(delivery.number), command, delivery.reason, delivery.approver
         )
 
     async def _case(self, number: str) -> Case:

@@ -12,6 +12,7 @@ from domain.canonical import sha256_of
 from domain.case.commands import Actor
 from domain.case.review import check
 from domain.case.workflow_messages import Receipt
+from domain.clock import day_of
 from domain.ids import batch_id
 from domain.numbers.batch import BATCH
 from domain.numbers.commands import ChangeNumbers, ReceiveUpload
@@ -114,6 +115,7 @@ class BatchService(CaseService):
                 return _the_same(standing, case, filename, media, accept)
             now = self._clock()
             await uploads.abandon_stale(connection, case.case_id, now - KEPT_OPEN, now)
+            await uploads.end_refused(connection, case.case_id, now)
             waiting = await uploads.count_open(connection, case.case_id)
             if waiting >= MOST_OPEN:
                 params = {"count": str(waiting)}
@@ -199,6 +201,8 @@ class BatchService(CaseService):
         Raises Refused: not all there, not what was declared, or the case does not take it.
         """
         found = await self._completed(case, upload_id, actor, command_id, sha256)
+        if found.stage is UploadStage.REJECTED and found.refusal is not None:
+            raise Refused(found.refusal)
         if found.stage is not UploadStage.QUEUED:
             return found
         await self.hand_over(case, found)
@@ -207,10 +211,16 @@ class BatchService(CaseService):
     async def hand_over(self, case: Case, found: Upload) -> None:
         """Tells the case of a completed file; told again, it answers as it did.
 
-        Raises Refused: the file stays as it came, to be completed again when the case takes it.
+        Raises Refused: at the gate, the upload has ended; else the file stays as it came, to be
+        completed again when the case takes it.
         """
         assert found.command is not None
-        await self.act(case, found.command)
+        try:
+            await self.act(case, found.command)
+        except Refused:
+            async with self._engine.begin() as connection:
+                await uploads.end_refused(connection, case.case_id, self._clock())
+            raise
 
     async def abandon(self, case: Case, upload_id: str) -> Upload:
         """Gives up a file that is still being received. Raises Refused when it is not."""
@@ -226,6 +236,18 @@ class BatchService(CaseService):
             found = await self._upload(connection, case, upload_id)
             [shown] = await _as_recorded(connection, [found])
         return shown
+
+    async def not_shown(self, case: Case) -> str | None:
+        """Why the public lookup does not answer for the batch's institution today, None if it does.
+
+        In the words of the rules that the batch runs on, Chinese.
+        """
+        async with self._engine.connect() as connection:
+            known = await institutions.by_ids(connection, [case.institution_id])
+        rules = await self._pinned.get(case.plan.ruleset.sha256)
+        facts = known[case.institution_id].facts_for(None)
+        eligibility = rules.number_eligibility(facts, day_of(self._clock()))
+        return None if eligibility.eligible else eligibility.because
 
     async def uploads(self, case: Case, before: int | None, size: int) -> list[Upload]:
         """Up to ``size`` of a case's uploads, newest first, ``before`` the ``no`` of one."""

@@ -234,10 +234,13 @@ def stands(state: CertificateStatus, today: date) -> ColumnElement[bool]:
     """`domain.certificates.certificate.standing` for the database: whether one stands so today."""
     recorded = certificates.c.status == state.value
     valid = certificates.c.status == CertificateStatus.VALID.value
+    begun = func.coalesce(certificates.c.valid_from, today) <= today
     if state is CertificateStatus.VALID:
-        return and_(valid, certificates.c.valid_to >= today)
+        return and_(valid, begun, certificates.c.valid_to >= today)
+    if state is CertificateStatus.NOT_YET_VALID:
+        return and_(valid, certificates.c.valid_from > today)
     if state is CertificateStatus.EXPIRED:
-        return or_(recorded, and_(valid, certificates.c.valid_to < today))
+        return or_(recorded, and_(valid, begun, certificates.c.valid_to < today))
     return recorded
 
 

@@ -4,11 +4,12 @@ import hashlib
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 import psycopg
 from sqlalchemy import (
     DateTime,
+    Label,
     cast,
     delete,
     exists,
@@ -23,7 +24,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.model import Value
 from domain.numbers.commands import ReceiveUpload
-from domain.numbers.report_numbers import UploadStage
+from domain.numbers.report_numbers import GATE_REFUSALS, UploadStage
+from domain.refusals import Refusal
 from store.tables import (
     journal,
     number_changes,
@@ -45,7 +47,8 @@ _ENDED = (
 class Upload(Value):
     """One upload. ``bad`` and ``rows`` grow while it is read; ``accepted`` is known at the end.
 
-    ``command`` is what its case is told once it is complete. ``trouble`` keeps it from being read.
+    ``command`` is what its case is told once it is complete, ``refusal`` why the case did not take
+    it, None if it did or has not answered. ``trouble`` keeps it from being read.
     """
 
     no: int
@@ -71,6 +74,7 @@ class Upload(Value):
     decided_at: datetime | None
     trouble: str
     command: ReceiveUpload | None
+    refusal: Refusal | None = None
 
     @property
     def decided(self) -> bool:
@@ -145,13 +149,30 @@ async def create(
     return Upload(**row) if row else None
 
 
+def _refusal() -> Label[Any]:
+    """Why its case last refused the command of an upload that it never took."""
+    untaken = uploads.c.stage.in_([UploadStage.QUEUED.value, UploadStage.REJECTED.value])
+    refused = (
+        select(refusals.c.refusal)
+        .where(
+            refusals.c.case_id == uploads.c.case_id,
+            refusals.c.command_id == uploads.c.command["id"].astext,
+            untaken,
+        )
+        .order_by(refusals.c.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    return refused.label("refusal")
+
+
 async def by_id(
     connection: AsyncConnection, id_: str, *, for_update: bool = False
 ) -> Upload | None:
     """One upload, None if there is none with this id; locked for this transaction if asked."""
-    query = select(uploads).where(uploads.c.id == id_)
+    query = select(uploads, _refusal()).where(uploads.c.id == id_)
     if for_update:
-        query = query.with_for_update(key_share=True)
+        query = query.with_for_update(key_share=True, of=uploads)
     row = (await connection.execute(query)).mappings().first()
     return Upload(**row) if row else None
 
@@ -160,7 +181,9 @@ async def of_case(
     connection: AsyncConnection, case_id: str, *, before: int | None = None, size: int = 50
 ) -> list[Upload]:
     """A case's uploads, the newest first, ``before`` the ``no`` of the page before's last."""
-    query = select(uploads).where(uploads.c.case_id == case_id, uploads.c.media != "correction")
+    query = select(uploads, _refusal()).where(
+        uploads.c.case_id == case_id, uploads.c.media != "correction"
+    )
     if before is not None:
         query = query.where(uploads.c.no < before)
     found = await connection.execute(query.order_by(uploads.c.no.desc()).limit(size))
@@ -323,6 +346,27 @@ async def never_handed_over(
     )
     found = await connection.execute(query.order_by(uploads.c.no).limit(size))
     return [Upload(**row) for row in found.mappings()]
+
+
+async def end_refused(connection: AsyncConnection, case_id: str, at: datetime) -> None:
+    """Ends the uploads of a case that were refused at the gate, and lets go of their pieces."""
+    at_the_gate = exists().where(
+        refusals.c.case_id == case_id,
+        refusals.c.command_id == uploads.c.command["id"].astext,
+        refusals.c.refusal["code"].astext.in_([code.value for code in GATE_REFUSALS]),
+    )
+    ended = await connection.execute(
+        update(uploads)
+        .where(
+            uploads.c.case_id == case_id,
+            uploads.c.stage == UploadStage.QUEUED.value,
+            at_the_gate,
+        )
+        .values(stage=UploadStage.REJECTED.value, decided_at=at)
+        .returning(uploads.c.no)
+    )
+    for upload_no in ended.scalars().all():
+        await delete_pieces(connection, upload_no)
 
 
 async def mark_repeated(connection: AsyncConnection, id_: str, earlier: str, at: datetime) -> bool:

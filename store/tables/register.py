@@ -18,7 +18,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from domain.certificates.certificate import CertificateStatus
+from domain.certificates.certificate import RECORDED_STATUSES
 from domain.certificates.public import Counted
 from store.tables.base import grams_index, instant, metadata, one_of
 
@@ -97,7 +97,7 @@ certificates = Table(
     CheckConstraint("level IN ('provincial', 'national')", name="level"),
     CheckConstraint("origin IN ('roster', 'register', 'issued')", name="origin"),
     CheckConstraint(
-        one_of("status", [status.value for status in CertificateStatus]), name="status"
+        one_of("status", [status.value for status in RECORDED_STATUSES]), name="status"
     ),
     UniqueConstraint("code"),
     Index(None, "case_id", unique=True),

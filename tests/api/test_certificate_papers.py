@@ -175,7 +175,7 @@ async def test_a_certificate_that_has_ended_prints_with_what_became_of_it(
         "on": TODAY.isoformat(),
         "reason": "以欺骗手段取得",
         "document": "（生成）撤〔2026〕1号",
-        "authoriser": "测试批准人",
+        "approver": "测试批准人",
     }
     assert (await office.act(path, "end", office.clerk, ending)).status == 200
     after = await pdf(house, path, office.filer)

@@ -81,7 +81,7 @@ def test_a_problem_has_all_its_fields_whatever_the_refusal_lacks(code: Code) -> 
         assert "{" not in body["detail"] + body["remedy"] + body["title"]
         assert body["request_id"] == "request-1"
     assert body["sources"] == [{"document": "测试文号", "clause": "一", "quote": "原文"}]
-    assert body["at"] == "2025-03-21T16:00:00+00:00"
+    assert body["at"] == "2025-03-22T00:00:00+08:00"
     assert "依据：" in body["detail"]
 
 
@@ -98,7 +98,7 @@ def test_a_problem_tells_a_client_how_to_go_on() -> None:
 def test_dates_are_told_in_chinese_time() -> None:
     at = datetime(2025, 3, 21, 16, tzinfo=UTC)
     detail = problem_body(Refusal(code=Code.FILL_CLOSED, at=at), "r")["detail"]
-    assert "2025-03-22 00:00:00" in detail
+    assert "2025-03-21 24:00（北京时间）" in detail
 
 
 # --- what the router refuses ---------------------------------------------------------------------

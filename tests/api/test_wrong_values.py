@@ -148,7 +148,7 @@ def bad_values(schema: dict[str, Any]) -> Iterator[tuple[str, tuple[str, ...]]]:
         if resolved.get("format") == "date":
             yield "2025-13-01", ("应为日期，如 2025-03-21",)
         if "pattern" in resolved and resolved["pattern"] in FORMATS:
-            yield "?", (FORMATS[resolved["pattern"]],)
+            yield "？", (FORMATS[resolved["pattern"]],)
 
 
 async def test_every_parameter_with_limits_or_options_names_them(asking: Enquiries) -> None:

@@ -25,7 +25,7 @@ def test_the_commands_of_batches_and_who_gives_them() -> None:
 
 def test_stages_and_outcomes_with_their_labels() -> None:
     stages = {key.value: label for key, label in UPLOAD_STAGE_LABELS.items()}
-    assert told("## A file and its upload") == stages
+    assert told("## Uploading") == stages
     outcomes = {key.value: label for key, label in COMPLAINT_OUTCOME_LABELS.items()}
     assert told("## Complaints") == outcomes
 

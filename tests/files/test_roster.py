@@ -36,6 +36,7 @@ GOOD: dict[str, Any] = {
     "issuer": "amr-350000",
     "scope": "120",
     "valid_to": "2029-05-01",
+    "valid_from": "",
 }
 MIDNIGHT = datetime.fromisoformat("2029-05-01T00:00:00")
 NO_CERTIFICATE = dict.fromkeys(("number", "level", "issuer", "scope", "valid_to"), "")
@@ -544,9 +545,9 @@ def with_sheet(change: Any, *rows: list[Any]) -> bytes:
 def test_a_cell_far_out_costs_nothing_and_is_told(row_: str, place: str, code: str) -> None:
     far = f'<row r="{row_}"><c r="{place}"><v>1</v></c></row></sheetData>'.encode()
     content = with_sheet(lambda xml: xml.replace(b"</sheetData>", far), row())
-    start = time.perf_counter()
+    start = time.process_time()
     assert code in {problem.code for problem in read_roster(content, "a.xlsx").problems}
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
 
 
 def test_a_cell_without_place_follows_the_one_before_it() -> None:
@@ -563,9 +564,9 @@ def test_hostile_markup_is_scanned_in_linear_time() -> None:
     for part in (b"<c ", b"<c r ", b'<c r="A1" ' + b"t " * 10, b"<c>" + b"<f"):
         hostile = b"<sheetData>" + part * 200_000
         content = with_sheet(lambda _, hostile=hostile: hostile)
-        start = time.perf_counter()
+        start = time.process_time()
         assert read_roster(content, "a.xlsx").institutions == ()
-        assert time.perf_counter() - start < 5
+        assert time.process_time() - start < 5
 
 
 def test_a_lying_size_in_the_zip_directory_is_found_out() -> None:
@@ -641,9 +642,35 @@ def test_what_is_written_is_read_back() -> None:
     assert again == first
 
 
-def test_ten_thousand_rows_are_read_in_reasonable_time() -> None:
-    content = csv_text(*(row(id=f"i{i}", number=f"n{i}") for i in range(10_000))).encode()
-    start = time.perf_counter()
-    reading = read_roster(content, "a.csv")
-    assert len(reading.institutions) == 10_000
-    assert time.perf_counter() - start < 5
+def test_ten_times_the_rows_take_ten_times_the_work() -> None:
+    def work(rows: int) -> float:
+        content = csv_text(*(row(id=f"i{i}", number=f"n{i}") for i in range(rows))).encode()
+        start = time.process_time()
+        assert len(read_roster(content, "a.csv").institutions) == rows
+        return time.process_time() - start
+
+    work(100)
+    assert work(10_000) < 25 * work(1_000)
+
+
+@pytest.mark.parametrize(
+    ("first", "known"), [("2029-05-01", date(2029, 5, 1)), ("2023-05-02", date(2023, 5, 2))]
+)
+def test_a_certificate_has_a_first_day_where_the_roster_says_it(first: str, known: date) -> None:
+    reading = read(row(valid_from=first))
+    assert reading.problems == ()
+    assert reading.institutions[0].certificates[0].valid_from == known
+
+
+def test_a_first_day_nobody_says_is_unknown_and_no_error() -> None:
+    assert read(row()).institutions[0].certificates[0].valid_from is None
+    without = [label for label in LABELS if label != "有效期起"]
+    reading = read_roster(csv_text(row()[:-1], header=without).encode(), "名册.csv")
+    assert reading.problems == ()
+    assert reading.institutions[0].certificates[0].valid_from is None
+
+
+def test_a_first_day_after_the_last_is_an_error() -> None:
+    second = row(number="240012050001", level="国家级", issuer="samr")
+    reading = read(row(valid_from="2029-05-02"), second)
+    assert found(reading) == [(2, "有效期起", "reversed_days")]

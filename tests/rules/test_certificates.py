@@ -141,7 +141,7 @@ def test_changes_touch_only_what_a_certificate_has() -> None:
     assert set(CertificateContent.model_fields) - touched == fixed
 
 
-def test_every_ending_needs_reason_document_and_authoriser() -> None:
+def test_every_ending_needs_reason_document_and_approver() -> None:
     labels = {CertificateStatus(one.id): one.label for one in RULES.endings}
     assert labels == {
         status: CERTIFICATE_STATUS_LABELS[status]
@@ -151,7 +151,7 @@ def test_every_ending_needs_reason_document_and_authoriser() -> None:
             CertificateStatus.RESCINDED,
         )
     }
-    assert all(one.requires == ("reason", "document", "authoriser") for one in RULES.endings)
+    assert all(one.requires == ("reason", "document", "approver") for one in RULES.endings)
 
 
 def test_every_value_that_decides_is_cited_or_says_why_not(library: RuleLibrary) -> None:

@@ -52,7 +52,7 @@ def in_scope(scope: Scope, *certificates: CertificateFacts) -> dict[str, object]
     """Every fact a condition of ``scope`` may read."""
     more: dict[Scope, dict[str, object]] = {
         "chain": {"reviewer": "amr-350000"},
-        "gate": standing_facts(FilingRecord()),
+        "gate": standing_facts(FilingRecord(), None),
         "complaint": {"known_institution": True},
     }
     found = known(*certificates) | more.get(scope, {})

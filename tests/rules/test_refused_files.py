@@ -460,6 +460,22 @@ CASES |= {
         "condition_fails",
         "算不出",
     ),
+    "numbers: a gate asks what latest_year does not say": (
+        NATIONAL,
+        "  latest_year:\n    completed:",
+        "  latest_years:\n    completed:",
+        None,
+        "unknown_key",
+        "latest_year",
+    ),
+    "numbers: an end of a filing is left out": (
+        NATIONAL,
+        "    cancelled:\n      counts: not_owed\n",
+        "    canceled:\n      counts: not_owed\n",
+        None,
+        "missing_key",
+        "cancelled",
+    ),
     "numbers: a gate that fails": (
         NATIONAL,
         "when: latest_closed_year_completed || completed_years > 0",

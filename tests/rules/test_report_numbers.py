@@ -11,9 +11,17 @@ from hypothesis import strategies as st
 
 from domain.canonical import sha256_of
 from domain.case.plan import FOREVER, CasePlan, Window
+from domain.case.status import Status
 from domain.clock import BEIJING, day_of
 from domain.decision import Obligation
-from domain.facts import CertificateFacts, Facts, FilingRecord, InstitutionFacts
+from domain.facts import (
+    CertificateFacts,
+    Facts,
+    FilingEnd,
+    FilingRecord,
+    InstitutionFacts,
+    filing_end,
+)
 from domain.numbers.quarters import Quarter
 from domain.numbers.report_numbers import Answer
 from domain.numbers.transitions import visible_from
@@ -30,6 +38,8 @@ RULES = {key: CompiledRules(LIBRARY.resolve(*key).document) for key in SETS}
 MANDATORY = [key for key in SETS if key[0] != 2024]
 VOLUNTARY = RULES[2024, "000000"]
 SECOND = timedelta(seconds=1)
+OWED = (FilingEnd.UNDER_WAY, FilingEnd.LAPSED, FilingEnd.WITHDRAWN)
+"""What the gate of 2024 holds against the filing of the latest closed year."""
 
 sets = st.sampled_from(SETS)
 quarters = st.integers(1, 4)
@@ -40,8 +50,7 @@ instants = st.integers(0, 10 * 366 * 86_400).map(
 standings = st.builds(
     FilingRecord,
     latest_closed_year=st.integers(0, 2030),
-    expected=st.booleans(),
-    completed=st.booleans(),
+    end=st.sampled_from(FilingEnd),
     completed_years=st.integers(0, 20),
 )
 
@@ -220,17 +229,20 @@ def test_a_mere_base_answers_nothing_about_report_numbers() -> None:
 @given(institutions(), standings, days)
 def test_the_gate_of_2024(facts: Facts, standing: FilingRecord, today: date) -> None:
     found = VOLUNTARY.gate(facts, standing, today)
-    latest = standing.completed
-    newly = not standing.expected and standing.completed_years > 0
+    latest = standing.end is FilingEnd.COMPLETED
+    newly = standing.end not in OWED and standing.completed_years > 0
     assert found.allowed is (latest or newly)
     assert found.ruleset == VOLUNTARY.ref
-    assert found.inputs == {"today": today.isoformat(), "standing": standing.model_dump()}
+    assert found.inputs == {
+        "today": today.isoformat(),
+        "standing": standing.model_dump(mode="json"),
+    }
     assert found.cite is not None
     assert found.because
     assert found.cite.document == "市监检测函〔2024〕595号"
     if found.allowed:
         assert found.code is None
-    elif standing.expected:
+    elif standing.end in OWED:
         assert (found.rule, found.code) == ("latest-closed-year", "latest_year_not_completed")
     else:
         assert (found.rule, found.code) == ("first-filing", "first_filing_not_completed")
@@ -243,6 +255,44 @@ def test_mandatory_sets_have_no_gate(
 ) -> None:
     found = RULES[key].gate(facts, standing, today)
     assert (found.allowed, found.rule, found.code) == (True, None, None)
+
+
+@pytest.mark.parametrize(
+    ("status", "obligation", "end"),
+    [
+        (Status.COMPLETED, "must", FilingEnd.COMPLETED),
+        (Status.COMPLETED, "may", FilingEnd.COMPLETED),
+        (Status.CANCELLED, "must", FilingEnd.CANCELLED),
+        (Status.CANCELLED, "may", FilingEnd.CANCELLED),
+        (Status.LAPSED, "must", FilingEnd.LAPSED),
+        (Status.LAPSED, "may", FilingEnd.NOT_OBLIGED),
+        (Status.WITHDRAWN, "must", FilingEnd.WITHDRAWN),
+        (Status.WITHDRAWN, "may", FilingEnd.NOT_OBLIGED),
+        (Status.DRAFT, "must", FilingEnd.UNDER_WAY),
+        (Status.DRAFT, "may", FilingEnd.NOT_OBLIGED),
+        (Status.IN_REVIEW, "must", FilingEnd.UNDER_WAY),
+        (Status.QUALITY_CHECK, "must", FilingEnd.UNDER_WAY),
+    ],
+)
+def test_how_a_filing_stands(status: Status, obligation: str, end: FilingEnd) -> None:
+    assert filing_end(status, obligation) is end
+
+
+def test_a_set_published_without_the_section_counts_as_it_did() -> None:
+    document = LIBRARY.resolve(2024, "000000").document
+    section = {k: v for k, v in document["report_numbers"].items() if k != "latest_year"}
+    rules = CompiledRules({**document, "report_numbers": section})
+    facts, today = certified(date(2029, 5, 1)), date(2025, 3, 22)
+    allowed = {
+        end: rules.gate(
+            facts, FilingRecord(latest_closed_year=2024, end=end, completed_years=1), today
+        ).allowed
+        for end in FilingEnd
+    }
+    assert {end for end in FilingEnd if allowed[end]} == {
+        FilingEnd.COMPLETED,
+        FilingEnd.NOT_OPENED,
+    }
 
 
 def test_a_gate_that_reads_the_institution_records_it(folder: Path) -> None:

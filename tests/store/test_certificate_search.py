@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from domain.certificates.certificate import CertificateStatus, status_on
+from domain.certificates.certificate import RECORDED_STATUSES, CertificateStatus, status_on
 from store import institutions
 from store.certificates.lines import folded, standard_of
 from store.certificates.search import NOTHING, Criteria, Seen, Sight, parts_of, search, stands
@@ -177,12 +177,16 @@ async def test_a_uscc_finds_its_own_and_its_family_across_provinces(engine: Asyn
     assert await found(engine, related="91430000000000009X") == []
 
 
-@pytest.mark.parametrize("status", CertificateStatus)
+@pytest.mark.parametrize("status", RECORDED_STATUSES)
+@pytest.mark.parametrize("valid_from", [None, TODAY, date(2025, 3, 23)])
 @pytest.mark.parametrize("valid_to", [date(2025, 3, 21), TODAY, date(2025, 3, 23)])
 async def test_the_state_in_a_search_is_the_one_of_the_one_function(
-    engine: AsyncEngine, status: CertificateStatus, valid_to: date
+    engine: AsyncEngine, status: CertificateStatus, valid_from: date | None, valid_to: date
 ) -> None:
     await register(engine, "1", status=status, valid_to=valid_to)
+    began = update(certificates).values(valid_from=valid_from)
+    async with engine.begin() as connection:
+        await connection.execute(began)
     async with engine.connect() as connection:
         holds = [
             state
@@ -191,7 +195,7 @@ async def test_the_state_in_a_search_is_the_one_of_the_one_function(
                 await connection.execute(select(certificates.c.number).where(stands(state, TODAY)))
             ).first()
         ]
-    assert holds == [status_on(status, valid_to, TODAY)]
+    assert holds == [status_on(status, valid_to, TODAY, valid_from)]
 
 
 async def test_region_field_issuer_and_expiry_narrow(engine: AsyncEngine) -> None:

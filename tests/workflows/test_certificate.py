@@ -704,18 +704,18 @@ def ending(kind: str = "revoked", **changed: str) -> dict[str, str]:
         "on": today().isoformat(),
         "reason": "以欺骗手段取得",
         "document": "闽市监撤〔2026〕1号（生成）",
-        "authoriser": "测试批准人",
+        "approver": "测试批准人",
         **changed,
     }
 
 
 @pytest.mark.parametrize("kind", ["deregistered", "revoked", "rescinded"])
-async def test_an_end_has_reason_document_and_authoriser(
+async def test_an_end_has_reason_document_and_approver(
     system: System, office: Office, kind: str
 ) -> None:
     path = await office.issue()
     number = (await office.held(path))["number"]
-    for missing in ("reason", "authoriser"):
+    for missing in ("reason", "approver"):
         refused = await office.act(path, "end", office.clerk, ending(kind, **{missing: " "}))
         assert (refused.status, refused.body["code"]) == (422, "ending_incomplete")
     for on in (today() - timedelta(days=1), today() + timedelta(days=1)):

@@ -14,13 +14,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import WorkflowHistory
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
-from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
+from temporalio.worker import Replayer, UnsandboxedWorkflowRunner, WorkflowRunner
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from domain.case.events import GENESIS, hash_of
 from domain.facts import Facts, InstitutionFacts
 from rules.file.library import SHIPPED
 from store import journal
 from tests.system import CHECKER, FILER, OPERATOR, REVIEWER, System, institution, running
+from tests.workflows.record_histories import LIVES
 from workflows import case
 from workflows.registry import WORKFLOWS
 
@@ -126,14 +128,45 @@ async def test_a_case_moved_more_often_than_a_run_may_be_continues_as_new(
         assert [step.sequence for step in steps] == list(range(1, 22))
 
 
-def replayer() -> Replayer:
-    return Replayer(workflows=WORKFLOWS, data_converter=pydantic_data_converter)
+def replayer(runner: WorkflowRunner | None = None) -> Replayer:
+    return Replayer(
+        workflows=WORKFLOWS,
+        data_converter=pydantic_data_converter,
+        workflow_runner=runner or SandboxedWorkflowRunner(),
+    )
 
 
 @pytest.mark.parametrize("file", sorted(HISTORIES.glob("*.json")), ids=lambda f: f.stem)
-async def test_recorded_histories_replay_under_todays_code(file: Path) -> None:
+async def test_recorded_histories_replay_under_todays_code(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     history = WorkflowHistory.from_json(file.stem, file.read_text())
-    await replayer().replay_workflow(history)
+    runner: WorkflowRunner | None = None
+    for life, most in _CONTINUED_AFTER.items():
+        if file.stem.startswith(life):
+            monkeypatch.setattr(case, "_MOST_UPDATES_PER_RUN", most)
+            # the sandbox would read the module anew
+            runner = UnsandboxedWorkflowRunner()
+    await replayer(runner).replay_workflow(history)
+
+
+_CONTINUED_AFTER = {"annual-filing-continued": 5, "certificate-continued": 4}
+"""Lives that were recorded where runs took so few updates."""
+
+
+@pytest.mark.parametrize("life", LIVES)
+def test_every_life_has_recorded_histories(life: str) -> None:
+    assert list(HISTORIES.glob(f"{life}-[0-9].json"))
+
+
+async def test_there_is_a_history_of_every_workflow() -> None:
+    recorded = {
+        WorkflowHistory.from_json(file.stem, file.read_text())
+        .events[0]
+        .workflow_execution_started_event_attributes.workflow_type.name
+        for file in HISTORIES.glob("*.json")
+    }
+    assert recorded == {getattr(one, "__temporal_workflow_definition").name for one in WORKFLOWS}
 
 
 async def test_a_history_that_the_code_could_not_have_made_does_not_replay() -> None:

@@ -112,7 +112,7 @@ def revoking(kind: str = "revoked") -> dict[str, str]:
         "on": TODAY.isoformat(),
         "reason": "以欺骗手段取得",
         "document": "（生成）撤〔2026〕1号",
-        "authoriser": "测试批准人",
+        "approver": "测试批准人",
     }
 
 

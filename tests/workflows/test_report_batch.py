@@ -20,6 +20,7 @@ from tests.system import (
     REVIEWER,
     Answer,
     System,
+    certificate,
     institution,
     running,
 )
@@ -252,8 +253,8 @@ async def test_a_change_is_made_whole_or_not_at_all(system: System) -> None:
 
 
 async def test_a_voluntary_upload_needs_the_latest_closed_year_complete(system: System) -> None:
-    labs = ("complete", "incomplete", "newly-certified")
-    await system.add(*(institution(one, "440106", issuer="amr-440000") for one in labs[:2]))
+    labs = ("complete", "incomplete", "cancelled", "newly-certified")
+    await system.add(*(institution(one, "440106", issuer="amr-440000") for one in labs[:3]))
     year = 2024 + LATER
     await system.open(year, "000000")
     await system.open(f"{year}Q4", "000000")
@@ -280,16 +281,36 @@ async def test_a_voluntary_upload_needs_the_latest_closed_year_complete(system: 
     )
     assert first.status == 202, first.body
     await read(system, f"{of}/complete", clerks["complete"], first.body["id"])
-    for one in ("incomplete", "newly-certified"):
+    for one in ("incomplete", "cancelled", "newly-certified"):
         refused = await upload(system, f"{of}/{one}", clerks[one], numbers("GD-2", day=day))
         assert (refused.status, refused.body["code"]) == (409, "first_filing_not_completed")
         assert refused.body["sources"][0]["document"] == "市监检测函〔2024〕595号"
         assert refused.body["remedy"]
+        # the file has ended with its reason, and its key answers as it did
+        path = f"/api/report-batches/{of}/{one}/uploads"
+        [ended] = (await system.send("GET", path, clerks[one])).body["items"]
+        assert ended["stage"] == "rejected"
+        assert ended["decided_at"]
+        assert ended["refusal"]["code"] == refused.body["code"]
+        assert ended["refusal"]["detail"] == refused.body["detail"]
+        again = await upload(system, f"{of}/{one}", clerks[one], numbers("GD-2", day=day))
+        assert (again.status, again.body["code"]) == (409, "first_filing_not_completed")
+        assert len((await system.send("GET", path, clerks[one])).body["items"]) == 1
+    kept = "SELECT count(*) FROM upload_pieces"
+    async with system.engine.connect() as connection:
+        assert (await connection.execute(text(kept))).scalar_one() == 0
+
+    operator = system.token(OPERATOR, "operator-1", "000000")
+    cancelled = await system.act(f"{year}/cancelled", "cancel", operator, {"reason": "误列入"})
+    assert cancelled.status == 200, cancelled.body
 
     # once the window has closed, its year is the latest closed one
     await system.skip_to(moment("2025-03-22T00:00:00"))
     again = await upload(system, f"{of}/incomplete", clerks["incomplete"], numbers("GD-3", day=day))
     assert (again.status, again.body["code"]) == (409, "latest_year_not_completed")
+    # nothing of that year is asked of whoever's filing was cancelled, but a first filing is
+    waits = await upload(system, f"{of}/cancelled", clerks["cancelled"], numbers("GD-5", day=day))
+    assert (waits.status, waits.body["code"]) == (409, "first_filing_not_completed")
     later = await upload(
         system, f"{of}/complete", clerks["complete"], numbers("GD-4", day=day), "later"
     )
@@ -297,6 +318,27 @@ async def test_a_voluntary_upload_needs_the_latest_closed_year_complete(system: 
     await read(system, f"{of}/complete", clerks["complete"], later.body["id"])
     # a voluntary batch has no due date
     assert (await batch_is(system, f"{of}/complete", numbers=2))["due"] is None
+
+
+async def test_whose_certificate_has_expired_is_told_that_the_public_will_not_see_it(
+    system: System,
+) -> None:
+    last_day = moment("2023-12-31T00:00:00").date()
+    ended = certificate("171900000001", "amr-430000").model_copy(update={"valid_to": last_day})
+    await system.add(institution("lab", "430102", certificates=(ended,)))
+    of, clerk = quarter("2023Q4"), system.token(FILER, "clerk", "lab")
+    await system.open(of, "430000")
+    path = f"/api/report-batches/{of}/lab/uploads/resumable"
+    body = {"filename": "x.csv", "media": "csv"}
+    await system.skip_to(moment("2024-01-01T00:00:00"))
+    sent = await upload(system, f"{of}/lab", clerk, numbers("HN-1"))
+    assert sent.status == 202, sent.body
+    assert "没有有效的资质认定证书" in sent.body["notice"]
+    await read(system, f"{of}/lab", clerk, sent.body["id"])
+    valid = certificate("171900000001", "amr-430000")
+    await system.add(institution("lab", "430102", certificates=(valid,)))
+    begun = await system.send("POST", path, clerk, body)
+    assert (begun.status, begun.body["notice"]) == (201, None)
 
 
 async def test_the_same_file_again_and_the_same_request_again_change_nothing(

@@ -31,11 +31,3 @@ def upgrade() -> None:
             "certificate_import_problems",
             sa.Column(name, sa.Text(), nullable=False, server_default=""),
         )
-
-
-def downgrade() -> None:
-    """Takes it back."""
-    op.drop_column("certificate_import_problems", "holder")
-    op.drop_column("certificate_import_problems", "institution_id")
-    op.drop_column("roster_imports", "added")
-    op.drop_column("roster_imports", "changes")

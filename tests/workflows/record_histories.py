@@ -1,0 +1,97 @@
+"""Records the histories that every later version must replay.
+
+As a program: ``python -m tests.workflows.record_histories [LIFE…]``.
+
+Each life is played by the test named here, on real servers. What is recorded already stays as it
+is, for ever: a history is what a process under way may have behind it. A life that is new, or that
+a release has changed behind a gate, is recorded under another name.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+FOLDER = Path(__file__).parent / "histories"
+HERE = "tests/workflows/test_"
+
+LIVES: dict[str, tuple[str, str]] = {
+    "annual-filing-one-level": (
+        "annual_filing.py::test_an_approval_in_the_last_second_counts",
+        "filing_*",
+    ),
+    "annual-filing-supplementary-and-lapse": (
+        "annual_filing.py::test_fujians_supplementary_filing_is_taken_until_7_march_and_marked_late",
+        "filing_*",
+    ),
+    "annual-filing-extension-and-reopening": (
+        "annual_filing.py::test_a_lapsed_filing_is_revived_by_an_extension"
+        "_and_a_completed_one_by_reopening",
+        "filing_*",
+    ),
+    "annual-filing-within-its-dates": (
+        "annual_filing.py::test_a_filing_goes_through_its_levels_within_its_own_dates",
+        "filing_*",
+    ),
+    "annual-filing-adoption": (
+        "adoption.py::test_the_next_act_first_adopts_what_the_journal_holds",
+        "filing_*",
+    ),
+    "annual-filing-continued": (
+        "engine.py::test_a_case_moved_more_often_than_a_run_may_be_continues_as_new",
+        "filing_*",
+    ),
+    "report-batch-mandatory-quarter": (
+        "report_batch.py::test_a_mandatory_quarter_from_its_first_day_to_its_last",
+        "report-numbers_*",
+    ),
+    "report-batch-revival": (
+        "report_batch.py::test_a_batch_that_has_ended_takes_up_life_again_for_a_withdrawal",
+        "report-numbers_*",
+    ),
+    "complaint": (
+        "complaint.py::test_a_complaint_is_followed_up_and_its_sender_told",
+        "complaint_*",
+    ),
+    "campaign": (
+        "campaign.py::test_everybody_gets_the_rules_of_the_smallest_area_that_has_some",
+        "campaign_*",
+    ),
+    "certificate-renewal-and-supersession": (
+        "certificate.py::test_a_certificate_is_renewed_once_however_many_apply",
+        "certificate_*",
+    ),
+    "certificate-ten-years": (
+        "certificate.py::test_ten_years_of_a_certificate",
+        "certificate_*",
+    ),
+    "certificate-continued": (
+        "certificate.py::test_a_case_that_is_moved_often_continues_with_its_history",
+        "certificate_*",
+    ),
+}
+"""Lives by name: the test that plays each, and the processes of it that are kept."""
+
+MOST = 4
+"""So many histories of one life are kept, the longest first."""
+
+
+def record(life: str) -> None:
+    """Plays a life and keeps its histories. Raises CalledProcessError when its test fails."""
+    test, wanted = LIVES[life]
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", HERE + test],
+            check=True,
+            env={**os.environ, "RECORD_LIVES": folder},
+        )
+        played = sorted(Path(folder).glob(wanted), key=lambda one: -one.stat().st_size)
+        for number, history in enumerate(played[:MOST], 1):
+            (FOLDER / f"{life}-{number}.json").write_bytes(history.read_bytes())
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:] or LIVES:
+        if not list(FOLDER.glob(f"{name}-[0-9].json")):
+            record(name)
