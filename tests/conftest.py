@@ -58,7 +58,7 @@ structlog.configure(
 _MEMORY = Path("/dev/shm")
 
 
-def _in_memory() -> Path | None:
+def in_memory() -> Path | None:
     """A roomy file system in memory, if any: databases come and go many times faster there."""
     if _MEMORY.is_dir() and os.access(_MEMORY, os.W_OK):
         return _MEMORY if shutil.disk_usage(_MEMORY).free > 4 * 2**30 else None
@@ -68,7 +68,7 @@ def _in_memory() -> Path | None:
 @pytest.fixture(scope="session")
 def short_folder() -> Iterator[Path]:
     """A folder with a path short enough for Unix sockets."""
-    folder = Path(tempfile.mkdtemp(prefix="zt", dir=_in_memory()))
+    folder = Path(tempfile.mkdtemp(prefix="zt", dir=in_memory()))
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
 

@@ -166,27 +166,26 @@ async def test_every_real_answer_is_as_its_schema_says(
 ) -> None:
     rule_set = (await cases["draft"].get()).body["rule_set"]
     seen = set()
-    there = {found.id: await places(house, found) for found in cases.values()}
+    placed = cases["completed"]
+    there = await places(house, placed)
     for operation in OPERATIONS:
         if operation.method != "GET":
             continue
         one = DOCUMENT["paths"][operation.path]["get"]["responses"]
-        for found in cases.values():
+        # what the filings' states make no difference to is asked of one of them
+        elsewhere = set(re.findall(r"{(\w+)}", operation.path)) & set(there)
+        for found in [placed] if elsewhere else cases.values():
             path = operation.path.format(
-                year=2024,
-                institution=found.id,
-                jurisdiction="000000",
-                sha256=rule_set,
-                **there[found.id],
+                year=2024, institution=found.id, jurisdiction="000000", sha256=rule_set, **there
             )
             for role in ROLES[operation.right] - {Role.SYSTEM}:
                 token = token_for(found, role)
                 if operation.right is Right.DELIVER:
-                    token = there[found.id]["client_token"]
+                    token = there["client_token"]
                 headers = {"authorization": f"Bearer {token}"}
                 asked = {p.name: "A-1" for p in operation.parameters if p.required}
                 if operation.path == "/public/certificates":
-                    asked["number"] = there[found.id]["number"]  # one of several is required
+                    asked["number"] = there["number"]  # one of several is required
                 answer = await house.http.get(path, headers=headers, params=asked)
                 media = answer.headers["content-type"].partition(";")[0]
                 key = str(answer.status_code) if str(answer.status_code) in one else "default"

@@ -20,6 +20,7 @@ import pytest
 from deploy.embedded import postgres, processes
 from deploy.embedded.postgres import EmbeddedPostgres, postgres_bin
 from deploy.embedded.processes import DataFolderInUse, EmbeddedServerFailed, FolderLock
+from tests.conftest import in_memory
 
 ROOT = Path(__file__).parents[2]
 NOBODY = 65534
@@ -42,7 +43,7 @@ time.sleep(600)
 @pytest.fixture
 def data() -> Iterator[Path]:
     """A data folder with a short path, in a place that any user may enter."""
-    base = Path(tempfile.mkdtemp(prefix="zb"))
+    base = Path(tempfile.mkdtemp(prefix="zb", dir=in_memory()))
     base.chmod(0o755)
     yield base / "data"
     shutil.rmtree(base)

@@ -28,6 +28,7 @@ from deploy.embedded import temporal
 from deploy.embedded.processes import DataFolderInUse, EmbeddedServerFailed, is_running
 from deploy.embedded.temporal import EmbeddedTemporal
 from deploy.temporal_namespace import NamespaceNotReady, prepare_namespace
+from tests.conftest import in_memory
 
 ROOT = Path(__file__).parents[2]
 NOBODY = 65534
@@ -61,7 +62,7 @@ class Waiting:
 @pytest.fixture
 def data() -> Iterator[Path]:
     """A data folder in a place that any user may enter."""
-    base = Path(tempfile.mkdtemp(prefix="zb"))
+    base = Path(tempfile.mkdtemp(prefix="zb", dir=in_memory()))
     base.chmod(0o755)
     yield base / "data"
     shutil.rmtree(base)
