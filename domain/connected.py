@@ -14,10 +14,10 @@ from domain.certificates.certificate import CertificateContent, CertificateStatu
 from domain.certificates.issuing import Decided
 from domain.ids import AuthorityId, CertificateNumber
 from domain.model import Value
-from domain.text import AllDigits, Trimmed, Visible
+from domain.text import AllDigits, Trimmed, Unmarked, Visible
 
 DeliveryId = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z][0-9A-Za-z._-]{0,99}$")]
-Number = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,64}$"), Trimmed, AllDigits]
+Number = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,64}$"), Unmarked, AllDigits]
 _SAID = r"^[^\x00-\x1f\x7f]*[^\x00-\x1f\x7f\s][^\x00-\x1f\x7f]*$"
 Said = Annotated[
     str, StringConstraints(min_length=1, max_length=200, pattern=_SAID), Trimmed, Visible

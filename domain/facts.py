@@ -13,7 +13,7 @@ from pydantic import Field, field_validator, model_validator
 from domain.case.status import Status
 from domain.ids import AuthorityId, InstitutionId, JurisdictionCode
 from domain.model import Value
-from domain.text import AllDigits, Trimmed, Visible
+from domain.text import AllDigits, Unmarked, Visible
 
 _GROUP = re.compile(r"group-[a-z0-9-]{1,40}")
 
@@ -51,7 +51,7 @@ class CertificateFacts(Value):
     ``valid_from`` is its first day. None: nobody has said which, and it is assumed to have begun.
     """
 
-    number: Annotated[str, Field(min_length=1, max_length=64), Trimmed, Visible, AllDigits]
+    number: Annotated[str, Field(min_length=1, max_length=64), Unmarked, Visible, AllDigits]
     level: Literal["provincial", "national"]
     issuer: AuthorityId
     scope: int = Field(ge=0, le=1_000_000_000)

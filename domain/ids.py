@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import StringConstraints
 
 from domain.numbers.quarters import Period
-from domain.text import AllDigits, Trimmed
+from domain.text import AllDigits, Unmarked
 
 NATION = "000000"
 
@@ -16,7 +16,7 @@ InstitutionId = Annotated[
     str, StringConstraints(pattern=r"^[0-9A-Za-z][0-9A-Za-z._-]{0,63}$"), AllDigits
 ]
 CertificateNumber = Annotated[
-    str, StringConstraints(max_length=64, pattern=r"^[\x21-\x7e]*$"), Trimmed, AllDigits
+    str, StringConstraints(max_length=64, pattern=r"^[\x21-\x7e]*$"), Unmarked, AllDigits
 ]
 """The number of a certificate as it stands on paper, "" for none."""
 JurisdictionCode = Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$")]

@@ -31,13 +31,14 @@ def _spelt_out(ranges: str) -> str:
 _EDGES = _spelt_out(_BLANK + _IGNORABLE)
 _MISTAKABLE = re.compile(f"[{_IGNORABLE}\ufff9-\ufffd]")
 _NEVER_SEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-_MARKER = re.compile(r"['’‘`＇｀]+|=[\"“](.*)[\"”]", re.DOTALL)
+_APOSTROPHES = "'’‘‛`´ʼ′＇｀"
+_MARKER = re.compile(rf"[{_APOSTROPHES}]+|[=＝][\"“＂](.*)[\"”＂]", re.DOTALL)
 _LOST = re.compile(
     r"[+-]?(?:"
     r"[0-9]{1,3}E\+[0-9]+"  # Excel, .NET: 2E+11
     r"|[0-9]+[.,][0-9]*E[+-]?[0-9]+"  # Excel, Java, Python: 2.41901E+11, 2.41901E11
     r"|[0-9]+(?:[.,][0-9]+)?[×x*]10\^[0-9]+|[0-9]+[.,][0-9]+[×x*]10[0-9]+"
-    r"|[0-9]+\.0*"  # pandas: 241901060345.0
+    r"|[0-9]+(?:\.0*|,0+)"  # pandas: 241901060345.0
     r"|[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]*)?"  # a number with marks between its thousands
     r")",
     re.IGNORECASE,
@@ -62,17 +63,19 @@ def is_plain(character: str) -> bool:
 def unmarked(text: str) -> str:
     """The text without blanks at its ends and without what makes a spreadsheet take it as text.
 
-    That is a leading apostrophe or grave accent, or ``="…"`` around it, as exporters write them.
+    That is an apostrophe or an accent before it, or one before and one behind it, or ``="…"``
+    around it, as exporters write them.
     """
     text = trimmed(text)
     while text and text[0] in _MARKS and (found := _MARKER.match(text)):
         if found[1] is not None and found.end() < len(text):
             break
-        text = trimmed(text[found.end() :] if found[1] is None else found[1].replace('""', '"'))
+        quoted = text[found.end() :].rstrip(_APOSTROPHES) if found[1] is None else found[1]
+        text = trimmed(quoted if found[1] is None else quoted.replace('""', '"'))
     return text
 
 
-_MARKS = frozenset("'’‘`＇｀=")
+_MARKS = frozenset(_APOSTROPHES + "=＝")
 
 
 def normalised(text: str) -> str:
@@ -81,16 +84,24 @@ def normalised(text: str) -> str:
     Compatibility forms (NFKC) turn full-width digits, letters and brackets into the usual ones;
     marks at the ends are removed as `unmarked` does. Case and inner blanks stay.
     """
-    return unmarked(unicodedata.normalize("NFKC", text))
+    if not text.isascii():
+        # what NFKC makes of some marks, a blank and an accent that combines, is one no more
+        text = unicodedata.normalize("NFKC", unmarked(text))
+    return unmarked(text)
 
 
 def unseen(text: str) -> str | None:
     """The first character that nobody sees, or that stands for a lost one; None if all are seen.
 
     Controls, marks that change the direction, private use, unpaired surrogates, default-ignorable
-    and unassigned characters: a text that holds one cannot be typed again as it is printed.
+    and unassigned characters: a text that holds one cannot be typed again as it is printed. Nor can
+    one that begins with a mark that combines with what stands before it.
     """
-    if text.isprintable() and (text.isascii() or not _MISTAKABLE.search(text)):
+    if text.isascii() and text.isprintable():
+        return None
+    if text and unicodedata.category(text[0])[0] == "M":
+        return text[0]
+    if text.isprintable() and not _MISTAKABLE.search(text):
         return None
     for character in text:
         if unicodedata.category(character) in _NEVER_SEEN or _MISTAKABLE.match(character):
@@ -118,6 +129,8 @@ def lost_digits(text: str) -> bool:
 
     Codes such as ``12E12`` and ``0047583311587E590003`` are none.
     """
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", text).replace("\u2212", "-")
     return _LOST.fullmatch(text) is not None
 
 
@@ -172,8 +185,14 @@ def _trimmed(value: object) -> object:
     return trimmed(value) if isinstance(value, str) else value
 
 
+def _unmarked(value: object) -> object:
+    return unmarked(value) if isinstance(value, str) else value
+
+
 Trimmed = BeforeValidator(_trimmed)
 """Takes blanks and invisible marks off the ends."""
+Unmarked = BeforeValidator(_unmarked)
+"""Takes off what a spreadsheet or an exporter puts around an identifier, too."""
 Visible = AfterValidator(_visible)
 """Refuses what nobody sees inside a text."""
 AllDigits = AfterValidator(_with_all_digits)

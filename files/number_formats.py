@@ -6,12 +6,15 @@ from typing import Literal, NamedTuple
 
 _BUILT_IN = {
     1: "0", 2: "0.00", 3: "#,##0", 4: "#,##0.00", 9: "0%", 10: "0.00%", 11: "0.00E+00",
+    5: '"¥"#,##0', 6: '"¥"#,##0', 7: '"¥"#,##0.00', 8: '"¥"#,##0.00',
     12: "# ?/?", 13: "# ??/??", 14: "yyyy/m/d", 15: "d-mmm-yy", 16: "d-mmm", 17: "mmm-yy",
     18: "h:mm AM/PM", 19: "h:mm:ss AM/PM", 20: "h:mm", 21: "h:mm:ss", 22: "yyyy/m/d h:mm",
     27: "yyyy年m月", 28: "m月d日", 29: "m月d日", 30: "m-d-yy", 31: "yyyy年m月d日",
     32: "h时mm分", 33: "h时mm分ss秒", 34: "上午/下午h时mm分", 35: "上午/下午h时mm分ss秒",
     36: "yyyy年m月", 37: "#,##0 ;-#,##0", 38: "#,##0 ;-#,##0", 39: "#,##0.00 ;-#,##0.00",
-    40: "#,##0.00 ;-#,##0.00", 45: "mm:ss", 46: "[h]:mm:ss", 47: "mm:ss.0", 48: "##0.0E+0",
+    40: "#,##0.00 ;-#,##0.00",
+    41: "#,##0_ ", 42: '"¥"#,##0_ ', 43: "#,##0.00_ ", 44: '"¥"#,##0.00_ ',
+    45: "mm:ss", 46: "[h]:mm:ss", 47: "mm:ss.0", 48: "##0.0E+0",
     49: "@", 50: "yyyy年m月", 51: "m月d日", 52: "yyyy年m月", 53: "m月d日", 54: "m月d日",
     55: "上午/下午h时mm分", 56: "上午/下午h时mm分ss秒", 57: "yyyy年m月", 58: "m月d日",
 }  # fmt: skip
@@ -19,10 +22,11 @@ _BUILT_IN = {
 
 _PIECE = re.compile(r'"[^"]*"|\\.|\[[^\]]*\]|_.|\*.|(?s:.)')
 _DECORATION = re.compile(r"\[(?:black|blue|cyan|green|magenta|red|white|yellow|color ?[0-9]+"
-                         r"|\$-[0-9a-f]*|dbnum0)\]", re.IGNORECASE)  # fmt: skip
+                         r"|\$-[0-9a-f]{0,4}|dbnum0)\]", re.IGNORECASE)  # fmt: skip
 _GENERAL = re.compile("General|G/通用格式", re.IGNORECASE)
 _AS_IT_IS = "\ue000"
 """Stands for the general format among the pieces of a code."""
+_CONDITION = re.compile(r"\[[<>=]")
 _ELAPSED = re.compile(r"\[[hms]+\]", re.IGNORECASE)
 _HALF_DAY = re.compile(r"AM/PM|A/P|上午/下午", re.IGNORECASE)
 
@@ -33,7 +37,8 @@ class NumberFormat(NamedTuple):
     ``kind`` of numbers: ``plain`` as its digits, at least ``zeros`` of them, between ``before`` and
     ``after``; ``decorated`` as the same number with marks in between; ``day`` with year, month and
     day; ``moment`` as another date or time; ``other`` not known for certain. ``text_as_is``: texts
-    are shown as they are.
+    are shown as they are. ``signs``: what of the numbers the format is for, all of them, those not
+    below 0, or those above 0 only; others are shown by a section of their own.
     """
 
     kind: Literal["plain", "decorated", "day", "moment", "other"]
@@ -41,6 +46,7 @@ class NumberFormat(NamedTuple):
     before: str = ""
     after: str = ""
     text_as_is: bool = True
+    signs: Literal["all", "not_below", "above"] = "all"
 
 
 GENERAL = NumberFormat("plain")
@@ -56,9 +62,14 @@ def number_format(code: str) -> NumberFormat:
     """What a format's code does."""
     sections = _sections(code[:1_000])
     text = sections[3] if len(sections) > 3 else sections[-1] if "@" in sections[-1] else ["@"]
+    numbers = sections[: 3 if len(sections) != 2 or "@" not in sections[1] else 1]
     hides = len(sections) > 1 and not sections[0]
-    found = NumberFormat("other") if hides else _of_numbers(sections[0])
-    return found._replace(text_as_is=text == ["@"])
+    asks = any(_CONDITION.match(piece) for section in numbers for piece in section)
+    found = NumberFormat("other") if hides or asks else _of_numbers(sections[0])
+    return found._replace(
+        text_as_is=text == ["@"],
+        signs="all" if len(numbers) < 2 else "not_below" if len(numbers) == 2 else "above",
+    )
 
 
 def _sections(code: str) -> list[list[str]]:
@@ -71,7 +82,7 @@ def _sections(code: str) -> list[list[str]]:
             sections[-1] += [f'"{character}' for character in piece[1:-1]]
         elif piece[0] == "\\":
             sections[-1].append(f'"{piece[1:]}')
-        elif piece[0] not in "_*" and not _DECORATION.fullmatch(piece):
+        elif piece[0] != "_" and piece != "* " and not _DECORATION.fullmatch(piece):
             sections[-1].append(piece)
     return sections
 

@@ -44,6 +44,7 @@ BOM = b"\xef\xbb\xbf"
 _FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000: 0x20}
 _BREAKS = dict.fromkeys(map(ord, "\t\r\n"))
 _EXACT = 10**15  # Excel keeps 15 digits; of anything longer the last ones are lost
+_NUMBER = re.compile(r"[+-]?[0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?")
 _FORMULA = re.compile(r"[=@]|[+-].*[|!]", re.DOTALL)
 
 
@@ -151,7 +152,9 @@ def refuse_unseen_places(book: Workbook, header: int, columns: Iterable[int]) ->
 
 def is_blank(cell: Shown) -> bool:
     """Whether nothing stands in a cell."""
-    return not cell or (isinstance(cell, str) and not is_plain(cell[0]) and not trimmed(cell))
+    return not cell or (
+        isinstance(cell, str) and (cell[0] in "'`=" or not is_plain(cell[0])) and not unmarked(cell)
+    )
 
 
 def seen(text: str) -> str:
@@ -172,8 +175,8 @@ def seen(text: str) -> str:
     return text
 
 
-def text_of(cell: Shown, *, identifier: bool = False) -> str:
-    """The cell as the text it shows.
+def text_of(cell: Shown, *, identifier: bool = False, amount: bool = False) -> str:
+    """The cell as the text it shows; an ``amount`` without the marks that its format adds.
 
     Raises Unusable where that is not certain, for a date, and where an ``identifier`` may have
     lost digits.
@@ -195,13 +198,13 @@ def text_of(cell: Shown, *, identifier: bool = False) -> str:
                 raise unusable("wrong_type", "真假值")
             return "TRUE" if cell.text == "1" else "FALSE"
         case "n":
-            return _number_shown(cell, identifier)
+            return _number_shown(cell, identifier, amount)
         case "d":
             raise unusable("wrong_type", "日期或时间")
     raise unusable("shown_otherwise", shown(cell.text))
 
 
-def _number_shown(cell: Cell, identifier: bool) -> str:
+def _number_shown(cell: Cell, identifier: bool, amount: bool) -> str:
     form = cell.format
     if form.kind in ("day", "moment"):
         raise unusable("wrong_type", "日期或时间")
@@ -212,20 +215,22 @@ def _number_shown(cell: Cell, identifier: bool) -> str:
         if identifier or not short:
             raise unusable("lost_digits", shown(cell.text))
         digits = repr(value)
-    if form.kind == "decorated" and not identifier:
+    number = float(digits)
+    if (number < 0 and form.signs != "all") or (number == 0 and form.signs == "above"):
+        raise unusable("shown_otherwise", shown(digits))
+    if form.kind == "decorated" and amount:
         return digits
     if form.kind != "plain" or (form.zeros and not digits.isdigit()):
         raise unusable("shown_otherwise", shown(digits))
     if (form.before or form.after) and digits.startswith("-"):
         raise unusable("shown_otherwise", shown(digits))
-    return f"{form.before}{digits.zfill(form.zeros)}{form.after}"
+    return seen(f"{form.before}{digits.zfill(form.zeros)}{form.after}")
 
 
 def _value(text: str) -> float | None:
-    try:
-        value = float(text)
-    except ValueError:
+    if _NUMBER.fullmatch(text) is None:
         return None
+    value = float(text)
     return value if abs(value) < _EXACT else None
 
 
@@ -247,8 +252,12 @@ def day_of(cell: Shown, *, time_of_day: bool = False) -> tuple[date, str]:
         day = cell.day()
         if cell.format.kind == "moment":
             raise unusable("date_not_shown", str(day))
-        if cell.format.kind == "day" and day is not None:
+        if cell.format.kind == "day":
+            if day is None:
+                raise unusable("bad_date", shown(cell.text))
             return _with_time(day, float(cell.text) % 1 != 0, time_of_day), ""
+        if cell.format.kind == "other":
+            raise unusable("shown_otherwise", shown(cell.text))
         if day is not None and not re.fullmatch("[12][0-9]{7}", cell.text):
             # no serial is as large as 20240701, which people type as a number
             return _with_time(day, float(cell.text) % 1 != 0, time_of_day), cell.text
@@ -339,6 +348,8 @@ class Code:
                 "（去掉首尾的空白和标记，全角改半角，小写改大写）",
                 "如不对，请改正原文件",
             )
+        if text.startswith("="):
+            raise unusable("no_value")
         if re.fullmatch(self.pattern, text) is None:
             what = f"“{shown(text)}”不合格式：应为{self.shape}"
             raise Unusable("bad_code", what, "请照格式改正")
@@ -402,7 +413,7 @@ def level(cell: Shown, at: Place) -> str:
 
 def count(cell: Shown, at: Place) -> int:
     """A whole number."""
-    digits = half_width(text_of(cell))
+    digits = half_width(text_of(cell, amount=True))
     if re.fullmatch(r"[0-9]{1,9}", digits) is None:
         what = f"{at.column.label}应为不带符号的整数，现为“{shown(digits)}”"
         raise Unusable("bad_count", what, "请改正")
@@ -545,7 +556,7 @@ class Format:
         self, rows: Iterator[tuple[int, Sequence[Shown]]], named: Mapping[str, Column]
     ) -> tuple[int, list[Column]]:
         number, cells = next(rows, (1, []))
-        names = [trimmed(cell) if isinstance(cell, str) else cell and cell.text for cell in cells]
+        names = [unmarked(cell) if isinstance(cell, str) else cell and cell.text for cell in cells]
         while names and not names[-1]:
             names.pop()
         mend = f"请照模板填写表头，表头上面不能有标题；可用的列：{'、'.join(self.labels.values())}"

@@ -19,6 +19,7 @@ from typing import IO, NamedTuple
 from xml.parsers import expat
 
 from domain.faults import shown
+from domain.text import trimmed
 from files.findings import unusable
 from files.number_formats import GENERAL, NumberFormat, built_in, number_format
 
@@ -229,7 +230,7 @@ class Workbook:
     def _is_filled(self, name: str) -> bool:
         reader = _SheetReader(self._strings, self._formats, self._first_day, False)
         return any(
-            cell.strip() if isinstance(cell, str) else cell is not None
+            _shows(cell)
             for _, cells in self._rows_of(reader, name, hidden_too=True)
             for cell in cells
         )
@@ -312,7 +313,7 @@ class _SheetReader:
             if not self._row < row <= _MAX_ROW:
                 raise unusable("broken_workbook")
             self._row, self._row_name, self._column, self._cells = row, str(row), -1, []
-            self._hidden = _true(given, "hidden")
+            self._hidden = _true(given, "hidden") or given.get("ht") == "0"
         elif name == "col":
             if _true(given, "hidden") or given.get("width") == "0":
                 columns = int(given.get("min", "0")) - 1, int(given.get("max", "0")) - 1
@@ -338,7 +339,7 @@ class _SheetReader:
             if self._text or self._formula:
                 self._take("".join(self._text))
         elif name == "row" and self._cells:
-            if self._hidden and not self.hidden_too:
+            if self._hidden and not self.hidden_too and any(map(_shows, self._cells)):
                 raise unusable("hidden_row", row=self._row)
             self._done.append((self._row, self._cells))
 
@@ -400,6 +401,11 @@ class _Strings:
         if self._map is not None:
             self._map.close()
         self._file.close()
+
+
+def _shows(cell: Shown) -> bool:
+    """Whether anything stands in a cell that could be seen."""
+    return bool(trimmed(cell)) if isinstance(cell, str) else cell is not None
 
 
 def _decoded(text: str) -> str:

@@ -38,6 +38,8 @@ def number_fault(number: str, longest: int) -> Fault | None:
         return Fault("lost_digits", number)
     if is_excel_error(number):
         return Fault("cell_error", number)
+    if number.startswith("="):
+        return Fault("no_value")
     return None
 
 

@@ -13,14 +13,19 @@ import openpyxl
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
 from domain.certificates.certificate import CertificateContent
+from domain.connected import Number
+from domain.ids import CertificateNumber
 from domain.numbers.row_checks import Terms
 from domain.text import is_usable, lost_digits, normalised, unseen
 from files.certificate_import import IMPORT
 from files.certificate_register import REGISTER, read_register
+from files.number_formats import built_in
 from files.numbers import CsvReading, NotUtf8, read_workbook
 from files.roster import ROSTER, read_roster
+from files.workbook import column_letters
 from printing.characters import missing_characters
 from rules.certificates.certificates import current_certificate_rules
 from rules.file.library import SHIPPED
@@ -150,6 +155,7 @@ LOST = [
     "2.31901E+11", "2.41901E+11", "2.41901060345E11", "241901060345.0", "241901060345.",
     "2.413E+11", "1e+16", "2.41901e+11", "2,41901E+11", "2.4×10^11", "241,901,060,345",
     "２.４１９E＋１１", "-2.4E+11", "2E+11", "24.1E+10", "241901060345.00",
+    "2.41901×10¹¹", "−2.41901E+11", "241901060345,0", "241901060345,00",
 ]  # fmt: skip
 KEPT = ["12E12", "0047583311587E590003", "2024E001", "241301060345", "E+11", "CMA-1.0-2"]
 
@@ -177,7 +183,8 @@ def test_a_real_code_is_kept(text: str) -> None:
 
 @pytest.mark.parametrize(
     "mark",
-    ["'{}", "’{}", "`{}", "\t{}", '="{}"', "{}\ufe0f", "\u202d{}\u202c", "\u200b{}\u3164",
+    ["'{}", "’{}", "`{}", "´{}", "′{}", "ʼ{}", "‛{}", "''{}", "'{}'", "‘{}’", "\t{}", '="{}"',
+     '＝＂{}＂', "=\"'{}\"", '\'="{}"', "{}\ufe0f", "\u202d{}\u202c", "\u200b{}\u3164",
      "{}\u034f", "{}\u2800", "\ufeff{}\u00ad"],
 )  # fmt: skip
 def test_marks_at_the_edges_are_taken_off_everywhere(mark: str) -> None:
@@ -190,6 +197,37 @@ def test_marks_at_the_edges_are_taken_off_everywhere(mark: str) -> None:
         assert (number_in(name, entries[0]), errors) == (number, []), name
     for name, (entries, errors) in tables(of_name(mark.format("测试")), xlsx=False).items():
         assert (name_in(name, entries[0]), errors) == ("测试", []), name
+
+
+@pytest.mark.parametrize("text", ["=241301060001", '=T("241301060001")', "='1'", '="1'])
+def test_a_formula_that_is_only_text_is_no_number(text: str) -> None:
+    quoted = text.replace('"', '""')
+    assert csv_numbers(f'报告编号,出具日期\n"{quoted}",2024-11-15\n') == ([], ["no_value"])
+    for name, (entries, errors) in tables(of_number(text), xlsx=False).items():
+        assert (list(entries), errors) == ([], ["no_value"]), name
+
+
+@pytest.mark.parametrize("text", ["'", "’‘", '=""', "'\u200b", '="\u3164"', "\u00a0'"])
+def test_a_cell_with_nothing_but_marks_is_empty(text: str) -> None:
+    read = tables({**of_number(text), "import": {"uscc": text, "number": text}}, xlsx=False)
+    assert [read[name][1] for name in read] == [["required"], ["required"], []]
+    assert tables(of_name(text), xlsx=False)["roster"][1] == ["required"]
+    assert tables({"roster": {"uscc": text}}, xlsx=False)["roster"][1] == []
+
+
+@pytest.mark.parametrize("text", ["\u0301甲", "\u20dd甲", "'\u0301甲"])
+def test_a_mark_that_combines_with_nothing_is_refused(text: str) -> None:
+    assert csv_numbers(f"报告编号,出具日期\n{text},2024-11-15\n") == ([], ["bad_characters"])
+    for name, (entries, errors) in tables(of_name(text), xlsx=False).items():
+        assert (list(entries), errors) == ([], ["bad_characters"]), name
+    assert unseen("甲\u0301") is None
+
+
+def test_a_number_of_a_delivery_or_an_entry_loses_the_marks_of_a_spreadsheet() -> None:
+    for type_ in (CertificateNumber, Number):
+        read = TypeAdapter[str](type_).validate_python
+        assert [read(text) for text in ("'2413", '="2413"', "2413\u200b")] == ["2413"] * 3
+        assert read("24'13") == "24'13"
 
 
 @pytest.mark.parametrize(
@@ -258,6 +296,10 @@ def formatted(code: str, place: str = "A2") -> Callable[[Any], None]:
         (7, "0.00E+00", None), (7, "[>5]0;00", None), (0, "#", None), (7, "0%", None),
         ("001", '"JC-"@', None), ("001", ";;;", None), ("001", ';;;"x"@', None),
         (-7, '"JC"0', None),
+        (7, "0;-0;;@", "7"), (0, "0;-0;;@", None), (0, "0;-0", "0"), (-7, "0;0", None),
+        (7, '0;[<9]"x"0', None), (7, "*-0", None), (7, "_-* 0_-", "7"), (7, "[$-804]0", "7"),
+        (7, "[$-1E000804]0", None), (7, "[DBNum1][$-804]General", None),
+        (7, '_ * #,##0_ ;_ * -#,##0_ ;_ * "-"_ ;_ @_ ', None),
         (123456789012345678, "0", None),
     ],
 )  # fmt: skip
@@ -285,6 +327,46 @@ def test_a_day_counts_where_year_month_and_day_are_shown(code: str, taken: bool)
     assert (good, codes) == (([("JC-1", DAY)], []) if taken else ([], ["date_not_shown"]))
 
 
+@pytest.mark.parametrize("number", [5, 8, 41, 42, 43, 44])
+def test_a_built_in_format_of_money_adds_characters(number: int) -> None:
+    assert built_in(number).kind in ("decorated", "other")
+    assert not built_in(number).text_as_is or built_in(number).kind != "plain"
+
+
+@pytest.mark.parametrize(
+    ("value", "code", "refused"),
+    [
+        (45611, ";;;", "shown_otherwise"), (45611, '[>0]yyyy-mm-dd;0', "shown_otherwise"),
+        (20241115, "yyyy-mm-dd", "bad_date"), (-5, "yyyy-mm-dd", "bad_date"),
+    ],
+)  # fmt: skip
+def test_a_day_that_is_hidden_or_too_wide_is_refused(value: int, code: str, refused: str) -> None:
+    assert numbers_of([["JC-1", value]], formatted(code, "B2")) == ([], [refused])
+
+
+def test_half_days_are_no_zone() -> None:
+    for text in ("2024-11-15 3:00 PM", "2024-11-15 03:00:00AM"):
+        assert csv_numbers(f"报告编号,出具日期\nJC-1,{text}\n") == (["JC-1"], [])
+    assert csv_numbers("报告编号,出具日期\nJC-1,2024-11-15 3:00 PM UTC\n")[1] == ["date_with_zone"]
+
+
+def test_a_number_in_a_name_is_as_it_is_shown_and_an_amount_is_not() -> None:
+    labels = list(ROSTER.labels)
+
+    def read(id_: str, value: float, code: str) -> Any:
+        cells = [{**GOOD, "uscc": "", id_: value}[label] if label in {**GOOD, id_: 0} else ""
+                 for label in labels]  # fmt: skip
+        place = f"{column_letters(labels.index(id_))}2"
+        file = book([list(ROSTER.labels.values()), cells], formatted(code, place))
+        reading = read_roster(file, "a.xlsx")
+        return reading.institutions, [p.code for p in reading.errors]
+
+    assert read("name", 7.55, "0.0") == ((), ["shown_otherwise"])
+    [entry] = read("scope", 1200, "#,##0")[0]
+    assert entry.certificates[0].scope == 1200
+    assert read("scope", 0, "0;-0;;@") == ((), ["shown_otherwise"])
+
+
 @pytest.mark.parametrize(
     "text", ["2024-11-15T23:30:00Z", "2024-11-15 08:00 UTC", "2024-11-15T08:00:00+08:00"]
 )
@@ -305,6 +387,13 @@ def test_a_general_cell_counts_by_the_date_system_of_its_workbook() -> None:
 
         (entry,) = read_roster(book([labels, cells], old_mac), "a.xlsx").institutions
         assert entry.certificates[0].valid_to == date(2035, 5, 31)
+
+
+def test_a_sheet_of_blanks_is_no_further_sheet() -> None:
+    def blanks(made: Any) -> None:
+        made.create_sheet("空").append(["\u200b\u00a0"])
+
+    assert numbers_of([["JC-1", DAY]], blanks) == ([("JC-1", DAY)], [])
 
 
 def test_hidden_sheets_do_not_count_and_are_named_when_there_are_no_others() -> None:
@@ -333,7 +422,16 @@ def test_rows_and_columns_that_nobody_sees_are_refused_with_their_place() -> Non
     def hide_column(made: Any) -> None:
         made.active.column_dimensions["B"].hidden = True
 
+    def hide_blank(made: Any) -> None:
+        made.active["A9"] = "\u200b "
+        made.active.row_dimensions[9].hidden = True
+
     rows = [["JC-1", DAY], ["JC-2", DAY]]
+    low = {SHEET: lambda xml: xml.replace(b'<row r="2"', b'<row r="2" ht="0"')}
+    file = patched(book([["报告编号", "出具日期"], *rows]), low)
+    [batch] = read_workbook(io.BytesIO(file), TERMS)
+    assert [(problem.row, problem.code) for problem in batch.problems] == [(2, "hidden_row")]
+    assert numbers_of(rows, hide_blank)[1] == []
     assert numbers_of(rows, hide_row)[1] == ["hidden_row"]
     assert numbers_of(rows, hide_column)[1] == ["hidden_column"]
     assert numbers_of(rows, lambda made: made.active.row_dimensions.__getitem__(9))[1] == []
