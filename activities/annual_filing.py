@@ -15,6 +15,7 @@ from domain.case.workflow_messages import (
 )
 from domain.facts import Facts
 from domain.filing.kind import PREPARE_SUBMISSION, FilingFindings, PrepareSubmission
+from domain.filing.parts import left_over_refusal, parts_to_file
 from domain.refusals import Code, Refusal
 from rules.compiled import CompiledRules
 from rules.filing.forms import check_form
@@ -66,7 +67,11 @@ class FilingActivities:
             )
         rules = await self._pinned.get(wanted.rule_set)
         facts = institution.facts_for(wanted.choice)
-        problems = content_problems(rules, wanted.parts, submitted)
+        to_file = parts_to_file(wanted.parts, [part.id for part in rules.parts(facts)])
+        refusal = left_over_refusal(submitted.content, to_file)
+        if refusal is not None:
+            return FilingFindings(refusal=refusal)
+        problems = content_problems(rules, to_file, submitted)
         if problems:
             return FilingFindings(
                 refusal=Refusal(code=Code.CONTENT_INCOMPLETE, params={"count": str(problems)})
@@ -75,7 +80,8 @@ class FilingActivities:
 
     async def _read(self, wanted: Sequence[PrepareSubmission]) -> Sequence[Submitted]:
         return await submissions.read(
-            self._engine, [(one.case_id, one.revision, one.institution) for one in wanted]
+            self._engine,
+            [(one.case_id, one.revision, one.returned_revision, one.institution) for one in wanted],
         )
 
 
@@ -90,7 +96,7 @@ def revision_refusal(wanted: PrepareSubmission, submitted: Submitted) -> Refusal
 
 
 def content_problems(rules: CompiledRules, parts: Sequence[str], submitted: Submitted) -> int:
-    """How many problems stand against a submission's content; every part of its plan must be in."""
+    """How many problems stand against a submission's content; each of ``parts`` must be in."""
     return sum(
         len(check_form(rules.form(part), submitted.content.get(part, {}), complete=True))
         for part in parts
@@ -106,4 +112,8 @@ def assign(rules: CompiledRules, facts: Facts, submitted: Submitted) -> FilingFi
         return FilingFindings(refusal=refusal)
     inputs = facts.model_dump(mode="json")
     pinned = decision.model_copy(update={"inputs": inputs, "inputs_sha256": sha256_of(inputs)})
-    return FilingFindings(decision=pinned, editors=submitted.editors)
+    return FilingFindings(
+        decision=pinned,
+        editors=submitted.editors,
+        unchanged=submitted.sha256 == submitted.returned_sha256,
+    )

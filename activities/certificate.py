@@ -99,7 +99,13 @@ class CertificateActivities:
             if asked.renews:
                 refusal, late = await _renewal(connection, rules, asked)
             editors = await content.editors(connection, asked.case_id, asked.standing_revision)
-        return CertificateFindings(refusal=refusal, editors=editors, late_renewal=late)
+            returned = await content.revision(connection, asked.case_id, asked.returned_revision)
+        return CertificateFindings(
+            refusal=refusal,
+            editors=editors,
+            late_renewal=late,
+            unchanged=returned is not None and returned.sha256 == latest.sha256,
+        )
 
     @activity.defn(name=ALLOT_NUMBER)
     async def allot_number(self, asked: AllotNumber) -> CertificateFindings:

@@ -183,6 +183,13 @@ class Code(StrEnum):
         "共有 {count} 处问题。",
         "请按逐项提示修改后再提交。",
     )
+    PART_NOT_REQUIRED = (
+        "part_not_required",
+        409,
+        "草稿里有不再需要填报的部分",
+        "草稿里的 {parts} 按机构现在的名录信息不用填报；现在应填报的是 {required}。",
+        "请从草稿中去掉 {parts}，保存后再提交；机构仍应填报的，请先由经办人更正名录。",
+    )
     CHOICE_NOT_AN_ISSUER = (
         "choice_not_an_issuer",
         422,

@@ -6,6 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
 from domain.case.commands import Actor
+from domain.filing.parts import parts_to_file
 from domain.ids import filing_id
 from domain.numbers.quarters import Period
 from domain.refusals import Code, Refusal, Refused
@@ -17,6 +18,7 @@ from services.clock import Clock
 from services.rule_sets import PinnedRules
 from services.starts import filing_start
 from store import cases, institutions
+from store.cases import Case
 
 
 class FilingService(CaseService):
@@ -60,6 +62,16 @@ class FilingService(CaseService):
         async with translated():
             await start_case(self._client, start)
         return case_id
+
+    async def parts_to_file(self, case: Case) -> tuple[str, ...]:
+        """The parts of a filing that its institution, as it is on record now, has to file."""
+        async with self._engine.connect() as connection:
+            known = await institutions.by_ids(connection, [case.institution_id])
+        if case.institution_id not in known:
+            return case.plan.parts
+        rules = await self._pinned.get(case.rule_set)
+        required = rules.parts(known[case.institution_id].facts_for(None))
+        return parts_to_file(case.plan.parts, [part.id for part in required])
 
     # --- private steps -----------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import structlog
 from pydantic import ValidationError
-from sqlalchemy import DateTime, RowMapping, Select, cast, func, or_, select, tuple_, update
+from sqlalchemy import DateTime, RowMapping, Select, cast, false, func, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.case.events import EventName
@@ -26,6 +26,7 @@ class Case(Value):
     """A case as lists show it. ``due`` is when the present status runs out.
 
     ``extended_until`` is what its latest extension or reopening says, None without any.
+    ``unchanged``: what was submitted last is what had been sent back.
 
     ``quarter`` is 0 but for batches of report numbers. A complaint about nobody on record has an
     empty institution and region.
@@ -49,6 +50,7 @@ class Case(Value):
     revision: int
     due: datetime | None
     extended_until: datetime | None
+    unchanged: bool
     sequence: int
     head: str
     opened_at: datetime
@@ -67,8 +69,17 @@ _EXTENDED_UNTIL = (
     .label("extended_until")
 )
 
+_SUBMITTED_UNCHANGED = (
+    select(journal.c.step["body"].has_key("unchanged"))
+    .where(journal.c.case_id == cases.c.case_id, journal.c.event == EventName.SUBMITTED.value)
+    .order_by(journal.c.sequence.desc())
+    .limit(1)
+    .scalar_subquery()
+)
+
 _COLUMNS = (
     _EXTENDED_UNTIL,
+    func.coalesce(_SUBMITTED_UNCHANGED, false()).label("unchanged"),
     *(column for column in cases.c if column.name != "institution_id"),
     func.coalesce(cases.c.institution_id, "").label("institution_id"),
     func.coalesce(institutions.c.name, "").label("institution_name"),

@@ -13,9 +13,12 @@ from store.institutions import COUNTED, Institution
 
 class Submitted(Value):
     """A revision to be submitted: its hash and content, the newest number, all its editors, and
-    the institution as it is on record now (None if it is not)."""
+    the institution as it is on record now (None if it is not).
+
+    ``returned_sha256`` is the hash of the revision that was sent back, None for none."""
 
     sha256: str | None
+    returned_sha256: str | None
     content: dict[str, Any]
     latest: int
     editors: tuple[str, ...]
@@ -24,26 +27,30 @@ class Submitted(Value):
 
 _SUBMITTED = """
     SELECT r.sha256, r.content,
+           (SELECT sha256 FROM revisions b
+            WHERE b.case_id = w.case_id AND b.revision = w.returned),
            coalesce((SELECT max(revision) FROM revisions a WHERE a.case_id = w.case_id), 0),
            ARRAY(SELECT DISTINCT saved_by FROM revisions e WHERE e.case_id = w.case_id ORDER BY 1),
            to_jsonb(i),
            ARRAY(SELECT to_jsonb(c) FROM certificates c
                  WHERE c.institution_id = w.institution
                    AND c.status = ANY(%(counted)s::text[]) ORDER BY c.number)
-    FROM unnest(%(cases)s::text[], %(numbers)s::int[], %(institutions)s::text[])
-         WITH ORDINALITY AS w(case_id, revision, institution, place)
+    FROM unnest(%(cases)s::text[], %(numbers)s::int[], %(returned)s::int[],
+                %(institutions)s::text[])
+         WITH ORDINALITY AS w(case_id, revision, returned, institution, place)
     LEFT JOIN revisions r ON r.case_id = w.case_id AND r.revision = w.revision
     LEFT JOIN institutions i ON i.id = w.institution
     ORDER BY w.place
 """
 
 
-async def read(engine: AsyncEngine, wanted: Sequence[tuple[str, int, str]]) -> list[Submitted]:
-    """What is known of each (case, revision, institution), in their order."""
-    cases, numbers, institutions = zip(*wanted, strict=True)
+async def read(engine: AsyncEngine, wanted: Sequence[tuple[str, int, int, str]]) -> list[Submitted]:
+    """What is known of each (case, revision, revision sent back, institution), in their order."""
+    cases, numbers, returned, institutions = zip(*wanted, strict=True)
     asked = {
         "cases": list(cases),
         "numbers": list(numbers),
+        "returned": list(returned),
         "institutions": list(institutions),
         "counted": [status.value for status in COUNTED],
     }
@@ -55,12 +62,13 @@ async def read(engine: AsyncEngine, wanted: Sequence[tuple[str, int, str]]) -> l
     return [
         Submitted(
             sha256=sha256,
+            returned_sha256=returned_sha256,
             content=content or {},
             latest=latest,
             editors=tuple(editors),
             institution=_institution(institution, certificates) if institution else None,
         )
-        for sha256, content, latest, editors, institution, certificates in found
+        for sha256, content, returned_sha256, latest, editors, institution, certificates in found
     ]
 
 

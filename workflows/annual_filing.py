@@ -95,6 +95,7 @@ class AnnualFiling(CaseWorkflow):
                 content_sha256=command.content_sha256,
                 choice=command.choice,
                 parts=self._plan.parts,
+                returned_revision=self._state.returned_revision,
             ),
             result_type=FilingFindings,
             start_to_close_timeout=ONE_TRY,

@@ -220,6 +220,7 @@ class Certificate(CaseWorkflow):
                 renews=self._start.opening.renews,
                 decided=command.decided,
                 at=workflow.now(),
+                returned_revision=self._state.returned_revision,
             ),
             result_type=CertificateFindings,
             start_to_close_timeout=ONE_TRY,

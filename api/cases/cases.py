@@ -39,7 +39,10 @@ class WindowShown(Value):
 
 
 class CaseShown(Value):
-    """One case as its people see it; no figure out of a form. ``quarter`` 0: not of a quarter."""
+    """One case as its people see it; no figure out of a form. ``quarter`` 0: not of a quarter.
+
+    ``unchanged``: what was submitted last is what had been sent back, without any change.
+    """
 
     id: str
     kind: KindName
@@ -56,6 +59,7 @@ class CaseShown(Value):
     claimed: bool
     claimed_by: str
     revision: int
+    unchanged: bool
     due: datetime | None
     obligation: str
     parts: tuple[str, ...]
@@ -97,6 +101,7 @@ def shown(case: Case, call: Call) -> CaseShown:
         claimed=bool(case.claimed_by),
         claimed_by="" if call.actor.role is Role.FILER else case.claimed_by,
         revision=case.revision,
+        unchanged=case.unchanged,
         due=case.due,
         obligation=plan.obligation.outcome,
         parts=plan.parts,

@@ -11,8 +11,11 @@ from api.door.operations import Call, json_of
 from api.door.parts import Parts, parts_of
 from api.door.requests import MOST_ERRORS, InvalidFields, invalid, pointer
 from domain.case.commands import Role
+from domain.case.status import EDITABLE
 from domain.filing.kind import Submit
+from domain.filing.parts import left_over_refusal, parts_left_over
 from domain.ids import AuthorityId
+from domain.messages import explain
 from domain.model import Value
 from domain.refusals import Code, Refusal, Refused
 from rules.filing.forms import check_form
@@ -123,15 +126,35 @@ async def _shown(parts: Parts, case: Case, revision: Revision | None) -> Respons
 async def _problems(
     parts: Parts, case: Case, document: dict[str, Any], *, complete: bool
 ) -> list[dict[str, str]]:
-    """What is wrong with a filing's content, by part and field."""
+    """What is wrong with a filing's content, by part and field.
+
+    With ``complete``, also what is missing, and parts that are not to be filed any more.
+    """
     rules = await parts.pinned.get(case.rule_set)
-    return [
+    to_file = await parts.filings.parts_to_file(case) if complete else case.plan.parts
+    left_over = (
+        [_left_over(part, to_file) for part in parts_left_over(document, to_file)]
+        if complete and case.status in EDITABLE
+        else []
+    )
+    return left_over + [
         {
             "pointer": pointer("parts", part, *filter(None, [problem.field])),
             "code": problem.code,
             "message": problem.message,
         }
-        for part in case.plan.parts
+        for part in to_file
         if complete or part in document
         for problem in check_form(rules.form(part), document.get(part, {}), complete=complete)
     ]
+
+
+def _left_over(part: str, to_file: tuple[str, ...]) -> dict[str, str]:
+    refusal = left_over_refusal([part], to_file)
+    assert refusal is not None
+    words = explain(refusal)
+    return {
+        "pointer": pointer("parts", part),
+        "code": refusal.code,
+        "message": f"{words.detail}{words.remedy}",
+    }

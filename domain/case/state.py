@@ -29,6 +29,7 @@ class CaseState(Recorded, Generic[Own_co]):
     ``late`` says that the first submission came in the supplementary window (补报).
     ``lapsed_from`` is where an extension takes a lapsed case back to. ``completed_revision`` is
     what was approved last; a case ``reopened`` and not corrected in time goes back to it.
+    ``returned_revision`` is what was sent back last and not completed since, 0 for nothing.
     """
 
     own: SerializeAsAny[Own_co]
@@ -45,6 +46,7 @@ class CaseState(Recorded, Generic[Own_co]):
     late: bool = False
     lapsed_from: Status | None = None
     completed_revision: int = 0
+    returned_revision: int = 0
     reopened: bool = False
 
     def authority(self, plan: CasePlan) -> str:

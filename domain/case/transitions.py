@@ -289,6 +289,14 @@ def submitted(s: CaseState, event: Event) -> dict[str, Any]:
     }
 
 
+def unchanged_if(unchanged: bool) -> dict[str, bool]:
+    """What the body of a submission says of content that is what was sent back.
+
+    Nothing at all of other content: what is on record of it stays as it is.
+    """
+    return {"unchanged": True} if unchanged else {}
+
+
 def reviewed(s: CaseState, event: Event) -> dict[str, Any]:
     """An act of a person of the authority, after which nobody holds the case."""
     return {"claimed_by": "", **took_part(s, event.actor)}
@@ -338,7 +346,8 @@ def _approved(s: CaseState, event: Event) -> dict[str, Any]:
 
 
 def _returned(s: CaseState, event: Event) -> dict[str, Any]:
-    return {"status": Status.RETURNED, "level": 0, **reviewed(s, event)}
+    sent_back = {"status": Status.RETURNED, "level": 0, "returned_revision": s.revision}
+    return {**sent_back, **reviewed(s, event)}
 
 
 def _quality_check_started(_: CaseState, __: Event) -> dict[str, Any]:
@@ -346,7 +355,12 @@ def _quality_check_started(_: CaseState, __: Event) -> dict[str, Any]:
 
 
 def _completed(s: CaseState, _: Event) -> dict[str, Any]:
-    return {"status": Status.COMPLETED, "completed_revision": s.revision, "reopened": False}
+    return {
+        "status": Status.COMPLETED,
+        "completed_revision": s.revision,
+        "returned_revision": 0,
+        "reopened": False,
+    }
 
 
 def _extended(s: CaseState, event: Event) -> dict[str, Any]:
@@ -356,14 +370,24 @@ def _extended(s: CaseState, event: Event) -> dict[str, Any]:
     return until
 
 
-def _reopened(_: CaseState, event: Event) -> dict[str, Any]:
-    until = datetime.fromisoformat(event.body["until"])
-    return {"status": Status.RETURNED, "extended_until": until, "reopened": True}
+def _reopened(s: CaseState, event: Event) -> dict[str, Any]:
+    return {
+        "status": Status.RETURNED,
+        "extended_until": datetime.fromisoformat(event.body["until"]),
+        "returned_revision": s.revision,
+        "reopened": True,
+    }
 
 
 def _reopening_expired(s: CaseState, _: Event) -> dict[str, Any]:
     revision = s.completed_revision
-    return {"status": Status.COMPLETED, "revision": revision, "reopened": False, **_NOBODY}
+    return {
+        "status": Status.COMPLETED,
+        "revision": revision,
+        "returned_revision": 0,
+        "reopened": False,
+        **_NOBODY,
+    }
 
 
 def _cancelled(_: CaseState, __: Event) -> dict[str, Any]:
@@ -375,6 +399,11 @@ def _lapsed(s: CaseState, _: Event) -> dict[str, Any]:
 
 
 # --- what timelines tell --------------------------------------------------------------------------
+
+
+def tell_unchanged(body: Mapping[str, Any]) -> str:
+    """Says of a submission that it is what was sent back; nothing of any other."""
+    return "，与退回的内容相同，没有修改" if body.get("unchanged") else ""
 
 
 def _tell_assigned(body: Mapping[str, Any]) -> str:

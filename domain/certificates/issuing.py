@@ -87,7 +87,7 @@ class PrepareApplication(Recorded):
     """What is to be found out about an application before the state machine decides on it.
 
     ``standing_revision`` is the revision in force, 0 before a certificate; ``renews`` the code of
-    the certificate that is to be replaced.
+    the certificate that is to be replaced; ``returned_revision`` what was sent back, 0 for nothing.
     """
 
     case_id: str
@@ -102,6 +102,7 @@ class PrepareApplication(Recorded):
     renews: str
     decided: Decided | None
     at: datetime
+    returned_revision: int = 0
 
 
 class AllotNumber(Recorded):

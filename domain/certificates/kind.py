@@ -67,12 +67,17 @@ def _certificate_changed(s: Holding, event: Event) -> Mapping[str, Any]:
 
 
 def _completed(revision: int) -> Mapping[str, Any]:
-    return {"status": Status.COMPLETED, "completed_revision": revision, **_NOBODY}
+    return {
+        "status": Status.COMPLETED,
+        "completed_revision": revision,
+        "returned_revision": 0,
+        **_NOBODY,
+    }
 
 
 def _change_abandoned(s: Holding, _: Event) -> Mapping[str, Any]:
-    back = {"status": Status.COMPLETED, "revision": s.completed_revision, "levels": ()}
-    return {**back, **_NOBODY, **s.own_with(**_NOTHING_ASKED)}
+    back = {**_completed(s.completed_revision), "revision": s.completed_revision, "levels": ()}
+    return {**back, **s.own_with(**_NOTHING_ASKED)}
 
 
 def _ended(s: Holding, event: Event) -> Mapping[str, Any]:
@@ -95,7 +100,8 @@ def _held(s: Holding) -> HeldCertificate:
 def _tell_applied(body: Mapping[str, Any]) -> str:
     late = "，逾期申请延续" if body["late"] else ""
     change = f"（{body['change']}）" if body["change"] else ""
-    return f"第 {body['revision']} 稿，{PURPOSE_LABELS[Purpose(body['purpose'])]}{change}{late}"
+    purpose = PURPOSE_LABELS[Purpose(body["purpose"])]
+    return f"第 {body['revision']} 稿，{purpose}{change}{late}{t.tell_unchanged(body)}"
 
 
 def _tell_taken_over(body: Mapping[str, Any]) -> str:

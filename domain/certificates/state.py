@@ -27,9 +27,10 @@ class CertificateFindings(Findings):
     """``editors`` are all people who saved a revision of the content that is applied for.
 
     ``allotment`` is what a certificate is given when it is approved; ``late_renewal``: its renewal
-    was applied for after the last day for that.
+    was applied for after the last day for that. ``unchanged``: it is what was sent back.
     """
 
     editors: tuple[str, ...] = ()
     allotment: Allotment | None = None
     late_renewal: bool = False
+    unchanged: bool = False

@@ -18,6 +18,7 @@ from domain.case.kind import Asked
 from domain.case.plan import CasePlan
 from domain.case.reminders import REMINDED
 from domain.case.status import EDITABLE, Status
+from domain.case.transitions import unchanged_if
 from domain.certificates import commands as cert
 from domain.certificates.certificate import (
     CERTIFICATE_STATUS_LABELS,
@@ -147,6 +148,7 @@ def apply(
         "change": m.change,
         "late": findings.late_renewal,
         "editors": list(findings.editors),
+        **unchanged_if(findings.unchanged),
     }
     submitted = PendingEvent(EventName.SUBMITTED, m.actor, body, p.fill.cite)
     if m.decided is None:

@@ -38,14 +38,21 @@ class NothingOwn(Recorded):
 
 
 class FilingFindings(Findings):
-    """Who reviews what is submitted, and ``editors``, all who saved a revision of it."""
+    """Who reviews what is submitted, and ``editors``, all who saved a revision of it.
+
+    ``unchanged``: it is what was sent back.
+    """
 
     decision: ReviewerDecision | None = None
     editors: tuple[str, ...] = ()
+    unchanged: bool = False
 
 
 class PrepareSubmission(Recorded):
-    """What is to be found out about a submission before the state machine decides on it."""
+    """What is to be found out about a submission before the state machine decides on it.
+
+    ``parts`` are those of the plan; ``returned_revision`` is what was sent back, 0 for nothing.
+    """
 
     case_id: str
     institution: str
@@ -54,6 +61,7 @@ class PrepareSubmission(Recorded):
     content_sha256: str
     choice: str | None
     parts: tuple[str, ...]
+    returned_revision: int = 0
 
 
 def _submit(
@@ -81,6 +89,7 @@ def _submit(
         "choice": m.choice,
         "late": late,
         "editors": list(findings.editors),
+        **t.unchanged_if(findings.unchanged),
     }
     cite = p.supplement.cite if late and p.supplement else p.fill.cite
     pending = [PendingEvent(EventName.SUBMITTED, m.actor, body, cite)]
@@ -94,7 +103,7 @@ def _submit(
 def _tell_submitted(body: Mapping[str, Any]) -> str:
     late = "，补报" if body["late"] else ""
     choice = f"，选取审核部门 {body['choice']}" if body["choice"] else ""
-    return f"第 {body['revision']} 稿{late}{choice}"
+    return f"第 {body['revision']} 稿{late}{choice}{t.tell_unchanged(body)}"
 
 
 FILING = CaseKind(

@@ -13,7 +13,7 @@ from domain.case.kind import fold, position
 from domain.facts import CertificateFacts
 from domain.filing.kind import FILING
 from rules.filing.forms import MAX_FORM_BYTES
-from store import cases, journal
+from store import cases, content, journal
 from tests.api.people import (
     FUJIAN,
     HENAN,
@@ -377,6 +377,75 @@ async def test_incomplete_content_is_refused_and_every_field_named(house: System
     assert refused.body["errors"] == saved["problems"]
     assert f"{len(saved['problems'])} 处" in refused.body["detail"]
     assert await found.status() == "draft"
+
+
+async def test_what_is_submitted_again_as_it_was_returned_is_taken_and_told_to_both_sides(
+    house: System,
+) -> None:
+    found = await filing(house)
+    await found.returned()
+    assert (await found.get()).body["unchanged"] is False
+    await found.submitted()
+    for token in (found.filer, found.reviewer):
+        assert (await found.get(token)).body["unchanged"] is True
+        told = [one for one in await found.timeline(token) if one["event"] == "submitted"]
+        assert "没有修改" not in told[0]["detail"]
+        assert told[1]["detail"] == "第 1 稿，与退回的内容相同，没有修改"
+    tasks = await house.send("GET", "/api/tasks", found.reviewer)
+    assert {one["id"]: one["unchanged"] for one in tasks.body["items"]}[found.case_id] is True
+    async with house.engine.connect() as connection:
+        steps = await journal.steps(connection, found.case_id)
+    bodies = [step.body for step in steps if step.event == "submitted"]
+    assert [body.get("unchanged") for body in bodies] == [None, True]
+    assert "unchanged" not in bodies[0]
+    assert all(hash_of(step) == step.hash for step in steps)
+
+
+async def test_what_is_submitted_after_a_correction_is_not_told_as_unchanged(
+    house: System,
+) -> None:
+    found = await filing(house)
+    await found.returned()
+    values = (await draft(found))["parts"]["statistics"]
+    corrected = {**values, "addresses": "（生成）福州市鼓楼区测试路2号"}
+    assert (await put(found, 1, corrected)).status == 200
+    # taken back to what it was: another revision, the same content
+    assert (await put(found, 2, values)).status == 200
+    await found.submitted()
+    assert (await found.get()).body["unchanged"] is True
+    await found.done("withdraw", found.filer)
+    saved = await put(found, 3, corrected)
+    assert saved.status == 200, saved.body
+    await found.submitted()
+    assert (await found.get()).body["unchanged"] is False
+    submitted = [one for one in await found.timeline() if one["event"] == "submitted"]
+    assert ["没有修改" in one["detail"] for one in submitted] == [False, True, False]
+
+
+async def test_a_draft_with_a_part_that_is_not_to_be_filed_is_refused_until_it_is_without(
+    house: System,
+) -> None:
+    found = await filing(house)
+    saved = (await found.saved()).body
+    parts = {**saved["parts"], "social-responsibility": {"centre": "某国家质检中心"}}
+    async with house.engine.begin() as connection:
+        kept = await content.save_revision(
+            connection, found.case_id, 1, parts, f"clerk-{found.id}", house.now()
+        )
+    assert kept is not None
+    shown = await draft(found)
+    assert [(one["pointer"], one["code"]) for one in shown["problems"]] == [
+        ("/parts/social-responsibility", "part_not_required")
+    ]
+    refused = await found.act("submit", found.filer, {"revision": 2, "sha256": kept.sha256})
+    assert (refused.status, refused.body["code"]) == (409, "part_not_required")
+    assert "social-responsibility" in refused.body["detail"]
+    assert "去掉 social-responsibility" in refused.body["remedy"]
+    assert await found.status() == "draft"
+    without = await put(found, 2, saved["parts"]["statistics"])
+    assert (without.status, without.body["problems"]) == (200, [])
+    good = {"revision": 3, "sha256": without.body["sha256"]}
+    assert (await found.act("submit", found.filer, good)).status == 200
 
 
 SHA = "0" * 64

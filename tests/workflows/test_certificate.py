@@ -235,7 +235,9 @@ async def test_an_application_can_be_returned_withdrawn_applied_for_again_and_re
     assert (refused.status, refused.body["errors"][0]["code"]) == (422, "unknown_field")
     wrong["fields"] = [{"part": "certificate", "field": "address", "reason": "不全"}]
     assert (await office.act(path, "return", office.reviewer, wrong)).body["status"] == "returned"
+    assert (await system.send("GET", path, office.reviewer)).body["unchanged"] is False
     await office.apply(path)
+    assert (await system.send("GET", path, office.reviewer)).body["unchanged"] is True
     await office.act(path, "claim", office.reviewer)
     ended = await office.act(path, "reject", office.reviewer, {"reason": "现场核查不合格"})
     assert ended.body["status"] == "cancelled", ended.body

@@ -488,6 +488,38 @@ def test_a_filer_can_be_given_time_that_ends_before_the_review_does() -> None:
     assert closing(case.review, in_time) == day(20)
 
 
+def test_what_was_sent_back_is_remembered_until_something_is_completed() -> None:
+    case, first = PLANS["no quality check"], reviewer(LEVELS[0])
+    state = in_review(case)
+    assert state.returned_revision == 0
+    state = played(state, case, 1, ("claim", first, 3), ("return", first, 3))
+    assert state.returned_revision == 1
+    state = played(state, case, 1, ("submit", filer(), 4), ("withdraw", filer(), 4))
+    assert state.returned_revision == 1
+    state = played(
+        state, case, 1, ("submit", filer(), 5), ("claim", first, 5), ("approve", first, 5)
+    )
+    assert (state.status, state.returned_revision) == (Status.COMPLETED, 0)
+    state = played(state, case, 1, ("reopen", OPERATOR, 6))
+    assert state.returned_revision == 1
+
+
+def test_only_an_unchanged_submission_says_so_on_record() -> None:
+    for unchanged in (False, True):
+        found = decide(
+            FILING,
+            draft(ONE),
+            ONE,
+            command("submit", filer(), day(2), True, 0),
+            day(2),
+            FilingFindings(decision=decision(1), unchanged=unchanged),
+        )
+        assert not isinstance(found, Refusal)
+        assert found[0].body.get("unchanged", False) is unchanged
+        assert ("unchanged" in found[0].body) is unchanged
+        assert ("没有修改" in FILING.events["submitted"].told(found[0].body)) is unchanged
+
+
 def test_what_was_approved_stands_when_a_reopened_case_is_not_corrected_in_time() -> None:
     done = played(
         in_review(ONE),
