@@ -226,7 +226,13 @@ def test_a_mark_that_combines_with_nothing_is_refused(text: str) -> None:
 def test_rows_of_blanks_are_none_in_a_csv_file_as_in_a_workbook() -> None:
     text = "\n,,\n\u200b,\n报告编号,出具日期\n\u200b,\u3164\nJC-1,2024-11-15\n',\n"
     assert csv_numbers(text) == (["JC-1"], [])
-    lines = [["", "\u200b"], ["报告编号", "出具日期"], ["\u200b", "\u3164"], ["JC-1", DAY], ["'"]]
+    lines: list[list[Any]] = [
+        ["", "\u200b"],
+        ["报告编号", "出具日期"],
+        ["\u200b", "\u3164"],
+        ["JC-1", DAY],
+        ["'"],
+    ]
     [batch] = read_workbook(io.BytesIO(book(lines)), TERMS)
     assert ([n for _, n, _ in good_rows(batch)], batch.problems) == (["JC-1"], [])
 
