@@ -26,7 +26,7 @@ run: $(READY)
 	@$(BIN)/zhibao up --demo
 
 test: $(READY)
-	$(BIN)/python -m pytest -n 2 -m "not slow" $(if $(filter random,$(ORDER)),--random-order --random-order-seed=$(shell date +%s)) $(TESTS)
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile -m "not slow" $(if $(filter random,$(ORDER)),--random-order --random-order-seed=$(shell date +%s)) $(TESTS)
 
 lint: $(READY)
 	$(BIN)/ruff check .

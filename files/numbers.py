@@ -430,7 +430,7 @@ class CsvReading:
         if cells is None:
             self._refuse_row(batch, "bad_csv")
             return
-        if not any(cell.strip() for cell in cells):
+        if all(map(is_blank, cells)):
             return
         assert self._columns is not None
         number, issued_on, width = self._columns
@@ -443,8 +443,8 @@ class CsvReading:
         records = {mark: _record(text, start, end, mark) for mark in DELIMITERS}
         names = {mark: (one and one.cells) or [] for mark, one in records.items()}
         record = text[start : text.index("\n", start)]
-        if not record.strip():
-            return
+        if not trimmed(record.strip(f" {DELIMITERS}")):
+            return  # as in a workbook, the header is the first row with content
         found = {mark: columns_of(cells) for mark, cells in names.items()}
         mark = next((m for m in DELIMITERS if isinstance(found[m], Columns)), None)
         if mark is None:

@@ -318,13 +318,15 @@ class _SheetReader:
             if _true(given, "hidden") or given.get("width") == "0":
                 columns = int(given.get("min", "0")) - 1, int(given.get("max", "0")) - 1
                 self.hidden_columns.append(columns)
-        elif name == "mergeCell" and len(self.merged) < _MAX_MERGED:
+        elif name == "mergeCell":
             self._merge(given.get("ref", ""))
 
     def _merge(self, name: str) -> None:
         first, _, last = name.partition(":")
         corners = [_PLACE.fullmatch(corner) for corner in (first, last or first)]
         if corners[0] and corners[1]:
+            if len(self.merged) == _MAX_MERGED:
+                raise unusable("merged_cells", shown(name))
             place = [(int(corner[2]), _column(corner[1])) for corner in corners if corner]
             self.merged.append(Range(*place[0], *place[1], name))
 

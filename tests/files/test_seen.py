@@ -223,6 +223,20 @@ def test_a_mark_that_combines_with_nothing_is_refused(text: str) -> None:
     assert unseen("甲\u0301") is None
 
 
+def test_rows_of_blanks_are_none_in_a_csv_file_as_in_a_workbook() -> None:
+    text = "\n,,\n\u200b,\n报告编号,出具日期\n\u200b,\u3164\nJC-1,2024-11-15\n',\n"
+    assert csv_numbers(text) == (["JC-1"], [])
+    lines: list[list[Any]] = [
+        ["", "\u200b"],
+        ["报告编号", "出具日期"],
+        ["\u200b", "\u3164"],
+        ["JC-1", DAY],
+        ["'"],
+    ]
+    [batch] = read_workbook(io.BytesIO(book(lines)), TERMS)
+    assert ([n for _, n, _ in good_rows(batch)], batch.problems) == (["JC-1"], [])
+
+
 def test_a_number_of_a_delivery_or_an_entry_loses_the_marks_of_a_spreadsheet() -> None:
     for type_ in (CertificateNumber, Number):
         read = TypeAdapter[str](type_).validate_python
@@ -444,6 +458,17 @@ def test_merged_cells_are_refused_where_they_are_read(cells: str, refused: bool)
     rows = [["JC-1", DAY, "x"], ["JC-2", DAY, "y"]]
     codes = numbers_of(rows, lambda made: made.active.merge_cells(cells))[1]
     assert ("merged_cells" in codes) == refused
+
+
+def test_merged_cells_beyond_counting_are_refused() -> None:
+    cells = "".join(f'<mergeCell ref="C{n}:C{n + 1}"/>' for n in range(2, 20_004, 2))
+    merged = f"</sheetData><mergeCells>{cells}</mergeCells>".encode()
+    file = patched(
+        book([["报告编号", "出具日期"], ["JC-1", DAY]]),
+        {SHEET: lambda xml: xml.replace(b"</sheetData>", merged)},
+    )
+    problems = [p.code for batch in read_workbook(io.BytesIO(file), TERMS) for p in batch.problems]
+    assert problems == ["merged_cells"]
 
 
 def test_a_formula_that_a_program_left_to_excel_has_no_value() -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import string
+import unicodedata
 from datetime import date, timedelta
 from typing import Any
 
@@ -26,6 +27,7 @@ from domain.certificates.statement import (
     verify,
     verify_scanned,
 )
+from domain.text import is_usable, unmarked
 
 OLD = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 NEW = Ed25519PrivateKey.from_private_bytes(bytes(range(1, 33)))
@@ -79,9 +81,11 @@ def refused(found: Statement | StatementProblem) -> str:
     return found.code
 
 
-HOLDERS = st.text(
-    alphabet=st.characters(exclude_categories=("Cc", "Cs")), min_size=1, max_size=200
-).filter(lambda text: bool(text[:10].strip()))
+HOLDERS = (
+    st.text(alphabet=st.characters(exclude_categories=("C", "Zl", "Zp")), min_size=1, max_size=200)
+    .map(lambda text: unmarked(unicodedata.normalize("NFC", text)))
+    .filter(lambda text: 0 < len(text) <= 200 and is_usable(text))
+)
 DAYS = st.dates(date(2000, 1, 1), date(2179, 6, 6))
 
 
