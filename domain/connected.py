@@ -12,6 +12,7 @@ from pydantic import Field, RootModel, StringConstraints
 from domain.case.commands import Actor, Role
 from domain.certificates.certificate import CertificateContent, CertificateStatus, Ended
 from domain.certificates.issuing import Decided
+from domain.certificates.warnings import CertificateWarning
 from domain.ids import AuthorityId, CertificateNumber
 from domain.model import Value
 from domain.text import AllDigits, Trimmed, Unmarked, Visible
@@ -120,7 +121,7 @@ class DeliveryReceipt(Value):
     """What became of a delivery: the certificate as it stood then, and the step that proves it.
 
     ``qr`` is what the QR code says. From the sandbox: numbers and codes that no real certificate
-    has, no signed statement, no step.
+    has, no signed statement, no step. ``warnings`` are to be looked at; the delivery was taken.
     """
 
     delivery_id: DeliveryId
@@ -138,6 +139,7 @@ class DeliveryReceipt(Value):
     sequence: int
     hash: str
     received_at: datetime
+    warnings: tuple[CertificateWarning, ...] = ()
 
 
 class ApiClient(Value):

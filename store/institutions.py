@@ -217,10 +217,14 @@ async def number_of(connection: AsyncConnection, id_: str) -> int:
 
 
 class OnRecord(Value):
-    """A certificate of the register, whatever has become of it; ``code`` "" from a roster."""
+    """A certificate of the register, whatever has become of it.
+
+    ``code`` and ``holder`` are "" from a roster.
+    """
 
     number: str
     institution_id: str
+    holder: str
     level: str
     issuer: str
     scope: int

@@ -14,6 +14,7 @@ from api.door.parts import parts_of
 from api.door.requests import InvalidFields, path, pointer, query
 from api.door.rights import Right, Target, region_in_sight
 from domain.certificates.certificate import CERTIFICATE_STATUS_LABELS, CertificateStatus, status_on
+from domain.certificates.warnings import CertificateWarning, register_warnings
 from domain.clock import day_of
 from domain.facts import CertificateFacts
 from domain.ids import NATION, InstitutionId, JurisdictionCode, region_prefix
@@ -26,15 +27,22 @@ from services.roster import RosterReport
 
 
 class CertificateOnRecord(CertificateFacts):
-    """A certificate and how it stands today; ``code`` is its public id, "" from a roster."""
+    """A certificate and how it stands today.
+
+    ``code`` is its public id, ``holder`` the institution's name on it; both "" from a roster.
+    """
 
     status: CertificateStatus
     status_label: str
     code: str
+    holder: str
 
 
 class InstitutionShown(Value):
-    """One institution on record with all its certificates, ended ones included."""
+    """One institution on record with all its certificates, ended ones included.
+
+    ``warnings``: a certificate in force names the institution otherwise than the register.
+    """
 
     id: str
     name: str
@@ -48,6 +56,7 @@ class InstitutionShown(Value):
     national_centres: tuple[str, ...]
     previous_reviewer: str | None
     certificates: tuple[CertificateOnRecord, ...]
+    warnings: tuple[CertificateWarning, ...]
 
 
 class InstitutionPage(Value):
@@ -66,19 +75,23 @@ async def of_institution(request: Request) -> Target:
 
 def _shown(holder: Holder, today: date) -> InstitutionShown:
     institution = holder.institution
+    certificates = tuple(_certificate(known, today) for known in holder.certificates)
     return InstitutionShown(
         **institution.facts.model_dump(),
         name=institution.name,
         uscc=institution.uscc,
         previous_reviewer=institution.previous_reviewer,
-        certificates=tuple(_certificate(known, today) for known in holder.certificates),
+        certificates=certificates,
+        warnings=register_warnings(
+            institution.name, ((one.number, one.holder, one.status) for one in certificates)
+        ),
     )
 
 
 def _certificate(known: OnRecord, today: date) -> CertificateOnRecord:
     status = status_on(known.status, known.valid_to, today, known.valid_from)
     return CertificateOnRecord(
-        **known.model_dump(include=set(CertificateFacts.model_fields) | {"code"}),
+        **known.model_dump(include=set(CertificateFacts.model_fields) | {"code", "holder"}),
         status=status,
         status_label=CERTIFICATE_STATUS_LABELS[status],
     )

@@ -38,6 +38,7 @@ from api.door.rights import SCOPES, Right, Scope
 from domain.case.commands import Actor
 from domain.case.events import event_of
 from domain.case.kind import fold
+from domain.case.status import ENDED, Status
 from domain.certificates.certificate import (
     CERTIFICATE_STATUS_LABELS,
     CertificateContent,
@@ -49,6 +50,7 @@ from domain.certificates.commands import EndCertificate, Reject
 from domain.certificates.issuing import PURPOSE_LABELS, HeldCertificate, Purpose
 from domain.certificates.kind import CERTIFICATE
 from domain.certificates.transitions import issuer_of
+from domain.certificates.warnings import CertificateWarning
 from domain.clock import day_of
 from domain.ids import jurisdiction_of
 from domain.model import Value
@@ -87,7 +89,10 @@ class HeldShown(Value):
 
 
 class CertificateShown(CaseShown):
-    """One certificate's case: what is applied for, and the certificate once it is issued."""
+    """One certificate's case: what is applied for, and the certificate once it is issued.
+
+    ``warnings`` are to be looked at before what is under way is decided.
+    """
 
     issuer: str
     purpose: Purpose | None
@@ -95,6 +100,7 @@ class CertificateShown(CaseShown):
     change: str
     renews: str
     certificate: HeldShown | None
+    warnings: tuple[CertificateWarning, ...]
 
 
 class CertificateListed(CaseShown):
@@ -149,8 +155,22 @@ async def get_certificate(call: Call) -> Response:
             change=state.change,
             renews=str(steps[0].body.get("renews", "")),
             certificate=await _held(parts, case, state.certificate),
+            warnings=await _warnings(parts, case),
         )
     )
+
+
+_UNDER_WAY = frozenset(Status) - {*ENDED, Status.SCHEDULED, Status.DRAFT, Status.WITHDRAWN}
+"""Where somebody has applied for something that is not decided for good."""
+
+
+async def _warnings(parts: Parts, case: Case) -> tuple[CertificateWarning, ...]:
+    if case.status not in _UNDER_WAY:
+        return ()
+    revision = await parts.records.revision(case, case.revision)
+    assert revision is not None
+    applied = CertificateContent.model_validate(revision.content[case.plan.parts[0]])
+    return await parts.certificates.warnings(case, applied)
 
 
 async def _held(parts: Parts, case: Case, held: HeldCertificate | None) -> HeldShown | None:

@@ -17,6 +17,7 @@ from domain.case.commands import Role
 from domain.certificates.certificate import CertificateContent
 from domain.certificates.issuing import Decided, Purpose
 from domain.certificates.transitions import issuer_of
+from domain.certificates.warnings import CertificateWarning
 from domain.ids import CertificateNumber
 from domain.model import Value
 from domain.refusals import Code, Refusal, Refused
@@ -51,12 +52,16 @@ class CertificateDraft(Value):
 
 
 class ContentShown(Value):
-    """A revision, and what still keeps it from being applied for."""
+    """A revision, and what still keeps it from being applied for.
+
+    ``warnings`` keep nobody from anything: they are to be looked at before the issue.
+    """
 
     revision: int
     sha256: str
     content: CertificateContent | None
     problems: tuple[dict[str, str], ...]
+    warnings: tuple[CertificateWarning, ...]
 
 
 class DecidedBody(Value):
@@ -138,6 +143,7 @@ async def _draft(parts: Parts, case: Case, revision: Revision | None) -> Respons
         sha256=revision.sha256 if revision else "",
         content=applied,
         problems=tuple(problems),
+        warnings=await parts.certificates.warnings(case, applied) if applied else (),
     )
     return json_of(body, headers={"ETag": f'"{body.revision}"'})
 

@@ -15,6 +15,8 @@ from domain.certificates.certificate import CertificateContent
 from domain.certificates.commands import Apply, EndCertificate
 from domain.certificates.issuing import Decided, Purpose
 from domain.certificates.kind import CERTIFICATE
+from domain.certificates.warnings import CertificateWarning, HolderFacts, certificate_warnings
+from domain.clock import day_of
 from domain.ids import certificate_id
 from domain.refusals import Code, Refusal, Refused
 from engine.client import ANSWER_WITHIN, translated
@@ -57,6 +59,25 @@ class CertificateService(CaseService):
         """Number and holder of the certificates that these cases have issued, by case."""
         async with self._engine.connect() as connection:
             return await register.names_by_cases(connection, case_ids)
+
+    async def warnings(
+        self, case: Case, applied: CertificateContent
+    ) -> tuple[CertificateWarning, ...]:
+        """What to look at before a case's certificate is issued, or changed, with this content."""
+        rules = await self.pinned.get(case.rule_set)
+        async with self._engine.connect() as connection:
+            begun = (await journal.steps(connection, case.case_id))[0].body
+            known = await register.of_holders(connection, [applied.institution])
+        newcomer = begun.get("newcomer") or {}
+        return certificate_warnings(
+            applied,
+            known.get(applied.institution)
+            or HolderFacts(name="", region=newcomer.get("region", "")),
+            rules.tables,
+            day_of(self._clock()),
+            case_id=case.case_id,
+            replaces=filter(None, [begun.get("renews")]),
+        )
 
     async def begin(
         self,

@@ -23,13 +23,15 @@ from domain.certificates.imports import (
     RowOutcome,
 )
 from domain.certificates.issuing import Purpose
+from domain.certificates.number import NumberTables
+from domain.certificates.warnings import HolderFacts, certificate_warnings
 from domain.clock import day_of
 from domain.facts import InstitutionFacts
 from domain.model import Value
 from domain.refusals import Code, Refusal, Refused
 from engine.client import ANSWER_WITHIN, translated
 from files.certificate_import import LABELS, ImportReading, read_import
-from files.findings import RowProblem
+from files.findings import Level, RowProblem
 from services.certificates.applications import CertificateService, case_id_of
 from services.clock import Clock
 from store import cases, content, institutions, journal
@@ -111,7 +113,9 @@ class CertificateImportService:
             await imports.lock(connection, import_id)
             before = await imports.by_id(connection, import_id)
             if before is None or not _settled(before):
-                checked = await _Check(connection, reading, actor, self._clock).result()
+                checked = await _Check(
+                    connection, reading, actor, self._clock, rules.tables
+                ).result()
                 stage = _stage(mode, checked)
                 new = checked.institutions if stage is ImportStage.WORKING else ()
                 await imports.save(
@@ -333,13 +337,23 @@ class _Checked(Value):
     institutions: tuple[Institution, ...]
 
 
+_WARNED_AT = {"holder_differs": "holder", "other_province": "institution", "second_certificate": ""}
+"""The column that each warning is about; "" for the row."""
+
+
 class _Check:
     """Looks at a reading beside the record; writes nothing."""
 
     def __init__(
-        self, connection: AsyncConnection, reading: ImportReading, actor: Actor, clock: Clock
+        self,
+        connection: AsyncConnection,
+        reading: ImportReading,
+        actor: Actor,
+        clock: Clock,
+        tables: NumberTables,
     ) -> None:
         self._connection = connection
+        self._tables = tables
         self._reading = reading
         self._actor = actor
         self._today = day_of(clock())
@@ -360,6 +374,7 @@ class _Check:
         known = await institutions.by_ids(
             self._connection, list({one.content.institution for one in read})
         )
+        holders = await register.of_holders(self._connection, list(known))
         before: dict[int, CarriedOut] = {}
         for one in read:
             case_id = ids[one.row]
@@ -387,13 +402,22 @@ class _Check:
             if one.row in bad_rows
         }
         good = tuple(one for one in read if one.row not in bad_rows)
+        for one in good:
+            if one.row not in before:
+                self._warn(one, holders)
         problems = sorted([*self._reading.problems, *self._problems], key=lambda one: one.row)
         return _Checked(
             good=good, bad=bad, before=before, problems=tuple(problems), institutions=new
         )
 
     def _add(
-        self, one: ImportedCertificate, column: str, code: str, message: str, mend: str
+        self,
+        one: ImportedCertificate,
+        column: str,
+        code: str,
+        message: str,
+        mend: str,
+        level: Level = "error",
     ) -> None:
         self._problems.append(
             RowProblem(
@@ -402,8 +426,22 @@ class _Check:
                 code=code,
                 message=message,
                 mend=mend,
+                level=level,
             )
         )
+
+    def _warn(self, one: ImportedCertificate, holders: dict[str, HolderFacts]) -> None:
+        """What to look at keeps no row out."""
+        unknown = HolderFacts(name="", region=one.region)
+        for warning in certificate_warnings(
+            one.content,
+            holders.get(one.content.institution, unknown),
+            self._tables,
+            self._today,
+            replaces=filter(None, (one.number, one.renews)),
+        ):
+            column = _WARNED_AT[warning.code]
+            self._add(one, column, warning.code, warning.message, warning.mend, "notice")
 
     # the checks
 

@@ -25,6 +25,7 @@ from domain.certificates.certificate import (
 from domain.certificates.commands import EndCertificate
 from domain.certificates.issuing import Purpose
 from domain.certificates.statement import certificate_url
+from domain.certificates.warnings import CertificateWarning, HolderFacts, certificate_warnings
 from domain.clock import day_of
 from domain.connected import (
     AnyDelivery,
@@ -183,8 +184,10 @@ class DeliveryService:
             done = await self._end(actor, key, delivery)
         else:
             done = await self._change(actor, key, delivery)
+        rules = await asyncio.to_thread(self._certificates.rules)
         async with self._engine.connect() as connection:
             held = await register.by_case(connection, done.case_id)
+            warned = await self._warnings(connection, rules, delivery, done.case_id)
         assert held is not None
         assert held.issued_on is not None
         assert held.valid_from is not None
@@ -206,6 +209,31 @@ class DeliveryService:
             sequence=done.sequence,
             hash=done.hash,
             received_at=begun.received_at,
+            warnings=warned,
+        )
+
+    async def _warnings(
+        self,
+        connection: AsyncConnection,
+        rules: CertificateRules,
+        delivery: AnyDelivery,
+        case_id: str = "",
+    ) -> tuple[CertificateWarning, ...]:
+        """What to look at in a delivered content, beside what the register has."""
+        if isinstance(delivery, EndDelivery):
+            return ()
+        holder, replaces, region = delivery.content.institution, [], ""
+        if isinstance(delivery, IssueDelivery):
+            replaces = [delivery.decision.number, delivery.renews]
+            region = delivery.institution.region if delivery.institution is not None else ""
+        known = await register.of_holders(connection, [holder])
+        return certificate_warnings(
+            delivery.content,
+            known.get(holder) or HolderFacts(name="", region=region),
+            rules.tables,
+            day_of(self._clock()),
+            case_id=case_id,
+            replaces=filter(None, replaces),
         )
 
     async def _issue(self, actor: Actor, key: str, delivery: IssueDelivery) -> Receipt:
@@ -404,6 +432,7 @@ class DeliveryService:
             sequence=0,
             hash=begun.body_sha256,
             received_at=begun.received_at,
+            warnings=await self._warnings(connection, rules, delivery),
         )
 
 

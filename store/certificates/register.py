@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.certificates.certificate import Certificate, CertificateContent, CertificateStatus
 from domain.certificates.commands import CertificateEvent
 from domain.certificates.issuing import HeldCertificate
+from domain.certificates.warnings import HolderFacts, InRegister
 from domain.model import Value
 from store.certificates.lines import replace_lines
 from store.tables import (
@@ -180,6 +181,38 @@ async def allotted_to(connection: AsyncConnection, numbers: Sequence[str]) -> di
         )
     )
     return {row.number: row.case_id for row in found}
+
+
+async def of_holders(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, HolderFacts]:
+    """What is on record of these institutions, with all their certificates by number."""
+    owned: dict[str, list[InRegister]] = {id_: [] for id_ in ids}
+    found = await connection.execute(
+        select(
+            certificates.c.institution_id,
+            certificates.c.number,
+            func.coalesce(certificates.c.code, "").label("code"),
+            func.coalesce(certificates.c.case_id, "").label("case_id"),
+            certificates.c.field,
+            certificates.c.industry,
+            certificates.c.status,
+            certificates.c.valid_from,
+            certificates.c.valid_to,
+        )
+        .where(certificates.c.institution_id == func.any(list(ids)))
+        .order_by(_in_order)
+    )
+    for row in found.mappings():
+        known = {name: row[name] for name in InRegister.model_fields}
+        owned[row["institution_id"]].append(InRegister(**known))
+    names = await connection.execute(
+        select(institutions.c.id, institutions.c.name, institutions.c.region).where(
+            institutions.c.id == func.any(list(ids))
+        )
+    )
+    return {
+        row.id: HolderFacts(name=row.name, region=row.region, certificates=tuple(owned[row.id]))
+        for row in names
+    }
 
 
 async def sizes(connection: AsyncConnection, numbers: Sequence[str]) -> dict[str, int]:

@@ -540,6 +540,22 @@ async def test_a_crash_between_issue_and_receipt_costs_no_second_number(
 # --- the sandbox ---------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("sandbox", [False, True])
+async def test_what_is_to_be_looked_at_is_told_with_the_receipt(
+    house: System, sandbox: bool
+) -> None:
+    holder = f"warned-{sandbox}"
+    await house.add(institution(holder, certificates=()))
+    client = await register(house, sandbox=sandbox)
+    agreeing = content(holder, holder=f"测试机构 {holder}（生成）")
+    assert (await client.accepted(issue(content_=agreeing)))["warnings"] == []
+    renamed = content(holder, holder="改名检测中心（生成）", industry="07")
+    body = issue(content_=renamed)
+    receipt = await client.accepted(body)
+    assert [one["code"] for one in receipt["warnings"]] == ["holder_differs"]
+    assert await client.accepted(body) == receipt
+
+
 async def test_the_sandbox_checks_everything_and_touches_nothing(house: System) -> None:
     client = await register(house, "amr-430000", sandbox=True)
     mine = {"issuer": "amr-430000"}

@@ -260,6 +260,71 @@ async def test_filer_reviewer_and_checker_are_three_people(system: System, offic
     assert claimed.status == 200, claimed.body
 
 
+def codes(warned: list[dict[str, str]]) -> list[str]:
+    assert all(one["message"] and one["mend"] for one in warned)
+    return [one["code"] for one in warned]
+
+
+async def test_what_is_to_be_looked_at_stands_in_draft_and_case_before_the_issue(
+    system: System, office: Office
+) -> None:
+    async def warned(path: str, token: str) -> list[str]:
+        return codes((await system.send("GET", path, token)).body["warnings"])
+
+    named = {"holder": "测试机构 lab（生成）"}
+    path = await office.begin({"content": content(**named)})
+    assert await warned(f"{path}/draft", office.filer) == []
+    await save(office, path, holder="改名检测中心（生成）")
+    assert await warned(f"{path}/draft", office.filer) == ["holder_differs"]
+    assert (await office.apply(path)).status == 200
+    for token in (office.filer, office.reviewer):
+        assert await warned(path, token) == ["holder_differs"]
+    await office.grant(path)
+    assert await warned(path, office.reviewer) == []
+    # the one it has is no second certificate of its own, but of another application
+    assert await warned(f"{path}/draft", office.filer) == ["holder_differs"]
+    other = await office.begin({"content": content(**named)})
+    assert await warned(f"{other}/draft", office.filer) == ["second_certificate"]
+    code = (await office.held(path))["code"]
+    renewal = await office.begin({"content": content(**named), "renews": code})
+    assert await warned(f"{renewal}/draft", office.filer) == []
+    elsewhere = await office.begin({"content": content(**named, industry="07")})
+    assert await warned(f"{elsewhere}/draft", office.filer) == []
+    await system.add(institution("hunan", "430102", certificates=()))
+    strange = content("hunan", holder="测试机构 hunan（生成）")
+    path = await office.begin({"content": strange}, office.clerk)
+    assert await warned(f"{path}/draft", office.clerk) == ["other_province"]
+
+
+async def test_a_change_of_name_is_flagged_in_the_register_until_the_two_agree(
+    system: System, office: Office
+) -> None:
+    auditor = system.token(AUDITOR, "auditor-1")
+
+    async def shown() -> dict[str, Any]:
+        return dict((await system.send("GET", "/api/institutions/lab", auditor)).body)
+
+    path = await office.issue({"content": content(holder="测试机构 lab（生成）")})
+    before = await shown()
+    assert before["warnings"] == []
+    assert [one["holder"] for one in before["certificates"]] == ["测试机构 lab（生成）"]
+    await save(office, path, holder="新名检测中心（生成）")
+    changed = await office.apply(path, purpose="change", change="name-address")
+    assert changed.status == 200, changed.body
+    assert (await shown())["warnings"] == []
+    await office.grant(path)
+    after = await shown()
+    assert (after["name"], codes(after["warnings"])) == (before["name"], ["holder_differs"])
+    assert "新名检测中心（生成）" in after["warnings"][0]["message"]
+    listed = (await system.send("GET", "/api/institutions", auditor)).body["items"]
+    assert [codes(one["warnings"]) for one in listed if one["id"] == "lab"] == [["holder_differs"]]
+    renamed = institution("lab", certificates=()).model_copy(
+        update={"name": "新名检测中心（生成）"}
+    )
+    await system.add(renamed)
+    assert (await shown())["warnings"] == []
+
+
 async def test_incomplete_content_is_told_place_by_place(system: System, office: Office) -> None:
     body = content(uscc="91620102739638125A", field="99", capabilities=[], address="")
     path = await office.begin({"content": body})

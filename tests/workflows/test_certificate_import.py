@@ -302,6 +302,27 @@ async def test_what_was_issued_one_by_one_is_not_taken_again_by_number(system: S
     assert [one["code"] for one in found["problems"]] == ["number_taken"]
 
 
+async def test_what_is_to_be_looked_at_is_a_notice_of_its_row_and_keeps_nothing_out(
+    system: System,
+) -> None:
+    standing = await done(system, await send(system, table(row(1), row(2))))
+    assert standing["problems"] == []
+    second = row(1, number="201301060001", document="另一张（生成）")
+    renamed = row(2, holder="更名检测中心（生成）", industry="07", document="更名（生成）")
+    fine = row(3)
+    await system.add(institution("lab-00004", "430102", certificates=()))
+    moved = row(4, holder="测试机构 lab-00004（生成）", region="", legal_person="")
+    found = await send(system, table(second, renamed, fine, moved), "check")
+    assert found["counts"] == {"ready": 4}
+    told = {(one["row"], one["code"], one["level"], one["column"]) for one in found["problems"]}
+    assert told == {
+        (2, "second_certificate", "notice", ""),
+        (3, "holder_differs", "notice", "机构名称"),
+        (5, "other_province", "notice", "机构编号"),
+    }
+    assert all(one["mend"] for one in found["problems"])
+
+
 async def test_the_template_is_a_file_that_passes(system: System) -> None:
     headers = {"Authorization": f"Bearer {clerk(system)}"}
     template = await system.http.get("/api/certificates/imports/template", headers=headers)

@@ -17,10 +17,10 @@ def test_a_planned_part_is_filed_while_it_is_required_and_no_other_comes_to_it()
 
 
 def test_a_part_that_is_not_to_be_filed_is_refused_by_its_name_with_what_to_do() -> None:
-    assert left_over_refusal({"statistics": {}}, PLANNED[:1]) is None
+    assert left_over_refusal(PLANNED[:1], PLANNED[:1]) is None
     # one that is not in the draft is another matter: its fields are missing
-    assert left_over_refusal({}, PLANNED[:1]) is None
-    content: dict[str, dict[str, str]] = {"statistics": {}, "social-responsibility": {}}
+    assert left_over_refusal((), PLANNED[:1]) is None
+    content = ("statistics", "social-responsibility")
     assert parts_left_over(content, PLANNED[:2]) == ("social-responsibility",)
     refusal = left_over_refusal(content, PLANNED[:2])
     assert refusal is not None
