@@ -124,7 +124,7 @@ def _understood(place: int, one: Correction, terms: Terms) -> _Wanted:
     number, day = normalised(one.to_number), day_of(one.to_issued_on)
     faults: list[tuple[str, Fault | None]] = [(NUMBER, number_fault(number, terms.longest))]
     if day is None:
-        faults.append((ISSUED_ON, Fault("not_a_date", shown(one.to_issued_on))))
+        faults.append((ISSUED_ON, Fault("bad_date", shown(one.to_issued_on))))
     else:
         faults.append((ISSUED_ON, day_fault(day, terms)))
     return _Wanted(

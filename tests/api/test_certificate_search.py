@@ -111,7 +111,7 @@ async def test_the_public_cannot_search_for_what_it_may_not_see(
         ({"capability": "水" * 5_000}, "capability"),
         ({"capability": "a b c d e f g h i"}, "capability"),
         ({"number": "1\x00"}, "number"),
-        ({"number": "1\u202e"}, "number"),
+        ({"number": "1\u202e2"}, "number"),
         ({"number": "1", "region": "35"}, "region"),
         ({"number": "1", "field": "1"}, "field"),
         ({"number": "1", "page": "0"}, "page"),
@@ -361,7 +361,9 @@ async def test_a_code_without_a_statement_is_shown_and_not_vouched_for(asking: E
     assert (await asking.scan(code, ""))["fault"] == "malformed"
 
 
-@pytest.mark.parametrize("status", [one for one in CertificateStatus if one != "superseded"])
+@pytest.mark.parametrize(
+    "status", [one for one in CertificateStatus if one not in _WITH_TESTS_OF_THEIR_OWN]
+)
 async def test_every_status_is_a_normal_answer_with_its_day(
     asking: Enquiries, status: CertificateStatus
 ) -> None:
@@ -381,6 +383,15 @@ async def test_every_status_is_a_normal_answer_with_its_day(
         assert "闽市监撤〔2025〕1号（生成）" in answer.text
     found = await asking.scan(code, statement)
     assert (found["answer"], found["title"]) == (status, label)
+
+
+async def test_a_certificate_shows_as_not_yet_valid_before_its_first_day(asking: Enquiries) -> None:
+    code, statement = await asking.put("1", valid_from=FUTURE, valid_to=FUTURE)
+    answer = await asking.page(code, statement)
+    assert answer.status_code == 200
+    assert "尚未生效" in answer.text
+    found = await asking.scan(code, statement)
+    assert (found["answer"], found["title"]) == ("not_yet_valid", "尚未生效")
 
 
 async def test_a_replaced_certificate_leads_to_the_one_that_is_current_now(

@@ -375,7 +375,7 @@ async def test_a_change_outside_its_kind_is_refused_before_anything_is_saved(
         (change(number, content("other-lab")), "/content/institution", "other_holder"),
         (end(number, on="2024-01-01"), "/on", "ending_day_outside"),
         (end(number, on="2999-01-01"), "/on", "ending_day_outside"),
-        (end(number, reason=" "), "/reason", "string_pattern_mismatch"),
+        (end(number, reason=" "), "/reason", "string_too_short"),
     ):
         answer = await client.deliver(body)
         assert [(e["pointer"], e["code"]) for e in answer.body["errors"]] == [(pointer, code)]

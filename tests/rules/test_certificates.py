@@ -278,6 +278,6 @@ def test_a_file_elsewhere_is_checked_with_the_folders_sources(tmp_path: Path) ->
     assert check_certificates(RuleLibrary(), path, str(path)) == []
     path.write_text(re.sub("revision: 1", "revision: 0", path.read_text("utf-8")))
     (finding,) = check_certificates(RuleLibrary(), path, str(path))
-    assert (finding.file, finding.line) == (str(path), 8)
+    assert (finding.file, finding.line) == (str(path), 9)
     (missing,) = check_certificates(RuleLibrary(), tmp_path / "none.yaml", "none.yaml")
     assert missing.code == "file_missing"

@@ -83,7 +83,7 @@ async def test_two_numbers_may_change_places(numbers: Numbers) -> None:
         ("corrected", corrections(("JC-1", "JC-3", "2024-07-01")), [(1, "on_record")]),
         ("corrected", corrections(("JC-1", "JC-9", "2024-10-01")), [(1, "outside_quarter")]),
         ("corrected", corrections(("JC-1", "JC-9", "2024-06-30")), [(1, "outside_quarter")]),
-        ("corrected", corrections(("JC-1", "JC-9", "2024-02-30")), [(1, "not_a_date")]),
+        ("corrected", corrections(("JC-1", "JC-9", "2024-02-30")), [(1, "bad_date")]),
         ("corrected", corrections(("JC-1", " ", "2024-07-01")), [(1, "number_empty")]),
         ("corrected", corrections(("JC-1", "x" * 65, "2024-07-01")), [(1, "number_too_long")]),
         (

@@ -10,6 +10,7 @@ from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.certificates.certificate import RECORDED_STATUSES, CertificateStatus, status_on
+from domain.text import is_usable, trimmed
 from store import institutions
 from store.certificates.lines import folded, standard_of
 from store.certificates.search import NOTHING, Criteria, Seen, Sight, parts_of, search, stands
@@ -249,7 +250,7 @@ async def test_a_rare_term_goes_through_the_index(engine: AsyncEngine) -> None:
 
 WORDS = st.text(
     st.characters(exclude_categories=("Cc", "Cs"), max_codepoint=0x2FFFF), min_size=1, max_size=12
-).filter(lambda text: text.strip() != "")
+).filter(lambda text: text.strip() != "" and is_usable(trimmed(text)))
 
 
 @settings(

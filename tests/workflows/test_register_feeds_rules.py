@@ -33,8 +33,9 @@ pytestmark = pytest.mark.anyio
 GUANGDONG, SHANDONG = "amr-440000", "amr-370000"
 TODAY = datetime.now(ZoneInfo("Asia/Shanghai")).date()
 DECIDED = {
-    "approved_on": TODAY.isoformat(),
-    "document": "（生成）许〔2026〕1号",
+    # before the first day of the quarter and the last of the year that the rules ask about
+    "approved_on": "2024-06-03",
+    "document": "（生成）许〔2024〕1号",
     "approver": "测试批准人",
 }
 
@@ -128,6 +129,10 @@ async def test_whoever_gets_a_certificate_has_to_file_and_its_issuer_reviews(
     still = await new.start()
     assert (still.status, still.body["code"]) == (409, "not_in_statistics")
     await office.grant(path)
+    # its first day is today, after the last day of the year that is filed
+    late = await new.start()
+    assert (late.status, late.body["code"]) == (409, "not_in_statistics")
+    await new.certify()
     assert (await new.start()).status == 202
     await house.until(f"2024/{new.id}", "draft")
     assert await new.reviewer() == GUANGDONG
