@@ -361,6 +361,10 @@ async def test_a_code_without_a_statement_is_shown_and_not_vouched_for(asking: E
     assert (await asking.scan(code, ""))["fault"] == "malformed"
 
 
+FUTURE = date(2150, 1, 1)
+_WITH_TESTS_OF_THEIR_OWN = ("superseded", "not_yet_valid")
+
+
 @pytest.mark.parametrize(
     "status", [one for one in CertificateStatus if one not in _WITH_TESTS_OF_THEIR_OWN]
 )
