@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +25,7 @@ from domain.refusals import Code, Refusal, Refused
 from engine.client import ANSWER_WITHIN, WorkflowGone, translated
 from rules.check.checks import check_name
 from rules.compiled import CompiledRules, NotPublishable
-from rules.file.findings import Finding
-from rules.file.library import RuleLibrary, RuleSetNotFound, RulesInvalid, current_library
+from rules.file.library import RuleSetNotFound, RulesInvalid, current_library
 from services.clock import Clock
 from services.rule_sets import PinnedRules
 from store import campaigns, cases, rule_sets
@@ -274,7 +272,7 @@ def checked_documents(rules: Path, year: int, jurisdiction: str) -> dict[str, di
             raise Refused(Refusal(code=Code.RULES_NOT_FOUND, params={**asked, "known": known}))
         places = [p for y, p in library.sets() if y == year and p.startswith(prefix)]
         with _checking:
-            findings = [f for p in places for f in _findings(library, library.name_of(year, p))]
+            findings = [f for p in places for f in check_name(library, library.name_of(year, p))]
         if findings:
             raise RulesInvalid(findings)
         return {place: library.resolve(year, place).document for place in places}
@@ -285,14 +283,8 @@ def checked_documents(rules: Path, year: int, jurisdiction: str) -> dict[str, di
         raise Refused(rules_invalid(invalid, **asked)) from None
 
 
-# seconds of computing for each state of a folder: done once, by whoever asks first
+# seconds of computing, of which others that ask meanwhile profit
 _checking = threading.Lock()
-
-
-@lru_cache(maxsize=200)
-def _findings(library: RuleLibrary, name: str) -> list[Finding]:
-    """What the check finds in a file. A library never changes; changed files make another one."""
-    return check_name(library, name)
 
 
 def rules_invalid(invalid: RulesInvalid, **asked: str) -> Refusal:

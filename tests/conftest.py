@@ -4,7 +4,6 @@ import itertools
 import os
 import re
 import shutil
-import tempfile
 import warnings
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
@@ -27,6 +26,7 @@ from engine.search_attributes import INSTITUTION, JURISDICTION, REGISTERED, YEAR
 from rules.file.library import SHIPPED
 from store.database import connect
 from store.migrate import upgrade
+from tests.folders import new_folder
 from tests.system import System, running
 
 LATER = 8
@@ -55,20 +55,11 @@ structlog.configure(
     ]
 )
 
-_MEMORY = Path("/dev/shm")
-
-
-def in_memory() -> Path | None:
-    """A roomy file system in memory, if any: databases come and go many times faster there."""
-    if _MEMORY.is_dir() and os.access(_MEMORY, os.W_OK):
-        return _MEMORY if shutil.disk_usage(_MEMORY).free > 4 * 2**30 else None
-    return None
-
 
 @pytest.fixture(scope="session")
 def short_folder() -> Iterator[Path]:
     """A folder with a path short enough for Unix sockets."""
-    folder = Path(tempfile.mkdtemp(prefix="zt", dir=in_memory()))
+    folder = new_folder()
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
 

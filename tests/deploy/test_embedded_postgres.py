@@ -8,7 +8,6 @@ import signal
 import stat
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,7 +19,7 @@ import pytest
 from deploy.embedded import postgres, processes
 from deploy.embedded.postgres import EmbeddedPostgres, postgres_bin
 from deploy.embedded.processes import DataFolderInUse, EmbeddedServerFailed, FolderLock
-from tests.conftest import in_memory
+from tests.folders import new_folder
 
 ROOT = Path(__file__).parents[2]
 NOBODY = 65534
@@ -43,7 +42,7 @@ time.sleep(600)
 @pytest.fixture
 def data() -> Iterator[Path]:
     """A data folder with a short path, in a place that any user may enter."""
-    base = Path(tempfile.mkdtemp(prefix="zb", dir=in_memory()))
+    base = new_folder()
     base.chmod(0o755)
     yield base / "data"
     shutil.rmtree(base)

@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -28,7 +27,7 @@ from deploy.embedded import temporal
 from deploy.embedded.processes import DataFolderInUse, EmbeddedServerFailed, is_running
 from deploy.embedded.temporal import EmbeddedTemporal
 from deploy.temporal_namespace import NamespaceNotReady, prepare_namespace
-from tests.conftest import in_memory
+from tests.folders import new_folder
 
 ROOT = Path(__file__).parents[2]
 NOBODY = 65534
@@ -62,7 +61,7 @@ class Waiting:
 @pytest.fixture
 def data() -> Iterator[Path]:
     """A data folder in a place that any user may enter."""
-    base = Path(tempfile.mkdtemp(prefix="zb", dir=in_memory()))
+    base = new_folder()
     base.chmod(0o755)
     yield base / "data"
     shutil.rmtree(base)

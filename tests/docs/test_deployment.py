@@ -251,6 +251,7 @@ def test_the_units_are_given_settings_that_exist_and_all_that_are_needed() -> No
     assert given.keys() <= set(ENVIRONMENT.values())
 
 
+@pytest.mark.slow  # what every machine can tell of the units stands above
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze")
 def test_systemd_understands_the_units(tmp_path: Path) -> None:
     for unit in UNITS:

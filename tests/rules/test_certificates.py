@@ -125,7 +125,7 @@ def test_a_province_moves_to_the_connected_mode_by_yaml_alone(folder: Path) -> N
     path = folder / f"{NAME}.yaml"
     own = "provinces: {amr-350000: {mode: connected, cite: {assume: 该省来函}}}"
     path.write_text(path.read_text("utf-8").replace("provinces: {}", own), "utf-8")
-    assert check_folder(RuleLibrary(folder)) == []
+    assert check_certificates(RuleLibrary(folder), path, f"{NAME}.yaml") == []
     rules = current_certificate_rules(folder)
     assert (rules.mode("amr-350000"), rules.mode("amr-430000")) == ("connected", "manual")
     assert rules.mode_cite("amr-350000").assumption == "该省来函"
@@ -264,7 +264,7 @@ def test_is_refused_with_its_line(name: str, folder: Path) -> None:
     assert old in text
     line = text[: text.index(old)].count("\n") + 1
     path.write_text(text.replace(old, new, 1), "utf-8")
-    findings = check_folder(RuleLibrary(folder))
+    findings = check_certificates(RuleLibrary(folder), path, f"{NAME}.yaml")
     assert findings
     assert {one.file for one in findings} == {f"{NAME}.yaml"}
     matching = [one for one in findings if (not code or one.code == code) and words in one.message]
@@ -272,12 +272,21 @@ def test_is_refused_with_its_line(name: str, folder: Path) -> None:
     assert matching[0].line == line - ABOVE.get(name, 0), [str(one) for one in matching]
 
 
+def test_the_check_of_a_folder_is_one_of_its_certificates_too(folder: Path) -> None:
+    path = folder / f"{NAME}.yaml"
+    old, new, code, _ = CASES["misquoted"]
+    path.write_text(path.read_text("utf-8").replace(old, new, 1), "utf-8")
+    assert [(f.file, f.code) for f in check_folder(RuleLibrary(folder))] == [(f"{NAME}.yaml", code)]
+
+
 def test_a_file_elsewhere_is_checked_with_the_folders_sources(tmp_path: Path) -> None:
     path = tmp_path / "certificates.yaml"
     shutil.copy(SHIPPED / f"{NAME}.yaml", path)
     assert check_certificates(RuleLibrary(), path, str(path)) == []
-    path.write_text(re.sub("revision: 1", "revision: 0", path.read_text("utf-8")))
+    text = path.read_text("utf-8")
+    path.write_text(re.sub(r"(?m)^revision: \d+", "revision: 0", text))
     (finding,) = check_certificates(RuleLibrary(), path, str(path))
-    assert (finding.file, finding.line) == (str(path), 9)
+    line = 1 + next(n for n, one in enumerate(text.splitlines()) if one.startswith("revision: "))
+    assert (finding.file, finding.line) == (str(path), line)
     (missing,) = check_certificates(RuleLibrary(), tmp_path / "none.yaml", "none.yaml")
     assert missing.code == "file_missing"
