@@ -1,5 +1,6 @@
 """Searching the register: terms of every length, standards, names, states, and who sees what."""
 
+import unicodedata
 from datetime import date
 from typing import Any
 
@@ -10,7 +11,7 @@ from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.certificates.certificate import RECORDED_STATUSES, CertificateStatus, status_on
-from domain.text import is_usable, trimmed
+from domain.text import is_usable, unmarked
 from store import institutions
 from store.certificates.lines import folded, standard_of
 from store.certificates.search import NOTHING, Criteria, Seen, Sight, parts_of, search, stands
@@ -248,9 +249,16 @@ async def test_a_rare_term_goes_through_the_index(engine: AsyncEngine) -> None:
         assert "ix_certificate_lines_capability" in "\n".join(plan.scalars())
 
 
-WORDS = st.text(
-    st.characters(exclude_categories=("Cc", "Cs"), max_codepoint=0x2FFFF), min_size=1, max_size=12
-).filter(lambda text: text.strip() != "" and is_usable(trimmed(text)))
+# texts as a certificate holds them
+WORDS = (
+    st.text(
+        st.characters(exclude_categories=("Cc", "Cs"), max_codepoint=0x2FFFF),
+        min_size=1,
+        max_size=12,
+    )
+    .map(lambda text: unmarked(unicodedata.normalize("NFC", text)))
+    .filter(lambda text: text.strip() != "" and is_usable(text))
+)
 
 
 @settings(
