@@ -6,8 +6,10 @@ by the same delivery sent again: the names of its case and of its command follow
 
 import asyncio
 import hashlib
+import random
 from collections.abc import Callable
 from datetime import date
+from weakref import WeakValueDictionary
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -59,6 +61,9 @@ _IN_DOUBT = frozenset({Code.UNAVAILABLE, Code.BUSY, Code.INTERNAL})
 
 _TRIES = 20
 
+_APART = 0.2
+"""Seconds within which a delivery that was overtaken is tried again."""
+
 
 class WrongFields(Refused):
     """A delivery refused, with what is wrong at which place."""
@@ -86,6 +91,7 @@ class DeliveryService:
         self._site = site
         self._clock = clock
         self._limiter = Limiter(RateLimits(limit, limit))
+        self._changing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def count(self, client: ApiClient) -> None:
         """Counts one delivery of a client. Raises Refused above the limit."""
@@ -119,7 +125,9 @@ class DeliveryService:
             async with self._engine.begin() as connection:
                 await deliveries.refuse(connection, begun, refused.refusal, self._clock())
             if refused.refusal.code is Code.STALE_REVISION and tries > 1:
-                # another delivery about the same certificate came in between
+                # a delivery about the same certificate, taken by another API, came in between;
+                # waiting for a while by chance keeps the two from overtaking each other for ever
+                await asyncio.sleep(random.uniform(0, _APART))  # noqa: S311 - nothing secret
                 return await self.deliver(client, delivery, tries - 1)
             raise
         async with self._engine.begin() as connection:
@@ -183,7 +191,9 @@ class DeliveryService:
         elif isinstance(delivery, EndDelivery):
             done = await self._end(actor, key, delivery)
         else:
-            done = await self._change(actor, key, delivery)
+            # what is saved has to be the newest revision until it is applied: one after the other
+            async with self._changing.setdefault(delivery.number, asyncio.Lock()):
+                done = await self._change(actor, key, delivery)
         rules = await asyncio.to_thread(self._certificates.rules)
         async with self._engine.connect() as connection:
             held = await register.by_case(connection, done.case_id)
