@@ -11,6 +11,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkflowRunner
+from temporalio.workflow import NondeterminismError
 
 from activities.annual_filing import FilingActivities
 from activities.campaign import CampaignActivities
@@ -95,6 +96,8 @@ def build_worker(
             campaigns.enter_stage,
         ],
         workflow_runner=runner or UnsandboxedWorkflowRunner(),
+        # what does not replay under this code ends, and the reconciler starts it from its record
+        workflow_failure_exception_types=[NondeterminismError],
         max_cached_workflows=max_cached_workflows,
         graceful_shutdown_timeout=timedelta(seconds=10),
     )

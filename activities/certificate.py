@@ -96,7 +96,7 @@ class CertificateActivities:
             if refusal is not None:
                 return CertificateFindings(refusal=refusal)
             late = False
-            if asked.renews:
+            if asked.renews and asked.purpose is Purpose.ISSUE:
                 refusal, late = await _renewal(connection, rules, asked)
             editors = await content.editors(connection, asked.case_id, asked.standing_revision)
             returned = await content.revision(connection, asked.case_id, asked.returned_revision)

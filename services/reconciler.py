@@ -69,7 +69,7 @@ class Behind(Value):
     """A case whose workflow is behind its record.
 
     ``record`` and ``engine`` are the last steps that each of them knows; ``engine`` is None where
-    no workflow runs, and ``state`` says what became of it. ``done`` is what was done about it:
+    no workflow answers, and ``state`` says what became of it. ``done`` is what was done about it:
     ``started``, ``caught_up``, or nothing yet.
     """
 
@@ -222,7 +222,8 @@ class Reconciler:
                 return None
             state = None
         except WorkflowQueryFailedError:
-            return None
+            # its history is no history of this code: told something, it ends
+            return Behind(case_id=case_id, record=record, engine=None, state="unreadable")
         else:
             if known >= record:
                 return None
@@ -249,7 +250,7 @@ class Reconciler:
     # --- carrying on -------------------------------------------------------------------------
 
     async def _carry_on(self, behind: Behind) -> Behind:
-        if behind.engine is not None:
+        if behind.engine is not None or behind.state == "unreadable":
             handle = self._client.get_workflow_handle(behind.case_id)
             await handle.signal(CATCH_UP, behind.record, rpc_timeout=_ANSWER_WITHIN)
             done = behind.model_copy(update={"done": "caught_up"})

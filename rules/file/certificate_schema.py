@@ -6,7 +6,7 @@ names stay outside it.
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, StrictInt, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, StrictInt, model_validator
 
 from domain.certificates.certificate import Ended, TwoDigits
 from domain.certificates.number import NumberFault
@@ -32,7 +32,13 @@ Content = Literal[
 ]
 """What of `domain.certificates.certificate.CertificateContent` a change may touch."""
 
-Needed = Literal["reason", "document", "approver"]
+
+def _as_today(needed: object) -> object:
+    """The word for one in a set that a case pinned when it was another."""
+    return "approver" if needed == "authoriser" else needed
+
+
+Needed = Annotated[Literal["reason", "document", "approver"], BeforeValidator(_as_today)]
 RenewalStage = Literal["early", "open", "late"]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio import workflow
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import EventType, ResetReapplyExcludeType
 from temporalio.api.workflowservice.v1 import (
@@ -27,6 +28,7 @@ from store import cases, journal
 from tests.system import CHECKER, FILER, REVIEWER, System, running
 from tests.workflows import test_engine
 from tests.workflows.test_adoption import record_behind_its_back
+from workflows.case import CaseWorkflow
 
 pytestmark = pytest.mark.anyio
 
@@ -165,6 +167,57 @@ async def test_a_workflow_reset_to_before_a_step_catches_up(system: System) -> N
     [behind] = await carried_on(system)
     assert (behind.state, behind.done) == ("running", "caught_up")
     await agree(system)
+
+
+def changed_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on a filing begins with a timer that no history of before has."""
+    before = CaseWorkflow.begin
+
+    async def begin(self: CaseWorkflow) -> None:
+        await workflow.sleep(0.1)
+        await before(self)
+
+    monkeypatch.setattr(CaseWorkflow, "begin", begin)
+
+
+@pytest.fixture
+async def forgetful(
+    dev_engine: WorkflowEnvironment, engine: AsyncEngine, rules_open_today: Path
+) -> AsyncIterator[System]:
+    """As `system`, with a worker that replays at every step."""
+    runner = UnsandboxedWorkflowRunner()
+    async with running(
+        dev_engine, engine, rules_open_today, runner=runner, max_cached_workflows=0
+    ) as found:
+        await test_engine.open_now(found, "inst-1")
+        clerk = found.token(FILER, "clerk-1", "inst-1")
+        assert (await found.submit(FILING, clerk)).status == 200
+        yield found
+
+
+async def test_an_act_on_a_case_that_does_not_replay_is_taken_and_the_case_goes_on(
+    forgetful: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed_code(monkeypatch)
+    reviewer = forgetful.token(REVIEWER, "r-amr-350102", "amr-350102")
+    claimed = await forgetful.act(FILING, "claim", reviewer)
+    assert claimed.status == 200, claimed.body
+    assert (await forgetful.act(FILING, "release", reviewer)).status == 200
+    await agree(forgetful)
+
+
+async def test_a_case_that_does_not_replay_is_found_and_started_from_its_record(
+    forgetful: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed_code(monkeypatch)
+    found = [one async for one in reconciler(forgetful).sweep(closely=True)]
+    assert [(one.case_id, one.state) for one in found] == [(CASE, "unreadable")]
+    states: list[str] = []
+    async with asyncio.timeout(60):
+        while "failed" not in states:
+            states += [one.state for one in await carried_on(forgetful)]
+    assert states[0] == "unreadable"
+    await agree(forgetful)
 
 
 async def test_a_terminated_campaign_is_opened_once_more(system: System) -> None:
