@@ -46,6 +46,19 @@ def settings_for(data: Path | None) -> Settings:
         raise typer.Exit(WRONG_USAGE) from None
 
 
+def settings_to_serve() -> Settings:
+    """As `settings_for`, of a database that this version can serve. Exits with 1 if it cannot."""
+    from store.migrate import NewerDatabase, refuse_newer
+
+    settings = settings_for(None)
+    try:
+        refuse_newer(settings.database_url.get_secret_value())
+    except NewerDatabase as newer:
+        err.print(f"[red]{escape(str(newer))}[/red]")
+        raise typer.Exit(NOT_IN_ORDER) from None
+    return settings
+
+
 @app.command()
 def up(
     data: Data = HERE,
@@ -114,7 +127,7 @@ def worker() -> None:
     import logs
     from worker import serve
 
-    settings = settings_for(None)
+    settings = settings_to_serve()
     logs.set_up(settings.log_format)
     uvloop.run(serve(settings))
 
@@ -127,7 +140,7 @@ def api() -> None:
     import logs
     from api.server import serve
 
-    settings = settings_for(None)
+    settings = settings_to_serve()
     logs.set_up(settings.log_format)
     uvloop.run(serve(settings))
 

@@ -225,6 +225,8 @@ class Reconciler:
             # its history is no history of this code: told something, it ends
             return Behind(case_id=case_id, record=record, engine=None, state="unreadable")
         else:
+            if known > record and await self._is_ahead(case_id, known):
+                return Behind(case_id=case_id, record=record, engine=known, state="ahead")
             if known >= record:
                 return None
             return Behind(case_id=case_id, record=record, engine=known, state="running")
@@ -233,6 +235,10 @@ class Reconciler:
             return None
         told = state.name.lower() if state is not None else "missing"
         return Behind(case_id=case_id, record=record, engine=None, state=told)
+
+    async def _is_ahead(self, case_id: str, known: int) -> bool:
+        """Whether a workflow knows steps that the record, looked at after it, does not have."""
+        return all(record < known for _, record in await self._on_record([case_id]))
 
     async def _at_rest_now(self, case_id: str, *, broken_off: bool) -> bool:
         """Whether a case rightly has no workflow: it has ended, and time brings nothing more."""
@@ -250,17 +256,21 @@ class Reconciler:
     # --- carrying on -------------------------------------------------------------------------
 
     async def _carry_on(self, behind: Behind) -> Behind:
-        if behind.engine is not None or behind.state == "unreadable":
-            handle = self._client.get_workflow_handle(behind.case_id)
+        handle = self._client.get_workflow_handle(behind.case_id)
+        if behind.state == "ahead":
+            # what it knows has been lost with the database: only what is on record has happened
+            await handle.terminate("its steps are not on record", rpc_timeout=_ANSWER_WITHIN)
+        elif behind.engine is not None or behind.state == "unreadable":
             await handle.signal(CATCH_UP, behind.record, rpc_timeout=_ANSWER_WITHIN)
-            done = behind.model_copy(update={"done": "caught_up"})
-        else:
-            start = await self._start(behind.case_id)
-            workflow = KINDS[start.opening.kind].workflow
-            await self._client.start_workflow(
-                workflow, start, rpc_timeout=_ANSWER_WITHIN, **starting_again(start)
-            )
-            done = behind.model_copy(update={"done": "started"})
+            return self._told(behind.model_copy(update={"done": "caught_up"}))
+        start = await self._start(behind.case_id)
+        workflow = KINDS[start.opening.kind].workflow
+        await self._client.start_workflow(
+            workflow, start, rpc_timeout=_ANSWER_WITHIN, **starting_again(start)
+        )
+        return self._told(behind.model_copy(update={"done": "started"}))
+
+    def _told(self, done: Behind) -> Behind:
         _carried_on.add(1, {"done": done.done})
         log.warning("carried_on", **done.model_dump())
         return done

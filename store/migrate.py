@@ -1,7 +1,9 @@
 """Brings a database to the present schema."""
 
+from contextlib import suppress
 from pathlib import Path
 
+import psycopg
 from alembic import command
 from alembic.config import Config
 from alembic.script.revision import ResolutionError
@@ -22,6 +24,12 @@ class NewerDatabase(RuntimeError):
     """The database has been migrated by a later version than this; the text is for operators."""
 
 
+_NEWER = (
+    "数据库的结构比这一版程序新，已由更新的版本升级过："
+    "请改用那个版本或更新的版本，或者恢复升级之前的备份。"
+)
+
+
 def upgrade(url: str) -> None:
     """Applies all migrations that the database lacks; none twice. Raises NewerDatabase."""
     try:
@@ -29,7 +37,14 @@ def upgrade(url: str) -> None:
     except CommandError as failure:
         if not isinstance(failure.__cause__, ResolutionError):
             raise
-        raise NewerDatabase(
-            "数据库的结构比这一版程序新，已由更新的版本升级过："
-            "请改用那个版本或更新的版本，或者恢复升级之前的备份。"
-        ) from None
+        raise NewerDatabase(_NEWER) from None
+
+
+def refuse_newer(url: str) -> None:
+    """Raises NewerDatabase; of a database that does not answer nothing is said here."""
+    known = {file.name.partition("_")[0] for file in (_HERE / "migrations/versions").glob("*.py")}
+    plain = url.replace("postgresql+psycopg://", "postgresql://")
+    with suppress(psycopg.Error), psycopg.connect(plain, connect_timeout=3) as connection:
+        versions = connection.execute("SELECT version_num FROM alembic_version").fetchall()
+        if not {version for (version,) in versions} <= known:
+            raise NewerDatabase(_NEWER)

@@ -223,7 +223,12 @@ async def running(
 async def record_lives(system: System, folder: Path) -> None:
     """Writes the histories of all runs of all processes that have something on record."""
     async with system.engine.connect() as connection:
-        found = await connection.execute(text("SELECT DISTINCT case_id FROM journal"))
+        found = await connection.execute(
+            text(
+                "SELECT case_id FROM journal"
+                " UNION SELECT 'certificate-import/' || id FROM certificate_imports"
+            )
+        )
         ids = list(found.scalars())
     for id_ in ids:
         try:

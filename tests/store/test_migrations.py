@@ -14,8 +14,9 @@ from sqlalchemy import create_engine, inspect, text
 
 from deploy.embedded.postgres import EmbeddedPostgres
 from domain.case.status import Status
-from store.migrate import NewerDatabase, configuration, upgrade
+from store.migrate import NewerDatabase, configuration, refuse_newer, upgrade
 from store.tables import metadata
+from tests.command import ZHIBAO, environment
 
 ROOT = Path(__file__).parents[2]
 
@@ -121,6 +122,27 @@ def test_a_database_of_a_later_version_is_told_so(empty_database: str) -> None:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(NewerDatabase, match="比这一版程序新"):
         upgrade(empty_database)
+
+
+def test_what_serves_is_told_of_a_later_database_and_does_not_start(empty_database: str) -> None:
+    refuse_newer(empty_database)  # nothing is there yet
+    upgrade(empty_database)
+    refuse_newer(empty_database)
+    with psycopg.connect(empty_database.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    needed = {
+        "DATABASE_URL": empty_database,
+        "TEMPORAL_ADDRESS": "127.0.0.1:1",
+        "ZHIBAO_TOKEN_KEY": "a-key-for-tests-only-a-key-for-tests-only",
+        "COLUMNS": "200",
+    }
+    for part in ("api", "worker", "migrate"):
+        done = subprocess.run(
+            [*ZHIBAO, part], capture_output=True, text=True, env=environment(**needed), timeout=60
+        )
+        assert done.returncode == 1, done.stderr
+        [sentence] = done.stderr.splitlines()
+        assert "比这一版程序新" in sentence
 
 
 def test_every_migration_has_its_way_back_in_the_operator_s_page() -> None:

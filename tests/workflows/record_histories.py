@@ -71,6 +71,58 @@ LIVES: dict[str, tuple[str, str]] = {
         "certificate.py::test_a_case_that_is_moved_often_continues_with_its_history",
         "certificate_*",
     ),
+    "annual-filing-back-and-forth": (
+        "lives.py::test_a_filing_goes_back_and_forth_and_is_cancelled",
+        "filing_*",
+    ),
+    "annual-filing-national-department": (
+        "lives.py::test_a_national_certificate_is_reviewed_by_its_national_department",
+        "filing_*",
+    ),
+    "annual-filing-lapse-and-extension": (
+        "lives.py::test_a_filing_lapses_is_extended_completed_and_opened_again",
+        "filing_*",
+    ),
+    "annual-filing-caught-up": ("lives.py::test_a_filing_is_told_to_catch_up", "filing_*"),
+    "report-batch-extension-and-reopening": (
+        "lives.py::test_a_batch_lapses_is_extended_complained_of_and_opened_again",
+        "report-numbers_*",
+    ),
+    "report-batch-voluntary": (
+        "lives.py::test_a_voluntary_batch_is_asked_for",
+        "report-numbers_*",
+    ),
+    "complaint-told-to-a-batch": (
+        "lives.py::test_a_batch_lapses_is_extended_complained_of_and_opened_again",
+        "complaint_*",
+    ),
+    "complaint-cancelled": ("lives.py::test_a_complaint_is_cancelled", "complaint_*"),
+    "campaign-another-pass-and-end": (
+        "lives.py::test_a_campaign_makes_another_pass_and_one_that_is_over_ends",
+        "campaign_*",
+    ),
+    "certificate-cancelled": (
+        "lives.py::test_an_application_is_claimed_let_go_and_cancelled",
+        "certificate_*",
+    ),
+    "certificate-returned-and-rejected": (
+        "certificate.py::test_an_application_can_be_returned_withdrawn_applied_for_again"
+        "_and_refused",
+        "certificate_*",
+    ),
+    "certificate-more-scope": (
+        "certificate.py::test_more_scope_is_applied_for_and_a_change_can_be_given_up",
+        "certificate_*",
+    ),
+    "certificate-expiry": (
+        "certificate.py::test_the_last_day_is_valid_to_its_last_second",
+        "certificate_*",
+    ),
+    "certificate-import": (
+        "certificate_import.py::test_an_import_replays_and_its_history_says_nothing_of_its"
+        "_certificates",
+        "certificate-import_*",
+    ),
 }
 """Lives by name: the test that plays each, and the processes of it that are kept."""
 

@@ -1,24 +1,36 @@
 """What the engine may do to a filing's workflow: evict it, replay it, continue it as new."""
 
 import base64
+import importlib
 import json
 import os
+import pkgutil
 import re
 import shutil
 from collections.abc import AsyncIterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.api.common.v1 import Payloads
 from temporalio.client import WorkflowHistory
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner, WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
+import activities
+from domain.campaigns import RESCAN
+from domain.case.commands import Role
 from domain.case.events import GENESIS, hash_of
+from domain.case.kind import CaseKind
+from domain.case.workflow_messages import CATCH_UP
+from domain.certificates.kind import CERTIFICATE
 from domain.facts import Facts, InstitutionFacts
+from domain.filing.kind import FILING
+from domain.kinds import KINDS
 from rules.file.library import SHIPPED
 from store import journal
 from tests.system import CHECKER, FILER, OPERATOR, REVIEWER, System, institution, running
@@ -159,14 +171,64 @@ def test_every_life_has_recorded_histories(life: str) -> None:
     assert list(HISTORIES.glob(f"{life}-[0-9].json"))
 
 
-async def test_there_is_a_history_of_every_workflow() -> None:
-    recorded = {
-        WorkflowHistory.from_json(file.stem, file.read_text())
-        .events[0]
-        .workflow_execution_started_event_attributes.workflow_type.name
-        for file in HISTORIES.glob("*.json")
-    }
+def test_there_is_a_history_of_every_workflow() -> None:
+    recorded = {_workflow_of(history) for history in recorded_histories()}
     assert recorded == {getattr(one, "__temporal_workflow_definition").name for one in WORKFLOWS}
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
+def test_every_act_of_people_is_in_a_recorded_history(kind: CaseKind) -> None:
+    """So that a life which is added with a command is recorded with it."""
+    given = set()
+    for history in recorded_histories():
+        for event in history.events if _workflow_of(history) == kind.workflow else ():
+            accepted = event.workflow_execution_update_accepted_event_attributes
+            for payload in accepted.accepted_request.input.args.payloads:
+                given.add(json.loads(payload.data)["command"]["kind"])
+    people = {name for name, rule in kind.commands.items() if set(rule.roles) - {Role.SYSTEM}}
+    assert people - given == UNPLAYED.get(kind.name, set())
+
+
+UNPLAYED = {"report-numbers": {"claim", "release", "return", "approve"}}
+"""What no rules lead to: none of them order a review of report numbers."""
+
+
+def test_what_workflows_do_is_in_a_recorded_history() -> None:
+    """Signals, activities and continuing as new."""
+    done: set[str] = set()
+    for history in recorded_histories():
+        for event in history.events:
+            done.add(event.workflow_execution_signaled_event_attributes.signal_name)
+            done.add(event.activity_task_scheduled_event_attributes.activity_type.name)
+            for payload in event.marker_recorded_event_attributes.details.get(
+                "data", Payloads()
+            ).payloads:
+                done.add(json.loads(payload.data)["activity_type"])
+            if event.HasField("workflow_execution_continued_as_new_event_attributes"):
+                done.add(f"continued {_workflow_of(history)}")
+    wanted = {
+        definition.name
+        for module in pkgutil.iter_modules(activities.__path__, "activities.")
+        for held in vars(importlib.import_module(module.name)).values()
+        if isinstance(held, type)
+        for method in vars(held).values()
+        if (definition := getattr(method, "__temporal_activity_definition", None))
+    }
+    assert len(wanted) > 10
+    continued = {f"continued {kind.workflow}" for kind in (FILING, CERTIFICATE)}
+    assert wanted | continued | {CATCH_UP, RESCAN} <= done
+
+
+@cache
+def recorded_histories() -> list[WorkflowHistory]:
+    return [
+        WorkflowHistory.from_json(one.stem, one.read_text()) for one in HISTORIES.glob("*.json")
+    ]
+
+
+def _workflow_of(history: WorkflowHistory) -> str:
+    started = history.events[0].workflow_execution_started_event_attributes
+    return str(started.workflow_type.name)
 
 
 async def test_a_history_that_the_code_could_not_have_made_does_not_replay() -> None:

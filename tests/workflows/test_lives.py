@@ -1,0 +1,229 @@
+"""Lives that no other test plays from end to end, for the histories that later versions replay."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.client import WorkflowExecutionStatus
+from temporalio.testing import WorkflowEnvironment
+
+from domain.case import commands as c
+from domain.case.commands import Actor
+from rules.file.library import SHIPPED
+from services.reconciler import Reconciler
+from tests.certificates import Office, content
+from tests.deploy.record_release import CHAIN, open_rules
+from tests.system import (
+    CHECKER,
+    FILER,
+    OPERATOR,
+    REVIEWER,
+    System,
+    certificate,
+    institution,
+    running,
+)
+from tests.workflows.test_adoption import record_behind_its_back
+from tests.workflows.test_complaint import complain, task
+from tests.workflows.test_report_batch import ask, batch_is, read, upload
+
+pytestmark = pytest.mark.anyio
+
+GRANT = {"until": "2090-01-01T00:00:00+08:00", "reason": "（生成）洪灾", "document": "示例"}
+CAUSE = {"reason": "（生成）误列入名录"}
+
+
+@pytest.fixture(scope="module")
+def rules_of_all_times(short_folder: Path) -> Path:
+    """Fujian's windows of 2023 are open; those of the nation in 2020 and 2024 are long over."""
+    folder = open_rules(short_folder / "rules-lives")
+    for year in ("2020", "2024"):
+        shutil.copy(SHIPPED / year / "national.yaml", folder / year / "national.yaml")
+    return folder
+
+
+@pytest.fixture
+async def system(
+    dev_engine: WorkflowEnvironment, engine: AsyncEngine, rules_of_all_times: Path
+) -> AsyncIterator[System]:
+    async with running(dev_engine, engine, rules_of_all_times) as found:
+        yield found
+
+
+async def play(system: System, path: str, *acts: tuple[str, str, Any, str]) -> None:
+    """Acts on a case one after the other; each with the status that it leads to."""
+    for name, token, body, status in acts:
+        done = await system.send("POST", f"{path}/{name}", token, body)
+        assert (done.status, done.body.get("status")) == (200, status), (name, done.body)
+
+
+async def test_a_filing_goes_back_and_forth_and_is_cancelled(system: System) -> None:
+    await system.add(institution("inst-1"))
+    await system.open(2023, "350000")
+    filing, path = "2023/inst-1", "/api/filings/2023/inst-1"
+    clerk = system.token(FILER, "clerk-1", "inst-1")
+    assert (await system.submit(filing, clerk)).status == 200
+    await play(system, path, ("withdraw", clerk, {}, "withdrawn"))
+    assert (await system.submit(filing, clerk)).status == 200
+    first = system.token(REVIEWER, "r-1", CHAIN[0])
+    for name in ("claim", "release"):
+        await play(system, path, (name, first, {}, "in_review"))
+    for authority in CHAIN:
+        reviewer = system.token(REVIEWER, f"r-{authority}", authority)
+        assert (await system.act(filing, "claim", reviewer)).status == 200
+        assert (await system.act(filing, "approve", reviewer)).status == 200
+    checker = system.token(CHECKER, "checker-1", "samr")
+    back = {"outcome": "send_back", "reason": "（生成）数据有误"}
+    operator = system.token(OPERATOR, "operator-1", "350000")
+    await play(
+        system,
+        path,
+        ("claim", checker, {}, "quality_check"),
+        ("quality", checker, back, "returned"),
+        ("cancel", operator, CAUSE, "cancelled"),
+    )
+
+
+async def test_a_national_certificate_is_reviewed_by_its_national_department(
+    system: System,
+) -> None:
+    national = certificate("240000000001", "samr")
+    await system.add(institution("national", certificates=(national,)))
+    await system.open(2023, "350000")
+    clerk = system.token(FILER, "clerk-1", "national")
+    submitted = await system.submit("2023/national", clerk)
+    assert submitted.status == 200, submitted.body
+    authority = submitted.body["authority"]
+    assert not authority.startswith("amr-"), authority
+    reviewer = system.token(REVIEWER, "r-1", authority)
+    checker = system.token(CHECKER, "checker-1", "samr")
+    await play(
+        system,
+        "/api/filings/2023/national",
+        ("claim", reviewer, {}, "in_review"),
+        ("approve", reviewer, {}, "quality_check"),
+        ("quality", checker, {"outcome": "pass"}, "completed"),
+    )
+
+
+async def test_a_filing_lapses_is_extended_completed_and_opened_again(system: System) -> None:
+    await system.add(institution("late", "440106", issuer="amr-440000"))
+    await system.open(2024, "000000")
+    await system.until("2024/late", "lapsed")
+    clerk = system.token(FILER, "clerk-1", "late")
+    operator = system.token(OPERATOR, "operator-1", "440000")
+    reviewer = system.token(REVIEWER, "r-1", "amr-440000")
+    checker = system.token(CHECKER, "checker-1", "samr")
+    path = "/api/filings/2024/late"
+    await play(system, path, ("extension", operator, GRANT, "draft"))
+    assert (await system.submit("2024/late", clerk)).status == 200
+    await play(
+        system,
+        path,
+        ("claim", reviewer, {}, "in_review"),
+        ("approve", reviewer, {}, "quality_check"),
+        ("quality", checker, {"outcome": "pass"}, "completed"),
+        ("reopen", operator, GRANT, "returned"),
+    )
+
+
+async def test_a_filing_is_told_to_catch_up(system: System) -> None:
+    await system.add(institution("inst-1"))
+    await system.open(2023, "350000")
+    clerk = system.token(FILER, "clerk-1", "inst-1")
+    assert (await system.submit("2023/inst-1", clerk)).status == 200
+    person = Actor(subject="r-1", role=REVIEWER, scope=CHAIN[0])
+    claim = c.Claim(id="lost", actor=person, received_at=datetime.now(UTC))
+    await record_behind_its_back(system, "filing/2023/inst-1", claim)
+    looking = Reconciler(system.client, system.engine, system.parts.pinned, system.now)
+    assert [one.done for one in await looking.reconcile()] == ["caught_up"]
+    reviewer = system.token(REVIEWER, "r-1", CHAIN[0])
+    assert (await system.act("2023/inst-1", "approve", reviewer)).status == 200
+
+
+async def test_a_batch_lapses_is_extended_complained_of_and_opened_again(system: System) -> None:
+    await system.add(institution("late", "440106", issuer="amr-440000"))
+    await system.add(institution("none", "440106", issuer="amr-440000"))
+    await system.open("2020Q4", "000000")
+    clerk = system.token(FILER, "clerk-1", "late")
+    operator = system.token(OPERATOR, "operator-1", "440000")
+    batch, path = "2020Q4/late", "/api/report-batches/2020Q4/late"
+    await batch_is(system, batch, status="lapsed")
+    await play(system, path, ("extension", operator, GRANT, "draft"))
+    file = "报告编号,出具日期\nGD-1,2020-12-05\nGD-2,2020-12-06\n"
+    taken = await upload(system, batch, clerk, file)
+    assert taken.status == 202, taken.body
+    await read(system, batch, clerk, taken.body["id"])
+    declared = await system.send("POST", f"{path}/submit", clerk, {"total": 2})
+    assert (declared.status, declared.body["status"]) == (200, "completed"), declared.body
+    body = {"number": "GD-1", "about": "（生成）不符", "contact": "c@example.org"}
+    await complain(system, body, "complaint-1")
+    samr = system.token(REVIEWER, "reviewer-1", "samr")
+    complaint = f"/api/complaints/{(await task(system, samr))['id'].partition('/')[2]}"
+    resolve = {"outcome": "substantiated", "reply": "（生成）已更正。", "reason": "（生成）附卷"}
+    await play(
+        system,
+        complaint,
+        ("claim", samr, {}, "in_review"),
+        ("release", samr, {}, "in_review"),
+        ("claim", samr, {}, "in_review"),
+        ("resolve", samr, resolve, "completed"),
+    )
+    async with asyncio.timeout(20):
+        while (await batch_is(system, batch))["sequence"] <= declared.body["sequence"]:
+            await asyncio.sleep(0.1)
+    await play(system, path, ("reopen", operator, GRANT, "returned"))
+    await play(system, path, ("cancel", operator, CAUSE, "cancelled"))
+
+
+async def test_a_complaint_is_cancelled(system: System) -> None:
+    body = {"number": "GD-1", "about": "（生成）重复", "contact": "c@example.org"}
+    await complain(system, body, "complaint-1")
+    samr = system.token(REVIEWER, "reviewer-1", "samr")
+    path = f"/api/complaints/{(await task(system, samr))['id'].partition('/')[2]}"
+    operator = system.token(OPERATOR, "operator-1", "000000")
+    await play(system, path, ("cancel", operator, CAUSE, "cancelled"))
+
+
+async def test_an_application_is_claimed_let_go_and_cancelled(system: System) -> None:
+    await system.add(institution("lab", certificates=()))
+    office = Office(system)
+    path = await office.begin({"content": content()})
+    assert (await office.apply(path)).status == 200
+    operator = system.token(OPERATOR, "operator-1", "350000")
+    await play(
+        system,
+        path,
+        ("claim", office.reviewer, {}, "in_review"),
+        ("release", office.reviewer, {}, "in_review"),
+        ("cancel", operator, CAUSE, "cancelled"),
+    )
+
+
+async def test_a_campaign_makes_another_pass_and_one_that_is_over_ends(system: System) -> None:
+    await system.add(institution("early"))
+    await system.open(2023, "350000")
+    await system.open(2024, "000000")
+    await system.add(institution("later"))
+    operator = system.token(OPERATOR, "operator-1", "000000")
+    asked = await system.send("POST", "/api/campaigns/2023/350000/rescan", operator)
+    assert asked.status == 202, asked.body
+    await system.until("2023/later", "draft")
+    over = system.client.get_workflow_handle("campaign/2024/000000")
+    async with asyncio.timeout(20):
+        while (await over.describe()).status is not WorkflowExecutionStatus.COMPLETED:
+            await asyncio.sleep(0.1)
+
+
+async def test_a_voluntary_batch_is_asked_for(system: System) -> None:
+    await system.add(institution("may", "440106", issuer="amr-440000"))
+    await system.open("2024Q4", "000000")
+    clerk = system.token(FILER, "clerk-1", "may")
+    assert (await ask(system, "2024Q4/may", clerk)).status == 202
+    refused = await upload(system, "2024Q4/may", clerk, "报告编号,出具日期\nGD-1,2024-12-05\n")
+    assert refused.status == 409, refused.body
