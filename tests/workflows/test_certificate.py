@@ -1,5 +1,6 @@
 """A certificate's life over HTTP: application, issue, change, renewal, and every end."""
 
+import asyncio
 import os
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -578,6 +579,24 @@ async def test_a_renewal_is_not_issued_once_what_it_renews_has_ended(
     back = {"outcome": "send_back", "reason": "原证书已撤销"}
     assert (await office.act(renewal, "quality", office.checker, back)).status == 200
     assert (await office.act(renewal, "withdraw", office.filer)).body["status"] == "withdrawn"
+
+
+async def test_what_came_of_a_renewal_is_changed_like_any_other(
+    system: System, office: Office
+) -> None:
+    old = await office.begin({"content": content()}, office.clerk)
+    last = (today() + timedelta(days=40)).isoformat()
+    kept = {**DECIDED, "number": "211301060345", "valid_from": "2021-01-04", "valid_to": last}
+    assert (await office.apply(old, office.clerk, decided=kept)).status == 200
+    path = await office.issue({"content": content(), "renews": (await office.held(old))["code"]})
+    async with asyncio.timeout(20):
+        while (await office.held(old))["status"] != "superseded":
+            await asyncio.sleep(0.05)
+    await save(office, path, address="福州市测试路7号（生成）")
+    changed = await office.apply(path, purpose="change", change="name-address")
+    assert changed.status == 200, changed.body
+    await office.grant(path)
+    assert (await events(system, path))[-1] == "certificate_changed"
 
 
 async def test_a_listed_certificate_that_was_replaced_is_not_taken_over(
