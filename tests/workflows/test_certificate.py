@@ -584,11 +584,8 @@ async def test_a_renewal_is_not_issued_once_what_it_renews_has_ended(
 async def test_what_came_of_a_renewal_is_changed_like_any_other(
     system: System, office: Office
 ) -> None:
-    old = await office.begin({"content": content()}, office.clerk)
-    last = (today() + timedelta(days=40)).isoformat()
-    kept = {**DECIDED, "number": "211301060345", "valid_from": "2021-01-04", "valid_to": last}
-    assert (await office.apply(old, office.clerk, decided=kept)).status == 200
-    path = await office.issue({"content": content(), "renews": (await office.held(old))["code"]})
+    old, renews = await due_for_renewal(office)
+    path = await office.issue({"content": content(), "renews": renews})
     async with asyncio.timeout(20):
         while (await office.held(old))["status"] != "superseded":
             await asyncio.sleep(0.05)
