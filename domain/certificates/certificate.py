@@ -127,8 +127,8 @@ class Certificate(Value):
 
 
 def status_at(certificate: Certificate, day: date) -> CertificateStatus:
-    """How a certificate stands on a day, whether or not its expiry was recorded by then."""
-    return status_on(certificate.status, certificate.valid_to, day)
+    """How a certificate stands on a day: begun or not yet, over or not, recorded or not."""
+    return status_on(certificate.status, certificate.valid_to, day, certificate.valid_from)
 
 
 def status_on(
