@@ -5,8 +5,9 @@ The same rules hold in every way in: files, deliveries, single entries, lookups.
 
 import re
 import unicodedata
+from typing import Final
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, ValidationInfo
 from pydantic_core import PydanticCustomError
 
 _IGNORABLE = (
@@ -124,6 +125,15 @@ def uncomposed(text: str) -> str | None:
     return text[at : at + 2].strip() or text
 
 
+def not_visible(text: str) -> str | None:
+    """Why a text is not what a person sees, with what to do, in Chinese; None if it is."""
+    if (character := unseen(text)) is not None:
+        return f"含有看不见或不能识别的字符 {code_point(character)}；请删去后重新录入"
+    if (part := uncomposed(text)) is not None:
+        return f"“{part}”不是通用写法（Unicode NFC）；请用输入法重新录入"
+    return None
+
+
 def lost_digits(text: str) -> bool:
     """Whether an identifier is a number in a notation that keeps not all of its digits.
 
@@ -156,44 +166,41 @@ def code_point(character: str) -> str:
 
 # --- types ----------------------------------------------------------------------------------------
 
+ENTERING: Final = {"entering": True}
+"""The context in which whatever people and systems hand in is validated.
 
-def _visible(text: str) -> str:
-    if (character := unseen(text)) is not None:
-        raise PydanticCustomError(
-            "bad_characters",
-            "含有看不见或不能识别的字符 {character}；请删去后重新录入",
-            {"character": code_point(character)},
-        )
-    if (part := uncomposed(text)) is not None:
-        raise PydanticCustomError(
-            "bad_characters",
-            "“{part}”不是通用写法（Unicode NFC）；请用输入法重新录入",
-            {"part": part},
-        )
+What is on record is read without it. It stays as it is and readable, whatever it holds that would
+not be taken today.
+"""
+
+
+def _visible(text: str, info: ValidationInfo) -> str:
+    if info.context is ENTERING and (why := not_visible(text)) is not None:
+        raise PydanticCustomError("bad_characters", "{why}", {"why": why})
     return text
 
 
-def _with_all_digits(text: str) -> str:
-    if lost_digits(text):
+def _with_all_digits(text: str, info: ValidationInfo) -> str:
+    if info.context is ENTERING and lost_digits(text):
         raise PydanticCustomError(
             "lost_digits", "像是表格里存成数值、已丢失数字的编号；请录入完整的编号"
         )
     return text
 
 
-def _trimmed(value: object) -> object:
-    return trimmed(value) if isinstance(value, str) else value
+def _trimmed(value: object, info: ValidationInfo) -> object:
+    return trimmed(value) if info.context is ENTERING and isinstance(value, str) else value
 
 
-def _unmarked(value: object) -> object:
-    return unmarked(value) if isinstance(value, str) else value
+def _unmarked(value: object, info: ValidationInfo) -> object:
+    return unmarked(value) if info.context is ENTERING and isinstance(value, str) else value
 
 
 Trimmed = BeforeValidator(_trimmed)
-"""Takes blanks and invisible marks off the ends."""
+"""Takes blanks and invisible marks off the ends of what is handed in."""
 Unmarked = BeforeValidator(_unmarked)
 """Takes off what a spreadsheet or an exporter puts around an identifier, too."""
 Visible = AfterValidator(_visible)
-"""Refuses what nobody sees inside a text."""
+"""Refuses what nobody sees inside a text that is handed in."""
 AllDigits = AfterValidator(_with_all_digits)
-"""Refuses an identifier that has lost digits."""
+"""Refuses an identifier that is handed in and has lost digits."""

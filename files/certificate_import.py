@@ -24,6 +24,7 @@ from domain.faults import shown
 from domain.ids import NATION, jurisdiction_of, region_prefix
 from domain.messages import explain
 from domain.model import Value
+from domain.text import ENTERING, same_name
 from files.certificate_register import EXISTING_NUMBER, FIELD, INDUSTRY
 from files.findings import Problems, RowProblem, Unusable
 from files.roster import ACCOUNT, USCC
@@ -403,7 +404,8 @@ class _Maker:
             id_ = column.id
             if column.adds or id_ in row.blank or id_ not in row.values or id_ not in first.values:
                 continue
-            if row.values[id_] != first.values[id_]:
+            own, other = row.values[id_], first.values[id_]
+            if not (same_name(own, other) if id_ == "holder" and own and other else own == other):
                 self.log.error(
                     row.number,
                     column.label,
@@ -509,7 +511,7 @@ class _Maker:
             "equipment": [{"name": name, "model": more} for name, more in lists["equipment"]],
         }
         try:
-            content = CertificateContent.model_validate(given)
+            content = CertificateContent.model_validate(given, context=ENTERING)
         except ValidationError as failure:
             for error in failure.errors(include_input=False, include_url=False):
                 place = [str(part) for part in error["loc"]]

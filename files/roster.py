@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError
 from domain import uscc
 from domain.facts import CertificateFacts, Facts, InstitutionFacts
 from domain.model import Value
-from domain.text import name_key
+from domain.text import name_key, same_name
 from files.findings import Problems, RowProblem, Unusable
 from files.table import (
     CLEAR,
@@ -326,7 +326,7 @@ def _refuse_conflicts(group: list[Row], log: Problems) -> None:
                 continue
             same = first.values[id_] == row.values[id_]
             if id_ == "name" and row.values[id_] and first.values[id_]:
-                same = name_key(first.values[id_]) == name_key(row.values[id_])
+                same = same_name(first.values[id_], row.values[id_])
             if not same or (id_ in first.cleared) != (id_ in row.cleared):
                 log.error(
                     row.number,
