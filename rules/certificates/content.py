@@ -14,7 +14,7 @@ from domain.certificates.number import NumberProblem, decode
 from domain.certificates.statement import EARLIEST, LATEST
 from domain.model import Value
 from domain.refusals import Code, Refusal
-from domain.text import not_visible
+from domain.text import not_written
 from rules.certificates.certificates import CertificateRules, NoAuthorityCode
 from rules.file.certificate_schema import Content
 
@@ -62,7 +62,7 @@ def content_problems(
     lacking = dict(printed) if unprintable("".join(text for _, text in printed)) else {}
     for pointer, text in texts:
         # a draft on record may be older than what is asked of those handed in today
-        if (why := not_visible(text)) is not None:
+        if (why := not_written(text)) is not None:
             add(pointer, "bad_characters", why)
         elif missing := unprintable(lacking.get(pointer, "")):
             told = "、".join(f"{one}（U+{ord(one):04X}）" for one in missing[:5])
