@@ -9,7 +9,7 @@ the rules and the day, and no database.
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, NamedTuple
 
@@ -27,7 +27,7 @@ from domain.model import Value
 from domain.text import ENTERING, same_name
 from files.certificate_register import EXISTING_NUMBER, FIELD, INDUSTRY
 from files.findings import Problems, RowProblem, Unusable
-from files.roster import ACCOUNT, USCC
+from files.roster import ACCOUNT, NUMBER, USCC
 from files.table import (
     Code,
     Column,
@@ -195,8 +195,7 @@ IMPORT = Format(
         Column("approver", "批准人", (), Line(200)),
         Column("valid_from", "有效期起", (), day, note="only with 证书编号"),
         Column("valid_to", "有效期止", ("有效期至",), day, note="only with 证书编号"),
-        Column("renews", "延续的原证书编号", ("原证书编号",), replace(EXISTING_NUMBER,
-               pattern=r"[^\s]{1,64}", shape="至多 64 位，中间不含空白"),
+        Column("renews", "延续的原证书编号", ("原证书编号",), NUMBER,
                note="the certificate it replaces"),
         Column("category", "类别", (), Line(200), adds=True, note="needed"),
         Column("item", "产品或参数", ("产品", "参数", "项目"), Line(200), adds=True,
