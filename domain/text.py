@@ -137,6 +137,8 @@ def not_written(text: str) -> str | None:
         return f"含有看不见或不能识别的字符 {code_point(character)}；请删去后重新录入"
     if (part := uncomposed(text)) is not None:
         return f"“{part}”不是通用写法（Unicode NFC）；请用输入法重新录入"
+    if is_excel_error(text):
+        return f"“{text}”是公式错误；请改正公式，或直接填写内容"
     if is_no_value(text):
         return f"“{text}”是程序在没有内容时写的；请录入真实的内容，没有的请留空"
     return None

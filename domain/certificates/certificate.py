@@ -8,11 +8,11 @@ from pydantic import Field, StringConstraints
 
 from domain.ids import AuthorityId, InstitutionId
 from domain.model import Value
-from domain.text import Trimmed, Visible
+from domain.text import Unmarked, Visible
 
 _CONTROL = r"\x00-\x1f\x7f"
 Line = Annotated[
-    str, StringConstraints(max_length=300, pattern=f"^[^{_CONTROL}]*$"), Trimmed, Visible
+    str, StringConstraints(max_length=300, pattern=f"^[^{_CONTROL}]*$"), Unmarked, Visible
 ]
 """One line of text, possibly empty, as a person sees it."""
 Name = Annotated[
@@ -20,7 +20,7 @@ Name = Annotated[
     StringConstraints(
         min_length=1, max_length=200, pattern=rf"^[^{_CONTROL}]*[^{_CONTROL}\s][^{_CONTROL}]*$"
     ),
-    Trimmed,
+    Unmarked,
     Visible,
 ]
 TwoDigits = Annotated[str, StringConstraints(pattern=r"^[0-9]{2}$")]
