@@ -96,7 +96,7 @@ def _year(cell: Shown, at: Place) -> str:
     digits = half_width(text_of(cell)).removesuffix("年")
     if re.fullmatch(r"(?:19|20)[0-9]{2}", digits) is None:
         what = f"“{shown(digits)}”不是标准的四位年份"
-        raise Unusable("bad_year", what, "请改正，没有的留空")
+        raise Unusable("bad_year", what, "请写四位年份，如 2019，没有的留空")
     return digits
 
 
@@ -514,7 +514,8 @@ class _Maker:
         except ValidationError as failure:
             for error in failure.errors(include_input=False, include_url=False):
                 place = [str(part) for part in error["loc"]]
-                message = _IN_CHINESE.get(error["type"]) or error["msg"]
+                told = _IN_CHINESE.get(error["type"], "").format(**error.get("ctx", {}))
+                message = told or error["msg"]
                 self._at(group, place, error["type"], message)
             return None
         for problem in content_problems(self.rules, content, self.known.unprintable):
@@ -557,10 +558,10 @@ class _Maker:
 
 
 _IN_CHINESE = {
-    "string_too_long": "内容过长",
-    "string_too_short": "内容不能为空",
-    "string_pattern_mismatch": "格式不对，或含有控制字符",
-    "too_long": "项数过多",
+    "string_too_long": "内容超过 {max_length} 字；请删减",
+    "string_too_short": "内容不能为空；请补填",
+    "string_pattern_mismatch": "格式不对，或含有控制字符；请核对后重新录入",
+    "too_long": "超过 {max_length} 项；请拆成几张证书，或删减",
 }
 
 

@@ -403,7 +403,7 @@ def flag(cell: Shown, at: Place) -> bool:
     if word in ("否", "false", "0", "n", "no"):
         return False
     what = f"“{at.column.label}”应填“是”或“否”，现为“{shown(text)}”"
-    raise Unusable("bad_flag", what, "请改正")
+    raise Unusable("bad_flag", what, "请改填“是”或“否”")
 
 
 def level(cell: Shown, at: Place) -> str:
@@ -423,7 +423,7 @@ def count(cell: Shown, at: Place) -> int:
     digits = half_width(text_of(cell, amount=True))
     if re.fullmatch(r"[0-9]{1,9}", digits) is None:
         what = f"{at.column.label}应为不带符号的整数，现为“{shown(digits)}”"
-        raise Unusable("bad_count", what, "请改正")
+        raise Unusable("bad_count", what, "请只写数字，不要千分位和单位，如 1200")
     return int(digits)
 
 
