@@ -15,7 +15,7 @@ import typer
 from rich.markup import escape
 
 from cli import audit, campaigns, certificate_keys, certificates, rules
-from cli.terminal import HERE, NOT_IN_ORDER, WRONG_USAGE, Data, err
+from cli.terminal import HERE, NOT_IN_ORDER, WRONG_USAGE, Data, err, within
 
 if TYPE_CHECKING:
     from domain.case.commands import Actor
@@ -68,7 +68,12 @@ def up(
     demo: Annotated[
         bool, typer.Option("--demo", help="加上生成的机构、人员，和一项今天正开放的统计工作")
     ] = False,
-    institutions: Annotated[int, typer.Option(help="演示名录的机构数", min=20, max=60000)] = 240,
+    institutions: Annotated[
+        int,
+        typer.Option(
+            help="演示名录的机构数，20 至 60000", callback=within("--institutions", 20, 60_000)
+        ),
+    ] = 240,
 ) -> None:
     """在一台机器上启动整个系统；Ctrl-C 停止，下次启动接着运行。"""
     import logs
@@ -185,7 +190,9 @@ def token(
     scope: Annotated[
         str, typer.Option(help="机构编号、部门编号或辖区代码，依身份而定；auditor 不填")
     ] = "",
-    days: Annotated[int, typer.Option(help="有效天数", min=1, max=3650)] = 30,
+    days: Annotated[
+        int, typer.Option(help="有效天数，1 至 3650", callback=within("--days", 1, 3650))
+    ] = 30,
     data: Data = HERE,
 ) -> None:
     """签发一个凭证，打印到标准输出。"""

@@ -42,6 +42,18 @@ def fail(message: str, exit_code: int = WRONG_USAGE, code: str = "") -> NoReturn
     raise _Stop(message, exit_code, code)
 
 
+def within(option: str, first: int, last: int) -> Callable[[int], int]:
+    """Takes a number from ``first`` to ``last``; ends the command with what is right otherwise."""
+
+    def checked(given: int) -> int:
+        if not first <= given <= last:
+            typer.echo(f"{option} {given} 不行：请给出 {first} 至 {last} 之间的整数", err=True)
+            raise typer.Exit(WRONG_USAGE)
+        return given
+
+    return checked
+
+
 def ends_plainly(command: Command) -> Command:
     """A command that fails says why; with --json standard output still holds one document."""
 

@@ -76,6 +76,10 @@ WORDS: Words = {
         "请把单元格格式设为“文本”后重新录入",
     ),
     "cell_error": (lambda detail: f"本格是公式错误（{detail}）", "请改正公式或直接填写内容"),
+    "not_a_value": (
+        lambda detail: f"“{detail}”是程序在没有内容时写的",
+        "请录入真实的内容，没有的请留空",
+    ),
     "no_value": (
         "本格的公式没有算出结果",
         "请用 Excel 或 WPS 打开，计算后保存；或直接填写内容",

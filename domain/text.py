@@ -5,8 +5,9 @@ The same rules hold in every way in: files, deliveries, single entries, lookups.
 
 import re
 import unicodedata
+from typing import Final
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, ValidationInfo
 from pydantic_core import PydanticCustomError
 
 _IGNORABLE = (
@@ -40,9 +41,15 @@ _LOST = re.compile(
     r"|[0-9]+(?:[.,][0-9]+)?[×x*]10\^[0-9]+|[0-9]+[.,][0-9]+[×x*]10[0-9]+"
     r"|[0-9]+(?:\.0*|,0+)"  # pandas: 241901060345.0
     r"|[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]*)?"  # a number with marks between its thousands
-    r")",
+    r")|[+-][0-9]+",  # what has a sign was a number, and numbers begin with no zeros
     re.IGNORECASE,
 )
+NO_VALUES = (
+    "nan", "NaN", "NaT", "<NA>", "None", "null", "NULL", "(null)", "<null>", "undefined",
+    "inf", "Infinity", "-inf", "-Infinity",
+)  # fmt: skip
+"""What programs write where there is nothing, or no number."""
+_NO_VALUES = frozenset(NO_VALUES)
 _EXCEL_ERROR = re.compile(
     r"#(?:N/A|REF!|DIV/0!|VALUE!|NAME\?|NULL!|NUM!|SPILL!|CALC!|GETTING_DATA|#+)"
 )
@@ -124,6 +131,19 @@ def uncomposed(text: str) -> str | None:
     return text[at : at + 2].strip() or text
 
 
+def not_written(text: str) -> str | None:
+    """Why a text is not what a person wrote and sees, with what to do, in Chinese; else None."""
+    if (character := unseen(text)) is not None:
+        return f"含有看不见或不能识别的字符 {code_point(character)}；请删去后重新录入"
+    if (part := uncomposed(text)) is not None:
+        return f"“{part}”不是通用写法（Unicode NFC）；请用输入法重新录入"
+    if is_excel_error(text):
+        return f"“{text}”是公式错误；请改正公式，或直接填写内容"
+    if is_no_value(text):
+        return f"“{text}”是程序在没有内容时写的；请录入真实的内容，没有的请留空"
+    return None
+
+
 def lost_digits(text: str) -> bool:
     """Whether an identifier is a number in a notation that keeps not all of its digits.
 
@@ -137,6 +157,11 @@ def lost_digits(text: str) -> bool:
 def is_excel_error(text: str) -> bool:
     """Whether a cell shows an error of a formula, or that it is too narrow, instead of a text."""
     return text.startswith("#") and _EXCEL_ERROR.fullmatch(text) is not None
+
+
+def is_no_value(text: str) -> bool:
+    """Whether a text is one of `NO_VALUES`, which nobody writes: ``nan``, ``None``, ``null``."""
+    return text in _NO_VALUES
 
 
 def same_name(one: str, other: str) -> bool:
@@ -156,24 +181,27 @@ def code_point(character: str) -> str:
 
 # --- types ----------------------------------------------------------------------------------------
 
+ENTERING: Final = {"entering": True}
+"""The context in which whatever people and systems hand in is validated.
 
-def _visible(text: str) -> str:
-    if (character := unseen(text)) is not None:
-        raise PydanticCustomError(
-            "bad_characters",
-            "含有看不见或不能识别的字符 {character}；请删去后重新录入",
-            {"character": code_point(character)},
-        )
-    if (part := uncomposed(text)) is not None:
-        raise PydanticCustomError(
-            "bad_characters",
-            "“{part}”不是通用写法（Unicode NFC）；请用输入法重新录入",
-            {"part": part},
-        )
+What is on record is read without it. It stays as it is and readable, whatever it holds that would
+not be taken today.
+"""
+
+
+def _visible(text: str, info: ValidationInfo) -> str:
+    if info.context is ENTERING and (why := not_written(text)) is not None:
+        raise PydanticCustomError("bad_characters", "{why}", {"why": why})
     return text
 
 
-def _with_all_digits(text: str) -> str:
+def _with_all_digits(text: str, info: ValidationInfo) -> str:
+    if info.context is not ENTERING:
+        return text
+    if is_no_value(text):
+        raise PydanticCustomError("not_a_value", "是程序写的空值，不是编号；请录入完整的编号")
+    if is_excel_error(text) or text.startswith("="):
+        raise PydanticCustomError("cell_error", "是公式或公式错误，不是编号；请录入完整的编号")
     if lost_digits(text):
         raise PydanticCustomError(
             "lost_digits", "像是表格里存成数值、已丢失数字的编号；请录入完整的编号"
@@ -181,19 +209,19 @@ def _with_all_digits(text: str) -> str:
     return text
 
 
-def _trimmed(value: object) -> object:
-    return trimmed(value) if isinstance(value, str) else value
+def _trimmed(value: object, info: ValidationInfo) -> object:
+    return trimmed(value) if info.context is ENTERING and isinstance(value, str) else value
 
 
-def _unmarked(value: object) -> object:
-    return unmarked(value) if isinstance(value, str) else value
+def _unmarked(value: object, info: ValidationInfo) -> object:
+    return unmarked(value) if info.context is ENTERING and isinstance(value, str) else value
 
 
 Trimmed = BeforeValidator(_trimmed)
-"""Takes blanks and invisible marks off the ends."""
+"""Takes blanks and invisible marks off the ends of what is handed in."""
 Unmarked = BeforeValidator(_unmarked)
 """Takes off what a spreadsheet or an exporter puts around an identifier, too."""
 Visible = AfterValidator(_visible)
-"""Refuses what nobody sees inside a text."""
+"""Refuses what nobody sees inside a text that is handed in."""
 AllDigits = AfterValidator(_with_all_digits)
-"""Refuses an identifier that has lost digits."""
+"""Refuses an identifier that is handed in and has lost digits, or is what a program wrote."""

@@ -9,7 +9,7 @@ the rules and the day, and no database.
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, NamedTuple
 
@@ -24,9 +24,10 @@ from domain.faults import shown
 from domain.ids import NATION, jurisdiction_of, region_prefix
 from domain.messages import explain
 from domain.model import Value
+from domain.text import ENTERING, same_name
 from files.certificate_register import EXISTING_NUMBER, FIELD, INDUSTRY
 from files.findings import Problems, RowProblem, Unusable
-from files.roster import ACCOUNT, USCC
+from files.roster import ACCOUNT, NUMBER, USCC
 from files.table import (
     Code,
     Column,
@@ -95,7 +96,7 @@ def _year(cell: Shown, at: Place) -> str:
     digits = half_width(text_of(cell)).removesuffix("年")
     if re.fullmatch(r"(?:19|20)[0-9]{2}", digits) is None:
         what = f"“{shown(digits)}”不是标准的四位年份"
-        raise Unusable("bad_year", what, "请改正，没有的留空")
+        raise Unusable("bad_year", what, "请写四位年份，如 2019，没有的留空")
     return digits
 
 
@@ -194,8 +195,7 @@ IMPORT = Format(
         Column("approver", "批准人", (), Line(200)),
         Column("valid_from", "有效期起", (), day, note="only with 证书编号"),
         Column("valid_to", "有效期止", ("有效期至",), day, note="only with 证书编号"),
-        Column("renews", "延续的原证书编号", ("原证书编号",), replace(EXISTING_NUMBER,
-               pattern=r"[^\s]{1,64}", shape="至多 64 位，中间不含空白"),
+        Column("renews", "延续的原证书编号", ("原证书编号",), NUMBER,
                note="the certificate it replaces"),
         Column("category", "类别", (), Line(200), adds=True, note="needed"),
         Column("item", "产品或参数", ("产品", "参数", "项目"), Line(200), adds=True,
@@ -403,7 +403,8 @@ class _Maker:
             id_ = column.id
             if column.adds or id_ in row.blank or id_ not in row.values or id_ not in first.values:
                 continue
-            if row.values[id_] != first.values[id_]:
+            own, other = row.values[id_], first.values[id_]
+            if not (same_name(own, other) if id_ == "holder" and own and other else own == other):
                 self.log.error(
                     row.number,
                     column.label,
@@ -509,11 +510,12 @@ class _Maker:
             "equipment": [{"name": name, "model": more} for name, more in lists["equipment"]],
         }
         try:
-            content = CertificateContent.model_validate(given)
+            content = CertificateContent.model_validate(given, context=ENTERING)
         except ValidationError as failure:
             for error in failure.errors(include_input=False, include_url=False):
                 place = [str(part) for part in error["loc"]]
-                message = _IN_CHINESE.get(error["type"]) or error["msg"]
+                told = _IN_CHINESE.get(error["type"], "").format(**error.get("ctx", {}))
+                message = told or error["msg"]
                 self._at(group, place, error["type"], message)
             return None
         for problem in content_problems(self.rules, content, self.known.unprintable):
@@ -556,10 +558,10 @@ class _Maker:
 
 
 _IN_CHINESE = {
-    "string_too_long": "内容过长",
-    "string_too_short": "内容不能为空",
-    "string_pattern_mismatch": "格式不对，或含有控制字符",
-    "too_long": "项数过多",
+    "string_too_long": "内容超过 {max_length} 字；请删减",
+    "string_too_short": "内容不能为空；请补填",
+    "string_pattern_mismatch": "格式不对，或含有控制字符；请核对后重新录入",
+    "too_long": "超过 {max_length} 项；请拆成几张证书，或删减",
 }
 
 

@@ -5,15 +5,15 @@ the whole country in one file: rows stay plain, and nothing is made of them but 
 """
 
 import re
+from dataclasses import replace
 from datetime import date
 from typing import Any, NamedTuple
 
 from domain.faults import shown
 from domain.messages import explain
 from files.findings import Problems, RowProblem, Unusable
-from files.roster import ACCOUNT, USCC, issued_at_level
+from files.roster import ACCOUNT, NUMBER, USCC, issued_at_level
 from files.table import (
-    Code,
     Column,
     Format,
     Line,
@@ -29,10 +29,10 @@ from files.workbook import Shown
 from rules.certificates.certificates import CertificateRules
 from rules.certificates.content import number_refusal
 
-EXISTING_NUMBER = Code(
-    r"[\x21-\x7e]{1,64}", "至多 64 位半角字符，中间不含空白", exact=True, digits=12
+EXISTING_NUMBER = replace(
+    NUMBER, pattern=r"[\x21-\x7e]{1,64}", shape="至多 64 位半角字符，中间不含空白"
 )
-"""A number on paper: never corrected, but for the marks that a spreadsheet puts around it."""
+"""The number of a certificate that a list or an issuing office tells of."""
 _PROVINCE = re.compile(r"amr-(?!00)[0-9]{2}0000")
 
 

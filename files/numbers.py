@@ -21,7 +21,7 @@ from typing import IO, NamedTuple
 from domain.days import day_of, day_written
 from domain.faults import Fault
 from domain.numbers.row_checks import ISSUED_ON, NUMBER, Terms, day_fault, number_fault
-from domain.text import normalised, trimmed
+from domain.text import NO_VALUES, normalised, trimmed
 from files.findings import Unusable
 from files.table import (
     DELIMITERS,
@@ -488,8 +488,12 @@ class CsvReading:
 _PLAIN = r"!#-+\--:<-~\u4e00-\u9fff"
 """ASCII without blanks, quotes and delimiters, and common ideographs: already normalised."""
 
-_NO_LOST_DIGITS = r"(?![=#'`+-]|[0-9]++[.EeXx*])"
-"""Leaves to the slow way what may be a marker, an error or a number without all its digits."""
+_NO_LOST_DIGITS = (
+    r"(?![=#'`+-]|[0-9]++[.EeXx*]"
+    rf"|(?=[(<INinu])(?:{'|'.join(map(re.escape, NO_VALUES))})(?![{_PLAIN}]))"
+)
+"""Leaves to the slow way what may be a marker, an error, no value or a number without all its
+digits."""
 
 
 def days_pattern(first: date, last: date) -> str:

@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError
 from domain import uscc
 from domain.facts import CertificateFacts, Facts, InstitutionFacts
 from domain.model import Value
-from domain.text import name_key
+from domain.text import name_key, same_name
 from files.findings import Problems, RowProblem, Unusable
 from files.table import (
     CLEAR,
@@ -88,6 +88,11 @@ AUTHORITY = Code(
     "部门编号，如 samr、amr-350000、group-railway",
 )
 ACCOUNT = Code(r"[0-9A-Za-z][0-9A-Za-z._-]{0,63}", "字母、数字、点、横线，至多 64 位")
+NUMBER = Code(
+    r"[^\s\uff01-\uff5e]{1,64}", "至多 64 位，中间不含空白和全角字母数字", exact=True, digits=12
+)
+"""A certificate's number on paper: never corrected, but for the marks that a spreadsheet puts
+around it."""
 _PROVINCE = re.compile(r"amr-(?!00)[0-9]{2}0000")
 
 
@@ -165,7 +170,7 @@ ROSTER = Format(
         Column("previous_reviewer", "上年度审核部门", ("上年审核部门",), AUTHORITY,
                note=f"as `amr-350000`; {_LEAVES}", clearable=True),
         Column("number", "证书编号", ("certificate", "certificate_number"), required=True,
-               meaning=Code(r"[^\s]{1,64}", "至多 64 位、中间不含空白的编号", digits=12),
+               meaning=NUMBER,
                note="one row a certificate; all of an institution's, or none: then as on record",
                group=_OF_CERTIFICATE, clearable=True),
         Column("level", "证书级别", ("certificate_level",), level, True, "省级 or 国家级",
@@ -326,7 +331,7 @@ def _refuse_conflicts(group: list[Row], log: Problems) -> None:
                 continue
             same = first.values[id_] == row.values[id_]
             if id_ == "name" and row.values[id_] and first.values[id_]:
-                same = name_key(first.values[id_]) == name_key(row.values[id_])
+                same = same_name(first.values[id_], row.values[id_])
             if not same or (id_ in first.cleared) != (id_ in row.cleared):
                 log.error(
                     row.number,

@@ -22,6 +22,7 @@ from domain.faults import Fault, shown
 from domain.text import (
     code_point,
     is_excel_error,
+    is_no_value,
     is_plain,
     lost_digits,
     trimmed,
@@ -160,7 +161,7 @@ def is_blank(cell: Shown) -> bool:
 def seen(text: str) -> str:
     """A text as a person saw it, without marks at its ends. Raises Unusable: parts are not seen."""
     if text.isascii() and text.isprintable() and text[:1].isalnum() and text[-1:] != " ":
-        return text  # nearly all there is
+        return _with_value(text)  # nearly all there is
     text = unmarked(text)
     if is_excel_error(text):
         raise unusable("cell_error", shown(text))
@@ -172,6 +173,12 @@ def seen(text: str) -> str:
         raise unusable("bad_characters", code_point(character))
     if (part := uncomposed(text)) is not None:
         raise unusable("not_composed", shown(part))
+    return _with_value(text)
+
+
+def _with_value(text: str) -> str:
+    if is_no_value(text):
+        raise unusable("not_a_value", text)
     return text
 
 
@@ -396,7 +403,7 @@ def flag(cell: Shown, at: Place) -> bool:
     if word in ("否", "false", "0", "n", "no"):
         return False
     what = f"“{at.column.label}”应填“是”或“否”，现为“{shown(text)}”"
-    raise Unusable("bad_flag", what, "请改正")
+    raise Unusable("bad_flag", what, "请改填“是”或“否”")
 
 
 def level(cell: Shown, at: Place) -> str:
@@ -416,7 +423,7 @@ def count(cell: Shown, at: Place) -> int:
     digits = half_width(text_of(cell, amount=True))
     if re.fullmatch(r"[0-9]{1,9}", digits) is None:
         what = f"{at.column.label}应为不带符号的整数，现为“{shown(digits)}”"
-        raise Unusable("bad_count", what, "请改正")
+        raise Unusable("bad_count", what, "请只写数字，不要千分位和单位，如 1200")
     return int(digits)
 
 

@@ -96,8 +96,9 @@ def render_certificate(
     """The certificate and its annex as PDF/A-2b; the same input gives the same bytes.
 
     ``url`` is what the QR code says. ``timestamp``, with a time zone, is the moment from which
-    the paper tells the truth, the last change on record: a certificate whose last day is over by
-    then prints as expired. ``status_since`` is the day its status came about, where that is known.
+    the paper tells the truth, the last change on record: a certificate whose first day lies ahead
+    then prints as not yet valid, one whose last day is over as expired. ``status_since`` is the day
+    its status came about, where that is known.
     Raises `MissingCharacters` and `BrokenTemplate`, and ValueError for an address that is empty or
     needs more than ``MAX_MODULES``.
     """

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import Callable, Sequence
+from datetime import date
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -262,12 +263,18 @@ def _merged(
     if known is None:
         return made
     kept = {name: getattr(known.facts, name) for name in _FACTS if name not in said}
+    # nor does it take a first day off the record that it does not state
+    begins = {one.number: one.valid_from for one in known.certificates}
+    stated = tuple(
+        one.model_copy(update={"valid_from": one.valid_from or begins.get(one.number)})
+        for one in given.certificates
+    )
     return made.model_copy(
         update={
             "facts": facts.model_copy(update=kept),
             **{name: getattr(known, name) for name in ("uscc", "previous_reviewer")
                if name not in said},
-            **({} if "number" in said else {"certificates": known.certificates}),
+            "certificates": stated if "number" in said else known.certificates,
         }
     )  # fmt: skip
 
@@ -295,9 +302,14 @@ def _changes(before: Institution, after: Institution, row: int) -> list[RosterCh
 
 def _certificates(certificates: Sequence[CertificateFacts]) -> tuple[str, ...]:
     return tuple(
-        f"{one.number}（{one.issuer}，{one.scope} 项，至 {one.valid_to}）"
+        f"{one.number}（{one.issuer}，{one.scope} 项，{_days(one.valid_from, one.valid_to)}）"
         for one in sorted(certificates, key=lambda one: one.number)
     )
+
+
+def _days(first: date | None, last: date) -> str:
+    """From when to when, as far as anybody has said."""
+    return f"{first} 至 {last}" if first else f"至 {last}"
 
 
 def _words(value: Any) -> str:
@@ -313,7 +325,8 @@ def _differs(known: OnRecord, certificate: CertificateFacts) -> bool:
 
 def _told(known: OnRecord) -> str:
     return (
-        f"{CERTIFICATE_STATUS_LABELS[known.status]}，有效期至 {known.valid_to}，"
+        f"{CERTIFICATE_STATUS_LABELS[known.status]}，"
+        f"有效期{_days(known.valid_from, known.valid_to)}，"
         f"发证机关 {known.issuer}，参数 {known.scope} 项"
     )
 

@@ -21,7 +21,7 @@ from domain.model import Value
 from store import cases
 from store.cases import Case
 from store.content import notes_by_sha256
-from store.numbers.lookup import NORMAL_NAME
+from store.numbers.lookup import NAME_KEY
 from store.tables import cases as cases_table
 from store.tables import complaints, institutions, journal
 
@@ -106,10 +106,13 @@ async def _one(connection: AsyncConnection, where: ColumnElement[bool]) -> Compl
 
 
 async def holders(connection: AsyncConnection, number: str, institution_name: str) -> Sequence[str]:
-    """The institutions a complaint may be about: of this normalised name, or with this number."""
+    """The institutions a complaint may be about: of this name, or with this number.
+
+    The name is given as `domain.text.name_key` has it.
+    """
     if institution_name:
         found = await connection.execute(
-            select(institutions.c.id).where(NORMAL_NAME.in_([institution_name])).limit(2)
+            select(institutions.c.id).where(NAME_KEY.in_([institution_name])).limit(2)
         )
     else:
         found = await connection.execute(_HOLDERS, {"number": number})

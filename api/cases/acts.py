@@ -202,8 +202,9 @@ def acting(
     *,
     tag: str,
     target: Targeting,
+    answer: type[Receipt] = Receipt,
 ) -> Operation:
-    """The operation of one act on a case."""
+    """The operation of one act on a case; its ``answer`` is a receipt, or one that says more."""
     return Operation(
         "POST",
         path,
@@ -211,7 +212,7 @@ def acting(
         summary,
         tag,
         right,
-        Receipt,
+        answer,
         target=target,
         body=body,
         writes=True,

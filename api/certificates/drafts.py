@@ -14,6 +14,7 @@ from api.door.requests import Plain, Text, invalid
 from api.door.rights import ROLES, Right
 from api.filings.drafts import revision_in
 from domain.case.commands import Role
+from domain.case.workflow_messages import Receipt
 from domain.certificates.certificate import CertificateContent
 from domain.certificates.issuing import Decided, Purpose
 from domain.certificates.transitions import issuer_of
@@ -165,6 +166,15 @@ async def _read(
     ]
 
 
+class ApplicationReceipt(Receipt):
+    """A receipt with what is to be looked at before the certificate is issued, or now that it is.
+
+    ``warnings`` keep nobody from anything.
+    """
+
+    warnings: tuple[CertificateWarning, ...] = ()
+
+
 async def apply(call: Call) -> Response:
     """Applies with a saved revision; what is wrong with it is told place by place."""
     body: ApplyBody = call.body
@@ -188,7 +198,10 @@ async def apply(call: Call) -> Response:
         revision = await parts.records.revision(case, body.revision)
         _, problems = await _read(parts, case, revision)
         raise invalid(problems, refused.refusal) from None
-    return json_of(receipt)
+    applied, _ = await _read(parts, case, await parts.records.revision(case, body.revision))
+    assert applied is not None
+    warned = await parts.certificates.warnings(case, applied)
+    return json_of(ApplicationReceipt(**receipt.model_dump(), warnings=warned))
 
 
 CONTENT_EXAMPLE: dict[str, Any] = {
@@ -255,5 +268,6 @@ OPERATIONS = [
         {"purpose": "issue", "revision": 1, "sha256": RECEIPT_EXAMPLE["command_sha256"]},
         tag=TAG,
         target=of_certificate,
+        answer=ApplicationReceipt,
     ),
 ]

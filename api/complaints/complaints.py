@@ -18,7 +18,7 @@ from domain.case.status import Status
 from domain.complaints import COMPLAINT, COMPLAINT_OUTCOME_LABELS, ComplaintOutcome
 from domain.ids import complaint_id
 from domain.model import Value
-from domain.text import name_key, normalised
+from domain.text import name_key, normalised, not_written
 from services.complaints import Complaint
 
 _Id = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
@@ -88,6 +88,13 @@ async def receive(request: Request, body: ComplaintBody, command_id: str) -> str
     if not number and not institution:
         message = "请写明报告编号或机构名称，至少一项"
         raise invalid([{"pointer": "/number", "code": "missing", "message": message}])
+    wrong = [
+        {"pointer": f"/{name}", "code": "bad_characters", "message": why}
+        for name, text in (("number", number), ("institution", institution))
+        if (why := not_written(text)) is not None
+    ]
+    if wrong:
+        raise invalid(wrong)
     # without a client there is no network either: in-process callers count as one
     client = request.scope.get("client") or ("", 0)
     return await parts_of(request).complaints.receive(

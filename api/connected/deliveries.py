@@ -27,6 +27,7 @@ from domain.connected import (
 from domain.messages import explain
 from domain.model import Value
 from domain.refusals import Code, Refusal, Refused
+from domain.text import ENTERING
 from services.connected.deliveries import Delivered, Stage, WrongFields
 
 LARGEST = 8 * 1024 * 1024
@@ -156,7 +157,7 @@ async def _taken(call: Call, client: ApiClient, given: Any) -> DeliveryReceipt:
 def _read(given: Any) -> AnyDelivery:
     """The delivery that a JSON value is. Raises Refused with every field that is wrong."""
     try:
-        return Delivery.model_validate_json(json.dumps(given), strict=True).root
+        return Delivery.model_validate_json(json.dumps(given), strict=True, context=ENTERING).root
     except ValidationError as failure:
         raise invalid([_placed(one) for one in field_errors(failure)]) from None
 

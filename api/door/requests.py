@@ -11,6 +11,7 @@ from starlette.requests import Request
 
 from api.door.wrong_values import NOT_JSON, said
 from domain.refusals import Code, Refusal, Refused
+from domain.text import ENTERING
 
 LARGEST_JSON = 1024 * 1024
 LARGEST_FILE = 64 * 1024 * 1024
@@ -69,7 +70,7 @@ def require_media(request: Request, wanted: Sequence[str]) -> None:
 def parse_json(data: bytes, model: type[Model]) -> Model:
     """The body as a model. Raises Refused with every field that is wrong; echoes no input."""
     try:
-        found = model.model_validate_json(data or b"{}", strict=True)
+        found = model.model_validate_json(data or b"{}", strict=True, context=ENTERING)
         json.loads(
             data or b"{}",
             object_pairs_hook=_each_once,

@@ -8,11 +8,11 @@ from pydantic import Field, StringConstraints
 
 from domain.ids import AuthorityId, InstitutionId
 from domain.model import Value
-from domain.text import Trimmed, Visible
+from domain.text import Unmarked, Visible
 
 _CONTROL = r"\x00-\x1f\x7f"
 Line = Annotated[
-    str, StringConstraints(max_length=300, pattern=f"^[^{_CONTROL}]*$"), Trimmed, Visible
+    str, StringConstraints(max_length=300, pattern=f"^[^{_CONTROL}]*$"), Unmarked, Visible
 ]
 """One line of text, possibly empty, as a person sees it."""
 Name = Annotated[
@@ -20,7 +20,7 @@ Name = Annotated[
     StringConstraints(
         min_length=1, max_length=200, pattern=rf"^[^{_CONTROL}]*[^{_CONTROL}\s][^{_CONTROL}]*$"
     ),
-    Trimmed,
+    Unmarked,
     Visible,
 ]
 TwoDigits = Annotated[str, StringConstraints(pattern=r"^[0-9]{2}$")]
@@ -127,8 +127,8 @@ class Certificate(Value):
 
 
 def status_at(certificate: Certificate, day: date) -> CertificateStatus:
-    """How a certificate stands on a day, whether or not its expiry was recorded by then."""
-    return status_on(certificate.status, certificate.valid_to, day)
+    """How a certificate stands on a day: begun or not yet, over or not, recorded or not."""
+    return status_on(certificate.status, certificate.valid_to, day, certificate.valid_from)
 
 
 def status_on(

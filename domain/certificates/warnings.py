@@ -13,6 +13,8 @@ from domain.ids import jurisdiction_of, region_prefix
 from domain.model import Value
 from domain.text import same_name
 
+SECOND_MEND = "要延续的请填原证书，要增加能力的请申请扩项，要改内容的请申请变更；确需另发的可以继续"
+"""What can be done about a second certificate of the same institution, field and industry."""
 _IN_FORCE = (CertificateStatus.VALID, CertificateStatus.NOT_YET_VALID)
 
 
@@ -120,8 +122,7 @@ def _second(others: list[str]) -> list[CertificateWarning]:
     if not others:
         return []
     message = f"该机构在同一专业领域和行业已有有效证书：{'、'.join(others)}"
-    mend = "要延续的请填原证书，要增加能力的请申请扩项，要改内容的请申请变更；确需另发的可以继续"
-    return [CertificateWarning(code="second_certificate", message=message, mend=mend)]
+    return [CertificateWarning(code="second_certificate", message=message, mend=SECOND_MEND)]
 
 
 def _other_province(issuer: str, region: str) -> list[CertificateWarning]:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from domain import faults
 from domain.faults import AS_TEXT, SAVE_ANEW, Fault, Words
 from domain.numbers.quarters import Quarter
-from domain.text import code_point, is_excel_error, lost_digits, unseen
+from domain.text import code_point, is_excel_error, is_no_value, lost_digits, unseen
 
 NUMBER, ISSUED_ON = "报告编号", "出具日期"
 """The two columns an upload needs, as the template and all messages call them."""
@@ -34,6 +34,8 @@ def number_fault(number: str, longest: int) -> Fault | None:
         if character == "\ufffd":
             return Fault("bad_encoding")
         return Fault("bad_characters", code_point(character))
+    if is_no_value(number):
+        return Fault("not_a_value", number)
     if lost_digits(number):
         return Fault("lost_digits", number)
     if is_excel_error(number):

@@ -14,6 +14,7 @@ from domain.certificates.number import NumberProblem, decode
 from domain.certificates.statement import EARLIEST, LATEST
 from domain.model import Value
 from domain.refusals import Code, Refusal
+from domain.text import not_written
 from rules.certificates.certificates import CertificateRules, NoAuthorityCode
 from rules.file.certificate_schema import Content
 
@@ -56,9 +57,14 @@ def content_problems(
     def add(pointer: str, code: str, message: str) -> None:
         found.append(ContentProblem(pointer=pointer, code=code, message=message))
 
-    texts = list(_printed(content.model_dump(mode="json", exclude={"equipment"}), ""))
-    for pointer, text in texts if unprintable("".join(text for _, text in texts)) else ():
-        if missing := unprintable(text):
+    texts = list(_texts(content.model_dump(mode="json"), ""))
+    printed = [(pointer, text) for pointer, text in texts if not pointer.startswith("/equipment/")]
+    lacking = dict(printed) if unprintable("".join(text for _, text in printed)) else {}
+    for pointer, text in texts:
+        # a draft on record may be older than what is asked of those handed in today
+        if (why := not_written(text)) is not None:
+            add(pointer, "bad_characters", why)
+        elif missing := unprintable(lacking.get(pointer, "")):
             told = "、".join(f"{one}（U+{ord(one):04X}）" for one in missing[:5])
             message = f"含有无法打印的字符：{told}；请核对文字，确为生僻字的请先安装含有该字的字体"
             add(pointer, "characters_missing", message)
@@ -89,14 +95,14 @@ def content_problems(
     return found
 
 
-def _printed(value: Any, pointer: str) -> Iterator[tuple[str, str]]:
+def _texts(value: Any, pointer: str) -> Iterator[tuple[str, str]]:
     """Every text inside a document, with its pointer."""
     if isinstance(value, str):
         yield pointer, value
     elif isinstance(value, dict | list):
         places = value.items() if isinstance(value, dict) else enumerate(value)
         for place, part in places:
-            yield from _printed(part, f"{pointer}/{place}")
+            yield from _texts(part, f"{pointer}/{place}")
 
 
 def changed_fields(before: CertificateContent, after: CertificateContent) -> list[str]:

@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from domain.facts import Facts
+from domain.text import ENTERING
 
 MAX_BYTES = 1_000_000
 
@@ -47,7 +48,7 @@ def parse_facts(raw: bytes, shown: str) -> Facts:
         raise FactsInvalid(f"{shown} 不是合法的 JSON（数字太长或嵌套太深）") from None
     try:
         # strict: "120" is no number and "no" is no false
-        return Facts.model_validate_json(json.dumps(data), strict=True)
+        return Facts.model_validate_json(json.dumps(data), strict=True, context=ENTERING)
     except ValidationError as error:
         problems = error.errors(include_url=False, include_input=False)
         lines = [f"{shown}: {_place(one)}：{_plainly(one)}" for one in problems]

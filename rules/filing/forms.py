@@ -22,7 +22,7 @@ from pydantic import PrivateAttr, ValidationError, model_validator
 from domain.canonical import canonical_json, sha256_of
 from domain.citation import Citation
 from domain.model import Value
-from domain.text import code_point, unseen
+from domain.text import not_written
 from rules.file.findings import RulesInvalid
 from rules.file.strict_yaml import load
 
@@ -462,9 +462,8 @@ def _type_problem(field: FormField, value: Any) -> FieldProblem | None:
     if len(value) > field.max_length:
         text = f"“{field.label}”现有 {len(value)} 字，最多 {field.max_length} 字，请删减"
         return _problem(field.id, "too_long", text)
-    if (character := unseen(value.translate(_BREAKS))) is not None:
-        text = f"“{field.label}”含有看不见的字符（{code_point(character)}），请删去后重新录入"
-        return _problem(field.id, "bad_characters", text)
+    if (why := not_written(value.translate(_BREAKS))) is not None:
+        return _problem(field.id, "bad_characters", f"“{field.label}”：{why}")
     return None
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -24,7 +24,7 @@ from domain.certificates.imports import (
 )
 from domain.certificates.issuing import Purpose
 from domain.certificates.number import NumberTables
-from domain.certificates.warnings import HolderFacts, certificate_warnings
+from domain.certificates.warnings import SECOND_MEND, HolderFacts, certificate_warnings
 from domain.clock import day_of
 from domain.facts import InstitutionFacts
 from domain.model import Value
@@ -341,6 +341,12 @@ _WARNED_AT = {"holder_differs": "holder", "other_province": "institution", "seco
 """The column that each warning is about; "" for the row."""
 
 
+def _same_line(one: ImportedCertificate, other: ImportedCertificate) -> bool:
+    """Whether two are the same certificate, or one takes the place of the other."""
+    renewed = {one.renews, other.renews} - {""}
+    return one is other or bool(renewed & {one.number, other.number})
+
+
 class _Check:
     """Looks at a reading beside the record; writes nothing."""
 
@@ -405,6 +411,7 @@ class _Check:
         for one in good:
             if one.row not in before:
                 self._warn(one, holders)
+        self._warn_of_each_other([one for one in good if one.row not in before])
         problems = sorted([*self._reading.problems, *self._problems], key=lambda one: one.row)
         return _Checked(
             good=good, bad=bad, before=before, problems=tuple(problems), institutions=new
@@ -442,6 +449,23 @@ class _Check:
         ):
             column = _WARNED_AT[warning.code]
             self._add(one, column, warning.code, warning.message, warning.mend, "notice")
+
+    def _warn_of_each_other(self, good: Sequence[ImportedCertificate]) -> None:
+        """Two certificates of one file of the same institution, field and industry."""
+        alike: dict[tuple[str, str, str], list[ImportedCertificate]] = {}
+        for one in good:
+            last = one.decided.valid_to if one.decided else None
+            if last is None or last >= self._today:
+                of = one.content
+                alike.setdefault((of.institution, of.field, of.industry), []).append(one)
+        for group in alike.values():
+            for one in group:
+                others = [str(other.row) for other in group if not _same_line(one, other)]
+                if others:
+                    rows = "、".join(others[:5]) + ("等" if len(others) > 5 else "")
+                    what = f"本文件第 {rows} 行也是该机构在同一专业领域和行业的证书"
+                    code, column = "second_certificate", _WARNED_AT["second_certificate"]
+                    self._add(one, column, code, what, SECOND_MEND, "notice")
 
     # the checks
 

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from domain.case.plan import FOREVER
 from domain.certificates.certificate import CertificateStatus, status_on
 from domain.certificates.statement import certificate_url
-from domain.clock import first_instant_after
+from domain.clock import first_instant, first_instant_after
 from domain.messages import explain
 from domain.refusals import Code, Refusal, Refused
 from printing.job import LeftOut, Paper
@@ -157,16 +157,19 @@ def _paper_of(
 ) -> Paper | Refusal:
     """A certificate of the register as it is to be printed today, or why it cannot be.
 
-    The moment on the paper is the last change on record, or the end of its validity: the same
-    paper comes out until something is different.
+    The moment on the paper is the last change on record, or the beginning or the end of its
+    validity: the same paper comes out until something is different.
     """
     certificate = entry.certificate()
     if certificate is None:
         return Refusal(code=Code.CONTENT_NOT_ON_RECORD, params={"number": entry.number})
     if not entry.statement:
         return Refusal(code=Code.NOT_SIGNED, params={"number": entry.number})
-    if status_on(entry.status, entry.valid_to, today) is CertificateStatus.EXPIRED:
-        changed_at = max(changed_at, first_instant_after(entry.valid_to))
+    match status_on(entry.status, entry.valid_to, today):
+        case CertificateStatus.EXPIRED:
+            changed_at = max(changed_at, first_instant_after(entry.valid_to))
+        case CertificateStatus.VALID if certificate.valid_from <= today:
+            changed_at = max(changed_at, first_instant(certificate.valid_from))
     return Paper(
         certificate=certificate,
         issuer_name=issuer_name,

@@ -24,7 +24,7 @@ from domain.facts import Facts
 from domain.numbers.lookup import Holder, LookupAnswer, LookupEntry, NumberRow, Outcome, decide
 from domain.numbers.report_numbers import LONGEST_NUMBER, Answer
 from domain.refusals import Code, Refusal, Refused
-from domain.text import is_usable, normalised
+from domain.text import is_usable, name_key, normalised
 from rules.compiled import CompiledRules
 from rules.file.library import current_library
 from services.clock import Clock
@@ -125,8 +125,8 @@ class LookupService:
         it is asked from. Raises Refused: not a number or a name, too many lookups.
         """
         asked = (
-            _usable("number", number, LONGEST_NUMBER),
-            _usable("institution", institution, _LONGEST_NAME) if institution else "",
+            _usable("number", number, LONGEST_NUMBER, normalised),
+            _usable("institution", institution, _LONGEST_NAME, name_key) if institution else "",
         )
         now = self._clock()
         self._limiter.count_client(client, now)
@@ -338,10 +338,10 @@ def latest_rules(root: Path) -> Callable[[], PublicRules]:
     return read
 
 
-def _usable(name: str, given: str, longest: int) -> str:
-    """What was given as it is compared. Raises Refused, naming the parameter."""
+def _usable(name: str, given: str, longest: int, key: Callable[[str], str]) -> str:
+    """What was given as its ``key`` is compared. Raises Refused, naming the parameter."""
     why = ""
-    text = normalised(given) if len(given) <= _LONGEST_GIVEN else given
+    text = key(given) if len(given) <= _LONGEST_GIVEN else given
     if not text:
         why = "不能为空"
     elif len(text) > longest:

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.certificates.certificate import CertificateContent
 from store.tables import certificate_lines
+from store.words import folded
 
 
 class LineKind(StrEnum):
@@ -32,15 +33,6 @@ class Line(NamedTuple):
 
 _DASHES = str.maketrans(dict.fromkeys("‐‑‒–—―−", "-"))
 _YEAR = re.compile(r"(.*[0-9].*)[-:]((?:19|20)[0-9]{2})")
-_SMALL = str.maketrans({chr(one): chr(one + 32) for one in range(ord("A"), ord("Z") + 1)})
-
-
-def folded(text: str) -> str:
-    """A text as it is searched: full-width characters are the usual ones, A to Z small.
-
-    The database's own ``certificate_folded`` gives the same.
-    """
-    return unicodedata.normalize("NFKC", text).translate(_SMALL)
 
 
 def standard_of(text: str, year: str = "") -> tuple[str, str]:

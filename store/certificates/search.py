@@ -7,7 +7,6 @@ neighbours, which narrows, and `strpos`, which decides.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -25,14 +24,15 @@ from sqlalchemy import (
     true,
     union_all,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.certificates.certificate import CertificateStatus
 from domain.model import Value
-from store.certificates.lines import LineKind, folded, standard_of
+from store.certificates.lines import LineKind, standard_of
 from store.certificates.register import Registered, registered
 from store.tables import certificate_lines, certificates, institutions
+from store.words import contains, folded_column
 
 MOST_LINES = 5
 """So many capabilities, pieces of equipment and signatories are shown of each certificate found."""
@@ -90,21 +90,6 @@ class Seen(NamedTuple):
 
     found: Registered
     full: bool
-
-
-def parts_of(term: str) -> list[str]:
-    """The parts of a term as they are searched."""
-    return list(dict.fromkeys(folded(term).split()))
-
-
-def grams_of(parts: Sequence[str]) -> list[str]:
-    """What a text has in the index if each of these parts is in it."""
-    pairs = {
-        gram
-        for part in parts
-        for gram in ([part] if len(part) < 3 else map("".join, pairwise(part)))
-    }
-    return sorted(pairs)
 
 
 async def search(
@@ -280,7 +265,7 @@ def _line(
     ``indexed``: among all lines; otherwise among the few of one certificate.
     """
     term = getattr(criteria, kind.value)
-    wanted = _contains(lines.c.words, term, indexed=indexed) if term else []
+    wanted = contains(lines.c.words, term, indexed=indexed) if term else []
     if kind is LineKind.CAPABILITY and criteria.standard:
         standard, year = standard_of(criteria.standard)
         wanted.append(lines.c.standard == standard)
@@ -290,37 +275,19 @@ def _line(
     return [lines.c.kind == literal_column(f"'{kind.value}'"), *wanted] if wanted else []
 
 
-def _contains(
-    words: ColumnElement[str], term: str, *, indexed: bool = True
-) -> list[ColumnElement[bool]]:
-    parts = parts_of(term)
-    if not parts:
-        return [false()]
-    exact: list[ColumnElement[bool]] = [func.strpos(words, part) > 0 for part in parts]
-    if not indexed:
-        return exact
-    grams = func.certificate_grams(words, type_=ARRAY(Text))
-    return [grams.contains(grams_of(parts)), *exact]
-
-
 def _held_by(name: str, institution_id: str | None) -> Any:
     """The numbers of certificates whose holder or institution bears part of a name, or an id."""
     others, of = certificates.alias("others"), institutions.alias("of")
     joined = others.join(of, of.c.id == others.c.institution_id)
     ways = [
-        select(others.c.number).where(*_contains(_folded_column("others.holder"), name)),
+        select(others.c.number).where(*contains(folded_column("others.holder"), name)),
         select(others.c.number)
         .select_from(joined)
-        .where(*_contains(_folded_column("of.name"), name)),
+        .where(*contains(folded_column("of.name"), name)),
     ]
     if institution_id is not None:
         ways.append(select(others.c.number).where(others.c.institution_id == institution_id))
     return union_all(*ways)
-
-
-def _folded_column(column: str) -> ColumnElement[str]:
-    # as the index has it; see `store.certificates.lines.folded`
-    return literal_column(f"certificate_folded({column})", Text)
 
 
 def _of_uscc(uscc: str) -> Any:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import psycopg
 from psycopg.rows import TupleRow
-from sqlalchemy import Text, func, literal_column, select, tuple_
+from sqlalchemy import func, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -16,6 +16,7 @@ from domain.numbers.report_numbers import Answer
 from store import institutions as register
 from store.institutions import Institution
 from store.tables import institutions, lookup_counts
+from store.words import name_key_of
 
 MOST_ROWS = 200
 """So many rows are read for one number at most, those that stand before those withdrawn."""
@@ -42,7 +43,7 @@ _ROWS = f"""
 """  # noqa: S608
 
 
-NORMAL_NAME = literal_column("normalize(institutions.name, NFKC)", Text)
+NAME_KEY = name_key_of("institutions.name")
 """An institution's name as names are compared, and as the index has it."""
 
 
@@ -88,11 +89,14 @@ async def rows(
 
 
 async def named(connection: AsyncConnection, names: Sequence[str]) -> dict[str, list[int]]:
-    """The institutions that bear each of these normalised names; names unknown are left out."""
+    """The institutions that bear each of these names; names unknown are left out.
+
+    The names are given as `domain.text.name_key` has them.
+    """
     found = await connection.execute(
-        select(NORMAL_NAME, institutions.c.no)
+        select(NAME_KEY, institutions.c.no)
         .select_from(institutions)
-        .where(NORMAL_NAME.in_(list(names)))
+        .where(NAME_KEY.in_(list(names)))
     )
     by_name: dict[str, list[int]] = {}
     for one, no in found:

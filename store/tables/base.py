@@ -25,6 +25,6 @@ def one_of(column: str, values: list[str]) -> str:
 
 
 def grams_index(name: str, column: str) -> Index:
-    """Finds any part of a name; see `store.certificates.register.search`."""
+    """Finds any part of a name; see `store.words.contains`."""
     grams = text(f"certificate_grams(certificate_folded({column}))")
     return Index(name, grams, postgresql_using="gin")

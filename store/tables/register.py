@@ -45,7 +45,7 @@ institutions = Table(
     Index(None, "region", "id"),
     Index(None, "uscc"),
     # names are compared as `domain.text.name_key` gives them
-    Index("ix_institutions_name", text("normalize(name, NFKC)")),
+    Index("ix_institutions_name", text("name_key(name)")),
     grams_index("ix_institutions_name_grams", "name"),
     comment="检验检测机构名录",
 )

@@ -208,6 +208,28 @@ async def test_a_certificate_prints_as_expired_from_the_day_after_its_last(
     assert f"登记状态：{label}" in text_of(printed, page=1)
 
 
+@pytest.mark.parametrize(("days", "label"), [(-1, "尚未生效"), (0, "有效")])
+async def test_a_certificate_prints_as_not_yet_valid_until_its_first_day(
+    house: System, office: Office, days: int, label: str
+) -> None:
+    first = TODAY + timedelta(days=30)
+    path = await certify(
+        office,
+        number=f"AHEAD-{label.encode().hex()}",
+        valid_from=first.isoformat(),
+        valid_to=(first + timedelta(days=365)).isoformat(),
+    )
+    midnight = datetime.combine(first, datetime.min.time(), ZoneInfo("Asia/Shanghai"))
+    house.ahead = midnight + timedelta(days=days, seconds=5) - datetime.now(midnight.tzinfo)
+    try:
+        printed = await pdf(house, path, office.filer)
+        house.ahead += timedelta(hours=20)
+        assert await pdf(house, path, office.filer) == printed
+    finally:
+        house.ahead = timedelta()
+    assert f"登记状态：{label}" in text_of(printed, page=1)
+
+
 async def test_a_picture_of_the_first_page_is_given_too(house: System, office: Office) -> None:
     path = await certify(office)
     answer = await get(house, f"{path}/preview", office.filer)

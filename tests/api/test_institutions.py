@@ -153,6 +153,24 @@ async def test_an_import_replaces_what_was_known_of_an_institution_and_of_no_oth
     assert [c["number"] for c in kept["certificates"]] == ["241300100002"]
 
 
+async def test_a_first_day_is_told_in_changes_and_stays_where_a_roster_does_not_state_it(
+    house: System,
+) -> None:
+    stated = [*row("first-1", "241300140001"), "2024-05-02"]
+    known = await load(house, table(stated))
+    assert known.status == 200, known.body
+    before = await shown(house, "first-1")
+    assert before["certificates"][0]["valid_from"] == "2024-05-02"
+    silent = await load(house, table(row("first-1", "241300140001")))
+    assert (silent.status, silent.body["changes"]) == (200, []), silent.body
+    assert await shown(house, "first-1") == before
+    later = [*stated[:-1], "2024-06-01"]
+    moved = await load(house, table(later))
+    told = {c["column"]: (c["old"], c["new"]) for c in moved.body["changes"] if not c["campaign"]}
+    days = "241300140001（amr-350000，120 项，{} 至 2090-05-01）"
+    assert told == {"证书编号": (days.format("2024-05-02"), days.format("2024-06-01"))}
+
+
 OPTIONAL = (
     "uscc", "legal_person", "under_samr", "accredited", "review_group", "other_qualifications",
     "national_centres", "previous_reviewer",

@@ -91,3 +91,14 @@ def test_a_token_that_cannot_be_says_which_option_is_wrong_and_how_it_should_loo
     assert (refused.exit_code, refused.stdout) == (2, "")
     for words in said:
         assert words in refused.stderr
+
+
+def test_a_number_out_of_range_is_told_with_what_is_right() -> None:
+    for words, said in (
+        (["token", "--role", "auditor", "--subject", "a", "--days", "0"],
+         "--days 0 不行：请给出 1 至 3650 之间的整数"),
+        (["up", "--demo", "--institutions", "19"],
+         "--institutions 19 不行：请给出 20 至 60000 之间的整数"),
+    ):  # fmt: skip
+        done: Any = CliRunner(env=SYSTEM).invoke(app, words)
+        assert (done.exit_code, done.output.strip()) == (2, said)

@@ -248,7 +248,7 @@ def test_dates_are_read_in_the_usual_forms(text: str) -> None:
 
 def test_codes_are_normalised_with_a_notice() -> None:
     reading = read(
-        row(id=" fj-0001　", uscc="91620102739638125b", region="３５０１０２", number="２４13\t")
+        row(id=" fj-0001　", uscc="91620102739638125b", region="３５０１０２", number="2413\t")
     )
     assert found(reading) == [
         (2, label, "normalised")
@@ -260,6 +260,12 @@ def test_codes_are_normalised_with_a_notice() -> None:
     assert (entry.id, entry.institution.region) == ("fj-0001", "350102")
     assert entry.uscc == "91620102739638125B"
     assert entry.certificates[0].number == "2413"
+
+
+def test_a_certificate_number_in_full_width_characters_is_refused_and_not_corrected() -> None:
+    reading = read(row(number="２４13"))
+    assert found(reading) == [(2, "证书编号", "bad_code")]
+    assert "全角" in reading.problems[0].message
 
 
 def test_regions_are_checked_when_the_known_ones_are_given() -> None:

@@ -91,8 +91,34 @@ def test_everything_the_certificate_says_can_be_read_on_its_page() -> None:
 
 def test_a_certificate_that_starts_later_than_it_was_issued_says_from_when() -> None:
     text = text_of(printed(certificate(valid_from=date(2024, 7, 1))), page=1)
-    assert "有效期自：" in text
-    assert "2024年07月01日" in text
+    assert "有效期自：2024年07月01日" in text
+
+
+@pytest.mark.parametrize(
+    ("moment", "label", "words"),
+    [
+        (
+            datetime(2024, 6, 30, 15, 59, 59, tzinfo=UTC),
+            "尚未生效",
+            "本证书自2024年07月01日起在中华人民共和国境内有效。",
+        ),
+        (
+            datetime(2024, 6, 30, 16, 0, tzinfo=UTC),
+            "有效",
+            "本证书在中华人民共和国境内有效。",
+        ),
+    ],
+)
+def test_a_certificate_prints_as_not_yet_valid_before_its_first_day_in_beijing(
+    moment: datetime, label: str, words: str
+) -> None:
+    """Nothing is stamped across it: the paper is handed over before that day, and kept."""
+    file = printed(certificate(valid_from=date(2024, 7, 1)), timestamp=moment)
+    text = text_of(file, page=1)
+    assert f"登记状态：{label}" in text
+    assert words in text
+    assert text.count("尚未生效") == (label == "尚未生效")
+    assert "尚未生效" not in text_of(file, page=2)
 
 
 def test_the_annex_lists_sites_signatories_and_capabilities() -> None:

@@ -11,11 +11,14 @@ from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.certificates.certificate import RECORDED_STATUSES, CertificateStatus, status_on
-from domain.text import is_usable, unmarked
+from domain.text import is_usable, name_key, unmarked
 from store import institutions
-from store.certificates.lines import folded, standard_of
-from store.certificates.search import NOTHING, Criteria, Seen, Sight, parts_of, search, stands
+from store.certificates.lines import standard_of
+from store.certificates.search import NOTHING, Criteria, Seen, Sight, search, stands
+from store.numbers import lookup
 from store.tables import certificate_lines, certificates
+from store.tables import institutions as institutions_table
+from store.words import folded, parts_of
 from tests.registered import register
 from tests.system import institution
 
@@ -287,3 +290,62 @@ async def test_the_database_folds_names_as_terms_are_folded(engine: AsyncEngine,
             text("SELECT certificate_folded(CAST(:name AS text))"), {"name": name}
         )
         assert found.scalar_one() == folded(name)
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(words=st.lists(WORDS, min_size=1, max_size=3), blank=st.sampled_from("\u1680\u3000\u00a0 "))
+async def test_the_database_compares_names_as_names_are_compared(
+    engine: AsyncEngine, words: list[str], blank: str
+) -> None:
+    name = (blank * 2).join(words)
+    async with engine.connect() as connection:
+        same = await connection.execute(
+            text("SELECT name_key(CAST(:name AS text))"), {"name": name}
+        )
+        assert same.scalar_one() == name_key(name)
+
+
+async def test_a_name_is_found_however_its_blanks_and_brackets_are_written(
+    engine: AsyncEngine,
+) -> None:
+    asked = [
+        name_key(name) for name in ("ABC  检测(福建)", "ＡＢＣ　检测（福建）", "abc 检测（福建）")
+    ]
+    async with engine.begin() as connection:
+        await institutions.save(
+            connection, [institution("x").model_copy(update={"name": "ABC 检测（福建）"})]
+        )
+        bearers = await lookup.named(connection, asked)
+        assert list(bearers) == ["ABC 检测(福建)"]
+        for part in ("检测(福", "ＡＢＣ", "福建 abc"):
+            assert [one.facts.id for one in await institutions.page(connection, "", 9, name=part)]
+
+
+async def test_names_and_parts_of_names_are_found_through_their_indexes(
+    engine: AsyncEngine,
+) -> None:
+    listed = institutions_table
+    ways = {
+        "ix_institutions_name_grams": select(listed.c.id)
+        .where(listed.c.id > "", institutions.named("机构甲七"))
+        .order_by(listed.c.id)
+        .limit(21),
+        "ix_institutions_name": select(listed.c.no).where(lookup.NAME_KEY.in_(["机构甲七"])),
+    }
+    async with engine.begin() as connection:
+        await connection.execute(
+            text("""
+                INSERT INTO institutions (id, name, region, legal_person, under_samr, accredited,
+                    other_qualifications, national_centres)
+                SELECT 'x' || n, '检测机构' || n, '350102', true, false, false, '[]', '[]'
+                FROM generate_series(1, 20000) AS n
+            """)
+        )
+        await connection.execute(text("ANALYZE institutions"))
+        for index, query in ways.items():
+            asked = query.compile(dialect=engine.dialect, compile_kwargs={"literal_binds": True})
+            plan = "\n".join((await connection.execute(text(f"EXPLAIN {asked}"))).scalars())
+            assert f"Index Scan on {index}" in plan or f"using {index}" in plan, plan
+            assert "Seq Scan" not in plan

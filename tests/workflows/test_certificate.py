@@ -277,7 +277,9 @@ async def test_what_is_to_be_looked_at_stands_in_draft_and_case_before_the_issue
     assert await warned(f"{path}/draft", office.filer) == []
     await save(office, path, holder="改名检测中心（生成）")
     assert await warned(f"{path}/draft", office.filer) == ["holder_differs"]
-    assert (await office.apply(path)).status == 200
+    applied = await office.apply(path)
+    assert applied.status == 200
+    assert codes(applied.body["warnings"]) == ["holder_differs"]
     for token in (office.filer, office.reviewer):
         assert await warned(path, token) == ["holder_differs"]
     await office.grant(path)
@@ -295,6 +297,9 @@ async def test_what_is_to_be_looked_at_stands_in_draft_and_case_before_the_issue
     strange = content("hunan", holder="测试机构 hunan（生成）")
     path = await office.begin({"content": strange}, office.clerk)
     assert await warned(f"{path}/draft", office.clerk) == ["other_province"]
+    decided = {"approved_on": "2025-03-21", "document": "（生成）", "approver": "（生成）"}
+    at_once = await office.apply(other, office.clerk, decided=decided)
+    assert codes(at_once.body["warnings"]) == ["second_certificate"]
 
 
 async def test_a_change_of_name_is_flagged_in_the_register_until_the_two_agree(

@@ -323,6 +323,29 @@ async def test_what_is_to_be_looked_at_is_a_notice_of_its_row_and_keeps_nothing_
     assert all(one["mend"] for one in found["problems"])
 
 
+async def test_two_rows_of_one_file_that_are_of_the_same_scope_are_told_of_each_other(
+    system: System,
+) -> None:
+    def at(place: int, **changed: Any) -> dict[str, Any]:
+        return row(1, document=f"测〔2025〕{place}号（生成）", **changed)
+
+    kept = {"valid_from": "2025-03-01", "valid_to": "2031-02-28"}
+    over = {"valid_from": "2019-03-01", "valid_to": "2025-03-02"}
+    lines = [
+        at(1, number="OLD-1", **kept), at(2, industry="07"), at(3), at(4, number="OLD-2", **over),
+    ]  # fmt: skip
+    found = await send(system, table(*lines), "check")
+    assert found["counts"] == {"ready": 4}
+    assert {(one["row"], one["code"], one["level"]) for one in found["problems"]} >= {
+        (2, "second_certificate", "notice"), (4, "second_certificate", "notice"),
+    }  # fmt: skip
+    told = {one["row"]: one["message"] for one in found["problems"]
+            if one["code"] == "second_certificate"}  # fmt: skip
+    assert set(told) == {2, 4}
+    assert "第 4 行" in told[2]
+    assert "第 2 行" in told[4]
+
+
 async def test_the_template_is_a_file_that_passes(system: System) -> None:
     headers = {"Authorization": f"Bearer {clerk(system)}"}
     template = await system.http.get("/api/certificates/imports/template", headers=headers)
