@@ -10,6 +10,7 @@ from pathlib import Path
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
+from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkflowRunner
 
 from activities.annual_filing import FilingActivities
@@ -143,7 +144,10 @@ async def serving(settings: Settings) -> AsyncIterator[Worker]:
 
 
 async def serve(settings: Settings) -> None:
-    """Serves until asked to stop (SIGTERM or SIGINT)."""
+    """Serves until asked to stop (SIGTERM or SIGINT). Raises ValueError: no metrics there."""
+    if settings.metrics:
+        shown = PrometheusConfig(bind_address=settings.metrics)
+        Runtime.set_default(Runtime(telemetry=TelemetryConfig(metrics=shown)))
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

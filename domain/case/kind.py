@@ -145,7 +145,7 @@ def next_timer(kind: CaseKind, state: CaseState, plan: CasePlan) -> Timer | None
     return min(waited_for, key=lambda timer: timer.at, default=None)
 
 
-SPREAD = timedelta(seconds=150)
+SPREAD = timedelta(seconds=165)
 """Over how long what time brings to many cases at one instant is spread, where nobody waits."""
 
 
