@@ -29,6 +29,7 @@ from services.certificates.imports import CertificateImportService
 from services.certificates.keys import SigningKeys
 from services.certificates.printing import unprintable_with
 from services.clock import system_clock
+from services.deadlines import Deadlines
 from services.numbers.batches import BatchService
 from services.reconciler import Reconciler
 from services.recovery import Recovery
@@ -137,7 +138,8 @@ async def serving(settings: Settings) -> AsyncIterator[Worker]:
         )
         recovery = _recovery(client, engine, settings.rules)
         reconciler = Reconciler(client, engine, PinnedRules(engine), system_clock)
-        async with worker, recovery.running(), reconciler.running():
+        deadlines = Deadlines(client, engine, system_clock)
+        async with worker, recovery.running(), reconciler.running(), deadlines.running():
             yield worker
     finally:
         await engine.dispose()

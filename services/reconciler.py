@@ -12,7 +12,7 @@ A case that cannot be read is left out and told of: the others go on.
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from time import monotonic
 from typing import TypeVar
@@ -37,6 +37,7 @@ from domain.kinds import KINDS, kind_of
 from domain.model import Value
 from services.campaigns import start_again as campaign_from_record
 from services.clock import Clock
+from services.repeated import repeated
 from services.revival import start_from_record, starting_again
 from services.rule_sets import PinnedRules
 from store import campaigns, cases, journal, outbox, unfinished
@@ -104,16 +105,9 @@ class Reconciler:
             "zhibao_carried_on", "cases and campaigns whose workflow was behind the record"
         )
 
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
+    def running(self) -> AbstractAsyncContextManager[None]:
         """Looks from time to time."""
-        looking = asyncio.create_task(self._keep_looking())
-        try:
-            yield
-        finally:
-            looking.cancel()
-            with suppress(asyncio.CancelledError):
-                await looking
+        return repeated(self.reconcile, first=EVERY, every=EVERY, failed="not_reconciled")
 
     async def reconcile(self) -> list[Behind]:
         """One pass: carries on what is behind, and tells what that was."""
@@ -339,11 +333,3 @@ class Reconciler:
             steps = await journal.steps(connection, case_id)
         assert case is not None
         return start_from_record(case, steps, self._clock())
-
-    async def _keep_looking(self) -> None:
-        while True:
-            await asyncio.sleep(EVERY)
-            try:
-                await self.reconcile()
-            except Exception:
-                log.exception("not_reconciled")

@@ -7,12 +7,29 @@ from typing import NamedTuple
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.case.status import ENDED
+from domain.case.status import ENDED, Status
 from domain.complaints import COMPLAINT
 from domain.filing.kind import FILING
 
 _WITHOUT_AFTERLIFE = (FILING.name, COMPLAINT.name)
 """Kinds to whose cases time brings nothing after their end."""
+
+
+_DUE = text("""
+    SELECT case_id, due FROM cases
+    WHERE status = ANY(:open) AND due <= :by
+      AND (CAST(:due AS timestamptz) IS NULL OR (due, case_id) > (:due, :case_id))
+    ORDER BY due, case_id LIMIT :size
+""")
+
+_ALONE = text("SELECT pg_try_advisory_lock(hashtextextended(:what, 0))")
+
+
+class Due(NamedTuple):
+    """A case whose status has run out."""
+
+    case_id: str
+    due: datetime
 
 
 class LastStep(NamedTuple):
@@ -78,6 +95,18 @@ async def moved(connection: AsyncConnection, after: int, upto: int) -> list[Last
 async def sequences(connection: AsyncConnection, ids: Sequence[str]) -> list[LastStep]:
     """Those of some cases that are on record, with their last steps."""
     return [LastStep(*row) for row in await connection.execute(_SEQUENCES, {"ids": list(ids)})]
+
+
+async def due(connection: AsyncConnection, by: datetime, after: Due | None, size: int) -> list[Due]:
+    """Cases whose filer was to act by an instant, and after one of them; the longest due first."""
+    place = {"due": after.due, "case_id": after.case_id} if after else {"due": None, "case_id": ""}
+    asked = {"open": [Status.DRAFT, Status.RETURNED], "by": by, "size": size, **place}
+    return [Due(*row) for row in await connection.execute(_DUE, asked)]
+
+
+async def alone(connection: AsyncConnection, what: str) -> bool:
+    """Whether nobody else is at this work; nobody else will be until the connection is closed."""
+    return bool((await connection.execute(_ALONE, {"what": what})).scalar_one())
 
 
 async def with_work_left(connection: AsyncConnection, *, size: int = 1_000) -> list[str]:
