@@ -48,7 +48,7 @@ with workflow.unsafe.imports_passed_through():
 
 RETRY = RetryPolicy(
     initial_interval=timedelta(milliseconds=200),
-    maximum_interval=timedelta(seconds=10),
+    maximum_interval=timedelta(seconds=5),
     # what will not be better for being tried again: a value the database refuses, a broken chain
     non_retryable_error_types=[
         "DataError",
