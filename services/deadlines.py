@@ -1,13 +1,14 @@
 """Thousands of cases whose deadline is one instant: put on record a few at a time.
 
-Each case keeps a timer of its own, spread far enough for the engine to bear all of them. Those that
-are on the list of open filings do not wait for it: they are told that their time has come, no more
-at a time than leaves people's acts at the head of every queue.
+Each case keeps a timer of its own, spread far enough for the engine to bear all of them. Filings do
+not wait for it: they are told that their time has come, no more at a time than leaves people's acts
+near the head of every queue.
 """
 
 import asyncio
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
+from time import monotonic
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -29,10 +30,11 @@ log = structlog.get_logger()
 EVERY = 3.0
 """Seconds between two looks."""
 
-AT_ONCE = 8
+AT_ONCE = 16
 """So many cases at a time: whoever acts meanwhile waits behind no more than these."""
 
 _PAGE = 200
+_LATER = 60.0
 _PASSED = timedelta(seconds=1)
 """By then it has passed on every clock."""
 
@@ -44,6 +46,8 @@ class Deadlines:
         self._client = client
         self._engine = engine
         self._clock = clock
+        # when those are tried again that could not be told
+        self._again: dict[str, float] = {}
 
     def running(self) -> AbstractAsyncContextManager[None]:
         """Looks from time to time."""
@@ -52,6 +56,7 @@ class Deadlines:
     async def look(self) -> None:
         """Tells every case that is due now, each once."""
         if not await self._due(None):
+            self._again.clear()
             return
         async with beside(self._engine) as connection:
             if not await unfinished.alone(connection, "deadlines"):
@@ -70,14 +75,19 @@ class Deadlines:
 
     async def _told(self, case_id: str, gate: asyncio.Semaphore) -> None:
         async with gate:
+            if self._again.get(case_id, 0) > monotonic():
+                return
+            self._again.pop(case_id, None)
             try:
                 await self._tell(case_id)
+                return
             except (Refused, WorkflowGone) as failure:
                 # somebody was first, or its process is for the reconciler; its own timer is left
                 log.info("deadline_left_to_its_timer", case_id=case_id, why=repr(failure))
             except Exception:
                 # one case that cannot be read must not keep the others waiting
                 log.exception("deadline_left_to_its_timer", case_id=case_id)
+            self._again[case_id] = monotonic() + _LATER
 
     async def _tell(self, case_id: str) -> None:
         """Gives a case the command that its timer would give it."""

@@ -50,7 +50,10 @@ EVERY = 15.0
 """Seconds between two passes."""
 
 SWEEP_EVERY = 60.0
-"""Seconds between two comparisons of all open cases with the engine's list."""
+"""Seconds between two comparisons of all open cases with the engine's list, at least."""
+
+_RESTS = 5
+"""No more than one part in so many of the time goes into these comparisons."""
 
 _AT_ONCE = 4
 _PAGE = 500
@@ -97,7 +100,7 @@ class Reconciler:
         self._clock = clock
         self._seen: int | None = None
         self._newest = 0
-        self._swept = -SWEEP_EVERY
+        self._swept, self._sweep_took = -SWEEP_EVERY, 0.0
         self._broken_since: datetime | None = None
         # cases that rightly have no workflow, each with the last step it was so found at
         self._at_rest: dict[str, int] = {}
@@ -166,11 +169,13 @@ class Reconciler:
 
     async def _open(self) -> AsyncIterator[list[Behind]]:
         """All open cases, not in every pass."""
-        if monotonic() - self._swept < SWEEP_EVERY:
+        began = monotonic()
+        if began - self._swept < max(SWEEP_EVERY, self._sweep_took * _RESTS):
             return
-        self._swept = monotonic()
+        self._swept = began
         async for page in self._pages(closely=False):
             yield page
+        self._sweep_took = monotonic() - began
 
     async def _pages(self, *, closely: bool) -> AsyncIterator[list[Behind]]:
         after, lately, seen = "", self._clock() - _ENDED_LATELY, set[str]()

@@ -17,7 +17,7 @@ _WITHOUT_AFTERLIFE = (FILING.name, COMPLAINT.name)
 
 _DUE = text("""
     SELECT case_id, due FROM cases
-    WHERE status = ANY(:open) AND due <= :by
+    WHERE kind = :kind AND status = ANY(:open) AND due <= :by
       AND (CAST(:due AS timestamptz) IS NULL OR (due, case_id) > (:due, :case_id))
     ORDER BY due, case_id LIMIT :size
 """)
@@ -98,10 +98,13 @@ async def sequences(connection: AsyncConnection, ids: Sequence[str]) -> list[Las
 
 
 async def due(connection: AsyncConnection, by: datetime, after: Due | None, size: int) -> list[Due]:
-    """Cases whose filer was to act by an instant, and after one of them; the longest due first."""
+    """Filings that were to be submitted by an instant, after one of them; the longest due first.
+
+    Of other kinds, what is due is not always what a timer stands for.
+    """
     place = {"due": after.due, "case_id": after.case_id} if after else {"due": None, "case_id": ""}
-    asked = {"open": [Status.DRAFT, Status.RETURNED], "by": by, "size": size, **place}
-    return [Due(*row) for row in await connection.execute(_DUE, asked)]
+    asked = {"kind": FILING.name, "open": [Status.DRAFT, Status.RETURNED], "by": by, **place}
+    return [Due(*row) for row in await connection.execute(_DUE, {**asked, "size": size})]
 
 
 async def alone(connection: AsyncConnection, what: str) -> bool:
