@@ -25,6 +25,7 @@ class Settings(BaseModel):
     ``certificate_keys`` is the folder of the keys that sign certificates' QR codes
     (`services.certificates.keys`), ``site`` the address those codes lead to: ``https://host``.
     ``templates`` is the folder of certificates' templates, the shipped ones unless set.
+    ``metrics`` is the address (``host:port``) a worker shows its metrics at, none unless set.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -37,6 +38,7 @@ class Settings(BaseModel):
     host: str = "127.0.0.1"
     port: int = 8600
     log_format: str = "text"
+    metrics: str = ""
     lookups_per_client: str = "60/minute"
     lookups_per_prefix: str = "600/minute"
     complaints_per_client: str = "20/hour"
@@ -81,6 +83,7 @@ ENVIRONMENT = {
     "host": "ZHIBAO_HOST",
     "port": "ZHIBAO_PORT",
     "log_format": "ZHIBAO_LOG_FORMAT",
+    "metrics": "ZHIBAO_METRICS",
     "lookups_per_client": "ZHIBAO_LOOKUPS_PER_CLIENT",
     "lookups_per_prefix": "ZHIBAO_LOOKUPS_PER_PREFIX",
     "complaints_per_client": "ZHIBAO_COMPLAINTS_PER_CLIENT",
@@ -146,6 +149,7 @@ def as_environment(settings: Settings) -> dict[str, str]:
         "host": settings.host,
         "port": str(settings.port),
         "log_format": settings.log_format,
+        "metrics": settings.metrics,
         "lookups_per_client": settings.lookups_per_client,
         "lookups_per_prefix": settings.lookups_per_prefix,
         "complaints_per_client": settings.complaints_per_client,

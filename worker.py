@@ -10,6 +10,7 @@ from pathlib import Path
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
+from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkflowRunner
 from temporalio.workflow import NondeterminismError
 
@@ -29,6 +30,7 @@ from services.certificates.imports import CertificateImportService
 from services.certificates.keys import SigningKeys
 from services.certificates.printing import unprintable_with
 from services.clock import system_clock
+from services.deadlines import Deadlines
 from services.numbers.batches import BatchService
 from services.reconciler import Reconciler
 from services.recovery import Recovery
@@ -139,14 +141,18 @@ async def serving(settings: Settings) -> AsyncIterator[Worker]:
         )
         recovery = _recovery(client, engine, settings.rules)
         reconciler = Reconciler(client, engine, PinnedRules(engine), system_clock)
-        async with worker, recovery.running(), reconciler.running():
+        deadlines = Deadlines(client, engine, system_clock)
+        async with worker, recovery.running(), reconciler.running(), deadlines.running():
             yield worker
     finally:
         await engine.dispose()
 
 
 async def serve(settings: Settings) -> None:
-    """Serves until asked to stop (SIGTERM or SIGINT)."""
+    """Serves until asked to stop (SIGTERM or SIGINT). Raises ValueError: no metrics there."""
+    if settings.metrics:
+        shown = PrometheusConfig(bind_address=settings.metrics)
+        Runtime.set_default(Runtime(telemetry=TelemetryConfig(metrics=shown)))
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -5,6 +5,7 @@ first one two), a result. No input, no decision, no database.
 """
 
 import asyncio
+import contextlib
 import time
 from datetime import timedelta
 from typing import ClassVar
@@ -73,6 +74,19 @@ class BareLife:
 
 async def _record() -> None:
     await workflow.execute_local_activity(nothing, start_to_close_timeout=_ONE_TRY)
+
+
+@workflow.defn(name="bare-lapse")
+class BareLapse:
+    """The shape of a filing that lapses: it begins, and one timer ends it."""
+
+    @workflow.run
+    async def run(self, due: float) -> None:
+        await _record()
+        remaining = due - workflow.now().timestamp()
+        with contextlib.suppress(asyncio.TimeoutError):
+            await workflow.wait_condition(lambda: False, timeout=max(0.0, remaining))
+        await _record()
 
 
 class BareStarts:

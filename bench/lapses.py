@@ -2,21 +2,26 @@
 
 Filings are started, all with windows that close at the same instant; before, at and after it
 people claim and release other filings through the service that the API asks. Told are how long it
-took until every lapse was on record, and how long people waited. The targets are 180 seconds for
-5,000 lapses, five seconds for 99 of 100 acts, and no act that is not answered.
+took until every lapse was on record, how long people waited, and what a lapse cost in processor
+time; and, before that, how many bare timers the same servers carry out in a second that all fire at
+once, each with one local activity that does nothing. The targets are 180 seconds for 5,000 lapses,
+five seconds for 99 of 100 acts, and no act that is not answered.
 """
 
 import argparse
 import asyncio
 import itertools
 import json
+import os
 import sys
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from sqlalchemy import text
 
+from bench.bare import QUEUE, BareLapse
 from bench.filing_life import acts
 from bench.seeds import REVIEWER, add_filings
 from bench.system import Bench, servers
@@ -31,8 +36,9 @@ from store import cases
 
 TARGETS = {"seconds": 180.0, "p99": 5.0}
 _AT_ONCE = 32
-_STARTS = 8
+_STARTS = 14
 """So many starts a second are counted on; the instant comes when all have begun."""
+_BARE_STARTS = 40
 
 _PERSON = Actor(subject="bench-reviewer", role=Role.REVIEWER, scope=REVIEWER)
 
@@ -106,9 +112,43 @@ async def people(
     return waited, failed
 
 
-async def main(lapses: int, acting: int, every: float) -> dict[str, object]:
+def memory_of(pid: int) -> float | None:
+    """Megabytes that a process has in memory, None where the system does not tell."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return None
+    [kilobytes] = (line.split()[1] for line in lines if line.startswith("VmRSS:"))
+    return round(int(kilobytes) / 1000, 1)
+
+
+async def bare_limit(bench: Bench, number: int) -> float:
+    """How many bare timers of one instant are carried out in a second."""
+    due = datetime.now(UTC) + timedelta(seconds=5 + number / _BARE_STARTS)
+    gate = asyncio.Semaphore(_AT_ONCE)
+
+    async def start(place: int) -> None:
+        async with gate:
+            await bench.client.start_workflow(
+                BareLapse.run, due.timestamp(), id=f"bare-{place}", task_queue=QUEUE
+            )
+
+    await asyncio.gather(*(start(place) for place in range(number)))
+    if datetime.now(UTC) > due:
+        raise RuntimeError("the instant had come before all were started")
+    await asyncio.sleep((due - datetime.now(UTC)).total_seconds())
+    ended = "WorkflowType = 'bare-lapse' AND ExecutionStatus = 'Completed'"
+    while (await bench.client.count_workflows(ended)).count < number:
+        await asyncio.sleep(0.5)
+    return number / (datetime.now(UTC) - due).total_seconds()
+
+
+async def main(lapses: int, bare: int, acting: int, every: float) -> dict[str, object]:
     """Seconds until all had lapsed, and how long people waited before and meanwhile."""
     async with servers() as bench:
+        with bench.worker("bare"):
+            limit = await bare_limit(bench, bare)
+        del bench.processes["bare worker"]
         starts, sha256 = await add_filings(bench, range(lapses + acting))
         with bench.worker("full"):
             reviewed = starts[:acting]
@@ -125,10 +165,13 @@ async def main(lapses: int, acting: int, every: float) -> dict[str, object]:
             await asyncio.sleep(max(0.0, ahead - 5))
             over = asyncio.Event()
             ids = [one.case_id for one in reviewed]
+            before = bench.cpu()
             waiting = asyncio.create_task(people(bench, ids, every, over))
             while await count(bench, "status = 'lapsed'") < lapses:
                 await asyncio.sleep(0.5)
             seconds = (datetime.now(UTC) - instant).total_seconds()
+            cost = {name: spent - before[name] for name, spent in bench.cpu().items()}
+            memory = memory_of(bench.processes["full worker"])
             over.set()
             waited, failed = await waiting
     ordered = sorted(waited)
@@ -143,6 +186,10 @@ async def main(lapses: int, acting: int, every: float) -> dict[str, object]:
         "p99": round(p99, 3),
         "longest": round(ordered[-1], 3),
         "failed": failed,
+        "cpu_ms": {name: round(spent * 1000 / lapses, 1) for name, spent in cost.items()},
+        "worker_mb": memory,
+        "bare_per_second": round(limit, 1),
+        "load": os.getloadavg()[:2],
         "targets": TARGETS,
         "met": met,
     }
@@ -151,16 +198,18 @@ async def main(lapses: int, acting: int, every: float) -> dict[str, object]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--lapses", type=int, default=5_000)
+    parser.add_argument("--bare", type=int, default=600, help="bare timers of one instant")
     parser.add_argument("--people", type=int, default=20, help="filings that are acted on")
     parser.add_argument("--every", type=float, default=0.2, help="seconds between two acts")
     parser.add_argument("--short", action="store_true", help="a few lapses: that it still runs")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--check", action="store_true", help="exit with 1 off the targets")
     given = parser.parse_args()
-    result = asyncio.run(main(60 if given.short else given.lapses, given.people, given.every))
+    lapses, bare = (60, 60) if given.short else (given.lapses, given.bare)
+    result = asyncio.run(main(lapses, bare, given.people, given.every))
     if given.json:
         print(json.dumps(result))
     else:
         for key, value in result.items():
-            print(f"{key:14}{value}")
+            print(f"{key:16}{value}")
     sys.exit(1 if given.check and not result["met"] else 0)

@@ -19,7 +19,7 @@ import uvloop
 from temporalio.worker import Worker
 from temporalio.worker import _workflow_instance as instances
 
-from bench.bare import QUEUE, BareCampaign, BareLife, BareStarts, nothing
+from bench.bare import QUEUE, BareCampaign, BareLapse, BareLife, BareStarts, nothing
 from engine.client import connect_engine
 from settings import Settings, from_environment
 from store.database import connect
@@ -35,7 +35,7 @@ async def bare(settings: Settings) -> AsyncIterator[Worker]:
     config: Any = {
         **real,
         "task_queue": QUEUE,
-        "workflows": [BareLife, BareCampaign],
+        "workflows": [BareLapse, BareLife, BareCampaign],
         "activities": [nothing, BareStarts(client).start_many],
     }
     async with Worker(**config) as worker:

@@ -64,7 +64,8 @@ class ListService(ABC, Generic[Reading, Report]):
         request = ListRequest(
             data, filename[:200], actor, command_id, accept_good_rows, dry_run, complete
         )
-        known = await self._known(request)
+        async with self._engine.connect() as connection:
+            known = await self._known(connection, request)
         if known is not None:
             return known
         reading = await self._read(request)
@@ -74,8 +75,8 @@ class ListService(ABC, Generic[Reading, Report]):
                 await transaction.rollback()
         return report
 
-    async def _known(self, request: ListRequest) -> Report | None:
-        """The report of the same file that was imported before, where that is recognised."""
+    async def _known(self, connection: AsyncConnection, request: ListRequest) -> Report | None:
+        """The report of the same request, or file, that came before, where that is recognised."""
         return None
 
     @abstractmethod

@@ -4,18 +4,21 @@ What stands in the journal has happened, whatever became of its workflow since: 
 after the commit, an engine restored from an older copy, a process terminated, reset or deleted by
 hand. Each pass compares what may be behind with the engine and carries it on from the record.
 
-What a pass costs: one query of a workflow for each case moved since the pass before, and once a
-minute one line of the database and a hundredth of a request to the engine's list for each open
-case; so many are in memory at a time as stand on one page.
+What a pass costs: one query of a workflow for each case moved since the pass before (a hundredth of
+a request to the engine's list for one that is over), and once a minute one line of the database and
+a hundredth of a request for each open case; so many are in memory at a time as stand on one page.
+A case that cannot be read is left out and told of: the others go on.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from time import monotonic
+from typing import TypeVar
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import (
     Client,
@@ -34,9 +37,12 @@ from domain.kinds import KINDS, kind_of
 from domain.model import Value
 from services.campaigns import start_again as campaign_from_record
 from services.clock import Clock
+from services.repeated import repeated
 from services.revival import start_from_record, starting_again
 from services.rule_sets import PinnedRules
 from store import campaigns, cases, journal, outbox, unfinished
+from store.campaigns import Campaign
+from store.unfinished import LastStep
 
 log = structlog.get_logger()
 
@@ -44,7 +50,10 @@ EVERY = 15.0
 """Seconds between two passes."""
 
 SWEEP_EVERY = 60.0
-"""Seconds between two comparisons of all open cases with the engine's list."""
+"""Seconds between two comparisons of all open cases with the engine's list, at least."""
+
+_RESTS = 5
+"""No more than one part in so many of the time goes into these comparisons."""
 
 _AT_ONCE = 4
 _PAGE = 500
@@ -58,10 +67,6 @@ _BROKEN_OFF = (
     WorkflowExecutionStatus.FAILED,
     WorkflowExecutionStatus.TIMED_OUT,
     WorkflowExecutionStatus.CANCELED,
-)
-
-_carried_on = Runtime.default().metric_meter.create_counter(
-    "zhibao_carried_on", "cases and campaigns whose workflow was behind the record"
 )
 
 
@@ -80,6 +85,9 @@ class Behind(Value):
     done: str = ""
 
 
+Asked = TypeVar("Asked", Behind, LastStep)
+
+
 class Reconciler:
     """Looks for what is behind; any number of processes may do so at the same time."""
 
@@ -92,91 +100,100 @@ class Reconciler:
         self._clock = clock
         self._seen: int | None = None
         self._newest = 0
-        self._swept = -SWEEP_EVERY
+        self._swept, self._sweep_took = -SWEEP_EVERY, 0.0
         self._broken_since: datetime | None = None
         # cases that rightly have no workflow, each with the last step it was so found at
         self._at_rest: dict[str, int] = {}
+        self._carried_on = Runtime.default().metric_meter.create_counter(
+            "zhibao_carried_on", "cases and campaigns whose workflow was behind the record"
+        )
 
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
+    def running(self) -> AbstractAsyncContextManager[None]:
         """Looks from time to time."""
-        looking = asyncio.create_task(self._keep_looking())
-        try:
-            yield
-        finally:
-            looking.cancel()
-            with suppress(asyncio.CancelledError):
-                await looking
+        return repeated(self.reconcile, first=EVERY, every=EVERY, failed="not_reconciled")
 
     async def reconcile(self) -> list[Behind]:
         """One pass: carries on what is behind, and tells what that was."""
-        found: list[Behind] = []
+        done: dict[str, Behind] = {}
         for look in (self._touched, self._left_over, self._broken_off, self._open):
             try:
-                found += await look()
+                async for page in look():
+                    new = [behind for behind in page if behind.case_id not in done]
+                    for behind in await self._one_by_one(self._carry_on, new):
+                        done[behind.case_id] = behind
             except RPCError as failure:
                 # the engine's list may be away while the engine is there
                 log.warning("not_compared", look=look.__name__, status=failure.status.name)
-        done: dict[str, Behind] = {}
-        for one in found:
-            if one.case_id not in done:
-                done[one.case_id] = await self._carry_on(one)
         await self._campaigns()
         return list(done.values())
 
     async def sweep(self, *, closely: bool = False) -> AsyncIterator[Behind]:
         """Open cases that are behind: those without a workflow or, ``closely``, all of them."""
-        after, lately = "", self._clock() - _ENDED_LATELY
-        while True:
-            async with self._engine.connect() as connection:
-                page = await unfinished.open_cases(connection, lately, after, _PAGE)
-            if not page:
-                return
-            after = page[-1][0]
-            known = set() if closely else await self._running([case_id for case_id, _ in page])
-            for one in await self._compared([row for row in page if row[0] not in known]):
-                yield one
+        async for page in self._pages(closely=closely):
+            for behind in page:
+                yield behind
 
     # --- what may be behind ------------------------------------------------------------------
 
-    async def _touched(self) -> list[Behind]:
+    async def _touched(self) -> AsyncIterator[list[Behind]]:
         """Cases that moved before the last pass: whoever moved them has had time to be told."""
         async with self._engine.connect() as connection:
             newest = await outbox.newest(connection)
             if self._seen is None:
                 self._seen, self._newest = max(0, newest - _FIRST_LOOK), newest
             moved = await unfinished.moved(connection, self._seen, self._newest)
-        found: list[Behind] = []
         for start in range(0, len(moved), _PAGE):
-            found += await self._compared(moved[start : start + _PAGE])
+            page = moved[start : start + _PAGE]
+            yield await self._compared([row for row in page if not row.over])
+            # thousands that end at one instant are not asked one by one whether they have
+            going_on = await self._running([row.case_id for row in page if row.over])
+            yield await self._compared([row for row in page if row.case_id in going_on])
         self._seen, self._newest = self._newest, newest
-        return found
 
-    async def _broken_off(self) -> list[Behind]:
+    async def _broken_off(self) -> AsyncIterator[list[Behind]]:
         """Cases whose workflow was terminated, reset, or failed since the last pass."""
         now = self._clock()
         since = self._broken_since or now - timedelta(days=30)
         states = ", ".join(f"'{one.name.title().replace('_', '')}'" for one in _BROKEN_OFF)
         query = f"ExecutionStatus IN ({states}) AND CloseTime > '{since.isoformat()}'"
         ids = {one.id async for one in self._client.list_workflows(query, page_size=_PAGE)}
+        yield await self._compared(await self._on_record(ids))
         # the list lags behind
         self._broken_since = now - timedelta(minutes=2)
-        return await self._compared(await self._on_record(ids))
 
-    async def _left_over(self) -> list[Behind]:
+    async def _left_over(self) -> AsyncIterator[list[Behind]]:
         """Ended cases with work left that no timer stands for."""
         async with self._engine.connect() as connection:
             left = await unfinished.with_work_left(connection)
-        return await self._compared(await self._on_record(left), work_left=True)
+        yield await self._compared(await self._on_record(left), work_left=True)
 
-    async def _open(self) -> list[Behind]:
+    async def _open(self) -> AsyncIterator[list[Behind]]:
         """All open cases, not in every pass."""
-        if monotonic() - self._swept < SWEEP_EVERY:
-            return []
-        self._swept = monotonic()
-        return [one async for one in self.sweep()]
+        began = monotonic()
+        if began - self._swept < max(SWEEP_EVERY, self._sweep_took * _RESTS):
+            return
+        self._swept = began
+        async for page in self._pages(closely=False):
+            yield page
+        self._sweep_took = monotonic() - began
 
-    async def _on_record(self, ids: Iterable[str]) -> list[tuple[str, int]]:
+    async def _pages(self, *, closely: bool) -> AsyncIterator[list[Behind]]:
+        after, lately, seen = "", self._clock() - _ENDED_LATELY, set[str]()
+        while True:
+            async with self._engine.connect() as connection:
+                page = await unfinished.open_cases(connection, lately, after, _PAGE)
+            if not page:
+                break
+            after = page[-1].case_id
+            if not closely:
+                known = await self._running([row.case_id for row in page if not row.over])
+                page = [row for row in page if not row.over and row.case_id not in known]
+            yield await self._compared(page)
+            seen |= self._at_rest.keys() & {row.case_id for row in page}
+        # what no sweep comes upon any more needs no remembering
+        self._at_rest = {id_: step for id_, step in self._at_rest.items() if id_ in seen}
+
+    async def _on_record(self, ids: Iterable[str]) -> list[LastStep]:
         wanted = [one for one in ids if kind_of(one) is not None]
         async with self._engine.connect() as connection:
             return await unfinished.sequences(connection, wanted)
@@ -193,17 +210,34 @@ class Reconciler:
 
     # --- comparing ---------------------------------------------------------------------------
 
-    async def _compared(
-        self, rows: Iterable[tuple[str, int]], *, work_left: bool = False
+    async def _compared(self, rows: Iterable[LastStep], *, work_left: bool = False) -> list[Behind]:
+        async def compare(row: LastStep) -> Behind | None:
+            return await self._compare(row.case_id, row.sequence, work_left)
+
+        return await self._one_by_one(
+            compare,
+            [row for row in rows if self._at_rest.get(row.case_id) != row.sequence or work_left],
+        )
+
+    async def _one_by_one(
+        self, work: Callable[[Asked], Awaitable[Behind | None]], asked: Iterable[Asked]
     ) -> list[Behind]:
+        """What some work on each of several cases came to; a few are worked on at once."""
         gate = asyncio.Semaphore(_AT_ONCE)
 
-        async def one(case_id: str, record: int) -> Behind | None:
+        async def alone(one: Asked) -> Behind | None:
             async with gate:
-                return await self._compare(case_id, record, work_left)
+                try:
+                    return await work(one)
+                except (RPCError, SQLAlchemyError, OSError):
+                    raise
+                except Exception:
+                    # one case that cannot be read must not keep the others waiting
+                    log.exception("case_not_reconciled", case_id=one.case_id)
+                    return None
 
-        asked = (one(*row) for row in rows if self._at_rest.get(row[0]) != row[1] or work_left)
-        return [found for found in await asyncio.gather(*asked) if found is not None]
+        done = await asyncio.gather(*(alone(one) for one in asked))
+        return [behind for behind in done if behind is not None]
 
     async def _compare(self, case_id: str, record: int, work_left: bool) -> Behind | None:
         """What a case's workflow says of itself; None as long as it says nothing."""
@@ -271,32 +305,41 @@ class Reconciler:
         return self._told(behind.model_copy(update={"done": "started"}))
 
     def _told(self, done: Behind) -> Behind:
-        _carried_on.add(1, {"done": done.done})
+        self._carried_on.add(1, {"done": done.done})
         log.warning("carried_on", **done.model_dump())
         return done
 
     async def _campaigns(self) -> None:
         """Campaigns that have not ended and whose workflow is gone are opened once more."""
         async with self._engine.connect() as connection:
-            going_on = [
-                one for one in await campaigns.newest_first(connection) if one.stage != "ended"
-            ]
+            going_on = await campaigns.running(connection)
         for campaign in going_on:
-            handle = self._client.get_workflow_handle(campaign.case_id)
             try:
-                state = (await handle.describe(rpc_timeout=_ANSWER_WITHIN)).status
+                await self._campaign(campaign)
             except RPCError as failure:
-                if failure.status is not RPCStatusCode.NOT_FOUND:
-                    return
-                state = None
-            if state is not None and state not in _BROKEN_OFF:
-                continue
-            async with self._engine.connect() as connection:
-                [first, *_] = await journal.steps(connection, campaign.case_id)
-            rules = await self._pinned.get(campaign.rule_set)
-            await campaign_from_record(self._client, campaign, first, rules)
-            _carried_on.add(1, {"done": "started"})
-            log.warning("campaign_carried_on", case_id=campaign.case_id)
+                log.warning("not_compared", look="campaigns", status=failure.status.name)
+                return
+            except (SQLAlchemyError, OSError):
+                raise
+            except Exception:
+                log.exception("campaign_not_reconciled", case_id=campaign.case_id)
+
+    async def _campaign(self, campaign: Campaign) -> None:
+        handle = self._client.get_workflow_handle(campaign.case_id)
+        try:
+            state = (await handle.describe(rpc_timeout=_ANSWER_WITHIN)).status
+        except RPCError as failure:
+            if failure.status is not RPCStatusCode.NOT_FOUND:
+                raise
+            state = None
+        if state is not None and state not in _BROKEN_OFF:
+            return
+        async with self._engine.connect() as connection:
+            [first, *_] = await journal.steps(connection, campaign.case_id)
+        rules = await self._pinned.get(campaign.rule_set)
+        await campaign_from_record(self._client, campaign, first, rules)
+        self._carried_on.add(1, {"done": "started"})
+        log.warning("campaign_carried_on", case_id=campaign.case_id)
 
     # --- private steps -----------------------------------------------------------------------
 
@@ -306,11 +349,3 @@ class Reconciler:
             steps = await journal.steps(connection, case_id)
         assert case is not None
         return start_from_record(case, steps, self._clock())
-
-    async def _keep_looking(self) -> None:
-        while True:
-            await asyncio.sleep(EVERY)
-            try:
-                await self.reconcile()
-            except Exception:
-                log.exception("not_reconciled")

@@ -5,9 +5,7 @@ nobody. The file's own record says so: an import is still to be worked through, 
 refusal of a batch answers its upload. Telling a workflow twice is telling it once.
 """
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 
 import structlog
@@ -18,6 +16,7 @@ from engine.client import ANSWER_WITHIN
 from services.certificates.imports import CertificateImportService
 from services.clock import Clock
 from services.numbers.batches import BatchService
+from services.repeated import repeated
 from store import cases
 from store.certificates import imports as certificate_imports
 from store.numbers import uploads
@@ -49,16 +48,9 @@ class Recovery:
         self._batches = batches
         self._clock = clock
 
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
+    def running(self) -> AbstractAsyncContextManager[None]:
         """Looks at the start and from time to time."""
-        looking = asyncio.create_task(self._keep_looking())
-        try:
-            yield
-        finally:
-            looking.cancel()
-            with suppress(asyncio.CancelledError):
-                await looking
+        return repeated(self.recover, first=0, every=EVERY, failed="files_not_taken_up")
 
     async def recover(self) -> None:
         """Hands over all that was left; while the engine does not answer, the rest waits."""
@@ -92,11 +84,3 @@ class Recovery:
             log.exception("upload_not_taken_up", upload=upload.id)
         else:
             log.info("upload_taken_up", upload=upload.id, case_id=upload.case_id)
-
-    async def _keep_looking(self) -> None:
-        while True:
-            try:
-                await self.recover()
-            except Exception:
-                log.exception("files_not_taken_up")
-            await asyncio.sleep(EVERY)

@@ -71,33 +71,28 @@ class RosterService(ListService[RosterReading, RosterReport]):
         self._known_regions = known_regions
         self._pinned = PinnedRules(engine)
 
-    async def report(self, id_: str, *, latest_only: bool = False) -> RosterReport | None:
+    async def report(self, id_: str) -> RosterReport | None:
         """The report of an import that saved something, None if there is none with this id."""
         async with self._engine.connect() as connection:
-            if latest_only:
-                row = await roster_imports.latest(connection)
-            else:
-                row = await roster_imports.by_id(connection, id_)
-        if row is None or row["id"] != id_:
-            return None
-        known = {key: row[key] for key in RosterReport.model_fields if key in row}
-        problems = [RowProblem(**problem) for problem in row["problems"]]
-        return RosterReport(
-            **{**known, "problems": tuple(problems), "errors": errors_in(problems)},
-            repeated=False,
-        )
+            return _report(await roster_imports.by_id(connection, id_), repeated=False)
 
     # --- private steps -----------------------------------------------------------------------
 
-    async def _known(self, request: ListRequest) -> RosterReport | None:
-        """The file that was imported last, in the same way again, changes nothing.
+    async def _known(
+        self, connection: AsyncConnection, request: ListRequest
+    ) -> RosterReport | None:
+        """A key is one import, for ever; and the file that came last changes nothing again.
 
         An older one is imported anew, since it may be there to restore what it says.
         """
         if request.dry_run:
             return None
-        standing = await self.report(_id_of(request), latest_only=True)
-        return standing and standing.model_copy(update={"repeated": True})
+        step = await journal.by_command(connection, institutions.REGISTER, request.command_id)
+        if step is not None:
+            before = await roster_imports.by_id(connection, step.body["import"])
+            return _report(before, repeated=True)
+        latest = _report(await roster_imports.latest(connection), repeated=True)
+        return latest if latest is not None and latest.id == _id_of(request) else None
 
     async def _read(self, request: ListRequest) -> RosterReading:
         return await asyncio.to_thread(
@@ -107,6 +102,11 @@ class RosterService(ListService[RosterReading, RosterReport]):
     async def _import(
         self, connection: AsyncConnection, reading: RosterReading, request: ListRequest
     ) -> RosterReport:
+        await journal.lock(connection, institutions.REGISTER)
+        # it may have come to another API at the same time
+        standing = await self._known(connection, request)
+        if standing is not None:
+            return standing
         ids = [one.id for one in reading.institutions]
         known = await institutions.by_ids(connection, ids)
         good, problems = await _checked(connection, reading, known, request.actor.scope)
@@ -194,6 +194,17 @@ class RosterService(ListService[RosterReading, RosterReport]):
             {"import": report.id, "rows": report.rows, "accepted": report.accepted},
             request.command_id,
         )
+
+
+def _report(row: dict[str, Any] | None, *, repeated: bool) -> RosterReport | None:
+    """A report that is on record."""
+    if row is None:
+        return None
+    known = {key: row[key] for key in RosterReport.model_fields if key in row}
+    problems = [RowProblem(**problem) for problem in row["problems"]]
+    return RosterReport(
+        **{**known, "problems": tuple(problems), "errors": errors_in(problems)}, repeated=repeated
+    )
 
 
 def _id_of(request: ListRequest) -> str:

@@ -1,13 +1,15 @@
 """Campaigns: which there are, what they pin, how far the pass over the register has come."""
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import CursorResult, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.campaigns import CampaignStart, ScanProgress
 from domain.model import Value
+from store import readable
 from store.tables import campaigns
 
 
@@ -62,6 +64,10 @@ async def by_id(connection: AsyncConnection, case_id: str) -> Campaign | None:
     return Campaign(**row) if row else None
 
 
+def _readable(rows: CursorResult[Any]) -> list[Campaign]:
+    return readable.rows(rows.mappings(), lambda row: Campaign(**row), lambda row: row["case_id"])
+
+
 async def newest_first(connection: AsyncConnection) -> list[Campaign]:
     """All campaigns, the newest period first."""
     rows = await connection.execute(
@@ -69,13 +75,13 @@ async def newest_first(connection: AsyncConnection) -> list[Campaign]:
             campaigns.c.year.desc(), campaigns.c.quarter.desc(), campaigns.c.jurisdiction
         )
     )
-    return [Campaign(**row) for row in rows.mappings()]
+    return _readable(rows)
 
 
 async def running(connection: AsyncConnection) -> list[Campaign]:
     """The campaigns that have not ended."""
     rows = await connection.execute(select(campaigns).where(campaigns.c.stage != "ended"))
-    return [Campaign(**row) for row in rows.mappings()]
+    return _readable(rows)
 
 
 async def of_period(connection: AsyncConnection, year: int, quarter: int) -> list[Campaign]:
@@ -83,7 +89,7 @@ async def of_period(connection: AsyncConnection, year: int, quarter: int) -> lis
     rows = await connection.execute(
         select(campaigns).where(campaigns.c.year == year, campaigns.c.quarter == quarter)
     )
-    return [Campaign(**row) for row in rows.mappings()]
+    return _readable(rows)
 
 
 async def years(connection: AsyncConnection) -> list[int]:

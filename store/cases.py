@@ -1,12 +1,10 @@
 """The cases' read model: single cases, inboxes, lists and counts."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-import structlog
-from pydantic import ValidationError
-from sqlalchemy import DateTime, RowMapping, Select, cast, false, func, or_, select, tuple_, update
+from sqlalchemy import RowMapping, Select, false, func, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.case.events import EventName
@@ -16,10 +14,9 @@ from domain.facts import FilingEnd, filing_end
 from domain.filing.kind import FILING
 from domain.kinds import KindName
 from domain.model import Value
+from store import readable
 from store.institutions import named
 from store.tables import assignments, cases, certificates, institutions, journal
-
-log = structlog.get_logger()
 
 
 class Case(Value):
@@ -57,8 +54,9 @@ class Case(Value):
     updated_at: datetime
 
 
+# as text: the database would refuse the whole list for one that is no instant
 _EXTENDED_UNTIL = (
-    select(cast(journal.c.step["body"]["until"].astext, DateTime(timezone=True)))
+    select(journal.c.step["body"]["until"].astext)
     .where(
         journal.c.case_id == cases.c.case_id,
         journal.c.event.in_([EventName.EXTENDED.value, EventName.REOPENED.value]),
@@ -93,6 +91,10 @@ def _cases() -> Select[Any]:
     )
 
 
+def _made(row: RowMapping) -> Case:
+    return Case(**row)
+
+
 async def by_id(connection: AsyncConnection, case_id: str) -> Case | None:
     """One case, None if there is none with this id."""
     row = (await connection.execute(_cases().where(cases.c.case_id == case_id))).mappings().first()
@@ -124,35 +126,9 @@ async def inbox(
             return ordered
         return ordered.where(tuple_(far, cases.c.case_id) > tuple_(last[0] or _NEVER, last[1]))
 
-    return await _readable(
-        connection, following, lambda row: (row["due"], row["case_id"]), after, size
+    return await readable.page(
+        connection, following, _made, lambda row: (row["due"], row["case_id"]), after, size
     )
-
-
-async def _readable(
-    connection: AsyncConnection,
-    following: Callable[[Any], Select[Any]],
-    place: Callable[[RowMapping], Any],
-    after: Any,
-    size: int,
-) -> list[Case]:
-    """Up to ``size`` cases after a place; a row that makes no case is left out, and told of.
-
-    ``following`` is the query for what comes after a place, ``place`` that of a row.
-    """
-    readable: list[Case] = []
-    while (wanted := size - len(readable)) > 0:
-        rows = (await connection.execute(following(after).limit(wanted))).mappings().all()
-        for row in rows:
-            try:
-                readable.append(Case(**row))
-            except ValidationError as error:
-                # its own page says so too; everybody else's work goes on
-                log.error("case_unreadable", case_id=row["case_id"], problems=error.error_count())
-        if len(rows) < wanted:
-            break
-        after = place(rows[-1])
-    return readable
 
 
 _NEVER = datetime.fromisoformat("9999-01-01T00:00:00+00:00")
@@ -207,9 +183,10 @@ async def listed(
     if involved is not None:
         assigned = select(assignments.c.case_id).where(assignments.c.authority == involved)
         query = query.where(or_(cases.c.authority == involved, cases.c.case_id.in_(assigned)))
-    return await _readable(
+    return await readable.page(
         connection,
         lambda last: query.where(cases.c.case_id > last).order_by(cases.c.case_id),
+        _made,
         lambda row: row["case_id"],
         after,
         size,

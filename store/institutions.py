@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.certificates.certificate import CertificateStatus
 from domain.facts import CertificateFacts, Facts, InstitutionFacts
 from domain.model import Value
+from store import readable
 from store.tables import certificates, institutions
 from store.words import contains, folded_column
 
@@ -72,13 +73,21 @@ async def page(
 
     Both prefixes hold of their regions; ``name`` is part of their names.
     """
-    query = select(institutions).where(institutions.c.id > after)
+    query = select(institutions)
     for prefix in filter(None, (region_prefix, region)):
         query = query.where(institutions.c.region.startswith(prefix, autoescape=True))
     if name:
         query = query.where(named(name))
-    found = await connection.execute(query.order_by(institutions.c.id).limit(size))
-    return list((await _with_certificates(connection, found.mappings().all())).values())
+    alone = await readable.page(
+        connection,
+        lambda last: query.where(institutions.c.id > last).order_by(institutions.c.id),
+        lambda row: _institution(row, []),
+        lambda row: row["id"],
+        after,
+        size,
+    )
+    owned = await _certificates_of(connection, [one.facts.id for one in alone])
+    return [one.model_copy(update={"certificates": tuple(owned[one.facts.id])}) for one in alone]
 
 
 async def count(connection: AsyncConnection, region_prefix: str = "") -> int:
@@ -92,13 +101,19 @@ async def count(connection: AsyncConnection, region_prefix: str = "") -> int:
 async def _with_certificates(
     connection: AsyncConnection, rows: Sequence[RowMapping]
 ) -> dict[str, Institution]:
-    ids = [row["id"] for row in rows]
+    owned = await _certificates_of(connection, [row["id"] for row in rows])
+    return {row["id"]: _institution(row, owned[row["id"]]) for row in rows}
+
+
+async def _certificates_of(
+    connection: AsyncConnection, ids: Sequence[str]
+) -> dict[str, list[CertificateFacts]]:
     owned: dict[str, list[CertificateFacts]] = {id_: [] for id_ in ids}
     if ids:
         found = await connection.execute(
             select(certificates)
             .where(
-                certificates.c.institution_id == func.any(ids),
+                certificates.c.institution_id == func.any(list(ids)),
                 certificates.c.status.in_([status.value for status in COUNTED]),
             )
             .order_by(certificates.c.number)
@@ -106,7 +121,7 @@ async def _with_certificates(
         for row in found.mappings():
             values = {key: row[key] for key in CertificateFacts.model_fields}
             owned[row["institution_id"]].append(CertificateFacts(**values))
-    return {row["id"]: _institution(row, owned[row["id"]]) for row in rows}
+    return owned
 
 
 def _institution(row: RowMapping, owned: list[CertificateFacts]) -> Institution:

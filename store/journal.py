@@ -58,6 +58,13 @@ def memory(kind: CaseKind, recorded: Iterable[Step]) -> Carried:
     )
 
 
+async def lock(connection: AsyncConnection, case_id: str) -> None:
+    """Lets nobody else append a step of a campaign or a register before the transaction ends."""
+    await connection.execute(
+        text("SELECT pg_advisory_xact_lock(hashtextextended(:case_id, 0))"), {"case_id": case_id}
+    )
+
+
 async def append_operator_step(
     connection: AsyncConnection,
     case_id: str,
@@ -69,9 +76,7 @@ async def append_operator_step(
     command_sha256: str = "",
 ) -> Step:
     """Appends one step of a campaign or a register; the same command again changes nothing."""
-    await connection.execute(
-        text("SELECT pg_advisory_xact_lock(hashtextextended(:case_id, 0))"), {"case_id": case_id}
-    )
+    await lock(connection, case_id)
     recorded = await by_command(connection, case_id, command_id)
     if recorded is not None:
         return recorded

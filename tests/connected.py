@@ -18,6 +18,12 @@ _numbers = itertools.count(1)
 def connected_rules(folder: Path, *authorities: str) -> Path:
     """The shipped rules, with these provinces connected."""
     shutil.copytree(SHIPPED, folder, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    connect_provinces(folder, *authorities)
+    return folder
+
+
+def connect_provinces(folder: Path, *authorities: str) -> None:
+    """Has the rules of a folder say that these provinces are connected."""
     file = folder / "2019" / "certificates.yaml"
     entries = "".join(
         f"\n    {one}: {{mode: connected, cite: {{assume: （测试）该省方案}}}}"
@@ -26,7 +32,6 @@ def connected_rules(folder: Path, *authorities: str) -> Path:
     before = file.read_text()
     assert "  provinces: {}" in before
     file.write_text(before.replace("  provinces: {}", f"  provinces:{entries}"))
-    return folder
 
 
 def basic(id_: str, secret: str) -> str:

@@ -23,7 +23,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.case.checks import wrong_status
     from domain.case.commands import SYSTEM, Command
     from domain.case.events import Event, EventName, Step, chained, event_of
-    from domain.case.kind import CaseKind, evolve, next_timer, position, spread
+    from domain.case.kind import CaseKind, evolve, next_timer, position, spread, timed
     from domain.case.review import check, decide
     from domain.case.state import Findings, Timer
     from domain.case.status import ENDED, Status
@@ -48,7 +48,7 @@ with workflow.unsafe.imports_passed_through():
 
 RETRY = RetryPolicy(
     initial_interval=timedelta(milliseconds=200),
-    maximum_interval=timedelta(seconds=10),
+    maximum_interval=timedelta(seconds=5),
     # what will not be better for being tried again: a value the database refuses, a broken chain
     non_retryable_error_types=[
         "DataError",
@@ -287,17 +287,10 @@ class CaseWorkflow:
             # a command may have been decided between the timer's firing and this turn
             if next_timer(self.kind, self._state, self._plan) != timer or workflow.now() < timer.at:
                 return
-            if timer.command is None:
+            command = timed(timer, self._sequence)
+            if command is None:
                 self._out_of_time = True
                 return
-            command = timer.command.model_validate(
-                {
-                    "id": f"{timer.command.name()}@{self._sequence}",
-                    "actor": SYSTEM,
-                    "received_at": timer.at,
-                    **timer.details,
-                }
-            )
             outcome = decide(self.kind, self._state, self._plan, command, workflow.now())
             if isinstance(outcome, tuple):
                 await self.record(command, outcome)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
-from domain.case.commands import Actor, Command, Role
+from domain.case.commands import SYSTEM, Actor, Command, Role
 from domain.case.events import Decision, Event, Position
 from domain.case.plan import FOREVER, CasePlan
 from domain.case.state import CaseState, Findings, Own_co, Timer
@@ -145,7 +145,21 @@ def next_timer(kind: CaseKind, state: CaseState, plan: CasePlan) -> Timer | None
     return min(waited_for, key=lambda timer: timer.at, default=None)
 
 
-SPREAD = timedelta(seconds=150)
+def timed(timer: Timer, sequence: int) -> Command | None:
+    """The command that a timer gives to a case whose last step is ``sequence``; None for none."""
+    if timer.command is None:
+        return None
+    return timer.command.model_validate(
+        {
+            "id": f"{timer.command.name()}@{sequence}",
+            "actor": SYSTEM,
+            "received_at": timer.at,
+            **timer.details,
+        }
+    )
+
+
+SPREAD = timedelta(minutes=20)
 """Over how long what time brings to many cases at one instant is spread, where nobody waits."""
 
 

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.connected import Action, AnyDelivery, Delivery, DeliveryReceipt
 from domain.model import Value
 from domain.refusals import Refusal
+from store import readable
 from store.tables import certificate_deliveries as deliveries
 from store.tables import certificate_numbers
 
@@ -60,17 +61,17 @@ async def page(
     connection: AsyncConnection, authority: str, sandbox: bool, after: int, size: int
 ) -> list[Delivered]:
     """Up to ``size`` of an authority's deliveries after ``after``, in the order they came."""
-    found = await connection.execute(
-        select(*_KNOWN)
-        .where(
-            deliveries.c.authority == authority,
-            deliveries.c.sandbox == sandbox,
-            deliveries.c.no > after,
-        )
-        .order_by(deliveries.c.no)
-        .limit(size)
+    query = select(*_KNOWN).where(
+        deliveries.c.authority == authority, deliveries.c.sandbox == sandbox
     )
-    return [Delivered(**row) for row in found.mappings()]
+    return await readable.page(
+        connection,
+        lambda last: query.where(deliveries.c.no > last).order_by(deliveries.c.no),
+        lambda row: Delivered(**row),
+        lambda row: row["no"],
+        after,
+        size,
+    )
 
 
 async def begin(

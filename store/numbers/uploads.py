@@ -10,6 +10,7 @@ import psycopg
 from sqlalchemy import (
     DateTime,
     Label,
+    Select,
     cast,
     delete,
     exists,
@@ -26,6 +27,7 @@ from domain.model import Value
 from domain.numbers.commands import ReceiveUpload
 from domain.numbers.report_numbers import GATE_REFUSALS, UploadStage
 from domain.refusals import Refusal
+from store import readable
 from store.tables import (
     journal,
     number_changes,
@@ -184,10 +186,14 @@ async def of_case(
     query = select(uploads, _refusal()).where(
         uploads.c.case_id == case_id, uploads.c.media != "correction"
     )
-    if before is not None:
-        query = query.where(uploads.c.no < before)
-    found = await connection.execute(query.order_by(uploads.c.no.desc()).limit(size))
-    return [Upload(**row) for row in found.mappings()]
+
+    def following(last: int | None) -> Select[Any]:
+        older = query if last is None else query.where(uploads.c.no < last)
+        return older.order_by(uploads.c.no.desc())
+
+    return await readable.page(
+        connection, following, lambda row: Upload(**row), lambda row: row["no"], before, size
+    )
 
 
 async def not_on_record(connection: AsyncConnection, found: Sequence[Upload]) -> frozenset[str]:
@@ -345,7 +351,7 @@ async def never_handed_over(
         *(~one for one in answered),
     )
     found = await connection.execute(query.order_by(uploads.c.no).limit(size))
-    return [Upload(**row) for row in found.mappings()]
+    return readable.rows(found.mappings(), lambda row: Upload(**row), lambda row: row["id"])
 
 
 async def end_refused(connection: AsyncConnection, case_id: str, at: datetime) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio import workflow
 from temporalio.api.common.v1 import WorkflowExecution
@@ -21,13 +22,17 @@ from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import UnsandboxedWorkflowRunner
 
 from domain.case import commands as c
-from domain.case.commands import Actor
+from domain.case.commands import Actor, Role
 from domain.case.workflow_messages import SEQUENCE
 from services.reconciler import Behind, Reconciler
-from store import cases, journal
-from tests.system import CHECKER, FILER, REVIEWER, System, running
+from store import cases, complaints, journal
+from store.certificates import register
+from tests.certificates import Office, content
+from tests.system import CHECKER, FILER, REVIEWER, System, institution, running
 from tests.workflows import test_engine
 from tests.workflows.test_adoption import record_behind_its_back
+from tests.workflows.test_certificate import due_for_renewal
+from tests.workflows.test_complaint import BODY, complain, state, task
 from workflows.case import CaseWorkflow
 
 pytestmark = pytest.mark.anyio
@@ -59,6 +64,20 @@ async def recorded(system: System) -> int:
         case = await cases.by_id(connection, CASE)
     assert case is not None
     return case.sequence
+
+
+async def delete(system: System, case_id: str) -> None:
+    """Has the engine forget a workflow."""
+    await system.client.workflow_service.delete_workflow_execution(
+        DeleteWorkflowExecutionRequest(
+            namespace=system.client.namespace,
+            workflow_execution=WorkflowExecution(workflow_id=case_id),
+        )
+    )
+    handle = system.client.get_workflow_handle(case_id)
+    async with asyncio.timeout(20):
+        while await known(handle):
+            await asyncio.sleep(0.1)
 
 
 async def carried_on(system: System, expected: int = 1) -> list[Behind]:
@@ -131,16 +150,7 @@ async def known(handle: WorkflowHandle[Any, Any]) -> bool:
 
 
 async def test_a_deleted_workflow_is_started_again(system: System) -> None:
-    handle = system.client.get_workflow_handle(CASE)
-    await system.client.workflow_service.delete_workflow_execution(
-        DeleteWorkflowExecutionRequest(
-            namespace=system.client.namespace,
-            workflow_execution=WorkflowExecution(workflow_id=CASE),
-        )
-    )
-    async with asyncio.timeout(20):
-        while await known(handle):
-            await asyncio.sleep(0.1)
+    await delete(system, CASE)
     [done] = await carried_on(system)
     assert (done.state, done.done) == ("missing", "started")
     await agree(system)
@@ -220,11 +230,17 @@ async def test_a_case_that_does_not_replay_is_found_and_started_from_its_record(
     await agree(forgetful)
 
 
-async def test_a_terminated_campaign_is_opened_once_more(system: System) -> None:
+@pytest.mark.parametrize("how", ["terminated", "deleted"])
+async def test_a_campaign_whose_process_is_gone_is_opened_once_more(
+    system: System, how: str
+) -> None:
     campaign = "campaign/2023/350000"
     handle = system.client.get_workflow_handle(campaign)
     assert (await handle.describe()).status is WorkflowExecutionStatus.RUNNING
-    await handle.terminate("by hand")
+    if how == "terminated":
+        await handle.terminate("by hand")
+    else:
+        await delete(system, campaign)
     await reconciler(system).reconcile()
     assert (await handle.describe()).status is WorkflowExecutionStatus.RUNNING
     async with system.engine.connect() as connection:
@@ -233,3 +249,105 @@ async def test_a_terminated_campaign_is_opened_once_more(system: System) -> None
     async with system.engine.connect() as connection:
         after = await journal.steps(connection, campaign)
     assert [step.event for step in after] == [step.event for step in before]
+
+
+async def test_a_case_that_has_ended_on_record_is_ended_at_the_engine(system: System) -> None:
+    operator = Actor(subject="operator-1", role=Role.OPERATOR, scope="350000")
+    cancel = c.Cancel(
+        id="lost", actor=operator, received_at=datetime.now(UTC), note_sha256="0" * 64
+    )
+    await record_behind_its_back(system, CASE, cancel)
+    looking = reconciler(system)
+    [done] = await looking.reconcile()
+    assert (done.case_id, done.state, done.done) == (CASE, "running", "caught_up")
+    async with asyncio.timeout(20):
+        assert await system.client.get_workflow_handle(CASE).result() == "cancelled"
+    # and that is all: nothing of it is looked into again
+    for _ in range(3):
+        looking._swept = -1_000.0
+        assert await looking.reconcile() == []
+    assert looking._at_rest == {}
+
+
+async def test_a_case_that_cannot_be_read_keeps_no_other_from_being_carried_on(
+    system: System,
+) -> None:
+    await system.add(institution("inst-0"))
+    operator = system.token(Role.OPERATOR, "operator-1", "000000")
+    assert (await system.send("POST", "/api/campaigns/2023/350000/rescan", operator)).status == 202
+    broken = "filing/2023/inst-0"
+    async with asyncio.timeout(20):
+        while not await known(system.client.get_workflow_handle(broken)):
+            await asyncio.sleep(0.1)
+        while (await system.until("2023/inst-0", "draft"))["status"] != "draft":
+            await asyncio.sleep(0.1)
+    async with system.engine.begin() as connection:
+        await connection.execute(
+            text("UPDATE cases SET plan = plan - 'fill' WHERE case_id = :id"), {"id": broken}
+        )
+    for case_id in (broken, CASE):
+        await system.client.get_workflow_handle(case_id).terminate("by hand")
+    [done] = await carried_on(system)
+    assert (done.case_id, done.done) == (CASE, "started")
+
+
+@pytest.mark.parametrize("how", ["terminated", "deleted"])
+async def test_the_outcome_of_a_complaint_is_told_though_its_process_is_gone(
+    system: System, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    receipt = await complain(system, BODY, "a")
+    reviewer = system.token(REVIEWER, "reviewer-1", "samr")
+    case_id = (await task(system, reviewer))["id"]
+    path = f"/api/complaints/{case_id.partition('/')[2]}"
+    with monkeypatch.context() as broken:
+        broken.setattr(complaints, "settle", _fails)
+        assert (await system.send("POST", f"{path}/claim", reviewer, {})).status == 200
+        body = {"outcome": "substantiated", "reply": "经核实属实。", "reason": "附卷"}
+        assert (await system.send("POST", f"{path}/resolve", reviewer, body)).status == 200
+        if how == "terminated":
+            await system.client.get_workflow_handle(case_id).terminate("by hand")
+        else:
+            await delete(system, case_id)
+    assert (await state(system, receipt, "completed"))["outcome"] is None
+    [done] = await reconciler(system).reconcile()
+    state_then = "terminated" if how == "terminated" else "missing"
+    assert (done.case_id, done.state, done.done) == (case_id, state_then, "started")
+    async with asyncio.timeout(20):
+        while (told := await state(system, receipt, "completed"))["outcome"] is None:
+            await asyncio.sleep(0.1)
+    assert (told["outcome"], told["reply"]) == ("substantiated", body["reply"])
+    async with asyncio.timeout(20):
+        assert await system.client.get_workflow_handle(case_id).result() == "completed"
+    assert await reconciler(system).reconcile() == []
+
+
+@pytest.mark.parametrize("how", ["terminated", "deleted"])
+async def test_what_a_renewal_replaces_is_marked_though_its_process_is_gone(
+    system: System, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    await system.add(institution("lab", certificates=()))
+    office = Office(system)
+    before, code = await due_for_renewal(office)
+    with monkeypatch.context() as broken:
+        broken.setattr(register, "supersede_listed", _fails)
+        path = await office.issue({"content": content(), "renews": code})
+        renewed = await office.held(path)
+        assert (await office.held(before))["status"] == "valid"
+        case_id = path.replace("/api/certificates/", "certificate/")
+        if how == "terminated":
+            await system.client.get_workflow_handle(case_id).terminate("by hand")
+        else:
+            await delete(system, case_id)
+    done = await carried_on(system)
+    assert [one.case_id for one in done] == [case_id]
+    async with asyncio.timeout(20):
+        while (held := await office.held(before))["status"] == "valid":
+            await asyncio.sleep(0.1)
+    assert (held["status"], held["superseded_by"]) == ("superseded", renewed["code"])
+    async with system.engine.connect() as connection:
+        steps = await journal.steps(connection, case_id)
+    assert [step.event for step in steps].count("predecessor_superseded") == 1
+
+
+async def _fails(*_: Any) -> Any:
+    raise ConnectionError("away")

@@ -102,6 +102,7 @@ async def test_the_first_key_again_after_six_hundred_acts(system: System) -> Non
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 async def test_the_first_key_again_after_twenty_one_hundred_acts(system: System) -> None:
     await first_key_again(system, 2_100)
 

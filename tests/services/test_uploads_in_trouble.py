@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import tempfile
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,6 +19,7 @@ from services.numbers.ingest import ingest
 from store import complaints
 from store.database import connect
 from store.numbers import report_numbers, uploads
+from tests.ill_treated import small_disk
 from tests.number_uploads import AT, Numbers, csv_of, many, quiet
 
 pytestmark = pytest.mark.anyio
@@ -139,3 +141,28 @@ async def test_a_worker_without_room_for_temporary_files_says_so_on_the_upload(
     await ingest(engine, asked, quiet)
     seen = await numbers.seen("u1")
     assert (seen.stage, seen.accepted, seen.trouble) == ("accepted", 3, "")
+
+
+async def test_an_upload_waits_while_the_disk_for_temporary_files_is_full(
+    engine: AsyncEngine, short_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers = Numbers(engine)
+    case_id = await numbers.batch("lab")
+    asked = await numbers.upload(case_id, csv_of(many(60_000)), id_="u1")
+    with small_disk(short_folder / "temporary", 1) as real, monkeypatch.context() as elsewhere:
+        if real:
+            elsewhere.setattr(tempfile, "tempdir", str(short_folder / "temporary"))
+        else:
+            # takes everything and has room for nothing
+            elsewhere.setattr(
+                tempfile,
+                "TemporaryFile",
+                lambda **_: Path("/dev/full").open("r+b", buffering=0),  # noqa: SIM115
+            )
+        with pytest.raises(OSError, match="No space"):
+            await ingest(engine, asked, quiet)
+    seen = await numbers.seen("u1")
+    assert (seen.decided, seen.trouble) == (False, "no_room")
+    await ingest(engine, asked, quiet)
+    seen = await numbers.seen("u1")
+    assert (seen.stage, seen.accepted, seen.trouble) == ("accepted", 60_000, "")
