@@ -272,7 +272,7 @@ class Reconciler:
 
     async def _is_ahead(self, case_id: str, known: int) -> bool:
         """Whether a workflow knows steps that the record, looked at after it, does not have."""
-        return all(record < known for _, record in await self._on_record([case_id]))
+        return all(step.sequence < known for step in await self._on_record([case_id]))
 
     async def _at_rest_now(self, case_id: str, *, broken_off: bool) -> bool:
         """Whether a case rightly has no workflow: it has ended, and time brings nothing more."""
