@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 
 from deploy.demo.rules import write_rules
+from deploy.embedded.processes import choose_port
 from domain.clock import day_of
 from tests.command import ZHIBAO, environment
 from tests.system import KEY
@@ -46,6 +47,8 @@ class Machine:
         self.log = data / "up.log"
         self._environment = {"ZHIBAO_RULES": str(rules), "COLUMNS": "200", **environment}
         self._process: subprocess.Popen[bytes] | None = None
+        # nobody else's, also while nobody listens: others on this machine may start systems too
+        self._port = choose_port()
         self.starts = 0
 
     @contextlib.asynccontextmanager
@@ -121,7 +124,7 @@ class Machine:
     def _start(self) -> None:
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [*ZHIBAO, "up", "--data", self.data],
+                [*ZHIBAO, "up", "--data", self.data, "--port", str(self._port)],
                 stdout=log,
                 stderr=log,
                 cwd=self.data,

@@ -46,7 +46,7 @@ class People:
 
     def __init__(self, url: Callable[[], str], http: httpx.AsyncClient, random: Random) -> None:
         self._identity = Identity(KEY)
-        self._where = url
+        self.where = url
         self.http = http
         self._random = random
         self._url = url()
@@ -86,7 +86,7 @@ class People:
                     method, f"{self._url}{path}", headers=sent, **asked
                 )
             except httpx.TransportError:
-                self._url = self._where()
+                self._url = self.where()
             else:
                 if answer.status_code == 500:
                     self.faults.append(f"{method} {path}: {answer.text}")
@@ -174,7 +174,7 @@ class People:
         await self.ask("POST", path, clerk, f"{path}-begin")
         await self.ask("GET", path, clerk, not_yet=(404, 429, 503))
 
-    async def upload(self, institution: str) -> str:
+    async def upload(self, institution: str, rows: int = ROWS) -> str:
         """A file of report numbers, acknowledged; its id."""
         path = f"/api/report-batches/{QUARTER}/{institution}"
         upload = await self.ask(
@@ -182,12 +182,18 @@ class People:
             f"{path}/uploads",
             (FILER, f"clerk-{institution}", institution),
             f"{path}-upload",
-            content=file_of_numbers(institution),
+            content=file_of_numbers(institution, rows),
             headers={"Content-Type": CSV},
         )
         id_: str = upload["id"]
         self.uploads[id_] = path
         return id_
+
+    def file_to_send(self, institution: str) -> tuple[str, str, bytes]:
+        """Where an institution's file of report numbers goes, its clerk's token, the file."""
+        path = f"/api/report-batches/{QUARTER}/{institution}/uploads"
+        token = self.token((FILER, f"clerk-{institution}", institution))
+        return path, token, file_of_numbers(institution)
 
     async def until_decided(self, institution: str) -> Any:
         """The newest upload of an institution, once it has been decided."""
@@ -235,10 +241,45 @@ class People:
         self.certificates.append(begun["id"])
 
 
-def file_of_numbers(institution: str) -> bytes:
-    """A CSV file of `ROWS` numbers of the open quarter."""
-    rows = [f"{institution}-{n},{YEAR}-10-{1 + n % 28:02d}" for n in range(ROWS)]
-    return "\r\n".join(["报告编号,出具日期", *rows, ""]).encode()
+async def send_slowly(
+    url: str, path: str, token: str, content: bytes, seconds: float
+) -> tuple[int, Any]:
+    """Sends a file evenly over so many seconds; the answer, (0, None) if there is none."""
+    host, port = url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    head = [
+        f"POST {path} HTTP/1.1",
+        f"Host: {host}",
+        f"Authorization: Bearer {token}",
+        "Idempotency-Key: the-one-key",
+        f"Content-Type: {CSV}",
+        f"Content-Length: {len(content)}",
+        "Connection: close",
+    ]
+    writer.write("\r\n".join([*head, "", ""]).encode())
+    answer = asyncio.create_task(reader.read())
+    pieces = max(1, round(seconds / 0.1))
+    size = -(-len(content) // pieces)
+    try:
+        for start in range(0, len(content), size):
+            if answer.done():
+                break
+            writer.write(content[start : start + size])
+            await writer.drain()
+            await asyncio.sleep(0.1)
+        said = await answer
+    except ConnectionError:
+        return 0, None
+    finally:
+        writer.close()
+    status, _, rest = said.partition(b"\r\n")
+    return int(status.split()[1]), rest.partition(b"\r\n\r\n")[2].decode()
+
+
+def file_of_numbers(institution: str, rows: int = ROWS) -> bytes:
+    """A CSV file of so many numbers of the open quarter."""
+    lines = [f"{institution}-{n},{YEAR}-10-{1 + n % 28:02d}" for n in range(rows)]
+    return "\r\n".join(["报告编号,出具日期", *lines, ""]).encode()
 
 
 def certified(count: int) -> list[RosterInstitution]:

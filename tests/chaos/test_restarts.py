@@ -22,10 +22,10 @@ from services.certificates.keys import SigningKeys
 from settings import Settings, as_environment
 from store.migrate import upgrade
 from tests.chaos.figures import keep
-from tests.chaos.machine import QUARTER, YEAR, open_rules
-from tests.chaos.people import CSV, ROWS, People, file_of_numbers
+from tests.chaos.machine import YEAR, open_rules
+from tests.chaos.people import ROWS, People, send_slowly
 from tests.command import ZHIBAO, environment
-from tests.system import FILER, KEY, REVIEWER
+from tests.system import KEY, REVIEWER
 
 pytestmark = pytest.mark.anyio
 
@@ -176,48 +176,6 @@ class Seen:
             self.broken.append(f"{method} {path}: {answer.text}")
 
 
-async def send_slowly(
-    url: str, path: str, token: str, content: bytes, seconds: float
-) -> tuple[int, Any]:
-    """Sends a file evenly over so many seconds; the answer, (0, None) if there is none."""
-    host, port = url.removeprefix("http://").split(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
-    head = [
-        f"POST {path} HTTP/1.1",
-        f"Host: {host}",
-        f"Authorization: Bearer {token}",
-        "Idempotency-Key: the-one-key",
-        f"Content-Type: {CSV}",
-        f"Content-Length: {len(content)}",
-        "Connection: close",
-    ]
-    writer.write("\r\n".join([*head, "", ""]).encode())
-    answer = asyncio.create_task(reader.read())
-    pieces = max(1, round(seconds / 0.1))
-    size = -(-len(content) // pieces)
-    try:
-        for start in range(0, len(content), size):
-            if answer.done():
-                break
-            writer.write(content[start : start + size])
-            await writer.drain()
-            await asyncio.sleep(0.1)
-        said = await answer
-    except ConnectionError:
-        return 0, None
-    finally:
-        writer.close()
-    status, _, rest = said.partition(b"\r\n")
-    return int(status.split()[1]), rest.partition(b"\r\n\r\n")[2].decode()
-
-
-def upload_of(people: People, institution: str) -> tuple[str, str, bytes]:
-    """Path, token and content of an institution's file of report numbers."""
-    path = f"/api/report-batches/{QUARTER}/{institution}/uploads"
-    token = people.token((FILER, f"clerk-{institution}", institution))
-    return path, token, file_of_numbers(institution)
-
-
 async def test_everything_restarted_one_by_one_and_slow_files_are_no_outage(
     short_folder: Path,
 ) -> None:
@@ -240,7 +198,7 @@ async def test_everything_restarted_one_by_one_and_slow_files_are_no_outage(
         async with asyncio.TaskGroup() as group:
             working = [group.create_task(seen.turns(*one)) for one in reviewers.items()]
             sending = [
-                group.create_task(send_slowly(balancer.urls[0], *upload_of(people, id_), seconds))
+                group.create_task(send_slowly(balancer.urls[0], *people.file_to_send(id_), seconds))
                 for id_, seconds in ((quick, 6.0), (slow, 60.0))
             ]
             await asyncio.sleep(0.5)
@@ -260,7 +218,7 @@ async def test_everything_restarted_one_by_one_and_slow_files_are_no_outage(
         assert not broken_off or '"unavailable"' in said
         assert took["api-0"] < 12
         assert (503, {"accepting": False}) in balancer.said[balancer.urls[0]]
-        assert (await send_slowly(balancer(), *upload_of(people, slow), 0))[0] == 202
+        assert (await send_slowly(balancer(), *people.file_to_send(slow), 0))[0] == 202
         for id_ in (quick, slow):
             shown = await people.until_decided(id_)
             assert (shown["stage"], shown["accepted"]) == ("accepted", ROWS)
