@@ -101,7 +101,8 @@ async def stand_still(data: Path, rules: Path, part: str, seconds: float) -> dic
                     told = answer.json()
                     assert (told["code"], told["title"]) == ("unavailable", "暂时不能办理")
                     assert "Idempotency-Key" in told["remedy"]
-                await asyncio.sleep(0.5)
+                # slower than the public may look up numbers
+                await asyncio.sleep(1.5)
 
         with machine.frozen(part):
             until = time.monotonic() + seconds
