@@ -76,15 +76,16 @@ def prepare(address: str) -> None:
             INSERT INTO cases (case_id, kind, year, jurisdiction, campaign, rule_set, plan, status,
                                level, authority, claimed_by, revision, sequence, head, opened_at,
                                updated_at)
-            VALUES ('bench', 'report-numbers', 2025, '000000', '', 'bench', '{}', 'draft', 0, '',
-                    '', 0, 1, '', now(), now())
+            VALUES ('report-numbers/bench', 'report-numbers', 2025, '000000', '', 'bench', '{}',
+                    'draft', 0, '', '', 0, 1, '', now(), now())
             """
         )
         connection.execute(
             """
             INSERT INTO uploads (id, case_id, institution_no, filename, media, accept, stage,
                                  visible_from, created_by, created_at)
-            SELECT id, 'bench', no, '', 'csv', 'all', 'accepted', '2020-01-01', '', now()
+            SELECT id, 'report-numbers/bench', no, '', 'csv', 'all', 'accepted', '2020-01-01', '',
+                   now()
             FROM institutions ORDER BY no
             """
         )

@@ -389,7 +389,7 @@ def test_no_sequence_breaks_what_must_always_hold(
             state = evolve(BATCH, state, event)
             events.append(event)
             on_record += event.body.get("numbers", 0)
-            if event.name is NumberEvent.NUMBERS_WITHDRAWN:
+            if event.name == NumberEvent.NUMBERS_WITHDRAWN:
                 on_record -= event.body["count"]
         assert found[-1].position == position(BATCH, state, case)
         assert state.own.numbers == on_record >= 0
