@@ -6,6 +6,11 @@ READY := $(VENV)/.ready
 # make test TESTS=tests/rules ORDER=random; the seed stands in the command that make prints
 TESTS ?= tests
 ORDER ?=
+# make chaos SLOW=tests/chaos
+SLOW ?= tests
+KILLS ?= 210
+SEED ?=
+FIGURES ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lint types imports bench bench-short chaos chaos-short clean
@@ -56,8 +61,13 @@ bench-short: $(READY)
 	$(BIN)/python -m bench.certificate_search --short
 	$(BIN)/python -m bench.lapses --short
 
+# make chaos KILLS=500 SEED=7 FIGURES=bench/figures; the last writes what python -m bench.reliability reads
 chaos: $(READY)
-	$(BIN)/python -m pytest -m slow tests
+	KILLS=$(KILLS) SEED=$(SEED) FIGURES=$(FIGURES) $(BIN)/python -m pytest -m slow $(SLOW)
+
+# part of make test as well
+chaos-short: $(READY)
+	$(BIN)/python -m pytest -m "not slow" tests/chaos
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build *.egg-info

@@ -1,14 +1,17 @@
 """The API's composition root: connects the parts and serves HTTP."""
 
+import asyncio
 import gc
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from types import FrameType
 
 import structlog
 import uvicorn
-from starlette.applications import Starlette
 
-from api.door.app import create_app
+from api.door.app import Application, create_app
+from api.door.draining import Draining
 from api.door.parts import build_parts
 from engine.client import connect_engine
 from settings import Settings
@@ -16,13 +19,21 @@ from store.database import connect
 
 log = structlog.get_logger()
 
+FOUND_OUT_WITHIN = 3.0
+"""Seconds after SIGTERM in which people still come, and ``readyz`` says that they should not."""
+
+BODIES_WITHIN = 5.0
+"""Seconds after that in which files that are being sent may still come to their end."""
+
+_MOMENT = 0.5
+
 PATIENCE = 10.5
 """Seconds for which a request waits for a database that says nothing: longer than the search of
 certificates may take, shorter than `api.door.app.DEADLINE`."""
 
 
 @asynccontextmanager
-async def application(settings: Settings) -> AsyncIterator[Starlette]:
+async def application(settings: Settings) -> AsyncIterator[Application]:
     """The application on real servers; its connections are closed afterwards."""
     client = await connect_engine(settings.temporal_address, settings.temporal_namespace)
     engine = connect(settings.database_url.get_secret_value(), pool_size=20, patience=PATIENCE)
@@ -35,10 +46,36 @@ async def application(settings: Settings) -> AsyncIterator[Starlette]:
 
 
 async def serve(settings: Settings) -> None:
-    """Serves HTTP until asked to stop (SIGTERM or SIGINT)."""
+    """Serves HTTP until asked to stop: by SIGTERM, with others to go on, or by SIGINT, at once."""
     async with application(settings) as app:
         settle()
-        await uvicorn.Server(http_config(app, settings)).serve()
+        await DrainingServer(http_config(app, settings), app.parts.draining).serve()
+
+
+class DrainingServer(uvicorn.Server):
+    """Ends so that nobody notices who has another API to go to.
+
+    Told to end by SIGTERM it first only says that it is not ready, while whoever sends people here
+    finds that out; then it takes no connection any more and ends what is under way. Told by SIGINT,
+    or told again, it does not wait to be found out.
+    """
+
+    def __init__(self, config: uvicorn.Config, draining: Draining) -> None:
+        super().__init__(config)
+        self._draining = draining
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """A signal to end."""
+        self.force_exit = self.should_exit and sig == signal.SIGINT
+        at_once = sig != signal.SIGTERM or self._draining.begun
+        self._draining.begin()
+        wait, bodies = (0.0, _MOMENT) if at_once else (FOUND_OUT_WITHIN, BODIES_WITHIN)
+        loop = asyncio.get_running_loop()
+        loop.call_soon_threadsafe(loop.call_later, wait, self._end)
+        loop.call_soon_threadsafe(loop.call_later, wait + bodies, self._draining.cut)
+
+    def _end(self) -> None:
+        self.should_exit = True
 
 
 def settle() -> None:
@@ -48,7 +85,7 @@ def settle() -> None:
     gc.set_threshold(10_000, 20, 20)
 
 
-def http_config(app: Starlette, settings: Settings) -> uvicorn.Config:
+def http_config(app: Application, settings: Settings) -> uvicorn.Config:
     """How HTTP is served."""
     return uvicorn.Config(
         app,

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import httpx
 from pydantic import SecretStr
+from sqlalchemy.exc import OperationalError
 from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
@@ -86,6 +87,10 @@ class Restarts:
         self.say(f"{part} 意外退出，正在重新启动。{why}")
 
 
+_STOP = {"api": signal.SIGINT, "worker": signal.SIGTERM}
+"""There is no other API to which people could go, and so none that must find out first."""
+
+
 class Children:
     """The worker and the API, each started again when it ends by itself."""
 
@@ -126,7 +131,7 @@ class Children:
         """Stops the API first, so that no act is taken that nobody carries out."""
         for part in ("api", "worker"):
             if part in self._running:
-                self._running.pop(part).stop(signal.SIGTERM, 25)
+                self._running.pop(part).stop(_STOP[part], 25)
 
 
 @contextlib.contextmanager
@@ -146,7 +151,12 @@ def running(data: Path, port: int | None, rules: Path, say: Say) -> Iterator[Run
         say("启动 Temporal …")
         temporal = stack.enter_context(EmbeddedTemporal(data, search_attributes=REGISTERED))
         say("核对数据库结构 …")
-        upgrade(postgres.url)
+        try:
+            upgrade(postgres.url)
+        except OperationalError as failure:
+            raise EmbeddedServerFailed(
+                f"核对数据库结构时 PostgreSQL 断开了连接，请重新启动：{failure.orig}"
+            ) from failure
         settings = Settings(
             database_url=SecretStr(postgres.url),
             temporal_address=temporal.address,

@@ -4,7 +4,7 @@
 """
 
 import psycopg
-from sqlalchemy.exc import DataError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.case.timeline import RefusedAct
@@ -14,6 +14,11 @@ from store.probe import can_write
 
 FAULTY = (DataError, ProgrammingError)
 AWAY = (SQLAlchemyError, psycopg.OperationalError, psycopg.InternalError, OSError)
+
+
+def lost_its_connection(failure: BaseException) -> bool:
+    """Whether the database was asked on a connection that was of no use; another may be."""
+    return isinstance(failure, DBAPIError) and failure.connection_invalidated
 
 
 class RequestRecords:

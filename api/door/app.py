@@ -38,7 +38,7 @@ from api.resources import OPERATIONS, PAGES, PLACES
 from domain.case.commands import SYSTEM, Actor
 from domain.case.timeline import RefusedAct
 from domain.refusals import Code, Refusal, Refused
-from services.requests import AWAY, FAULTY
+from services.requests import AWAY, FAULTY, lost_its_connection
 
 log = structlog.get_logger()
 
@@ -46,6 +46,12 @@ Answer = TypeVar("Answer")
 
 DEADLINE = 14.0
 """Seconds until a request is told that a server does not answer."""
+
+_SOON = 2.0
+"""Seconds in which something must have failed to be tried again."""
+
+
+_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
 
 class Application(Starlette):
@@ -59,6 +65,8 @@ class Application(Starlette):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request (ASGI)."""
+        if scope["type"] == "http" and scope["method"] in _WITH_BODY:
+            receive = self.parts.draining.receiving(receive)
         if scope["type"] == "http" and not scope.get("root_path"):
             endpoint = self.fixed.get((scope["method"], scope["path"]))
             if endpoint is not None:
@@ -69,7 +77,7 @@ class Application(Starlette):
         await super().__call__(scope, receive, send)
 
 
-def create_app(parts: Parts) -> Starlette:
+def create_app(parts: Parts) -> Application:
     """The application over its parts."""
     paths: dict[str, list[Operation]] = {}
     for operation in [*OPERATIONS, *PAGES]:
@@ -130,6 +138,8 @@ def _endpoint(operations: Sequence[Operation]) -> Callable[[Request], Awaitable[
         headers.append((b"x-content-type-options", b"nosniff"))
         if b"cache-control" not in dict(headers):
             headers.append((b"cache-control", b"no-store"))
+        if parts_of(request).draining.begun:
+            headers.append((b"connection", b"close"))
         return response
 
     return endpoint
@@ -168,7 +178,9 @@ async def _through_the_door(operation: Operation, request: Request, request_id: 
     Raises Refused after `DEADLINE`, in which the sender's own time for the body does not count.
     """
     began = time.monotonic()
-    actor, target = await _in_time(operation, DEADLINE, _admitted(operation, request, request_id))
+    actor, target = await _in_time(
+        operation, DEADLINE, _once_more(lambda: _admitted(operation, request, request_id))
+    )
     left = DEADLINE - (time.monotonic() - began)
     body: Any = None
     data = b""
@@ -207,9 +219,29 @@ async def _handled(operation: Operation, call: Call, data: bytes) -> Response:
         call = call._replace(command_id=_key_of_anybody(call.request, data))
     elif operation.writes:
         parts = parts_of(call.request)
-        command_id, repeated = await _use_of_key(parts, call.actor, call.request, data)
+        command_id, repeated = await _once_more(
+            lambda: _use_of_key(parts, call.actor, call.request, data)
+        )
         call = call._replace(command_id=command_id, repeated=repeated)
-    return await operation.handler(call)
+    if operation.streams:
+        return await operation.handler(call)
+    return await _once_more(lambda: operation.handler(call))
+
+
+async def _once_more(work: Callable[[], Awaitable[Answer]]) -> Answer:
+    """The work's outcome; done again, once, if the database's connection was of no use.
+
+    All others of its age have been thrown away then. Whatever is asked for is one thing by its
+    key, so that doing it again is what its sender would have been told to do. What took long is
+    not tried again: there is no time left for it.
+    """
+    began = time.monotonic()
+    try:
+        return await work()
+    except AWAY as failure:
+        if not lost_its_connection(failure) or time.monotonic() - began > _SOON:
+            raise
+    return await work()
 
 
 async def _in_time(

@@ -27,8 +27,13 @@ async def healthz(call: Call) -> Response:
 
 
 async def readyz(call: Call) -> Response:
-    """Writes to the database and asks the workflow engine; 503 when either does not work."""
+    """Writes to the database and asks the workflow engine; 503 when either does not work.
+
+    503 too once the process is about to end: nobody new is to be sent here.
+    """
     parts = parts_of(call.request)
+    if parts.draining.begun:
+        return json_of(Health(ok=False, parts={"accepting": False}), status_code=503)
     asked = {
         "database": asyncio.ensure_future(_answers(parts.requests.database_writes())),
         "engine": asyncio.ensure_future(_answers(parts.filings.answers())),

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.requests import Request
 from temporalio.client import Client
 
+from api.door.draining import Draining
 from api.door.identity import Identity
 from rules.file.catalogue import cached_catalogue
 from services.campaigns import CampaignService
@@ -43,6 +44,7 @@ from settings import Settings
 class Parts:
     """Everything handlers call. None of them knows HTTP."""
 
+    draining: Draining
     records: CaseRecords
     requests: RequestRecords
     institutions: InstitutionService
@@ -82,6 +84,7 @@ def build_parts(
     keys = SigningKeys(settings.certificate_keys)
     limits = RateLimits(settings.lookups_per_client, settings.lookups_per_prefix)
     return Parts(
+        draining=Draining(),
         records=CaseRecords(engine),
         requests=RequestRecords(engine),
         institutions=InstitutionService(engine),

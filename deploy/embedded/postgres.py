@@ -261,8 +261,7 @@ class EmbeddedPostgres(EmbeddedServer):
     def _wait_until_ready(self, child: Child) -> None:
         deadline = time.monotonic() + self._start_timeout
         while child.running and time.monotonic() < deadline:
-            if self._says_ready(child.pid):
-                self._check_login()
+            if self._says_ready(child.pid) and self._login_works():
                 return
             time.sleep(0.01)
         raise self._failure(child)
@@ -275,13 +274,17 @@ class EmbeddedPostgres(EmbeddedServer):
         # The eighth line is what pg_ctl itself goes by.
         return len(lines) >= 8 and lines[0] == str(pid) and lines[7].strip() == "ready"
 
-    def _check_login(self) -> None:
+    def _login_works(self) -> bool:
+        """False while the server is busy with itself, as after one of its processes has died."""
         try:
             psycopg.connect(self.url.replace("+psycopg", ""), connect_timeout=10).close()
         except psycopg.OperationalError as error:
+            if "password" not in str(error):
+                return False
             raise EmbeddedServerFailed(
                 f"PostgreSQL 已启动，但无法用 {self._password_file} 中的密码登录：{error}"
             ) from error
+        return True
 
     # Passwords
 

@@ -23,6 +23,9 @@ pytestmark = pytest.mark.anyio
 READ_ONLY = "ALTER SYSTEM SET default_transaction_read_only = on"
 WRITABLE = "ALTER SYSTEM RESET default_transaction_read_only"
 RELOAD = "SELECT pg_reload_conf()"
+SESSIONS_WRITE = "ALTER ROLE zhibao SET default_transaction_read_only = off"
+"""New sessions, that is: those that are open follow the server."""
+SESSIONS_AS_ALL = "ALTER ROLE zhibao RESET default_transaction_read_only"
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +83,29 @@ async def test_while_the_database_stands_still_everybody_is_told_so_in_time(
                 assert answer.json()["code"] == "unavailable"
         _, answer = await ask(house, *ASKED[0])
         assert answer.status_code == 200
+
+
+async def test_sessions_that_became_read_only_cost_nobody_anything(
+    server: EmbeddedPostgres, engine: AsyncEngine
+) -> None:
+    """As after a switchover: connections that are open lead to a server that takes no writes."""
+    async with lookups_on(engine) as house:
+
+        async def write() -> Any:
+            return (await ask(house, "POST", "/api/campaigns/2031/000000", Role.OPERATOR))[1]
+
+        # each of them uses its key, and is told that there are no such rules
+        before = [await write() for _ in range(4)]
+        assert {one.json()["code"] for one in before} == {"rules_not_found"}
+        as_superuser(server, SESSIONS_WRITE, READ_ONLY, RELOAD)
+        try:
+            await asyncio.sleep(0.3)
+            # sessions know of it from their next statement on
+            await asyncio.gather(*(ask(house, *ASKED[0]) for _ in range(4)))
+            answers = await asyncio.gather(*(write() for _ in range(8)))
+        finally:
+            as_superuser(server, WRITABLE, SESSIONS_AS_ALL, RELOAD)
+        assert {one.json()["code"] for one in answers} == {"rules_not_found"}
 
 
 async def test_a_server_that_takes_no_writes_is_not_ready(

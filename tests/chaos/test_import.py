@@ -1,12 +1,9 @@
 """Worker and API are killed in the middle of a file of certificates: nothing twice, no gap."""
 
 import asyncio
-import contextlib
-import json
-import os
-import signal
 import time
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import httpx
@@ -18,7 +15,8 @@ from domain.facts import CertificateFacts, InstitutionFacts
 from domain.ids import NATION
 from files.roster import RosterInstitution, roster_csv
 from store.database import connect
-from tests.chaos.test_kill import People, child, rules, up  # noqa: F401
+from tests.chaos.machine import Machine, open_rules
+from tests.chaos.people import People
 from tests.import_files import CSV, five_thousand, row, table
 from tests.system import OPERATOR
 
@@ -28,44 +26,38 @@ ISSUER = "amr-350000"
 CLERK = (Role.CLERK, "issuing-clerk", ISSUER)
 
 
-async def survive(data: Path, folder: Path, count: int, kills: int, within: float) -> None:
+async def survive(data: Path, rules: Path, count: int, kills: int, within: float) -> None:
     """Imports a file with 37 bad rows while the worker is killed again and again."""
     content, _ = five_thousand(count)
     good = count - 37
-    with up(data, folder) as process:
-        environment = json.loads((data / "runtime.json").read_text())["environment"]
-        url = f"http://127.0.0.1:{environment['ZHIBAO_PORT']}"
-        async with httpx.AsyncClient(base_url=url, timeout=60) as http:
-            people = People(http, environment)
-            await people.ask(
-                "POST",
-                "/api/institutions/imports",
-                (OPERATOR, "operator-1", NATION),
-                "roster",
-                content=roster_csv([holder()]),
-                headers={"Content-Type": CSV},
-            )
-            begun = time.monotonic()
-            found = await people.ask(
-                "POST",
-                "/api/certificates/imports?mode=good",
-                CLERK,
-                "import",
-                content=content,
-                headers={"Content-Type": CSV},
-            )
-            for number in range(1, kills + 1):
-                await issued(people, found["id"], good * number // (kills + 1), within)
-                while True:  # it may just be on its way up again
-                    with contextlib.suppress(LookupError, ProcessLookupError):
-                        os.kill(child(process.pid, "worker"), signal.SIGKILL)
-                        break
-                    await asyncio.sleep(0.05)
-            shown = await issued(people, found["id"], good, within)
-            print(f"{good} certificates, {kills} kills: {time.monotonic() - begun:.0f} s")
-            assert shown["counts"] == {"bad": 37, "issued": good}
-            assert shown["stage"] == "done"
-            await confirm(environment["DATABASE_URL"], good)
+    machine, random = Machine(data, rules), Random(1)
+    async with machine.running(), httpx.AsyncClient(timeout=60) as http:
+        people = People(machine.url, http, random)
+        await people.ask(
+            "POST",
+            "/api/institutions/imports",
+            (OPERATOR, "operator-1", NATION),
+            "roster",
+            content=roster_csv([holder()]),
+            headers={"Content-Type": CSV},
+        )
+        begun = time.monotonic()
+        sent = await people.ask(
+            "POST",
+            "/api/certificates/imports?mode=good",
+            CLERK,
+            "import",
+            content=content,
+            headers={"Content-Type": CSV},
+        )
+        for number in range(1, kills + 1):
+            await issued(people, sent["id"], good * number // (kills + 1), within)
+            await machine.kill("worker", random)
+        shown = await issued(people, sent["id"], good, within)
+        print(f"{good} certificates, {kills} kills: {time.monotonic() - begun:.0f} s")
+        assert shown["counts"] == {"bad": 37, "issued": good}
+        assert shown["stage"] == "done"
+        await confirm(machine.settings["DATABASE_URL"], good)
 
 
 def holder() -> RosterInstitution:
@@ -104,11 +96,11 @@ async def confirm(database_url: str, good: int) -> None:
     """Each certificate stands once, with the next number; no case is left over."""
     engine = connect(database_url)
     async with engine.connect() as connection:
-        found = await connection.execute(
+        rows = await connection.execute(
             text("SELECT number, count(DISTINCT case_id) FROM certificates"
                  " WHERE origin = 'issued' GROUP BY number ORDER BY number")
         )  # fmt: skip
-        assert [tuple(row) for row in found] == [
+        assert [tuple(row) for row in rows] == [
             (f"25130106{serial:04d}", 1) for serial in range(1, good + 1)
         ]
         cases = await connection.execute(
@@ -118,59 +110,35 @@ async def confirm(database_url: str, good: int) -> None:
     await engine.dispose()
 
 
-async def test_a_worker_killed_in_the_middle_of_a_file_is_no_loss(
-    short_folder: Path,
-    rules: Path,  # noqa: F811
-) -> None:
-    await survive(short_folder / "import", rules, 114, kills=1, within=100)
+async def test_a_worker_killed_in_the_middle_of_a_file_is_no_loss(short_folder: Path) -> None:
+    await survive(short_folder / "import", open_rules(short_folder), 114, kills=1, within=100)
 
 
-async def test_an_api_killed_before_it_hands_a_file_over_is_no_loss(
-    short_folder: Path,
-    rules: Path,  # noqa: F811
-) -> None:
-    data = short_folder / "import-left"
+async def test_an_api_killed_before_it_hands_a_file_over_is_no_loss(short_folder: Path) -> None:
+    machine, random = Machine(short_folder / "import-left", open_rules(short_folder)), Random(1)
     content = table(row(1), row(2, year="x"), row(3))
-    with up(data, rules) as process:
-        environment = json.loads((data / "runtime.json").read_text())["environment"]
-        url = f"http://127.0.0.1:{environment['ZHIBAO_PORT']}"
-        async with httpx.AsyncClient(base_url=url, timeout=60) as http:
-            people = People(http, environment)
-            temporal = server(process.pid, b"start-dev")
-            os.kill(temporal, signal.SIGSTOP)
-            try:
-                sent = asyncio.create_task(
-                    http.post(
-                        "/api/certificates/imports?mode=good",
-                        content=content,
-                        headers={
-                            "Authorization": f"Bearer {people.token(*CLERK)}",
-                            "Idempotency-Key": "import",
-                            "Content-Type": CSV,
-                        },
-                    )
+    async with machine.running(), httpx.AsyncClient(timeout=60) as http:
+        people = People(machine.url, http, random)
+        with machine.frozen("temporal"):
+            sent = asyncio.create_task(
+                http.post(
+                    f"{machine.url()}/api/certificates/imports?mode=good",
+                    content=content,
+                    headers={
+                        "Authorization": f"Bearer {people.token(CLERK)}",
+                        "Idempotency-Key": "import",
+                        "Content-Type": CSV,
+                    },
                 )
-                id_ = await kept(environment["DATABASE_URL"])
-                os.kill(child(process.pid, "api"), signal.SIGKILL)
-                with pytest.raises(httpx.TransportError):
-                    await sent
-            finally:
-                os.kill(temporal, signal.SIGCONT)
-            # nobody sends it again
-            shown = await issued(people, id_, 2, within=100)
-            assert (shown["stage"], shown["counts"]) == ("done", {"bad": 1, "issued": 2})
-            await confirm(environment["DATABASE_URL"], 2)
-
-
-def server(parent: int, word: bytes) -> int:
-    """The process id of a child by a word of its command line."""
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError, IndexError):
-            words = (folder / "cmdline").read_bytes().split(b"\0")
-            status = (folder / "stat").read_text().rpartition(")")[2].split()
-            if int(status[1]) == parent and word in words:
-                return int(folder.name)
-    raise LookupError(word)
+            )
+            id_ = await kept(machine.settings["DATABASE_URL"])
+            await machine.kill("api", random)
+            with pytest.raises(httpx.TransportError):
+                await sent
+        # nobody sends it again
+        shown = await issued(people, id_, 2, within=100)
+        assert (shown["stage"], shown["counts"]) == ("done", {"bad": 1, "issued": 2})
+        await confirm(machine.settings["DATABASE_URL"], 2)
 
 
 async def kept(database_url: str) -> str:
@@ -191,8 +159,7 @@ async def kept(database_url: str) -> str:
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-async def test_five_thousand_rows_with_37_bad_ones_and_three_kills(
-    short_folder: Path,
-    rules: Path,  # noqa: F811
-) -> None:
-    await survive(short_folder / "import-long", rules, 5_000, kills=3, within=3000)
+async def test_five_thousand_rows_with_37_bad_ones_and_three_kills(short_folder: Path) -> None:
+    await survive(
+        short_folder / "import-long", open_rules(short_folder), 5_000, kills=3, within=3000
+    )

@@ -214,10 +214,12 @@ def test_servers_that_die_are_started_again_and_named(data: Path) -> None:
     assert api in printed
     for title, words in {"Temporal": ("start-dev",), "PostgreSQL": ("postgres", "-D")}.items():
         died = processes(data, *words)[0]
+        began = time.monotonic()
         os.kill(died, signal.SIGKILL)
         wait_for(process, log, f"{title} 意外退出，正在重新启动。被信号 SIGKILL 终止")
         wait_for(process, log, f"{title} 已重新启动")
         until(lambda: ready(api), 20)
+        assert time.monotonic() - began < 20
         assert died not in processes(data, *words)
     # who carries out acts does not outlive the engine
     [worker] = processes(data, "cli.main", "worker")
