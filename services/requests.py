@@ -4,21 +4,17 @@
 """
 
 import psycopg
-from sqlalchemy.exc import DataError, DBAPIError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.exc import DataError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.case.timeline import RefusedAct
 from domain.refusals import Code, Refusal, Refused
 from store import refusals, requests
+from store.database import lost_its_connection as lost_its_connection
 from store.probe import can_write
 
 FAULTY = (DataError, ProgrammingError)
 AWAY = (SQLAlchemyError, psycopg.OperationalError, psycopg.InternalError, OSError)
-
-
-def lost_its_connection(failure: BaseException) -> bool:
-    """Whether the database was asked on a connection that was of no use; another may be."""
-    return isinstance(failure, DBAPIError) and failure.connection_invalidated
 
 
 class RequestRecords:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg.abc import PQGen
 from sqlalchemy import URL, NullPool, event, make_url
-from sqlalchemy.exc import InvalidatePoolError
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 Answer = TypeVar("Answer")
@@ -61,6 +61,11 @@ def connect(
     event.listen(engine.sync_engine, "checkin", _note_rest)
     event.listen(engine.sync_engine, "checkout", _refuse_the_dead)
     return engine
+
+
+def lost_its_connection(failure: BaseException) -> bool:
+    """Whether the database was asked on a connection that was of no use; another may be."""
+    return isinstance(failure, DBAPIError) and failure.connection_invalidated
 
 
 @asynccontextmanager
