@@ -15,13 +15,14 @@ import typer
 from rich.markup import escape
 
 from cli import audit, campaigns, certificate_keys, certificates, rules
-from cli.terminal import HERE, NOT_IN_ORDER, WRONG_USAGE, Data, err, within
+from cli.terminal import HERE, NOT_IN_ORDER, WRONG_USAGE, Commands, Data, err, within
 
 if TYPE_CHECKING:
     from domain.case.commands import Actor
     from settings import Settings
 
 app = typer.Typer(
+    cls=Commands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

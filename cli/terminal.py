@@ -5,12 +5,15 @@ answers at once; a command imports what it needs when it runs.
 """
 
 import functools
+import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar, cast
 
 import typer
 from rich.console import Console
+from typer.core import TyperGroup
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -28,6 +31,51 @@ AsJson = Annotated[bool, typer.Option("--json", help="只输出一个 JSON 文�
 RulesFolder = Annotated[
     Path | None, typer.Option("--rules", envvar="ZHIBAO_RULES", help="规则目录，默认用随附的")
 ]
+
+
+_WRONG_USAGE = (
+    (r"Missing (?:option|argument) '(.+)'\.", "缺少 {}"),
+    (r"Option '(.+)' requires an argument\.", "{} 后面要写上它的值"),
+    (r"Option '(.+)' does not take a value\.", "{} 后面不写值"),
+    (r"No such option: (\S+) \(Possible options: (.+)\)", "没有选项 {}；相近的有 {}"),
+    (r"No such option: (.+)", "没有选项 {}"),
+    (r"No such command '(.+)'\. Did you mean (.+)\?", "没有命令 {}；相近的有 {}"),
+    (r"No such command '(.+)'\.", "没有命令 {}"),
+    (r"Got unexpected extra argument\(s\) \((.+)\)", "多写了 {}；含空格的值请用引号括起"),
+    (r"Invalid value for '(.+?)': Input should be a valid integer.*", "{} 应是整数，如 10"),
+    (r"Invalid value for '.+?': \w+ '(.+)' does not exist\.", "没有 {}；请核对位置和文件名"),
+    (r"Invalid value for '.+?': \w+ '(.+)' is a directory\.", "{} 是目录；请给出文件"),
+    (r"Invalid value for '.+?': \w+ '(.+)' is not readable\.", "{} 不能读取；请核对读取权限"),
+    (r"Invalid value for '(.+?)': (.+)", "{} 不对：{}"),
+)
+"""What Typer says of wrong usage, by patterns, and how it is told."""
+
+
+class Commands(TyperGroup):
+    """The root of the commands: tells in Chinese what is wrong with the words of a command line."""
+
+    def main(self, *arguments: Any, **options: Any) -> NoReturn:
+        """Runs a command line and ends the process with its exit code."""
+        try:
+            status = super().main(*arguments, **{**options, "standalone_mode": False})
+        except typer.TyperException as wrong:
+            context = getattr(wrong, "ctx", None)
+            if type(wrong).__name__ != "NoArgsIsHelpError":  # the help itself was printed
+                typer.echo(_told(wrong.format_message()), err=True)
+                if context is not None:
+                    usage = context.get_usage().partition(": ")[2]
+                    typer.echo(f"用法：{usage}\n说明：{context.command_path} --help", err=True)
+            sys.exit(wrong.exit_code)
+        except typer.Abort:
+            sys.exit(NOT_IN_ORDER)
+        sys.exit(status)
+
+
+def _told(message: str) -> str:
+    for pattern, words in _WRONG_USAGE:
+        if (said := re.fullmatch(pattern, message, re.DOTALL)) is not None:
+            return words.format(*said.groups())
+    return f"命令写得不对：{message}"
 
 
 class _Stop(Exception):

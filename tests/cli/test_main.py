@@ -1,5 +1,6 @@
 """The ``zhibao`` command as a whole: what help costs, and what `zhibao token` says."""
 
+import re
 import subprocess
 import sys
 from typing import Any
@@ -102,3 +103,41 @@ def test_a_number_out_of_range_is_told_with_what_is_right() -> None:
     ):  # fmt: skip
         done: Any = CliRunner(env=SYSTEM).invoke(app, words)
         assert (done.exit_code, done.output.strip()) == (2, said)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("token", "缺少 --role"),
+        ("token --role", "--role 后面要写上它的值"),
+        ("token --rolle x", "没有选项 --rolle；相近的有 --role"),
+        ("up -x", "没有选项 -x"),
+        ("up --demo=1", "--demo 后面不写值"),
+        ("token --role auditor --subject a --days x", "--days 应是整数，如 10"),
+        ("rules show x", "year 应是整数，如 10"),
+        ("nonsense", "没有命令 nonsense"),
+        ("campaign stauts", "没有命令 stauts；相近的有 'status'"),
+        ("roster import", "缺少 file"),
+        ("roster import /nowhere/a.csv", "没有 /nowhere/a.csv；请核对位置和文件名"),
+        ("roster import /", "/ 是目录；请给出文件"),
+        ("certificates decode 1 2", "多写了 2；含空格的值请用引号括起"),
+        ("campaign status abcd", "period 不对：写作 2024（年度统计）或 2024Q3（季度报告编号）"),
+    ],
+)
+def test_wrong_usage_is_told_in_chinese_with_how_it_is_used(words: str, said: str) -> None:
+    done: Any = CliRunner(env=SYSTEM).invoke(app, words.split(), prog_name="zhibao")
+    assert (done.exit_code, done.stdout) == (2, "")
+    first, *rest = done.stderr.splitlines()
+    assert first == said
+    assert not re.search("Usage|Error|Try|Missing|Invalid|No such", done.stderr)
+    for line in rest:
+        assert line.startswith(("用法：zhibao ", "说明：zhibao ", " ")), line
+
+
+def test_help_is_printed_where_nothing_is_asked_for_and_a_command_s_exit_code_is_kept() -> None:
+    bare: Any = CliRunner(env=SYSTEM).invoke(app, ["roster"])
+    assert "import" in bare.output
+    asked: Any = CliRunner(env=SYSTEM).invoke(app, ["roster", "--help"])
+    assert asked.exit_code == 0
+    odd: Any = CliRunner(env=SYSTEM).invoke(app, ["certificates", "decode", "12"])
+    assert odd.exit_code == 1
