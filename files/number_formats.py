@@ -48,6 +48,11 @@ class NumberFormat(NamedTuple):
     text_as_is: bool = True
     signs: Literal["all", "not_below", "above"] = "all"
 
+    @property
+    def is_bare(self) -> bool:
+        """Whether a number is shown as its digits and nothing else."""
+        return self.kind == "plain" and not (self.before + self.after).strip()
+
 
 GENERAL = NumberFormat("plain")
 

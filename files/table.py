@@ -263,7 +263,7 @@ def day_of(cell: Shown, *, time_of_day: bool = False) -> tuple[date, str]:
             if day is None:
                 raise unusable("bad_date", shown(cell.text))
             return _with_time(day, float(cell.text) % 1 != 0, time_of_day), ""
-        if cell.format.kind == "other":
+        if not cell.format.is_bare:  # JC-45611 and 45,611.00 are no day to whoever sees them
             raise unusable("shown_otherwise", shown(cell.text))
         if day is not None and not re.fullmatch("[12][0-9]{7}", cell.text):
             # no serial is as large as 20240701, which people type as a number

@@ -351,6 +351,8 @@ class _SheetReader:
         column = min(self._column, _MAX_COLUMN)
         while len(cells) <= column:
             cells.append(None)
+        if cells[column] is not None and column < _MAX_COLUMN:
+            raise unusable("broken_workbook")  # two cells in one place: nobody knows which is shown
         style = self._style
         form = self._formats[style] if style < len(self._formats) else GENERAL
         if kind == "s":

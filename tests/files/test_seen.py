@@ -361,10 +361,29 @@ def test_a_built_in_format_of_money_adds_characters(number: int) -> None:
     [
         (45611, ";;;", "shown_otherwise"), (45611, '[>0]yyyy-mm-dd;0', "shown_otherwise"),
         (20241115, "yyyy-mm-dd", "bad_date"), (-5, "yyyy-mm-dd", "bad_date"),
+        (45611, '"JC-"0', "shown_otherwise"), (45611, 'General"号"', "shown_otherwise"),
+        (45611, "#,##0", "shown_otherwise"), (45611, "0.00", "shown_otherwise"),
+        (20241115, "#,##0", "shown_otherwise"), (20241115, '"JC-"0', "shown_otherwise"),
     ],
 )  # fmt: skip
 def test_a_day_that_is_hidden_or_too_wide_is_refused(value: int, code: str, refused: str) -> None:
     assert numbers_of([["JC-1", value]], formatted(code, "B2")) == ([], [refused])
+
+
+@pytest.mark.parametrize("code", ["General", "0", "@", "[Red]0", '0" "', "0_);(0)"])
+def test_a_bare_number_is_a_day_in_whatever_shows_its_digits_alone(code: str) -> None:
+    for value in (45611, 20241115):
+        assert numbers_of([["JC-1", value]], formatted(code, "B2")) == ([("JC-1", DAY)], [])
+
+
+def test_two_cells_in_one_place_are_refused() -> None:
+    twice = b'<c r="A2" t="inlineStr"><is><t>JC-2</t></is></c><c r="B2"'
+    file = patched(
+        book([["报告编号", "出具日期"], ["JC-1", DAY]]),
+        {SHEET: lambda xml: xml.replace(b'<c r="B2"', twice, 1)},
+    )
+    [batch] = read_workbook(io.BytesIO(file), TERMS)
+    assert (batch.good, [problem.code for problem in batch.problems]) == (0, ["broken_workbook"])
 
 
 def test_half_days_are_no_zone() -> None:
