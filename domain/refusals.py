@@ -41,12 +41,12 @@ class Code(StrEnum):
         return member
 
     # the life of a case
-    NOT_OPEN_YET = "not_open_yet", 409, "尚未开放", "填报将于 {at} 开放。", "请在开放之后提交。"
+    NOT_OPEN_YET = "not_open_yet", 409, "尚未开放", "填报将于 {at}开放。", "请在开放之后提交。"
     FILL_CLOSED = (
         "fill_closed",
         409,
         "填报已截止",
-        "填报已于 {at}截止，不能再首次提交。",
+        "填报已于 {at}截止，那时没有提交的不能再填写、提交或撤回。",
         "确有原因的，请联系主管部门说明情况并申请延期。",
     )
     CORRECT_CLOSED = (
@@ -60,7 +60,7 @@ class Code(StrEnum):
         "review_not_open",
         409,
         "审核尚未开始",
-        "审核将于 {at} 开始。",
+        "审核将于 {at}开始。",
         "请在审核开始之后办理。",
     )
     REVIEW_CLOSED = (
@@ -74,7 +74,7 @@ class Code(StrEnum):
         "quality_not_open",
         409,
         "质量审查尚未开始",
-        "质量审查将于 {at} 开始。",
+        "质量审查将于 {at}开始。",
         "请在质量审查开始之后办理。",
     )
     QUALITY_CLOSED = (
@@ -102,7 +102,7 @@ class Code(StrEnum):
         "case_lapsed",
         409,
         "本件已逾期",
-        "本件已于 {at} 逾期，不能直接{action}。",
+        "本件已于 {at}逾期，不能直接{action}。",
         "请先延期（extension），本件即回到逾期前的状态，可以继续办理；要取消的，再取消。",
     )
     VOLUNTARY_CLOSED = (

@@ -30,12 +30,16 @@ class CaseRecords:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
-    async def find(self, case_id: str, what: str) -> OnRecord:
-        """One case. Raises Refused, saying ``what`` (in Chinese) was not found, for none."""
+    async def find(self, case_id: str, what: str, mend: str = "") -> OnRecord:
+        """One case. Raises Refused, saying ``what`` (in Chinese) was not found, for none.
+
+        ``mend`` is what can be done about it, besides looking at the address again.
+        """
         async with self._engine.connect() as connection:
             case = await cases.by_id(connection, case_id)
             if case is None:
-                raise Refused(Refusal(code=Code.NOT_FOUND, params={"what": f"{what} {case_id}"}))
+                params = {"what": f"{what} {case_id}{mend}"}
+                raise Refused(Refusal(code=Code.NOT_FOUND, params=params))
             return OnRecord(case, await journal.involved(connection, case_id))
 
     async def listed(self, kind: CaseKind, after: str, size: int, **filters: Any) -> list[Case]:

@@ -123,9 +123,9 @@ def _window(window: Window, extended_until: datetime | None) -> WindowShown:
 # --- one ------------------------------------------------------------------------------------------
 
 
-async def target_of(request: Request, case_id: str, what: str) -> Target:
+async def target_of(request: Request, case_id: str, what: str, mend: str = "") -> Target:
     """A case and who was ever involved. Raises Refused: there is no such ``what``."""
-    case, involved = await parts_of(request).records.find(case_id, what)
+    case, involved = await parts_of(request).records.find(case_id, what, mend)
     return Target(case=case, involved=involved)
 
 

@@ -53,7 +53,8 @@ def _named(request: Request) -> tuple[int, str]:
 
 async def of_filing(request: Request) -> Target:
     """The filing named by the path. Raises Refused when there is none."""
-    return await target_of(request, filing_id(*_named(request)), "填报")
+    mend = "；统计工作已开启而还没有填报的，请先建立（POST /api/filings/年度/机构）"
+    return await target_of(request, filing_id(*_named(request)), "填报", mend)
 
 
 async def get_filing(call: Call) -> Response:

@@ -33,4 +33,5 @@ def named(request: Request) -> tuple[Quarter, str]:
 async def of_batch(request: Request) -> Target:
     """The batch named by the path. Raises Refused when there is none."""
     quarter, institution = named(request)
-    return await target_of(request, batch_id(str(quarter), institution), "报送")
+    mend = "；还没有建立的，请先建立（POST /api/report-batches/季度/机构）"
+    return await target_of(request, batch_id(str(quarter), institution), "报送", mend)

@@ -35,7 +35,7 @@ def editable(kind: CaseKind, here: Position, plan: CasePlan, now: datetime) -> R
         params = {
             "status": STATUS_LABELS[here.status],
             "action": "修改内容",
-            "next": STATUS_NEXT[here.status],
+            "next": _next(kind, here.status),
         }
         return Refusal(code=Code.WRONG_STATUS, params=params)
     if here.due is not None and now >= here.due:
@@ -114,16 +114,19 @@ def _may_be_given(
         # whoever can extend it need not ask for that
         params = {"action": command.label}
         return closed.model_copy(update={"code": Code.CASE_LAPSED, "params": params})
-    reopens = state.status is Status.COMPLETED and c.Reopen.name() in kind.commands
     params = {
         "status": STATUS_LABELS[state.status],
         "action": command.label,
-        "next": _REOPENS if reopens else STATUS_NEXT[state.status],
+        "next": _next(kind, state.status),
     }
     return Refusal(code=Code.CASE_ENDED, params=params)
 
 
-_REOPENS = "确需更正的，请经办人说明理由后重新开启（reopen）"
+def _next(kind: CaseKind, status: Status) -> str:
+    """What goes on from a status, where cases of the kind can be reopened as where they cannot."""
+    if status is Status.COMPLETED and c.Reopen.name() in kind.commands:
+        return "确需更正的，请经办人说明理由后重新开启（reopen）"
+    return STATUS_NEXT[status]
 
 
 def _caught_up(

@@ -740,8 +740,10 @@ async def test_an_extension_revives_a_lapsed_filing_and_says_why_until_when_and_
     house: System,
 ) -> None:
     found = await filing(house, LIAONING, until="lapsed")
-    late = await found.act("submit", found.filer, {"revision": 1, "sha256": SHA})
-    assert (late.status, late.body["code"]) == (409, "fill_closed")
+    for act, body in (("submit", {"revision": 1, "sha256": SHA}), ("withdraw", {})):
+        late = await found.act(act, found.filer, body)
+        assert (late.status, late.body["code"]) == (409, "fill_closed")
+        assert "不能再填写、提交或撤回" in late.body["detail"]
     assert "延期" in late.body["remedy"]
     given = grant()
     extended = await found.done("extension", found.operator, given)
@@ -762,6 +764,10 @@ async def test_a_completed_filing_is_reopened_for_cause_and_a_cancelled_one_is_o
     for name, body in (("extension", grant()), ("cancel", {"reason": "（生成）"})):
         refused = await found.act(name, found.operator, body)
         assert (refused.status, refused.body["code"]) == (409, "case_ended"), name
+        assert "reopen" in refused.body["remedy"]
+    edited = await put(found, 1, {"staff": 1})
+    assert (edited.status, edited.body["code"]) == (409, "wrong_status")
+    assert "reopen" in edited.body["remedy"]
     assert (await found.done("reopen", found.operator, grant())).body["status"] == "returned"
     await found.saved()
     await found.submitted()

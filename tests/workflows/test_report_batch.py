@@ -270,6 +270,10 @@ async def test_a_voluntary_upload_needs_the_latest_closed_year_complete(system: 
     passed = await system.act(filing, "quality", checker, {"outcome": "pass"})
     assert passed.status == 200, passed.body
 
+    none = await system.send("GET", f"/api/report-batches/{year}Q4/{labs[0]}", clerks["complete"])
+    assert none.status == 404
+    assert "先建立（POST /api/report-batches/" in none.body["detail"]
+
     # the annual window is still open: no year has closed, and the first filing is what counts
     await system.add(institution("newly-certified", "440106", issuer="amr-440000"))
     of = f"{year}Q4"
