@@ -616,7 +616,7 @@ class Code(StrEnum):
         422,
         "名录没有导入",
         "文件共 {rows} 行，其中 {bad} 处错误；没有导入任何机构。",
-        "请按逐行报告修改后重新导入，或用 accept=good 只导入无误的机构。",
+        "请按逐行报告修改后重新导入；只有部分机构有错的，也可以用 accept=good 只导入无误的。",
     )
     # the public
     TOO_MANY_LOOKUPS = (

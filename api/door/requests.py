@@ -103,9 +103,13 @@ def pointer(*parts: object) -> str:
 
 def field_errors(failure: ValidationError) -> list[dict[str, str]]:
     """Each wrong field as pointer, code and message."""
+    errors = failure.errors(include_url=False)
+    above = {error["loc"][:length] for error in errors for length in range(len(error["loc"]))}
     return [
         _error(pointer(*error["loc"]), error["type"], said(error))
-        for error in failure.errors(include_url=False)
+        for error in errors
+        # a list is not too short for the items in it that are wrong
+        if error["type"] != "too_short" or error["loc"] not in above
     ]
 
 

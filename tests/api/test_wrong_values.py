@@ -94,6 +94,18 @@ def test_a_wrong_value_is_told_with_its_limits_and_options(
     assert (error["pointer"], error["message"]) == (f"/{field}", says)
 
 
+class Rows(BaseModel):
+    rows: tuple[Sample, ...] = Field(min_length=1)
+
+
+def test_a_list_with_a_wrong_item_is_not_called_too_short_as_well() -> None:
+    for given, told in (({"size": 0}, [("/rows/0/size", "greater_than_equal")]), (None, None)):
+        with pytest.raises(ValidationError) as failed:
+            TypeAdapter(Rows).validate_python({"rows": [given] if given else []})
+        errors = [(error["pointer"], error["code"]) for error in field_errors(failed.value)]
+        assert errors == (told or [("/rows", "too_short")])
+
+
 @pytest.mark.parametrize("model", [Cause, Grant])
 def test_an_empty_reason_is_called_empty(model: type[BaseModel]) -> None:
     with pytest.raises(InvalidFields) as refused:
