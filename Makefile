@@ -46,6 +46,7 @@ imports: $(READY)
 bench: $(READY)
 	$(BIN)/python -m bench.filing_life
 	$(BIN)/python -m bench.campaign_start
+	$(BIN)/python -m bench.campaign_year
 	$(BIN)/python -m bench.rules
 	$(BIN)/python -m bench.ingest
 	$(BIN)/python -m bench.lookup
@@ -55,6 +56,7 @@ bench: $(READY)
 bench-short: $(READY)
 	$(BIN)/python -m bench.filing_life --short
 	$(BIN)/python -m bench.campaign_start --short
+	$(BIN)/python -m bench.campaign_year --short
 	$(BIN)/python -m bench.rules --short
 	$(BIN)/python -m bench.ingest --short
 	$(BIN)/python -m bench.lookup --short

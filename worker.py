@@ -19,6 +19,7 @@ from activities.campaign import CampaignActivities
 from activities.certificate import CertificateActivities
 from activities.certificate_import import CertificateImportActivities
 from activities.complaint import ComplaintActivities
+from activities.job import JobActivities
 from activities.report_batch import ReportBatchActivities
 from domain.case.workflow_messages import TASK_QUEUE
 from engine.client import connect_engine
@@ -75,6 +76,7 @@ def build_worker(
         cases,
         unprintable_with(templates),
     )
+    jobs = JobActivities(engine, cases, system_clock)
     imports = CertificateImportActivities(engine, importing.carry_out, system_clock)
     return Worker(
         client,
@@ -93,6 +95,7 @@ def build_worker(
             certificates.record_certificate,
             certificates.supersede_predecessor,
             imports.work_through_import,
+            jobs.work_through_job,
             campaigns.begin_campaign,
             campaigns.start_filings,
             campaigns.enter_stage,

@@ -1,7 +1,8 @@
 """What a campaign's workflow asks for: its opening, everybody's filings, its stages."""
 
-import asyncio
+from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio import activity
@@ -17,18 +18,22 @@ from domain.campaigns import (
     Stage,
 )
 from domain.case.commands import SYSTEM
-from domain.case.workflow_messages import CaseStart
 from domain.ids import region_prefix
-from domain.numbers.quarters import Quarter
-from engine.starting import start_case
+from domain.numbers.quarters import Period
+from services.campaigns import launch
+from services.campaigns.considering import Outcome, consider
+from services.campaigns.opening import record_opening
 from services.rule_sets import PinnedRules
-from services.starts import batch_start, filing_start
+from services.starts import case_start
 from store import campaigns, cases, institutions, journal
 from store.institutions import Institution
 
-_PAGE = 500
-_AT_ONCE = 24
-"""Starts under way at once; more only adds latency (see docs/performance.md)."""
+_COUNTED_AS: dict[Outcome, str] = {
+    "must": "started",
+    "may": "voluntary",
+    "outside": "outside",
+    "without_rules": "without_rules",
+}
 
 
 class CampaignActivities:
@@ -43,20 +48,14 @@ class CampaignActivities:
     async def begin_campaign(self, start: CampaignStart) -> None:
         """Puts the campaign on record with the rule sets it pins."""
         async with self._engine.begin() as connection:
-            await campaigns.add(connection, start)
-            await journal.append_operator_step(
-                connection,
-                start.case_id,
-                "campaign_opened",
-                start.opened_by,
-                start.requested_at,
-                {"rule_sets": start.rule_sets},
-                start.command_id,
-            )
+            await record_opening(connection, start)
 
     @activity.defn(name=START_FILINGS)
     async def start_filings(self, request: ScanRequest) -> ScanProgress:
-        """Starts the filing of everyone who must file; goes on from its last heartbeat."""
+        """Puts the filing of everyone who must file on record, then starts their processes.
+
+        Goes on from its last heartbeat.
+        """
         before = activity.info().heartbeat_details
         progress = ScanProgress.model_validate(before[0]) if before else ScanProgress()
         prefix = region_prefix(request.jurisdiction)
@@ -65,13 +64,25 @@ class CampaignActivities:
         progress = progress.model_copy(update={"total": total})
         while True:
             async with self._engine.connect() as connection:
-                page = await institutions.page(connection, progress.after, _PAGE, prefix)
+                page = await institutions.page(connection, progress.after, launch.PAGE, prefix)
             if not page:
                 break
-            progress = await self._start_page(request, page, progress)
-            activity.heartbeat(progress.model_dump())
-            async with self._engine.begin() as connection:
-                await campaigns.note_progress(connection, request.case_id, progress)
+            try:
+                progress = await self._record_page(request, page, progress)
+            except launch.Annulled:
+                return progress
+            await self._note(request, progress)
+        while await launch.launch_page(
+            self._engine,
+            self._client,
+            request.case_id,
+            request.requested_at,
+            partial(activity.heartbeat, progress.model_dump()),
+        ):
+            async with self._engine.connect() as connection:
+                launched = await cases.count_launched(connection, request.case_id)
+            progress = progress.model_copy(update={"launched": launched})
+            await self._note(request, progress)
         await self._finish(request, progress)
         return progress
 
@@ -94,31 +105,30 @@ class CampaignActivities:
 
     # --- private steps -----------------------------------------------------------------------
 
-    async def _start_page(
+    async def _record_page(
         self, request: ScanRequest, page: Sequence[Institution], progress: ScanProgress
     ) -> ScanProgress:
-        """Considers one page; its counts are added only when the whole page is done."""
-        names = ("started", "voluntary", "outside", "without_rules", "elsewhere")
-        counted = dict.fromkeys(names, 0)
+        """Considers one page; its counts are added only when the whole page is on record."""
+        period = Period(request.year, request.quarter)
+        rule_sets = {
+            place: await self._pinned.get(sha256) for place, sha256 in request.rule_sets.items()
+        }
+        counted: Counter[str] = Counter()
         starts = []
         for institution in page:
-            outcome, start = await self._consider(request, institution)
-            counted[outcome] += 1
-            if start is not None:
-                starts.append(start)
-        async with self._engine.connect() as connection:
-            present = await cases.campaigns_of(connection, [start.case_id for start in starts])
+            facts = institution.facts_for(None)
+            outcome, place = consider(rule_sets, request.jurisdiction, facts, period)
+            counted[_COUNTED_AS[outcome]] += 1
+            if outcome == "must":
+                starts.append(
+                    case_start(
+                        period, request.case_id, rule_sets[place], facts, request.requested_at
+                    )
+                )
+        present = await launch.put_on_record(self._engine, starts, request.requested_at)
         others = sum(campaign != request.case_id for campaign in present.values())
         counted["started"] -= others
         counted["elsewhere"] += others
-        gate = asyncio.Semaphore(_AT_ONCE)
-
-        async def start_one(start: CaseStart) -> None:
-            async with gate:
-                await start_case(self._client, start)
-                activity.heartbeat(progress.model_dump())
-
-        await asyncio.gather(*(start_one(one) for one in starts if one.case_id not in present))
         totals = {name: getattr(progress, name) + number for name, number in counted.items()}
         return progress.model_copy(
             update={
@@ -128,27 +138,10 @@ class CampaignActivities:
             }
         )
 
-    async def _consider(
-        self, request: ScanRequest, institution: Institution
-    ) -> tuple[str, CaseStart | None]:
-        own = await self._pinned.get(request.rule_sets[request.jurisdiction])
-        places = own.document.tree.upwards(institution.facts.region)
-        sha256 = next((request.rule_sets[p] for p in places if p in request.rule_sets), None)
-        if sha256 is None:
-            return "without_rules", None
-        rules = await self._pinned.get(sha256)
-        facts = institution.facts_for(None)
-        quarter = Quarter(request.year, request.quarter) if request.quarter else None
-        obligation = (
-            rules.batch_obligation(facts, quarter) if quarter else rules.obligation(facts)
-        ).outcome
-        if obligation != "must":
-            return ("voluntary" if obligation == "may" else "outside"), None
-        if quarter is not None:
-            start = batch_start(quarter, request.case_id, rules, facts, request.requested_at)
-        else:
-            start = filing_start(request.year, request.case_id, rules, facts, request.requested_at)
-        return "started", start
+    async def _note(self, request: ScanRequest, progress: ScanProgress) -> None:
+        activity.heartbeat(progress.model_dump())
+        async with self._engine.begin() as connection:
+            await campaigns.note_progress(connection, request.case_id, progress)
 
     async def _finish(self, request: ScanRequest, progress: ScanProgress) -> None:
         async with self._engine.begin() as connection:

@@ -17,7 +17,7 @@ from domain.numbers.report_numbers import (
 )
 from domain.numbers.state import BatchFindings
 from domain.refusals import Code, Refusal
-from services.campaign_lookup import filing_record
+from services.campaigns.lookup import filing_record
 from services.numbers.changes import apply_change
 from services.numbers.ingest import ingest
 from services.rule_sets import PinnedRules

@@ -16,7 +16,6 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from activities import campaign as campaigns
 from bench.bare import QUEUE, BareCampaign
 from bench.seeds import NATION, YEAR, add_institutions
 from bench.system import Bench, servers
@@ -25,6 +24,7 @@ from domain.case.commands import Actor, Role
 from domain.case.workflow_messages import CAMPAIGN_WORKFLOW, TASK_QUEUE
 from domain.ids import campaign_id
 from rules.file.library import RuleLibrary
+from services.campaigns import launch
 from store import rule_sets
 from store.tables import cases, journal
 
@@ -35,7 +35,7 @@ _OPERATOR = Actor(subject="bench-operator", role=Role.OPERATOR, scope=NATION)
 async def bare(bench: Bench, number: int, name: str) -> tuple[float, float]:
     """Seconds until so many bare lives were started, and until all had begun."""
     return await bench.client.execute_workflow(
-        BareCampaign.run, args=[name, number, campaigns._AT_ONCE], id=name, task_queue=QUEUE
+        BareCampaign.run, args=[name, number, launch.AT_ONCE], id=name, task_queue=QUEUE
     )
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import sys
 import uuid
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
 
 import typer
 from rich.markup import escape
@@ -27,8 +29,13 @@ from domain.case.status import STATUS_LABELS, Status
 from domain.numbers.quarters import Period
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from cli.system import Services
-    from services.campaigns import CampaignService
+    from services.campaigns.forecast import Forecast
+    from services.campaigns.opening import CampaignService
+    from services.campaigns.progress import By, Level
+    from services.jobs import Job
     from services.lists import ListReport, ListService
     from services.roster import RosterReport
 
@@ -63,6 +70,22 @@ Jurisdiction = Annotated[
 ]
 
 
+def _instant(text: str) -> datetime:
+    from datetime import datetime
+
+    from domain.clock import BEIJING
+
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter("写作 2025-03-01T00:00:00+08:00") from None
+    return instant if instant.tzinfo else instant.replace(tzinfo=BEIJING)
+
+
+AsOf = Annotated[
+    Any,
+    typer.Option("--as-of", help="截至哪一时刻；不填为现在", parser=_instant, metavar="INSTANT"),
+]
 File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV 或 XLSX 文件")]
 GoodRows = Annotated[bool, typer.Option("--accept-good-rows", help="只导入没有错误的")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="只核对并报告会有哪些改动，什么都不写入")]
@@ -123,12 +146,17 @@ def import_list(
         trial = "（试运行，没有写入）" if report.dry_run else ""
         out.print(f"{report.rows} 行，{summary}，{report.errors} 处错误{trial}", highlight=False)
         _show_first(
-            f"第 {problem.row} 行 {problem.column}：{problem.message}；{problem.mend}"
+            f"{_place(problem.row, problem.column)}：{problem.message}；{problem.mend}"
             for problem in report.problems
         )
         _show_first(more)
     if report.errors:
         raise typer.Exit(NOT_IN_ORDER)
+
+
+def _place(row: int, column: str) -> str:
+    """Where something is wrong: row and column, or the file as a whole."""
+    return " ".join(filter(None, (f"第 {row} 行", column))) if row else "整个文件"
 
 
 def _roster_lines(report: RosterReport) -> tuple[str, list[str]]:
@@ -155,20 +183,168 @@ def _show_first(lines: Iterable[str]) -> None:
 def open_campaign(
     period: Of,
     jurisdiction: Jurisdiction,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="只试算开启会怎样，什么都不写入")
+    ] = False,
+    after_window: Annotated[
+        bool, typer.Option("--after-window", help="填报期限已过，仍要开启；须写 --reason")
+    ] = False,
+    reason: Annotated[str, typer.Option(help="期限过后开启的理由")] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="不再询问，直接开启")] = False,
     data: Data = HERE,
     as_json: AsJson = False,
     follow: Annotated[
         bool, typer.Option("--follow/--no-follow", help="等到应填报的都已建立")
     ] = True,
 ) -> None:
-    """开启一个辖区的年度统计，或一个季度的报告编号报送。"""
+    """开启一个辖区的年度统计，或一个季度的报告编号报送。先试算，再询问。"""
     from cli.system import operator, run
 
+    if dry_run or (sys.stdin.isatty() and not yes):
+        foreseen = run(data, lambda services: services.campaigns.foresee(period, jurisdiction))
+        if as_json and dry_run:
+            print_json(foreseen)
+        else:
+            _show_forecast(foreseen)
+        if dry_run:
+            return
+        typer.confirm("现在开启？", abort=True, err=True)
+
     async def work(services: Services) -> dict[str, Any]:
-        await services.campaigns.open(period, jurisdiction, operator(), uuid.uuid4().hex)
+        await services.campaigns.open(
+            period,
+            jurisdiction,
+            operator(),
+            uuid.uuid4().hex,
+            after_window=after_window,
+            reason=reason,
+        )
         return await followed(services.campaigns, period, jurisdiction, wait=follow)
 
     _show(run(data, work), as_json)
+
+
+_WINDOW_STATES = {"ahead": "未开放", "open": "正在开放", "closed": "已截止"}
+
+
+def _show_forecast(foreseen: Forecast) -> None:
+    """What opening would do, on the terminal's error side: it is not the command's answer."""
+    from domain.case.plan import WINDOWS
+    from domain.messages import closing_time, local_time
+
+    err.print(
+        f"名录 {foreseen.institutions} 家：应填报 {foreseen.must}，可填报 {foreseen.may}，"
+        f"不在范围 {foreseen.outside}，无规则 {foreseen.without_rules}，"
+        f"在其他统计工作中填报 {foreseen.elsewhere}",
+        highlight=False,
+    )
+    if foreseen.would_lapse:
+        err.print(
+            f"[red]其中 {foreseen.would_lapse} 家的填报期限已过[/red]：只能用 --after-window 开启，"
+            "建立的填报不计应报、不算逾期，延期后才能填报",
+            highlight=False,
+        )
+    for name, window in foreseen.windows.items():
+        until = closing_time(window.closes) if window.closes else "不限"
+        err.print(
+            f"{WINDOWS[name].label}：{local_time(window.opens)} 至 {until}，"
+            f"{_WINDOW_STATES[window.state]}",
+            highlight=False,
+        )
+    table = listing("辖区", "名称", "应填报", "可填报", "不在范围", "无规则", "期限已过", "规则")
+    for place, counted in foreseen.by_jurisdiction.items():
+        numbers = (
+            counted.must,
+            counted.may,
+            counted.outside,
+            counted.without_rules,
+            counted.would_lapse,
+        )
+        table.add_row(place, counted.name, *map(str, numbers), "、".join(counted.rule_sets))
+    print_listing(table, to=err)
+
+
+@campaign_app.command("annul")
+def annul(
+    period: Of,
+    jurisdiction: Jurisdiction,
+    reason: Annotated[str, typer.Option(help="作废的理由")],
+    data: Data = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """作废误开的年度统计工作：其填报逐件作废，不计入任何统计。"""
+    from cli.jobs import show_job
+    from cli.system import operator, run
+
+    async def work(services: Services) -> Job | None:
+        actor = operator()
+        case_id = await services.campaigns.annul(
+            period, jurisdiction, actor, uuid.uuid4().hex, reason
+        )
+        return await services.jobs.annul(case_id, actor, reason)
+
+    job = run(data, work)
+    if job is None:
+        print_json({"job": None}) if as_json else out.print("已作废；没有填报。")
+    else:
+        show_job(job, as_json=as_json)
+
+
+@campaign_app.command("extend")
+def extend(
+    period: Of,
+    jurisdiction: Jurisdiction,
+    until: Annotated[str, typer.Option(help="延至的时刻，如 2025-04-01T00:00:00+08:00")],
+    reason: Annotated[str, typer.Option(help="延期的理由")],
+    document: Annotated[str, typer.Option(help="批准延期的文件")] = "",
+    region: Annotated[str, typer.Option(help="只限这一区域，如 350200")] = "",
+    file: Annotated[
+        Path | None, typer.Option("--ids", exists=True, dir_okay=False, help="每行一个机构编号")
+    ] = None,
+    data: Data = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """为一个辖区、一个区域或一份名单中未完成的填报延期；逐件办理，每件各有结果。"""
+    from datetime import datetime
+
+    from cli.jobs import show_job
+    from cli.system import operator, run
+    from domain.filing.kind import FILING
+    from domain.ids import campaign_id, filing_id, region_prefix
+    from domain.jobs import JobAction
+    from services.campaigns.progress import UNFINISHED
+    from services.jobs import Selection
+
+    try:
+        instant = datetime.fromisoformat(until)
+    except ValueError:
+        instant = None
+    if instant is None or instant.tzinfo is None:
+        raise typer.BadParameter("写作 2025-04-01T00:00:00+08:00", param_hint="--until")
+    ids = tuple(filing_id(period.year, line) for line in _lines(file)) if file else ()
+    selection = Selection(
+        kind=FILING.name,
+        campaign=campaign_id(period, jurisdiction),
+        statuses=(*UNFINISHED, Status.AFTER_WINDOW),
+        region=region_prefix(region) if region else "",
+        ids=ids,
+    )
+    job = run(
+        data,
+        lambda services: services.jobs.ask(
+            JobAction.EXTEND,
+            selection,
+            operator(),
+            uuid.uuid4().hex,
+            details={"until": instant.isoformat(), "document": document},
+            reason=reason,
+        ),
+    )
+    show_job(job, as_json=as_json)
+
+
+def _lines(file: Path) -> list[str]:
+    return [line.strip() for line in file.read_text("utf-8-sig").splitlines() if line.strip()]
 
 
 async def followed(
@@ -233,32 +409,130 @@ def rescan(period: Of, jurisdiction: Jurisdiction, data: Data = HERE) -> None:
     out.print("已安排重新核对名录。")
 
 
+@campaign_app.command("progress")
+def progress(
+    period: Of,
+    jurisdiction: Jurisdiction,
+    by: Annotated[str, typer.Option(help="按什么分列：region、authority 或 field")] = "region",
+    level: Annotated[
+        str, typer.Option(help="按区域分列时归并到哪一级：province、city 或 county")
+    ] = "county",
+    as_of: AsOf = None,
+    csv: Annotated[Path | None, typer.Option(help="写入这一 CSV 文件")] = None,
+    xlsx: Annotated[Path | None, typer.Option(help="写入这一 XLSX 文件")] = None,
+    data: Data = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """填报进度：应填报、已提交、按期、补报、退回、通过、办结、逾期各多少；可查过去任一时刻。"""
+    from cli.system import run
+
+    if by not in ("region", "authority", "field"):
+        raise typer.BadParameter("应是 region、authority 或 field", param_hint="--by")
+    if level not in ("province", "city", "county"):
+        raise typer.BadParameter("应是 province、city 或 county", param_hint="--level")
+    told = run(
+        data,
+        lambda services: services.progress.figures(
+            period, jurisdiction, cast("By", by), level=cast("Level", level), as_of=as_of
+        ),
+    )
+    header = ["代码", "名称", *_FIGURES.values()]
+    rows = [[row.key, row.name, *(getattr(row, name) for name in _FIGURES)] for row in told.rows]
+    total = ["", "合计", *(getattr(told.total, name) for name in _FIGURES)]
+    _exported("填报进度", header, [*rows, total], csv, xlsx)
+    if as_json:
+        print_json(told)
+    elif csv is None and xlsx is None:
+        table = listing(*header)
+        for row in [*rows, total]:
+            table.add_row(*map(str, row))
+        print_listing(table)
+
+
+_FIGURES = {
+    "must": "应填报",
+    "submitted": "已提交",
+    "on_time": "按期",
+    "in_grace": "延期内",
+    "late": "补报",
+    "returned": "退回",
+    "approved": "通过",
+    "checked": "已质审",
+    "completed": "办结",
+    "lapsed": "逾期",
+    "extended": "延期",
+    "not_filed": "未提交",
+    "voluntary": "自愿",
+}
+
+
+def _exported(
+    title: str,
+    header: list[str],
+    rows: list[list[Any]],
+    csv: Path | None,
+    xlsx: Path | None,
+) -> None:
+    from files import export
+
+    if csv is not None:
+        csv.write_bytes(export.csv_table(header, rows))
+    if xlsx is not None:
+        xlsx.write_bytes(export.xlsx(title, header, rows))
+    for file in filter(None, (csv, xlsx)):
+        err.print(f"已写入 {escape(str(file))}，{len(rows)} 行", highlight=False)
+
+
 @campaign_app.command("non-filers")
 def non_filers(
     period: Of,
     jurisdiction: Jurisdiction,
-    status: Annotated[Status, typer.Option(help="未完成的状态")] = Status.DRAFT,
+    status: Annotated[Status | None, typer.Option(help="只列这一状态")] = None,
+    region: Annotated[str, typer.Option(help="只列这一区域，如 350200")] = "",
+    as_of: AsOf = None,
+    csv: Annotated[Path | None, typer.Option(help="写入这一 CSV 文件")] = None,
+    xlsx: Annotated[Path | None, typer.Option(help="写入这一 XLSX 文件")] = None,
     data: Data = HERE,
     as_json: AsJson = False,
 ) -> None:
-    """逐件列出未完成填报的机构。"""
+    """逐件列出未完成填报的机构及其原因。"""
     from cli.system import run
-    from domain.messages import closing_time
+    from domain.messages import closing_time, local_time
+    from services.campaigns.progress import UNFINISHED
 
-    cases = run(data, lambda services: services.campaigns.listed(period, jurisdiction, status))
+    if region and not re.fullmatch(r"\d{6}", region):
+        raise typer.BadParameter("写作六位代码，如 350200", param_hint="--region")
+    listed = run(
+        data,
+        lambda services: services.progress.all_non_filers(
+            period,
+            jurisdiction,
+            statuses=UNFINISHED if status is None else (status,),
+            region=region,
+            as_of=as_of,
+        ),
+    )
+    header = ["机构", "名称", "区域", "部门", "状态", "原因", "期限", "最近一步", "联系人"]
+    rows: list[list[Any]] = [
+        [
+            row.institution,
+            row.name,
+            row.region,
+            row.authority,
+            row.status_label,
+            row.reason,
+            closing_time(row.due) if row.due else "",
+            local_time(row.last_act_at),
+            row.contact,
+        ]
+        for row in listed
+    ]
+    _exported("未报机构名单", header, rows, csv, xlsx)
     if as_json:
-        rows = [case.model_dump(exclude={"plan"}) for case in cases]
-        print_json(rows)
-        return
-    table = listing("机构", "名称", "区域", "状态", "期限")
-    for case in cases:
-        due = closing_time(case.due) if case.due else ""
-        table.add_row(
-            case.institution_id,
-            escape(case.institution_name),
-            case.region,
-            STATUS_LABELS[case.status],
-            due,
-        )
-    print_listing(table)
-    out.print(f"共 {len(cases)} 家")
+        print_json({"rows": [row.model_dump(mode="json") for row in listed]})
+    elif csv is None and xlsx is None:
+        table = listing(*header[:7])
+        for row in rows:
+            table.add_row(*map(escape, row[:7]))
+        print_listing(table)
+        out.print(f"共 {len(listed)} 家")

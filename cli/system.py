@@ -18,9 +18,11 @@ from domain.messages import explain
 from domain.refusals import Code, Refusal, Refused
 from engine.client import connect_engine
 from rules.file.catalogue import cached_catalogue
-from services.campaigns import CampaignService
+from services.campaigns.opening import CampaignService
+from services.campaigns.progress import ProgressService
 from services.certificates.register import RegisterService
 from services.clock import system_clock
+from services.jobs import JobService
 from services.roster import RosterService, known_regions
 from services.rule_sets import PinnedRules
 from settings import SettingMissing, of_system
@@ -33,6 +35,8 @@ class Services(NamedTuple):
     """What an operator's command works with."""
 
     campaigns: CampaignService
+    progress: ProgressService
+    jobs: JobService
     roster: RosterService
     register: RegisterService
 
@@ -47,6 +51,8 @@ async def connected(data: Path) -> AsyncIterator[Services]:
     try:
         yield Services(
             CampaignService(client, engine, PinnedRules(engine), settings.rules, system_clock),
+            ProgressService(engine, PinnedRules(engine), catalogue, system_clock),
+            JobService(client, engine, system_clock),
             RosterService(engine, known_regions(catalogue), system_clock),
             RegisterService(engine, settings.rules, system_clock),
         )

@@ -126,9 +126,10 @@ def listing(*headers: str) -> "Table":
     return Table(*(Column(header, overflow="fold") for header in headers))
 
 
-def print_listing(table: "Table") -> None:
+def print_listing(table: "Table", to: Console | None = None) -> None:
     """Prints a table as wide as the terminal; into a file or a pipe as wide as it is itself."""
-    shown_on = out if out.is_terminal else Console(file=out.file, width=10_000)
+    to = to or out
+    shown_on = to if to.is_terminal else Console(file=to.file, width=10_000)
     shown_on.print(table, soft_wrap=False)
 
 

@@ -6,6 +6,7 @@ from domain.case.commands import Actor
 from domain.model import Recorded
 
 RESCAN = "rescan"
+ANNUL = "annul"
 BEGIN_CAMPAIGN = "begin_campaign"
 START_FILINGS = "start_filings"
 ENTER_STAGE = "enter_stage"
@@ -24,7 +25,8 @@ class CampaignStart(Recorded):
     """Input of the campaign's workflow. ``quarter`` 0: a year's statistics.
 
     ``rule_sets`` maps each jurisdiction that has rules of its own, the campaign's included, to
-    the sha256 of its pinned rule set.
+    the sha256 of its pinned rule set. ``late``: it was opened after its filing window, knowingly;
+    the reason is kept as a note under ``note_sha256``.
     """
 
     case_id: str
@@ -36,6 +38,8 @@ class CampaignStart(Recorded):
     rule_sets: dict[str, str]
     stages: tuple[CampaignStage, ...]
     command_id: str
+    late: bool = False
+    note_sha256: str = ""
 
 
 class Stage(Recorded):
@@ -63,15 +67,16 @@ class ScanProgress(Recorded):
     """How far a pass over the register has come; also its heartbeat and its result.
 
     ``after`` is the last institution considered. ``started`` counts must-filers whose filing
-    exists now, ``voluntary`` those who may file, ``outside`` those the rules do not know,
-    ``without_rules`` those whose jurisdiction has no published rules, ``elsewhere`` those who file
-    in another campaign of the same year.
+    is on record, ``launched`` the filings whose process runs, ``voluntary`` those who may file,
+    ``outside`` those the rules do not know, ``without_rules`` those whose jurisdiction has no
+    published rules, ``elsewhere`` those who file in another campaign of the same year.
     """
 
     after: str = ""
     total: int = 0
     considered: int = 0
     started: int = 0
+    launched: int = 0
     voluntary: int = 0
     outside: int = 0
     without_rules: int = 0

@@ -95,13 +95,16 @@ def filing_end(status: Status, obligation: str) -> FilingEnd:
     """How a filing stands; ``obligation`` is its plan's outcome, ``must`` or ``may``.
 
     Whoever may file, and need not, is not obliged whatever became of the filing, as long as it is
-    neither complete nor cancelled.
+    neither complete nor cancelled; so does one whose filing was opened after its window.
+    A filing that was annulled with its campaign is none.
     """
     if status is Status.COMPLETED:
         return FilingEnd.COMPLETED
     if status is Status.CANCELLED:
         return FilingEnd.CANCELLED
-    if obligation != "must":
+    if status is Status.ANNULLED:
+        return FilingEnd.NOT_OPENED
+    if obligation != "must" or status is Status.AFTER_WINDOW:
         return FilingEnd.NOT_OBLIGED
     if status is Status.LAPSED:
         return FilingEnd.LAPSED

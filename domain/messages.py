@@ -5,7 +5,13 @@ from datetime import datetime, time, timedelta
 from domain.clock import BEIJING
 from domain.refusals import Code, Refusal, Words
 
-_CLOSINGS = (Code.FILL_CLOSED, Code.CORRECT_CLOSED, Code.REVIEW_CLOSED, Code.EXTENSION_NOT_LATER)
+_CLOSINGS = (
+    Code.FILL_CLOSED,
+    Code.CORRECT_CLOSED,
+    Code.REVIEW_CLOSED,
+    Code.EXTENSION_NOT_LATER,
+    Code.WINDOW_PASSED,
+)
 """Refusals whose ``at`` is the end of something."""
 
 

@@ -45,6 +45,7 @@ OPERATOR_EVENTS: dict[str, OperatorEvent] = {
     "campaign_opened": OperatorEvent("开启年度统计工作", nothing_more),
     "filings_started": OperatorEvent("为应填报机构建立填报", _filings),
     "stage_entered": OperatorEvent("进入阶段", _label),
+    "campaign_annulled": OperatorEvent("统计工作作废", nothing_more),
     "campaign_ended": OperatorEvent("年度统计工作结束", _label),
     "roster_imported": OperatorEvent("导入机构名录", _roster),
     "batches_started": OperatorEvent("为应报送机构建立季度报送", _batches),

@@ -590,6 +590,35 @@ class Code(StrEnum):
         "{year} 统计年度、{jurisdiction} 的统计工作已按另一版规则（{sha256}）开启。",
         "请直接办理已经开启的统计工作；要看各件按哪一版规则办理，用 zhibao campaign status。",
     )
+    WINDOW_PASSED = (
+        "window_passed",
+        409,
+        "填报期限已过",
+        "{year} 统计年度的填报已于 {at}截止，现在开启，没有机构来得及填报。",
+        "确需开启的，请说明理由，并写明在期限过后开启（after_window，命令行为 --after-window "
+        "--reason）：建立的填报不计应报、不算逾期，延期后才能填报。",
+    )
+    CAMPAIGN_ANNULLED = (
+        "campaign_annulled",
+        409,
+        "统计工作已作废",
+        "{year} 统计年度、{jurisdiction} 的统计工作已经作废，其填报不计入任何统计。",
+        "要看作废的理由，用 zhibao campaign status；需要重新开展的，请联系系统管理方。",
+    )
+    QUARTER_NOT_ANNULLED = (
+        "quarter_not_annulled",
+        409,
+        "季度报送不能作废",
+        "{year} 已有机构上传的报告编号，可能已向社会公开，不能随统计工作一并作废。",
+        "个别机构确有错误的，请取消（cancel）该件，或由机构更正、撤回编号。",
+    )
+    NOTHING_SELECTED = (
+        "nothing_selected",
+        422,
+        "没有选中任何办件",
+        "按所给的条件或清单，没有您可以办理的办件。",
+        "请核对年度、区域、状态等条件，或办件编号清单；只能选择本辖区、本部门的办件。",
+    )
     UNKNOWN_INSTITUTION = (
         "unknown_institution",
         404,

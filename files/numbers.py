@@ -488,10 +488,11 @@ class CsvReading:
 _PLAIN = r"!#-+\--:<-~\u4e00-\u9fff"
 """ASCII without blanks, quotes and delimiters, and common ideographs: already normalised."""
 
-_NO_LOST_DIGITS = (
-    r"(?![=#'`+-]|[0-9]++[.EeXx*]"
-    rf"|(?=[(<INinu])(?:{'|'.join(map(re.escape, NO_VALUES))})(?![{_PLAIN}]))"
-)
+_FIRSTS = re.escape("".join(sorted({word[0] for word in NO_VALUES})))
+_RESTS = "|".join(sorted({re.escape(word[1:]) for word in NO_VALUES}))
+
+# each branch begins with a set of characters, by which nearly every line is past it at once
+_NO_LOST_DIGITS = rf"(?![=#'`+-]|[0-9]++[.EeXx*]|[{_FIRSTS}](?:{_RESTS})(?![{_PLAIN}]))"
 """Leaves to the slow way what may be a marker, an error, no value or a number without all its
 digits."""
 

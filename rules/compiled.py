@@ -71,13 +71,14 @@ class SanctionOption:
 
 
 class CompiledRules:
-    """The answers of one rule set.
+    """The answers of one rule set; ``source`` is the document it was made of.
 
     Raises pydantic's ValidationError for what is no document, ConditionInvalid for a condition
     that does not compile.
     """
 
     def __init__(self, document: dict[str, Any]) -> None:
+        self.source = document
         self.document = RuleDocument.model_validate(document)
         self.ref: RuleSetRef = reference(document)
         filing = self.document.filing

@@ -68,7 +68,7 @@ class CaseService:
         now, kind = self._clock(), KINDS[case.kind]
         async with self._engine.begin() as connection:
             status, due = await cases.held_still(connection, case.case_id)
-            if status is Status.LAPSED:
+            if status in (Status.LAPSED, Status.AFTER_WINDOW):
                 known = await journal.carried(connection, kind, case.case_id)
                 raise Refused(lapsed(kind.state(known.state), case.plan))
             refusal = editable(kind, Position(status=status, due=due), case.plan, now)

@@ -6,18 +6,21 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
 from domain.case.commands import Actor
+from domain.case.status import ENDED
 from domain.filing.parts import parts_to_file
 from domain.ids import filing_id
 from domain.numbers.quarters import Period
 from domain.refusals import Code, Refusal, Refused
 from engine.client import translated
 from engine.starting import start_case
-from services.campaign_lookup import campaign_for
+from services.campaigns.launch import put_on_record
+from services.campaigns.lookup import campaign_for
 from services.cases import CaseService
 from services.clock import Clock
+from services.revival import start_from_record
 from services.rule_sets import PinnedRules
 from services.starts import filing_start
-from store import cases, institutions
+from store import cases, institutions, journal
 from store.cases import Case
 
 
@@ -59,8 +62,17 @@ class FilingService(CaseService):
         if obligation.outcome == "may" and self._clock() >= last.closes:
             # whoever need not file must not be made late by asking
             raise Refused(Refusal(code=Code.VOLUNTARY_CLOSED, cite=last.cite, at=last.closes))
-        async with translated():
-            await start_case(self._client, start)
+        present = await put_on_record(self._engine, [start], self._clock(), launched=True)
+        if present:
+            params = {"institution": institution_id, "year": str(year)}
+            raise Refused(Refusal(code=Code.FILING_EXISTS, params=params))
+        async with self._engine.connect() as connection:
+            case = await cases.by_id(connection, case_id)
+            steps = await journal.steps(connection, case_id)
+        assert case is not None
+        if case.status not in ENDED:
+            async with translated():
+                await start_case(self._client, start_from_record(case, steps, self._clock()))
         return case_id
 
     async def parts_to_file(self, case: Case) -> tuple[str, ...]:

@@ -35,12 +35,13 @@ from domain.case.status import ENDED
 from domain.case.workflow_messages import CATCH_UP, SEQUENCE, CaseStart
 from domain.kinds import KINDS, kind_of
 from domain.model import Value
-from services.campaigns import start_again as campaign_from_record
+from services.campaigns.opening import start_again as campaign_from_record
 from services.clock import Clock
+from services.jobs import start_job
 from services.repeated import repeated
 from services.revival import start_from_record, starting_again
 from services.rule_sets import PinnedRules
-from store import campaigns, cases, journal, outbox, unfinished
+from store import campaigns, cases, jobs, journal, outbox, unfinished
 from store.campaigns import Campaign
 from store.unfinished import LastStep
 
@@ -125,6 +126,7 @@ class Reconciler:
                 # the engine's list may be away while the engine is there
                 log.warning("not_compared", look=look.__name__, status=failure.status.name)
         await self._campaigns()
+        await self._jobs()
         return list(done.values())
 
     async def sweep(self, *, closely: bool = False) -> AsyncIterator[Behind]:
@@ -340,6 +342,13 @@ class Reconciler:
         await campaign_from_record(self._client, campaign, first, rules)
         self._carried_on.add(1, {"done": "started"})
         log.warning("campaign_carried_on", case_id=campaign.case_id)
+
+    async def _jobs(self) -> None:
+        """Jobs that are to go on and have no process."""
+        async with self._engine.connect() as connection:
+            going_on = await jobs.running(connection)
+        for id_ in going_on:
+            await start_job(self._client, id_)
 
     # --- private steps -----------------------------------------------------------------------
 

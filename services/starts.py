@@ -7,7 +7,7 @@ from domain.facts import Facts
 from domain.filing.kind import FILING
 from domain.ids import batch_id, filing_id
 from domain.numbers.batch import BATCH
-from domain.numbers.quarters import Quarter
+from domain.numbers.quarters import Period, Quarter
 from rules.compiled import CompiledRules
 
 
@@ -47,4 +47,22 @@ def batch_start(
             plan=plan,
         ),
         requested_at=requested_at,
+    )
+
+
+def case_start(
+    period: Period, campaign: str, rules: CompiledRules, facts: Facts, requested_at: datetime
+) -> CaseStart:
+    """What an institution's case in the campaign of a year or a quarter starts from."""
+    if period.quarter:
+        return batch_start(Quarter(*period), campaign, rules, facts, requested_at)
+    return filing_start(period.year, campaign, rules, facts, requested_at)
+
+
+def id_of(period: Period, institution: str) -> str:
+    """The id of an institution's case in the campaign of a year or a quarter."""
+    return (
+        batch_id(str(period), institution)
+        if period.quarter
+        else filing_id(period.year, institution)
     )

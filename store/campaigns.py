@@ -30,18 +30,22 @@ class Campaign(Value):
     stage: str
     considered: int
     started: int
+    launched: int
     voluntary: int
     outside: int
     without_rules: int
     elsewhere: int
     total: int
+    late: bool
+    note_sha256: str
     opened_at: datetime
     started_at: datetime | None
+    annulled_at: datetime | None
 
 
-async def add(connection: AsyncConnection, start: CampaignStart) -> None:
-    """Puts a campaign on record with the rule sets it pins; one that is there stays as it is."""
-    await connection.execute(
+async def add(connection: AsyncConnection, start: CampaignStart) -> bool:
+    """Puts a campaign on record with the rule sets it pins; False: one is there, and stays."""
+    added = await connection.execute(
         insert(campaigns)
         .values(
             case_id=start.case_id,
@@ -52,9 +56,13 @@ async def add(connection: AsyncConnection, start: CampaignStart) -> None:
             rule_sets=start.rule_sets,
             rule_set=start.rule_sets[start.jurisdiction],
             opened_at=start.requested_at,
+            late=start.late,
+            note_sha256=start.note_sha256,
         )
         .on_conflict_do_nothing()
+        .returning(campaigns.c.case_id)
     )
+    return added.first() is not None
 
 
 async def by_id(connection: AsyncConnection, case_id: str) -> Campaign | None:
@@ -62,6 +70,25 @@ async def by_id(connection: AsyncConnection, case_id: str) -> Campaign | None:
     rows = await connection.execute(select(campaigns).where(campaigns.c.case_id == case_id))
     row = rows.mappings().first()
     return Campaign(**row) if row else None
+
+
+async def held_annulled(connection: AsyncConnection, case_id: str) -> bool:
+    """Whether a campaign is annulled, which it cannot become until the transaction ends."""
+    rows = await connection.execute(
+        select(campaigns.c.annulled_at)
+        .where(campaigns.c.case_id == case_id)
+        .with_for_update(read=True)
+    )
+    return rows.scalar_one_or_none() is not None
+
+
+async def annul(connection: AsyncConnection, case_id: str, note_sha256: str, at: datetime) -> None:
+    """Says that a campaign counts for nothing, and why."""
+    await connection.execute(
+        update(campaigns)
+        .where(campaigns.c.case_id == case_id, campaigns.c.annulled_at.is_(None))
+        .values(annulled_at=at, note_sha256=note_sha256, stage="ended")
+    )
 
 
 def _readable(rows: CursorResult[Any]) -> list[Campaign]:
@@ -85,9 +112,16 @@ async def running(connection: AsyncConnection) -> list[Campaign]:
 
 
 async def of_period(connection: AsyncConnection, year: int, quarter: int) -> list[Campaign]:
-    """The campaigns of one year (``quarter`` 0) or quarter, one for each jurisdiction."""
+    """The campaigns of one year (``quarter`` 0) or quarter, one for each jurisdiction.
+
+    Those that were annulled are none.
+    """
     rows = await connection.execute(
-        select(campaigns).where(campaigns.c.year == year, campaigns.c.quarter == quarter)
+        select(campaigns).where(
+            campaigns.c.year == year,
+            campaigns.c.quarter == quarter,
+            campaigns.c.annulled_at.is_(None),
+        )
     )
     return _readable(rows)
 
@@ -95,7 +129,9 @@ async def of_period(connection: AsyncConnection, year: int, quarter: int) -> lis
 async def years(connection: AsyncConnection) -> list[int]:
     """The years whose statistics were opened anywhere."""
     rows = await connection.execute(
-        select(campaigns.c.year).where(campaigns.c.quarter == 0).distinct()
+        select(campaigns.c.year)
+        .where(campaigns.c.quarter == 0, campaigns.c.annulled_at.is_(None))
+        .distinct()
     )
     return list(rows.scalars())
 

@@ -54,19 +54,6 @@ class Case(Value):
     updated_at: datetime
 
 
-# as text: the database would refuse the whole list for one that is no instant
-_EXTENDED_UNTIL = (
-    select(journal.c.step["body"]["until"].astext)
-    .where(
-        journal.c.case_id == cases.c.case_id,
-        journal.c.event.in_([EventName.EXTENDED.value, EventName.REOPENED.value]),
-    )
-    .order_by(journal.c.sequence.desc())
-    .limit(1)
-    .scalar_subquery()
-    .label("extended_until")
-)
-
 _SUBMITTED_UNCHANGED = (
     select(journal.c.step["body"].has_key("unchanged"))
     .where(journal.c.case_id == cases.c.case_id, journal.c.event == EventName.SUBMITTED.value)
@@ -76,9 +63,13 @@ _SUBMITTED_UNCHANGED = (
 )
 
 _COLUMNS = (
-    _EXTENDED_UNTIL,
     func.coalesce(_SUBMITTED_UNCHANGED, false()).label("unchanged"),
-    *(column for column in cases.c if column.name != "institution_id"),
+    *(
+        column
+        for column in cases.c
+        if column.name
+        not in ("institution_id", "launched", "obligation", "submitted_at", "late", "reviewer")
+    ),
     func.coalesce(cases.c.institution_id, "").label("institution_id"),
     func.coalesce(institutions.c.name, "").label("institution_name"),
     func.coalesce(institutions.c.region, "").label("region"),
@@ -256,6 +247,32 @@ async def reported(connection: AsyncConnection, campaign: str) -> int:
         )
     )
     return int(found.scalar_one())
+
+
+async def to_launch(connection: AsyncConnection, campaign: str, size: int) -> list[Case]:
+    """Up to ``size`` cases of a campaign that are on record and have no process yet."""
+    rows = await connection.execute(
+        _cases()
+        .where(cases.c.campaign == campaign, cases.c.launched.is_(False))
+        .order_by(cases.c.case_id)
+        .limit(size)
+    )
+    return [Case(**row) for row in rows.mappings()]
+
+
+async def mark_launched(connection: AsyncConnection, ids: Sequence[str]) -> None:
+    """Says that these cases have their processes."""
+    await connection.execute(
+        update(cases).where(cases.c.case_id == func.any(list(ids))).values(launched=True)
+    )
+
+
+async def count_launched(connection: AsyncConnection, campaign: str) -> int:
+    """How many cases of a campaign have had their process started."""
+    rows = await connection.execute(
+        select(func.count()).where(cases.c.campaign == campaign, cases.c.launched)
+    )
+    return int(rows.scalar_one())
 
 
 async def campaigns_of(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, str]:

@@ -1,10 +1,10 @@
 """Reading the journal, and appending the steps of operators that no workflow carries."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.case.commands import Actor
@@ -23,6 +23,19 @@ async def steps(connection: AsyncConnection, case_id: str) -> list[Step]:
         .order_by(journal.c.sequence)
     )
     return [Step(**step, hash=hash_) for step, hash_ in found]
+
+
+async def steps_of(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, list[Step]]:
+    """All steps of several cases, each case's in order."""
+    rows = await connection.execute(
+        select(journal.c.case_id, journal.c.step, journal.c.hash)
+        .where(journal.c.case_id == func.any(list(ids)))
+        .order_by(journal.c.case_id, journal.c.sequence)
+    )
+    by_case: dict[str, list[Step]] = {}
+    for case_id, step, hash_ in rows:
+        by_case.setdefault(case_id, []).append(Step(**step, hash=hash_))
+    return by_case
 
 
 async def by_command(connection: AsyncConnection, case_id: str, command_id: str) -> Step | None:
@@ -74,6 +87,7 @@ async def append_operator_step(
     body: dict[str, Any],
     command_id: str,
     command_sha256: str = "",
+    note_sha256: str = "",
 ) -> Step:
     """Appends one step of a campaign or a register; the same command again changes nothing."""
     await lock(connection, case_id)
@@ -100,7 +114,7 @@ async def append_operator_step(
             received_at=at,
             command_id=command_id,
             command_sha256=command_sha256,
-            note_sha256="",
+            note_sha256=note_sha256,
             previous_hash=head,
         )
     )

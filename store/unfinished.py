@@ -42,7 +42,7 @@ class LastStep(NamedTuple):
 
 _OPEN = text("""
     SELECT case_id, sequence, status = ANY(:ended) AND kind = ANY(:over) FROM cases
-    WHERE case_id > :after
+    WHERE case_id > :after AND launched
       AND (status <> ALL(:ended) OR kind = 'certificate' OR updated_at > :lately)
     ORDER BY case_id LIMIT :size
 """)
@@ -50,7 +50,7 @@ _OPEN = text("""
 _MOVED = text("""
     SELECT o.case_id, max(o.sequence), bool_or(c.status = ANY(:ended) AND c.kind = ANY(:over))
     FROM outbox o JOIN cases c USING (case_id)
-    WHERE o.id > :after AND o.id <= :upto
+    WHERE o.id > :after AND o.id <= :upto AND c.launched
     GROUP BY o.case_id
 """)
 
@@ -80,7 +80,8 @@ async def open_cases(
 ) -> list[LastStep]:
     """Cases that ought to have a workflow, with their last steps, in the order of their ids.
 
-    Certificates and cases moved after ``lately`` are among them though they have ended.
+    Those that a campaign has yet to launch are left to it. Certificates and cases moved after
+    ``lately`` are among them though they have ended.
     """
     asked = {"after": after, "lately": lately, "size": size, **_ENDS}
     return [LastStep(*row) for row in await connection.execute(_OPEN, asked)]

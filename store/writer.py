@@ -8,7 +8,7 @@ import psycopg
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from domain.case.events import Step
+from domain.case.events import EventName, Step
 from domain.case.workflow_messages import RecordedSteps, RecordRequest
 from store.batching import Batcher
 
@@ -44,14 +44,19 @@ _WRITE = """
     ), opened AS (
         INSERT INTO cases (case_id, kind, year, quarter, institution_id, jurisdiction, campaign,
                            rule_set, plan, status, level, authority, claimed_by, revision, due,
-                           sequence, head, opened_at, updated_at)
+                           obligation, submitted_at, late, extended_until, reviewer,
+                           sequence, head, opened_at, updated_at, launched)
         SELECT case_id, kind, year, quarter, institution_id, jurisdiction, campaign, rule_set, plan,
-               status, level, authority, claimed_by, revision, due, sequence, hash, at, at
+               status, level, authority, claimed_by, revision, due,
+               plan -> 'obligation' ->> 'outcome', submitted_at, coalesce(late, false),
+               extended_until, coalesce(reviewer, ''), sequence, hash, at, at,
+               CAST(%(launched)s AS boolean)
         FROM jsonb_to_recordset(CAST(%(openings)s AS jsonb))
           AS r(case_id text, kind text, year int, quarter int, institution_id text,
                jurisdiction text, campaign text, rule_set text, plan jsonb, sequence int,
                status text, level int, authority text, claimed_by text, revision int,
-               due timestamptz, hash text, at timestamptz)
+               due timestamptz, submitted_at timestamptz, late boolean,
+               extended_until timestamptz, reviewer text, hash text, at timestamptz)
     ), assigned AS (
         INSERT INTO assignments (authority, case_id)
         SELECT DISTINCT authority, case_id FROM jsonb_to_recordset(CAST(%(turns)s AS jsonb))
@@ -61,10 +66,15 @@ _WRITE = """
     UPDATE cases c
     SET status = r.status, level = r.level, authority = r.authority, claimed_by = r.claimed_by,
         revision = r.revision, due = r.due, sequence = r.sequence, head = r.hash,
+        submitted_at = coalesce(c.submitted_at, r.submitted_at),
+        late = c.late OR coalesce(r.late, false),
+        extended_until = coalesce(r.extended_until, c.extended_until),
+        reviewer = coalesce(r.reviewer, c.reviewer),
         updated_at = r.at
     FROM jsonb_to_recordset(CAST(%(moves)s AS jsonb))
       AS r(case_id text, sequence int, status text, level int, authority text, claimed_by text,
-           revision int, due timestamptz, hash text, at timestamptz)
+           revision int, due timestamptz, submitted_at timestamptz, late boolean,
+           extended_until timestamptz, reviewer text, hash text, at timestamptz)
     WHERE c.case_id = r.case_id
 """
 
@@ -118,13 +128,19 @@ class JournalWriter:
         return RecordedSteps(steps=steps)
 
 
-async def write_steps(connection: AsyncConnection, requests: Sequence[RecordRequest]) -> None:
+async def write_steps(
+    connection: AsyncConnection, requests: Sequence[RecordRequest], *, launched: bool = True
+) -> None:
     """Appends the steps of all requests on the caller's connection, all or none.
 
+    ``launched``: whether the processes of cases that open here are there already.
     Raises StepsTaken when any of their places is taken: a transaction must then be given up.
     """
     steps = [step for request in requests for step in request.steps]
-    last = {step.case_id: row for step in steps for row in _case_row(step)}
+    last: dict[str, dict[str, Any]] = {}
+    for step in steps:
+        if step.position is not None:
+            last[step.case_id] = {**last.get(step.case_id, {}), **_case_row(step)}
     openings = [row for request in requests for row in _opening_row(request, last)]
     opening = {row["case_id"] for row in openings}
     rows = {
@@ -132,6 +148,7 @@ async def write_steps(connection: AsyncConnection, requests: Sequence[RecordRequ
         "openings": _json(openings),
         "moves": _json([row for case_id, row in last.items() if case_id not in opening]),
         "turns": _json([row for step in steps for row in _turn_row(step)]),
+        "launched": launched,
     }
     # the hottest statement there is: straight to the driver, on the same connection
     driver = (await connection.get_raw_connection()).driver_connection
@@ -179,18 +196,28 @@ def _journal_row(step: Step) -> dict[str, Any]:
     }
 
 
-def _case_row(step: Step) -> list[dict[str, Any]]:
-    if step.position is None:
-        return []
-    return [
-        {
-            "case_id": step.case_id,
-            "sequence": step.sequence,
-            "hash": step.hash,
-            "at": step.at.isoformat(),
-            **step.position.model_dump(mode="json"),
-        }
-    ]
+def _case_row(step: Step) -> dict[str, Any]:
+    assert step.position is not None
+    return {
+        "case_id": step.case_id,
+        "sequence": step.sequence,
+        "hash": step.hash,
+        "at": step.at.isoformat(),
+        **step.position.model_dump(mode="json"),
+        **_milestone(step),
+    }
+
+
+def _milestone(step: Step) -> dict[str, Any]:
+    """What the figures of a campaign count: first submissions, extensions, who reviews."""
+    match step.event:
+        case EventName.SUBMITTED:
+            return {"submitted_at": step.at.isoformat(), "late": bool(step.body["late"])}
+        case EventName.EXTENDED | EventName.REOPENED:
+            return {"extended_until": step.body["until"]}
+        case EventName.ASSIGNED:
+            return {"reviewer": step.body["levels"][0]["authority"]}
+    return {}
 
 
 def _turn_row(step: Step) -> list[dict[str, Any]]:

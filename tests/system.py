@@ -125,11 +125,11 @@ class System:
         async with self.engine.begin() as connection:
             await institutions.save(connection, added)
 
-    async def open(self, period: int | str, jurisdiction: str) -> None:
+    async def open(self, period: int | str, jurisdiction: str, body: Any = None) -> None:
         """Opens a campaign and waits until everybody's filing is on record."""
         operator = self.token(OPERATOR, "operator-1", "000000")
         path = f"/api/campaigns/{period}/{jurisdiction}"
-        opened = await self.send("POST", path, operator)
+        opened = await self.send("POST", path, operator, body)
         assert opened.status == 202, opened.body
         for _ in range(600):
             found = (await self.send("GET", path, operator)).body
@@ -229,7 +229,8 @@ async def record_lives(system: System, folder: Path) -> None:
                 " UNION SELECT 'certificate-import/' || id FROM certificate_imports"
             )
         )
-        ids = list(found.scalars())
+        asked = await connection.execute(text("SELECT id FROM jobs"))
+        ids = [*found.scalars(), *(f"job/{id_}" for id_ in asked.scalars())]
     for id_ in ids:
         try:
             history = await system.client.get_workflow_handle(id_).fetch_history()

@@ -6,6 +6,7 @@ over the register, for institutions that came on record later.
 """
 
 import asyncio
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from temporalio import workflow
@@ -14,6 +15,7 @@ from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
     from domain.campaigns import (
+        ANNUL,
         BEGIN_CAMPAIGN,
         ENTER_STAGE,
         RESCAN,
@@ -46,6 +48,7 @@ class CampaignOfYear:
         self._scans_wanted = 1
         self._scans_done = 0
         self._asked: list[str] = []
+        self._annulled = False
 
     @workflow.run
     async def run(self, start: CampaignStart) -> None:
@@ -55,7 +58,9 @@ class CampaignOfYear:
             await self._enter(stage)
         if start.stages:
             await self._end(start.stages[-1])
-        await workflow.wait_condition(lambda: self._scans_done >= self._scans_wanted)
+        await workflow.wait_condition(
+            lambda: self._annulled or self._scans_done >= self._scans_wanted
+        )
         scans.cancel()
 
     @workflow.signal(name=RESCAN)
@@ -66,6 +71,11 @@ class CampaignOfYear:
         self._asked.append(command_id)
         under_way = self._scans_done < self._scans_wanted
         self._scans_wanted = self._scans_done + (2 if under_way else 1)
+
+    @workflow.signal(name=ANNUL)
+    def annul(self) -> None:
+        """Enters no further stage: the campaign was opened by mistake."""
+        self._annulled = True
 
     # --- private steps -----------------------------------------------------------------------
 
@@ -114,6 +124,8 @@ class CampaignOfYear:
         await self._record_stage(last, ended=True)
 
     async def _record_stage(self, stage: CampaignStage, *, ended: bool) -> None:
+        if self._annulled:
+            return
         await workflow.execute_activity(
             ENTER_STAGE,
             Stage(case_id=self._start.case_id, stage=stage, at=workflow.now(), ended=ended),
@@ -124,4 +136,5 @@ class CampaignOfYear:
     async def _until(self, instant: datetime) -> None:
         remaining = instant - workflow.now()
         if remaining > timedelta():
-            await asyncio.sleep(remaining.total_seconds())
+            with suppress(asyncio.TimeoutError):
+                await workflow.wait_condition(lambda: self._annulled, timeout=remaining)

@@ -19,11 +19,11 @@ from temporalio.exceptions import ActivityError, ApplicationError
 with workflow.unsafe.imports_passed_through():
     from pydantic import ValidationError
 
-    from domain.case import commands as c
     from domain.case.checks import wrong_status
-    from domain.case.commands import SYSTEM, Command
-    from domain.case.events import Event, EventName, Step, chained, event_of
-    from domain.case.kind import CaseKind, evolve, next_timer, position, spread, timed
+    from domain.case.commands import Command
+    from domain.case.events import Event, Step, event_of
+    from domain.case.kind import CaseKind, evolve, next_timer, spread, timed
+    from domain.case.opening import beginning, chain, opening_command
     from domain.case.review import check, decide
     from domain.case.state import Findings, Timer
     from domain.case.status import ENDED, Status
@@ -40,7 +40,6 @@ with workflow.unsafe.imports_passed_through():
         Receipt,
         RecordedSteps,
         RecordRequest,
-        command_sha256,
         newest,
         receipt_of,
     )
@@ -195,19 +194,14 @@ class CaseWorkflow:
 
     def scheduled(self) -> tuple[Event, ...]:
         """The beginning of a case with a filling window: on the list, and open if that is."""
-        scheduled = Event(
-            name=EventName.SCHEDULED,
-            actor=self._start.requested_by,
-            position=position(self.kind, self._state, self._plan),
-            cite=self._plan.obligation.cite,
-            body={
-                "obligation": self._plan.obligation.outcome,
-                "rule": self._plan.obligation.rule,
-                "ruleset": self._plan.ruleset.model_dump(mode="json"),
-            },
+        return beginning(
+            self.kind,
+            self._state,
+            self._plan,
+            self._start.requested_by,
+            self._opening_command(),
+            workflow.now(),
         )
-        opened = decide(self.kind, self._state, self._plan, self._opening_command(), workflow.now())
-        return (scheduled, *opened) if isinstance(opened, tuple) else (scheduled,)
 
     async def give(self, command: Command) -> None:
         """Records a command of the system's own, where the case takes it."""
@@ -251,7 +245,7 @@ class CaseWorkflow:
         )
 
     def _opening_command(self) -> Command:
-        return c.Open(id="open", actor=SYSTEM, received_at=self._start.requested_at)
+        return opening_command(self._start.requested_at)
 
     async def _wait_for_reviver(self, command_id: str) -> None:
         """An ended case is started again by the very command that revives it, or not at all."""
@@ -321,29 +315,9 @@ class CaseWorkflow:
             self._receipts[step.command_id] = receipt_of(step)
 
     def _chain(self, command: Command, events: Sequence[Event]) -> tuple[Step, ...]:
-        sequence, head, steps = self._sequence, self._head, []
-        for event in events:
-            sequence += 1
-            step = chained(
-                Step(
-                    case_id=self._start.case_id,
-                    sequence=sequence,
-                    event=event.name,
-                    actor=event.actor,
-                    position=event.position,
-                    cite=event.cite,
-                    body=event.body,
-                    at=workflow.now(),
-                    received_at=command.received_at,
-                    command_id=command.id,
-                    command_sha256=command_sha256(command),
-                    note_sha256=command.note_sha256,
-                    previous_hash=head,
-                )
-            )
-            head = step.hash
-            steps.append(step)
-        return tuple(steps)
+        return chain(
+            self._start.case_id, self._sequence, self._head, command, events, workflow.now()
+        )
 
     def _continue_as_new(self) -> None:
         carried = Carried(

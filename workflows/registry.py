@@ -5,6 +5,15 @@ from workflows.campaign import CampaignOfYear
 from workflows.certificate import Certificate
 from workflows.certificate_import import CertificateImport
 from workflows.complaint import Complaint
+from workflows.job import Job
 from workflows.report_batch import ReportBatch
 
-WORKFLOWS = [AnnualFiling, CampaignOfYear, Certificate, CertificateImport, Complaint, ReportBatch]
+WORKFLOWS = [
+    AnnualFiling,
+    CampaignOfYear,
+    Certificate,
+    CertificateImport,
+    Complaint,
+    Job,
+    ReportBatch,
+]

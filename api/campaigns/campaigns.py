@@ -3,14 +3,16 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, AwareDatetime, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from api.cases.cases import CasePage, Started, case_page
-from api.door.operations import PAGING, Call, Operation, Parameter, json_of
+from api.cases.acts import Cause
+from api.cases.cases import Started
+from api.door import cursors
+from api.door.operations import PAGING, Call, Operation, Parameter, json_of, schema_of
 from api.door.parts import parts_of
-from api.door.requests import path, query, wrong_parameter
+from api.door.requests import Text, path, query, wrong_parameter
 from api.door.rights import Right, Target, region_in_sight, sees_campaign
 from domain.campaigns import CampaignStage
 from domain.case.status import Status
@@ -18,6 +20,8 @@ from domain.ids import JurisdictionCode, campaign_id
 from domain.model import Value
 from domain.numbers.quarters import Period
 from domain.refusals import Code, Refusal, Refused
+from services.campaigns.forecast import Forecast
+from services.campaigns.progress import UNFINISHED, By, Level, NonFilerRow, Progress
 
 
 def _known_period(text: str) -> str:
@@ -31,8 +35,10 @@ PeriodText = Annotated[str, Field(pattern=r"^2[0-9]{3}(Q[1-4])?$"), AfterValidat
 class CampaignShown(Value):
     """A campaign and its progress; ``quarter`` is 0 for a year's statistics.
 
-    ``considered`` of ``total`` institutions have been gone through; ``started`` must file,
+    ``considered`` of ``total`` institutions have been gone through; ``started`` must file
+    and are on record, ``launched`` have a process,
     ``voluntary`` may, ``outside`` are not in the statistics, ``without_rules`` have no rules.
+    ``late``: opened after its filing window, for the ``reason``; an annulled one says why it was.
     ``reported``, of a quarter, have numbers on record or have declared that there are none.
     """
 
@@ -50,12 +56,33 @@ class CampaignShown(Value):
     total: int
     considered: int
     started: int
+    launched: int
+    late: bool
+    reason: str
+    annulled_at: datetime | None
     voluntary: int
     outside: int
     without_rules: int
     elsewhere: int
     reported: int | None
     statuses: dict[Status, int]
+
+
+class OpenBody(Value):
+    """``after_window``: the filing window has closed, and it is opened all the same, for a reason.
+
+    Nobody lapses by it: its filings are owed only once they are extended.
+    """
+
+    after_window: bool = False
+    reason: Text | None = None
+
+
+class AnnulledShown(Value):
+    """A campaign that was annulled, and the job that annuls its filings; None without any."""
+
+    id: str
+    job: str | None
 
 
 class CampaignList(Value):
@@ -76,6 +103,11 @@ async def of_campaign(request: Request) -> Target:
         params = {"year": str(period), "jurisdiction": jurisdiction}
         raise Refused(Refusal(code=Code.CAMPAIGN_NOT_FOUND, params=params))
     return Target(campaign=jurisdiction)
+
+
+async def of_place(request: Request) -> Target:
+    """The jurisdiction named by the path, whose filings may belong to a campaign above it."""
+    return Target(campaign=named(request)[1])
 
 
 def named(request: Request) -> tuple[Period, str]:
@@ -105,10 +137,32 @@ async def get_campaign(call: Call) -> Response:
 async def open_campaign(call: Call) -> Response:
     """Opens a year's campaign under the published rules."""
     period, jurisdiction = named(call.request)
-    parts = parts_of(call.request)
-    case_id = await parts.campaigns.open(period, jurisdiction, call.actor, call.command_id)
+    parts, body = parts_of(call.request), call.body
+    case_id = await parts.campaigns.open(
+        period,
+        jurisdiction,
+        call.actor,
+        call.command_id,
+        after_window=body.after_window,
+        reason=body.reason or "",
+    )
     location = f"/api/campaigns/{period}/{jurisdiction}"
     return JSONResponse({"id": case_id}, status_code=202, headers={"Location": location})
+
+
+async def foresee(call: Call) -> Response:
+    """What opening a campaign would do now."""
+    return json_of(await parts_of(call.request).campaigns.foresee(*named(call.request)))
+
+
+async def annul(call: Call) -> Response:
+    """Has a campaign that was opened by mistake count for nothing, with all its filings."""
+    period, jurisdiction = named(call.request)
+    parts, reason = parts_of(call.request), call.body.reason
+    case_id = await parts.campaigns.annul(period, jurisdiction, call.actor, call.command_id, reason)
+    job = await parts.jobs.annul(case_id, call.actor, reason)
+    shown = AnnulledShown(id=case_id, job=job.id if job is not None else None)
+    return json_of(shown, status_code=202)
 
 
 async def rescan(call: Call) -> Response:
@@ -118,23 +172,61 @@ async def rescan(call: Call) -> Response:
     return JSONResponse({"id": campaign_id(period, jurisdiction)}, status_code=202)
 
 
-_UNFINISHED = (Status.SCHEDULED, Status.DRAFT, Status.RETURNED, Status.WITHDRAWN, Status.LAPSED)
+class NonFilerPage(Value):
+    """A page of filings that are still with their filers, by their ids."""
+
+    items: tuple[NonFilerRow, ...]
+    next: str | None
 
 
-async def non_filers(call: Call) -> Response:
-    """Who has not filed: every case of one unfinished status, page by page."""
-    request, parts = call.request, parts_of(call.request)
+async def get_progress(call: Call) -> Response:
+    """The figures of a campaign, now or as they were."""
+    request = call.request
     period, jurisdiction = named(request)
-    status = query(request, "status", Status, Status.DRAFT)
-    if status not in _UNFINISHED:
-        raise wrong_parameter("status", f"应是未完成的状态 {'、'.join(_UNFINISHED)} 之一")
-    prefix = region_in_sight(call.actor)
-    return await case_page(
-        call,
-        lambda after, size: parts.campaigns.page(period, jurisdiction, status, prefix, after, size),
+    return json_of(
+        await parts_of(request).progress.figures(
+            period,
+            jurisdiction,
+            query(request, "by", By, "region"),
+            level=query(request, "level", Level | None, None),
+            as_of=query(request, "as_of", AwareDatetime | None, None),
+            within=region_in_sight(call.actor),
+        )
     )
 
 
+async def non_filers(call: Call) -> Response:
+    """Who has not filed, and why: page by page."""
+    request = call.request
+    period, jurisdiction = named(request)
+    status = query(request, "status", Status | None, None)
+    if status is not None and status not in UNFINISHED:
+        raise wrong_parameter("status", f"应是未完成的状态 {'、'.join(UNFINISHED)} 之一")
+    region: str = query(request, "region", JurisdictionCode | None, None) or ""
+    as_of = query(request, "as_of", AwareDatetime | None, None)
+    last = cursors.given(request, (str,))
+    rows, following = await cursors.paged(
+        request,
+        lambda size: parts_of(request).progress.non_filers(
+            period,
+            jurisdiction,
+            statuses=UNFINISHED if status is None else (status,),
+            region=region,
+            as_of=as_of,
+            within=region_in_sight(call.actor),
+            after=last[0] if last else "",
+            size=size,
+        ),
+        lambda row: [row.id],
+    )
+    return json_of(NonFilerPage(items=tuple(rows), next=following))
+
+
+_AS_OF = Parameter(
+    "as_of",
+    "截至哪一时刻，如 2025-03-01T00:00:00+08:00；不填为现在",
+    schema={"type": "string", "format": "date-time"},
+)
 _ONE = "/api/campaigns/{period}/{jurisdiction}"
 _STARTED: dict[str, Any] = {"id": "campaign/2024/000000"}
 
@@ -171,8 +263,38 @@ OPERATIONS = [
         # all rules of the year are checked in full
         unhurried=True,
         status=202,
+        body=OpenBody,
+        body_optional=True,
+        example={},
         answer_example=_STARTED,
         description="按已发布的规则开启；规则集按其 SHA-256 永久保存，每件填报固定所用的规则集。",
+    ),
+    Operation(
+        "GET",
+        f"{_ONE}/forecast",
+        foresee,
+        "试算：现在开启会怎样",
+        "年度统计工作",
+        Right.OPERATE,
+        Forecast,
+        target=of_jurisdiction,
+        unhurried=True,
+        description="应填报、可填报多少家，按辖区和规则；各期限开放与否；什么都不写入。",
+    ),
+    Operation(
+        "POST",
+        f"{_ONE}/annul",
+        annul,
+        "作废误开的年度统计工作",
+        "年度统计工作",
+        Right.OPERATE,
+        AnnulledShown,
+        target=of_jurisdiction,
+        body=Cause,
+        writes=True,
+        status=202,
+        example={"reason": "误选年度，应开启 2024 年度"},
+        description="所有填报逐件作废（见批办），不计入应报、报告编号的条件和逾期。",
     ),
     Operation(
         "POST",
@@ -190,15 +312,37 @@ OPERATIONS = [
     ),
     Operation(
         "GET",
-        f"{_ONE}/non-filers",
-        non_filers,
-        "未完成填报的机构",
+        f"{_ONE}/progress",
+        get_progress,
+        "填报进度",
         "年度统计工作",
         Right.SEE_REGISTER,
-        CasePage,
-        target=of_campaign,
+        Progress,
+        target=of_place,
         parameters=(
-            Parameter("status", "状态", schema={"enum": [s.value for s in _UNFINISHED]}),
+            Parameter("by", "按什么分列", schema=schema_of(By)),
+            Parameter("level", "按区域分列时归并到哪一级", schema=schema_of(Level)),
+            _AS_OF,
+        ),
+        description="应填报、已提交、按期、补报、退回、通过、办结、逾期各多少；可查过去任一时刻。",
+    ),
+    Operation(
+        "GET",
+        f"{_ONE}/non-filers",
+        non_filers,
+        "未完成填报的机构及原因",
+        "年度统计工作",
+        Right.SEE_REGISTER,
+        NonFilerPage,
+        target=of_place,
+        parameters=(
+            Parameter(
+                "status",
+                "状态；不填为全部未完成的",
+                schema={"enum": [status.value for status in UNFINISHED]},
+            ),
+            Parameter("region", "区域代码，如 350200", schema=schema_of(JurisdictionCode)),
+            _AS_OF,
             *PAGING,
         ),
     ),

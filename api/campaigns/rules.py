@@ -17,7 +17,7 @@ from domain.model import Value
 from domain.refusals import Code, Refusal, Refused
 from rules.compiled import CompiledRules
 from rules.file.library import ResolvedSet, RuleSetNotFound, RulesInvalid, current_library
-from services.campaigns import rules_invalid
+from services.campaigns.opening import rules_invalid
 
 
 class RuleSetLine(Value):

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.door import cursors
-from api.door.files import FILENAME, TABLES, csv_file, csv_line, filename_of, template_of
+from api.door.files import FILENAME, TABLES, csv_file, filename_of, template_of
 from api.door.operations import PAGING, Call, Operation, Parameter, json_of
 from api.door.parts import parts_of
 from api.door.requests import path, query
@@ -25,6 +25,7 @@ from domain.certificates.imports import (
 from domain.model import Value
 from domain.refusals import Code, Refusal, Refused
 from files.certificate_import import IMPORT
+from files.export import csv_line
 from services.certificates.imports import Import, ImportProblem, ImportRow
 
 MOST_SHOWN = 100

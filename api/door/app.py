@@ -184,7 +184,9 @@ async def _through_the_door(operation: Operation, request: Request, request_id: 
     left = DEADLINE - (time.monotonic() - began)
     body: Any = None
     data = b""
-    if operation.body is not None:
+    if operation.body is not None and operation.body_optional and not _has_body(request):
+        body = operation.body()
+    elif operation.body is not None:
         require_media(request, ["application/json"])
         data = await read_bytes(request, operation.largest or LARGEST_JSON)
         body = parse_json(data, operation.body)
@@ -194,6 +196,11 @@ async def _through_the_door(operation: Operation, request: Request, request_id: 
             body = data = await read_bytes(request, operation.largest or LARGEST_FILE)
     call = Call(request, actor, target, body, "", request_id)
     return await _in_time(operation, left, _handled(operation, call, data))
+
+
+def _has_body(request: Request) -> bool:
+    length = request.headers.get("content-length", "0")
+    return length != "0" or "transfer-encoding" in request.headers
 
 
 async def _admitted(

@@ -1,6 +1,5 @@
 """Tables that come in and go out as files: their media types, and CSV that is safe to open."""
 
-from collections.abc import Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field
@@ -78,14 +77,3 @@ def csv_file(content: bytes, name: str) -> Response:
         media_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
-
-
-def csv_line(cells: Sequence[str]) -> str:
-    """A line of CSV that no spreadsheet takes for formulas."""
-    return ",".join(map(_cell, cells)) + "\r\n"
-
-
-def _cell(text: str) -> str:
-    if text[:1] in ("=", "+", "-", "@", "\t", "\r"):
-        text = "'" + text
-    return '"' + text.replace('"', '""') + '"' if set(text) & set(',"\r\n') else text

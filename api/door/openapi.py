@@ -98,7 +98,10 @@ def _describe(operation: Operation, names: Any, places: Mapping[str, Parameter])
         content: dict[str, Any] = {"schema": names[(body, "validation")]}
         if operation.example is not None:
             content["example"] = operation.example
-        described["requestBody"] = {"required": True, "content": {"application/json": content}}
+        described["requestBody"] = {
+            "required": not operation.body_optional,
+            "content": {"application/json": content},
+        }
     elif operation.media:
         binary = {"schema": {"type": "string", "format": "binary"}}
         described["requestBody"] = {

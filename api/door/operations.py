@@ -56,7 +56,8 @@ class Operation:
     """One method on one path.
 
     ``writes`` operations need an ``Idempotency-Key``. ``target`` finds what rights depend on.
-    ``body`` is the JSON request's model; ``media`` names other request media types.
+    ``body`` is the JSON request's model; ``media`` names other request media types. With
+    ``body_optional`` a request without one is taken as one that says nothing.
     ``largest`` is the most bytes a body may have, where it is not the usual for its type.
     ``documented`` describes the body of a JSON request that the handler reads field by field.
     ``streams``: the handler reads the body itself, as it comes.
@@ -74,6 +75,7 @@ class Operation:
     answer: type[BaseModel] | None
     target: Targeting | None = None
     body: type[BaseModel] | None = None
+    body_optional: bool = False
     documented: type[BaseModel] | None = None
     media: Sequence[str] = ()
     streams: bool = False

@@ -14,7 +14,8 @@ from temporalio.client import Client
 from api.door.draining import Draining
 from api.door.identity import Identity
 from rules.file.catalogue import cached_catalogue
-from services.campaigns import CampaignService
+from services.campaigns.opening import CampaignService
+from services.campaigns.progress import ProgressService
 from services.case_records import CaseRecords
 from services.certificates.applications import CertificateService
 from services.certificates.enquiries import CertificateEnquiries
@@ -31,6 +32,7 @@ from services.connected.deliveries import DeliveryService
 from services.connected.provinces import ProvinceService
 from services.filings import FilingService
 from services.institutions import InstitutionService
+from services.jobs import JobService
 from services.numbers.batches import BatchService
 from services.numbers.lookup import LookupService, latest_rules
 from services.rate_limits import RateLimits
@@ -65,6 +67,8 @@ class Parts:
     printer: Printer
     papers: PaperService
     campaigns: CampaignService
+    jobs: JobService
+    progress: ProgressService
     roster: RosterService
     lookups: LookupService
     enquiries: CertificateEnquiries
@@ -121,6 +125,8 @@ def build_parts(
         printer=Printer(settings.templates),
         papers=PaperService(engine, settings.public_site, catalogue.authority_name, clock),
         campaigns=CampaignService(client, engine, pinned, settings.rules, clock),
+        jobs=JobService(client, engine, clock),
+        progress=ProgressService(engine, pinned, catalogue, clock),
         roster=RosterService(engine, known_regions(catalogue), clock),
         lookups=LookupService(engine, latest_rules(settings.rules), clock, limits),
         enquiries=CertificateEnquiries(

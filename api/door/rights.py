@@ -27,6 +27,7 @@ class Right(StrEnum):
     RELEASE = "release"
     CHECK = "check"
     OPERATE = "operate"
+    BULK = "bulk"
     SEE_CAMPAIGNS = "see_campaigns"
     SEE_REGISTER = "see_register"
     SEE_TASKS = "see_tasks"
@@ -54,6 +55,7 @@ ROLES: dict[Right, frozenset[Role]] = {
     Right.RELEASE: frozenset({Role.REVIEWER, Role.CHECKER, Role.OPERATOR}),
     Right.CHECK: frozenset({Role.CHECKER}),
     Right.OPERATE: frozenset({Role.OPERATOR}),
+    Right.BULK: frozenset({Role.OPERATOR, Role.REVIEWER, Role.CHECKER}),
     Right.SEE_CAMPAIGNS: frozenset({Role.OPERATOR, Role.AUDITOR, Role.REVIEWER, Role.CHECKER}),
     Right.SEE_REGISTER: frozenset({Role.OPERATOR, Role.AUDITOR}),
     Right.SEE_TASKS: frozenset({Role.REVIEWER, Role.CHECKER}),

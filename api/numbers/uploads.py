@@ -12,7 +12,7 @@ from starlette.responses import Response, StreamingResponse
 
 from api.cases.acts import RECEIPT_EXAMPLE, case_of
 from api.door import cursors
-from api.door.files import FILENAME, TABLES, Accept, Filename, csv_line
+from api.door.files import FILENAME, TABLES, Accept, Filename
 from api.door.operations import PAGING, Call, Operation, Parameter, json_of, schema_of
 from api.door.parts import parts_of
 from api.door.requests import media_type, path, query
@@ -23,6 +23,7 @@ from domain.model import Value
 from domain.numbers.report_numbers import UPLOAD_STAGE_LABELS, UPLOAD_TROUBLES, UploadStage
 from domain.numbers.row_checks import words
 from domain.refusals import Code, Refusal, Refused
+from files.export import csv_line
 from services.numbers.batches import Upload, UploadProblem
 
 UploadId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]

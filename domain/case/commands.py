@@ -188,6 +188,13 @@ class Cancel(Command):
     label: ClassVar[str] = "取消"
 
 
+class Annul(Command):
+    """An operator has a case of a campaign that was opened by mistake count for nothing."""
+
+    kind: Literal["annul"] = "annul"
+    label: ClassVar[str] = "作废"
+
+
 class Lapse(Command):
     """The last window that could save the case has closed (a timer's command)."""
 

@@ -43,6 +43,8 @@ class EventName(StrEnum):
     REOPENING_EXPIRED = "reopening_expired"
     CANCELLED = "cancelled"
     LAPSED = "lapsed"
+    OPENED_AFTER_WINDOW = "opened_after_window"
+    ANNULLED = "annulled"
 
 
 class Position(Recorded):

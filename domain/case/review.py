@@ -107,7 +107,7 @@ def _may_be_given(
         return refusal
     if state.status not in ENDED or state.status in rule.after_end:
         return None
-    if state.status is Status.LAPSED and rule.command is not c.Lapse:
+    if state.status in (Status.LAPSED, Status.AFTER_WINDOW) and rule.command is not c.Lapse:
         closed = lapsed(state, plan)
         if command.actor.role is not Role.OPERATOR:
             return closed

@@ -135,6 +135,8 @@ def status_timer(state: CaseState, plan: CasePlan) -> Timer | None:
             return Timer(plan.quality.opens, StartQualityCheck) if plan.quality else None
         case Status.QUALITY_CHECK | Status.COMPLETED | Status.LAPSED | Status.CANCELLED:
             return None
+        case Status.AFTER_WINDOW | Status.ANNULLED:
+            return None
         case never:  # pragma: no cover
             assert_never(never)
 

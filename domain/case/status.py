@@ -17,6 +17,8 @@ class Status(StrEnum):
     LAPSED = "lapsed"
     WITHDRAWN = "withdrawn"
     CANCELLED = "cancelled"
+    AFTER_WINDOW = "after_window"
+    ANNULLED = "annulled"
 
 
 STATUS_LABELS: dict[Status, str] = {
@@ -31,6 +33,8 @@ STATUS_LABELS: dict[Status, str] = {
     Status.LAPSED: "逾期未完成",
     Status.WITHDRAWN: "已撤回",
     Status.CANCELLED: "已取消",
+    Status.AFTER_WINDOW: "期限过后建立，不计应报",
+    Status.ANNULLED: "已作废",
 }
 
 STATUS_NEXT: dict[Status, str] = {
@@ -45,11 +49,19 @@ STATUS_NEXT: dict[Status, str] = {
     Status.LAPSED: "确有原因的，由经办人延期后继续办理",
     Status.WITHDRAWN: "由申报方修改后重新提交",
     Status.CANCELLED: "已取消的不能恢复；仍需办理的，请联系主管部门另行处理",
+    Status.AFTER_WINDOW: "需要填报的，由经办人延期后开始填报",
+    Status.ANNULLED: "所属的统计工作已作废，不用办理，也不计入任何统计",
 }
 """What goes on from each status, and by whom: for people who asked for something else."""
 
 EDITABLE = (Status.DRAFT, Status.RETURNED, Status.WITHDRAWN)
 """Statuses in which the filer may change the content."""
 
-ENDED = (Status.COMPLETED, Status.LAPSED, Status.CANCELLED)
+ENDED = (
+    Status.COMPLETED,
+    Status.LAPSED,
+    Status.CANCELLED,
+    Status.AFTER_WINDOW,
+    Status.ANNULLED,
+)
 """Statuses a case stays in until somebody reopens it for cause or grants an extension."""

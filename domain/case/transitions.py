@@ -243,6 +243,11 @@ def cancel(
     return needs_note(m) or [PendingEvent(EventName.CANCELLED, m.actor)]
 
 
+def annul(s: CaseState, p: CasePlan, m: c.Annul, now: datetime, _: Findings) -> Decision | Refusal:
+    """An operator annuls a case with its whole campaign, whatever has become of it."""
+    return needs_note(m) or [PendingEvent(EventName.ANNULLED, m.actor, {"from": s.status.value})]
+
+
 def lapse(s: CaseState, p: CasePlan, m: c.Lapse, now: datetime, _: Findings) -> Decision | Refusal:
     """The last window has closed; what follows depends on the duty and on an earlier end."""
     timer = status_timer(s, p)
@@ -265,7 +270,7 @@ REVIEW_COMMANDS = commands(
     rule(c.Return, return_, {Role.REVIEWER}),
     rule(c.Approve, approve, {Role.REVIEWER}),
     rule(c.Cancel, cancel, {Role.OPERATOR}),
-    rule(c.Extend, extend, {Role.OPERATOR}, after_end={Status.LAPSED}),
+    rule(c.Extend, extend, {Role.OPERATOR}, after_end={Status.LAPSED, Status.AFTER_WINDOW}),
     rule(c.Reopen, reopen, {Role.OPERATOR}, after_end={Status.COMPLETED}),
 )
 """What reviewers and operators can ask of a case that is filed and reviewed."""
@@ -367,6 +372,8 @@ def _extended(s: CaseState, event: Event) -> dict[str, Any]:
     until = {"extended_until": datetime.fromisoformat(event.body["until"])}
     if s.status is Status.LAPSED and s.lapsed_from:
         return {**until, "status": s.lapsed_from, "lapsed_from": None}
+    if s.status is Status.AFTER_WINDOW:
+        return {**until, "status": Status.DRAFT}
     return until
 
 
@@ -392,6 +399,14 @@ def _reopening_expired(s: CaseState, _: Event) -> dict[str, Any]:
 
 def _cancelled(_: CaseState, __: Event) -> dict[str, Any]:
     return {"status": Status.CANCELLED, **_NOBODY}
+
+
+def _opened_after_window(_: CaseState, __: Event) -> dict[str, Any]:
+    return {"status": Status.AFTER_WINDOW}
+
+
+def _annulled(_: CaseState, __: Event) -> dict[str, Any]:
+    return {"status": Status.ANNULLED, **_NOBODY}
 
 
 def _lapsed(s: CaseState, _: Event) -> dict[str, Any]:
@@ -429,6 +444,10 @@ def _tell_left(body: Mapping[str, Any]) -> str:
     return f"截止时仍为“{STATUS_LABELS[body['from']]}”"
 
 
+def _tell_before(body: Mapping[str, Any]) -> str:
+    return f"此前为“{STATUS_LABELS[body['from']]}”"
+
+
 SHARED_EVENTS: dict[str, EventRule] = {
     EventName.SCHEDULED: EventRule("列入本年度填报", _scheduled, nothing_more),
     EventName.OPENED: EventRule("开放填报", opened, nothing_more),
@@ -454,4 +473,13 @@ SHARED_EVENTS: dict[str, EventRule] = {
     EventName.CANCELLED: EventRule("取消", _cancelled, nothing_more),
     EventName.LAPSED: EventRule("逾期未完成", _lapsed, _tell_left),
 }
-"""Every event of `EventName` but ``submitted``, of which each kind has its own to tell."""
+"""What most kinds share; of ``submitted`` each has its own to tell."""
+
+OF_CAMPAIGNS: dict[str, EventRule] = {
+    EventName.OPENED_AFTER_WINDOW: EventRule(
+        "期限过后建立，延期前不计应报", _opened_after_window, nothing_more
+    ),
+}
+"""What happens to the cases of campaigns only."""
+
+ANNULLED = EventRule("随统计工作作废", _annulled, _tell_before)

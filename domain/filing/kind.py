@@ -14,7 +14,7 @@ from domain.case.events import Decision, EventName, PendingEvent
 from domain.case.kind import CaseKind, EventRule, anybody, commands, rule
 from domain.case.plan import CasePlan
 from domain.case.state import CaseState, Findings, closing, status_due, status_timers
-from domain.case.status import EDITABLE, Status
+from domain.case.status import EDITABLE, ENDED, Status
 from domain.decision import ReviewerDecision
 from domain.model import Recorded
 from domain.refusals import Code, Refusal
@@ -123,10 +123,13 @@ FILING = CaseKind(
             rule(c.PassQuality, t.pass_quality, {Role.CHECKER}),
             rule(c.SendBack, t.send_back, {Role.CHECKER}),
             rule(c.Lapse, t.lapse, {Role.SYSTEM}),
+            rule(c.Annul, t.annul, {Role.OPERATOR}, set(ENDED) - {Status.ANNULLED}),
         ),
     },
     events={
         **t.SHARED_EVENTS,
+        **t.OF_CAMPAIGNS,
+        EventName.ANNULLED: t.ANNULLED,
         EventName.SUBMITTED: EventRule("提交", t.submitted, _tell_submitted),
     },
     prepares=frozenset({Submit.name()}),

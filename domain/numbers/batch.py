@@ -166,6 +166,7 @@ BATCH = CaseKind(
     },
     events={
         **t.SHARED_EVENTS,
+        **t.OF_CAMPAIGNS,
         **REMINDER_EVENTS,
         EventName.SUBMITTED: EventRule("提交", t.submitted, _tell_declared),
         NumberEvent.UPLOAD_RECEIVED: EventRule("收到上传的文件", _upload_received, _tell_received),

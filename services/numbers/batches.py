@@ -21,7 +21,7 @@ from domain.numbers.report_numbers import UPLOAD_STAGE_LABELS, ChangeRequest, Up
 from domain.refusals import Code, Refusal, Refused
 from engine.client import translated
 from engine.starting import start_case
-from services.campaign_lookup import campaign_for
+from services.campaigns.lookup import campaign_for
 from services.cases import CaseService
 from services.clock import Clock
 from services.numbers.changes import ChangeProblem, problems_of_change

@@ -13,6 +13,7 @@ from store.tables.imports import (
     certificate_import_rows,
     certificate_imports,
 )
+from store.tables.jobs import job_items, jobs
 from store.tables.numbers import (
     lookup_counts,
     number_changes,
@@ -59,6 +60,8 @@ __all__ = [
     "certificates",
     "complaints",
     "institutions",
+    "job_items",
+    "jobs",
     "journal",
     "lookup_counts",
     "metadata",

@@ -2,6 +2,7 @@
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     ForeignKey,
@@ -37,15 +38,30 @@ cases = Table(
     Column("claimed_by", Text, nullable=False),
     Column("revision", Integer, nullable=False),
     instant("due", nullable=True),
+    Column(
+        "obligation", Text, nullable=False, server_default="", comment="must 应填报，may 可填报"
+    ),
+    instant("submitted_at", nullable=True),
+    Column("late", Boolean, nullable=False, server_default="false", comment="首次提交为补报"),
+    instant("extended_until", nullable=True),
+    Column("reviewer", Text, nullable=False, server_default="", comment="最近一次分派的第一级"),
     Column("sequence", Integer, nullable=False),
     Column("head", Text, nullable=False, comment="最后一步的哈希"),
     instant("opened_at"),
     instant("updated_at"),
+    Column(
+        "launched",
+        Boolean,
+        nullable=False,
+        server_default="true",
+        comment="流程是否已建立；成批列入的先入列，再逐件建立流程",
+    ),
     CheckConstraint("kind = split_part(case_id, '/', 1)", name="kind"),
     CheckConstraint(one_of("status", [status.value for status in Status]), name="status"),
     Index(None, "authority", "status", "due", "case_id"),
     Index(None, "institution_id", "year"),
     Index(None, "campaign", "status"),
+    Index("ix_cases_to_launch", "campaign", "case_id", postgresql_where="NOT launched"),
     comment="办件的当前状态（读模型）；以 journal 为准",
 )
 

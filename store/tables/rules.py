@@ -1,6 +1,7 @@
 """Rule sets as published, and the campaigns that pin them."""
 
 from sqlalchemy import (
+    Boolean,
     Column,
     ForeignKey,
     Integer,
@@ -43,8 +44,12 @@ campaigns = Table(
     Column("without_rules", Integer, nullable=False, server_default="0"),
     Column("elsewhere", Integer, nullable=False, server_default="0"),
     Column("total", Integer, nullable=False, server_default="0"),
+    Column("launched", Integer, nullable=False, server_default="0", comment="流程已建立的件数"),
+    Column("late", Boolean, nullable=False, server_default="false", comment="填报期限过后才开启"),
+    Column("note_sha256", Text, nullable=False, server_default="", comment="开启或作废的理由"),
     instant("opened_at", now=True),
     instant("started_at", nullable=True),
+    instant("annulled_at", nullable=True),
     UniqueConstraint("year", "quarter", "jurisdiction", name="uq_campaigns_period"),
     comment="年度统计和季度报告编号报送工作",
 )

@@ -7,7 +7,7 @@ from tests.certificates import content
 from tests.connected import issue
 from tests.connected import register as register_client
 from tests.registered import register
-from tests.system import REVIEWER, System
+from tests.system import OPERATOR, REVIEWER, System
 
 QUARTER = "2024Q4"
 
@@ -59,7 +59,17 @@ async def places(house: System, found: Filing) -> dict[str, str]:
                 held = await register(
                     house.engine, f"R-{found.id}", institution=found.id, uscc=uscc
                 )
+                # of nobody's claim, so that nothing comes of it
+                release = {
+                    "action": "release",
+                    "selection": {"ids": [f"filing/2024/{found.id}"]},
+                    "reason": "（生成）",
+                }
+                operator = house.token(OPERATOR, "operator-1", "000000")
+                job = await house.send("POST", "/api/jobs", operator, release)
+                assert job.status == 202, job.body
                 return {
+                    "job": job.body["id"],
                     "number": held.number,
                     "code": held.code,
                     "uscc": uscc,

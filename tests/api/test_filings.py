@@ -3,7 +3,7 @@
 import asyncio
 import json
 import random
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -327,7 +327,7 @@ async def test_a_draft_is_closed_before_its_window_after_it_and_while_others_hav
     house: System,
 ) -> None:
     early, late = await filing(house, SHAANXI, until="scheduled"), await filing(
-        house, LIAONING, until="lapsed"
+        house, LIAONING, until="after_window"
     )  # fmt: skip
     for found, code in ((early, "not_open_yet"), (late, "fill_closed")):
         refused = await put(found, 0, {"staff": 1})
@@ -739,7 +739,10 @@ def grant(days: int = 60, **changes: Any) -> dict[str, Any]:
 async def test_an_extension_revives_a_lapsed_filing_and_says_why_until_when_and_by_whom(
     house: System,
 ) -> None:
-    found = await filing(house, LIAONING, until="lapsed")
+    found = await filing(house, LIAONING, until="after_window")
+    soon = datetime.now(UTC) + timedelta(seconds=1.5)
+    await found.done("extension", found.operator, grant(until=soon.isoformat()))
+    await house.until(found.name, "lapsed")
     for act, body in (("submit", {"revision": 1, "sha256": SHA}), ("withdraw", {})):
         late = await found.act(act, found.filer, body)
         assert (late.status, late.body["code"]) == (409, "fill_closed")
@@ -754,6 +757,21 @@ async def test_an_extension_revives_a_lapsed_filing_and_says_why_until_when_and_
     entry = next(e for e in await found.timeline() if e["event"] == "extended")
     assert (entry["subject"], entry["note"]) == ("operator-1", {"reason": "（生成）洪灾"})
     assert "示例〔2025〕1号" in entry["detail"]
+
+
+async def test_a_filing_opened_after_its_window_is_owed_only_once_it_is_extended(
+    house: System,
+) -> None:
+    found = await filing(house, LIAONING, until="after_window")
+    shown = (await found.get()).body
+    assert shown["due"] is None
+    refused = await found.act("submit", found.filer, {"revision": 1, "sha256": SHA})
+    assert (refused.status, refused.body["code"]) == (409, "fill_closed")
+    extended = await found.done("extension", found.operator, grant())
+    assert extended.body["status"] == "draft"
+    await found.submitted()
+    events = [one["event"] for one in await found.timeline() if one["event"] != "refused"]
+    assert events[:3] == ["scheduled", "opened_after_window", "extended"]
 
 
 async def test_a_completed_filing_is_reopened_for_cause_and_a_cancelled_one_is_over(

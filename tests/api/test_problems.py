@@ -20,7 +20,7 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
-import services.campaigns
+import services.campaigns.opening
 import services.cases
 from api.door.app import create_app
 from api.door.parts import build_parts
@@ -278,7 +278,7 @@ async def test_with_both_parts_there_the_system_is_ready(house: System) -> None:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Services that wait for the engine for one second instead of twenty."""
-    for module in (services.campaigns, services.cases):
+    for module in (services.campaigns.opening, services.cases):
         monkeypatch.setattr(module, "ANSWER_WITHIN", timedelta(seconds=1))
 
 

@@ -67,8 +67,18 @@ MATRIX: dict[tuple[str, str], set[Role] | None] = {
     ("GET", "/api/campaigns"): {R, C, O, A},
     ("GET", CAMPAIGN): {R, C, O, A},
     ("POST", CAMPAIGN): {O},
+    ("GET", f"{CAMPAIGN}/forecast"): {O},
+    ("POST", f"{CAMPAIGN}/annul"): {O},
     ("POST", f"{CAMPAIGN}/rescan"): {O},
+    ("GET", f"{CAMPAIGN}/progress"): {O, A},
     ("GET", f"{CAMPAIGN}/non-filers"): {O, A},
+    ("GET", "/api/jobs"): {R, C, O},
+    ("POST", "/api/jobs"): {R, C, O},
+    ("GET", "/api/jobs/{job}"): {R, C, O},
+    ("GET", "/api/jobs/{job}/items"): {R, C, O},
+    ("GET", "/api/jobs/{job}/report"): {R, C, O},
+    ("POST", "/api/jobs/{job}/stop"): {R, C, O},
+    ("POST", "/api/jobs/{job}/resume"): {R, C, O},
     ("GET", f"{CAMPAIGN}/timeline"): {R, C, O, A},
     ("GET", "/api/report-batches"): EVERYBODY,
     ("GET", BATCH): EVERYBODY,
@@ -178,6 +188,7 @@ PLACES: dict[str, dict[str, str]] = {}
 """The batch, upload and complaint on record beside a case."""
 
 NOWHERE = {
+    "job": "0" * 32,
     "period": "2024",
     "quarter": "2024Q4",
     "upload": "0" * 32,

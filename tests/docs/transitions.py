@@ -12,6 +12,7 @@ from domain.case.kind import evolve
 from domain.case.plan import CasePlan, Window
 from domain.case.review import decide
 from domain.case.state import CaseState, closing
+from domain.case.status import Status
 from domain.citation import Citation
 from domain.decision import Obligation, ReviewerDecision, ReviewLevel, RuleSetRef
 from domain.filing.kind import FILING, FilingFindings, Submit
@@ -105,7 +106,9 @@ def moves() -> dict[tuple[str, str], set[str]]:
     """Where each command can take a case from each status; catching up with windows left out."""
     found: dict[tuple[str, str], set[str]] = defaultdict(set)
     for plan in _PLANS:
-        seen = {(FILING.new(), 0)}
+        late = FILING.new().model_copy(update={"status": Status.AFTER_WINDOW})
+        # what is put on record late has no window before it
+        seen = {(FILING.new(), 0), (late, len(_DAYS) - 1)}
         waiting = list(seen)
         while waiting:
             state, first = waiting.pop()

@@ -19,7 +19,7 @@ from domain.case.plan import FOREVER, CasePlan, NumberTerms, Reminder, Window
 from domain.case.review import check, decide
 from domain.case.state import LISTED_AS, CaseState
 from domain.case.status import ENDED, STATUS_LABELS, Status
-from domain.case.transitions import REVIEW_COMMANDS, SHARED_EVENTS
+from domain.case.transitions import OF_CAMPAIGNS, REVIEW_COMMANDS, SHARED_EVENTS
 from domain.certificates.commands import CertificateEvent
 from domain.certificates.issuing import Allotment, Purpose
 from domain.citation import Citation
@@ -118,11 +118,14 @@ class Search:
 
 
 SEARCHES: dict[str, Search] = {
-    "filing": Search(FILINGS, (EventName.SCHEDULED, lambda _: {}), frozenset(Status)),
+    "filing": Search(
+        FILINGS, (EventName.SCHEDULED, lambda _: {}), frozenset(Status) - {Status.AFTER_WINDOW}
+    ),
     "report-numbers": Search(
         BATCHES,
         (EventName.SCHEDULED, lambda _: {}),
-        frozenset(Status) - {Status.QUALITY_CHECK, Status.WITHDRAWN},
+        frozenset(Status)
+        - {Status.QUALITY_CHECK, Status.WITHDRAWN, Status.AFTER_WINDOW, Status.ANNULLED},
     ),
     "complaint": Search(
         COMPLAINTS,
@@ -135,7 +138,7 @@ SEARCHES: dict[str, Search] = {
     "certificate": Search(
         (CERTIFICATE_RULES.plan("amr-350000", START),),
         (CertificateEvent.APPLICATION_BEGUN, lambda _: {}),
-        frozenset(Status) - {Status.SCHEDULED, Status.LAPSED},
+        frozenset(Status) - {Status.SCHEDULED, Status.LAPSED, Status.AFTER_WINDOW, Status.ANNULLED},
     ),
 }
 
@@ -266,7 +269,7 @@ def lives(kind: CaseKind, seeds: range) -> Iterator[list[Moment]]:
 
 
 _HOURS = [0] * 24 + [1] * 6 + [24] * 6 + [100, 100, 24 * 400, 24 * 2200]
-_ENDING = ("cancel", "reject", "end_certificate", "supersede")
+_ENDING = ("annul", "cancel", "reject", "end_certificate", "supersede")
 
 
 def command_of(
@@ -333,7 +336,7 @@ def test_random_lives_reach_every_status_and_event_and_no_other(kind: CaseKind) 
         reached |= {moment.after.status for moment in life}
         happening |= {str(moment.event.name) for moment in life}
     assert reached == SEARCHES[kind.name].reaches
-    own = {str(name) for name in kind.events if name not in SHARED_EVENTS}
+    own = {str(name) for name in kind.events if name not in {**SHARED_EVENTS, **OF_CAMPAIGNS}}
     assert own <= happening
 
 
@@ -393,7 +396,8 @@ def test_the_rules_of_commands_are_in_order(kind: CaseKind) -> None:
 
 
 def test_every_event_has_its_rule() -> None:
-    assert SHARED_EVENTS.keys() == set(EventName) - {EventName.SUBMITTED}
+    alone = {EventName.SUBMITTED, EventName.ANNULLED, *OF_CAMPAIGNS}
+    assert SHARED_EVENTS.keys() == set(EventName) - alone
     for name, events in {
         "report-numbers": NumberEvent,
         "complaint": ComplaintEvent,

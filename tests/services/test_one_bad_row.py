@@ -117,7 +117,8 @@ async def test_a_malformed_step_breaks_its_own_case_only(system: System) -> None
         id=f"report-numbers/{of}/lab-1",
     )
     listed = await pages(system, f"/api/report-batches?quarter={of}", operator, "institution")
-    assert listed == [one for one in names if one != "lab-1"]
+    # lists do not read the journal
+    assert listed == names
     clerk = system.token(FILER, "clerk", "lab-0")
     shown = await system.send("GET", f"/api/report-batches/{of}/lab-0", clerk)
     assert shown.body["windows"]["fill"]["closes"] == grant["until"]

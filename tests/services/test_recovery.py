@@ -18,7 +18,7 @@ from domain.certificates.imports import ImportMode
 from domain.clock import day_of
 from domain.numbers.state import BatchFindings
 from engine.values import VALUES
-from services.campaign_lookup import filing_record
+from services.campaigns.lookup import filing_record
 from services.certificates.imports import CertificateImportService
 from services.numbers.batches import BatchService
 from services.reconciler import Reconciler

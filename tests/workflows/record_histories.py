@@ -101,6 +101,15 @@ LIVES: dict[str, tuple[str, str]] = {
         "lives.py::test_a_campaign_makes_another_pass_and_one_that_is_over_ends",
         "campaign_*",
     ),
+    "campaign-annulled": (
+        "lives.py::test_a_campaign_and_its_filings_are_annulled_by_a_job",
+        "campaign_*",
+    ),
+    "annual-filing-annulled": (
+        "lives.py::test_a_campaign_and_its_filings_are_annulled_by_a_job",
+        "filing_*",
+    ),
+    "job": ("lives.py::test_a_campaign_and_its_filings_are_annulled_by_a_job", "job_*"),
     "certificate-cancelled": (
         "lives.py::test_an_application_is_claimed_let_go_and_cancelled",
         "certificate_*",

@@ -8,8 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
-from activities import campaign as campaign_activities
 from domain.case.workflow_messages import CaseStart
+from services.campaigns import launch
 from tests.system import AUDITOR, OPERATOR, System, certificate, institution, running
 
 pytestmark = pytest.mark.anyio
@@ -22,7 +22,7 @@ async def test_a_pass_that_breaks_off_goes_on_where_it_was_and_starts_nobody_twi
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     started: list[str] = []
-    really_start = campaign_activities.start_case  # type: ignore[attr-defined]
+    really_start = launch.start_case  # type: ignore[attr-defined]
 
     async def breaking(client: Client, start: CaseStart) -> None:
         if len(started) == 7:
@@ -31,14 +31,15 @@ async def test_a_pass_that_breaks_off_goes_on_where_it_was_and_starts_nobody_twi
         started.append(start.case_id)
         await really_start(client, start)
 
-    monkeypatch.setattr(campaign_activities, "start_case", breaking)
-    monkeypatch.setattr(campaign_activities, "_PAGE", 3)
-    monkeypatch.setattr(campaign_activities, "_AT_ONCE", 1)
+    monkeypatch.setattr(launch, "start_case", breaking)
+    monkeypatch.setattr(launch, "PAGE", 3)
+    monkeypatch.setattr(launch, "AT_ONCE", 1)
     async with running(dev_engine, engine, moved_rules) as system:
         await system.add(*(institution(f"inst-{n:02}") for n in range(12)))
         await system.open(2023, "350000")
         shown = await status(system, 2023, "350000")
         assert (shown["considered"], shown["started"], shown["total"]) == (12, 12, 12)
+        assert shown["launched"] == 12
     assert "broke off" in started
     # the two pages done before were not gone through again
     assert started.count("filing/2023/inst-00") == 1

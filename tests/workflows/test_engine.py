@@ -22,7 +22,7 @@ from temporalio.worker import Replayer, UnsandboxedWorkflowRunner, WorkflowRunne
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 import activities
-from domain.campaigns import RESCAN
+from domain.campaigns import ANNUL, RESCAN
 from domain.case.commands import Role
 from domain.case.events import GENESIS, hash_of
 from domain.case.kind import CaseKind
@@ -216,7 +216,7 @@ def test_what_workflows_do_is_in_a_recorded_history() -> None:
     }
     assert len(wanted) > 10
     continued = {f"continued {kind.workflow}" for kind in (FILING, CERTIFICATE)}
-    assert wanted | continued | {CATCH_UP, RESCAN} <= done
+    assert wanted | continued | {CATCH_UP, RESCAN, ANNUL} <= done
 
 
 @cache

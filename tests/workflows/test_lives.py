@@ -3,7 +3,7 @@
 import asyncio
 import shutil
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ from tests.workflows.test_report_batch import ask, batch_is, read, upload
 pytestmark = pytest.mark.anyio
 
 GRANT = {"until": "2090-01-01T00:00:00+08:00", "reason": "（生成）洪灾", "document": "示例"}
+LATE = {"after_window": True, "reason": "（生成）补办"}
 CAUSE = {"reason": "（生成）误列入名录"}
 
 
@@ -53,6 +54,11 @@ async def system(
 ) -> AsyncIterator[System]:
     async with running(dev_engine, engine, rules_of_all_times) as found:
         yield found
+
+
+def soon() -> dict[str, str]:
+    """More time for a moment."""
+    return GRANT | {"until": (datetime.now(UTC) + timedelta(seconds=1.5)).isoformat()}
 
 
 async def play(system: System, path: str, *acts: tuple[str, str, Any, str]) -> None:
@@ -113,10 +119,11 @@ async def test_a_national_certificate_is_reviewed_by_its_national_department(
 
 async def test_a_filing_lapses_is_extended_completed_and_opened_again(system: System) -> None:
     await system.add(institution("late", "440106", issuer="amr-440000"))
-    await system.open(2024, "000000")
-    await system.until("2024/late", "lapsed")
+    await system.open(2024, "000000", LATE)
     clerk = system.token(FILER, "clerk-1", "late")
     operator = system.token(OPERATOR, "operator-1", "440000")
+    await play(system, "/api/filings/2024/late", ("extension", operator, soon(), "draft"))
+    await system.until("2024/late", "lapsed")
     reviewer = system.token(REVIEWER, "r-1", "amr-440000")
     checker = system.token(CHECKER, "checker-1", "samr")
     path = "/api/filings/2024/late"
@@ -149,10 +156,11 @@ async def test_a_filing_is_told_to_catch_up(system: System) -> None:
 async def test_a_batch_lapses_is_extended_complained_of_and_opened_again(system: System) -> None:
     await system.add(institution("late", "440106", issuer="amr-440000"))
     await system.add(institution("none", "440106", issuer="amr-440000"))
-    await system.open("2020Q4", "000000")
+    await system.open("2020Q4", "000000", LATE)
     clerk = system.token(FILER, "clerk-1", "late")
     operator = system.token(OPERATOR, "operator-1", "440000")
     batch, path = "2020Q4/late", "/api/report-batches/2020Q4/late"
+    await play(system, path, ("extension", operator, soon(), "draft"))
     await batch_is(system, batch, status="lapsed")
     await play(system, path, ("extension", operator, GRANT, "draft"))
     file = "报告编号,出具日期\nGD-1,2020-12-05\nGD-2,2020-12-06\n"
@@ -208,7 +216,7 @@ async def test_an_application_is_claimed_let_go_and_cancelled(system: System) ->
 async def test_a_campaign_makes_another_pass_and_one_that_is_over_ends(system: System) -> None:
     await system.add(institution("early"))
     await system.open(2023, "350000")
-    await system.open(2024, "000000")
+    await system.open(2024, "000000", LATE)
     await system.add(institution("later"))
     operator = system.token(OPERATOR, "operator-1", "000000")
     asked = await system.send("POST", "/api/campaigns/2023/350000/rescan", operator)
@@ -217,6 +225,23 @@ async def test_a_campaign_makes_another_pass_and_one_that_is_over_ends(system: S
     over = system.client.get_workflow_handle("campaign/2024/000000")
     async with asyncio.timeout(20):
         while (await over.describe()).status is not WorkflowExecutionStatus.COMPLETED:
+            await asyncio.sleep(0.1)
+
+
+async def test_a_campaign_and_its_filings_are_annulled_by_a_job(system: System) -> None:
+    await system.add(institution("inst-1"), institution("inst-2"))
+    await system.open(2023, "350000")
+    clerk = system.token(FILER, "clerk-1", "inst-1")
+    assert (await system.submit("2023/inst-1", clerk)).status == 200
+    operator = system.token(OPERATOR, "operator-1", "000000")
+    path = "/api/campaigns/2023/350000/annul"
+    asked = await system.send("POST", path, operator, {"reason": "（生成）误选年度"})
+    assert asked.status == 202, asked.body
+    for name in ("inst-1", "inst-2"):
+        await system.until(f"2023/{name}", "annulled")
+    ended = system.client.get_workflow_handle("campaign/2023/350000")
+    async with asyncio.timeout(20):
+        while (await ended.describe()).status is not WorkflowExecutionStatus.COMPLETED:
             await asyncio.sleep(0.1)
 
 

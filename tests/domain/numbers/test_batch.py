@@ -449,7 +449,8 @@ def test_a_period_is_a_year_or_a_quarter() -> None:
 
 
 def test_ended_batches_are_the_ones_that_have_ended() -> None:
-    assert set(ENDED) == {Status.COMPLETED, Status.LAPSED, Status.CANCELLED}
+    ended = {Status.COMPLETED, Status.LAPSED, Status.CANCELLED}
+    assert set(ENDED) == ended | {Status.AFTER_WINDOW, Status.ANNULLED}
 
 
 # --- the due instant ------------------------------------------------------------------------------

@@ -2,35 +2,36 @@
 
 import asyncio
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
-from temporalio.exceptions import WorkflowAlreadyStartedError
 
-from domain.campaigns import RESCAN, CampaignStage, CampaignStart
+from domain.campaigns import ANNUL, RESCAN, CampaignStage, CampaignStart
 from domain.case.commands import Actor
 from domain.case.events import Step
-from domain.case.plan import FOREVER, WINDOWS
+from domain.case.plan import FOREVER, WINDOWS, Window
 from domain.case.status import Status
 from domain.case.workflow_messages import CAMPAIGN_WORKFLOW, TASK_QUEUE
-from domain.facts import Facts, InstitutionFacts
 from domain.filing.kind import FILING
 from domain.ids import campaign_id, region_prefix
 from domain.numbers.batch import BATCH
-from domain.numbers.quarters import Period, Quarter
+from domain.numbers.quarters import Period
 from domain.refusals import Code, Refusal, Refused
 from engine.client import ANSWER_WITHIN, WorkflowGone, translated
 from rules.check.checks import check_name
 from rules.compiled import CompiledRules, NotPublishable
+from rules.file.catalogue import cached_catalogue
 from rules.file.library import RuleSetNotFound, RulesInvalid, current_library
+from services.campaigns.considering import filing_closes, windows_of
+from services.campaigns.forecast import Forecast, forecast
 from services.clock import Clock
 from services.rule_sets import PinnedRules
-from store import campaigns, cases, rule_sets
+from store import campaigns, cases, content, journal, rule_sets
 from store.campaigns import Campaign
-from store.cases import Case
 
 
 class CampaignService:
@@ -50,56 +51,114 @@ class CampaignService:
         self._rules = rules
         self._clock = clock
 
-    async def open(self, period: Period, jurisdiction: str, actor: Actor, command_id: str) -> str:
+    async def foresee(self, period: Period, jurisdiction: str) -> Forecast:
+        """What opening a campaign now would do; nothing is written. Raises Refused as `open`."""
+        own = await self._rules_of(period, jurisdiction)
+        names = cached_catalogue(self._rules).areas
+        opened = await self.find(period, jurisdiction) is not None
+        async with self._engine.connect() as connection:
+            return await forecast(
+                connection, own, names, period, jurisdiction, self._clock(), opened=opened
+            )
+
+    async def open(
+        self,
+        period: Period,
+        jurisdiction: str,
+        actor: Actor,
+        command_id: str,
+        *,
+        after_window: bool = False,
+        reason: str = "",
+    ) -> str:
         """Opens the campaign of a year or a quarter, its rule sets stored for ever; returns its id.
 
-        Opening it again under the same rules changes nothing. Raises Refused when there are no
-        rules, or when it is open already under other rules.
+        Opening it again under the same rules changes nothing. One whose filing window has closed
+        is opened only when that is said, ``after_window``, with a reason; nobody lapses by it.
+        Raises Refused when there are no rules, when it is open already under other rules, or when
+        it was annulled.
         """
         case_id = campaign_id(period, jurisdiction)
-        # checking rules takes seconds of pure computing: other requests go on meanwhile
-        documents = await asyncio.to_thread(
-            checked_documents, self._rules, period.year, jurisdiction
-        )
+        compiled = await self._rules_of(period, jurisdiction)
+        own = compiled[jurisdiction]
+        stages = _stages(own, period)
+        now = self._clock()
         async with self._engine.begin() as connection:
             pinned = {
-                place: await rule_sets.store(connection, document)
-                for place, document in documents.items()
+                place: await rule_sets.store(connection, rules.source)
+                for place, rules in compiled.items()
             }
-        own = CompiledRules(documents[jurisdiction])
-        try:
-            stages = _stages(own, period)
-        except NotPublishable as failure:
-            asked = {"year": str(period), "jurisdiction": jurisdiction, "known": str(failure)}
-            raise Refused(Refusal(code=Code.RULES_NOT_FOUND, params=asked)) from None
         standing = await self.find(period, jurisdiction)
         if standing is not None:
             return self._already_open(standing, pinned, case_id)
+        last = filing_closes(windows_of(own, period))
+        late = now >= last.closes
+        note = await self._reason_for_late(last, period, after_window, reason) if late else ""
         start = CampaignStart(
             case_id=case_id,
             year=period.year,
             quarter=period.quarter,
             jurisdiction=jurisdiction,
             opened_by=actor,
-            requested_at=self._clock(),
+            requested_at=now,
             rule_sets=pinned,
             stages=stages,
             command_id=command_id,
+            late=late,
+            note_sha256=note,
         )
+        async with self._engine.begin() as connection:
+            first = await record_opening(connection, start)
+        if not first:
+            # somebody else was a moment earlier: their opening counts
+            standing = await self.find(period, jurisdiction)
+            assert standing is not None
+            return self._already_open(standing, pinned, case_id)
         async with translated():
-            try:
-                await _start(
-                    self._client,
-                    start,
-                    WorkflowIDReusePolicy.REJECT_DUPLICATE,
-                    WorkflowIDConflictPolicy.FAIL,
-                )
-            except WorkflowAlreadyStartedError:
-                # somebody else was a moment earlier: their opening counts
-                return self._already_open(
-                    await self._appeared(period, jurisdiction), pinned, case_id
-                )
+            await _start(
+                self._client,
+                start,
+                WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+                WorkflowIDConflictPolicy.USE_EXISTING,
+            )
         return case_id
+
+    async def annul(
+        self, period: Period, jurisdiction: str, actor: Actor, command_id: str, reason: str
+    ) -> str:
+        """Has a campaign that was opened by mistake count for nothing; returns its id.
+
+        Its filings are annulled by a job, one after the other (see `services.jobs`). Annulling it
+        again changes nothing. Raises Refused: not opened, a quarter's, or no reason.
+        """
+        campaign = await self.find(period, jurisdiction)
+        if campaign is None:
+            raise Refused(_not_found(period, jurisdiction))
+        if period.quarter:
+            raise Refused(Refusal(code=Code.QUARTER_NOT_ANNULLED, params={"year": str(period)}))
+        if not reason.strip():
+            params = {"action": "作废", "field": "reason"}
+            raise Refused(Refusal(code=Code.REASON_REQUIRED, params=params))
+        if campaign.annulled_at is None:
+            now = self._clock()
+            async with self._engine.begin() as connection:
+                note = await content.save_note(connection, {"reason": reason.strip()})
+                await campaigns.annul(connection, campaign.case_id, note, now)
+                await journal.append_operator_step(
+                    connection,
+                    campaign.case_id,
+                    "campaign_annulled",
+                    actor,
+                    now,
+                    {},
+                    command_id,
+                    note_sha256=note,
+                )
+        handle = self._client.get_workflow_handle(campaign.case_id)
+        with suppress(WorkflowGone):
+            async with translated():
+                await handle.signal(ANNUL, rpc_timeout=ANSWER_WITHIN)
+        return campaign.case_id
 
     async def rescan(self, period: Period, jurisdiction: str, command_id: str) -> None:
         """Has the register gone through again, for institutions that came on record later."""
@@ -144,47 +203,15 @@ class CampaignService:
             reported = (
                 await cases.reported(connection, campaign.case_id) if campaign.quarter else None
             )
+            notes = await content.notes_by_sha256(connection, [campaign.note_sha256])
         rules = await self._pinned.get(campaign.rule_set)
         return {
-            **campaign.model_dump(),
+            **campaign.model_dump(exclude={"note_sha256"}),
+            "reason": notes.get(campaign.note_sha256, {}).get("reason", ""),
             "stages": [stage.model_dump() for stage in _stages(rules, _period(campaign))],
             "reported": reported,
             "statuses": {status: counts.get(status, 0) for status in Status},
         }
-
-    async def listed(self, period: Period, jurisdiction: str, status: Status) -> list[Case]:
-        """All cases of a campaign in one status, by their ids."""
-        listed: list[Case] = []
-        while page := await self.page(
-            period, jurisdiction, status, "", listed[-1].case_id if listed else "", 1000
-        ):
-            listed.extend(page)
-        return listed
-
-    async def page(
-        self,
-        period: Period,
-        jurisdiction: str,
-        status: Status,
-        region_prefix: str,
-        after: str,
-        size: int,
-    ) -> list[Case]:
-        """Up to ``size`` cases of a campaign in one status, with ids after ``after``.
-
-        Whose batch has numbers on record has reported, declared or not: those are left out.
-        """
-        async with self._engine.connect() as connection:
-            return await cases.listed(
-                connection,
-                kind=kind_of(period),
-                campaign=campaign_id(period, jurisdiction),
-                status=status,
-                revision=0 if period.quarter else None,
-                region_prefix=region_prefix,
-                after=after,
-                size=size,
-            )
 
     async def cases_on_record(self, case_id: str) -> int:
         """How many filings of a campaign are on record."""
@@ -193,16 +220,39 @@ class CampaignService:
 
     # --- private steps -----------------------------------------------------------------------
 
-    async def _appeared(self, period: Period, jurisdiction: str) -> Campaign:
-        """A campaign that is just being opened. Raises Refused if it does not come on record."""
-        for _ in range(100):
-            campaign = await self.find(period, jurisdiction)
-            if campaign is not None:
-                return campaign
-            await asyncio.sleep(0.1)
-        raise Refused(Refusal(code=Code.UNAVAILABLE, params={"part": "流程引擎"}))
+    async def _rules_of(self, period: Period, jurisdiction: str) -> dict[str, CompiledRules]:
+        """The rule sets that a campaign would pin now, by jurisdiction. Raises Refused."""
+        # checking rules takes seconds of pure computing: other requests go on meanwhile
+        documents = await asyncio.to_thread(
+            checked_documents, self._rules, period.year, jurisdiction
+        )
+        compiled = {place: CompiledRules(document) for place, document in documents.items()}
+        try:
+            windows_of(compiled[jurisdiction], period)
+        except NotPublishable as failure:
+            asked = {"year": str(period), "jurisdiction": jurisdiction, "known": str(failure)}
+            raise Refused(Refusal(code=Code.RULES_NOT_FOUND, params=asked)) from None
+        return compiled
+
+    async def _reason_for_late(
+        self, last: Window, period: Period, after_window: bool, reason: str
+    ) -> str:
+        """Keeps why a year is opened whose filing window has closed. Raises Refused without."""
+        if not after_window:
+            params = {"year": str(period)}
+            raise Refused(
+                Refusal(code=Code.WINDOW_PASSED, params=params, cite=last.cite, at=last.closes)
+            )
+        if not reason.strip():
+            params = {"action": "期限过后开启", "field": "reason"}
+            raise Refused(Refusal(code=Code.REASON_REQUIRED, params=params))
+        async with self._engine.begin() as connection:
+            return await content.save_note(connection, {"reason": reason.strip()})
 
     def _already_open(self, campaign: Campaign, pinned: dict[str, str], case_id: str) -> str:
+        if campaign.annulled_at is not None:
+            asked = {"year": str(_period(campaign)), "jurisdiction": campaign.jurisdiction}
+            raise Refused(Refusal(code=Code.CAMPAIGN_ANNULLED, params=asked))
         if campaign.rule_sets == pinned:
             return case_id
         params = {
@@ -211,6 +261,23 @@ class CampaignService:
             "sha256": campaign.rule_set[:12],
         }
         raise Refused(Refusal(code=Code.CAMPAIGN_EXISTS, params=params))
+
+
+async def record_opening(connection: AsyncConnection, start: CampaignStart) -> bool:
+    """Puts a campaign on record; False, and nothing is written, when one is there already."""
+    if not await campaigns.add(connection, start):
+        return False
+    await journal.append_operator_step(
+        connection,
+        start.case_id,
+        "campaign_opened",
+        start.opened_by,
+        start.requested_at,
+        {"rule_sets": start.rule_sets, **({"late": True} if start.late else {})},
+        start.command_id,
+        note_sha256=start.note_sha256,
+    )
+    return True
 
 
 async def start_again(
@@ -230,6 +297,8 @@ async def start_again(
         rule_sets=campaign.rule_sets,
         stages=_stages(rules, _period(campaign)),
         command_id=opened.command_id,
+        late=campaign.late,
+        note_sha256=opened.note_sha256,
     )
     await _start(
         client,
@@ -316,14 +385,16 @@ def _stages(rules: CompiledRules, period: Period) -> tuple[CampaignStage, ...]:
 
 def _stages_of_quarter(rules: CompiledRules, period: Period) -> tuple[CampaignStage, ...]:
     """A quarter's windows as stages; none where the rules set no end."""
-    # the windows of a batch depend on the quarter alone, so any institution's do
-    anybody = Facts(institution=InstitutionFacts(id="0", region=rules.document.jurisdiction))
-    plan = rules.batch_plan(anybody, Quarter(*period))
-    windows = {"fill": plan.fill, "supplement": plan.supplement}
+    windows = windows_of(rules, period)
     return tuple(
-        CampaignStage(id=name, label=WINDOWS[name].label, opens=window.opens, closes=window.closes)
-        for name, window in windows.items()
-        if window is not None and window.closes < FOREVER
+        CampaignStage(
+            id=name,
+            label=WINDOWS[name].label,
+            opens=windows[name].opens,
+            closes=windows[name].closes,
+        )
+        for name in ("fill", "supplement")
+        if name in windows and windows[name].closes < FOREVER
     )
 
 

@@ -1,0 +1,312 @@
+"""Bulk jobs: one act on many filings; how far each has come, and what came of every one."""
+
+import codecs
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import AwareDatetime, Field
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from api.door import cursors
+from api.door.operations import PAGING, Call, Operation, Parameter, json_of
+from api.door.parts import parts_of
+from api.door.requests import Plain, Text, invalid, path, query
+from api.door.rights import Right, Target
+from domain.case.status import Status
+from domain.filing.kind import FILING
+from domain.ids import jurisdiction_of
+from domain.jobs import JOB_ACTION_LABELS, JOB_STATE_LABELS, ItemOutcome, JobAction, JobState
+from domain.messages import explain
+from domain.model import Value
+from files.export import csv_line
+from services.jobs import REPORT, Job, JobItem, Selection, report_row
+
+JobId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+_CaseId = Annotated[str, Field(max_length=200, pattern=r"^[\x21-\x7e]+$")]
+
+
+class SelectionBody(Value):
+    """Which filings: those of ``ids``, or else all that the filters leave.
+
+    ``campaign`` is ``2024/000000``; ``statuses`` empty means any status.
+    """
+
+    campaign: Annotated[str, Field(pattern=r"^(2[0-9]{3}/[0-9]{6})?$")] = ""
+    statuses: tuple[Status, ...] = ()
+    region: Annotated[str, Field(pattern=r"^[0-9]{0,6}$")] = ""
+    authority: Plain = Field(default="", max_length=64)
+    name: Plain = Field(default="", max_length=100)
+    ids: tuple[_CaseId, ...] = Field(default=(), max_length=60_000)
+
+
+class JobBody(Value):
+    """One act on many filings. ``until`` and ``document`` belong to an extension."""
+
+    action: JobAction
+    selection: SelectionBody
+    reason: Text | None = None
+    until: AwareDatetime | None = None
+    document: Plain = Field(default="", max_length=200)
+
+
+class JobShown(Value):
+    """A job and how far it has come; ``waiting`` cases have no outcome yet."""
+
+    id: str
+    action: JobAction
+    action_label: str
+    about: str
+    requested_by: str
+    state: JobState
+    state_label: str
+    total: int
+    done: int
+    refused: int
+    waiting: int
+    created_at: datetime
+    ended_at: datetime | None
+
+
+class JobPage(Value):
+    """A page of jobs, the newest first."""
+
+    items: tuple[JobShown, ...]
+    next: str | None
+
+
+class ItemShown(Value):
+    """One case of a job; ``code`` and ``message`` say why it was not done."""
+
+    number: int
+    case_id: str
+    institution: str
+    institution_name: str
+    outcome: ItemOutcome
+    sequence: int | None
+    code: str
+    message: str
+    at: datetime | None
+
+
+class ItemPage(Value):
+    """A page of a job's cases, by number."""
+
+    items: tuple[ItemShown, ...]
+    next: str | None
+
+
+async def of_job(request: Request) -> Target:
+    """The job in the address: for people of its scope, and operators of the region."""
+    job = await parts_of(request).jobs.find(path(request, "job", JobId))
+    region = job.scope if job.scope.isdigit() else jurisdiction_of(job.scope)
+    return Target(institution="", region=region, involved=frozenset({job.scope}))
+
+
+def shown(job: Job) -> JobShown:
+    """A job as the API shows it."""
+    return JobShown(
+        id=job.id,
+        action=job.order.action,
+        action_label=JOB_ACTION_LABELS[job.order.action],
+        about=job.about,
+        requested_by=job.order.actor.subject,
+        state=job.state,
+        state_label=JOB_STATE_LABELS[job.state],
+        total=job.total,
+        done=job.done,
+        refused=job.refused,
+        waiting=job.total - job.done - job.refused,
+        created_at=job.created_at,
+        ended_at=job.ended_at,
+    )
+
+
+def item_shown(item: JobItem) -> ItemShown:
+    """A case of a job as the API shows it."""
+    words = explain(item.refusal) if item.refusal is not None else None
+    return ItemShown(
+        number=item.number,
+        case_id=item.case_id,
+        institution=item.institution_id,
+        institution_name=item.institution_name,
+        outcome=item.outcome,
+        sequence=item.sequence,
+        code=item.refusal.code if item.refusal is not None else "",
+        message=f"{words.detail}{words.remedy}" if words is not None else "",
+        at=item.at,
+    )
+
+
+async def ask_for_job(call: Call) -> Response:
+    """Begins a job."""
+    body: JobBody = call.body
+    chosen = body.selection
+    if not chosen.ids and not chosen.campaign:
+        missing = "请写明 campaign（如 2024/000000）或 ids"
+        raise invalid([{"pointer": "/selection", "code": "missing", "message": missing}])
+    details: dict[str, Any] = {}
+    if body.action is JobAction.EXTEND:
+        if body.until is None:
+            missing = "延期要写明 until，即延至的时刻"
+            raise invalid([{"pointer": "/until", "code": "missing", "message": missing}])
+        details = {"until": body.until.isoformat(), "document": body.document}
+    job = await parts_of(call.request).jobs.ask(
+        body.action,
+        Selection(
+            kind=FILING.name,
+            campaign=f"campaign/{chosen.campaign}" if chosen.campaign else "",
+            **chosen.model_dump(exclude={"campaign"}),
+        ),
+        call.actor,
+        call.command_id,
+        details=details,
+        reason=body.reason or "",
+    )
+    return json_of(shown(job), status_code=202, headers={"Location": f"/api/jobs/{job.id}"})
+
+
+async def list_jobs(call: Call) -> Response:
+    """All jobs that the asker may see, the newest first."""
+    request = call.request
+    last = cursors.given(request, (str, str))
+    after = (datetime.fromisoformat(last[0]), last[1]) if last else None
+    page, following = await cursors.paged(
+        request,
+        lambda size: parts_of(request).jobs.newest_first(call.actor, after, size),
+        lambda job: [job.created_at.isoformat(), job.id],
+    )
+    return json_of(JobPage(items=tuple(map(shown, page)), next=following))
+
+
+async def get_job(call: Call) -> Response:
+    """One job."""
+    return json_of(shown(await _jobs(call).find(_id(call))))
+
+
+async def job_items(call: Call) -> Response:
+    """The cases of a job with their outcomes."""
+    request = call.request
+    outcome = query(request, "outcome", ItemOutcome | None, None)
+    last = cursors.given(request, (int,))
+    page, following = await cursors.paged(
+        request,
+        lambda size: _jobs(call).items(_id(call), outcome, last[0] if last else 0, size),
+        lambda item: [item.number],
+    )
+    return json_of(ItemPage(items=tuple(map(item_shown, page)), next=following))
+
+
+async def job_report(call: Call) -> Response:
+    """The outcome of every case, as a table."""
+    id_, jobs = _id(call), _jobs(call)
+
+    async def lines() -> AsyncIterator[bytes]:
+        # the mark at the start tells Excel that this is UTF-8
+        yield codecs.BOM_UTF8 + f"{','.join(REPORT)}\r\n".encode()
+        async for item in jobs.all_items(id_):
+            yield csv_line(report_row(item)).encode()
+
+    name = f'attachment; filename="job-{id_[:8]}.csv"'
+    return StreamingResponse(
+        lines(), media_type="text/csv; charset=utf-8", headers={"Content-Disposition": name}
+    )
+
+
+async def stop_job(call: Call) -> Response:
+    """Has a job act on no further case."""
+    return json_of(shown(await _jobs(call).stop(_id(call))))
+
+
+async def resume_job(call: Call) -> Response:
+    """Has a stopped job go on."""
+    return json_of(shown(await _jobs(call).resume(_id(call))))
+
+
+def _id(call: Call) -> str:
+    id_: str = path(call.request, "job", JobId)
+    return id_
+
+
+def _jobs(call: Call) -> Any:
+    return parts_of(call.request).jobs
+
+
+_TAG = "批办"
+_ONE = "/api/jobs/{job}"
+_EXAMPLE = {
+    "action": "extend",
+    "selection": {"campaign": "2024/350000", "region": "3502", "statuses": ["draft", "returned"]},
+    "until": "2025-04-01T00:00:00+08:00",
+    "reason": "所在地遭受洪灾，三日无法办公",
+    "document": "市监函〔2025〕×号（示例）",
+}
+
+OPERATIONS = [
+    Operation(
+        "POST",
+        "/api/jobs",
+        ask_for_job,
+        "批办：对许多填报做同一件事",
+        _TAG,
+        Right.BULK,
+        JobShown,
+        body=JobBody,
+        writes=True,
+        status=202,
+        example=_EXAMPLE,
+        description="选中的是此刻符合条件的填报；同一个键只是一项批办。逐件办理，每件各有结果。",
+    ),
+    Operation(
+        "GET", "/api/jobs", list_jobs, "批办列表", _TAG, Right.BULK, JobPage, parameters=PAGING
+    ),
+    Operation("GET", _ONE, get_job, "一项批办的进展", _TAG, Right.BULK, JobShown, target=of_job),
+    Operation(
+        "GET",
+        f"{_ONE}/items",
+        job_items,
+        "批办中每一件的结果",
+        _TAG,
+        Right.BULK,
+        ItemPage,
+        target=of_job,
+        parameters=(
+            Parameter(
+                "outcome",
+                "结果：done 已办，refused 未办；不填为全部",
+                schema={"enum": [ItemOutcome.DONE.value, ItemOutcome.REFUSED.value]},
+            ),
+            *PAGING,
+        ),
+    ),
+    Operation(
+        "GET",
+        f"{_ONE}/report",
+        job_report,
+        "批办结果表（CSV）",
+        _TAG,
+        Right.BULK,
+        None,
+        target=of_job,
+        answer_media="text/csv",
+        unhurried=True,
+    ),
+    *(
+        Operation(
+            "POST",
+            f"{_ONE}/{name}",
+            handler,
+            summary,
+            _TAG,
+            Right.BULK,
+            JobShown,
+            target=of_job,
+            writes=True,
+        )
+        for name, handler, summary in (
+            ("stop", stop_job, "停止批办"),
+            ("resume", resume_job, "继续批办"),
+        )
+    ),
+]

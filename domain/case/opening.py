@@ -1,0 +1,101 @@
+"""How a case of a campaign begins: on the list, and open if its window is. Pure.
+
+A whole page of institutions is put on record at once, before any of their processes exist; each
+process then goes on from the steps that stand there, as one does after a crash.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from domain.case import commands as c
+from domain.case.commands import SYSTEM, Actor, Command
+from domain.case.events import Event, EventName, Step, chained
+from domain.case.kind import CaseKind, evolve, position
+from domain.case.plan import CasePlan
+from domain.case.review import decide
+from domain.case.state import CaseState, submission_closing
+from domain.case.workflow_messages import CaseStart, RecordRequest, command_sha256
+
+
+def opening_command(requested_at: datetime) -> Command:
+    """The command that a case's first steps are recorded under."""
+    return c.Open(id="open", actor=SYSTEM, received_at=requested_at)
+
+
+def beginning(
+    kind: CaseKind,
+    state: CaseState,
+    plan: CasePlan,
+    requested_by: Actor,
+    command: Command,
+    now: datetime,
+) -> tuple[Event, ...]:
+    """The events of a new case with a filling window: on the list, and open if that is."""
+    scheduled = Event(
+        name=EventName.SCHEDULED,
+        actor=requested_by,
+        position=position(kind, state, plan),
+        cite=plan.obligation.cite,
+        body={
+            "obligation": plan.obligation.outcome,
+            "rule": plan.obligation.rule,
+            "ruleset": plan.ruleset.model_dump(mode="json"),
+        },
+    )
+    opened = decide(kind, state, plan, command, now)
+    return (scheduled, *opened) if isinstance(opened, tuple) else (scheduled,)
+
+
+def _after_window(kind: CaseKind, plan: CasePlan, scheduled: Event) -> tuple[Event, ...]:
+    """The events of a new case whose filer never had a chance: it owes nothing until extended."""
+    cite = submission_closing(kind.new(), plan)[1]
+    missed = scheduled.model_copy(
+        update={"name": EventName.OPENED_AFTER_WINDOW, "actor": SYSTEM, "cite": cite, "body": {}}
+    )
+    there = position(kind, evolve(kind, kind.new(), missed), plan)
+    return scheduled, missed.model_copy(update={"position": there})
+
+
+def opened_on_record(kind: CaseKind, start: CaseStart, now: datetime) -> RecordRequest:
+    """The steps that put a new case on record at ``now``, with what the read model is to know."""
+    plan, state = start.opening.plan, kind.new()
+    command = opening_command(start.requested_at)
+    events = beginning(kind, state, plan, start.requested_by, command, now)
+    if now >= submission_closing(state, plan)[0]:
+        events = _after_window(kind, plan, events[0])
+    steps = chain(start.case_id, start.carried.sequence, start.carried.head, command, events, now)
+    return RecordRequest(steps=steps, opening=start.opening)
+
+
+def chain(
+    case_id: str,
+    sequence: int,
+    head: str,
+    command: Command,
+    events: Sequence[Event],
+    now: datetime,
+) -> tuple[Step, ...]:
+    """The steps of one command's events, following on step ``sequence`` with the hash ``head``."""
+    steps: list[Step] = []
+    for event in events:
+        sequence += 1
+        step = chained(
+            Step(
+                case_id=case_id,
+                sequence=sequence,
+                event=event.name,
+                actor=event.actor,
+                position=event.position,
+                cite=event.cite,
+                body=event.body,
+                at=now,
+                received_at=command.received_at,
+                command_id=command.id,
+                command_sha256=command_sha256(command),
+                note_sha256=command.note_sha256,
+                previous_hash=head,
+            )
+        )
+        head = step.hash
+        steps.append(step)
+    return tuple(steps)

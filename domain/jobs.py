@@ -1,0 +1,105 @@
+"""Bulk jobs: one act on many cases, each with an outcome of its own."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from pydantic import Field
+
+from domain.case import commands as c
+from domain.case.commands import Actor, Command, Role
+from domain.model import Recorded
+
+JOB_WORKFLOW = "job"
+WORK_THROUGH_JOB = "work_through_job"
+
+
+class JobAction(StrEnum):
+    """What can be done to many cases at once: the names of the commands that are given."""
+
+    CLAIM = "claim"
+    RELEASE = "release"
+    RETURN = "return"
+    APPROVE = "approve"
+    EXTEND = "extend"
+    CANCEL = "cancel"
+    ANNUL = "annul"
+
+
+_COMMANDS: dict[JobAction, type[Command]] = {
+    JobAction.CLAIM: c.Claim,
+    JobAction.RELEASE: c.Release,
+    JobAction.RETURN: c.Return,
+    JobAction.APPROVE: c.Approve,
+    JobAction.EXTEND: c.Extend,
+    JobAction.CANCEL: c.Cancel,
+    JobAction.ANNUL: c.Annul,
+}
+
+JOB_ACTION_LABELS: dict[JobAction, str] = {
+    action: command.label for action, command in _COMMANDS.items()
+}
+
+
+class JobState(StrEnum):
+    """Where a job stands. A stopped one goes on when somebody resumes it."""
+
+    RUNNING = "running"
+    STOPPED = "stopped"
+    DONE = "done"
+
+
+JOB_STATE_LABELS: dict[JobState, str] = {
+    JobState.RUNNING: "进行中",
+    JobState.STOPPED: "已停止",
+    JobState.DONE: "已办完",
+}
+
+
+class ItemOutcome(StrEnum):
+    """What came of one case of a job; empty while it waits."""
+
+    WAITING = ""
+    DONE = "done"
+    REFUSED = "refused"
+
+
+class JobStart(Recorded):
+    """Input of a job's workflow; what it is about is in the database."""
+
+    job_id: str
+
+
+class JobOrder(Recorded):
+    """What a job does to each of its cases. ``details`` are the command's own fields.
+
+    ``note_sha256`` is the reason, kept as a note; empty for none.
+    """
+
+    action: JobAction
+    actor: Actor
+    details: dict[str, Any] = Field(default_factory=dict)
+    note_sha256: str = ""
+
+
+def command_of(order: JobOrder, job_id: str, number: int, now: datetime) -> Command:
+    """The command that a job gives its case of a number; the same however often it is asked.
+
+    Raises pydantic's ValidationError for details that are not the command's.
+    """
+    return _COMMANDS[order.action].model_validate(
+        {
+            "id": f"job:{job_id}:{number}",
+            "actor": order.actor,
+            "received_at": now,
+            "note_sha256": order.note_sha256,
+            **order.details,
+        }
+    )
+
+
+def needs_reason(action: JobAction, actor: Actor) -> bool:
+    """Whether an act on many cases is refused without a reason, as it is on each of them."""
+    if action is JobAction.RELEASE:
+        return actor.role is Role.OPERATOR
+    return action in (JobAction.RETURN, JobAction.EXTEND, JobAction.CANCEL, JobAction.ANNUL)

@@ -1,0 +1,269 @@
+"""How a year goes: figures by place, authority or field, and who has not filed, and why."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Literal
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from domain.case.status import STATUS_LABELS, Status
+from domain.ids import region_prefix
+from domain.messages import closing_time, local_time
+from domain.model import Value
+from domain.numbers.quarters import Period
+from domain.refusals import Code, Refusal, Refused
+from rules.file.catalogue import Catalogue
+from services.clock import Clock
+from services.rule_sets import PinnedRules
+from store import campaigns, progress
+from store.campaigns import Campaign
+from store.progress import Figures, NonFiler, Terms
+
+By = Literal["region", "authority", "field"]
+Level = Literal["province", "city", "county"]
+
+UNFINISHED = (
+    Status.SCHEDULED,
+    Status.DRAFT,
+    Status.RETURNED,
+    Status.WITHDRAWN,
+    Status.LAPSED,
+)
+"""Where a filing stands that its filer still has to see to."""
+
+_PAGE = 1_000
+
+
+class ProgressRow(Figures):
+    """The figures of one place, authority or field, with its name."""
+
+    key: str
+    name: str
+
+
+class Progress(Value):
+    """Figures at ``as_of``; ``rows`` in the order of their keys, ``total`` of all of them."""
+
+    period: str
+    jurisdiction: str
+    by: By
+    as_of: datetime
+    rows: tuple[ProgressRow, ...]
+    total: Figures
+
+
+class NonFilerRow(Value):
+    """An institution whose filing is with itself: where it stands, and why it is not filed."""
+
+    id: str
+    institution: str
+    name: str
+    region: str
+    authority: str
+    status: Status
+    status_label: str
+    reason: str
+    due: datetime | None
+    extended_until: datetime | None
+    last_act_at: datetime
+    reminders_served: tuple[datetime, ...] = ()
+    contact: str = ""
+
+
+class ProgressService:
+    """Reads the figures of campaigns; writes nothing."""
+
+    def __init__(
+        self, engine: AsyncEngine, pinned: PinnedRules, catalogue: Catalogue, clock: Clock
+    ) -> None:
+        self._engine = engine
+        self._pinned = pinned
+        self._catalogue = catalogue
+        self._clock = clock
+
+    async def figures(
+        self,
+        period: Period,
+        jurisdiction: str,
+        by: By = "region",
+        *,
+        level: Level | None = None,
+        as_of: datetime | None = None,
+        within: str = "",
+    ) -> Progress:
+        """The figures of a jurisdiction's filings, at a moment, the present by default.
+
+        By region, ``level`` gathers counties into what they lie in. ``within`` is the prefix of
+        the regions that the asker may see. Raises Refused when nothing was opened there.
+        """
+        at, then = self._moment(as_of)
+        async with self._engine.connect() as connection:
+            opened = await self._opened(connection, period, jurisdiction)
+            counted = await progress.figures(
+                connection,
+                [campaign.case_id for campaign in opened],
+                await self._terms(opened),
+                by,
+                max(region_prefix(jurisdiction), within, key=len),
+                at if then else None,
+            )
+        if by == "region" and level is not None:
+            counted = self._gathered(counted, level)
+        rows = [
+            ProgressRow(key=key, name=self._named(by, key), **figures.model_dump())
+            for key, figures in sorted(counted.items())
+        ]
+        return Progress(
+            period=str(period),
+            jurisdiction=jurisdiction,
+            by=by,
+            as_of=at,
+            rows=tuple(rows),
+            total=_sum(list(counted.values())),
+        )
+
+    async def non_filers(
+        self,
+        period: Period,
+        jurisdiction: str,
+        *,
+        statuses: Sequence[Status] = UNFINISHED,
+        region: str = "",
+        as_of: datetime | None = None,
+        within: str = "",
+        after: str = "",
+        size: int = _PAGE,
+    ) -> list[NonFilerRow]:
+        """Up to ``size`` filings with their filers, in the order of their ids, each with why.
+
+        Raises Refused when nothing was opened in the jurisdiction.
+        """
+        at, then = self._moment(as_of)
+        prefixes = (region_prefix(jurisdiction), region_prefix(region) if region else "", within)
+        async with self._engine.connect() as connection:
+            opened = await self._opened(connection, period, jurisdiction)
+            if any(not max(prefixes, key=len).startswith(prefix) for prefix in prefixes):
+                # a region that lies elsewhere has nobody here
+                return []
+            filings = await progress.non_filers(
+                connection,
+                [campaign.case_id for campaign in opened],
+                statuses,
+                max(prefixes, key=len),
+                at,
+                after,
+                size,
+                then=then,
+                unreported=bool(period.quarter),
+            )
+        return [self._row(filing) for filing in filings]
+
+    async def all_non_filers(
+        self,
+        period: Period,
+        jurisdiction: str,
+        *,
+        statuses: Sequence[Status] = UNFINISHED,
+        region: str = "",
+        as_of: datetime | None = None,
+    ) -> list[NonFilerRow]:
+        """All of them, for a table."""
+        rows: list[NonFilerRow] = []
+        while page := await self.non_filers(
+            period,
+            jurisdiction,
+            statuses=statuses,
+            region=region,
+            as_of=as_of,
+            after=rows[-1].id if rows else "",
+        ):
+            rows.extend(page)
+        return rows
+
+    # --- private steps -----------------------------------------------------------------------
+
+    def _moment(self, as_of: datetime | None) -> tuple[datetime, bool]:
+        """The moment asked about, and whether it has passed."""
+        now = self._clock()
+        return (now, False) if as_of is None or as_of >= now else (as_of, True)
+
+    async def _opened(
+        self, connection: AsyncConnection, period: Period, jurisdiction: str
+    ) -> list[Campaign]:
+        """The campaigns that a jurisdiction's filings may belong to. Raises Refused for none."""
+        upwards = set(self._catalogue.tree.upwards(jurisdiction))
+        opened = [
+            campaign
+            for campaign in await campaigns.of_period(connection, period.year, period.quarter)
+            if campaign.jurisdiction in upwards
+            or jurisdiction in self._catalogue.tree.upwards(campaign.jurisdiction)
+        ]
+        if not opened:
+            params = {"year": str(period), "jurisdiction": jurisdiction}
+            raise Refused(Refusal(code=Code.CAMPAIGN_NOT_FOUND, params=params))
+        return opened
+
+    async def _terms(self, opened: Sequence[Campaign]) -> dict[str, Terms]:
+        terms = {}
+        for sha256 in {sha256 for one in opened for sha256 in one.rule_sets.values()}:
+            rules = await self._pinned.get(sha256)
+            fill = rules.windows.get("fill")
+            if fill is not None:
+                checked = rules.document.filing.quality_check is not None
+                terms[sha256] = Terms(closes=fill.closes, checked=checked)
+        return terms
+
+    def _row(self, filing: NonFiler) -> NonFilerRow:
+        reviewer = filing.reviewer
+        return NonFilerRow(
+            **filing.model_dump(include=set(NonFilerRow.model_fields)),
+            id=filing.case_id,
+            authority=reviewer,
+            status_label=STATUS_LABELS[filing.status],
+            reason=_reason(filing, self._catalogue.authority_name(reviewer) if reviewer else ""),
+        )
+
+    def _gathered(self, counted: dict[str, Figures], level: Level) -> dict[str, Figures]:
+        together: dict[str, list[Figures]] = {}
+        for region, figures in counted.items():
+            place = self._catalogue.tree.at_level(region, level) or region
+            together.setdefault(place, []).append(figures)
+        return {place: _sum(many) for place, many in together.items()}
+
+    def _named(self, by: By, key: str) -> str:
+        if by == "region":
+            return self._catalogue.areas.get(key, key)
+        if by == "authority":
+            return self._catalogue.authority_name(key) if key else "尚未分派"
+        return key or "未登记领域"
+
+
+def _sum(many: Sequence[Figures]) -> Figures:
+    return Figures(
+        **{name: sum(getattr(one, name) for one in many) for name in Figures.model_fields}
+    )
+
+
+def _reason(filing: NonFiler, reviewer: str) -> str:
+    """Why a filing is not finished, in a sentence for whoever has to go after it.
+
+    What a reviewer wrote is for the filer: it may repeat what was filed.
+    """
+    saved = filing.draft_saved_at
+    match filing.status:
+        case Status.SCHEDULED:
+            why = "填报尚未开放"
+        case Status.RETURNED:
+            why = f"{local_time(filing.last_act_at)}由{reviewer}退回，尚未重新提交"
+        case Status.LAPSED:
+            last = "提交过，未在期限内通过" if filing.submitted_at else "没有提交过"
+            why = f"逾期未完成（{last}）"
+        case Status.WITHDRAWN:
+            why = f"{local_time(filing.last_act_at)}撤回，尚未重新提交"
+        case Status.DRAFT:
+            why = f"{local_time(saved)}保存过草稿，尚未提交" if saved else "从未填写"
+        case other:
+            why = STATUS_LABELS[other]
+    if filing.extended_until is not None:
+        why += f"；已延期至 {closing_time(filing.extended_until)}"
+    return why

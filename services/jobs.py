@@ -1,0 +1,217 @@
+"""Bulk jobs: asking for one, following, stopping and resuming it."""
+
+import hashlib
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.client import Client
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+
+from domain.canonical import sha256_of
+from domain.case.commands import ROLE_LABELS, Actor, Role, forbidden
+from domain.case.workflow_messages import TASK_QUEUE
+from domain.filing.kind import FILING
+from domain.ids import region_prefix
+from domain.jobs import (
+    JOB_ACTION_LABELS,
+    JOB_WORKFLOW,
+    ItemOutcome,
+    JobAction,
+    JobOrder,
+    JobStart,
+    JobState,
+    needs_reason,
+)
+from domain.kinds import KINDS
+from domain.messages import explain, local_time
+from domain.refusals import Code, Refusal, Refused
+from engine.client import ANSWER_WITHIN, translated
+from services.clock import Clock
+from store import content, jobs
+from store.jobs import Job as Job
+from store.jobs import JobItem as JobItem
+from store.jobs import NewJob
+from store.jobs import Selection as Selection
+
+_PAGE = 500
+
+
+class JobService:
+    """Everything that is asked about bulk jobs."""
+
+    def __init__(self, client: Client, engine: AsyncEngine, clock: Clock) -> None:
+        self._client = client
+        self._engine = engine
+        self._clock = clock
+
+    async def ask(
+        self,
+        action: JobAction,
+        selection: Selection,
+        actor: Actor,
+        key: str,
+        *,
+        details: dict[str, Any],
+        reason: str = "",
+    ) -> Job:
+        """Begins a job over the cases that are selected now; the same key again is the same job.
+
+        Raises Refused: not for this role, no case selected, or the key was used for another.
+        """
+        rule = KINDS[selection.kind].commands[action]
+        if actor.role not in rule.roles:
+            raise Refused(forbidden(ROLE_LABELS[actor.role], rule.roles))
+        if needs_reason(action, actor) and not reason.strip():
+            params = {"action": JOB_ACTION_LABELS[action], "field": "reason"}
+            raise Refused(Refusal(code=Code.REASON_REQUIRED, params=params))
+        id_ = _id(actor.subject, key)
+        return await self._begin(id_, action, _within(selection, actor), actor, details, reason)
+
+    async def annul(self, campaign: str, actor: Actor, reason: str) -> Job | None:
+        """Annuls all filings of a campaign; one job whoever asks again, None without filings."""
+        selection = Selection(kind=FILING.name, campaign=campaign)
+        id_ = _id("annul", campaign)
+        try:
+            return await self._begin(id_, JobAction.ANNUL, selection, actor, {}, reason)
+        except Refused as refused:
+            if refused.refusal.code is Code.NOTHING_SELECTED:
+                return None
+            if refused.refusal.code is Code.KEY_REUSED:
+                return await self.find(id_)
+            raise
+
+    async def find(self, id_: str) -> Job:
+        """One job. Raises Refused for none."""
+        async with self._engine.connect() as connection:
+            job = await jobs.by_id(connection, id_)
+        if job is None:
+            raise Refused(Refusal(code=Code.NOT_FOUND, params={"what": f"批办 {id_}"}))
+        return job
+
+    async def stop(self, id_: str) -> Job:
+        """Has a running job act on no further case; what was done stays done."""
+        await self._change(id_, JobState.RUNNING, JobState.STOPPED)
+        return await self.find(id_)
+
+    async def resume(self, id_: str) -> Job:
+        """Has a stopped job go on with the cases that wait."""
+        await self._change(id_, JobState.STOPPED, JobState.RUNNING)
+        job = await self.find(id_)
+        if job.state is JobState.RUNNING:
+            await self._start(id_)
+        return job
+
+    async def newest_first(
+        self, actor: Actor, after: tuple[datetime, str] | None, size: int
+    ) -> list[Job]:
+        """Up to ``size`` jobs that somebody may see: an operator's own region's, all of others."""
+        within = region_prefix(actor.scope) if actor.role is Role.OPERATOR else None
+        if actor.role in (Role.REVIEWER, Role.CHECKER):
+            within = actor.scope
+        async with self._engine.connect() as connection:
+            return await jobs.newest_first(connection, within, after, size)
+
+    async def items(
+        self, id_: str, outcome: ItemOutcome | None, after: int, size: int
+    ) -> list[JobItem]:
+        """Up to ``size`` cases of a job with numbers after ``after``."""
+        async with self._engine.connect() as connection:
+            return await jobs.items(connection, id_, outcome, after, size)
+
+    async def all_items(self, id_: str) -> AsyncIterator[JobItem]:
+        """All cases of a job, by number."""
+        after = 0
+        while page := await self.items(id_, None, after, _PAGE):
+            for item in page:
+                yield item
+            after = page[-1].number
+
+    # --- private steps -----------------------------------------------------------------------
+
+    async def _begin(
+        self,
+        id_: str,
+        action: JobAction,
+        selection: Selection,
+        actor: Actor,
+        details: dict[str, Any],
+        reason: str,
+    ) -> Job:
+        asked = sha256_of(
+            {
+                "action": action,
+                "selection": selection.model_dump(mode="json"),
+                "details": details,
+                "reason": reason,
+            }
+        )
+        prefix = region_prefix(actor.scope) if actor.role is Role.OPERATOR else ""
+        async with self._engine.begin() as connection:
+            note = await content.save_note(connection, {"reason": reason}) if reason else ""
+            order = JobOrder(action=action, actor=actor, details=details, note_sha256=note)
+            begun = NewJob(id=id_, about=selection.campaign, order=order, asked_sha256=asked)
+            if await jobs.add(connection, begun, selection, prefix, self._clock()) == 0:
+                raise Refused(Refusal(code=Code.NOTHING_SELECTED))
+        job = await self.find(id_)
+        if job.asked_sha256 != asked:
+            raise Refused(Refusal(code=Code.KEY_REUSED))
+        if job.state is JobState.RUNNING:
+            await self._start(id_)
+        return job
+
+    async def _change(self, id_: str, before: JobState, after: JobState) -> None:
+        async with self._engine.begin() as connection:
+            if await jobs.state_of(connection, id_) is before:
+                await jobs.set_state(connection, id_, after)
+
+    async def _start(self, id_: str) -> None:
+        async with translated():
+            await start_job(self._client, id_)
+
+
+async def start_job(client: Client, id_: str) -> None:
+    """Starts the process of a job that is to go on; one that runs is left alone."""
+    await client.start_workflow(
+        JOB_WORKFLOW,
+        JobStart(job_id=id_),
+        id=f"job/{id_}",
+        task_queue=TASK_QUEUE,
+        id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        rpc_timeout=ANSWER_WITHIN,
+    )
+
+
+def _id(whose: str, key: str) -> str:
+    """The id of a job: the same for the same key of the same person."""
+    return hashlib.sha256(f"{whose}\n{key}".encode()).hexdigest()[:32]
+
+
+def _within(selection: Selection, actor: Actor) -> Selection:
+    """A reviewer's or checker's selection is among what is its authority's turn."""
+    if actor.role is Role.OPERATOR:
+        return selection
+    return selection.model_copy(update={"authority": actor.scope})
+
+
+REPORT = ("序号", "办件", "机构", "机构名称", "结果", "代码", "原因", "时间")
+"""The columns of a job's report."""
+
+_OUTCOMES = {ItemOutcome.WAITING: "待办", ItemOutcome.DONE: "已办", ItemOutcome.REFUSED: "未办"}
+
+
+def report_row(item: JobItem) -> list[str]:
+    """A case of a job as a row of its report."""
+    words = explain(item.refusal) if item.refusal is not None else None
+    return [
+        str(item.number),
+        item.case_id,
+        item.institution_id,
+        item.institution_name,
+        _OUTCOMES[item.outcome],
+        item.refusal.code if item.refusal is not None else "",
+        f"{words.detail}{words.remedy}" if words is not None else "",
+        local_time(item.at) if item.at is not None else "",
+    ]

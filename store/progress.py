@@ -1,0 +1,226 @@
+"""The figures of a campaign, now or at any moment before: out of the read model, or the journal.
+
+Both give the same for the present moment; the read model is what is quick.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.case.status import Status
+from domain.model import Value
+
+_NOW = """
+    SELECT c.case_id, c.institution_id, c.rule_set, c.status, c.obligation, c.reviewer,
+           c.authority, c.submitted_at, c.late, c.extended_until IS NOT NULL AS extended,
+           c.updated_at AS last_act_at, c.revision
+    FROM cases c
+    WHERE c.campaign = ANY(:campaigns)
+"""
+
+_THEN = """
+    SELECT c.case_id, c.institution_id, c.rule_set, p.status, c.obligation,
+           coalesce(p.reviewer, '') AS reviewer, p.authority, p.submitted_at,
+           coalesce(p.late, false) AS late, p.extended, p.last_act_at, p.revision
+    FROM cases c
+    JOIN LATERAL (
+        SELECT (array_agg(j.step -> 'position' ->> 'status' ORDER BY j.sequence DESC))[1] AS status,
+               (array_agg(j.step -> 'position' ->> 'authority' ORDER BY j.sequence DESC))[1]
+                   AS authority,
+               (array_agg((j.step -> 'position' ->> 'revision')::int ORDER BY j.sequence DESC))[1]
+                   AS revision,
+               (array_agg(j.step -> 'body' -> 'levels' -> 0 ->> 'authority'
+                          ORDER BY j.sequence DESC) FILTER (WHERE j.event = 'assigned'))[1]
+                   AS reviewer,
+               min(j.at) FILTER (WHERE j.event = 'submitted') AS submitted_at,
+               bool_or((j.step -> 'body' ->> 'late')::boolean) FILTER (WHERE j.event = 'submitted')
+                   AS late,
+               coalesce(bool_or(j.event IN ('extended', 'reopened')), false) AS extended,
+               max(j.at) AS last_act_at
+        FROM journal j WHERE j.case_id = c.case_id AND j.at <= :at
+    ) p ON p.status IS NOT NULL
+    WHERE c.campaign = ANY(:campaigns)
+"""
+
+_FIGURES = """
+    SELECT {key} AS key,
+           count(*) FILTER (WHERE owed) AS must,
+           count(*) FILTER (WHERE NOT owed) AS voluntary,
+           count(submitted_at) AS submitted,
+           count(*) FILTER (WHERE submitted_at < closing.at) AS on_time,
+           count(*) FILTER (WHERE submitted_at >= closing.at AND NOT late) AS in_grace,
+           count(*) FILTER (WHERE late) AS late,
+           count(*) FILTER (WHERE status = 'returned') AS returned,
+           count(*) FILTER (WHERE status IN ('approved', 'quality_check', 'completed'))
+               AS approved,
+           count(*) FILTER (WHERE status = 'completed' AND closing.checked) AS checked,
+           count(*) FILTER (WHERE status = 'completed') AS completed,
+           count(*) FILTER (WHERE status = 'lapsed') AS lapsed,
+           count(*) FILTER (WHERE extended) AS extended,
+           count(*) FILTER (WHERE owed AND submitted_at IS NULL) AS not_filed
+    FROM ({filings}) f
+    JOIN institutions i ON i.id = f.institution_id
+    JOIN unnest(CAST(:rule_sets AS text[]), CAST(:closings AS timestamptz[]),
+                CAST(:checked AS boolean[])) AS closing (rule_set, at, checked)
+        ON closing.rule_set = f.rule_set
+    CROSS JOIN LATERAL (SELECT f.obligation = 'must' AS owed) o
+    {field}
+    WHERE i.region LIKE :region AND f.status <> ALL(:none)
+    GROUP BY 1 ORDER BY 1
+"""
+
+_FIELD = """
+    LEFT JOIN LATERAL (
+        SELECT c.field FROM certificates c
+        WHERE c.institution_id = i.id AND c.field <> ''
+        ORDER BY c.scope DESC, c.number LIMIT 1
+    ) widest ON true
+"""
+
+KEYS: Mapping[str, str] = {
+    "region": "i.region",
+    "authority": "f.reviewer",
+    "field": "coalesce(widest.field, '')",
+}
+"""What figures can be counted by."""
+
+_COUNTED_NOT = (Status.CANCELLED, Status.ANNULLED, Status.AFTER_WINDOW)
+"""Filings that are none: they count nowhere."""
+
+
+class Figures(Value):
+    """How many filings of one key stand where.
+
+    ``must`` are owed, ``voluntary`` not; ``submitted`` have been at least once: ``on_time`` before
+    the notice's own date, ``in_grace`` after it within an extension, ``late`` as 补报. ``returned``
+    are with their filers again, ``approved`` by the last reviewer, ``checked`` by the checker where
+    there is one. ``not_filed`` are owed and have never been submitted.
+    """
+
+    must: int = 0
+    voluntary: int = 0
+    submitted: int = 0
+    on_time: int = 0
+    in_grace: int = 0
+    late: int = 0
+    returned: int = 0
+    approved: int = 0
+    checked: int = 0
+    completed: int = 0
+    lapsed: int = 0
+    extended: int = 0
+    not_filed: int = 0
+
+
+class Terms(Value):
+    """What a rule set says that figures depend on: the notice's own closing, and a checker."""
+
+    closes: datetime
+    checked: bool
+
+
+async def figures(
+    connection: AsyncConnection,
+    campaigns: Sequence[str],
+    terms: Mapping[str, Terms],
+    by: str,
+    region_prefix: str,
+    at: datetime | None = None,
+) -> dict[str, Figures]:
+    """The figures of some campaigns by key; ``at`` None: now.
+
+    ``terms`` are those of the rule sets, by sha256; cases under others are not counted.
+    """
+    statement = _FIGURES.format(
+        key=KEYS[by], filings=_NOW if at is None else _THEN, field=_FIELD if by == "field" else ""
+    )
+    asked: dict[str, Any] = {
+        "campaigns": list(campaigns),
+        "rule_sets": list(terms),
+        "closings": [one.closes for one in terms.values()],
+        "checked": [one.checked for one in terms.values()],
+        "region": f"{region_prefix}%",
+        "none": [status.value for status in _COUNTED_NOT],
+    }
+    if at is not None:
+        asked["at"] = at
+    rows = await connection.execute(text(statement), asked)
+    return {row.pop("key"): Figures(**row) for row in map(dict, rows.mappings())}
+
+
+class NonFiler(Value):
+    """A filing that is still with its filer, and what has last happened to it.
+
+    ``reviewer`` is who reviewed it last; ``draft_saved_at`` when a revision was last saved.
+    """
+
+    case_id: str
+    institution: str
+    name: str
+    region: str
+    reviewer: str
+    status: Status
+    obligation: str
+    submitted_at: datetime | None
+    extended_until: datetime | None
+    due: datetime | None
+    last_act_at: datetime
+    draft_saved_at: datetime | None
+
+
+_NON_FILERS = """
+    SELECT f.case_id, i.id AS institution, i.name, i.region, f.reviewer, f.status, f.obligation,
+           f.submitted_at, x.until AS extended_until, k.due, f.last_act_at,
+           r.saved_at AS draft_saved_at
+    FROM ({filings}) f
+    JOIN institutions i ON i.id = f.institution_id
+    JOIN cases k ON k.case_id = f.case_id
+    LEFT JOIN LATERAL (
+        SELECT (j.step -> 'body' ->> 'until')::timestamptz AS until FROM journal j
+        WHERE j.case_id = f.case_id AND j.event IN ('extended', 'reopened') AND j.at <= :upto
+        ORDER BY j.sequence DESC LIMIT 1
+    ) x ON f.extended
+    LEFT JOIN LATERAL (
+        SELECT max(v.saved_at) AS saved_at FROM revisions v
+        WHERE v.case_id = f.case_id AND v.saved_at <= :upto
+    ) r ON true
+    WHERE i.region LIKE :region AND f.status = ANY(:statuses) AND f.case_id > :after
+      AND (f.revision = 0 OR NOT :unreported)
+    ORDER BY f.case_id LIMIT :size
+"""
+
+
+async def non_filers(
+    connection: AsyncConnection,
+    campaigns: Sequence[str],
+    statuses: Sequence[Status],
+    region_prefix: str,
+    upto: datetime,
+    after: str,
+    size: int,
+    *,
+    then: bool,
+    unreported: bool,
+) -> list[NonFiler]:
+    """Up to ``size`` filings in some statuses at ``upto``, in the order of their ids.
+
+    ``then``: at a moment that has passed, out of the journal. ``unreported`` leaves out whoever
+    has something on record, declared or not.
+    """
+    statement = _NON_FILERS.format(filings=_THEN if then else _NOW)
+    asked: dict[str, Any] = {
+        "campaigns": list(campaigns),
+        "statuses": [status.value for status in statuses],
+        "region": f"{region_prefix}%",
+        "upto": upto,
+        "after": after,
+        "size": size,
+        "unreported": unreported,
+    }
+    if then:
+        asked["at"] = upto
+    rows = await connection.execute(text(statement), asked)
+    return [NonFiler(**row) for row in rows.mappings()]

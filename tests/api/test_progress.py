@@ -1,0 +1,208 @@
+"""How a year goes: what opening it would do, its figures now and then, who has not filed."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pytest
+
+from deploy.embedded.postgres import EmbeddedPostgres
+from files.export import csv_table, xlsx
+from tests.api.conftest import whole_system
+from tests.api.people import FUJIAN, GUANGDONG, HENAN, HUNAN, LIAONING, SHAANXI, Filing
+from tests.system import OPERATOR, System, institution
+
+pytestmark = pytest.mark.anyio
+
+PLACES = {
+    "fujian": FUJIAN, "guangdong": GUANGDONG, "henan": HENAN, "hunan": HUNAN,
+    "liaoning": LIAONING, "shaanxi": SHAANXI,
+}  # fmt: skip
+
+
+@pytest.fixture
+async def country(postgres: EmbeddedPostgres, open_rules: Path) -> AsyncIterator[System]:
+    """Two institutions in each of six provinces; no campaign."""
+    async with whole_system(postgres, open_rules) as house:
+        for name, (region, issuer) in PLACES.items():
+            for n in range(2):
+                await house.add(institution(f"{name}-{n}", region, issuer=issuer))
+        yield house
+
+
+async def get(house: System, path: str, jurisdiction: str = "000000") -> Any:
+    operator = house.token(OPERATOR, "operator-1", jurisdiction)
+    answer = await house.send("GET", f"/api/campaigns/{path}", operator)
+    assert answer.status == 200, answer.body
+    return answer.body
+
+
+async def rows(house: System) -> int:
+    async with house.engine.connect() as connection:
+        from sqlalchemy import text
+
+        found = await connection.execute(
+            text(
+                "SELECT (SELECT count(*) FROM journal) + (SELECT count(*) FROM cases)"
+                " + (SELECT count(*) FROM campaigns) + (SELECT count(*) FROM rule_sets)"
+            )
+        )
+        return int(found.scalar_one())
+
+
+async def test_a_forecast_says_what_opening_would_do_and_does_nothing(country: System) -> None:
+    before = await rows(country)
+    told = await get(country, "2024/000000/forecast")
+    assert await rows(country) == before
+    assert (told["must"], told["may"], told["outside"], told["without_rules"]) == (12, 0, 0, 0)
+    # the windows of Liaoning have closed: its two would have no chance
+    assert told["would_lapse"] == 2
+    assert told["by_jurisdiction"]["210000"]["would_lapse"] == 2
+    assert told["by_jurisdiction"]["440000"] == {
+        "must": 2, "may": 0, "outside": 0, "without_rules": 0, "elsewhere": 0, "would_lapse": 0,
+        "name": "广东省", "rule_sets": told["by_jurisdiction"]["440000"]["rule_sets"],
+    }  # fmt: skip
+    assert told["windows"]["fill"]["state"] == "open"
+    assert told["opened"] is False
+    await country.open(2024, "000000")
+    again = await get(country, "2024/000000/forecast")
+    assert (again["opened"], again["must"], again["would_lapse"]) == (True, 12, 0)
+    # what one campaign has, another would not open once more
+    fujian = await get(country, "2024/350000/forecast", "350000")
+    assert (fujian["must"], fujian["elsewhere"]) == (0, 2)
+    assert set(fujian["by_jurisdiction"]) == {"350100"}
+
+
+async def test_a_year_whose_filling_has_closed_is_opened_only_with_that_word_and_a_reason(
+    country: System,
+) -> None:
+    operator = country.token(OPERATOR, "operator-1", "000000")
+    path = "/api/campaigns/2024/210000"
+    refused = await country.send("POST", path, operator)
+    assert (refused.status, refused.body["code"]) == (409, "window_passed")
+    assert refused.body["sources"]
+    assert "24:00" in refused.body["detail"]
+    unsaid = await country.send("POST", path, operator, {"after_window": True})
+    assert (unsaid.status, unsaid.body["code"]) == (422, "reason_required")
+    missing = await country.send("GET", path, operator)
+    assert missing.status == 404
+    await country.open(2024, "210000", {"after_window": True, "reason": "（生成）补办"})
+    shown = await get(country, "2024/210000")
+    assert (shown["late"], shown["reason"]) == (True, "（生成）补办")
+    assert {s: n for s, n in shown["statuses"].items() if n} == {"after_window": 2}
+    told = await get(country, "2024/210000/progress")
+    assert told["total"]["must"] == told["total"]["lapsed"] == 0
+
+
+async def test_figures_count_each_filing_where_it_stands_now_and_as_it_stood(
+    country: System,
+) -> None:
+    house = country
+    await house.open(2024, "000000")
+    start = datetime.now(UTC)
+    filed, back = Filing(house, "guangdong-0", GUANGDONG), Filing(house, "guangdong-1", GUANGDONG)
+    await back.returned()
+    middle = datetime.now(UTC)
+    await filed.completed()
+    now = await get(house, "2024/000000/progress?level=province")
+    keys = {row["key"]: row for row in now["rows"]}
+    assert list(keys) == ["350000", "410000", "430000", "440000", "610000"]
+    assert keys["440000"] == {
+        "key": "440000", "name": "广东省", "must": 2, "voluntary": 0, "submitted": 2, "on_time": 2,
+        "in_grace": 0, "late": 0, "returned": 1, "approved": 1, "checked": 1, "completed": 1,
+        "lapsed": 0, "extended": 0, "not_filed": 0,
+    }  # fmt: skip
+    assert now["total"]["must"] == 10
+    assert now["total"]["not_filed"] == 8
+    # the present out of the journal is what the read model says
+    late = (datetime.now(UTC) + timedelta(microseconds=1)).isoformat().replace("+", "%2B")
+    for by in ("region", "authority", "field"):
+        present = await get(house, f"2024/000000/progress?by={by}")
+        await house.pause(0.05)
+        recorded = await get(house, f"2024/000000/progress?by={by}&as_of={late}")
+        assert recorded["rows"] == present["rows"], by
+    then = await get(house, f"2024/000000/progress?as_of={middle.isoformat().replace('+', '%2B')}")
+    assert (then["total"]["submitted"], then["total"]["completed"]) == (1, 0)
+    before = await get(house, f"2024/000000/progress?as_of={start.isoformat().replace('+', '%2B')}")
+    assert (before["total"]["must"], before["total"]["submitted"]) == (10, 0)
+    by_authority = await get(house, "2024/000000/progress?by=authority")
+    names = {row["key"]: row["must"] for row in by_authority["rows"]}
+    assert names == {"": 8, "amr-440000": 2}
+    # a province sees its own
+    own = await get(house, "2024/000000/progress", "350000")
+    assert [row["key"] for row in own["rows"]] == [FUJIAN[0]]
+    below = await get(house, "2024/350000/progress", "350000")
+    assert below["rows"] == own["rows"]
+
+
+async def test_everybody_who_has_not_filed_is_listed_with_why(country: System) -> None:
+    house = country
+    await house.open(2024, "000000")
+    saved, back = Filing(house, "fujian-0", FUJIAN), Filing(house, "guangdong-0", GUANGDONG)
+    await saved.saved()
+    await back.returned()
+    given = {"until": "2099-01-01T00:00:00+08:00", "reason": "（生成）", "document": ""}
+    await Filing(house, "hunan-0", HUNAN).done("extension", back.operator, given)
+    page = (await get(house, "2024/000000/non-filers?size=200"))["items"]
+    why = {row["institution"]: row["reason"] for row in page}
+    assert "liaoning-0" not in why
+    assert why["fujian-1"] == "从未填写"
+    assert "保存过草稿" in why["fujian-0"]
+    # by whom, not what the reviewer wrote
+    assert "由广东省市场监督管理局退回" in why["guangdong-0"]
+    assert "人员数" not in why["guangdong-0"]
+    assert why["hunan-0"].endswith("已延期至 2098-12-31 24:00（北京时间）")
+    assert why["shaanxi-0"] == "填报尚未开放"
+    inside = await get(house, "2024/000000/non-filers?region=350000")
+    assert [row["institution"] for row in inside["items"]] == ["fujian-0", "fujian-1"]
+    elsewhere = await get(house, "2024/000000/non-filers?region=440000", "350000")
+    assert elsewhere["items"] == []
+
+
+async def test_a_campaign_opened_by_mistake_counts_for_nothing_once_it_is_annulled(
+    country: System,
+) -> None:
+    house = country
+    await house.open(2024, "000000")
+    done = Filing(house, "guangdong-0", GUANGDONG)
+    await done.completed()
+    operator = house.token(OPERATOR, "operator-1", "000000")
+    path = "/api/campaigns/2024/000000/annul"
+    other = house.token(OPERATOR, "operator-350000", "350000")
+    assert (await house.send("POST", path, other, {"reason": "x"})).status == 403
+    blank = await house.send("POST", path, operator, {"reason": "  "})
+    assert blank.status == 422
+    annulled = await house.send("POST", path, operator, {"reason": "（生成）误选年度"})
+    assert annulled.status == 202
+    again = await house.send("POST", path, operator, {"reason": "（生成）误选年度"})
+    assert again.body == annulled.body
+    for name in ("guangdong-0", "guangdong-1"):
+        await house.until(f"2024/{name}", "annulled")
+    last = (await done.timeline())[-1]
+    assert (last["event"], last["note"]) == ("annulled", {"reason": "（生成）误选年度"})
+    assert "已办结" in last["detail"]
+    shown = await get(house, "2024/000000")
+    assert shown["annulled_at"]
+    assert shown["reason"] == "（生成）误选年度"
+    gone = await house.send("GET", "/api/campaigns/2024/000000/progress", operator)
+    assert (gone.status, gone.body["code"]) == (404, "campaign_not_found")
+    reopened = await house.send("POST", "/api/campaigns/2024/000000", operator)
+    assert (reopened.status, reopened.body["code"]) == (409, "campaign_annulled")
+    late = await done.act("reopen", done.operator, {"until": "2099-01-01T00:00:00+08:00",
+                                                    "reason": "（生成）"})  # fmt: skip
+    assert late.status == 409
+
+
+def test_what_people_wrote_stays_text_in_every_table() -> None:
+    header = ["名称", "件数"]
+    told: list[list[str | int]] = [["=1+1", 3], ["名" * 300, 4], ["a\x07b", 5]]
+    book = openpyxl.load_workbook(BytesIO(xlsx("表", header, told)))
+    cells = list(book.active.iter_rows(values_only=False))
+    assert [cell.value for cell in cells[1]] == ["=1+1", 3]
+    assert cells[1][0].data_type == "s"
+    assert cells[2][0].value == "名" * 300
+    assert cells[3][0].value == "ab"
+    assert "'=1+1,3" in csv_table(header, told).decode("utf-8-sig")

@@ -1,0 +1,106 @@
+"""A worker is killed while a campaign is launched, and while a job goes through it."""
+
+import asyncio
+import time
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import text
+
+from deploy.demo.roster import generate_roster
+from domain.case.events import hash_of
+from domain.clock import day_of
+from domain.ids import NATION
+from files.roster import roster_csv
+from services.clock import system_clock
+from store import journal
+from store.database import connect
+from tests.chaos.machine import Machine, open_rules
+from tests.chaos.people import People
+from tests.import_files import CSV
+from tests.system import OPERATOR
+
+pytestmark = pytest.mark.anyio
+
+WHO = (OPERATOR, "operator-1", NATION)
+CAMPAIGN = "/api/campaigns/2024/000000"
+
+
+async def survive(folder: Path, count: int, kills: int, within: float) -> None:
+    """Launches a year and extends all of it, each with the worker killed again and again."""
+    machine, random = Machine(folder / "launch", open_rules(folder)), Random(1)
+    async with machine.running(), httpx.AsyncClient(timeout=60) as http:
+        people = People(machine.url, http, random)
+        content = roster_csv(generate_roster(count, seed=3, as_of=day_of(system_clock())))
+        headers = {"Content-Type": CSV}
+        roster = "/api/institutions/imports"
+        await people.ask("POST", roster, WHO, "roster", content=content, headers=headers)
+        foreseen = await people.ask("GET", f"{CAMPAIGN}/forecast", WHO, "forecast")
+        must, begun = foreseen["must"], time.monotonic()
+        await people.ask("POST", CAMPAIGN, WHO, "open", json={})
+        for number in range(1, kills + 1):
+            await until(people, CAMPAIGN, "launched", must * number // (kills + 2), within)
+            await machine.kill("worker", random)
+        shown = await until(people, CAMPAIGN, "launched", must, within)
+        print(f"{must} filings, {kills} kills: {time.monotonic() - begun:.0f} s")
+        assert shown["started"] == sum(shown["statuses"].values()) == must
+        job = await people.ask(
+            "POST",
+            "/api/jobs",
+            WHO,
+            "job",
+            json={
+                "action": "extend",
+                "selection": {"campaign": "2024/000000"},
+                "until": "2099-01-01T00:00:00+08:00",
+                "reason": "（生成）",
+            },
+        )
+        path = f"/api/jobs/{job['id']}"
+        for number in range(1, kills + 1):
+            await until(people, path, "done", must * number // (kills + 2), within)
+            await machine.kill("worker", random)
+        shown = await until(people, path, "done", must, within)
+        assert (shown["total"], shown["refused"]) == (must, 0)
+        await confirm(machine.settings["DATABASE_URL"], must)
+
+
+async def until(
+    people: People, path: str, figure: str, wanted: int, within: float
+) -> dict[str, Any]:
+    """What an address shows once a figure of it has come so far."""
+    deadline = time.monotonic() + within
+    while True:
+        shown: dict[str, Any] = await people.ask("GET", path, WHO, "look")
+        if shown[figure] >= wanted:
+            return shown
+        assert time.monotonic() < deadline, shown
+        await asyncio.sleep(0.1)
+
+
+async def confirm(database_url: str, must: int) -> None:
+    """Each filing is there once, its chain unbroken, and was extended once."""
+    engine = connect(database_url)
+    async with engine.connect() as connection:
+        rows = await connection.execute(text("SELECT case_id FROM cases WHERE launched"))
+        ids = list(rows.scalars())
+        assert len(ids) == must
+        for case_id, steps in (await journal.steps_of(connection, ids)).items():
+            assert [step.event for step in steps] == ["scheduled", "opened", "extended"], case_id
+            assert all(step.hash == hash_of(step) for step in steps)
+            heads = [step.hash for step in steps]
+            assert [step.previous_hash for step in steps[1:]] == heads[:-1]
+    await engine.dispose()
+
+
+async def test_a_worker_killed_while_a_year_is_launched_is_no_loss(short_folder: Path) -> None:
+    await survive(short_folder, 200, kills=1, within=120)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+async def test_two_thousand_filings_and_three_kills(short_folder: Path) -> None:
+    await survive(short_folder, 2_300, kills=3, within=600)
