@@ -28,6 +28,7 @@ from bench.system import Bench, servers
 from domain.case import commands as c
 from domain.case.commands import Actor, Role
 from domain.case.workflow_messages import CaseStart
+from domain.clock import day_of
 from domain.refusals import Refused
 from engine.starting import start_case
 from services.cases import CaseService
@@ -178,6 +179,7 @@ async def main(lapses: int, bare: int, acting: int, every: float) -> dict[str, o
     p99 = ordered[int(len(ordered) * 0.99)]
     met = seconds <= TARGETS["seconds"] and p99 <= TARGETS["p99"] and not failed
     return {
+        "day": day_of(system_clock()).isoformat(),
         "lapses": lapses,
         "started_ahead": round(ahead, 1),
         "seconds": round(seconds, 1),

@@ -1,6 +1,7 @@
 """The figures of ``docs/reliability.md``, of what long runs kept: ``python -m bench.reliability``.
 
-``make chaos FIGURES=bench/figures`` runs them. Each run keeps one file there, and each file is one
+``make chaos FIGURES=bench/figures`` runs them, and ``python -m bench.lapses --json`` that of
+deadlines. Each run keeps one file there, and each file is one
 table of the page, between two comments that name it.
 """
 
@@ -94,8 +95,25 @@ def restarts(seen: Seen) -> list[Row]:
     ]
 
 
+def lapses(seen: Seen) -> list[Row]:
+    """Filings that lapse at one instant, and people who act on others beside."""
+    return [
+        (
+            f"{seen['lapses']:,} lapses at one instant, load {seen['load'][0]:.1f} at the end",
+            f"on record within {seen['seconds']} s, 99 of 100 of {seen['acts']:,} acts of people "
+            f"within {seen['p99']:.2f} s, half within {seen['p50']:.2f} s, {seen['failed']} not "
+            "answered",
+        ),
+        ("bare timers of one instant, a second", f"{seen['bare_per_second']:.0f}"),
+        (
+            "processor time of a lapse",
+            ", ".join(f"{name} {ms} ms" for name, ms in seen["cpu_ms"].items()),
+        ),
+    ]
+
+
 TABLES: Mapping[str, Callable[[Seen], list[Row]]] = {
-    one.__name__: one for one in (kills, uploads, frozen, restarts)
+    one.__name__: one for one in (kills, uploads, frozen, restarts, lapses)
 }
 
 
