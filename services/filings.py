@@ -13,7 +13,7 @@ from domain.numbers.quarters import Period
 from domain.refusals import Code, Refusal, Refused
 from engine.client import translated
 from engine.starting import start_case
-from services.campaigns.launch import put_on_record
+from services.campaigns.launch import Annulled, put_on_record
 from services.campaigns.lookup import campaign_for
 from services.cases import CaseService
 from services.clock import Clock
@@ -62,7 +62,11 @@ class FilingService(CaseService):
         if obligation.outcome == "may" and self._clock() >= last.closes:
             # whoever need not file must not be made late by asking
             raise Refused(Refusal(code=Code.VOLUNTARY_CLOSED, cite=last.cite, at=last.closes))
-        present = await put_on_record(self._engine, [start], self._clock(), launched=True)
+        try:
+            present = await put_on_record(self._engine, [start], self._clock(), launched=True)
+        except Annulled:
+            params = {"year": str(year), "jurisdiction": facts.institution.region}
+            raise Refused(Refusal(code=Code.CAMPAIGN_ANNULLED, params=params)) from None
         if present:
             params = {"institution": institution_id, "year": str(year)}
             raise Refused(Refusal(code=Code.FILING_EXISTS, params=params))

@@ -16,7 +16,7 @@ from api.door.requests import Plain, Text, invalid, path, query
 from api.door.rights import Right, Target
 from domain.case.status import Status
 from domain.filing.kind import FILING
-from domain.ids import jurisdiction_of
+from domain.ids import jurisdiction_of, region_prefix
 from domain.jobs import JOB_ACTION_LABELS, JOB_STATE_LABELS, ItemOutcome, JobAction, JobState
 from domain.messages import explain
 from domain.model import Value
@@ -157,7 +157,8 @@ async def ask_for_job(call: Call) -> Response:
         Selection(
             kind=FILING.name,
             campaign=f"campaign/{chosen.campaign}" if chosen.campaign else "",
-            **chosen.model_dump(exclude={"campaign"}),
+            **chosen.model_dump(exclude={"campaign", "region"}),
+            region=region_prefix(chosen.region) if len(chosen.region) == 6 else chosen.region,
         ),
         call.actor,
         call.command_id,

@@ -37,24 +37,29 @@ async def put_on_record(
 
     That is a campaign for each case that was there before. Raises Annulled when their campaign is.
     """
-    while True:
-        try:
-            async with engine.begin() as connection:
-                for campaign in {start.opening.campaign for start in starts}:
-                    if await campaigns.held_annulled(connection, campaign):
-                        raise Annulled(campaign)
-                present = await cases.campaigns_of(connection, [start.case_id for start in starts])
-                requests = [
-                    opened_on_record(KINDS[start.opening.kind], start, now)
-                    for start in starts
-                    if start.case_id not in present
-                ]
-                if requests:
-                    await write_steps(connection, requests, launched=launched)
-            return present
-        except StepsTaken:
-            # somebody has just asked for one of these filings
-            continue
+    try:
+        return await _put_on_record(engine, starts, now, launched)
+    except StepsTaken:
+        # somebody has just asked for one of these filings: now it is among those present
+        return await _put_on_record(engine, starts, now, launched)
+
+
+async def _put_on_record(
+    engine: AsyncEngine, starts: Sequence[CaseStart], now: datetime, launched: bool
+) -> dict[str, str]:
+    async with engine.begin() as connection:
+        for campaign in {start.opening.campaign for start in starts}:
+            if await campaigns.held_annulled(connection, campaign):
+                raise Annulled(campaign)
+        present = await cases.campaigns_of(connection, [start.case_id for start in starts])
+        requests = [
+            opened_on_record(KINDS[start.opening.kind], start, now)
+            for start in starts
+            if start.case_id not in present
+        ]
+        if requests:
+            await write_steps(connection, requests, launched=launched)
+    return present
 
 
 async def launch_page(

@@ -13,6 +13,7 @@ from domain.model import Value
 from domain.numbers.quarters import Period
 from domain.refusals import Code, Refusal, Refused
 from rules.file.catalogue import Catalogue
+from services.campaigns.considering import windows_of
 from services.clock import Clock
 from services.rule_sets import PinnedRules
 from store import campaigns, progress
@@ -102,7 +103,7 @@ class ProgressService:
             counted = await progress.figures(
                 connection,
                 [campaign.case_id for campaign in opened],
-                await self._terms(opened),
+                await self._terms(period, opened),
                 by,
                 max(region_prefix(jurisdiction), within, key=len),
                 at if then else None,
@@ -203,14 +204,12 @@ class ProgressService:
             raise Refused(Refusal(code=Code.CAMPAIGN_NOT_FOUND, params=params))
         return opened
 
-    async def _terms(self, opened: Sequence[Campaign]) -> dict[str, Terms]:
+    async def _terms(self, period: Period, opened: Sequence[Campaign]) -> dict[str, Terms]:
         terms = {}
         for sha256 in {sha256 for one in opened for sha256 in one.rule_sets.values()}:
             rules = await self._pinned.get(sha256)
-            fill = rules.windows.get("fill")
-            if fill is not None:
-                checked = rules.document.filing.quality_check is not None
-                terms[sha256] = Terms(closes=fill.closes, checked=checked)
+            checked = rules.document.filing.quality_check is not None and not period.quarter
+            terms[sha256] = Terms(closes=windows_of(rules, period)["fill"].closes, checked=checked)
         return terms
 
     def _row(self, filing: NonFiler) -> NonFilerRow:

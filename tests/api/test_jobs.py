@@ -115,7 +115,10 @@ async def test_every_id_of_a_list_has_an_outcome_whether_it_may_be_acted_on_or_n
     assert "重新开启" in told[ids[1]]["message"]
     # a foreign case and one that does not exist are told alike
     assert told[ids[2]]["message"] == told[ids[3]]["message"]
-    none = await ask(house, extension(region="35"))
+    for region in ("440100", "4401", "440106"):
+        city = await ask(house, extension(region=region, statuses=["draft"]))
+        assert city.body["total"] == MANY - 1, region
+    none = await ask(house, extension(region="350000"))
     assert (none.status, none.body["code"]) == (422, "nothing_selected")
 
 

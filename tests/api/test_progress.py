@@ -13,7 +13,7 @@ from deploy.embedded.postgres import EmbeddedPostgres
 from files.export import csv_table, xlsx
 from tests.api.conftest import whole_system
 from tests.api.people import FUJIAN, GUANGDONG, HENAN, HUNAN, LIAONING, SHAANXI, Filing
-from tests.system import OPERATOR, System, institution
+from tests.system import FILER, OPERATOR, System, institution
 
 pytestmark = pytest.mark.anyio
 
@@ -136,6 +136,23 @@ async def test_figures_count_each_filing_where_it_stands_now_and_as_it_stood(
     assert [row["key"] for row in own["rows"]] == [FUJIAN[0]]
     below = await get(house, "2024/350000/progress", "350000")
     assert below["rows"] == own["rows"]
+
+
+async def test_a_quarter_has_figures_and_non_filers_of_its_own(country: System) -> None:
+    house = country
+    await house.open("2024Q4", "000000")
+    clerk = house.token(FILER, "clerk-1", "guangdong-0")
+    told = await get(house, "2024Q4/000000/progress")
+    # whoever may report, and need not, has a batch when it asks
+    assert told["total"]["must"] == told["total"]["submitted"] == 0
+    path = "/api/report-batches/2024Q4/guangdong-0"
+    assert (await house.send("POST", path, clerk)).status == 202
+    while (await house.send("GET", path, clerk)).status != 200:
+        await house.pause(0.05)
+    told = await get(house, "2024Q4/000000/progress")
+    assert (told["total"]["voluntary"], told["total"]["not_filed"]) == (1, 0)
+    listed = (await get(house, "2024Q4/000000/non-filers"))["items"]
+    assert [row["institution"] for row in listed] == ["guangdong-0"]
 
 
 async def test_everybody_who_has_not_filed_is_listed_with_why(country: System) -> None:
