@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # make test TESTS=tests/rules ORDER=random; the seed stands in the command that make prints
-TESTS ?= tests
+TESTS ?= --ignore=tests/chaos tests
 ORDER ?=
 # make chaos SLOW=tests/chaos
 SLOW ?= tests
@@ -67,9 +67,9 @@ bench-short: $(READY)
 chaos: $(READY)
 	KILLS=$(KILLS) SEED=$(SEED) FIGURES=$(FIGURES) $(BIN)/python -m pytest -m slow $(SLOW)
 
-# part of make test as well
+# what make test leaves to the continuous check: killed processes and servers that stand still
 chaos-short: $(READY)
-	$(BIN)/python -m pytest -m "not slow" tests/chaos
+	$(BIN)/python -m pytest -n logical --maxprocesses 2 --dist loadfile -m "not slow" tests/chaos
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build *.egg-info
