@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.jobs import ItemOutcome, JobOrder, JobState
 from domain.model import Value
 from domain.refusals import Code, Refusal
+from store.institutions import named
 from store.tables import cases, institutions, job_items, jobs
 
 
@@ -198,7 +199,7 @@ def _chosen(selection: Selection, region_prefix: str) -> Select[Any]:
     if selection.authority:
         query = query.where(cases.c.authority == selection.authority)
     if selection.name:
-        query = query.where(institutions.c.name.contains(selection.name, autoescape=True))
+        query = query.where(named(selection.name))
     return query
 
 

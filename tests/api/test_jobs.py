@@ -118,6 +118,9 @@ async def test_every_id_of_a_list_has_an_outcome_whether_it_may_be_acted_on_or_n
     for region in ("440100", "4401", "440106"):
         city = await ask(house, extension(region=region, statuses=["draft"]))
         assert city.body["total"] == MANY - 1, region
+    # names are compared as everywhere, however they are written
+    alike = await ask(house, extension(name="ｌａｂ－０３"))
+    assert alike.body["total"] == 1
     none = await ask(house, extension(region="350000"))
     assert (none.status, none.body["code"]) == (422, "nothing_selected")
 
