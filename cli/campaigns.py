@@ -294,7 +294,12 @@ def annul(
 def extend(
     period: Of,
     jurisdiction: Jurisdiction,
-    until: Annotated[str, typer.Option(help="延至的时刻，如 2025-04-01T00:00:00+08:00")],
+    until: Annotated[
+        Any,
+        typer.Option(
+            help="延至的时刻，如 2025-04-01T00:00:00+08:00", parser=_instant, metavar="INSTANT"
+        ),
+    ],
     reason: Annotated[str, typer.Option(help="延期的理由")],
     document: Annotated[str, typer.Option(help="批准延期的文件")] = "",
     region: Annotated[str, typer.Option(help="只限这一区域，如 350200")] = "",
@@ -305,8 +310,6 @@ def extend(
     as_json: AsJson = False,
 ) -> None:
     """为一个辖区、一个区域或一份名单中未完成的填报延期；逐件办理，每件各有结果。"""
-    from datetime import datetime
-
     from cli.jobs import show_job
     from cli.system import operator, run
     from domain.filing.kind import FILING
@@ -315,12 +318,6 @@ def extend(
     from services.campaigns.progress import UNFINISHED
     from services.jobs import Selection
 
-    try:
-        instant = datetime.fromisoformat(until)
-    except ValueError:
-        instant = None
-    if instant is None or instant.tzinfo is None:
-        raise typer.BadParameter("写作 2025-04-01T00:00:00+08:00", param_hint="--until")
     ids = tuple(filing_id(period.year, line) for line in _lines(file)) if file else ()
     selection = Selection(
         kind=FILING.name,
@@ -336,7 +333,7 @@ def extend(
             selection,
             operator(),
             uuid.uuid4().hex,
-            details={"until": instant.isoformat(), "document": document},
+            details={"until": until.isoformat(), "document": document},
             reason=reason,
         ),
     )
