@@ -146,7 +146,7 @@ async def serving(settings: Settings) -> AsyncIterator[Worker]:
         recovery = _recovery(client, engine, settings.rules)
         reconciler = Reconciler(client, engine, PinnedRules(engine), system_clock)
         deadlines = Deadlines(client, engine, system_clock)
-        telling = Telling(engine, system_clock)
+        telling = Telling(engine, PinnedRules(engine), system_clock)
         async with (
             worker,
             recovery.running(),

@@ -25,6 +25,7 @@ from services.certificates.register import RegisterService
 from services.clock import system_clock
 from services.jobs import JobService
 from services.notices.reminding import ReminderService
+from services.notices.telling import Telling
 from services.roster import RosterService, known_regions
 from services.rule_sets import PinnedRules
 from settings import SettingMissing, of_system
@@ -58,7 +59,12 @@ async def connected(data: Path) -> AsyncIterator[Services]:
             JobService(client, engine, system_clock),
             RosterService(engine, known_regions(catalogue), system_clock),
             RegisterService(engine, settings.rules, system_clock),
-            ReminderService(engine, CaseService(client, engine, system_clock), system_clock),
+            ReminderService(
+                engine,
+                CaseService(client, engine, system_clock),
+                Telling(engine, PinnedRules(engine), system_clock),
+                system_clock,
+            ),
         )
     finally:
         await engine.dispose()

@@ -112,6 +112,27 @@ class Code(StrEnum):
         "填报已于 {at}截止；本机构可以不填报，不算逾期。",
         "本年度不用办理；需要填报的，请在下一年度开放之后填报。",
     )
+    QUESTION_STATE = (
+        "question_state",
+        409,
+        "提问现在不能这样办理",
+        "第 {question} 号提问{state}，不能{action}。",
+        "请查看本件的提问（questions），按其现状办理；另有问题的，请另行提问。",
+    )
+    TOO_MANY_QUESTIONS = (
+        "too_many_questions",
+        409,
+        "提问过多",
+        "本件已有 {count} 个提问没有了结。",
+        "请等待答复，或先了结（close）已经清楚的提问，再提问。",
+    )
+    RETURN_ASKED = (
+        "return_asked",
+        409,
+        "填报人已申请退回",
+        "填报人已申请退回本件，尚未答复，不能{action}。",
+        "请先退回（return），或说明理由、不予退回（decline-return），再办理。",
+    )
     NOT_OWED = (
         "not_owed",
         409,

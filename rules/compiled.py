@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from domain.case.plan import NEEDED_WINDOWS, CasePlan, Window
+from domain.case.plan import NEEDED_WINDOWS, CasePlan, Reminder, Window
 from domain.citation import Citation
 from domain.decision import (
     Eligibility,
@@ -21,6 +21,7 @@ from domain.decision import (
     RuleSetRef,
 )
 from domain.facts import Facts, FilingRecord
+from domain.notices import Channel
 from domain.numbers.quarters import Quarter
 from domain.numbers.report_numbers import Answer
 from rules.conditions import Condition, Known, names_of
@@ -29,6 +30,7 @@ from rules.file.document import RuleDocument, reference
 from rules.file.findings import RulesInvalid
 from rules.file.schema import Span
 from rules.filing.forms import Form
+from rules.filing.reminders import reminder, written
 from rules.filing.reviewers import Precedence
 from rules.filing.windows import window
 from rules.numbers.report_numbers import NumberRules
@@ -156,7 +158,13 @@ class CompiledRules:
             completion_cite=self.document.citation(completion.cite),
             checker=check.by if check is not None else None,
             checker_cite=self.document.citation(check.cite) if check is not None else None,
+            reminders=self.reminders,
         )
+
+    def reminder_text(self, reminder: str, **words: str) -> tuple[str, tuple[Channel, ...]]:
+        """What a filing's reminder says, and over which channels. Raises KeyError for none."""
+        rule = {one.id: one for one in self.document.filing.reminders}[reminder]
+        return written(rule, **words), rule.channels
 
     def batch_obligation(self, facts: Facts, quarter: Quarter) -> Obligation:
         """Whether the institution must, may or need not upload the quarter's report numbers.
@@ -226,6 +234,13 @@ class CompiledRules:
         """The windows the rules state, by name; see `domain.case.plan.WINDOWS`."""
         stated = self.document.filing.windows.stated()
         return {name: self._window(span) for name, span in stated.items()}
+
+    @cached_property
+    def reminders(self) -> tuple[Reminder, ...]:
+        """The reminders of a filing, in the rules' order."""
+        filing = self.document.filing
+        cite = self.document.citation
+        return tuple(reminder(one, filing.windows, cite(one.cite)) for one in filing.reminders)
 
     def authority_name(self, authority: str) -> str:
         """The authority's Chinese name: the document's own, else the shipped catalogue's."""

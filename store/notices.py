@@ -76,6 +76,7 @@ class Told(Value):
     institution_name: str
     region: str
     reviewer: str
+    authority: str
     note: dict[str, Any] | None
 
 
@@ -84,7 +85,8 @@ class Told(Value):
 _TO_TELL = text("""
     SELECT o.id, j.step, j.hash, c.kind, c.year, c.quarter, c.rule_set,
            coalesce(i.id, '') AS institution, coalesce(i.name, '') AS institution_name,
-           coalesce(i.region, '') AS region, c.reviewer, n.note
+           coalesce(i.region, '') AS region, c.reviewer,
+           c.authority, n.note
     FROM outbox o
     JOIN journal j USING (case_id, sequence)
     JOIN cases c USING (case_id)

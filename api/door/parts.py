@@ -138,7 +138,7 @@ def build_parts(
         ),
         search=CertificateSearch(engine),
         notices=NoticeRecords(engine, clock),
-        telling=Telling(engine, clock),
+        telling=Telling(engine, pinned, clock),
         authority_name=catalogue.authority_name,
     )
 

@@ -38,6 +38,7 @@ from api.door.parts import parts_of
 from api.door.requests import path
 from api.door.rights import Right, Target
 from api.filings.drafts import Draft, DraftShown, SubmitBody, get_draft, put_draft, submit
+from api.filings.questions import question_operations
 from domain.filing.kind import FILING
 from domain.ids import InstitutionId, filing_id
 from domain.model import Value
@@ -170,4 +171,5 @@ OPERATIONS = [
     ),
     *shared_acts(_ONE, "年度填报", of_filing, form_fields),
     reminding(_ONE, "年度填报", of_filing),
+    *question_operations(_ONE, "年度填报", of_filing),
 ]

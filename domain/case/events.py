@@ -76,13 +76,14 @@ Decision = list[PendingEvent]
 
 
 class Event(Recorded):
-    """One thing that happened, decided by the state machine and not yet recorded."""
+    """One thing that happened; ``at`` is None as long as it is not on record."""
 
     name: str
     actor: Actor
     position: Position
     cite: Citation | None = None
     body: dict[str, Any] = Field(default_factory=dict)
+    at: datetime | None = None
 
 
 class Step(Recorded):
@@ -117,6 +118,7 @@ def event_of(step: Step) -> Event:
         position=step.position,
         cite=step.cite,
         body=step.body,
+        at=step.at,
     )
 
 

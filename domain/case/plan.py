@@ -67,12 +67,20 @@ WINDOWS: dict[str, WindowRule] = {
 
 
 class Reminder(Recorded):
-    """A dated reminder (催报) to a filer who has not submitted by then."""
+    """A dated reminder to whoever has not done by then what the case waits for.
+
+    ``anchor`` is what its day is counted from, as the rules say it: ``fill.closing``; empty where
+    nothing but the day counts. Of ``extension.end`` the day is known once there is an extension:
+    ``days`` from its last, and ``at`` is `FOREVER`.
+    """
 
     id: str
     label: str
     at: datetime
     cite: Citation
+    audience: Role = Role.FILER
+    anchor: str = ""
+    days: int = 0
 
 
 class NumberTerms(Recorded):

@@ -30,6 +30,7 @@ class CaseState(Recorded, Generic[Own_co]):
     ``lapsed_from`` is where an extension takes a lapsed case back to. ``completed_revision`` is
     what was approved last; a case ``reopened`` and not corrected in time goes back to it.
     ``returned_revision`` is what was sent back last and not completed since, 0 for nothing.
+    ``since`` is when status or extension changed last, as far as that is on record.
     """
 
     own: SerializeAsAny[Own_co]
@@ -48,6 +49,7 @@ class CaseState(Recorded, Generic[Own_co]):
     completed_revision: int = 0
     returned_revision: int = 0
     reopened: bool = False
+    since: datetime | None = None
 
     def authority(self, plan: CasePlan) -> str:
         """The authority whose turn it is; empty when it is the filer's or nobody's."""

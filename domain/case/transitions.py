@@ -120,13 +120,13 @@ def return_(
         or turn(s, p, m, claim_needed=True)
         or needs_note(m)
         or review_window(s, p, now)
-        or _time_to_correct(s, p, now)
+        or time_to_correct(s, p, now)
     )
     body = {"level": s.level, "level_id": s.levels[s.level - 1].id if s.level else ""}
     return refusal or [PendingEvent(EventName.RETURNED, m.actor, body, _level_cite(s, p))]
 
 
-def _time_to_correct(s: CaseState, p: CasePlan, now: datetime) -> Refusal | None:
+def time_to_correct(s: CaseState, p: CasePlan, now: datetime) -> Refusal | None:
     """A return is worth something only while the filer can still answer it."""
     closes = closing(p.correct, s)
     if now < closes:
@@ -197,7 +197,7 @@ def send_back(
         or turn(s, p, m, claim_needed=False)
         or needs_note(m)
         or quality_window(s, p, now)
-        or _time_to_correct(s, p, now)
+        or time_to_correct(s, p, now)
     )
     return refusal or [PendingEvent(EventName.SENT_BACK, m.actor, cite=p.checker_cite)]
 

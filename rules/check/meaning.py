@@ -15,6 +15,7 @@ from rules.file.schema import Filing, RuleFile, Source, Windows
 from rules.file.strict_yaml import Node
 from rules.file.strict_yaml import Path as NodePath
 from rules.filing.forms import FormError, FormNotFound
+from rules.filing.reminders import contradictions as reminder_contradictions
 from rules.filing.windows import contradictions
 from rules.numbers.report_numbers import contradictions as number_contradictions
 
@@ -45,6 +46,8 @@ def meaning(folder: RuleFolder, merged: Merged) -> list[Finding]:
     found.all += _conditions(merged)
     filing = merged.rules.filing
     for code, path, message in contradictions(filing.windows, filing.stages):
+        found.add(code, _steps(f"filing.{path}"), message)
+    for code, path, message in reminder_contradictions(filing.reminders, filing.windows):
         found.add(code, _steps(f"filing.{path}"), message)
     if merged.rules.jurisdiction not in folder.catalogue.areas:
         message = f"辖区 {merged.rules.jurisdiction} 不在 jurisdictions.yaml 里"

@@ -88,6 +88,9 @@ def build_document(rules: RuleFile, catalogue: Catalogue, forms: FormLibrary) ->
         names=_names(rules.jurisdiction, catalogue),
     )
     plain = document.model_dump(mode="json", by_alias=True)
+    if not plain["filing"]["reminders"]:
+        # a set without reminders is the document it was before there were any, and so its hash
+        del plain["filing"]["reminders"]
     if plain["report_numbers"] is None:
         # a set without the section is the document it was before there was one, and so its hash
         del plain["report_numbers"]

@@ -9,9 +9,11 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, StrictInt, StringConstraints, model_validator
 
 from domain.case import plan
+from domain.case.commands import Role
 from domain.facts import FilingRecord, InstitutionFacts
 from domain.ids import AuthorityId, JurisdictionCode
 from domain.model import Value
+from domain.notices import Channel
 from rules.file.number_schema import GateCode, ReportNumbers
 from rules.file.shapes import (
     Cite,
@@ -138,6 +140,32 @@ class QualityCheck(Value):
     cite: Cite
 
 
+class FilingReminder(Value):
+    """A reminder counted from a window, or from an extension's end; see `rules.filing.reminders`.
+
+    ``audience`` is whoever has to act, ``text`` what it says, with placeholders in braces.
+    """
+
+    id: Id
+    label: Text
+    anchor: Literal[
+        "fill.opening",
+        "fill.closing",
+        "supplement.opening",
+        "supplement.closing",
+        "correct.opening",
+        "correct.closing",
+        "review.opening",
+        "review.closing",
+        "extension.end",
+    ]
+    days: Annotated[StrictInt, Field(ge=-366, le=366)]
+    audience: Literal[Role.FILER, Role.REVIEWER]
+    channels: Annotated[tuple[Channel, ...], Field(min_length=1, max_length=3)]
+    text: Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+    cite: Cite
+
+
 class Sanction(Value):
     """One measure the notice names; an official chooses, nothing follows by itself."""
 
@@ -151,6 +179,7 @@ Parts = Annotated[tuple[PartRule, ...], Field(min_length=1), AfterValidator(uniq
 Departments = Annotated[tuple[DepartmentRule, ...], AfterValidator(unique)]
 Reviewers = Annotated[tuple[ReviewerRule, ...], Field(min_length=1), AfterValidator(unique)]
 Levels = Annotated[tuple[LevelRule, ...], Field(min_length=1), AfterValidator(unique)]
+Reminders = Annotated[tuple[FilingReminder, ...], AfterValidator(unique)]
 Sanctions = Annotated[tuple[Sanction, ...], AfterValidator(unique)]
 
 
@@ -167,6 +196,7 @@ class Filing(Value):
     reviewers: Reviewers
     review_chain: Levels
     quality_check: QualityCheck | None = None
+    reminders: Reminders = ()
     sanctions: Sanctions = ()
 
 
@@ -214,6 +244,7 @@ class Expectation(Value):
     batch_inside: tuple[str, ...] | None = None
     batch_outside: tuple[str, ...] | None = None
     batch_chain: tuple[AuthorityId, ...] | None = None
+    reminders: tuple[Moment, ...] | None = None
     reminded_at: tuple[Moment, ...] | None = None
     upload: Literal["allowed"] | GateCode | None = None
     visible: bool | None = None

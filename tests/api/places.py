@@ -90,6 +90,7 @@ async def places(house: System, found: Filing) -> dict[str, str]:
                 job = await house.send("POST", "/api/jobs", operator, release)
                 assert job.status == 202, job.body
                 return {
+                    "question": "1",
                     "notice": await notice(house, found),
                     "job": job.body["id"],
                     "number": held.number,

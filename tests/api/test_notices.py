@@ -180,7 +180,7 @@ async def test_what_a_crash_left_untold_is_told_by_the_worker_once(house: System
             "UPDATE outbox SET to_tell = true WHERE case_id = :id",
         ):
             await connection.execute(text(statement), {"id": late.case_id})
-    telling = Telling(house.engine, house.now)
+    telling = Telling(house.engine, house.parts.pinned, house.now)
     await telling.tell_all()
     await telling.tell_all()
     assert len(await notices(house, late.filer)) == 1

@@ -65,6 +65,13 @@ MATRIX: dict[tuple[str, str], set[Role] | None] = {
     ("POST", f"{FILING}/cancel"): {O},
     ("GET", f"{FILING}/timeline"): EVERYBODY,
     ("POST", f"{FILING}/reminders"): {R, O},
+    ("GET", f"{FILING}/questions"): EVERYBODY,
+    ("POST", f"{FILING}/questions"): {F},
+    ("POST", f"{FILING}/questions/{{question}}/answer"): {R},
+    ("POST", f"{FILING}/questions/{{question}}/close"): {F, R},
+    ("POST", f"{FILING}/questions/{{question}}/reopen"): {F, R},
+    ("POST", f"{FILING}/ask-return"): {F},
+    ("POST", f"{FILING}/decline-return"): {R},
     ("GET", "/api/notices"): {F, R, O, A},
     ("GET", "/api/notices/{notice}"): {F, R, O, A},
     ("GET", "/api/campaigns"): {R, C, O, A},
@@ -192,6 +199,7 @@ PLACES: dict[str, dict[str, str]] = {}
 """The batch, upload and complaint on record beside a case."""
 
 NOWHERE = {
+    "question": "1",
     "notice": "0" * 32,
     "job": "0" * 32,
     "period": "2024",
