@@ -95,6 +95,36 @@ async def test_a_filing_goes_back_and_forth_and_is_cancelled(system: System) -> 
     )
 
 
+async def test_a_filing_is_asked_about_and_asked_back(system: System) -> None:
+    await system.add(institution("inst-1"))
+    await system.open(2023, "350000")
+    filing, path = "2023/inst-1", "/api/filings/2023/inst-1"
+    clerk = system.token(FILER, "clerk-1", "inst-1")
+    first = system.token(REVIEWER, "r-1", CHAIN[0])
+    operator = system.token(OPERATOR, "operator-1", "350000")
+    said = {"text": "（生成）人员数如何计算"}
+    await play(
+        system,
+        path,
+        ("reminders", operator, {"text": "（生成）请填报"}, "draft"),
+        ("questions", clerk, said, "draft"),
+        ("questions/1/answer", first, said, "draft"),
+        ("questions/1/close", clerk, {}, "draft"),
+        ("questions/1/reopen", first, CAUSE, "draft"),
+    )
+    assert (await system.submit(filing, clerk)).status == 200
+    await play(
+        system,
+        path,
+        ("claim", first, {}, "in_review"),
+        ("ask-return", clerk, CAUSE, "in_review"),
+        ("decline-return", first, CAUSE, "in_review"),
+        ("ask-return", clerk, CAUSE, "in_review"),
+        ("return", first, CAUSE, "returned"),
+        ("cancel", operator, CAUSE, "cancelled"),
+    )
+
+
 async def test_a_national_certificate_is_reviewed_by_its_national_department(
     system: System,
 ) -> None:
