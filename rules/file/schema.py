@@ -6,7 +6,7 @@ campaign must have (windows, for one) is asked for in `rules.check.checks`.
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, StrictInt, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, Field, StrictInt, StringConstraints, model_validator
 
 from domain.case import plan
 from domain.facts import FilingRecord, InstitutionFacts
@@ -175,6 +175,7 @@ class ExampleCertificate(Value):
 
     level: Literal["provincial", "national"]
     issuer: AuthorityId
+    number: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
     scope: Annotated[StrictInt, Field(ge=0)] = 1
     valid_from: Day | None = None
     valid_to: Day | None = None
@@ -278,3 +279,16 @@ class RuleFile(Value):
     filing: Filing
     report_numbers: ReportNumbers | None = None
     examples: tuple[Example, ...] = ()
+
+
+_LEVELS: dict[tuple[str, ...], type[BaseModel]] = {
+    (): RuleFile,
+    ("filing",): Filing,
+    ("filing", "windows"): Windows,
+    ("report_numbers",): ReportNumbers,
+}
+
+
+def known_keys(path: tuple[str, ...]) -> list[str]:
+    """The keys a file may have below ``path``: the top, or one of the mappings that merge."""
+    return list(_LEVELS[path].model_fields)
