@@ -493,7 +493,7 @@ def non_filers(
     as_json: AsJson = False,
 ) -> None:
     """逐件列出未完成填报的机构及其原因。"""
-    from cli.system import run
+    from cli.system import operator, run
     from domain.messages import closing_time, local_time
     from services.campaigns.progress import UNFINISHED
 
@@ -507,6 +507,7 @@ def non_filers(
             statuses=UNFINISHED if status is None else (status,),
             region=region,
             as_of=as_of,
+            reader=operator(),
         ),
     )
     header = ["机构", "名称", "区域", "部门", "状态", "原因", "期限", "最近一步", "联系人"]

@@ -22,6 +22,8 @@ from services.campaigns.opening import CampaignService
 from services.campaigns.progress import ProgressService
 from services.certificates.register import RegisterService
 from services.clock import system_clock
+from services.contacts import ContactService
+from services.institutions import InstitutionService
 from services.jobs import JobService
 from services.roster import RosterService, known_regions
 from services.rule_sets import PinnedRules
@@ -39,6 +41,8 @@ class Services(NamedTuple):
     jobs: JobService
     roster: RosterService
     register: RegisterService
+    institutions: InstitutionService
+    contacts: ContactService
 
 
 @asynccontextmanager
@@ -55,6 +59,8 @@ async def connected(data: Path) -> AsyncIterator[Services]:
             JobService(client, engine, system_clock),
             RosterService(engine, known_regions(catalogue), system_clock),
             RegisterService(engine, settings.rules, system_clock),
+            InstitutionService(engine),
+            ContactService(engine, system_clock),
         )
     finally:
         await engine.dispose()

@@ -30,6 +30,7 @@ from services.complaints import ComplaintService
 from services.connected.clients import ClientService
 from services.connected.deliveries import DeliveryService
 from services.connected.provinces import ProvinceService
+from services.contacts import ContactService
 from services.filings import FilingService
 from services.institutions import InstitutionService
 from services.jobs import JobService
@@ -50,6 +51,7 @@ class Parts:
     records: CaseRecords
     requests: RequestRecords
     institutions: InstitutionService
+    contacts: ContactService
     identity: Identity
     clock: Clock
     rules: Path
@@ -92,6 +94,7 @@ def build_parts(
         records=CaseRecords(engine),
         requests=RequestRecords(engine),
         institutions=InstitutionService(engine),
+        contacts=ContactService(engine, clock),
         identity=Identity(settings.token_key.get_secret_value()),
         clock=clock,
         rules=settings.rules,
