@@ -18,7 +18,10 @@ def _label(body: Mapping[str, Any]) -> str:
 
 
 def _roster(body: Mapping[str, Any]) -> str:
-    return f"{body['rows']} 行，导入 {body['accepted']} 家机构"
+    told = f"{body['rows']} 行，导入 {body['accepted']} 家机构"
+    if "added" not in body:
+        return told
+    return f"{told}，新登记 {body['added']} 家，改动 {body['changed']} 家"
 
 
 def _import(body: Mapping[str, Any]) -> str:

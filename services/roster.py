@@ -22,7 +22,7 @@ from rules.file.catalogue import Catalogue
 from services.clock import Clock
 from services.lists import ListReport, ListRequest, ListService, errors_in
 from services.rule_sets import PinnedRules
-from store import campaigns, contacts, institutions, journal, roster_imports
+from store import campaigns, contacts, content, institutions, journal, roster_imports
 from store.campaigns import Campaign
 from store.institutions import Institution, OnRecord
 
@@ -154,7 +154,9 @@ class RosterService(ListService[RosterReading, RosterReport]):
                 request.actor.subject,
                 self._clock(),
             )
-            await self._put_on_record(connection, report, request)
+            added = [one.facts.id for one in merged if one.facts.id not in known]
+            await self._put_on_record(connection, report, request, added)
+            await institutions.note_roster(connection, [one.facts.id for one in merged])
         return report
 
     async def _moves(
@@ -196,18 +198,39 @@ class RosterService(ListService[RosterReading, RosterReport]):
         return _OUTCOMES[outcome], "" if outcome == "none" else _reviewer(rules, facts)
 
     async def _put_on_record(
-        self, connection: AsyncConnection, report: RosterReport, request: ListRequest
+        self,
+        connection: AsyncConnection,
+        report: RosterReport,
+        request: ListRequest,
+        added: list[str],
     ) -> None:
         row = report.model_dump(mode="json", exclude={"repeated", "errors", "dry_run"})
-        await roster_imports.save(connection, row, request.actor.subject)
+        await roster_imports.save(connection, row, request.actor.subject, request.actor.scope)
+        # a report is replaced when its file comes again; what each import changed is not
+        note = await content.save_note(
+            connection,
+            {
+                "import": report.id,
+                "command": request.command_id,
+                "added": added,
+                "changes": row["changes"],
+            },
+        )
         await journal.append_operator_step(
             connection,
             institutions.REGISTER,
             "roster_imported",
             request.actor,
             self._clock(),
-            {"import": report.id, "rows": report.rows, "accepted": report.accepted},
+            {
+                "import": report.id,
+                "rows": report.rows,
+                "accepted": report.accepted,
+                "added": report.added,
+                "changed": len({change.institution for change in report.changes}),
+            },
             request.command_id,
+            note_sha256=note,
         )
 
 

@@ -1,4 +1,4 @@
-"""contacts of institutions"""
+"""contacts of institutions; which roster named them last; into whom they were merged"""
 
 from collections.abc import Sequence
 
@@ -14,6 +14,7 @@ depends_on: str | Sequence[str] | None = None
 def upgrade() -> None:
     """Applies the change."""
     _contacts()
+    _register()
 
 
 def _contacts() -> None:
@@ -46,4 +47,29 @@ def _contacts() -> None:
         op.f("ix_contacts_institution_id_contacts_role_contacts_id"),
         "contacts",
         ["institution_id", "role", "id"],
+    )
+
+
+def _register() -> None:
+    op.add_column("institutions", sa.Column("roster_at", sa.DateTime(timezone=True)))
+    op.add_column(
+        "institutions",
+        sa.Column("merged_into", sa.Text(), comment="已并入的机构；只有它仍在名录中办理"),
+    )
+    op.create_foreign_key(
+        op.f("fk_institutions_merged_into_institutions"),
+        "institutions",
+        "institutions",
+        ["merged_into"],
+        ["id"],
+    )
+    op.create_index(
+        op.f("ix_institutions_merged_into"),
+        "institutions",
+        ["merged_into"],
+        postgresql_where=sa.text("merged_into IS NOT NULL"),
+    )
+    op.add_column(
+        "roster_imports",
+        sa.Column("scope", sa.Text(), nullable=False, server_default="", comment="导入人的辖区"),
     )
