@@ -53,7 +53,7 @@ class CampaignService:
 
     async def foresee(self, period: Period, jurisdiction: str) -> Forecast:
         """What opening a campaign now would do; nothing is written. Raises Refused as `open`."""
-        own = await self._rules_of(period, jurisdiction)
+        own = await self.rules_of(period, jurisdiction)
         names = cached_catalogue(self._rules).areas
         opened = await self.find(period, jurisdiction) is not None
         async with self._engine.connect() as connection:
@@ -79,7 +79,7 @@ class CampaignService:
         it was annulled.
         """
         case_id = campaign_id(period, jurisdiction)
-        compiled = await self._rules_of(period, jurisdiction)
+        compiled = await self.rules_of(period, jurisdiction)
         own = compiled[jurisdiction]
         stages = _stages(own, period)
         now = self._clock()
@@ -122,6 +122,20 @@ class CampaignService:
                 WorkflowIDConflictPolicy.USE_EXISTING,
             )
         return case_id
+
+    async def rules_of(self, period: Period, jurisdiction: str) -> dict[str, CompiledRules]:
+        """The rule sets that a campaign would pin now, by jurisdiction. Raises Refused."""
+        # checking rules takes seconds of pure computing: other requests go on meanwhile
+        documents = await asyncio.to_thread(
+            checked_documents, self._rules, period.year, jurisdiction
+        )
+        compiled = {place: CompiledRules(document) for place, document in documents.items()}
+        try:
+            windows_of(compiled[jurisdiction], period)
+        except NotPublishable as failure:
+            asked = {"year": str(period), "jurisdiction": jurisdiction, "known": str(failure)}
+            raise Refused(Refusal(code=Code.RULES_NOT_FOUND, params=asked)) from None
+        return compiled
 
     async def annul(
         self, period: Period, jurisdiction: str, actor: Actor, command_id: str, reason: str
@@ -219,20 +233,6 @@ class CampaignService:
             return sum((await cases.counts(connection, case_id)).values())
 
     # --- private steps -----------------------------------------------------------------------
-
-    async def _rules_of(self, period: Period, jurisdiction: str) -> dict[str, CompiledRules]:
-        """The rule sets that a campaign would pin now, by jurisdiction. Raises Refused."""
-        # checking rules takes seconds of pure computing: other requests go on meanwhile
-        documents = await asyncio.to_thread(
-            checked_documents, self._rules, period.year, jurisdiction
-        )
-        compiled = {place: CompiledRules(document) for place, document in documents.items()}
-        try:
-            windows_of(compiled[jurisdiction], period)
-        except NotPublishable as failure:
-            asked = {"year": str(period), "jurisdiction": jurisdiction, "known": str(failure)}
-            raise Refused(Refusal(code=Code.RULES_NOT_FOUND, params=asked)) from None
-        return compiled
 
     async def _reason_for_late(
         self, last: Window, period: Period, after_window: bool, reason: str
