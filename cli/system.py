@@ -20,11 +20,13 @@ from engine.client import connect_engine
 from rules.file.catalogue import cached_catalogue
 from services.campaigns.opening import CampaignService
 from services.campaigns.progress import ProgressService
+from services.cases import CaseService
 from services.certificates.register import RegisterService
 from services.clock import system_clock
 from services.contacts import ContactService
 from services.institutions import InstitutionService
 from services.jobs import JobService
+from services.notices.reminding import ReminderService
 from services.review import ReviewService
 from services.roster import RosterService, known_regions
 from services.rule_sets import PinnedRules
@@ -45,6 +47,7 @@ class Services(NamedTuple):
     institutions: InstitutionService
     contacts: ContactService
     review: ReviewService
+    reminders: ReminderService
 
 
 @asynccontextmanager
@@ -67,6 +70,7 @@ async def connected(data: Path) -> AsyncIterator[Services]:
             InstitutionService(engine),
             ContactService(engine, system_clock),
             ReviewService(engine, campaigns, catalogue, system_clock),
+            ReminderService(engine, CaseService(client, engine, system_clock), system_clock),
         )
     finally:
         await engine.dispose()
