@@ -20,9 +20,11 @@ from engine.client import connect_engine
 from rules.file.catalogue import cached_catalogue
 from services.campaigns.opening import CampaignService
 from services.campaigns.progress import ProgressService
+from services.cases import CaseService
 from services.certificates.register import RegisterService
 from services.clock import system_clock
 from services.jobs import JobService
+from services.notices.reminding import ReminderService
 from services.roster import RosterService, known_regions
 from services.rule_sets import PinnedRules
 from settings import SettingMissing, of_system
@@ -39,6 +41,7 @@ class Services(NamedTuple):
     jobs: JobService
     roster: RosterService
     register: RegisterService
+    reminders: ReminderService
 
 
 @asynccontextmanager
@@ -55,6 +58,7 @@ async def connected(data: Path) -> AsyncIterator[Services]:
             JobService(client, engine, system_clock),
             RosterService(engine, known_regions(catalogue), system_clock),
             RegisterService(engine, settings.rules, system_clock),
+            ReminderService(engine, CaseService(client, engine, system_clock), system_clock),
         )
     finally:
         await engine.dispose()

@@ -4,6 +4,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from domain.case.kind import nothing_more
+from domain.notices import (
+    CHANNEL_LABELS,
+    NOTICE_DELIVERED,
+    NOTICE_SEEN,
+    NOTICE_SERVED,
+    Channel,
+)
 
 
 class OperatorEvent(NamedTuple):
@@ -41,6 +48,15 @@ def _batches(body: Mapping[str, Any]) -> str:
     return f"名录 {body['considered']} 家，应报送 {body['started']} 家"
 
 
+def _notice(body: Mapping[str, Any]) -> str:
+    return str(body["title"])
+
+
+def _over(body: Mapping[str, Any]) -> str:
+    target = f"（{body['target']}）" if body["target"] else ""
+    return f"{CHANNEL_LABELS[Channel(body['channel'])]}{target}"
+
+
 OPERATOR_EVENTS: dict[str, OperatorEvent] = {
     "campaign_opened": OperatorEvent("开启年度统计工作", nothing_more),
     "filings_started": OperatorEvent("为应填报机构建立填报", _filings),
@@ -58,5 +74,8 @@ OPERATOR_EVENTS: dict[str, OperatorEvent] = {
     "client_secret_rotated": OperatorEvent("轮换联网系统的密钥", nothing_more),
     "client_revoked": OperatorEvent("停用联网系统", nothing_more),
     "institution_delivered": OperatorEvent("随送达登记机构", nothing_more),
+    NOTICE_SERVED: OperatorEvent("送达通知", _notice),
+    NOTICE_DELIVERED: OperatorEvent("送到", _over),
+    NOTICE_SEEN: OperatorEvent("收件人查看", nothing_more),
     "plan_received": OperatorEvent("收到赋码系统对接方案", nothing_more),
 }

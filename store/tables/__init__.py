@@ -14,6 +14,7 @@ from store.tables.imports import (
     certificate_imports,
 )
 from store.tables.jobs import job_items, jobs
+from store.tables.notices import addresses, notice_deliveries, notices
 from store.tables.numbers import (
     lookup_counts,
     number_changes,
@@ -44,6 +45,7 @@ from store.tables.register import (
 from store.tables.rules import campaigns, rule_sets
 
 __all__ = [
+    "addresses",
     "api_client_secrets",
     "api_clients",
     "assignments",
@@ -66,6 +68,8 @@ __all__ = [
     "lookup_counts",
     "metadata",
     "notes",
+    "notice_deliveries",
+    "notices",
     "number_changes",
     "outbox",
     "province_plans",

@@ -220,7 +220,7 @@ async def test_what_needs_a_system_runs_against_one(
 
 @pytest.mark.parametrize("block", marked("facts"))
 def test_facts_are_facts(block: Block) -> None:
-    model = EnforcementFacts if '"filing"' in block.code else Facts
+    model = EnforcementFacts if '"filing"' in block.text else Facts
     model.model_validate_json(block.text)
 
 
