@@ -17,7 +17,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from rules.expression_work import too_much
 
 Kind = Literal["text", "number", "yes-no", "texts", "certificate", "certificates", "institution"]
-Scope = Literal["facts", "departments", "chain", "gate", "complaint"]
+Scope = Literal["facts", "departments", "chain", "gate", "complaint", "enforcement"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +79,13 @@ FACTS: tuple[Fact, ...] = (
     Fact("latest_closed_year_completed", "yes-no", "按 latest_year，该年度的填报算已完成", "gate"),
     Fact("completed_years", "number", "已办结的年度填报有几个年度", "gate"),
     Fact("known_institution", "yes-no", "投诉所指的机构在名录里；否则其他事实都为空", "complaint"),
+    Fact("owed", "yes-no", "应当填报，且没有作废、取消、事后才列入", "enforcement"),
+    Fact("not_filed", "yes-no", "应当填报，期限（含延期）届满而没有提交", "enforcement"),
+    Fact("late", "yes-no", "应当填报，提交于期限（含延期）届满之后", "enforcement"),
+    Fact("filed", "yes-no", "已经提交，没有撤回", "enforcement"),
+    Fact("approved", "yes-no", "已经通过审核", "enforcement"),
+    Fact("reminded", "number", "提交之前送达过几次催报", "enforcement"),
+    Fact("findings", "texts", "承办人的认定：concealed、false、omitted", "enforcement"),
 )
 
 _LITERAL = re.compile(r"'([a-z0-9-]+)'")
@@ -89,10 +96,12 @@ _KNOWN_IN: Mapping[Scope, tuple[Scope, ...]] = {
     "chain": ("facts", "departments", "chain"),
     "gate": ("facts", "departments", "gate"),
     "complaint": ("facts", "departments", "complaint"),
+    "enforcement": ("enforcement",),
 }
 _ONLY_IN: Mapping[Scope, str] = {
     "gate": "只有 report_numbers.gate 的条件知道它",
     "complaint": "只有 report_numbers.complaints 的条件知道它",
+    "enforcement": "只有 enforcement 的条件知道它",
 }
 _KIND_NAMES = {"BOOL": "真假", "STRING": "文本", "INT": "整数", "LIST": "列表"}
 _FIELD = descriptor_pb2.FieldDescriptorProto
@@ -285,9 +294,12 @@ def _explained(problem: str, scope: Scope) -> ConditionInvalid:
 
 
 def _unknown_name(what: str, name: str, names: list[str], column: int) -> ConditionInvalid:
-    elsewhere = next((fact for fact in FACTS if fact.name == name), None)
+    whole = name.partition(".")[0]
+    elsewhere = next((fact for fact in FACTS if fact.name == whole), None)
     if elsewhere is not None:
         why = _ONLY_IN.get(elsewhere.since, "它要在后面的步骤才确定")
+        if "not_filed" in names:
+            why = "后续处理只看填报与否和日期，不看表中的数据（统计法实施条例第三十条）"
         message = f"条件第 {column} 列的{what} {name} 在这里还不能用：{why}"
         return ConditionInvalid("unknown_fact", message)
     near = difflib.get_close_matches(name, names, n=1)

@@ -14,9 +14,12 @@ from rules.check.evidence import held_to_text
 from rules.check.examples import complete, shortcomings
 from rules.check.meaning import meaning
 from rules.check.placing import Findings
-from rules.check.reachability import Reach, explore, explore_numbers
+from rules.check.reachability import Reach, combinations, explore, explore_numbers
 from rules.check.years import strangers
 from rules.compiled import CompiledRules
+from rules.conditions import ConditionFailed
+from rules.enforcement.consequences import EnforcementRules
+from rules.file.calendars import calendar_findings
 from rules.file.catalogue import AUTHORITIES, JURISDICTIONS
 from rules.file.findings import Finding, RulesInvalid, in_order
 from rules.file.folder import Merged
@@ -40,6 +43,7 @@ def check_folder(library: RuleLibrary) -> list[Finding]:
     for name in library.certificate_names:
         findings += check_certificates(library, library.root / f"{name}.yaml", f"{name}.yaml")
     findings += unread(library.root)
+    findings += calendar_findings(library.root)
     for path in sorted((library.root / "forms").glob("*.yaml")):
         findings += check_form_file(path, f"forms/{path.name}")
     return in_order(findings)
@@ -144,6 +148,8 @@ def _workable(library: RuleLibrary, merged: Merged) -> list[Finding]:
     found = [*_examples(rules, merged), *_reach(library, rules, merged)]
     if rules.numbers is not None:
         found += _reach_of_numbers(library, rules, rules.numbers, merged)
+    if rules.enforcement is not None:
+        found += _reach_of_enforcement(library, rules, rules.enforcement, merged)
     return in_order(found)
 
 
@@ -221,6 +227,36 @@ def _reach_of_numbers(
             message = _unknown_authority(by, authority)
             path = ("report_numbers", key, ids[key].index(by))
             yield found.one("unknown_authority", path, message)
+
+
+def _reach_of_enforcement(
+    library: RuleLibrary, rules: CompiledRules, enforcement: EnforcementRules, merged: Merged
+) -> Iterator[Finding]:
+    found = Findings(merged.node, merged.own)
+    section = enforcement.section
+    try:
+        triggers, measures = enforcement.reach()
+    except ConditionFailed as failed:
+        yield found.one("condition_fails", ("enforcement", "triggers"), str(failed))
+        return
+    for index, trigger in enumerate(section.triggers):
+        if trigger.id not in triggers:
+            message = f"情形 {trigger.id} 永远不会成立；请改条件或删去"
+            yield found.one("unreachable_trigger", ("enforcement", "triggers", index), message)
+    for index, measure in enumerate(section.measures):
+        path: NodePath = ("enforcement", "measures", index)
+        if measure.id not in measures:
+            message = f"措施 {measure.id} 在任何情形下都不会提出；请改条件或删去"
+            yield found.one("unreachable_measure", path, message)
+    ids = [measure.id for measure in section.measures]
+    for facts in combinations(rules, library.catalogue.areas):
+        if facts.choice is None and facts.previous_reviewer is None:
+            for name, authority in enforcement.authorities(facts):
+                if not library.catalogue.knows(authority):
+                    message = _unknown_authority(name, authority)
+                    path = ("enforcement", "measures", ids.index(name))
+                    yield found.one("unknown_authority", path, message)
+                    return
 
 
 def _unknown_authority(rule: str, authority: str) -> str:

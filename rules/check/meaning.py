@@ -10,6 +10,8 @@ from domain.case.plan import NEEDED_WINDOWS
 from rules.check.evidence import says_something, source_findings
 from rules.check.placing import Findings
 from rules.conditions import Condition, ConditionInvalid, Scope, TextExpression
+from rules.file.enforcement_schema import Enforcement
+from rules.file.enforcement_schema import contradictions as enforcement_contradictions
 from rules.file.findings import Finding, in_order
 from rules.file.folder import Merged, RuleFolder
 from rules.file.number_schema import ReportNumbers
@@ -63,6 +65,9 @@ def meaning(folder: RuleFolder, merged: Merged) -> list[Finding]:
             merged.rules.report_numbers, merged.rules.year
         ):
             found.add(code, _steps(f"report_numbers.{path}"), message)
+    if merged.rules.enforcement is not None:
+        for code, steps, message in enforcement_contradictions(merged.rules.enforcement):
+            found.add(code, ("enforcement", *steps), message)
     found.all += _completeness(merged)
     return in_order(found.all)
 
@@ -99,11 +104,12 @@ _KEYS: tuple[tuple[str, _Compiler], ...] = (
     ("must", Condition),
     ("assign", TextExpression),
     ("authority", TextExpression),
+    ("spent", Condition),
 )
 
 
 def _expressions(rules: RuleFile) -> Iterator[tuple[NodePath, str, _Compiler, Scope]]:
-    filing, numbers = rules.filing, rules.report_numbers
+    filing, numbers, enforcement = rules.filing, rules.report_numbers, rules.enforcement
     lists: list[tuple[NodePath, Any, Scope]] = [
         (("filing", "obligation"), filing.obligation, "departments"),
         (("filing", "parts"), filing.parts, "departments"),
@@ -120,6 +126,15 @@ def _expressions(rules: RuleFile) -> Iterator[tuple[NodePath, str, _Compiler, Sc
         ]
         when: NodePath = ("report_numbers", "eligible", "when")
         yield when, numbers.eligible.when, Condition, "departments"
+    if enforcement is not None:
+        lists += [
+            (("enforcement", "triggers"), enforcement.triggers, "enforcement"),
+            (("enforcement", "measures"), enforcement.measures, "enforcement"),
+        ]
+        for index, measure in enumerate(enforcement.measures):
+            for key in ("proposes", "decides"):
+                path: NodePath = ("enforcement", "measures", index, key)
+                yield path, getattr(measure, key), TextExpression, "departments"
     for path, items, scope in lists:
         for index, rule in enumerate(items):
             for key, compiler in _KEYS:
@@ -135,6 +150,7 @@ def _exists(place: str) -> bool:
         "filing": Filing,
         "windows": Windows,
         "report_numbers": ReportNumbers,
+        "enforcement": Enforcement,
     }
     for step in place.split("[", 1)[0].split("."):
         if model is None or step not in model.model_fields:

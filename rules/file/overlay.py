@@ -1,8 +1,8 @@
 """A province's file over its base: what it may change, and what comes out.
 
-Merged are the file's own keys, ``filing``, ``filing.windows``, ``report_numbers`` and lists of
-items with ids; every value with a citation is replaced whole, so that no value keeps another
-value's citation.
+Merged are the file's own keys, ``filing``, ``filing.windows``, ``report_numbers``,
+``enforcement`` and lists of items with ids; every value with a citation is replaced whole, so that
+no value keeps another value's citation.
 
 A list item with an id the base has replaces that item in place; a new one goes to the end, or
 ``before: <id>``; ``remove: true`` takes one out.
@@ -20,7 +20,7 @@ OWN = frozenset({
 })  # fmt: skip
 """Keys that are each file's own: never inherited, except ``sources``, which add up."""
 
-_MERGED = (("filing",), ("filing", "windows"), ("report_numbers",))
+_MERGED = (("filing",), ("filing", "windows"), ("report_numbers",), ("enforcement",))
 
 
 def merge(

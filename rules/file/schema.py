@@ -12,6 +12,7 @@ from domain.case import plan
 from domain.facts import FilingRecord, InstitutionFacts
 from domain.ids import AuthorityId, JurisdictionCode
 from domain.model import Value
+from rules.file.enforcement_schema import Enforcement
 from rules.file.number_schema import GateCode, ReportNumbers
 from rules.file.shapes import (
     Cite,
@@ -138,20 +139,11 @@ class QualityCheck(Value):
     cite: Cite
 
 
-class Sanction(Value):
-    """One measure the notice names; an official chooses, nothing follows by itself."""
-
-    id: Id
-    label: Text
-    cite: Cite
-
-
 Stages = Annotated[tuple[Stage, ...], AfterValidator(unique)]
 Parts = Annotated[tuple[PartRule, ...], Field(min_length=1), AfterValidator(unique)]
 Departments = Annotated[tuple[DepartmentRule, ...], AfterValidator(unique)]
 Reviewers = Annotated[tuple[ReviewerRule, ...], Field(min_length=1), AfterValidator(unique)]
 Levels = Annotated[tuple[LevelRule, ...], Field(min_length=1), AfterValidator(unique)]
-Sanctions = Annotated[tuple[Sanction, ...], AfterValidator(unique)]
 
 
 class Filing(Value):
@@ -167,7 +159,6 @@ class Filing(Value):
     reviewers: Reviewers
     review_chain: Levels
     quality_check: QualityCheck | None = None
-    sanctions: Sanctions = ()
 
 
 class ExampleCertificate(Value):
@@ -278,6 +269,7 @@ class RuleFile(Value):
     overridable: tuple[Annotated[str, StringConstraints(pattern=_PATH)], ...] = ()
     filing: Filing
     report_numbers: ReportNumbers | None = None
+    enforcement: Enforcement | None = None
     examples: tuple[Example, ...] = ()
 
 
@@ -286,6 +278,7 @@ _LEVELS: dict[tuple[str, ...], type[BaseModel]] = {
     ("filing",): Filing,
     ("filing", "windows"): Windows,
     ("report_numbers",): ReportNumbers,
+    ("enforcement",): Enforcement,
 }
 
 
