@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from api.campaigns import campaigns, institutions, jobs, rules
+from api.campaigns import campaigns, contacts, institutions, jobs, review, rules
 from api.cases import events, tasks, timeline
 from api.certificates import certificates, drafts, imports, printing, register, search, serials
 from api.certificates import public as certificate_public
@@ -43,6 +43,8 @@ OPERATIONS: list[Operation] = [
     *printing.OPERATIONS,
     *search.OPERATIONS,
     *institutions.OPERATIONS,
+    *contacts.OPERATIONS,
+    *review.OPERATIONS,
     *rules.OPERATIONS,
     *timeline.OPERATIONS,
     *events.OPERATIONS,

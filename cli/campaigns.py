@@ -111,6 +111,49 @@ def import_roster(
     )
 
 
+@roster_app.command("review")
+def review_register(
+    period: Of,
+    jurisdiction: Jurisdiction,
+    since: Annotated[
+        Any,
+        typer.Option(
+            "--since",
+            help="从哪一时刻起的名录算数；不填为各区域最近一次名录",
+            parser=_instant,
+            metavar="INSTANT",
+        ),
+    ] = None,
+    by_region: Annotated[
+        bool, typer.Option("--by-region", help="表格列各区域的数字，不列逐条问题")
+    ] = False,
+    csv: Annotated[Path | None, typer.Option(help="写入这一 CSV 文件")] = None,
+    xlsx: Annotated[Path | None, typer.Option(help="写入这一 XLSX 文件")] = None,
+    data: Data = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """摸清底数：名录与证书对照，应填报多少家，缺谁，谁疑似重复。只查不改。"""
+    from cli.system import run
+    from services import review
+
+    told = run(data, lambda services: services.review.review(period, jurisdiction, since))
+    header = review.REGION_COLUMNS if by_region else review.FINDING_COLUMNS
+    rows = review.region_rows(told) if by_region else review.finding_rows(told)
+    _exported("摸清底数", list(header), rows, csv, xlsx)
+    if as_json:
+        print_json(told)
+    elif csv is None and xlsx is None:
+        table = listing(*header)
+        for row in rows:
+            table.add_row(*(escape(str(cell)) for cell in row))
+        print_listing(table)
+        out.print(
+            f"机构 {told.total.institutions} 家，应填报 {told.total.must}，"
+            f"可填报 {told.total.may}；问题 {len(told.findings)} 条",
+            highlight=False,
+        )
+
+
 def import_list(
     file: Path,
     service: Callable[[Services], ListService[Any, Report]],
@@ -538,7 +581,7 @@ def non_filers(
     as_json: AsJson = False,
 ) -> None:
     """逐件列出未完成填报的机构及其原因。"""
-    from cli.system import run
+    from cli.system import operator, run
     from domain.messages import closing_time, local_time
     from services.campaigns.progress import UNFINISHED
 
@@ -552,6 +595,7 @@ def non_filers(
             statuses=UNFINISHED if status is None else (status,),
             region=region,
             as_of=as_of,
+            reader=operator(),
         ),
     )
     header = [

@@ -25,7 +25,10 @@ def _label(body: Mapping[str, Any]) -> str:
 
 
 def _roster(body: Mapping[str, Any]) -> str:
-    return f"{body['rows']} 行，导入 {body['accepted']} 家机构"
+    told = f"{body['rows']} 行，导入 {body['accepted']} 家机构"
+    if "added" not in body:
+        return told
+    return f"{told}，新登记 {body['added']} 家，改动 {body['changed']} 家"
 
 
 def _import(body: Mapping[str, Any]) -> str:
@@ -38,6 +41,10 @@ def _imported(body: Mapping[str, Any]) -> str:
 
 def _register(body: Mapping[str, Any]) -> str:
     return f"{body['rows']} 行，登记 {body['accepted']} 张"
+
+
+def _read(body: Mapping[str, Any]) -> str:
+    return f"{body['about']}，{body['institutions']} 家"
 
 
 def _filings(body: Mapping[str, Any]) -> str:
@@ -74,6 +81,9 @@ OPERATOR_EVENTS: dict[str, OperatorEvent] = {
     "client_secret_rotated": OperatorEvent("轮换联网系统的密钥", nothing_more),
     "client_revoked": OperatorEvent("停用联网系统", nothing_more),
     "institution_delivered": OperatorEvent("随送达登记机构", nothing_more),
+    "contact_set": OperatorEvent("设定机构联系人", nothing_more),
+    "contact_removed": OperatorEvent("删去机构联系人", nothing_more),
+    "contacts_read": OperatorEvent("查看机构联系人", _read),
     NOTICE_SERVED: OperatorEvent("送达通知", _notice),
     NOTICE_DELIVERED: OperatorEvent("送到", _over),
     NOTICE_SEEN: OperatorEvent("收件人查看", nothing_more),

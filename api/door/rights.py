@@ -30,6 +30,8 @@ class Right(StrEnum):
     BULK = "bulk"
     SEE_CAMPAIGNS = "see_campaigns"
     SEE_REGISTER = "see_register"
+    SEE_CONTACTS = "see_contacts"
+    SET_CONTACTS = "set_contacts"
     SEE_TASKS = "see_tasks"
     AUDIT = "audit"
     FOLLOW_EVENTS = "follow_events"
@@ -63,6 +65,9 @@ ROLES: dict[Right, frozenset[Role]] = {
     Right.BULK: frozenset({Role.OPERATOR, Role.REVIEWER, Role.CHECKER}),
     Right.SEE_CAMPAIGNS: frozenset({Role.OPERATOR, Role.AUDITOR, Role.REVIEWER, Role.CHECKER}),
     Right.SEE_REGISTER: frozenset({Role.OPERATOR, Role.AUDITOR}),
+    # personal data: the institution itself, who reviews it, who answers for its region
+    Right.SEE_CONTACTS: frozenset({Role.FILER, Role.REVIEWER, Role.OPERATOR}),
+    Right.SET_CONTACTS: frozenset({Role.FILER, Role.OPERATOR}),
     Right.SEE_TASKS: frozenset({Role.REVIEWER, Role.CHECKER}),
     Right.AUDIT: frozenset({Role.AUDITOR, Role.OPERATOR}),
     Right.FOLLOW_EVENTS: frozenset({Role.OPERATOR, Role.AUDITOR}),
@@ -167,6 +172,11 @@ def check(right: Right, actor: Actor, target: Target) -> None:
 def region_in_sight(actor: Actor) -> str:
     """The prefix of the regions whose records somebody sees: an operator's own, else all."""
     return region_prefix(actor.scope) if SCOPES[actor.role] is Scope.JURISDICTION else ""
+
+
+def sees_contacts(actor: Actor) -> bool:
+    """Whether contacts are shown in lists that somebody sees."""
+    return actor.role in ROLES[Right.SEE_CONTACTS]
 
 
 def covers(jurisdiction: str, region: str | None) -> bool:

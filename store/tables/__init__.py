@@ -8,6 +8,7 @@ from store.tables.connected import (
     certificate_deliveries,
     province_plans,
 )
+from store.tables.contacts import contacts
 from store.tables.imports import (
     certificate_import_problems,
     certificate_import_rows,
@@ -61,6 +62,7 @@ __all__ = [
     "certificate_serials",
     "certificates",
     "complaints",
+    "contacts",
     "institutions",
     "job_items",
     "jobs",
