@@ -32,7 +32,10 @@ from services.certificates.keys import SigningKeys
 from services.certificates.printing import unprintable_with
 from services.clock import system_clock
 from services.deadlines import Deadlines
+from services.notices.delivery import Delivering
+from services.notices.mail import MailServer
 from services.notices.telling import Telling
+from services.notices.webhooks import Webhooks
 from services.numbers.batches import BatchService
 from services.reconciler import Reconciler
 from services.recovery import Recovery
@@ -130,6 +133,24 @@ def _recovery(client: Client, engine: AsyncEngine, rules: Path) -> Recovery:
     )
 
 
+def _delivering(settings: Settings, engine: AsyncEngine) -> Delivering:
+    host, _, port = settings.mail_server.rpartition(":")
+    server = None
+    if host:
+        server = MailServer(
+            host,
+            int(port),
+            settings.mail_sender,
+            settings.mail_security,
+            settings.mail_user,
+            settings.mail_password,
+        )
+    hooks = Webhooks(
+        settings.token_key.get_secret_value(), settings.webhook_hosts.split(","), settings.site
+    )
+    return Delivering(engine, server, hooks, system_clock)
+
+
 @contextlib.asynccontextmanager
 async def serving(settings: Settings) -> AsyncIterator[Worker]:
     """A running worker on real servers; stops gracefully."""
@@ -153,6 +174,7 @@ async def serving(settings: Settings) -> AsyncIterator[Worker]:
             reconciler.running(),
             deadlines.running(),
             telling.running(),
+            _delivering(settings, engine).running(),
         ):
             yield worker
     finally:

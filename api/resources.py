@@ -13,7 +13,7 @@ from api.connected import clients, deliveries, provinces
 from api.door import health, me
 from api.door.operations import Operation, Parameter
 from api.filings import filings
-from api.notices import notices
+from api.notices import notices, outbox
 from api.numbers import batches, changes, lookup, uploads
 from api.numbers.lookup_page import PAGES as LOOKUP_PAGES
 
@@ -25,6 +25,7 @@ OPERATIONS: list[Operation] = [
     *tasks.OPERATIONS,
     *filings.OPERATIONS,
     *notices.OPERATIONS,
+    *outbox.OPERATIONS,
     *campaigns.OPERATIONS,
     *jobs.OPERATIONS,
     *batches.OPERATIONS,
@@ -77,6 +78,8 @@ PLACES: dict[str, Parameter] = {
         _place("number", "证书编号", type="string", minLength=1, maxLength=64),
         _place("uscc", "统一社会信用代码", type="string", pattern="^[0-9A-Z]{18}$"),
         _place("question", "提问的序号", type="integer", minimum=1, maximum=2**31 - 1),
+        _place("sending", "送达编号，见 /api/outbox", type="string", pattern="^[0-9a-f]{32}$"),
+        _place("address", "送达地址编号", type="string", pattern="^[0-9a-f]{32}$"),
         _place("notice", "通知编号", type="string", pattern="^[0-9a-f]{32}$"),
         _place("job", "批办编号", type="string", pattern="^[0-9a-f]{32}$"),
         _place("import", "批量导入编号", type="string", pattern="^[0-9a-f]{32}$"),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
-from cli import audit, campaigns, certificate_keys, certificates, jobs, register, rules
+from cli import audit, campaigns, certificate_keys, certificates, jobs, outbox, register, rules
 from cli.terminal import HERE, NOT_IN_ORDER, WRONG_USAGE, Commands, Data, err, within
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ app.add_typer(register.institutions_app, name="institutions", help="机构：联
 app.add_typer(campaigns.campaign_app, name="campaign", help="年度统计工作。")
 app.add_typer(jobs.jobs_app, name="jobs", help="批办：对许多办件做同一件事。")
 certificate_keys.mount(certificates.certificates_app)
+app.add_typer(outbox.outbox_app, name="outbox", help="系统以外的送达：电子邮件和网络推送。")
 app.add_typer(certificates.certificates_app, name="certificates", help="资质认定证书。")
 app.add_typer(audit.app, name="audit", help="审计。")
 

@@ -26,8 +26,10 @@ from services.clock import system_clock
 from services.contacts import ContactService
 from services.institutions import InstitutionService
 from services.jobs import JobService
+from services.notices.outbox import OutboxService
 from services.notices.reminding import ReminderService
 from services.notices.telling import Telling
+from services.notices.webhooks import Webhooks
 from services.review import ReviewService
 from services.roster import RosterService, known_regions
 from services.rule_sets import PinnedRules
@@ -49,6 +51,7 @@ class Services(NamedTuple):
     contacts: ContactService
     review: ReviewService
     reminders: ReminderService
+    outbox: OutboxService
 
 
 @asynccontextmanager
@@ -75,6 +78,11 @@ async def connected(data: Path) -> AsyncIterator[Services]:
                 engine,
                 CaseService(client, engine, system_clock),
                 Telling(engine, PinnedRules(engine), system_clock),
+                system_clock,
+            ),
+            OutboxService(
+                engine,
+                Webhooks(settings.token_key.get_secret_value(), settings.webhook_hosts.split(",")),
                 system_clock,
             ),
         )

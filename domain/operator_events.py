@@ -60,8 +60,7 @@ def _notice(body: Mapping[str, Any]) -> str:
 
 
 def _over(body: Mapping[str, Any]) -> str:
-    target = f"（{body['target']}）" if body["target"] else ""
-    return f"{CHANNEL_LABELS[Channel(body['channel'])]}{target}"
+    return CHANNEL_LABELS[Channel(body["channel"])]
 
 
 OPERATOR_EVENTS: dict[str, OperatorEvent] = {
@@ -87,5 +86,8 @@ OPERATOR_EVENTS: dict[str, OperatorEvent] = {
     NOTICE_SERVED: OperatorEvent("送达通知", _notice),
     NOTICE_DELIVERED: OperatorEvent("送到", _over),
     NOTICE_SEEN: OperatorEvent("收件人查看", nothing_more),
+    "address_registered": OperatorEvent("登记送达地址", _over),
+    "address_ended": OperatorEvent("停用送达地址", _over),
+    "delivery_replayed": OperatorEvent("重新送达", _over),
     "plan_received": OperatorEvent("收到赋码系统对接方案", nothing_more),
 }

@@ -34,8 +34,10 @@ from services.contacts import ContactService
 from services.filings import FilingService
 from services.institutions import InstitutionService
 from services.jobs import JobService
+from services.notices.outbox import OutboxService
 from services.notices.records import NoticeRecords
 from services.notices.telling import Telling
+from services.notices.webhooks import Webhooks
 from services.numbers.batches import BatchService
 from services.numbers.lookup import LookupService, latest_rules
 from services.rate_limits import RateLimits
@@ -81,6 +83,7 @@ class Parts:
     search: CertificateSearch
     notices: NoticeRecords
     telling: Telling
+    outbox: OutboxService
     authority_name: Callable[[str], str]
 
 
@@ -146,6 +149,11 @@ def build_parts(
         search=CertificateSearch(engine),
         notices=NoticeRecords(engine, clock),
         telling=Telling(engine, pinned, clock),
+        outbox=OutboxService(
+            engine,
+            Webhooks(settings.token_key.get_secret_value(), settings.webhook_hosts.split(",")),
+            clock,
+        ),
         authority_name=catalogue.authority_name,
     )
 

@@ -42,6 +42,7 @@ class Right(StrEnum):
     ISSUE = "issue"
     DELIVER = "deliver"
     REMIND = "remind"
+    SEE_OUTBOX = "see_outbox"
     SEE_QUESTIONS = "see_questions"
     ANSWER = "answer"
     SETTLE = "settle"
@@ -79,6 +80,7 @@ ROLES: dict[Right, frozenset[Role]] = {
     Right.ISSUE: frozenset({Role.CLERK}),
     Right.DELIVER: frozenset({Role.CLERK}),
     Right.REMIND: frozenset({Role.OPERATOR, Role.REVIEWER}),
+    Right.SEE_OUTBOX: frozenset({Role.OPERATOR, Role.AUDITOR}),
     Right.SEE_QUESTIONS: frozenset(Role) - {Role.CLERK},
     Right.ANSWER: frozenset({Role.REVIEWER}),
     Right.SETTLE: frozenset({Role.FILER, Role.REVIEWER}),

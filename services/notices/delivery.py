@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from domain.case.commands import SYSTEM
+from domain.case.commands import SYSTEM, Role
 from domain.notices import EVIDENCE, NOTICE_DELIVERED, Channel, DeliveryState, notice_case_id
 from services.clock import Clock
 from services.notices import mail
@@ -21,7 +21,7 @@ from services.notices.failures import NotDelivered, Refused, Unaddressed
 from services.notices.mail import MailServer
 from services.notices.webhooks import Webhooks
 from services.repeated import repeated
-from store import addresses, journal, notices
+from store import addresses, contacts, journal, notices
 from store.notices import Delivery, Notice
 
 log = structlog.get_logger()
@@ -84,11 +84,17 @@ class Delivering:
         """Where it goes, as it is registered now. Raises Unaddressed."""
         async with self._engine.connect() as connection:
             known = await addresses.of(connection, notice.addressee, delivery.channel)
+            people = (
+                await contacts.current(connection, notice.addressee)
+                if delivery.channel is Channel.MAIL and notice.audience is Role.FILER
+                else []
+            )
         active = [one for one in known if one.active]
         if delivery.channel is Channel.MAIL:
-            if not active:
+            mails = [person.mail for person in people] + [one.target for one in active]
+            if not any(mails):
                 raise Unaddressed("没有登记的邮箱")
-            return ", ".join(one.target for one in active)
+            return ", ".join(dict.fromkeys(filter(None, mails)))
         mine = [one for one in active if delivery.address_id in ("", one.id)]
         if not mine:
             raise Unaddressed("没有登记的推送网址，或已停用")
@@ -115,7 +121,8 @@ class Delivering:
                     NOTICE_DELIVERED,
                     SYSTEM,
                     now,
-                    {"channel": delivery.channel.value, "target": target},
+                    # an address is somebody's own: it stands with the delivery only
+                    {"channel": delivery.channel.value},
                     f"{NOTICE_DELIVERED}:{delivery.id}",
                 )
 
@@ -143,5 +150,5 @@ class Delivering:
 
 def again(now: datetime, attempts: int) -> datetime:
     """When the next attempt is, after so many: twice as long each time, and never all at once."""
-    wait = min(FIRST_AGAIN * 2 ** (attempts - 1), LAST_AGAIN)
+    wait = min(FIRST_AGAIN * float(2 ** (attempts - 1)), LAST_AGAIN)
     return now + wait * random.uniform(0.5, 1)  # noqa: S311 - nothing secret
