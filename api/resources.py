@@ -3,7 +3,7 @@
 from typing import Any
 
 from api.campaigns import campaigns, contacts, institutions, jobs, review, rules
-from api.cases import events, tasks, timeline
+from api.cases import events, schedule, tasks, timeline
 from api.certificates import certificates, drafts, imports, printing, register, search, serials
 from api.certificates import public as certificate_public
 from api.certificates.certificate_page import PAGES as CERTIFICATE_PAGES
@@ -48,6 +48,7 @@ OPERATIONS: list[Operation] = [
     *review.OPERATIONS,
     *rules.OPERATIONS,
     *timeline.OPERATIONS,
+    *schedule.OPERATIONS,
     *events.OPERATIONS,
 ]
 

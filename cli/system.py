@@ -20,6 +20,7 @@ from engine.client import connect_engine
 from rules.file.catalogue import cached_catalogue
 from services.campaigns.opening import CampaignService
 from services.campaigns.progress import ProgressService
+from services.case_records import CaseRecords
 from services.cases import CaseService
 from services.certificates.register import RegisterService
 from services.clock import system_clock
@@ -33,6 +34,7 @@ from services.notices.webhooks import Webhooks
 from services.review import ReviewService
 from services.roster import RosterService, known_regions
 from services.rule_sets import PinnedRules
+from services.schedule import ScheduleService
 from settings import SettingMissing, of_system
 from store.database import connect
 
@@ -52,6 +54,8 @@ class Services(NamedTuple):
     review: ReviewService
     reminders: ReminderService
     outbox: OutboxService
+    schedule: ScheduleService
+    records: CaseRecords
 
 
 @asynccontextmanager
@@ -85,6 +89,8 @@ async def connected(data: Path) -> AsyncIterator[Services]:
                 Webhooks(settings.token_key.get_secret_value(), settings.webhook_hosts.split(",")),
                 system_clock,
             ),
+            ScheduleService(engine, PinnedRules(engine), system_clock),
+            CaseRecords(engine),
         )
     finally:
         await engine.dispose()

@@ -133,13 +133,6 @@ class Code(StrEnum):
         "填报人已申请退回本件，尚未答复，不能{action}。",
         "请先退回（return），或说明理由、不予退回（decline-return），再办理。",
     )
-    WRONG_ADDRESS = (
-        "wrong_address",
-        422,
-        "不能登记这一送达地址",
-        "不能登记：{because}。",
-        "请更正 target 后重新登记。",
-    )
     NOT_OWED = (
         "not_owed",
         409,
@@ -660,6 +653,13 @@ class Code(StrEnum):
         "没有这个机构",
         "名录中没有机构 {institution}。",
         "请核对机构编号，或先导入名录。",
+    )
+    WRONG_ADDRESS = (
+        "wrong_address",
+        422,
+        "不能登记这一送达地址",
+        "不能登记：{because}。",
+        "请更正 target 后重新登记。",
     )
     NOT_IN_STATISTICS = (
         "not_in_statistics",

@@ -45,6 +45,7 @@ from services.requests import RequestRecords
 from services.review import ReviewService
 from services.roster import RosterService, known_regions
 from services.rule_sets import PinnedCertificateRules, PinnedRules
+from services.schedule import ScheduleService
 from settings import Settings
 
 
@@ -84,6 +85,7 @@ class Parts:
     notices: NoticeRecords
     telling: Telling
     outbox: OutboxService
+    schedule: ScheduleService
     authority_name: Callable[[str], str]
 
 
@@ -149,6 +151,7 @@ def build_parts(
         search=CertificateSearch(engine),
         notices=NoticeRecords(engine, clock),
         telling=Telling(engine, pinned, clock),
+        schedule=ScheduleService(engine, pinned, clock),
         outbox=OutboxService(
             engine,
             Webhooks(settings.token_key.get_secret_value(), settings.webhook_hosts.split(",")),

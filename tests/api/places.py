@@ -2,7 +2,7 @@
 client and its delivery."""
 
 from domain.case.commands import SYSTEM
-from domain.notices import NewNotice, NoticeKind
+from domain.notices import Channel, NewNotice, NoticeKind
 from files.certificate_import import IMPORT
 from services.notices.serving import serve
 from tests.api.people import Filing
@@ -27,10 +27,24 @@ async def notice(house: System, found: Filing) -> str:
         body="（生成）",
         served_by=SYSTEM,
         served_at=house.now(),
-        channels=(),
+        channels=(Channel.MAIL,),
     )
     async with house.engine.begin() as connection:
         return await serve(connection, new, house.now())
+
+
+async def sending(house: System, notice: str) -> str:
+    """The mail of a notice."""
+    rows = await house.parts.outbox.page(size=1_000)
+    return next(delivery.id for delivery, one in rows if one.id == notice)
+
+
+async def address(house: System, found: Filing) -> str:
+    """An address of a filing's institution."""
+    registered = await house.parts.outbox.register(
+        found.id, Channel.MAIL, "generated@example.org", SYSTEM, f"address-{found.id}"
+    )
+    return registered.address.id
 
 
 async def places(house: System, found: Filing) -> dict[str, str]:
@@ -91,7 +105,9 @@ async def places(house: System, found: Filing) -> dict[str, str]:
                 assert job.status == 202, job.body
                 return {
                     "question": "1",
-                    "notice": await notice(house, found),
+                    "notice": (told := await notice(house, found)),
+                    "sending": await sending(house, told),
+                    "address": await address(house, found),
                     "job": job.body["id"],
                     "number": held.number,
                     "code": held.code,

@@ -72,6 +72,14 @@ MATRIX: dict[tuple[str, str], set[Role] | None] = {
     ("POST", f"{FILING}/questions/{{question}}/reopen"): {F, R},
     ("POST", f"{FILING}/ask-return"): {F},
     ("POST", f"{FILING}/decline-return"): {R},
+    ("GET", f"{FILING}/schedule"): EVERYBODY,
+    ("GET", f"{BATCH}/schedule"): EVERYBODY,
+    ("GET", f"{CAMPAIGN}/schedule"): {R, C, O, A},
+    ("GET", "/api/outbox"): {O, A},
+    ("POST", "/api/outbox/{sending}/replay"): {O},
+    ("GET", "/api/addresses"): {O},
+    ("POST", "/api/addresses"): {O},
+    ("POST", "/api/addresses/{address}/end"): {O},
     ("GET", "/api/notices"): {F, R, O, A},
     ("GET", "/api/notices/{notice}"): {F, R, O, A},
     ("GET", "/api/campaigns"): {R, C, O, A},
@@ -205,6 +213,8 @@ PLACES: dict[str, dict[str, str]] = {}
 """The batch, upload and complaint on record beside a case."""
 
 NOWHERE = {
+    "sending": "0" * 32,
+    "address": "0" * 32,
     "question": "1",
     "notice": "0" * 32,
     "job": "0" * 32,

@@ -16,6 +16,7 @@ from domain.case.status import Status
 from domain.citation import Citation
 from domain.decision import Obligation, ReviewerDecision, ReviewLevel, RuleSetRef
 from domain.filing.kind import FILING, FilingFindings, Submit
+from domain.filing.questions import QUESTION_COMMANDS
 from domain.refusals import Refusal
 
 _START = datetime(2025, 1, 1, tzinfo=UTC)
@@ -83,6 +84,8 @@ def _commands(state: CaseState, plan: CasePlan, now: datetime) -> Iterator[c.Com
     people = _people(state, plan)
     later = max(closing(plan.review, state), now) + timedelta(days=1)
     for kind, rule in FILING.commands.items():
+        if kind in QUESTION_COMMANDS:
+            continue  # they move nothing but the question, and there may be any number of them
         for actor in (people[role] for role in sorted(rule.roles)):
             base: dict[str, Any] = {
                 "id": "x",
@@ -98,6 +101,8 @@ def _commands(state: CaseState, plan: CasePlan, now: datetime) -> Iterator[c.Com
                 yield c.Extend(**base, until=later)
             elif kind == "reopen":
                 yield c.Reopen(**base, until=later)
+            elif kind == "remind":
+                yield c.Remind(**base, reminder="any")
             else:
                 yield rule.command.model_validate(base)
 
