@@ -2,7 +2,16 @@
 
 from typing import Any
 
-from api.campaigns import campaigns, contacts, institutions, jobs, review, rules
+from api.campaigns import (
+    campaigns,
+    contacts,
+    institution_acts,
+    institutions,
+    jobs,
+    registrations,
+    review,
+    rules,
+)
 from api.cases import events, tasks, timeline
 from api.certificates import certificates, drafts, imports, printing, register, search, serials
 from api.certificates import public as certificate_public
@@ -40,7 +49,9 @@ OPERATIONS: list[Operation] = [
     *clients.OPERATIONS,
     *printing.OPERATIONS,
     *search.OPERATIONS,
+    *registrations.OPERATIONS,
     *institutions.OPERATIONS,
+    *institution_acts.OPERATIONS,
     *contacts.OPERATIONS,
     *review.OPERATIONS,
     *rules.OPERATIONS,
@@ -75,6 +86,7 @@ PLACES: dict[str, Parameter] = {
         _place("number", "证书编号", type="string", minLength=1, maxLength=64),
         _place("uscc", "统一社会信用代码", type="string", pattern="^[0-9A-Z]{18}$"),
         _place("job", "批办编号", type="string", pattern="^[0-9a-f]{32}$"),
+        _place("registration", "登记申请编号", type="string", pattern="^[0-9a-f]{32}$"),
         _place("import", "批量导入编号", type="string", pattern="^[0-9a-f]{32}$"),
         _place("client", "联网系统（客户端）编号", type="string", pattern="^[0-9a-f]{16}$"),
         _place(

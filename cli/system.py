@@ -23,8 +23,10 @@ from services.campaigns.progress import ProgressService
 from services.certificates.register import RegisterService
 from services.clock import system_clock
 from services.contacts import ContactService
+from services.institution_acts import InstitutionActService
 from services.institutions import InstitutionService
 from services.jobs import JobService
+from services.registrations import RegistrationService
 from services.review import ReviewService
 from services.roster import RosterService, known_regions
 from services.rule_sets import PinnedRules
@@ -45,6 +47,8 @@ class Services(NamedTuple):
     institutions: InstitutionService
     contacts: ContactService
     review: ReviewService
+    registrations: RegistrationService
+    acts: InstitutionActService
 
 
 @asynccontextmanager
@@ -67,6 +71,8 @@ async def connected(data: Path) -> AsyncIterator[Services]:
             InstitutionService(engine),
             ContactService(engine, system_clock),
             ReviewService(engine, campaigns, catalogue, system_clock),
+            RegistrationService(engine, catalogue, system_clock),
+            InstitutionActService(engine, JobService(client, engine, system_clock), system_clock),
         )
     finally:
         await engine.dispose()

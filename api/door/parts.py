@@ -32,11 +32,13 @@ from services.connected.deliveries import DeliveryService
 from services.connected.provinces import ProvinceService
 from services.contacts import ContactService
 from services.filings import FilingService
+from services.institution_acts import InstitutionActService
 from services.institutions import InstitutionService
 from services.jobs import JobService
 from services.numbers.batches import BatchService
 from services.numbers.lookup import LookupService, latest_rules
 from services.rate_limits import RateLimits
+from services.registrations import RegistrationService
 from services.requests import RequestRecords
 from services.review import ReviewService
 from services.roster import RosterService, known_regions
@@ -53,6 +55,8 @@ class Parts:
     requests: RequestRecords
     institutions: InstitutionService
     contacts: ContactService
+    registrations: RegistrationService
+    acts: InstitutionActService
     identity: Identity
     clock: Clock
     rules: Path
@@ -98,6 +102,8 @@ def build_parts(
         requests=RequestRecords(engine),
         institutions=InstitutionService(engine),
         contacts=ContactService(engine, clock),
+        registrations=RegistrationService(engine, catalogue, clock),
+        acts=InstitutionActService(engine, JobService(client, engine, clock), clock),
         identity=Identity(settings.token_key.get_secret_value()),
         clock=clock,
         rules=settings.rules,

@@ -68,7 +68,15 @@ async def places(house: System, found: Filing) -> dict[str, str]:
                 operator = house.token(OPERATOR, "operator-1", "000000")
                 job = await house.send("POST", "/api/jobs", operator, release)
                 assert job.status == 202, job.body
+                registered = await house.send(
+                    "POST",
+                    f"/api/institutions/new-{found.id}/registration",
+                    operator,
+                    {"name": "（生成）", "region": found.region},
+                )
+                assert registered.status == 201, registered.body
                 return {
+                    "registration": registered.body["id"],
                     "job": job.body["id"],
                     "number": held.number,
                     "code": held.code,

@@ -162,6 +162,15 @@ MATRIX: dict[tuple[str, str], set[Role] | None] = {
     ("GET", "/api/institutions/template"): {O, A},
     ("POST", "/api/institutions/imports"): {O},
     ("GET", "/api/institutions/{institution}"): EVERYBODY,
+    ("POST", "/api/institutions/{institution}/registration"): {F, O},
+    ("GET", "/api/institutions/{institution}/registration"): {F, O, A},
+    ("GET", "/api/institutions/registrations"): {O, A},
+    ("POST", "/api/institutions/registrations/{registration}/approve"): {O},
+    ("POST", "/api/institutions/registrations/{registration}/refuse"): {O},
+    ("POST", "/api/institutions/{institution}/uscc"): {O},
+    ("POST", "/api/institutions/{institution}/merge"): {O},
+    ("POST", "/api/institutions/{institution}/split"): {O},
+    ("GET", "/api/institutions/{institution}/history"): EVERYBODY,
     ("GET", "/api/institutions/review/{period}/{jurisdiction}"): {O, A},
     ("GET", "/api/institutions/review/{period}/{jurisdiction}/csv"): {O, A},
     ("GET", "/api/institutions/review/{period}/{jurisdiction}/xlsx"): {O, A},
@@ -195,6 +204,7 @@ PLACES: dict[str, dict[str, str]] = {}
 
 NOWHERE = {
     "job": "0" * 32,
+    "registration": "0" * 32,
     "period": "2024",
     "quarter": "2024Q4",
     "upload": "0" * 32,
