@@ -139,7 +139,7 @@ def _show_contacts(known: ContactsOf, as_json: bool) -> None:
     print_listing(table)
 
 
-# --- new institutions ------------------------------------------------------------------------------
+# --- new institutions ----------------------------------------------------------------------
 
 OfRequest = Annotated[str, typer.Argument(help="登记申请编号，见 requests")]
 
@@ -227,7 +227,7 @@ def refuse(
     print_json(_request(known)) if as_json else out.print("已记为不予登记。")
 
 
-# --- acts ------------------------------------------------------------------------------------------
+# --- acts ----------------------------------------------------------------------------------
 
 Effective = Annotated[
     Any, typer.Option("--effective-on", help="生效日期，如 2025-01-06", parser=_day, metavar="DATE")
