@@ -32,6 +32,7 @@ from services.certificates.keys import SigningKeys
 from services.certificates.printing import unprintable_with
 from services.clock import system_clock
 from services.deadlines import Deadlines
+from services.notices.telling import Telling
 from services.numbers.batches import BatchService
 from services.reconciler import Reconciler
 from services.recovery import Recovery
@@ -145,7 +146,14 @@ async def serving(settings: Settings) -> AsyncIterator[Worker]:
         recovery = _recovery(client, engine, settings.rules)
         reconciler = Reconciler(client, engine, PinnedRules(engine), system_clock)
         deadlines = Deadlines(client, engine, system_clock)
-        async with worker, recovery.running(), reconciler.running(), deadlines.running():
+        telling = Telling(engine, system_clock)
+        async with (
+            worker,
+            recovery.running(),
+            reconciler.running(),
+            deadlines.running(),
+            telling.running(),
+        ):
             yield worker
     finally:
         await engine.dispose()

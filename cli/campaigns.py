@@ -307,6 +307,51 @@ def _show_forecast(foreseen: Forecast) -> None:
     print_listing(table, to=err)
 
 
+@campaign_app.command("remind")
+def remind(
+    period: Of,
+    institution: Annotated[str, typer.Argument(metavar="INSTITUTION", help="机构编号")],
+    text: Annotated[str, typer.Option(help="催报的内容")],
+    title: Annotated[str, typer.Option(help="标题；不填为“关于……的催报通知”")] = "",
+    document: Annotated[str, typer.Option(help="所代替的函件的文号")] = "",
+    channel: Annotated[
+        list[str] | None, typer.Option(help="站内消息以外的渠道：mail、webhook；可多次")
+    ] = None,
+    data: Data = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """向一家没有填报的机构送达催报，记入该件的经过：谁、何时、以何渠道、何时查看。"""
+    from cli.system import operator, run
+    from domain.ids import batch_id, filing_id
+    from domain.messages import local_time
+    from domain.notices import Channel
+
+    known = (Channel.MAIL.value, Channel.WEBHOOK.value)
+    if any(one not in known for one in channel or ()):
+        raise typer.BadParameter("应是 mail 或 webhook", param_hint="--channel")
+    case_id = (
+        batch_id(str(period), institution)
+        if period.quarter
+        else filing_id(period.year, institution)
+    )
+    receipt = run(
+        data,
+        lambda services: services.reminders.serve(
+            case_id,
+            operator(),
+            uuid.uuid4().hex,
+            text,
+            title=title,
+            channels=tuple(map(Channel, channel or ["mail"])),
+            document=document,
+        ),
+    )
+    if as_json:
+        print_json(receipt)
+    else:
+        out.print(f"已催报 {case_id}，{local_time(receipt.at)}，第 {receipt.sequence} 步")
+
+
 @campaign_app.command("annul")
 def annul(
     period: Of,
@@ -553,7 +598,9 @@ def non_filers(
             reader=operator(),
         ),
     )
-    header = ["机构", "名称", "区域", "部门", "状态", "原因", "期限", "最近一步", "联系人"]
+    header = [
+        "机构", "名称", "区域", "部门", "状态", "原因", "期限", "最近一步", "催报", "联系人",
+    ]  # fmt: skip
     rows: list[list[Any]] = [
         [
             row.institution,
@@ -564,13 +611,14 @@ def non_filers(
             row.reason,
             closing_time(row.due) if row.due else "",
             local_time(row.last_act_at),
+            "；".join(map(local_time, row.reminders_served)),
             row.contact,
         ]
         for row in listed
     ]
     _exported("未报机构名单", header, rows, csv, xlsx)
     if as_json:
-        print_json({"rows": [row.model_dump(mode="json") for row in listed]})
+        print_json({"rows": [row.model_dump() for row in listed]})
     elif csv is None and xlsx is None:
         table = listing(*header[:7])
         for row in rows:

@@ -20,12 +20,14 @@ from engine.client import connect_engine
 from rules.file.catalogue import cached_catalogue
 from services.campaigns.opening import CampaignService
 from services.campaigns.progress import ProgressService
+from services.cases import CaseService
 from services.certificates.register import RegisterService
 from services.clock import system_clock
 from services.contacts import ContactService
 from services.institution_acts import InstitutionActService
 from services.institutions import InstitutionService
 from services.jobs import JobService
+from services.notices.reminding import ReminderService
 from services.registrations import RegistrationService
 from services.review import ReviewService
 from services.roster import RosterService, known_regions
@@ -49,6 +51,7 @@ class Services(NamedTuple):
     review: ReviewService
     registrations: RegistrationService
     acts: InstitutionActService
+    reminders: ReminderService
 
 
 @asynccontextmanager
@@ -73,6 +76,7 @@ async def connected(data: Path) -> AsyncIterator[Services]:
             ReviewService(engine, campaigns, catalogue, system_clock),
             RegistrationService(engine, catalogue, system_clock),
             InstitutionActService(engine, JobService(client, engine, system_clock), system_clock),
+            ReminderService(engine, CaseService(client, engine, system_clock), system_clock),
         )
     finally:
         await engine.dispose()

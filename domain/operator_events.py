@@ -4,6 +4,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from domain.case.kind import nothing_more
+from domain.notices import (
+    CHANNEL_LABELS,
+    NOTICE_DELIVERED,
+    NOTICE_SEEN,
+    NOTICE_SERVED,
+    Channel,
+)
 
 
 class OperatorEvent(NamedTuple):
@@ -74,6 +81,15 @@ def _batches(body: Mapping[str, Any]) -> str:
     return f"名录 {body['considered']} 家，应报送 {body['started']} 家"
 
 
+def _notice(body: Mapping[str, Any]) -> str:
+    return str(body["title"])
+
+
+def _over(body: Mapping[str, Any]) -> str:
+    target = f"（{body['target']}）" if body["target"] else ""
+    return f"{CHANNEL_LABELS[Channel(body['channel'])]}{target}"
+
+
 OPERATOR_EVENTS: dict[str, OperatorEvent] = {
     "campaign_opened": OperatorEvent("开启年度统计工作", nothing_more),
     "filings_started": OperatorEvent("为应填报机构建立填报", _filings),
@@ -105,5 +121,8 @@ OPERATOR_EVENTS: dict[str, OperatorEvent] = {
     "contact_set": OperatorEvent("设定机构联系人", nothing_more),
     "contact_removed": OperatorEvent("删去机构联系人", nothing_more),
     "contacts_read": OperatorEvent("查看机构联系人", _read),
+    NOTICE_SERVED: OperatorEvent("送达通知", _notice),
+    NOTICE_DELIVERED: OperatorEvent("送到", _over),
+    NOTICE_SEEN: OperatorEvent("收件人查看", nothing_more),
     "plan_received": OperatorEvent("收到赋码系统对接方案", nothing_more),
 }

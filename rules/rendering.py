@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from domain.decision import ReviewerDecision
+from domain.enforcement.consequences import KIND_LABELS, Consequences
+from domain.messages import closing_time
 from rules.compiled import CompiledRules
 
 
@@ -51,3 +53,20 @@ def decision_lines(rules: CompiledRules, decision: ReviewerDecision) -> Iterator
     yield "各条规则："
     for one in decision.candidates:
         yield f"  [{verdicts[one.verdict]}] {one.rule}：{one.because}"
+
+
+def consequences_lines(found: Consequences) -> Iterator[str]:
+    """What would be proposed, as people read it."""
+    if not found.proposals:
+        yield "不提出任何措施"
+    for one in found.proposals:
+        yield f"可以提出：{one.label}（{one.measure}，{KIND_LABELS[one.kind]}）"
+        yield f"  情形：{'、'.join(one.grounds)}；依据：{one.cite}"
+    yield f"理由：{found.because}"
+    yield f"期限：到 {closing_time(found.due)} 为止"
+    ref = found.ruleset
+    yield f"规则集：{ref.id} 第 {ref.revision} 版 {ref.sha256}"
+    verdicts = {"proposed": "可以提出", "eliminated": "不提出"}
+    for candidate in found.candidates:
+        measure = f" {candidate.measure}" if candidate.measure else ""
+        yield f"  [{verdicts[candidate.verdict]}] {candidate.rule}{measure}：{candidate.because}"

@@ -35,6 +35,8 @@ from services.filings import FilingService
 from services.institution_acts import InstitutionActService
 from services.institutions import InstitutionService
 from services.jobs import JobService
+from services.notices.records import NoticeRecords
+from services.notices.telling import Telling
 from services.numbers.batches import BatchService
 from services.numbers.lookup import LookupService, latest_rules
 from services.rate_limits import RateLimits
@@ -81,6 +83,8 @@ class Parts:
     lookups: LookupService
     enquiries: CertificateEnquiries
     search: CertificateSearch
+    notices: NoticeRecords
+    telling: Telling
     authority_name: Callable[[str], str]
 
 
@@ -146,6 +150,8 @@ def build_parts(
             engine, certificates.rules, keys.published, catalogue.authority_name, clock, limits
         ),
         search=CertificateSearch(engine),
+        notices=NoticeRecords(engine, clock),
+        telling=Telling(engine, clock),
         authority_name=catalogue.authority_name,
     )
 

@@ -22,7 +22,7 @@ from domain.numbers.batch import BATCH
 from domain.numbers.quarters import Period
 from domain.refusals import Code, Refusal, Refused
 from engine.client import ANSWER_WITHIN, WorkflowGone, translated
-from rules.check.checks import check_name
+from rules.check.checks import unfit
 from rules.compiled import CompiledRules, NotPublishable
 from rules.file.catalogue import cached_catalogue
 from rules.file.library import RuleSetNotFound, RulesInvalid, current_library
@@ -328,8 +328,8 @@ async def _start(
 def checked_documents(rules: Path, year: int, jurisdiction: str) -> dict[str, dict[str, Any]]:
     """A campaign's own rule set and those of every jurisdiction within it, by jurisdiction.
 
-    All are checked in full, examples included. Raises Refused: none there, a mere base, not in
-    order.
+    None has anything a case could stumble over, examples included. Raises Refused: none there,
+    a mere base, not in order.
     """
     library = current_library(rules)
     asked = {"year": str(year), "jurisdiction": jurisdiction}
@@ -341,7 +341,7 @@ def checked_documents(rules: Path, year: int, jurisdiction: str) -> dict[str, di
             raise Refused(Refusal(code=Code.RULES_NOT_FOUND, params={**asked, "known": known}))
         places = [p for y, p in library.sets() if y == year and p.startswith(prefix)]
         with _checking:
-            findings = [f for p in places for f in check_name(library, library.name_of(year, p))]
+            findings = [f for p in places for f in unfit(library, library.name_of(year, p))]
         if findings:
             raise RulesInvalid(findings)
         return {place: library.resolve(year, place).document for place in places}

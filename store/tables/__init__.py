@@ -20,6 +20,7 @@ from store.tables.imports import (
 )
 from store.tables.institutions import contacts, institution_acts, registration_requests
 from store.tables.jobs import job_items, jobs
+from store.tables.notices import addresses, notice_deliveries, notices
 from store.tables.numbers import (
     lookup_counts,
     number_changes,
@@ -50,6 +51,7 @@ from store.tables.register import (
 from store.tables.rules import campaigns, rule_sets
 
 __all__ = [
+    "addresses",
     "announcement_files",
     "announcement_versions",
     "announcements",
@@ -77,6 +79,8 @@ __all__ = [
     "lookup_counts",
     "metadata",
     "notes",
+    "notice_deliveries",
+    "notices",
     "number_changes",
     "outbox",
     "province_plans",
