@@ -18,6 +18,7 @@ from domain.messages import explain
 from domain.refusals import Code, Refusal, Refused
 from engine.client import connect_engine
 from rules.file.catalogue import cached_catalogue
+from services.announcements import AnnouncementService
 from services.campaigns.opening import CampaignService
 from services.campaigns.progress import ProgressService
 from services.cases import CaseService
@@ -51,6 +52,7 @@ class Services(NamedTuple):
     review: ReviewService
     registrations: RegistrationService
     acts: InstitutionActService
+    announcements: AnnouncementService
     reminders: ReminderService
 
 
@@ -76,6 +78,7 @@ async def connected(data: Path) -> AsyncIterator[Services]:
             ReviewService(engine, campaigns, catalogue, system_clock),
             RegistrationService(engine, catalogue, system_clock),
             InstitutionActService(engine, JobService(client, engine, system_clock), system_clock),
+            AnnouncementService(engine, system_clock),
             ReminderService(engine, CaseService(client, engine, system_clock), system_clock),
         )
     finally:

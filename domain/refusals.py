@@ -696,6 +696,34 @@ class Code(StrEnum):
         "证书 {number} 是在本系统按申请颁发的，只属于申请的机构。",
         "请由分立出的机构向发证机关申请新证，再按程序注销原证。",
     )
+    ATTACHMENT_UNFIT = (
+        "attachment_unfit",
+        422,
+        "附件与类型不符",
+        "附件的内容或文件名后缀不是 {wanted}。",
+        "请核对 Content-Type、文件名后缀和文件本身，三者须一致。",
+    )
+    TOO_MANY_ATTACHMENTS = (
+        "too_many_attachments",
+        409,
+        "附件过多",
+        "每则至多 {most} 件附件，已经满了。",
+        "请先移除不用的附件，或另发一则。",
+    )
+    ANNOUNCEMENT_WITHDRAWN = (
+        "announcement_withdrawn",
+        409,
+        "公告已撤下",
+        "这一公告已于 {at}撤下，不能再改。",
+        "请另发一则。",
+    )
+    SHOWN_NEVER = (
+        "shown_never",
+        422,
+        "有效期间不对",
+        "有效期间在 {at}结束，不晚于开始。",
+        "请把 shown_until 改到 shown_from 之后，或都不填：即时有效，不设期限。",
+    )
     NOT_IN_STATISTICS = (
         "not_in_statistics",
         409,

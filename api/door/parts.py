@@ -14,6 +14,7 @@ from temporalio.client import Client
 from api.door.draining import Draining
 from api.door.identity import Identity
 from rules.file.catalogue import cached_catalogue
+from services.announcements import AnnouncementService
 from services.campaigns.opening import CampaignService
 from services.campaigns.progress import ProgressService
 from services.case_records import CaseRecords
@@ -58,6 +59,7 @@ class Parts:
     institutions: InstitutionService
     contacts: ContactService
     registrations: RegistrationService
+    announcements: AnnouncementService
     acts: InstitutionActService
     identity: Identity
     clock: Clock
@@ -107,6 +109,7 @@ def build_parts(
         institutions=InstitutionService(engine),
         contacts=ContactService(engine, clock),
         registrations=RegistrationService(engine, catalogue, clock),
+        announcements=AnnouncementService(engine, clock),
         acts=InstitutionActService(engine, JobService(client, engine, clock), clock),
         identity=Identity(settings.token_key.get_secret_value()),
         clock=clock,

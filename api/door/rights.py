@@ -30,6 +30,7 @@ class Right(StrEnum):
     BULK = "bulk"
     SEE_CAMPAIGNS = "see_campaigns"
     SEE_REGISTER = "see_register"
+    PUBLISH = "publish"
     REGISTER = "register"
     SEE_REGISTRATION = "see_registration"
     SEE_CONTACTS = "see_contacts"
@@ -64,6 +65,7 @@ ROLES: dict[Right, frozenset[Role]] = {
     Right.BULK: frozenset({Role.OPERATOR, Role.REVIEWER, Role.CHECKER}),
     Right.SEE_CAMPAIGNS: frozenset({Role.OPERATOR, Role.AUDITOR, Role.REVIEWER, Role.CHECKER}),
     Right.SEE_REGISTER: frozenset({Role.OPERATOR, Role.AUDITOR}),
+    Right.PUBLISH: frozenset({Role.OPERATOR}),
     Right.REGISTER: frozenset({Role.FILER, Role.OPERATOR}),
     Right.SEE_REGISTRATION: frozenset({Role.FILER, Role.OPERATOR, Role.AUDITOR}),
     # personal data: the institution itself, who reviews it, who answers for its region

@@ -96,7 +96,21 @@ async def places(house: System, found: Filing) -> dict[str, str]:
                     {"name": "（生成）", "region": found.region},
                 )
                 assert registered.status == 201, registered.body
+                published = await house.send(
+                    "POST",
+                    "/api/announcements",
+                    operator,
+                    {
+                        "kind": "help",
+                        "jurisdiction": "000000",
+                        "title": "（生成）",
+                        "body": "（生成）",
+                        "audience": ["public"],
+                    },
+                )
+                assert published.status == 201, published.body
                 return {
+                    "announcement": published.body["id"],
                     "registration": registered.body["id"],
                     "notice": await notice(house, found),
                     "job": job.body["id"],
