@@ -1,5 +1,10 @@
 """All tables, by subject. One `MetaData`; comments in Chinese, since operators read them."""
 
+from store.tables.announcements import (
+    announcement_files,
+    announcement_versions,
+    announcements,
+)
 from store.tables.base import metadata
 from store.tables.complaint import complaints
 from store.tables.connected import (
@@ -8,12 +13,12 @@ from store.tables.connected import (
     certificate_deliveries,
     province_plans,
 )
-from store.tables.contacts import contacts
 from store.tables.imports import (
     certificate_import_problems,
     certificate_import_rows,
     certificate_imports,
 )
+from store.tables.institutions import contacts, institution_acts, registration_requests
 from store.tables.jobs import job_items, jobs
 from store.tables.notices import addresses, notice_deliveries, notices
 from store.tables.numbers import (
@@ -47,6 +52,9 @@ from store.tables.rules import campaigns, rule_sets
 
 __all__ = [
     "addresses",
+    "announcement_files",
+    "announcement_versions",
+    "announcements",
     "api_client_secrets",
     "api_clients",
     "assignments",
@@ -63,6 +71,7 @@ __all__ = [
     "certificates",
     "complaints",
     "contacts",
+    "institution_acts",
     "institutions",
     "job_items",
     "jobs",
@@ -76,6 +85,7 @@ __all__ = [
     "outbox",
     "province_plans",
     "refusals",
+    "registration_requests",
     "report_numbers",
     "requests",
     "revisions",
