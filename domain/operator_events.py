@@ -41,6 +41,10 @@ def _batches(body: Mapping[str, Any]) -> str:
     return f"名录 {body['considered']} 家，应报送 {body['started']} 家"
 
 
+def _checkpoint(body: Mapping[str, Any]) -> str:
+    return f"第 {body['number']} 个封存点，SHA-256 {body['sha256'][:12]}"
+
+
 OPERATOR_EVENTS: dict[str, OperatorEvent] = {
     "campaign_opened": OperatorEvent("开启年度统计工作", nothing_more),
     "filings_started": OperatorEvent("为应填报机构建立填报", _filings),
@@ -58,5 +62,6 @@ OPERATOR_EVENTS: dict[str, OperatorEvent] = {
     "client_secret_rotated": OperatorEvent("轮换联网系统的密钥", nothing_more),
     "client_revoked": OperatorEvent("停用联网系统", nothing_more),
     "institution_delivered": OperatorEvent("随送达登记机构", nothing_more),
+    "checkpoint_made": OperatorEvent("封存记录", _checkpoint),
     "plan_received": OperatorEvent("收到赋码系统对接方案", nothing_more),
 }

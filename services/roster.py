@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from domain.canonical import sha256_of
 from domain.certificates.certificate import CERTIFICATE_STATUS_LABELS
 from domain.facts import CertificateFacts, Facts, InstitutionFacts
 from domain.ids import NATION, region_prefix
@@ -191,7 +192,12 @@ class RosterService(ListService[RosterReading, RosterReport]):
             "roster_imported",
             request.actor,
             self._clock(),
-            {"import": report.id, "rows": report.rows, "accepted": report.accepted},
+            {
+                "import": report.id,
+                "rows": report.rows,
+                "accepted": report.accepted,
+                "report_sha256": sha256_of(row),
+            },
             request.command_id,
         )
 

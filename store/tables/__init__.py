@@ -1,5 +1,6 @@
 """All tables, by subject. One `MetaData`; comments in Chinese, since operators read them."""
 
+from store.tables.audit import checkpoints, histories
 from store.tables.base import metadata
 from store.tables.complaint import complaints
 from store.tables.connected import (
@@ -28,6 +29,7 @@ from store.tables.record import (
     journal,
     notes,
     outbox,
+    refusal_heads,
     refusals,
     requests,
     revisions,
@@ -58,7 +60,9 @@ __all__ = [
     "certificate_numbers",
     "certificate_serials",
     "certificates",
+    "checkpoints",
     "complaints",
+    "histories",
     "institutions",
     "job_items",
     "jobs",
@@ -69,6 +73,7 @@ __all__ = [
     "number_changes",
     "outbox",
     "province_plans",
+    "refusal_heads",
     "refusals",
     "report_numbers",
     "requests",

@@ -1,0 +1,45 @@
+"""What proves the record: checkpoints over it, and the histories that outlive the engine's."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Identity,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from store.tables.base import instant, metadata
+
+checkpoints = Table(
+    "checkpoints",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("body", JSONB, nullable=False, comment="所签的内容，见 docs/audit.md"),
+    Column("sha256", Text, nullable=False, comment="所签内容的哈希"),
+    Column("key", Text, nullable=False, comment="签名密钥的名称；空为没有密钥"),
+    Column("signature", Text, nullable=False),
+    instant("made_at"),
+    comment="封存点：全部记录的签名摘要，逐个相连，只增不改",
+)
+
+histories = Table(
+    "histories",
+    metadata,
+    Column("no", BigInteger, Identity(always=True), nullable=False),
+    Column("case_id", Text, primary_key=True),
+    Column("run_id", Text, primary_key=True),
+    Column("sequence", Integer, nullable=False, comment="存档时该件的最后一步"),
+    Column("events", Integer, nullable=False),
+    Column("closed", Boolean, nullable=False, comment="这一轮流程是否已经结束"),
+    Column("sha256", Text, nullable=False, comment="JSON 原文的哈希"),
+    Column("content", LargeBinary, nullable=False, comment="gzip 压缩的 JSON"),
+    instant("started_at"),
+    instant("archived_at"),
+    UniqueConstraint("no"),
+    comment="流程历史的存档，比流程引擎保留得久",
+)
