@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -155,13 +156,14 @@ async def _sealed(
     def upto(one: Checkpoint) -> int:
         return int(one.body["sealed"].get(name, {}).get("upto", 0))
 
-    async for number, leaf in checkpoints.leaves(connection, name, 0, upto(every[-1])):
-        while current is not None and number > upto(current):
-            if (wrong := fault()) is not None:
-                yield wrong
-                return
-            current, tree = next(waiting, None), MerkleTree()
-        tree.add(leaf)
+    async with aclosing(checkpoints.leaves(connection, name, 0, upto(every[-1]))) as leaves:
+        async for number, leaf in leaves:
+            while current is not None and number > upto(current):
+                if (wrong := fault()) is not None:
+                    yield wrong
+                    return
+                current, tree = next(waiting, None), MerkleTree()
+            tree.add(leaf)
     while current is not None:
         if (wrong := fault()) is not None:
             yield wrong

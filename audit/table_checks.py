@@ -10,6 +10,7 @@ from domain.canonical import sha256_of
 from domain.certificates.certificate import CertificateContent
 from store import auditing
 from store.certificates.lines import lines_of
+from store.tables.audit import GUARDED, SEALED_BY_ROW
 
 
 def _wrong(
@@ -20,7 +21,18 @@ def _wrong(
 
 async def check_tables(connection: AsyncConnection, tally: Tally) -> None:
     """Looks through all of them."""
-    for check in (_notes, _rule_sets, _numbers, _jobs, _registers, _deliveries, _lines):
+    for check in (
+        _notes,
+        _rule_sets,
+        _numbers,
+        _launched,
+        _jobs,
+        _registers,
+        _deliveries,
+        _lines,
+        _seals,
+        _references,
+    ):
         async for finding in check(connection, tally):
             tally.found(iter((finding,)))
 
@@ -61,6 +73,12 @@ async def _numbers(connection: AsyncConnection, _: Tally) -> AsyncIterator[Findi
     async for row in auditing.rows(connection, auditing.CHANGED_BY_NOBODY):
         told = f"{row['numbers']} 个编号被不存在的更正 {row['change_no']} 撤回"
         yield _wrong("report_numbers", told, Kind.WITHOUT_STEP)
+
+
+async def _launched(connection: AsyncConnection, _: Tally) -> AsyncIterator[Finding]:
+    async for row in auditing.rows(connection, auditing.NOT_LAUNCHED):
+        told = "launched 为否，而所属的统计工作已为全部机构建立流程"
+        yield _wrong("cases", told, Kind.UNLIKE, row["case_id"], row["sequence"])
 
 
 async def _jobs(connection: AsyncConnection, _: Tally) -> AsyncIterator[Finding]:
@@ -134,3 +152,38 @@ async def _lines(connection: AsyncConnection, tally: Tally) -> AsyncIterator[Fin
 
 
 _LINE = ("kind", "line", "words", "standard", "year")
+
+
+async def _seals(connection: AsyncConnection, tally: Tally) -> AsyncIterator[Finding]:
+    """Rows that no journal tells of, against what they were when the application wrote them."""
+    given: dict[str, list[str]] = {}
+    guards = set()
+    async for row in auditing.rows(connection, auditing.TRIGGERS):
+        if row["name"] == f"{row['table']}_sealed_on_insert":
+            given[row["table"]] = bytes(row["given"]).decode().split("\0")
+        if row["enabled"]:
+            guards.add((row["table"], row["name"]))
+    wanted = {(table, f"{table}_only_grows") for table in GUARDED} | {
+        (table, f"{table}_sealed_on_{act}")
+        for table in SEALED_BY_ROW
+        for act in ("insert", "update", "delete")
+    }
+    for table, name in sorted(wanted - guards):
+        yield _wrong(table, f"数据库的守护触发器 {name} 不在或被停用", Kind.UNLIKE)
+    for table, (keys, columns, *_) in sorted(given.items()):
+        async for row in auditing.unsealed(connection, table, keys, columns):
+            if row["deleted"]:
+                kind, told = Kind.DELETED, "被删除，不是由系统删的"
+            elif row["inserted"]:
+                kind, told = Kind.INSERTED, "不是由系统写入的"
+            else:
+                kind, told = Kind.UNLIKE, "被改动，不是由系统改的"
+            yield _wrong(table, f"{row['key']} 这一行{told}", kind, row["case_id"] or "")
+
+
+async def _references(connection: AsyncConnection, _: Tally) -> AsyncIterator[Finding]:
+    """Rows that name one that is not there."""
+    for reference in auditing.REFERENCES:
+        async for row in auditing.rows(connection, reference.missing):
+            told = f"{reference.child} 引用的 {reference.parent} {row['key']} 不在"
+            yield _wrong(reference.parent, told, Kind.DELETED, row["case_id"] or "")

@@ -26,6 +26,7 @@ from services.clock import Clock
 from services.repeated import repeated
 from store import auditing, checkpoints, journal, unfinished
 from store.checkpoints import Checkpoint as Checkpoint
+from store.database import beside
 
 log = structlog.get_logger()
 
@@ -61,7 +62,7 @@ class Sealing:
 
     async def seal(self, by: Actor = SYSTEM) -> Checkpoint | None:
         """Seals the record as it is now; None while somebody else is at it."""
-        async with self._engine.connect() as alone:
+        async with beside(self._engine) as alone:
             if not await unfinished.alone(alone, "checkpoint"):
                 return None
             async with self._engine.begin() as connection:

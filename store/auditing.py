@@ -8,10 +8,12 @@ from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncResult
+
+from store.tables import metadata
 
 Row = Mapping[str, Any]
 
@@ -265,6 +267,70 @@ PLANS = """
        OR p.document <> s.body ->> 'document' OR p.mode <> s.body ->> 'mode'
        OR p.received_on::text <> s.body ->> 'received_on'
 """
+TRIGGERS = """
+    SELECT c.relname AS "table", t.tgname AS name, t.tgenabled = 'O' AS enabled,
+           t.tgargs AS given
+    FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+    WHERE NOT t.tgisinternal AND c.relnamespace = 'public'::regnamespace
+"""
+_UNSEALED = """
+    SELECT x.case_id, coalesce(x.key, s.key) AS key, x.key IS NULL AS deleted,
+           s.key IS NULL AS inserted
+    FROM (
+        SELECT j ->> 'case_id' AS case_id, seal_key(j, :keys) AS key, seal_of(j, :columns) AS sha256
+        FROM (SELECT to_jsonb(r) AS j FROM {table} r) n
+    ) x FULL JOIN (
+        SELECT key, sha256 FROM seals WHERE "table" = :table
+    ) s ON s.key = x.key
+    WHERE s.sha256 IS DISTINCT FROM x.sha256
+    ORDER BY 2
+"""
+
+
+async def unsealed(
+    connection: AsyncConnection, table: str, keys: str, columns: str
+) -> AsyncIterator[Row]:
+    """The rows of a table that were written, changed or deleted by somebody else than us."""
+    await connection.execute(text("SET LOCAL timezone = 'UTC'"))
+    statement = _UNSEALED.format(table=table)
+    async for row in rows(connection, statement, table=table, keys=keys, columns=columns):
+        yield row
+    await connection.execute(text("SET LOCAL timezone = 'Asia/Shanghai'"))
+
+
+NOT_LAUNCHED = """
+    SELECT c.case_id, c.sequence FROM cases c
+    WHERE NOT c.launched AND EXISTS (
+        SELECT FROM journal j WHERE j.case_id = c.campaign AND j.at >= c.opened_at
+          AND j.event IN ('filings_started', 'batches_started'))
+"""
+CASE_AS_OF = """
+    SELECT case_id, sequence, step -> 'position' AS position FROM journal
+    WHERE case_id = :what AND at <= :at AND step -> 'position' <> 'null'
+    ORDER BY sequence DESC LIMIT 1
+"""
+CAMPAIGN_AS_OF = """
+    SELECT j.case_id, j.sequence, j.step -> 'position' AS position FROM cases c
+    JOIN LATERAL (
+        SELECT * FROM journal j WHERE j.case_id = c.case_id AND j.at <= :at
+        ORDER BY j.sequence DESC LIMIT 1
+    ) j ON true
+    WHERE c.campaign = :what
+    ORDER BY c.case_id COLLATE "C"
+"""
+MOVED_BETWEEN = """
+    SELECT c.case_id, b.status AS before, a.status AS after FROM cases c
+    LEFT JOIN LATERAL (
+        SELECT step #>> '{position,status}' AS status FROM journal j
+        WHERE j.case_id = c.case_id AND j.at <= :before ORDER BY sequence DESC LIMIT 1
+    ) b ON true
+    LEFT JOIN LATERAL (
+        SELECT step #>> '{position,status}' AS status FROM journal j
+        WHERE j.case_id = c.case_id AND j.at <= :after ORDER BY sequence DESC LIMIT 1
+    ) a ON true
+    WHERE c.campaign = :campaign AND a.status IS DISTINCT FROM b.status
+    ORDER BY c.case_id COLLATE "C"
+"""
 CHECKPOINTS_TOLD = """
     SELECT coalesce(s.number, c.number) AS number, s.sha256 AS said
     FROM checkpoints c FULL JOIN (
@@ -274,3 +340,31 @@ CHECKPOINTS_TOLD = """
     WHERE s.number IS NULL OR c.number IS NULL OR s.sha256 <> c.sha256
     ORDER BY 1
 """
+
+
+class Reference(NamedTuple):
+    """One foreign key, and the statement that finds rows whose parent is not there."""
+
+    child: str
+    parent: str
+    missing: str
+
+
+def _references() -> list[Reference]:
+    found = []
+    for table in metadata.sorted_tables:
+        for key in table.foreign_keys:
+            child, parent = table.name, key.column.table.name
+            column, other = key.parent.name, key.column.name
+            case = "c.case_id" if "case_id" in table.c else "CAST(NULL AS text)"
+            missing = (
+                f"SELECT {case} AS case_id, CAST(c.{column} AS text) AS key FROM {child} c "  # noqa: S608
+                f"WHERE c.{column} IS NOT NULL AND NOT EXISTS ("
+                f"SELECT FROM {parent} p WHERE p.{other} = c.{column})"
+            )
+            found.append(Reference(child, parent, missing))
+    return found
+
+
+REFERENCES = _references()
+"""Every foreign key: a superuser can break what the database otherwise keeps."""

@@ -4,7 +4,7 @@ Whatever a checkpoint seals only grows, and each row has a number that is given 
 its commit, so that where numbers have come to is asked for while nobody else writes.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -22,7 +22,7 @@ LOG = "register/checkpoints"
 SEALED: dict[str, tuple[str, str]] = {
     "steps": (
         "outbox",
-        """SELECT o.id AS no, j.case_id, j.sequence, j.hash
+        """SELECT o.id AS no, o.transaction, j.case_id, j.sequence, j.hash, j.recorded_at
         FROM outbox o JOIN journal j USING (case_id, sequence)
         WHERE o.id > :after AND o.id <= :upto ORDER BY o.id""",
     ),
@@ -38,11 +38,13 @@ SEALED: dict[str, tuple[str, str]] = {
     ),
     "notes": (
         "notes",
-        "SELECT no, sha256 FROM notes WHERE no > :after AND no <= :upto ORDER BY no",
+        """SELECT no, sha256, written_at FROM notes
+        WHERE no > :after AND no <= :upto ORDER BY no""",
     ),
     "rule_sets": (
         "rule_sets",
-        "SELECT no, sha256 FROM rule_sets WHERE no > :after AND no <= :upto ORDER BY no",
+        """SELECT no, sha256, stored_at FROM rule_sets
+        WHERE no > :after AND no <= :upto ORDER BY no""",
     ),
     "histories": (
         "histories",
@@ -131,16 +133,20 @@ async def marks(connection: AsyncConnection) -> dict[str, int]:
 
 async def leaves(
     connection: AsyncConnection, name: str, after: int, upto: int
-) -> AsyncIterator[tuple[int, bytes]]:
+) -> AsyncGenerator[tuple[int, bytes]]:
     """The rows of a sealed table between two numbers: each with its number, as a leaf."""
     result = await connection.stream(
         text(SEALED[name][1]),
         {"after": after, "upto": upto},
         execution_options={"yield_per": _PAGE},
     )
-    async for page in result.mappings().partitions(_PAGE):
-        for row in page:
-            yield int(row["no"]), leaf(dict(row))
+    try:
+        async for page in result.mappings().partitions(_PAGE):
+            for row in page:
+                yield int(row["no"]), leaf(dict(row))
+    finally:
+        # whoever has seen enough leaves the rest
+        await result.close()
 
 
 async def heads(connection: AsyncConnection, upto: int) -> AsyncIterator[tuple[str, bytes]]:

@@ -1,6 +1,6 @@
 """All tables, by subject. One `MetaData`; comments in Chinese, since operators read them."""
 
-from store.tables.audit import checkpoints, histories
+from store.tables.audit import checkpoints, histories, seals
 from store.tables.base import metadata
 from store.tables.complaint import complaints
 from store.tables.connected import (
@@ -80,6 +80,7 @@ __all__ = [
     "revisions",
     "roster_imports",
     "rule_sets",
+    "seals",
     "upload_pieces",
     "upload_problems",
     "uploads",

@@ -27,6 +27,43 @@ checkpoints = Table(
     comment="封存点：全部记录的签名摘要，逐个相连，只增不改",
 )
 
+seals = Table(
+    "seals",
+    metadata,
+    Column("table", Text, primary_key=True),
+    Column("key", Text, primary_key=True, comment="主键各列，以 | 相连"),
+    Column("sha256", Text, nullable=False, comment="行的哈希；空为此前已被人改动"),
+    comment="不由日志推出的各表，每行由系统写入时的哈希；手工改动的对不上",
+)
+"""Written by triggers, and only for connections of the application (see `store.database`)."""
+
+SEALED_BY_ROW = (
+    "api_client_secrets",
+    "api_clients",
+    "campaigns",
+    "certificate_deliveries",
+    "certificate_import_problems",
+    "certificate_import_rows",
+    "certificate_imports",
+    "certificate_numbers",
+    "certificate_serials",
+    "certificates",
+    "complaints",
+    "histories",
+    "institutions",
+    "job_items",
+    "jobs",
+    "number_changes",
+    "province_plans",
+    "revisions",
+    "roster_imports",
+    "uploads",
+)
+"""The tables whose rows have seals. What their rows hold of content is hashed elsewhere."""
+
+GUARDED = ("checkpoints", "journal", "rule_sets")
+"""The tables in which the database itself refuses to change or delete a row."""
+
 histories = Table(
     "histories",
     metadata,

@@ -1,6 +1,7 @@
 """A record with something of everything in it, made once, and found in order."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,7 +14,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from audit.verify import Keys
-from deploy.embedded.postgres import EmbeddedPostgres
+from deploy.embedded.postgres import SUPERUSER, EmbeddedPostgres
 from deploy.embedded.temporal import EmbeddedTemporal
 from engine.client import connect_engine
 from services.archive import Archiving
@@ -33,9 +34,13 @@ roster-2,名录机构二（生成）,350103,是
 
 @dataclass
 class World:
-    """A database whose record is in order, its keys, and where its checkpoints were copied to."""
+    """A database whose record is in order, its keys, and where its checkpoints were copied to.
+
+    ``url`` is the application's way in, ``superuser`` that of somebody whom nothing stops.
+    """
 
     url: str
+    superuser: str
     certificate_keys: Path
     audit_keys: Path
     checkpoints: Path
@@ -144,7 +149,10 @@ def world(
         connection.execute("CREATE DATABASE audited TEMPLATE zhibao STRATEGY FILE_COPY")
     keys = short_folder / "audit-keys"
     add_key(keys, "first", now().date() - timedelta(days=1))
-    made = World(f"{base}/audited", keys, keys, short_folder / "checkpoints")
+    passwords = json.loads((short_folder / "postgres" / "passwords.json").read_text())
+    place = base.rpartition("@")[2]
+    superuser = f"postgresql+psycopg://{SUPERUSER}:{passwords[SUPERUSER]}@{place}/audited"
+    made = World(f"{base}/audited", superuser, keys, keys, short_folder / "checkpoints")
     asyncio.run(populate(made, temporal, open_rules(short_folder / "rules-audited")))
     yield made
     with psycopg.connect(admin, autocommit=True) as connection:
@@ -153,7 +161,7 @@ def world(
 
 @pytest.fixture
 async def audited(world: World) -> AsyncIterator[AsyncEngine]:
-    """Connections to it."""
-    engine = connect(world.url)
+    """Connections of a superuser to it."""
+    engine = connect(world.superuser)
     yield engine
     await engine.dispose()

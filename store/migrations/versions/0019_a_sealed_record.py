@@ -17,6 +17,76 @@ down_revision: str | None = "0013"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
+_SEALED = (
+    "api_client_secrets",
+    "api_clients",
+    "campaigns",
+    "certificate_deliveries",
+    "certificate_import_problems",
+    "certificate_import_rows",
+    "certificate_imports",
+    "certificate_numbers",
+    "certificate_serials",
+    "certificates",
+    "complaints",
+    "histories",
+    "institutions",
+    "job_items",
+    "jobs",
+    "number_changes",
+    "province_plans",
+    "revisions",
+    "roster_imports",
+    "uploads",
+)
+_ELSEWHERE = {
+    # hashed where it is kept, or derived from what is
+    "certificates": ("content",),
+    "certificate_import_rows": ("given",),
+    "histories": ("content",),
+    "revisions": ("content",),
+}
+
+_FUNCTIONS = """
+    CREATE FUNCTION seal_key(r jsonb, keys text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+        SELECT string_agg(r ->> k, '|' ORDER BY o)
+        FROM string_to_table(keys, ',') WITH ORDINALITY AS u(k, o)
+    $$;
+    CREATE FUNCTION seal_of(r jsonb, columns text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+        SELECT encode(sha256(convert_to(jsonb_object_agg(key, value)::text, 'UTF8')), 'hex')
+        FROM jsonb_each(r) WHERE key = ANY(string_to_array(columns, ','))
+    $$;
+    CREATE FUNCTION keep_seals() RETURNS trigger LANGUAGE plpgsql SET timezone = 'UTC' AS $$
+    DECLARE
+        keys text := TG_ARGV[0];
+        columns text := TG_ARGV[1];
+    BEGIN
+        IF coalesce(current_setting('zhibao.writer', true), '') <> 'on' THEN
+            RETURN NULL;
+        END IF;
+        IF TG_OP = 'INSERT' THEN
+            -- in the place of a row that was deleted by hand
+            INSERT INTO seals AS s ("table", key, sha256)
+            SELECT TG_TABLE_NAME, seal_key(j, keys), seal_of(j, columns)
+            FROM (SELECT to_jsonb(r) AS j FROM new_rows r) n
+            ON CONFLICT ("table", key) DO UPDATE SET sha256 = '';
+        ELSIF TG_OP = 'UPDATE' THEN
+            -- what was changed by hand before stays so
+            UPDATE seals s
+            SET sha256 = CASE WHEN s.sha256 = seal_of(o.j, columns)
+                              THEN seal_of(n.j, columns) ELSE '' END
+            FROM (SELECT to_jsonb(r) AS j FROM new_rows r) n
+            JOIN (SELECT to_jsonb(r) AS j FROM old_rows r) o
+              ON seal_key(o.j, keys) = seal_key(n.j, keys)
+            WHERE s."table" = TG_TABLE_NAME AND s.key = seal_key(n.j, keys);
+        ELSE
+            DELETE FROM seals s USING (SELECT to_jsonb(r) AS j FROM old_rows r) o
+            WHERE s."table" = TG_TABLE_NAME AND s.key = seal_key(o.j, keys);
+        END IF;
+        RETURN NULL;
+    END $$;
+"""
+
 _GROWING = {"revisions": "封存点据以计到哪里", "notes": None, "rule_sets": None}
 
 
@@ -64,6 +134,39 @@ def upgrade() -> None:
         )
         op.create_unique_constraint(op.f(f"uq_{table}_no"), table, ["no"])
     _refusals()
+    _seals()
+
+
+def _seals() -> None:
+    op.create_table(
+        "seals",
+        sa.Column("table", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False, comment="主键各列，以 | 相连"),
+        sa.Column("sha256", sa.Text(), nullable=False, comment="行的哈希；空为此前已被人改动"),
+        sa.PrimaryKeyConstraint("table", "key", name=op.f("pk_seals")),
+        comment="不由日志推出的各表，每行由系统写入时的哈希；手工改动的对不上",
+    )
+    op.execute(_FUNCTIONS)
+    op.execute("SET LOCAL timezone = 'UTC'")
+    inspector = sa.inspect(op.get_bind())
+    for table in _SEALED:
+        keys = ",".join(inspector.get_pk_constraint(table)["constrained_columns"])
+        left_out = _ELSEWHERE.get(table, ())
+        names = [one["name"] for one in inspector.get_columns(table)]
+        columns = ",".join(one for one in names if one not in left_out)
+        for act, rows in (
+            ("INSERT", "NEW TABLE AS new_rows"),
+            ("UPDATE", "OLD TABLE AS old_rows NEW TABLE AS new_rows"),
+            ("DELETE", "OLD TABLE AS old_rows"),
+        ):
+            op.execute(
+                f"CREATE TRIGGER {table}_sealed_on_{act.lower()} AFTER {act} ON {table} "
+                f"REFERENCING {rows} FOR EACH STATEMENT "
+                f"EXECUTE FUNCTION keep_seals('{keys}', '{columns}')"
+            )
+        key, sha256 = f"seal_key(j, '{keys}')", f"seal_of(j, '{columns}')"
+        rows = f"SELECT to_jsonb(r) AS j FROM {table} r"  # noqa: S608
+        op.execute(f"INSERT INTO seals SELECT '{table}', {key}, {sha256} FROM ({rows}) n")  # noqa: S608
 
 
 def _refusals() -> None:
@@ -122,6 +225,11 @@ def _chain(connection: sa.Connection) -> None:
 
 def downgrade() -> None:
     """Undoes the change."""
+    for table in _SEALED:
+        for act in ("insert", "update", "delete"):
+            op.execute(f"DROP TRIGGER {table}_sealed_on_{act} ON {table}")
+    op.execute("DROP FUNCTION keep_seals(); DROP FUNCTION seal_of; DROP FUNCTION seal_key")
+    op.drop_table("seals")
     op.drop_constraint(op.f("uq_refusals_case_id_number"), "refusals")
     for name in ("number", "previous_hash", "hash"):
         op.drop_column("refusals", name)
