@@ -46,9 +46,8 @@ class Moved(Value):
 async def as_of(engine: AsyncEngine, case_id: str, at: datetime) -> Moment | None:
     """A case at a moment; None if it was not on record yet."""
     async with auditing.snapshot(engine) as connection:
-        async for moment in _moments(connection, auditing.CASE_AS_OF, case_id, at):
-            return moment
-    return None
+        stood = [one async for one in _moments(connection, auditing.CASE_AS_OF, case_id, at)]
+    return stood[0] if stood else None
 
 
 async def listed_as_of(

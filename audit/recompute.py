@@ -62,9 +62,10 @@ class Recomputing:
     async def case(self, case_id: str) -> Recomputed:
         """The decisions of one case. Raises NoSuchCase."""
         async with auditing.snapshot(self._engine) as connection:
-            async for rows in auditing.by_case(connection, case_id, _TABLES):
-                return await self._case(rows)
-        raise NoSuchCase(case_id)
+            known = [rows async for rows in auditing.by_case(connection, case_id, _TABLES)]
+            if not known:
+                raise NoSuchCase(case_id)
+            return await self._case(known[0])
 
     async def campaign(self, campaign: str) -> AsyncIterator[Recomputed]:
         """The decisions of every case of a campaign, case by case."""
