@@ -34,6 +34,7 @@ from services.certificates.printing import unprintable_with
 from services.checkpoints import Sealing
 from services.clock import system_clock
 from services.deadlines import Deadlines
+from services.notices.telling import Telling
 from services.numbers.batches import BatchService
 from services.reconciler import Reconciler
 from services.recovery import Recovery
@@ -148,6 +149,7 @@ async def serving(settings: Settings) -> AsyncIterator[Worker]:
         reconciler = Reconciler(client, engine, PinnedRules(engine), system_clock)
         deadlines = Deadlines(client, engine, system_clock)
         sealing = Sealing(engine, settings.audit_keys, settings.checkpoints, system_clock)
+        telling = Telling(engine, system_clock)
         async with (
             worker,
             recovery.running(),
@@ -155,6 +157,7 @@ async def serving(settings: Settings) -> AsyncIterator[Worker]:
             deadlines.running(),
             sealing.running(),
             Archiving(client, engine, system_clock).running(),
+            telling.running(),
         ):
             yield worker
     finally:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from api.campaigns import campaigns, institutions, jobs, rules
+from api.campaigns import campaigns, contacts, institutions, jobs, review, rules
 from api.cases import events, tasks, timeline
 from api.certificates import certificates, drafts, imports, printing, register, search, serials
 from api.certificates import public as certificate_public
@@ -13,6 +13,7 @@ from api.connected import clients, deliveries, provinces
 from api.door import health, me
 from api.door.operations import Operation, Parameter
 from api.filings import filings
+from api.notices import notices
 from api.numbers import batches, changes, lookup, uploads
 from api.numbers.lookup_page import PAGES as LOOKUP_PAGES
 
@@ -23,6 +24,7 @@ OPERATIONS: list[Operation] = [
     *me.OPERATIONS,
     *tasks.OPERATIONS,
     *filings.OPERATIONS,
+    *notices.OPERATIONS,
     *campaigns.OPERATIONS,
     *jobs.OPERATIONS,
     *batches.OPERATIONS,
@@ -41,6 +43,8 @@ OPERATIONS: list[Operation] = [
     *printing.OPERATIONS,
     *search.OPERATIONS,
     *institutions.OPERATIONS,
+    *contacts.OPERATIONS,
+    *review.OPERATIONS,
     *rules.OPERATIONS,
     *timeline.OPERATIONS,
     *events.OPERATIONS,
@@ -72,6 +76,7 @@ PLACES: dict[str, Parameter] = {
         _place("code", "证书代码", type="string", minLength=1, maxLength=64),
         _place("number", "证书编号", type="string", minLength=1, maxLength=64),
         _place("uscc", "统一社会信用代码", type="string", pattern="^[0-9A-Z]{18}$"),
+        _place("notice", "通知编号", type="string", pattern="^[0-9a-f]{32}$"),
         _place("job", "批办编号", type="string", pattern="^[0-9a-f]{32}$"),
         _place("import", "批量导入编号", type="string", pattern="^[0-9a-f]{32}$"),
         _place("client", "联网系统（客户端）编号", type="string", pattern="^[0-9a-f]{16}$"),

@@ -41,7 +41,7 @@ DERIVED = (
     "case_id", "kind", "year", "quarter", "institution_id", "jurisdiction", "campaign", "rule_set",
     "plan", "status", "level", "authority", "claimed_by", "revision", "due", "obligation",
     "submitted_at", "late", "extended_until", "reviewer", "sequence", "head", "opened_at",
-    "updated_at", "launched",
+    "updated_at", "launched", "return_asked",
 )  # fmt: skip
 """The columns of ``cases`` that are compared with the journal: all there are."""
 
@@ -221,6 +221,7 @@ def _folded(steps: Sequence[Step]) -> dict[str, Any]:
     """What the columns of a case's row come to, step by step, as the writer writes them."""
     row: dict[str, Any] = {
         "submitted_at": None, "late": False, "extended_until": None, "reviewer": "",
+        "return_asked": False,
     }  # fmt: skip
     for place, (_, group) in enumerate(groupby(steps, key=lambda step: step.command_id)):
         said: dict[str, Any] = {}
@@ -238,6 +239,8 @@ def _folded(steps: Sequence[Step]) -> dict[str, Any]:
             "late": row["late"] or bool(said.get("late")),
             "reviewer": said.get("reviewer") or row["reviewer"],
         }
+        if said.get("return_asked") is not None:
+            row["return_asked"] = said["return_asked"]
         for name, kept in (("submitted_at", True), ("extended_until", False)):
             told = said.get(name)
             if told and not (kept and row[name]):

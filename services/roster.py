@@ -8,8 +8,10 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from domain import contacts as people
 from domain.canonical import sha256_of
 from domain.certificates.certificate import CERTIFICATE_STATUS_LABELS
+from domain.contacts import ContactRole, ContactSource, Reachable
 from domain.facts import CertificateFacts, Facts, InstitutionFacts
 from domain.ids import NATION, region_prefix
 from domain.model import Value
@@ -21,7 +23,7 @@ from rules.file.catalogue import Catalogue
 from services.clock import Clock
 from services.lists import ListReport, ListRequest, ListService, errors_in
 from services.rule_sets import PinnedRules
-from store import campaigns, institutions, journal, roster_imports
+from store import campaigns, contacts, content, institutions, journal, roster_imports
 from store.campaigns import Campaign
 from store.institutions import Institution, OnRecord
 
@@ -111,6 +113,7 @@ class RosterService(ListService[RosterReading, RosterReport]):
         ids = [one.id for one in reading.institutions]
         known = await institutions.by_ids(connection, ids)
         good, problems = await _checked(connection, reading, known, request.actor.scope)
+        reached, good = await _reached(connection, good, reading, problems)
         errors = errors_in(problems)
         saved = good if request.accept_good_rows or not errors else []
         merged = [_merged(one, known.get(one.id), reading.said[one.id]) for one in saved]
@@ -125,6 +128,10 @@ class RosterService(ListService[RosterReading, RosterReport]):
             if one.facts.id in moved:
                 row = moved[one.facts.id]
                 changes += await self._moves(connection, known[one.facts.id], one, row)
+        reached = {one.id: reached[one.id] for one in saved if one.id in reached}
+        changes += [
+            _contact_changed(id_, reading.places[id_][0]) for id_ in reached if id_ in known
+        ]
         report = RosterReport(
             id=_id_of(request),
             filename=request.filename,
@@ -140,7 +147,17 @@ class RosterService(ListService[RosterReading, RosterReport]):
         )
         if saved:
             await institutions.save(connection, merged)
-            await self._put_on_record(connection, report, request)
+            await contacts.add(
+                connection,
+                reached,
+                ContactRole.LIAISON,
+                ContactSource.ROSTER,
+                request.actor.subject,
+                self._clock(),
+            )
+            added = [one.facts.id for one in merged if one.facts.id not in known]
+            await self._put_on_record(connection, report, request, added)
+            await institutions.note_roster(connection, [one.facts.id for one in merged])
         return report
 
     async def _moves(
@@ -182,10 +199,24 @@ class RosterService(ListService[RosterReading, RosterReport]):
         return _OUTCOMES[outcome], "" if outcome == "none" else _reviewer(rules, facts)
 
     async def _put_on_record(
-        self, connection: AsyncConnection, report: RosterReport, request: ListRequest
+        self,
+        connection: AsyncConnection,
+        report: RosterReport,
+        request: ListRequest,
+        added: list[str],
     ) -> None:
         row = report.model_dump(mode="json", exclude={"repeated", "errors", "dry_run"})
-        await roster_imports.save(connection, row, request.actor.subject)
+        await roster_imports.save(connection, row, request.actor.subject, request.actor.scope)
+        # a report is replaced when its file comes again; what each import changed is not
+        note = await content.save_note(
+            connection,
+            {
+                "import": report.id,
+                "command": request.command_id,
+                "added": added,
+                "changes": row["changes"],
+            },
+        )
         await journal.append_operator_step(
             connection,
             institutions.REGISTER,
@@ -197,8 +228,11 @@ class RosterService(ListService[RosterReading, RosterReport]):
                 "rows": report.rows,
                 "accepted": report.accepted,
                 "report_sha256": sha256_of(row),
+                "added": report.added,
+                "changed": len({change.institution for change in report.changes}),
             },
             request.command_id,
+            note_sha256=note,
         )
 
 
@@ -263,6 +297,42 @@ async def _checked(
         if not found:
             good.append(one)
     return good, sorted(problems, key=lambda problem: problem.row)
+
+
+async def _reached(
+    connection: AsyncConnection,
+    good: Sequence[RosterInstitution],
+    reading: RosterReading,
+    problems: list[RowProblem],
+) -> tuple[dict[str, Reachable], list[RosterInstitution]]:
+    """Whom to reach now, where that becomes somebody else, and who may be taken at all."""
+    standing = await contacts.current_of(connection, [one.id for one in good])
+    changed: dict[str, Reachable] = {}
+    taken = []
+    for one in good:
+        known = next((c for c in standing[one.id] if c.role is ContactRole.LIAISON), None)
+        try:
+            person = people.after_roster(
+                known, one.contact_name, one.contact_phone, one.contact_mail
+            )
+        except ValueError:
+            row = reading.places[one.id][0]
+            what = "填了联系电话或电子邮箱，却没有联系人"
+            mend = "请补填联系人，或把这两栏留空"
+            problems.append(_problem(row, "contact_name", "required", what, mend))
+            continue
+        taken.append(one)
+        if person is not None:
+            changed[one.id] = person
+    problems.sort(key=lambda problem: problem.row)
+    return changed, taken
+
+
+def _contact_changed(institution: str, row: int) -> RosterChange:
+    """That the contact became another one; who, is for those who may see contacts."""
+    kept = "（见联系人记录）"
+    column = _LABELS["contact_name"]
+    return RosterChange(row=row, institution=institution, column=column, old=kept, new=kept)
 
 
 def _merged(

@@ -23,7 +23,8 @@ class Case(Value):
     """A case as lists show it. ``due`` is when the present status runs out.
 
     ``extended_until`` is what its latest extension or reopening says, None without any.
-    ``unchanged``: what was submitted last is what had been sent back.
+    ``unchanged``: what was submitted last is what had been sent back. ``return_asked``: its filer
+    has asked to have it returned and has not been answered.
 
     ``quarter`` is 0 but for batches of report numbers. A complaint about nobody on record has an
     empty institution and region.
@@ -48,6 +49,7 @@ class Case(Value):
     due: datetime | None
     extended_until: datetime | None
     unchanged: bool
+    return_asked: bool
     sequence: int
     head: str
     opened_at: datetime

@@ -1,10 +1,10 @@
 """Institutions and their certificates: the register that the rules' facts come from."""
 
 from collections.abc import Sequence
-from datetime import date
-from typing import Any
+from datetime import date, datetime
+from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, RowMapping, delete, func, select
+from sqlalchemy import ColumnElement, RowMapping, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -289,3 +289,46 @@ async def _on_record(connection: AsyncConnection, where: ColumnElement[bool]) ->
 
 def _chunks(rows: list[dict[str, Any]], size: int = 2000) -> list[list[dict[str, Any]]]:
     return [rows[start : start + size] for start in range(0, len(rows), size)]
+
+
+class Alike(Value):
+    """Accounts of the register that share a code or a name; ``elsewhere`` lie in other regions."""
+
+    ids: tuple[str, ...]
+    elsewhere: int
+
+
+async def alike(
+    connection: AsyncConnection, by: Literal["uscc", "name"], region_prefix: str
+) -> list[Alike]:
+    """Who shares a unified social credit code or a name, as far as one is in the regions."""
+    key = {"uscc": "uscc", "name": "name_key(name)"}[by]
+    rows = await connection.execute(
+        text(
+            f"SELECT array_agg(id ORDER BY id) FILTER (WHERE region LIKE :region) AS ids,"  # noqa: S608
+            f" count(*) FILTER (WHERE region NOT LIKE :region) AS elsewhere"
+            f" FROM institutions WHERE {key} <> '' AND merged_into IS NULL"
+            f" GROUP BY {key} HAVING count(*) > 1 AND bool_or(region LIKE :region) ORDER BY 1"
+        ),
+        {"region": f"{region_prefix}%"},
+    )
+    return [Alike(ids=tuple(row.ids), elsewhere=row.elsewhere) for row in rows]
+
+
+async def named_by_rosters(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, datetime]:
+    """When a roster last named each of some institutions; those that none ever did are left out."""
+    rows = await connection.execute(
+        select(institutions.c.id, institutions.c.roster_at).where(
+            institutions.c.id == func.any(list(ids)), institutions.c.roster_at.is_not(None)
+        )
+    )
+    return {row.id: row.roster_at for row in rows}
+
+
+async def note_roster(connection: AsyncConnection, ids: Sequence[str]) -> None:
+    """Puts on record that a roster names these institutions now."""
+    await connection.execute(
+        update(institutions)
+        .where(institutions.c.id == func.any(list(ids)))
+        .values(roster_at=func.clock_timestamp())
+    )

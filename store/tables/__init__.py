@@ -9,12 +9,14 @@ from store.tables.connected import (
     certificate_deliveries,
     province_plans,
 )
+from store.tables.contacts import contacts
 from store.tables.imports import (
     certificate_import_problems,
     certificate_import_rows,
     certificate_imports,
 )
 from store.tables.jobs import job_items, jobs
+from store.tables.notices import addresses, notice_deliveries, notices
 from store.tables.numbers import (
     lookup_counts,
     number_changes,
@@ -46,6 +48,7 @@ from store.tables.register import (
 from store.tables.rules import campaigns, rule_sets
 
 __all__ = [
+    "addresses",
     "api_client_secrets",
     "api_clients",
     "assignments",
@@ -62,6 +65,7 @@ __all__ = [
     "certificates",
     "checkpoints",
     "complaints",
+    "contacts",
     "histories",
     "institutions",
     "job_items",
@@ -70,6 +74,8 @@ __all__ = [
     "lookup_counts",
     "metadata",
     "notes",
+    "notice_deliveries",
+    "notices",
     "number_changes",
     "outbox",
     "province_plans",

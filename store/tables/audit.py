@@ -38,6 +38,7 @@ seals = Table(
 """Written by triggers, and only for connections of the application (see `store.database`)."""
 
 SEALED_BY_ROW = (
+    "addresses",
     "api_client_secrets",
     "api_clients",
     "campaigns",
@@ -49,10 +50,13 @@ SEALED_BY_ROW = (
     "certificate_serials",
     "certificates",
     "complaints",
+    "contacts",
     "histories",
     "institutions",
     "job_items",
     "jobs",
+    "notice_deliveries",
+    "notices",
     "number_changes",
     "province_plans",
     "revisions",

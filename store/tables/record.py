@@ -45,6 +45,13 @@ cases = Table(
     Column("late", Boolean, nullable=False, server_default="false", comment="首次提交为补报"),
     instant("extended_until", nullable=True),
     Column("reviewer", Text, nullable=False, server_default="", comment="最近一次分派的第一级"),
+    Column(
+        "return_asked",
+        Boolean,
+        nullable=False,
+        server_default="false",
+        comment="填报人已申请退回，尚未答复",
+    ),
     Column("sequence", Integer, nullable=False),
     Column("head", Text, nullable=False, comment="最后一步的哈希"),
     instant("opened_at"),
@@ -96,8 +103,16 @@ outbox = Table(
     Column("case_id", Text, nullable=False),
     Column("sequence", Integer, nullable=False),
     Column("transaction", BigInteger, nullable=False, server_default=func.txid_current()),
+    Column(
+        "to_tell",
+        Boolean,
+        nullable=False,
+        server_default="false",
+        comment="这一步还要通知有关的人",
+    ),
     UniqueConstraint("case_id", "sequence"),
     Index(None, "transaction", "id"),
+    Index("ix_outbox_to_tell", "id", postgresql_where="to_tell"),
     comment="待外发事件，供下游系统按序读取",
 )
 

@@ -1,7 +1,10 @@
 """What addresses beside filings lead to: a batch, an upload, a complaint, a certificate's case, a
 client and its delivery."""
 
+from domain.case.commands import SYSTEM
+from domain.notices import NewNotice, NoticeKind
 from files.certificate_import import IMPORT
+from services.notices.serving import serve
 from tests.api.people import Filing
 from tests.certificates import content
 from tests.connected import issue
@@ -10,6 +13,24 @@ from tests.registered import register
 from tests.system import OPERATOR, REVIEWER, System
 
 QUARTER = "2024Q4"
+
+
+async def notice(house: System, found: Filing) -> str:
+    """A notice to the filer of a filing."""
+    new = NewNotice(
+        case_id=found.case_id,
+        key="（生成）",
+        kind=NoticeKind.DOCUMENT,
+        institution=found.id,
+        addressee=found.id,
+        title="（生成）",
+        body="（生成）",
+        served_by=SYSTEM,
+        served_at=house.now(),
+        channels=(),
+    )
+    async with house.engine.begin() as connection:
+        return await serve(connection, new, house.now())
 
 
 async def places(house: System, found: Filing) -> dict[str, str]:
@@ -69,6 +90,7 @@ async def places(house: System, found: Filing) -> dict[str, str]:
                 job = await house.send("POST", "/api/jobs", operator, release)
                 assert job.status == 202, job.body
                 return {
+                    "notice": await notice(house, found),
                     "job": job.body["id"],
                     "number": held.number,
                     "code": held.code,

@@ -64,6 +64,9 @@ MATRIX: dict[tuple[str, str], set[Role] | None] = {
     ("POST", f"{FILING}/reopen"): {O},
     ("POST", f"{FILING}/cancel"): {O},
     ("GET", f"{FILING}/timeline"): EVERYBODY,
+    ("POST", f"{FILING}/reminders"): {R, O},
+    ("GET", "/api/notices"): {F, R, O, A},
+    ("GET", "/api/notices/{notice}"): {F, R, O, A},
     ("GET", "/api/campaigns"): {R, C, O, A},
     ("GET", CAMPAIGN): {R, C, O, A},
     ("POST", CAMPAIGN): {O},
@@ -102,6 +105,7 @@ MATRIX: dict[tuple[str, str], set[Role] | None] = {
     ("POST", f"{BATCH}/extension"): {O},
     ("POST", f"{BATCH}/reopen"): {O},
     ("POST", f"{BATCH}/cancel"): {O},
+    ("POST", f"{BATCH}/reminders"): {R, O},
     ("GET", f"{BATCH}/timeline"): EVERYBODY,
     ("GET", "/public/report-numbers"): PUBLIC,
     ("POST", "/public/complaints"): PUBLIC,
@@ -162,6 +166,12 @@ MATRIX: dict[tuple[str, str], set[Role] | None] = {
     ("GET", "/api/institutions/template"): {O, A},
     ("POST", "/api/institutions/imports"): {O},
     ("GET", "/api/institutions/{institution}"): EVERYBODY,
+    ("GET", "/api/institutions/review/{period}/{jurisdiction}"): {O, A},
+    ("GET", "/api/institutions/review/{period}/{jurisdiction}/csv"): {O, A},
+    ("GET", "/api/institutions/review/{period}/{jurisdiction}/xlsx"): {O, A},
+    ("GET", "/api/institutions/{institution}/contacts"): {F, R, O},
+    ("POST", "/api/institutions/{institution}/contacts"): {F, O},
+    ("POST", "/api/institutions/{institution}/contacts/remove"): {F, O},
     ("GET", "/api/rules"): CLERKS_TOO,
     ("GET", "/api/rules/{year}/{jurisdiction}"): CLERKS_TOO,
     ("POST", "/api/rules/{year}/{jurisdiction}/route"): CLERKS_TOO,
@@ -188,6 +198,7 @@ PLACES: dict[str, dict[str, str]] = {}
 """The batch, upload and complaint on record beside a case."""
 
 NOWHERE = {
+    "notice": "0" * 32,
     "job": "0" * 32,
     "period": "2024",
     "quarter": "2024Q4",

@@ -13,39 +13,37 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision: str = "0019"
-down_revision: str | None = "0013"
+down_revision: str | None = "0015"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
-_SEALED = (
-    "api_client_secrets",
-    "api_clients",
-    "campaigns",
-    "certificate_deliveries",
-    "certificate_import_problems",
-    "certificate_import_rows",
-    "certificate_imports",
-    "certificate_numbers",
-    "certificate_serials",
-    "certificates",
-    "complaints",
-    "histories",
-    "institutions",
-    "job_items",
-    "jobs",
-    "number_changes",
-    "province_plans",
-    "revisions",
-    "roster_imports",
-    "uploads",
-)
-_ELSEWHERE = {
-    # hashed where it is kept, or derived from what is
-    "certificates": ("content",),
-    "certificate_import_rows": ("given",),
-    "histories": ("content",),
-    "revisions": ("content",),
+_SEALED = {
+    "addresses": "",
+    "api_client_secrets": "",
+    "api_clients": "",
+    "campaigns": "",
+    "certificate_deliveries": "",
+    "certificate_import_problems": "",
+    "certificate_import_rows": "given",
+    "certificate_imports": "",
+    "certificate_numbers": "",
+    "certificate_serials": "",
+    "certificates": "content",
+    "complaints": "",
+    "contacts": "",
+    "histories": "content",
+    "institutions": "",
+    "job_items": "",
+    "jobs": "",
+    "notice_deliveries": "",
+    "notices": "",
+    "number_changes": "",
+    "province_plans": "",
+    "revisions": "content",
+    "roster_imports": "",
+    "uploads": "",
 }
+"""Tables whose rows are sealed; of each the column that is hashed elsewhere, if any."""
 
 _FUNCTIONS = """
     CREATE FUNCTION seal_key(r jsonb, keys text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
@@ -84,6 +82,37 @@ _FUNCTIONS = """
             WHERE s."table" = TG_TABLE_NAME AND s.key = seal_key(o.j, keys);
         END IF;
         RETURN NULL;
+    END $$;
+    -- for this and every later migration: a table, or one with other columns than before
+    CREATE FUNCTION seal_table(named text, left_out text DEFAULT '') RETURNS void
+    LANGUAGE plpgsql SET timezone = 'UTC' AS $$
+    DECLARE
+        keys text;
+        columns text;
+        act text;
+        rows text;
+    BEGIN
+        SELECT string_agg(a.attname, ',' ORDER BY array_position(i.indkey::int[], a.attnum::int))
+        INTO keys FROM pg_index i
+        JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY(i.indkey)
+        WHERE i.indrelid = named::regclass AND i.indisprimary;
+        SELECT string_agg(attname, ',' ORDER BY attnum) INTO columns FROM pg_attribute
+        WHERE attrelid = named::regclass AND attnum > 0 AND NOT attisdropped
+          AND attname <> left_out;
+        FOREACH act IN ARRAY ARRAY['insert', 'update', 'delete'] LOOP
+            rows := CASE act WHEN 'insert' THEN 'NEW TABLE AS new_rows'
+                             WHEN 'delete' THEN 'OLD TABLE AS old_rows'
+                             ELSE 'OLD TABLE AS old_rows NEW TABLE AS new_rows' END;
+            EXECUTE format('DROP TRIGGER IF EXISTS %I ON %I', named || '_sealed_on_' || act, named);
+            EXECUTE format(
+                'CREATE TRIGGER %I AFTER %s ON %I REFERENCING %s FOR EACH STATEMENT '
+                'EXECUTE FUNCTION keep_seals(%L, %L)',
+                named || '_sealed_on_' || act, act, named, rows, keys, columns);
+        END LOOP;
+        DELETE FROM seals WHERE "table" = named;
+        EXECUTE format(
+            'INSERT INTO seals SELECT %L, seal_key(j, %L), seal_of(j, %L) '
+            'FROM (SELECT to_jsonb(r) AS j FROM %I r) n', named, keys, columns, named);
     END $$;
 """
 
@@ -147,26 +176,8 @@ def _seals() -> None:
         comment="不由日志推出的各表，每行由系统写入时的哈希；手工改动的对不上",
     )
     op.execute(_FUNCTIONS)
-    op.execute("SET LOCAL timezone = 'UTC'")
-    inspector = sa.inspect(op.get_bind())
-    for table in _SEALED:
-        keys = ",".join(inspector.get_pk_constraint(table)["constrained_columns"])
-        left_out = _ELSEWHERE.get(table, ())
-        names = [one["name"] for one in inspector.get_columns(table)]
-        columns = ",".join(one for one in names if one not in left_out)
-        for act, rows in (
-            ("INSERT", "NEW TABLE AS new_rows"),
-            ("UPDATE", "OLD TABLE AS old_rows NEW TABLE AS new_rows"),
-            ("DELETE", "OLD TABLE AS old_rows"),
-        ):
-            op.execute(
-                f"CREATE TRIGGER {table}_sealed_on_{act.lower()} AFTER {act} ON {table} "
-                f"REFERENCING {rows} FOR EACH STATEMENT "
-                f"EXECUTE FUNCTION keep_seals('{keys}', '{columns}')"
-            )
-        key, sha256 = f"seal_key(j, '{keys}')", f"seal_of(j, '{columns}')"
-        rows = f"SELECT to_jsonb(r) AS j FROM {table} r"  # noqa: S608
-        op.execute(f"INSERT INTO seals SELECT '{table}', {key}, {sha256} FROM ({rows}) n")  # noqa: S608
+    for table, left_out in _SEALED.items():
+        op.execute(f"SELECT seal_table('{table}', '{left_out}')")
 
 
 def _refusals() -> None:
@@ -228,7 +239,7 @@ def downgrade() -> None:
     for table in _SEALED:
         for act in ("insert", "update", "delete"):
             op.execute(f"DROP TRIGGER {table}_sealed_on_{act} ON {table}")
-    op.execute("DROP FUNCTION keep_seals(); DROP FUNCTION seal_of; DROP FUNCTION seal_key")
+    op.execute("DROP FUNCTION seal_table, keep_seals, seal_of, seal_key")
     op.drop_table("seals")
     op.drop_constraint(op.f("uq_refusals_case_id_number"), "refusals")
     for name in ("number", "previous_hash", "hash"):
