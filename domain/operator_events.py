@@ -81,6 +81,10 @@ def _batches(body: Mapping[str, Any]) -> str:
     return f"名录 {body['considered']} 家，应报送 {body['started']} 家"
 
 
+def _checkpoint(body: Mapping[str, Any]) -> str:
+    return f"第 {body['number']} 个封存点，SHA-256 {body['sha256'][:12]}"
+
+
 def _notice(body: Mapping[str, Any]) -> str:
     return str(body["title"])
 
@@ -118,6 +122,7 @@ OPERATOR_EVENTS: dict[str, OperatorEvent] = {
     "announcement_withdrawn": OperatorEvent("撤下公告", _piece),
     "attachment_added": OperatorEvent("添加公告附件", _file),
     "attachment_removed": OperatorEvent("移除公告附件", _file),
+    "checkpoint_made": OperatorEvent("封存记录", _checkpoint),
     "contact_set": OperatorEvent("设定机构联系人", nothing_more),
     "contact_removed": OperatorEvent("删去机构联系人", nothing_more),
     "contacts_read": OperatorEvent("查看机构联系人", _read),

@@ -5,6 +5,7 @@ from store.tables.announcements import (
     announcement_versions,
     announcements,
 )
+from store.tables.audit import checkpoints, histories, seals
 from store.tables.base import metadata
 from store.tables.complaint import complaints
 from store.tables.connected import (
@@ -35,6 +36,7 @@ from store.tables.record import (
     journal,
     notes,
     outbox,
+    refusal_heads,
     refusals,
     requests,
     revisions,
@@ -69,8 +71,10 @@ __all__ = [
     "certificate_numbers",
     "certificate_serials",
     "certificates",
+    "checkpoints",
     "complaints",
     "contacts",
+    "histories",
     "institution_acts",
     "institutions",
     "job_items",
@@ -84,6 +88,7 @@ __all__ = [
     "number_changes",
     "outbox",
     "province_plans",
+    "refusal_heads",
     "refusals",
     "registration_requests",
     "report_numbers",
@@ -91,6 +96,7 @@ __all__ = [
     "revisions",
     "roster_imports",
     "rule_sets",
+    "seals",
     "upload_pieces",
     "upload_problems",
     "uploads",
