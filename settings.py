@@ -38,6 +38,8 @@ class Settings(BaseModel):
     ``mail_server`` is ``host:port`` of the SMTP server, ``mail_sender`` the address notices come
     from; without a server no mail is sent. ``webhook_hosts`` are hosts in private networks, with
     commas between, to which notices may be pushed.
+    ``audit_keys`` is the folder of the keys that sign checkpoints, ``checkpoints`` the one that
+    they are copied to, out of the database's reach.
     ``metrics`` is the address (``host:port``) a worker shows its metrics at, none unless set.
     """
 
@@ -67,6 +69,8 @@ class Settings(BaseModel):
     mail_user: str = ""
     mail_password: SecretStr = SecretStr("")
     webhook_hosts: str = ""
+    audit_keys: Path | None = None
+    checkpoints: Path | None = None
 
     @property
     def public_site(self) -> str:
@@ -124,6 +128,8 @@ ENVIRONMENT = {
     "mail_user": "ZHIBAO_MAIL_USER",
     "mail_password": "ZHIBAO_MAIL_PASSWORD",
     "webhook_hosts": "ZHIBAO_WEBHOOK_HOSTS",
+    "audit_keys": "ZHIBAO_AUDIT_KEYS",
+    "checkpoints": "ZHIBAO_CHECKPOINTS",
 }
 
 
@@ -199,5 +205,7 @@ def as_environment(settings: Settings) -> dict[str, str]:
         "mail_user": settings.mail_user,
         "mail_password": settings.mail_password.get_secret_value(),
         "webhook_hosts": settings.webhook_hosts,
+        "audit_keys": str(settings.audit_keys or ""),
+        "checkpoints": str(settings.checkpoints or ""),
     }
     return {ENVIRONMENT[field]: value for field, value in values.items()}

@@ -149,7 +149,7 @@ async def write_steps(
     last: dict[str, dict[str, Any]] = {}
     for step in steps:
         if step.position is not None:
-            last[step.case_id] = {**last.get(step.case_id, {}), **_case_row(step)}
+            last[step.case_id] = {**last.get(step.case_id, {}), **case_row(step)}
     openings = [row for request in requests for row in _opening_row(request, last)]
     opening = {row["case_id"] for row in openings}
     rows = {
@@ -206,7 +206,8 @@ def _journal_row(step: Step) -> dict[str, Any]:
     }
 
 
-def _case_row(step: Step) -> dict[str, Any]:
+def case_row(step: Step) -> dict[str, Any]:
+    """What a case's row of the read model takes from one of its steps."""
     assert step.position is not None
     return {
         "case_id": step.case_id,

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 
+import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.case.commands import Role
@@ -28,6 +29,8 @@ from services.repeated import repeated
 from services.rule_sets import PinnedRules
 from store import notices
 from store.notices import Told
+
+log = structlog.get_logger()
 
 EVERY = 1.0
 """Seconds between two looks."""
@@ -52,7 +55,13 @@ class Telling:
         async with self._engine.begin() as connection:
             waiting = await notices.to_tell(connection, case_id, _AT_ONCE)
             for one in waiting:
-                new = notice_of(one, await self._pinned.get(one.rule_set))
+                rules = await self._pinned.get(one.rule_set)
+                try:
+                    new = notice_of(one, rules)
+                except Exception:
+                    # one that cannot be put into words must not keep the others waiting
+                    log.exception("not_told", case_id=one.step.case_id, step=one.step.sequence)
+                    continue
                 await serve(connection, new, self._clock())
             await notices.told(connection, [one.id for one in waiting])
         return len(waiting)

@@ -1,5 +1,11 @@
 """All tables, by subject. One `MetaData`; comments in Chinese, since operators read them."""
 
+from store.tables.announcements import (
+    announcement_files,
+    announcement_versions,
+    announcements,
+)
+from store.tables.audit import checkpoints, histories, seals
 from store.tables.base import metadata
 from store.tables.complaint import complaints
 from store.tables.connected import (
@@ -8,12 +14,12 @@ from store.tables.connected import (
     certificate_deliveries,
     province_plans,
 )
-from store.tables.contacts import contacts
 from store.tables.imports import (
     certificate_import_problems,
     certificate_import_rows,
     certificate_imports,
 )
+from store.tables.institutions import contacts, institution_acts, registration_requests
 from store.tables.jobs import job_items, jobs
 from store.tables.notices import addresses, notice_deliveries, notices
 from store.tables.numbers import (
@@ -30,6 +36,7 @@ from store.tables.record import (
     journal,
     notes,
     outbox,
+    refusal_heads,
     refusals,
     requests,
     revisions,
@@ -47,6 +54,9 @@ from store.tables.rules import campaigns, rule_sets
 
 __all__ = [
     "addresses",
+    "announcement_files",
+    "announcement_versions",
+    "announcements",
     "api_client_secrets",
     "api_clients",
     "assignments",
@@ -61,8 +71,11 @@ __all__ = [
     "certificate_numbers",
     "certificate_serials",
     "certificates",
+    "checkpoints",
     "complaints",
     "contacts",
+    "histories",
+    "institution_acts",
     "institutions",
     "job_items",
     "jobs",
@@ -75,12 +88,15 @@ __all__ = [
     "number_changes",
     "outbox",
     "province_plans",
+    "refusal_heads",
     "refusals",
+    "registration_requests",
     "report_numbers",
     "requests",
     "revisions",
     "roster_imports",
     "rule_sets",
+    "seals",
     "upload_pieces",
     "upload_problems",
     "uploads",

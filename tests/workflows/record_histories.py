@@ -92,8 +92,8 @@ LIVES: dict[str, tuple[str, str]] = {
         "reminders.py::test_reminders_are_given_to_the_instant_and_only_to_whoever_has_to_act",
         "filing_*",
     ),
-    "report-batch-reminded": (
-        "report_batch.py::test_a_mandatory_quarter_from_its_first_day_to_its_last",
+    "report-batch-reminded-on-record": (
+        "lives.py::test_a_batch_lapses_is_extended_complained_of_and_opened_again",
         "report-numbers_*",
     ),
     "report-batch-extension-and-reopening": (

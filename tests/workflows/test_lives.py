@@ -192,7 +192,12 @@ async def test_a_batch_lapses_is_extended_complained_of_and_opened_again(system:
     batch, path = "2020Q4/late", "/api/report-batches/2020Q4/late"
     await play(system, path, ("extension", operator, soon(), "draft"))
     await batch_is(system, batch, status="lapsed")
-    await play(system, path, ("extension", operator, GRANT, "draft"))
+    await play(
+        system,
+        path,
+        ("reminders", operator, {"text": "（生成）请报送"}, "lapsed"),
+        ("extension", operator, GRANT, "draft"),
+    )
     file = "报告编号,出具日期\nGD-1,2020-12-05\nGD-2,2020-12-06\n"
     taken = await upload(system, batch, clerk, file)
     assert taken.status == 202, taken.body
