@@ -20,6 +20,7 @@ from engine.client import connect_engine
 from rules.file.catalogue import cached_catalogue
 from services.campaigns.opening import CampaignService
 from services.campaigns.progress import ProgressService
+from services.campaigns.sampling import SampleService
 from services.certificates.register import RegisterService
 from services.clock import system_clock
 from services.jobs import JobService
@@ -36,6 +37,7 @@ class Services(NamedTuple):
 
     campaigns: CampaignService
     progress: ProgressService
+    samples: SampleService
     jobs: JobService
     roster: RosterService
     register: RegisterService
@@ -52,6 +54,7 @@ async def connected(data: Path) -> AsyncIterator[Services]:
         yield Services(
             CampaignService(client, engine, PinnedRules(engine), settings.rules, system_clock),
             ProgressService(engine, PinnedRules(engine), catalogue, system_clock),
+            SampleService(client, engine, PinnedRules(engine), system_clock),
             JobService(client, engine, system_clock),
             RosterService(engine, known_regions(catalogue), system_clock),
             RegisterService(engine, settings.rules, system_clock),

@@ -619,6 +619,13 @@ class Code(StrEnum):
         "按所给的条件或清单，没有您可以办理的办件。",
         "请核对年度、区域、状态等条件，或办件编号清单；只能选择本辖区、本部门的办件。",
     )
+    NOTHING_TO_DRAW = (
+        "nothing_to_draw",
+        409,
+        "没有等待抽样的填报",
+        "该统计工作没有审核通过、可以质量审查、又还没有参加抽样的填报；规则没有规定抽样的，逐件审查。",
+        "请等到有填报审核通过、质量审查开始之后再抽样；已有的抽样用 zhibao campaign sample 查看。",
+    )
     UNKNOWN_INSTITUTION = (
         "unknown_institution",
         404,

@@ -39,6 +39,7 @@ class CampaignShown(Value):
     and are on record, ``launched`` have a process,
     ``voluntary`` may, ``outside`` are not in the statistics, ``without_rules`` have no rules.
     ``late``: opened after its filing window, for the ``reason``; an annulled one says why it was.
+    ``opening`` counts how often it was opened; ``closed_at`` is when its summary was sealed.
     ``reported``, of a quarter, have numbers on record or have declared that there are none.
     """
 
@@ -60,6 +61,8 @@ class CampaignShown(Value):
     late: bool
     reason: str
     annulled_at: datetime | None
+    opening: int
+    closed_at: datetime | None
     voluntary: int
     outside: int
     without_rules: int

@@ -16,6 +16,7 @@ from api.door.identity import Identity
 from rules.file.catalogue import cached_catalogue
 from services.campaigns.opening import CampaignService
 from services.campaigns.progress import ProgressService
+from services.campaigns.sampling import SampleService
 from services.case_records import CaseRecords
 from services.certificates.applications import CertificateService
 from services.certificates.enquiries import CertificateEnquiries
@@ -69,6 +70,7 @@ class Parts:
     campaigns: CampaignService
     jobs: JobService
     progress: ProgressService
+    samples: SampleService
     roster: RosterService
     lookups: LookupService
     enquiries: CertificateEnquiries
@@ -127,6 +129,7 @@ def build_parts(
         campaigns=CampaignService(client, engine, pinned, settings.rules, clock),
         jobs=JobService(client, engine, clock),
         progress=ProgressService(engine, pinned, catalogue, clock),
+        samples=SampleService(client, engine, pinned, clock),
         roster=RosterService(engine, known_regions(catalogue), clock),
         lookups=LookupService(engine, latest_rules(settings.rules), clock, limits),
         enquiries=CertificateEnquiries(

@@ -120,7 +120,10 @@ FILING = CaseKind(
             rule(c.StartReview, t.start_review, {Role.SYSTEM}),
             rule(c.Withdraw, t.withdraw, {Role.FILER}),
             rule(c.StartQualityCheck, t.start_quality_check, {Role.SYSTEM}),
+            rule(c.Draw, t.draw, {Role.SYSTEM}),
             rule(c.PassQuality, t.pass_quality, {Role.CHECKER}),
+            rule(c.PassWithRemark, t.pass_with_remark, {Role.CHECKER}),
+            rule(c.FailQuality, t.fail_quality, {Role.CHECKER}),
             rule(c.SendBack, t.send_back, {Role.CHECKER}),
             rule(c.Lapse, t.lapse, {Role.SYSTEM}),
             rule(c.Annul, t.annul, {Role.OPERATOR}, set(ENDED) - {Status.ANNULLED}),
@@ -129,6 +132,7 @@ FILING = CaseKind(
     events={
         **t.SHARED_EVENTS,
         **t.OF_CAMPAIGNS,
+        **t.OF_SAMPLES,
         EventName.ANNULLED: t.ANNULLED,
         EventName.SUBMITTED: EventRule("提交", t.submitted, _tell_submitted),
     },

@@ -28,6 +28,7 @@ from rules.file.catalogue import cached_catalogue
 from rules.file.library import RuleSetNotFound, RulesInvalid, current_library
 from services.campaigns.considering import filing_closes, windows_of
 from services.campaigns.forecast import Forecast, forecast
+from services.campaigns.sampling import commit_to_seed
 from services.clock import Clock
 from services.rule_sets import PinnedRules
 from store import campaigns, cases, content, journal, rule_sets
@@ -106,6 +107,7 @@ class CampaignService:
             command_id=command_id,
             late=late,
             note_sha256=note,
+            sampled=not period.quarter and any(rules.sample for rules in compiled.values()),
         )
         async with self._engine.begin() as connection:
             first = await record_opening(connection, start)
@@ -267,13 +269,21 @@ async def record_opening(connection: AsyncConnection, start: CampaignStart) -> b
     """Puts a campaign on record; False, and nothing is written, when one is there already."""
     if not await campaigns.add(connection, start):
         return False
+    body: dict[str, Any] = {"rule_sets": start.rule_sets}
+    if start.late:
+        body["late"] = True
+    if start.sampled:
+        # on record before anybody has filed: nobody can choose whom a sample will have
+        body["sample_commitment"] = await commit_to_seed(
+            connection, start.case_id, start.opening, start.requested_at
+        )
     await journal.append_operator_step(
         connection,
         start.case_id,
         "campaign_opened",
         start.opened_by,
         start.requested_at,
-        {"rule_sets": start.rule_sets, **({"late": True} if start.late else {})},
+        body,
         start.command_id,
         note_sha256=start.note_sha256,
     )

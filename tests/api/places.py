@@ -2,6 +2,7 @@
 client and its delivery."""
 
 from files.certificate_import import IMPORT
+from store import samples
 from tests.api.people import Filing
 from tests.certificates import content
 from tests.connected import issue
@@ -10,6 +11,15 @@ from tests.registered import register
 from tests.system import OPERATOR, REVIEWER, System
 
 QUARTER = "2024Q4"
+
+
+async def _drawn(house: System) -> str:
+    """Puts a draw in which nobody took part on record: the open rules have everybody checked."""
+    async with house.engine.begin() as connection:
+        now, campaign = house.now(), "campaign/2024/000000"
+        number = await samples.commit(connection, campaign, 1, "0" * 64, now)
+        await samples.keep(connection, campaign, number, [], now)
+    return str(number)
 
 
 async def places(house: System, found: Filing) -> dict[str, str]:
@@ -69,6 +79,7 @@ async def places(house: System, found: Filing) -> dict[str, str]:
                 job = await house.send("POST", "/api/jobs", operator, release)
                 assert job.status == 202, job.body
                 return {
+                    "draw": await _drawn(house),
                     "job": job.body["id"],
                     "number": held.number,
                     "code": held.code,

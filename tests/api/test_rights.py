@@ -70,6 +70,9 @@ MATRIX: dict[tuple[str, str], set[Role] | None] = {
     ("GET", f"{CAMPAIGN}/forecast"): {O},
     ("POST", f"{CAMPAIGN}/annul"): {O},
     ("POST", f"{CAMPAIGN}/rescan"): {O},
+    ("GET", f"{CAMPAIGN}/sample"): {R, C, O, A},
+    ("POST", f"{CAMPAIGN}/sample"): {O},
+    ("GET", f"{CAMPAIGN}/sample/{{draw}}"): {R, C, O, A},
     ("GET", f"{CAMPAIGN}/progress"): {O, A},
     ("GET", f"{CAMPAIGN}/non-filers"): {O, A},
     ("GET", "/api/jobs"): {R, C, O},
@@ -188,6 +191,7 @@ PLACES: dict[str, dict[str, str]] = {}
 """The batch, upload and complaint on record beside a case."""
 
 NOWHERE = {
+    "draw": "1",
     "job": "0" * 32,
     "period": "2024",
     "quarter": "2024Q4",

@@ -19,6 +19,7 @@ from domain.citation import Citation
 from domain.decision import Candidate, Obligation, ReviewerDecision, ReviewLevel, RuleSetRef
 from domain.filing.kind import FILING, FilingFindings, Submit
 from domain.refusals import Code, Refusal
+from domain.sampling import Sampling
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
 CITE = Citation(document="测试文号", clause="一")
@@ -60,6 +61,11 @@ PLANS = {
     ),
     "supplementary filing": plan(supplement=window(10, 14), lapse_unapproved=False),
     "quality check later": plan(quality=window(15, 30)),
+    "a sample checked at two levels": plan(
+        quality=window(1, 400),
+        checks=tuple(ReviewLevel(id=name, authority="samr") for name in ("first", "second")),
+        sample=Sampling(count=1, cite=CITE),
+    ),
     "no quality check": plan(checker=None, checker_cite=None),
     "voluntary": plan(obligation=Obligation(outcome="may", rule="others", cite=CITE)),
 }
@@ -133,6 +139,8 @@ def command(kind: str, actor: Actor, now: datetime, note: bool, extra: float) ->
     if kind in ("extend", "reopen"):
         made = c.Extend if kind == "extend" else c.Reopen
         return made(**values, until=now + timedelta(days=extra))
+    if kind == "draw":
+        return c.Draw(**values, draw=1, drawn=extra < 50)
     return FILING.commands[kind].command.model_validate({**values, "kind": kind})
 
 
