@@ -18,6 +18,7 @@ from domain.messages import explain
 from domain.refusals import Code, Refusal, Refused
 from engine.client import connect_engine
 from rules.file.catalogue import cached_catalogue
+from services.campaigns.closing import ClosingService
 from services.campaigns.opening import CampaignService
 from services.campaigns.progress import ProgressService
 from services.campaigns.sampling import SampleService
@@ -38,6 +39,7 @@ class Services(NamedTuple):
     campaigns: CampaignService
     progress: ProgressService
     samples: SampleService
+    closing: ClosingService
     jobs: JobService
     roster: RosterService
     register: RegisterService
@@ -55,6 +57,7 @@ async def connected(data: Path) -> AsyncIterator[Services]:
             CampaignService(client, engine, PinnedRules(engine), settings.rules, system_clock),
             ProgressService(engine, PinnedRules(engine), catalogue, system_clock),
             SampleService(client, engine, PinnedRules(engine), system_clock),
+            ClosingService(engine, PinnedRules(engine), catalogue.areas, system_clock),
             JobService(client, engine, system_clock),
             RosterService(engine, known_regions(catalogue), system_clock),
             RegisterService(engine, settings.rules, system_clock),

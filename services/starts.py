@@ -25,6 +25,7 @@ def filing_start(
             jurisdiction=plan.jurisdiction,
             campaign=campaign,
             plan=plan,
+            region=facts.institution.region,
         ),
         requested_at=requested_at,
     )
@@ -45,6 +46,7 @@ def batch_start(
             jurisdiction=plan.jurisdiction,
             campaign=campaign,
             plan=plan,
+            region=facts.institution.region,
         ),
         requested_at=requested_at,
     )

@@ -14,6 +14,7 @@ from temporalio.client import Client
 from api.door.draining import Draining
 from api.door.identity import Identity
 from rules.file.catalogue import cached_catalogue
+from services.campaigns.closing import ClosingService
 from services.campaigns.opening import CampaignService
 from services.campaigns.progress import ProgressService
 from services.campaigns.sampling import SampleService
@@ -71,6 +72,7 @@ class Parts:
     jobs: JobService
     progress: ProgressService
     samples: SampleService
+    closing: ClosingService
     roster: RosterService
     lookups: LookupService
     enquiries: CertificateEnquiries
@@ -130,6 +132,7 @@ def build_parts(
         jobs=JobService(client, engine, clock),
         progress=ProgressService(engine, pinned, catalogue, clock),
         samples=SampleService(client, engine, pinned, clock),
+        closing=ClosingService(engine, pinned, catalogue.areas, clock),
         roster=RosterService(engine, known_regions(catalogue), clock),
         lookups=LookupService(engine, latest_rules(settings.rules), clock, limits),
         enquiries=CertificateEnquiries(

@@ -94,6 +94,9 @@ def build_document(rules: RuleFile, catalogue: Catalogue, forms: FormLibrary) ->
     elif plain["report_numbers"]["latest_year"] is None:
         # likewise for a set whose gate does not ask about the latest year
         del plain["report_numbers"]["latest_year"]
+    if plain["filing"]["publication"] is None:
+        # likewise where nothing is published
+        del plain["filing"]["publication"]
     check = plain["filing"]["quality_check"] or {}
     # and for one whose quality check is of everybody, at one level
     for key, absent in (("levels", []), ("sample", None)):

@@ -185,6 +185,13 @@ class Sanction(Value):
     cite: Cite
 
 
+class Publication(Value):
+    """What of a closed year may be published: no number of filings from 1 to below ``fewest``."""
+
+    fewest: Annotated[StrictInt, Field(ge=2, le=1000)]
+    cite: Cite
+
+
 Stages = Annotated[tuple[Stage, ...], AfterValidator(unique)]
 Parts = Annotated[tuple[PartRule, ...], Field(min_length=1), AfterValidator(unique)]
 Departments = Annotated[tuple[DepartmentRule, ...], AfterValidator(unique)]
@@ -206,6 +213,7 @@ class Filing(Value):
     reviewers: Reviewers
     review_chain: Levels
     quality_check: QualityCheck | None = None
+    publication: Publication | None = None
     sanctions: Sanctions = ()
 
 

@@ -92,6 +92,7 @@ class CampaignService:
         standing = await self.find(period, jurisdiction)
         if standing is not None:
             return self._already_open(standing, pinned, case_id)
+        await self._not_covered(period, jurisdiction, own)
         last = filing_closes(windows_of(own, period))
         late = now >= last.closes
         note = await self._reason_for_late(last, period, after_window, reason) if late else ""
@@ -235,6 +236,20 @@ class CampaignService:
             asked = {"year": str(period), "jurisdiction": jurisdiction, "known": str(failure)}
             raise Refused(Refusal(code=Code.RULES_NOT_FOUND, params=asked)) from None
         return compiled
+
+    async def _not_covered(self, period: Period, jurisdiction: str, rules: CompiledRules) -> None:
+        """Raises Refused where a campaign above has everybody's filing of the period already."""
+        above = [one for one in rules.document.tree.upwards(jurisdiction) if one != jurisdiction]
+        async with self._engine.connect() as connection:
+            opened = await campaigns.of_period(connection, period.year, period.quarter)
+        for campaign in opened:
+            if campaign.jurisdiction in above:
+                params = {
+                    "year": str(period),
+                    "jurisdiction": jurisdiction,
+                    "covering": campaign.jurisdiction,
+                }
+                raise Refused(Refusal(code=Code.CAMPAIGN_COVERED, params=params))
 
     async def _reason_for_late(
         self, last: Window, period: Period, after_window: bool, reason: str

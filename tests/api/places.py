@@ -1,8 +1,12 @@
 """What addresses beside filings lead to: a batch, an upload, a complaint, a certificate's case, a
 client and its delivery."""
 
+from domain.canonical import canonical_json, sha256_of
+from domain.case.commands import Actor
 from files.certificate_import import IMPORT
-from store import samples
+from services.campaigns.closing import CAMPAIGN_CLOSED, summed_up
+from store import samples, summaries
+from store.journal import append_operator_step
 from tests.api.people import Filing
 from tests.certificates import content
 from tests.connected import issue
@@ -11,6 +15,25 @@ from tests.registered import register
 from tests.system import OPERATOR, REVIEWER, System
 
 QUARTER = "2024Q4"
+
+
+async def _sealed(house: System) -> None:
+    """Seals the year's summary before its time: the open rules have windows of today."""
+    campaign = "campaign/2024/000000"
+    async with house.engine.begin() as connection:
+        if await summaries.sealed(connection, campaign) is not None:
+            return
+        now = house.now()
+        document = await summed_up(connection, campaign, now.isoformat())
+        sha256 = sha256_of(document)
+        text = canonical_json(document).decode()
+        sealed = summaries.Sealed(document=text, sha256=sha256, sealed_at=now)
+        await summaries.seal(connection, campaign, 1, sealed)
+        body = {"sha256": sha256, "filings": 0, "unfinished": 0}
+        actor = Actor(subject="operator-1", role=OPERATOR, scope="000000")
+        await append_operator_step(
+            connection, campaign, CAMPAIGN_CLOSED, actor, now, body, f"seal-{now}"
+        )
 
 
 async def _drawn(house: System) -> str:
@@ -24,6 +47,7 @@ async def _drawn(house: System) -> str:
 
 async def places(house: System, found: Filing) -> dict[str, str]:
     """Puts a batch, an upload and a complaint on record beside a filing; the parts of a path."""
+    await _sealed(house)
     await house.open(QUARTER, "000000")
     batch = f"/api/report-batches/{QUARTER}/{found.id}"
     asked = await house.send("POST", batch, found.filer)

@@ -550,7 +550,7 @@ def test_nobody_who_may_file_lapses_for_not_having_filed() -> None:
     assert gone.status is Status.WITHDRAWN
 
 
-# --- the quality check -----------------------------------------------------------------------------
+# --- the quality check ---------------------------------------------------------------------------
 
 INSTANT = timedelta(microseconds=1)
 
