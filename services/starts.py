@@ -28,6 +28,8 @@ def filing_start(
             region=facts.institution.region,
         ),
         requested_at=requested_at,
+        vouched=True,
+        inputs=facts.model_dump(mode="json"),
     )
 
 
@@ -49,6 +51,8 @@ def batch_start(
             region=facts.institution.region,
         ),
         requested_at=requested_at,
+        vouched=True,
+        inputs=facts.model_dump(mode="json"),
     )
 
 

@@ -1,10 +1,12 @@
 """Rule sets as published, the campaigns that pin them, their samples and sealed summaries."""
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     ForeignKey,
     ForeignKeyConstraint,
+    Identity,
     Index,
     Integer,
     Table,
@@ -25,6 +27,8 @@ rule_sets = Table(
     Column("revision", Integer, nullable=False),
     Column("document", JSONB, nullable=False),
     instant("stored_at", now=True),
+    Column("no", BigInteger, Identity(always=True), nullable=False),
+    UniqueConstraint("no"),
     comment="已发布的规则集，按内容的 SHA-256 永久保存",
 )
 

@@ -2,9 +2,11 @@
 client and its delivery."""
 
 from domain.canonical import canonical_json, sha256_of
-from domain.case.commands import Actor
+from domain.case.commands import SYSTEM, Actor
+from domain.notices import NewNotice, NoticeKind
 from files.certificate_import import IMPORT
 from services.campaigns.closing import CAMPAIGN_CLOSED, summed_up
+from services.notices.serving import serve
 from store import samples, summaries
 from store.journal import append_operator_step
 from tests.api.people import Filing
@@ -43,6 +45,24 @@ async def _drawn(house: System) -> str:
         number = await samples.commit(connection, campaign, 1, "0" * 64, now)
         await samples.keep(connection, campaign, number, [], now)
     return str(number)
+
+
+async def notice(house: System, found: Filing) -> str:
+    """A notice to the filer of a filing."""
+    new = NewNotice(
+        case_id=found.case_id,
+        key="（生成）",
+        kind=NoticeKind.DOCUMENT,
+        institution=found.id,
+        addressee=found.id,
+        title="（生成）",
+        body="（生成）",
+        served_by=SYSTEM,
+        served_at=house.now(),
+        channels=(),
+    )
+    async with house.engine.begin() as connection:
+        return await serve(connection, new, house.now())
 
 
 async def places(house: System, found: Filing) -> dict[str, str]:
@@ -102,8 +122,31 @@ async def places(house: System, found: Filing) -> dict[str, str]:
                 operator = house.token(OPERATOR, "operator-1", "000000")
                 job = await house.send("POST", "/api/jobs", operator, release)
                 assert job.status == 202, job.body
+                registered = await house.send(
+                    "POST",
+                    f"/api/institutions/new-{found.id}/registration",
+                    operator,
+                    {"name": "（生成）", "region": found.region},
+                )
+                assert registered.status == 201, registered.body
+                published = await house.send(
+                    "POST",
+                    "/api/announcements",
+                    operator,
+                    {
+                        "kind": "help",
+                        "jurisdiction": "000000",
+                        "title": "（生成）",
+                        "body": "（生成）",
+                        "audience": ["public"],
+                    },
+                )
+                assert published.status == 201, published.body
                 return {
                     "draw": await _drawn(house),
+                    "announcement": published.body["id"],
+                    "registration": registered.body["id"],
+                    "notice": await notice(house, found),
                     "job": job.body["id"],
                     "number": held.number,
                     "code": held.code,
