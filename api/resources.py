@@ -13,6 +13,7 @@ from api.campaigns import (
     registrations,
     review,
     rules,
+    samples,
 )
 from api.cases import events, schedule, tasks, timeline
 from api.certificates import certificates, drafts, imports, printing, register, search, serials
@@ -39,6 +40,7 @@ OPERATIONS: list[Operation] = [
     *outbox.OPERATIONS,
     *campaigns.OPERATIONS,
     *jobs.OPERATIONS,
+    *samples.OPERATIONS,
     *batches.OPERATIONS,
     *uploads.OPERATIONS,
     *changes.OPERATIONS,
@@ -95,6 +97,7 @@ PLACES: dict[str, Parameter] = {
         _place("question", "提问的序号", type="integer", minimum=1, maximum=2**31 - 1),
         _place("sending", "送达编号，见 /api/outbox", type="string", pattern="^[0-9a-f]{32}$"),
         _place("address", "送达地址编号", type="string", pattern="^[0-9a-f]{32}$"),
+        _place("draw", "第几次抽样", type="integer", minimum=1, maximum=9999),
         _place("notice", "通知编号", type="string", pattern="^[0-9a-f]{32}$"),
         _place("job", "批办编号", type="string", pattern="^[0-9a-f]{32}$"),
         _place("announcement", "公告编号", type="string", pattern="^[0-9a-f]{32}$"),

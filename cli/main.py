@@ -17,6 +17,7 @@ from rich.markup import escape
 from cli import (
     announcements,
     audit,
+    campaign_ends,
     campaigns,
     certificate_keys,
     certificates,
@@ -40,6 +41,7 @@ app = typer.Typer(
 )
 app.add_typer(rules.app, name="rules", help="规则：核对、查看、试算、比较。")
 app.add_typer(campaigns.roster_app, name="roster", help="机构名录。")
+campaign_ends.add_commands(campaigns.campaign_app)
 app.add_typer(announcements.announcements_app, name="announcements", help="公告、帮助和常见问题。")
 app.add_typer(register.institutions_app, name="institutions", help="机构：联系人、登记和变更。")
 app.add_typer(campaigns.campaign_app, name="campaign", help="年度统计工作。")

@@ -19,8 +19,10 @@ from domain.refusals import Code, Refusal, Refused
 from engine.client import connect_engine
 from rules.file.catalogue import cached_catalogue
 from services.announcements import AnnouncementService
+from services.campaigns.closing import ClosingService
 from services.campaigns.opening import CampaignService
 from services.campaigns.progress import ProgressService
+from services.campaigns.sampling import SampleService
 from services.case_records import CaseRecords
 from services.cases import CaseService
 from services.certificates.register import RegisterService
@@ -49,6 +51,8 @@ class Services(NamedTuple):
 
     campaigns: CampaignService
     progress: ProgressService
+    samples: SampleService
+    closing: ClosingService
     jobs: JobService
     roster: RosterService
     register: RegisterService
@@ -78,6 +82,8 @@ async def connected(data: Path) -> AsyncIterator[Services]:
         yield Services(
             campaigns,
             ProgressService(engine, PinnedRules(engine), catalogue, system_clock),
+            SampleService(client, engine, PinnedRules(engine), system_clock),
+            ClosingService(engine, PinnedRules(engine), catalogue.areas, system_clock),
             JobService(client, engine, system_clock),
             RosterService(engine, known_regions(catalogue), system_clock),
             RegisterService(engine, settings.rules, system_clock),

@@ -77,6 +77,14 @@ def _filings(body: Mapping[str, Any]) -> str:
     return f"名录 {body['considered']} 家，应填报 {body['started']} 家"
 
 
+def _sample(body: Mapping[str, Any]) -> str:
+    return f"第 {body['draw']} 次，{body['filings']} 件中抽 {body['drawn']} 件，种子 {body['seed']}"
+
+
+def _closed(body: Mapping[str, Any]) -> str:
+    return f"{body['filings']} 件，未办结 {body['unfinished']} 件，汇总的哈希 {body['sha256']}"
+
+
 def _batches(body: Mapping[str, Any]) -> str:
     return f"名录 {body['considered']} 家，应报送 {body['started']} 家"
 
@@ -97,7 +105,9 @@ OPERATOR_EVENTS: dict[str, OperatorEvent] = {
     "campaign_opened": OperatorEvent("开启年度统计工作", nothing_more),
     "filings_started": OperatorEvent("为应填报机构建立填报", _filings),
     "stage_entered": OperatorEvent("进入阶段", _label),
+    "sample_drawn": OperatorEvent("质量审查抽样", _sample),
     "campaign_annulled": OperatorEvent("统计工作作废", nothing_more),
+    "campaign_closed": OperatorEvent("关闭统计工作，封存汇总", _closed),
     "campaign_ended": OperatorEvent("年度统计工作结束", _label),
     "roster_imported": OperatorEvent("导入机构名录", _roster),
     "batches_started": OperatorEvent("为应报送机构建立季度报送", _batches),

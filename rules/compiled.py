@@ -18,6 +18,7 @@ from domain.decision import (
     Obligation,
     PublicAnswer,
     ReviewerDecision,
+    ReviewLevel,
     RuleSetRef,
 )
 from domain.enforcement.consequences import (
@@ -31,12 +32,13 @@ from domain.facts import Facts, FilingRecord
 from domain.notices import Channel
 from domain.numbers.quarters import Quarter
 from domain.numbers.report_numbers import Answer
+from domain.sampling import Sampling
 from rules.conditions import Condition, Known, names_of
 from rules.enforcement.consequences import EnforcementRules
 from rules.file.catalogue import cached_catalogue
 from rules.file.document import RuleDocument, reference
 from rules.file.findings import RulesInvalid
-from rules.file.schema import Span
+from rules.file.schema import QualityCheck, Span
 from rules.filing.forms import Form
 from rules.filing.reminders import reminder, written
 from rules.filing.reviewers import Precedence
@@ -164,6 +166,32 @@ class CompiledRules:
             checker=check.by if check is not None else None,
             checker_cite=self.document.citation(check.cite) if check is not None else None,
             reminders=self.reminders,
+            checks=self._checks(check),
+            sample=self.sample,
+        )
+
+    def _checks(self, check: QualityCheck | None) -> tuple[ReviewLevel, ...]:
+        return tuple(
+            ReviewLevel(
+                id=level.id,
+                authority=level.by,
+                label=level.label,
+                cite=self.document.citation(level.cite),
+            )
+            for level in (check.levels if check is not None else ())
+        )
+
+    @cached_property
+    def sample(self) -> Sampling | None:
+        """How the quality check draws, None where it checks all or there is none."""
+        check = self.document.filing.quality_check
+        if check is None or check.sample is None:
+            return None
+        return Sampling.model_validate(
+            {
+                **check.sample.model_dump(exclude={"cite"}),
+                "cite": self.document.citation(check.sample.cite),
+            }
         )
 
     def reminder_text(self, reminder: str, **words: str) -> tuple[str, tuple[Channel, ...]]:

@@ -15,8 +15,10 @@ from api.door.draining import Draining
 from api.door.identity import Identity
 from rules.file.catalogue import cached_catalogue
 from services.announcements import AnnouncementService
+from services.campaigns.closing import ClosingService
 from services.campaigns.opening import CampaignService
 from services.campaigns.progress import ProgressService
+from services.campaigns.sampling import SampleService
 from services.case_records import CaseRecords
 from services.certificates.applications import CertificateService
 from services.certificates.enquiries import CertificateEnquiries
@@ -83,6 +85,8 @@ class Parts:
     campaigns: CampaignService
     jobs: JobService
     progress: ProgressService
+    samples: SampleService
+    closing: ClosingService
     roster: RosterService
     review: ReviewService
     lookups: LookupService
@@ -151,6 +155,8 @@ def build_parts(
         campaigns=campaigns,
         jobs=JobService(client, engine, clock),
         progress=ProgressService(engine, pinned, catalogue, clock),
+        samples=SampleService(client, engine, pinned, clock),
+        closing=ClosingService(engine, pinned, catalogue.areas, clock),
         roster=RosterService(engine, known_regions(catalogue), clock),
         review=ReviewService(engine, campaigns, catalogue, clock),
         lookups=LookupService(engine, latest_rules(settings.rules), clock, limits),

@@ -31,7 +31,7 @@ from api.cases.cases import (
     shown,
     target_of,
 )
-from api.cases.quality import QualityBody, quality, withdraw
+from api.cases.quality import FilingQualityBody, quality, withdraw
 from api.cases.reminders import reminding
 from api.door.operations import Call, Handler, Operation, Parameter, json_of
 from api.door.parts import parts_of
@@ -166,7 +166,7 @@ OPERATIONS = [
         act(quality, form_fields),
         "质量审查",
         Right.CHECK,
-        QualityBody,
+        FilingQualityBody,
         {"outcome": "send_back", **REASONS_EXAMPLE},
     ),
     *shared_acts(_ONE, "年度填报", of_filing, form_fields),

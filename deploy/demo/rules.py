@@ -54,6 +54,7 @@ def _national(today: date) -> dict[str, Any]:
     rules["filing"] |= {
         "windows": _windows(fill=same, correct=same, review=same),
         "stages": [stage],
+        "publication": {"fewest": 3, "cite": {"assume": f"{_WHY}；少于三家的不公布"}},
     }
     return rules
 

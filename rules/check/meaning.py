@@ -45,9 +45,13 @@ def meaning(folder: RuleFolder, merged: Merged) -> list[Finding]:
         except FormError as error:
             found.add("bad_form", ("filing", "parts", index, "form"), str(error))
     check = filing.quality_check
-    if check is not None and not folder.catalogue.knows(check.by):
-        message = f"没有部门 {check.by}"
-        found.add("unknown_authority", ("filing", "quality_check", "by"), message)
+    checkers: list[tuple[str, NodePath]] = []
+    if check is not None:
+        levels = enumerate(check.levels)
+        checkers = [(check.by, ("by",)), *((one.by, ("levels", n, "by")) for n, one in levels)]
+    for by, where in checkers:
+        if not folder.catalogue.knows(by):
+            found.add("unknown_authority", ("filing", "quality_check", *where), f"没有部门 {by}")
     if filing.reviewers[-1].when.strip() != "true":
         message = '最后一条审核规则要总是适用（when: "true"），好让每个机构都得到答复'
         found.add("no_final_rule", ("filing", "reviewers", len(filing.reviewers) - 1), message)

@@ -110,6 +110,14 @@ def build_document(rules: RuleFile, catalogue: Catalogue, forms: FormLibrary) ->
     elif plain["report_numbers"]["latest_year"] is None:
         # likewise for a set whose gate does not ask about the latest year
         del plain["report_numbers"]["latest_year"]
+    if plain["filing"]["publication"] is None:
+        # likewise where nothing is published
+        del plain["filing"]["publication"]
+    check = plain["filing"]["quality_check"] or {}
+    # and for one whose quality check is of everybody, at one level
+    for key, absent in (("levels", []), ("sample", None)):
+        if check.get(key, ...) == absent:
+            del check[key]
     if plain["enforcement"] is None:
         # and for a set that names no measures
         del plain["enforcement"]
