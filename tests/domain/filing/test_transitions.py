@@ -139,6 +139,8 @@ def command(kind: str, actor: Actor, now: datetime, note: bool, extra: float) ->
     if kind in ("extend", "reopen"):
         made = c.Extend if kind == "extend" else c.Reopen
         return made(**values, until=now + timedelta(days=extra))
+    if kind == "remind":
+        return c.Remind(**values, reminder="due")
     if kind == "draw":
         return c.Draw(**values, draw=1, drawn=extra != 5)
     return FILING.commands[kind].command.model_validate({**values, "kind": kind})
