@@ -114,6 +114,16 @@ def _code(library: RuleLibrary, year: int, jurisdiction: str) -> str:
     return library.merged(name).rules.jurisdiction
 
 
+def in_reach(library: RuleLibrary, ruleset: ResolvedSet, region: str) -> None:
+    """Ends the command where the set does not govern the region, or nobody knows the region."""
+    catalogue = library.catalogue
+    if region not in catalogue.areas:
+        fail(f"事实里的监管所在地 {region} 不是现行的区划代码；请核对 institution.region")
+    if ruleset.jurisdiction not in catalogue.tree.upwards(region):
+        name, own = catalogue.area_name(region), catalogue.area_name(ruleset.jurisdiction)
+        fail(f"{region}（{name}）不在 {ruleset.id} 的辖区 {own} 之内；请换一个规则集或更正地区")
+
+
 def document_of(library: RuleLibrary, named: str) -> dict[str, Any]:
     """The document of a set (``2024/000000``) or of a rule file. Ends the command without."""
     path = Path(named)

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from domain import contacts as people
+from domain.canonical import sha256_of
 from domain.certificates.certificate import CERTIFICATE_STATUS_LABELS
 from domain.contacts import ContactRole, ContactSource, Reachable
 from domain.facts import CertificateFacts, Facts, InstitutionFacts
@@ -234,6 +235,7 @@ class RosterService(ListService[RosterReading, RosterReport]):
                 "import": report.id,
                 "rows": report.rows,
                 "accepted": report.accepted,
+                "report_sha256": sha256_of(row),
                 "added": report.added,
                 "changed": len({change.institution for change in report.changes}),
             },

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from domain.case.plan import WINDOWS
 from domain.facts import Facts
+from domain.working_days import CalendarMissing
 from rules.check.certificate_checks import check_certificates
 from rules.check.evidence import held_to_text
 from rules.check.examples import complete, shortcomings
@@ -19,7 +21,7 @@ from rules.check.years import strangers
 from rules.compiled import CompiledRules
 from rules.conditions import ConditionFailed
 from rules.enforcement.consequences import EnforcementRules
-from rules.file.calendars import calendar_findings
+from rules.file.calendars import calendar_findings, read_calendar
 from rules.file.catalogue import AUTHORITIES, JURISDICTIONS
 from rules.file.findings import Finding, RulesInvalid, in_order
 from rules.file.folder import Merged
@@ -137,6 +139,27 @@ def _unproven(library: RuleLibrary, merged: Merged) -> Iterator[Finding]:
     found = Findings(merged.node)
     for path, message in strangers(rules):
         yield found.one("other_year", path, message)
+    yield from _last_days(library, merged)
+
+
+def _last_days(library: RuleLibrary, merged: Merged) -> Iterator[Finding]:
+    """Last days on which nobody works, where the file does not say how that is meant.
+
+    Years whose calendar is not on file are unknown and left out.
+    """
+    calendar, found = read_calendar(library.root), Findings(merged.node)
+    for name, span in merged.rules.filing.windows.stated().items():
+        try:
+            works = calendar.works(span.last)
+        except CalendarMissing:
+            continue
+        if not works and not span.cite.assume:
+            label = WINDOWS[name].label
+            message = (
+                f"{label}的最后一天 {span.last} 是休息日，通知没有写是否顺延；"
+                f"请用 assume 说明为什么照写的日子，或改到工作日并说明"
+            )
+            yield found.one("last_day_off", ("filing", "windows", name, "to"), message)
 
 
 def _workable(library: RuleLibrary, merged: Merged) -> list[Finding]:

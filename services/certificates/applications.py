@@ -119,6 +119,7 @@ class CertificateService(CaseService):
                 ),
                 requested_at=self._clock(),
                 requested_by=actor,
+                vouched=True,
             )
             async with translated():
                 await start_case(self._client, start)

@@ -5,6 +5,7 @@ from store.tables.announcements import (
     announcement_versions,
     announcements,
 )
+from store.tables.audit import checkpoints, histories, seals
 from store.tables.base import metadata
 from store.tables.complaint import complaints
 from store.tables.connected import (
@@ -35,6 +36,7 @@ from store.tables.record import (
     journal,
     notes,
     outbox,
+    refusal_heads,
     refusals,
     requests,
     revisions,
@@ -48,7 +50,13 @@ from store.tables.register import (
     institutions,
     roster_imports,
 )
-from store.tables.rules import campaigns, rule_sets
+from store.tables.rules import (
+    campaign_summaries,
+    campaigns,
+    rule_sets,
+    sample_draws,
+    sampled_cases,
+)
 
 __all__ = [
     "addresses",
@@ -58,6 +66,7 @@ __all__ = [
     "api_client_secrets",
     "api_clients",
     "assignments",
+    "campaign_summaries",
     "campaigns",
     "cases",
     "certificate_counts",
@@ -69,8 +78,10 @@ __all__ = [
     "certificate_numbers",
     "certificate_serials",
     "certificates",
+    "checkpoints",
     "complaints",
     "contacts",
+    "histories",
     "institution_acts",
     "institutions",
     "job_items",
@@ -84,6 +95,7 @@ __all__ = [
     "number_changes",
     "outbox",
     "province_plans",
+    "refusal_heads",
     "refusals",
     "registration_requests",
     "report_numbers",
@@ -91,6 +103,9 @@ __all__ = [
     "revisions",
     "roster_imports",
     "rule_sets",
+    "sample_draws",
+    "sampled_cases",
+    "seals",
     "upload_pieces",
     "upload_problems",
     "uploads",

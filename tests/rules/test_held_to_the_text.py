@@ -76,6 +76,18 @@ CASES: dict[str, tuple[str, str, str, int, str, str]] = {
         "other_year",
         "2024-01-13",
     ),
+    "a last day off": (
+        NATIONAL,
+        """      from: "2025-01-13"
+      to: "2025-03-21"
+      cite: {source: n595, clause: 二, quote: 系统开放时间为 2025 年 1 月 13 日—3 月 21 日}""",
+        """      from: "2025-01-13"
+      to: "2025-03-22"
+      cite: {source: n595, clause: 二, quote: 系统开放时间为 2025 年 1 月 13 日—3 月 21 日}""",
+        1,
+        "last_day_off",
+        "2025-03-22 是休息日",
+    ),
     "as_of of another year": (
         NATIONAL,
         'as_of: "2024-12-31"',
