@@ -101,6 +101,7 @@ PLACES: dict[str, Parameter] = {
         _place("notice", "通知编号", type="string", pattern="^[0-9a-f]{32}$"),
         _place("job", "批办编号", type="string", pattern="^[0-9a-f]{32}$"),
         _place("announcement", "公告编号", type="string", pattern="^[0-9a-f]{32}$"),
+        _place("file", "附件的 SHA-256", type="string", pattern="^[0-9a-f]{64}$"),
         _place("registration", "登记申请编号", type="string", pattern="^[0-9a-f]{32}$"),
         _place("import", "批量导入编号", type="string", pattern="^[0-9a-f]{32}$"),
         _place("client", "联网系统（客户端）编号", type="string", pattern="^[0-9a-f]{16}$"),
@@ -115,7 +116,7 @@ PLACES: dict[str, Parameter] = {
             "institution", "机构编号", type="string", pattern="^[0-9A-Za-z][0-9A-Za-z._-]{0,63}$"
         ),
         _place("jurisdiction", "六位辖区代码，000000 为全国", type="string", pattern=r"^\d{6}$"),
-        _place("sha256", "规则集或附件的 SHA-256", type="string", pattern="^[0-9a-f]{64}$"),
+        _place("sha256", "规则集的 SHA-256", type="string", pattern="^[0-9a-f]{64}$"),
     )
 }
 """The parameters in addresses, by name."""

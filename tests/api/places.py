@@ -156,7 +156,18 @@ async def places(house: System, found: Filing) -> dict[str, str]:
                     },
                 )
                 assert published.status == 201, published.body
+                attached = await house.http.post(
+                    f"/api/announcements/{published.body['id']}/files?filename=a.pdf",
+                    content=b"%PDF-1.7",
+                    headers={
+                        "Authorization": f"Bearer {operator}",
+                        "Content-Type": "application/pdf",
+                        "Idempotency-Key": f"attach-{found.id}",
+                    },
+                )
+                assert attached.status_code == 201, attached.text
                 return {
+                    "file": attached.json()["attachments"][0]["sha256"],
                     "question": "1",
                     "notice": (told := await notice(house, found)),
                     "sending": await sending(house, told),
