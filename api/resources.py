@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from api.campaigns import campaigns, institutions, jobs, rules
+from api.campaigns import campaigns, extensions, institutions, jobs, rules
 from api.cases import events, tasks, timeline
 from api.certificates import certificates, drafts, imports, printing, register, search, serials
 from api.certificates import public as certificate_public
@@ -24,6 +24,7 @@ OPERATIONS: list[Operation] = [
     *tasks.OPERATIONS,
     *filings.OPERATIONS,
     *campaigns.OPERATIONS,
+    *extensions.OPERATIONS,
     *jobs.OPERATIONS,
     *batches.OPERATIONS,
     *uploads.OPERATIONS,
@@ -72,6 +73,7 @@ PLACES: dict[str, Parameter] = {
         _place("code", "证书代码", type="string", minLength=1, maxLength=64),
         _place("number", "证书编号", type="string", minLength=1, maxLength=64),
         _place("uscc", "统一社会信用代码", type="string", pattern="^[0-9A-Z]{18}$"),
+        _place("extension", "延期编号", type="string", pattern="^[0-9a-f]{32}$"),
         _place("job", "批办编号", type="string", pattern="^[0-9a-f]{32}$"),
         _place("import", "批量导入编号", type="string", pattern="^[0-9a-f]{32}$"),
         _place("client", "联网系统（客户端）编号", type="string", pattern="^[0-9a-f]{16}$"),

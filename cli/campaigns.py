@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from services.campaigns.forecast import Forecast
     from services.campaigns.opening import CampaignService
     from services.campaigns.progress import By, Level
+    from services.extensions import Extension
     from services.jobs import Job
     from services.lists import ListReport, ListService
     from services.roster import RosterReport
@@ -302,6 +303,7 @@ def extend(
     ],
     reason: Annotated[str, typer.Option(help="延期的理由")],
     document: Annotated[str, typer.Option(help="批准延期的文件")] = "",
+    authorised_by: Annotated[str, typer.Option(help="批准人或批准机关；不填为经办人")] = "",
     region: Annotated[str, typer.Option(help="只限这一区域，如 350200")] = "",
     file: Annotated[
         Path | None, typer.Option("--ids", exists=True, dir_okay=False, help="每行一个机构编号")
@@ -309,35 +311,110 @@ def extend(
     data: Data = HERE,
     as_json: AsJson = False,
 ) -> None:
-    """为一个辖区、一个区域或一份名单中未完成的填报延期；逐件办理，每件各有结果。"""
-    from cli.jobs import show_job
+    """为一个辖区、一个区域（后来列入的同样）或一份名单延期；逐件办理，到期自行恢复原定期限。"""
     from cli.system import operator, run
-    from domain.filing.kind import FILING
-    from domain.ids import campaign_id, filing_id, region_prefix
-    from domain.jobs import JobAction
-    from services.campaigns.progress import UNFINISHED
+    from domain.ids import region_prefix
+    from services.campaigns.opening import kind_of
+    from services.extensions import UNFINISHED, ExtensionTerms
     from services.jobs import Selection
+    from services.starts import id_of
 
-    ids = tuple(filing_id(period.year, line) for line in _lines(file)) if file else ()
+    place = _code(region) or jurisdiction
+    ids = tuple(id_of(period, line) for line in _lines(file)) if file else ()
+    grant = ExtensionTerms(
+        period=period,
+        jurisdiction=place,
+        standing=not ids,
+        until=until,
+        reason=reason,
+        document=document,
+        authorised_by=authorised_by,
+    )
     selection = Selection(
-        kind=FILING.name,
-        campaign=campaign_id(period, jurisdiction),
-        statuses=(*UNFINISHED, Status.AFTER_WINDOW),
-        region=region_prefix(region) if region else "",
+        kind=kind_of(period),
+        year=period.year,
+        quarter=period.quarter,
+        statuses=() if ids else UNFINISHED,
+        region=region_prefix(place),
         ids=ids,
     )
-    job = run(
-        data,
-        lambda services: services.jobs.ask(
-            JobAction.EXTEND,
-            selection,
-            operator(),
-            uuid.uuid4().hex,
-            details={"until": until.isoformat(), "document": document},
-            reason=reason,
-        ),
-    )
-    show_job(job, as_json=as_json)
+
+    async def work(services: Services) -> tuple[Extension, dict[str, str]]:
+        granted = await services.extensions.grant(grant, selection, operator(), uuid.uuid4().hex)
+        return granted, await services.extensions.reasons([granted])
+
+    _show_extensions(*_listed(run(data, work)), alone=True, as_json=as_json)
+
+
+@campaign_app.command("extensions")
+def extensions(
+    period: Of, jurisdiction: Jurisdiction, data: Data = HERE, as_json: AsJson = False
+) -> None:
+    """一个辖区之内、以及对它有效的延期，新的在前。"""
+    from cli.system import run
+    from domain.ids import region_prefix
+
+    async def work(services: Services) -> tuple[list[Extension], dict[str, str]]:
+        listed = await services.extensions.newest_first(
+            period, region_prefix(jurisdiction), None, 200
+        )
+        return listed, await services.extensions.reasons(listed)
+
+    _show_extensions(*run(data, work), alone=False, as_json=as_json)
+
+
+@campaign_app.command("shorten")
+def shorten(
+    extension: Annotated[str, typer.Argument(help="延期编号，见 zhibao campaign extensions")],
+    reason: Annotated[str, typer.Option(help="缩短或收回的理由")],
+    until: Annotated[
+        Any,
+        typer.Option(help="改至的时刻；不填即自现在起收回", parser=_instant, metavar="INSTANT"),
+    ] = None,
+    data: Data = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """缩短或收回一项延期；原定期限已过、只靠延期的填报不受影响，逐件的结果见批办。"""
+    from cli.system import operator, run
+
+    async def work(services: Services) -> tuple[Extension, dict[str, str]]:
+        changed = await services.extensions.shorten(
+            extension, until, operator(), uuid.uuid4().hex, reason
+        )
+        return changed, await services.extensions.reasons([changed])
+
+    _show_extensions(*_listed(run(data, work)), alone=True, as_json=as_json)
+
+
+def _listed(found: tuple[Extension, dict[str, str]]) -> tuple[list[Extension], dict[str, str]]:
+    return [found[0]], found[1]
+
+
+def _show_extensions(
+    listed: list[Extension], reasons: dict[str, str], *, alone: bool, as_json: bool
+) -> None:
+    from domain.messages import closing_time
+    from services.clock import system_clock
+    from services.extensions import shown
+
+    rows = [shown(one, reasons, system_clock()) for one in listed]
+    if as_json:
+        print_json(rows[0] if alone else {"rows": [row.model_dump() for row in rows]})
+        return
+    table = listing("编号", "辖区", "范围", "至", "件数", "现行", "文件", "批准", "理由")
+    for row in rows:
+        whole = "整个辖区" if row.standing else "所列各件"
+        until = closing_time(row.until) + ("" if row.open else "（已届满）")
+        numbers = (str(row.total), str(row.extended))
+        words = map(escape, (row.document, row.authorised_by, row.reason))
+        table.add_row(row.id, row.jurisdiction, whole, until, *numbers, *words)
+    print_listing(table)
+
+
+def _code(region: str) -> str:
+    if region and not re.fullmatch(r"[0-9]{6}", region):
+        raise typer.BadParameter("写作六位代码，如 350200", param_hint="--region")
+    return region
 
 
 def _lines(file: Path) -> list[str]:
@@ -497,15 +574,13 @@ def non_filers(
     from domain.messages import closing_time, local_time
     from services.campaigns.progress import UNFINISHED
 
-    if region and not re.fullmatch(r"\d{6}", region):
-        raise typer.BadParameter("写作六位代码，如 350200", param_hint="--region")
     listed = run(
         data,
         lambda services: services.progress.all_non_filers(
             period,
             jurisdiction,
             statuses=UNFINISHED if status is None else (status,),
-            region=region,
+            region=_code(region),
             as_of=as_of,
         ),
     )

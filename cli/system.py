@@ -20,8 +20,10 @@ from engine.client import connect_engine
 from rules.file.catalogue import cached_catalogue
 from services.campaigns.opening import CampaignService
 from services.campaigns.progress import ProgressService
+from services.cases import CaseService
 from services.certificates.register import RegisterService
 from services.clock import system_clock
+from services.extensions import ExtensionService
 from services.jobs import JobService
 from services.roster import RosterService, known_regions
 from services.rule_sets import PinnedRules
@@ -37,6 +39,7 @@ class Services(NamedTuple):
     campaigns: CampaignService
     progress: ProgressService
     jobs: JobService
+    extensions: ExtensionService
     roster: RosterService
     register: RegisterService
 
@@ -48,11 +51,13 @@ async def connected(data: Path) -> AsyncIterator[Services]:
     client = await connect_engine(settings.temporal_address, settings.temporal_namespace)
     engine = connect(settings.database_url.get_secret_value(), pool_size=2)
     catalogue = cached_catalogue(settings.rules)
+    jobs = JobService(client, engine, system_clock)
     try:
         yield Services(
             CampaignService(client, engine, PinnedRules(engine), settings.rules, system_clock),
             ProgressService(engine, PinnedRules(engine), catalogue, system_clock),
-            JobService(client, engine, system_clock),
+            jobs,
+            ExtensionService(engine, jobs, CaseService(client, engine, system_clock), system_clock),
             RosterService(engine, known_regions(catalogue), system_clock),
             RegisterService(engine, settings.rules, system_clock),
         )

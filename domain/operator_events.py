@@ -1,9 +1,11 @@
 """What is on record of campaigns and registers, which have no review state machine."""
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from domain.case.kind import nothing_more
+from domain.messages import closing_time
 
 
 class OperatorEvent(NamedTuple):
@@ -41,11 +43,19 @@ def _batches(body: Mapping[str, Any]) -> str:
     return f"名录 {body['considered']} 家，应报送 {body['started']} 家"
 
 
+def _extension(body: Mapping[str, Any]) -> str:
+    until = closing_time(datetime.fromisoformat(body["until"]))
+    whose = f"{body['jurisdiction']} 全部" if body["standing"] else f"{body['total']} 件"
+    return f"{whose}，至 {until}" + (f"（{body['document']}）" if body["document"] else "")
+
+
 OPERATOR_EVENTS: dict[str, OperatorEvent] = {
     "campaign_opened": OperatorEvent("开启年度统计工作", nothing_more),
     "filings_started": OperatorEvent("为应填报机构建立填报", _filings),
     "stage_entered": OperatorEvent("进入阶段", _label),
     "campaign_annulled": OperatorEvent("统计工作作废", nothing_more),
+    "extension_granted": OperatorEvent("给予延期", _extension),
+    "extension_shortened": OperatorEvent("缩短延期", _extension),
     "campaign_ended": OperatorEvent("年度统计工作结束", _label),
     "roster_imported": OperatorEvent("导入机构名录", _roster),
     "batches_started": OperatorEvent("为应报送机构建立季度报送", _batches),

@@ -162,6 +162,35 @@ class Code(StrEnum):
         "延期须晚于现在，也须晚于原定截止时间 {at}。",
         "请在 until 中填写更晚的时间，带时区，如 2025-04-01T00:00:00+08:00。",
     )
+    EXTENSION_REPLACED = (
+        "extension_replaced",
+        409,
+        "现行的不是这项延期",
+        "本件现在的期限不是由这项延期而来。",
+        "不用办理；要缩短本件现行的延期，请查本件（extension）并对该项延期办理。",
+    )
+    EXTENSION_RELIED_ON = (
+        "extension_relied_on",
+        409,
+        "申报方已依靠这项延期",
+        "原定期限已于 {at}截止，本件只靠这项延期才能办理，提前收回会使申报方逾期。",
+        "不用办理：本件的延期照旧；确须提前结束的，请与申报方商定后另行处理。",
+    )
+    EXTENSION_NOT_EARLIER = (
+        "extension_not_earlier",
+        422,
+        "缩短后的时间无效",
+        "缩短后的时间须早于现定的 {at}，也不能早于现在。",
+        "请在 until 中填写更早的时间；不填即自现在起收回。",
+    )
+    PERSON_NOT_FIT = (
+        "person_not_fit",
+        409,
+        "不能交给这个人办理",
+        "{person} 已作为{role}参与本件，不能再作为{wanted}："
+        "填报、审核、质量审查须由三个不同的人承担。",
+        "请交给其他人员。",
+    )
     NOTHING_TO_SUBMIT = (
         "nothing_to_submit",
         422,

@@ -22,7 +22,8 @@ from store.tables import assignments, cases, certificates, institutions, journal
 class Case(Value):
     """A case as lists show it. ``due`` is when the present status runs out.
 
-    ``extended_until`` is what its latest extension or reopening says, None without any.
+    ``extended_until`` is what its latest extension or reopening says, None without any;
+    ``extension`` is the id of that extension. Where it stands, it has stood ``waiting_since``.
     ``unchanged``: what was submitted last is what had been sent back.
 
     ``quarter`` is 0 but for batches of report numbers. A complaint about nobody on record has an
@@ -47,6 +48,8 @@ class Case(Value):
     revision: int
     due: datetime | None
     extended_until: datetime | None
+    extension: str
+    waiting_since: datetime
     unchanged: bool
     sequence: int
     head: str

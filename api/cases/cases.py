@@ -42,6 +42,8 @@ class CaseShown(Value):
     """One case as its people see it; no figure out of a form. ``quarter`` 0: not of a quarter.
 
     ``unchanged``: what was submitted last is what had been sent back, without any change.
+    ``extension`` is the id of the extension that ``extended_until`` comes from, "" for none.
+    Where it stands, it has stood ``waiting_since``.
     """
 
     id: str
@@ -61,6 +63,9 @@ class CaseShown(Value):
     revision: int
     unchanged: bool
     due: datetime | None
+    extended_until: datetime | None
+    extension: str
+    waiting_since: datetime
     obligation: str
     parts: tuple[str, ...]
     windows: dict[str, WindowShown]
@@ -103,6 +108,9 @@ def shown(case: Case, call: Call) -> CaseShown:
         revision=case.revision,
         unchanged=case.unchanged,
         due=case.due,
+        extended_until=case.extended_until,
+        extension=case.extension,
+        waiting_since=case.waiting_since,
         obligation=plan.obligation.outcome,
         parts=plan.parts,
         windows={

@@ -17,6 +17,7 @@ from rules.file.catalogue import cached_catalogue
 from services.campaigns.opening import CampaignService
 from services.campaigns.progress import ProgressService
 from services.case_records import CaseRecords
+from services.cases import CaseService
 from services.certificates.applications import CertificateService
 from services.certificates.enquiries import CertificateEnquiries
 from services.certificates.imports import CertificateImportService
@@ -30,6 +31,7 @@ from services.complaints import ComplaintService
 from services.connected.clients import ClientService
 from services.connected.deliveries import DeliveryService
 from services.connected.provinces import ProvinceService
+from services.extensions import ExtensionService
 from services.filings import FilingService
 from services.institutions import InstitutionService
 from services.jobs import JobService
@@ -68,6 +70,7 @@ class Parts:
     papers: PaperService
     campaigns: CampaignService
     jobs: JobService
+    extensions: ExtensionService
     progress: ProgressService
     roster: RosterService
     lookups: LookupService
@@ -86,6 +89,7 @@ def build_parts(
         client, engine, settings.rules, PinnedCertificateRules(engine), clock
     )
     keys = SigningKeys(settings.certificate_keys)
+    jobs = JobService(client, engine, clock)
     limits = RateLimits(settings.lookups_per_client, settings.lookups_per_prefix)
     return Parts(
         draining=Draining(),
@@ -125,7 +129,8 @@ def build_parts(
         printer=Printer(settings.templates),
         papers=PaperService(engine, settings.public_site, catalogue.authority_name, clock),
         campaigns=CampaignService(client, engine, pinned, settings.rules, clock),
-        jobs=JobService(client, engine, clock),
+        jobs=jobs,
+        extensions=ExtensionService(engine, jobs, CaseService(client, engine, clock), clock),
         progress=ProgressService(engine, pinned, catalogue, clock),
         roster=RosterService(engine, known_regions(catalogue), clock),
         lookups=LookupService(engine, latest_rules(settings.rules), clock, limits),

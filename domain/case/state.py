@@ -30,6 +30,7 @@ class CaseState(Recorded, Generic[Own_co]):
     ``lapsed_from`` is where an extension takes a lapsed case back to. ``completed_revision`` is
     what was approved last; a case ``reopened`` and not corrected in time goes back to it.
     ``returned_revision`` is what was sent back last and not completed since, 0 for nothing.
+    ``extension`` is the id of the grant that ``extended_until`` comes from.
     """
 
     own: SerializeAsAny[Own_co]
@@ -42,6 +43,7 @@ class CaseState(Recorded, Generic[Own_co]):
     reviewers: tuple[str, ...] = ()
     checkers: tuple[str, ...] = ()
     extended_until: datetime | None = None
+    extension: str = ""
     submitted_before: bool = False
     late: bool = False
     lapsed_from: Status | None = None

@@ -8,12 +8,13 @@ from store.tables.connected import (
     certificate_deliveries,
     province_plans,
 )
+from store.tables.extensions import extensions
 from store.tables.imports import (
     certificate_import_problems,
     certificate_import_rows,
     certificate_imports,
 )
-from store.tables.jobs import job_items, jobs
+from store.tables.jobs import job_items, job_lists, jobs
 from store.tables.numbers import (
     lookup_counts,
     number_changes,
@@ -22,6 +23,7 @@ from store.tables.numbers import (
     upload_problems,
     uploads,
 )
+from store.tables.people import deputies, revocations
 from store.tables.record import (
     assignments,
     cases,
@@ -59,8 +61,11 @@ __all__ = [
     "certificate_serials",
     "certificates",
     "complaints",
+    "deputies",
+    "extensions",
     "institutions",
     "job_items",
+    "job_lists",
     "jobs",
     "journal",
     "lookup_counts",
@@ -73,6 +78,7 @@ __all__ = [
     "report_numbers",
     "requests",
     "revisions",
+    "revocations",
     "roster_imports",
     "rule_sets",
     "upload_pieces",

@@ -1,6 +1,8 @@
 """What addresses beside filings lead to: a batch, an upload, a complaint, a certificate's case, a
 client and its delivery."""
 
+from typing import Any
+
 from files.certificate_import import IMPORT
 from tests.api.people import Filing
 from tests.certificates import content
@@ -68,8 +70,18 @@ async def places(house: System, found: Filing) -> dict[str, str]:
                 operator = house.token(OPERATOR, "operator-1", "000000")
                 job = await house.send("POST", "/api/jobs", operator, release)
                 assert job.status == 202, job.body
+                more: dict[str, Any] = {
+                    "until": "2099-01-01T00:00:00+08:00",
+                    "reason": "（生成）",
+                }
+                extensions = "/api/campaigns/2024/000000/extensions"
+                granted = await house.send(
+                    "POST", extensions, operator, {**more, "ids": [found.id]}
+                )
+                assert granted.status == 202, granted.body
                 return {
                     "job": job.body["id"],
+                    "extension": granted.body["id"],
                     "number": held.number,
                     "code": held.code,
                     "uscc": uscc,

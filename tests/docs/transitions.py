@@ -16,6 +16,7 @@ from domain.case.status import Status
 from domain.citation import Citation
 from domain.decision import Obligation, ReviewerDecision, ReviewLevel, RuleSetRef
 from domain.filing.kind import FILING, FilingFindings, Submit
+from domain.ids import jurisdiction_of
 from domain.refusals import Refusal
 
 _START = datetime(2025, 1, 1, tzinfo=UTC)
@@ -73,7 +74,9 @@ def _people(state: CaseState, plan: CasePlan) -> dict[Role, Actor]:
         Role.FILER: Actor(subject="filer", role=Role.FILER, scope="lab"),
         Role.REVIEWER: Actor(subject="reviewer", role=Role.REVIEWER, scope=authority),
         Role.CHECKER: Actor(subject="checker", role=Role.CHECKER, scope="samr"),
-        Role.OPERATOR: Actor(subject="operator", role=Role.OPERATOR, scope="000000"),
+        Role.OPERATOR: Actor(
+            subject="operator", role=Role.OPERATOR, scope=jurisdiction_of(authority)
+        ),
         Role.CLERK: Actor(subject="clerk", role=Role.CLERK, scope=authority),
         Role.SYSTEM: SYSTEM,
     }
@@ -95,7 +98,11 @@ def _commands(state: CaseState, plan: CasePlan, now: datetime) -> Iterator[c.Com
             if kind == "submit":
                 yield Submit(**base, revision=1, content_sha256=_SHA)
             elif kind == "extend":
-                yield c.Extend(**base, until=later)
+                yield c.Extend(**base, until=later, extension="one")
+            elif kind == "shorten":
+                yield c.Shorten(**base, until=now, extension="one")
+            elif kind in ("assign", "hand_over"):
+                yield rule.command.model_validate({**base, "person": "colleague"})
             elif kind == "reopen":
                 yield c.Reopen(**base, until=later)
             else:

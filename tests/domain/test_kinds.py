@@ -162,7 +162,10 @@ def fields(rng: random.Random, name: str, state: CaseState, now: datetime) -> di
     until = {"until": now + timedelta(days=rng.choice([0, 5, 60]))}
     made: Mapping[str, Callable[[], dict[str, Any]]] = {
         "submit": lambda: submitted,
-        "extend": lambda: until,
+        "extend": lambda: {**until, "extension": "one"},
+        "shorten": lambda: {**until, "extension": "one"},
+        "assign": lambda: {"person": rng.choice(_PEOPLE)},
+        "hand_over": lambda: {"person": rng.choice(_PEOPLE)},
         "reopen": lambda: until,
         "remind": lambda: {"reminder": rng.choice(["first", "days-60"])},
         "receive_upload": lambda: {"upload": upload, "sha256": SHA, "size": 1},
