@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from api.campaigns import campaigns, extensions, institutions, jobs, rules
+from api.campaigns import campaigns, extensions, institutions, jobs, people, rules
 from api.cases import events, tasks, timeline
 from api.certificates import certificates, drafts, imports, printing, register, search, serials
 from api.certificates import public as certificate_public
@@ -26,6 +26,7 @@ OPERATIONS: list[Operation] = [
     *campaigns.OPERATIONS,
     *extensions.OPERATIONS,
     *jobs.OPERATIONS,
+    *people.OPERATIONS,
     *batches.OPERATIONS,
     *uploads.OPERATIONS,
     *changes.OPERATIONS,
@@ -74,6 +75,8 @@ PLACES: dict[str, Parameter] = {
         _place("number", "证书编号", type="string", minLength=1, maxLength=64),
         _place("uscc", "统一社会信用代码", type="string", pattern="^[0-9A-Z]{18}$"),
         _place("extension", "延期编号", type="string", pattern="^[0-9a-f]{32}$"),
+        _place("deputy", "代办编号", type="string", pattern="^[0-9a-f]{32}$"),
+        _place("revocation", "停用编号", type="string", pattern="^[0-9a-f]{32}$"),
         _place("job", "批办编号", type="string", pattern="^[0-9a-f]{32}$"),
         _place("import", "批量导入编号", type="string", pattern="^[0-9a-f]{32}$"),
         _place("client", "联网系统（客户端）编号", type="string", pattern="^[0-9a-f]{16}$"),

@@ -24,13 +24,12 @@ from cli.terminal import (
     out,
     print_json,
     print_listing,
+    read_instant,
 )
 from domain.case.status import STATUS_LABELS, Status
 from domain.numbers.quarters import Period
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from cli.system import Services
     from services.campaigns.forecast import Forecast
     from services.campaigns.opening import CampaignService
@@ -71,21 +70,11 @@ Jurisdiction = Annotated[
 ]
 
 
-def _instant(text: str) -> datetime:
-    from datetime import datetime
-
-    from domain.clock import BEIJING
-
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter("写作 2025-03-01T00:00:00+08:00") from None
-    return instant if instant.tzinfo else instant.replace(tzinfo=BEIJING)
-
-
 AsOf = Annotated[
     Any,
-    typer.Option("--as-of", help="截至哪一时刻；不填为现在", parser=_instant, metavar="INSTANT"),
+    typer.Option(
+        "--as-of", help="截至哪一时刻；不填为现在", parser=read_instant, metavar="INSTANT"
+    ),
 ]
 File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV 或 XLSX 文件")]
 GoodRows = Annotated[bool, typer.Option("--accept-good-rows", help="只导入没有错误的")]
@@ -298,7 +287,7 @@ def extend(
     until: Annotated[
         Any,
         typer.Option(
-            help="延至的时刻，如 2025-04-01T00:00:00+08:00", parser=_instant, metavar="INSTANT"
+            help="延至的时刻，如 2025-04-01T00:00:00+08:00", parser=read_instant, metavar="INSTANT"
         ),
     ],
     reason: Annotated[str, typer.Option(help="延期的理由")],
@@ -306,12 +295,14 @@ def extend(
     authorised_by: Annotated[str, typer.Option(help="批准人或批准机关；不填为经办人")] = "",
     region: Annotated[str, typer.Option(help="只限这一区域，如 350200")] = "",
     file: Annotated[
-        Path | None, typer.Option("--ids", exists=True, dir_okay=False, help="每行一个机构编号")
+        Path | None,
+        typer.Option("--ids", exists=True, dir_okay=False, help="CSV 或 XLSX，一列机构编号"),
     ] = None,
     data: Data = HERE,
     as_json: AsJson = False,
 ) -> None:
     """为一个辖区、一个区域（后来列入的同样）或一份名单延期；逐件办理，到期自行恢复原定期限。"""
+    from cli.jobs import ids_of
     from cli.system import operator, run
     from domain.ids import region_prefix
     from services.campaigns.opening import kind_of
@@ -320,7 +311,7 @@ def extend(
     from services.starts import id_of
 
     place = _code(region) or jurisdiction
-    ids = tuple(id_of(period, line) for line in _lines(file)) if file else ()
+    ids = tuple(id_ if "/" in id_ else id_of(period, id_) for id_ in ids_of(file))
     grant = ExtensionTerms(
         period=period,
         jurisdiction=place,
@@ -369,7 +360,7 @@ def shorten(
     reason: Annotated[str, typer.Option(help="缩短或收回的理由")],
     until: Annotated[
         Any,
-        typer.Option(help="改至的时刻；不填即自现在起收回", parser=_instant, metavar="INSTANT"),
+        typer.Option(help="改至的时刻；不填即自现在起收回", parser=read_instant, metavar="INSTANT"),
     ] = None,
     data: Data = HERE,
     as_json: AsJson = False,
@@ -415,10 +406,6 @@ def _code(region: str) -> str:
     if region and not re.fullmatch(r"[0-9]{6}", region):
         raise typer.BadParameter("写作六位代码，如 350200", param_hint="--region")
     return region
-
-
-def _lines(file: Path) -> list[str]:
-    return [line.strip() for line in file.read_text("utf-8-sig").splitlines() if line.strip()]
 
 
 async def followed(

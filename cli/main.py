@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
-from cli import audit, campaigns, certificate_keys, certificates, jobs, rules
+from cli import audit, campaigns, certificate_keys, certificates, jobs, people, rules
 from cli.terminal import HERE, NOT_IN_ORDER, WRONG_USAGE, Commands, Data, err, within
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ app = typer.Typer(
 app.add_typer(rules.app, name="rules", help="规则：核对、查看、试算、比较。")
 app.add_typer(campaigns.roster_app, name="roster", help="机构名录。")
 app.add_typer(campaigns.campaign_app, name="campaign", help="年度统计工作。")
+app.add_typer(people.people_app, name="people", help="人员：离岗代办，停用身份。")
 app.add_typer(jobs.jobs_app, name="jobs", help="批办：对许多办件做同一件事。")
 certificate_keys.mount(certificates.certificates_app)
 app.add_typer(certificates.certificates_app, name="certificates", help="资质认定证书。")

@@ -25,6 +25,7 @@ from services.certificates.register import RegisterService
 from services.clock import system_clock
 from services.extensions import ExtensionService
 from services.jobs import JobService
+from services.people import PeopleService
 from services.roster import RosterService, known_regions
 from services.rule_sets import PinnedRules
 from settings import SettingMissing, of_system
@@ -40,6 +41,7 @@ class Services(NamedTuple):
     progress: ProgressService
     jobs: JobService
     extensions: ExtensionService
+    people: PeopleService
     roster: RosterService
     register: RegisterService
 
@@ -58,6 +60,7 @@ async def connected(data: Path) -> AsyncIterator[Services]:
             ProgressService(engine, PinnedRules(engine), catalogue, system_clock),
             jobs,
             ExtensionService(engine, jobs, CaseService(client, engine, system_clock), system_clock),
+            PeopleService(engine, jobs, system_clock),
             RosterService(engine, known_regions(catalogue), system_clock),
             RegisterService(engine, settings.rules, system_clock),
         )

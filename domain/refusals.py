@@ -191,6 +191,13 @@ class Code(StrEnum):
         "填报、审核、质量审查须由三个不同的人承担。",
         "请交给其他人员。",
     )
+    PERSON_REVOKED = (
+        "person_revoked",
+        409,
+        "不能交给这个人办理",
+        "{person} 为 {authority} 办事的身份已于 {at}停用。",
+        "请交给其他人员。",
+    )
     NOTHING_TO_SUBMIT = (
         "nothing_to_submit",
         422,
@@ -640,6 +647,27 @@ class Code(StrEnum):
         "季度报送不能作废",
         "{year} 已有机构上传的报告编号，可能已向社会公开，不能随统计工作一并作废。",
         "个别机构确有错误的，请取消（cancel）该件，或由机构更正、撤回编号。",
+    )
+    LIST_REJECTED = (
+        "list_rejected",
+        422,
+        "名单有误，没有收下",
+        "名单共有 {count} 处问题。",
+        "请按逐行提示改正后再上传；只保留机构编号（或办件编号）一列。",
+    )
+    DEPUTY_REFUSED = (
+        "deputy_refused",
+        422,
+        "不能这样登记代办",
+        "{why}。",
+        "请核对离岗的人、代办的人和起止时间后再登记。",
+    )
+    ROLE_REVOKED = (
+        "role_revoked",
+        403,
+        "身份已停用",
+        "{person} 为 {authority} 办事的身份已于 {at}停用。",
+        "如有疑问，请联系本部门的经办人；恢复之后，原来的凭证仍可使用。",
     )
     NOTHING_SELECTED = (
         "nothing_selected",

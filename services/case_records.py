@@ -6,11 +6,13 @@ from typing import Any, NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from domain.case.commands import Actor
 from domain.case.events import Step
 from domain.case.kind import CaseKind
 from domain.case.status import Status
 from domain.case.timeline import Entry
 from domain.refusals import Code, Refusal, Refused
+from services import deputies
 from store import cases, content, journal, outbox, timeline
 from store.cases import Case as Case
 from store.content import Revision as Revision
@@ -51,15 +53,27 @@ class CaseRecords:
         self,
         authority: str,
         status: Status,
-        claimed_by: str | None,
+        claimed_by: Sequence[str] | None,
+        by_age: bool,
         after: tuple[datetime | None, str] | None,
         size: int,
     ) -> list[Case]:
         """Up to ``size`` cases an authority has to act on, as `store.cases.inbox` has them."""
         async with self._engine.connect() as connection:
             return await cases.inbox(
-                connection, authority, status, claimed_by=claimed_by, after=after, size=size
+                connection,
+                authority,
+                status,
+                claimed_by=claimed_by,
+                by_age=by_age,
+                after=after,
+                size=size,
             )
+
+    async def whose_claims(self, actor: Actor, now: datetime) -> Sequence[str]:
+        """Whose claims somebody sees to: their own, and those of whom they are the deputy."""
+        async with self._engine.connect() as connection:
+            return await deputies.whose_claims(connection, actor, now)
 
     async def steps(self, case: Case) -> list[Step]:
         """All steps of a case."""

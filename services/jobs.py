@@ -1,5 +1,6 @@
 """Bulk jobs: asking for one, following, stopping and resuming it."""
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from datetime import datetime
@@ -28,6 +29,7 @@ from domain.kinds import KINDS
 from domain.messages import explain, local_time
 from domain.refusals import Code, Refusal, Refused
 from engine.client import ANSWER_WITHIN, translated
+from files.selection import SelectionReading, read_selection
 from services.clock import Clock
 from store import content, jobs
 from store.jobs import Job as Job
@@ -44,12 +46,14 @@ class Beside:
     """What goes on record together with a job, in its transaction.
 
     ``about`` is the campaign it concerns; ``may_be_empty``: without cases it is a job all the
-    same; ``acts_itself``: whoever asks works through it, and the reconciler only if that fails.
+    same; ``everywhere``: beyond the asker's region; ``acts_itself``: whoever asks works through
+    it, and the reconciler only if that fails.
     """
 
     about = ""
     may_be_empty = False
     acts_itself = False
+    everywhere = False
 
     async def before(self, connection: AsyncConnection) -> None:
         """Before the cases are selected."""
@@ -58,6 +62,12 @@ class Beside:
         self, connection: AsyncConnection, order: JobOrder, total: int, now: datetime
     ) -> None:
         """When the job has its cases; not when it was there before."""
+
+
+class _Everywhere(Beside):
+    """Claims of a person lie wherever their authority reviews."""
+
+    everywhere = True
 
 
 class JobService:
@@ -110,6 +120,46 @@ class JobService:
         if job is None:
             raise Refused(Refusal(code=Code.NOT_FOUND, params={"what": f"批办 {id_}"}))
         return job
+
+    async def release_claims(
+        self, authority: str, person: str, actor: Actor, key: str, reason: str
+    ) -> str:
+        """Begins a job that releases all that a person of an authority has claimed; its id.
+
+        Empty where they have claimed nothing.
+        """
+        jobs_of_kinds = []
+        for kind in KINDS.values():
+            if JobAction.RELEASE not in kind.commands:
+                continue
+            selection = Selection(kind=kind.name, authority=authority, claimed_by=person)
+            id_ = id_of_job(actor.subject, f"{key}:{kind.name}")
+            try:
+                job = await self.begin(
+                    id_, JobAction.RELEASE, selection, actor, {}, reason, beside=_Everywhere()
+                )
+            except Refused as refused:
+                if refused.refusal.code is not Code.NOTHING_SELECTED:
+                    raise
+                continue
+            jobs_of_kinds.append(job.id)
+        return ",".join(jobs_of_kinds)
+
+    async def keep_list(
+        self, file: bytes, filename: str, actor: Actor
+    ) -> tuple[str, SelectionReading]:
+        """Keeps the ids of a file for a job, under the id that is returned; nothing of a bad one.
+
+        The same file of the same person again is the same list.
+        """
+        reading = await asyncio.to_thread(read_selection, file, filename)
+        whose = f"{actor.role}|{actor.scope}|{actor.subject}\n".encode()
+        id_ = hashlib.sha256(whose + file).hexdigest()[:32]
+        if not any(problem.level == "error" for problem in reading.problems):
+            async with self._engine.begin() as connection:
+                now = self._clock()
+                await jobs.add_list(connection, id_, filename, list(reading.ids), actor, now)
+        return id_, reading
 
     async def listed_ids(self, id_: str, actor: Actor) -> tuple[str, ...]:
         """The ids of a list that somebody uploaded. Raises Refused for none of theirs."""
@@ -180,7 +230,8 @@ class JobService:
                 "reason": reason,
             }
         )
-        prefix = region_prefix(actor.scope) if actor.role is Role.OPERATOR else ""
+        within = actor.role is Role.OPERATOR and not (beside and beside.everywhere)
+        prefix = region_prefix(actor.scope) if within else ""
         async with self._engine.begin() as connection:
             note = await content.save_note(connection, {"reason": reason}) if reason else ""
             order = JobOrder(action=action, actor=actor, details=details, note_sha256=note)

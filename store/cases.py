@@ -100,19 +100,22 @@ async def inbox(
     authority: str,
     status: Status,
     *,
-    claimed_by: str | None = None,
+    claimed_by: Sequence[str] | None = None,
+    by_age: bool = False,
     after: tuple[datetime | None, str] | None = None,
     size: int = 50,
 ) -> list[Case]:
     """The cases an authority has to act on, the most pressing first (no due date: last).
 
-    ``claimed_by``: None for all, ``""`` for those nobody has claimed, else one person's.
-    ``after`` is the (due, case_id) of the last case of the page before.
+    ``claimed_by``: None for all, ``[""]`` for those nobody has claimed, else some people's.
+    ``by_age``: those first that have waited longest. ``after`` is the instant and the id of the
+    last case of the page before.
     """
-    far = func.coalesce(cases.c.due, _NEVER)
+    far = cases.c.waiting_since if by_age else func.coalesce(cases.c.due, _NEVER)
+    name = "waiting_since" if by_age else "due"
     query = _cases().where(cases.c.authority == authority, cases.c.status == status.value)
     if claimed_by is not None:
-        query = query.where(cases.c.claimed_by == claimed_by)
+        query = query.where(cases.c.claimed_by.in_(claimed_by))
 
     def following(last: tuple[datetime | None, str] | None) -> Select[Any]:
         ordered = query.order_by(far, cases.c.case_id)
@@ -121,7 +124,7 @@ async def inbox(
         return ordered.where(tuple_(far, cases.c.case_id) > tuple_(last[0] or _NEVER, last[1]))
 
     return await readable.page(
-        connection, following, _made, lambda row: (row["due"], row["case_id"]), after, size
+        connection, following, _made, lambda row: (row[name], row["case_id"]), after, size
     )
 
 

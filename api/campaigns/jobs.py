@@ -1,5 +1,6 @@
 """Bulk jobs: one act on many filings; how far each has come, and what came of every one."""
 
+import asyncio
 import codecs
 import re
 from collections.abc import AsyncIterator
@@ -11,9 +12,10 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from api.door import cursors
+from api.door.files import FILENAME, FORMAT, TABLES, filename_of, table_file
 from api.door.operations import PAGING, Call, Operation, Parameter, json_of
 from api.door.parts import parts_of
-from api.door.requests import InvalidFields, Plain, Text, invalid, path, query
+from api.door.requests import InvalidFields, Plain, Text, invalid, path, pointer, query
 from api.door.rights import Right, Target
 from domain.case.commands import Person
 from domain.case.status import Status
@@ -23,7 +25,8 @@ from domain.jobs import JOB_ACTION_LABELS, JOB_STATE_LABELS, ItemOutcome, JobAct
 from domain.messages import explain
 from domain.model import Value
 from domain.numbers.quarters import Period
-from files.export import csv_line
+from domain.refusals import Code, Refusal
+from files.export import csv_line, xlsx
 from services.extensions import ExtensionTerms
 from services.jobs import REPORT, Job, JobItem, Selection, report_row
 from services.starts import id_of
@@ -244,6 +247,32 @@ async def chosen_ids(
     return tuple(id_ if "/" in id_ else id_of(period, id_) for id_ in ids)
 
 
+class ListShown(Value):
+    """A list of cases for a job, and how many ids are in it."""
+
+    id: str
+    count: int
+
+
+async def add_list(call: Call) -> Response:
+    """Keeps the ids of a table for a job."""
+    filename = filename_of(call.request, "list")
+    id_, reading = await _jobs(call).keep_list(call.body, filename, call.actor)
+    errors = [
+        {
+            "pointer": pointer("rows", problem.row, *([problem.column] if problem.column else [])),
+            "code": problem.code,
+            "message": f"{problem.message}。{problem.mend}。",
+        }
+        for problem in reading.problems
+        if problem.level == "error"
+    ]
+    if errors:
+        params = {"count": str(len(errors))}
+        raise invalid(errors, Refusal(code=Code.LIST_REJECTED, params=params))
+    return json_of(ListShown(id=id_, count=len(reading.ids)), status_code=201)
+
+
 async def list_jobs(call: Call) -> Response:
     """All jobs that the asker may see, the newest first."""
     request = call.request
@@ -278,6 +307,10 @@ async def job_items(call: Call) -> Response:
 async def job_report(call: Call) -> Response:
     """The outcome of every case, as a table."""
     id_, jobs = _id(call), _jobs(call)
+    if query(call.request, "format", Literal["csv", "xlsx"], "csv") == "xlsx":
+        rows = [report_row(item) async for item in jobs.all_items(id_)]
+        content = await asyncio.to_thread(xlsx, "批办结果", REPORT, rows)
+        return table_file(content, f"job-{id_[:8]}.xlsx")
 
     async def lines() -> AsyncIterator[bytes]:
         # the mark at the start tells Excel that this is UTF-8
@@ -336,6 +369,22 @@ OPERATIONS = [
         description="选中的是此刻符合条件的填报；同一个键只是一项批办。逐件办理，每件各有结果。",
     ),
     Operation(
+        "POST",
+        "/api/jobs/lists",
+        add_list,
+        "上传批办用的名单",
+        _TAG,
+        Right.BULK,
+        ListShown,
+        media=tuple(TABLES),
+        writes=True,
+        unhurried=True,
+        status=201,
+        parameters=(FILENAME,),
+        answer_example={"id": "2f700b573539390de90b818f572ff1a6", "count": 120},
+        description="一列：机构编号或办件编号；编号用于批办和延期的 list。有错的整份不收。",
+    ),
+    Operation(
         "GET", "/api/jobs", list_jobs, "批办列表", _TAG, Right.BULK, JobPage, parameters=PAGING
     ),
     Operation("GET", _ONE, get_job, "一项批办的进展", _TAG, Right.BULK, JobShown, target=of_job),
@@ -361,11 +410,12 @@ OPERATIONS = [
         "GET",
         f"{_ONE}/report",
         job_report,
-        "批办结果表（CSV）",
+        "批办结果表（CSV 或 XLSX）",
         _TAG,
         Right.BULK,
         None,
         target=of_job,
+        parameters=(FORMAT,),
         answer_media="text/csv",
         unhurried=True,
     ),

@@ -211,6 +211,7 @@ async def _admitted(
     if operation.right is not Right.ANYONE:
         actor = parts.identity.identify(request.headers.get("authorization"))
         await parts.clients.acting(actor)
+        await parts.people.standing(actor)
     if operation.lenient:
         forget_unknown_parameters(request, operation.known)
     else:

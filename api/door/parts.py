@@ -37,6 +37,7 @@ from services.institutions import InstitutionService
 from services.jobs import JobService
 from services.numbers.batches import BatchService
 from services.numbers.lookup import LookupService, latest_rules
+from services.people import PeopleService
 from services.rate_limits import RateLimits
 from services.requests import RequestRecords
 from services.roster import RosterService, known_regions
@@ -71,6 +72,7 @@ class Parts:
     campaigns: CampaignService
     jobs: JobService
     extensions: ExtensionService
+    people: PeopleService
     progress: ProgressService
     roster: RosterService
     lookups: LookupService
@@ -130,6 +132,7 @@ def build_parts(
         papers=PaperService(engine, settings.public_site, catalogue.authority_name, clock),
         campaigns=CampaignService(client, engine, pinned, settings.rules, clock),
         jobs=jobs,
+        people=PeopleService(engine, jobs, clock),
         extensions=ExtensionService(engine, jobs, CaseService(client, engine, clock), clock),
         progress=ProgressService(engine, pinned, catalogue, clock),
         roster=RosterService(engine, known_regions(catalogue), clock),

@@ -81,6 +81,8 @@ async def places(house: System, found: Filing) -> dict[str, str]:
                 assert granted.status == 202, granted.body
                 return {
                     "job": job.body["id"],
+                    "deputy": "0" * 32,
+                    "revocation": "0" * 32,
                     "extension": granted.body["id"],
                     "number": held.number,
                     "code": held.code,

@@ -99,10 +99,10 @@ async def test_a_place_is_extended_and_whoever_comes_into_it_later_is_too(countr
     assert (entry["subject"], entry["note"]["reason"]) == ("operator-440000", "（生成）台风停工")
     # and it is acted on as any other
     await house.submit("2024/newcomer", house.token(FILER, "clerk-n", "newcomer"))
-    shown = await house.send("GET", f"{PLACE}/{id_}", operator(house))
-    assert (shown.body["standing"], shown.body["total"], shown.body["extended"]) == (True, 3, 4)
-    assert (shown.body["jurisdiction"], shown.body["open"]) == ("440100", True)
-    assert shown.body["authorised_by"] == "广东省市场监督管理局"
+    whole = (await house.send("GET", f"{PLACE}/{id_}", operator(house))).body
+    assert (whole["standing"], whole["total"], whole["extended"]) == (True, 3, 4)
+    assert (whole["jurisdiction"], whole["open"]) == ("440100", True)
+    assert whole["authorised_by"] == "广东省市场监督管理局"
     campaign = await house.send("GET", "/api/campaigns/2024/000000/timeline", operator(house))
     granted = [e for e in campaign.body["entries"] if e["event"] == "extension_granted"]
     assert [entry["detail"] for entry in granted] == [

@@ -484,7 +484,7 @@ def test_a_claim_of_somebody_who_is_away_can_be_released_by_an_operator_with_a_r
 COUNTY = Actor(subject="operator-2", role=Role.OPERATOR, scope="350102")
 
 
-def given(person: str, by: Actor, note: bool = True) -> c.Command:
+def handing(person: str, by: Actor, note: bool = True) -> c.Command:
     made = c.Assign if by.role is Role.OPERATOR else c.HandOver
     return made(**base(day(3), by, note), person=person)
 
@@ -492,18 +492,18 @@ def given(person: str, by: Actor, note: bool = True) -> c.Command:
 def test_an_operator_of_the_authority_gives_a_filing_to_one_of_its_people() -> None:
     state = in_review(ONE)
     for elsewhere in (OPERATOR, COUNTY.model_copy(update={"scope": "350100"})):
-        found = refused(state, ONE, given("r-2", elsewhere), day(3))
+        found = refused(state, ONE, handing("r-2", elsewhere), day(3))
         assert found.code is Code.NOT_YOUR_AUTHORITY
-    assert refused(state, ONE, given("filer-1", COUNTY), day(3)).code is Code.PERSON_NOT_FIT
-    found = decide(FILING, state, ONE, given("r-2", COUNTY, note=False), day(3))
-    assert not isinstance(found, Refusal)
-    state = evolve(FILING, state, found[0])
-    assert (state.claimed_by, found[0].body) == ("r-2", {"person": "r-2"})
+    assert refused(state, ONE, handing("filer-1", COUNTY), day(3)).code is Code.PERSON_NOT_FIT
+    done = decide(FILING, state, ONE, handing("r-2", COUNTY, note=False), day(3))
+    assert not isinstance(done, Refusal)
+    state = evolve(FILING, state, done[0])
+    assert (state.claimed_by, done[0].body) == ("r-2", {"person": "r-2"})
     # whoever has it is told why not any more
-    again = refused(state, ONE, given("r-3", COUNTY, note=False), day(3))
+    again = refused(state, ONE, handing("r-3", COUNTY, note=False), day(3))
     assert again.code is Code.REASON_REQUIRED
-    assert refused(state, ONE, given("r-2", COUNTY), day(3)).code is Code.WRONG_STATUS
-    assert refused(state, ONE, given("r-3", COUNTY), day(20)).code is Code.REVIEW_CLOSED
+    assert refused(state, ONE, handing("r-2", COUNTY), day(3)).code is Code.WRONG_STATUS
+    assert refused(state, ONE, handing("r-3", COUNTY), day(20)).code is Code.REVIEW_CLOSED
     # nobody has taken part by being given something
     assert state.reviewers == ()
     assert played(state, ONE, 1, ("approve", reviewer(LEVELS[0], "r-2"), 3)).reviewers == ("r-2",)
@@ -512,11 +512,11 @@ def test_an_operator_of_the_authority_gives_a_filing_to_one_of_its_people() -> N
 def test_only_the_claimant_hands_a_filing_over_and_only_to_somebody_fit() -> None:
     mine, other = reviewer(LEVELS[0]), reviewer(LEVELS[0], "r-2")
     state = in_review(ONE)
-    assert refused(state, ONE, given("r-2", mine), day(3)).code is Code.NOT_CLAIMED
+    assert refused(state, ONE, handing("r-2", mine), day(3)).code is Code.NOT_CLAIMED
     state = played(state, ONE, 1, ("claim", mine, 3))
-    assert refused(state, ONE, given("r-3", other), day(3)).code is Code.CLAIMED_BY_OTHER
-    assert refused(state, ONE, given("filer-1", mine), day(3)).code is Code.PERSON_NOT_FIT
-    found = decide(FILING, state, ONE, given("r-2", mine, note=False), day(3))
+    assert refused(state, ONE, handing("r-3", other), day(3)).code is Code.CLAIMED_BY_OTHER
+    assert refused(state, ONE, handing("filer-1", mine), day(3)).code is Code.PERSON_NOT_FIT
+    found = decide(FILING, state, ONE, handing("r-2", mine, note=False), day(3))
     assert not isinstance(found, Refusal)
     state = evolve(FILING, state, found[0])
     assert state.claimed_by == "r-2"
