@@ -3,6 +3,7 @@
 from typing import Any
 
 from api.campaigns import campaigns, extensions, institutions, jobs, people, rules
+from api.campaigns.week_page import PAGES as WEEK_PAGES
 from api.cases import events, tasks, timeline
 from api.certificates import certificates, drafts, imports, printing, register, search, serials
 from api.certificates import public as certificate_public
@@ -48,7 +49,7 @@ OPERATIONS: list[Operation] = [
     *events.OPERATIONS,
 ]
 
-PAGES: list[Operation] = [*LOOKUP_PAGES, *COMPLAINT_PAGES, *CERTIFICATE_PAGES]
+PAGES: list[Operation] = [*LOOKUP_PAGES, *COMPLAINT_PAGES, *CERTIFICATE_PAGES, *WEEK_PAGES]
 """Behind the same door as the operations of the API, and not in its description."""
 
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from cli.system import Services
     from services.campaigns.forecast import Forecast
     from services.campaigns.opening import CampaignService
-    from services.campaigns.progress import By, Level
+    from services.campaigns.progress import By, Level, Unit
     from services.extensions import Extension
     from services.jobs import Job
     from services.lists import ListReport, ListService
@@ -486,6 +486,7 @@ def progress(
 ) -> None:
     """填报进度：应填报、已提交、按期、补报、退回、通过、办结、逾期各多少；可查过去任一时刻。"""
     from cli.system import run
+    from services.campaigns.report import FIGURES
 
     if by not in ("region", "authority", "field"):
         raise typer.BadParameter("应是 region、authority 或 field", param_hint="--by")
@@ -497,9 +498,9 @@ def progress(
             period, jurisdiction, cast("By", by), level=cast("Level", level), as_of=as_of
         ),
     )
-    header = ["代码", "名称", *_FIGURES.values()]
-    rows = [[row.key, row.name, *(getattr(row, name) for name in _FIGURES)] for row in told.rows]
-    total = ["", "合计", *(getattr(told.total, name) for name in _FIGURES)]
+    header = ["代码", "名称", *FIGURES.values()]
+    rows = [[row.key, row.name, *(getattr(row, name) for name in FIGURES)] for row in told.rows]
+    total = ["", "合计", *(getattr(told.total, name) for name in FIGURES)]
     _exported("填报进度", header, [*rows, total], csv, xlsx)
     if as_json:
         print_json(told)
@@ -510,21 +511,84 @@ def progress(
         print_listing(table)
 
 
-_FIGURES = {
-    "must": "应填报",
-    "submitted": "已提交",
-    "on_time": "按期",
-    "in_grace": "延期内",
-    "late": "补报",
-    "returned": "退回",
-    "approved": "通过",
-    "checked": "已质审",
-    "completed": "办结",
-    "lapsed": "逾期",
-    "extended": "延期",
-    "not_filed": "未提交",
-    "voluntary": "自愿",
-}
+@campaign_app.command("report")
+def report(
+    period: Of,
+    jurisdiction: Jurisdiction,
+    xlsx: Annotated[Path | None, typer.Option(help="写入这一 XLSX 文件，附各表")] = None,
+    data: Data = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """向上级报送的工作进展：文字，--xlsx 另附各地进展、待办、延期和未报机构名单。"""
+    from cli.system import run
+
+    made = run(data, lambda services: services.reports.of(period, jurisdiction))
+    if xlsx is not None:
+        xlsx.write_bytes(made.xlsx())
+        err.print(f"已写入 {escape(str(xlsx))}", highlight=False)
+    if as_json:
+        print_json(made)
+    elif xlsx is None:
+        typer.echo(made.text())
+
+
+@campaign_app.command("backlog")
+def backlog(
+    period: Of, jurisdiction: Jurisdiction, data: Data = HERE, as_json: AsJson = False
+) -> None:
+    """各部门的待办：多少件、无人领取的、最久等了几天。"""
+    from cli.system import run
+
+    rows = run(data, lambda services: services.progress.backlog(period, jurisdiction))
+    if as_json:
+        print_json({"rows": [row.model_dump() for row in rows]})
+        return
+    table = listing("部门", "名称", "状态", "件数", "未领取", "最久天数", "一半不足天数")
+    for row in rows:
+        numbers = (row.waiting, row.unclaimed, row.oldest_days, row.median_days)
+        table.add_row(row.authority, row.name, row.status_label, *map(str, numbers))
+    print_listing(table)
+
+
+@campaign_app.command("activity")
+def activity(
+    period: Of,
+    jurisdiction: Jurisdiction,
+    first: Annotated[str, typer.Option("--from", help="自哪一天，如 2025-03-20；不填为今天")] = "",
+    days: Annotated[int, typer.Option(min=1, max=31, help="几天")] = 1,
+    by: Annotated[str, typer.Option(help="hour 逐时，day 逐日")] = "hour",
+    data: Data = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """逐时或逐日的提交（含未成功的）、退回、通过、办结。"""
+    from datetime import date
+
+    from cli.system import run
+    from domain.clock import day_of
+    from domain.messages import local_time
+    from services.clock import system_clock
+
+    if by not in ("hour", "day"):
+        raise typer.BadParameter("应是 hour 或 day", param_hint="--by")
+    try:
+        start = date.fromisoformat(first) if first else day_of(system_clock())
+    except ValueError:
+        raise typer.BadParameter("写作 2025-03-20", param_hint="--from") from None
+    rows = run(
+        data,
+        lambda services: services.progress.activity(
+            period, jurisdiction, start, days, cast("Unit", by)
+        ),
+    )
+    if as_json:
+        print_json({"rows": [row.model_dump() for row in rows]})
+        return
+    table = listing("自", "提交", "未成功", "退回", "通过", "办结", "逾期", "延期")
+    for row in rows:
+        numbers = (row.submitted, row.refused, row.returned, row.approved)
+        more = (row.completed, row.lapsed, row.extended)
+        table.add_row(local_time(row.began), *map(str, (*numbers, *more)))
+    print_listing(table)
 
 
 def _exported(
@@ -550,6 +614,10 @@ def non_filers(
     jurisdiction: Jurisdiction,
     status: Annotated[Status | None, typer.Option(help="只列这一状态")] = None,
     region: Annotated[str, typer.Option(help="只列这一区域，如 350200")] = "",
+    authority: Annotated[
+        str, typer.Option(help="只列这一审核部门的；还没有分派的，看其上年度的")
+    ] = "",
+    name: Annotated[str, typer.Option(help="机构名称的一部分")] = "",
     as_of: AsOf = None,
     csv: Annotated[Path | None, typer.Option(help="写入这一 CSV 文件")] = None,
     xlsx: Annotated[Path | None, typer.Option(help="写入这一 XLSX 文件")] = None,
@@ -558,8 +626,8 @@ def non_filers(
 ) -> None:
     """逐件列出未完成填报的机构及其原因。"""
     from cli.system import run
-    from domain.messages import closing_time, local_time
-    from services.campaigns.progress import UNFINISHED
+    from domain.text import name_key
+    from services.campaigns.progress import NON_FILERS, UNFINISHED, non_filer_cells
 
     listed = run(
         data,
@@ -568,24 +636,13 @@ def non_filers(
             jurisdiction,
             statuses=UNFINISHED if status is None else (status,),
             region=_code(region),
+            authority=authority,
+            name=name_key(name),
             as_of=as_of,
         ),
     )
-    header = ["机构", "名称", "区域", "部门", "状态", "原因", "期限", "最近一步", "联系人"]
-    rows: list[list[Any]] = [
-        [
-            row.institution,
-            row.name,
-            row.region,
-            row.authority,
-            row.status_label,
-            row.reason,
-            closing_time(row.due) if row.due else "",
-            local_time(row.last_act_at),
-            row.contact,
-        ]
-        for row in listed
-    ]
+    header = list(NON_FILERS)
+    rows: list[list[Any]] = list(map(non_filer_cells, listed))
     _exported("未报机构名单", header, rows, csv, xlsx)
     if as_json:
         print_json({"rows": [row.model_dump(mode="json") for row in listed]})

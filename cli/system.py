@@ -20,6 +20,7 @@ from engine.client import connect_engine
 from rules.file.catalogue import cached_catalogue
 from services.campaigns.opening import CampaignService
 from services.campaigns.progress import ProgressService
+from services.campaigns.report import ReportService
 from services.cases import CaseService
 from services.certificates.register import RegisterService
 from services.clock import system_clock
@@ -39,6 +40,7 @@ class Services(NamedTuple):
 
     campaigns: CampaignService
     progress: ProgressService
+    reports: ReportService
     jobs: JobService
     extensions: ExtensionService
     people: PeopleService
@@ -54,10 +56,12 @@ async def connected(data: Path) -> AsyncIterator[Services]:
     engine = connect(settings.database_url.get_secret_value(), pool_size=2)
     catalogue = cached_catalogue(settings.rules)
     jobs = JobService(client, engine, system_clock)
+    progress = ProgressService(engine, PinnedRules(engine), catalogue, system_clock)
     try:
         yield Services(
             CampaignService(client, engine, PinnedRules(engine), settings.rules, system_clock),
-            ProgressService(engine, PinnedRules(engine), catalogue, system_clock),
+            progress,
+            ReportService(engine, progress, PinnedRules(engine), catalogue),
             jobs,
             ExtensionService(engine, jobs, CaseService(client, engine, system_clock), system_clock),
             PeopleService(engine, jobs, system_clock),

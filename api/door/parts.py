@@ -16,6 +16,7 @@ from api.door.identity import Identity
 from rules.file.catalogue import cached_catalogue
 from services.campaigns.opening import CampaignService
 from services.campaigns.progress import ProgressService
+from services.campaigns.report import ReportService
 from services.case_records import CaseRecords
 from services.cases import CaseService
 from services.certificates.applications import CertificateService
@@ -74,6 +75,7 @@ class Parts:
     extensions: ExtensionService
     people: PeopleService
     progress: ProgressService
+    reports: ReportService
     roster: RosterService
     lookups: LookupService
     enquiries: CertificateEnquiries
@@ -92,6 +94,7 @@ def build_parts(
     )
     keys = SigningKeys(settings.certificate_keys)
     jobs = JobService(client, engine, clock)
+    progress = ProgressService(engine, pinned, catalogue, clock)
     limits = RateLimits(settings.lookups_per_client, settings.lookups_per_prefix)
     return Parts(
         draining=Draining(),
@@ -134,7 +137,8 @@ def build_parts(
         jobs=jobs,
         people=PeopleService(engine, jobs, clock),
         extensions=ExtensionService(engine, jobs, CaseService(client, engine, clock), clock),
-        progress=ProgressService(engine, pinned, catalogue, clock),
+        progress=progress,
+        reports=ReportService(engine, progress, pinned, catalogue),
         roster=RosterService(engine, known_regions(catalogue), clock),
         lookups=LookupService(engine, latest_rules(settings.rules), clock, limits),
         enquiries=CertificateEnquiries(

@@ -138,6 +138,13 @@ class QualityCheck(Value):
     cite: Cite
 
 
+class ProgressReport(Value):
+    """To whom the regulator of the place reports how far its institutions have come."""
+
+    reported_to: AuthorityId
+    cite: Cite
+
+
 class Sanction(Value):
     """One measure the notice names; an official chooses, nothing follows by itself."""
 
@@ -167,6 +174,7 @@ class Filing(Value):
     reviewers: Reviewers
     review_chain: Levels
     quality_check: QualityCheck | None = None
+    progress_report: ProgressReport | None = None
     sanctions: Sanctions = ()
 
 
