@@ -177,7 +177,9 @@ async def sign_in(call: Call) -> Response:
     try:
         actor = parts.identity.identify(f"Bearer {token}")
     except Refused as refused:
-        values = _values(call) | {"refused": words_of(refused.refusal)}
+        words = words_of(refused.refusal)
+        words |= {"detail": "凭证无效或已过期。", "remedy": "请核对后重新填写。"}
+        values = _values(call) | {"refused": words}
         return render_refused("sign_in.html", values, refused.refusal)
     own = actor.scope if SCOPES[actor.role] is Scope.JURISDICTION else NATION
     period = _as(PeriodText, given.get("period", ""), str(parts.clock().year - 1))
