@@ -15,6 +15,8 @@ from domain.refusals import Code, Refusal, Refused
 from services import deputies
 from store import cases, content, journal, outbox, timeline
 from store.cases import Case as Case
+from store.cases import CaseOrder as CaseOrder
+from store.cases import place_of as place_of
 from store.content import Revision as Revision
 from store.outbox import OutgoingEvent as OutgoingEvent
 
@@ -44,10 +46,19 @@ class CaseRecords:
                 raise Refused(Refusal(code=Code.NOT_FOUND, params=params))
             return OnRecord(case, await journal.involved(connection, case_id))
 
-    async def listed(self, kind: CaseKind, after: str, size: int, **filters: Any) -> list[Case]:
-        """Up to ``size`` cases with ids after ``after``; filters as `store.cases.listed` has."""
+    async def listed(
+        self,
+        kind: CaseKind,
+        after: tuple[datetime | None, str] | None,
+        size: int,
+        sort: CaseOrder = "id",
+        **filters: Any,
+    ) -> list[Case]:
+        """Up to ``size`` cases after a place; filters as `store.cases.listed` has."""
         async with self._engine.connect() as connection:
-            return await cases.listed(connection, kind=kind.name, after=after, size=size, **filters)
+            return await cases.listed(
+                connection, kind=kind.name, sort=sort, after=after, size=size, **filters
+            )
 
     async def inbox(
         self,

@@ -1,11 +1,10 @@
 """A reviewer's or checker's inbox, from the read model: an act shows in it at once."""
 
-from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Literal
 
 from starlette.responses import Response
 
-from api.cases.cases import CasePage, shown
+from api.cases.cases import CasePage, instant_of, shown
 from api.door import cursors
 from api.door.operations import PAGING, Call, Operation, Parameter, json_of, schema_of
 from api.door.parts import parts_of
@@ -26,7 +25,8 @@ async def list_tasks(call: Call) -> Response:
     claimed = query(request, "claimed", Claimed | None, None)
     whose = {"mine": await records.whose_claims(actor, parts_of(request).clock()), "nobody": [""]}
     by_age = query(request, "sort", TaskOrder, "due") == "age"
-    after = _after(cursors.given(request, (str, str)))
+    last = cursors.given(request, (str, str))
+    after = None if last is None else (instant_of(last[0]), last[1])
     status = Status.IN_REVIEW if actor.role is Role.REVIEWER else Status.QUALITY_CHECK
     rows, more = await cursors.paged(
         request,
@@ -41,16 +41,6 @@ async def list_tasks(call: Call) -> Response:
 def _instant(case: Case, by_age: bool) -> str:
     instant = case.waiting_since if by_age else case.due
     return instant.isoformat() if instant else ""
-
-
-def _after(values: list[Any] | None) -> tuple[datetime | None, str] | None:
-    if values is None:
-        return None
-    try:
-        due = datetime.fromisoformat(values[0]).astimezone(UTC) if values[0] else None
-    except (ValueError, OverflowError):
-        raise cursors.refused() from None
-    return due, values[1]
 
 
 OPERATIONS = [

@@ -212,3 +212,32 @@ async def test_tasks_are_sorted_by_due_date_and_by_age_page_by_page(submitted: S
     assert seen == ["lab-1", "lab-2", "lab-3", "lab-0"]
     due = await house.send("GET", "/api/tasks?sort=due", token)
     assert sorted(i["institution"] for i in due.body["items"]) == sorted(seen)
+
+
+async def test_lists_of_filings_are_sorted_by_due_date_and_by_age_page_by_page(
+    submitted: System,
+) -> None:
+    house, token = submitted, operator(submitted)
+    until = {"until": "2099-01-01T00:00:00+08:00", "reason": "（生成）"}
+    for number in (2, 0):
+        await lab(house, number).done("extension", token, until)
+    await house.add(institution("a-draft", GUANGDONG[0], issuer=AUTHORITY))
+    await house.send("POST", "/api/filings/2024/a-draft", token)
+
+    async def listed(sort: str) -> list[str]:
+        seen: list[str] = []
+        cursor = ""
+        while True:
+            path = f"/api/filings?sort={sort}&size=2{cursor}"
+            page = await house.send("GET", path, token)
+            assert page.status == 200, page.body
+            seen += [item["institution"] for item in page.body["items"]]
+            if page.body["next"] is None:
+                return seen
+            cursor = f"&cursor={page.body['next']}"
+
+    assert await listed("id") == ["a-draft", "lab-0", "lab-1", "lab-2", "lab-3"]
+    assert await listed("age") == ["lab-0", "lab-1", "lab-2", "lab-3", "a-draft"]
+    by_due = await listed("due")
+    assert sorted(by_due) == sorted(await listed("id"))
+    assert by_due[-2:] == ["lab-0", "lab-2"]
