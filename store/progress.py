@@ -157,7 +157,7 @@ class NonFiler(Value):
     """A filing that is still with its filer, and what has last happened to it.
 
     ``reviewer`` is who reviewed it last, or the institution the year before; ``draft_saved_at``
-    when a revision was last saved.
+    when a revision was last saved. ``reminders_served`` are the instants of the 催报 served on it.
     """
 
     case_id: str
@@ -172,12 +172,13 @@ class NonFiler(Value):
     due: datetime | None
     last_act_at: datetime
     draft_saved_at: datetime | None
+    reminders_served: tuple[datetime, ...]
 
 
 _NON_FILERS = """
     SELECT f.case_id, i.id AS institution, i.name, i.region, a.authority AS reviewer, f.status,
            f.obligation, f.submitted_at, x.until AS extended_until, k.due, f.last_act_at,
-           r.saved_at AS draft_saved_at
+           r.saved_at AS draft_saved_at, coalesce(s.served, '{{}}') AS reminders_served
     FROM ({filings}) f
     JOIN institutions i ON i.id = f.institution_id
     JOIN cases k ON k.case_id = f.case_id
@@ -193,6 +194,10 @@ _NON_FILERS = """
     CROSS JOIN LATERAL (
         SELECT coalesce(nullif(f.reviewer, ''), i.previous_reviewer, '') AS authority
     ) a
+    LEFT JOIN LATERAL (
+        SELECT array_agg(j.at ORDER BY j.sequence) AS served FROM journal j
+        WHERE j.case_id = f.case_id AND j.event = 'reminder_served' AND j.at <= :upto
+    ) s ON true
     WHERE i.region LIKE :region AND f.status = ANY(:statuses) AND f.case_id > :after
       AND (f.revision = 0 OR NOT :unreported)
       AND (:authority = '' OR a.authority = :authority){named}

@@ -15,7 +15,7 @@ from api.door.files import FORMAT, table_file
 from api.door.operations import PAGING, Call, Operation, Parameter, json_of, schema_of
 from api.door.parts import parts_of
 from api.door.requests import Text, path, query, wrong_parameter
-from api.door.rights import Right, Target, region_in_sight, sees_campaign
+from api.door.rights import Right, Target, region_in_sight, sees_campaign, sees_contacts
 from domain.campaigns import CampaignStage
 from domain.case.status import Status
 from domain.clock import day_of
@@ -236,6 +236,7 @@ async def non_filers(call: Call) -> Response:
             within=region_in_sight(call.actor),
             after=last[0] if last else "",
             size=size,
+            reader=call.actor if sees_contacts(call.actor) else None,
         ),
         lambda row: [row.id],
     )
@@ -291,6 +292,7 @@ async def get_table(call: Call) -> Response:
         name=name_key(query(request, "name", NameGiven, "")),
         as_of=query(request, "as_of", AwareDatetime | None, None),
         within=region_in_sight(call.actor),
+        reader=call.actor if sees_contacts(call.actor) else None,
     )
     kind = query(request, "format", Literal["csv", "xlsx"], "csv")
     cells = list(map(non_filer_cells, rows))

@@ -35,7 +35,7 @@ async def list_tasks(call: Call) -> Response:
         ),
         lambda case: [_instant(case, by_age), case.case_id],
     )
-    return json_of(CasePage(items=tuple(shown(case, call) for case in rows), next=more))
+    return json_of(CasePage(items=tuple([await shown(case, call) for case in rows]), next=more))
 
 
 def _instant(case: Case, by_age: bool) -> str:

@@ -14,6 +14,7 @@ from temporalio.client import Client
 from api.door.draining import Draining
 from api.door.identity import Identity
 from rules.file.catalogue import cached_catalogue
+from services.announcements import AnnouncementService
 from services.campaigns.opening import CampaignService
 from services.campaigns.progress import ProgressService
 from services.campaigns.report import ReportService
@@ -32,15 +33,21 @@ from services.complaints import ComplaintService
 from services.connected.clients import ClientService
 from services.connected.deliveries import DeliveryService
 from services.connected.provinces import ProvinceService
+from services.contacts import ContactService
 from services.extensions import ExtensionService
 from services.filings import FilingService
+from services.institution_acts import InstitutionActService
 from services.institutions import InstitutionService
 from services.jobs import JobService
+from services.notices.records import NoticeRecords
+from services.notices.telling import Telling
 from services.numbers.batches import BatchService
 from services.numbers.lookup import LookupService, latest_rules
 from services.people import PeopleService
 from services.rate_limits import RateLimits
+from services.registrations import RegistrationService
 from services.requests import RequestRecords
+from services.review import ReviewService
 from services.roster import RosterService, known_regions
 from services.rule_sets import PinnedCertificateRules, PinnedRules
 from settings import Settings
@@ -54,6 +61,10 @@ class Parts:
     records: CaseRecords
     requests: RequestRecords
     institutions: InstitutionService
+    contacts: ContactService
+    registrations: RegistrationService
+    announcements: AnnouncementService
+    acts: InstitutionActService
     identity: Identity
     clock: Clock
     rules: Path
@@ -77,9 +88,12 @@ class Parts:
     progress: ProgressService
     reports: ReportService
     roster: RosterService
+    review: ReviewService
     lookups: LookupService
     enquiries: CertificateEnquiries
     search: CertificateSearch
+    notices: NoticeRecords
+    telling: Telling
     authority_name: Callable[[str], str]
 
 
@@ -95,12 +109,17 @@ def build_parts(
     keys = SigningKeys(settings.certificate_keys)
     jobs = JobService(client, engine, clock)
     progress = ProgressService(engine, pinned, catalogue, clock)
+    campaigns = CampaignService(client, engine, pinned, settings.rules, clock)
     limits = RateLimits(settings.lookups_per_client, settings.lookups_per_prefix)
     return Parts(
         draining=Draining(),
         records=CaseRecords(engine),
         requests=RequestRecords(engine),
         institutions=InstitutionService(engine),
+        contacts=ContactService(engine, clock),
+        registrations=RegistrationService(engine, catalogue, clock),
+        announcements=AnnouncementService(engine, clock),
+        acts=InstitutionActService(engine, JobService(client, engine, clock), clock),
         identity=Identity(settings.token_key.get_secret_value()),
         clock=clock,
         rules=settings.rules,
@@ -133,18 +152,21 @@ def build_parts(
         provinces=ProvinceService(engine, certificates, clock),
         printer=Printer(settings.templates),
         papers=PaperService(engine, settings.public_site, catalogue.authority_name, clock),
-        campaigns=CampaignService(client, engine, pinned, settings.rules, clock),
+        campaigns=campaigns,
         jobs=jobs,
         people=PeopleService(engine, jobs, clock),
         extensions=ExtensionService(engine, jobs, CaseService(client, engine, clock), clock),
         progress=progress,
         reports=ReportService(engine, progress, pinned, catalogue),
         roster=RosterService(engine, known_regions(catalogue), clock),
+        review=ReviewService(engine, campaigns, catalogue, clock),
         lookups=LookupService(engine, latest_rules(settings.rules), clock, limits),
         enquiries=CertificateEnquiries(
             engine, certificates.rules, keys.published, catalogue.authority_name, clock, limits
         ),
         search=CertificateSearch(engine),
+        notices=NoticeRecords(engine, clock),
+        telling=Telling(engine, clock),
         authority_name=catalogue.authority_name,
     )
 

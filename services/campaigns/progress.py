@@ -6,6 +6,7 @@ from typing import Literal
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from domain.case.commands import Actor
 from domain.case.events import EventName
 from domain.case.status import STATUS_LABELS, Status
 from domain.clock import BEIJING
@@ -17,8 +18,9 @@ from domain.refusals import Code, Refusal, Refused
 from rules.file.catalogue import Catalogue
 from services.campaigns.considering import windows_of
 from services.clock import Clock
+from services.contacts import ContactService
 from services.rule_sets import PinnedRules
-from store import campaigns, progress
+from store import campaigns, contacts, progress
 from store.campaigns import Campaign
 from store.progress import REFUSED_SUBMISSION, Backlog, Figures, NonFiler, Terms
 
@@ -127,6 +129,7 @@ class ProgressService:
         self._pinned = pinned
         self._catalogue = catalogue
         self._clock = clock
+        self._contacts = ContactService(engine, clock)
 
     async def figures(
         self,
@@ -182,32 +185,26 @@ class ProgressService:
         within: str = "",
         after: str = "",
         size: int = _PAGE,
+        reader: Actor | None = None,
     ) -> list[NonFilerRow]:
         """Up to ``size`` filings with their filers, in the order of their ids, each with why.
 
+        ``reader`` is whoever may see contacts: they are shown, and the reading is put on record.
         Raises Refused when nothing was opened in the jurisdiction.
         """
-        at, then = self._moment(as_of)
-        prefixes = (region_prefix(jurisdiction), region_prefix(region) if region else "", within)
-        async with self._engine.connect() as connection:
-            opened = await self._opened(connection, period, jurisdiction)
-            if any(not max(prefixes, key=len).startswith(prefix) for prefix in prefixes):
-                # a region that lies elsewhere has nobody here
-                return []
-            filings = await progress.non_filers(
-                connection,
-                [campaign.case_id for campaign in opened],
-                statuses,
-                max(prefixes, key=len),
-                at,
-                after,
-                size,
-                then=then,
-                unreported=bool(period.quarter),
-                authority=authority,
-                name=name,
-            )
-        return [self._row(filing) for filing in filings]
+        page = await self._page(
+            period,
+            jurisdiction,
+            statuses,
+            region,
+            as_of,
+            authority=authority,
+            name=name,
+            within=within,
+            after=after,
+            size=size,
+        )
+        return await self._with_contacts(page, f"{period} {jurisdiction}", as_of, reader)
 
     async def all_non_filers(
         self,
@@ -220,22 +217,23 @@ class ProgressService:
         name: str = "",
         as_of: datetime | None = None,
         within: str = "",
+        reader: Actor | None = None,
     ) -> list[NonFilerRow]:
         """All of them, for a table."""
         rows: list[NonFilerRow] = []
-        while page := await self.non_filers(
+        while page := await self._page(
             period,
             jurisdiction,
-            statuses=statuses,
-            region=region,
+            statuses,
+            region,
+            as_of,
             authority=authority,
             name=name,
-            as_of=as_of,
             within=within,
             after=rows[-1].id if rows else "",
         ):
             rows.extend(page)
-        return rows
+        return await self._with_contacts(rows, f"{period} {jurisdiction}", as_of, reader)
 
     def place_name(self, jurisdiction: str) -> str:
         """What a jurisdiction is called."""
@@ -302,6 +300,65 @@ class ProgressService:
 
     # --- private steps -----------------------------------------------------------------------
 
+    async def _page(
+        self,
+        period: Period,
+        jurisdiction: str,
+        statuses: Sequence[Status],
+        region: str,
+        as_of: datetime | None,
+        *,
+        authority: str = "",
+        name: str = "",
+        within: str = "",
+        after: str = "",
+        size: int = _PAGE,
+    ) -> list[NonFilerRow]:
+        at, then = self._moment(as_of)
+        prefixes = (region_prefix(jurisdiction), region_prefix(region) if region else "", within)
+        async with self._engine.connect() as connection:
+            opened = await self._opened(connection, period, jurisdiction)
+            if any(not max(prefixes, key=len).startswith(prefix) for prefix in prefixes):
+                # a region that lies elsewhere has nobody here
+                return []
+            filings = await progress.non_filers(
+                connection,
+                [campaign.case_id for campaign in opened],
+                statuses,
+                max(prefixes, key=len),
+                at,
+                after,
+                size,
+                then=then,
+                unreported=bool(period.quarter),
+                authority=authority,
+                name=name,
+            )
+        return [self._row(filing) for filing in filings]
+
+    async def _with_contacts(
+        self,
+        rows: list[NonFilerRow],
+        about: str,
+        as_of: datetime | None,
+        reader: Actor | None,
+    ) -> list[NonFilerRow]:
+        if reader is None:
+            return rows
+        async with self._engine.begin() as connection:
+            reached = await contacts.current_of(
+                connection, [row.institution for row in rows], as_of
+            )
+            known = sum(map(bool, reached.values()))
+            if known:
+                await self._contacts.note_reading(connection, reader, about, known)
+        return [
+            row.model_copy(
+                update={"contact": "；".join(one.words for one in reached[row.institution])}
+            )
+            for row in rows
+        ]
+
     def _moment(self, as_of: datetime | None) -> tuple[datetime, bool]:
         """The moment asked about, and whether it has passed."""
         now = self._clock()
@@ -356,7 +413,9 @@ class ProgressService:
         return key or "未登记领域"
 
 
-NON_FILERS = ("机构", "名称", "区域", "部门", "状态", "原因", "期限", "最近一步", "联系人")
+NON_FILERS = (
+    "机构", "名称", "区域", "部门", "状态", "原因", "期限", "最近一步", "催报", "联系人",
+)  # fmt: skip
 """The columns of a list of non-filers."""
 
 
@@ -371,6 +430,7 @@ def non_filer_cells(row: NonFilerRow) -> list[str]:
         row.reason,
         closing_time(row.due) if row.due else "",
         local_time(row.last_act_at),
+        "；".join(map(local_time, row.reminders_served)),
         row.contact,
     ]
 
