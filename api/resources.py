@@ -7,14 +7,17 @@ from api.announcements.announcement_page import PAGES as ANNOUNCEMENT_PAGES
 from api.campaigns import (
     campaigns,
     contacts,
+    extensions,
     institution_acts,
     institutions,
     jobs,
+    people,
     registrations,
     review,
     rules,
     samples,
 )
+from api.campaigns.week_page import PAGES as WEEK_PAGES
 from api.cases import events, schedule, tasks, timeline
 from api.certificates import certificates, drafts, imports, printing, register, search, serials
 from api.certificates import public as certificate_public
@@ -39,8 +42,10 @@ OPERATIONS: list[Operation] = [
     *notices.OPERATIONS,
     *outbox.OPERATIONS,
     *campaigns.OPERATIONS,
+    *extensions.OPERATIONS,
     *jobs.OPERATIONS,
     *samples.OPERATIONS,
+    *people.OPERATIONS,
     *batches.OPERATIONS,
     *uploads.OPERATIONS,
     *changes.OPERATIONS,
@@ -68,7 +73,13 @@ OPERATIONS: list[Operation] = [
     *events.OPERATIONS,
 ]
 
-PAGES: list[Operation] = [*LOOKUP_PAGES, *COMPLAINT_PAGES, *CERTIFICATE_PAGES, *ANNOUNCEMENT_PAGES]
+PAGES: list[Operation] = [
+    *LOOKUP_PAGES,
+    *COMPLAINT_PAGES,
+    *CERTIFICATE_PAGES,
+    *ANNOUNCEMENT_PAGES,
+    *WEEK_PAGES,
+]
 """Behind the same door as the operations of the API, and not in its description."""
 
 
@@ -98,6 +109,9 @@ PLACES: dict[str, Parameter] = {
         _place("sending", "送达编号，见 /api/outbox", type="string", pattern="^[0-9a-f]{32}$"),
         _place("address", "送达地址编号", type="string", pattern="^[0-9a-f]{32}$"),
         _place("draw", "第几次抽样", type="integer", minimum=1, maximum=9999),
+        _place("extension", "延期编号", type="string", pattern="^[0-9a-f]{32}$"),
+        _place("deputy", "代办编号", type="string", pattern="^[0-9a-f]{32}$"),
+        _place("revocation", "停用编号", type="string", pattern="^[0-9a-f]{32}$"),
         _place("notice", "通知编号", type="string", pattern="^[0-9a-f]{32}$"),
         _place("job", "批办编号", type="string", pattern="^[0-9a-f]{32}$"),
         _place("announcement", "公告编号", type="string", pattern="^[0-9a-f]{32}$"),

@@ -23,6 +23,7 @@ from cli import (
     certificates,
     jobs,
     outbox,
+    people,
     register,
     rules,
 )
@@ -45,6 +46,7 @@ campaign_ends.add_commands(campaigns.campaign_app)
 app.add_typer(announcements.announcements_app, name="announcements", help="公告、帮助和常见问题。")
 app.add_typer(register.institutions_app, name="institutions", help="机构：联系人、登记和变更。")
 app.add_typer(campaigns.campaign_app, name="campaign", help="年度统计工作。")
+app.add_typer(people.people_app, name="people", help="人员：离岗代办，停用身份。")
 app.add_typer(jobs.jobs_app, name="jobs", help="批办：对许多办件做同一件事。")
 certificate_keys.mount(certificates.certificates_app)
 app.add_typer(outbox.outbox_app, name="outbox", help="系统以外的送达：电子邮件和网络推送。")

@@ -10,6 +10,8 @@ _CLOSINGS = (
     Code.CORRECT_CLOSED,
     Code.REVIEW_CLOSED,
     Code.EXTENSION_NOT_LATER,
+    Code.EXTENSION_RELIED_ON,
+    Code.EXTENSION_NOT_EARLIER,
     Code.WINDOW_PASSED,
 )
 """Refusals whose ``at`` is the end of something."""

@@ -190,6 +190,42 @@ class Code(StrEnum):
         "延期须晚于现在，也须晚于原定截止时间 {at}。",
         "请在 until 中填写更晚的时间，带时区，如 2025-04-01T00:00:00+08:00。",
     )
+    EXTENSION_REPLACED = (
+        "extension_replaced",
+        409,
+        "现行的不是这项延期",
+        "本件现在的期限不是由这项延期而来。",
+        "不用办理；要缩短本件现行的延期，请查本件（extension）并对该项延期办理。",
+    )
+    EXTENSION_RELIED_ON = (
+        "extension_relied_on",
+        409,
+        "申报方已依靠这项延期",
+        "原定期限已于 {at}截止，本件只靠这项延期才能办理，提前收回会使申报方逾期。",
+        "不用办理：本件的延期照旧；确须提前结束的，请与申报方商定后另行处理。",
+    )
+    EXTENSION_NOT_EARLIER = (
+        "extension_not_earlier",
+        422,
+        "缩短后的时间无效",
+        "缩短后的时间须早于现定的 {at}，也不能早于现在。",
+        "请在 until 中填写更早的时间；不填即自现在起收回。",
+    )
+    PERSON_NOT_FIT = (
+        "person_not_fit",
+        409,
+        "不能交给这个人办理",
+        "{person} 已作为{role}参与本件，不能再作为{wanted}："
+        "填报、审核、质量审查须由三个不同的人承担。",
+        "请交给其他人员。",
+    )
+    PERSON_REVOKED = (
+        "person_revoked",
+        409,
+        "不能交给这个人办理",
+        "{person} 为 {authority} 办事的身份已于 {at}停用。",
+        "请交给其他人员。",
+    )
     NOTHING_TO_SUBMIT = (
         "nothing_to_submit",
         422,
@@ -639,6 +675,27 @@ class Code(StrEnum):
         "季度报送不能作废",
         "{year} 已有机构上传的报告编号，可能已向社会公开，不能随统计工作一并作废。",
         "个别机构确有错误的，请取消（cancel）该件，或由机构更正、撤回编号。",
+    )
+    LIST_REJECTED = (
+        "list_rejected",
+        422,
+        "名单有误，没有收下",
+        "名单共有 {count} 处问题。",
+        "请按逐行提示改正后再上传；只保留机构编号（或办件编号）一列。",
+    )
+    DEPUTY_REFUSED = (
+        "deputy_refused",
+        422,
+        "不能这样登记代办",
+        "{why}。",
+        "请核对离岗的人、代办的人和起止时间后再登记。",
+    )
+    ROLE_REVOKED = (
+        "role_revoked",
+        403,
+        "身份已停用",
+        "{person} 为 {authority} 办事的身份已于 {at}停用。",
+        "如有疑问，请联系本部门的经办人；恢复之后，原来的凭证仍可使用。",
     )
     NOTHING_SELECTED = (
         "nothing_selected",

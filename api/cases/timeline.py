@@ -59,12 +59,14 @@ async def _timeline(call: Call, case_id: str, *, with_notes: bool) -> Response:
         # the filer deals with an authority, not with the person in it
         theirs = {ROLE_LABELS[Role.FILER], ROLE_LABELS[Role.SYSTEM]}
         entries = [
-            entry if entry.role in theirs else entry.model_copy(update={"subject": ""})
+            entry if entry.role in theirs else entry.model_copy(update=_NOBODY)
             for entry in entries
             if entry.event != "refused" or entry.scope == call.actor.scope
         ]
     return json_of(Timeline(case_id=case_id, entries=tuple(entries)))
 
+
+_NOBODY = {"subject": "", "on_behalf_of": "", "person": ""}
 
 _EXAMPLE: dict[str, Any] = {"case_id": "filing/2024/91350100M0000A1B2C", "entries": []}
 

@@ -33,6 +33,7 @@ class CaseState(Recorded, Generic[Own_co]):
     ``since`` is when status or extension changed last, as far as that is on record.
     ``drawn`` says whether the quality check's sample has it, None before it was drawn for;
     ``passed_by`` are those who have passed a level of the quality check since it began.
+    ``extension`` is the id of the grant that ``extended_until`` comes from.
     """
 
     own: SerializeAsAny[Own_co]
@@ -45,6 +46,7 @@ class CaseState(Recorded, Generic[Own_co]):
     reviewers: tuple[str, ...] = ()
     checkers: tuple[str, ...] = ()
     extended_until: datetime | None = None
+    extension: str = ""
     submitted_before: bool = False
     late: bool = False
     lapsed_from: Status | None = None

@@ -1,6 +1,8 @@
 """What addresses beside filings lead to: a batch, an upload, a complaint, a certificate's case, a
 client and its delivery."""
 
+from typing import Any
+
 from domain.canonical import canonical_json, sha256_of
 from domain.case.commands import SYSTEM, Actor
 from domain.notices import Channel, NewNotice, NoticeKind
@@ -136,6 +138,15 @@ async def places(house: System, found: Filing) -> dict[str, str]:
                 operator = house.token(OPERATOR, "operator-1", "000000")
                 job = await house.send("POST", "/api/jobs", operator, release)
                 assert job.status == 202, job.body
+                more: dict[str, Any] = {
+                    "until": "2099-01-01T00:00:00+08:00",
+                    "reason": "（生成）",
+                }
+                extensions = "/api/campaigns/2024/000000/extensions"
+                granted = await house.send(
+                    "POST", extensions, operator, {**more, "ids": [found.id]}
+                )
+                assert granted.status == 202, granted.body
                 registered = await house.send(
                     "POST",
                     f"/api/institutions/new-{found.id}/registration",
@@ -176,6 +187,9 @@ async def places(house: System, found: Filing) -> dict[str, str]:
                     "announcement": published.body["id"],
                     "registration": registered.body["id"],
                     "job": job.body["id"],
+                    "deputy": "0" * 32,
+                    "revocation": "0" * 32,
+                    "extension": granted.body["id"],
                     "number": held.number,
                     "code": held.code,
                     "uscc": uscc,

@@ -171,7 +171,10 @@ def fields(rng: random.Random, name: str, state: CaseState, now: datetime) -> di
     made: Mapping[str, Callable[[], dict[str, Any]]] = {
         "submit": lambda: submitted,
         "draw": lambda: {"draw": 1, "drawn": rng.random() < 0.6},
-        "extend": lambda: until,
+        "extend": lambda: {**until, "extension": "one"},
+        "shorten": lambda: {**until, "extension": "one"},
+        "assign": lambda: {"person": rng.choice(_PEOPLE)},
+        "hand_over": lambda: {"person": rng.choice(_PEOPLE)},
         "reopen": lambda: until,
         "remind": lambda: {"reminder": rng.choice(["first", "days-60"])},
         "receive_upload": lambda: {"upload": upload, "sha256": SHA, "size": 1},
