@@ -19,6 +19,7 @@ from activities.campaign import CampaignActivities
 from activities.certificate import CertificateActivities
 from activities.certificate_import import CertificateImportActivities
 from activities.complaint import ComplaintActivities
+from activities.enforcement import EnforcementActivities
 from activities.job import JobActivities
 from activities.report_batch import ReportBatchActivities
 from domain.case.workflow_messages import TASK_QUEUE
@@ -32,6 +33,7 @@ from services.certificates.keys import SigningKeys
 from services.certificates.printing import unprintable_with
 from services.clock import system_clock
 from services.deadlines import Deadlines
+from services.enforcement.cases import EnforcementService
 from services.notices.telling import Telling
 from services.numbers.batches import BatchService
 from services.reconciler import Reconciler
@@ -77,6 +79,7 @@ def build_worker(
         cases,
         unprintable_with(templates),
     )
+    enforcement = EnforcementActivities(engine, rules)
     jobs = JobActivities(engine, cases, system_clock)
     imports = CertificateImportActivities(engine, importing.carry_out, system_clock)
     return Worker(
@@ -91,6 +94,7 @@ def build_worker(
             batches.ingest_upload,
             batches.change_numbers,
             complaints.settle_complaint,
+            enforcement.prepare_enforcement,
             certificates.prepare_application,
             certificates.allot_number,
             certificates.record_certificate,
@@ -146,13 +150,22 @@ async def serving(settings: Settings) -> AsyncIterator[Worker]:
         recovery = _recovery(client, engine, settings.rules)
         reconciler = Reconciler(client, engine, PinnedRules(engine), system_clock)
         deadlines = Deadlines(client, engine, system_clock)
-        telling = Telling(engine, system_clock)
+        telling = Telling(engine, system_clock, settings.templates)
+        enforcing = EnforcementService(
+            client,
+            engine,
+            PinnedRules(engine),
+            settings.rules,
+            system_clock,
+            settings.templates,
+        )
         async with (
             worker,
             recovery.running(),
             reconciler.running(),
             deadlines.running(),
             telling.running(),
+            enforcing.running(),
         ):
             yield worker
     finally:

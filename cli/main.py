@@ -187,7 +187,10 @@ def setup(data: Data = HERE) -> None:
 
 @app.command()
 def token(
-    role: Annotated[str, typer.Option(help="filer、reviewer、checker、clerk、operator 或 auditor")],
+    role: Annotated[
+        str,
+        typer.Option(help="filer、reviewer、checker、clerk、officer、decider、operator 或 auditor"),
+    ],
     subject: Annotated[str, typer.Option(help="人员编号，如 zhang.san")],
     scope: Annotated[
         str, typer.Option(help="机构编号、部门编号或辖区代码，依身份而定；auditor 不填")
@@ -218,6 +221,8 @@ _SCOPES = {
     "reviewer": _AUTHORITY,
     "checker": _AUTHORITY,
     "clerk": _AUTHORITY,
+    "officer": _AUTHORITY,
+    "decider": _AUTHORITY,
     "operator": "应是六位辖区代码，如 350000，全国为 000000",
     "auditor": "不限，请去掉 --scope",
 }

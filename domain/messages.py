@@ -11,6 +11,10 @@ _CLOSINGS = (
     Code.REVIEW_CLOSED,
     Code.EXTENSION_NOT_LATER,
     Code.WINDOW_PASSED,
+    Code.STATEMENT_CLOSED,
+    Code.STATEMENT_RUNNING,
+    Code.DECISION_OVERDUE,
+    Code.SERVICE_OVERDUE,
 )
 """Refusals whose ``at`` is the end of something."""
 

@@ -30,6 +30,8 @@ from services.complaints import ComplaintService
 from services.connected.clients import ClientService
 from services.connected.deliveries import DeliveryService
 from services.connected.provinces import ProvinceService
+from services.enforcement.cases import EnforcementService
+from services.enforcement.register import EnforcementRegister
 from services.filings import FilingService
 from services.institutions import InstitutionService
 from services.jobs import JobService
@@ -59,6 +61,8 @@ class Parts:
     filings: FilingService
     batches: BatchService
     complaints: ComplaintService
+    enforcement: EnforcementService
+    measures: EnforcementRegister
     certificates: CertificateService
     imports: CertificateImportService
     register: RegisterService
@@ -110,6 +114,10 @@ def build_parts(
             settings.token_key.get_secret_value(),
             settings.complaints_per_client,
         ),
+        enforcement=EnforcementService(
+            client, engine, pinned, settings.rules, clock, settings.templates
+        ),
+        measures=EnforcementRegister(engine, clock),
         certificates=certificates,
         keys=keys,
         imports=CertificateImportService(

@@ -7,8 +7,9 @@ for it has it told at once; the worker tells of what timers did, and of what a c
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
+from pathlib import Path
 
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from domain.case.commands import Role
 from domain.case.events import Step
@@ -17,7 +18,10 @@ from domain.kinds import KINDS
 from domain.messages import closing_time
 from domain.notices import Channel, NewNotice, NoticeKind
 from domain.numbers.quarters import Period
+from domain.told import PAPERS
+from printing.typesetting import TEMPLATES
 from services.clock import Clock
+from services.enforcement.papers import notices_of_step
 from services.notices.serving import serve
 from services.repeated import repeated
 from store import notices
@@ -32,8 +36,9 @@ _AT_ONCE = 200
 class Telling:
     """Serves the notices of steps; any number of processes may do so at the same time."""
 
-    def __init__(self, engine: AsyncEngine, clock: Clock) -> None:
+    def __init__(self, engine: AsyncEngine, clock: Clock, templates: Path | None = None) -> None:
         self._engine = engine
+        self._templates = templates or TEMPLATES
         self._clock = clock
 
     def running(self) -> AbstractAsyncContextManager[None]:
@@ -45,10 +50,14 @@ class Telling:
         async with self._engine.begin() as connection:
             waiting = await notices.to_tell(connection, case_id, _AT_ONCE)
             for one in waiting:
-                for new in notices_of(one):
+                papers = one.step.event in PAPERS
+                for new in await self._papers(connection, one) if papers else notices_of(one):
                     await serve(connection, new, self._clock())
             await notices.told(connection, [one.id for one in waiting])
         return len(waiting)
+
+    async def _papers(self, connection: AsyncConnection, told: Told) -> Sequence[NewNotice]:
+        return await notices_of_step(connection, told, self._templates)
 
     async def tell_all(self) -> None:
         """Tells of everything that waits."""

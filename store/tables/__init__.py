@@ -8,6 +8,11 @@ from store.tables.connected import (
     certificate_deliveries,
     province_plans,
 )
+from store.tables.enforcement import (
+    enforcement_attachments,
+    enforcement_cases,
+    enforcement_documents,
+)
 from store.tables.imports import (
     certificate_import_problems,
     certificate_import_rows,
@@ -61,6 +66,9 @@ __all__ = [
     "certificate_serials",
     "certificates",
     "complaints",
+    "enforcement_attachments",
+    "enforcement_cases",
+    "enforcement_documents",
     "institutions",
     "job_items",
     "jobs",

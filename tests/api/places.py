@@ -96,6 +96,8 @@ async def places(house: System, found: Filing) -> dict[str, str]:
                     "code": held.code,
                     "uscc": uscc,
                     "period": "2024",
+                    "about": "filing",
+                    "n": "1",
                     "quarter": QUARTER,
                     "upload": upload.body["id"],
                     "complaint": id_,

@@ -1,0 +1,737 @@
+"""Enforcement as a kind of case: proposed, heard, decided, served, in force, over.
+
+Nobody imposes alone: who proposes and who decides are two people, by their subjects. A decision is
+the measure that was proposed, or none, so that no defence can make anything worse.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from domain.case.checks import needs_note
+from domain.case.commands import SYSTEM, Command, Role
+from domain.case.events import Decision, Event, PendingEvent
+from domain.case.kind import CaseKind, EventRule, anybody, commands, rule
+from domain.case.plan import CasePlan
+from domain.case.state import CaseState, Timer, listed
+from domain.case.status import Status
+from domain.citation import Citation
+from domain.clock import day_of
+from domain.decision import ReviewLevel
+from domain.enforcement.commands import (
+    ENDING_LABELS,
+    ENFORCEMENT_WORKFLOW,
+    STAGE_LABELS,
+    STAGE_NEXT,
+    AnswerObjection,
+    CountedTerm,
+    Cure,
+    Decide,
+    Ending,
+    EnforcementFindings,
+    Expire,
+    GiveNotice,
+    HandOver,
+    MakeStatement,
+    NoteLateAnswer,
+    Propose,
+    RaiseObjection,
+    ServeDecision,
+    Stage,
+    TakeEffect,
+    WithdrawMeasure,
+)
+from domain.enforcement.consequences import EnforcementTerms, MeasureTerms
+from domain.messages import closing_time
+from domain.model import Recorded
+from domain.refusals import Code, Refusal
+
+SEPARATE = Citation(
+    document="中华人民共和国行政处罚法（2021年修订）",
+    clause="第五十七条、第五十八条",
+    assumption="处理决定由负责人审查后作出；提出的人和决定的人不是同一人，管理措施也照此办理",
+)
+
+
+class EnforcementEvent(StrEnum):
+    """What happens to cases of enforcement."""
+
+    OPENED = "enforcement_opened"
+    PROPOSED = "measure_proposed"
+    NOTICED = "prior_notice_given"
+    STATED = "statement_made"
+    DECIDED = "measure_decided"
+    DISMISSED = "measure_dismissed"
+    SERVED = "decision_served"
+    TOOK_EFFECT = "measure_took_effect"
+    HANDED_OVER = "file_handed_over"
+    OBJECTED = "objection_raised"
+    ANSWERED = "objection_answered"
+    ANSWER_LATE = "objection_answer_late"
+    ENDED = "measure_ended"
+
+
+class EnforcementState(Recorded):
+    """What only this kind knows of a case; instants are first instants after their terms."""
+
+    stage: Stage = Stage.OPENED
+    measure: str = ""
+    opened_at: datetime | None = None
+    decision_due: datetime | None = None
+    statement_due: datetime | None = None
+    statements: int = 0
+    service_due: datetime | None = None
+    effective_at: datetime | None = None
+    expires_at: datetime | None = None
+    objecting: bool = False
+    objection_due: datetime | None = None
+    answer_late: bool = False
+    ended_by: Ending | None = None
+
+
+State = CaseState[EnforcementState]
+
+
+def terms_of(p: CasePlan) -> EnforcementTerms:
+    """What a case of enforcement runs on."""
+    assert p.enforcement is not None
+    return p.enforcement
+
+
+def chosen(s: State, p: CasePlan) -> MeasureTerms:
+    """The measure that was proposed."""
+    measure = terms_of(p).measure(s.own.measure)
+    assert measure is not None
+    return measure
+
+
+# --- what commands are checked for ----------------------------------------------------------------
+
+
+def _at(s: State, m: Command, *stages: Stage) -> Refusal | None:
+    if s.own.stage in stages:
+        return None
+    stage = s.own.stage
+    params = {"status": STAGE_LABELS[stage], "action": m.label, "next": STAGE_NEXT[stage]}
+    return Refusal(code=Code.WRONG_STATUS, params=params)
+
+
+def _of(m: Command, authority: str) -> Refusal | None:
+    if m.actor.scope == authority:
+        return None
+    return Refusal(code=Code.NOT_YOUR_AUTHORITY, params={"authority": authority})
+
+
+def _officer(s: State, m: Command, authority: str) -> Refusal | None:
+    """An officer of the proposing authority who has decided nothing in this case."""
+    if refusal := _of(m, authority):
+        return refusal
+    if m.actor.subject in s.checkers:
+        params = {"role": "决定人", "wanted": "承办人"}
+        return Refusal(code=Code.SAME_PERSON, params=params, cite=SEPARATE)
+    return None
+
+
+def _decider(s: State, m: Command, authority: str) -> Refusal | None:
+    """A decider of the deciding authority who has proposed nothing in this case."""
+    if refusal := _of(m, authority):
+        return refusal
+    if m.actor.subject in s.reviewers:
+        params = {"role": "承办人", "wanted": "决定人"}
+        return Refusal(code=Code.SAME_PERSON, params=params, cite=SEPARATE)
+    return None
+
+
+def _in_time(s: State, p: CasePlan, now: datetime) -> Refusal | None:
+    due = s.own.decision_due
+    if due is None or now < due:
+        return None
+    measure = terms_of(p).measure(s.own.measure) or terms_of(p).measures[0]
+    term = measure.terms.get("decision")
+    return Refusal(code=Code.DECISION_OVERDUE, at=due, cite=term.cite if term else None)
+
+
+def _counted(found: EnforcementFindings, name: str) -> CountedTerm | None:
+    return found.terms.get(name)
+
+
+def _due(counted: CountedTerm | None) -> dict[str, Any]:
+    if counted is None:
+        return {}
+    return {
+        "due": counted.due.isoformat(),
+        "counted": [day.isoformat() for day in counted.days],
+    }
+
+
+# --- what commands lead to ------------------------------------------------------------------------
+
+
+def _propose(
+    s: State, p: CasePlan, m: Propose, now: datetime, _: EnforcementFindings
+) -> Decision | Refusal:
+    refusal = _at(s, m, Stage.OPENED, Stage.PROPOSED) or _in_time(s, p, now)
+    if refusal is not None:
+        return refusal
+    measure = terms_of(p).measure(m.measure)
+    if measure is None:
+        there = "、".join(f"{one.id}（{one.label}）" for one in terms_of(p).measures)
+        params = {"measure": m.measure, "there": there}
+        return Refusal(code=Code.UNKNOWN_MEASURE, params=params)
+    refusal = _officer(s, m, measure.proposes) or needs_note(m)
+    if refusal is not None:
+        return refusal
+    if measure.open_wording and not m.wording_sha256:
+        params = {"action": m.label, "field": "wording"}
+        return Refusal(code=Code.REASON_REQUIRED, params=params, cite=measure.cite)
+    body = {
+        "measure": measure.id,
+        "label": measure.label,
+        "kind": measure.kind,
+        "rule": measure.rule,
+        "wording_sha256": m.wording_sha256 if measure.open_wording else "",
+        "proposes": measure.proposes,
+        "decides": measure.decides,
+        "heard": "prior_notice" in measure.steps,
+        "decision_due": _decision_due(p, measure.id),
+    }
+    return [PendingEvent(EnforcementEvent.PROPOSED, m.actor, body, measure.cite)]
+
+
+def _decision_due(p: CasePlan, measure: str) -> str | None:
+    due = terms_of(p).decision_due.get(measure)
+    return due.isoformat() if due is not None else None
+
+
+def _give_notice(
+    s: State, p: CasePlan, m: GiveNotice, now: datetime, found: EnforcementFindings
+) -> Decision | Refusal:
+    refusal = _at(s, m, Stage.PROPOSED) or _in_time(s, p, now)
+    if refusal is not None:
+        return refusal
+    measure = chosen(s, p)
+    refusal = _officer(s, m, measure.proposes) or found.refusal
+    if refusal is not None:
+        return refusal
+    if "prior_notice" not in measure.steps:
+        params = {
+            "status": STAGE_LABELS[s.own.stage],
+            "action": m.label,
+            "next": "这项措施不需要事先告知，由另一人决定",
+        }
+        return Refusal(code=Code.WRONG_STATUS, params=params, cite=measure.cite)
+    body = {"measure": measure.id, "label": measure.label, **_due(_counted(found, "statement"))}
+    cite = measure.terms["statement"].cite
+    return [PendingEvent(EnforcementEvent.NOTICED, m.actor, body, cite)]
+
+
+def _make_statement(
+    s: State, p: CasePlan, m: MakeStatement, now: datetime, _: EnforcementFindings
+) -> Decision | Refusal:
+    refusal = _at(s, m, Stage.NOTICED) or needs_note(m)
+    if refusal is not None:
+        return refusal
+    cite = chosen(s, p).terms["statement"].cite
+    due = s.own.statement_due
+    if due is not None and now >= due:
+        return Refusal(code=Code.STATEMENT_CLOSED, at=due, cite=cite)
+    body = {"number": s.own.statements + 1}
+    return [PendingEvent(EnforcementEvent.STATED, m.actor, body, cite)]
+
+
+def _decide(
+    s: State, p: CasePlan, m: Decide, now: datetime, found: EnforcementFindings
+) -> Decision | Refusal:
+    refusal = _at(s, m, Stage.PROPOSED, Stage.NOTICED) or _in_time(s, p, now)
+    if refusal is not None:
+        return refusal
+    measure = chosen(s, p)
+    refusal = _decider(s, m, measure.decides) or needs_note(m)
+    if refusal is not None:
+        return refusal
+    if m.outcome == "impose":
+        refusal = _may_impose(s, measure, m, now) or found.refusal
+        if refusal is not None:
+            return refusal
+        if found.cured and "cured" in measure.ends:
+            params = {"measure": measure.label}
+            return Refusal(code=Code.CURED_MEANWHILE, params=params, cite=measure.cite)
+    body = {"measure": measure.id, "label": measure.label, "outcome": m.outcome}
+    if m.outcome == "dismiss":
+        ended = {"by": Ending.DISMISSED.value, "measure": measure.id, "label": measure.label}
+        return [
+            PendingEvent(EnforcementEvent.DISMISSED, m.actor, body, measure.cite),
+            PendingEvent(EnforcementEvent.ENDED, SYSTEM, ended, measure.cite),
+        ]
+    body |= _due(_counted(found, "service"))
+    return [PendingEvent(EnforcementEvent.DECIDED, m.actor, body, measure.cite)]
+
+
+def _may_impose(s: State, measure: MeasureTerms, m: Decide, now: datetime) -> Refusal | None:
+    if "prior_notice" in measure.steps:
+        cite = measure.terms["statement"].cite
+        if s.own.stage is not Stage.NOTICED:
+            return Refusal(code=Code.NOT_HEARD, params={"measure": measure.label}, cite=cite)
+        due = s.own.statement_due
+        if due is not None and now < due:
+            return Refusal(code=Code.STATEMENT_RUNNING, at=due, cite=cite)
+    if measure.kind == "penalty" and not m.basis_given:
+        law = measure.laws[0].citation() if measure.laws else None
+        return Refusal(code=Code.BASIS_REQUIRED, params={"measure": measure.label}, cite=law)
+    return None
+
+
+def _serve(
+    s: State, p: CasePlan, m: ServeDecision, now: datetime, found: EnforcementFindings
+) -> Decision | Refusal:
+    refusal = _at(s, m, Stage.DECIDED)
+    if refusal is not None:
+        return refusal
+    measure = chosen(s, p)
+    refusal = _officer(s, m, measure.proposes)
+    if refusal is not None:
+        return refusal
+    if "service" not in measure.steps:
+        params = {
+            "status": STAGE_LABELS[s.own.stage],
+            "action": m.label,
+            "next": STAGE_NEXT[s.own.stage],
+        }
+        return Refusal(code=Code.WRONG_STATUS, params=params, cite=measure.cite)
+    cite = measure.terms["service"].cite
+    due = s.own.service_due
+    if due is not None and now >= due:
+        return Refusal(code=Code.SERVICE_OVERDUE, at=due, cite=cite)
+    if found.refusal is not None:
+        return found.refusal
+    body: dict[str, Any] = {"measure": measure.id, "label": measure.label}
+    if "in_force" not in measure.steps:
+        return [
+            PendingEvent(EnforcementEvent.SERVED, m.actor, body, cite),
+            _ended(s, p, Ending.DONE),
+        ]
+    correction, lasts = _counted(found, "correction"), _counted(found, "lasts")
+    effective = correction.due if correction is not None else now
+    body |= {
+        **_due(correction),
+        "effective_at": effective.isoformat(),
+        "expires_at": lasts.due.isoformat() if lasts is not None else None,
+    }
+    events = [PendingEvent(EnforcementEvent.SERVED, m.actor, body, cite)]
+    if effective <= now:
+        events.append(_effect(measure, effective, lasts.due if lasts else None))
+    return events
+
+
+def _effect(measure: MeasureTerms, effective: datetime, expires: datetime | None) -> PendingEvent:
+    body = {
+        "measure": measure.id,
+        "label": measure.label,
+        "kind": measure.kind,
+        "effects": list(measure.effects),
+        "ends": list(measure.ends),
+        "published": "publication" in measure.steps,
+        "effective_at": effective.isoformat(),
+        "expires_at": expires.isoformat() if expires is not None else None,
+        "cure": measure.cure,
+    }
+    return PendingEvent(EnforcementEvent.TOOK_EFFECT, SYSTEM, body, measure.cite)
+
+
+def _take_effect(
+    s: State, p: CasePlan, m: TakeEffect, now: datetime, _: EnforcementFindings
+) -> Decision | Refusal:
+    refusal = _at(s, m, Stage.SERVED)
+    if refusal is not None:
+        return refusal
+    effective = s.own.effective_at
+    assert effective is not None
+    if now < effective:
+        return Refusal(code=Code.NOT_OPEN_YET, at=effective)
+    return [_effect(chosen(s, p), effective, s.own.expires_at)]
+
+
+def _hand_over(
+    s: State, p: CasePlan, m: HandOver, now: datetime, _: EnforcementFindings
+) -> Decision | Refusal:
+    refusal = _at(s, m, Stage.DECIDED)
+    if refusal is not None:
+        return refusal
+    measure = chosen(s, p)
+    refusal = _officer(s, m, measure.proposes)
+    if refusal is not None:
+        return refusal
+    if "hand_over" not in measure.steps:
+        params = {
+            "status": STAGE_LABELS[s.own.stage],
+            "action": m.label,
+            "next": STAGE_NEXT[s.own.stage],
+        }
+        return Refusal(code=Code.WRONG_STATUS, params=params, cite=measure.cite)
+    body = {"measure": measure.id, "agency": m.agency, "document": m.document}
+    return [
+        PendingEvent(EnforcementEvent.HANDED_OVER, m.actor, body, measure.cite),
+        _ended(s, p, Ending.HANDED_OVER),
+    ]
+
+
+def _raise_objection(
+    s: State, p: CasePlan, m: RaiseObjection, now: datetime, found: EnforcementFindings
+) -> Decision | Refusal:
+    served = s.own.stage in (Stage.SERVED, Stage.IN_FORCE) or (
+        s.own.stage is Stage.OVER and s.own.ended_by in (Ending.DONE, Ending.EXPIRED)
+    )
+    if not served:
+        refusal = _at(s, m, Stage.SERVED, Stage.IN_FORCE)
+        assert refusal is not None
+        return refusal
+    refusal = needs_note(m) or found.refusal
+    if refusal is not None:
+        return refusal
+    if s.own.objecting:
+        params = {
+            "status": "异议正在处理",
+            "action": m.label,
+            "next": "等待答复；有补充的，可以在答复之后再提出",
+        }
+        return Refusal(code=Code.WRONG_STATUS, params=params)
+    measure = chosen(s, p)
+    term = measure.terms.get("objection")
+    body = {"measure": measure.id, **_due(_counted(found, "objection"))}
+    cite = term.cite if term is not None else measure.cite
+    return [PendingEvent(EnforcementEvent.OBJECTED, m.actor, body, cite)]
+
+
+def _answer_objection(
+    s: State, p: CasePlan, m: AnswerObjection, now: datetime, _: EnforcementFindings
+) -> Decision | Refusal:
+    if not s.own.objecting:
+        params = {"status": "没有未答复的异议", "action": m.label, "next": "等机构提出异议"}
+        return Refusal(code=Code.WRONG_STATUS, params=params)
+    measure = chosen(s, p)
+    refusal = _decider(s, m, measure.decides) or needs_note(m)
+    if refusal is not None:
+        return refusal
+    body = {"measure": measure.id, "upheld": m.upheld}
+    events = [PendingEvent(EnforcementEvent.ANSWERED, m.actor, body, measure.cite)]
+    return [*events, _ended(s, p, Ending.CORRECTED)] if m.upheld else events
+
+
+def _note_late_answer(
+    s: State, p: CasePlan, m: NoteLateAnswer, now: datetime, _: EnforcementFindings
+) -> Decision | Refusal:
+    due = s.own.objection_due
+    if not s.own.objecting or due is None or now < due:
+        return Refusal(code=Code.NOT_OPEN_YET, at=due)
+    measure = chosen(s, p)
+    cite = measure.terms["objection"].cite
+    return [PendingEvent(EnforcementEvent.ANSWER_LATE, m.actor, {"measure": measure.id}, cite)]
+
+
+def _withdraw(
+    s: State, p: CasePlan, m: WithdrawMeasure, now: datetime, _: EnforcementFindings
+) -> Decision | Refusal:
+    before = (Stage.OPENED, Stage.PROPOSED, Stage.NOTICED)
+    refusal = _at(s, m, *before, Stage.DECIDED, Stage.SERVED, Stage.IN_FORCE)
+    if refusal is not None:
+        return refusal
+    measure = terms_of(p).measure(s.own.measure) or terms_of(p).measures[0]
+    if m.actor.role is Role.DECIDER:
+        refusal = _decider(s, m, measure.decides)
+    elif s.own.stage in before:
+        refusal = _officer(s, m, measure.proposes)
+    else:
+        params = {"role": "承办人", "wanted": "作出决定的部门的决定人"}
+        refusal = Refusal(code=Code.FORBIDDEN, params=params)
+    refusal = refusal or needs_note(m)
+    return refusal or [_ended(s, p, Ending.WITHDRAWN, by=m)]
+
+
+def _cure(
+    s: State, p: CasePlan, m: Cure, now: datetime, found: EnforcementFindings
+) -> Decision | Refusal:
+    decided = (Stage.DECIDED, Stage.SERVED, Stage.IN_FORCE)
+    refusal = _at(s, m, Stage.PROPOSED, Stage.NOTICED, *decided)
+    if refusal is not None:
+        return refusal
+    measure = chosen(s, p)
+    if "cured" not in measure.ends:
+        return Refusal(code=Code.NOT_CURABLE, params={"measure": measure.label}, cite=measure.cite)
+    if found.refusal is not None:
+        return found.refusal
+    if found.cured is False:
+        return Refusal(code=Code.NOT_CURED, params={"cure": measure.cure}, cite=measure.cite)
+    return [_ended(s, p, Ending.CURED, by=m)]
+
+
+def _expire(
+    s: State, p: CasePlan, m: Expire, now: datetime, _: EnforcementFindings
+) -> Decision | Refusal:
+    timer = _own_timer(s)
+    if timer is None or timer[0] > now:
+        return Refusal(code=Code.NOT_OPEN_YET, at=timer[0] if timer else None)
+    return [_ended(s, p, timer[1])]
+
+
+def _ended(s: State, p: CasePlan, how: Ending, by: Command | None = None) -> PendingEvent:
+    measure = terms_of(p).measure(s.own.measure)
+    cite = (measure or terms_of(p).measures[0]).cite
+    body = {
+        "by": how.value,
+        "measure": s.own.measure,
+        "label": measure.label if measure is not None else "",
+    }
+    return PendingEvent(EnforcementEvent.ENDED, by.actor if by else SYSTEM, body, cite)
+
+
+# --- what time brings -----------------------------------------------------------------------------
+
+
+def _own_timer(s: State) -> tuple[datetime, Ending] | None:
+    """When the case ends if nobody acts, and how."""
+    own = s.own
+    match own.stage:
+        case Stage.OPENED | Stage.PROPOSED | Stage.NOTICED:
+            return (own.decision_due, Ending.OUT_OF_TIME) if own.decision_due else None
+        case Stage.DECIDED:
+            return (own.service_due, Ending.NOT_SERVED) if own.service_due else None
+        case Stage.IN_FORCE:
+            return (own.expires_at, Ending.EXPIRED) if own.expires_at else None
+        case Stage.SERVED | Stage.OVER:
+            return None
+
+
+def timers(s: State, _: CasePlan) -> list[Timer]:
+    """The end of a term that nobody used, the beginning of an effect, a late answer."""
+    found = []
+    if (timer := _own_timer(s)) is not None:
+        found.append(Timer(timer[0], Expire))
+    if s.own.stage is Stage.SERVED and s.own.effective_at is not None:
+        found.append(Timer(s.own.effective_at, TakeEffect))
+    if s.own.objecting and not s.own.answer_late and s.own.objection_due is not None:
+        found.append(Timer(s.own.objection_due, NoteLateAnswer))
+    return found
+
+
+def due(s: State, p: CasePlan) -> datetime | None:
+    """The next end of a term, for lists."""
+    return min((timer.at for timer in timers(s, p)), default=None)
+
+
+# --- what events change ---------------------------------------------------------------------------
+
+Change = Mapping[str, Any]
+
+
+def _instant(body: Mapping[str, Any], name: str) -> datetime | None:
+    value = body.get(name)
+    return datetime.fromisoformat(value) if value else None
+
+
+def _opened(s: State, event: Event) -> Change:
+    level = ReviewLevel.model_validate(event.body["level"])
+    return {
+        "status": Status.IN_REVIEW,
+        "levels": (level,),
+        "level": 1,
+        **s.own_with(
+            stage=Stage.OPENED,
+            opened_at=_instant(event.body, "opened_at"),
+            decision_due=_instant(event.body, "decision_due"),
+        ),
+    }
+
+
+def _proposed(s: State, event: Event) -> Change:
+    body = event.body
+    levels = tuple(
+        ReviewLevel(id=name, authority=body[name], label=label, cite=event.cite)
+        for name, label in (("proposes", "承办"), ("decides", "决定"))
+    )
+    return {
+        "levels": levels,
+        "level": 1 if body["heard"] else 2,
+        "reviewers": listed(s.reviewers, event.actor.subject),
+        **s.own_with(
+            stage=Stage.PROPOSED,
+            measure=body["measure"],
+            decision_due=_instant(body, "decision_due"),
+        ),
+    }
+
+
+def _noticed(s: State, event: Event) -> Change:
+    return {
+        "level": 2,
+        "reviewers": listed(s.reviewers, event.actor.subject),
+        **s.own_with(stage=Stage.NOTICED, statement_due=_instant(event.body, "due")),
+    }
+
+
+def _stated(s: State, event: Event) -> Change:
+    return {
+        "filers": listed(s.filers, event.actor.subject),
+        **s.own_with(statements=event.body["number"]),
+    }
+
+
+def _decided(s: State, event: Event) -> Change:
+    return {
+        "level": 1,
+        "checkers": listed(s.checkers, event.actor.subject),
+        **s.own_with(
+            stage=Stage.DECIDED, service_due=_instant(event.body, "due"), decision_due=None
+        ),
+    }
+
+
+def _dismissed(s: State, event: Event) -> Change:
+    return {"checkers": listed(s.checkers, event.actor.subject)}
+
+
+def _served(s: State, event: Event) -> Change:
+    return {
+        "reviewers": listed(s.reviewers, event.actor.subject),
+        **s.own_with(
+            stage=Stage.SERVED,
+            service_due=None,
+            effective_at=_instant(event.body, "effective_at"),
+            expires_at=_instant(event.body, "expires_at"),
+        ),
+    }
+
+
+def _took_effect(s: State, event: Event) -> Change:
+    return {
+        "status": Status.IN_FORCE,
+        "level": 0,
+        **s.own_with(
+            stage=Stage.IN_FORCE,
+            effective_at=_instant(event.body, "effective_at"),
+            expires_at=_instant(event.body, "expires_at"),
+        ),
+    }
+
+
+def _handed_over(s: State, event: Event) -> Change:
+    return {"reviewers": listed(s.reviewers, event.actor.subject)}
+
+
+def _objected(s: State, event: Event) -> Change:
+    return s.own_with(objecting=True, objection_due=_instant(event.body, "due"), answer_late=False)
+
+
+def _answered(s: State, event: Event) -> Change:
+    return {
+        "checkers": listed(s.checkers, event.actor.subject),
+        **s.own_with(objecting=False, objection_due=None),
+    }
+
+
+def _answer_late(s: State, _: Event) -> Change:
+    return s.own_with(answer_late=True)
+
+
+def _ends(s: State, event: Event) -> Change:
+    return {
+        "status": Status.COMPLETED,
+        "level": 0,
+        "claimed_by": "",
+        **s.own_with(
+            stage=Stage.OVER,
+            ended_by=Ending(event.body["by"]),
+            decision_due=None,
+            service_due=None,
+            objecting=False,
+        ),
+    }
+
+
+# --- what timelines tell --------------------------------------------------------------------------
+
+
+def _tell_opened(body: Mapping[str, Any]) -> str:
+    return f"可以提出：{'、'.join(body['labels'])}（{body['because']}）"
+
+
+def _tell_measure(body: Mapping[str, Any]) -> str:
+    return str(body["label"])
+
+
+def _tell_due(body: Mapping[str, Any]) -> str:
+    ends = _instant(body, "due")
+    label = body.get("label", "")
+    until = f"期限到 {closing_time(ends)} 为止" if ends is not None else ""
+    return "，".join(filter(None, (label, until)))
+
+
+def _tell_statement(body: Mapping[str, Any]) -> str:
+    return f"第 {body['number']} 次"
+
+
+def _tell_effect(body: Mapping[str, Any]) -> str:
+    since = _instant(body, "effective_at")
+    expires = _instant(body, "expires_at")
+    until = f"，至迟 {closing_time(expires)} 期满" if expires is not None else ""
+    return f"{body['label']}，自 {day_of(since)} 起{until}" if since is not None else ""
+
+
+def _tell_handed_over(body: Mapping[str, Any]) -> str:
+    return f"{body['agency']}（{body['document']}）"
+
+
+def _tell_answer(body: Mapping[str, Any]) -> str:
+    return "异议成立" if body["upheld"] else "异议不成立"
+
+
+def _tell_ended(body: Mapping[str, Any]) -> str:
+    return ENDING_LABELS[Ending(body["by"])]
+
+
+def _tell_late(_: Mapping[str, Any]) -> str:
+    return "逾期没有答复，请尽快办理"
+
+
+ENFORCEMENT: CaseKind[EnforcementState] = CaseKind(
+    name="enforcement",
+    label="后续处理",
+    workflow=ENFORCEMENT_WORKFLOW,
+    own=EnforcementState,
+    findings=EnforcementFindings,
+    commands=commands(
+        rule(Propose, _propose, {Role.OFFICER}),
+        rule(GiveNotice, _give_notice, {Role.OFFICER}),
+        rule(MakeStatement, _make_statement, {Role.FILER}),
+        rule(Decide, _decide, {Role.DECIDER}),
+        rule(ServeDecision, _serve, {Role.OFFICER}),
+        rule(TakeEffect, _take_effect, {Role.SYSTEM}),
+        rule(HandOver, _hand_over, {Role.OFFICER}),
+        rule(RaiseObjection, _raise_objection, {Role.FILER}, after_end={Status.COMPLETED}),
+        rule(AnswerObjection, _answer_objection, {Role.DECIDER}, after_end={Status.COMPLETED}),
+        rule(NoteLateAnswer, _note_late_answer, {Role.SYSTEM}, after_end={Status.COMPLETED}),
+        rule(WithdrawMeasure, _withdraw, {Role.OFFICER, Role.DECIDER}),
+        rule(Cure, _cure, {Role.FILER, Role.OFFICER, Role.SYSTEM}),
+        rule(Expire, _expire, {Role.SYSTEM}),
+    ),
+    events={
+        EnforcementEvent.OPENED: EventRule("立案", _opened, _tell_opened),
+        EnforcementEvent.PROPOSED: EventRule("提出措施", _proposed, _tell_measure),
+        EnforcementEvent.NOTICED: EventRule("事先告知", _noticed, _tell_due),
+        EnforcementEvent.STATED: EventRule("陈述、申辩", _stated, _tell_statement),
+        EnforcementEvent.DECIDED: EventRule("决定采取措施", _decided, _tell_due),
+        EnforcementEvent.DISMISSED: EventRule("决定不采取措施", _dismissed, _tell_measure),
+        EnforcementEvent.SERVED: EventRule("送达决定", _served, _tell_due),
+        EnforcementEvent.TOOK_EFFECT: EventRule("措施生效", _took_effect, _tell_effect),
+        EnforcementEvent.HANDED_OVER: EventRule("移交", _handed_over, _tell_handed_over),
+        EnforcementEvent.OBJECTED: EventRule("提出异议", _objected, _tell_due),
+        EnforcementEvent.ANSWERED: EventRule("答复异议", _answered, _tell_answer),
+        EnforcementEvent.ANSWER_LATE: EventRule("异议逾期未答复", _answer_late, _tell_late),
+        EnforcementEvent.ENDED: EventRule("结束", _ends, _tell_ended),
+    },
+    prepares=frozenset({"give_notice", "decide", "serve_decision", "raise_objection", "cure"}),
+    timers=timers,
+    due=due,
+    admits=anybody,
+    editable=frozenset(),
+)
