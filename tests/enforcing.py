@@ -9,7 +9,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from domain.case.workflow_messages import CaseOpening, CaseStart
 from domain.clock import BEIJING
+from domain.enforcement.consequences import EnforcementFacts
+from domain.enforcement.kind import ENFORCEMENT
+from domain.ids import enforcement_id
+from engine.starting import start_case
+from rules.compiled import CompiledRules
+from rules.file.library import RuleLibrary
+from store import cases, enforcement, institutions, rule_sets
 from tests.system import (
     CHECKER,
     DECIDER,
@@ -173,3 +181,43 @@ async def matter(system: System, id_: str, now: str = "2029-03-01T10:00:00") -> 
     await system.open(2028, "000000")
     await system.skip_to(at(now))
     return Matter(system, id_)
+
+
+async def case_on_record(system: System, institution_id: str, about: str) -> None:
+    """A case about a filing under rules that name measures, whatever the filing's own rules say."""
+    rules = CompiledRules(RuleLibrary().resolve(2020, "000000").document)
+    now = system.now()
+    async with system.engine.begin() as connection:
+        known = await institutions.by_ids(connection, [institution_id])
+        opened = await enforcement.put_on_record(
+            connection, about, enforcement_id, "amr-440000", "test", "test", now
+        )
+        await rule_sets.store(connection, rules.source)
+    facts = EnforcementFacts.model_validate(
+        {
+            **known[institution_id].facts_for(None).model_dump(),
+            "filing": {"status": "lapsed", "obligation": "must", "due": now},
+        }
+    )
+    plan = rules.enforcement_plan(facts, now)
+    assert plan.enforcement is not None
+    terms = plan.enforcement.model_copy(update={"about": about, "number": "1"})
+    start = CaseStart(
+        case_id=opened.case_id,
+        opening=CaseOpening(
+            kind=ENFORCEMENT.name,
+            year=2024,
+            institution=institution_id,
+            jurisdiction=plan.jurisdiction,
+            campaign="",
+            plan=plan.model_copy(update={"enforcement": terms}),
+        ),
+        requested_at=now,
+    )
+    await start_case(system.client, start)
+    for _ in range(400):
+        async with system.engine.connect() as connection:
+            if await cases.by_id(connection, opened.case_id) is not None:
+                return
+        await system.pause(0.05)
+    raise AssertionError(opened)

@@ -171,10 +171,10 @@ class Cure(Command):
     label: ClassVar[str] = "补报解除"
 
 
-class Expire(Command):
+class TimeOut(Command):
     """A term that people did not use, or the measure's own, is over (a timer's command)."""
 
-    kind: Literal["expire"] = "expire"
+    kind: Literal["time_out"] = "time_out"
     label: ClassVar[str] = "期满"
 
 

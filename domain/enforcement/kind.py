@@ -10,11 +10,11 @@ from enum import StrEnum
 from typing import Any
 
 from domain.case.checks import needs_note
-from domain.case.commands import SYSTEM, Command, Role
+from domain.case.commands import ROLE_LABELS, SYSTEM, Command, Role
 from domain.case.events import Decision, Event, PendingEvent
 from domain.case.kind import CaseKind, EventRule, anybody, commands, rule
 from domain.case.plan import CasePlan
-from domain.case.state import CaseState, Timer, listed
+from domain.case.state import LISTED_AS, CaseState, Timer, listed
 from domain.case.status import Status
 from domain.citation import Citation
 from domain.clock import day_of
@@ -30,7 +30,6 @@ from domain.enforcement.commands import (
     Decide,
     Ending,
     EnforcementFindings,
-    Expire,
     GiveNotice,
     HandOver,
     MakeStatement,
@@ -40,6 +39,7 @@ from domain.enforcement.commands import (
     ServeDecision,
     Stage,
     TakeEffect,
+    TimeOut,
     WithdrawMeasure,
 )
 from domain.enforcement.consequences import EnforcementTerms, MeasureTerms
@@ -123,24 +123,28 @@ def _of(m: Command, authority: str) -> Refusal | None:
     return Refusal(code=Code.NOT_YOUR_AUTHORITY, params={"authority": authority})
 
 
+def _separate(s: State, m: Command) -> Refusal | None:
+    """Who proposes, who decides and who answers for the institution are three different people."""
+    for role in (Role.FILER, Role.OFFICER, Role.DECIDER):
+        theirs = LISTED_AS[role]
+        if theirs != LISTED_AS[m.actor.role] and m.actor.subject in getattr(s, theirs):
+            params = {"role": ROLE_LABELS[role], "wanted": ROLE_LABELS[m.actor.role]}
+            return Refusal(code=Code.SAME_PERSON, params=params, cite=SEPARATE)
+    return None
+
+
 def _officer(s: State, m: Command, authority: str) -> Refusal | None:
     """An officer of the proposing authority who has decided nothing in this case."""
     if refusal := _of(m, authority):
         return refusal
-    if m.actor.subject in s.checkers:
-        params = {"role": "决定人", "wanted": "承办人"}
-        return Refusal(code=Code.SAME_PERSON, params=params, cite=SEPARATE)
-    return None
+    return _separate(s, m)
 
 
 def _decider(s: State, m: Command, authority: str) -> Refusal | None:
     """A decider of the deciding authority who has proposed nothing in this case."""
     if refusal := _of(m, authority):
         return refusal
-    if m.actor.subject in s.reviewers:
-        params = {"role": "承办人", "wanted": "决定人"}
-        return Refusal(code=Code.SAME_PERSON, params=params, cite=SEPARATE)
-    return None
+    return _separate(s, m)
 
 
 def _in_time(s: State, p: CasePlan, now: datetime) -> Refusal | None:
@@ -229,7 +233,7 @@ def _give_notice(
 def _make_statement(
     s: State, p: CasePlan, m: MakeStatement, now: datetime, _: EnforcementFindings
 ) -> Decision | Refusal:
-    refusal = _at(s, m, Stage.NOTICED) or needs_note(m)
+    refusal = _at(s, m, Stage.NOTICED) or _separate(s, m) or needs_note(m)
     if refusal is not None:
         return refusal
     cite = chosen(s, p).terms["statement"].cite
@@ -386,7 +390,7 @@ def _raise_objection(
         refusal = _at(s, m, Stage.SERVED, Stage.IN_FORCE)
         assert refusal is not None
         return refusal
-    refusal = needs_note(m) or found.refusal
+    refusal = _separate(s, m) or needs_note(m) or found.refusal
     if refusal is not None:
         return refusal
     if s.own.objecting:
@@ -425,7 +429,8 @@ def _note_late_answer(
     if not s.own.objecting or due is None or now < due:
         return Refusal(code=Code.NOT_OPEN_YET, at=due)
     measure = chosen(s, p)
-    cite = measure.terms["objection"].cite
+    term = measure.terms.get("objection")
+    cite = term.cite if term is not None else measure.cite
     return [PendingEvent(EnforcementEvent.ANSWER_LATE, m.actor, {"measure": measure.id}, cite)]
 
 
@@ -465,8 +470,8 @@ def _cure(
     return [_ended(s, p, Ending.CURED, by=m)]
 
 
-def _expire(
-    s: State, p: CasePlan, m: Expire, now: datetime, _: EnforcementFindings
+def _time_out(
+    s: State, p: CasePlan, m: TimeOut, now: datetime, _: EnforcementFindings
 ) -> Decision | Refusal:
     timer = _own_timer(s)
     if timer is None or timer[0] > now:
@@ -506,7 +511,7 @@ def timers(s: State, _: CasePlan) -> list[Timer]:
     """The end of a term that nobody used, the beginning of an effect, a late answer."""
     found = []
     if (timer := _own_timer(s)) is not None:
-        found.append(Timer(timer[0], Expire))
+        found.append(Timer(timer[0], TimeOut))
     if s.own.stage is Stage.SERVED and s.own.effective_at is not None:
         found.append(Timer(s.own.effective_at, TakeEffect))
     if s.own.objecting and not s.own.answer_late and s.own.objection_due is not None:
@@ -619,7 +624,11 @@ def _handed_over(s: State, event: Event) -> Change:
 
 
 def _objected(s: State, event: Event) -> Change:
-    return s.own_with(objecting=True, objection_due=_instant(event.body, "due"), answer_late=False)
+    due = _instant(event.body, "due")
+    return {
+        "filers": listed(s.filers, event.actor.subject),
+        **s.own_with(objecting=True, objection_due=due, answer_late=False),
+    }
 
 
 def _answered(s: State, event: Event) -> Change:
@@ -712,7 +721,7 @@ ENFORCEMENT: CaseKind[EnforcementState] = CaseKind(
         rule(NoteLateAnswer, _note_late_answer, {Role.SYSTEM}, after_end={Status.COMPLETED}),
         rule(WithdrawMeasure, _withdraw, {Role.OFFICER, Role.DECIDER}),
         rule(Cure, _cure, {Role.FILER, Role.OFFICER, Role.SYSTEM}),
-        rule(Expire, _expire, {Role.SYSTEM}),
+        rule(TimeOut, _time_out, {Role.SYSTEM}),
     ),
     events={
         EnforcementEvent.OPENED: EventRule("立案", _opened, _tell_opened),

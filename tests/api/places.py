@@ -9,6 +9,7 @@ from tests.api.people import Filing
 from tests.certificates import content
 from tests.connected import issue
 from tests.connected import register as register_client
+from tests.enforcing import case_on_record
 from tests.registered import register
 from tests.system import OPERATOR, REVIEWER, System
 
@@ -89,6 +90,7 @@ async def places(house: System, found: Filing) -> dict[str, str]:
                 operator = house.token(OPERATOR, "operator-1", "000000")
                 job = await house.send("POST", "/api/jobs", operator, release)
                 assert job.status == 202, job.body
+                await case_on_record(house, found.id, found.case_id)
                 return {
                     "notice": await notice(house, found),
                     "job": job.body["id"],
