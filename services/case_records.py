@@ -54,11 +54,18 @@ class CaseRecords:
         claimed_by: str | None,
         after: tuple[datetime | None, str] | None,
         size: int,
+        level: int | None = None,
     ) -> list[Case]:
         """Up to ``size`` cases an authority has to act on, as `store.cases.inbox` has them."""
         async with self._engine.connect() as connection:
             return await cases.inbox(
-                connection, authority, status, claimed_by=claimed_by, after=after, size=size
+                connection,
+                authority,
+                status,
+                level=level,
+                claimed_by=claimed_by,
+                after=after,
+                size=size,
             )
 
     async def steps(self, case: Case) -> list[Step]:

@@ -24,10 +24,11 @@ async def list_tasks(call: Call) -> Response:
     claimed = query(request, "claimed", Claimed | None, None)
     claimed_by = {"mine": actor.subject, "nobody": "", None: None}[claimed]
     after = _after(cursors.given(request, (str, str)))
-    status = Status.IN_REVIEW if actor.role is Role.REVIEWER else Status.QUALITY_CHECK
+    status = Status.QUALITY_CHECK if actor.role is Role.CHECKER else Status.IN_REVIEW
+    level = {Role.OFFICER: 1, Role.DECIDER: 2}.get(actor.role)
     rows, more = await cursors.paged(
         request,
-        lambda size: records.inbox(actor.scope, status, claimed_by, after, size),
+        lambda size: records.inbox(actor.scope, status, claimed_by, after, size, level),
         lambda case: [case.due.isoformat() if case.due else "", case.case_id],
     )
     return json_of(CasePage(items=tuple(shown(case, call) for case in rows), next=more))

@@ -53,7 +53,7 @@ ENFORCEMENT = "/api/enforcement/{about}/{period}/{institution}/{n}"
 
 MATRIX: dict[tuple[str, str], set[Role] | None] = {
     ("GET", "/api/me"): CLERKS_TOO,
-    ("GET", "/api/tasks"): {R, C},
+    ("GET", "/api/tasks"): {R, C, E, D},
     ("GET", "/api/filings"): EVERYBODY,
     ("GET", FILING): EVERYBODY,
     ("POST", FILING): {F, O},
