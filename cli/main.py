@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
-from cli import audit, campaigns, certificate_keys, certificates, jobs, rules
+from cli import audit, campaigns, certificate_keys, certificates, enforcement, jobs, rules
 from cli.terminal import HERE, NOT_IN_ORDER, WRONG_USAGE, Commands, Data, err, within
 
 if TYPE_CHECKING:
@@ -34,6 +34,9 @@ app.add_typer(campaigns.campaign_app, name="campaign", help="年度统计工作�
 app.add_typer(jobs.jobs_app, name="jobs", help="批办：对许多办件做同一件事。")
 certificate_keys.mount(certificates.certificates_app)
 app.add_typer(certificates.certificates_app, name="certificates", help="资质认定证书。")
+app.add_typer(
+    enforcement.enforcement_app, name="enforcement", help="后续处理：可以提出什么、立案、登记簿。"
+)
 app.add_typer(audit.app, name="audit", help="审计。")
 
 

@@ -23,6 +23,8 @@ from services.campaigns.progress import ProgressService
 from services.cases import CaseService
 from services.certificates.register import RegisterService
 from services.clock import system_clock
+from services.enforcement.cases import EnforcementService
+from services.enforcement.register import EnforcementRegister
 from services.jobs import JobService
 from services.notices.reminding import ReminderService
 from services.roster import RosterService, known_regions
@@ -42,6 +44,8 @@ class Services(NamedTuple):
     roster: RosterService
     register: RegisterService
     reminders: ReminderService
+    enforcement: EnforcementService
+    measures: EnforcementRegister
 
 
 @asynccontextmanager
@@ -59,6 +63,15 @@ async def connected(data: Path) -> AsyncIterator[Services]:
             RosterService(engine, known_regions(catalogue), system_clock),
             RegisterService(engine, settings.rules, system_clock),
             ReminderService(engine, CaseService(client, engine, system_clock), system_clock),
+            EnforcementService(
+                client,
+                engine,
+                PinnedRules(engine),
+                settings.rules,
+                system_clock,
+                settings.templates,
+            ),
+            EnforcementRegister(engine, system_clock),
         )
     finally:
         await engine.dispose()

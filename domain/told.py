@@ -1,7 +1,7 @@
 """Which steps of cases are told to people by a notice."""
 
 from domain.case.reminders import REMINDED, REMINDER_SERVED
-from domain.enforcement.kind import EnforcementEvent
+from domain.enforcement.state import EnforcementEvent
 
 PAPERS: frozenset[str] = frozenset(
     {

@@ -25,12 +25,8 @@ with workflow.unsafe.imports_passed_through():
         EnforcementFindings,
         PrepareEnforcement,
     )
-    from domain.enforcement.kind import (
-        ENFORCEMENT,
-        EnforcementEvent,
-        EnforcementState,
-        terms_of,
-    )
+    from domain.enforcement.kind import ENFORCEMENT
+    from domain.enforcement.state import EnforcementEvent, EnforcementState, terms_of
 
 _TERMS: dict[str, tuple[tuple[str, str], ...]] = {
     "give_notice": (("statement", ""),),

@@ -51,7 +51,8 @@ from domain.enforcement.consequences import (
     Finding,
     MeasureTerms,
 )
-from domain.enforcement.kind import ENFORCEMENT, terms_of
+from domain.enforcement.kind import ENFORCEMENT
+from domain.enforcement.state import terms_of
 from domain.ids import InstitutionId, enforcement_id
 from domain.model import Value
 

@@ -24,7 +24,8 @@ from domain.enforcement.consequences import (
     FilingFacts,
     Finding,
 )
-from domain.enforcement.kind import ENFORCEMENT, EnforcementState
+from domain.enforcement.kind import ENFORCEMENT
+from domain.enforcement.state import EnforcementState
 from domain.ids import enforcement_id
 from domain.numbers.batch import BATCH
 from domain.refusals import Code, Refusal, Refused

@@ -19,7 +19,8 @@ from domain.enforcement.consequences import (
     Finding,
     MeasureTerms,
 )
-from domain.enforcement.kind import ENFORCEMENT, EnforcementEvent, terms_of
+from domain.enforcement.kind import ENFORCEMENT
+from domain.enforcement.state import EnforcementEvent, terms_of
 from domain.kinds import kind_of
 from domain.messages import closing_time, local_time
 from domain.notices import CHANNEL_LABELS, Channel, NewNotice, NoticeKind

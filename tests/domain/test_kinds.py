@@ -27,7 +27,7 @@ from domain.complaints import ComplaintEvent, ComplaintOutcome
 from domain.decision import Obligation, ReviewerDecision, ReviewLevel, RuleSetRef
 from domain.enforcement.commands import CountedTerm
 from domain.enforcement.consequences import EnforcementFacts
-from domain.enforcement.kind import EnforcementEvent
+from domain.enforcement.state import EnforcementEvent
 from domain.kinds import KINDS, kind_of
 from domain.numbers.commands import NumberEvent
 from domain.numbers.report_numbers import IngestOutcome
