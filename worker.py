@@ -26,15 +26,20 @@ from domain.case.workflow_messages import TASK_QUEUE
 from engine.client import connect_engine
 from rules.file.catalogue import cached_catalogue
 from rules.file.library import SHIPPED
+from services.archive import Archiving
 from services.cases import CaseService
 from services.certificates.applications import CertificateService
 from services.certificates.imports import CertificateImportService
 from services.certificates.keys import SigningKeys
 from services.certificates.printing import unprintable_with
+from services.checkpoints import Sealing
 from services.clock import system_clock
 from services.deadlines import Deadlines
 from services.enforcement.cases import EnforcementService
+from services.notices.delivery import Delivering
+from services.notices.mail import MailServer
 from services.notices.telling import Telling
+from services.notices.webhooks import Webhooks
 from services.numbers.batches import BatchService
 from services.reconciler import Reconciler
 from services.recovery import Recovery
@@ -134,6 +139,24 @@ def _recovery(client: Client, engine: AsyncEngine, rules: Path) -> Recovery:
     )
 
 
+def _delivering(settings: Settings, engine: AsyncEngine) -> Delivering:
+    host, _, port = settings.mail_server.rpartition(":")
+    server = None
+    if host:
+        server = MailServer(
+            host,
+            int(port),
+            settings.mail_sender,
+            settings.mail_security,
+            settings.mail_user,
+            settings.mail_password,
+        )
+    hooks = Webhooks(
+        settings.token_key.get_secret_value(), settings.webhook_hosts.split(","), settings.site
+    )
+    return Delivering(engine, server, hooks, system_clock)
+
+
 @contextlib.asynccontextmanager
 async def serving(settings: Settings) -> AsyncIterator[Worker]:
     """A running worker on real servers; stops gracefully."""
@@ -150,7 +173,8 @@ async def serving(settings: Settings) -> AsyncIterator[Worker]:
         recovery = _recovery(client, engine, settings.rules)
         reconciler = Reconciler(client, engine, PinnedRules(engine), system_clock)
         deadlines = Deadlines(client, engine, system_clock)
-        telling = Telling(engine, system_clock, settings.templates)
+        sealing = Sealing(engine, settings.audit_keys, settings.checkpoints, system_clock)
+        telling = Telling(engine, PinnedRules(engine), system_clock, settings.templates)
         enforcing = EnforcementService(
             client,
             engine,
@@ -164,8 +188,11 @@ async def serving(settings: Settings) -> AsyncIterator[Worker]:
             recovery.running(),
             reconciler.running(),
             deadlines.running(),
+            sealing.running(),
+            Archiving(client, engine, system_clock).running(),
             telling.running(),
             enforcing.running(),
+            _delivering(settings, engine).running(),
         ):
             yield worker
     finally:

@@ -2,8 +2,20 @@
 
 from typing import Any
 
-from api.campaigns import campaigns, institutions, jobs, rules
-from api.cases import events, tasks, timeline
+from api.announcements import announcements
+from api.announcements.announcement_page import PAGES as ANNOUNCEMENT_PAGES
+from api.campaigns import (
+    campaigns,
+    contacts,
+    institution_acts,
+    institutions,
+    jobs,
+    registrations,
+    review,
+    rules,
+    samples,
+)
+from api.cases import events, schedule, tasks, timeline
 from api.certificates import certificates, drafts, imports, printing, register, search, serials
 from api.certificates import public as certificate_public
 from api.certificates.certificate_page import PAGES as CERTIFICATE_PAGES
@@ -16,7 +28,7 @@ from api.enforcement import enforcement
 from api.enforcement import register as measures
 from api.enforcement.register import PAGES as MEASURE_PAGES
 from api.filings import filings
-from api.notices import notices
+from api.notices import notices, outbox
 from api.numbers import batches, changes, lookup, uploads
 from api.numbers.lookup_page import PAGES as LOOKUP_PAGES
 
@@ -28,8 +40,10 @@ OPERATIONS: list[Operation] = [
     *tasks.OPERATIONS,
     *filings.OPERATIONS,
     *notices.OPERATIONS,
+    *outbox.OPERATIONS,
     *campaigns.OPERATIONS,
     *jobs.OPERATIONS,
+    *samples.OPERATIONS,
     *batches.OPERATIONS,
     *uploads.OPERATIONS,
     *changes.OPERATIONS,
@@ -48,13 +62,25 @@ OPERATIONS: list[Operation] = [
     *clients.OPERATIONS,
     *printing.OPERATIONS,
     *search.OPERATIONS,
+    *registrations.OPERATIONS,
     *institutions.OPERATIONS,
+    *institution_acts.OPERATIONS,
+    *contacts.OPERATIONS,
+    *review.OPERATIONS,
+    *announcements.OPERATIONS,
     *rules.OPERATIONS,
     *timeline.OPERATIONS,
+    *schedule.OPERATIONS,
     *events.OPERATIONS,
 ]
 
-PAGES: list[Operation] = [*LOOKUP_PAGES, *COMPLAINT_PAGES, *CERTIFICATE_PAGES, *MEASURE_PAGES]
+PAGES: list[Operation] = [
+    *LOOKUP_PAGES,
+    *COMPLAINT_PAGES,
+    *CERTIFICATE_PAGES,
+    *ANNOUNCEMENT_PAGES,
+    *MEASURE_PAGES,
+]
 """Behind the same door as the operations of the API, and not in its description."""
 
 
@@ -87,8 +113,14 @@ PLACES: dict[str, Parameter] = {
         _place("code", "证书代码", type="string", minLength=1, maxLength=64),
         _place("number", "证书编号", type="string", minLength=1, maxLength=64),
         _place("uscc", "统一社会信用代码", type="string", pattern="^[0-9A-Z]{18}$"),
+        _place("question", "提问的序号", type="integer", minimum=1, maximum=2**31 - 1),
+        _place("sending", "送达编号，见 /api/outbox", type="string", pattern="^[0-9a-f]{32}$"),
+        _place("address", "送达地址编号", type="string", pattern="^[0-9a-f]{32}$"),
+        _place("draw", "第几次抽样", type="integer", minimum=1, maximum=9999),
         _place("notice", "通知编号", type="string", pattern="^[0-9a-f]{32}$"),
         _place("job", "批办编号", type="string", pattern="^[0-9a-f]{32}$"),
+        _place("announcement", "公告编号", type="string", pattern="^[0-9a-f]{32}$"),
+        _place("registration", "登记申请编号", type="string", pattern="^[0-9a-f]{32}$"),
         _place("import", "批量导入编号", type="string", pattern="^[0-9a-f]{32}$"),
         _place("client", "联网系统（客户端）编号", type="string", pattern="^[0-9a-f]{16}$"),
         _place(
@@ -102,7 +134,7 @@ PLACES: dict[str, Parameter] = {
             "institution", "机构编号", type="string", pattern="^[0-9A-Za-z][0-9A-Za-z._-]{0,63}$"
         ),
         _place("jurisdiction", "六位辖区代码，000000 为全国", type="string", pattern=r"^\d{6}$"),
-        _place("sha256", "规则集的 SHA-256", type="string", pattern="^[0-9a-f]{64}$"),
+        _place("sha256", "规则集或附件的 SHA-256", type="string", pattern="^[0-9a-f]{64}$"),
     )
 }
 """The parameters in addresses, by name."""

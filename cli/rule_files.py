@@ -18,6 +18,7 @@ from rules.file.findings import Finding, RulesInvalid
 from rules.file.folder import CERTIFICATES
 from rules.file.library import SHIPPED, ResolvedSet, RuleLibrary, RuleSetNotFound
 from rules.filing.facts_file import FactsInvalid, parse_facts
+from rules.filing.forms import FormError, FormNotFound
 
 Answer = TypeVar("Answer")
 Asked = TypeVar("Asked", bound=Facts)
@@ -113,6 +114,16 @@ def _code(library: RuleLibrary, year: int, jurisdiction: str) -> str:
     return library.merged(name).rules.jurisdiction
 
 
+def in_reach(library: RuleLibrary, ruleset: ResolvedSet, region: str) -> None:
+    """Ends the command where the set does not govern the region, or nobody knows the region."""
+    catalogue = library.catalogue
+    if region not in catalogue.areas:
+        fail(f"事实里的监管所在地 {region} 不是现行的区划代码；请核对 institution.region")
+    if ruleset.jurisdiction not in catalogue.tree.upwards(region):
+        name, own = catalogue.area_name(region), catalogue.area_name(ruleset.jurisdiction)
+        fail(f"{region}（{name}）不在 {ruleset.id} 的辖区 {own} 之内；请换一个规则集或更正地区")
+
+
 def document_of(library: RuleLibrary, named: str) -> dict[str, Any]:
     """The document of a set (``2024/000000``) or of a rule file. Ends the command without."""
     path = Path(named)
@@ -120,16 +131,20 @@ def document_of(library: RuleLibrary, named: str) -> dict[str, Any]:
         inside = _name_in(library, path)
         if inside is not None:
             return answer(library, lambda: library.resolve_name(inside).document)
-        return answer(
-            library,
-            lambda: build_document(
-                library.merged_file(path, str(path)).rules, library.catalogue, library.forms
-            ),
-        )
+        return answer(library, lambda: _document_outside(library, path))
     year, _, jurisdiction = named.partition("/")
     if not (year.isdigit() and jurisdiction):
         fail(f"{named} 不是 年度/辖区（如 2024/000000），也不是规则文件的路径")
     return resolve(library, int(year), jurisdiction).document
+
+
+def _document_outside(library: RuleLibrary, path: Path) -> dict[str, Any]:
+    merged = library.merged_file(path, str(path))
+    try:
+        return build_document(merged.rules, library.catalogue, library.forms)
+    except (FormNotFound, FormError) as error:
+        place = merged.node.place_of(("filing", "parts"))
+        raise RulesInvalid([Finding("unknown_form", *place, "filing.parts", str(error))]) from None
 
 
 def answer(library: RuleLibrary, ask: Callable[[], Answer]) -> Answer:

@@ -112,8 +112,8 @@ def route(
     as_json: AsJson = False,
     rules: RulesFolder = None,
 ) -> None:
-    """试算审核部门：由谁审核、经过哪几级、为什么，以及为什么不是别的部门。"""
-    from cli.rule_files import facts_in, library_in, resolve
+    """试算审核部门和填报义务：由谁审核、经过哪几级、为什么，以及为什么不是别的部门。"""
+    from cli.rule_files import facts_in, in_reach, library_in, resolve
     from domain.facts import Facts
     from rules.compiled import CompiledRules
     from rules.conditions import ConditionFailed
@@ -124,15 +124,16 @@ def route(
     ruleset = resolve(library, year, jurisdiction)
     if ruleset.not_publishable is not None:
         fail(f"{ruleset.id} 不能用来确定审核部门：{ruleset.not_publishable}")
+    in_reach(library, ruleset, known.institution.region)
     compiled = CompiledRules(ruleset.document)
     try:
-        decision = compiled.route(known)
+        decision, obligation = compiled.route(known), compiled.obligation(known)
     except ConditionFailed as failed:
         fail(f"{ruleset.id}：{failed}", NOT_IN_ORDER)
     if as_json:
-        print_json(decision_json(compiled, decision))
+        print_json(decision_json(compiled, decision, obligation))
     else:
-        for line in decision_lines(compiled, decision):
+        for line in decision_lines(compiled, decision, obligation):
             typer.echo(line)
     raise typer.Exit(0 if decision.reviewer is not None else NOT_IN_ORDER)
 

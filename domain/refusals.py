@@ -112,6 +112,27 @@ class Code(StrEnum):
         "填报已于 {at}截止；本机构可以不填报，不算逾期。",
         "本年度不用办理；需要填报的，请在下一年度开放之后填报。",
     )
+    QUESTION_STATE = (
+        "question_state",
+        409,
+        "提问现在不能这样办理",
+        "第 {question} 号提问{state}，不能{action}。",
+        "请查看本件的提问（questions），按其现状办理；另有问题的，请另行提问。",
+    )
+    TOO_MANY_QUESTIONS = (
+        "too_many_questions",
+        409,
+        "提问过多",
+        "本件已有 {count} 个提问没有了结。",
+        "请等待答复，或先了结（close）已经清楚的提问，再提问。",
+    )
+    RETURN_ASKED = (
+        "return_asked",
+        409,
+        "填报人已申请退回",
+        "填报人已申请退回本件，尚未答复，不能{action}。",
+        "请先退回（return），或说明理由、不予退回（decline-return），再办理。",
+    )
     NOT_OWED = (
         "not_owed",
         409,
@@ -626,12 +647,155 @@ class Code(StrEnum):
         "按所给的条件或清单，没有您可以办理的办件。",
         "请核对年度、区域、状态等条件，或办件编号清单；只能选择本辖区、本部门的办件。",
     )
+    QUARTER_NOT_CLOSED = (
+        "quarter_not_closed",
+        409,
+        "季度报送不封存汇总",
+        "{year} 是季度报告编号的报送；封存汇总的只有年度统计。",
+        "季度报送的情况用 zhibao campaign progress 查看。",
+    )
+    CAMPAIGN_NOT_OVER = (
+        "campaign_not_over",
+        409,
+        "统计工作的期限未过",
+        "{year} 统计年度的{window}到{at}才截止，此前不能关闭。",
+        "请在该期限过后再关闭；误开的统计工作请作废（zhibao campaign annul）。",
+    )
+    FILINGS_UNFINISHED = (
+        "filings_unfinished",
+        409,
+        "还有填报没有办结",
+        "{year} 统计年度还有 {count} 件填报没有办结。",
+        "请先办结；确需现在关闭的，请写明 unfinished（命令行为 --unfinished）并说明理由，"
+        "未办结的按现状封存，此后的办理另行列出。",
+    )
+    CAMPAIGN_NOT_CLOSED = (
+        "campaign_not_closed",
+        404,
+        "统计工作没有封存的汇总",
+        "{year} 统计年度、{jurisdiction} 的统计工作没有关闭，或者其规则没有规定公布。",
+        "由经办人在期限过后关闭（zhibao campaign close）；公布还要规则写明 publication。",
+    )
+    CAMPAIGN_COVERED = (
+        "campaign_covered",
+        409,
+        "已在上级的统计工作中",
+        "{year} 统计年度、{jurisdiction} 的机构已由 {covering} 的统计工作列入，"
+        "同一机构同一年度只有一件填报。",
+        "请直接办理上级的统计工作，按区域（--region {jurisdiction}）筛选、延期和查看进度即可，"
+        "不用另行开启。",
+    )
+    NOTHING_TO_DRAW = (
+        "nothing_to_draw",
+        409,
+        "没有等待抽样的填报",
+        "该统计工作没有审核通过、可以质量审查、又还没有参加抽样的填报；规则没有规定抽样的，逐件审查。",
+        "请等到有填报审核通过、质量审查开始之后再抽样；已有的抽样用 zhibao campaign sample 查看。",
+    )
     UNKNOWN_INSTITUTION = (
         "unknown_institution",
         404,
         "没有这个机构",
         "名录中没有机构 {institution}。",
         "请核对机构编号，或先导入名录。",
+    )
+    WRONG_ADDRESS = (
+        "wrong_address",
+        422,
+        "不能登记这一送达地址",
+        "不能登记：{because}。",
+        "请更正 target 后重新登记。",
+    )
+    UNKNOWN_REGION = (
+        "unknown_region",
+        422,
+        "没有这个监管区域",
+        "没有代码为 {region} 的监管区域。",
+        "请填写六位区域代码，到区县一级，如 350102。",
+    )
+    ALREADY_REGISTERED = (
+        "already_registered",
+        409,
+        "机构已经登记",
+        "机构编号 {institution} 已在名录中，不能再登记一次。",
+        "请核对机构编号；信息有变化的，请由所在辖区的经办人更正名录或办理变更。",
+    )
+    REGISTRATION_WAITING = (
+        "registration_waiting",
+        409,
+        "已有登记申请",
+        "机构编号 {institution} 已有一件登记申请等待办理。",
+        "请等所在辖区的经办人办理；内容有误的，请其不予登记后重新申请。",
+    )
+    REGISTRATION_DECIDED = (
+        "registration_decided",
+        409,
+        "登记申请已经办理",
+        "这一申请已于 {at}办为“{state}”。",
+        "不予登记的，可以重新申请；已登记的，请到名录中更正。",
+    )
+    INSTITUTION_MERGED = (
+        "institution_merged",
+        409,
+        "机构已并入其他机构",
+        "机构 {institution} 已并入 {into}，不再单独办理。",
+        "请以 {into} 办理；已在办的事项仍可用原账号办完。",
+    )
+    SAME_INSTITUTION = (
+        "same_institution",
+        422,
+        "不能与自己办理",
+        "{action}涉及的机构不能重复，机构 {institution} 出现了不止一次。",
+        "请核对机构编号，每家只写一次。",
+    )
+    USCC_UNCHANGED = (
+        "uscc_unchanged",
+        409,
+        "信用代码没有变化",
+        "机构 {institution} 的统一社会信用代码已经是 {uscc}。",
+        "不用再办；写错的，请填写变更后的代码。",
+    )
+    NOT_EFFECTIVE_YET = (
+        "not_effective_yet",
+        422,
+        "变更尚未生效",
+        "生效日期 {day} 在今天之后。",
+        "请在生效之日起再办，或核对日期。",
+    )
+    CERTIFICATE_STAYS = (
+        "certificate_stays",
+        409,
+        "证书不能随分立转移",
+        "证书 {number} 是在本系统按申请颁发的，只属于申请的机构。",
+        "请由分立出的机构向发证机关申请新证，再按程序注销原证。",
+    )
+    ATTACHMENT_UNFIT = (
+        "attachment_unfit",
+        422,
+        "附件与类型不符",
+        "附件的内容或文件名后缀不是 {wanted}。",
+        "请核对 Content-Type、文件名后缀和文件本身，三者须一致。",
+    )
+    TOO_MANY_ATTACHMENTS = (
+        "too_many_attachments",
+        409,
+        "附件过多",
+        "每则至多 {most} 件附件，已经满了。",
+        "请先移除不用的附件，或另发一则。",
+    )
+    ANNOUNCEMENT_WITHDRAWN = (
+        "announcement_withdrawn",
+        409,
+        "公告已撤下",
+        "这一公告已于 {at}撤下，不能再改。",
+        "请另发一则。",
+    )
+    SHOWN_NEVER = (
+        "shown_never",
+        422,
+        "有效期间不对",
+        "有效期间在 {at}结束，不晚于开始。",
+        "请把 shown_until 改到 shown_from 之后，或都不填：即时有效，不设期限。",
     )
     NOT_IN_STATISTICS = (
         "not_in_statistics",

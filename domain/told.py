@@ -2,6 +2,8 @@
 
 from domain.case.reminders import REMINDED, REMINDER_SERVED
 from domain.enforcement.state import EnforcementEvent
+from domain.filing.questions import QUESTION_ANSWERED, QUESTION_ASKED, QUESTION_REOPENED
+from domain.filing.returning import RETURN_ASKED, RETURN_DECLINED
 
 PAPERS: frozenset[str] = frozenset(
     {
@@ -15,5 +17,18 @@ PAPERS: frozenset[str] = frozenset(
 )
 """Events of enforcement that make a document; most of them serve one."""
 
-TOLD: frozenset[str] = frozenset({REMINDED, REMINDER_SERVED}) | PAPERS
-"""Events of cases that lead to a notice; the journal's writer marks them in the outbox."""
+TOLD: frozenset[str] = frozenset(
+    {
+        REMINDED,
+        REMINDER_SERVED,
+        QUESTION_ASKED,
+        QUESTION_ANSWERED,
+        QUESTION_REOPENED,
+        RETURN_ASKED,
+        RETURN_DECLINED,
+    }
+)
+"""Events of cases that lead to a notice in words."""
+
+MARKED = TOLD | PAPERS
+"""What the journal's writer marks in the outbox, so that it is told of."""

@@ -14,6 +14,8 @@ from typing import Any, Literal
 from cel_expr_python import cel
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
+from rules.expression_work import too_much
+
 Kind = Literal["text", "number", "yes-no", "texts", "certificate", "certificates", "institution"]
 Scope = Literal["facts", "departments", "chain", "gate", "complaint", "enforcement"]
 
@@ -159,13 +161,16 @@ class Known:
         self._named = named
         self._activation: Any = None
 
-    def evaluate(self, compiled: Any) -> Any:
-        """The result of a compiled expression, CEL's own value."""
+    def evaluate(self, compiled: Any, source: str) -> Any:
+        """The result of a compiled expression, CEL's own value. Raises ConditionFailed."""
         if self._activation is None:
             facts = self.facts
             data = {name: facts[name] for name in self._named}
             self._activation = _environment(self._scope).Activation(data)
-        return compiled.eval(self._activation)
+        try:
+            return compiled.eval(self._activation)
+        except RuntimeError as error:
+            raise ConditionFailed(source, str(error).splitlines()[0]) from None
 
 
 class Condition:
@@ -186,7 +191,7 @@ class Condition:
             return True
         if self._fact is not None:
             return bool(known.facts[self._fact])
-        value = known.evaluate(self._compiled).value()
+        value = known.evaluate(self._compiled, self.source).value()
         if value is True or value is False:
             return value
         raise ConditionFailed(self.source, str(value))
@@ -211,7 +216,7 @@ class TextExpression:
             return self._literal
         if self._fact is not None:
             return str(known.facts[self._fact])
-        result = known.evaluate(self._compiled)
+        result = known.evaluate(self._compiled, self.source)
         value = result.value()
         if result.type() == cel.Type.ERROR:
             raise ConditionFailed(self.source, str(value))
@@ -236,6 +241,9 @@ def _names(source: str, scope: Scope) -> frozenset[str]:
 
 
 def _compile(source: str, scope: Scope, wanted: Any) -> Any:
+    excess = too_much(source)
+    if excess is not None:
+        raise ConditionInvalid("condition_too_costly", excess)
     try:
         compiled = _environment(scope).compile(source)
     except RuntimeError as error:

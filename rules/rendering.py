@@ -3,13 +3,17 @@
 from collections.abc import Iterator
 from typing import Any
 
-from domain.decision import ReviewerDecision
+from domain.decision import Obligation, ReviewerDecision
 from domain.enforcement.consequences import KIND_LABELS, Consequences
 from domain.messages import closing_time
 from rules.compiled import CompiledRules
 
+OBLIGATIONS = {"must": "必须填报", "may": "可以填报", "none": "不在统计范围"}
 
-def decision_json(rules: CompiledRules, decision: ReviewerDecision) -> dict[str, Any]:
+
+def decision_json(
+    rules: CompiledRules, decision: ReviewerDecision, obligation: Obligation
+) -> dict[str, Any]:
     """The decision as `zhibao rules route --json` prints it."""
     check = rules.document.filing.quality_check
     return {
@@ -18,6 +22,7 @@ def decision_json(rules: CompiledRules, decision: ReviewerDecision) -> dict[str,
         "rule": decision.rule,
         "because": decision.because,
         "refusal": decision.refusal,
+        "obligation": obligation.model_dump(),
         "chain": list(decision.chain),
         "levels": [
             {**level.model_dump(), "authority_name": rules.authority_name(level.authority)}
@@ -36,8 +41,13 @@ def decision_json(rules: CompiledRules, decision: ReviewerDecision) -> dict[str,
     }
 
 
-def decision_lines(rules: CompiledRules, decision: ReviewerDecision) -> Iterator[str]:
+def decision_lines(
+    rules: CompiledRules, decision: ReviewerDecision, obligation: Obligation
+) -> Iterator[str]:
     """The decision as people read it."""
+    because = f"，依据 {obligation.cite}" if obligation.cite is not None else ""
+    rule = obligation.rule or "没有规则适用"
+    yield f"填报义务：{OBLIGATIONS[obligation.outcome]}（{rule}{because}）"
     if decision.reviewer is not None:
         yield f"审核部门：{rules.authority_name(decision.reviewer)}（{decision.reviewer}）"
         for number, level in enumerate(decision.levels, 1):

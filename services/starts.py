@@ -25,8 +25,11 @@ def filing_start(
             jurisdiction=plan.jurisdiction,
             campaign=campaign,
             plan=plan,
+            region=facts.institution.region,
         ),
         requested_at=requested_at,
+        vouched=True,
+        inputs=facts.model_dump(mode="json"),
     )
 
 
@@ -45,8 +48,11 @@ def batch_start(
             jurisdiction=plan.jurisdiction,
             campaign=campaign,
             plan=plan,
+            region=facts.institution.region,
         ),
         requested_at=requested_at,
+        vouched=True,
+        inputs=facts.model_dump(mode="json"),
     )
 
 

@@ -10,7 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from domain.case.events import EventName, Step
 from domain.case.workflow_messages import RecordedSteps, RecordRequest
-from domain.told import TOLD
+from domain.filing.returning import RETURN_ASKED, RETURN_DECLINED, SETTLING
+from domain.told import MARKED
 from store.batching import Batcher
 
 
@@ -82,7 +83,9 @@ _WRITE = """
     WHERE c.case_id = r.case_id
 """
 
-_TOLD = sorted(TOLD)
+_TOLD = sorted(MARKED)
+
+_ANSWERED = {RETURN_DECLINED, *SETTLING}
 
 _PLACES = ("pk_journal", "pk_cases", "uq_outbox_case_id_sequence")
 """The constraints that a taken place breaks; which of them is told first is not determined."""
@@ -146,7 +149,7 @@ async def write_steps(
     last: dict[str, dict[str, Any]] = {}
     for step in steps:
         if step.position is not None:
-            last[step.case_id] = {**last.get(step.case_id, {}), **_case_row(step)}
+            last[step.case_id] = {**last.get(step.case_id, {}), **case_row(step)}
     openings = [row for request in requests for row in _opening_row(request, last)]
     opening = {row["case_id"] for row in openings}
     rows = {
@@ -203,7 +206,8 @@ def _journal_row(step: Step) -> dict[str, Any]:
     }
 
 
-def _case_row(step: Step) -> dict[str, Any]:
+def case_row(step: Step) -> dict[str, Any]:
+    """What a case's row of the read model takes from one of its steps."""
     assert step.position is not None
     return {
         "case_id": step.case_id,
@@ -224,7 +228,9 @@ def _milestone(step: Step) -> dict[str, Any]:
             return {"extended_until": step.body["until"]}
         case EventName.ASSIGNED:
             return {"reviewer": step.body["levels"][0]["authority"]}
-    return {}
+    if step.event == RETURN_ASKED:
+        return {"return_asked": True}
+    return {"return_asked": False} if step.event in _ANSWERED else {}
 
 
 def _turn_row(step: Step) -> list[dict[str, Any]]:

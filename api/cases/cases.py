@@ -14,6 +14,7 @@ from api.door.parts import parts_of
 from api.door.problems import source
 from api.door.requests import Plain, query
 from api.door.rights import SCOPES, Right, Scope, Target, check, region_in_sight
+from domain.announcements import about_case
 from domain.case.commands import Actor, Role
 from domain.case.kind import CaseKind
 from domain.case.plan import FOREVER, Window
@@ -38,10 +39,20 @@ class WindowShown(Value):
     source: dict[str, str]
 
 
+class CaseAnnouncement(Value):
+    """An announcement that matters to a case; the whole is under ``/api/announcements``."""
+
+    id: str
+    title: str
+    shown_from: datetime
+
+
 class CaseShown(Value):
     """One case as its people see it; no figure out of a form. ``quarter`` 0: not of a quarter.
 
     ``unchanged``: what was submitted last is what had been sent back, without any change.
+    ``return_asked``: its filer has asked to have it returned, and has not been answered.
+    ``announcements`` are those for its asker that matter to it, the newest first.
     """
 
     id: str
@@ -60,6 +71,7 @@ class CaseShown(Value):
     claimed_by: str
     revision: int
     unchanged: bool
+    return_asked: bool
     due: datetime | None
     obligation: str
     parts: tuple[str, ...]
@@ -67,6 +79,7 @@ class CaseShown(Value):
     rule_set: str
     sequence: int
     updated_at: datetime
+    announcements: tuple[CaseAnnouncement, ...] = ()
 
 
 class CasePage(Value):
@@ -82,9 +95,16 @@ class Started(Value):
     id: str
 
 
-def shown(case: Case, call: Call) -> CaseShown:
+async def shown(case: Case, call: Call) -> CaseShown:
     """A case as the API shows it to whoever calls; a filer is not told which reviewer it is."""
     plan, parts = case.plan, parts_of(call.request)
+    pieces = about_case(
+        await parts.announcements.standing(),
+        call.actor.role,
+        case.region,
+        case.campaign,
+        parts.clock(),
+    )
     return CaseShown(
         id=case.case_id,
         kind=case.kind,
@@ -102,6 +122,7 @@ def shown(case: Case, call: Call) -> CaseShown:
         claimed_by="" if call.actor.role is Role.FILER else case.claimed_by,
         revision=case.revision,
         unchanged=case.unchanged,
+        return_asked=case.return_asked,
         due=case.due,
         obligation=plan.obligation.outcome,
         parts=plan.parts,
@@ -111,6 +132,10 @@ def shown(case: Case, call: Call) -> CaseShown:
         rule_set=case.rule_set,
         sequence=case.sequence,
         updated_at=case.updated_at,
+        announcements=tuple(
+            CaseAnnouncement(id=piece.id, title=piece.title, shown_from=piece.shown_from)
+            for piece in pieces
+        ),
     )
 
 
@@ -232,5 +257,5 @@ async def case_page(
     rows, more = await cursors.paged(
         call.request, lambda size: fetch(after, size), lambda case: [case.case_id]
     )
-    items = await show(call, rows) if show else [shown(case, call) for case in rows]
+    items = await show(call, rows) if show else [await shown(case, call) for case in rows]
     return json_of(answer.model_validate({"items": tuple(items), "next": more}))

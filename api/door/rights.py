@@ -30,6 +30,11 @@ class Right(StrEnum):
     BULK = "bulk"
     SEE_CAMPAIGNS = "see_campaigns"
     SEE_REGISTER = "see_register"
+    PUBLISH = "publish"
+    REGISTER = "register"
+    SEE_REGISTRATION = "see_registration"
+    SEE_CONTACTS = "see_contacts"
+    SET_CONTACTS = "set_contacts"
     SEE_TASKS = "see_tasks"
     AUDIT = "audit"
     FOLLOW_EVENTS = "follow_events"
@@ -40,6 +45,10 @@ class Right(StrEnum):
     ISSUE = "issue"
     DELIVER = "deliver"
     REMIND = "remind"
+    SEE_OUTBOX = "see_outbox"
+    SEE_QUESTIONS = "see_questions"
+    ANSWER = "answer"
+    SETTLE = "settle"
     SEE_NOTICES = "see_notices"
     MANAGE_CLIENTS = "manage_clients"
     SEE_CLIENTS = "see_clients"
@@ -69,6 +78,12 @@ ROLES: dict[Right, frozenset[Role]] = {
     Right.BULK: frozenset({Role.OPERATOR, Role.REVIEWER, Role.CHECKER}),
     Right.SEE_CAMPAIGNS: frozenset({Role.OPERATOR, Role.AUDITOR, Role.REVIEWER, Role.CHECKER}),
     Right.SEE_REGISTER: frozenset({Role.OPERATOR, Role.AUDITOR}),
+    Right.PUBLISH: frozenset({Role.OPERATOR}),
+    Right.REGISTER: frozenset({Role.FILER, Role.OPERATOR}),
+    Right.SEE_REGISTRATION: frozenset({Role.FILER, Role.OPERATOR, Role.AUDITOR}),
+    # personal data: the institution itself, who reviews it, who answers for its region
+    Right.SEE_CONTACTS: frozenset({Role.FILER, Role.REVIEWER, Role.OPERATOR}),
+    Right.SET_CONTACTS: frozenset({Role.FILER, Role.OPERATOR}),
     Right.SEE_TASKS: frozenset({Role.REVIEWER, Role.CHECKER, Role.OFFICER, Role.DECIDER}),
     Right.AUDIT: frozenset({Role.AUDITOR, Role.OPERATOR}),
     Right.FOLLOW_EVENTS: frozenset({Role.OPERATOR, Role.AUDITOR}),
@@ -80,6 +95,10 @@ ROLES: dict[Right, frozenset[Role]] = {
     Right.ISSUE: frozenset({Role.CLERK}),
     Right.DELIVER: frozenset({Role.CLERK}),
     Right.REMIND: frozenset({Role.OPERATOR, Role.REVIEWER}),
+    Right.SEE_OUTBOX: frozenset({Role.OPERATOR, Role.AUDITOR}),
+    Right.SEE_QUESTIONS: frozenset(Role) - {Role.CLERK},
+    Right.ANSWER: frozenset({Role.REVIEWER}),
+    Right.SETTLE: frozenset({Role.FILER, Role.REVIEWER}),
     Right.SEE_NOTICES: frozenset({Role.FILER, Role.REVIEWER, Role.OPERATOR, Role.AUDITOR}),
     Right.MANAGE_CLIENTS: frozenset({Role.OPERATOR}),
     Right.SEE_CLIENTS: frozenset({Role.OPERATOR, Role.AUDITOR}),
@@ -121,7 +140,9 @@ NATIONAL = frozenset({Right.MANAGE_CLIENTS, Right.SEE_CLIENTS})
 """What of the operators only the nation's may do."""
 
 
-OF_SUPERVISORS = frozenset({Right.REMIND, Right.SEE_NOTICES})
+OF_SUPERVISORS = frozenset(
+    {Right.REMIND, Right.SEE_QUESTIONS, Right.ANSWER, Right.SETTLE, Right.SEE_NOTICES}
+)
 """What the regulator of a region may do before a case there has ever been its turn."""
 
 
@@ -180,6 +201,11 @@ def check(right: Right, actor: Actor, target: Target) -> None:
 def region_in_sight(actor: Actor) -> str:
     """The prefix of the regions whose records somebody sees: an operator's own, else all."""
     return region_prefix(actor.scope) if SCOPES[actor.role] is Scope.JURISDICTION else ""
+
+
+def sees_contacts(actor: Actor) -> bool:
+    """Whether contacts are shown in lists that somebody sees."""
+    return actor.role in ROLES[Right.SEE_CONTACTS]
 
 
 def covers(jurisdiction: str, region: str | None) -> bool:

@@ -31,13 +31,14 @@ from api.cases.cases import (
     shown,
     target_of,
 )
-from api.cases.quality import QualityBody, quality, withdraw
+from api.cases.quality import FilingQualityBody, quality, withdraw
 from api.cases.reminders import reminding
 from api.door.operations import Call, Handler, Operation, Parameter, json_of
 from api.door.parts import parts_of
 from api.door.requests import path
 from api.door.rights import Right, Target
 from api.filings.drafts import Draft, DraftShown, SubmitBody, get_draft, put_draft, submit
+from api.filings.questions import question_operations
 from domain.filing.kind import FILING
 from domain.ids import InstitutionId, filing_id
 from domain.model import Value
@@ -60,7 +61,7 @@ async def of_filing(request: Request) -> Target:
 
 async def get_filing(call: Call) -> Response:
     """One filing."""
-    return json_of(shown(case_of(call), call))
+    return json_of(await shown(case_of(call), call))
 
 
 async def ask_for_filing(call: Call) -> Response:
@@ -165,9 +166,10 @@ OPERATIONS = [
         act(quality, form_fields),
         "质量审查",
         Right.CHECK,
-        QualityBody,
+        FilingQualityBody,
         {"outcome": "send_back", **REASONS_EXAMPLE},
     ),
     *shared_acts(_ONE, "年度填报", of_filing, form_fields),
     reminding(_ONE, "年度填报", of_filing),
+    *question_operations(_ONE, "年度填报", of_filing),
 ]

@@ -4,9 +4,11 @@ A whole page of institutions is put on record at once, before any of their proce
 process then goes on from the steps that stand there, as one does after a crash.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
+from domain.canonical import sha256_of
 from domain.case import commands as c
 from domain.case.commands import SYSTEM, Actor, Command
 from domain.case.events import Event, EventName, Step, chained
@@ -14,7 +16,7 @@ from domain.case.kind import CaseKind, evolve, position
 from domain.case.plan import CasePlan
 from domain.case.review import decide
 from domain.case.state import CaseState, submission_closing
-from domain.case.workflow_messages import CaseStart, RecordRequest, command_sha256
+from domain.case.workflow_messages import CaseOpening, CaseStart, RecordRequest, command_sha256
 
 
 def opening_command(requested_at: datetime) -> Command:
@@ -29,8 +31,12 @@ def beginning(
     requested_by: Actor,
     command: Command,
     now: datetime,
+    placed: Mapping[str, str],
 ) -> tuple[Event, ...]:
-    """The events of a new case with a filling window: on the list, and open if that is."""
+    """The events of a new case with a filling window: on the list, and open if that is.
+
+    ``placed`` says to which campaign and region it belongs, so that the record does.
+    """
     scheduled = Event(
         name=EventName.SCHEDULED,
         actor=requested_by,
@@ -40,10 +46,30 @@ def beginning(
             "obligation": plan.obligation.outcome,
             "rule": plan.obligation.rule,
             "ruleset": plan.ruleset.model_dump(mode="json"),
+            **placed,
         },
     )
     opened = decide(kind, state, plan, command, now)
     return (scheduled, *opened) if isinstance(opened, tuple) else (scheduled,)
+
+
+def opening_sha256(opening: CaseOpening) -> str:
+    """The hash of what the read model is told of a case as it opens.
+
+    Of what is not as it is unless it is said, so that a newer field changes no hash.
+    """
+    return sha256_of(opening.model_dump(mode="json", exclude_defaults=True))
+
+
+def vouched(start: CaseStart, events: tuple[Event, ...]) -> tuple[Event, ...]:
+    """The events that a case begins with; the first says what the case was opened with and by."""
+    if not start.vouched:
+        return events
+    said: dict[str, Any] = {"opening_sha256": opening_sha256(start.opening)}
+    if start.inputs:
+        said["inputs"] = start.inputs
+    first = events[0].model_copy(update={"body": {**events[0].body, **said}})
+    return (first, *events[1:])
 
 
 def _after_window(kind: CaseKind, plan: CasePlan, scheduled: Event) -> tuple[Event, ...]:
@@ -60,9 +86,11 @@ def opened_on_record(kind: CaseKind, start: CaseStart, now: datetime) -> RecordR
     """The steps that put a new case on record at ``now``, with what the read model is to know."""
     plan, state = start.opening.plan, kind.new()
     command = opening_command(start.requested_at)
-    events = beginning(kind, state, plan, start.requested_by, command, now)
+    placed = start.opening.placed()
+    events = beginning(kind, state, plan, start.requested_by, command, now, placed)
     if now >= submission_closing(state, plan)[0]:
         events = _after_window(kind, plan, events[0])
+    events = vouched(start, events)
     steps = chain(start.case_id, start.carried.sequence, start.carried.head, command, events, now)
     return RecordRequest(steps=steps, opening=start.opening)
 

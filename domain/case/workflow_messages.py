@@ -80,6 +80,7 @@ class CaseOpening(Recorded):
     ``quarter`` is 0 but for batches of report numbers, ``institution`` empty only for a complaint
     about nobody on record. ``renews`` is the code of the certificate that is to be replaced.
     ``newcomer``: the institution is not on record before a certificate is issued to it.
+    ``region`` is the institution's when its case of a campaign was put on record, else empty.
     """
 
     kind: str
@@ -91,13 +92,20 @@ class CaseOpening(Recorded):
     plan: CasePlan
     renews: str = ""
     newcomer: Newcomer | None = None
+    region: str = ""
+
+    def placed(self) -> dict[str, str]:
+        """The campaign and the region that the first step of a campaign's case tells."""
+        return {"campaign": self.campaign, "region": self.region} if self.region else {}
 
 
 class CaseStart(Recorded):
     """Input of every kind of case's workflow.
 
     ``carried`` is not empty when a run goes on where another ended; ``revived_by`` is then the
-    command that an ended case was started again for.
+    command that an ended case was started again for. ``vouched``: its first step says the hash of
+    its opening, as those of processes from before that did not. ``inputs`` are the facts that its
+    plan was decided by; they go on record with the first step, and into no history.
     """
 
     case_id: str
@@ -106,6 +114,8 @@ class CaseStart(Recorded):
     requested_by: Actor = SYSTEM
     carried: Carried = Carried()
     revived_by: str = ""
+    vouched: bool = False
+    inputs: dict[str, Any] = Field(default_factory=dict)
 
 
 class RecordRequest(Recorded):

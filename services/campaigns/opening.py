@@ -22,12 +22,13 @@ from domain.numbers.batch import BATCH
 from domain.numbers.quarters import Period
 from domain.refusals import Code, Refusal, Refused
 from engine.client import ANSWER_WITHIN, WorkflowGone, translated
-from rules.check.checks import check_name
+from rules.check.checks import unfit
 from rules.compiled import CompiledRules, NotPublishable
 from rules.file.catalogue import cached_catalogue
 from rules.file.library import RuleSetNotFound, RulesInvalid, current_library
 from services.campaigns.considering import filing_closes, windows_of
 from services.campaigns.forecast import Forecast, forecast
+from services.campaigns.sampling import commit_to_seed
 from services.clock import Clock
 from services.rule_sets import PinnedRules
 from store import campaigns, cases, content, journal, rule_sets
@@ -53,7 +54,7 @@ class CampaignService:
 
     async def foresee(self, period: Period, jurisdiction: str) -> Forecast:
         """What opening a campaign now would do; nothing is written. Raises Refused as `open`."""
-        own = await self._rules_of(period, jurisdiction)
+        own = await self.rules_of(period, jurisdiction)
         names = cached_catalogue(self._rules).areas
         opened = await self.find(period, jurisdiction) is not None
         async with self._engine.connect() as connection:
@@ -79,7 +80,7 @@ class CampaignService:
         it was annulled.
         """
         case_id = campaign_id(period, jurisdiction)
-        compiled = await self._rules_of(period, jurisdiction)
+        compiled = await self.rules_of(period, jurisdiction)
         own = compiled[jurisdiction]
         stages = _stages(own, period)
         now = self._clock()
@@ -91,6 +92,7 @@ class CampaignService:
         standing = await self.find(period, jurisdiction)
         if standing is not None:
             return self._already_open(standing, pinned, case_id)
+        await self._not_covered(period, jurisdiction, own)
         last = filing_closes(windows_of(own, period))
         late = now >= last.closes
         note = await self._reason_for_late(last, period, after_window, reason) if late else ""
@@ -106,6 +108,7 @@ class CampaignService:
             command_id=command_id,
             late=late,
             note_sha256=note,
+            sampled=not period.quarter and any(rules.sample for rules in compiled.values()),
         )
         async with self._engine.begin() as connection:
             first = await record_opening(connection, start)
@@ -122,6 +125,20 @@ class CampaignService:
                 WorkflowIDConflictPolicy.USE_EXISTING,
             )
         return case_id
+
+    async def rules_of(self, period: Period, jurisdiction: str) -> dict[str, CompiledRules]:
+        """The rule sets that a campaign would pin now, by jurisdiction. Raises Refused."""
+        # checking rules takes seconds of pure computing: other requests go on meanwhile
+        documents = await asyncio.to_thread(
+            checked_documents, self._rules, period.year, jurisdiction
+        )
+        compiled = {place: CompiledRules(document) for place, document in documents.items()}
+        try:
+            windows_of(compiled[jurisdiction], period)
+        except NotPublishable as failure:
+            asked = {"year": str(period), "jurisdiction": jurisdiction, "known": str(failure)}
+            raise Refused(Refusal(code=Code.RULES_NOT_FOUND, params=asked)) from None
+        return compiled
 
     async def annul(
         self, period: Period, jurisdiction: str, actor: Actor, command_id: str, reason: str
@@ -220,19 +237,19 @@ class CampaignService:
 
     # --- private steps -----------------------------------------------------------------------
 
-    async def _rules_of(self, period: Period, jurisdiction: str) -> dict[str, CompiledRules]:
-        """The rule sets that a campaign would pin now, by jurisdiction. Raises Refused."""
-        # checking rules takes seconds of pure computing: other requests go on meanwhile
-        documents = await asyncio.to_thread(
-            checked_documents, self._rules, period.year, jurisdiction
-        )
-        compiled = {place: CompiledRules(document) for place, document in documents.items()}
-        try:
-            windows_of(compiled[jurisdiction], period)
-        except NotPublishable as failure:
-            asked = {"year": str(period), "jurisdiction": jurisdiction, "known": str(failure)}
-            raise Refused(Refusal(code=Code.RULES_NOT_FOUND, params=asked)) from None
-        return compiled
+    async def _not_covered(self, period: Period, jurisdiction: str, rules: CompiledRules) -> None:
+        """Raises Refused where a campaign above has everybody's filing of the period already."""
+        above = [one for one in rules.document.tree.upwards(jurisdiction) if one != jurisdiction]
+        async with self._engine.connect() as connection:
+            opened = await campaigns.of_period(connection, period.year, period.quarter)
+        for campaign in opened:
+            if campaign.jurisdiction in above:
+                params = {
+                    "year": str(period),
+                    "jurisdiction": jurisdiction,
+                    "covering": campaign.jurisdiction,
+                }
+                raise Refused(Refusal(code=Code.CAMPAIGN_COVERED, params=params))
 
     async def _reason_for_late(
         self, last: Window, period: Period, after_window: bool, reason: str
@@ -267,13 +284,21 @@ async def record_opening(connection: AsyncConnection, start: CampaignStart) -> b
     """Puts a campaign on record; False, and nothing is written, when one is there already."""
     if not await campaigns.add(connection, start):
         return False
+    body: dict[str, Any] = {"rule_sets": start.rule_sets}
+    if start.late:
+        body["late"] = True
+    if start.sampled:
+        # on record before anybody has filed: nobody can choose whom a sample will have
+        body["sample_commitment"] = await commit_to_seed(
+            connection, start.case_id, start.opening, start.requested_at
+        )
     await journal.append_operator_step(
         connection,
         start.case_id,
         "campaign_opened",
         start.opened_by,
         start.requested_at,
-        {"rule_sets": start.rule_sets, **({"late": True} if start.late else {})},
+        body,
         start.command_id,
         note_sha256=start.note_sha256,
     )
@@ -328,8 +353,8 @@ async def _start(
 def checked_documents(rules: Path, year: int, jurisdiction: str) -> dict[str, dict[str, Any]]:
     """A campaign's own rule set and those of every jurisdiction within it, by jurisdiction.
 
-    All are checked in full, examples included. Raises Refused: none there, a mere base, not in
-    order.
+    None has anything a case could stumble over, examples included. Raises Refused: none there,
+    a mere base, not in order.
     """
     library = current_library(rules)
     asked = {"year": str(year), "jurisdiction": jurisdiction}
@@ -341,7 +366,7 @@ def checked_documents(rules: Path, year: int, jurisdiction: str) -> dict[str, di
             raise Refused(Refusal(code=Code.RULES_NOT_FOUND, params={**asked, "known": known}))
         places = [p for y, p in library.sets() if y == year and p.startswith(prefix)]
         with _checking:
-            findings = [f for p in places for f in check_name(library, library.name_of(year, p))]
+            findings = [f for p in places for f in unfit(library, library.name_of(year, p))]
         if findings:
             raise RulesInvalid(findings)
         return {place: library.resolve(year, place).document for place in places}

@@ -67,7 +67,7 @@ class EnforcementService(CaseService):
         super().__init__(client, engine, clock)
         self._pinned = pinned
         self._rules = rules
-        self._telling = Telling(engine, clock, templates)
+        self._telling = Telling(engine, pinned, clock, templates)
 
     def running(self) -> AbstractAsyncContextManager[None]:
         """Ends from time to time what has been made good."""

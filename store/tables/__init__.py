@@ -1,5 +1,11 @@
 """All tables, by subject. One `MetaData`; comments in Chinese, since operators read them."""
 
+from store.tables.announcements import (
+    announcement_files,
+    announcement_versions,
+    announcements,
+)
+from store.tables.audit import checkpoints, histories, seals
 from store.tables.base import metadata
 from store.tables.complaint import complaints
 from store.tables.connected import (
@@ -18,6 +24,7 @@ from store.tables.imports import (
     certificate_import_rows,
     certificate_imports,
 )
+from store.tables.institutions import contacts, institution_acts, registration_requests
 from store.tables.jobs import job_items, jobs
 from store.tables.notices import addresses, notice_deliveries, notices
 from store.tables.numbers import (
@@ -34,6 +41,7 @@ from store.tables.record import (
     journal,
     notes,
     outbox,
+    refusal_heads,
     refusals,
     requests,
     revisions,
@@ -47,13 +55,23 @@ from store.tables.register import (
     institutions,
     roster_imports,
 )
-from store.tables.rules import campaigns, rule_sets
+from store.tables.rules import (
+    campaign_summaries,
+    campaigns,
+    rule_sets,
+    sample_draws,
+    sampled_cases,
+)
 
 __all__ = [
     "addresses",
+    "announcement_files",
+    "announcement_versions",
+    "announcements",
     "api_client_secrets",
     "api_clients",
     "assignments",
+    "campaign_summaries",
     "campaigns",
     "cases",
     "certificate_counts",
@@ -65,10 +83,14 @@ __all__ = [
     "certificate_numbers",
     "certificate_serials",
     "certificates",
+    "checkpoints",
     "complaints",
+    "contacts",
     "enforcement_attachments",
     "enforcement_cases",
     "enforcement_documents",
+    "histories",
+    "institution_acts",
     "institutions",
     "job_items",
     "jobs",
@@ -81,12 +103,17 @@ __all__ = [
     "number_changes",
     "outbox",
     "province_plans",
+    "refusal_heads",
     "refusals",
+    "registration_requests",
     "report_numbers",
     "requests",
     "revisions",
     "roster_imports",
     "rule_sets",
+    "sample_draws",
+    "sampled_cases",
+    "seals",
     "upload_pieces",
     "upload_problems",
     "uploads",

@@ -128,8 +128,21 @@ refusals = Table(
     Column("scope", Text, nullable=False),
     Column("refusal", JSONB, nullable=False),
     instant("at"),
+    Column("number", Integer, nullable=False, comment="该件的第几次拒绝"),
+    Column("previous_hash", Text, nullable=False),
+    Column("hash", Text, nullable=False, comment="逐件哈希相连"),
     Index(None, "case_id", "id"),
+    UniqueConstraint("case_id", "number"),
     comment="被拒绝的操作：谁、何事、为何",
+)
+
+refusal_heads = Table(
+    "refusal_heads",
+    metadata,
+    Column("case_id", Text, primary_key=True),
+    Column("number", Integer, nullable=False),
+    Column("hash", Text, nullable=False),
+    comment="每一件的拒绝记录到第几次、最后一次的哈希",
 )
 
 revisions = Table(
@@ -141,6 +154,8 @@ revisions = Table(
     Column("content", JSONB, nullable=False),
     Column("saved_by", Text, nullable=False),
     instant("saved_at"),
+    Column("no", BigInteger, Identity(always=True), nullable=False, comment="封存点据以计到哪里"),
+    UniqueConstraint("no"),
     comment="填报内容的各稿；统计资料，仅限统计使用",
 )
 
@@ -150,6 +165,8 @@ notes = Table(
     Column("sha256", Text, primary_key=True),
     Column("note", JSONB, nullable=False),
     instant("written_at", now=True),
+    Column("no", BigInteger, Identity(always=True), nullable=False),
+    UniqueConstraint("no"),
     comment="理由和说明，按内容的 SHA-256 保存",
 )
 

@@ -54,6 +54,31 @@ def facts(tmp_path: Path) -> str:
     return str(path)
 
 
+def test_route_tells_the_obligation_too(tmp_path: Path) -> None:
+    bare = tmp_path / "bare.json"
+    bare.write_text(json.dumps({**FACTS, "certificates": []}), "utf-8")
+    got = answer("route", "2023", "350000", "--facts", str(bare), code=1)
+    assert (got["obligation"]["outcome"], got["obligation"]["rule"]) == ("none", None)
+    bare.write_text(json.dumps(FACTS), "utf-8")
+    got = answer("route", "2023", "350000", "--facts", str(bare))
+    assert got["obligation"]["outcome"] == "must"
+    assert got["obligation"]["cite"]["document"] == "闽市监认证〔2024〕1号"
+
+
+@pytest.mark.parametrize(
+    ("region", "words"), [("430102", "不在 fujian-2023 的辖区"), ("359999", "不是现行的区划代码")]
+)
+def test_route_refuses_a_region_that_the_set_does_not_govern(
+    region: str, words: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "facts.json"
+    institution = {**FACTS["institution"], "region": region}
+    path.write_text(json.dumps({**FACTS, "institution": institution}), "utf-8")
+    result = run("route", "2023", "350000", "--facts", str(path))
+    assert result.exit_code == 2
+    assert words in result.output
+
+
 def test_route_prints_the_documented_json(facts: str, library: RuleLibrary) -> None:
     got = answer("route", "2023", "350000", "--facts", facts)
     resolved = library.resolve(2023, "350000")

@@ -15,13 +15,14 @@ PAGE = page("docs/rules.md")
 SPANS = {code for _, code in PAGE.spans}
 
 NAMING = {
-    "Finding", "refuse", "one", "add", "_refuse", "wrong", "ConditionInvalid", "FormError",
+    "Finding", "finding", "refuse", "one", "add", "_refuse", "wrong", "ConditionInvalid",
+    "FormError",
 }  # fmt: skip
 """Functions of the checks whose first argument is a code."""
 
 
 TELLING = ("windows.py", "report_numbers.py", "enforcement_schema.py")
-"""Files whose findings are triples that begin with a code."""
+"""Files whose findings are tuples, of three or four, that begin with a code."""
 
 
 def keys_of(model: type[BaseModel]) -> Iterator[str]:
@@ -66,7 +67,7 @@ def codes() -> Iterator[str]:
         for node in ast.walk(ast.parse(file.read_text("utf-8"))):
             if isinstance(node, ast.Call) and node.args and _name(node.func) in NAMING:
                 yield from _code(node.args[0])
-            if file.name in TELLING and isinstance(node, ast.Tuple) and len(node.elts) == 3:
+            if file.name in TELLING and isinstance(node, ast.Tuple) and len(node.elts) in (3, 4):
                 yield from _code(node.elts[0])
 
 

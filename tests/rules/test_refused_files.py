@@ -45,6 +45,54 @@ CASES: dict[str, Case] = {
         "unknown_key",
         "revision",
     ),
+    "a reminder names what it has not": (
+        NATIONAL,
+        "{institution}：{year}年度检验检测统计尚未提交",
+        "{name}：{year}年度检验检测统计尚未提交",
+        0,
+        "unknown_placeholder",
+        "{institution}（机构名称）",
+    ),
+    "a reminder with half a brace": (
+        NATIONAL,
+        "{institution}：{year}年度检验检测统计尚未提交",
+        "{institution：{year}年度检验检测统计尚未提交",
+        0,
+        "unknown_placeholder",
+        "花括号不成对",
+    ),
+    "a reminder that looks into what it names": (
+        NATIONAL,
+        "{institution}：{year}年度检验检测统计尚未提交",
+        "{institution.name}：{year}年度检验检测统计尚未提交",
+        0,
+        "unknown_placeholder",
+        "不认识的占位",
+    ),
+    "a reminder before its window": (
+        NATIONAL,
+        "days: -7",
+        "days: -68",
+        0,
+        "window_order",
+        "不在填报期限的 2025-01-13 至 2025-03-21 之内",
+    ),
+    "a reminder after its closing": (
+        NATIONAL,
+        "days: -7",
+        "days: 1",
+        0,
+        "window_order",
+        "晚于截止",
+    ),
+    "a reminder of a window that is not stated": (
+        NATIONAL,
+        "anchor: fill.closing",
+        "anchor: supplement.closing",
+        0,
+        "unknown_window",
+        "windows.supplement",
+    ),
     "unknown key deep": (
         NATIONAL,
         "      why_not: 机构没有选取",
@@ -287,7 +335,7 @@ CASES: dict[str, Case] = {
         NATIONAL,
         "    review:\n      from",
         "    quality:\n      from",
-        -9,
+        -14,
         "missing_key",
         "review",
     ),
@@ -338,11 +386,11 @@ CASES: dict[str, Case] = {
 
 LEVEL = (
     "  review_chain:\n    - id: never\n      label: 空\n      when: {when}\n"
-    "      authority: {authority}\n      cite: {{assume: 空}}\n"
+    "      authority: {authority}\n      cite: {{assume: 试写一条}}\n"
 )
 COMPLAINT = (
     "  complaints:\n    - id: local\n      label: 空\n      when: {when}\n"
-    "      assign: {assign}\n      cite: {{assume: 空}}\n"
+    "      assign: {assign}\n      cite: {{assume: 试写一条}}\n"
 )
 
 CASES |= {
@@ -383,7 +431,7 @@ CASES |= {
     "numbers: late without a due date": (
         NATIONAL,
         "  completion:\n    require: reported",
-        "  late: {until_months: 3, cite: {assume: 空}}\n  completion:\n    require: reported",
+        "  late: {until_months: 3, cite: {assume: 试写一条}}\n  completion:\n    require: reported",
         0,
         "without_due",
         "没有截止",
@@ -391,7 +439,7 @@ CASES |= {
     "numbers: reminder without a due date": (
         NATIONAL,
         "  reminders: []",
-        "  reminders:\n    - {id: soon, label: 空, days_before_due: 1, cite: {assume: 空}}\n",
+        "  reminders:\n    - {id: soon, label: 空, days_before_due: 1, cite: {assume: 试写一条}}\n",
         1,
         "without_due",
         "提醒",
@@ -512,7 +560,7 @@ CASES |= {
         NATIONAL,
         "  complaints:\n",
         COMPLAINT.format(when="has_certificate", assign="\"'amr-999999'\""),
-        1,
+        4,
         "unknown_authority",
         "amr-999999",
     ),
@@ -559,7 +607,7 @@ CASES |= {
     "numbers: visibility is not a province's": (
         HUNAN,
         "report_numbers:\n",
-        "report_numbers:\n  visible: {days: 0, cite: {assume: 空}}\n",
+        "report_numbers:\n  visible: {days: 0, cite: {assume: 试写一条}}\n",
         1,
         "overlay_not_allowed",
         "report_numbers.visible",
@@ -624,7 +672,7 @@ def test_is_refused_with_its_line(case: Case, folder: Path) -> None:
 def test_an_unreachable_reviewer_names_its_own_line(folder: Path) -> None:
     rule = (
         "    - id: idle\n      label: 空\n      when: tied\n      why_not: 空\n"
-        "      assign: \"'samr'\"\n      cite: {assume: 空}\n"
+        "      assign: \"'samr'\"\n      cite: {assume: 试写一条}\n"
     )
     line = spoil(
         folder,
