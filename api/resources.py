@@ -27,6 +27,9 @@ from api.complaints.complaint_page import PAGES as COMPLAINT_PAGES
 from api.connected import clients, deliveries, provinces
 from api.door import health, me
 from api.door.operations import Operation, Parameter
+from api.enforcement import enforcement
+from api.enforcement import register as measures
+from api.enforcement.register import PAGES as MEASURE_PAGES
 from api.filings import filings
 from api.notices import notices, outbox
 from api.numbers import batches, changes, lookup, uploads
@@ -50,6 +53,9 @@ OPERATIONS: list[Operation] = [
     *uploads.OPERATIONS,
     *changes.OPERATIONS,
     *complaints.OPERATIONS,
+    # the register's fixed word, before a case's address takes it
+    *measures.OPERATIONS,
+    *enforcement.OPERATIONS,
     *imports.OPERATIONS,
     *register.OPERATIONS,
     # fixed words of their own, before the certificates' addresses take them for a case
@@ -79,6 +85,7 @@ PAGES: list[Operation] = [
     *CERTIFICATE_PAGES,
     *ANNOUNCEMENT_PAGES,
     *WEEK_PAGES,
+    *MEASURE_PAGES,
 ]
 """Behind the same door as the operations of the API, and not in its description."""
 
@@ -98,6 +105,13 @@ PLACES: dict[str, Parameter] = {
             pattern="^2[0-9]{3}(Q[1-4])?$",
         ),
         _place("quarter", "季度，如 2024Q3", type="string", pattern="^2[0-9]{3}Q[1-4]$"),
+        _place(
+            "about",
+            "针对填报 filing 还是报告编号 report-numbers",
+            type="string",
+            enum=["filing", "report-numbers"],
+        ),
+        _place("n", "针对同一件的第几件", type="integer", minimum=1, maximum=9999),
         _place("upload", "上传编号", type="string", pattern="^[0-9a-f]{32}$"),
         _place("complaint", "投诉编号", type="string", pattern="^[0-9a-f]{32}$"),
         _place("receipt", "回执编号", type="string", pattern="^[0-9A-Za-z-]{10,40}$"),

@@ -29,6 +29,8 @@ from services.cases import CaseService
 from services.certificates.register import RegisterService
 from services.clock import system_clock
 from services.contacts import ContactService
+from services.enforcement.cases import EnforcementService
+from services.enforcement.register import EnforcementRegister
 from services.extensions import ExtensionService
 from services.institution_acts import InstitutionActService
 from services.institutions import InstitutionService
@@ -72,6 +74,8 @@ class Services(NamedTuple):
     outbox: OutboxService
     schedule: ScheduleService
     records: CaseRecords
+    enforcement: EnforcementService
+    measures: EnforcementRegister
 
 
 @asynccontextmanager
@@ -117,6 +121,15 @@ async def connected(data: Path) -> AsyncIterator[Services]:
             ),
             ScheduleService(engine, PinnedRules(engine), system_clock),
             CaseRecords(engine),
+            EnforcementService(
+                client,
+                engine,
+                PinnedRules(engine),
+                settings.rules,
+                system_clock,
+                settings.templates,
+            ),
+            EnforcementRegister(engine, system_clock),
         )
     finally:
         await engine.dispose()

@@ -13,6 +13,10 @@ _CLOSINGS = (
     Code.EXTENSION_RELIED_ON,
     Code.EXTENSION_NOT_EARLIER,
     Code.WINDOW_PASSED,
+    Code.STATEMENT_CLOSED,
+    Code.STATEMENT_RUNNING,
+    Code.DECISION_OVERDUE,
+    Code.SERVICE_OVERDUE,
 )
 """Refusals whose ``at`` is the end of something."""
 

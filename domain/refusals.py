@@ -875,6 +875,99 @@ class Code(StrEnum):
         "文件共 {rows} 行，其中 {bad} 处错误；没有导入任何机构。",
         "请按逐行报告修改后重新导入；只有部分机构有错的，也可以用 accept=good 只导入无误的。",
     )
+    # enforcement
+    NOTHING_TO_PROPOSE = (
+        "nothing_to_propose",
+        409,
+        "没有可以提出的措施",
+        "对 {case}，规则没有可以提出的措施：{because}。",
+        "请核对该件的状态和日期；要依据承办人的认定提出的，请写明 findings 和证据。",
+    )
+    UNKNOWN_MEASURE = (
+        "unknown_measure",
+        409,
+        "没有这项措施",
+        "本件可以提出的措施里没有 {measure}。",
+        "请在可以提出的措施中选择：{there}。",
+    )
+    NOT_HEARD = (
+        "not_heard",
+        409,
+        "还没有事先告知",
+        "{measure}要先告知机构，听取陈述、申辩，才能决定。",
+        "请由承办人先作事先告知（notice）。",
+    )
+    STATEMENT_RUNNING = (
+        "statement_running",
+        409,
+        "陈述、申辩的期限未满",
+        "机构可以陈述、申辩到 {at} 为止，届满之前不能决定采取措施。",
+        "请在期满之后决定；要不采取措施的，现在就可以决定（outcome 填 dismiss）。",
+    )
+    STATEMENT_CLOSED = (
+        "statement_closed",
+        409,
+        "陈述、申辩的期限已满",
+        "陈述、申辩的期限已于 {at}届满。",
+        "对随后的决定不服的，可以提出异议，也可以依法申请行政复议或者提起行政诉讼。",
+    )
+    DECISION_OVERDUE = (
+        "decision_overdue",
+        409,
+        "作出决定的期限已过",
+        "应当在 {at} 之前决定，逾期的不再采取措施。",
+        "本件不再办理；仍有新的事实的，请另行立案。",
+    )
+    SERVICE_OVERDUE = (
+        "service_overdue",
+        409,
+        "送达的期限已过",
+        "决定应当在 {at} 之前送达，没有按时送达的不生效。",
+        "本件不再办理；仍有必要的，请另行立案。",
+    )
+    BASIS_REQUIRED = (
+        "basis_required",
+        409,
+        "须写明作出处罚的法律依据",
+        "{measure}是行政处罚，通知不能设定行政处罚（行政处罚法第十六条），"
+        "要写明本部门依哪部法律哪一条有权作出。",
+        "请在 basis 中写明；写不出的，请决定不采取（dismiss），或者移送有权的机关。",
+    )
+    NOT_CURABLE = (
+        "not_curable",
+        409,
+        "这项措施不因补报而解除",
+        "规则没有写{measure}因补报而解除。",
+        "认为有误的，可以提出异议。",
+    )
+    NOT_CURED = (
+        "not_cured",
+        409,
+        "还没有补报并通过审核",
+        "所涉的填报在立案之后还没有通过审核。",
+        "请先补报；{cure}",
+    )
+    CURED_MEANWHILE = (
+        "cured_meanwhile",
+        409,
+        "已经补报并通过审核",
+        "所涉的填报在立案之后已经通过审核，“{measure}”的解除条件已经满足，不再采取。",
+        "请决定不采取（dismiss），或者由承办人撤回。",
+    )
+    CALENDAR_MISSING = (
+        "calendar_missing",
+        409,
+        "期限数不出来",
+        "期限要数到 {year} 年，系统里还没有该年的放假安排，不能推算。",
+        "请由系统管理员按国务院办公厅的通知补上 rules/calendar/{year}.yaml 后再办理。",
+    )
+    APPLICATIONS_REFUSED = (
+        "applications_refused",
+        409,
+        "不受理该机构的资质认定申请",
+        "对该机构采取的措施“{measure}”自 {since} 起生效，有效期间不受理其新的资质认定申请。",
+        "{cure}",
+    )
     # the public
     TOO_MANY_LOOKUPS = (
         "too_many_lookups",

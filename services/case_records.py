@@ -89,6 +89,7 @@ class CaseRecords:
         by_age: bool,
         after: tuple[datetime | None, str] | None,
         size: int,
+        level: int | None = None,
     ) -> list[Case]:
         """Up to ``size`` cases an authority has to act on, as `store.cases.inbox` has them."""
         async with self._engine.connect() as connection:
@@ -96,6 +97,7 @@ class CaseRecords:
                 connection,
                 authority,
                 status,
+                level=level,
                 claimed_by=claimed_by,
                 by_age=by_age,
                 after=after,

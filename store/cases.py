@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.case.events import EventName
 from domain.case.plan import CasePlan
 from domain.case.status import Status
+from domain.enforcement.kind import ENFORCEMENT
 from domain.facts import FilingEnd, filing_end
 from domain.filing.kind import FILING
 from domain.kinds import KindName
@@ -111,6 +112,7 @@ async def inbox(
     authority: str,
     status: Status,
     *,
+    level: int | None,
     claimed_by: Sequence[str] | None = None,
     by_age: bool = False,
     after: tuple[datetime | None, str] | None = None,
@@ -118,6 +120,8 @@ async def inbox(
 ) -> list[Case]:
     """The cases an authority has to act on, the most pressing first (no due date: last).
 
+    ``level`` names the turn of those who enforce (1 proposes and serves, 2 decides); None leaves
+    their cases out.
     ``claimed_by``: None for all, ``[""]`` for those nobody has claimed, else some people's.
     ``by_age``: those first that have waited longest. ``after`` is the instant and the id of the
     last case of the page before.
@@ -125,6 +129,10 @@ async def inbox(
     far = cases.c.waiting_since if by_age else func.coalesce(cases.c.due, _NEVER)
     name = "waiting_since" if by_age else "due"
     query = _cases().where(cases.c.authority == authority, cases.c.status == status.value)
+    if level is None:
+        query = query.where(cases.c.kind != ENFORCEMENT.name)
+    else:
+        query = query.where(cases.c.kind == ENFORCEMENT.name, cases.c.level == level)
     if claimed_by is not None:
         query = query.where(cases.c.claimed_by.in_(claimed_by))
 

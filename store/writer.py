@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from domain.case.events import EventName, Step
 from domain.case.workflow_messages import RecordedSteps, RecordRequest
 from domain.filing.returning import RETURN_ASKED, RETURN_DECLINED, SETTLING
-from domain.told import TOLD
+from domain.told import MARKED
 from store.batching import Batcher
 
 
@@ -89,7 +89,7 @@ _WRITE = """
     WHERE c.case_id = r.case_id
 """
 
-_TOLD = sorted(TOLD)
+_TOLD = sorted(MARKED)
 
 _ANSWERED = {RETURN_DECLINED, *SETTLING}
 

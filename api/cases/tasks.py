@@ -27,11 +27,12 @@ async def list_tasks(call: Call) -> Response:
     by_age = query(request, "sort", TaskOrder, "due") == "age"
     last = cursors.given(request, (str, str))
     after = None if last is None else (instant_of(last[0]), last[1])
-    status = Status.IN_REVIEW if actor.role is Role.REVIEWER else Status.QUALITY_CHECK
+    status = Status.QUALITY_CHECK if actor.role is Role.CHECKER else Status.IN_REVIEW
+    level = {Role.OFFICER: 1, Role.DECIDER: 2}.get(actor.role)
     rows, more = await cursors.paged(
         request,
         lambda size: records.inbox(
-            actor.scope, status, whose.get(claimed or ""), by_age, after, size
+            actor.scope, status, whose.get(claimed or ""), by_age, after, size, level
         ),
         lambda case: [_instant(case, by_age), case.case_id],
     )

@@ -36,6 +36,8 @@ from services.connected.clients import ClientService
 from services.connected.deliveries import DeliveryService
 from services.connected.provinces import ProvinceService
 from services.contacts import ContactService
+from services.enforcement.cases import EnforcementService
+from services.enforcement.register import EnforcementRegister
 from services.extensions import ExtensionService
 from services.filings import FilingService
 from services.institution_acts import InstitutionActService
@@ -77,6 +79,8 @@ class Parts:
     filings: FilingService
     batches: BatchService
     complaints: ComplaintService
+    enforcement: EnforcementService
+    measures: EnforcementRegister
     certificates: CertificateService
     imports: CertificateImportService
     register: RegisterService
@@ -143,6 +147,10 @@ def build_parts(
             settings.token_key.get_secret_value(),
             settings.complaints_per_client,
         ),
+        enforcement=EnforcementService(
+            client, engine, pinned, settings.rules, clock, settings.templates
+        ),
+        measures=EnforcementRegister(engine, clock),
         certificates=certificates,
         keys=keys,
         imports=CertificateImportService(

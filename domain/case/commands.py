@@ -27,6 +27,8 @@ class Role(StrEnum):
     OPERATOR = "operator"
     AUDITOR = "auditor"
     CLERK = "clerk"
+    OFFICER = "officer"
+    DECIDER = "decider"
     SYSTEM = "system"
 
 
@@ -37,6 +39,8 @@ ROLE_LABELS: dict[Role, str] = {
     Role.OPERATOR: "经办人",
     Role.AUDITOR: "审计人",
     Role.CLERK: "发证经办人",
+    Role.OFFICER: "承办人",
+    Role.DECIDER: "决定人",
     Role.SYSTEM: "系统",
 }
 
@@ -49,7 +53,8 @@ def forbidden(role: str, wanted: Iterable[Role]) -> Refusal:
 
 
 class Actor(Recorded):
-    """Who acts. ``scope``: a filer's institution; a reviewer's, checker's or clerk's authority; an
+    """Who acts. ``scope``: a filer's institution; a reviewer's, checker's, clerk's, officer's or
+    decider's authority; an
     operator's jurisdiction; empty for the system."""
 
     subject: str

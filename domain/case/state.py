@@ -98,6 +98,8 @@ LISTED_AS: dict[Role, str] = {
     Role.CLERK: "filers",
     Role.REVIEWER: "reviewers",
     Role.CHECKER: "checkers",
+    Role.OFFICER: "reviewers",
+    Role.DECIDER: "checkers",
 }
 """Where a state lists whoever takes part in a capacity. Nobody else takes part in a case."""
 
@@ -147,7 +149,7 @@ def status_timer(state: CaseState, plan: CasePlan) -> Timer | None:
             return Timer(plan.quality.opens, StartQualityCheck)
         case Status.QUALITY_CHECK | Status.COMPLETED | Status.LAPSED | Status.CANCELLED:
             return None
-        case Status.AFTER_WINDOW | Status.ANNULLED:
+        case Status.AFTER_WINDOW | Status.ANNULLED | Status.IN_FORCE:
             return None
         case never:  # pragma: no cover
             assert_never(never)

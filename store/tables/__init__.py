@@ -14,6 +14,11 @@ from store.tables.connected import (
     certificate_deliveries,
     province_plans,
 )
+from store.tables.enforcement import (
+    enforcement_attachments,
+    enforcement_cases,
+    enforcement_documents,
+)
 from store.tables.extensions import extensions
 from store.tables.imports import (
     certificate_import_problems,
@@ -84,6 +89,9 @@ __all__ = [
     "complaints",
     "contacts",
     "deputies",
+    "enforcement_attachments",
+    "enforcement_cases",
+    "enforcement_documents",
     "extensions",
     "histories",
     "institution_acts",

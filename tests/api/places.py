@@ -15,6 +15,7 @@ from tests.api.people import Filing
 from tests.certificates import content
 from tests.connected import issue
 from tests.connected import register as register_client
+from tests.enforcing import case_on_record
 from tests.registered import register
 from tests.system import OPERATOR, REVIEWER, System
 
@@ -147,6 +148,7 @@ async def places(house: System, found: Filing) -> dict[str, str]:
                     "POST", extensions, operator, {**more, "ids": [found.id]}
                 )
                 assert granted.status == 202, granted.body
+                await case_on_record(house, found.id, found.case_id)
                 registered = await house.send(
                     "POST",
                     f"/api/institutions/new-{found.id}/registration",
@@ -194,6 +196,8 @@ async def places(house: System, found: Filing) -> dict[str, str]:
                     "code": held.code,
                     "uscc": uscc,
                     "period": "2024",
+                    "about": "filing",
+                    "n": "1",
                     "quarter": QUARTER,
                     "upload": upload.body["id"],
                     "complaint": id_,

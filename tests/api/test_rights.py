@@ -20,8 +20,10 @@ from tests.system import (
     AUDITOR,
     CHECKER,
     CLERK,
+    DECIDER,
     FILER,
     KEY,
+    OFFICER,
     OPERATOR,
     REVIEWER,
     Answer,
@@ -32,10 +34,13 @@ from tests.system import (
 pytestmark = pytest.mark.anyio
 
 F, R, C, O, A, K = FILER, REVIEWER, CHECKER, OPERATOR, AUDITOR, CLERK  # noqa: E741
+E, D = OFFICER, DECIDER
 EVERYBODY = {F, R, C, O, A}
 """Whoever has to do with statistics."""
 
-CLERKS_TOO = EVERYBODY | {K}
+CLERKS_TOO = EVERYBODY | {K, E, D}
+"""And whoever issues or enforces."""
+
 PUBLIC = None
 """Nobody has to say who they are."""
 
@@ -44,10 +49,11 @@ CERTIFICATE = "/api/certificates/{application}"
 CAMPAIGN = "/api/campaigns/{period}/{jurisdiction}"
 BATCH = "/api/report-batches/{quarter}/{institution}"
 COMPLAINT = "/api/complaints/{complaint}"
+ENFORCEMENT = "/api/enforcement/{about}/{period}/{institution}/{n}"
 
 MATRIX: dict[tuple[str, str], set[Role] | None] = {
     ("GET", "/api/me"): CLERKS_TOO,
-    ("GET", "/api/tasks"): {R, C},
+    ("GET", "/api/tasks"): {R, C, E, D},
     ("GET", "/api/filings"): EVERYBODY,
     ("GET", FILING): EVERYBODY,
     ("POST", FILING): {F, O},
@@ -157,6 +163,27 @@ MATRIX: dict[tuple[str, str], set[Role] | None] = {
     ("POST", f"{COMPLAINT}/resolve"): {R},
     ("POST", f"{COMPLAINT}/cancel"): {O},
     ("GET", f"{COMPLAINT}/timeline"): {R, O, A},
+    ("GET", "/public/measures"): PUBLIC,
+    ("GET", "/api/enforcement/register"): {E, D, O, A},
+    ("GET", f"{CAMPAIGN}/enforcement"): {O},
+    ("GET", "/api/enforcement/consequences"): {E, O},
+    ("GET", "/api/enforcement"): {F, E, D, O, A},
+    ("POST", "/api/enforcement"): {E, O},
+    ("GET", ENFORCEMENT): {F, E, D, O, A},
+    ("POST", f"{ENFORCEMENT}/propose"): {E},
+    ("POST", f"{ENFORCEMENT}/notice"): {E},
+    ("POST", f"{ENFORCEMENT}/statement"): {F},
+    ("POST", f"{ENFORCEMENT}/decide"): {D},
+    ("POST", f"{ENFORCEMENT}/service"): {E},
+    ("POST", f"{ENFORCEMENT}/refer"): {E},
+    ("POST", f"{ENFORCEMENT}/objection"): {F},
+    ("POST", f"{ENFORCEMENT}/objection-answer"): {D},
+    ("POST", f"{ENFORCEMENT}/withdraw"): {E, D},
+    ("POST", f"{ENFORCEMENT}/cure"): {F, E},
+    ("POST", f"{ENFORCEMENT}/attachments"): {F},
+    ("GET", f"{ENFORCEMENT}/attachments/{{sha256}}"): {F, E, D, O, A},
+    ("GET", f"{ENFORCEMENT}/documents/{{sha256}}"): {F, E, D, O, A},
+    ("GET", f"{ENFORCEMENT}/timeline"): {F, E, D, O, A},
     # a person of the issuing authority is told apart from its client further on
     ("GET", "/api/certificates/deliveries"): {K},
     ("POST", "/api/certificates/deliveries"): {K},
@@ -285,6 +312,8 @@ NOWHERE = {
     "number": "0" * 12,
     "code": "0" * 26,
     "uscc": "91620102739638125B",
+    "about": "filing",
+    "n": "1",
 }
 
 
@@ -325,7 +354,7 @@ async def tried(
 def tokens(case: Filing) -> dict[Role, str]:
     return {
         F: case.filer, R: case.reviewer, C: case.checker, O: case.operator, A: case.auditor,
-        K: case.clerk,
+        K: case.clerk, E: case.officer, D: case.decider,
     }  # fmt: skip
 
 
