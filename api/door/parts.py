@@ -30,6 +30,7 @@ from services.complaints import ComplaintService
 from services.connected.clients import ClientService
 from services.connected.deliveries import DeliveryService
 from services.connected.provinces import ProvinceService
+from services.contents import ContentService
 from services.filings import FilingService
 from services.institutions import InstitutionService
 from services.jobs import JobService
@@ -55,6 +56,7 @@ class Parts:
     rules: Path
     pinned: PinnedRules
     filings: FilingService
+    contents: ContentService
     batches: BatchService
     complaints: ComplaintService
     certificates: CertificateService
@@ -97,6 +99,7 @@ def build_parts(
         rules=settings.rules,
         pinned=pinned,
         filings=FilingService(client, engine, pinned, clock),
+        contents=ContentService(engine, pinned, clock),
         batches=BatchService(client, engine, pinned, clock),
         complaints=ComplaintService(
             client,

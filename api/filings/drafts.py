@@ -1,6 +1,7 @@
-"""A filing's content: read, saved revision by revision, submitted."""
+"""A filing's content: read, saved revision by revision, checked, submitted."""
 
-from datetime import datetime
+from collections.abc import Iterable
+from datetime import date, datetime
 from typing import Any
 
 from pydantic import Field
@@ -12,14 +13,18 @@ from api.door.parts import Parts, parts_of
 from api.door.requests import MOST_ERRORS, InvalidFields, invalid, pointer
 from domain.case.commands import Role
 from domain.case.status import EDITABLE
+from domain.clock import day_of
 from domain.filing.kind import Submit
 from domain.filing.parts import left_over_refusal, parts_left_over
 from domain.ids import AuthorityId
 from domain.messages import explain
 from domain.model import Value
 from domain.refusals import Code, Refusal, Refused
-from rules.filing.forms import check_form
+from rules.filing.forms.checking import derived_values
+from rules.filing.forms.findings import FormFinding, FormReport, report
+from rules.filing.forms.model import Form
 from services.case_records import Case, Revision
+from services.filings import Due
 
 
 class Draft(Value):
@@ -28,15 +33,28 @@ class Draft(Value):
     parts: dict[str, dict[str, Any]]
 
 
+class FormRef(Value):
+    """Which form a part is filled in on: as pinned when the filing began."""
+
+    form: str
+    revision: int
+    sha256: str
+
+
 class DraftShown(Value):
-    """A revision and what still keeps it from being submitted."""
+    """A revision, what follows from it, and what is found about it.
+
+    ``derived`` are sums and shares by part, which nobody fills in.
+    """
 
     revision: int
     sha256: str
+    forms: dict[str, FormRef]
     parts: dict[str, dict[str, Any]]
+    derived: dict[str, Any]
     saved_by: str
     saved_at: datetime | None
-    problems: tuple[dict[str, str], ...]
+    report: FormReport
 
 
 class SubmitBody(Value):
@@ -61,7 +79,13 @@ async def put_draft(call: Call) -> Response:
     """Saves the revision after the one named by ``If-Match``."""
     case, parts = case_of(call), parts_of(call.request)
     based_on = revision_in(call.request.headers.get("if-match"))
-    document: dict[str, Any] = call.body.parts
+    return await save(parts, case, based_on, call.body.parts, call)
+
+
+async def save(
+    parts: Parts, case: Case, based_on: int, document: dict[str, Any], call: Call
+) -> Response:
+    """Saves a whole content as the next revision; what it can't hold is refused, place by place."""
     unknown = [part for part in document if part not in case.plan.parts]
     if unknown:
         raise invalid(
@@ -74,16 +98,20 @@ async def put_draft(call: Call) -> Response:
                 for part in unknown
             ]
         )
-    wrong = await _problems(parts, case, document, complete=False)
-    if wrong:
-        raise invalid(wrong)
+    rules = await parts.pinned.get(case.rule_set)
+    refusal = expired(rules.forms_of(case.plan.parts).values(), day_of(parts.clock()))
+    if refusal is not None:
+        raise Refused(refusal)
+    wrong = parts.contents.structure(rules, case.plan.parts, document)
+    if wrong.findings:
+        raise invalid([_error(_placed(one)) for one in wrong.findings])
     return await _shown(
         parts, case, await parts.filings.save_draft(case, based_on, document, call.actor)
     )
 
 
 async def submit(call: Call) -> Response:
-    """Submits a revision; incomplete content is refused with every field that is missing."""
+    """Submits a revision; what keeps it from being accepted is told in full."""
     try:
         return await act(_submit)(call)
     except Refused as refused:
@@ -91,7 +119,8 @@ async def submit(call: Call) -> Response:
             raise
         case, parts = case_of(call), parts_of(call.request)
         revision = await parts.records.revision(case, call.body.revision)
-        errors = await _problems(parts, case, revision.content if revision else {}, complete=True)
+        found = await _report(parts, case, revision.content if revision else {})
+        errors = [_error(one) for one in found.open]
         raise InvalidFields(refused.refusal, errors[:MOST_ERRORS]) from None
 
 
@@ -112,49 +141,72 @@ def revision_in(tag: str | None) -> int:
 
 async def _shown(parts: Parts, case: Case, revision: Revision | None) -> Response:
     content = revision.content if revision else {}
+    rules = await parts.pinned.get(case.rule_set)
+    forms = rules.forms_of(case.plan.parts)
     body = DraftShown(
         revision=revision.revision if revision else 0,
         sha256=revision.sha256 if revision else "",
+        forms={
+            part: FormRef(form=form.id, revision=form.revision, sha256=form.sha256)
+            for part, form in forms.items()
+        },
         parts=content,
+        derived={
+            part: derived_values(form, content[part])
+            for part, form in forms.items()
+            if part in content
+        },
         saved_by=revision.saved_by if revision else "",
         saved_at=revision.saved_at if revision else None,
-        problems=tuple(await _problems(parts, case, content, complete=True)),
+        report=await _report(parts, case, content),
     )
     return json_of(body, headers={"ETag": f'"{body.revision}"'})
 
 
-async def _problems(
-    parts: Parts, case: Case, document: dict[str, Any], *, complete: bool
-) -> list[dict[str, str]]:
-    """What is wrong with a filing's content, by part and field.
+async def _report(parts: Parts, case: Case, document: dict[str, Any]) -> FormReport:
+    """What is found about a content: its forms, and parts that are not to be filed any more.
 
-    With ``complete``, also what is missing, and parts that are not to be filed any more.
+    Places are those of the answer, where the content stands under ``parts``.
     """
-    rules = await parts.pinned.get(case.rule_set)
-    to_file = await parts.filings.parts_to_file(case) if complete else case.plan.parts
-    left_over = (
-        [_left_over(part, to_file) for part in parts_left_over(document, to_file)]
-        if complete and case.status in EDITABLE
-        else []
-    )
-    return left_over + [
-        {
-            "pointer": pointer("parts", part, *filter(None, [problem.field])),
-            "code": problem.code,
-            "message": problem.message,
-        }
-        for part in to_file
-        if complete or part in document
-        for problem in check_form(rules.form(part), document.get(part, {}), complete=complete)
-    ]
+    due = await parts.filings.due_of(case)
+    found = await parts.contents.report(due.rules, due.parts, due.institution, document)
+    here = [_placed(one) for one in found.findings]
+    if case.status in EDITABLE:
+        here = [_left_over(part, due) for part in parts_left_over(document, due.parts)] + here
+    return report(here)
 
 
-def _left_over(part: str, to_file: tuple[str, ...]) -> dict[str, str]:
-    refusal = left_over_refusal([part], to_file)
+def _placed(found: FormFinding) -> FormFinding:
+    fields = tuple(f"/parts{place}" for place in found.fields)
+    return found.model_copy(update={"pointer": f"/parts{found.pointer}", "fields": fields})
+
+
+def expired(forms: Iterable[Form], today: date) -> Refusal | None:
+    """Why nothing can be filled in: a form past its validity may be refused by whoever files."""
+    for form in forms:
+        last, header = form.header.last_day, form.header
+        if last is not None and today > last:
+            params = {
+                "form": form.title,
+                "table": header.table_number.value,
+                "approval": header.approval_number.value,
+                "until": last.isoformat(),
+                "authority": header.issuing_authority.value,
+            }
+            return Refusal(code=Code.FORM_EXPIRED, params=params)
+    return None
+
+
+def _left_over(part: str, due: Due) -> FormFinding:
+    refusal = left_over_refusal([part], due.parts)
     assert refusal is not None
     words = explain(refusal)
-    return {
-        "pointer": pointer("parts", part),
-        "code": refusal.code,
-        "message": f"{words.detail}{words.remedy}",
-    }
+    at = pointer("parts", part)
+    return FormFinding(
+        code=refusal.code, pointer=at, fields=(at,), message=f"{words.detail}{words.remedy}"
+    )
+
+
+def _error(found: FormFinding) -> dict[str, str]:
+    """A finding as the errors of a refused request have it."""
+    return {"pointer": found.pointer, "code": found.code, "message": found.message}

@@ -37,6 +37,8 @@ from api.door.parts import parts_of
 from api.door.requests import path
 from api.door.rights import Right, Target
 from api.filings.drafts import Draft, DraftShown, SubmitBody, get_draft, put_draft, submit
+from api.filings.forms import OPERATIONS as FORM_OPERATIONS
+from api.filings.forms import FilingForms, of_filing_forms
 from domain.filing.kind import FILING
 from domain.ids import InstitutionId, filing_id
 from domain.model import Value
@@ -127,6 +129,17 @@ OPERATIONS = [
         status=202,
         description="可以填报（非必须）的机构由此建立本年度填报；必须填报的机构在统计工作开启时已自动建立。",
     ),
+    *FORM_OPERATIONS,
+    Operation(
+        "GET",
+        f"{_ONE}/forms",
+        of_filing_forms,
+        "本件各部分的表单",
+        "年度填报",
+        Right.SEE_FILING,
+        FilingForms,
+        target=of_filing,
+    ),
     Operation(
         "GET",
         f"{_ONE}/draft",
@@ -148,7 +161,7 @@ OPERATIONS = [
         target=of_filing,
         body=Draft,
         parameters=(Parameter("If-Match", '所改那一稿的 ETag；首次为 "0"', "header", True),),
-        example={"parts": {"statistics": {"staff": 42}}},
+        example={"parts": {"statistics": {"staff_bachelor": 42}}},
     ),
     _acting(
         "submit",

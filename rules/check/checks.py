@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rules.check.certificate_checks import check_certificates
 from rules.check.examples import shortcomings
+from rules.check.form_checks import check_forms, example_findings
 from rules.check.meaning import Findings, meaning
 from rules.check.reachability import Reach, explore, explore_numbers
 from rules.compiled import CompiledRules
@@ -14,7 +15,6 @@ from rules.file.folder import Merged
 from rules.file.library import RuleLibrary
 from rules.file.schema import Filing
 from rules.file.strict_yaml import Path as NodePath
-from rules.filing.forms import FormError, FormLibrary, FormNotFound
 from rules.numbers.report_numbers import NumberRules
 
 
@@ -34,9 +34,7 @@ def check_folder(library: RuleLibrary) -> list[Finding]:
         shown = path.relative_to(library.root).as_posix()
         message = "规则文件的扩展名应为 .yaml；这个文件没有被读取，请改名"
         findings.append(Finding("wrong_suffix", shown, 1, "", message))
-    for path in sorted((library.root / "forms").glob("*.yaml")):
-        findings += check_form_file(path, f"forms/{path.name}")
-    return in_order(findings)
+    return in_order([*findings, *check_forms(library)])
 
 
 def check_catalogue(library: RuleLibrary) -> list[Finding]:
@@ -45,15 +43,6 @@ def check_catalogue(library: RuleLibrary) -> list[Finding]:
         library.catalogue  # noqa: B018  reading it is the check
     except RulesInvalid as invalid:
         return invalid.findings
-    return []
-
-
-def check_form_file(path: Path, shown: str) -> list[Finding]:
-    """What is wrong with one form; forms name the place in their own sentence, not by line."""
-    try:
-        FormLibrary(path.parent).get(path.stem)
-    except (FormError, FormNotFound) as error:
-        return [Finding(getattr(error, "code", "bad_form"), shown, 1, "", str(error))]
     return []
 
 
@@ -93,6 +82,7 @@ def check_merged(library: RuleLibrary, merged: Merged) -> list[Finding]:
         return findings
     rules = CompiledRules(library.resolved(merged).document)
     found = [*_examples(rules, merged), *_reach(library, rules, merged)]
+    found += example_findings(library, {part.form for part in merged.rules.filing.parts})
     if rules.numbers is not None:
         found += _reach_of_numbers(library, rules, rules.numbers, merged)
     return in_order(found)
