@@ -7,11 +7,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from domain.clock import day_of
 from domain.ids import filing_id
+from files.form_sheets import Filled
 from rules.compiled import CompiledRules
 from rules.filing.forms.checking import check_parts, readings
 from rules.filing.forms.context import Context, Register
+from rules.filing.forms.example import register_value
 from rules.filing.forms.findings import FormReport
 from rules.filing.forms.model import Form
+from rules.filing.forms.prefill import prefilled
 from services.clock import Clock
 from services.rule_sets import PinnedRules, RuleSetMissing
 from store import content, rule_sets
@@ -89,3 +92,45 @@ class ContentService:
             return {}
         parts = [part for part in before.content if part in rules.part_ids]
         return readings(rules.forms_of(parts), before.content)
+
+    async def prefilled(
+        self, rules: CompiledRules, parts: Sequence[str], institution: Institution
+    ) -> dict[str, dict[str, Any]]:
+        """What a filing begins with, by part: from the register and from last year's filing."""
+        case_id = filing_id(rules.document.year - 1, institution.facts.id)
+        async with self._engine.connect() as connection:
+            before = await content.completed(connection, case_id)
+        last = before.content if before is not None else {}
+        register = register_of(institution)
+        return {
+            part: prefilled(form, register, last.get(part))
+            for part, form in rules.forms_of(parts).items()
+        }
+
+    async def sheets(
+        self,
+        rules: CompiledRules,
+        parts: Sequence[str],
+        institution: Institution | None,
+        document: Mapping[str, Any],
+    ) -> dict[str, Filled]:
+        """The parts of a filing as its workbook shows them."""
+        last: dict[str, dict[str, Any]] = {}
+        known: dict[str, dict[str, Any]] = {}
+        centres: tuple[str, ...] = ()
+        if institution is not None:
+            async with self._engine.connect() as connection:
+                year = rules.document.year
+                last = await self.last_year(connection, institution.facts.id, year)
+            register = register_of(institution)
+            centres = register.national_centres
+            known = {
+                part: {name: register_value(field, register) for name, field in form.fields.items()}
+                for part, form in rules.forms_of(parts).items()
+            }
+        return {
+            part: Filled(
+                form, document.get(part, {}), last.get(part, {}), known.get(part, {}), centres
+            )
+            for part, form in rules.forms_of(parts).items()
+        }

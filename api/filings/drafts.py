@@ -1,8 +1,10 @@
 """A filing's content: read, saved revision by revision, checked, submitted."""
 
+import asyncio
 from collections.abc import Iterable
 from datetime import date, datetime
-from typing import Any
+from typing import Annotated, Any
+from urllib.parse import quote
 
 from pydantic import Field
 from starlette.responses import Response
@@ -10,8 +12,9 @@ from starlette.responses import Response
 from api.cases.acts import Built, act, case_of
 from api.door.operations import Call, json_of
 from api.door.parts import Parts, parts_of
-from api.door.requests import MOST_ERRORS, InvalidFields, invalid, pointer
+from api.door.requests import MOST_ERRORS, InvalidFields, invalid, pointer, query
 from domain.case.commands import Role
+from domain.case.events import EventName
 from domain.case.status import EDITABLE
 from domain.clock import day_of
 from domain.filing.kind import Submit
@@ -20,15 +23,32 @@ from domain.ids import AuthorityId
 from domain.messages import explain
 from domain.model import Value
 from domain.refusals import Code, Refusal, Refused
+from files.findings import Unusable
+from files.form_sheets import XLSX, kept, workbook
+from files.form_sheets import read as read_workbook
+from rules.filing.forms.changes import Change, changes
 from rules.filing.forms.checking import derived_values
 from rules.filing.forms.findings import FormFinding, FormReport, report
 from rules.filing.forms.model import Form
+from rules.filing.forms.prefill import still_unconfirmed
 from services.case_records import Case, Revision
 from services.filings import Due
+
+LARGEST_WORKBOOK = 8 * 1024 * 1024
+"""No filing's workbook is larger, in bytes."""
+
+RevisionNumber = Annotated[int, Field(ge=1, le=2**31 - 1)]
+RevisionFrom = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
 
 class Draft(Value):
     """A filing's content: each part's id with its form's values."""
+
+    parts: dict[str, dict[str, Any]]
+
+
+class Pieces(Value):
+    """Some places of some parts; null takes a place out."""
 
     parts: dict[str, dict[str, Any]]
 
@@ -65,14 +85,212 @@ class SubmitBody(Value):
     choice: AuthorityId | None = None
 
 
+class RevisionLine(Value):
+    """One saved revision; ``submitted``: it was submitted at some time."""
+
+    revision: int
+    sha256: str
+    saved_by: str
+    saved_at: datetime
+    submitted: bool
+
+
+class RevisionList(Value):
+    """The revisions of a filing that the asker may see, the newest first."""
+
+    items: tuple[RevisionLine, ...]
+
+
+class RevisionChanges(Value):
+    """What differs between two revisions; revision 0 is an empty content."""
+
+    before: int
+    after: int
+    changes: tuple[Change, ...]
+
+
+class Prefilled(Value):
+    """What a draft can begin with, by part; every value of it is marked as unconfirmed."""
+
+    parts: dict[str, dict[str, Any]]
+
+
+class WorkbookSaved(DraftShown):
+    """What was saved of a workbook; ``cells`` are the findings' cells by their pointers."""
+
+    cells: dict[str, str]
+
+
 async def get_draft(call: Call) -> Response:
-    """The newest revision for the filer; the submitted one for reviewers and checkers."""
+    """The newest revision for the filer, the submitted one for others; or the one asked for."""
     case, parts = case_of(call), parts_of(call.request)
-    if call.actor.role is Role.FILER:
-        revision = await parts.records.latest_revision(case)
-    else:
-        revision = await parts.records.revision(case, case.revision)
-    return await _shown(parts, case, revision)
+    asked = query(call.request, "revision", RevisionNumber, 0)
+    return await _shown(parts, case, await _revision(call, asked))
+
+
+async def list_revisions(call: Call) -> Response:
+    """All revisions for the filer; those that were submitted for reviewers and checkers."""
+    case, parts = case_of(call), parts_of(call.request)
+    submitted = await _submitted_revisions(parts, case)
+    lines = [
+        RevisionLine(
+            revision=one.revision,
+            sha256=one.sha256,
+            saved_by=one.saved_by,
+            saved_at=one.saved_at,
+            submitted=one.revision in submitted,
+        )
+        for one in await parts.records.revisions(case)
+        if call.actor.role is Role.FILER or one.revision in submitted
+    ]
+    return json_of(RevisionList(items=tuple(lines)))
+
+
+async def get_changes(call: Call) -> Response:
+    """What differs between two revisions: the last two submitted or saved, if none are named."""
+    case, parts = case_of(call), parts_of(call.request)
+    after = await _revision(call, query(call.request, "to", RevisionNumber, 0))
+    newest = after.revision if after else 0
+    given = query(call.request, "from", RevisionFrom, -1)
+    if given < 0:
+        seen = await _submitted_revisions(parts, case)
+        given = max((one for one in seen if one < newest), default=0)
+    before = await _revision(call, given) if given else None
+    rules = await parts.pinned.get(case.rule_set)
+    found = changes(
+        rules.forms_of(case.plan.parts),
+        before.content if before else {},
+        after.content if after else {},
+    )
+    return json_of(RevisionChanges(before=given, after=newest, changes=tuple(found)))
+
+
+async def get_prefilled(call: Call) -> Response:
+    """What the draft can begin with; nothing is saved by it."""
+    case, parts = case_of(call), parts_of(call.request)
+    due = await parts.filings.due_of(case)
+    if due.institution is None:
+        return json_of(Prefilled(parts={}))
+    found = await parts.contents.prefilled(due.rules, due.parts, due.institution)
+    return json_of(Prefilled(parts=found))
+
+
+async def patch_draft(call: Call) -> Response:
+    """Saves some places of some parts over the revision named by ``If-Match``; null takes out.
+
+    A section is saved by naming its fields: what is not named stays as it is.
+    """
+    case, parts = case_of(call), parts_of(call.request)
+    based_on = revision_in(call.request.headers.get("if-match"))
+    standing = await _based_on(parts, case, based_on)
+    document = {**standing}
+    for part, values in call.body.parts.items():
+        merged = {**standing.get(part, {}), **values}
+        document[part] = {name: value for name, value in merged.items() if value is not None}
+    return await save(parts, case, based_on, document, call)
+
+
+async def get_workbook(call: Call) -> Response:
+    """The filing as a workbook to fill in offline, beside it last year and the register."""
+    case, parts = case_of(call), parts_of(call.request)
+    revision = await _revision(call, 0)
+    due = await parts.filings.due_of(case)
+    document = revision.content if revision else {}
+    sheets = await parts.contents.sheets(due.rules, due.parts, due.institution, document)
+    title = (
+        f"{case.year}年度　{case.institution_name}　第 {revision.revision if revision else 0} 稿"
+    )
+    content = await asyncio.to_thread(workbook, title, sheets)
+    name = quote(f"{case.year}-{case.institution_id}.xlsx")
+    headers = {
+        "Content-Disposition": f"attachment; filename*=UTF-8''{name}",
+        "ETag": f'"{number}"',
+    }
+    return Response(content, media_type=XLSX, headers=headers)
+
+
+async def put_workbook(call: Call) -> Response:
+    """Saves what a workbook holds as the next revision, or names every wrong cell."""
+    case, parts = case_of(call), parts_of(call.request)
+    based_on = revision_in(call.request.headers.get("if-match"))
+    standing = await _based_on(parts, case, based_on)
+    rules = await parts.pinned.get(case.rule_set)
+    forms = rules.forms_of(case.plan.parts)
+    try:
+        found = await asyncio.to_thread(read_workbook, call.body, forms)
+    except Unusable as bad:
+        raise invalid(
+            [{"pointer": "", "code": bad.code, "message": f"{bad.message}。{bad.mend}"}]
+        ) from None
+    document = {
+        **standing,
+        **{part: kept(standing.get(part, {}), new) for part, new in found.content.items()},
+    }
+    document = {
+        part: still_unconfirmed(forms[part], standing.get(part, {}), values)
+        if part in forms
+        else values
+        for part, values in document.items()
+    }
+    wrong = [
+        {
+            "pointer": f"/{one.column}{one.row}",
+            "code": one.code,
+            "message": f"{one.column}{one.row} 格：{one.message}。{one.mend}",
+        }
+        for one in found.problems
+    ]
+    for one in parts.contents.structure(rules, case.plan.parts, document).findings:
+        cell = found.cell_of(one.pointer)
+        place = f"{cell} 格：" if cell else ""
+        at = f"/{cell}" if cell else f"/parts{one.pointer}"
+        wrong.append({"pointer": at, "code": one.code, "message": f"{place}{one.message}"})
+    if wrong:
+        raise invalid(wrong)
+    _refuse_expired(forms.values(), parts)
+    saved = await parts.filings.save_draft(case, based_on, document, call.actor)
+    shown = await _body(parts, case, saved)
+    cells = {
+        one.pointer: cell
+        for one in shown.report.findings
+        if (cell := found.cell_of(one.pointer.removeprefix("/parts")))
+    }
+    body = WorkbookSaved(**dict(shown), cells=cells)
+    return json_of(body, headers={"ETag": f'"{body.revision}"'})
+
+
+async def _based_on(parts: Parts, case: Case, based_on: int) -> dict[str, Any]:
+    """The content of the newest revision, which has to be the one that is built on."""
+    latest = await parts.records.latest_revision(case)
+    newest = latest.revision if latest else 0
+    if newest != based_on:
+        params = {"given": str(based_on), "latest": str(newest)}
+        raise Refused(Refusal(code=Code.REVISION_CONFLICT, params=params))
+    return latest.content if latest else {}
+
+
+async def _submitted_revisions(parts: Parts, case: Case) -> frozenset[int]:
+    steps = await parts.records.steps(case)
+    return frozenset(
+        int(step.body["revision"]) for step in steps if step.event == EventName.SUBMITTED
+    )
+
+
+async def _revision(call: Call, asked: int) -> Revision | None:
+    """The revision asked for, 0 for the newest that the asker may see; a filer sees drafts.
+
+    Raises Refused for one there is not, and for a draft that was never submitted.
+    """
+    case, parts = case_of(call), parts_of(call.request)
+    filer = call.actor.role is Role.FILER
+    if not asked:
+        if filer:
+            return await parts.records.latest_revision(case)
+        return await parts.records.revision(case, case.revision)
+    found = await parts.records.revision(case, asked)
+    if found is None or not (filer or asked in await _submitted_revisions(parts, case)):
+        raise Refused(Refusal(code=Code.NOT_FOUND, params={"what": f"第 {asked} 稿"}))
+    return found
 
 
 async def put_draft(call: Call) -> Response:
@@ -99,9 +317,14 @@ async def save(
             ]
         )
     rules = await parts.pinned.get(case.rule_set)
-    refusal = expired(rules.forms_of(case.plan.parts).values(), day_of(parts.clock()))
-    if refusal is not None:
-        raise Refused(refusal)
+    forms = rules.forms_of(case.plan.parts)
+    _refuse_expired(forms.values(), parts)
+    standing = await parts.records.revision(case, based_on) if based_on else None
+    if standing is not None:
+        document = {
+            part: still_unconfirmed(forms[part], standing.content.get(part, {}), values)
+            for part, values in document.items()
+        }
     wrong = parts.contents.structure(rules, case.plan.parts, document)
     if wrong.findings:
         raise invalid([_error(_placed(one)) for one in wrong.findings])
@@ -140,10 +363,15 @@ def revision_in(tag: str | None) -> int:
 
 
 async def _shown(parts: Parts, case: Case, revision: Revision | None) -> Response:
+    body = await _body(parts, case, revision)
+    return json_of(body, headers={"ETag": f'"{body.revision}"'})
+
+
+async def _body(parts: Parts, case: Case, revision: Revision | None) -> DraftShown:
     content = revision.content if revision else {}
     rules = await parts.pinned.get(case.rule_set)
     forms = rules.forms_of(case.plan.parts)
-    body = DraftShown(
+    return DraftShown(
         revision=revision.revision if revision else 0,
         sha256=revision.sha256 if revision else "",
         forms={
@@ -160,7 +388,6 @@ async def _shown(parts: Parts, case: Case, revision: Revision | None) -> Respons
         saved_at=revision.saved_at if revision else None,
         report=await _report(parts, case, content),
     )
-    return json_of(body, headers={"ETag": f'"{body.revision}"'})
 
 
 async def _report(parts: Parts, case: Case, document: dict[str, Any]) -> FormReport:
@@ -195,6 +422,12 @@ def expired(forms: Iterable[Form], today: date) -> Refusal | None:
             }
             return Refusal(code=Code.FORM_EXPIRED, params=params)
     return None
+
+
+def _refuse_expired(forms: Iterable[Form], parts: Parts) -> None:
+    refusal = expired(forms, day_of(parts.clock()))
+    if refusal is not None:
+        raise Refused(refusal)
 
 
 def _left_over(part: str, due: Due) -> FormFinding:

@@ -69,6 +69,7 @@ async def places(house: System, found: Filing) -> dict[str, str]:
                 job = await house.send("POST", "/api/jobs", operator, release)
                 assert job.status == 202, job.body
                 return {
+                    "form": "statistics-2024",
                     "job": job.body["id"],
                     "number": held.number,
                     "code": held.code,
