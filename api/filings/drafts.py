@@ -197,9 +197,8 @@ async def get_workbook(call: Call) -> Response:
     due = await parts.filings.due_of(case)
     document = revision.content if revision else {}
     sheets = await parts.contents.sheets(due.rules, due.parts, due.institution, document)
-    title = (
-        f"{case.year}年度　{case.institution_name}　第 {revision.revision if revision else 0} 稿"
-    )
+    number = revision.revision if revision else 0
+    title = f"{case.year}年度　{case.institution_name}　第 {number} 稿"
     content = await asyncio.to_thread(workbook, title, sheets)
     name = quote(f"{case.year}-{case.institution_id}.xlsx")
     headers = {
@@ -260,13 +259,15 @@ async def put_workbook(call: Call) -> Response:
 
 
 async def _based_on(parts: Parts, case: Case, based_on: int) -> dict[str, Any]:
-    """The content of the newest revision, which has to be the one that is built on."""
-    latest = await parts.records.latest_revision(case)
-    newest = latest.revision if latest else 0
-    if newest != based_on:
-        params = {"given": str(based_on), "latest": str(newest)}
+    """The content that is built on. Whether it is still the newest is seen when it is saved."""
+    if not based_on:
+        return {}
+    found = await parts.records.revision(case, based_on)
+    if found is None:
+        latest = await parts.records.latest_revision(case)
+        params = {"given": str(based_on), "latest": str(latest.revision if latest else 0)}
         raise Refused(Refusal(code=Code.REVISION_CONFLICT, params=params))
-    return latest.content if latest else {}
+    return found.content
 
 
 async def _submitted_revisions(parts: Parts, case: Case) -> frozenset[int]:

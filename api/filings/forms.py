@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from api.cases.acts import case_of
 from api.door.operations import Call, Operation, Parameter, json_of, schema_of
@@ -47,6 +47,14 @@ class FormShown(FormLine):
     content: dict[str, Any]
 
 
+class FormSchema(Value):
+    """The JSON Schema of what is filled in on one version of a form."""
+
+    form: str
+    sha256: str
+    json_schema: dict[str, Any]
+
+
 class FormToFile(FormShown):
     """A part of one filing: its form as pinned when the filing began.
 
@@ -85,7 +93,8 @@ async def get_form(call: Call) -> Response:
 
 async def get_schema(call: Call) -> Response:
     """The JSON Schema of what is filled in."""
-    return JSONResponse(json_schema(await _form(call)), media_type="application/schema+json")
+    form = await _form(call)
+    return json_of(FormSchema(form=form.id, sha256=form.sha256, json_schema=json_schema(form)))
 
 
 async def get_template(call: Call) -> Response:
@@ -177,9 +186,8 @@ OPERATIONS = [
         "表单内容的 JSON Schema",
         "表单",
         Right.SIGNED_IN,
-        None,
+        FormSchema,
         parameters=(_VERSION,),
-        answer_media="application/schema+json",
     ),
     Operation(
         "GET",
