@@ -25,6 +25,8 @@ class Settings(BaseModel):
     ``certificate_keys`` is the folder of the keys that sign certificates' QR codes
     (`services.certificates.keys`), ``site`` the address those codes lead to: ``https://host``.
     ``templates`` is the folder of certificates' templates, the shipped ones unless set.
+    ``audit_keys`` is the folder of the keys that sign checkpoints, ``checkpoints`` the one that
+    they are copied to, out of the database's reach.
     ``metrics`` is the address (``host:port``) a worker shows its metrics at, none unless set.
     """
 
@@ -48,6 +50,8 @@ class Settings(BaseModel):
     certificate_keys: Path | None = None
     site: str = ""
     templates: Path | None = None
+    audit_keys: Path | None = None
+    checkpoints: Path | None = None
 
     @property
     def public_site(self) -> str:
@@ -93,6 +97,8 @@ ENVIRONMENT = {
     "certificate_keys": "ZHIBAO_CERTIFICATE_KEYS",
     "site": "ZHIBAO_SITE",
     "templates": "ZHIBAO_TEMPLATES",
+    "audit_keys": "ZHIBAO_AUDIT_KEYS",
+    "checkpoints": "ZHIBAO_CHECKPOINTS",
 }
 
 
@@ -159,5 +165,7 @@ def as_environment(settings: Settings) -> dict[str, str]:
         "certificate_keys": str(settings.certificate_keys or ""),
         "site": settings.site,
         "templates": str(settings.templates or ""),
+        "audit_keys": str(settings.audit_keys or ""),
+        "checkpoints": str(settings.checkpoints or ""),
     }
     return {ENVIRONMENT[field]: value for field, value in values.items()}

@@ -25,14 +25,17 @@ from domain.case.workflow_messages import TASK_QUEUE
 from engine.client import connect_engine
 from rules.file.catalogue import cached_catalogue
 from rules.file.library import SHIPPED
+from services.archive import Archiving
 from services.cases import CaseService
 from services.certificates.applications import CertificateService
 from services.certificates.imports import CertificateImportService
 from services.certificates.keys import SigningKeys
 from services.certificates.printing import unprintable_with
+from services.checkpoints import Sealing
 from services.clock import system_clock
 from services.contents import ContentService
 from services.deadlines import Deadlines
+from services.notices.telling import Telling
 from services.numbers.batches import BatchService
 from services.reconciler import Reconciler
 from services.recovery import Recovery
@@ -147,7 +150,17 @@ async def serving(settings: Settings) -> AsyncIterator[Worker]:
         recovery = _recovery(client, engine, settings.rules)
         reconciler = Reconciler(client, engine, PinnedRules(engine), system_clock)
         deadlines = Deadlines(client, engine, system_clock)
-        async with worker, recovery.running(), reconciler.running(), deadlines.running():
+        sealing = Sealing(engine, settings.audit_keys, settings.checkpoints, system_clock)
+        telling = Telling(engine, system_clock)
+        async with (
+            worker,
+            recovery.running(),
+            reconciler.running(),
+            deadlines.running(),
+            sealing.running(),
+            Archiving(client, engine, system_clock).running(),
+            telling.running(),
+        ):
             yield worker
     finally:
         await engine.dispose()

@@ -2,7 +2,18 @@
 
 from typing import Any
 
-from api.campaigns import campaigns, institutions, jobs, rules
+from api.announcements import announcements
+from api.announcements.announcement_page import PAGES as ANNOUNCEMENT_PAGES
+from api.campaigns import (
+    campaigns,
+    contacts,
+    institution_acts,
+    institutions,
+    jobs,
+    registrations,
+    review,
+    rules,
+)
 from api.cases import events, tasks, timeline
 from api.certificates import certificates, drafts, imports, printing, register, search, serials
 from api.certificates import public as certificate_public
@@ -13,6 +24,7 @@ from api.connected import clients, deliveries, provinces
 from api.door import health, me
 from api.door.operations import Operation, Parameter
 from api.filings import filings
+from api.notices import notices
 from api.numbers import batches, changes, lookup, uploads
 from api.numbers.lookup_page import PAGES as LOOKUP_PAGES
 
@@ -23,6 +35,7 @@ OPERATIONS: list[Operation] = [
     *me.OPERATIONS,
     *tasks.OPERATIONS,
     *filings.OPERATIONS,
+    *notices.OPERATIONS,
     *campaigns.OPERATIONS,
     *jobs.OPERATIONS,
     *batches.OPERATIONS,
@@ -40,13 +53,18 @@ OPERATIONS: list[Operation] = [
     *clients.OPERATIONS,
     *printing.OPERATIONS,
     *search.OPERATIONS,
+    *registrations.OPERATIONS,
     *institutions.OPERATIONS,
+    *institution_acts.OPERATIONS,
+    *contacts.OPERATIONS,
+    *review.OPERATIONS,
+    *announcements.OPERATIONS,
     *rules.OPERATIONS,
     *timeline.OPERATIONS,
     *events.OPERATIONS,
 ]
 
-PAGES: list[Operation] = [*LOOKUP_PAGES, *COMPLAINT_PAGES, *CERTIFICATE_PAGES]
+PAGES: list[Operation] = [*LOOKUP_PAGES, *COMPLAINT_PAGES, *CERTIFICATE_PAGES, *ANNOUNCEMENT_PAGES]
 """Behind the same door as the operations of the API, and not in its description."""
 
 
@@ -72,7 +90,10 @@ PLACES: dict[str, Parameter] = {
         _place("code", "证书代码", type="string", minLength=1, maxLength=64),
         _place("number", "证书编号", type="string", minLength=1, maxLength=64),
         _place("uscc", "统一社会信用代码", type="string", pattern="^[0-9A-Z]{18}$"),
+        _place("notice", "通知编号", type="string", pattern="^[0-9a-f]{32}$"),
         _place("job", "批办编号", type="string", pattern="^[0-9a-f]{32}$"),
+        _place("announcement", "公告编号", type="string", pattern="^[0-9a-f]{32}$"),
+        _place("registration", "登记申请编号", type="string", pattern="^[0-9a-f]{32}$"),
         _place("import", "批量导入编号", type="string", pattern="^[0-9a-f]{32}$"),
         _place("client", "联网系统（客户端）编号", type="string", pattern="^[0-9a-f]{16}$"),
         _place(
@@ -87,7 +108,7 @@ PLACES: dict[str, Parameter] = {
         ),
         _place("jurisdiction", "六位辖区代码，000000 为全国", type="string", pattern=r"^\d{6}$"),
         _place("form", "表单编号", type="string", pattern="^[a-z][a-z0-9-]{0,63}$"),
-        _place("sha256", "规则集的 SHA-256", type="string", pattern="^[0-9a-f]{64}$"),
+        _place("sha256", "规则集或附件的 SHA-256", type="string", pattern="^[0-9a-f]{64}$"),
     )
 }
 """The parameters in addresses, by name."""

@@ -111,6 +111,49 @@ def import_roster(
     )
 
 
+@roster_app.command("review")
+def review_register(
+    period: Of,
+    jurisdiction: Jurisdiction,
+    since: Annotated[
+        Any,
+        typer.Option(
+            "--since",
+            help="从哪一时刻起的名录算数；不填为各区域最近一次名录",
+            parser=_instant,
+            metavar="INSTANT",
+        ),
+    ] = None,
+    by_region: Annotated[
+        bool, typer.Option("--by-region", help="表格列各区域的数字，不列逐条问题")
+    ] = False,
+    csv: Annotated[Path | None, typer.Option(help="写入这一 CSV 文件")] = None,
+    xlsx: Annotated[Path | None, typer.Option(help="写入这一 XLSX 文件")] = None,
+    data: Data = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """摸清底数：名录与证书对照，应填报多少家，缺谁，谁疑似重复。只查不改。"""
+    from cli.system import run
+    from services import review
+
+    told = run(data, lambda services: services.review.review(period, jurisdiction, since))
+    header = review.REGION_COLUMNS if by_region else review.FINDING_COLUMNS
+    rows = review.region_rows(told) if by_region else review.finding_rows(told)
+    _exported("摸清底数", list(header), rows, csv, xlsx)
+    if as_json:
+        print_json(told)
+    elif csv is None and xlsx is None:
+        table = listing(*header)
+        for row in rows:
+            table.add_row(*(escape(str(cell)) for cell in row))
+        print_listing(table)
+        out.print(
+            f"机构 {told.total.institutions} 家，应填报 {told.total.must}，"
+            f"可填报 {told.total.may}；问题 {len(told.findings)} 条",
+            highlight=False,
+        )
+
+
 def import_list(
     file: Path,
     service: Callable[[Services], ListService[Any, Report]],
@@ -262,6 +305,51 @@ def _show_forecast(foreseen: Forecast) -> None:
         )
         table.add_row(place, counted.name, *map(str, numbers), "、".join(counted.rule_sets))
     print_listing(table, to=err)
+
+
+@campaign_app.command("remind")
+def remind(
+    period: Of,
+    institution: Annotated[str, typer.Argument(metavar="INSTITUTION", help="机构编号")],
+    text: Annotated[str, typer.Option(help="催报的内容")],
+    title: Annotated[str, typer.Option(help="标题；不填为“关于……的催报通知”")] = "",
+    document: Annotated[str, typer.Option(help="所代替的函件的文号")] = "",
+    channel: Annotated[
+        list[str] | None, typer.Option(help="站内消息以外的渠道：mail、webhook；可多次")
+    ] = None,
+    data: Data = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """向一家没有填报的机构送达催报，记入该件的经过：谁、何时、以何渠道、何时查看。"""
+    from cli.system import operator, run
+    from domain.ids import batch_id, filing_id
+    from domain.messages import local_time
+    from domain.notices import Channel
+
+    known = (Channel.MAIL.value, Channel.WEBHOOK.value)
+    if any(one not in known for one in channel or ()):
+        raise typer.BadParameter("应是 mail 或 webhook", param_hint="--channel")
+    case_id = (
+        batch_id(str(period), institution)
+        if period.quarter
+        else filing_id(period.year, institution)
+    )
+    receipt = run(
+        data,
+        lambda services: services.reminders.serve(
+            case_id,
+            operator(),
+            uuid.uuid4().hex,
+            text,
+            title=title,
+            channels=tuple(map(Channel, channel or ["mail"])),
+            document=document,
+        ),
+    )
+    if as_json:
+        print_json(receipt)
+    else:
+        out.print(f"已催报 {case_id}，{local_time(receipt.at)}，第 {receipt.sequence} 步")
 
 
 @campaign_app.command("annul")
@@ -493,7 +581,7 @@ def non_filers(
     as_json: AsJson = False,
 ) -> None:
     """逐件列出未完成填报的机构及其原因。"""
-    from cli.system import run
+    from cli.system import operator, run
     from domain.messages import closing_time, local_time
     from services.campaigns.progress import UNFINISHED
 
@@ -507,9 +595,12 @@ def non_filers(
             statuses=UNFINISHED if status is None else (status,),
             region=region,
             as_of=as_of,
+            reader=operator(),
         ),
     )
-    header = ["机构", "名称", "区域", "部门", "状态", "原因", "期限", "最近一步", "联系人"]
+    header = [
+        "机构", "名称", "区域", "部门", "状态", "原因", "期限", "最近一步", "催报", "联系人",
+    ]  # fmt: skip
     rows: list[list[Any]] = [
         [
             row.institution,
@@ -520,13 +611,14 @@ def non_filers(
             row.reason,
             closing_time(row.due) if row.due else "",
             local_time(row.last_act_at),
+            "；".join(map(local_time, row.reminders_served)),
             row.contact,
         ]
         for row in listed
     ]
     _exported("未报机构名单", header, rows, csv, xlsx)
     if as_json:
-        print_json({"rows": [row.model_dump(mode="json") for row in listed]})
+        print_json({"rows": [row.model_dump() for row in listed]})
     elif csv is None and xlsx is None:
         table = listing(*header[:7])
         for row in rows:

@@ -12,6 +12,7 @@ from domain.facts import Facts
 from rules.check import checks
 from rules.check.certificate_checks import check_certificates
 from rules.check.form_checks import check_form_file
+from rules.file.calendars import CALENDAR, read_year
 from rules.file.catalogue import AUTHORITIES, JURISDICTIONS
 from rules.file.document import build_document
 from rules.file.findings import Finding, RulesInvalid
@@ -22,6 +23,7 @@ from rules.filing.forms.library import FormNotFound
 from rules.filing.forms.model import FormError
 
 Answer = TypeVar("Answer")
+Asked = TypeVar("Asked", bound=Facts)
 
 
 def library_in(folder: Path | None) -> RuleLibrary:
@@ -51,6 +53,12 @@ def check_path(library: RuleLibrary, path: Path) -> list[Finding]:
     if path.is_dir():
         files = sorted(path.rglob("*.yaml"))
         return [finding for file in files for finding in check_path(library, file)]
+    if path.parent.name == CALENDAR and path.suffix == ".yaml":
+        try:
+            read_year(path, str(path))
+        except RulesInvalid as invalid:
+            return invalid.findings
+        return []
     if path.parent.name == "forms":
         return check_form_file(path, str(path))
     if path.name in (AUTHORITIES, JURISDICTIONS):
@@ -108,6 +116,16 @@ def _code(library: RuleLibrary, year: int, jurisdiction: str) -> str:
     return library.merged(name).rules.jurisdiction
 
 
+def in_reach(library: RuleLibrary, ruleset: ResolvedSet, region: str) -> None:
+    """Ends the command where the set does not govern the region, or nobody knows the region."""
+    catalogue = library.catalogue
+    if region not in catalogue.areas:
+        fail(f"事实里的监管所在地 {region} 不是现行的区划代码；请核对 institution.region")
+    if ruleset.jurisdiction not in catalogue.tree.upwards(region):
+        name, own = catalogue.area_name(region), catalogue.area_name(ruleset.jurisdiction)
+        fail(f"{region}（{name}）不在 {ruleset.id} 的辖区 {own} 之内；请换一个规则集或更正地区")
+
+
 def document_of(library: RuleLibrary, named: str) -> dict[str, Any]:
     """The document of a set (``2024/000000``) or of a rule file. Ends the command without."""
     path = Path(named)
@@ -115,16 +133,20 @@ def document_of(library: RuleLibrary, named: str) -> dict[str, Any]:
         inside = _name_in(library, path)
         if inside is not None:
             return answer(library, lambda: library.resolve_name(inside).document)
-        return answer(
-            library,
-            lambda: build_document(
-                library.merged_file(path, str(path)).rules, library.catalogue, library.forms
-            ),
-        )
+        return answer(library, lambda: _document_outside(library, path))
     year, _, jurisdiction = named.partition("/")
     if not (year.isdigit() and jurisdiction):
         fail(f"{named} 不是 年度/辖区（如 2024/000000），也不是规则文件的路径")
     return resolve(library, int(year), jurisdiction).document
+
+
+def _document_outside(library: RuleLibrary, path: Path) -> dict[str, Any]:
+    merged = library.merged_file(path, str(path))
+    try:
+        return build_document(merged.rules, library.catalogue, library.forms)
+    except (FormNotFound, FormError) as error:
+        place = merged.node.place_of(("filing", "parts"))
+        raise RulesInvalid([Finding("unknown_form", *place, "filing.parts", str(error))]) from None
 
 
 def answer(library: RuleLibrary, ask: Callable[[], Answer]) -> Answer:
@@ -137,7 +159,7 @@ def answer(library: RuleLibrary, ask: Callable[[], Answer]) -> Answer:
         fail("\n".join(map(str, _shown(library, invalid.findings))), NOT_IN_ORDER)
 
 
-def facts_in(named: str) -> Facts:
+def facts_in(named: str, model: type[Asked]) -> Asked:
     """The facts in a JSON file, ``-`` for standard input. Ends the command without."""
     shown = "标准输入" if named == "-" else named
     try:
@@ -145,6 +167,6 @@ def facts_in(named: str) -> Facts:
     except OSError as error:
         fail(f"读不了事实文件 {shown}：{error.strerror}")
     try:
-        return parse_facts(raw, shown)
+        return parse_facts(raw, shown, model)
     except FactsInvalid as invalid:
         fail(str(invalid))

@@ -1,4 +1,4 @@
-"""``zhibao rules check | show | route | diff | form | schema``."""
+"""``zhibao rules check | show | route | consequences | deadline | diff | form | schema``."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import typer
 from cli.terminal import NOT_IN_ORDER, AsJson, RulesFolder, ends_plainly, fail, print_json
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from rules.conditions import Fact
 
 app = typer.Typer(help="规则：检查、查看、试算审核部门、比较", no_args_is_help=True)
@@ -110,28 +112,124 @@ def route(
     as_json: AsJson = False,
     rules: RulesFolder = None,
 ) -> None:
-    """试算审核部门：由谁审核、经过哪几级、为什么，以及为什么不是别的部门。"""
-    from cli.rule_files import facts_in, library_in, resolve
+    """试算审核部门和填报义务：由谁审核、经过哪几级、为什么，以及为什么不是别的部门。"""
+    from cli.rule_files import facts_in, in_reach, library_in, resolve
+    from domain.facts import Facts
     from rules.compiled import CompiledRules
     from rules.conditions import ConditionFailed
     from rules.rendering import decision_json, decision_lines
 
     library = library_in(rules)
-    known = facts_in(facts)
+    known = facts_in(facts, Facts)
     ruleset = resolve(library, year, jurisdiction)
     if ruleset.not_publishable is not None:
         fail(f"{ruleset.id} 不能用来确定审核部门：{ruleset.not_publishable}")
+    in_reach(library, ruleset, known.institution.region)
     compiled = CompiledRules(ruleset.document)
     try:
-        decision = compiled.route(known)
+        decision, obligation = compiled.route(known), compiled.obligation(known)
     except ConditionFailed as failed:
         fail(f"{ruleset.id}：{failed}", NOT_IN_ORDER)
     if as_json:
-        print_json(decision_json(compiled, decision))
+        print_json(decision_json(compiled, decision, obligation))
     else:
-        for line in decision_lines(compiled, decision):
+        for line in decision_lines(compiled, decision, obligation):
             typer.echo(line)
     raise typer.Exit(0 if decision.reviewer is not None else NOT_IN_ORDER)
+
+
+@app.command()
+@ends_plainly
+def consequences(
+    year: Year,
+    jurisdiction: Jurisdiction,
+    facts: Annotated[str, typer.Option("--facts", help="事实的 JSON 文件，- 为标准输入")],
+    at: Annotated[
+        str, typer.Option("--at", metavar="INSTANT", help="在哪一时刻看，带时区；不填为现在")
+    ] = "",
+    as_json: AsJson = False,
+    rules: RulesFolder = None,
+) -> None:
+    """试算后续处理：对一件填报可以提出哪些措施、为什么，以及为什么不提出别的。"""
+    from cli.rule_files import facts_in, library_in, resolve
+    from domain.enforcement.consequences import EnforcementFacts
+    from rules.compiled import CompiledRules, FactsIncomplete
+    from rules.conditions import ConditionFailed
+    from rules.rendering import consequences_lines
+    from services.clock import system_clock
+
+    library = library_in(rules)
+    moment = _instant(at, "--at") if at else system_clock()
+    known = facts_in(facts, EnforcementFacts)
+    ruleset = resolve(library, year, jurisdiction)
+    compiled = CompiledRules(ruleset.document)
+    try:
+        found = compiled.consequences(known, moment)
+    except FactsIncomplete as incomplete:
+        fail(f"{facts}: {incomplete}")
+    except ConditionFailed as failed:
+        fail(f"{ruleset.id}：{failed}", NOT_IN_ORDER)
+    if as_json:
+        print_json(found.model_dump())
+    else:
+        for line in consequences_lines(found):
+            typer.echo(line)
+
+
+@app.command()
+@ends_plainly
+def deadline(
+    year: Year,
+    jurisdiction: Jurisdiction,
+    duty: Annotated[str, typer.Option("--duty", help="哪一个期限，如 warning.statement")],
+    since: Annotated[
+        str, typer.Option("--from", metavar="INSTANT", help="从哪一时刻的事起算，带时区")
+    ],
+    as_json: AsJson = False,
+    rules: RulesFolder = None,
+) -> None:
+    """计算一个从某件事起算的期限：何时届满，数了哪几天，依据什么。"""
+    from cli.rule_files import answer, library_in, resolve
+    from domain.messages import closing_time
+    from domain.working_days import CalendarMissing
+    from rules.compiled import CompiledRules
+    from rules.file.calendars import read_calendar
+
+    library = library_in(rules)
+    event = _instant(since, "--from")
+    ruleset = resolve(library, year, jurisdiction)
+    enforcement = CompiledRules(ruleset.document).enforcement
+    duties = enforcement.duties() if enforcement is not None else {}
+    term = duties.get(duty)
+    if term is None:
+        there = "、".join(duties) or "（没有）"
+        fail(f"{ruleset.id} 没有期限 {duty}；有：{there}")
+    calendar = answer(library, lambda: read_calendar(library.root))
+    try:
+        counted = calendar.count(term, event)
+    except CalendarMissing as missing:
+        fail(str(missing), NOT_IN_ORDER)
+    if as_json:
+        days, cite = list(counted.days), term.cite.model_dump()
+        print_json({"due": counted.due, "counted": days, "cite": cite})
+        return
+    unit = "工作日" if term.unit == "working_days" else "日"
+    typer.echo(f"{closing_time(counted.due)} 届满（{term.days} 个{unit}，起算当日不计）")
+    typer.echo(f"数了：{'、'.join(day.isoformat() for day in counted.days)}")
+    typer.echo(f"依据：{term.cite}")
+
+
+def _instant(text: str, option: str) -> datetime:
+    """An instant with its zone. Ends the command for anything else."""
+    from datetime import datetime
+
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        fail(f"{option} {text} 不是时刻；请写成 2021-02-01T00:00:00+08:00")
+    if instant.tzinfo is None:
+        fail(f"{option} {text} 没有时区；请写成 2021-02-01T00:00:00+08:00")
+    return instant
 
 
 @app.command()
@@ -203,6 +301,7 @@ def form(
 @ends_plainly
 def schema(as_json: AsJson = False) -> None:
     """规则文件的 JSON Schema（供编辑器用），附条件可用的事实（x-facts）。"""
+    from domain.enforcement.consequences import EnforcementFacts
     from domain.facts import Facts
     from rules.conditions import CERTIFICATE, FACTS, INSTITUTION
     from rules.file.editor_schema import editor_schema
@@ -213,6 +312,7 @@ def schema(as_json: AsJson = False) -> None:
         "certificate": _described(CERTIFICATE),
         "institution": _described(INSTITUTION),
         "file": Facts.model_json_schema(),
+        "consequences_file": EnforcementFacts.model_json_schema(),
     }
     print_json(document)
 

@@ -18,11 +18,19 @@ from domain.messages import explain
 from domain.refusals import Code, Refusal, Refused
 from engine.client import connect_engine
 from rules.file.catalogue import cached_catalogue
+from services.announcements import AnnouncementService
 from services.campaigns.opening import CampaignService
 from services.campaigns.progress import ProgressService
+from services.cases import CaseService
 from services.certificates.register import RegisterService
 from services.clock import system_clock
+from services.contacts import ContactService
+from services.institution_acts import InstitutionActService
+from services.institutions import InstitutionService
 from services.jobs import JobService
+from services.notices.reminding import ReminderService
+from services.registrations import RegistrationService
+from services.review import ReviewService
 from services.roster import RosterService, known_regions
 from services.rule_sets import PinnedRules
 from settings import SettingMissing, of_system
@@ -39,6 +47,13 @@ class Services(NamedTuple):
     jobs: JobService
     roster: RosterService
     register: RegisterService
+    institutions: InstitutionService
+    contacts: ContactService
+    review: ReviewService
+    registrations: RegistrationService
+    acts: InstitutionActService
+    announcements: AnnouncementService
+    reminders: ReminderService
 
 
 @asynccontextmanager
@@ -49,12 +64,22 @@ async def connected(data: Path) -> AsyncIterator[Services]:
     engine = connect(settings.database_url.get_secret_value(), pool_size=2)
     catalogue = cached_catalogue(settings.rules)
     try:
+        campaigns = CampaignService(
+            client, engine, PinnedRules(engine), settings.rules, system_clock
+        )
         yield Services(
-            CampaignService(client, engine, PinnedRules(engine), settings.rules, system_clock),
+            campaigns,
             ProgressService(engine, PinnedRules(engine), catalogue, system_clock),
             JobService(client, engine, system_clock),
             RosterService(engine, known_regions(catalogue), system_clock),
             RegisterService(engine, settings.rules, system_clock),
+            InstitutionService(engine),
+            ContactService(engine, system_clock),
+            ReviewService(engine, campaigns, catalogue, system_clock),
+            RegistrationService(engine, catalogue, system_clock),
+            InstitutionActService(engine, JobService(client, engine, system_clock), system_clock),
+            AnnouncementService(engine, system_clock),
+            ReminderService(engine, CaseService(client, engine, system_clock), system_clock),
         )
     finally:
         await engine.dispose()

@@ -167,6 +167,8 @@ def running(data: Path, port: int | None, rules: Path, say: Say) -> Iterator[Run
             certificate_keys=certificate_keys(data),
             site=os.environ.get(ENVIRONMENT["site"], ""),
             templates=_folder_of("templates"),
+            audit_keys=audit_keys(data),
+            checkpoints=_folder_of("checkpoints") or data / "checkpoints",
         )
         remember(data, settings, temporal.ui_url)
         restarts = Restarts(say)
@@ -193,10 +195,18 @@ def certificate_keys(data: Path) -> Path:
 
     A data folder gets its first key by itself, so that what is issued is signed from the start.
     """
-    named = _folder_of("certificate_keys")
-    if named is not None:
-        return named
-    folder = data / "certificate-keys"
+    return _folder_of("certificate_keys") or _with_a_key(data / "certificate-keys")
+
+
+def audit_keys(data: Path) -> Path:
+    """The folder of the keys that sign checkpoints: the environment's, or this data folder's.
+
+    Keys of their own: whoever issues certificates does not vouch for the record.
+    """
+    return _folder_of("audit_keys") or _with_a_key(data / "audit-keys")
+
+
+def _with_a_key(folder: Path) -> Path:
     if not SigningKeys(folder).published().keys:
         today = day_of(datetime.now(UTC))
         add_key(folder, f"first-{today:%Y%m%d}", today)

@@ -1,6 +1,6 @@
 """Days and instants: the one place that knows where the country's clocks stand."""
 
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from typing import Any
 
 BEIJING = timezone(timedelta(hours=8))
@@ -26,6 +26,11 @@ def in_beijing(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [in_beijing(part) for part in value]
     return value
+
+
+def in_utc(instant: datetime) -> str:
+    """An instant as hashes are made of it: ISO 8601 in UTC, with ``+00:00``."""
+    return instant.astimezone(UTC).isoformat()
 
 
 def day_of(instant: datetime) -> date:

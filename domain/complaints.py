@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar, Literal
 
+from domain.canonical import sha256_of
 from domain.case import transitions as t
 from domain.case.checks import expect, needs_note, turn
 from domain.case.commands import SYSTEM, Command, Role, Sha256
@@ -59,6 +60,11 @@ class SettleComplaint(Recorded):
     """Asks for a resolved complaint to be told: to the complainant, and to the batches."""
 
     case_id: str
+
+
+def complaint_sha256(**said: str) -> str:
+    """The hash of what somebody complained of, receipt's hash included: nobody can guess it."""
+    return sha256_of(said)
 
 
 def _resolve(

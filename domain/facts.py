@@ -8,7 +8,7 @@ from datetime import date
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, StrictBool, field_validator, model_validator
 
 from domain.case.status import Status
 from domain.ids import AuthorityId, InstitutionId, JurisdictionCode
@@ -27,9 +27,9 @@ class InstitutionFacts(Value):
 
     id: InstitutionId
     region: JurisdictionCode
-    legal_person: bool = True
-    under_samr: bool = False
-    accredited: bool = False
+    legal_person: StrictBool = True
+    under_samr: StrictBool = False
+    accredited: StrictBool = False
     review_group: str | None = None
     other_qualifications: tuple[str, ...] = ()
     national_centres: tuple[str, ...] = ()

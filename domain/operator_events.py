@@ -4,6 +4,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from domain.case.kind import nothing_more
+from domain.notices import (
+    CHANNEL_LABELS,
+    NOTICE_DELIVERED,
+    NOTICE_SEEN,
+    NOTICE_SERVED,
+    Channel,
+)
 
 
 class OperatorEvent(NamedTuple):
@@ -18,7 +25,10 @@ def _label(body: Mapping[str, Any]) -> str:
 
 
 def _roster(body: Mapping[str, Any]) -> str:
-    return f"{body['rows']} 行，导入 {body['accepted']} 家机构"
+    told = f"{body['rows']} 行，导入 {body['accepted']} 家机构"
+    if "added" not in body:
+        return told
+    return f"{told}，新登记 {body['added']} 家，改动 {body['changed']} 家"
 
 
 def _import(body: Mapping[str, Any]) -> str:
@@ -33,12 +43,55 @@ def _register(body: Mapping[str, Any]) -> str:
     return f"{body['rows']} 行，登记 {body['accepted']} 张"
 
 
+def _institution(body: Mapping[str, Any]) -> str:
+    return f"{body['institution']} {body['name']}"
+
+
+def _uscc(body: Mapping[str, Any]) -> str:
+    return f"{body['institution_id']}：{body['old_uscc'] or '没有'} → {body['new_uscc']}"
+
+
+def _merged(body: Mapping[str, Any]) -> str:
+    return f"{body['institution_id']} 并入 {body['into_id']}"
+
+
+def _split(body: Mapping[str, Any]) -> str:
+    return (
+        f"{body['institution_id']} 分出 {'、'.join(part['institution'] for part in body['parts'])}"
+    )
+
+
+def _piece(body: Mapping[str, Any]) -> str:
+    return f"第 {body['version']} 版：{body['title']}"
+
+
+def _file(body: Mapping[str, Any]) -> str:
+    return str(body["name"])
+
+
+def _read(body: Mapping[str, Any]) -> str:
+    return f"{body['about']}，{body['institutions']} 家"
+
+
 def _filings(body: Mapping[str, Any]) -> str:
     return f"名录 {body['considered']} 家，应填报 {body['started']} 家"
 
 
 def _batches(body: Mapping[str, Any]) -> str:
     return f"名录 {body['considered']} 家，应报送 {body['started']} 家"
+
+
+def _checkpoint(body: Mapping[str, Any]) -> str:
+    return f"第 {body['number']} 个封存点，SHA-256 {body['sha256'][:12]}"
+
+
+def _notice(body: Mapping[str, Any]) -> str:
+    return str(body["title"])
+
+
+def _over(body: Mapping[str, Any]) -> str:
+    target = f"（{body['target']}）" if body["target"] else ""
+    return f"{CHANNEL_LABELS[Channel(body['channel'])]}{target}"
 
 
 OPERATOR_EVENTS: dict[str, OperatorEvent] = {
@@ -58,5 +111,23 @@ OPERATOR_EVENTS: dict[str, OperatorEvent] = {
     "client_secret_rotated": OperatorEvent("轮换联网系统的密钥", nothing_more),
     "client_revoked": OperatorEvent("停用联网系统", nothing_more),
     "institution_delivered": OperatorEvent("随送达登记机构", nothing_more),
+    "registration_requested": OperatorEvent("申请登记机构", _institution),
+    "registration_approved": OperatorEvent("同意登记机构", _institution),
+    "registration_refused": OperatorEvent("不予登记机构", _institution),
+    "institution_uscc_changed": OperatorEvent("机构信用代码变更", _uscc),
+    "institution_merged": OperatorEvent("机构合并", _merged),
+    "institution_split": OperatorEvent("机构分立", _split),
+    "announcement_published": OperatorEvent("发布公告", _piece),
+    "announcement_changed": OperatorEvent("更新公告", _piece),
+    "announcement_withdrawn": OperatorEvent("撤下公告", _piece),
+    "attachment_added": OperatorEvent("添加公告附件", _file),
+    "attachment_removed": OperatorEvent("移除公告附件", _file),
+    "checkpoint_made": OperatorEvent("封存记录", _checkpoint),
+    "contact_set": OperatorEvent("设定机构联系人", nothing_more),
+    "contact_removed": OperatorEvent("删去机构联系人", nothing_more),
+    "contacts_read": OperatorEvent("查看机构联系人", _read),
+    NOTICE_SERVED: OperatorEvent("送达通知", _notice),
+    NOTICE_DELIVERED: OperatorEvent("送到", _over),
+    NOTICE_SEEN: OperatorEvent("收件人查看", nothing_more),
     "plan_received": OperatorEvent("收到赋码系统对接方案", nothing_more),
 }

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
-from domain import uscc
+from domain import contacts, uscc
 from domain.facts import CertificateFacts, Facts, InstitutionFacts
 from domain.model import Value
 from domain.text import name_key, same_name
@@ -28,6 +28,7 @@ from files.table import (
     count,
     day,
     flag,
+    half_width,
     level,
     one_line,
     text_of,
@@ -38,7 +39,8 @@ from files.workbook import Shown
 class RosterInstitution(Value):
     """One institution of a roster: what the rules read, and what only people and registers read.
 
-    The USCC (统一社会信用代码) is an attribute, not a key: several accounts may share one.
+    The USCC (统一社会信用代码) is an attribute, not a key: several accounts may share one. Of the
+    contact, None is what the roster does not say, "" what it clears.
     """
 
     institution: InstitutionFacts
@@ -46,6 +48,9 @@ class RosterInstitution(Value):
     uscc: str | None = None
     previous_reviewer: str | None = None
     certificates: tuple[CertificateFacts, ...] = ()
+    contact_name: str | None = None
+    contact_phone: str | None = None
+    contact_mail: str | None = None
 
     @property
     def id(self) -> str:
@@ -127,6 +132,22 @@ def _name(cell: Shown, at: Place) -> str:
     return name
 
 
+def _phone(cell: Shown, _: Place) -> str:
+    phone = half_width(text_of(cell))
+    if re.fullmatch(contacts.PHONE, phone) is None:
+        # what stands there is personal data: no report repeats it
+        mend = "请只写数字、+、-、括号和空格，如 0591-87000000；分机写作 0591-87000000转12"
+        raise Unusable("bad_phone", "本格不是电话号码", mend)
+    return phone
+
+
+def _mail(cell: Shown, _: Place) -> str:
+    mail = half_width(text_of(cell))
+    if len(mail) > 200 or re.fullmatch(contacts.MAIL, mail) is None:
+        raise Unusable("bad_mail", "本格不是电子邮箱", "请写作 name@example.org 的样子，只写一个")
+    return mail
+
+
 def _list(cell: Shown, at: Place) -> tuple[str, ...]:
     items = [item.strip() for item in re.split("[、;；]", one_line(text_of(cell), 2_000))]
     distinct = tuple(dict.fromkeys(item for item in items if item))
@@ -183,6 +204,12 @@ ROSTER = Format(
                group=_OF_CERTIFICATE),
         Column("valid_from", "有效期起", (), day, group=_OF_CERTIFICATE,
                note="its first day; unknown: it is assumed to have come"),
+        Column("contact_name", "联系人", ("联系人姓名",), Line(50), clearable=True,
+               note=f"at most 50; {_LEAVES}; 清除 takes the contact off the record"),
+        Column("contact_phone", "联系电话", ("联系人电话", "电话"), _phone, clearable=True,
+               note="digits, `+`, `-`, brackets; empty: as on record of the same person"),
+        Column("contact_mail", "电子邮箱", ("邮箱", "联系人邮箱"), _mail, clearable=True,
+               note="one address; empty: as on record of the same person"),
     ),
     examples=tuple(
         {
@@ -208,6 +235,7 @@ _LABELS = ROSTER.labels
 _CERTIFICATE = tuple(c.id for c in ROSTER.columns if c.group)
 _OPTIONAL = ("valid_from",)
 """What a certificate of a roster may leave open."""
+_CONTACT = ("contact_name", "contact_phone", "contact_mail")
 _INSTITUTION = tuple(c.id for c in ROSTER.columns if not c.group)
 
 
@@ -409,6 +437,7 @@ def _institution(group: list[Row], log: Problems) -> RosterInstitution | None:
                 for row in group
                 if not _without_certificate(row)
             ),
+            **{name: values[name] or "" for name in _CONTACT if name in _said(group[0])},
         )
     except ValidationError as error:
         # The cells were checked above; should the facts ever be stricter, the row is refused.

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from domain.case.plan import NEEDED_WINDOWS, CasePlan, Window
+from domain.case.plan import FOREVER, NEEDED_WINDOWS, CasePlan, Window
 from domain.citation import Citation
 from domain.decision import (
     Eligibility,
@@ -21,10 +21,18 @@ from domain.decision import (
     ReviewerDecision,
     RuleSetRef,
 )
+from domain.enforcement.consequences import (
+    Consequences,
+    EnforcementFacts,
+    EnforcementTerms,
+    FilingFacts,
+    standing,
+)
 from domain.facts import Facts, FilingRecord
 from domain.numbers.quarters import Quarter
 from domain.numbers.report_numbers import Answer
 from rules.conditions import Condition, Known, names_of
+from rules.enforcement.consequences import EnforcementRules
 from rules.file.catalogue import cached_catalogue
 from rules.file.document import RuleDocument, reference
 from rules.file.findings import RulesInvalid
@@ -36,6 +44,10 @@ from rules.numbers.report_numbers import NumberRules
 
 SHIPPED = Path(__file__).resolve().parent
 """The folder of the rule files that come with the project."""
+
+
+class FactsIncomplete(ValueError):
+    """Facts that leave out what the rules do not say either; the text says what, in Chinese."""
 
 
 class NotPublishable(ValueError):
@@ -59,15 +71,6 @@ class Stage:
     id: str
     label: str
     window: Window
-    cite: Citation
-
-
-@dataclass(frozen=True, slots=True)
-class SanctionOption:
-    """One measure an official may choose; nothing follows by itself."""
-
-    id: str
-    label: str
     cite: Citation
 
 
@@ -105,6 +108,11 @@ class CompiledRules:
             if section is not None
             else None
         )
+        self.enforcement: EnforcementRules | None = (
+            EnforcementRules(self.document.enforcement, self.document, self.ref, self._precedence)
+            if self.document.enforcement is not None
+            else None
+        )
         self._names = names_of(
             *(when for when, _ in self._obligations), *(w for w, _ in self._parts)
         )
@@ -113,9 +121,6 @@ class CompiledRules:
         self.stages: list[Stage] = [
             Stage(stage.id, stage.label, self._window(stage), cite(stage.cite))
             for stage in filing.stages
-        ]
-        self.sanctions: list[SanctionOption] = [
-            SanctionOption(one.id, one.label, cite(one.cite)) for one in filing.sanctions
         ]
 
     def route(self, facts: Facts) -> ReviewerDecision:
@@ -218,6 +223,64 @@ class CompiledRules:
     def public_answers(self) -> dict[Answer, PublicAnswer]:
         """The words of the public lookup's answers. Raises NotPublishable as `gate` does."""
         return self._governing().answers
+
+    def consequences(self, facts: EnforcementFacts, at: datetime) -> Consequences:
+        """What would be proposed for one filing at an instant, and why not the rest.
+
+        Raises FactsIncomplete where neither the facts nor the rules say until when to file.
+        """
+        filing = facts.filing
+        obligation = filing.obligation or self.obligation(facts).outcome
+        due = filing.due or self._due(filing)
+        if self.enforcement is None:
+            nothing = f"{self.document.title}的规则没有规定后续处理措施，所以什么也不提出"
+            return Consequences(
+                proposals=(),
+                candidates=(),
+                ruleset=self.ref,
+                at=at,
+                due=standing(filing, obligation, due, at, reviewers_may_be_late=True).due,
+                because=nothing,
+            )
+        return self.enforcement.consequences(facts, obligation, due, at)
+
+    def enforcement_terms(self, facts: EnforcementFacts, at: datetime) -> EnforcementTerms:
+        """What a case of enforcement opened at ``at`` would run on. Raises FactsIncomplete."""
+        found = self.consequences(facts, at)
+        measures = self.enforcement.measures(facts, found) if self.enforcement else ()
+        return EnforcementTerms(
+            consequences=found, measures=measures, filing=facts.filing, findings=facts.findings
+        )
+
+    def enforcement_plan(self, facts: EnforcementFacts, at: datetime) -> CasePlan:
+        """The plan of a case of enforcement opened at ``at``; no window closes it.
+
+        Raises FactsIncomplete, and NotPublishable where nothing would be proposed.
+        """
+        terms = self.enforcement_terms(facts, at)
+        if not terms.measures:
+            raise NotPublishable(terms.consequences.because)
+        cite = terms.measures[0].cite
+        always = Window(opens=at, closes=FOREVER, cite=cite)
+        return CasePlan(
+            year=self.document.year,
+            jurisdiction=self.document.jurisdiction,
+            ruleset=self.ref,
+            obligation=Obligation(outcome="must", rule=terms.measures[0].rule, cite=cite),
+            fill=always,
+            correct=always,
+            review=always,
+            completion_cite=cite,
+            enforcement=terms,
+        )
+
+    def _due(self, filing: FilingFacts) -> datetime:
+        """Until when annual filings are handed in. Raises FactsIncomplete."""
+        fill = self.windows.get("fill") if filing.about == "filing" else None
+        if fill is None:
+            why = "报告编号的期限因季度而异" if filing.about != "filing" else "规则没有填报窗口"
+            raise FactsIncomplete(f"filing.due：缺少这一项，{why}，要写明期限届满的时刻")
+        return fill.closes
 
     def _governing(self) -> NumberRules:
         if self.numbers is None:

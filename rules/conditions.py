@@ -14,8 +14,10 @@ from typing import Any, Literal
 from cel_expr_python import cel
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
+from rules.expression_work import too_much
+
 Kind = Literal["text", "number", "yes-no", "texts", "certificate", "certificates", "institution"]
-Scope = Literal["facts", "departments", "chain", "gate", "complaint"]
+Scope = Literal["facts", "departments", "chain", "gate", "complaint", "enforcement"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,13 @@ FACTS: tuple[Fact, ...] = (
     Fact("latest_closed_year_completed", "yes-no", "按 latest_year，该年度的填报算已完成", "gate"),
     Fact("completed_years", "number", "已办结的年度填报有几个年度", "gate"),
     Fact("known_institution", "yes-no", "投诉所指的机构在名录里；否则其他事实都为空", "complaint"),
+    Fact("owed", "yes-no", "应当填报，且没有作废、取消、事后才列入", "enforcement"),
+    Fact("not_filed", "yes-no", "应当填报，期限（含延期）届满而没有提交", "enforcement"),
+    Fact("late", "yes-no", "应当填报，提交于期限（含延期）届满之后", "enforcement"),
+    Fact("filed", "yes-no", "已经提交，没有撤回", "enforcement"),
+    Fact("approved", "yes-no", "已经通过审核", "enforcement"),
+    Fact("reminded", "number", "提交之前送达过几次催报", "enforcement"),
+    Fact("findings", "texts", "承办人的认定：concealed、false、omitted", "enforcement"),
 )
 
 _LITERAL = re.compile(r"'([a-z0-9-]+)'")
@@ -87,10 +96,12 @@ _KNOWN_IN: Mapping[Scope, tuple[Scope, ...]] = {
     "chain": ("facts", "departments", "chain"),
     "gate": ("facts", "departments", "gate"),
     "complaint": ("facts", "departments", "complaint"),
+    "enforcement": ("enforcement",),
 }
 _ONLY_IN: Mapping[Scope, str] = {
     "gate": "只有 report_numbers.gate 的条件知道它",
     "complaint": "只有 report_numbers.complaints 的条件知道它",
+    "enforcement": "只有 enforcement 的条件知道它",
 }
 _KIND_NAMES = {"BOOL": "真假", "STRING": "文本", "INT": "整数", "LIST": "列表"}
 _FIELD = descriptor_pb2.FieldDescriptorProto
@@ -150,13 +161,16 @@ class Known:
         self._named = named
         self._activation: Any = None
 
-    def evaluate(self, compiled: Any) -> Any:
-        """The result of a compiled expression, CEL's own value."""
+    def evaluate(self, compiled: Any, source: str) -> Any:
+        """The result of a compiled expression, CEL's own value. Raises ConditionFailed."""
         if self._activation is None:
             facts = self.facts
             data = {name: facts[name] for name in self._named}
             self._activation = _environment(self._scope).Activation(data)
-        return compiled.eval(self._activation)
+        try:
+            return compiled.eval(self._activation)
+        except RuntimeError as error:
+            raise ConditionFailed(source, str(error).splitlines()[0]) from None
 
 
 class Condition:
@@ -177,7 +191,7 @@ class Condition:
             return True
         if self._fact is not None:
             return bool(known.facts[self._fact])
-        value = known.evaluate(self._compiled).value()
+        value = known.evaluate(self._compiled, self.source).value()
         if value is True or value is False:
             return value
         raise ConditionFailed(self.source, str(value))
@@ -202,7 +216,7 @@ class TextExpression:
             return self._literal
         if self._fact is not None:
             return str(known.facts[self._fact])
-        result = known.evaluate(self._compiled)
+        result = known.evaluate(self._compiled, self.source)
         value = result.value()
         if result.type() == cel.Type.ERROR:
             raise ConditionFailed(self.source, str(value))
@@ -227,6 +241,9 @@ def _names(source: str, scope: Scope) -> frozenset[str]:
 
 
 def _compile(source: str, scope: Scope, wanted: Any) -> Any:
+    excess = too_much(source)
+    if excess is not None:
+        raise ConditionInvalid("condition_too_costly", excess)
     try:
         compiled = _environment(scope).compile(source)
     except RuntimeError as error:
@@ -277,9 +294,12 @@ def _explained(problem: str, scope: Scope) -> ConditionInvalid:
 
 
 def _unknown_name(what: str, name: str, names: list[str], column: int) -> ConditionInvalid:
-    elsewhere = next((fact for fact in FACTS if fact.name == name), None)
+    whole = name.partition(".")[0]
+    elsewhere = next((fact for fact in FACTS if fact.name == whole), None)
     if elsewhere is not None:
         why = _ONLY_IN.get(elsewhere.since, "它要在后面的步骤才确定")
+        if "not_filed" in names:
+            why = "后续处理只看填报与否和日期，不看表中的数据（统计法实施条例第三十条）"
         message = f"条件第 {column} 列的{what} {name} 在这里还不能用：{why}"
         return ConditionInvalid("unknown_fact", message)
     near = difflib.get_close_matches(name, names, n=1)

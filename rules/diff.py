@@ -42,7 +42,6 @@ _LABELS = {
     "review_chain": "审核层级",
     "quality_check": "质量审查",
     "by": "由谁",
-    "sanctions": "处理措施",
     "label": "名称",
     "when": "条件",
     "why_not": "不适用的说明",
@@ -81,6 +80,31 @@ _LABELS = {
     "eligible": "提供查询的机构",
     "complaints": "投诉",
     "answers": "公众查询的答复",
+    "enforcement": "后续处理",
+    "triggers": "情形",
+    "about": "针对",
+    "spent": "已不必再提出的条件",
+    "measures": "措施",
+    "kind": "种类",
+    "open_wording": "由承办人写明措施",
+    "proposes": "由谁提出",
+    "decides": "由谁决定",
+    "authority_cite": "提出和决定部门的出处",
+    "laws": "法律依据",
+    "law": "法律依据",
+    "steps": "步骤",
+    "terms": "期限",
+    "statement": "陈述、申辩",
+    "decision": "作出决定",
+    "service": "送达",
+    "correction": "改正",
+    "lasts": "存续",
+    "objection": "答复异议",
+    "unit": "单位",
+    "rolls": "末日顺延",
+    "ends": "终止",
+    "effects": "效力",
+    "cure": "怎样解除",
     "found": "查到",
     "not_found": "未查到",
     "withdrawn": "已撤回或更正",
@@ -97,6 +121,8 @@ _TELLING = (
     "document", "counts",
 )  # fmt: skip
 """The key that stands for a whole item, the first it has."""
+_IN_ENFORCEMENT = {"days": "天数", "by": "方式"}
+"""What a key is called below ``enforcement``, where that differs."""
 _IN_NUMBERS = {
     "obligation": "报送义务",
     "assign": "由谁办理",
@@ -148,7 +174,7 @@ def _mapping(
 def _value(old: Any, new: Any, path: tuple[str, ...], words: tuple[str, ...]) -> Iterator[Change]:
     if old == new:
         return
-    if path in (("report_numbers",), _LATEST_YEAR):
+    if path in (("report_numbers",), _LATEST_YEAR, ("enforcement",)):
         # a section that only one of the two has is told value by value
         old, new = old or {}, new or {}
     if isinstance(old, Mapping) and isinstance(new, Mapping) and "assume" not in old:
@@ -197,6 +223,8 @@ def _label(path: tuple[str, ...]) -> str:
         return _ENDS.get(key, key)
     if path[0] == "report_numbers" and key in _IN_NUMBERS:
         return _IN_NUMBERS[key]
+    if path[0] == "enforcement" and key in _IN_ENFORCEMENT:
+        return _IN_ENFORCEMENT[key]
     return _LABELS.get(key, key)
 
 

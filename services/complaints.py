@@ -12,7 +12,7 @@ from temporalio.client import Client
 from domain.canonical import sha256_of
 from domain.case.commands import Actor
 from domain.case.workflow_messages import CaseOpening, CaseStart, Receipt
-from domain.complaints import COMPLAINT, ComplaintOutcome, Resolve
+from domain.complaints import COMPLAINT, ComplaintOutcome, Resolve, complaint_sha256
 from domain.ids import complaint_id
 from domain.refusals import Code, Refusal, Refused
 from engine.client import translated
@@ -98,6 +98,16 @@ class ComplaintService(CaseService):
                 plan=plan,
             ),
             requested_at=now,
+            vouched=True,
+            inputs={
+                "complaint_sha256": complaint_sha256(
+                    number=number,
+                    institution_name=institution,
+                    about=about,
+                    contact=contact,
+                    receipt_sha256=_hashed(receipt),
+                )
+            },
         )
         async with translated():
             await start_case(self._client, start)

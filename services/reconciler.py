@@ -135,6 +135,11 @@ class Reconciler:
             for behind in page:
                 yield behind
 
+    async def of_case(self, case_id: str) -> AsyncIterator[Behind]:
+        """One case if it is behind."""
+        for behind in await self._compared(await self._on_record([case_id])):
+            yield behind
+
     # --- what may be behind ------------------------------------------------------------------
 
     async def _touched(self) -> AsyncIterator[list[Behind]]:

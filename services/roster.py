@@ -8,7 +8,10 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from domain import contacts as people
+from domain.canonical import sha256_of
 from domain.certificates.certificate import CERTIFICATE_STATUS_LABELS
+from domain.contacts import ContactRole, ContactSource, Reachable
 from domain.facts import CertificateFacts, Facts, InstitutionFacts
 from domain.ids import NATION, region_prefix
 from domain.model import Value
@@ -20,7 +23,15 @@ from rules.file.catalogue import Catalogue
 from services.clock import Clock
 from services.lists import ListReport, ListRequest, ListService, errors_in
 from services.rule_sets import PinnedRules
-from store import campaigns, institutions, journal, roster_imports
+from store import (
+    campaigns,
+    contacts,
+    content,
+    institution_acts,
+    institutions,
+    journal,
+    roster_imports,
+)
 from store.campaigns import Campaign
 from store.institutions import Institution, OnRecord
 
@@ -110,6 +121,7 @@ class RosterService(ListService[RosterReading, RosterReport]):
         ids = [one.id for one in reading.institutions]
         known = await institutions.by_ids(connection, ids)
         good, problems = await _checked(connection, reading, known, request.actor.scope)
+        reached, good = await _reached(connection, good, reading, problems)
         errors = errors_in(problems)
         saved = good if request.accept_good_rows or not errors else []
         merged = [_merged(one, known.get(one.id), reading.said[one.id]) for one in saved]
@@ -124,6 +136,10 @@ class RosterService(ListService[RosterReading, RosterReport]):
             if one.facts.id in moved:
                 row = moved[one.facts.id]
                 changes += await self._moves(connection, known[one.facts.id], one, row)
+        reached = {one.id: reached[one.id] for one in saved if one.id in reached}
+        changes += [
+            _contact_changed(id_, reading.places[id_][0]) for id_ in reached if id_ in known
+        ]
         report = RosterReport(
             id=_id_of(request),
             filename=request.filename,
@@ -139,7 +155,17 @@ class RosterService(ListService[RosterReading, RosterReport]):
         )
         if saved:
             await institutions.save(connection, merged)
-            await self._put_on_record(connection, report, request)
+            await contacts.add(
+                connection,
+                reached,
+                ContactRole.LIAISON,
+                ContactSource.ROSTER,
+                request.actor.subject,
+                self._clock(),
+            )
+            added = [one.facts.id for one in merged if one.facts.id not in known]
+            await self._put_on_record(connection, report, request, added)
+            await institutions.note_roster(connection, [one.facts.id for one in merged])
         return report
 
     async def _moves(
@@ -181,18 +207,40 @@ class RosterService(ListService[RosterReading, RosterReport]):
         return _OUTCOMES[outcome], "" if outcome == "none" else _reviewer(rules, facts)
 
     async def _put_on_record(
-        self, connection: AsyncConnection, report: RosterReport, request: ListRequest
+        self,
+        connection: AsyncConnection,
+        report: RosterReport,
+        request: ListRequest,
+        added: list[str],
     ) -> None:
         row = report.model_dump(mode="json", exclude={"repeated", "errors", "dry_run"})
-        await roster_imports.save(connection, row, request.actor.subject)
+        await roster_imports.save(connection, row, request.actor.subject, request.actor.scope)
+        # a report is replaced when its file comes again; what each import changed is not
+        note = await content.save_note(
+            connection,
+            {
+                "import": report.id,
+                "command": request.command_id,
+                "added": added,
+                "changes": row["changes"],
+            },
+        )
         await journal.append_operator_step(
             connection,
             institutions.REGISTER,
             "roster_imported",
             request.actor,
             self._clock(),
-            {"import": report.id, "rows": report.rows, "accepted": report.accepted},
+            {
+                "import": report.id,
+                "rows": report.rows,
+                "accepted": report.accepted,
+                "report_sha256": sha256_of(row),
+                "added": report.added,
+                "changed": len({change.institution for change in report.changes}),
+            },
             request.command_id,
+            note_sha256=note,
         )
 
 
@@ -228,6 +276,7 @@ async def _checked(
     """What only the register and the importer's jurisdiction can tell."""
     numbers = [c.number for one in reading.institutions for c in one.certificates]
     register = await institutions.on_record(connection, numbers)
+    former = await institution_acts.former_codes(connection, list(known))
     prefix = region_prefix(scope)
     good, problems = [], list(reading.problems)
     for one in reading.institutions:
@@ -238,6 +287,14 @@ async def _checked(
             what = f"机构 {one.id} 已登记在其他辖区"
             mend = "请由其现所在辖区的经办人办理迁移，或核对机构编号"
             found.append(_problem(rows[0], "id", "held_by_other_jurisdiction", what, mend))
+        elif one.id in known and known[one.id].merged_into:
+            what = f"机构 {one.id} 已并入 {known[one.id].merged_into}"
+            mend = "请从名录中删去本行，证书写在并入后的机构名下"
+            found.append(_problem(rows[0], "id", "institution_merged", what, mend))
+        elif one.uscc and one.uscc in former.get(one.id, ()) and one.uscc != known[one.id].uscc:
+            what = f"机构 {one.id} 的信用代码已变更为 {known[one.id].uscc}，本行写的是原代码"
+            mend = "请改为现在的代码；变更有误的，请另办一次信用代码变更"
+            found.append(_problem(rows[0], "uscc", "former_uscc", what, mend))
         elif not one.institution.region.startswith(prefix):
             what = f"机构 {one.id} 的监管区域 {one.institution.region} 不在您的辖区"
             mend = "请由其所在辖区的经办人导入，或核对区域代码"
@@ -257,6 +314,42 @@ async def _checked(
         if not found:
             good.append(one)
     return good, sorted(problems, key=lambda problem: problem.row)
+
+
+async def _reached(
+    connection: AsyncConnection,
+    good: Sequence[RosterInstitution],
+    reading: RosterReading,
+    problems: list[RowProblem],
+) -> tuple[dict[str, Reachable], list[RosterInstitution]]:
+    """Whom to reach now, where that becomes somebody else, and who may be taken at all."""
+    standing = await contacts.current_of(connection, [one.id for one in good])
+    changed: dict[str, Reachable] = {}
+    taken = []
+    for one in good:
+        known = next((c for c in standing[one.id] if c.role is ContactRole.LIAISON), None)
+        try:
+            person = people.after_roster(
+                known, one.contact_name, one.contact_phone, one.contact_mail
+            )
+        except ValueError:
+            row = reading.places[one.id][0]
+            what = "填了联系电话或电子邮箱，却没有联系人"
+            mend = "请补填联系人，或把这两栏留空"
+            problems.append(_problem(row, "contact_name", "required", what, mend))
+            continue
+        taken.append(one)
+        if person is not None:
+            changed[one.id] = person
+    problems.sort(key=lambda problem: problem.row)
+    return changed, taken
+
+
+def _contact_changed(institution: str, row: int) -> RosterChange:
+    """That the contact became another one; who, is for those who may see contacts."""
+    kept = "（见联系人记录）"
+    column = _LABELS["contact_name"]
+    return RosterChange(row=row, institution=institution, column=column, old=kept, new=kept)
 
 
 def _merged(

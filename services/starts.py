@@ -27,6 +27,8 @@ def filing_start(
             plan=plan,
         ),
         requested_at=requested_at,
+        vouched=True,
+        inputs=facts.model_dump(mode="json"),
     )
 
 
@@ -47,6 +49,8 @@ def batch_start(
             plan=plan,
         ),
         requested_at=requested_at,
+        vouched=True,
+        inputs=facts.model_dump(mode="json"),
     )
 
 

@@ -36,7 +36,8 @@ async def revision(connection: AsyncConnection, case_id: str, number: int) -> Re
 
 
 async def _one(connection: AsyncConnection, case_id: str, number: int | None) -> Revision | None:
-    query = select(revisions).where(revisions.c.case_id == case_id)
+    named = [revisions.c[name] for name in Revision.model_fields]
+    query = select(*named).where(revisions.c.case_id == case_id)
     if number is not None:
         query = query.where(revisions.c.revision == number)
     found = await connection.execute(query.order_by(revisions.c.revision.desc()).limit(1))

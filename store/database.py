@@ -19,8 +19,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 Answer = TypeVar("Answer")
 
-_OPTIONS = "-c statement_timeout=60000 -c timezone=Asia/Shanghai"
-"""Instants are read in the zone of the notices, whatever the server's own."""
+_OPTIONS = "-c statement_timeout=60000 -c timezone=Asia/Shanghai -c zhibao.writer=on"
+"""Instants are read in the zone of the notices, whatever the server's own. What is written here is
+the application's own writing: its rows are sealed (`store.tables.audit`), those of others are not.
+"""
 
 _STATEMENT_AND_A_BIT = 70.0
 """Silence longer than any statement may take, in seconds."""

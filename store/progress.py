@@ -155,6 +155,7 @@ class NonFiler(Value):
     """A filing that is still with its filer, and what has last happened to it.
 
     ``reviewer`` is who reviewed it last; ``draft_saved_at`` when a revision was last saved.
+    ``reminders_served`` are the instants of the 催报 served on it.
     """
 
     case_id: str
@@ -169,12 +170,13 @@ class NonFiler(Value):
     due: datetime | None
     last_act_at: datetime
     draft_saved_at: datetime | None
+    reminders_served: tuple[datetime, ...]
 
 
 _NON_FILERS = """
     SELECT f.case_id, i.id AS institution, i.name, i.region, f.reviewer, f.status, f.obligation,
            f.submitted_at, x.until AS extended_until, k.due, f.last_act_at,
-           r.saved_at AS draft_saved_at
+           r.saved_at AS draft_saved_at, coalesce(s.served, '{{}}') AS reminders_served
     FROM ({filings}) f
     JOIN institutions i ON i.id = f.institution_id
     JOIN cases k ON k.case_id = f.case_id
@@ -187,6 +189,10 @@ _NON_FILERS = """
         SELECT max(v.saved_at) AS saved_at FROM revisions v
         WHERE v.case_id = f.case_id AND v.saved_at <= :upto
     ) r ON true
+    LEFT JOIN LATERAL (
+        SELECT array_agg(j.at ORDER BY j.sequence) AS served FROM journal j
+        WHERE j.case_id = f.case_id AND j.event = 'reminder_served' AND j.at <= :upto
+    ) s ON true
     WHERE i.region LIKE :region AND f.status = ANY(:statuses) AND f.case_id > :after
       AND (f.revision = 0 OR NOT :unreported)
     ORDER BY f.case_id LIMIT :size

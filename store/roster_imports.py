@@ -1,5 +1,6 @@
 """Imports of rosters, each with its report row by row."""
 
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import func, select
@@ -25,9 +26,21 @@ async def latest(connection: AsyncConnection) -> dict[str, Any] | None:
     return dict(row) if row else None
 
 
-async def save(connection: AsyncConnection, report: dict[str, Any], imported_by: str) -> None:
+async def newest_by_scope(connection: AsyncConnection) -> dict[str, datetime]:
+    """When the last roster came from an operator of each jurisdiction."""
+    rows = await connection.execute(
+        select(roster_imports.c.scope, func.max(roster_imports.c.imported_at).label("at"))
+        .where(roster_imports.c.scope != "")
+        .group_by(roster_imports.c.scope)
+    )
+    return {row.scope: row.at for row in rows}
+
+
+async def save(
+    connection: AsyncConnection, report: dict[str, Any], imported_by: str, scope: str
+) -> None:
     """Keeps an import's report; the same file imported anew is the latest again."""
-    row = {**report, "imported_by": imported_by}
+    row = {**report, "imported_by": imported_by, "scope": scope}
     await connection.execute(
         insert(roster_imports)
         .values(**row)

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from domain.case.events import EventName, Step
 from domain.case.workflow_messages import RecordedSteps, RecordRequest
+from domain.told import TOLD
 from store.batching import Batcher
 
 
@@ -40,7 +41,8 @@ _WRITE = """
         INSERT INTO journal (case_id, sequence, event, command_id, step, hash, at)
         SELECT case_id, sequence, event, command_id, step, hash, at FROM steps
     ), queued AS (
-        INSERT INTO outbox (case_id, sequence) SELECT case_id, sequence FROM steps
+        INSERT INTO outbox (case_id, sequence, to_tell)
+        SELECT case_id, sequence, event = ANY(CAST(%(told)s AS text[])) FROM steps
     ), opened AS (
         INSERT INTO cases (case_id, kind, year, quarter, institution_id, jurisdiction, campaign,
                            rule_set, plan, status, level, authority, claimed_by, revision, due,
@@ -70,13 +72,17 @@ _WRITE = """
         late = c.late OR coalesce(r.late, false),
         extended_until = coalesce(r.extended_until, c.extended_until),
         reviewer = coalesce(r.reviewer, c.reviewer),
+        return_asked = coalesce(r.return_asked, c.return_asked),
         updated_at = r.at
     FROM jsonb_to_recordset(CAST(%(moves)s AS jsonb))
       AS r(case_id text, sequence int, status text, level int, authority text, claimed_by text,
            revision int, due timestamptz, submitted_at timestamptz, late boolean,
-           extended_until timestamptz, reviewer text, hash text, at timestamptz)
+           extended_until timestamptz, reviewer text, return_asked boolean, hash text,
+           at timestamptz)
     WHERE c.case_id = r.case_id
 """
+
+_TOLD = sorted(TOLD)
 
 _PLACES = ("pk_journal", "pk_cases", "uq_outbox_case_id_sequence")
 """The constraints that a taken place breaks; which of them is told first is not determined."""
@@ -140,7 +146,7 @@ async def write_steps(
     last: dict[str, dict[str, Any]] = {}
     for step in steps:
         if step.position is not None:
-            last[step.case_id] = {**last.get(step.case_id, {}), **_case_row(step)}
+            last[step.case_id] = {**last.get(step.case_id, {}), **case_row(step)}
     openings = [row for request in requests for row in _opening_row(request, last)]
     opening = {row["case_id"] for row in openings}
     rows = {
@@ -149,6 +155,7 @@ async def write_steps(
         "moves": _json([row for case_id, row in last.items() if case_id not in opening]),
         "turns": _json([row for step in steps for row in _turn_row(step)]),
         "launched": launched,
+        "told": _TOLD,
     }
     # the hottest statement there is: straight to the driver, on the same connection
     driver = (await connection.get_raw_connection()).driver_connection
@@ -196,7 +203,8 @@ def _journal_row(step: Step) -> dict[str, Any]:
     }
 
 
-def _case_row(step: Step) -> dict[str, Any]:
+def case_row(step: Step) -> dict[str, Any]:
+    """What a case's row of the read model takes from one of its steps."""
     assert step.position is not None
     return {
         "case_id": step.case_id,

@@ -23,7 +23,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.case.commands import Command
     from domain.case.events import Event, Step, event_of
     from domain.case.kind import CaseKind, evolve, next_timer, spread, timed
-    from domain.case.opening import beginning, chain, opening_command
+    from domain.case.opening import beginning, chain, opening_command, vouched
     from domain.case.review import check, decide
     from domain.case.state import Findings, Timer
     from domain.case.status import ENDED, Status
@@ -93,7 +93,8 @@ class CaseWorkflow:
         """Records what the case begins with; a revived one waits for whoever revives it."""
         if self._sequence == 0:
             async with self._turn:
-                await self.record(self._opening_command(), self.beginning())
+                events = vouched(self._start, self.beginning())
+                await self.record(self._opening_command(), events)
         if self._start.revived_by and self._over():
             await self._wait_for_reviver(self._start.revived_by)
 

@@ -13,7 +13,7 @@ from api.door import cursors
 from api.door.operations import PAGING, Call, Operation, Parameter, json_of, schema_of
 from api.door.parts import parts_of
 from api.door.requests import Text, path, query, wrong_parameter
-from api.door.rights import Right, Target, region_in_sight, sees_campaign
+from api.door.rights import Right, Target, region_in_sight, sees_campaign, sees_contacts
 from domain.campaigns import CampaignStage
 from domain.case.status import Status
 from domain.ids import JurisdictionCode, campaign_id
@@ -216,6 +216,7 @@ async def non_filers(call: Call) -> Response:
             within=region_in_sight(call.actor),
             after=last[0] if last else "",
             size=size,
+            reader=call.actor if sees_contacts(call.actor) else None,
         ),
         lambda row: [row.id],
     )

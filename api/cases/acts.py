@@ -12,7 +12,7 @@ from api.door.parts import Parts, parts_of
 from api.door.requests import Plain, Text, invalid, pointer
 from api.door.rights import Right
 from domain.case import commands as c
-from domain.case.commands import Command
+from domain.case.commands import Command, Document
 from domain.case.workflow_messages import Receipt
 from domain.model import Value
 from services.case_records import Case
@@ -50,7 +50,7 @@ class Grant(Value):
 
     until: Annotated[AwareDatetime, Field(gt=_EARLIEST, lt=_LATEST)]
     reason: Text
-    document: Plain = Field(default="", max_length=200)
+    document: Document = ""
 
 
 class Cause(Value):

@@ -14,6 +14,7 @@ from temporalio.client import Client
 from api.door.draining import Draining
 from api.door.identity import Identity
 from rules.file.catalogue import cached_catalogue
+from services.announcements import AnnouncementService
 from services.campaigns.opening import CampaignService
 from services.campaigns.progress import ProgressService
 from services.case_records import CaseRecords
@@ -30,14 +31,20 @@ from services.complaints import ComplaintService
 from services.connected.clients import ClientService
 from services.connected.deliveries import DeliveryService
 from services.connected.provinces import ProvinceService
+from services.contacts import ContactService
 from services.contents import ContentService
 from services.filings import FilingService
+from services.institution_acts import InstitutionActService
 from services.institutions import InstitutionService
 from services.jobs import JobService
+from services.notices.records import NoticeRecords
+from services.notices.telling import Telling
 from services.numbers.batches import BatchService
 from services.numbers.lookup import LookupService, latest_rules
 from services.rate_limits import RateLimits
+from services.registrations import RegistrationService
 from services.requests import RequestRecords
+from services.review import ReviewService
 from services.roster import RosterService, known_regions
 from services.rule_sets import PinnedCertificateRules, PinnedRules
 from settings import Settings
@@ -51,6 +58,10 @@ class Parts:
     records: CaseRecords
     requests: RequestRecords
     institutions: InstitutionService
+    contacts: ContactService
+    registrations: RegistrationService
+    announcements: AnnouncementService
+    acts: InstitutionActService
     identity: Identity
     clock: Clock
     rules: Path
@@ -72,9 +83,12 @@ class Parts:
     jobs: JobService
     progress: ProgressService
     roster: RosterService
+    review: ReviewService
     lookups: LookupService
     enquiries: CertificateEnquiries
     search: CertificateSearch
+    notices: NoticeRecords
+    telling: Telling
     authority_name: Callable[[str], str]
 
 
@@ -88,12 +102,17 @@ def build_parts(
         client, engine, settings.rules, PinnedCertificateRules(engine), clock
     )
     keys = SigningKeys(settings.certificate_keys)
+    campaigns = CampaignService(client, engine, pinned, settings.rules, clock)
     limits = RateLimits(settings.lookups_per_client, settings.lookups_per_prefix)
     return Parts(
         draining=Draining(),
         records=CaseRecords(engine),
         requests=RequestRecords(engine),
         institutions=InstitutionService(engine),
+        contacts=ContactService(engine, clock),
+        registrations=RegistrationService(engine, catalogue, clock),
+        announcements=AnnouncementService(engine, clock),
+        acts=InstitutionActService(engine, JobService(client, engine, clock), clock),
         identity=Identity(settings.token_key.get_secret_value()),
         clock=clock,
         rules=settings.rules,
@@ -127,15 +146,18 @@ def build_parts(
         provinces=ProvinceService(engine, certificates, clock),
         printer=Printer(settings.templates),
         papers=PaperService(engine, settings.public_site, catalogue.authority_name, clock),
-        campaigns=CampaignService(client, engine, pinned, settings.rules, clock),
+        campaigns=campaigns,
         jobs=JobService(client, engine, clock),
         progress=ProgressService(engine, pinned, catalogue, clock),
         roster=RosterService(engine, known_regions(catalogue), clock),
+        review=ReviewService(engine, campaigns, catalogue, clock),
         lookups=LookupService(engine, latest_rules(settings.rules), clock, limits),
         enquiries=CertificateEnquiries(
             engine, certificates.rules, keys.published, catalogue.authority_name, clock, limits
         ),
         search=CertificateSearch(engine),
+        notices=NoticeRecords(engine, clock),
+        telling=Telling(engine, clock),
         authority_name=catalogue.authority_name,
     )
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from domain.case.commands import ROLE_LABELS, Actor, Role, forbidden
 from domain.connected import client_of
-from domain.ids import NATION, region_prefix
+from domain.ids import NATION, jurisdiction_of, region_prefix
 from domain.refusals import Code, Refusal, Refused
 from services.case_records import Case
 
@@ -30,6 +30,11 @@ class Right(StrEnum):
     BULK = "bulk"
     SEE_CAMPAIGNS = "see_campaigns"
     SEE_REGISTER = "see_register"
+    PUBLISH = "publish"
+    REGISTER = "register"
+    SEE_REGISTRATION = "see_registration"
+    SEE_CONTACTS = "see_contacts"
+    SET_CONTACTS = "set_contacts"
     SEE_TASKS = "see_tasks"
     AUDIT = "audit"
     FOLLOW_EVENTS = "follow_events"
@@ -39,6 +44,8 @@ class Right(StrEnum):
     END_CERTIFICATE = "end_certificate"
     ISSUE = "issue"
     DELIVER = "deliver"
+    REMIND = "remind"
+    SEE_NOTICES = "see_notices"
     MANAGE_CLIENTS = "manage_clients"
     SEE_CLIENTS = "see_clients"
 
@@ -58,6 +65,12 @@ ROLES: dict[Right, frozenset[Role]] = {
     Right.BULK: frozenset({Role.OPERATOR, Role.REVIEWER, Role.CHECKER}),
     Right.SEE_CAMPAIGNS: frozenset({Role.OPERATOR, Role.AUDITOR, Role.REVIEWER, Role.CHECKER}),
     Right.SEE_REGISTER: frozenset({Role.OPERATOR, Role.AUDITOR}),
+    Right.PUBLISH: frozenset({Role.OPERATOR}),
+    Right.REGISTER: frozenset({Role.FILER, Role.OPERATOR}),
+    Right.SEE_REGISTRATION: frozenset({Role.FILER, Role.OPERATOR, Role.AUDITOR}),
+    # personal data: the institution itself, who reviews it, who answers for its region
+    Right.SEE_CONTACTS: frozenset({Role.FILER, Role.REVIEWER, Role.OPERATOR}),
+    Right.SET_CONTACTS: frozenset({Role.FILER, Role.OPERATOR}),
     Right.SEE_TASKS: frozenset({Role.REVIEWER, Role.CHECKER}),
     Right.AUDIT: frozenset({Role.AUDITOR, Role.OPERATOR}),
     Right.FOLLOW_EVENTS: frozenset({Role.OPERATOR, Role.AUDITOR}),
@@ -68,6 +81,8 @@ ROLES: dict[Right, frozenset[Role]] = {
     Right.END_CERTIFICATE: frozenset({Role.CLERK, Role.REVIEWER}),
     Right.ISSUE: frozenset({Role.CLERK}),
     Right.DELIVER: frozenset({Role.CLERK}),
+    Right.REMIND: frozenset({Role.OPERATOR, Role.REVIEWER}),
+    Right.SEE_NOTICES: frozenset({Role.FILER, Role.REVIEWER, Role.OPERATOR, Role.AUDITOR}),
     Right.MANAGE_CLIENTS: frozenset({Role.OPERATOR}),
     Right.SEE_CLIENTS: frozenset({Role.OPERATOR, Role.AUDITOR}),
 }
@@ -94,6 +109,10 @@ SCOPES: dict[Role, Scope] = {
 
 NATIONAL = frozenset({Right.MANAGE_CLIENTS, Right.SEE_CLIENTS})
 """What of the operators only the nation's may do."""
+
+
+OF_SUPERVISORS = frozenset({Right.REMIND, Right.SEE_NOTICES})
+"""What the regulator of a region may do before a case there has ever been its turn."""
 
 
 class Target:
@@ -142,6 +161,7 @@ def check(right: Right, actor: Actor, target: Target) -> None:
         scope is Scope.AUTHORITY
         and target.institution is not None
         and actor.scope not in target.involved
+        and not (right in OF_SUPERVISORS and supervises(actor.scope, target.region))
     ):
         authority = (target.case.authority if target.case else "") or "其他部门或填报机构"
         raise Refused(Refusal(code=Code.NOT_YOUR_AUTHORITY, params={"authority": authority}))
@@ -152,9 +172,20 @@ def region_in_sight(actor: Actor) -> str:
     return region_prefix(actor.scope) if SCOPES[actor.role] is Scope.JURISDICTION else ""
 
 
+def sees_contacts(actor: Actor) -> bool:
+    """Whether contacts are shown in lists that somebody sees."""
+    return actor.role in ROLES[Right.SEE_CONTACTS]
+
+
 def covers(jurisdiction: str, region: str | None) -> bool:
     """Whether a region, or a campaign's jurisdiction, lies in an operator's jurisdiction."""
     return region is None or region.startswith(region_prefix(jurisdiction))
+
+
+def supervises(authority: str, region: str | None) -> bool:
+    """Whether an authority is the market regulator of a region, or one above it."""
+    regulator = authority == "samr" or authority.startswith("amr-")
+    return regulator and region is not None and covers(jurisdiction_of(authority), region)
 
 
 def sees_campaign(actor: Actor, jurisdiction: str) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic_core import ErrorDetails
 
+from domain.contacts import MAIL, PHONE
 from domain.messages import local_time
 
 NOT_JSON = "不是有效的 JSON（UTF-8，各名称只出现一次，数字有限，嵌套不过深）"
@@ -70,11 +71,19 @@ FORMATS = {
         "字母或数字开头，只用字母、数字和 . _ -，至多 100 个字符"
     ),
     r"^[a-z][a-z0-9-]{0,63}$": "小写字母开头，只用小写字母、数字和 -，至多 64 个字符",
+    r"^[^\x00-\x1f\x7f]*$": "应为一行文字，没有换行等控制字符",
+    r"^[^/\\\x00-\x1f\x7f]+$": "应是文件名，不含 / 和 \\",
+    r"^(campaign/2[0-9]{3}(Q[1-4])?/[0-9]{6})?$": (
+        "应是统计工作的编号，如 campaign/2024/350000，不限的留空"
+    ),
     r"^[0-9a-f]{64}$": "应是 SHA-256：64 位小写十六进制数字",
     r"^campaign/[0-9]{4}/[0-9]{6}$": "应是统计工作的编号，如 campaign/2024/350000",
     r"^(2[0-9]{3}/[0-9]{6})?$": "应是年度和辖区，如 2024/350000",
     r"^[0-9]{0,6}$": "应是区域代码或其开头几位，如 3502",
     r"^[\x21-\x7e]+$": "应是办件编号，如 filing/2024/机构编号，没有空格",
+    MAIL: "应是一个电子邮箱，如 name@example.org，没有的留空",
+    PHONE: "应是电话号码：数字、+、-、括号和空格，分机写作“转12”，没有的留空",
+    r"^[^\x00-\x1f\x7f]*[^\x00-\x1f\x7f\s]$": "应是姓名，写在一行内，首尾没有空白",
 }
 """What texts of a given pattern look like; other patterns only keep out what nobody can see."""
 

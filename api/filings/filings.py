@@ -32,6 +32,7 @@ from api.cases.cases import (
     target_of,
 )
 from api.cases.quality import QualityBody, quality, withdraw
+from api.cases.reminders import reminding
 from api.door.operations import Call, Handler, Operation, Parameter, json_of
 from api.door.parts import parts_of
 from api.door.requests import path
@@ -81,7 +82,7 @@ async def of_filing(request: Request) -> Target:
 
 async def get_filing(call: Call) -> Response:
     """One filing."""
-    return json_of(shown(case_of(call), call))
+    return json_of(await shown(case_of(call), call))
 
 
 async def ask_for_filing(call: Call) -> Response:
@@ -282,4 +283,5 @@ OPERATIONS = [
         {"outcome": "send_back", **REASONS_EXAMPLE},
     ),
     *shared_acts(_ONE, "年度填报", of_filing, form_fields),
+    reminding(_ONE, "年度填报", of_filing),
 ]

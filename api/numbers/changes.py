@@ -6,6 +6,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from api.cases.acts import Built, act, acting, case_of, no_fields, shared_acts
+from api.cases.reminders import reminding
 from api.door.operations import Call, json_of
 from api.door.parts import parts_of
 from api.door.requests import MOST_ERRORS, InvalidFields, Plain, Text, pointer
@@ -134,4 +135,5 @@ OPERATIONS = [
         target=of_batch,
     ),
     *shared_acts(ADDRESS, TAG, of_batch, no_fields),
+    reminding(ADDRESS, TAG, of_batch),
 ]

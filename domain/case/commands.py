@@ -203,6 +203,19 @@ class Lapse(Command):
     unhurried: ClassVar[bool] = True
 
 
+class ServeReminder(Command):
+    """A 催报: an operator or a reviewer reminds a filer who has not filed, on record.
+
+    Its words are the note. ``channels`` are those it is served over beside the message in the
+    system; ``document`` is the number of the letter that it stands for.
+    """
+
+    kind: Literal["serve_reminder"] = "serve_reminder"
+    label: ClassVar[str] = "催报"
+    channels: tuple[str, ...] = ("mail",)
+    document: Document = ""
+
+
 class Remind(Command):
     """A reminder's day has come for a filer who has not submitted (a timer's command)."""
 

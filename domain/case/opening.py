@@ -6,7 +6,9 @@ process then goes on from the steps that stand there, as one does after a crash.
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
+from domain.canonical import sha256_of
 from domain.case import commands as c
 from domain.case.commands import SYSTEM, Actor, Command
 from domain.case.events import Event, EventName, Step, chained
@@ -14,7 +16,7 @@ from domain.case.kind import CaseKind, evolve, position
 from domain.case.plan import CasePlan
 from domain.case.review import decide
 from domain.case.state import CaseState, submission_closing
-from domain.case.workflow_messages import CaseStart, RecordRequest, command_sha256
+from domain.case.workflow_messages import CaseOpening, CaseStart, RecordRequest, command_sha256
 
 
 def opening_command(requested_at: datetime) -> Command:
@@ -46,6 +48,25 @@ def beginning(
     return (scheduled, *opened) if isinstance(opened, tuple) else (scheduled,)
 
 
+def opening_sha256(opening: CaseOpening) -> str:
+    """The hash of what the read model is told of a case as it opens.
+
+    Of what is not as it is unless it is said, so that a newer field changes no hash.
+    """
+    return sha256_of(opening.model_dump(mode="json", exclude_defaults=True))
+
+
+def vouched(start: CaseStart, events: tuple[Event, ...]) -> tuple[Event, ...]:
+    """The events that a case begins with; the first says what the case was opened with and by."""
+    if not start.vouched:
+        return events
+    said: dict[str, Any] = {"opening_sha256": opening_sha256(start.opening)}
+    if start.inputs:
+        said["inputs"] = start.inputs
+    first = events[0].model_copy(update={"body": {**events[0].body, **said}})
+    return (first, *events[1:])
+
+
 def _after_window(kind: CaseKind, plan: CasePlan, scheduled: Event) -> tuple[Event, ...]:
     """The events of a new case whose filer never had a chance: it owes nothing until extended."""
     cite = submission_closing(kind.new(), plan)[1]
@@ -63,6 +84,7 @@ def opened_on_record(kind: CaseKind, start: CaseStart, now: datetime) -> RecordR
     events = beginning(kind, state, plan, start.requested_by, command, now)
     if now >= submission_closing(state, plan)[0]:
         events = _after_window(kind, plan, events[0])
+    events = vouched(start, events)
     steps = chain(start.case_id, start.carried.sequence, start.carried.head, command, events, now)
     return RecordRequest(steps=steps, opening=start.opening)
 

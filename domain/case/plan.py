@@ -7,6 +7,7 @@ from domain.case.commands import Role
 from domain.citation import Citation
 from domain.clock import BEIJING
 from domain.decision import Obligation, ReviewLevel, RuleSetRef
+from domain.enforcement.consequences import EnforcementTerms
 from domain.model import Recorded
 
 FOREVER = datetime(2999, 1, 1, tzinfo=BEIJING)
@@ -114,6 +115,7 @@ class CasePlan(Windows[Window]):
     levels: tuple[ReviewLevel, ...] = ()
     reminders: tuple[Reminder, ...] = ()
     numbers: NumberTerms | None = None
+    enforcement: EnforcementTerms | None = None
 
 
 NEEDED_WINDOWS = tuple(name for name in WINDOWS if CasePlan.model_fields[name].is_required())

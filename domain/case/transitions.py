@@ -406,7 +406,7 @@ def _opened_after_window(_: CaseState, __: Event) -> dict[str, Any]:
 
 
 def _annulled(_: CaseState, __: Event) -> dict[str, Any]:
-    return {"status": Status.ANNULLED, **_NOBODY}
+    return {"status": Status.ANNULLED, "lapsed_from": None, **_NOBODY}
 
 
 def _lapsed(s: CaseState, _: Event) -> dict[str, Any]:

@@ -97,7 +97,9 @@ class CaseStart(Recorded):
     """Input of every kind of case's workflow.
 
     ``carried`` is not empty when a run goes on where another ended; ``revived_by`` is then the
-    command that an ended case was started again for.
+    command that an ended case was started again for. ``vouched``: its first step says the hash of
+    its opening, as those of processes from before that did not. ``inputs`` are the facts that its
+    plan was decided by; they go on record with the first step, and into no history.
     """
 
     case_id: str
@@ -106,6 +108,8 @@ class CaseStart(Recorded):
     requested_by: Actor = SYSTEM
     carried: Carried = Carried()
     revived_by: str = ""
+    vouched: bool = False
+    inputs: dict[str, Any] = Field(default_factory=dict)
 
 
 class RecordRequest(Recorded):

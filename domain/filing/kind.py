@@ -13,6 +13,7 @@ from domain.case.commands import ROLE_LABELS, SYSTEM, Command, Revision, Role, S
 from domain.case.events import Decision, EventName, PendingEvent
 from domain.case.kind import CaseKind, EventRule, anybody, commands, rule
 from domain.case.plan import CasePlan
+from domain.case.reminders import SERVE_REMINDER, SERVED_EVENTS
 from domain.case.state import CaseState, Findings, closing, status_due, status_timers
 from domain.case.status import EDITABLE, ENDED, Status
 from domain.decision import ReviewerDecision
@@ -123,12 +124,14 @@ FILING = CaseKind(
             rule(c.PassQuality, t.pass_quality, {Role.CHECKER}),
             rule(c.SendBack, t.send_back, {Role.CHECKER}),
             rule(c.Lapse, t.lapse, {Role.SYSTEM}),
+            SERVE_REMINDER,
             rule(c.Annul, t.annul, {Role.OPERATOR}, set(ENDED) - {Status.ANNULLED}),
         ),
     },
     events={
         **t.SHARED_EVENTS,
         **t.OF_CAMPAIGNS,
+        **SERVED_EVENTS,
         EventName.ANNULLED: t.ANNULLED,
         EventName.SUBMITTED: EventRule("提交", t.submitted, _tell_submitted),
     },

@@ -10,7 +10,12 @@ from domain.case.commands import Role
 from domain.case.events import Event, EventName
 from domain.case.kind import CaseKind, EventRule, anybody, changes_nothing, commands, rule
 from domain.case.plan import FOREVER, CasePlan
-from domain.case.reminders import REMINDER_EVENTS, reminder_timers
+from domain.case.reminders import (
+    REMINDER_EVENTS,
+    SERVE_REMINDER,
+    SERVED_EVENTS,
+    reminder_timers,
+)
 from domain.case.state import Timer, closing, status_due, status_timers, took_part
 from domain.case.status import EDITABLE, ENDED, Status
 from domain.complaints import tell_outcome
@@ -149,6 +154,7 @@ BATCH = CaseKind(
             rule(c.Open, t.open_, {Role.SYSTEM}),
             rule(c.Lapse, of_numbers.lapse, {Role.SYSTEM}),
             rule(c.Remind, of_numbers.remind, {Role.SYSTEM}),
+            SERVE_REMINDER,
             rule(n.MarkOverdue, of_numbers.mark_overdue, {Role.SYSTEM}),
             rule(n.ReceiveUpload, of_numbers.receive_upload, {Role.FILER}, _COMPLETED),
             rule(n.Declare, of_numbers.declare, {Role.FILER}),
@@ -168,6 +174,7 @@ BATCH = CaseKind(
         **t.SHARED_EVENTS,
         **t.OF_CAMPAIGNS,
         **REMINDER_EVENTS,
+        **SERVED_EVENTS,
         EventName.SUBMITTED: EventRule("提交", t.submitted, _tell_declared),
         NumberEvent.UPLOAD_RECEIVED: EventRule("收到上传的文件", _upload_received, _tell_received),
         NumberEvent.NUMBERS_ACCEPTED: EventRule("收下报告编号", _numbers_accepted, _tell_accepted),

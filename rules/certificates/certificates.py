@@ -18,7 +18,8 @@ from domain.citation import Citation
 from domain.clock import day_of, first_instant
 from domain.decision import Obligation, ReviewLevel, RuleSetRef
 from domain.ids import AuthorityId, jurisdiction_of
-from rules.check.meaning import Findings, source_findings
+from rules.check.evidence import source_findings
+from rules.check.placing import Findings
 from rules.file.certificate_schema import (
     CertificateDocument,
     CertificateFile,

@@ -12,7 +12,8 @@ from rules.certificates.certificates import (
     certificate_meaning,
     resolved_certificates,
 )
-from rules.check.meaning import Findings
+from rules.check.evidence import held_to_text
+from rules.check.placing import Findings
 from rules.file.certificate_schema import CertificateExample, CertificateFile
 from rules.file.findings import Finding, RulesInvalid, in_order
 from rules.file.library import RuleLibrary
@@ -51,7 +52,8 @@ def check_certificates(library: RuleLibrary, path: Path, shown: str) -> list[Fin
     except OSError as error:
         message = f"读不了这个文件（{error.strerror}）；请核对路径和权限"
         return [Finding("file_missing", shown, 1, "", message)]
-    return in_order([*_year(read, path), *_examples(rules, read)])
+    unproven = held_to_text(library, node, node, read.file.sources)
+    return in_order([*_year(read, path), *_examples(rules, read), *unproven])
 
 
 def shortcomings(rules: CertificateRules, example: CertificateExample) -> list[str]:

@@ -1,15 +1,29 @@
 """Everything a rule file is checked for, beyond its shape: meaning, evidence, examples, reach."""
 
+import re
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
+from pydantic import ValidationError
+
+from domain.case.plan import WINDOWS
+from domain.facts import Facts
+from domain.working_days import CalendarMissing
 from rules.check.certificate_checks import check_certificates
-from rules.check.examples import shortcomings
+from rules.check.evidence import held_to_text
+from rules.check.examples import complete, shortcomings
 from rules.check.form_checks import check_forms, example_findings
-from rules.check.meaning import Findings, meaning
-from rules.check.reachability import Reach, explore, explore_numbers
+from rules.check.meaning import meaning
+from rules.check.placing import Findings
+from rules.check.reachability import Reach, combinations, explore, explore_numbers
+from rules.check.years import strangers
 from rules.compiled import CompiledRules
+from rules.conditions import ConditionFailed
+from rules.enforcement.consequences import EnforcementRules
+from rules.file.calendars import calendar_findings, read_calendar
+from rules.file.catalogue import AUTHORITIES, JURISDICTIONS
 from rules.file.findings import Finding, RulesInvalid, in_order
 from rules.file.folder import Merged
 from rules.file.library import RuleLibrary
@@ -30,11 +44,32 @@ def check_folder(library: RuleLibrary) -> list[Finding]:
         findings += check_name(library, name)
     for name in library.certificate_names:
         findings += check_certificates(library, library.root / f"{name}.yaml", f"{name}.yaml")
-    for path in sorted(library.root.rglob("*.yml")):
-        shown = path.relative_to(library.root).as_posix()
-        message = "规则文件的扩展名应为 .yaml；这个文件没有被读取，请改名"
-        findings.append(Finding("wrong_suffix", shown, 1, "", message))
+    findings += unread(library.root)
+    findings += calendar_findings(library.root)
     return in_order([*findings, *check_forms(library)])
+
+
+_READ = re.compile(r"\d{4}/[^/]+\.yaml|(forms|calendar)/[^/]+\.yaml")
+
+
+def unread(root: Path) -> list[Finding]:
+    """Files that look like rules and are never read: odd folder, odd suffix."""
+    findings = []
+    for path in sorted(root.rglob("*")):
+        shown = path.relative_to(root).as_posix()
+        if path.suffix.lower() == ".yml" or (path.suffix.lower() == ".yaml" != path.suffix):
+            message = "规则文件的扩展名应为 .yaml；这个文件没有被读取，请改名"
+            findings.append(Finding("wrong_suffix", shown, 1, "", message))
+        elif path.suffix == ".yaml" and not _is_read(shown):
+            message = "这个文件没有被读取：规则文件放在 <年度>/<名称>.yaml，年度是四位数字；请移动"
+            findings.append(Finding("never_read", shown, 1, "", message))
+    return findings
+
+
+def _is_read(shown: str) -> bool:
+    if "/" not in shown:
+        return shown in (AUTHORITIES, JURISDICTIONS)
+    return _READ.fullmatch(shown) is not None
 
 
 def check_catalogue(library: RuleLibrary) -> list[Finding]:
@@ -48,6 +83,18 @@ def check_catalogue(library: RuleLibrary) -> list[Finding]:
 
 def check_name(library: RuleLibrary, name: str) -> list[Finding]:
     """Every finding about one rule file of the folder, named ``2024/national``."""
+    try:
+        merged = library.merged(name)
+    except RulesInvalid as invalid:
+        return invalid.findings
+    return in_order([*unfit(library, name), *_unproven(library, merged)])
+
+
+def unfit(library: RuleLibrary, name: str) -> list[Finding]:
+    """What keeps a file from opening a campaign: all that a case could stumble over.
+
+    Whether its values are held to their text is asked by `check_name` alone.
+    """
     return list(_checked(library, name))
 
 
@@ -62,8 +109,8 @@ def _checked(library: RuleLibrary, name: str) -> tuple[Finding, ...]:
     findings = []
     if str(merged.rules.year) != year:
         message = f"year 是 {merged.rules.year}，文件却放在 {year} 目录；请改年度或移动文件"
-        findings.append(Findings(merged.node).one("year_mismatch", ("year",), message))
-    return tuple(in_order([*findings, *check_merged(library, merged)]))
+        findings.append(Findings(merged.node, merged.own).one("year_mismatch", ("year",), message))
+    return tuple(in_order([*findings, *_workable(library, merged)]))
 
 
 def check_outside(library: RuleLibrary, path: Path, shown: str) -> list[Finding]:
@@ -72,10 +119,39 @@ def check_outside(library: RuleLibrary, path: Path, shown: str) -> list[Finding]
         merged = library.merged_file(path, shown)
     except RulesInvalid as invalid:
         return invalid.findings
-    return check_merged(library, merged)
+    return in_order([*_workable(library, merged), *_unproven(library, merged)])
 
 
-def check_merged(library: RuleLibrary, merged: Merged) -> list[Finding]:
+def _unproven(library: RuleLibrary, merged: Merged) -> Iterator[Finding]:
+    rules = merged.rules
+    yield from held_to_text(library, merged.own, merged.node, rules.sources)
+    found = Findings(merged.node)
+    for path, message in strangers(rules):
+        yield found.one("other_year", path, message)
+    yield from _last_days(library, merged)
+
+
+def _last_days(library: RuleLibrary, merged: Merged) -> Iterator[Finding]:
+    """Last days on which nobody works, where the file does not say how that is meant.
+
+    Years whose calendar is not on file are unknown and left out.
+    """
+    calendar, found = read_calendar(library.root), Findings(merged.node)
+    for name, span in merged.rules.filing.windows.stated().items():
+        try:
+            works = calendar.works(span.last)
+        except CalendarMissing:
+            continue
+        if not works and not span.cite.assume:
+            label = WINDOWS[name].label
+            message = (
+                f"{label}的最后一天 {span.last} 是休息日，通知没有写是否顺延；"
+                f"请用 assume 说明为什么照写的日子，或改到工作日并说明"
+            )
+            yield found.one("last_day_off", ("filing", "windows", name, "to"), message)
+
+
+def _workable(library: RuleLibrary, merged: Merged) -> list[Finding]:
     """Meaning first; examples and reach only where the meaning is in order."""
     findings = meaning(library, merged)
     if findings:
@@ -85,25 +161,40 @@ def check_merged(library: RuleLibrary, merged: Merged) -> list[Finding]:
     found += example_findings(library, {part.form for part in merged.rules.filing.parts})
     if rules.numbers is not None:
         found += _reach_of_numbers(library, rules, rules.numbers, merged)
+    if rules.enforcement is not None:
+        found += _reach_of_enforcement(library, rules, rules.enforcement, merged)
     return in_order(found)
 
 
 def _examples(rules: CompiledRules, merged: Merged) -> Iterator[Finding]:
-    found = Findings(merged.node)
+    found = Findings(merged.node, merged.own)
     for index, example in enumerate(merged.rules.examples):
         for shortcoming in shortcomings(rules, example):
             message = f"例子“{example.name}”不成立：{shortcoming}"
             yield found.one("example_fails", ("examples", index), message)
 
 
+def _facts_of_examples(rules: CompiledRules, merged: Merged) -> list[Facts]:
+    as_of = rules.document.filing.certificates.as_of
+    known = []
+    for example in merged.rules.examples:
+        with suppress(ValidationError):  # told as an example that fails
+            if example.facts is not None:
+                known.append(complete(example.facts, as_of))
+    return known
+
+
 def _reach(library: RuleLibrary, rules: CompiledRules, merged: Merged) -> Iterator[Finding]:
-    found = Findings(merged.node)
-    reach = explore(rules, library.catalogue.areas)
-    for failure in dict.fromkeys(reach.failures):
-        yield found.one("condition_fails", ("filing", "reviewers"), failure)
+    found = Findings(merged.node, merged.own)
+    reach = explore(rules, library.catalogue.areas, _facts_of_examples(rules, merged))
+    for key, failure in dict.fromkeys(reach.failures):
+        yield found.one("condition_fails", ("filing", key), failure)
     if reach.failures:
         return
     filing = merged.rules.filing
+    if reach.nothing_to_file:
+        message = "有必须填报的机构，却没有任何部分要它填；请写明 required_when，或改 obligation"
+        yield found.one("nothing_to_file", ("filing", "parts"), message)
     for index, rule in enumerate(filing.reviewers):
         if rule.id not in reach.deciding:
             message = f"审核规则 {rule.id} 永远轮不到：{_why_unreached(filing, index, reach)}"
@@ -123,8 +214,9 @@ def _reach(library: RuleLibrary, rules: CompiledRules, merged: Merged) -> Iterat
 def _reach_of_numbers(
     library: RuleLibrary, rules: CompiledRules, numbers: NumberRules, merged: Merged
 ) -> Iterator[Finding]:
-    found = Findings(merged.node)
-    reach = explore_numbers(numbers, rules, library.catalogue.areas)
+    found = Findings(merged.node, merged.own)
+    examples = _facts_of_examples(rules, merged)
+    reach = explore_numbers(numbers, rules, library.catalogue.areas, examples)
     for key, failure in dict.fromkeys(reach.failures):
         yield found.one("condition_fails", ("report_numbers", key), failure)
     if reach.failures:
@@ -148,6 +240,36 @@ def _reach_of_numbers(
             message = _unknown_authority(by, authority)
             path = ("report_numbers", key, ids[key].index(by))
             yield found.one("unknown_authority", path, message)
+
+
+def _reach_of_enforcement(
+    library: RuleLibrary, rules: CompiledRules, enforcement: EnforcementRules, merged: Merged
+) -> Iterator[Finding]:
+    found = Findings(merged.node, merged.own)
+    section = enforcement.section
+    try:
+        triggers, measures = enforcement.reach()
+    except ConditionFailed as failed:
+        yield found.one("condition_fails", ("enforcement", "triggers"), str(failed))
+        return
+    for index, trigger in enumerate(section.triggers):
+        if trigger.id not in triggers:
+            message = f"情形 {trigger.id} 永远不会成立；请改条件或删去"
+            yield found.one("unreachable_trigger", ("enforcement", "triggers", index), message)
+    for index, measure in enumerate(section.measures):
+        path: NodePath = ("enforcement", "measures", index)
+        if measure.id not in measures:
+            message = f"措施 {measure.id} 在任何情形下都不会提出；请改条件或删去"
+            yield found.one("unreachable_measure", path, message)
+    ids = [measure.id for measure in section.measures]
+    for facts in combinations(rules, library.catalogue.areas):
+        if facts.choice is None and facts.previous_reviewer is None:
+            for name, authority in enforcement.authorities(facts):
+                if not library.catalogue.knows(authority):
+                    message = _unknown_authority(name, authority)
+                    path = ("enforcement", "measures", ids.index(name))
+                    yield found.one("unknown_authority", path, message)
+                    return
 
 
 def _unknown_authority(rule: str, authority: str) -> str:

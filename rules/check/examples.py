@@ -127,7 +127,7 @@ def complete(facts: ExampleFacts, as_of: date) -> Facts:
             "institution": {"id": "example", **facts.institution},
             "certificates": [
                 {
-                    "number": f"example-{number}",
+                    "number": one.number or f"example-{number}",
                     "level": one.level,
                     "issuer": one.issuer,
                     "scope": one.scope,

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from domain.citation import Citation
-from rules.check.meaning import quoted
+from rules.check.evidence import quoted
 from rules.file.findings import Finding, RulesInvalid, in_order
 from rules.file.folder import RuleFolder
 from rules.filing.forms.library import FormLibrary, FormNotFound

@@ -1,52 +1,36 @@
 """What a merged rule file says, beyond its shape: does it hold together, is it evidenced."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from pydantic import BaseModel
 
 from domain.case.plan import NEEDED_WINDOWS
+from rules.check.evidence import says_something, source_findings
+from rules.check.placing import Findings
 from rules.conditions import Condition, ConditionInvalid, Scope, TextExpression
-from rules.file.findings import Finding, dotted, in_order
+from rules.file.enforcement_schema import Enforcement
+from rules.file.enforcement_schema import contradictions as enforcement_contradictions
+from rules.file.findings import Finding, in_order
 from rules.file.folder import Merged, RuleFolder
 from rules.file.number_schema import ReportNumbers
-from rules.file.schema import Filing, RuleFile, Source, Windows
-from rules.file.strict_yaml import Node
+from rules.file.schema import Filing, RuleFile, Windows
 from rules.file.strict_yaml import Path as NodePath
 from rules.filing.forms.library import FormNotFound
 from rules.filing.forms.model import Form, FormError
 from rules.filing.windows import contradictions
 from rules.numbers.report_numbers import contradictions as number_contradictions
 
-_WHITESPACE = re.compile(r"\s+")
-
-
-class Findings:
-    """Findings about one merged file, placed by path."""
-
-    def __init__(self, node: Node) -> None:
-        self.node = node
-        self.all: list[Finding] = []
-
-    def one(self, code: str, path: NodePath, message: str) -> Finding:
-        """A finding at ``path``, not yet added."""
-        place = self.node.place_of(path)
-        return Finding(code, place.file, place.line, dotted(path), message)
-
-    def add(self, code: str, path: NodePath, message: str) -> None:
-        """Add a finding at ``path``."""
-        self.all.append(self.one(code, path, message))
-
 
 def meaning(folder: RuleFolder, merged: Merged) -> list[Finding]:
     """What a case could stumble over: conditions, sources, quotes, windows, forms, ids."""
-    found = Findings(merged.node)
+    found = Findings(merged.node, merged.own)
     found.all += source_findings(folder, merged.own, merged.node, merged.rules.sources)
     found.all += _conditions(merged)
     filing = merged.rules.filing
-    for code, path, message in contradictions(filing.windows, filing.stages):
-        found.add(code, _steps(f"filing.{path}"), message)
+    for code, place, message, beside in contradictions(filing.windows, filing.stages):
+        found.add(code, _steps(f"filing.{place}"), message, _steps(f"filing.{beside}"))
     if merged.rules.jurisdiction not in folder.catalogue.areas:
         message = f"辖区 {merged.rules.jurisdiction} 不在 jurisdictions.yaml 里"
         found.add("unknown_jurisdiction", ("jurisdiction",), message)
@@ -74,11 +58,22 @@ def meaning(folder: RuleFolder, merged: Merged) -> list[Finding]:
         if not _exists(place):
             message = f"overridable 里的 {place} 不是规则文件里的位置"
             found.add("unknown_path", ("overridable", index), message)
+        elif (missing := _missing_item(merged, place)) is not None:
+            message = f"overridable 里的 {place} 不存在：{missing}；请更正或删去"
+            found.add("unknown_path", ("overridable", index), message)
+    reason = merged.rules.not_publishable
+    if reason is not None and not says_something(reason):
+        message = "not_publishable 要写不能用来开展统计的理由；能用的，请删去这一行"
+        found.add("trivial_assumption", ("not_publishable",), message)
+    found.all += _named_authorities(folder, merged)
     if merged.rules.report_numbers is not None:
         for code, path, message in number_contradictions(
             merged.rules.report_numbers, merged.rules.year
         ):
             found.add(code, _steps(f"report_numbers.{path}"), message)
+    if merged.rules.enforcement is not None:
+        for code, steps, message in enforcement_contradictions(merged.rules.enforcement):
+            found.add(code, ("enforcement", *steps), message)
     found.all += _completeness(merged)
     return in_order(found.all)
 
@@ -111,7 +106,7 @@ def _completeness(merged: Merged) -> Iterator[Finding]:
     rules = merged.rules
     if rules.not_publishable is not None:
         return
-    found = Findings(merged.node)
+    found = Findings(merged.node, merged.own)
     for name in NEEDED_WINDOWS:
         if getattr(rules.filing.windows, name) is None:
             message = f"缺少窗口 {name}；只作基础、不用来开展统计的文件请写 not_publishable 和理由"
@@ -123,57 +118,8 @@ def _completeness(merged: Merged) -> Iterator[Finding]:
         yield found.one("missing_key", ("examples",), "缺少 examples；每个文件都要有例子")
 
 
-def source_findings(
-    folder: RuleFolder, own: Node, node: Node, sources: Mapping[str, Source]
-) -> Iterator[Finding]:
-    """Citations name known sources and quote them word for word; no source stays unused.
-
-    ``own`` is the file alone, ``node`` with its base merged in, ``sources`` those of ``node``.
-    """
-    found = Findings(node)
-    used: set[str] = set()
-    for path, cite in node.walk():
-        if not is_cite(path) or path[0] == "examples":
-            continue
-        source = cite.get("source")
-        if source is None or not isinstance(source.value, str):
-            continue
-        name = source.value
-        used.add(name)
-        if name not in sources:
-            known = "、".join(sources) or "（没有）"
-            message = f"来源 {name} 没有在 sources 里声明；有：{known}"
-            yield found.one("unknown_source", (*path, "source"), message)
-            continue
-        text = folder.source_text(sources[name].text)
-        quote = cite.get("quote")
-        if text is not None and quote is not None and not quoted(str(quote.value), text):
-            message = f"原文里没有“{quote.value}”；请逐字引用 {sources[name].document}"
-            yield found.one("quote_not_in_source", (*path, "quote"), message)
-    listed = own.get("sources")
-    for name in listed.value if listed is not None and isinstance(listed.value, dict) else ():
-        if name not in used:
-            message = f"来源 {name} 没有被任何出处用到；请引用它或删去"
-            yield found.one("unused_source", ("sources", name), message)
-        if folder.source_text(sources[name].text) is None:
-            message = f"通知原文 sources/{sources[name].text} 不存在；请放入规则目录"
-            yield found.one("source_text_missing", ("sources", name, "text"), message)
-
-
-def is_cite(path: NodePath) -> bool:
-    """Whether a citation stands at ``path``: under ``cite``, ``…_cite``, or in a list ``cites``."""
-    if len(path) > 1 and isinstance(path[-1], int):
-        return path[-2] == "cites"
-    return bool(path) and str(path[-1]).endswith("cite")
-
-
-def quoted(quote: str, text: str) -> bool:
-    """Whether ``text`` holds ``quote`` word for word; spaces and line breaks do not count."""
-    return _WHITESPACE.sub("", quote) in _WHITESPACE.sub("", text)
-
-
 def _conditions(merged: Merged) -> Iterator[Finding]:
-    found = Findings(merged.node)
+    found = Findings(merged.node, merged.own)
     for path, source, compiler, scope in _expressions(merged.rules):
         try:
             compiler(source, scope)
@@ -188,11 +134,12 @@ _KEYS: tuple[tuple[str, _Compiler], ...] = (
     ("must", Condition),
     ("assign", TextExpression),
     ("authority", TextExpression),
+    ("spent", Condition),
 )
 
 
 def _expressions(rules: RuleFile) -> Iterator[tuple[NodePath, str, _Compiler, Scope]]:
-    filing, numbers = rules.filing, rules.report_numbers
+    filing, numbers, enforcement = rules.filing, rules.report_numbers, rules.enforcement
     lists: list[tuple[NodePath, Any, Scope]] = [
         (("filing", "obligation"), filing.obligation, "departments"),
         (("filing", "parts"), filing.parts, "departments"),
@@ -209,6 +156,15 @@ def _expressions(rules: RuleFile) -> Iterator[tuple[NodePath, str, _Compiler, Sc
         ]
         when: NodePath = ("report_numbers", "eligible", "when")
         yield when, numbers.eligible.when, Condition, "departments"
+    if enforcement is not None:
+        lists += [
+            (("enforcement", "triggers"), enforcement.triggers, "enforcement"),
+            (("enforcement", "measures"), enforcement.measures, "enforcement"),
+        ]
+        for index, measure in enumerate(enforcement.measures):
+            for key in ("proposes", "decides"):
+                path: NodePath = ("enforcement", "measures", index, key)
+                yield path, getattr(measure, key), TextExpression, "departments"
     for path, items, scope in lists:
         for index, rule in enumerate(items):
             for key, compiler in _KEYS:
@@ -224,12 +180,39 @@ def _exists(place: str) -> bool:
         "filing": Filing,
         "windows": Windows,
         "report_numbers": ReportNumbers,
+        "enforcement": Enforcement,
     }
     for step in place.split("[", 1)[0].split("."):
         if model is None or step not in model.model_fields:
             return False
         model = kinds.get(step)
     return True
+
+
+def _missing_item(merged: Merged, place: str) -> str | None:
+    """Why the item in brackets is none, None where it is one or none is named."""
+    path, _, item = place.removesuffix("]").partition("[")
+    if not item:
+        return None
+    node = merged.node.get(*path.split("."))
+    if node is None or not isinstance(node.value, list):
+        return f"{path} 不是带 id 的列表"
+    ids = [str(one.plain()) for each in node.value if (one := each.get("id")) is not None]
+    return None if item in ids else f"{path} 里有：{'、'.join(ids)}"
+
+
+_AUTHORITY_LITERAL = re.compile(r"'(amr-[^']*|group-[^']*)'|\"(amr-[^\"]*|group-[^\"]*)\"")
+
+
+def _named_authorities(folder: RuleFolder, merged: Merged) -> Iterator[Finding]:
+    """Authorities that an expression names, on whichever of its branches."""
+    found = Findings(merged.node, merged.own)
+    for path, source, _, _ in _expressions(merged.rules):
+        for one, two in _AUTHORITY_LITERAL.findall(source):
+            authority = one or two
+            if not folder.catalogue.knows(authority):
+                message = f"没有部门 {authority}；请核对代码"
+                yield found.one("unknown_authority", path, message)
 
 
 def _steps(path: str) -> NodePath:

@@ -5,10 +5,10 @@ their conditions name. A rule that none of them reaches is dead text.
 """
 
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from itertools import product
+from itertools import chain, product
 from typing import Any
 
 from domain.decision import ReviewerDecision, ReviewLevel
@@ -30,6 +30,15 @@ _STANDINGS = (
 _SAMPLE_PROVINCES = ("350000", "430000")
 _TEXT = re.compile(r"'([^']*)'|\"([^\"]*)\"")
 _NUMBER = re.compile(r"(?<![\w'.-])\d{1,6}(?![\w'.-])")
+_WORD = re.compile(r"[A-Za-z_]\w*")
+_KNOWN_TEXT = re.compile(
+    r"samr|cnas|caiq|provincial|national|amr-.*|group-.*|\d*|.*[\^$\[\]{}\\|*+?].*"
+)
+_DERIVED = {"choice": ("chosen",)}
+"""Facts that stand for another one which is varied."""
+
+MOST_TEXTS = 6
+"""How many texts named by expressions are tried as qualifications and national centres."""
 
 
 @dataclass
@@ -38,30 +47,55 @@ class Reach:
 
     ``deciding`` counts the decisions of each rule, ``taken_by`` says for each rule whose condition
     is the same as an earlier one's which that is, ``authorities`` all ids that came out, each with
-    the rule that yielded it, ``failures`` conditions that could not be computed.
+    the rule that yielded it, ``failures`` conditions that could not be computed, each with the
+    list it stands in, ``nothing_to_file`` whether somebody must file and has no part to fill in.
     """
 
     tried: int = 0
     deciding: dict[str, int] = field(default_factory=dict)
     levels: set[str] = field(default_factory=set)
     authorities: dict[str, str] = field(default_factory=dict)
-    failures: list[str] = field(default_factory=list)
+    failures: list[tuple[str, str]] = field(default_factory=list)
+    nothing_to_file: bool = False
 
 
-def explore(rules: CompiledRules, areas: Collection[str]) -> Reach:
-    """Decide every combination of `combinations`; ``areas`` are the codes there are."""
+def explore(rules: CompiledRules, areas: Collection[str], examples: Sequence[Facts]) -> Reach:
+    """Decide every combination of `combinations`, and the file's own ``examples``.
+
+    ``areas`` are the codes there are.
+    """
     reach = Reach()
-    for facts in combinations(rules, areas):
+    duties: set[tuple[InstitutionFacts, tuple[CertificateFacts, ...]]] = set()
+    for facts in chain(examples, combinations(rules, areas)):
         reach.tried += 1
         try:
             decision = rules.route(facts)
         except ConditionFailed as failed:
-            reach.failures.append(str(failed))
-            if len(reach.failures) >= 3:
-                break
-            continue
-        _note(reach, decision)
+            reach.failures.append(("reviewers", str(failed)))
+        else:
+            _note(reach, decision)
+        duty = (facts.institution, facts.certificates)
+        if duty not in duties:
+            duties.add(duty)
+            _note_duty(reach, rules, facts)
+        if len(reach.failures) >= 3:
+            break
     return reach
+
+
+def _note_duty(reach: Reach, rules: CompiledRules, facts: Facts) -> None:
+    try:
+        outcome = rules.obligation(facts).outcome
+    except ConditionFailed as failed:
+        reach.failures.append(("obligation", str(failed)))
+        return
+    try:
+        parts = rules.parts(facts)
+    except ConditionFailed as failed:
+        reach.failures.append(("parts", str(failed)))
+        return
+    if outcome == "must" and not parts:
+        reach.nothing_to_file = True
 
 
 @dataclass
@@ -79,13 +113,13 @@ class NumberReach:
 
 
 def explore_numbers(
-    numbers: NumberRules, rules: CompiledRules, areas: Collection[str]
+    numbers: NumberRules, rules: CompiledRules, areas: Collection[str], examples: Sequence[Facts]
 ) -> NumberReach:
     """Ask for the section's decisions with every combination, and for no institution at all."""
     reach = NumberReach()
     seen: set[tuple[Any, ...]] = set()
     _ask(reach, numbers, None)
-    for facts in combinations(rules, areas):
+    for facts in chain(examples, combinations(rules, areas)):
         # nobody picks a reviewer for report numbers
         bare = facts.model_copy(update={"choice": None, "previous_reviewer": None})
         key = (bare.institution, bare.certificates)
@@ -145,41 +179,91 @@ def _note(reach: Reach, decision: ReviewerDecision) -> None:
 
 
 def combinations(rules: CompiledRules, areas: Collection[str]) -> Iterator[Facts]:
-    """Certificates × accreditation × group × choice × previous reviewer × the rest."""
-    texts, numbers = _named(rules)
-    groups = sorted({"group-railway", *(text for text in texts if text.startswith("group-"))})
+    """Certificates × accreditation × group × choice × previous reviewer × the rest.
+
+    Only facts that some expression reads are varied. What an institution is beyond that (legal
+    person, qualifications, national centres) is tried with every certificate in every region,
+    choices aside.
+    """
+    named = _named(rules)
+    groups = sorted({"group-railway", *(t for t in named.texts if t.startswith("group-"))})
     sides = ["samr", "cnas", "caiq", *groups]
     home, other = _provinces(rules)
-    regions = _regions(rules, home, texts, areas)
+    regions = _regions(rules, home, named.texts, areas)
+    flags = (False, True)
+    accreditation = named.varied("accredited", flags)
+    review_groups = named.varied("review_group", (None, *groups))
+    direct = named.varied("under_samr", flags)
+    kinds = list(_kinds(named))
     for region in regions:
         wide = region == regions[0]
         choices = (None, home, other, *sides, "amr-999999") if wide else (None, home)
         previous = (None, home, *sides, "amr-999999") if wide else (None,)
-        for certificates in _certificates(rules, home, other, numbers):
-            for accredited, group, choice, before, under, other_only in product(
-                (False, True), (None, *groups), choices, previous, (False, True), (False, True)
+        for certificates in _certificates(rules, home, other, named, wide):
+            for accredited, group, choice, before, under in product(
+                accreditation,
+                review_groups,
+                named.varied("choice", choices),
+                named.varied("previous_reviewer", previous),
+                direct,
             ):
                 if under and (choice, before) != (None, None):
                     continue
-                yield Facts(
-                    institution=InstitutionFacts(
-                        id="any",
-                        region=region,
-                        under_samr=under,
-                        accredited=accredited,
-                        review_group=group,
-                        other_qualifications=("水利",) if other_only else (),
-                    ),
-                    certificates=certificates,
-                    choice=choice,
-                    previous_reviewer=before,
-                )
+                for kind in kinds if (choice, before) == (None, None) else kinds[:1]:
+                    yield Facts(
+                        institution=InstitutionFacts(
+                            id="any",
+                            region=region,
+                            under_samr=under,
+                            accredited=accredited,
+                            review_group=group,
+                            **kind,
+                        ),
+                        certificates=certificates,
+                        choice=choice,
+                        previous_reviewer=before,
+                    )
 
 
-def _named(rules: CompiledRules) -> tuple[list[str], list[int]]:
-    """Texts and whole numbers that the conditions name."""
+def _kinds(named: "_Named") -> Iterator[dict[str, Any]]:
+    """What kinds of institution the expressions tell apart, the plain one first."""
+    words = named.free[:MOST_TEXTS]
+    lists = ((), *((word,) for word in words or ("水利",)))
+    for person, qualifications, centres in product(
+        named.varied("legal_person", (True, False)),
+        named.varied("other_qualifications", lists),
+        named.varied("national_centres", lists),
+    ):
+        yield {
+            "legal_person": person,
+            "other_qualifications": qualifications,
+            "national_centres": centres,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """What the expressions name: texts, whole numbers, and words (facts and their fields)."""
+
+    texts: list[str]
+    numbers: list[int]
+    words: frozenset[str]
+
+    @property
+    def free(self) -> list[str]:
+        """Texts that name no authority, area or level: qualifications, for one."""
+        return [text for text in self.texts if text and not _KNOWN_TEXT.fullmatch(text)]
+
+    def varied(self, fact: str, values: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The values to try of a fact: only the first where nothing reads it."""
+        return values if self.words & {fact, *_DERIVED.get(fact, ())} else values[:1]
+
+
+def _named(rules: CompiledRules) -> _Named:
     filing = rules.document.filing
-    sources = [rule.when for rule in filing.national_department]
+    sources = [rule.when for rule in filing.obligation]
+    sources += [part.required_when for part in filing.parts]
+    sources += [rule.when for rule in filing.national_department]
     sources += [rule.assign for rule in filing.national_department]
     for rule in filing.reviewers:
         sources += [text for text in (rule.when, rule.must, rule.assign) if text is not None]
@@ -195,8 +279,10 @@ def _named(rules: CompiledRules) -> tuple[list[str], list[int]]:
         for complaint in numbers_section.complaints:
             sources += [complaint.when, complaint.assign]
     texts = {one or two for source in sources for one, two in _TEXT.findall(source)}
-    numbers = {int(n) for source in sources for n in _NUMBER.findall(_TEXT.sub("", source))}
-    return sorted(texts), sorted(numbers)
+    bare = [_TEXT.sub("", source) for source in sources]
+    numbers = {int(n) for source in bare for n in _NUMBER.findall(source)}
+    words = frozenset(word for source in bare for word in _WORD.findall(source))
+    return _Named(sorted(texts), sorted(numbers), words)
 
 
 def _provinces(rules: CompiledRules) -> tuple[str, str]:
@@ -209,32 +295,36 @@ def _provinces(rules: CompiledRules) -> tuple[str, str]:
 def _regions(
     rules: CompiledRules, home: str, texts: list[str], areas: Collection[str]
 ) -> list[str]:
-    """A county, a city, the province, one outside, special areas, and areas conditions name."""
-    province = home[4:]
+    """A county of every city, a city, the province, one outside, special and named areas."""
+    tree, province = rules.document.tree, home[4:]
     outside = "110101" if province != "110000" else "310101"
-    special = [
-        code
-        for code, area in sorted(rules.document.tree.special.items())
-        if area.parent == province
-    ]
+    special = [code for code, area in sorted(tree.special.items()) if area.parent == province]
     named = [code for text in texts for code in re.findall(r"\d{6}", text) if code in areas]
     named = [code for code in named if code != NATION]
-    own = sorted(code for code in areas if code.startswith(province[:2]))
-    tree = rules.document.tree
-    levels = [[code for code in own if tree.level(code) == name] for name in ("county", "city")]
-    typical = [codes[0] for codes in levels if codes]
-    return list(dict.fromkeys([*typical, province, outside, *special, *named]))
+    own = sorted(code for code in areas if province in tree.upwards(code))
+    first_county: dict[str, str] = {}
+    for code in sorted(areas):
+        if tree.level(code) == "county":
+            for above in tree.upwards(code):
+                first_county.setdefault(above, code)
+    cities = [code for code in own if tree.level(code) == "city"]
+    counties = [first_county[code] for code in [*cities, *named] if code in first_county]
+    below = [first_county[province]] if province in first_county else []
+    typical = [*counties[:1], *below, *cities[:1]]
+    return list(dict.fromkeys([*typical, province, outside, *special, *counties, *named]))
 
 
 def _certificates(
-    rules: CompiledRules, home: str, other: str, numbers: list[int]
+    rules: CompiledRules, home: str, other: str, named: _Named, wide: bool
 ) -> Iterator[tuple[CertificateFacts, ...]]:
     as_of = rules.document.filing.certificates.as_of
     expired = as_of - timedelta(days=1)
 
-    def one(issuer: str, scope: int, valid: bool = True) -> CertificateFacts:
+    def one(
+        issuer: str, scope: int, valid: bool = True, number: str | None = None
+    ) -> CertificateFacts:
         return CertificateFacts(
-            number=f"{issuer}-{scope}",
+            number=number or f"{issuer}-{scope}",
             level="national" if issuer == "samr" else "provincial",
             issuer=issuer,
             scope=scope,
@@ -252,9 +342,14 @@ def _certificates(
     yield (one(home, 1), one("samr", 2))
     yield (one(home, 1), one("samr", 1))
     yield (one(other, 1), one("samr", 1))
-    for number in numbers:
+    for number in named.numbers:
         if number > 2:
             for scope in (number, number + 1):
                 yield (one(home, scope),)
                 yield (one("samr", scope),)
                 yield (one(home, scope), one("samr", number))
+    if wide and "number" in named.words:
+        # year, authority, field, industry, serial: every field, then every industry
+        for code in range(100):
+            yield (one(home, 1, number=f"2400{code:02}010001"),)
+            yield (one(home, 1, number=f"240001{code:02}0001"),)

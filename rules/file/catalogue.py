@@ -160,7 +160,11 @@ class Catalogue:
 
 def load_catalogue(root: Path) -> Catalogue:
     """Read both files of a rules folder. Raises RulesInvalid, also where one is missing."""
-    areas = validate(_JurisdictionsFile, _read(root, JURISDICTIONS))
+    node = _read(root, JURISDICTIONS)
+    areas = validate(_JurisdictionsFile, node)
+    broken = list(_broken(areas, node))
+    if broken:
+        raise RulesInvalid(broken)
     authorities = validate(_AuthoritiesFile, _read(root, AUTHORITIES))
     tree = Tree(
         no_city_level=areas.no_city_level.prefixes,
@@ -170,6 +174,43 @@ def load_catalogue(root: Path) -> Catalogue:
         },
     )
     return Catalogue(tree, dict(areas.names), authorities)
+
+
+_ORDER: tuple[AreaLevel, ...] = ("nation", "province", "city", "county")
+
+
+def _broken(areas: _JurisdictionsFile, node: Node) -> Iterator[Finding]:
+    """Exceptions given twice, under themselves, in circles, below what is not above them."""
+
+    def finding(code: str, index: int, key: str, message: str) -> Finding:
+        place = node.place_of(("special", index, key))
+        return Finding(code, *place, f"special[{index}].{key}", message)
+
+    special: dict[str, SpecialArea] = {}
+    for index, entry in enumerate(areas.special):
+        if entry.code in special:
+            message = f"{entry.code} 在 special 里写了两次；请删去一个"
+            yield finding("duplicate_id", index, "code", message)
+        special.setdefault(entry.code, SpecialArea(level=entry.level, parent=entry.parent))
+    tree = Tree(no_city_level=areas.no_city_level.prefixes, special=special)
+    for index, entry in enumerate(areas.special):
+        if entry.code not in areas.names:
+            yield finding("unknown_jurisdiction", index, "code", f"{entry.code} 不在 names 里")
+        if entry.parent not in areas.names:
+            message = f"上级 {entry.parent} 不在 names 里；请更正"
+            yield finding("unknown_jurisdiction", index, "parent", message)
+        elif NATION not in tree.upwards(entry.code):
+            message = f"{entry.code} 的上级绕成了圈，到不了全国；请更正"
+            yield finding("jurisdiction_cycle", index, "parent", message)
+        elif _ORDER.index(tree.level(entry.parent)) >= _ORDER.index(entry.level):
+            message = f"上级 {entry.parent} 的层级不高于 {entry.code}（{entry.level}）；请更正"
+            yield finding("jurisdiction_level", index, "parent", message)
+    for code in areas.names:
+        parent = tree.parent(code)
+        if code not in special and parent is not None and parent not in areas.names:
+            place = node.place_of(("names", code))
+            message = f"{code} 的上级 {parent} 不在 names 里；请补上，或写进 special"
+            yield Finding("unknown_jurisdiction", *place, f"names.{code}", message)
 
 
 @lru_cache(maxsize=4)

@@ -6,13 +6,14 @@ so that improving an example does not change the set's sha256.
 
 from typing import Any, Literal
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, model_validator
 
 from domain.canonical import sha256_of
 from domain.citation import Citation
 from domain.decision import RuleSetRef
 from domain.model import Value
 from rules.file.catalogue import Catalogue, Tree
+from rules.file.enforcement_schema import Enforcement
 from rules.file.number_schema import ReportNumbers
 from rules.file.schema import Filing, RuleFile
 from rules.file.shapes import Cite
@@ -47,9 +48,20 @@ class RuleDocument(Value):
     sources: dict[str, CitedSource]
     filing: Filing
     report_numbers: ReportNumbers | None = None
+    enforcement: Enforcement | None = None
     forms: dict[str, Form]
     tree: Tree
     names: dict[str, str]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _published_before(cls, document: Any) -> Any:
+        """Older sets held mere labels of measures, on which nothing acted."""
+        filing = document.get("filing") if isinstance(document, dict) else None
+        if isinstance(filing, dict) and "sanctions" in filing:
+            kept = {key: value for key, value in filing.items() if key != "sanctions"}
+            return {**document, "filing": kept}
+        return document
 
     def citation(self, cite: Cite) -> Citation:
         """A citation that stands alone: the notice's number in place of its name here."""
@@ -84,6 +96,7 @@ def build_document(rules: RuleFile, catalogue: Catalogue, forms: FormLibrary) ->
         },
         filing=rules.filing,
         report_numbers=rules.report_numbers,
+        enforcement=rules.enforcement,
         forms={part.form: forms.get(part.form) for part in rules.filing.parts},
         tree=catalogue.tree,
         names=_names(rules.jurisdiction, catalogue),
@@ -95,6 +108,10 @@ def build_document(rules: RuleFile, catalogue: Catalogue, forms: FormLibrary) ->
     elif plain["report_numbers"]["latest_year"] is None:
         # likewise for a set whose gate does not ask about the latest year
         del plain["report_numbers"]["latest_year"]
+    if plain["enforcement"] is None:
+        # and for a set that names no measures
+        del plain["enforcement"]
+        plain["filing"]["sanctions"] = []
     return plain
 
 

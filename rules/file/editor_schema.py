@@ -19,7 +19,11 @@ def editor_schema() -> dict[str, Any]:
     complete = {key: schema.pop(key) for key in ("properties", "required", "additionalProperties")}
     definitions["CompleteFile"] = {"type": "object", **complete}
     properties = dict(complete["properties"])
-    for key, name in (("filing", "Filing"), ("report_numbers", "ReportNumbers")):
+    for key, name in (
+        ("filing", "Filing"),
+        ("report_numbers", "ReportNumbers"),
+        ("enforcement", "Enforcement"),
+    ):
         definitions[f"Overlay{name}"] = _overlay_section(definitions, definitions[name])
         properties[key] = {"$ref": f"#/$defs/Overlay{name}"}
     required = [key for key in complete["required"] if key in OWN - {"sources"}]

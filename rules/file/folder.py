@@ -13,7 +13,7 @@ from rules.compiled import SHIPPED
 from rules.file.catalogue import Catalogue, load_catalogue
 from rules.file.findings import Finding, RulesInvalid
 from rules.file.overlay import merge
-from rules.file.schema import RuleFile
+from rules.file.schema import RuleFile, known_keys
 from rules.file.strict_yaml import Node, load
 from rules.file.validation import validate
 from rules.filing.forms.library import FormLibrary
@@ -93,8 +93,11 @@ class RuleFolder:
         extends = own.get("extends")
         if extends is None or extends.value is None:
             return Merged(name, own, own, validate(RuleFile, own))
-        base_name = str(extends.value)
         place = own.place_of(("extends",))
+        if not isinstance(extends.value, str):
+            message = "extends 写一个规则文件的名字（文本），如 2024/national；不能是列表或数字"
+            raise RulesInvalid([Finding("invalid_value", *place, "extends", message)])
+        base_name = extends.value
         if base_name == name or base_name in below:
             message = f"extends 绕成了圈：{' → '.join((*below, name, base_name))}"
             raise RulesInvalid([Finding("extends_cycle", *place, "extends", message)])
@@ -102,7 +105,7 @@ class RuleFolder:
             message = f"extends 指的 {base_name} 不存在；有：{'、'.join(self.names)}"
             raise RulesInvalid([Finding("unknown_base", *place, "extends", message)])
         base = self._merge(base_name, self.read(base_name), (*below, name))
-        node = merge(base.node, own, base.rules.overridable, base_name)
+        node = merge(base.node, own, base.rules.overridable, base_name, known_keys)
         rules = validate(RuleFile, node)
         self._below(rules, base.rules, own, base_name)
         return Merged(name, own, node, rules)

@@ -1,14 +1,15 @@
 """A province's file over its base: what it may change, and what comes out.
 
-Merged are the file's own keys, ``filing``, ``filing.windows``, ``report_numbers`` and lists of
-items with ids; every value with a citation is replaced whole, so that no value keeps another
-value's citation.
+Merged are the file's own keys, ``filing``, ``filing.windows``, ``report_numbers``,
+``enforcement`` and lists of items with ids; every value with a citation is replaced whole, so that
+no value keeps another value's citation.
 
 A list item with an id the base has replaces that item in place; a new one goes to the end, or
 ``before: <id>``; ``remove: true`` takes one out.
 """
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Callable, Sequence
 
 from rules.file.findings import Finding, RulesInvalid, dotted
 from rules.file.strict_yaml import Node
@@ -19,12 +20,21 @@ OWN = frozenset({
 })  # fmt: skip
 """Keys that are each file's own: never inherited, except ``sources``, which add up."""
 
-_MERGED = (("filing",), ("filing", "windows"), ("report_numbers",))
+_MERGED = (("filing",), ("filing", "windows"), ("report_numbers",), ("enforcement",))
 
 
-def merge(base: Node, overlay: Node, overridable: Sequence[str], base_name: str) -> Node:
-    """``overlay`` over ``base``. Raises RulesInvalid for what ``overridable`` does not allow."""
-    merger = _Merger(tuple(overridable), base_name)
+def merge(
+    base: Node,
+    overlay: Node,
+    overridable: Sequence[str],
+    base_name: str,
+    known: Callable[[tuple[str, ...]], Sequence[str]],
+) -> Node:
+    """``overlay`` over ``base``. Raises RulesInvalid for what ``overridable`` does not allow.
+
+    ``known`` gives the keys that a file may have below a path.
+    """
+    merger = _Merger(tuple(overridable), base_name, known)
     merged = merger.mapping(base, overlay, ())
     if merger.findings:
         raise RulesInvalid(merger.findings)
@@ -32,9 +42,15 @@ def merge(base: Node, overlay: Node, overridable: Sequence[str], base_name: str)
 
 
 class _Merger:
-    def __init__(self, overridable: tuple[str, ...], base_name: str) -> None:
+    def __init__(
+        self,
+        overridable: tuple[str, ...],
+        base_name: str,
+        known: Callable[[tuple[str, ...]], Sequence[str]],
+    ) -> None:
         self.overridable = overridable
         self.base_name = base_name
+        self.known = known
         self.findings: list[Finding] = []
 
     def mapping(self, base: Node, overlay: Node, path: tuple[str, ...]) -> Node:
@@ -45,18 +61,27 @@ class _Merger:
         if not path:
             members = {key: node for key, node in members.items() if key not in OWN}
             keys = {key: place for key, place in keys.items() if key not in OWN}
-        for key, node in overlay.value.items():
-            members[key] = self._member(base, key, node, (*path, key))
+        for key in overlay.value:
+            members[key] = self._member(base, overlay, key, (*path, key))
             keys[key] = overlay.keys[key]
         if not path and "sources" not in members and (inherited := base.get("sources")):
             members["sources"], keys["sources"] = inherited, base.keys["sources"]
         return Node(members, overlay.place, keys)
 
-    def _member(self, base: Node, key: str, node: Node, path: tuple[str, ...]) -> Node:
-        below = base.get(key)
+    def _member(self, base: Node, overlay: Node, key: str, path: tuple[str, ...]) -> Node:
+        assert isinstance(overlay.value, dict)
+        below, node = base.get(key), overlay.value[key]
         if path == ("sources",):
             return self._sources(below, node)
         if len(path) == 1 and key in OWN:
+            return node
+        if key not in (known := self.known(path[:-1])):
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f"；是不是想写 {near[0]}？" if near else f"；这里可以写：{'、'.join(known)}"
+            place = overlay.keys[key]
+            message = f"不认识的键 {key}{hint}"
+            found = Finding("unknown_key", place.file, place.line, dotted(path), message)
+            self.findings.append(found)
             return node
         if path in _MERGED and below is not None:
             return self.mapping(below, node, path)
@@ -81,11 +106,17 @@ class _Merger:
     def _items(self, base: Node | None, overlay: Node, path: tuple[str, ...]) -> Node:
         items = list(base.value) if base is not None and isinstance(base.value, list) else []
         assert isinstance(overlay.value, list)
+        own: dict[str, Node] = {}
         for item in overlay.value:
             name = _id_of(item)
             self._allow(path, name, item)
             ids = [_id_of(other) for other in items]
-            if _flag(item, "remove"):
+            first = own.setdefault(name, item)
+            if first is not item:
+                message = f"{name} 在第 {first.place.line} 行已经写过；同一列表里每项的 id 要不同"
+                self._refuse("duplicate_id", item, path, message)
+            elif item.get("remove") is not None:
+                self._removal(item, path)
                 if name not in ids:
                     self._refuse(
                         "overlay_unknown_item", item, path, f"{self.base_name} 里没有 {name}"
@@ -97,6 +128,19 @@ class _Merger:
             else:
                 items.insert(self._position(item, ids, path), _without(item, "before"))
         return Node(items, overlay.place)
+
+    def _removal(self, item: Node, path: tuple[str, ...]) -> None:
+        assert isinstance(item.value, dict)
+        remove = item.value["remove"]
+        if remove.value is not True:
+            message = "remove 只能写 true；不去掉这一项的，请删去这一行"
+            self._refuse("invalid_value", remove, path, message)
+        beside = [key for key in item.value if key not in ("id", "remove")]
+        if beside:
+            place = item.keys[beside[0]]
+            message = f"remove: true 旁边只能写 id，不能写 {'、'.join(beside)}；请删去其中一种"
+            found = Finding("invalid_value", place.file, place.line, dotted(path), message)
+            self.findings.append(found)
 
     def _position(self, item: Node, ids: list[str], path: tuple[str, ...]) -> int:
         before = item.get("before")
@@ -135,11 +179,6 @@ def _has_ids(node: Node) -> bool:
 def _id_of(item: Node) -> str:
     node = item.get("id")
     return str(node.value) if node is not None else ""
-
-
-def _flag(item: Node, key: str) -> bool:
-    node = item.get(key)
-    return node is not None and node.value is True
 
 
 def _without(item: Node, key: str) -> Node:

@@ -6,12 +6,13 @@ campaign must have (windows, for one) is asked for in `rules.check.checks`.
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, StrictInt, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, Field, StrictInt, StringConstraints, model_validator
 
 from domain.case import plan
 from domain.facts import FilingRecord, InstitutionFacts
 from domain.ids import AuthorityId, JurisdictionCode
 from domain.model import Value
+from rules.file.enforcement_schema import Enforcement
 from rules.file.number_schema import GateCode, ReportNumbers
 from rules.file.shapes import (
     Cite,
@@ -138,20 +139,11 @@ class QualityCheck(Value):
     cite: Cite
 
 
-class Sanction(Value):
-    """One measure the notice names; an official chooses, nothing follows by itself."""
-
-    id: Id
-    label: Text
-    cite: Cite
-
-
 Stages = Annotated[tuple[Stage, ...], AfterValidator(unique)]
 Parts = Annotated[tuple[PartRule, ...], Field(min_length=1), AfterValidator(unique)]
 Departments = Annotated[tuple[DepartmentRule, ...], AfterValidator(unique)]
 Reviewers = Annotated[tuple[ReviewerRule, ...], Field(min_length=1), AfterValidator(unique)]
 Levels = Annotated[tuple[LevelRule, ...], Field(min_length=1), AfterValidator(unique)]
-Sanctions = Annotated[tuple[Sanction, ...], AfterValidator(unique)]
 
 
 class Filing(Value):
@@ -167,7 +159,6 @@ class Filing(Value):
     reviewers: Reviewers
     review_chain: Levels
     quality_check: QualityCheck | None = None
-    sanctions: Sanctions = ()
 
 
 class ExampleCertificate(Value):
@@ -175,6 +166,7 @@ class ExampleCertificate(Value):
 
     level: Literal["provincial", "national"]
     issuer: AuthorityId
+    number: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
     scope: Annotated[StrictInt, Field(ge=0)] = 1
     valid_from: Day | None = None
     valid_to: Day | None = None
@@ -277,4 +269,19 @@ class RuleFile(Value):
     overridable: tuple[Annotated[str, StringConstraints(pattern=_PATH)], ...] = ()
     filing: Filing
     report_numbers: ReportNumbers | None = None
+    enforcement: Enforcement | None = None
     examples: tuple[Example, ...] = ()
+
+
+_LEVELS: dict[tuple[str, ...], type[BaseModel]] = {
+    (): RuleFile,
+    ("filing",): Filing,
+    ("filing", "windows"): Windows,
+    ("report_numbers",): ReportNumbers,
+    ("enforcement",): Enforcement,
+}
+
+
+def known_keys(path: tuple[str, ...]) -> list[str]:
+    """The keys a file may have below ``path``: the top, or one of the mappings that merge."""
+    return list(_LEVELS[path].model_fields)

@@ -16,6 +16,9 @@ from pydantic import (
 from domain.model import Value
 from domain.numbers.quarters import Quarter
 
+FIRST_YEAR, LAST_YEAR = 1990, 2150
+"""Years that days of a rule file may lie in; whatever is counted from them stays a real day."""
+
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\+08:00")
 
@@ -26,9 +29,12 @@ def _day(value: Any) -> Any:
     if not isinstance(value, str) or not _DAY.fullmatch(value):
         raise ValueError(f'日期写成带引号的 "年-月-日"，如 "2025-03-21"，不能是 {value!r}')
     try:
-        return date.fromisoformat(value)
+        day = date.fromisoformat(value)
     except ValueError:
         raise ValueError(f"{value} 不是真实存在的日期（平年没有2月29日）") from None
+    if not FIRST_YEAR <= day.year <= LAST_YEAR:
+        raise ValueError(f"{value} 的年份不在 {FIRST_YEAR} 至 {LAST_YEAR} 之间；请更正")
+    return day
 
 
 def _moment(value: Any) -> Any:
@@ -37,9 +43,12 @@ def _moment(value: Any) -> Any:
     if not isinstance(value, str) or not _MOMENT.fullmatch(value):
         raise ValueError('时刻写成带引号的 "2025-03-21T23:59:59+08:00"（北京时间）')
     try:
-        return datetime.fromisoformat(value)
+        moment = datetime.fromisoformat(value)
     except ValueError:
         raise ValueError(f"{value} 不是真实存在的时刻") from None
+    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+        raise ValueError(f"{value} 的年份不在 {FIRST_YEAR} 至 {LAST_YEAR} 之间；请更正")
+    return moment
 
 
 def _quarter(value: str) -> str:

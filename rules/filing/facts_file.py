@@ -1,7 +1,7 @@
 """The facts of one institution as a JSON file, for trying out the rules."""
 
 import json
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -9,6 +9,8 @@ from domain.facts import Facts
 from domain.text import ENTERING
 
 MAX_BYTES = 1_000_000
+
+Asked = TypeVar("Asked", bound=Facts)
 
 
 class FactsInvalid(ValueError):
@@ -28,7 +30,7 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def parse_facts(raw: bytes, shown: str) -> Facts:
+def parse_facts(raw: bytes, shown: str, model: type[Asked]) -> Asked:
     """The facts in ``raw``; ``shown`` names their file in messages. Raises FactsInvalid."""
     if len(raw) > MAX_BYTES:
         raise FactsInvalid(f"{shown} 有 {len(raw)} 字节，超过上限 {MAX_BYTES}")
@@ -48,7 +50,7 @@ def parse_facts(raw: bytes, shown: str) -> Facts:
         raise FactsInvalid(f"{shown} 不是合法的 JSON（数字太长或嵌套太深）") from None
     try:
         # strict: "120" is no number and "no" is no false
-        return Facts.model_validate_json(json.dumps(data), strict=True, context=ENTERING)
+        return model.model_validate_json(json.dumps(data), strict=True, context=ENTERING)
     except ValidationError as error:
         problems = error.errors(include_url=False, include_input=False)
         lines = [f"{shown}: {_place(one)}：{_plainly(one)}" for one in problems]
@@ -68,6 +70,12 @@ def _plainly(problem: Any) -> str:
         return "不认识这一项，请核对拼写或删去"
     if kind == "string_pattern_mismatch":
         return f"写法不符合 {context.get('pattern', '')}"
-    if kind == "literal_error":
+    if kind in ("literal_error", "enum"):
         return f"只能是 {context.get('expected', '')}"
+    if kind == "timezone_aware":
+        return "时刻要带时区，如 2021-02-01T00:00:00+08:00"
+    if kind.startswith("datetime_"):
+        return "不是时刻，应写成 2021-02-01T00:00:00+08:00（到秒，带时区）"
+    if kind == "value_error":
+        return str(context.get("error", problem["msg"]))
     return f"不合要求（{problem['msg']}）"

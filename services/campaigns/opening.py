@@ -22,7 +22,7 @@ from domain.numbers.batch import BATCH
 from domain.numbers.quarters import Period
 from domain.refusals import Code, Refusal, Refused
 from engine.client import ANSWER_WITHIN, WorkflowGone, translated
-from rules.check.checks import check_name
+from rules.check.checks import unfit
 from rules.compiled import CompiledRules, NotPublishable
 from rules.file.catalogue import cached_catalogue
 from rules.file.library import RuleSetNotFound, RulesInvalid, current_library
@@ -53,7 +53,7 @@ class CampaignService:
 
     async def foresee(self, period: Period, jurisdiction: str) -> Forecast:
         """What opening a campaign now would do; nothing is written. Raises Refused as `open`."""
-        own = await self._rules_of(period, jurisdiction)
+        own = await self.rules_of(period, jurisdiction)
         names = cached_catalogue(self._rules).areas
         opened = await self.find(period, jurisdiction) is not None
         async with self._engine.connect() as connection:
@@ -79,7 +79,7 @@ class CampaignService:
         it was annulled.
         """
         case_id = campaign_id(period, jurisdiction)
-        compiled = await self._rules_of(period, jurisdiction)
+        compiled = await self.rules_of(period, jurisdiction)
         own = compiled[jurisdiction]
         stages = _stages(own, period)
         now = self._clock()
@@ -122,6 +122,20 @@ class CampaignService:
                 WorkflowIDConflictPolicy.USE_EXISTING,
             )
         return case_id
+
+    async def rules_of(self, period: Period, jurisdiction: str) -> dict[str, CompiledRules]:
+        """The rule sets that a campaign would pin now, by jurisdiction. Raises Refused."""
+        # checking rules takes seconds of pure computing: other requests go on meanwhile
+        documents = await asyncio.to_thread(
+            checked_documents, self._rules, period.year, jurisdiction
+        )
+        compiled = {place: CompiledRules(document) for place, document in documents.items()}
+        try:
+            windows_of(compiled[jurisdiction], period)
+        except NotPublishable as failure:
+            asked = {"year": str(period), "jurisdiction": jurisdiction, "known": str(failure)}
+            raise Refused(Refusal(code=Code.RULES_NOT_FOUND, params=asked)) from None
+        return compiled
 
     async def annul(
         self, period: Period, jurisdiction: str, actor: Actor, command_id: str, reason: str
@@ -220,20 +234,6 @@ class CampaignService:
 
     # --- private steps -----------------------------------------------------------------------
 
-    async def _rules_of(self, period: Period, jurisdiction: str) -> dict[str, CompiledRules]:
-        """The rule sets that a campaign would pin now, by jurisdiction. Raises Refused."""
-        # checking rules takes seconds of pure computing: other requests go on meanwhile
-        documents = await asyncio.to_thread(
-            checked_documents, self._rules, period.year, jurisdiction
-        )
-        compiled = {place: CompiledRules(document) for place, document in documents.items()}
-        try:
-            windows_of(compiled[jurisdiction], period)
-        except NotPublishable as failure:
-            asked = {"year": str(period), "jurisdiction": jurisdiction, "known": str(failure)}
-            raise Refused(Refusal(code=Code.RULES_NOT_FOUND, params=asked)) from None
-        return compiled
-
     async def _reason_for_late(
         self, last: Window, period: Period, after_window: bool, reason: str
     ) -> str:
@@ -328,8 +328,8 @@ async def _start(
 def checked_documents(rules: Path, year: int, jurisdiction: str) -> dict[str, dict[str, Any]]:
     """A campaign's own rule set and those of every jurisdiction within it, by jurisdiction.
 
-    All are checked in full, examples included. Raises Refused: none there, a mere base, not in
-    order.
+    None has anything a case could stumble over, examples included. Raises Refused: none there,
+    a mere base, not in order.
     """
     library = current_library(rules)
     asked = {"year": str(year), "jurisdiction": jurisdiction}
@@ -341,7 +341,7 @@ def checked_documents(rules: Path, year: int, jurisdiction: str) -> dict[str, di
             raise Refused(Refusal(code=Code.RULES_NOT_FOUND, params={**asked, "known": known}))
         places = [p for y, p in library.sets() if y == year and p.startswith(prefix)]
         with _checking:
-            findings = [f for p in places for f in check_name(library, library.name_of(year, p))]
+            findings = [f for p in places for f in unfit(library, library.name_of(year, p))]
         if findings:
             raise RulesInvalid(findings)
         return {place: library.resolve(year, place).document for place in places}

@@ -6,6 +6,7 @@ from typing import Literal
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from domain.case.commands import Actor
 from domain.case.status import STATUS_LABELS, Status
 from domain.ids import region_prefix
 from domain.messages import closing_time, local_time
@@ -15,8 +16,9 @@ from domain.refusals import Code, Refusal, Refused
 from rules.file.catalogue import Catalogue
 from services.campaigns.considering import windows_of
 from services.clock import Clock
+from services.contacts import ContactService
 from services.rule_sets import PinnedRules
-from store import campaigns, progress
+from store import campaigns, contacts, progress
 from store.campaigns import Campaign
 from store.progress import Figures, NonFiler, Terms
 
@@ -81,6 +83,7 @@ class ProgressService:
         self._pinned = pinned
         self._catalogue = catalogue
         self._clock = clock
+        self._contacts = ContactService(engine, clock)
 
     async def figures(
         self,
@@ -134,11 +137,50 @@ class ProgressService:
         within: str = "",
         after: str = "",
         size: int = _PAGE,
+        reader: Actor | None = None,
     ) -> list[NonFilerRow]:
         """Up to ``size`` filings with their filers, in the order of their ids, each with why.
 
+        ``reader`` is whoever may see contacts: they are shown, and the reading is put on record.
         Raises Refused when nothing was opened in the jurisdiction.
         """
+        page = await self._page(
+            period, jurisdiction, statuses, region, as_of, within=within, after=after, size=size
+        )
+        return await self._with_contacts(page, f"{period} {jurisdiction}", as_of, reader)
+
+    async def all_non_filers(
+        self,
+        period: Period,
+        jurisdiction: str,
+        *,
+        statuses: Sequence[Status] = UNFINISHED,
+        region: str = "",
+        as_of: datetime | None = None,
+        reader: Actor | None = None,
+    ) -> list[NonFilerRow]:
+        """All of them, for a table."""
+        rows: list[NonFilerRow] = []
+        while page := await self._page(
+            period, jurisdiction, statuses, region, as_of, after=rows[-1].id if rows else ""
+        ):
+            rows.extend(page)
+        return await self._with_contacts(rows, f"{period} {jurisdiction}", as_of, reader)
+
+    # --- private steps -----------------------------------------------------------------------
+
+    async def _page(
+        self,
+        period: Period,
+        jurisdiction: str,
+        statuses: Sequence[Status],
+        region: str,
+        as_of: datetime | None,
+        *,
+        within: str = "",
+        after: str = "",
+        size: int = _PAGE,
+    ) -> list[NonFilerRow]:
         at, then = self._moment(as_of)
         prefixes = (region_prefix(jurisdiction), region_prefix(region) if region else "", within)
         async with self._engine.connect() as connection:
@@ -159,29 +201,28 @@ class ProgressService:
             )
         return [self._row(filing) for filing in filings]
 
-    async def all_non_filers(
+    async def _with_contacts(
         self,
-        period: Period,
-        jurisdiction: str,
-        *,
-        statuses: Sequence[Status] = UNFINISHED,
-        region: str = "",
-        as_of: datetime | None = None,
+        rows: list[NonFilerRow],
+        about: str,
+        as_of: datetime | None,
+        reader: Actor | None,
     ) -> list[NonFilerRow]:
-        """All of them, for a table."""
-        rows: list[NonFilerRow] = []
-        while page := await self.non_filers(
-            period,
-            jurisdiction,
-            statuses=statuses,
-            region=region,
-            as_of=as_of,
-            after=rows[-1].id if rows else "",
-        ):
-            rows.extend(page)
-        return rows
-
-    # --- private steps -----------------------------------------------------------------------
+        if reader is None:
+            return rows
+        async with self._engine.begin() as connection:
+            reached = await contacts.current_of(
+                connection, [row.institution for row in rows], as_of
+            )
+            known = sum(map(bool, reached.values()))
+            if known:
+                await self._contacts.note_reading(connection, reader, about, known)
+        return [
+            row.model_copy(
+                update={"contact": "；".join(one.words for one in reached[row.institution])}
+            )
+            for row in rows
+        ]
 
     def _moment(self, as_of: datetime | None) -> tuple[datetime, bool]:
         """The moment asked about, and whether it has passed."""

@@ -42,6 +42,12 @@ class SigningKeys:
         private = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(text.strip()))
         return sign(state(certificate, key.id, today), private)
 
+    def sign_bytes(self, key: PublishedKey, written: bytes) -> str:
+        """The signature of a key at hand over some bytes, lowercase hex."""
+        assert self._folder is not None
+        text = _private_file(self._folder, key.id).read_text()
+        return Ed25519PrivateKey.from_private_bytes(bytes.fromhex(text.strip())).sign(written).hex()
+
     def in_use(self, today: date) -> PublishedKey | None:
         """The key that signs today: the newest of those at hand; None if there is none."""
         keys = reversed(self.published().keys)

@@ -1,5 +1,11 @@
 """All tables, by subject. One `MetaData`; comments in Chinese, since operators read them."""
 
+from store.tables.announcements import (
+    announcement_files,
+    announcement_versions,
+    announcements,
+)
+from store.tables.audit import checkpoints, histories, seals
 from store.tables.base import metadata
 from store.tables.complaint import complaints
 from store.tables.connected import (
@@ -13,7 +19,9 @@ from store.tables.imports import (
     certificate_import_rows,
     certificate_imports,
 )
+from store.tables.institutions import contacts, institution_acts, registration_requests
 from store.tables.jobs import job_items, jobs
+from store.tables.notices import addresses, notice_deliveries, notices
 from store.tables.numbers import (
     lookup_counts,
     number_changes,
@@ -28,6 +36,7 @@ from store.tables.record import (
     journal,
     notes,
     outbox,
+    refusal_heads,
     refusals,
     requests,
     revisions,
@@ -44,6 +53,10 @@ from store.tables.register import (
 from store.tables.rules import campaigns, rule_sets
 
 __all__ = [
+    "addresses",
+    "announcement_files",
+    "announcement_versions",
+    "announcements",
     "api_client_secrets",
     "api_clients",
     "assignments",
@@ -58,7 +71,11 @@ __all__ = [
     "certificate_numbers",
     "certificate_serials",
     "certificates",
+    "checkpoints",
     "complaints",
+    "contacts",
+    "histories",
+    "institution_acts",
     "institutions",
     "job_items",
     "jobs",
@@ -66,15 +83,20 @@ __all__ = [
     "lookup_counts",
     "metadata",
     "notes",
+    "notice_deliveries",
+    "notices",
     "number_changes",
     "outbox",
     "province_plans",
+    "refusal_heads",
     "refusals",
+    "registration_requests",
     "report_numbers",
     "requests",
     "revisions",
     "roster_imports",
     "rule_sets",
+    "seals",
     "upload_pieces",
     "upload_problems",
     "uploads",

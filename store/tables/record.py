@@ -45,6 +45,13 @@ cases = Table(
     Column("late", Boolean, nullable=False, server_default="false", comment="首次提交为补报"),
     instant("extended_until", nullable=True),
     Column("reviewer", Text, nullable=False, server_default="", comment="最近一次分派的第一级"),
+    Column(
+        "return_asked",
+        Boolean,
+        nullable=False,
+        server_default="false",
+        comment="填报人已申请退回，尚未答复",
+    ),
     Column("sequence", Integer, nullable=False),
     Column("head", Text, nullable=False, comment="最后一步的哈希"),
     instant("opened_at"),
@@ -96,8 +103,16 @@ outbox = Table(
     Column("case_id", Text, nullable=False),
     Column("sequence", Integer, nullable=False),
     Column("transaction", BigInteger, nullable=False, server_default=func.txid_current()),
+    Column(
+        "to_tell",
+        Boolean,
+        nullable=False,
+        server_default="false",
+        comment="这一步还要通知有关的人",
+    ),
     UniqueConstraint("case_id", "sequence"),
     Index(None, "transaction", "id"),
+    Index("ix_outbox_to_tell", "id", postgresql_where="to_tell"),
     comment="待外发事件，供下游系统按序读取",
 )
 
@@ -113,8 +128,21 @@ refusals = Table(
     Column("scope", Text, nullable=False),
     Column("refusal", JSONB, nullable=False),
     instant("at"),
+    Column("number", Integer, nullable=False, comment="该件的第几次拒绝"),
+    Column("previous_hash", Text, nullable=False),
+    Column("hash", Text, nullable=False, comment="逐件哈希相连"),
     Index(None, "case_id", "id"),
+    UniqueConstraint("case_id", "number"),
     comment="被拒绝的操作：谁、何事、为何",
+)
+
+refusal_heads = Table(
+    "refusal_heads",
+    metadata,
+    Column("case_id", Text, primary_key=True),
+    Column("number", Integer, nullable=False),
+    Column("hash", Text, nullable=False),
+    comment="每一件的拒绝记录到第几次、最后一次的哈希",
 )
 
 revisions = Table(
@@ -126,6 +154,8 @@ revisions = Table(
     Column("content", JSONB, nullable=False),
     Column("saved_by", Text, nullable=False),
     instant("saved_at"),
+    Column("no", BigInteger, Identity(always=True), nullable=False, comment="封存点据以计到哪里"),
+    UniqueConstraint("no"),
     comment="填报内容的各稿；统计资料，仅限统计使用",
 )
 
@@ -135,6 +165,8 @@ notes = Table(
     Column("sha256", Text, primary_key=True),
     Column("note", JSONB, nullable=False),
     instant("written_at", now=True),
+    Column("no", BigInteger, Identity(always=True), nullable=False),
+    UniqueConstraint("no"),
     comment="理由和说明，按内容的 SHA-256 保存",
 )
 

@@ -1,9 +1,11 @@
 """Rule sets as published, and the campaigns that pin them."""
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     ForeignKey,
+    Identity,
     Integer,
     Table,
     Text,
@@ -23,6 +25,8 @@ rule_sets = Table(
     Column("revision", Integer, nullable=False),
     Column("document", JSONB, nullable=False),
     instant("stored_at", now=True),
+    Column("no", BigInteger, Identity(always=True), nullable=False),
+    UniqueConstraint("no"),
     comment="已发布的规则集，按内容的 SHA-256 永久保存",
 )
 

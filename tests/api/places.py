@@ -1,7 +1,10 @@
 """What addresses beside filings lead to: a batch, an upload, a complaint, a certificate's case, a
 client and its delivery."""
 
+from domain.case.commands import SYSTEM
+from domain.notices import NewNotice, NoticeKind
 from files.certificate_import import IMPORT
+from services.notices.serving import serve
 from tests.api.people import Filing
 from tests.certificates import content
 from tests.connected import issue
@@ -10,6 +13,24 @@ from tests.registered import register
 from tests.system import OPERATOR, REVIEWER, System
 
 QUARTER = "2024Q4"
+
+
+async def notice(house: System, found: Filing) -> str:
+    """A notice to the filer of a filing."""
+    new = NewNotice(
+        case_id=found.case_id,
+        key="（生成）",
+        kind=NoticeKind.DOCUMENT,
+        institution=found.id,
+        addressee=found.id,
+        title="（生成）",
+        body="（生成）",
+        served_by=SYSTEM,
+        served_at=house.now(),
+        channels=(),
+    )
+    async with house.engine.begin() as connection:
+        return await serve(connection, new, house.now())
 
 
 async def places(house: System, found: Filing) -> dict[str, str]:
@@ -68,8 +89,31 @@ async def places(house: System, found: Filing) -> dict[str, str]:
                 operator = house.token(OPERATOR, "operator-1", "000000")
                 job = await house.send("POST", "/api/jobs", operator, release)
                 assert job.status == 202, job.body
+                registered = await house.send(
+                    "POST",
+                    f"/api/institutions/new-{found.id}/registration",
+                    operator,
+                    {"name": "（生成）", "region": found.region},
+                )
+                assert registered.status == 201, registered.body
+                published = await house.send(
+                    "POST",
+                    "/api/announcements",
+                    operator,
+                    {
+                        "kind": "help",
+                        "jurisdiction": "000000",
+                        "title": "（生成）",
+                        "body": "（生成）",
+                        "audience": ["public"],
+                    },
+                )
+                assert published.status == 201, published.body
                 return {
                     "form": "statistics-2024",
+                    "announcement": published.body["id"],
+                    "registration": registered.body["id"],
+                    "notice": await notice(house, found),
                     "job": job.body["id"],
                     "number": held.number,
                     "code": held.code,

@@ -54,6 +54,31 @@ def facts(tmp_path: Path) -> str:
     return str(path)
 
 
+def test_route_tells_the_obligation_too(tmp_path: Path) -> None:
+    bare = tmp_path / "bare.json"
+    bare.write_text(json.dumps({**FACTS, "certificates": []}), "utf-8")
+    got = answer("route", "2023", "350000", "--facts", str(bare), code=1)
+    assert (got["obligation"]["outcome"], got["obligation"]["rule"]) == ("none", None)
+    bare.write_text(json.dumps(FACTS), "utf-8")
+    got = answer("route", "2023", "350000", "--facts", str(bare))
+    assert got["obligation"]["outcome"] == "must"
+    assert got["obligation"]["cite"]["document"] == "闽市监认证〔2024〕1号"
+
+
+@pytest.mark.parametrize(
+    ("region", "words"), [("430102", "不在 fujian-2023 的辖区"), ("359999", "不是现行的区划代码")]
+)
+def test_route_refuses_a_region_that_the_set_does_not_govern(
+    region: str, words: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "facts.json"
+    institution = {**FACTS["institution"], "region": region}
+    path.write_text(json.dumps({**FACTS, "institution": institution}), "utf-8")
+    result = run("route", "2023", "350000", "--facts", str(path))
+    assert result.exit_code == 2
+    assert words in result.output
+
+
 def test_route_prints_the_documented_json(facts: str, library: RuleLibrary) -> None:
     got = answer("route", "2023", "350000", "--facts", facts)
     resolved = library.resolve(2023, "350000")
@@ -61,7 +86,7 @@ def test_route_prints_the_documented_json(facts: str, library: RuleLibrary) -> N
     assert got["rule"] == "provincial-only"
     assert got["chain"] == ["amr-350102", "amr-350100", "amr-350000"]
     assert got["cite"]["document"] == "闽市监认证〔2024〕1号"
-    assert got["ruleset"] == {"id": "fujian-2023", "revision": 2, "sha256": resolved.sha256}
+    assert got["ruleset"] == {"id": "fujian-2023", "revision": 3, "sha256": resolved.sha256}
     assert got["levels"][0]["label"] == "县级初步审核"
     assert got["quality_check"]["by"] == "samr"
     assert {one["verdict"] for one in got["candidates"]} == {"chosen", "eliminated", "not_reached"}
@@ -240,3 +265,51 @@ def test_schema_knows_the_section_on_report_numbers() -> None:
         assert list(validator.iter_errors({**data, "report_numbers": {**numbers, "dues": 1}}))
         numbers["complaints"][0]["before"] = "platform"
         assert bool(list(validator.iter_errors(data))) is ("extends" not in data)
+
+
+def test_consequences_and_deadline_print_the_documented_json(tmp_path: Path) -> None:
+    path = tmp_path / "facts.json"
+    filing = {"status": "lapsed", "obligation": "must", "due": "2021-02-01T00:00:00+08:00"}
+    institution = {"id": "demo", "region": "350102"}
+    path.write_text(json.dumps({"institution": institution, "filing": filing, "findings": []}))
+    asked = ("consequences", "2020", "national", "--facts", str(path), "--at")
+    got = answer(*asked, "2021-02-01T00:00:00+08:00")
+    assert got["proposals"][0]["measure"] == "warning"
+    assert set(got["proposals"][0]) >= {"measure", "kind", "rule", "cite"}
+    assert got["at"] == "2021-02-01T00:00:00+08:00"
+    assert answer(*asked, "2021-01-31T23:59:59+08:00")["proposals"] == []
+    term = ("deadline", "2020", "national", "--duty", "warning.service", "--from")
+    counted = answer(*term, "2021-09-29T09:00:00+08:00")
+    assert counted["due"] == "2021-10-15T00:00:00+08:00"
+    assert counted["counted"][:3] == ["2021-09-30", "2021-10-08", "2021-10-09"]
+    assert counted["cite"]["clause"] == "第六十一条、第八十五条"
+
+
+@pytest.mark.parametrize(
+    ("filing", "says"),
+    [
+        ({"status": "draft", "due": "2021-02-01T00:00:00"}, "filing.due：时刻要带时区"),
+        ({"status": "draft", "due": "2021-02-30T00:00:00+08:00"}, "filing.due：不是时刻"),
+        ({"status": "completed"}, "submitted_at"),
+        ({"status": "finished"}, "filing.status：只能是"),
+        ({}, "filing.status：缺少这一项"),
+        ({"status": "draft", "revenue": 1}, "filing.revenue：不认识这一项"),
+    ],
+)
+def test_facts_that_cannot_be_are_told_by_their_place(
+    tmp_path: Path, filing: dict[str, str], says: str
+) -> None:
+    path = tmp_path / "facts.json"
+    institution = {"id": "demo", "region": "350102"}
+    path.write_text(json.dumps({"institution": institution, "filing": filing}))
+    done = run("consequences", "2020", "national", "--facts", str(path))
+    assert (done.exit_code, says in done.stderr) == (2, True), done.stderr
+
+
+@pytest.mark.parametrize("at", ["yesterday", "2021-02-01T00:00:00"])
+def test_an_instant_needs_its_zone(tmp_path: Path, at: str) -> None:
+    path = tmp_path / "facts.json"
+    path.write_text("{}")
+    done = run("consequences", "2020", "national", "--facts", str(path), "--at", at)
+    assert done.exit_code == 2
+    assert "--at" in done.stderr

@@ -8,18 +8,21 @@ from typing import Any
 from pydantic import BaseModel
 
 from rules.conditions import CERTIFICATE, FACTS, INSTITUTION
-from rules.file import number_schema, schema, shapes, validation
+from rules.file import enforcement_schema, number_schema, schema, shapes, validation
 from tests.docs.pages import ROOT, page
 
 PAGE = page("docs/rules.md")
 SPANS = {code for _, code in PAGE.spans}
 
-NAMING = {"Finding", "refuse", "one", "add", "_refuse", "ConditionInvalid", "FormError"}
+NAMING = {
+    "Finding", "finding", "refuse", "one", "add", "_refuse", "wrong", "ConditionInvalid",
+    "FormError",
+}  # fmt: skip
 """Functions of the checks whose first argument is a code."""
 
 
-TELLING = ("windows.py", "report_numbers.py")
-"""Files whose findings are triples that begin with a code."""
+TELLING = ("windows.py", "report_numbers.py", "enforcement_schema.py")
+"""Files whose findings are tuples, of three or four, that begin with a code."""
 
 
 def keys_of(model: type[BaseModel]) -> Iterator[str]:
@@ -30,7 +33,7 @@ def keys_of(model: type[BaseModel]) -> Iterator[str]:
 def test_every_key_of_a_rule_file_is_explained() -> None:
     models = [
         model
-        for module in (shapes, schema, number_schema)
+        for module in (shapes, schema, number_schema, enforcement_schema)
         for model in vars(module).values()
         if isinstance(model, type) and issubclass(model, BaseModel) and model is not BaseModel
     ]
@@ -64,7 +67,7 @@ def codes() -> Iterator[str]:
         for node in ast.walk(ast.parse(file.read_text("utf-8"))):
             if isinstance(node, ast.Call) and node.args and _name(node.func) in NAMING:
                 yield from _code(node.args[0])
-            if file.name in TELLING and isinstance(node, ast.Tuple) and len(node.elts) == 3:
+            if file.name in TELLING and isinstance(node, ast.Tuple) and len(node.elts) in (3, 4):
                 yield from _code(node.elts[0])
 
 

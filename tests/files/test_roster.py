@@ -37,6 +37,9 @@ GOOD: dict[str, Any] = {
     "scope": "120",
     "valid_to": "2029-05-01",
     "valid_from": "",
+    "contact_name": "",
+    "contact_phone": "",
+    "contact_mail": "",
 }
 MIDNIGHT = datetime.fromisoformat("2029-05-01T00:00:00")
 NO_CERTIFICATE = dict.fromkeys(("number", "level", "issuer", "scope", "valid_to"), "")

@@ -1,10 +1,12 @@
 """Conditions: known names compile, others are refused, what cannot be computed is no answer."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import get_args
 
 import pytest
 
+from domain.case.status import Status
+from domain.enforcement.consequences import EnforcementFacts, FilingFacts, standing
 from domain.facts import CertificateFacts, Facts, FilingRecord, InstitutionFacts
 from rules.conditions import (
     FACTS,
@@ -18,6 +20,7 @@ from rules.conditions import (
     known_facts,
     names_of,
 )
+from rules.enforcement.consequences import facts_of
 from rules.file.catalogue import SpecialArea, Tree
 from rules.filing.derived_facts import Areas, add_departments, basic_facts, no_facts, standing_facts
 
@@ -62,6 +65,15 @@ def in_scope(scope: Scope, *certificates: CertificateFacts) -> dict[str, object]
             date(2024, 12, 31),
             Areas(TREE),
         )
+    if scope == "enforcement":
+        # nothing of the institution: only what and when it filed
+        filing = FilingFacts(status=Status.DRAFT)
+        facts = EnforcementFacts(
+            institution=InstitutionFacts(id="x", region="350102"), filing=filing
+        )
+        moment = datetime(2025, 1, 1, tzinfo=UTC)
+        there = standing(filing, "must", moment, moment, reviewers_may_be_late=False)
+        found = facts_of(facts, there)
     return found
 
 

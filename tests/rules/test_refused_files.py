@@ -287,7 +287,7 @@ CASES: dict[str, Case] = {
         NATIONAL,
         "    review:\n      from",
         "    quality:\n      from",
-        -9,
+        -14,
         "missing_key",
         "review",
     ),
@@ -325,11 +325,11 @@ CASES: dict[str, Case] = {
     ),
     "unknown overridable": (
         NATIONAL,
-        "  - filing.sanctions",
-        "  - filing.santions",
+        "  - enforcement",
+        "  - enforcment",
         0,
         "unknown_path",
-        "filing.santions",
+        "enforcment",
     ),
     "number for text": (NATIONAL, "id: national-2024", "id: 2024", 0, "invalid_value", "加引号"),
     "text for number": (NATIONAL, "revision: 2", 'revision: "2"', 0, "invalid_value", "整数"),
@@ -338,11 +338,11 @@ CASES: dict[str, Case] = {
 
 LEVEL = (
     "  review_chain:\n    - id: never\n      label: 空\n      when: {when}\n"
-    "      authority: {authority}\n      cite: {{assume: 空}}\n"
+    "      authority: {authority}\n      cite: {{assume: 试写一条}}\n"
 )
 COMPLAINT = (
     "  complaints:\n    - id: local\n      label: 空\n      when: {when}\n"
-    "      assign: {assign}\n      cite: {{assume: 空}}\n"
+    "      assign: {assign}\n      cite: {{assume: 试写一条}}\n"
 )
 
 CASES |= {
@@ -383,7 +383,7 @@ CASES |= {
     "numbers: late without a due date": (
         NATIONAL,
         "  completion:\n    require: reported",
-        "  late: {until_months: 3, cite: {assume: 空}}\n  completion:\n    require: reported",
+        "  late: {until_months: 3, cite: {assume: 试写一条}}\n  completion:\n    require: reported",
         0,
         "without_due",
         "没有截止",
@@ -391,7 +391,7 @@ CASES |= {
     "numbers: reminder without a due date": (
         NATIONAL,
         "  reminders: []",
-        "  reminders:\n    - {id: soon, label: 空, days_before_due: 1, cite: {assume: 空}}\n",
+        "  reminders:\n    - {id: soon, label: 空, days_before_due: 1, cite: {assume: 试写一条}}\n",
         1,
         "without_due",
         "提醒",
@@ -512,7 +512,7 @@ CASES |= {
         NATIONAL,
         "  complaints:\n",
         COMPLAINT.format(when="has_certificate", assign="\"'amr-999999'\""),
-        1,
+        4,
         "unknown_authority",
         "amr-999999",
     ),
@@ -559,7 +559,7 @@ CASES |= {
     "numbers: visibility is not a province's": (
         HUNAN,
         "report_numbers:\n",
-        "report_numbers:\n  visible: {days: 0, cite: {assume: 空}}\n",
+        "report_numbers:\n  visible: {days: 0, cite: {assume: 试写一条}}\n",
         1,
         "overlay_not_allowed",
         "report_numbers.visible",
@@ -624,7 +624,7 @@ def test_is_refused_with_its_line(case: Case, folder: Path) -> None:
 def test_an_unreachable_reviewer_names_its_own_line(folder: Path) -> None:
     rule = (
         "    - id: idle\n      label: 空\n      when: tied\n      why_not: 空\n"
-        "      assign: \"'samr'\"\n      cite: {assume: 空}\n"
+        "      assign: \"'samr'\"\n      cite: {assume: 试写一条}\n"
     )
     line = spoil(
         folder,

@@ -54,7 +54,7 @@ def test_29_february_is_inside_to_its_last_second() -> None:
 @given(DAYS, DAYS)
 def test_reversed_windows_are_found(one: date, two: date) -> None:
     windows = Windows(fill=span(one, two))
-    codes = [code for code, _, _ in contradictions(windows, ())]
+    codes = [code for code, *_ in contradictions(windows, ())]
     assert codes == (["reversed_window"] if two < one else [])
 
 
@@ -63,7 +63,7 @@ def test_supplement_opens_the_day_after_fill(first: date, length: int, gap: int)
     last = first + timedelta(days=length)
     late = last + timedelta(days=1 + gap)
     windows = Windows(fill=span(first, last), supplement=span(late, late + timedelta(days=90)))
-    codes = [code for code, _, _ in contradictions(windows, ())]
+    codes = [code for code, *_ in contradictions(windows, ())]
     expected = [] if gap == 0 else ["gap_between_windows" if gap > 0 else "overlapping_windows"]
     assert codes == expected
 
@@ -73,7 +73,7 @@ def test_review_must_cover_the_last_filing_and_correction() -> None:
     windows = Windows(
         fill=span(days[0], days[1]), correct=span(days[0], days[2]), review=span(days[0], days[1])
     )
-    assert [code for code, _, _ in contradictions(windows, ())] == ["window_order"]
+    assert [code for code, *_ in contradictions(windows, ())] == ["window_order"]
 
 
 def test_stages_overlap_only_where_they_say_so() -> None:
@@ -94,7 +94,7 @@ def test_stages_overlap_only_where_they_say_so() -> None:
     declared = [stage("a", 1, 5), stage("b", 5, 9, "a")]
     unknown = [stage("a", 1, 5, "c")]
     found = [
-        [code for code, _, _ in contradictions(Windows(), stages)]
+        [code for code, *_ in contradictions(Windows(), stages)]
         for stages in (apart, touching, declared, unknown)
     ]
     assert found == [[], ["overlapping_stages"], [], ["unknown_stage"]]
@@ -128,7 +128,7 @@ def test_no_window_ends_before_what_it_has_to_wait_for(
     )
     # an end of the review before the last correction is told of the correction
     told = {"windows.review.to": "windows.correct.to"}
-    found = [(code, where) for code, where, _ in contradictions(windows, ())]
+    found = [(code, where) for code, where, *_ in contradictions(windows, ())]
     assert found == ([] if path is None else [("window_order", told.get(path, path))])
 
 

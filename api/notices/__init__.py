@@ -1,0 +1,1 @@
+"""Served notices over HTTP."""

@@ -1,0 +1,247 @@
+"""Recompute and foresee otherwise: every decision anew from its rule set and recorded inputs.
+
+No workflow is asked and none of its code is run: what a decision was made from stands in the
+journal, and the rule set under its hash. Under another rule set the same inputs may come to
+something else; what would differ is told with the clause that makes the difference.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from domain.canonical import sha256_of
+from domain.case.plan import WINDOWS, CasePlan
+from domain.certificates.number import NumberProblem, decode
+from domain.citation import Citation
+from domain.facts import Facts, FilingRecord
+from domain.model import Value
+from domain.numbers.quarters import Quarter
+from domain.numbers.transitions import visible_from
+from rules.certificates.certificates import CertificateRules
+from rules.compiled import CompiledRules, NotPublishable
+from services.rule_sets import PinnedCertificateRules, PinnedRules
+from store import auditing
+
+
+class Decision(Value):
+    """One decision as it was recorded and as it comes out anew.
+
+    ``sequence`` is the step that holds it; ``cite`` the clause behind what comes out anew.
+    """
+
+    kind: str
+    sequence: int
+    recorded: Any
+    recomputed: Any
+    same: bool
+    cite: Citation | None
+
+
+class Recomputed(Value):
+    """The decisions of one case, in the order of its steps."""
+
+    case_id: str
+    decisions: tuple[Decision, ...]
+
+
+class NoSuchCase(Exception):
+    """The case is not on record."""
+
+
+class Recomputing:
+    """Makes decisions anew. ``rules``: those to decide by instead of the pinned ones."""
+
+    def __init__(self, engine: AsyncEngine, rules: CompiledRules | None = None) -> None:
+        self._engine = engine
+        self._rules = rules
+        self._pinned = PinnedRules(engine)
+        self._certificates = PinnedCertificateRules(engine)
+
+    async def case(self, case_id: str) -> Recomputed:
+        """The decisions of one case. Raises NoSuchCase."""
+        async with auditing.snapshot(self._engine) as connection:
+            known = [rows async for rows in auditing.by_case(connection, case_id, _TABLES)]
+            if not known:
+                raise NoSuchCase(case_id)
+            return await self._case(known[0])
+
+    async def campaign(self, campaign: str) -> AsyncIterator[Recomputed]:
+        """The decisions of every case of a campaign, case by case."""
+        async with auditing.snapshot(self._engine) as connection:
+            async for rows in auditing.of_campaign(connection, campaign, _TABLES):
+                yield await self._case(rows)
+
+    # --- private steps -----------------------------------------------------------------------
+
+    async def _case(self, rows: auditing.CaseRows) -> Recomputed:
+        decisions: list[Decision] = []
+        if rows["cases"]:
+            case = rows["cases"][0]
+            decisions += await self._opening(rows, case)
+            facts = rows["journal"][0]["step"]["body"].get("inputs") if rows["journal"] else None
+            for row in rows["journal"]:
+                async for decision in self._step(row["step"], case, facts):
+                    decisions.append(decision)
+        return Recomputed(case_id=rows.case_id, decisions=tuple(decisions))
+
+    async def _ruled_by(self, sha256: str) -> CompiledRules:
+        return self._rules or await self._pinned.get(sha256)
+
+    async def _opening(self, rows: auditing.CaseRows, case: Mapping[str, Any]) -> list[Decision]:
+        """Obligation, windows and what else a plan says, from the facts recorded with them."""
+        first = rows["journal"][0]["step"] if rows["journal"] else {}
+        inputs = first.get("body", {}).get("inputs")
+        if not inputs or "institution" not in inputs:
+            return []
+        rules, facts = await self._ruled_by(case["rule_set"]), Facts.model_validate(inputs)
+        recorded = CasePlan.model_validate(case["plan"])
+        try:
+            if case["quarter"]:
+                plan = rules.batch_plan(facts, Quarter(case["year"], case["quarter"]))
+            else:
+                plan = rules.plan(facts)
+        except (NotPublishable, ValueError, KeyError) as impossible:
+            told = f"这套规则排不出计划：{impossible}"
+            return [_decision("plan", 1, recorded.jurisdiction, told, None)]
+        decisions = [
+            _decision(
+                "obligation",
+                1,
+                recorded.obligation.outcome,
+                plan.obligation.outcome,
+                plan.obligation.cite,
+            )
+        ]
+        for name in WINDOWS:
+            before, after = getattr(recorded, name), getattr(plan, name)
+            if before is None and after is None:
+                continue
+            cite = after.cite if after is not None else None
+            decisions.append(_decision(f"window {name}", 1, _span(before), _span(after), cite))
+        for what in ("checker", "lapse_unapproved", "parts"):
+            cite = plan.checker_cite if what == "checker" else plan.completion_cite
+            values = (_plain(getattr(one, what)) for one in (recorded, plan))
+            decisions.append(_decision(what, 1, *values, cite))
+        for what, cited in (("levels", plan.levels), ("reminders", plan.reminders)):
+            told = [[_told(one) for one in getattr(plan_, what)] for plan_ in (recorded, plan)]
+            if any(told):
+                cite = cited[0].cite if cited else None
+                decisions.append(_decision(what, 1, *told, cite))
+        return decisions
+
+    async def _step(
+        self, step: Mapping[str, Any], case: Mapping[str, Any], facts: Any
+    ) -> AsyncIterator[Decision]:
+        body, sequence = step["body"], step["sequence"]
+        match step["event"]:
+            case "assigned":
+                if (decision := await self._reviewer(body, sequence)) is not None:
+                    yield decision
+            case "upload_received":
+                async for decision in self._upload(step, case, facts):
+                    yield decision
+            case "numbered":
+                yield await self._number(body, sequence, case)
+
+    async def _reviewer(self, body: Mapping[str, Any], sequence: int) -> Decision | None:
+        inputs = body.get("inputs")
+        if not inputs:
+            return None
+        rules = await self._ruled_by(body["ruleset"]["sha256"])
+        anew = rules.route(Facts.model_validate(inputs))
+        recorded = {
+            "reviewer": body["reviewer"],
+            "rule": body["rule"],
+            "chain": [one["authority"] for one in body["levels"]],
+            "candidates": [[one["rule"], one["verdict"]] for one in body["candidates"]],
+        }
+        recomputed = {
+            "reviewer": anew.reviewer,
+            "rule": anew.rule,
+            "chain": list(anew.chain),
+            "candidates": [[one.rule, one.verdict] for one in anew.candidates],
+        }
+        if self._rules is not None:
+            # another year's rules have other ids: who reviews is what counts
+            recorded, recomputed = (
+                {name: one[name] for name in ("reviewer", "chain")}
+                for one in (recorded, recomputed)
+            )
+        elif body.get("inputs_sha256") and sha256_of(inputs) != body["inputs_sha256"]:
+            recomputed["inputs"] = "所记的事实与其哈希不符"
+        return _decision("reviewer", sequence, recorded, recomputed, anew.cite)
+
+    async def _upload(
+        self, step: Mapping[str, Any], case: Mapping[str, Any], facts: Any
+    ) -> AsyncIterator[Decision]:
+        body, sequence, plan = step["body"], step["sequence"], CasePlan.model_validate(case["plan"])
+        # a file counts from when it was there
+        at = min(datetime.fromisoformat(step["at"]), datetime.fromisoformat(step["received_at"]))
+        if self._rules is None and plan.numbers is not None:
+            yield _decision(
+                "visibility",
+                sequence,
+                datetime.fromisoformat(body["visible_from"]).isoformat(),
+                visible_from(plan, at).isoformat(),
+                plan.numbers.visible_cite,
+            )
+        gate = body.get("gate")
+        if gate and gate.get("inputs"):
+            read, rules = gate["inputs"], await self._ruled_by(gate["ruleset"]["sha256"])
+            known = read.get("facts") or facts
+            if known:
+                standing = FilingRecord.model_validate(read["standing"])
+                today = date.fromisoformat(read["today"])
+                anew = rules.gate(Facts.model_validate(known), standing, today)
+                recorded = {"allowed": gate["allowed"], "rule": gate["rule"]}
+                recomputed = {"allowed": anew.allowed, "rule": anew.rule}
+                if self._rules is not None:
+                    recorded, recomputed = (
+                        {"allowed": one["allowed"]} for one in (recorded, recomputed)
+                    )
+                yield _decision("gate", sequence, recorded, recomputed, anew.cite)
+
+    async def _number(
+        self, body: Mapping[str, Any], sequence: int, case: Mapping[str, Any]
+    ) -> Decision:
+        """A number tells its year, authority, field and industry; its serial is told by none."""
+        rules: CertificateRules = await self._certificates.get(case["rule_set"])
+        told = decode(body["number"], rules.tables)
+        recomputed: Any = body["number"]
+        if isinstance(told, NumberProblem):
+            recomputed = body["number"] if len(body["number"]) != 12 else told.message
+        return _decision("number", sequence, body["number"], recomputed, rules.number_cite)
+
+
+_TABLES = ("journal", "cases")
+
+
+def _decision(
+    kind: str, sequence: int, recorded: Any, recomputed: Any, cite: Citation | None
+) -> Decision:
+    return Decision(
+        kind=kind,
+        sequence=sequence,
+        recorded=recorded,
+        recomputed=recomputed,
+        same=recorded == recomputed,
+        cite=cite,
+    )
+
+
+def _span(window: Any) -> list[str] | None:
+    if window is None:
+        return None
+    return [window.opens.isoformat(), window.closes.isoformat()]
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _told(one: Any) -> Any:
+    """A review level's authority, a reminder's id and instant."""
+    at = getattr(one, "at", None)
+    return [one.id, at.isoformat()] if at is not None else one.authority

@@ -1,0 +1,108 @@
+"""What a workflow asks for when its history is replayed: every value, not only in which order.
+
+Temporal's replayer compares the types of commands. Here the commands themselves are kept, as the
+workflow's own code makes them, so that what is in them can be compared with what was recorded.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from google.protobuf.duration_pb2 import Duration
+from temporalio.api.common.v1 import Payload
+from temporalio.bridge.proto.workflow_activation import WorkflowActivation
+from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
+from temporalio.worker import UnsandboxedWorkflowRunner, WorkflowInstance, WorkflowRunner
+from temporalio.worker._workflow_instance import WorkflowInstanceDetails
+from temporalio.workflow import _Definition
+
+
+@dataclass
+class Recomputed:
+    """All that one run of a workflow came to, by the numbers that the engine knows it by."""
+
+    timers: dict[str, timedelta] = field(default_factory=dict)
+    activities: dict[str, Any] = field(default_factory=dict)
+    local_activities: dict[int, tuple[str, list[Any]]] = field(default_factory=dict)
+    updates: dict[str, Any] = field(default_factory=dict)
+    end: Any = None
+
+    def take(self, completion: WorkflowActivationCompletion) -> None:
+        """Takes in the commands of one workflow task."""
+        for command in completion.successful.commands:
+            match command.WhichOneof("variant"):
+                case "start_timer":
+                    timer = command.start_timer
+                    self.timers[str(timer.seq)] = span(timer.start_to_fire_timeout)
+                case "schedule_activity":
+                    wanted = command.schedule_activity
+                    given = [value_of(one) for one in wanted.arguments]
+                    self.activities[wanted.activity_id or str(wanted.seq)] = {
+                        "type": wanted.activity_type,
+                        "input": given,
+                    }
+                case "schedule_local_activity":
+                    local = command.schedule_local_activity
+                    if local.attempt <= 1:
+                        given = [value_of(one) for one in local.arguments]
+                        self.local_activities[local.seq] = (local.activity_type, given)
+                case "update_response":
+                    answer = command.update_response
+                    if answer.HasField("completed"):
+                        self.updates[answer.protocol_instance_id] = value_of(answer.completed)
+                    elif answer.HasField("rejected"):
+                        told = answer.rejected.application_failure_info.type
+                        self.updates[answer.protocol_instance_id] = {"failed": told}
+                case "complete_workflow_execution":
+                    self.end = {"result": value_of(command.complete_workflow_execution.result)}
+                case "continue_as_new_workflow_execution":
+                    again = command.continue_as_new_workflow_execution
+                    self.end = {"again": [value_of(one) for one in again.arguments]}
+                case "fail_workflow_execution":
+                    failure = command.fail_workflow_execution.failure
+                    self.end = {"failed": failure.application_failure_info.type}
+
+
+def span(duration: Duration) -> timedelta:
+    """A duration as the engine has it."""
+    return timedelta(seconds=duration.seconds, microseconds=duration.nanos // 1000)
+
+
+def value_of(payload: Payload) -> Any:
+    """The value in a payload that no codec has wrapped; None for nothing."""
+    if not payload.data:
+        return None
+    if payload.metadata.get("encoding") == b"json/plain":
+        return json.loads(payload.data)
+    return payload.data.hex()
+
+
+class ComparingRunner(WorkflowRunner):
+    """Runs workflows as a worker does and keeps what they ask for, by run."""
+
+    def __init__(self, runner: WorkflowRunner | None = None) -> None:
+        self._runner = runner or UnsandboxedWorkflowRunner()
+        self.runs: dict[str, Recomputed] = {}
+
+    def prepare_workflow(self, defn: _Definition) -> None:
+        self._runner.prepare_workflow(defn)
+
+    def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
+        kept = self.runs[det.info.workflow_id] = Recomputed()
+        instance = self._runner.create_instance(det)
+        activate = instance.activate
+
+        def activated(act: WorkflowActivation) -> WorkflowActivationCompletion:
+            completion = activate(act)
+            kept.take(completion)
+            return completion
+
+        # the instance is its own event loop: what stands before it must be it
+        instance.activate = activated  # type: ignore[method-assign]
+        return instance
+
+
+Journal = Mapping[int, Mapping[str, Any]]
+"""The steps of a case by sequence, each as its row has it, with its ``hash``."""

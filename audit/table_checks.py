@@ -1,0 +1,189 @@
+"""What belongs to no single case: notes, rule sets, jobs, imports, deliveries, what is searched."""
+
+from collections.abc import AsyncIterator
+
+from pydantic import ValidationError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from audit.findings import Finding, Kind, Tally
+from domain.canonical import sha256_of
+from domain.certificates.certificate import CertificateContent
+from store import auditing
+from store.certificates.lines import lines_of
+from store.tables.audit import GUARDED, SEALED_BY_ROW
+
+
+def _wrong(
+    table: str, message: str, kind: Kind, case_id: str = "", sequence: int | None = None
+) -> Finding:
+    return Finding(kind=kind, case_id=case_id, sequence=sequence, table=table, message=message)
+
+
+async def check_tables(connection: AsyncConnection, tally: Tally) -> None:
+    """Looks through all of them."""
+    for check in (
+        _notes,
+        _rule_sets,
+        _numbers,
+        _launched,
+        _jobs,
+        _registers,
+        _deliveries,
+        _lines,
+        _seals,
+        _references,
+    ):
+        async for finding in check(connection, tally):
+            tally.found(iter((finding,)))
+
+
+async def _notes(connection: AsyncConnection, tally: Tally) -> AsyncIterator[Finding]:
+    async for row in auditing.rows(connection, auditing.NOTES):
+        tally.checked["notes"] += 1
+        if sha256_of(row["note"]) != row["sha256"]:
+            told = f"理由或说明 {row['sha256'][:12]} 的内容与其哈希不符"
+            yield _wrong("notes", told, Kind.CONTENT)
+    for statement in (auditing.MISSING_NOTES, auditing.MISSING_REPLIES):
+        async for row in auditing.rows(connection, statement):
+            told = f"第 {row['sequence']} 步的理由或答复 {row['sha256'][:12]} 不在"
+            yield _wrong("notes", told, Kind.DELETED, row["case_id"], row["sequence"])
+
+
+async def _rule_sets(connection: AsyncConnection, tally: Tally) -> AsyncIterator[Finding]:
+    async for row in auditing.rows(connection, auditing.RULE_SETS):
+        tally.checked["rule_sets"] += 1
+        document = row["document"]
+        if sha256_of(document) != row["sha256"]:
+            told = f"规则集 {row['id']}（{row['sha256'][:12]}）的内容与其哈希不符"
+            yield _wrong("rule_sets", told, Kind.CONTENT)
+        elif any(row[name] != document.get(name, row[name]) for name in _OF_THE_DOCUMENT):
+            yield _wrong("rule_sets", f"规则集 {row['id']} 的列与其内容不符", Kind.UNLIKE)
+    async for row in auditing.rows(connection, auditing.MISSING_RULE_SETS):
+        told = f"第 {row['sequence']} 步所依的规则集 {row['sha256'][:12]} 不在"
+        yield _wrong("rule_sets", told, Kind.DELETED, row["case_id"], row["sequence"])
+
+
+_OF_THE_DOCUMENT = ("id", "year", "jurisdiction", "revision")
+
+
+async def _numbers(connection: AsyncConnection, _: Tally) -> AsyncIterator[Finding]:
+    async for row in auditing.rows(connection, auditing.NUMBERS_OF_NOBODY):
+        told = f"{row['numbers']} 个编号属于不存在的上传 {row['upload_no']}"
+        yield _wrong("report_numbers", told, Kind.WITHOUT_STEP)
+    async for row in auditing.rows(connection, auditing.CHANGED_BY_NOBODY):
+        told = f"{row['numbers']} 个编号被不存在的更正 {row['change_no']} 撤回"
+        yield _wrong("report_numbers", told, Kind.WITHOUT_STEP)
+
+
+async def _launched(connection: AsyncConnection, _: Tally) -> AsyncIterator[Finding]:
+    async for row in auditing.rows(connection, auditing.NOT_LAUNCHED):
+        told = "launched 为否，而所属的统计工作已为全部机构建立流程"
+        yield _wrong("cases", told, Kind.UNLIKE, row["case_id"], row["sequence"])
+
+
+async def _jobs(connection: AsyncConnection, _: Tally) -> AsyncIterator[Finding]:
+    async for row in auditing.rows(connection, auditing.ITEMS_OF_JOBS):
+        told = f"批办 {row['job_id']} 第 {row['number']} 件记为办成，日志里没有这一步"
+        yield _wrong("job_items", told, Kind.WITHOUT_STEP, row["case_id"], row["sequence"])
+    async for row in auditing.rows(connection, auditing.COUNTS_OF_JOBS):
+        told = f"批办 {row['id']} 应有 {row['total']} 件，表中有 {row['items']} 件"
+        yield _wrong("job_items", told, Kind.UNLIKE)
+
+
+async def _registers(connection: AsyncConnection, tally: Tally) -> AsyncIterator[Finding]:
+    async for row in auditing.rows(connection, auditing.SERIALS):
+        told = (
+            f"{row['authority_code']} {row['year']} 年流水号记到 {row['last']}，"
+            f"已分配到 {row['highest']}"
+        )
+        yield _wrong("certificate_serials", told, Kind.UNLIKE)
+    async for row in auditing.rows(connection, auditing.IMPORTED_ROWS):
+        told = (
+            f"批量导入 {row['import_id']} 第 {row['row']} 行的编号 {row['number']} 没有分配给该件"
+        )
+        yield _wrong("certificate_import_rows", told, Kind.WITHOUT_STEP, row["case_id"])
+    async for row in auditing.rows(connection, auditing.ROSTERS):
+        tally.checked["roster_imports"] += 1
+        said = {name: row[name] for name in auditing.OF_ROSTERS}
+        if row["sequence"] is None:
+            yield _wrong(
+                "roster_imports", f"名录导入 {row['id'][:12]} 日志里没有", Kind.WITHOUT_STEP
+            )
+        elif row["said"] and sha256_of(said) != row["said"]:
+            told = f"名录导入 {row['id'][:12]} 的报告与第 {row['sequence']} 步所记的哈希不符"
+            yield _wrong("roster_imports", told, Kind.CONTENT, row["case_id"], row["sequence"])
+    async for row in auditing.rows(connection, auditing.MISSING_ROSTERS):
+        told = f"第 {row['sequence']} 步的名录导入不在"
+        yield _wrong("roster_imports", told, Kind.DELETED, row["case_id"], row["sequence"])
+    async for row in auditing.rows(connection, auditing.CLIENTS):
+        told = f"联网系统 {row['id']} 的登记、停用与日志不符"
+        yield _wrong("api_clients", told, Kind.UNLIKE, f"client/{row['id']}")
+    async for row in auditing.rows(connection, auditing.PLANS):
+        told = f"{row['authority']} 的对接方案与日志不符"
+        yield _wrong("province_plans", told, Kind.UNLIKE, f"province/{row['authority']}")
+
+
+async def _deliveries(connection: AsyncConnection, tally: Tally) -> AsyncIterator[Finding]:
+    async for row in auditing.rows(connection, auditing.DELIVERIES):
+        tally.checked["certificate_deliveries"] += 1
+        if sha256_of(row["body"]) != row["body_sha256"]:
+            told = f"{row['authority']} 的送达 {row['delivery_id']} 的内容与其哈希不符"
+            yield _wrong("certificate_deliveries", told, Kind.CONTENT)
+
+
+async def _lines(connection: AsyncConnection, tally: Tally) -> AsyncIterator[Finding]:
+    """What certificates are found by, against their content."""
+    async for one in auditing.side_by_side(
+        connection, {"certificates": auditing.CONTENTS, "lines": auditing.LINES}
+    ):
+        tally.checked["certificate_lines"] += len(one["lines"])
+        standing = [tuple(row[name] for name in _LINE) for row in one["lines"]]
+        wanted: list[tuple[object, ...]] = []
+        if one["certificates"]:
+            try:
+                content = CertificateContent.model_validate(one["certificates"][0]["content"])
+            except ValidationError:
+                # told of at its case
+                continue
+            wanted = [tuple(line) for line in lines_of(content)]
+        if sorted(map(str, wanted)) != sorted(map(str, standing)):
+            told = f"证书 {one.case_id} 供检索的各项与其内容不符"
+            yield _wrong("certificate_lines", told, Kind.UNLIKE)
+
+
+_LINE = ("kind", "line", "words", "standard", "year")
+
+
+async def _seals(connection: AsyncConnection, tally: Tally) -> AsyncIterator[Finding]:
+    """Rows that no journal tells of, against what they were when the application wrote them."""
+    given: dict[str, list[str]] = {}
+    guards = set()
+    async for row in auditing.rows(connection, auditing.TRIGGERS):
+        if row["name"] == f"{row['table']}_sealed_on_insert":
+            given[row["table"]] = bytes(row["given"]).decode().split("\0")
+        if row["enabled"]:
+            guards.add((row["table"], row["name"]))
+    wanted = {(table, f"{table}_only_grows") for table in GUARDED} | {
+        (table, f"{table}_sealed_on_{act}")
+        for table in SEALED_BY_ROW
+        for act in ("insert", "update", "delete")
+    }
+    for table, name in sorted(wanted - guards):
+        yield _wrong(table, f"数据库的守护触发器 {name} 不在或被停用", Kind.UNLIKE)
+    for table, (keys, columns, *_) in sorted(given.items()):
+        async for row in auditing.unsealed(connection, table, keys, columns):
+            if row["deleted"]:
+                kind, told = Kind.DELETED, "被删除，不是由系统删的"
+            elif row["inserted"]:
+                kind, told = Kind.INSERTED, "不是由系统写入的"
+            else:
+                kind, told = Kind.UNLIKE, "被改动，不是由系统改的"
+            yield _wrong(table, f"{row['key']} 这一行{told}", kind, row["case_id"] or "")
+
+
+async def _references(connection: AsyncConnection, _: Tally) -> AsyncIterator[Finding]:
+    """Rows that name one that is not there."""
+    for reference in auditing.REFERENCES:
+        async for row in auditing.rows(connection, reference.missing):
+            told = f"{reference.child} 引用的 {reference.parent} {row['key']} 不在"
+            yield _wrong(reference.parent, told, Kind.DELETED, row["case_id"] or "")

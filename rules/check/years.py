@@ -1,0 +1,60 @@
+"""Whether everything in a file belongs to the year it is for: ids, titles, forms, days. Pure."""
+
+import re
+from collections.abc import Iterator
+from datetime import date
+
+from rules.file.schema import RuleFile
+from rules.file.strict_yaml import Path as NodePath
+
+_TITLED = re.compile(r"(\d{4})\s*年度?")
+_NAMED = re.compile(r"(?:^|-)(20\d{2}|2100)(?=-|$)")
+
+EARLIEST = (10, 1)
+"""A campaign's first day: not before 1 October of the statistics year."""
+
+
+def strangers(rules: RuleFile) -> Iterator[tuple[NodePath, str]]:
+    """What belongs to another year: path and Chinese sentence.
+
+    The statistics of a year are collected from its last quarter to the end of the year after it.
+    """
+    year = rules.year
+    for path, text, pattern in _named(rules):
+        others = {int(found) for found in pattern.findall(text)} - {year}
+        if others and year not in {int(found) for found in pattern.findall(text)}:
+            other = "、".join(str(one) for one in sorted(others))
+            yield (
+                path,
+                f"{text} 属于 {other} 年度，而这个文件是 {year} 年度的；请改成本年度的",
+            )
+    first, last = date(year, *EARLIEST), date(year + 1, 12, 31)
+    for path, day in _days(rules):
+        if not first <= day <= last:
+            yield (
+                path,
+                (
+                    f"{day} 不在 {year} 年度统计开展的时间之内（{first} 至 {last}）；"
+                    f"请核对是不是照抄了别的年度"
+                ),
+            )
+    as_of = rules.filing.certificates.as_of
+    if not date(year, 1, 1) <= as_of <= last:
+        message = f"{as_of} 不在 {year} 年度统计所涉的时间之内（{year}-01-01 至 {last}）；请更正"
+        yield ("filing", "certificates", "as_of"), message
+
+
+def _named(rules: RuleFile) -> Iterator[tuple[NodePath, str, re.Pattern[str]]]:
+    yield ("id",), rules.id, _NAMED
+    yield ("title",), rules.title, _TITLED
+    for index, part in enumerate(rules.filing.parts):
+        yield ("filing", "parts", index, "form"), part.form, _NAMED
+
+
+def _days(rules: RuleFile) -> Iterator[tuple[NodePath, date]]:
+    for name, span in rules.filing.windows.stated().items():
+        yield ("filing", "windows", name, "from"), span.first
+        yield ("filing", "windows", name, "to"), span.last
+    for index, stage in enumerate(rules.filing.stages):
+        yield ("filing", "stages", index, "from"), stage.first
+        yield ("filing", "stages", index, "to"), stage.last

@@ -1,0 +1,1 @@
+"""Enforcement under one rule set: what would be proposed, by whom decided, within which terms."""

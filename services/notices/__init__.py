@@ -1,0 +1,1 @@
+"""Served notices: serving them, telling of steps, delivering, and who has seen what."""

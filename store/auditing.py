@@ -1,0 +1,383 @@
+"""The whole record as an auditor reads it: case by case, table by table, in one snapshot.
+
+Nothing here is kept in memory but one case's rows: each table is read through a cursor of its own,
+in the order of the cases' ids, and the cursors are walked side by side.
+"""
+
+from collections import deque
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, cast
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncResult
+
+from store.tables import metadata
+
+Row = Mapping[str, Any]
+
+_DIGEST = (
+    "sum(hashtextextended(r.number, 0)::numeric * (2 * (r.issued_on - date '2000-01-01') + 1))"
+)
+
+BY_CASE: dict[str, str] = {
+    "journal": """SELECT case_id, sequence, event, command_id, step, hash, at FROM journal
+        WHERE {one} ORDER BY case_id COLLATE "C", sequence""",
+    "cases": """SELECT * FROM cases WHERE {one} ORDER BY case_id COLLATE "C" """,
+    "campaigns": """SELECT * FROM campaigns WHERE {one} ORDER BY case_id COLLATE "C" """,
+    "outbox": """SELECT id, case_id, sequence FROM outbox
+        WHERE {one} ORDER BY case_id COLLATE "C", sequence, id""",
+    "assignments": """SELECT case_id, authority FROM assignments
+        WHERE {one} ORDER BY case_id COLLATE "C", authority""",
+    "revisions": """SELECT case_id, revision, sha256, content, saved_by, saved_at FROM revisions
+        WHERE {one} ORDER BY case_id COLLATE "C", revision""",
+    "refusals": """SELECT * FROM refusals
+        WHERE {one} ORDER BY case_id COLLATE "C", number, id""",
+    "refusal_heads": """SELECT * FROM refusal_heads WHERE {one} ORDER BY case_id COLLATE "C" """,
+    "complaints": """SELECT * FROM complaints WHERE {one} ORDER BY case_id COLLATE "C" """,
+    "uploads": """SELECT * FROM uploads WHERE {one} ORDER BY case_id COLLATE "C", no""",
+    "number_changes": """SELECT * FROM number_changes
+        WHERE {one} ORDER BY case_id COLLATE "C", no""",
+    "report_numbers": """SELECT u.case_id, r.upload_no, count(*) AS numbers,
+            sum(hashtextextended(r.number, 0)::numeric
+                * (2 * (r.issued_on - date '2000-01-01') + 1)) AS total,
+            bool_and(r.institution_no = u.institution_no) AS of_institution,
+            min(r.issued_on) AS first_day, max(r.issued_on) AS last_day
+        FROM report_numbers r JOIN uploads u ON u.no = r.upload_no
+        WHERE {one} GROUP BY u.case_id, r.upload_no
+        ORDER BY u.case_id COLLATE "C", r.upload_no""",
+    "changed_numbers": """SELECT c.case_id, r.change_no, count(*) AS numbers
+        FROM report_numbers r JOIN number_changes c ON c.no = r.change_no
+        WHERE {one} GROUP BY c.case_id, r.change_no ORDER BY c.case_id COLLATE "C", r.change_no""",
+    "certificates": """SELECT * FROM certificates
+        WHERE {one} AND case_id IS NOT NULL ORDER BY case_id COLLATE "C" """,
+    "certificate_numbers": """SELECT * FROM certificate_numbers
+        WHERE {one} ORDER BY case_id COLLATE "C", allotted_at, number""",
+    "histories": """SELECT * FROM histories
+        WHERE {one} ORDER BY case_id COLLATE "C", started_at""",
+}
+"""What is read of each table, for all cases or for one."""
+
+_OF = {"report_numbers": "u.case_id", "changed_numbers": "c.case_id"}
+_PAGE = 400
+
+
+@dataclass
+class CaseRows:
+    """All rows of one case or one chain of operators, by table."""
+
+    case_id: str
+    rows: dict[str, list[Row]] = field(default_factory=dict)
+
+    def __getitem__(self, table: str) -> list[Row]:
+        return self.rows.get(table, [])
+
+
+@asynccontextmanager
+async def snapshot(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A connection that sees the database as it is now, however long it looks, and only reads."""
+    async with engine.connect() as connection:
+        await connection.execution_options(
+            isolation_level="REPEATABLE READ", postgresql_readonly=True
+        )
+        async with connection.begin():
+            await connection.execute(text("SET LOCAL statement_timeout = 0"))
+            # the journal is walked along its index: no other plan gives its first row at once
+            await connection.execute(text("SET LOCAL cursor_tuple_fraction = 0.5"))
+            yield connection
+
+
+class _Cursor:
+    """The rows of one table, in the order of cases."""
+
+    def __init__(self, result: AsyncResult[Any]) -> None:
+        self._pages = aiter(result.mappings().partitions(_PAGE))
+        self._waiting: deque[Row] = deque()
+
+    async def next_case(self) -> str | None:
+        """The case of the row that comes next, None after the last."""
+        if not self._waiting:
+            try:
+                self._waiting.extend(cast(Any, await anext(self._pages)))
+            except StopAsyncIteration:
+                return None
+        return str(self._waiting[0]["case_id"])
+
+    async def take(self, case_id: str) -> list[Row]:
+        """The rows of a case whose turn it is."""
+        taken = []
+        while await self.next_case() == case_id:
+            taken.append(self._waiting.popleft())
+        return taken
+
+
+async def by_case(
+    connection: AsyncConnection, case_id: str = "", tables: Sequence[str] = tuple(BY_CASE)
+) -> AsyncIterator[CaseRows]:
+    """The rows of every case and every chain of operators, in the order of their ids; or of one."""
+    statements = {
+        table: BY_CASE[table].format(
+            one=f"{_OF.get(table, 'case_id')} = :case_id" if case_id else "true"
+        )
+        for table in tables
+    }
+    values = {"case_id": case_id} if case_id else {}
+    async for one in side_by_side(connection, statements, **values):
+        yield one
+
+
+async def of_campaign(
+    connection: AsyncConnection, campaign: str, tables: Sequence[str]
+) -> AsyncIterator[CaseRows]:
+    """The rows of every case of a campaign, in the order of their ids."""
+    among = "{} IN (SELECT k.case_id FROM cases k WHERE k.campaign = :campaign)"
+    statements = {
+        table: BY_CASE[table].format(one=among.format(_OF.get(table, "case_id")))
+        for table in tables
+    }
+    async for one in side_by_side(connection, statements, campaign=campaign):
+        yield one
+
+
+async def side_by_side(
+    connection: AsyncConnection, statements: Mapping[str, str], **values: Any
+) -> AsyncIterator[CaseRows]:
+    """The rows of several statements by their column ``case_id``, which each is ordered by."""
+    cursors: dict[str, _Cursor] = {}
+    for table, statement in statements.items():
+        result = await connection.stream(
+            text(statement), values, execution_options={"yield_per": _PAGE}
+        )
+        cursors[table] = _Cursor(result)
+    while True:
+        nexts = {table: await cursor.next_case() for table, cursor in cursors.items()}
+        present = [one for one in nexts.values() if one is not None]
+        if not present:
+            return
+        first = min(present)
+        yield CaseRows(
+            first,
+            {
+                table: await cursors[table].take(first)
+                for table, one in nexts.items()
+                if one == first
+            },
+        )
+
+
+async def rows(connection: AsyncConnection, statement: str, **values: Any) -> AsyncIterator[Row]:
+    """The rows of a statement, one after the other, through a cursor."""
+    result = await connection.stream(
+        text(statement), values, execution_options={"yield_per": _PAGE}
+    )
+    async for row in result.mappings():
+        yield cast(Any, row)
+
+
+# --- what no case's rows tell ---------------------------------------------------------------------
+
+MISSING_NOTES = """
+    SELECT j.case_id, j.sequence, j.step ->> 'note_sha256' AS sha256 FROM journal j
+    WHERE j.step ->> 'note_sha256' <> ''
+      AND NOT EXISTS (SELECT FROM notes n WHERE n.sha256 = j.step ->> 'note_sha256')
+    ORDER BY j.case_id COLLATE "C", j.sequence
+"""
+MISSING_REPLIES = """
+    SELECT j.case_id, j.sequence, j.step #>> '{body,reply_sha256}' AS sha256 FROM journal j
+    WHERE j.event = 'complaint_resolved'
+      AND NOT EXISTS (SELECT FROM notes n WHERE n.sha256 = j.step #>> '{body,reply_sha256}')
+"""
+NOTES = "SELECT sha256, note FROM notes"
+RULE_SETS = "SELECT sha256, id, year, jurisdiction, revision, document FROM rule_sets"
+MISSING_RULE_SETS = """
+    SELECT DISTINCT ON (j.step #>> '{body,ruleset,sha256}')
+           j.case_id, j.sequence, j.step #>> '{body,ruleset,sha256}' AS sha256
+    FROM journal j
+    WHERE j.step #>> '{body,ruleset,sha256}' IS NOT NULL AND NOT EXISTS (
+        SELECT FROM rule_sets r WHERE r.sha256 = j.step #>> '{body,ruleset,sha256}')
+"""
+NUMBERS_OF_NOBODY = """
+    SELECT r.upload_no, count(*) AS numbers FROM report_numbers r
+    WHERE NOT EXISTS (SELECT FROM uploads u WHERE u.no = r.upload_no)
+    GROUP BY r.upload_no
+"""
+CHANGED_BY_NOBODY = """
+    SELECT r.change_no, count(*) AS numbers FROM report_numbers r
+    WHERE r.change_no IS NOT NULL
+      AND NOT EXISTS (SELECT FROM number_changes c WHERE c.no = r.change_no)
+    GROUP BY r.change_no
+"""
+ITEMS_OF_JOBS = """
+    SELECT i.job_id, i.number, i.case_id, i.sequence FROM job_items i
+    WHERE i.outcome = 'done' AND NOT EXISTS (
+        SELECT FROM journal j WHERE j.case_id = i.case_id AND j.sequence = i.sequence)
+"""
+SERIALS = """
+    SELECT s.authority_code, s.year, s.last, max(right(n.number, 4)::int) AS highest
+    FROM certificate_serials s JOIN certificate_numbers n
+      ON n.number ~ '^[0-9]{12}$'
+     AND left(n.number, 4) = lpad((s.year % 100)::text, 2, '0') || s.authority_code
+    GROUP BY s.authority_code, s.year, s.last
+    HAVING max(right(n.number, 4)::int) > s.last
+"""
+IMPORTED_ROWS = """
+    SELECT r.import_id, r.row, r.case_id, r.number FROM certificate_import_rows r
+    WHERE r.outcome = 'issued' AND r.case_id <> '' AND NOT EXISTS (
+        SELECT FROM certificate_numbers n
+        WHERE n.number = r.number AND n.code = r.code AND n.case_id = r.case_id)
+"""
+DELIVERIES = "SELECT * FROM certificate_deliveries"
+CONTENTS = """
+    SELECT number AS case_id, content FROM certificates WHERE content IS NOT NULL
+    ORDER BY number COLLATE "C"
+"""
+LINES = """
+    SELECT number AS case_id, kind, line, words, standard, year FROM certificate_lines
+    ORDER BY number COLLATE "C", kind, line
+"""
+COUNTS_OF_JOBS = """
+    SELECT j.id, j.total, count(i.job_id) AS items
+    FROM jobs j LEFT JOIN job_items i ON i.job_id = j.id
+    GROUP BY j.id, j.total HAVING j.total <> count(i.job_id)
+"""
+OF_ROSTERS = (
+    "id", "filename", "accept_good_rows", "rows", "accepted", "problems", "changes", "added",
+)  # fmt: skip
+"""The columns of an import that its step vouches for."""
+ROSTERS = """
+    SELECT r.*, s.case_id, s.sequence, s.said
+    FROM roster_imports r LEFT JOIN (
+        SELECT DISTINCT ON (step #>> '{body,import}') case_id, sequence,
+               step #>> '{body,import}' AS import, step #>> '{body,report_sha256}' AS said
+        FROM journal WHERE event = 'roster_imported'
+        ORDER BY step #>> '{body,import}', sequence DESC
+    ) s ON s.import = r.id
+"""
+MISSING_ROSTERS = """
+    SELECT case_id, sequence FROM journal j
+    WHERE event = 'roster_imported'
+      AND NOT EXISTS (SELECT FROM roster_imports r WHERE r.id = j.step #>> '{body,import}')
+"""
+CLIENTS = """
+    SELECT coalesce(c.id, substr(s.case_id, 8)) AS id FROM api_clients c FULL JOIN (
+        SELECT case_id, min(step #>> '{actor,subject}') FILTER (WHERE sequence = 1) AS subject,
+               min(at) FILTER (WHERE event = 'client_registered') AS registered,
+               min(at) FILTER (WHERE event = 'client_revoked') AS revoked
+        FROM journal WHERE case_id LIKE 'client/%' GROUP BY case_id
+    ) s ON s.case_id = 'client/' || c.id
+    WHERE c.id IS NULL OR s.case_id IS NULL OR c.created_by <> s.subject
+       OR (c.revoked_at IS NULL) <> (s.revoked IS NULL)
+"""
+PLANS = """
+    SELECT coalesce(p.authority, s.authority) AS authority FROM province_plans p FULL JOIN (
+        SELECT DISTINCT ON (case_id) substr(case_id, 10) AS authority, step -> 'body' AS body,
+               step #>> '{actor,subject}' AS subject
+        FROM journal WHERE case_id LIKE 'province/%' AND event = 'plan_received'
+        ORDER BY case_id, sequence DESC
+    ) s ON s.authority = p.authority
+    WHERE p.authority IS NULL OR s.authority IS NULL OR p.recorded_by <> s.subject
+       OR p.document <> s.body ->> 'document' OR p.mode <> s.body ->> 'mode'
+       OR p.received_on::text <> s.body ->> 'received_on'
+"""
+TRIGGERS = """
+    SELECT c.relname AS "table", t.tgname AS name, t.tgenabled = 'O' AS enabled,
+           t.tgargs AS given
+    FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+    WHERE NOT t.tgisinternal AND c.relnamespace = 'public'::regnamespace
+"""
+_UNSEALED = """
+    SELECT x.case_id, coalesce(x.key, s.key) AS key, x.key IS NULL AS deleted,
+           s.key IS NULL AS inserted
+    FROM (
+        SELECT j ->> 'case_id' AS case_id, seal_key(j, :keys) AS key, seal_of(j, :columns) AS sha256
+        FROM (SELECT to_jsonb(r) AS j FROM {table} r) n
+    ) x FULL JOIN (
+        SELECT key, sha256 FROM seals WHERE "table" = :table
+    ) s ON s.key = x.key
+    WHERE s.sha256 IS DISTINCT FROM x.sha256
+    ORDER BY 2
+"""
+
+
+async def unsealed(
+    connection: AsyncConnection, table: str, keys: str, columns: str
+) -> AsyncIterator[Row]:
+    """The rows of a table that were written, changed or deleted by somebody else than us."""
+    await connection.execute(text("SET LOCAL timezone = 'UTC'"))
+    statement = _UNSEALED.format(table=table)
+    async for row in rows(connection, statement, table=table, keys=keys, columns=columns):
+        yield row
+    await connection.execute(text("SET LOCAL timezone = 'Asia/Shanghai'"))
+
+
+NOT_LAUNCHED = """
+    SELECT c.case_id, c.sequence FROM cases c
+    WHERE NOT c.launched AND EXISTS (
+        SELECT FROM journal j WHERE j.case_id = c.campaign AND j.at >= c.opened_at
+          AND j.event IN ('filings_started', 'batches_started'))
+"""
+CASE_AS_OF = """
+    SELECT case_id, sequence, step -> 'position' AS position FROM journal
+    WHERE case_id = :what AND at <= :at AND step -> 'position' <> 'null'
+    ORDER BY sequence DESC LIMIT 1
+"""
+CAMPAIGN_AS_OF = """
+    SELECT j.case_id, j.sequence, j.step -> 'position' AS position FROM cases c
+    JOIN LATERAL (
+        SELECT * FROM journal j WHERE j.case_id = c.case_id AND j.at <= :at
+        ORDER BY j.sequence DESC LIMIT 1
+    ) j ON true
+    WHERE c.campaign = :what
+    ORDER BY c.case_id COLLATE "C"
+"""
+MOVED_BETWEEN = """
+    SELECT c.case_id, b.status AS before, a.status AS after FROM cases c
+    LEFT JOIN LATERAL (
+        SELECT step #>> '{position,status}' AS status FROM journal j
+        WHERE j.case_id = c.case_id AND j.at <= :before ORDER BY sequence DESC LIMIT 1
+    ) b ON true
+    LEFT JOIN LATERAL (
+        SELECT step #>> '{position,status}' AS status FROM journal j
+        WHERE j.case_id = c.case_id AND j.at <= :after ORDER BY sequence DESC LIMIT 1
+    ) a ON true
+    WHERE c.campaign = :campaign AND a.status IS DISTINCT FROM b.status
+    ORDER BY c.case_id COLLATE "C"
+"""
+CHECKPOINTS_TOLD = """
+    SELECT coalesce(s.number, c.number) AS number, s.sha256 AS said
+    FROM checkpoints c FULL JOIN (
+        SELECT (step #>> '{body,number}')::int AS number, step #>> '{body,sha256}' AS sha256
+        FROM journal WHERE event = 'checkpoint_made'
+    ) s ON s.number = c.number
+    WHERE s.number IS NULL OR c.number IS NULL OR s.sha256 <> c.sha256
+    ORDER BY 1
+"""
+
+
+class Reference(NamedTuple):
+    """One foreign key, and the statement that finds rows whose parent is not there."""
+
+    child: str
+    parent: str
+    missing: str
+
+
+def _references() -> list[Reference]:
+    found = []
+    for table in metadata.sorted_tables:
+        for key in table.foreign_keys:
+            child, parent = table.name, key.column.table.name
+            column, other = key.parent.name, key.column.name
+            case = "c.case_id" if "case_id" in table.c else "CAST(NULL AS text)"
+            missing = (
+                f"SELECT {case} AS case_id, CAST(c.{column} AS text) AS key FROM {child} c "  # noqa: S608
+                f"WHERE c.{column} IS NOT NULL AND NOT EXISTS ("
+                f"SELECT FROM {parent} p WHERE p.{other} = c.{column})"
+            )
+            found.append(Reference(child, parent, missing))
+    return found
+
+
+REFERENCES = _references()
+"""Every foreign key: a superuser can break what the database otherwise keeps."""

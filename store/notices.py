@@ -1,0 +1,278 @@
+"""Served notices: serving them, their lists, who has seen them, and what became of each channel."""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, func, or_, select, text, tuple_, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.case.commands import Role
+from domain.case.events import Step
+from domain.case.reminders import REMINDER_SERVED
+from domain.clock import BEIJING
+from domain.model import Value
+from domain.notices import Channel, DeliveryState, NewNotice, NoticeKind
+from store.tables import (
+    addresses,
+    assignments,
+    institutions,
+    journal,
+    notice_deliveries,
+    notices,
+)
+
+
+class Delivery(Value):
+    """A notice on one channel. ``target`` is where it was last sent, ``failure`` why it failed."""
+
+    id: str
+    notice_id: str
+    channel: Channel
+    address_id: str
+    target: str
+    state: DeliveryState
+    attempts: int
+    next_at: datetime | None
+    attempted_at: datetime | None
+    delivered_at: datetime | None
+    failure: str
+
+
+class Notice(Value):
+    """A served notice with what became of it on each channel."""
+
+    id: str
+    case_id: str
+    key: str
+    kind: NoticeKind
+    institution: str
+    audience: Role
+    addressee: str
+    title: str
+    body: str
+    document_sha256: str
+    served_by: str
+    served_role: Role
+    served_scope: str
+    served_at: datetime
+    seen_at: datetime | None
+    seen_by: str
+    deliveries: tuple[Delivery, ...] = ()
+
+
+class Told(Value):
+    """A step that is to be told, with what is known of its case."""
+
+    id: int
+    step: Step
+    kind: str
+    year: int
+    quarter: int
+    rule_set: str
+    institution: str
+    institution_name: str
+    region: str
+    reviewer: str
+    note: dict[str, Any] | None
+
+
+# --- steps that are to be told --------------------------------------------------------------------
+
+_TO_TELL = text("""
+    SELECT o.id, j.step, j.hash, c.kind, c.year, c.quarter, c.rule_set,
+           coalesce(i.id, '') AS institution, coalesce(i.name, '') AS institution_name,
+           coalesce(i.region, '') AS region, c.reviewer, n.note
+    FROM outbox o
+    JOIN journal j USING (case_id, sequence)
+    JOIN cases c USING (case_id)
+    LEFT JOIN institutions i ON i.id = c.institution_id
+    LEFT JOIN notes n ON n.sha256 = j.step ->> 'note_sha256'
+    WHERE o.to_tell AND (CAST(:case_id AS text) = '' OR o.case_id = :case_id)
+    ORDER BY o.id LIMIT :size
+    FOR UPDATE OF o SKIP LOCKED
+""")
+
+_TOLD = text("UPDATE outbox SET to_tell = false WHERE id = ANY(:ids)")
+
+
+async def to_tell(connection: AsyncConnection, case_id: str, size: int) -> list[Told]:
+    """Steps of a case, of all cases for "", that nobody else is telling of at this moment."""
+    rows = await connection.execute(_TO_TELL, {"case_id": case_id, "size": size})
+    return [
+        Told(
+            step=Step(**row["step"], hash=row["hash"]),
+            **{name: row[name] for name in row if name not in ("step", "hash")},
+        )
+        for row in rows.mappings()
+    ]
+
+
+async def told(connection: AsyncConnection, ids: Sequence[int]) -> None:
+    """Says that these steps have been told."""
+    await connection.execute(_TOLD, {"ids": list(ids)})
+
+
+# --- serving --------------------------------------------------------------------------------------
+
+
+async def add(connection: AsyncConnection, new: NewNotice, now: datetime) -> bool:
+    """Puts a notice on record with its channels; False when it stands there already.
+
+    In the system it is delivered with that; ``now`` is from when it may be sent elsewhere.
+    """
+    added = await connection.execute(
+        insert(notices)
+        .values(
+            id=new.id,
+            case_id=new.case_id,
+            key=new.key,
+            kind=new.kind.value,
+            institution=new.institution,
+            audience=new.audience.value,
+            addressee=new.addressee,
+            title=new.title,
+            body=new.body,
+            document_sha256=new.document_sha256,
+            served_by=new.served_by.subject,
+            served_role=new.served_by.role.value,
+            served_scope=new.served_by.scope,
+            served_at=new.served_at,
+        )
+        .on_conflict_do_nothing()
+        .returning(notices.c.id)
+    )
+    if added.first() is None:
+        return False
+    hooks = await _hooks(connection, new.addressee) if Channel.WEBHOOK in new.channels else []
+    rows = [_delivery(new.id, Channel.MESSAGE, "", DeliveryState.DELIVERED, new.served_at)]
+    if Channel.MAIL in new.channels:
+        rows.append(_delivery(new.id, Channel.MAIL, "", DeliveryState.WAITING, now))
+    rows += [_delivery(new.id, Channel.WEBHOOK, id_, DeliveryState.WAITING, now) for id_ in hooks]
+    if Channel.WEBHOOK in new.channels and not hooks:
+        rows.append(_delivery(new.id, Channel.WEBHOOK, "", DeliveryState.UNADDRESSED, now))
+    await connection.execute(insert(notice_deliveries), rows)
+    return True
+
+
+async def _hooks(connection: AsyncConnection, addressee: str) -> list[str]:
+    rows = await connection.execute(
+        select(addresses.c.id)
+        .where(
+            addresses.c.addressee == addressee,
+            addresses.c.channel == Channel.WEBHOOK.value,
+            addresses.c.active,
+        )
+        .order_by(addresses.c.id)
+    )
+    return list(rows.scalars())
+
+
+def _delivery(
+    notice: str, channel: Channel, address: str, state: DeliveryState, at: datetime
+) -> dict[str, Any]:
+    named = f"{notice}\n{channel}\n{address}"
+    return {
+        "id": hashlib.sha256(named.encode()).hexdigest()[:32],
+        "notice_id": notice,
+        "channel": channel.value,
+        "address_id": address,
+        "state": state.value,
+        "next_at": at if state is DeliveryState.WAITING else None,
+        "delivered_at": at if state is DeliveryState.DELIVERED else None,
+    }
+
+
+async def served_reminders(connection: AsyncConnection, case_id: str) -> list[datetime]:
+    """When 催报 were served on the filer of a case, in their order, in Beijing's time."""
+    rows = await connection.execute(
+        select(journal.c.at)
+        .where(journal.c.case_id == case_id, journal.c.event == REMINDER_SERVED)
+        .order_by(journal.c.sequence)
+    )
+    return [at.astimezone(BEIJING) for at in rows.scalars()]
+
+
+# --- reading --------------------------------------------------------------------------------------
+
+
+async def by_id(connection: AsyncConnection, id_: str) -> Notice | None:
+    """One notice, None if there is none with this id."""
+    row = (await connection.execute(select(notices).where(notices.c.id == id_))).mappings().first()
+    return (await _whole(connection, [dict(row)]))[0] if row else None
+
+
+async def page(
+    connection: AsyncConnection,
+    *,
+    addressee: str | None = None,
+    institution: str | None = None,
+    region_prefix: str = "",
+    involved: str | None = None,
+    case_id: str | None = None,
+    kind: NoticeKind | None = None,
+    after: tuple[datetime, str] | None = None,
+    size: int = 50,
+) -> list[Notice]:
+    """Up to ``size`` notices, the newest first, each filter narrowing the list.
+
+    ``region_prefix``: what the regions of the institutions that they are about begin with;
+    ``involved``: an authority that they are for or from, or whose case they are about.
+    """
+    query = select(notices).order_by(notices.c.served_at.desc(), notices.c.id.desc()).limit(size)
+    for column, value in (
+        (notices.c.addressee, addressee),
+        (notices.c.institution, institution),
+        (notices.c.case_id, case_id),
+        (notices.c.kind, kind.value if kind else None),
+    ):
+        if value is not None:
+            query = query.where(column == value)
+    if region_prefix:
+        query = _within(query, region_prefix)
+    if involved is not None:
+        theirs = select(assignments.c.case_id).where(assignments.c.authority == involved)
+        query = query.where(
+            or_(
+                notices.c.addressee == involved,
+                notices.c.served_scope == involved,
+                notices.c.case_id.in_(theirs),
+            )
+        )
+    if after is not None:
+        query = query.where(tuple_(notices.c.served_at, notices.c.id) < tuple_(*after))
+    rows = (await connection.execute(query)).mappings()
+    return await _whole(connection, [dict(row) for row in rows])
+
+
+def _within(query: Select[Any], region_prefix: str) -> Select[Any]:
+    inside = select(institutions.c.id).where(
+        institutions.c.region.startswith(region_prefix, autoescape=True)
+    )
+    return query.where(notices.c.institution.in_(inside))
+
+
+async def _whole(connection: AsyncConnection, rows: list[dict[str, Any]]) -> list[Notice]:
+    ids = [row["id"] for row in rows]
+    parts = await connection.execute(
+        select(notice_deliveries)
+        .where(notice_deliveries.c.notice_id == func.any(ids))
+        .order_by(notice_deliveries.c.channel, notice_deliveries.c.id)
+    )
+    of: dict[str, list[Delivery]] = {}
+    for part in parts.mappings():
+        of.setdefault(part["notice_id"], []).append(Delivery(**part))
+    return [Notice(**row, deliveries=tuple(of.get(row["id"], ()))) for row in rows]
+
+
+async def mark_seen(connection: AsyncConnection, id_: str, by: str, at: datetime) -> bool:
+    """Notes who of the addressee opened a notice first, and when; False when it was noted."""
+    marked = await connection.execute(
+        update(notices)
+        .where(notices.c.id == id_, notices.c.seen_at.is_(None))
+        .values(seen_at=at, seen_by=by)
+        .returning(notices.c.id)
+    )
+    return marked.first() is not None

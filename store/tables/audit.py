@@ -1,0 +1,86 @@
+"""What proves the record: checkpoints over it, and the histories that outlive the engine's."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Identity,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from store.tables.base import instant, metadata
+
+checkpoints = Table(
+    "checkpoints",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("body", JSONB, nullable=False, comment="所签的内容，见 docs/audit.md"),
+    Column("sha256", Text, nullable=False, comment="所签内容的哈希"),
+    Column("key", Text, nullable=False, comment="签名密钥的名称；空为没有密钥"),
+    Column("signature", Text, nullable=False),
+    instant("made_at"),
+    comment="封存点：全部记录的签名摘要，逐个相连，只增不改",
+)
+
+seals = Table(
+    "seals",
+    metadata,
+    Column("table", Text, primary_key=True),
+    Column("key", Text, primary_key=True, comment="主键各列，以 | 相连"),
+    Column("sha256", Text, nullable=False, comment="行的哈希；空为此前已被人改动"),
+    comment="不由日志推出的各表，每行由系统写入时的哈希；手工改动的对不上",
+)
+"""Written by triggers, and only for connections of the application (see `store.database`)."""
+
+SEALED_BY_ROW = (
+    "addresses",
+    "api_client_secrets",
+    "api_clients",
+    "campaigns",
+    "certificate_deliveries",
+    "certificate_import_problems",
+    "certificate_import_rows",
+    "certificate_imports",
+    "certificate_numbers",
+    "certificate_serials",
+    "certificates",
+    "complaints",
+    "contacts",
+    "histories",
+    "institutions",
+    "job_items",
+    "jobs",
+    "notice_deliveries",
+    "notices",
+    "number_changes",
+    "province_plans",
+    "revisions",
+    "roster_imports",
+    "uploads",
+)
+"""The tables whose rows have seals. What their rows hold of content is hashed elsewhere."""
+
+GUARDED = ("checkpoints", "journal", "rule_sets")
+"""The tables in which the database itself refuses to change or delete a row."""
+
+histories = Table(
+    "histories",
+    metadata,
+    Column("no", BigInteger, Identity(always=True), nullable=False),
+    Column("case_id", Text, primary_key=True),
+    Column("run_id", Text, primary_key=True),
+    Column("sequence", Integer, nullable=False, comment="存档时该件的最后一步"),
+    Column("events", Integer, nullable=False),
+    Column("closed", Boolean, nullable=False, comment="这一轮流程是否已经结束"),
+    Column("sha256", Text, nullable=False, comment="JSON 原文的哈希"),
+    Column("content", LargeBinary, nullable=False, comment="gzip 压缩的 JSON"),
+    instant("started_at"),
+    instant("archived_at"),
+    UniqueConstraint("no"),
+    comment="流程历史的存档，比流程引擎保留得久",
+)

@@ -1,0 +1,86 @@
+"""Replay with comparison: what Temporal's own replayer passes over is named, value by value."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.client import WorkflowHistory
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.worker import Replayer
+
+from audit.replay import NoHistory, compare, replay
+from domain.case import kind
+from tests.audit.conftest import World
+from tests.workflows.test_engine import _CONTINUED_AFTER
+from workflows import case as case_workflow
+from workflows.registry import WORKFLOWS
+
+pytestmark = pytest.mark.anyio
+
+HISTORIES = sorted((Path(__file__).parents[1] / "workflows" / "histories").glob("*.json"))
+
+
+@pytest.fixture
+def timers_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The audited record was made with timers spread, as in production."""
+    monkeypatch.setattr(kind, "SPREAD", timedelta(minutes=20))
+
+
+def history_of(file: Path) -> WorkflowHistory:
+    return WorkflowHistory.from_json(file.stem, file.read_text())
+
+
+@pytest.mark.parametrize("file", HISTORIES, ids=lambda file: file.stem)
+async def test_every_recorded_life_comes_to_the_same_values_today(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for life, most in _CONTINUED_AFTER.items():
+        if file.stem.startswith(life):
+            monkeypatch.setattr(case_workflow, "_MOST_UPDATES_PER_RUN", most)
+    assert await compare([history_of(file)], None) == []
+
+
+@pytest.mark.usefixtures("timers_as_they_were")
+async def test_an_archived_case_is_replayed_without_the_engine(
+    world: World, audited: AsyncEngine
+) -> None:
+    done = await replay(audited, None, "filing/2023/done")
+    assert done.differences == ()
+    assert (done.archived, done.runs, done.events > 20) == (True, 1, True)
+    with pytest.raises(NoHistory):
+        await replay(audited, None, "filing/2023/nobody")
+
+
+@pytest.mark.usefixtures("timers_as_they_were")
+async def test_one_changed_value_is_named_though_temporals_replayer_passes_it(
+    world: World, audited: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chain = case_workflow.chain
+
+    def slightly_other(*arguments: Any) -> Any:
+        case_id, sequence, head, command, events, now = arguments
+        other = [
+            event.model_copy(update={"body": {**event.body, "revision": 7}})
+            if event.name == "submitted"
+            else event
+            for event in events
+        ]
+        return chain(case_id, sequence, head, command, other, now)
+
+    monkeypatch.setattr(case_workflow, "chain", slightly_other)
+    found = await replay(audited, None, "filing/2023/done")
+    first = found.differences[0]
+    assert (first.what, first.recorded, first.recomputed) == ("step 3.body.revision", 1, 7)
+    assert first.event > 0
+    file = next(one for one in HISTORIES if one.stem == "annual-filing-back-and-forth-1")
+    plain = Replayer(workflows=WORKFLOWS, data_converter=pydantic_data_converter)
+    await plain.replay_workflow(history_of(file))
+    assert {one.what for one in await compare([history_of(file)], None)} >= {"update result.hash"}
+
+
+async def test_a_timer_of_another_length_is_named(world: World, audited: AsyncEngine) -> None:
+    # in tests timers are not spread: every timer has another length than it was recorded with
+    found = await replay(audited, None, "filing/2023/done")
+    assert {one.what for one in found.differences} == {"timer"}

@@ -1,0 +1,426 @@
+"""A value is held to its text, and what an example of the file reaches is never called dead."""
+
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from cli.main import app
+from rules.check.checks import check_folder, check_name
+from rules.check.evidence import clause_of, says_day
+from rules.conditions import Condition, ConditionInvalid
+from rules.expression_work import too_much
+from rules.file.findings import Finding
+from rules.file.library import RuleLibrary
+from tests.rules.test_refused_files import FUJIAN, NATIONAL, spoil
+
+OPENING = "quote: 系统开放时间为 2025 年 1 月 13 日—3 月 21 日}"
+ASSUMED = "通知没有写明哪一天有效的证书算数；统计的是2024年度，取该年最后一天"
+
+# file, old, new, lines below the replacement, code, words of the sentence
+CASES: dict[str, tuple[str, str, str, int, str, str]] = {
+    "blank quote": (NATIONAL, OPENING, 'quote: "  "}', 0, "trivial_quote", "整句"),
+    "three characters": (NATIONAL, OPENING, "quote: 开放时}", 0, "trivial_quote", "至少四个字"),
+    "punctuation": (NATIONAL, OPENING, "quote: ，。（）}", 0, "trivial_quote", "太短"),
+    "blank assumption": (NATIONAL, ASSUMED, '" "', 0, "trivial_assumption", "理由"),
+    "one letter": (NATIONAL, ASSUMED, "x", 0, "trivial_assumption", "“x”不是理由"),
+    "no such clause": (
+        NATIONAL,
+        f"clause: 二, {OPENING}",
+        f"clause: 第九十九条之八, {OPENING}",
+        0,
+        "unknown_clause",
+        "第九十九条之八",
+    ),
+    "another clause": (
+        NATIONAL,
+        f"clause: 二, {OPENING}",
+        f"clause: 三（二）, {OPENING}",
+        0,
+        "quote_not_in_clause",
+        "不在“三（二）”里",
+    ),
+    "unseen without a reason": (
+        NATIONAL,
+        f"clause: 二, {OPENING}",
+        f"clause: 未见, {OPENING}",
+        0,
+        "unknown_clause",
+        "assume",
+    ),
+    "another document": (
+        NATIONAL,
+        "document: 市监检测函〔2024〕595号",
+        "document: 市监检测函〔2024〕596号",
+        0,
+        "document_not_in_text",
+        "595号",
+    ),
+    "a day the quotation does not say": (
+        NATIONAL,
+        '      to: "2025-03-21"',
+        '      to: "2025-03-20"',
+        0,
+        "value_not_in_quote",
+        "2025-03-20",
+    ),
+    "a day of another year": (
+        NATIONAL,
+        'from: "2025-01-13"',
+        'from: "2024-01-13"',
+        0,
+        "other_year",
+        "2024-01-13",
+    ),
+    "a last day off": (
+        NATIONAL,
+        """      from: "2025-01-13"
+      to: "2025-03-21"
+      cite: {source: n595, clause: 二, quote: 系统开放时间为 2025 年 1 月 13 日—3 月 21 日}""",
+        """      from: "2025-01-13"
+      to: "2025-03-22"
+      cite: {source: n595, clause: 二, quote: 系统开放时间为 2025 年 1 月 13 日—3 月 21 日}""",
+        1,
+        "last_day_off",
+        "2025-03-22 是休息日",
+    ),
+    "as_of of another year": (
+        NATIONAL,
+        'as_of: "2024-12-31"',
+        'as_of: "2023-12-31"',
+        0,
+        "other_year",
+        "2023-12-31",
+    ),
+    "title of another year": (
+        NATIONAL,
+        "title: 2024年度检验检测服务业统计",
+        "title: 2023年度检验检测服务业统计",
+        0,
+        "other_year",
+        "2023",
+    ),
+    "id of another year": (NATIONAL, "id: national-2024", "id: national-2022", 0, "other_year", ""),
+    "form of another year": (
+        NATIONAL,
+        "form: statistics-2024",
+        "form: statistics-2023",
+        0,
+        "other_year",
+        "statistics-2023",
+    ),
+    "far future": (NATIONAL, 'to: "2025-03-21"', 'to: "9999-12-31"', 0, "invalid_value", "9999"),
+    "far past": (NATIONAL, 'as_of: "2024-12-31"', 'as_of: "0001-01-01"', 0, "invalid_value", ""),
+    "blank reason": (
+        NATIONAL,
+        "timezone: Asia/Shanghai",
+        'timezone: Asia/Shanghai\nnot_publishable: ""',
+        1,
+        "trivial_assumption",
+        "理由",
+    ),
+    "no such item": (
+        NATIONAL,
+        "  - filing.reviewers\n",
+        "  - filing.reviewers[no-such-rule]\n",
+        0,
+        "unknown_path",
+        "widest",
+    ),
+    "no list": (
+        NATIONAL,
+        "  - filing.windows\n",
+        "  - filing.windows[fill]\n",
+        0,
+        "unknown_path",
+        "不是带 id 的列表",
+    ),
+    "obligation by position": (
+        NATIONAL,
+        "when: has_certificate\n",
+        "when: certs[0].scope > 0\n",
+        -3,
+        "condition_fails",
+        "certs[0]",
+    ),
+    "part by position": (
+        NATIONAL,
+        'required_when: "true"',
+        "required_when: certs[0].scope >= 0",
+        -4,
+        "condition_fails",
+        "certs[0]",
+    ),
+    "nothing to file": (
+        NATIONAL,
+        'required_when: "true"',
+        "required_when: '!has_certificate'",
+        -4,
+        "nothing_to_file",
+        "必须填报",
+    ),
+    "lax yes": (
+        NATIONAL,
+        "facts:\n      institution: {region:",
+        'facts:\n      institution: {legal_person: "no", region:',
+        -1,
+        "example_fails",
+        "legal_person",
+    ),
+    "unknown authority on a branch": (
+        NATIONAL,
+        "assign: widest_department",
+        "assign: \"institution.legal_person ? widest_department : 'amr-329999'\"",
+        0,
+        "unknown_authority",
+        "amr-329999",
+    ),
+    "nested loops": (
+        NATIONAL,
+        "when: has_certificate\n",
+        "when: '[0,0].all(a, [0,0].all(b, [0,0].all(c, true))) && has_certificate'\n",
+        0,
+        "condition_too_costly",
+        "2 层",
+    ),
+    "growing text": (
+        NATIONAL,
+        "when: has_certificate\n",
+        "when: \"['xx'].map(a, a+a).map(a, a+a).size() > 0 && has_certificate\"\n",
+        0,
+        "condition_too_costly",
+        "+",
+    ),
+    "the same item twice": (
+        FUJIAN,
+        "  review_chain:\n",
+        "  review_chain:\n    - {id: county, remove: true}\n    - {id: county, remove: true}\n",
+        2,
+        "duplicate_id",
+        "已经写过",
+    ),
+    "more beside remove": (
+        FUJIAN,
+        "  review_chain:\n",
+        "  review_chain:\n    - id: review\n      remove: true\n      when: 这不是表达式\n",
+        3,
+        "invalid_value",
+        "when",
+    ),
+    "a mistyped key of an overlay": (
+        FUJIAN,
+        "  windows:\n",
+        "  windowz:\n",
+        0,
+        "unknown_key",
+        "是不是想写 windows",
+    ),
+    "a list of bases": (
+        FUJIAN,
+        "extends: 2023/national",
+        "extends: [2023/national]",
+        0,
+        "invalid_value",
+        "2024/national",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_is_refused_at_its_line(case: tuple[str, str, str, int, str, str], folder: Path) -> None:
+    name, old, new, below, code, words = case
+    line = spoil(folder, name, old, new)
+    findings = check_name(RuleLibrary(folder), name)
+    matching = [finding for finding in findings if finding.code == code]
+    assert matching, [str(finding) for finding in findings]
+    assert (matching[0].file, matching[0].line) == (f"{name}.yaml", line + below)
+    assert words in matching[0].message
+
+
+OVERLAY = """\
+id: guangdong-2024
+year: 2024
+jurisdiction: "440000"
+extends: 2024/national
+title: 2024年度广东省检验检测服务业统计（生成的例子）
+revision: 1
+filing:
+  reviewers:
+    - id: mine
+      before: chosen
+      label: 由设区市审核
+      when: "{when}"
+      why_not: 不属于这一类
+      assign: city
+      cite: {{assume: 生成的例子，没有这样的通知}}
+examples:
+  - name: 一例
+    facts:
+      institution: {{region: "440106"{institution}}}
+      certificates: [{{level: provincial, issuer: amr-440000{certificate}}}]
+    expect: {{reviewer: amr-440100, rule: mine}}
+"""
+
+
+def check_overlay(folder: Path, text: str) -> list[Finding]:
+    (folder / "2024" / "guangdong.yaml").write_text(text, "utf-8")
+    return check_name(RuleLibrary(folder), "2024/guangdong")
+
+
+@pytest.mark.parametrize(
+    ("when", "institution", "certificate"),
+    [
+        (
+            "'机动车安检' in institution.other_qualifications",
+            ", other_qualifications: [机动车安检]",
+            "",
+        ),
+        ("!institution.legal_person", ", legal_person: false", ""),
+        ("institution.national_centres.size() > 1", ", national_centres: [甲, 乙]", ""),
+        (
+            "certs.exists(c, c.valid && c.number.matches('^[0-9]{4}05'))",
+            "",
+            ', number: "240005010001"',
+        ),
+        ("certs.exists(c, c.number.endsWith('777'))", "", ', number: "240001010777"'),
+        ("institution.id == 'example'", "", ""),
+        ("widest.scope == 12345", "", ", scope: 12345"),
+    ],
+)
+def test_what_an_example_reaches_is_not_dead(
+    when: str, institution: str, certificate: str, folder: Path
+) -> None:
+    text = OVERLAY.format(when=when, institution=institution, certificate=certificate)
+    assert check_overlay(folder, text) == []
+
+
+def test_a_level_of_any_city_is_reached(folder: Path) -> None:
+    text = OVERLAY.format(when="tied", institution="", certificate="")
+    head, _ = text.split("  reviewers:\n")
+    cites = "cite: {assume: 生成的例子，没有这样的通知}"
+    chain = (
+        "  review_chain:\n"
+        "    - {id: county, before: review, label: 县级初审, authority: county, "
+        f"when: \"city == 'amr-440500'\", {cites}}}\n"
+        "examples:\n  - {name: 开放, at: '2025-01-13T00:00:00+08:00', expect: {inside: [fill]}}\n"
+    )
+    assert check_overlay(folder, head + chain) == []
+
+
+def test_a_fault_of_the_overlay_is_told_in_the_overlay(folder: Path) -> None:
+    text = OVERLAY.format(when="tied", institution="", certificate="").split("  reviewers:\n")[0]
+    text += (
+        '  windows:\n    review:\n      from: "2025-01-20"\n      to: "2025-02-21"\n'
+        "      cite: {assume: 生成的例子，没有这样的通知}\n"
+        "examples:\n  - {name: 开放, at: '2025-01-20T00:00:00+08:00', expect: {inside: [review]}}\n"
+    )
+    findings = check_overlay(folder, text)
+    assert {(one.code, one.file, one.line) for one in findings} == {
+        ("window_order", "2024/guangdong.yaml", 11)
+    }
+
+
+SPECIAL = '  - code: "350128"\n'
+
+
+@pytest.mark.parametrize(
+    ("entry", "code"),
+    [
+        ('{code: "350128", level: county, parent: "350100", why: 重复}', "duplicate_id"),
+        ('{code: "320500", level: city, parent: "320500", why: 自己}', "jurisdiction_cycle"),
+        ('{code: "320000", level: county, parent: "320505", why: 倒置}', "jurisdiction_cycle"),
+        ('{code: "320505", level: county, parent: "320506", why: 平级}', "jurisdiction_level"),
+        ('{code: "659001", level: city, parent: "999999", why: 没有}', "unknown_jurisdiction"),
+        ('{code: "999998", level: city, parent: "350000", why: 没有}', "unknown_jurisdiction"),
+    ],
+)
+def test_a_broken_tree_is_refused(entry: str, code: str, folder: Path) -> None:
+    spoil(folder, "jurisdictions", SPECIAL, f"  - {entry}\n{SPECIAL}")
+    findings = check_folder(RuleLibrary(folder))
+    assert {one.code for one in findings} == {code}, [str(one) for one in findings]
+    assert all(one.file == "jurisdictions.yaml" and one.line > 1 for one in findings)
+
+
+@pytest.mark.parametrize(
+    ("place", "code"),
+    [
+        ("2024/old/national.yaml", "never_read"),
+        ("2024年/national.yaml", "never_read"),
+        ("24/national.yaml", "never_read"),
+        ("guangdong-2024.yaml", "never_read"),
+        ("2024/guangdong.YAML", "wrong_suffix"),
+        ("2024/guangdong.yml", "wrong_suffix"),
+    ],
+)
+def test_a_file_nobody_reads_is_told(place: str, code: str, folder: Path) -> None:
+    path = folder / place
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes((folder / "2024" / "national.yaml").read_bytes())
+    assert [(one.code, one.file) for one in check_folder(RuleLibrary(folder))] == [(code, place)]
+
+
+def test_a_difference_with_a_missing_form_is_told(folder: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "mine.yaml"
+    text = (folder / "2024" / "national.yaml").read_text("utf-8")
+    outside.write_text(text.replace("form: statistics-2024", "form: no-such-form"), "utf-8")
+    command = ["rules", "diff", "2024/000000", str(outside), "--rules", str(folder)]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 1
+    assert "no-such-form" in result.output
+    assert "Traceback" not in result.output
+
+
+WORDING = """\
+一、分工
+（一）甲方负责。1.先做甲事；2.再做乙事。
+（二）乙方负责。
+二、时间
+（一）一月开始。
+附件 1
+一、格式
+"""
+
+
+@pytest.mark.parametrize(
+    ("clause", "inside", "outside"),
+    [
+        ("一", "再做乙事", "一月开始"),
+        ("一（一）2", "再做乙事", "先做甲事"),
+        ("一（二）", "乙方负责", "甲方负责"),
+        ("二（一）", "一月开始", "甲方负责"),
+        ("附件1一", "格式", "分工"),
+    ],
+)
+def test_a_clause_is_found_where_it_stands(clause: str, inside: str, outside: str) -> None:
+    wording = clause_of(WORDING, clause)
+    assert wording is not None
+    assert inside in wording
+    assert outside not in wording
+
+
+@pytest.mark.parametrize("clause", ["三", "一（三）", "二（一）1", "第一条", "随便", "附件2"])
+def test_a_clause_that_is_not_there_is_none(clause: str) -> None:
+    assert clause_of(WORDING, clause) is None
+
+
+def test_a_day_is_said_to_the_day() -> None:
+    said: Callable[[str, date], bool] = says_day
+    assert said("2025年1月13日—3月21日", date(2025, 3, 21))
+    assert not said("2025年1月13日—3月21日", date(2025, 3, 2))
+    assert not said("2025年1月13日—3月21日", date(2027, 3, 21))
+    assert not said("2025年11月3日", date(2025, 1, 3))
+    assert said("2024年1月至4月底", date(2024, 4, 30))
+    assert not said("2024年1月至4月底", date(2024, 4, 29))
+    assert said("2024年1月至4月底", date(2024, 1, 1))
+
+
+@given(st.text(alphabet="certsmapallx.()[],+'\" 0123", max_size=200))
+def test_no_text_breaks_the_bound(source: str) -> None:
+    reason = too_much(source)
+    assert reason is None or reason
+    with pytest.raises(ConditionInvalid):
+        Condition(f"{source} (", "departments")
