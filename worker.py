@@ -35,7 +35,10 @@ from services.checkpoints import Sealing
 from services.clock import system_clock
 from services.contents import ContentService
 from services.deadlines import Deadlines
+from services.notices.delivery import Delivering
+from services.notices.mail import MailServer
 from services.notices.telling import Telling
+from services.notices.webhooks import Webhooks
 from services.numbers.batches import BatchService
 from services.reconciler import Reconciler
 from services.recovery import Recovery
@@ -134,6 +137,24 @@ def _recovery(client: Client, engine: AsyncEngine, rules: Path) -> Recovery:
     )
 
 
+def _delivering(settings: Settings, engine: AsyncEngine) -> Delivering:
+    host, _, port = settings.mail_server.rpartition(":")
+    server = None
+    if host:
+        server = MailServer(
+            host,
+            int(port),
+            settings.mail_sender,
+            settings.mail_security,
+            settings.mail_user,
+            settings.mail_password,
+        )
+    hooks = Webhooks(
+        settings.token_key.get_secret_value(), settings.webhook_hosts.split(","), settings.site
+    )
+    return Delivering(engine, server, hooks, system_clock)
+
+
 @contextlib.asynccontextmanager
 async def serving(settings: Settings) -> AsyncIterator[Worker]:
     """A running worker on real servers; stops gracefully."""
@@ -151,7 +172,7 @@ async def serving(settings: Settings) -> AsyncIterator[Worker]:
         reconciler = Reconciler(client, engine, PinnedRules(engine), system_clock)
         deadlines = Deadlines(client, engine, system_clock)
         sealing = Sealing(engine, settings.audit_keys, settings.checkpoints, system_clock)
-        telling = Telling(engine, system_clock)
+        telling = Telling(engine, PinnedRules(engine), system_clock)
         async with (
             worker,
             recovery.running(),
@@ -160,6 +181,7 @@ async def serving(settings: Settings) -> AsyncIterator[Worker]:
             sealing.running(),
             Archiving(client, engine, system_clock).running(),
             telling.running(),
+            _delivering(settings, engine).running(),
         ):
             yield worker
     finally:

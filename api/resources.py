@@ -13,8 +13,9 @@ from api.campaigns import (
     registrations,
     review,
     rules,
+    samples,
 )
-from api.cases import events, tasks, timeline
+from api.cases import events, schedule, tasks, timeline
 from api.certificates import certificates, drafts, imports, printing, register, search, serials
 from api.certificates import public as certificate_public
 from api.certificates.certificate_page import PAGES as CERTIFICATE_PAGES
@@ -24,7 +25,7 @@ from api.connected import clients, deliveries, provinces
 from api.door import health, me
 from api.door.operations import Operation, Parameter
 from api.filings import filings
-from api.notices import notices
+from api.notices import notices, outbox
 from api.numbers import batches, changes, lookup, uploads
 from api.numbers.lookup_page import PAGES as LOOKUP_PAGES
 
@@ -36,8 +37,10 @@ OPERATIONS: list[Operation] = [
     *tasks.OPERATIONS,
     *filings.OPERATIONS,
     *notices.OPERATIONS,
+    *outbox.OPERATIONS,
     *campaigns.OPERATIONS,
     *jobs.OPERATIONS,
+    *samples.OPERATIONS,
     *batches.OPERATIONS,
     *uploads.OPERATIONS,
     *changes.OPERATIONS,
@@ -61,6 +64,7 @@ OPERATIONS: list[Operation] = [
     *announcements.OPERATIONS,
     *rules.OPERATIONS,
     *timeline.OPERATIONS,
+    *schedule.OPERATIONS,
     *events.OPERATIONS,
 ]
 
@@ -90,6 +94,10 @@ PLACES: dict[str, Parameter] = {
         _place("code", "证书代码", type="string", minLength=1, maxLength=64),
         _place("number", "证书编号", type="string", minLength=1, maxLength=64),
         _place("uscc", "统一社会信用代码", type="string", pattern="^[0-9A-Z]{18}$"),
+        _place("question", "提问的序号", type="integer", minimum=1, maximum=2**31 - 1),
+        _place("sending", "送达编号，见 /api/outbox", type="string", pattern="^[0-9a-f]{32}$"),
+        _place("address", "送达地址编号", type="string", pattern="^[0-9a-f]{32}$"),
+        _place("draw", "第几次抽样", type="integer", minimum=1, maximum=9999),
         _place("notice", "通知编号", type="string", pattern="^[0-9a-f]{32}$"),
         _place("job", "批办编号", type="string", pattern="^[0-9a-f]{32}$"),
         _place("announcement", "公告编号", type="string", pattern="^[0-9a-f]{32}$"),

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from services.jobs import Job
     from services.lists import ListReport, ListService
     from services.roster import RosterReport
+    from services.schedule import Action
 
 Report = TypeVar("Report", bound="ListReport")
 
@@ -322,18 +323,13 @@ def remind(
 ) -> None:
     """向一家没有填报的机构送达催报，记入该件的经过：谁、何时、以何渠道、何时查看。"""
     from cli.system import operator, run
-    from domain.ids import batch_id, filing_id
     from domain.messages import local_time
     from domain.notices import Channel
 
     known = (Channel.MAIL.value, Channel.WEBHOOK.value)
     if any(one not in known for one in channel or ()):
         raise typer.BadParameter("应是 mail 或 webhook", param_hint="--channel")
-    case_id = (
-        batch_id(str(period), institution)
-        if period.quarter
-        else filing_id(period.year, institution)
-    )
+    case_id = _case_id(period, institution)
     receipt = run(
         data,
         lambda services: services.reminders.serve(
@@ -350,6 +346,57 @@ def remind(
         print_json(receipt)
     else:
         out.print(f"已催报 {case_id}，{local_time(receipt.at)}，第 {receipt.sequence} 步")
+
+
+@campaign_app.command("schedule")
+def schedule(
+    period: Of,
+    jurisdiction: Jurisdiction,
+    institution: Annotated[
+        str, typer.Option(help="只看这一机构的填报；不填为整个统计工作，以件数表示")
+    ] = "",
+    data: Data = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """到时办理的事项：开放、提醒、逾期、公开、各项期限，各在何时、是否已办。"""
+    from cli.system import run
+    from domain.messages import local_time
+    from domain.refusals import Code, Refusal, Refused
+
+    async def work(services: Services) -> list[Action]:
+        if institution:
+            found = await services.records.find(_case_id(period, institution), "填报")
+            return await services.schedule.of_case(found.case)
+        campaign = await services.campaigns.find(period, jurisdiction)
+        if campaign is None:
+            params = {"year": str(period), "jurisdiction": jurisdiction}
+            raise Refused(Refusal(code=Code.CAMPAIGN_NOT_FOUND, params=params))
+        return await services.schedule.of_campaign(campaign, period)
+
+    actions = run(data, work)
+    if as_json:
+        print_json({"rows": actions})
+        return
+    table = listing("时间", "事项", "状态", "件数", "办于", "说明")
+    for one in actions:
+        done_at = local_time(one.done_at) if one.done_at else ""
+        table.add_row(
+            local_time(one.at),
+            one.label,
+            one.state_label,
+            str(one.count) if one.count else "",
+            done_at,
+            escape(one.detail),
+        )
+    print_listing(table)
+
+
+def _case_id(period: Period, institution: str) -> str:
+    from domain.ids import batch_id, filing_id
+
+    if period.quarter:
+        return batch_id(str(period), institution)
+    return filing_id(period.year, institution)
 
 
 @campaign_app.command("annul")

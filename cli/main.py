@@ -17,10 +17,12 @@ from rich.markup import escape
 from cli import (
     announcements,
     audit,
+    campaign_ends,
     campaigns,
     certificate_keys,
     certificates,
     jobs,
+    outbox,
     register,
     rules,
 )
@@ -39,11 +41,13 @@ app = typer.Typer(
 )
 app.add_typer(rules.app, name="rules", help="规则：核对、查看、试算、比较。")
 app.add_typer(campaigns.roster_app, name="roster", help="机构名录。")
+campaign_ends.add_commands(campaigns.campaign_app)
 app.add_typer(announcements.announcements_app, name="announcements", help="公告、帮助和常见问题。")
 app.add_typer(register.institutions_app, name="institutions", help="机构：联系人、登记和变更。")
 app.add_typer(campaigns.campaign_app, name="campaign", help="年度统计工作。")
 app.add_typer(jobs.jobs_app, name="jobs", help="批办：对许多办件做同一件事。")
 certificate_keys.mount(certificates.certificates_app)
+app.add_typer(outbox.outbox_app, name="outbox", help="系统以外的送达：电子邮件和网络推送。")
 app.add_typer(certificates.certificates_app, name="certificates", help="资质认定证书。")
 app.add_typer(audit.app, name="audit", help="审计。")
 

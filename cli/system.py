@@ -19,8 +19,11 @@ from domain.refusals import Code, Refusal, Refused
 from engine.client import connect_engine
 from rules.file.catalogue import cached_catalogue
 from services.announcements import AnnouncementService
+from services.campaigns.closing import ClosingService
 from services.campaigns.opening import CampaignService
 from services.campaigns.progress import ProgressService
+from services.campaigns.sampling import SampleService
+from services.case_records import CaseRecords
 from services.cases import CaseService
 from services.certificates.register import RegisterService
 from services.clock import system_clock
@@ -28,11 +31,15 @@ from services.contacts import ContactService
 from services.institution_acts import InstitutionActService
 from services.institutions import InstitutionService
 from services.jobs import JobService
+from services.notices.outbox import OutboxService
 from services.notices.reminding import ReminderService
+from services.notices.telling import Telling
+from services.notices.webhooks import Webhooks
 from services.registrations import RegistrationService
 from services.review import ReviewService
 from services.roster import RosterService, known_regions
 from services.rule_sets import PinnedRules
+from services.schedule import ScheduleService
 from settings import SettingMissing, of_system
 from store.database import connect
 
@@ -44,6 +51,8 @@ class Services(NamedTuple):
 
     campaigns: CampaignService
     progress: ProgressService
+    samples: SampleService
+    closing: ClosingService
     jobs: JobService
     roster: RosterService
     register: RegisterService
@@ -54,6 +63,9 @@ class Services(NamedTuple):
     acts: InstitutionActService
     announcements: AnnouncementService
     reminders: ReminderService
+    outbox: OutboxService
+    schedule: ScheduleService
+    records: CaseRecords
 
 
 @asynccontextmanager
@@ -70,6 +82,8 @@ async def connected(data: Path) -> AsyncIterator[Services]:
         yield Services(
             campaigns,
             ProgressService(engine, PinnedRules(engine), catalogue, system_clock),
+            SampleService(client, engine, PinnedRules(engine), system_clock),
+            ClosingService(engine, PinnedRules(engine), catalogue.areas, system_clock),
             JobService(client, engine, system_clock),
             RosterService(engine, known_regions(catalogue), system_clock),
             RegisterService(engine, settings.rules, system_clock),
@@ -79,7 +93,19 @@ async def connected(data: Path) -> AsyncIterator[Services]:
             RegistrationService(engine, catalogue, system_clock),
             InstitutionActService(engine, JobService(client, engine, system_clock), system_clock),
             AnnouncementService(engine, system_clock),
-            ReminderService(engine, CaseService(client, engine, system_clock), system_clock),
+            ReminderService(
+                engine,
+                CaseService(client, engine, system_clock),
+                Telling(engine, PinnedRules(engine), system_clock),
+                system_clock,
+            ),
+            OutboxService(
+                engine,
+                Webhooks(settings.token_key.get_secret_value(), settings.webhook_hosts.split(",")),
+                system_clock,
+            ),
+            ScheduleService(engine, PinnedRules(engine), system_clock),
+            CaseRecords(engine),
         )
     finally:
         await engine.dispose()

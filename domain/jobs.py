@@ -24,6 +24,7 @@ class JobAction(StrEnum):
     EXTEND = "extend"
     CANCEL = "cancel"
     ANNUL = "annul"
+    DRAW = "draw"
 
 
 _COMMANDS: dict[JobAction, type[Command]] = {
@@ -34,6 +35,7 @@ _COMMANDS: dict[JobAction, type[Command]] = {
     JobAction.EXTEND: c.Extend,
     JobAction.CANCEL: c.Cancel,
     JobAction.ANNUL: c.Annul,
+    JobAction.DRAW: c.Draw,
 }
 
 JOB_ACTION_LABELS: dict[JobAction, str] = {

@@ -112,6 +112,27 @@ class Code(StrEnum):
         "填报已于 {at}截止；本机构可以不填报，不算逾期。",
         "本年度不用办理；需要填报的，请在下一年度开放之后填报。",
     )
+    QUESTION_STATE = (
+        "question_state",
+        409,
+        "提问现在不能这样办理",
+        "第 {question} 号提问{state}，不能{action}。",
+        "请查看本件的提问（questions），按其现状办理；另有问题的，请另行提问。",
+    )
+    TOO_MANY_QUESTIONS = (
+        "too_many_questions",
+        409,
+        "提问过多",
+        "本件已有 {count} 个提问没有了结。",
+        "请等待答复，或先了结（close）已经清楚的提问，再提问。",
+    )
+    RETURN_ASKED = (
+        "return_asked",
+        409,
+        "填报人已申请退回",
+        "填报人已申请退回本件，尚未答复，不能{action}。",
+        "请先退回（return），或说明理由、不予退回（decline-return），再办理。",
+    )
     NOT_OWED = (
         "not_owed",
         409,
@@ -640,12 +661,64 @@ class Code(StrEnum):
         "按所给的条件或清单，没有您可以办理的办件。",
         "请核对年度、区域、状态等条件，或办件编号清单；只能选择本辖区、本部门的办件。",
     )
+    QUARTER_NOT_CLOSED = (
+        "quarter_not_closed",
+        409,
+        "季度报送不封存汇总",
+        "{year} 是季度报告编号的报送；封存汇总的只有年度统计。",
+        "季度报送的情况用 zhibao campaign progress 查看。",
+    )
+    CAMPAIGN_NOT_OVER = (
+        "campaign_not_over",
+        409,
+        "统计工作的期限未过",
+        "{year} 统计年度的{window}到{at}才截止，此前不能关闭。",
+        "请在该期限过后再关闭；误开的统计工作请作废（zhibao campaign annul）。",
+    )
+    FILINGS_UNFINISHED = (
+        "filings_unfinished",
+        409,
+        "还有填报没有办结",
+        "{year} 统计年度还有 {count} 件填报没有办结。",
+        "请先办结；确需现在关闭的，请写明 unfinished（命令行为 --unfinished）并说明理由，"
+        "未办结的按现状封存，此后的办理另行列出。",
+    )
+    CAMPAIGN_NOT_CLOSED = (
+        "campaign_not_closed",
+        404,
+        "统计工作没有封存的汇总",
+        "{year} 统计年度、{jurisdiction} 的统计工作没有关闭，或者其规则没有规定公布。",
+        "由经办人在期限过后关闭（zhibao campaign close）；公布还要规则写明 publication。",
+    )
+    CAMPAIGN_COVERED = (
+        "campaign_covered",
+        409,
+        "已在上级的统计工作中",
+        "{year} 统计年度、{jurisdiction} 的机构已由 {covering} 的统计工作列入，"
+        "同一机构同一年度只有一件填报。",
+        "请直接办理上级的统计工作，按区域（--region {jurisdiction}）筛选、延期和查看进度即可，"
+        "不用另行开启。",
+    )
+    NOTHING_TO_DRAW = (
+        "nothing_to_draw",
+        409,
+        "没有等待抽样的填报",
+        "该统计工作没有审核通过、可以质量审查、又还没有参加抽样的填报；规则没有规定抽样的，逐件审查。",
+        "请等到有填报审核通过、质量审查开始之后再抽样；已有的抽样用 zhibao campaign sample 查看。",
+    )
     UNKNOWN_INSTITUTION = (
         "unknown_institution",
         404,
         "没有这个机构",
         "名录中没有机构 {institution}。",
         "请核对机构编号，或先导入名录。",
+    )
+    WRONG_ADDRESS = (
+        "wrong_address",
+        422,
+        "不能登记这一送达地址",
+        "不能登记：{because}。",
+        "请更正 target 后重新登记。",
     )
     UNKNOWN_REGION = (
         "unknown_region",

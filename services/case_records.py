@@ -6,10 +6,14 @@ from typing import Any, NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from domain.case.events import Step
-from domain.case.kind import CaseKind
+from domain.case.commands import Actor
+from domain.case.events import Step, event_of
+from domain.case.kind import CaseKind, fold
 from domain.case.status import Status
 from domain.case.timeline import Entry
+from domain.filing.kind import FILING
+from domain.filing.questions import QUESTION_EVENTS
+from domain.filing.state import FilingState, QuestionState
 from domain.refusals import Code, Refusal, Refused
 from store import cases, content, journal, outbox, timeline
 from store.cases import Case as Case
@@ -22,6 +26,24 @@ class OnRecord(NamedTuple):
 
     case: Case
     involved: frozenset[str]
+
+
+class SaidOfQuestion(NamedTuple):
+    """One thing that was said about a question."""
+
+    event: str
+    label: str
+    at: datetime
+    actor: Actor
+    text: str
+
+
+class QuestionOnRecord(NamedTuple):
+    """A filer's question with everything that was said about it, in order."""
+
+    number: int
+    state: QuestionState
+    said: tuple[SaidOfQuestion, ...]
 
 
 class CaseRecords:
@@ -70,6 +92,33 @@ class CaseRecords:
         """What happened to a case or a campaign, refused acts included."""
         async with self._engine.connect() as connection:
             return await timeline.of_case(connection, case_id, with_notes=with_notes)
+
+    async def questions(self, case_id: str) -> list[QuestionOnRecord]:
+        """The questions of a filing, by number."""
+        async with self._engine.connect() as connection:
+            steps = await journal.steps(connection, case_id)
+            about = [step for step in steps if step.event in QUESTION_EVENTS]
+            kept = [step.note_sha256 for step in about if step.note_sha256]
+            notes = await content.notes_by_sha256(connection, kept)
+        state: FilingState = fold(FILING, map(event_of, steps)).own
+        return [
+            QuestionOnRecord(
+                one.number,
+                one.state,
+                tuple(
+                    SaidOfQuestion(
+                        step.event,
+                        QUESTION_EVENTS[step.event].label,
+                        step.at,
+                        step.actor,
+                        notes.get(step.note_sha256, {}).get("reason", ""),
+                    )
+                    for step in about
+                    if step.body["question"] == one.number
+                ),
+            )
+            for one in state.questions
+        ]
 
     async def latest_revision(self, case: Case) -> Revision | None:
         """The newest revision of a case's content, None if nothing was saved yet."""

@@ -17,7 +17,8 @@ class Campaign(Value):
     """A campaign; ``quarter`` is 0 for a year's statistics.
 
     ``rule_sets`` maps jurisdictions to the sha256 of what they pin, ``rule_set`` is the campaign's
-    own; the counts are those of the last pass over the register.
+    own; the counts are those of the last pass over the register. ``opening`` counts how often it
+    was opened: again after it was annulled.
     """
 
     case_id: str
@@ -41,6 +42,8 @@ class Campaign(Value):
     opened_at: datetime
     started_at: datetime | None
     annulled_at: datetime | None
+    opening: int
+    closed_at: datetime | None
 
 
 async def add(connection: AsyncConnection, start: CampaignStart) -> bool:

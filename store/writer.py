@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from domain.case.events import EventName, Step
 from domain.case.workflow_messages import RecordedSteps, RecordRequest
+from domain.filing.returning import RETURN_ASKED, RETURN_DECLINED, SETTLING
 from domain.told import TOLD
 from store.batching import Batcher
 
@@ -83,6 +84,8 @@ _WRITE = """
 """
 
 _TOLD = sorted(TOLD)
+
+_ANSWERED = {RETURN_DECLINED, *SETTLING}
 
 _PLACES = ("pk_journal", "pk_cases", "uq_outbox_case_id_sequence")
 """The constraints that a taken place breaks; which of them is told first is not determined."""
@@ -225,7 +228,9 @@ def _milestone(step: Step) -> dict[str, Any]:
             return {"extended_until": step.body["until"]}
         case EventName.ASSIGNED:
             return {"reviewer": step.body["levels"][0]["authority"]}
-    return {}
+    if step.event == RETURN_ASKED:
+        return {"return_asked": True}
+    return {"return_asked": False} if step.event in _ANSWERED else {}
 
 
 def _turn_row(step: Step) -> list[dict[str, Any]]:

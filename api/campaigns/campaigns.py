@@ -20,6 +20,7 @@ from domain.ids import JurisdictionCode, campaign_id
 from domain.model import Value
 from domain.numbers.quarters import Period
 from domain.refusals import Code, Refusal, Refused
+from services.campaigns.closing import Published, SummaryShown
 from services.campaigns.forecast import Forecast
 from services.campaigns.progress import UNFINISHED, By, Level, NonFilerRow, Progress
 
@@ -39,6 +40,7 @@ class CampaignShown(Value):
     and are on record, ``launched`` have a process,
     ``voluntary`` may, ``outside`` are not in the statistics, ``without_rules`` have no rules.
     ``late``: opened after its filing window, for the ``reason``; an annulled one says why it was.
+    ``opening`` counts how often it was opened; ``closed_at`` is when its summary was sealed.
     ``reported``, of a quarter, have numbers on record or have declared that there are none.
     """
 
@@ -60,6 +62,8 @@ class CampaignShown(Value):
     late: bool
     reason: str
     annulled_at: datetime | None
+    opening: int
+    closed_at: datetime | None
     voluntary: int
     outside: int
     without_rules: int
@@ -163,6 +167,38 @@ async def annul(call: Call) -> Response:
     job = await parts.jobs.annul(case_id, call.actor, reason)
     shown = AnnulledShown(id=case_id, job=job.id if job is not None else None)
     return json_of(shown, status_code=202)
+
+
+class CloseBody(Value):
+    """``unfinished``: there are filings that have not ended, and it is closed all the same."""
+
+    unfinished: bool = False
+    reason: Text | None = None
+
+
+async def close(call: Call) -> Response:
+    """Seals the summary of a campaign that is over."""
+    period, jurisdiction = named(call.request)
+    summary = await parts_of(call.request).closing.close(
+        period,
+        jurisdiction,
+        call.actor,
+        call.command_id,
+        unfinished=call.body.unfinished,
+        reason=call.body.reason or "",
+    )
+    return json_of(summary)
+
+
+async def summary(call: Call) -> Response:
+    """The sealed summary, made again from the journal, and what has come since."""
+    return json_of(await parts_of(call.request).closing.show(*named(call.request)))
+
+
+async def published(call: Call) -> Response:
+    """A closed campaign's totals, small ones withheld."""
+    shown = await parts_of(call.request).closing.published(*named(call.request))
+    return json_of(shown, headers={"Cache-Control": "public, max-age=300"})
 
 
 async def rescan(call: Call) -> Response:
@@ -296,6 +332,45 @@ OPERATIONS = [
         status=202,
         example={"reason": "误选年度，应开启 2024 年度"},
         description="所有填报逐件作废（见批办），不计入应报、报告编号的条件和逾期。",
+    ),
+    Operation(
+        "POST",
+        f"{_ONE}/close",
+        close,
+        "关闭统计工作，封存汇总",
+        "年度统计工作",
+        Right.OPERATE,
+        SummaryShown,
+        target=of_jurisdiction,
+        writes=True,
+        unhurried=True,
+        body=CloseBody,
+        body_optional=True,
+        example={},
+        description="期限都过后关闭；汇总及每件填报日志的末尾哈希封存，其哈希记入日志。",
+    ),
+    Operation(
+        "GET",
+        f"{_ONE}/summary",
+        summary,
+        "封存的汇总",
+        "年度统计工作",
+        Right.SEE_REGISTER,
+        SummaryShown,
+        target=of_campaign,
+        unhurried=True,
+        description="汇总由日志重新算出并比较；since 为封存之后又有办理的填报。",
+    ),
+    Operation(
+        "GET",
+        "/public/statistics/{period}/{jurisdiction}",
+        published,
+        "公布的统计结果",
+        "公众查询",
+        Right.ANYONE,
+        Published,
+        unhurried=True,
+        description="已关闭的年度统计按区域汇总的件数；过小的数和能推出它们的数不公布（null）。",
     ),
     Operation(
         "POST",

@@ -51,6 +51,7 @@ class CaseShown(Value):
     """One case as its people see it; no figure out of a form. ``quarter`` 0: not of a quarter.
 
     ``unchanged``: what was submitted last is what had been sent back, without any change.
+    ``return_asked``: its filer has asked to have it returned, and has not been answered.
     ``announcements`` are those for its asker that matter to it, the newest first.
     """
 
@@ -70,6 +71,7 @@ class CaseShown(Value):
     claimed_by: str
     revision: int
     unchanged: bool
+    return_asked: bool
     due: datetime | None
     obligation: str
     parts: tuple[str, ...]
@@ -120,6 +122,7 @@ async def shown(case: Case, call: Call) -> CaseShown:
         claimed_by="" if call.actor.role is Role.FILER else case.claimed_by,
         revision=case.revision,
         unchanged=case.unchanged,
+        return_asked=case.return_asked,
         due=case.due,
         obligation=plan.obligation.outcome,
         parts=plan.parts,

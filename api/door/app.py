@@ -283,7 +283,17 @@ def _forget(task: asyncio.Task[Any]) -> None:
 
 _NOTHING = Target()
 
-_RECORDED_AS = {"extension": "extend", "quality": "质量审查"}
+_RECORDED_AS = {
+    "extension": "extend",
+    "quality": "质量审查",
+    "reminders": "serve_reminder",
+    "questions": "ask_question",
+    "{question}/answer": "answer_question",
+    "{question}/close": "close_question",
+    "{question}/reopen": "reopen_question",
+    "ask-return": "ask_return",
+    "decline-return": "decline_return",
+}
 """What acts are called on record where their address has another name for them."""
 
 
@@ -295,9 +305,9 @@ async def _check_right(
         check(operation.right, actor, target)
     except Refused as refused:
         if operation.writes and target.case is not None:
-            name = operation.path.rpartition("/")[2]
+            above, name = operation.path.rsplit("/", 2)[1:]
             act = RefusedAct(
-                action=_RECORDED_AS.get(name, name),
+                action=_RECORDED_AS.get(f"{above}/{name}") or _RECORDED_AS.get(name, name),
                 **actor.model_dump(),
                 at=parts.clock(),
                 refusal=refused.refusal,

@@ -15,8 +15,10 @@ from api.door.draining import Draining
 from api.door.identity import Identity
 from rules.file.catalogue import cached_catalogue
 from services.announcements import AnnouncementService
+from services.campaigns.closing import ClosingService
 from services.campaigns.opening import CampaignService
 from services.campaigns.progress import ProgressService
+from services.campaigns.sampling import SampleService
 from services.case_records import CaseRecords
 from services.certificates.applications import CertificateService
 from services.certificates.enquiries import CertificateEnquiries
@@ -37,8 +39,10 @@ from services.filings import FilingService
 from services.institution_acts import InstitutionActService
 from services.institutions import InstitutionService
 from services.jobs import JobService
+from services.notices.outbox import OutboxService
 from services.notices.records import NoticeRecords
 from services.notices.telling import Telling
+from services.notices.webhooks import Webhooks
 from services.numbers.batches import BatchService
 from services.numbers.lookup import LookupService, latest_rules
 from services.rate_limits import RateLimits
@@ -47,6 +51,7 @@ from services.requests import RequestRecords
 from services.review import ReviewService
 from services.roster import RosterService, known_regions
 from services.rule_sets import PinnedCertificateRules, PinnedRules
+from services.schedule import ScheduleService
 from settings import Settings
 
 
@@ -82,6 +87,8 @@ class Parts:
     campaigns: CampaignService
     jobs: JobService
     progress: ProgressService
+    samples: SampleService
+    closing: ClosingService
     roster: RosterService
     review: ReviewService
     lookups: LookupService
@@ -89,6 +96,8 @@ class Parts:
     search: CertificateSearch
     notices: NoticeRecords
     telling: Telling
+    outbox: OutboxService
+    schedule: ScheduleService
     authority_name: Callable[[str], str]
 
 
@@ -149,6 +158,8 @@ def build_parts(
         campaigns=campaigns,
         jobs=JobService(client, engine, clock),
         progress=ProgressService(engine, pinned, catalogue, clock),
+        samples=SampleService(client, engine, pinned, clock),
+        closing=ClosingService(engine, pinned, catalogue.areas, clock),
         roster=RosterService(engine, known_regions(catalogue), clock),
         review=ReviewService(engine, campaigns, catalogue, clock),
         lookups=LookupService(engine, latest_rules(settings.rules), clock, limits),
@@ -157,7 +168,13 @@ def build_parts(
         ),
         search=CertificateSearch(engine),
         notices=NoticeRecords(engine, clock),
-        telling=Telling(engine, clock),
+        telling=Telling(engine, pinned, clock),
+        schedule=ScheduleService(engine, pinned, clock),
+        outbox=OutboxService(
+            engine,
+            Webhooks(settings.token_key.get_secret_value(), settings.webhook_hosts.split(",")),
+            clock,
+        ),
         authority_name=catalogue.authority_name,
     )
 

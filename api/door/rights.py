@@ -45,6 +45,10 @@ class Right(StrEnum):
     ISSUE = "issue"
     DELIVER = "deliver"
     REMIND = "remind"
+    SEE_OUTBOX = "see_outbox"
+    SEE_QUESTIONS = "see_questions"
+    ANSWER = "answer"
+    SETTLE = "settle"
     SEE_NOTICES = "see_notices"
     MANAGE_CLIENTS = "manage_clients"
     SEE_CLIENTS = "see_clients"
@@ -82,6 +86,10 @@ ROLES: dict[Right, frozenset[Role]] = {
     Right.ISSUE: frozenset({Role.CLERK}),
     Right.DELIVER: frozenset({Role.CLERK}),
     Right.REMIND: frozenset({Role.OPERATOR, Role.REVIEWER}),
+    Right.SEE_OUTBOX: frozenset({Role.OPERATOR, Role.AUDITOR}),
+    Right.SEE_QUESTIONS: frozenset(Role) - {Role.CLERK},
+    Right.ANSWER: frozenset({Role.REVIEWER}),
+    Right.SETTLE: frozenset({Role.FILER, Role.REVIEWER}),
     Right.SEE_NOTICES: frozenset({Role.FILER, Role.REVIEWER, Role.OPERATOR, Role.AUDITOR}),
     Right.MANAGE_CLIENTS: frozenset({Role.OPERATOR}),
     Right.SEE_CLIENTS: frozenset({Role.OPERATOR, Role.AUDITOR}),
@@ -111,7 +119,9 @@ NATIONAL = frozenset({Right.MANAGE_CLIENTS, Right.SEE_CLIENTS})
 """What of the operators only the nation's may do."""
 
 
-OF_SUPERVISORS = frozenset({Right.REMIND, Right.SEE_NOTICES})
+OF_SUPERVISORS = frozenset(
+    {Right.REMIND, Right.SEE_QUESTIONS, Right.ANSWER, Right.SETTLE, Right.SEE_NOTICES}
+)
 """What the regulator of a region may do before a case there has ever been its turn."""
 
 

@@ -31,7 +31,7 @@ from api.cases.cases import (
     shown,
     target_of,
 )
-from api.cases.quality import QualityBody, quality, withdraw
+from api.cases.quality import FilingQualityBody, quality, withdraw
 from api.cases.reminders import reminding
 from api.door.operations import Call, Handler, Operation, Parameter, json_of
 from api.door.parts import parts_of
@@ -59,6 +59,7 @@ from api.filings.drafts import (
 )
 from api.filings.forms import OPERATIONS as FORM_OPERATIONS
 from api.filings.forms import FilingForms, of_filing_forms
+from api.filings.questions import question_operations
 from domain.filing.kind import FILING
 from domain.ids import InstitutionId, filing_id
 from domain.model import Value
@@ -279,9 +280,10 @@ OPERATIONS = [
         act(quality, form_fields),
         "质量审查",
         Right.CHECK,
-        QualityBody,
+        FilingQualityBody,
         {"outcome": "send_back", **REASONS_EXAMPLE},
     ),
     *shared_acts(_ONE, "年度填报", of_filing, form_fields),
     reminding(_ONE, "年度填报", of_filing),
+    *question_operations(_ONE, "年度填报", of_filing),
 ]

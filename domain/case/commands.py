@@ -149,11 +149,37 @@ class StartQualityCheck(Command):
     label: ClassVar[str] = "转入质量审查"
 
 
+class Draw(Command):
+    """A campaign's draw has come to this filing: it is in the sample, or not.
+
+    ``draw`` is the draw's number in its campaign.
+    """
+
+    kind: Literal["draw"] = "draw"
+    label: ClassVar[str] = "抽样"
+    draw: int
+    drawn: bool
+
+
 class PassQuality(Command):
     """The checker finds the case in order."""
 
     kind: Literal["pass_quality"] = "pass_quality"
     label: ClassVar[str] = "质量审查通过"
+
+
+class PassWithRemark(Command):
+    """The checker finds the case in order, with something to be told of it."""
+
+    kind: Literal["pass_with_remark"] = "pass_with_remark"
+    label: ClassVar[str] = "质量审查通过并附意见"
+
+
+class FailQuality(Command):
+    """The checker finds faults, and the filing stands all the same: no time is left to correct."""
+
+    kind: Literal["fail_quality"] = "fail_quality"
+    label: ClassVar[str] = "质量审查不合格"
 
 
 class SendBack(Command):

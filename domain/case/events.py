@@ -35,7 +35,11 @@ class EventName(StrEnum):
     LEVEL_APPROVED = "level_approved"
     APPROVED = "approved"
     QUALITY_CHECK_STARTED = "quality_check_started"
+    SAMPLED = "sampled"
+    NOT_SAMPLED = "not_sampled"
+    QUALITY_LEVEL_PASSED = "quality_level_passed"
     QUALITY_PASSED = "quality_passed"
+    QUALITY_FAILED = "quality_failed"
     SENT_BACK = "sent_back"
     COMPLETED = "completed"
     EXTENDED = "extended"
@@ -76,13 +80,14 @@ Decision = list[PendingEvent]
 
 
 class Event(Recorded):
-    """One thing that happened, decided by the state machine and not yet recorded."""
+    """One thing that happened; ``at`` is None as long as it is not on record."""
 
     name: str
     actor: Actor
     position: Position
     cite: Citation | None = None
     body: dict[str, Any] = Field(default_factory=dict)
+    at: datetime | None = None
 
 
 class Step(Recorded):
@@ -117,6 +122,7 @@ def event_of(step: Step) -> Event:
         position=step.position,
         cite=step.cite,
         body=step.body,
+        at=step.at,
     )
 
 

@@ -4,7 +4,7 @@ A whole page of institutions is put on record at once, before any of their proce
 process then goes on from the steps that stand there, as one does after a crash.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -31,8 +31,12 @@ def beginning(
     requested_by: Actor,
     command: Command,
     now: datetime,
+    placed: Mapping[str, str],
 ) -> tuple[Event, ...]:
-    """The events of a new case with a filling window: on the list, and open if that is."""
+    """The events of a new case with a filling window: on the list, and open if that is.
+
+    ``placed`` says to which campaign and region it belongs, so that the record does.
+    """
     scheduled = Event(
         name=EventName.SCHEDULED,
         actor=requested_by,
@@ -42,6 +46,7 @@ def beginning(
             "obligation": plan.obligation.outcome,
             "rule": plan.obligation.rule,
             "ruleset": plan.ruleset.model_dump(mode="json"),
+            **placed,
         },
     )
     opened = decide(kind, state, plan, command, now)
@@ -81,7 +86,8 @@ def opened_on_record(kind: CaseKind, start: CaseStart, now: datetime) -> RecordR
     """The steps that put a new case on record at ``now``, with what the read model is to know."""
     plan, state = start.opening.plan, kind.new()
     command = opening_command(start.requested_at)
-    events = beginning(kind, state, plan, start.requested_by, command, now)
+    placed = start.opening.placed()
+    events = beginning(kind, state, plan, start.requested_by, command, now, placed)
     if now >= submission_closing(state, plan)[0]:
         events = _after_window(kind, plan, events[0])
     events = vouched(start, events)

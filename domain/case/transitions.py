@@ -20,7 +20,7 @@ from domain.case.checks import (
     turn_window,
     wrong_status,
 )
-from domain.case.commands import SYSTEM, Role
+from domain.case.commands import ROLE_LABELS, SYSTEM, Role
 from domain.case.events import Decision, Event, EventName, PendingEvent
 from domain.case.kind import EventRule, commands, nothing_more, rule
 from domain.case.plan import CasePlan
@@ -120,13 +120,13 @@ def return_(
         or turn(s, p, m, claim_needed=True)
         or needs_note(m)
         or review_window(s, p, now)
-        or _time_to_correct(s, p, now)
+        or time_to_correct(s, p, now)
     )
     body = {"level": s.level, "level_id": s.levels[s.level - 1].id if s.level else ""}
     return refusal or [PendingEvent(EventName.RETURNED, m.actor, body, _level_cite(s, p))]
 
 
-def _time_to_correct(s: CaseState, p: CasePlan, now: datetime) -> Refusal | None:
+def time_to_correct(s: CaseState, p: CasePlan, now: datetime) -> Refusal | None:
     """A return is worth something only while the filer can still answer it."""
     closes = closing(p.correct, s)
     if now < closes:
@@ -151,16 +151,42 @@ def approve(
         return [PendingEvent(EventName.LEVEL_APPROVED, m.actor, body, cite)]
     drafts = [PendingEvent(EventName.APPROVED, m.actor, body, cite)]
     if p.checker is None:
-        drafts.append(PendingEvent(EventName.COMPLETED, SYSTEM, cite=p.completion_cite))
-    elif p.quality is None or now >= p.quality.opens:
-        drafts.append(PendingEvent(EventName.QUALITY_CHECK_STARTED, SYSTEM, cite=p.checker_cite))
-    return drafts
+        return [*drafts, _completing(p)]
+    return [*drafts, *_after_draw(p, s.drawn if p.sample else True, now)]
+
+
+def _completing(p: CasePlan) -> PendingEvent:
+    return PendingEvent(EventName.COMPLETED, SYSTEM, cite=p.completion_cite)
+
+
+def _after_draw(p: CasePlan, drawn: bool | None, now: datetime) -> Decision:
+    """What follows on an approval: the check for whoever is drawn, the end for others.
+
+    None: whether it is drawn is not known yet, and it waits.
+    """
+    if drawn is False:
+        return [_completing(p)]
+    if drawn and (p.quality is None or now >= p.quality.opens):
+        return [PendingEvent(EventName.QUALITY_CHECK_STARTED, SYSTEM, cite=p.checker_cite)]
+    return []
 
 
 def _level_cite(s: CaseState, p: CasePlan) -> Citation | None:
     if s.status is Status.IN_REVIEW:
         return s.levels[s.level - 1].cite or p.review.cite
-    return p.checker_cite
+    checks = p.checks[len(s.passed_by) :]
+    return (checks[0].cite if checks else None) or p.checker_cite
+
+
+def draw(s: CaseState, p: CasePlan, m: c.Draw, now: datetime, _: Findings) -> Decision | Refusal:
+    """The sample has been drawn: an approved filing is checked, or complete."""
+    if refusal := expect(s, m, Status.APPROVED):
+        return refusal
+    if p.sample is None or s.drawn is not None:
+        return wrong_status(s, m.label)
+    name = EventName.SAMPLED if m.drawn else EventName.NOT_SAMPLED
+    pending = PendingEvent(name, m.actor, {"draw": m.draw}, p.sample.cite)
+    return [pending, *_after_draw(p, m.drawn, now)]
 
 
 def start_quality_check(
@@ -168,6 +194,8 @@ def start_quality_check(
 ) -> Decision | Refusal:
     """The quality check's window opens for what was approved before it."""
     refusal = expect(s, m, Status.APPROVED)
+    if refusal is None and p.sample is not None and s.drawn is None:
+        refusal = wrong_status(s, m.label)
     if refusal is None and p.quality is not None and now < p.quality.opens:
         refusal = quality_window(s, p, now)
     return refusal or [PendingEvent(EventName.QUALITY_CHECK_STARTED, m.actor, cite=p.checker_cite)]
@@ -176,16 +204,48 @@ def start_quality_check(
 def pass_quality(
     s: CaseState, p: CasePlan, m: c.PassQuality, now: datetime, _: Findings
 ) -> Decision | Refusal:
-    """The checker finds the case in order, which completes it."""
-    refusal = (
-        expect(s, m, Status.QUALITY_CHECK)
-        or turn(s, p, m, claim_needed=False)
-        or quality_window(s, p, now)
-    )
-    return refusal or [
-        PendingEvent(EventName.QUALITY_PASSED, m.actor, cite=p.checker_cite),
-        PendingEvent(EventName.COMPLETED, SYSTEM, cite=p.completion_cite),
-    ]
+    """The checker finds the case in order; after the last level of checking it is complete."""
+    return _may_check(s, p, m, now) or _passing(s, p, m, {})
+
+
+def pass_with_remark(
+    s: CaseState, p: CasePlan, m: c.PassWithRemark, now: datetime, _: Findings
+) -> Decision | Refusal:
+    """As passing, and what the checker has to say is on record."""
+    return _may_check(s, p, m, now) or needs_note(m) or _passing(s, p, m, {"remark": True})
+
+
+def _passing(s: CaseState, p: CasePlan, m: c.Command, remarked: dict[str, Any]) -> Decision:
+    body, cite = {**remarked, **_check_level(s, p)}, _level_cite(s, p)
+    if len(s.passed_by) + 1 < len(p.checks):
+        return [PendingEvent(EventName.QUALITY_LEVEL_PASSED, m.actor, body, cite)]
+    return [PendingEvent(EventName.QUALITY_PASSED, m.actor, body, cite), _completing(p)]
+
+
+def fail_quality(
+    s: CaseState, p: CasePlan, m: c.FailQuality, now: datetime, _: Findings
+) -> Decision | Refusal:
+    """The checker finds faults that nobody can correct in time: the filing stands, with them."""
+    refusal = _may_check(s, p, m, now) or needs_note(m)
+    if refusal is None and time_to_correct(s, p, now) is None:
+        refusal = wrong_status(s, m.label, "修改的期限未过，有问题的请退回修改")
+    failed = PendingEvent(EventName.QUALITY_FAILED, m.actor, _check_level(s, p), _level_cite(s, p))
+    return refusal or [failed, _completing(p)]
+
+
+def _may_check(s: CaseState, p: CasePlan, m: c.Command, now: datetime) -> Refusal | None:
+    refusal = expect(s, m, Status.QUALITY_CHECK) or turn(s, p, m, claim_needed=False)
+    if refusal is None and m.actor.subject in s.passed_by:
+        params = {"role": "上一级质量审查人", "wanted": ROLE_LABELS[Role.CHECKER]}
+        refusal = Refusal(code=Code.SAME_PERSON, params=params)
+    return refusal or quality_window(s, p, now)
+
+
+def _check_level(s: CaseState, p: CasePlan) -> dict[str, Any]:
+    """Which level of checking it is, where there are several."""
+    if not p.checks:
+        return {}
+    return {"level": len(s.passed_by) + 1, "level_id": p.checks[len(s.passed_by)].id}
 
 
 def send_back(
@@ -197,9 +257,10 @@ def send_back(
         or turn(s, p, m, claim_needed=False)
         or needs_note(m)
         or quality_window(s, p, now)
-        or _time_to_correct(s, p, now)
+        or time_to_correct(s, p, now)
     )
-    return refusal or [PendingEvent(EventName.SENT_BACK, m.actor, cite=p.checker_cite)]
+    body = _check_level(s, p)
+    return refusal or [PendingEvent(EventName.SENT_BACK, m.actor, body, _level_cite(s, p))]
 
 
 def extend(
@@ -352,11 +413,23 @@ def _approved(s: CaseState, event: Event) -> dict[str, Any]:
 
 def _returned(s: CaseState, event: Event) -> dict[str, Any]:
     sent_back = {"status": Status.RETURNED, "level": 0, "returned_revision": s.revision}
-    return {**sent_back, **reviewed(s, event)}
+    return {**sent_back, "passed_by": (), **reviewed(s, event)}
+
+
+def _sampled(_: CaseState, __: Event) -> dict[str, Any]:
+    return {"drawn": True}
+
+
+def _not_sampled(_: CaseState, __: Event) -> dict[str, Any]:
+    return {"drawn": False}
 
 
 def _quality_check_started(_: CaseState, __: Event) -> dict[str, Any]:
-    return {"status": Status.QUALITY_CHECK}
+    return {"status": Status.QUALITY_CHECK, "passed_by": ()}
+
+
+def _quality_level_passed(s: CaseState, event: Event) -> dict[str, Any]:
+    return {"passed_by": (*s.passed_by, event.actor.subject), **reviewed(s, event)}
 
 
 def _completed(s: CaseState, _: Event) -> dict[str, Any]:
@@ -383,6 +456,8 @@ def _reopened(s: CaseState, event: Event) -> dict[str, Any]:
         "extended_until": datetime.fromisoformat(event.body["until"]),
         "returned_revision": s.revision,
         "reopened": True,
+        # what is corrected for cause is checked, whatever was drawn before
+        "drawn": True,
     }
 
 
@@ -440,6 +515,15 @@ def _tell_level(body: Mapping[str, Any]) -> str:
     return f"第 {body['level']} 级"
 
 
+def _tell_draw(body: Mapping[str, Any]) -> str:
+    return f"第 {body['draw']} 次抽样"
+
+
+def _tell_verdict(body: Mapping[str, Any]) -> str:
+    level = _tell_level(body) if "level" in body else ""
+    return "，".join(filter(None, (level, "附意见" if body.get("remark") else "")))
+
+
 def _tell_left(body: Mapping[str, Any]) -> str:
     return f"截止时仍为“{STATUS_LABELS[body['from']]}”"
 
@@ -462,8 +546,8 @@ SHARED_EVENTS: dict[str, EventRule] = {
     EventName.QUALITY_CHECK_STARTED: EventRule(
         "转入质量审查", _quality_check_started, nothing_more
     ),
-    EventName.QUALITY_PASSED: EventRule("质量审查通过", reviewed, nothing_more),
-    EventName.SENT_BACK: EventRule("质量审查退回", _returned, nothing_more),
+    EventName.QUALITY_PASSED: EventRule("质量审查通过", reviewed, _tell_verdict),
+    EventName.SENT_BACK: EventRule("质量审查退回", _returned, _tell_verdict),
     EventName.COMPLETED: EventRule("办结", _completed, nothing_more),
     EventName.EXTENDED: EventRule("延期", _extended, _tell_until),
     EventName.REOPENED: EventRule("重新开启", _reopened, _tell_until),
@@ -481,5 +565,15 @@ OF_CAMPAIGNS: dict[str, EventRule] = {
     ),
 }
 """What happens to the cases of campaigns only."""
+
+OF_SAMPLES: dict[str, EventRule] = {
+    EventName.SAMPLED: EventRule("抽中质量审查", _sampled, _tell_draw),
+    EventName.NOT_SAMPLED: EventRule("未抽中质量审查", _not_sampled, _tell_draw),
+    EventName.QUALITY_LEVEL_PASSED: EventRule(
+        "本级质量审查通过", _quality_level_passed, _tell_verdict
+    ),
+    EventName.QUALITY_FAILED: EventRule("质量审查不合格", reviewed, _tell_verdict),
+}
+"""What happens where the rules draw a sample, or have the quality check at several levels."""
 
 ANNULLED = EventRule("随统计工作作废", _annulled, _tell_before)

@@ -80,6 +80,7 @@ class CaseOpening(Recorded):
     ``quarter`` is 0 but for batches of report numbers, ``institution`` empty only for a complaint
     about nobody on record. ``renews`` is the code of the certificate that is to be replaced.
     ``newcomer``: the institution is not on record before a certificate is issued to it.
+    ``region`` is the institution's when its case of a campaign was put on record, else empty.
     """
 
     kind: str
@@ -91,6 +92,11 @@ class CaseOpening(Recorded):
     plan: CasePlan
     renews: str = ""
     newcomer: Newcomer | None = None
+    region: str = ""
+
+    def placed(self) -> dict[str, str]:
+        """The campaign and the region that the first step of a campaign's case tells."""
+        return {"campaign": self.campaign, "region": self.region} if self.region else {}
 
 
 class CaseStart(Recorded):

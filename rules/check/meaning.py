@@ -19,6 +19,7 @@ from rules.file.schema import Filing, RuleFile, Windows
 from rules.file.strict_yaml import Path as NodePath
 from rules.filing.forms.library import FormNotFound
 from rules.filing.forms.model import Form, FormError
+from rules.filing.reminders import contradictions as reminder_contradictions
 from rules.filing.windows import contradictions
 from rules.numbers.report_numbers import contradictions as number_contradictions
 
@@ -31,26 +32,32 @@ def meaning(folder: RuleFolder, merged: Merged) -> list[Finding]:
     filing = merged.rules.filing
     for code, place, message, beside in contradictions(filing.windows, filing.stages):
         found.add(code, _steps(f"filing.{place}"), message, _steps(f"filing.{beside}"))
+    for code, place, message in reminder_contradictions(filing.reminders, filing.windows):
+        found.add(code, _steps(f"filing.{place}"), message)
     if merged.rules.jurisdiction not in folder.catalogue.areas:
         message = f"辖区 {merged.rules.jurisdiction} 不在 jurisdictions.yaml 里"
         found.add("unknown_jurisdiction", ("jurisdiction",), message)
     for index, part in enumerate(filing.parts):
-        where: NodePath = ("filing", "parts", index, "form")
+        named: NodePath = ("filing", "parts", index, "form")
         try:
             form = folder.forms.get(part.form)
             for message in _too_late(form, filing):
-                found.add("form_expired", where, message)
+                found.add("form_expired", named, message)
             for message in _misread(form, filing, folder):
-                found.add("bad_form", where, message)
+                found.add("bad_form", named, message)
         except FormNotFound:
             message = f"表单 forms/{part.form}.yaml 不存在；请补上表单或更正 form"
-            found.add("unknown_form", where, message)
+            found.add("unknown_form", named, message)
         except FormError as error:
-            found.add("bad_form", where, str(error))
+            found.add("bad_form", named, str(error))
     check = filing.quality_check
-    if check is not None and not folder.catalogue.knows(check.by):
-        message = f"没有部门 {check.by}"
-        found.add("unknown_authority", ("filing", "quality_check", "by"), message)
+    checkers: list[tuple[str, NodePath]] = []
+    if check is not None:
+        levels = enumerate(check.levels)
+        checkers = [(check.by, ("by",)), *((one.by, ("levels", n, "by")) for n, one in levels)]
+    for by, where in checkers:
+        if not folder.catalogue.knows(by):
+            found.add("unknown_authority", ("filing", "quality_check", *where), f"没有部门 {by}")
     if filing.reviewers[-1].when.strip() != "true":
         message = '最后一条审核规则要总是适用（when: "true"），好让每个机构都得到答复'
         found.add("no_final_rule", ("filing", "reviewers", len(filing.reviewers) - 1), message)

@@ -50,7 +50,13 @@ from store.tables.register import (
     institutions,
     roster_imports,
 )
-from store.tables.rules import campaigns, rule_sets
+from store.tables.rules import (
+    campaign_summaries,
+    campaigns,
+    rule_sets,
+    sample_draws,
+    sampled_cases,
+)
 
 __all__ = [
     "addresses",
@@ -60,6 +66,7 @@ __all__ = [
     "api_client_secrets",
     "api_clients",
     "assignments",
+    "campaign_summaries",
     "campaigns",
     "cases",
     "certificate_counts",
@@ -96,6 +103,8 @@ __all__ = [
     "revisions",
     "roster_imports",
     "rule_sets",
+    "sample_draws",
+    "sampled_cases",
     "seals",
     "upload_pieces",
     "upload_problems",

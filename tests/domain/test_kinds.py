@@ -19,7 +19,7 @@ from domain.case.plan import FOREVER, CasePlan, NumberTerms, Reminder, Window
 from domain.case.review import check, decide
 from domain.case.state import LISTED_AS, CaseState
 from domain.case.status import ENDED, STATUS_LABELS, Status
-from domain.case.transitions import OF_CAMPAIGNS, REVIEW_COMMANDS, SHARED_EVENTS
+from domain.case.transitions import OF_CAMPAIGNS, OF_SAMPLES, REVIEW_COMMANDS, SHARED_EVENTS
 from domain.certificates.commands import CertificateEvent
 from domain.certificates.issuing import Allotment, Purpose
 from domain.citation import Citation
@@ -30,6 +30,7 @@ from domain.numbers.commands import NumberEvent
 from domain.numbers.report_numbers import IngestOutcome
 from domain.numbers.state import BatchState
 from domain.refusals import Refusal
+from domain.sampling import Sampling
 from rules.certificates.certificates import current_certificate_rules
 from rules.file.library import SHIPPED
 
@@ -73,6 +74,13 @@ FILINGS = (
     plan(fill=window(1, 10), review=window(10, 20), quality=window(15, 30)),
     plan(checker=None, checker_cite=None, lapse_unapproved=False, supplement=window(10, 14)),
     plan(obligation=MAY),
+    plan(
+        correct=window(1, 20),
+        review=window(1, 300),
+        quality=window(1, 400),
+        checks=tuple(ReviewLevel(id=name, authority="samr") for name in ("first", "second")),
+        sample=Sampling(count=1, cite=CITE),
+    ),
 )
 _TERMS = NumberTerms(
     quarter="2024Q4",
@@ -162,6 +170,7 @@ def fields(rng: random.Random, name: str, state: CaseState, now: datetime) -> di
     until = {"until": now + timedelta(days=rng.choice([0, 5, 60]))}
     made: Mapping[str, Callable[[], dict[str, Any]]] = {
         "submit": lambda: submitted,
+        "draw": lambda: {"draw": 1, "drawn": rng.random() < 0.6},
         "extend": lambda: until,
         "reopen": lambda: until,
         "remind": lambda: {"reminder": rng.choice(["first", "days-60"])},
@@ -336,7 +345,8 @@ def test_random_lives_reach_every_status_and_event_and_no_other(kind: CaseKind) 
         reached |= {moment.after.status for moment in life}
         happening |= {str(moment.event.name) for moment in life}
     assert reached == SEARCHES[kind.name].reaches
-    own = {str(name) for name in kind.events if name not in {**SHARED_EVENTS, **OF_CAMPAIGNS}}
+    seldom = {**SHARED_EVENTS, **OF_CAMPAIGNS, **OF_SAMPLES}
+    own = {str(name) for name in kind.events if name not in seldom}
     assert own <= happening
 
 
@@ -396,7 +406,7 @@ def test_the_rules_of_commands_are_in_order(kind: CaseKind) -> None:
 
 
 def test_every_event_has_its_rule() -> None:
-    alone = {EventName.SUBMITTED, EventName.ANNULLED, *OF_CAMPAIGNS}
+    alone = {EventName.SUBMITTED, EventName.ANNULLED, *OF_CAMPAIGNS, *OF_SAMPLES}
     assert SHARED_EVENTS.keys() == set(EventName) - alone
     for name, events in {
         "report-numbers": NumberEvent,

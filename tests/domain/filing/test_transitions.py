@@ -19,6 +19,7 @@ from domain.citation import Citation
 from domain.decision import Candidate, Obligation, ReviewerDecision, ReviewLevel, RuleSetRef
 from domain.filing.kind import FILING, FilingFindings, Submit
 from domain.refusals import Code, Refusal
+from domain.sampling import Sampling
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
 CITE = Citation(document="测试文号", clause="一")
@@ -60,6 +61,11 @@ PLANS = {
     ),
     "supplementary filing": plan(supplement=window(10, 14), lapse_unapproved=False),
     "quality check later": plan(quality=window(15, 30)),
+    "a sample checked at two levels": plan(
+        quality=window(1, 400),
+        checks=tuple(ReviewLevel(id=name, authority="samr") for name in ("first", "second")),
+        sample=Sampling(count=1, cite=CITE),
+    ),
     "no quality check": plan(checker=None, checker_cite=None),
     "voluntary": plan(obligation=Obligation(outcome="may", rule="others", cite=CITE)),
 }
@@ -133,6 +139,8 @@ def command(kind: str, actor: Actor, now: datetime, note: bool, extra: float) ->
     if kind in ("extend", "reopen"):
         made = c.Extend if kind == "extend" else c.Reopen
         return made(**values, until=now + timedelta(days=extra))
+    if kind == "draw":
+        return c.Draw(**values, draw=1, drawn=extra != 5)
     return FILING.commands[kind].command.model_validate({**values, "kind": kind})
 
 
@@ -540,3 +548,72 @@ def test_nobody_who_may_file_lapses_for_not_having_filed() -> None:
     case = PLANS["voluntary"]
     gone = played(draft(case), case, 1, ("lapse", SYSTEM, 10))
     assert gone.status is Status.WITHDRAWN
+
+
+# --- the quality check ---------------------------------------------------------------------------
+
+INSTANT = timedelta(microseconds=1)
+
+
+def in_quality_check(case: CasePlan) -> CaseState:
+    reads = reviewer("amr-350102")
+    state = played(in_review(case), case, 1, ("claim", reads, 3), ("approve", reads, 4))
+    return state if case.sample is None else played(state, case, 1, ("draw", SYSTEM, 5))
+
+
+def test_what_is_checked_is_sent_back_until_it_cannot_be_corrected_and_failed_from_then_on() -> (
+    None
+):
+    case = PLANS["a sample checked at two levels"].model_copy(update={"checks": ()})
+    checks = case.correct.closes
+    state = in_quality_check(case.model_copy(update={"sample": None}))
+    case = case.model_copy(update={"sample": None})
+    last = checks - INSTANT
+    sent = decide(FILING, state, case, command("send_back", checker(), last, True, 0), last)
+    assert not isinstance(sent, Refusal)
+    early = refused(state, case, command("fail_quality", checker(), last, True, 0), last)
+    assert early.code == Code.WRONG_STATUS
+    late = refused(state, case, command("send_back", checker(), checks, True, 0), checks)
+    assert (late.code, late.at) == (Code.CORRECT_CLOSED, checks)
+    failed = decide(
+        FILING, state, case, command("fail_quality", checker(), checks, True, 0), checks
+    )
+    assert not isinstance(failed, Refusal)
+    assert [event.name for event in failed] == [EventName.QUALITY_FAILED, EventName.COMPLETED]
+    bare = refused(state, case, command("fail_quality", checker(), checks, False, 0), checks)
+    assert bare.code == Code.REASON_REQUIRED
+
+
+def test_a_verdict_is_taken_until_the_last_instant_of_the_quality_check() -> None:
+    case = PLANS["quality check later"]
+    assert case.quality is not None
+    opens, closes = case.quality.opens, case.quality.closes
+    reads = reviewer("amr-350102")
+    approved = played(in_review(case), case, 1, ("claim", reads, 3), ("approve", reads, 4))
+    for kind in ("pass_quality", "pass_with_remark", "fail_quality"):
+        told = command(kind, checker(), closes - INSTANT, True, 0)
+        assert not isinstance(decide(FILING, approved, case, told, closes - INSTANT), Refusal)
+        gone = refused(approved, case, command(kind, checker(), closes, True, 0), closes)
+        assert (gone.code, gone.at) == (Code.QUALITY_CLOSED, closes)
+    early = command("pass_quality", checker(), opens - INSTANT, True, 0)
+    assert refused(approved, case, early, opens - INSTANT).code == Code.WRONG_STATUS
+
+
+def test_what_is_approved_waits_for_the_draw_and_for_nothing_else() -> None:
+    case = PLANS["a sample checked at two levels"]
+    reads = reviewer("amr-350102")
+    state = played(in_review(case), case, 1, ("claim", reads, 3), ("approve", reads, 4))
+    assert state.status is Status.APPROVED
+    assert next_timer(FILING, state, case) is None
+    check = refused(state, case, command("start_quality_check", SYSTEM, day(5), True, 0), day(5))
+    assert check.code == Code.WRONG_STATUS
+    drawn = played(state, case, 1, ("draw", SYSTEM, 5))
+    assert (drawn.status, drawn.drawn) == (Status.QUALITY_CHECK, True)
+    spared = decide(
+        FILING, state, case, c.Draw(**base(day(5), SYSTEM), draw=1, drawn=False), day(5)
+    )
+    assert not isinstance(spared, Refusal)
+    assert [event.name for event in spared] == [EventName.NOT_SAMPLED, EventName.COMPLETED]
+    # it is drawn for once
+    twice = refused(drawn, case, command("draw", SYSTEM, day(6), True, 0), day(6))
+    assert twice.code == Code.WRONG_STATUS
