@@ -34,6 +34,7 @@ from services.certificates.keys import SigningKeys
 from services.certificates.printing import unprintable_with
 from services.checkpoints import Sealing
 from services.clock import system_clock
+from services.contents import ContentService
 from services.deadlines import Deadlines
 from services.enforcement.cases import EnforcementService
 from services.notices.delivery import Delivering
@@ -71,7 +72,8 @@ def build_worker(
     pinned = PinnedRules(engine)
     pinned_certificates = PinnedCertificateRules(engine)
     importing = _importing(client, engine, rules, pinned_certificates, templates)
-    filings = FilingActivities(engine, JournalWriter(engine), pinned)
+    contents = ContentService(engine, pinned, system_clock)
+    filings = FilingActivities(engine, JournalWriter(engine), pinned, contents)
     batches = ReportBatchActivities(engine, pinned)
     cases = CaseService(client, engine, system_clock)
     complaints = ComplaintActivities(engine, cases)

@@ -633,6 +633,20 @@ class Code(StrEnum):
         "没有 {year} 统计年度、{jurisdiction} 的规则。{known}",
         "请核对年度和辖区代码；现有的规则用 zhibao rules check 查看。",
     )
+    FORM_INVALID = (
+        "form_invalid",
+        409,
+        "表单文件未通过核对",
+        "服务器规则目录中的表单有问题：{first}",
+        "请用 zhibao rules check 查看全部问题，改正后重试。",
+    )
+    FORM_EXPIRED = (
+        "form_expired",
+        409,
+        "表单已过有效期限",
+        "《{form}》（表号 {table}，文号 {approval}）的有效期限到 {until} 为止，不能再填报。",
+        "统计调查对象有权拒绝填报过期的统计表；请联系 {authority}，等待重新批准或备案的表单。",
+    )
     RULES_INVALID = (
         "rules_invalid",
         409,

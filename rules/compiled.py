@@ -4,6 +4,7 @@ Built from the stored document alone, so a decision can be computed again years 
 rule file at hand. Compile once and keep: an instance is immutable and safe to share.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
@@ -39,7 +40,7 @@ from rules.file.catalogue import cached_catalogue
 from rules.file.document import RuleDocument, reference
 from rules.file.findings import RulesInvalid
 from rules.file.schema import QualityCheck, Span
-from rules.filing.forms import Form
+from rules.filing.forms.model import Form
 from rules.filing.reminders import reminder, written
 from rules.filing.reviewers import Precedence
 from rules.filing.windows import window
@@ -120,6 +121,7 @@ class CompiledRules:
             *(when for when, _ in self._obligations), *(w for w, _ in self._parts)
         )
         self._form_of = {rule.id: rule.form for rule in filing.parts}
+        self._labels = {rule.id: rule.label for rule in filing.parts}
         self.stages: list[Stage] = [
             Stage(stage.id, stage.label, self._window(stage), cite(stage.cite))
             for stage in filing.stages
@@ -145,6 +147,19 @@ class CompiledRules:
     def form(self, part: str) -> Form:
         """The form of a part, as pinned with the set. Raises KeyError for an unknown part."""
         return self.document.forms[self._form_of[part]]
+
+    def part_label(self, part: str) -> str:
+        """The Chinese name of a part. Raises KeyError for an unknown one."""
+        return self._labels[part]
+
+    @property
+    def part_ids(self) -> frozenset[str]:
+        """The ids of all parts of the set, whoever has to file them."""
+        return frozenset(self._form_of)
+
+    def forms_of(self, parts: Iterable[str]) -> dict[str, Form]:
+        """The forms of parts, as pinned with the set, in the order of the parts."""
+        return {part: self.form(part) for part in parts}
 
     def plan(self, facts: Facts) -> CasePlan:
         """What this institution's filing runs on. Raises NotPublishable for a mere base."""

@@ -156,6 +156,11 @@ class CaseRecords:
         async with self._engine.connect() as connection:
             return await content.revision(connection, case.case_id, number)
 
+    async def revisions(self, case: Case) -> list[Revision]:
+        """All revisions of a case, the newest first, without their content."""
+        async with self._engine.connect() as connection:
+            return await content.history(connection, case.case_id)
+
     async def keep_note(self, note: dict[str, Any]) -> str:
         """Keeps a note; returns the sha256 it is found under."""
         async with self._engine.begin() as connection:

@@ -36,6 +36,7 @@ from services.connected.clients import ClientService
 from services.connected.deliveries import DeliveryService
 from services.connected.provinces import ProvinceService
 from services.contacts import ContactService
+from services.contents import ContentService
 from services.enforcement.cases import EnforcementService
 from services.enforcement.register import EnforcementRegister
 from services.extensions import ExtensionService
@@ -77,6 +78,7 @@ class Parts:
     rules: Path
     pinned: PinnedRules
     filings: FilingService
+    contents: ContentService
     batches: BatchService
     complaints: ComplaintService
     enforcement: EnforcementService
@@ -138,6 +140,7 @@ def build_parts(
         rules=settings.rules,
         pinned=pinned,
         filings=FilingService(client, engine, pinned, clock),
+        contents=ContentService(engine, pinned, clock),
         batches=BatchService(client, engine, pinned, clock),
         complaints=ComplaintService(
             client,

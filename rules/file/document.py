@@ -17,7 +17,8 @@ from rules.file.enforcement_schema import Enforcement
 from rules.file.number_schema import ReportNumbers
 from rules.file.schema import Filing, RuleFile
 from rules.file.shapes import Cite
-from rules.filing.forms import Form, FormLibrary
+from rules.filing.forms.library import FormLibrary
+from rules.filing.forms.model import Form
 
 FORMAT: Literal[1] = 1
 

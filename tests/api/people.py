@@ -42,6 +42,16 @@ REASONS: dict[str, Any] = {
     "fields": [{"part": "statistics", "field": "staff", "reason": "（生成）与上年相差较大"}],
 }
 
+
+def open_findings(draft: dict[str, Any]) -> list[dict[str, Any]]:
+    """What of a draft's report still keeps it from being submitted."""
+    return [
+        one
+        for one in draft["report"]["findings"]
+        if one["level"] == "block" or (one["level"] == "warn" and one["reason"] is None)
+    ]
+
+
 _numbers = itertools.count(1)
 
 

@@ -181,6 +181,7 @@ async def places(house: System, found: Filing) -> dict[str, str]:
                 assert attached.status_code == 201, attached.text
                 return {
                     "file": attached.json()["attachments"][0]["sha256"],
+                    "form": "statistics-2024",
                     "question": "1",
                     "notice": (told := await notice(house, found)),
                     "sending": await sending(house, told),

@@ -59,6 +59,17 @@ MATRIX: dict[tuple[str, str], set[Role] | None] = {
     ("POST", FILING): {F, O},
     ("GET", f"{FILING}/draft"): {F, R, C},
     ("PUT", f"{FILING}/draft"): {F},
+    ("PATCH", f"{FILING}/draft"): {F},
+    ("GET", f"{FILING}/draft/revisions"): {F, R, C},
+    ("GET", f"{FILING}/draft/changes"): {F, R, C},
+    ("GET", f"{FILING}/draft/prefilled"): {F},
+    ("GET", f"{FILING}/draft/workbook"): {F, R, C},
+    ("PUT", f"{FILING}/draft/workbook"): {F},
+    ("GET", f"{FILING}/forms"): EVERYBODY,
+    ("GET", "/api/forms"): CLERKS_TOO,
+    ("GET", "/api/forms/{form}"): CLERKS_TOO,
+    ("GET", "/api/forms/{form}/schema"): CLERKS_TOO,
+    ("GET", "/api/forms/{form}/template"): CLERKS_TOO,
     ("POST", f"{FILING}/submit"): {F},
     ("POST", f"{FILING}/withdraw"): {F},
     ("POST", f"{FILING}/claim"): {R, C},
@@ -287,6 +298,7 @@ PLACES: dict[str, dict[str, str]] = {}
 """The batch, upload and complaint on record beside a case."""
 
 NOWHERE = {
+    "form": "statistics-2024",
     "sending": "0" * 32,
     "address": "0" * 32,
     "question": "1",
@@ -583,7 +595,7 @@ async def with_secrets(house: System) -> Filing:
     found = await filing(house)
     await found.saved()
     draft = (await found.get(found.filer, "/draft")).body
-    draft["parts"]["statistics"]["certificates"] = SECRET
+    draft["parts"]["statistics"]["remarks"] = SECRET
     saved = await house.send(
         "PUT", f"{found.path}/draft", found.filer, {"parts": draft["parts"]}, if_match='"1"'
     )
@@ -628,7 +640,7 @@ async def test_content_and_reasons_are_shown_to_filer_reviewer_and_checker_only(
             assert SECRET not in json.dumps(answer.body, ensure_ascii=False), (who, address)
     for token in (found.filer, found.reviewer, found.checker):
         draft = (await found.get(token, "/draft")).body
-        assert draft["parts"]["statistics"]["certificates"] == SECRET
+        assert draft["parts"]["statistics"]["remarks"] == SECRET
         told = {e["event"]: e["note"] for e in await found.timeline(token) if e["note"]}
         for event in ("returned", "approved", "sent_back"):
             assert told[event]["reason"] == SECRET
@@ -641,7 +653,7 @@ async def test_a_reviewer_sees_what_was_submitted_and_not_what_the_filer_is_draf
     found = await filing(house)
     await found.returned()
     draft = (await found.get(found.filer, "/draft")).body
-    draft["parts"]["statistics"]["certificates"] = SECRET
+    draft["parts"]["statistics"]["remarks"] = SECRET
     body = {"parts": draft["parts"]}
     saved = await house.send("PUT", f"{found.path}/draft", found.filer, body, if_match='"1"')
     assert saved.body["revision"] == 2

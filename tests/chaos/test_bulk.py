@@ -12,7 +12,8 @@ import pytest
 from sqlalchemy import text
 
 from files.roster import RosterInstitution, roster_csv
-from rules.filing.forms import FormLibrary
+from rules.filing.forms.example import blank_example
+from rules.filing.forms.library import FormLibrary
 from store.database import connect
 from tests.api.people import GUANGDONG
 from tests.chaos.figures import keep
@@ -48,7 +49,7 @@ def of_one_authority(count: int) -> list[RosterInstitution]:
 async def survive(folder: Path, count: int, kills: int, within: float) -> None:
     """Submits ``count`` filings, claims all in one job and sends all back in another."""
     machine, random = Machine(folder / "bulk", open_rules(folder)), Random(1)
-    content = FormLibrary(open_rules(folder) / "forms").get(f"statistics-{YEAR}").blank_example()
+    content = blank_example(FormLibrary(open_rules(folder) / "forms").get(f"statistics-{YEAR}"))
     async with machine.running(), httpx.AsyncClient(timeout=60) as http:
         people, hasty = People(machine.url, http, random), asyncio.Semaphore(24)
         roster = of_one_authority(count)
