@@ -53,7 +53,7 @@ def ask(
     data: Data = HERE,
     as_json: AsJson = False,
 ) -> None:
-    """对许多填报做同一件事；逐件办理，每件各有结果。延期用 zhibao campaign extend。"""
+    """对许多填报做同一件事；逐件办理，每件各有结果。延期、催报用 campaign extend、remind。"""
     from cli.system import operator, run
     from domain.case.commands import Role
     from domain.filing.kind import FILING
@@ -71,6 +71,8 @@ def ask(
         raise typer.BadParameter(str(failure)) from None
     if wanted in (JobAction.EXTEND, JobAction.SHORTEN):
         raise typer.BadParameter("延期用 zhibao campaign extend、shorten")
+    if wanted is JobAction.SERVE_REMINDER:
+        raise typer.BadParameter("催报用 zhibao campaign remind")
     ids = [id_ if "/" in id_ else id_of(period, id_) for id_ in ids_of(file)]
     actor = operator().model_copy(update={"role": capacity} | ({"scope": scope} if scope else {}))
     selection = Selection(

@@ -24,6 +24,7 @@ from domain.ids import jurisdiction_of, region_prefix
 from domain.jobs import JOB_ACTION_LABELS, JOB_STATE_LABELS, ItemOutcome, JobAction, JobState
 from domain.messages import explain
 from domain.model import Value
+from domain.notices import Channel
 from domain.numbers.quarters import Period
 from domain.refusals import Code, Refusal
 from files.export import csv_line, xlsx
@@ -55,7 +56,8 @@ class SelectionBody(Value):
 class JobBody(Value):
     """One act on many filings.
 
-    ``until`` and ``document`` belong to an extension, ``person`` to what gives cases to somebody.
+    ``until`` belongs to an extension, ``person`` to what gives cases to somebody, ``channels`` to a
+    催报, whose text is the ``reason``; ``document`` to an extension or a 催报.
     """
 
     action: Literal[
@@ -68,12 +70,14 @@ class JobBody(Value):
         "extend",
         "cancel",
         "annul",
+        "serve_reminder",
     ]
     selection: SelectionBody
     reason: Text | None = None
     until: AwareDatetime | None = None
     person: Person | None = None
     document: Plain = Field(default="", max_length=200)
+    channels: tuple[Channel, ...] = Field(default=(Channel.MAIL,), max_length=3)
 
 
 _TO_A_PERSON = ("assign", "hand_over")
@@ -185,18 +189,27 @@ async def ask_for_job(call: Call) -> Response:
     if body.action == "extend":
         job = await parts.jobs.find(await _extension(call, selection, year))
     else:
-        details = {"person": body.person} if body.action in _TO_A_PERSON else {}
-        if details and body.person is None:
-            raise _missing("/person", "指派、移交要写明 person，即交给谁")
         job = await parts.jobs.ask(
             JobAction(body.action),
             selection,
             call.actor,
             call.command_id,
-            details=details,
+            details=_details(body),
             reason=body.reason or "",
         )
     return json_of(shown(job), status_code=202, headers={"Location": f"/api/jobs/{job.id}"})
+
+
+def _details(body: JobBody) -> dict[str, Any]:
+    """What a job's command says beside its reason."""
+    if body.action == "serve_reminder":
+        channels = [channel.value for channel in dict.fromkeys(body.channels)]
+        return {"channels": channels, "document": body.document}
+    if body.action not in _TO_A_PERSON:
+        return {}
+    if body.person is None:
+        raise _missing("/person", "指派、移交要写明 person，即交给谁")
+    return {"person": body.person}
 
 
 async def _extension(call: Call, selection: Selection, year: int) -> str:

@@ -191,6 +191,15 @@ async def test_a_province_s_year_from_the_dry_run_to_the_sealed_close(province: 
         "fz-4": "lapsed",
         "xm-2": "draft",
     }
+    words = ("--text", "（生成）请尽快完成", "--key", "march")
+    jobs = [await province.command("campaign", "remind", "2023", FUJIAN, *words) for _ in range(2)]
+    assert [(job["id"], job["total"]) for job in jobs] == [(jobs[0]["id"], 2)] * 2
+    for _ in range(200):
+        reminded = (await province.ask("GET", "/non-filers")).body["items"]
+        if all(row["reminders_served"] for row in reminded):
+            break
+        await house.pause(0.05)
+    assert [len(row["reminders_served"]) for row in reminded] == [1, 1]
     await house.skip_to(moment("2024-03-15T00:00:01"))
     assert await province.statuses() == {"approved": 4, "lapsed": 2}
 
