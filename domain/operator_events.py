@@ -55,6 +55,10 @@ def _batches(body: Mapping[str, Any]) -> str:
     return f"名录 {body['considered']} 家，应报送 {body['started']} 家"
 
 
+def _what(body: Mapping[str, Any]) -> str:
+    return str(body["what"])
+
+
 def _checkpoint(body: Mapping[str, Any]) -> str:
     return f"第 {body['number']} 个封存点，SHA-256 {body['sha256'][:12]}"
 
@@ -85,6 +89,8 @@ OPERATOR_EVENTS: dict[str, OperatorEvent] = {
     "client_secret_rotated": OperatorEvent("轮换联网系统的密钥", nothing_more),
     "client_revoked": OperatorEvent("停用联网系统", nothing_more),
     "institution_delivered": OperatorEvent("随送达登记机构", nothing_more),
+    "audited": OperatorEvent("审计", _what),
+    "content_read": OperatorEvent("查看内容", _what),
     "checkpoint_made": OperatorEvent("封存记录", _checkpoint),
     "contact_set": OperatorEvent("设定机构联系人", nothing_more),
     "contact_removed": OperatorEvent("删去机构联系人", nothing_more),

@@ -344,6 +344,20 @@ MOVED_BETWEEN = """
     WHERE c.campaign = :campaign AND a.status IS DISTINCT FROM b.status
     ORDER BY c.case_id COLLATE "C"
 """
+IDS = """
+    SELECT case_id FROM cases WHERE campaign = :what OR case_id = :what
+    ORDER BY case_id COLLATE "C"
+"""
+WHOLE_RECORD = """
+    SELECT case_id, step, hash FROM journal
+    WHERE (CAST(:person AS text) = '' OR step #>> '{actor,subject}' = :person)
+      AND (CAST(:action AS text) = '' OR event = :action)
+      AND (CAST(:rule AS text) = '' OR step #>> '{body,rule}' = :rule
+           OR step #>> '{cite,document}' = :rule)
+      AND (CAST(:since AS timestamptz) IS NULL OR at >= :since)
+      AND (CAST(:until AS timestamptz) IS NULL OR at < :until)
+    ORDER BY at, case_id COLLATE "C", sequence
+"""
 CHECKPOINTS_TOLD = """
     SELECT coalesce(s.number, c.number) AS number, s.sha256 AS said
     FROM checkpoints c FULL JOIN (
