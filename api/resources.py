@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from api.audit import audit
 from api.campaigns import campaigns, contacts, institutions, jobs, review, rules
 from api.cases import events, tasks, timeline
 from api.certificates import certificates, drafts, imports, printing, register, search, serials
@@ -47,6 +48,7 @@ OPERATIONS: list[Operation] = [
     *review.OPERATIONS,
     *rules.OPERATIONS,
     *timeline.OPERATIONS,
+    *audit.OPERATIONS,
     *events.OPERATIONS,
 ]
 

@@ -292,11 +292,11 @@ def _revisions(c: _Checking, kind: CaseKind) -> Iterator[Finding]:
         sha256, number = step.body.get("content_sha256"), step.body.get("revision")
         if step.event != "submitted" or not sha256:
             continue
-        row = by_number.get(number)
-        if row is None:
+        if number not in by_number:
             told = f"第 {step.sequence} 步提交的第 {number} 稿不在"
             yield c.wrong("revisions", told, step.sequence, Kind.DELETED)
             return
+        row = by_number[number]
         if row["sha256"] != sha256:
             told = f"第 {number} 稿不是第 {step.sequence} 步提交的内容"
             yield c.wrong("revisions", told, step.sequence, Kind.CONTENT)

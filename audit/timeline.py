@@ -44,9 +44,17 @@ async def whole_record(
     rule: str = "",
     since: datetime | None = None,
     until: datetime | None = None,
+    size: int | None = None,
 ) -> AsyncIterator[Told]:
     """The steps of all chains between two instants, the second no longer inside, by time."""
-    asked = {"person": person, "action": action, "rule": rule, "since": since, "until": until}
+    asked: dict[str, Any] = {
+        "person": person,
+        "action": action,
+        "rule": rule,
+        "since": since,
+        "until": until,
+        "size": size,
+    }
     async with auditing.snapshot(engine) as connection:
         async for row in auditing.rows(connection, auditing.WHOLE_RECORD, **asked):
             yield told(Step(**row["step"], hash=row["hash"]))

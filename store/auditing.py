@@ -356,7 +356,7 @@ WHOLE_RECORD = """
            OR step #>> '{cite,document}' = :rule)
       AND (CAST(:since AS timestamptz) IS NULL OR at >= :since)
       AND (CAST(:until AS timestamptz) IS NULL OR at < :until)
-    ORDER BY at, case_id COLLATE "C", sequence
+    ORDER BY at, case_id COLLATE "C", sequence LIMIT :size
 """
 CHECKPOINTS_TOLD = """
     SELECT coalesce(s.number, c.number) AS number, s.sha256 AS said

@@ -66,7 +66,7 @@ ROLES: dict[Right, frozenset[Role]] = {
     Right.SEE_CONTACTS: frozenset({Role.FILER, Role.REVIEWER, Role.OPERATOR}),
     Right.SET_CONTACTS: frozenset({Role.FILER, Role.OPERATOR}),
     Right.SEE_TASKS: frozenset({Role.REVIEWER, Role.CHECKER}),
-    Right.AUDIT: frozenset({Role.AUDITOR, Role.OPERATOR}),
+    Right.AUDIT: frozenset({Role.AUDITOR}),
     Right.FOLLOW_EVENTS: frozenset({Role.OPERATOR, Role.AUDITOR}),
     # whoever is complained of does not see who complains
     Right.SEE_COMPLAINT: frozenset({Role.REVIEWER, Role.OPERATOR, Role.AUDITOR}),

@@ -189,15 +189,14 @@ def _refusals() -> None:
         sa.PrimaryKeyConstraint("case_id", name=op.f("pk_refusal_heads")),
         comment="每一件的拒绝记录到第几次、最后一次的哈希",
     )
-    columns = {
-        "number": (sa.Integer(), "该件的第几次拒绝"),
-        "previous_hash": (sa.Text(), None),
-        "hash": (sa.Text(), "逐件哈希相连"),
-    }
-    for name, (kind, comment) in columns.items():
-        op.add_column("refusals", sa.Column(name, kind, nullable=True, comment=comment))
+    for column in (
+        sa.Column("number", sa.Integer(), nullable=True, comment="该件的第几次拒绝"),
+        sa.Column("previous_hash", sa.Text(), nullable=True),
+        sa.Column("hash", sa.Text(), nullable=True, comment="逐件哈希相连"),
+    ):
+        op.add_column("refusals", column)
     _chain(op.get_bind())
-    for name in columns:
+    for name in ("number", "previous_hash", "hash"):
         op.alter_column("refusals", name, nullable=False)
     op.create_unique_constraint(
         op.f("uq_refusals_case_id_number"), "refusals", ["case_id", "number"]
