@@ -2,8 +2,19 @@
 
 from typing import Any
 
+from api.announcements import announcements
+from api.announcements.announcement_page import PAGES as ANNOUNCEMENT_PAGES
 from api.audit import audit
-from api.campaigns import campaigns, contacts, institutions, jobs, review, rules
+from api.campaigns import (
+    campaigns,
+    contacts,
+    institution_acts,
+    institutions,
+    jobs,
+    registrations,
+    review,
+    rules,
+)
 from api.cases import events, tasks, timeline
 from api.certificates import certificates, drafts, imports, printing, register, search, serials
 from api.certificates import public as certificate_public
@@ -43,16 +54,19 @@ OPERATIONS: list[Operation] = [
     *clients.OPERATIONS,
     *printing.OPERATIONS,
     *search.OPERATIONS,
+    *registrations.OPERATIONS,
     *institutions.OPERATIONS,
+    *institution_acts.OPERATIONS,
     *contacts.OPERATIONS,
     *review.OPERATIONS,
+    *announcements.OPERATIONS,
     *rules.OPERATIONS,
     *timeline.OPERATIONS,
     *audit.OPERATIONS,
     *events.OPERATIONS,
 ]
 
-PAGES: list[Operation] = [*LOOKUP_PAGES, *COMPLAINT_PAGES, *CERTIFICATE_PAGES]
+PAGES: list[Operation] = [*LOOKUP_PAGES, *COMPLAINT_PAGES, *CERTIFICATE_PAGES, *ANNOUNCEMENT_PAGES]
 """Behind the same door as the operations of the API, and not in its description."""
 
 
@@ -80,6 +94,8 @@ PLACES: dict[str, Parameter] = {
         _place("uscc", "统一社会信用代码", type="string", pattern="^[0-9A-Z]{18}$"),
         _place("notice", "通知编号", type="string", pattern="^[0-9a-f]{32}$"),
         _place("job", "批办编号", type="string", pattern="^[0-9a-f]{32}$"),
+        _place("announcement", "公告编号", type="string", pattern="^[0-9a-f]{32}$"),
+        _place("registration", "登记申请编号", type="string", pattern="^[0-9a-f]{32}$"),
         _place("import", "批量导入编号", type="string", pattern="^[0-9a-f]{32}$"),
         _place("client", "联网系统（客户端）编号", type="string", pattern="^[0-9a-f]{16}$"),
         _place(
@@ -93,7 +109,7 @@ PLACES: dict[str, Parameter] = {
             "institution", "机构编号", type="string", pattern="^[0-9A-Za-z][0-9A-Za-z._-]{0,63}$"
         ),
         _place("jurisdiction", "六位辖区代码，000000 为全国", type="string", pattern=r"^\d{6}$"),
-        _place("sha256", "规则集的 SHA-256", type="string", pattern="^[0-9a-f]{64}$"),
+        _place("sha256", "规则集或附件的 SHA-256", type="string", pattern="^[0-9a-f]{64}$"),
     )
 }
 """The parameters in addresses, by name."""

@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
-from cli import audit, campaigns, certificate_keys, certificates, jobs, register, rules
+from cli import (
+    announcements,
+    audit,
+    campaigns,
+    certificate_keys,
+    certificates,
+    jobs,
+    register,
+    rules,
+)
 from cli.terminal import HERE, NOT_IN_ORDER, WRONG_USAGE, Commands, Data, err, within
 
 if TYPE_CHECKING:
@@ -30,6 +39,7 @@ app = typer.Typer(
 )
 app.add_typer(rules.app, name="rules", help="规则：核对、查看、试算、比较。")
 app.add_typer(campaigns.roster_app, name="roster", help="机构名录。")
+app.add_typer(announcements.announcements_app, name="announcements", help="公告、帮助和常见问题。")
 app.add_typer(register.institutions_app, name="institutions", help="机构：联系人、登记和变更。")
 app.add_typer(campaigns.campaign_app, name="campaign", help="年度统计工作。")
 app.add_typer(jobs.jobs_app, name="jobs", help="批办：对许多办件做同一件事。")

@@ -18,15 +18,18 @@ from domain.messages import explain
 from domain.refusals import Code, Refusal, Refused
 from engine.client import connect_engine
 from rules.file.catalogue import cached_catalogue
+from services.announcements import AnnouncementService
 from services.campaigns.opening import CampaignService
 from services.campaigns.progress import ProgressService
 from services.cases import CaseService
 from services.certificates.register import RegisterService
 from services.clock import system_clock
 from services.contacts import ContactService
+from services.institution_acts import InstitutionActService
 from services.institutions import InstitutionService
 from services.jobs import JobService
 from services.notices.reminding import ReminderService
+from services.registrations import RegistrationService
 from services.review import ReviewService
 from services.roster import RosterService, known_regions
 from services.rule_sets import PinnedRules
@@ -47,6 +50,9 @@ class Services(NamedTuple):
     institutions: InstitutionService
     contacts: ContactService
     review: ReviewService
+    registrations: RegistrationService
+    acts: InstitutionActService
+    announcements: AnnouncementService
     reminders: ReminderService
 
 
@@ -70,6 +76,9 @@ async def connected(data: Path) -> AsyncIterator[Services]:
             InstitutionService(engine),
             ContactService(engine, system_clock),
             ReviewService(engine, campaigns, catalogue, system_clock),
+            RegistrationService(engine, catalogue, system_clock),
+            InstitutionActService(engine, JobService(client, engine, system_clock), system_clock),
+            AnnouncementService(engine, system_clock),
             ReminderService(engine, CaseService(client, engine, system_clock), system_clock),
         )
     finally:

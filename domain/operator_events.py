@@ -43,6 +43,32 @@ def _register(body: Mapping[str, Any]) -> str:
     return f"{body['rows']} 行，登记 {body['accepted']} 张"
 
 
+def _institution(body: Mapping[str, Any]) -> str:
+    return f"{body['institution']} {body['name']}"
+
+
+def _uscc(body: Mapping[str, Any]) -> str:
+    return f"{body['institution_id']}：{body['old_uscc'] or '没有'} → {body['new_uscc']}"
+
+
+def _merged(body: Mapping[str, Any]) -> str:
+    return f"{body['institution_id']} 并入 {body['into_id']}"
+
+
+def _split(body: Mapping[str, Any]) -> str:
+    return (
+        f"{body['institution_id']} 分出 {'、'.join(part['institution'] for part in body['parts'])}"
+    )
+
+
+def _piece(body: Mapping[str, Any]) -> str:
+    return f"第 {body['version']} 版：{body['title']}"
+
+
+def _file(body: Mapping[str, Any]) -> str:
+    return str(body["name"])
+
+
 def _read(body: Mapping[str, Any]) -> str:
     return f"{body['about']}，{body['institutions']} 家"
 
@@ -91,6 +117,17 @@ OPERATOR_EVENTS: dict[str, OperatorEvent] = {
     "institution_delivered": OperatorEvent("随送达登记机构", nothing_more),
     "audited": OperatorEvent("审计", _what),
     "content_read": OperatorEvent("查看内容", _what),
+    "registration_requested": OperatorEvent("申请登记机构", _institution),
+    "registration_approved": OperatorEvent("同意登记机构", _institution),
+    "registration_refused": OperatorEvent("不予登记机构", _institution),
+    "institution_uscc_changed": OperatorEvent("机构信用代码变更", _uscc),
+    "institution_merged": OperatorEvent("机构合并", _merged),
+    "institution_split": OperatorEvent("机构分立", _split),
+    "announcement_published": OperatorEvent("发布公告", _piece),
+    "announcement_changed": OperatorEvent("更新公告", _piece),
+    "announcement_withdrawn": OperatorEvent("撤下公告", _piece),
+    "attachment_added": OperatorEvent("添加公告附件", _file),
+    "attachment_removed": OperatorEvent("移除公告附件", _file),
     "checkpoint_made": OperatorEvent("封存记录", _checkpoint),
     "contact_set": OperatorEvent("设定机构联系人", nothing_more),
     "contact_removed": OperatorEvent("删去机构联系人", nothing_more),

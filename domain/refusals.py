@@ -633,6 +633,97 @@ class Code(StrEnum):
         "名录中没有机构 {institution}。",
         "请核对机构编号，或先导入名录。",
     )
+    UNKNOWN_REGION = (
+        "unknown_region",
+        422,
+        "没有这个监管区域",
+        "没有代码为 {region} 的监管区域。",
+        "请填写六位区域代码，到区县一级，如 350102。",
+    )
+    ALREADY_REGISTERED = (
+        "already_registered",
+        409,
+        "机构已经登记",
+        "机构编号 {institution} 已在名录中，不能再登记一次。",
+        "请核对机构编号；信息有变化的，请由所在辖区的经办人更正名录或办理变更。",
+    )
+    REGISTRATION_WAITING = (
+        "registration_waiting",
+        409,
+        "已有登记申请",
+        "机构编号 {institution} 已有一件登记申请等待办理。",
+        "请等所在辖区的经办人办理；内容有误的，请其不予登记后重新申请。",
+    )
+    REGISTRATION_DECIDED = (
+        "registration_decided",
+        409,
+        "登记申请已经办理",
+        "这一申请已于 {at}办为“{state}”。",
+        "不予登记的，可以重新申请；已登记的，请到名录中更正。",
+    )
+    INSTITUTION_MERGED = (
+        "institution_merged",
+        409,
+        "机构已并入其他机构",
+        "机构 {institution} 已并入 {into}，不再单独办理。",
+        "请以 {into} 办理；已在办的事项仍可用原账号办完。",
+    )
+    SAME_INSTITUTION = (
+        "same_institution",
+        422,
+        "不能与自己办理",
+        "{action}涉及的机构不能重复，机构 {institution} 出现了不止一次。",
+        "请核对机构编号，每家只写一次。",
+    )
+    USCC_UNCHANGED = (
+        "uscc_unchanged",
+        409,
+        "信用代码没有变化",
+        "机构 {institution} 的统一社会信用代码已经是 {uscc}。",
+        "不用再办；写错的，请填写变更后的代码。",
+    )
+    NOT_EFFECTIVE_YET = (
+        "not_effective_yet",
+        422,
+        "变更尚未生效",
+        "生效日期 {day} 在今天之后。",
+        "请在生效之日起再办，或核对日期。",
+    )
+    CERTIFICATE_STAYS = (
+        "certificate_stays",
+        409,
+        "证书不能随分立转移",
+        "证书 {number} 是在本系统按申请颁发的，只属于申请的机构。",
+        "请由分立出的机构向发证机关申请新证，再按程序注销原证。",
+    )
+    ATTACHMENT_UNFIT = (
+        "attachment_unfit",
+        422,
+        "附件与类型不符",
+        "附件的内容或文件名后缀不是 {wanted}。",
+        "请核对 Content-Type、文件名后缀和文件本身，三者须一致。",
+    )
+    TOO_MANY_ATTACHMENTS = (
+        "too_many_attachments",
+        409,
+        "附件过多",
+        "每则至多 {most} 件附件，已经满了。",
+        "请先移除不用的附件，或另发一则。",
+    )
+    ANNOUNCEMENT_WITHDRAWN = (
+        "announcement_withdrawn",
+        409,
+        "公告已撤下",
+        "这一公告已于 {at}撤下，不能再改。",
+        "请另发一则。",
+    )
+    SHOWN_NEVER = (
+        "shown_never",
+        422,
+        "有效期间不对",
+        "有效期间在 {at}结束，不晚于开始。",
+        "请把 shown_until 改到 shown_from 之后，或都不填：即时有效，不设期限。",
+    )
     NOT_IN_STATISTICS = (
         "not_in_statistics",
         409,

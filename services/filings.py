@@ -17,6 +17,7 @@ from services.campaigns.launch import Annulled, put_on_record
 from services.campaigns.lookup import campaign_for
 from services.cases import CaseService
 from services.clock import Clock
+from services.institutions import refuse_merged
 from services.revival import start_from_record
 from services.rule_sets import PinnedRules
 from services.starts import filing_start
@@ -45,6 +46,7 @@ class FilingService(CaseService):
                 raise Refused(
                     Refusal(code=Code.UNKNOWN_INSTITUTION, params={"institution": institution_id})
                 )
+            refuse_merged(found[institution_id])
             facts = found[institution_id].facts_for(None)
             campaign, sha256 = await self._campaign_for(connection, year, facts.institution.region)
             if await cases.by_id(connection, case_id) is not None:

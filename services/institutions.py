@@ -53,3 +53,10 @@ class InstitutionService:
                 connection, [institution.facts.id for institution in known]
             )
         return [Holder(institution, owned[institution.facts.id]) for institution in known]
+
+
+def refuse_merged(institution: Institution) -> None:
+    """Raises Refused for an institution that was merged: its survivor acts."""
+    if institution.merged_into:
+        params = {"institution": institution.facts.id, "into": institution.merged_into}
+        raise Refused(Refusal(code=Code.INSTITUTION_MERGED, params=params))

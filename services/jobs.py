@@ -72,9 +72,21 @@ class JobService:
     async def annul(self, campaign: str, actor: Actor, reason: str) -> Job | None:
         """Annuls all filings of a campaign; one job whoever asks again, None without filings."""
         selection = Selection(kind=FILING.name, campaign=campaign)
-        id_ = _id("annul", campaign)
+        return await self._once(_id("annul", campaign), JobAction.ANNUL, selection, actor, reason)
+
+    async def cancel_merged(
+        self, act: str, kind: str, ids: tuple[str, ...], actor: Actor, reason: str
+    ) -> Job | None:
+        """Cancels what a merged institution need not finish; one job whoever asks again."""
+        selection = Selection(kind=kind, ids=ids)
+        id_ = _id(f"merged|{kind}", act)
+        return await self._once(id_, JobAction.CANCEL, selection, actor, reason)
+
+    async def _once(
+        self, id_: str, action: JobAction, selection: Selection, actor: Actor, reason: str
+    ) -> Job | None:
         try:
-            return await self._begin(id_, JobAction.ANNUL, selection, actor, {}, reason)
+            return await self._begin(id_, action, selection, actor, {}, reason)
         except Refused as refused:
             if refused.refusal.code is Code.NOTHING_SELECTED:
                 return None

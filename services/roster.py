@@ -23,7 +23,15 @@ from rules.file.catalogue import Catalogue
 from services.clock import Clock
 from services.lists import ListReport, ListRequest, ListService, errors_in
 from services.rule_sets import PinnedRules
-from store import campaigns, contacts, content, institutions, journal, roster_imports
+from store import (
+    campaigns,
+    contacts,
+    content,
+    institution_acts,
+    institutions,
+    journal,
+    roster_imports,
+)
 from store.campaigns import Campaign
 from store.institutions import Institution, OnRecord
 
@@ -268,6 +276,7 @@ async def _checked(
     """What only the register and the importer's jurisdiction can tell."""
     numbers = [c.number for one in reading.institutions for c in one.certificates]
     register = await institutions.on_record(connection, numbers)
+    former = await institution_acts.former_codes(connection, list(known))
     prefix = region_prefix(scope)
     good, problems = [], list(reading.problems)
     for one in reading.institutions:
@@ -278,6 +287,14 @@ async def _checked(
             what = f"机构 {one.id} 已登记在其他辖区"
             mend = "请由其现所在辖区的经办人办理迁移，或核对机构编号"
             found.append(_problem(rows[0], "id", "held_by_other_jurisdiction", what, mend))
+        elif one.id in known and known[one.id].merged_into:
+            what = f"机构 {one.id} 已并入 {known[one.id].merged_into}"
+            mend = "请从名录中删去本行，证书写在并入后的机构名下"
+            found.append(_problem(rows[0], "id", "institution_merged", what, mend))
+        elif one.uscc and one.uscc in former.get(one.id, ()) and one.uscc != known[one.id].uscc:
+            what = f"机构 {one.id} 的信用代码已变更为 {known[one.id].uscc}，本行写的是原代码"
+            mend = "请改为现在的代码；变更有误的，请另办一次信用代码变更"
+            found.append(_problem(rows[0], "uscc", "former_uscc", what, mend))
         elif not one.institution.region.startswith(prefix):
             what = f"机构 {one.id} 的监管区域 {one.institution.region} 不在您的辖区"
             mend = "请由其所在辖区的经办人导入，或核对区域代码"

@@ -227,6 +227,10 @@ IMPORTED_ROWS = """
         SELECT FROM certificate_numbers n
         WHERE n.number = r.number AND n.code = r.code AND n.case_id = r.case_id)
 """
+FILES = """
+    SELECT announcement_id, name FROM announcement_files
+    WHERE encode(sha256(content), 'hex') <> sha256
+"""
 DELIVERIES = "SELECT * FROM certificate_deliveries"
 CONTENTS = """
     SELECT number AS case_id, content FROM certificates WHERE content IS NOT NULL

@@ -209,14 +209,31 @@ async def statuses(connection: AsyncConnection, ids: Sequence[str]) -> dict[str,
 
 
 async def filings_by_year(connection: AsyncConnection, institution: str) -> dict[int, FilingEnd]:
-    """How each year's filing that an institution has stands."""
+    """How each year's filing that an institution has stands.
+
+    For a year in which it has none, those of the accounts merged into it count: all of them have to
+    be completed.
+    """
     obligation = cases.c.plan["obligation"]["outcome"].astext.label("obligation")
+    own = cases.c.institution_id == institution
+    merged = select(institutions.c.id).where(institutions.c.merged_into == institution)
     filings = await connection.execute(
-        select(cases.c.year, cases.c.status, obligation).where(
-            cases.c.institution_id == institution, cases.c.kind == FILING.name
-        )
+        select(cases.c.year, cases.c.status, obligation, own.label("own"))
+        .where(own | cases.c.institution_id.in_(merged), cases.c.kind == FILING.name)
+        .order_by(cases.c.year, cases.c.institution_id)
     )
-    return {row.year: filing_end(Status(row.status), row.obligation) for row in filings}
+    ends: dict[int, FilingEnd] = {}
+    before: dict[int, list[FilingEnd]] = {}
+    for row in filings:
+        end = filing_end(Status(row.status), row.obligation)
+        if row.own:
+            ends[row.year] = end
+        else:
+            before.setdefault(row.year, []).append(end)
+    for year, several in before.items():
+        unfinished = (end for end in several if end is not FilingEnd.COMPLETED)
+        ends.setdefault(year, next(unfinished, FilingEnd.COMPLETED))
+    return ends
 
 
 async def belongs_to(connection: AsyncConnection, case_id: str, institution: str) -> None:

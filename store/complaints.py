@@ -112,7 +112,10 @@ async def holders(connection: AsyncConnection, number: str, institution_name: st
     """
     if institution_name:
         found = await connection.execute(
-            select(institutions.c.id).where(NAME_KEY.in_([institution_name])).limit(2)
+            select(func.coalesce(institutions.c.merged_into, institutions.c.id))
+            .distinct()
+            .where(NAME_KEY.in_([institution_name]))
+            .limit(2)
         )
     else:
         found = await connection.execute(_HOLDERS, {"number": number})
@@ -120,7 +123,8 @@ async def holders(connection: AsyncConnection, number: str, institution_name: st
 
 
 _HOLDERS = text("""
-    SELECT DISTINCT i.id FROM report_numbers r JOIN institutions i ON i.no = r.institution_no
+    SELECT DISTINCT coalesce(i.merged_into, i.id) FROM report_numbers r
+    JOIN institutions i ON i.no = r.institution_no
     WHERE hashtextextended(r.number, 0) = hashtextextended(:number, 0) AND r.number = :number
     LIMIT 2
 """)
@@ -169,6 +173,6 @@ _BATCHES = text("""
     JOIN institutions i ON i.no = r.institution_no
     JOIN uploads u ON u.no = r.upload_no
     WHERE hashtextextended(r.number, 0) = hashtextextended(:number, 0) AND r.number = :number
-      AND i.id = :institution
+      AND coalesce(i.merged_into, i.id) = :institution
     ORDER BY 1
 """)

@@ -27,11 +27,16 @@ ROSTER = "roster"
 
 
 class Institution(Value):
-    """One institution on record with the certificates that count for the rules."""
+    """One institution on record with the certificates that count for the rules.
+
+    Those of accounts merged into it are its own. ``merged_into`` is its survivor, "" for none; then
+    it has no certificates that count.
+    """
 
     name: str
     uscc: str
     previous_reviewer: str | None
+    merged_into: str = ""
     facts: InstitutionFacts
     certificates: tuple[CertificateFacts, ...]
 
@@ -71,9 +76,11 @@ async def page(
 ) -> list[Institution]:
     """Up to ``size`` institutions with ids after ``after``, in the order of their ids.
 
+    Those that were merged into another one are not among them.
+
     Both prefixes hold of their regions; ``name`` is part of their names.
     """
-    query = select(institutions)
+    query = select(institutions).where(institutions.c.merged_into.is_(None))
     for prefix in filter(None, (region_prefix, region)):
         query = query.where(institutions.c.region.startswith(prefix, autoescape=True))
     if name:
@@ -92,7 +99,7 @@ async def page(
 
 async def count(connection: AsyncConnection, region_prefix: str = "") -> int:
     """How many institutions are on record under a region's prefix."""
-    query = select(func.count()).select_from(institutions)
+    query = select(func.count()).where(institutions.c.merged_into.is_(None))
     if region_prefix:
         query = query.where(institutions.c.region.startswith(region_prefix, autoescape=True))
     return int((await connection.execute(query)).scalar_one())
@@ -111,17 +118,27 @@ async def _certificates_of(
     owned: dict[str, list[CertificateFacts]] = {id_: [] for id_ in ids}
     if ids:
         found = await connection.execute(
-            select(certificates)
+            select(certificates, _OWNER.label("owner"))
+            .join(institutions, institutions.c.id == certificates.c.institution_id)
             .where(
-                certificates.c.institution_id == func.any(list(ids)),
+                _owned_by(ids),
                 certificates.c.status.in_([status.value for status in COUNTED]),
             )
             .order_by(certificates.c.number)
         )
         for row in found.mappings():
             values = {key: row[key] for key in CertificateFacts.model_fields}
-            owned[row["institution_id"]].append(CertificateFacts(**values))
+            owned[row["owner"]].append(CertificateFacts(**values))
     return owned
+
+
+_OWNER = func.coalesce(institutions.c.merged_into, institutions.c.id)
+"""Whose a certificate of an account is: the account's, or its survivor's."""
+
+
+def _owned_by(ids: Sequence[str]) -> ColumnElement[bool]:
+    own = (institutions.c.id == func.any(list(ids))) & institutions.c.merged_into.is_(None)
+    return own | (institutions.c.merged_into == func.any(list(ids)))
 
 
 def _institution(row: RowMapping, owned: list[CertificateFacts]) -> Institution:
@@ -129,6 +146,7 @@ def _institution(row: RowMapping, owned: list[CertificateFacts]) -> Institution:
         name=row["name"],
         uscc=row["uscc"],
         previous_reviewer=row["previous_reviewer"],
+        merged_into=row["merged_into"] or "",
         facts=InstitutionFacts(**{key: row[key] for key in InstitutionFacts.model_fields}),
         certificates=tuple(owned),
     )
@@ -272,19 +290,29 @@ async def certificates_of(
 ) -> dict[str, list[OnRecord]]:
     """All certificates of institutions, ended ones included, by their numbers."""
     owned: dict[str, list[OnRecord]] = {id_: [] for id_ in ids}
-    for one in await _on_record(connection, certificates.c.institution_id == func.any(list(ids))):
-        owned[one.institution_id].append(one)
+    for owner, one in await _on_record_of(connection, _owned_by(ids)):
+        owned[owner].append(one)
     return owned
 
 
 async def _on_record(connection: AsyncConnection, where: ColumnElement[bool]) -> list[OnRecord]:
+    return [one for _, one in await _on_record_of(connection, where)]
+
+
+async def _on_record_of(
+    connection: AsyncConnection, where: ColumnElement[bool]
+) -> list[tuple[str, OnRecord]]:
     named = [certificates.c[name] for name in OnRecord.model_fields if name != "code"]
-    found = await connection.execute(
-        select(*named, func.coalesce(certificates.c.code, "").label("code"))
+    rows = await connection.execute(
+        select(*named, func.coalesce(certificates.c.code, "").label("code"), _OWNER.label("owner"))
+        .join(institutions, institutions.c.id == certificates.c.institution_id)
         .where(where)
         .order_by(certificates.c.number)
     )
-    return [OnRecord(**row) for row in found.mappings()]
+    return [
+        (row["owner"], OnRecord(**{name: row[name] for name in OnRecord.model_fields}))
+        for row in rows.mappings()
+    ]
 
 
 def _chunks(rows: list[dict[str, Any]], size: int = 2000) -> list[list[dict[str, Any]]]:
@@ -313,6 +341,16 @@ async def alike(
         {"region": f"{region_prefix}%"},
     )
     return [Alike(ids=tuple(row.ids), elsewhere=row.elsewhere) for row in rows]
+
+
+async def resembling(connection: AsyncConnection, uscc: str, name: str) -> list[str]:
+    """The accounts on record of a unified social credit code or a name, by their ids."""
+    same_name = text("name_key(institutions.name) = name_key(:name)").bindparams(name=name)
+    alike = same_name if not uscc else (institutions.c.uscc == uscc) | same_name
+    rows = await connection.execute(
+        select(institutions.c.id).where(alike).order_by(institutions.c.id).limit(20)
+    )
+    return list(rows.scalars())
 
 
 async def named_by_rosters(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, datetime]:

@@ -42,6 +42,7 @@ class InstitutionShown(Value):
     """One institution on record with all its certificates, ended ones included.
 
     ``warnings``: a certificate in force names the institution otherwise than the register.
+    ``merged_into`` is the institution that stands for this one since a merger, "" for none.
     """
 
     id: str
@@ -55,6 +56,7 @@ class InstitutionShown(Value):
     other_qualifications: tuple[str, ...]
     national_centres: tuple[str, ...]
     previous_reviewer: str | None
+    merged_into: str
     certificates: tuple[CertificateOnRecord, ...]
     warnings: tuple[CertificateWarning, ...]
 
@@ -81,6 +83,7 @@ def _shown(holder: Holder, today: date) -> InstitutionShown:
         name=institution.name,
         uscc=institution.uscc,
         previous_reviewer=institution.previous_reviewer,
+        merged_into=institution.merged_into,
         certificates=certificates,
         warnings=register_warnings(
             institution.name, ((one.number, one.holder, one.status) for one in certificates)

@@ -14,6 +14,7 @@ from api.door.parts import parts_of
 from api.door.problems import source
 from api.door.requests import Plain, query
 from api.door.rights import SCOPES, Right, Scope, Target, check, region_in_sight
+from domain.announcements import about_case
 from domain.case.commands import Actor, Role
 from domain.case.kind import CaseKind
 from domain.case.plan import FOREVER, Window
@@ -38,10 +39,19 @@ class WindowShown(Value):
     source: dict[str, str]
 
 
+class CaseAnnouncement(Value):
+    """An announcement that matters to a case; the whole is under ``/api/announcements``."""
+
+    id: str
+    title: str
+    shown_from: datetime
+
+
 class CaseShown(Value):
     """One case as its people see it; no figure out of a form. ``quarter`` 0: not of a quarter.
 
     ``unchanged``: what was submitted last is what had been sent back, without any change.
+    ``announcements`` are those for its asker that matter to it, the newest first.
     """
 
     id: str
@@ -67,6 +77,7 @@ class CaseShown(Value):
     rule_set: str
     sequence: int
     updated_at: datetime
+    announcements: tuple[CaseAnnouncement, ...] = ()
 
 
 class CasePage(Value):
@@ -82,9 +93,16 @@ class Started(Value):
     id: str
 
 
-def shown(case: Case, call: Call) -> CaseShown:
+async def shown(case: Case, call: Call) -> CaseShown:
     """A case as the API shows it to whoever calls; a filer is not told which reviewer it is."""
     plan, parts = case.plan, parts_of(call.request)
+    pieces = about_case(
+        await parts.announcements.standing(),
+        call.actor.role,
+        case.region,
+        case.campaign,
+        parts.clock(),
+    )
     return CaseShown(
         id=case.case_id,
         kind=case.kind,
@@ -111,6 +129,10 @@ def shown(case: Case, call: Call) -> CaseShown:
         rule_set=case.rule_set,
         sequence=case.sequence,
         updated_at=case.updated_at,
+        announcements=tuple(
+            CaseAnnouncement(id=piece.id, title=piece.title, shown_from=piece.shown_from)
+            for piece in pieces
+        ),
     )
 
 
@@ -232,5 +254,5 @@ async def case_page(
     rows, more = await cursors.paged(
         call.request, lambda size: fetch(after, size), lambda case: [case.case_id]
     )
-    items = await show(call, rows) if show else [shown(case, call) for case in rows]
+    items = await show(call, rows) if show else [await shown(case, call) for case in rows]
     return json_of(answer.model_validate({"items": tuple(items), "next": more}))

@@ -30,7 +30,7 @@ async def list_tasks(call: Call) -> Response:
         lambda size: records.inbox(actor.scope, status, claimed_by, after, size),
         lambda case: [case.due.isoformat() if case.due else "", case.case_id],
     )
-    return json_of(CasePage(items=tuple(shown(case, call) for case in rows), next=more))
+    return json_of(CasePage(items=tuple([await shown(case, call) for case in rows]), next=more))
 
 
 def _after(values: list[Any] | None) -> tuple[datetime | None, str] | None:

@@ -136,7 +136,7 @@ async def _with_numbers(call: Call, cases: Sequence[Case]) -> list[CaseShown]:
     listed: list[CaseShown] = []
     for case in cases:
         number, holder = names.get(case.case_id, ("", ""))
-        known = shown(case, call).model_dump()
+        known = (await shown(case, call)).model_dump()
         listed.append(CertificateListed(**known, number=number, holder=holder))
     return listed
 
@@ -148,7 +148,7 @@ async def get_certificate(call: Call) -> Response:
     state = fold(CERTIFICATE, map(event_of, steps)).own
     return json_of(
         CertificateShown(
-            **shown(case, call).model_dump(),
+            **(await shown(case, call)).model_dump(),
             issuer=issuer_of(case.plan),
             purpose=state.purpose,
             purpose_label=PURPOSE_LABELS[state.purpose] if state.purpose else "",

@@ -153,7 +153,7 @@ async def get_complaint(call: Call) -> Response:
     complaint = await parts_of(call.request).complaints.of_case(case)
     return json_of(
         ComplaintShown(
-            **shown(case, call).model_dump(),
+            **(await shown(case, call)).model_dump(),
             number=complaint.number,
             about=complaint.about,
             named_institution=complaint.institution_name,

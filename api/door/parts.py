@@ -15,6 +15,7 @@ from api.door.draining import Draining
 from api.door.identity import Identity
 from audit.service import AuditService
 from rules.file.catalogue import cached_catalogue
+from services.announcements import AnnouncementService
 from services.campaigns.opening import CampaignService
 from services.campaigns.progress import ProgressService
 from services.case_records import CaseRecords
@@ -33,6 +34,7 @@ from services.connected.deliveries import DeliveryService
 from services.connected.provinces import ProvinceService
 from services.contacts import ContactService
 from services.filings import FilingService
+from services.institution_acts import InstitutionActService
 from services.institutions import InstitutionService
 from services.jobs import JobService
 from services.notices.records import NoticeRecords
@@ -40,6 +42,7 @@ from services.notices.telling import Telling
 from services.numbers.batches import BatchService
 from services.numbers.lookup import LookupService, latest_rules
 from services.rate_limits import RateLimits
+from services.registrations import RegistrationService
 from services.requests import RequestRecords
 from services.review import ReviewService
 from services.roster import RosterService, known_regions
@@ -57,6 +60,9 @@ class Parts:
     requests: RequestRecords
     institutions: InstitutionService
     contacts: ContactService
+    registrations: RegistrationService
+    announcements: AnnouncementService
+    acts: InstitutionActService
     identity: Identity
     clock: Clock
     rules: Path
@@ -105,6 +111,9 @@ def build_parts(
         requests=RequestRecords(engine),
         institutions=InstitutionService(engine),
         contacts=ContactService(engine, clock),
+        registrations=RegistrationService(engine, catalogue, clock),
+        announcements=AnnouncementService(engine, clock),
+        acts=InstitutionActService(engine, JobService(client, engine, clock), clock),
         identity=Identity(settings.token_key.get_secret_value()),
         clock=clock,
         rules=settings.rules,

@@ -30,6 +30,9 @@ class Right(StrEnum):
     BULK = "bulk"
     SEE_CAMPAIGNS = "see_campaigns"
     SEE_REGISTER = "see_register"
+    PUBLISH = "publish"
+    REGISTER = "register"
+    SEE_REGISTRATION = "see_registration"
     SEE_CONTACTS = "see_contacts"
     SET_CONTACTS = "set_contacts"
     SEE_TASKS = "see_tasks"
@@ -62,6 +65,9 @@ ROLES: dict[Right, frozenset[Role]] = {
     Right.BULK: frozenset({Role.OPERATOR, Role.REVIEWER, Role.CHECKER}),
     Right.SEE_CAMPAIGNS: frozenset({Role.OPERATOR, Role.AUDITOR, Role.REVIEWER, Role.CHECKER}),
     Right.SEE_REGISTER: frozenset({Role.OPERATOR, Role.AUDITOR}),
+    Right.PUBLISH: frozenset({Role.OPERATOR}),
+    Right.REGISTER: frozenset({Role.FILER, Role.OPERATOR}),
+    Right.SEE_REGISTRATION: frozenset({Role.FILER, Role.OPERATOR, Role.AUDITOR}),
     # personal data: the institution itself, who reviews it, who answers for its region
     Right.SEE_CONTACTS: frozenset({Role.FILER, Role.REVIEWER, Role.OPERATOR}),
     Right.SET_CONTACTS: frozenset({Role.FILER, Role.OPERATOR}),

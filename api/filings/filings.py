@@ -60,7 +60,7 @@ async def of_filing(request: Request) -> Target:
 
 async def get_filing(call: Call) -> Response:
     """One filing."""
-    return json_of(shown(case_of(call), call))
+    return json_of(await shown(case_of(call), call))
 
 
 async def ask_for_filing(call: Call) -> Response:

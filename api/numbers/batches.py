@@ -75,7 +75,7 @@ async def get_batch(call: Call) -> Response:
     )
     return json_of(
         BatchShown(
-            **shown(case, call).model_dump(),
+            **(await shown(case, call)).model_dump(),
             quarter_name=terms.quarter,
             numbers=totals.numbers,
             withdrawn=totals.withdrawn,

@@ -64,11 +64,19 @@ class Proof(StrEnum):
     NOT_CHECKED = "not_checked"
 
 
+class HolderNow(Value):
+    """Who the holder of a certificate is now, after a merger or a change of its code."""
+
+    name: str
+    uscc: str
+
+
 class PublicCertificate(Value):
     """What anybody may know of a certificate. ``since`` is the first day of its status.
 
     ``document`` is the number of the document that ended it; ``capabilities`` are some of its
     ``capabilities_total`` lines; ``superseded_by`` is the number of its successor.
+    ``holder_now`` is set where its holder was merged or has another code since.
     """
 
     number: str
@@ -90,6 +98,7 @@ class PublicCertificate(Value):
     ended_on: date | None
     document: str
     superseded_by: str
+    holder_now: HolderNow | None = None
     capabilities: tuple[Capability, ...]
     capabilities_total: int
 

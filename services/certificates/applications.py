@@ -25,6 +25,7 @@ from rules.certificates.certificates import CertificateRules, current_certificat
 from services.cases import CaseService
 from services.certificates.printing import unprintable_with
 from services.clock import Clock
+from services.institutions import refuse_merged
 from services.rule_sets import PinnedCertificateRules
 from store import cases, content, institutions, journal, rule_sets
 from store.cases import Case
@@ -256,7 +257,10 @@ class CertificateService(CaseService):
         self, connection: Any, institution: str, newcomer: Newcomer | None, renews: str
     ) -> bool:
         """Whether an institution is on record. Raises Refused where it has to be."""
-        known = institution in await institutions.by_ids(connection, [institution])
+        on_record = await institutions.by_ids(connection, [institution])
+        known = institution in on_record
+        if known:
+            refuse_merged(on_record[institution])
         if not known and newcomer is None:
             params = {"institution": institution}
             raise Refused(Refusal(code=Code.UNKNOWN_INSTITUTION, params=params))

@@ -21,6 +21,7 @@ from domain.certificates.public import (
     PROOF_WORDS,
     Counted,
     Current,
+    HolderNow,
     Paper,
     PublicCertificate,
     Scan,
@@ -292,9 +293,16 @@ def public_part(
         ended_on=found.ended_on,
         document=found.document,
         superseded_by=superseded_by,
+        holder_now=_holder_now(found),
         capabilities=content.capabilities if content else (),
         capabilities_total=found.scope,
     )
+
+
+def _holder_now(found: Registered) -> HolderNow | None:
+    if found.uscc_now is None:
+        return None
+    return HolderNow(name=found.institution_name, uscc=found.uscc_now)
 
 
 def province_of(issuer: str) -> str:

@@ -24,6 +24,7 @@ from engine.starting import start_case
 from services.campaigns.lookup import campaign_for
 from services.cases import CaseService
 from services.clock import Clock
+from services.institutions import refuse_merged
 from services.numbers.changes import ChangeProblem, problems_of_change
 from services.rule_sets import PinnedRules
 from services.starts import batch_start
@@ -73,6 +74,7 @@ class BatchService(CaseService):
             if institution_id not in found:
                 params = {"institution": institution_id}
                 raise Refused(Refusal(code=Code.UNKNOWN_INSTITUTION, params=params))
+            refuse_merged(found[institution_id])
             facts = found[institution_id].facts_for(None)
             region = facts.institution.region
             campaign = await campaign_for(connection, self._pinned, Period(*quarter), region)

@@ -33,7 +33,10 @@ class Entry(NamedTuple):
 
 
 class Holders(NamedTuple):
-    """Institutions on record: the USCC of each id asked for, the ids of each USCC."""
+    """Institutions on record: the USCC of each id asked for, the ids of each USCC.
+
+    A USCC that an institution had before, or that of an account merged into it, leads to it.
+    """
 
     uscc_of: dict[str, str]
     of_uscc: dict[str, list[str]]
@@ -71,8 +74,19 @@ async def holders(connection: AsyncConnection, ids: Sequence[str], usccs: Sequen
     of_uscc: dict[str, list[str]] = {}
     for row in found:
         uscc_of[row.id] = row.uscc
+    for row in await connection.execute(_OF_USCC, {"usccs": list(usccs)}):
         of_uscc.setdefault(row.uscc, []).append(row.id)
     return Holders(uscc_of, of_uscc)
+
+
+_OF_USCC = text("""
+    SELECT DISTINCT asked.uscc, coalesce(i.merged_into, i.id) AS id
+    FROM unnest(CAST(:usccs AS text[])) AS asked(uscc)
+    JOIN institutions i ON i.uscc = asked.uscc OR i.id IN (
+        SELECT a.institution_id FROM institution_acts a
+        WHERE a.old_uscc = asked.uscc AND asked.uscc <> '')
+    ORDER BY 1, 2
+""")
 
 
 async def allotted(connection: AsyncConnection, numbers: Sequence[str]) -> dict[str, str]:

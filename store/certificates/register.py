@@ -4,7 +4,17 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, collate, func, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    case,
+    collate,
+    exists,
+    func,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -19,6 +29,7 @@ from store.tables import (
     certificate_numbers,
     certificate_serials,
     certificates,
+    institution_acts,
     institutions,
     journal,
 )
@@ -38,7 +49,8 @@ class Registered(Value):
     """A certificate as the register has it. From a mere roster: without code and content.
 
     ``status`` is as recorded; what it comes to on a day says
-    `domain.certificates.certificate.standing`.
+    `domain.certificates.certificate.standing`. ``institution_name`` is that of the survivor where
+    the account was merged; ``uscc_now`` is None unless its holder was, or has another code since.
     """
 
     number: str
@@ -50,6 +62,7 @@ class Registered(Value):
     region: str
     holder: str
     uscc: str
+    uscc_now: str | None = None
     parent_uscc: str
     level: str
     issuer: str
@@ -94,15 +107,35 @@ def registered() -> Select[Any]:
         for column in certificates.c
         if column.name not in ("code", "case_id", "holder", "uscc", "updated_at")
     ]
+    survivors = institutions.alias("survivor")
     return select(
         *own,
         func.coalesce(certificates.c.code, "").label("code"),
         func.coalesce(certificates.c.case_id, "").label("case_id"),
         func.coalesce(func.nullif(certificates.c.holder, ""), institutions.c.name).label("holder"),
         func.coalesce(func.nullif(certificates.c.uscc, ""), institutions.c.uscc).label("uscc"),
-        institutions.c.name.label("institution_name"),
+        func.coalesce(survivors.c.name, institutions.c.name).label("institution_name"),
         institutions.c.region.label("region"),
-    ).join(institutions, institutions.c.id == certificates.c.institution_id)
+        case(
+            (survivors.c.id.is_not(None), survivors.c.uscc),
+            (_code_changed(), institutions.c.uscc),
+            else_=None,
+        ).label("uscc_now"),
+    ).select_from(
+        certificates.join(
+            institutions, institutions.c.id == certificates.c.institution_id
+        ).outerjoin(survivors, survivors.c.id == institutions.c.merged_into)
+    )
+
+
+def _code_changed() -> ColumnElement[bool]:
+    """Whether a certificate names its holder by a code that the holder had before."""
+    return exists().where(
+        institution_acts.c.institution_id == institutions.c.id,
+        institution_acts.c.old_uscc == certificates.c.uscc,
+        institution_acts.c.old_uscc != "",
+        institution_acts.c.old_uscc != institutions.c.uscc,
+    )
 
 
 async def by_code(connection: AsyncConnection, code: str) -> Registered | None:

@@ -15,12 +15,14 @@ from sqlalchemy import (
     Select,
     Text,
     and_,
+    bindparam,
     false,
     func,
     literal,
     literal_column,
     or_,
     select,
+    text,
     true,
     union_all,
 )
@@ -278,15 +280,21 @@ def _line(
 def _held_by(name: str, institution_id: str | None) -> Any:
     """The numbers of certificates whose holder or institution bears part of a name, or an id."""
     others, of = certificates.alias("others"), institutions.alias("of")
+    into = institutions.alias("survivor_of")
     joined = others.join(of, of.c.id == others.c.institution_id)
     ways = [
         select(others.c.number).where(*contains(folded_column("others.holder"), name)),
         select(others.c.number)
         .select_from(joined)
         .where(*contains(folded_column("of.name"), name)),
+        # by its survivor's name, what an account held that was merged
+        select(others.c.number)
+        .select_from(joined.join(into, into.c.id == of.c.merged_into))
+        .where(*contains(folded_column("survivor_of.name"), name)),
     ]
     if institution_id is not None:
-        ways.append(select(others.c.number).where(others.c.institution_id == institution_id))
+        own = (of.c.id == institution_id) | (of.c.merged_into == institution_id)
+        ways.append(select(others.c.number).select_from(joined).where(own))
     return union_all(*ways)
 
 
@@ -297,7 +305,33 @@ def _of_uscc(uscc: str) -> Any:
         select(others.c.number).where(others.c.uscc == uscc),
         # what only a roster knows has the institution's
         select(others.c.number).select_from(joined).where(of.c.uscc == uscc, others.c.uscc == ""),
+        select(others.c.number).where(
+            others.c.institution_id.in_(
+                text(_OF_ONE_BODY)
+                .bindparams(bindparam("uscc", uscc, unique=True))
+                .columns(institutions.c.id)
+            )
+        ),
     )
+
+
+_OF_ONE_BODY = """
+    WITH named AS (
+        SELECT id, merged_into FROM institutions WHERE uscc = :uscc
+        UNION
+        SELECT i.id, i.merged_into FROM institution_acts a
+        JOIN institutions i ON i.id = a.institution_id WHERE a.old_uscc = :uscc
+    ), bodies AS (
+        SELECT coalesce(n.merged_into, n.id) AS id FROM named n
+        WHERE n.merged_into IS NOT NULL
+           OR EXISTS (SELECT 1 FROM institutions m WHERE m.merged_into = n.id)
+           OR EXISTS (SELECT 1 FROM institution_acts a
+                      WHERE a.institution_id = n.id AND a.old_uscc <> '')
+    )
+    SELECT i.id FROM institutions i JOIN bodies b ON i.id = b.id OR i.merged_into = b.id
+"""
+"""What is held by whoever a code leads to since a merger or a change of code: by old or new code,
+and by that of either account, all of it is found."""
 
 
 def _family(uscc: str) -> Any:
@@ -318,7 +352,10 @@ def _family(uscc: str) -> Any:
 def _sees(sight: Sight) -> ColumnElement[bool]:
     ways: list[ColumnElement[bool]] = []
     if sight.institution is not None:
-        ways.append(certificates.c.institution_id == sight.institution)
+        ways.append(
+            (institutions.c.id == sight.institution)
+            | (institutions.c.merged_into == sight.institution)
+        )
     if sight.issuer is not None:
         ways.append(certificates.c.issuer == sight.issuer)
     if sight.region == "":

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import psycopg
 from psycopg.rows import TupleRow
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import func, or_, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -91,11 +91,23 @@ async def rows(
 async def named(connection: AsyncConnection, names: Sequence[str]) -> dict[str, list[int]]:
     """The institutions that bear each of these names; names unknown are left out.
 
-    The names are given as `domain.text.name_key` has them.
+    The names are given as `domain.text.name_key` has them. A name leads to all accounts that are
+    one institution since a merger.
     """
+    same = institutions.alias("same")
     found = await connection.execute(
-        select(NAME_KEY, institutions.c.no)
+        select(NAME_KEY, same.c.no)
+        .distinct()
         .select_from(institutions)
+        .join(
+            same,
+            or_(
+                same.c.id == institutions.c.id,
+                same.c.id == institutions.c.merged_into,
+                same.c.merged_into == institutions.c.id,
+                same.c.merged_into == institutions.c.merged_into,
+            ),
+        )
         .where(NAME_KEY.in_(list(names)))
     )
     by_name: dict[str, list[int]] = {}
@@ -105,11 +117,10 @@ async def named(connection: AsyncConnection, names: Sequence[str]) -> dict[str, 
 
 
 async def by_no(connection: AsyncConnection, numbers: Sequence[int]) -> dict[int, Institution]:
-    """The institutions with these short numbers."""
+    """The institutions with these short numbers; after a merger, its survivor."""
+    standing = func.coalesce(institutions.c.merged_into, institutions.c.id).label("id")
     found = await connection.execute(
-        select(institutions.c.no, institutions.c.id).where(
-            institutions.c.no == func.any(list(numbers))
-        )
+        select(institutions.c.no, standing).where(institutions.c.no == func.any(list(numbers)))
     )
     ids = {row.no: row.id for row in found}
     known = await register.by_ids(connection, list(ids.values()))

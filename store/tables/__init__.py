@@ -1,5 +1,10 @@
 """All tables, by subject. One `MetaData`; comments in Chinese, since operators read them."""
 
+from store.tables.announcements import (
+    announcement_files,
+    announcement_versions,
+    announcements,
+)
 from store.tables.audit import checkpoints, histories, seals
 from store.tables.base import metadata
 from store.tables.complaint import complaints
@@ -9,12 +14,12 @@ from store.tables.connected import (
     certificate_deliveries,
     province_plans,
 )
-from store.tables.contacts import contacts
 from store.tables.imports import (
     certificate_import_problems,
     certificate_import_rows,
     certificate_imports,
 )
+from store.tables.institutions import contacts, institution_acts, registration_requests
 from store.tables.jobs import job_items, jobs
 from store.tables.notices import addresses, notice_deliveries, notices
 from store.tables.numbers import (
@@ -49,6 +54,9 @@ from store.tables.rules import campaigns, rule_sets
 
 __all__ = [
     "addresses",
+    "announcement_files",
+    "announcement_versions",
+    "announcements",
     "api_client_secrets",
     "api_clients",
     "assignments",
@@ -67,6 +75,7 @@ __all__ = [
     "complaints",
     "contacts",
     "histories",
+    "institution_acts",
     "institutions",
     "job_items",
     "jobs",
@@ -81,6 +90,7 @@ __all__ = [
     "province_plans",
     "refusal_heads",
     "refusals",
+    "registration_requests",
     "report_numbers",
     "requests",
     "revisions",

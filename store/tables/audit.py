@@ -39,6 +39,9 @@ seals = Table(
 
 SEALED_BY_ROW = (
     "addresses",
+    "announcement_files",
+    "announcement_versions",
+    "announcements",
     "api_client_secrets",
     "api_clients",
     "campaigns",
@@ -52,6 +55,7 @@ SEALED_BY_ROW = (
     "complaints",
     "contacts",
     "histories",
+    "institution_acts",
     "institutions",
     "job_items",
     "jobs",
@@ -59,6 +63,7 @@ SEALED_BY_ROW = (
     "notices",
     "number_changes",
     "province_plans",
+    "registration_requests",
     "revisions",
     "roster_imports",
     "uploads",

@@ -89,7 +89,29 @@ async def places(house: System, found: Filing) -> dict[str, str]:
                 operator = house.token(OPERATOR, "operator-1", "000000")
                 job = await house.send("POST", "/api/jobs", operator, release)
                 assert job.status == 202, job.body
+                registered = await house.send(
+                    "POST",
+                    f"/api/institutions/new-{found.id}/registration",
+                    operator,
+                    {"name": "（生成）", "region": found.region},
+                )
+                assert registered.status == 201, registered.body
+                published = await house.send(
+                    "POST",
+                    "/api/announcements",
+                    operator,
+                    {
+                        "kind": "help",
+                        "jurisdiction": "000000",
+                        "title": "（生成）",
+                        "body": "（生成）",
+                        "audience": ["public"],
+                    },
+                )
+                assert published.status == 201, published.body
                 return {
+                    "announcement": published.body["id"],
+                    "registration": registered.body["id"],
                     "notice": await notice(house, found),
                     "job": job.body["id"],
                     "number": held.number,

@@ -19,6 +19,9 @@ depends_on: str | Sequence[str] | None = None
 
 _SEALED = {
     "addresses": "",
+    "announcement_files": "content",
+    "announcement_versions": "",
+    "announcements": "",
     "api_client_secrets": "",
     "api_clients": "",
     "campaigns": "",
@@ -32,6 +35,7 @@ _SEALED = {
     "complaints": "",
     "contacts": "",
     "histories": "content",
+    "institution_acts": "",
     "institutions": "",
     "job_items": "",
     "jobs": "",
@@ -39,6 +43,7 @@ _SEALED = {
     "notices": "",
     "number_changes": "",
     "province_plans": "",
+    "registration_requests": "",
     "revisions": "content",
     "roster_imports": "",
     "uploads": "",

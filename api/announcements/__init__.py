@@ -1,0 +1,1 @@
+"""Announcements, help, questions and answers."""
