@@ -167,7 +167,7 @@ def replay(
     ] = 1,
     report: Annotated[
         Path | None,
-        typer.Option(help="报告目录：report.jsonl、.json、.csv、.html；再次运行接着做"),
+        typer.Option("--report", help="报告目录：report.jsonl、.json、.csv、.html；再次运行接着做"),
     ] = None,
     data: Data = HERE,
     as_json: AsJson = False,
@@ -359,7 +359,7 @@ def export(
     what: What,
     file: Annotated[Path, typer.Option("--out", help="写到哪个 ZIP 文件", dir_okay=False)],
     mandate: Annotated[
-        str, typer.Option(help="带上填报内容和理由所依据的授权；不填则只带其哈希")
+        str, typer.Option("--mandate", help="带上填报内容和理由所依据的授权；不填则只带其哈希")
     ] = "",
     data: Data = HERE,
     as_json: AsJson = False,
