@@ -42,6 +42,8 @@ def replay_many(
     folder.mkdir(parents=True, exist_ok=True)
     lines = folder / "report.jsonl"
     known = {one["case_id"]: one for one in _known(lines)}
+    # what broke off in the middle of a line leaves no half of it
+    lines.write_text("".join(_line(one) for one in known.values()), encoding="utf-8")
     left = [case_id for case_id in case_ids if case_id not in known]
     differing = sum(bool(one["differences"]) for one in known.values())
     done = len(case_ids) - len(left)
@@ -52,11 +54,15 @@ def replay_many(
     ):
         for portion in as_completed(pool.submit(_portion, data, one) for one in portions):
             for one in portion.result():
-                file.write(json.dumps(one, ensure_ascii=False) + "\n")
+                file.write(_line(one))
                 done, differing = done + 1, differing + bool(one["differences"])
             file.flush()
             tell(Progress(done, len(case_ids), differing))
     return _report(folder, what, [one for one in _known(lines) if one["case_id"] in set(case_ids)])
+
+
+def _line(one: dict[str, Any]) -> str:
+    return json.dumps(one, ensure_ascii=False) + "\n"
 
 
 def _known(lines: Path) -> Iterator[dict[str, Any]]:

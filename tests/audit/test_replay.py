@@ -1,6 +1,5 @@
 """Replay with comparison: what Temporal's own replayer passes over is named, value by value."""
 
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,6 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer
 
 from audit.replay import NoHistory, compare, replay
-from domain.case import kind
 from tests.audit.conftest import World
 from tests.workflows.test_engine import _CONTINUED_AFTER
 from workflows import case as case_workflow
@@ -20,12 +18,6 @@ from workflows.registry import WORKFLOWS
 pytestmark = pytest.mark.anyio
 
 HISTORIES = sorted((Path(__file__).parents[1] / "workflows" / "histories").glob("*.json"))
-
-
-@pytest.fixture
-def timers_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The audited record was made with timers spread, as in production."""
-    monkeypatch.setattr(kind, "SPREAD", timedelta(minutes=20))
 
 
 def history_of(file: Path) -> WorkflowHistory:
