@@ -47,6 +47,7 @@ bench: $(READY)
 	$(BIN)/python -m bench.filing_life
 	$(BIN)/python -m bench.campaign_start
 	$(BIN)/python -m bench.campaign_year
+	$(BIN)/python -m bench.engine_size
 	$(BIN)/python -m bench.rules
 	$(BIN)/python -m bench.ingest
 	$(BIN)/python -m bench.lookup
@@ -57,6 +58,7 @@ bench-short: $(READY)
 	$(BIN)/python -m bench.filing_life --short
 	$(BIN)/python -m bench.campaign_start --short
 	$(BIN)/python -m bench.campaign_year --short
+	$(BIN)/python -m bench.engine_size --short
 	$(BIN)/python -m bench.rules --short
 	$(BIN)/python -m bench.ingest --short
 	$(BIN)/python -m bench.lookup --short

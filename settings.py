@@ -5,10 +5,20 @@ import os
 from collections.abc import Mapping
 from ipaddress import ip_network
 from pathlib import Path
+from typing import Literal, Self
 
 from limits import parse_many
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
+from domain.contacts import MAIL
 from rules.file.library import SHIPPED
 
 
@@ -25,6 +35,9 @@ class Settings(BaseModel):
     ``certificate_keys`` is the folder of the keys that sign certificates' QR codes
     (`services.certificates.keys`), ``site`` the address those codes lead to: ``https://host``.
     ``templates`` is the folder of certificates' templates, the shipped ones unless set.
+    ``mail_server`` is ``host:port`` of the SMTP server, ``mail_sender`` the address notices come
+    from; without a server no mail is sent. ``webhook_hosts`` are hosts in private networks, with
+    commas between, to which notices may be pushed.
     ``audit_keys`` is the folder of the keys that sign checkpoints, ``checkpoints`` the one that
     they are copied to, out of the database's reach.
     ``metrics`` is the address (``host:port``) a worker shows its metrics at, none unless set.
@@ -50,6 +63,12 @@ class Settings(BaseModel):
     certificate_keys: Path | None = None
     site: str = ""
     templates: Path | None = None
+    mail_server: str = Field(default="", pattern=r"^([A-Za-z0-9.-]+:[0-9]{1,5})?$")
+    mail_sender: str = Field(default="", pattern=MAIL)
+    mail_security: Literal["tls", "starttls", "none"] = "starttls"
+    mail_user: str = ""
+    mail_password: SecretStr = SecretStr("")
+    webhook_hosts: str = ""
     audit_keys: Path | None = None
     checkpoints: Path | None = None
 
@@ -69,6 +88,12 @@ class Settings(BaseModel):
     def _are_limits(cls, value: str) -> str:
         parse_many(value)
         return value
+
+    @model_validator(mode="after")
+    def _sender_known(self) -> Self:
+        if self.mail_server and not self.mail_sender:
+            raise ValueError("a mail server needs a sender")
+        return self
 
     @field_validator("trusted_proxies")
     @classmethod
@@ -97,6 +122,12 @@ ENVIRONMENT = {
     "certificate_keys": "ZHIBAO_CERTIFICATE_KEYS",
     "site": "ZHIBAO_SITE",
     "templates": "ZHIBAO_TEMPLATES",
+    "mail_server": "ZHIBAO_MAIL_SERVER",
+    "mail_sender": "ZHIBAO_MAIL_SENDER",
+    "mail_security": "ZHIBAO_MAIL_SECURITY",
+    "mail_user": "ZHIBAO_MAIL_USER",
+    "mail_password": "ZHIBAO_MAIL_PASSWORD",
+    "webhook_hosts": "ZHIBAO_WEBHOOK_HOSTS",
     "audit_keys": "ZHIBAO_AUDIT_KEYS",
     "checkpoints": "ZHIBAO_CHECKPOINTS",
 }
@@ -122,7 +153,10 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
     try:
         return Settings.model_validate(given)
     except ValidationError as failure:
-        names = "、".join(ENVIRONMENT[str(error["loc"][0])] for error in failure.errors())
+        wrong = [error["loc"][0] for error in failure.errors() if error["loc"]]
+        if not wrong:
+            raise SettingMissing("设了 ZHIBAO_MAIL_SERVER，还要设 ZHIBAO_MAIL_SENDER。") from None
+        names = "、".join(ENVIRONMENT[str(one)] for one in wrong)
         raise SettingMissing(f"环境变量 {names} 的值不对。") from None
 
 
@@ -165,6 +199,12 @@ def as_environment(settings: Settings) -> dict[str, str]:
         "certificate_keys": str(settings.certificate_keys or ""),
         "site": settings.site,
         "templates": str(settings.templates or ""),
+        "mail_server": settings.mail_server,
+        "mail_sender": settings.mail_sender,
+        "mail_security": settings.mail_security,
+        "mail_user": settings.mail_user,
+        "mail_password": settings.mail_password.get_secret_value(),
+        "webhook_hosts": settings.webhook_hosts,
         "audit_keys": str(settings.audit_keys or ""),
         "checkpoints": str(settings.checkpoints or ""),
     }

@@ -19,6 +19,7 @@ from activities.campaign import CampaignActivities
 from activities.certificate import CertificateActivities
 from activities.certificate_import import CertificateImportActivities
 from activities.complaint import ComplaintActivities
+from activities.enforcement import EnforcementActivities
 from activities.job import JobActivities
 from activities.report_batch import ReportBatchActivities
 from domain.case.workflow_messages import TASK_QUEUE
@@ -33,8 +34,13 @@ from services.certificates.keys import SigningKeys
 from services.certificates.printing import unprintable_with
 from services.checkpoints import Sealing
 from services.clock import system_clock
+from services.contents import ContentService
 from services.deadlines import Deadlines
+from services.enforcement.cases import EnforcementService
+from services.notices.delivery import Delivering
+from services.notices.mail import MailServer
 from services.notices.telling import Telling
+from services.notices.webhooks import Webhooks
 from services.numbers.batches import BatchService
 from services.reconciler import Reconciler
 from services.recovery import Recovery
@@ -66,7 +72,8 @@ def build_worker(
     pinned = PinnedRules(engine)
     pinned_certificates = PinnedCertificateRules(engine)
     importing = _importing(client, engine, rules, pinned_certificates, templates)
-    filings = FilingActivities(engine, JournalWriter(engine), pinned)
+    contents = ContentService(engine, pinned, system_clock)
+    filings = FilingActivities(engine, JournalWriter(engine), pinned, contents)
     batches = ReportBatchActivities(engine, pinned)
     cases = CaseService(client, engine, system_clock)
     complaints = ComplaintActivities(engine, cases)
@@ -79,6 +86,7 @@ def build_worker(
         cases,
         unprintable_with(templates),
     )
+    enforcement = EnforcementActivities(engine, rules)
     jobs = JobActivities(engine, cases, system_clock)
     imports = CertificateImportActivities(engine, importing.carry_out, system_clock)
     return Worker(
@@ -93,6 +101,7 @@ def build_worker(
             batches.ingest_upload,
             batches.change_numbers,
             complaints.settle_complaint,
+            enforcement.prepare_enforcement,
             certificates.prepare_application,
             certificates.allot_number,
             certificates.record_certificate,
@@ -132,6 +141,24 @@ def _recovery(client: Client, engine: AsyncEngine, rules: Path) -> Recovery:
     )
 
 
+def _delivering(settings: Settings, engine: AsyncEngine) -> Delivering:
+    host, _, port = settings.mail_server.rpartition(":")
+    server = None
+    if host:
+        server = MailServer(
+            host,
+            int(port),
+            settings.mail_sender,
+            settings.mail_security,
+            settings.mail_user,
+            settings.mail_password,
+        )
+    hooks = Webhooks(
+        settings.token_key.get_secret_value(), settings.webhook_hosts.split(","), settings.site
+    )
+    return Delivering(engine, server, hooks, system_clock)
+
+
 @contextlib.asynccontextmanager
 async def serving(settings: Settings) -> AsyncIterator[Worker]:
     """A running worker on real servers; stops gracefully."""
@@ -149,7 +176,15 @@ async def serving(settings: Settings) -> AsyncIterator[Worker]:
         reconciler = Reconciler(client, engine, PinnedRules(engine), system_clock)
         deadlines = Deadlines(client, engine, system_clock)
         sealing = Sealing(engine, settings.audit_keys, settings.checkpoints, system_clock)
-        telling = Telling(engine, system_clock)
+        telling = Telling(engine, PinnedRules(engine), system_clock, settings.templates)
+        enforcing = EnforcementService(
+            client,
+            engine,
+            PinnedRules(engine),
+            settings.rules,
+            system_clock,
+            settings.templates,
+        )
         async with (
             worker,
             recovery.running(),
@@ -158,6 +193,8 @@ async def serving(settings: Settings) -> AsyncIterator[Worker]:
             sealing.running(),
             Archiving(client, engine, system_clock).running(),
             telling.running(),
+            enforcing.running(),
+            _delivering(settings, engine).running(),
         ):
             yield worker
     finally:

@@ -18,7 +18,7 @@ from domain.filing.kind import PREPARE_SUBMISSION, FilingFindings, PrepareSubmis
 from domain.filing.parts import left_over_refusal, parts_to_file
 from domain.refusals import Code, Refusal
 from rules.compiled import CompiledRules
-from rules.filing.forms import check_form
+from services.contents import ContentService
 from services.rule_sets import PinnedRules
 from store import submissions
 from store.batching import Batcher
@@ -34,11 +34,13 @@ class FilingActivities:
         engine: AsyncEngine,
         writer: JournalWriter,
         pinned: PinnedRules,
+        contents: ContentService,
     ) -> None:
         # single reads: no transaction to begin and end around them
         self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._writer = writer
         self._pinned = pinned
+        self._contents = contents
         self._reader: Batcher[PrepareSubmission, Submitted] = Batcher(self._read)
 
     @activity.defn(name=RECORD_STEPS)
@@ -71,11 +73,10 @@ class FilingActivities:
         refusal = left_over_refusal(submitted.content, to_file)
         if refusal is not None:
             return FilingFindings(refusal=refusal)
-        problems = content_problems(rules, to_file, submitted)
-        if problems:
-            return FilingFindings(
-                refusal=Refusal(code=Code.CONTENT_INCOMPLETE, params={"count": str(problems)})
-            )
+        report = await self._contents.report(rules, to_file, institution, submitted.content)
+        if not report.ready:
+            params = {"count": str(len(report.open))}
+            return FilingFindings(refusal=Refusal(code=Code.CONTENT_INCOMPLETE, params=params))
         return assign(rules, facts, submitted)
 
     async def _read(self, wanted: Sequence[PrepareSubmission]) -> Sequence[Submitted]:
@@ -93,14 +94,6 @@ def revision_refusal(wanted: PrepareSubmission, submitted: Submitted) -> Refusal
         params = {"revision": str(wanted.revision), "latest": str(submitted.latest)}
         return Refusal(code=Code.STALE_REVISION, params=params)
     return None
-
-
-def content_problems(rules: CompiledRules, parts: Sequence[str], submitted: Submitted) -> int:
-    """How many problems stand against a submission's content; each of ``parts`` must be in."""
-    return sum(
-        len(check_form(rules.form(part), submitted.content.get(part, {}), complete=True))
-        for part in parts
-    )
 
 
 def assign(rules: CompiledRules, facts: Facts, submitted: Submitted) -> FilingFindings:

@@ -8,14 +8,18 @@ from api.audit import audit
 from api.campaigns import (
     campaigns,
     contacts,
+    extensions,
     institution_acts,
     institutions,
     jobs,
+    people,
     registrations,
     review,
     rules,
+    samples,
 )
-from api.cases import events, tasks, timeline
+from api.campaigns.week_page import PAGES as WEEK_PAGES
+from api.cases import events, schedule, tasks, timeline
 from api.certificates import certificates, drafts, imports, printing, register, search, serials
 from api.certificates import public as certificate_public
 from api.certificates.certificate_page import PAGES as CERTIFICATE_PAGES
@@ -24,8 +28,11 @@ from api.complaints.complaint_page import PAGES as COMPLAINT_PAGES
 from api.connected import clients, deliveries, provinces
 from api.door import health, me
 from api.door.operations import Operation, Parameter
+from api.enforcement import enforcement
+from api.enforcement import register as measures
+from api.enforcement.register import PAGES as MEASURE_PAGES
 from api.filings import filings
-from api.notices import notices
+from api.notices import notices, outbox
 from api.numbers import batches, changes, lookup, uploads
 from api.numbers.lookup_page import PAGES as LOOKUP_PAGES
 
@@ -37,12 +44,19 @@ OPERATIONS: list[Operation] = [
     *tasks.OPERATIONS,
     *filings.OPERATIONS,
     *notices.OPERATIONS,
+    *outbox.OPERATIONS,
     *campaigns.OPERATIONS,
+    *extensions.OPERATIONS,
     *jobs.OPERATIONS,
+    *samples.OPERATIONS,
+    *people.OPERATIONS,
     *batches.OPERATIONS,
     *uploads.OPERATIONS,
     *changes.OPERATIONS,
     *complaints.OPERATIONS,
+    # the register's fixed word, before a case's address takes it
+    *measures.OPERATIONS,
+    *enforcement.OPERATIONS,
     *imports.OPERATIONS,
     *register.OPERATIONS,
     # fixed words of their own, before the certificates' addresses take them for a case
@@ -63,10 +77,18 @@ OPERATIONS: list[Operation] = [
     *rules.OPERATIONS,
     *timeline.OPERATIONS,
     *audit.OPERATIONS,
+    *schedule.OPERATIONS,
     *events.OPERATIONS,
 ]
 
-PAGES: list[Operation] = [*LOOKUP_PAGES, *COMPLAINT_PAGES, *CERTIFICATE_PAGES, *ANNOUNCEMENT_PAGES]
+PAGES: list[Operation] = [
+    *LOOKUP_PAGES,
+    *COMPLAINT_PAGES,
+    *CERTIFICATE_PAGES,
+    *ANNOUNCEMENT_PAGES,
+    *WEEK_PAGES,
+    *MEASURE_PAGES,
+]
 """Behind the same door as the operations of the API, and not in its description."""
 
 
@@ -85,6 +107,13 @@ PLACES: dict[str, Parameter] = {
             pattern="^2[0-9]{3}(Q[1-4])?$",
         ),
         _place("quarter", "季度，如 2024Q3", type="string", pattern="^2[0-9]{3}Q[1-4]$"),
+        _place(
+            "about",
+            "针对填报 filing 还是报告编号 report-numbers",
+            type="string",
+            enum=["filing", "report-numbers"],
+        ),
+        _place("n", "针对同一件的第几件", type="integer", minimum=1, maximum=9999),
         _place("upload", "上传编号", type="string", pattern="^[0-9a-f]{32}$"),
         _place("complaint", "投诉编号", type="string", pattern="^[0-9a-f]{32}$"),
         _place("receipt", "回执编号", type="string", pattern="^[0-9A-Za-z-]{10,40}$"),
@@ -92,9 +121,17 @@ PLACES: dict[str, Parameter] = {
         _place("code", "证书代码", type="string", minLength=1, maxLength=64),
         _place("number", "证书编号", type="string", minLength=1, maxLength=64),
         _place("uscc", "统一社会信用代码", type="string", pattern="^[0-9A-Z]{18}$"),
+        _place("question", "提问的序号", type="integer", minimum=1, maximum=2**31 - 1),
+        _place("sending", "送达编号，见 /api/outbox", type="string", pattern="^[0-9a-f]{32}$"),
+        _place("address", "送达地址编号", type="string", pattern="^[0-9a-f]{32}$"),
+        _place("draw", "第几次抽样", type="integer", minimum=1, maximum=9999),
+        _place("extension", "延期编号", type="string", pattern="^[0-9a-f]{32}$"),
+        _place("deputy", "代办编号", type="string", pattern="^[0-9a-f]{32}$"),
+        _place("revocation", "停用编号", type="string", pattern="^[0-9a-f]{32}$"),
         _place("notice", "通知编号", type="string", pattern="^[0-9a-f]{32}$"),
         _place("job", "批办编号", type="string", pattern="^[0-9a-f]{32}$"),
         _place("announcement", "公告编号", type="string", pattern="^[0-9a-f]{32}$"),
+        _place("file", "附件的 SHA-256", type="string", pattern="^[0-9a-f]{64}$"),
         _place("registration", "登记申请编号", type="string", pattern="^[0-9a-f]{32}$"),
         _place("import", "批量导入编号", type="string", pattern="^[0-9a-f]{32}$"),
         _place("client", "联网系统（客户端）编号", type="string", pattern="^[0-9a-f]{16}$"),
@@ -109,6 +146,7 @@ PLACES: dict[str, Parameter] = {
             "institution", "机构编号", type="string", pattern="^[0-9A-Za-z][0-9A-Za-z._-]{0,63}$"
         ),
         _place("jurisdiction", "六位辖区代码，000000 为全国", type="string", pattern=r"^\d{6}$"),
+        _place("form", "表单编号", type="string", pattern="^[a-z][a-z0-9-]{0,63}$"),
         _place("sha256", "规则集或附件的 SHA-256", type="string", pattern="^[0-9a-f]{64}$"),
     )
 }

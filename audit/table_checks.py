@@ -134,8 +134,8 @@ async def _deliveries(connection: AsyncConnection, tally: Tally) -> AsyncIterato
 
 async def _files(connection: AsyncConnection, _: Tally) -> AsyncIterator[Finding]:
     async for row in auditing.rows(connection, auditing.FILES):
-        told = f"公告 {row['announcement_id']} 的附件 {row['name']} 与其哈希不符"
-        yield _wrong("announcement_files", told, Kind.CONTENT)
+        told = f"文件 {row['name']} 与其哈希不符"
+        yield _wrong(row["table"], told, Kind.CONTENT, row["case_id"])
 
 
 async def _lines(connection: AsyncConnection, tally: Tally) -> AsyncIterator[Finding]:

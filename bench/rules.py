@@ -17,7 +17,8 @@ from deploy.demo.roster import generate_roster
 from domain.facts import Facts
 from rules.compiled import CompiledRules
 from rules.file.library import SHIPPED, RuleLibrary
-from rules.filing.forms import check_form
+from rules.filing.forms.checking import check_form
+from rules.filing.forms.example import blank_example
 
 TARGET = 20_000
 YEAR, NATION = 2024, "000000"
@@ -50,7 +51,7 @@ def main(count: int, rounds: int) -> dict[str, Any]:
     facts = roster(count)
     texts = [one.model_dump_json() for one in facts]
     forms = [rules.form(part.id) for part in rules.document.filing.parts]
-    filled = [(form, form.blank_example()) for form in forms] * max(1, count // 20)
+    filled = [(form, blank_example(form)) for form in forms] * max(1, count // 20)
     loops: dict[str, tuple[Callable[[Any], object], Sequence[Any]]] = {
         "empty_loop": (lambda _: None, facts),
         "pydantic": (Facts.model_validate_json, texts),

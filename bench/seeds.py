@@ -11,6 +11,7 @@ from domain.case.workflow_messages import CaseStart
 from domain.facts import CertificateFacts, InstitutionFacts
 from rules.compiled import CompiledRules
 from rules.file.library import RuleLibrary
+from rules.filing.forms.example import blank_example
 from services.starts import filing_start
 from store import institutions, rule_sets
 from store.institutions import Institution
@@ -50,7 +51,7 @@ async def add_filings(bench: Bench, numbers: range) -> tuple[list[CaseStart], st
     document = RuleLibrary(bench.settings.rules).resolve(YEAR, NATION).document
     rules = CompiledRules(document)
     parts = [part.id for part in rules.document.filing.parts]
-    content = {part: rules.form(part).blank_example() for part in parts}
+    content = {part: blank_example(rules.form(part)) for part in parts}
     now = datetime.now(UTC)
     owners = await add_institutions(bench, numbers)
     starts = [filing_start(YEAR, "bench", rules, one.facts_for(None), now) for one in owners]

@@ -11,6 +11,7 @@ from cli.terminal import NOT_IN_ORDER, fail
 from domain.facts import Facts
 from rules.check import checks
 from rules.check.certificate_checks import check_certificates
+from rules.check.form_checks import check_form_file
 from rules.file.calendars import CALENDAR, read_year
 from rules.file.catalogue import AUTHORITIES, JURISDICTIONS
 from rules.file.document import build_document
@@ -18,7 +19,8 @@ from rules.file.findings import Finding, RulesInvalid
 from rules.file.folder import CERTIFICATES
 from rules.file.library import SHIPPED, ResolvedSet, RuleLibrary, RuleSetNotFound
 from rules.filing.facts_file import FactsInvalid, parse_facts
-from rules.filing.forms import FormError, FormNotFound
+from rules.filing.forms.library import FormNotFound
+from rules.filing.forms.model import FormError
 
 Answer = TypeVar("Answer")
 Asked = TypeVar("Asked", bound=Facts)
@@ -58,7 +60,7 @@ def check_path(library: RuleLibrary, path: Path) -> list[Finding]:
             return invalid.findings
         return []
     if path.parent.name == "forms":
-        return checks.check_form_file(path, str(path))
+        return check_form_file(path, str(path))
     if path.name in (AUTHORITIES, JURISDICTIONS):
         owner = RuleLibrary(path.parent)
         return _shown(owner, checks.check_catalogue(owner))
@@ -151,7 +153,7 @@ def answer(library: RuleLibrary, ask: Callable[[], Answer]) -> Answer:
     """What the rules answer; a missing or broken set ends the command with its findings."""
     try:
         return ask()
-    except RuleSetNotFound as missing:
+    except (RuleSetNotFound, FormNotFound, FormError) as missing:
         fail(str(missing))
     except RulesInvalid as invalid:
         fail("\n".join(map(str, _shown(library, invalid.findings))), NOT_IN_ORDER)

@@ -1,4 +1,4 @@
-"""``zhibao rules check | show | route | consequences | deadline | diff | schema``."""
+"""``zhibao rules check | show | route | consequences | deadline | diff | form | schema``."""
 
 from __future__ import annotations
 
@@ -255,6 +255,46 @@ def diff(
         typer.echo(change.text)
     if not changed:
         typer.echo("没有差别")
+
+
+@app.command()
+@ends_plainly
+def form(
+    form_id: Annotated[str, typer.Argument(metavar="FORM", help="表单编号，如 statistics-2024")],
+    check: Annotated[
+        Path | None, typer.Option(help="填好的 JSON 文件：列出其中的全部问题，有问题时退出码为 1")
+    ] = None,
+    template: Annotated[Path | None, typer.Option(help="把空白的 XLSX 模板写入这个文件")] = None,
+    schema: Annotated[bool, typer.Option("--schema", help="填报内容的 JSON Schema")] = False,
+    as_json: AsJson = False,
+    rules: RulesFolder = None,
+) -> None:
+    """查看一个表单：分节、字段、校验；或检查填好的内容，导出模板和 JSON Schema。"""
+    from cli.form_files import found_in, shown
+    from cli.rule_files import answer, library_in
+    from files.form_sheets import template as workbook_of
+    from rules.filing.forms.json_schema import json_schema
+
+    library = library_in(rules)
+    found = answer(library, lambda: library.forms.get(form_id))
+    if check is not None:
+        report = found_in(found, check)
+        if as_json:
+            print_json({**report.model_dump(mode="json"), "form": found.id, "sha256": found.sha256})
+        else:
+            for one in report.findings:
+                typer.echo(f"{one.number}. [{one.level}] {one.pointer or '/'} {one.message}")
+            typer.echo("没有发现问题" if not report.findings else f"共 {len(report.findings)} 处")
+        raise typer.Exit(0 if report.ready else NOT_IN_ORDER)
+    if template is not None:
+        template.write_bytes(workbook_of(found))
+    if schema:
+        print_json(json_schema(found))
+    elif as_json:
+        print_json({"sha256": found.sha256, "content": found.model_dump(mode="json")})
+    elif template is None:
+        for line in shown(found):
+            typer.echo(line)
 
 
 @app.command()

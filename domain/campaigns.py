@@ -26,7 +26,8 @@ class CampaignStart(Recorded):
 
     ``rule_sets`` maps each jurisdiction that has rules of its own, the campaign's included, to
     the sha256 of its pinned rule set. ``late``: it was opened after its filing window, knowingly;
-    the reason is kept as a note under ``note_sha256``.
+    the reason is kept as a note under ``note_sha256``. ``opening`` counts how often it was opened;
+    ``sampled``: some of its rule sets have the quality check draw a sample.
     """
 
     case_id: str
@@ -40,6 +41,8 @@ class CampaignStart(Recorded):
     command_id: str
     late: bool = False
     note_sha256: str = ""
+    opening: int = 1
+    sampled: bool = False
 
 
 class Stage(Recorded):

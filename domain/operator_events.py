@@ -1,9 +1,11 @@
 """What is on record of campaigns and registers, which have no review state machine."""
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from domain.case.kind import nothing_more
+from domain.messages import closing_time
 from domain.notices import (
     CHANNEL_LABELS,
     NOTICE_DELIVERED,
@@ -77,12 +79,26 @@ def _filings(body: Mapping[str, Any]) -> str:
     return f"名录 {body['considered']} 家，应填报 {body['started']} 家"
 
 
+def _sample(body: Mapping[str, Any]) -> str:
+    return f"第 {body['draw']} 次，{body['filings']} 件中抽 {body['drawn']} 件，种子 {body['seed']}"
+
+
+def _closed(body: Mapping[str, Any]) -> str:
+    return f"{body['filings']} 件，未办结 {body['unfinished']} 件，汇总的哈希 {body['sha256']}"
+
+
 def _batches(body: Mapping[str, Any]) -> str:
     return f"名录 {body['considered']} 家，应报送 {body['started']} 家"
 
 
 def _what(body: Mapping[str, Any]) -> str:
     return str(body["what"])
+
+
+def _extension(body: Mapping[str, Any]) -> str:
+    until = closing_time(datetime.fromisoformat(body["until"]))
+    whose = f"{body['jurisdiction']} 全部" if body["standing"] else f"{body['total']} 件"
+    return f"{whose}，至 {until}" + (f"（{body['document']}）" if body["document"] else "")
 
 
 def _checkpoint(body: Mapping[str, Any]) -> str:
@@ -94,15 +110,18 @@ def _notice(body: Mapping[str, Any]) -> str:
 
 
 def _over(body: Mapping[str, Any]) -> str:
-    target = f"（{body['target']}）" if body["target"] else ""
-    return f"{CHANNEL_LABELS[Channel(body['channel'])]}{target}"
+    return CHANNEL_LABELS[Channel(body["channel"])]
 
 
 OPERATOR_EVENTS: dict[str, OperatorEvent] = {
     "campaign_opened": OperatorEvent("开启年度统计工作", nothing_more),
     "filings_started": OperatorEvent("为应填报机构建立填报", _filings),
     "stage_entered": OperatorEvent("进入阶段", _label),
+    "sample_drawn": OperatorEvent("质量审查抽样", _sample),
     "campaign_annulled": OperatorEvent("统计工作作废", nothing_more),
+    "campaign_closed": OperatorEvent("关闭统计工作，封存汇总", _closed),
+    "extension_granted": OperatorEvent("给予延期", _extension),
+    "extension_shortened": OperatorEvent("缩短延期", _extension),
     "campaign_ended": OperatorEvent("年度统计工作结束", _label),
     "roster_imported": OperatorEvent("导入机构名录", _roster),
     "batches_started": OperatorEvent("为应报送机构建立季度报送", _batches),
@@ -135,5 +154,8 @@ OPERATOR_EVENTS: dict[str, OperatorEvent] = {
     NOTICE_SERVED: OperatorEvent("送达通知", _notice),
     NOTICE_DELIVERED: OperatorEvent("送到", _over),
     NOTICE_SEEN: OperatorEvent("收件人查看", nothing_more),
+    "address_registered": OperatorEvent("登记送达地址", _over),
+    "address_ended": OperatorEvent("停用送达地址", _over),
+    "delivery_replayed": OperatorEvent("重新送达", _over),
     "plan_received": OperatorEvent("收到赋码系统对接方案", nothing_more),
 }

@@ -4,13 +4,14 @@ Built from the stored document alone, so a decision can be computed again years 
 rule file at hand. Compile once and keep: an instance is immutable and safe to share.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from domain.case.plan import FOREVER, NEEDED_WINDOWS, CasePlan, Window
+from domain.case.plan import FOREVER, NEEDED_WINDOWS, CasePlan, Reminder, Window
 from domain.citation import Citation
 from domain.decision import (
     Eligibility,
@@ -18,6 +19,7 @@ from domain.decision import (
     Obligation,
     PublicAnswer,
     ReviewerDecision,
+    ReviewLevel,
     RuleSetRef,
 )
 from domain.enforcement.consequences import (
@@ -28,15 +30,18 @@ from domain.enforcement.consequences import (
     standing,
 )
 from domain.facts import Facts, FilingRecord
+from domain.notices import Channel
 from domain.numbers.quarters import Quarter
 from domain.numbers.report_numbers import Answer
+from domain.sampling import Sampling
 from rules.conditions import Condition, Known, names_of
 from rules.enforcement.consequences import EnforcementRules
 from rules.file.catalogue import cached_catalogue
 from rules.file.document import RuleDocument, reference
 from rules.file.findings import RulesInvalid
-from rules.file.schema import Span
-from rules.filing.forms import Form
+from rules.file.schema import QualityCheck, Span
+from rules.filing.forms.model import Form
+from rules.filing.reminders import reminder, written
 from rules.filing.reviewers import Precedence
 from rules.filing.windows import window
 from rules.numbers.report_numbers import NumberRules
@@ -116,6 +121,7 @@ class CompiledRules:
             *(when for when, _ in self._obligations), *(w for w, _ in self._parts)
         )
         self._form_of = {rule.id: rule.form for rule in filing.parts}
+        self._labels = {rule.id: rule.label for rule in filing.parts}
         self.stages: list[Stage] = [
             Stage(stage.id, stage.label, self._window(stage), cite(stage.cite))
             for stage in filing.stages
@@ -142,6 +148,19 @@ class CompiledRules:
         """The form of a part, as pinned with the set. Raises KeyError for an unknown part."""
         return self.document.forms[self._form_of[part]]
 
+    def part_label(self, part: str) -> str:
+        """The Chinese name of a part. Raises KeyError for an unknown one."""
+        return self._labels[part]
+
+    @property
+    def part_ids(self) -> frozenset[str]:
+        """The ids of all parts of the set, whoever has to file them."""
+        return frozenset(self._form_of)
+
+    def forms_of(self, parts: Iterable[str]) -> dict[str, Form]:
+        """The forms of parts, as pinned with the set, in the order of the parts."""
+        return {part: self.form(part) for part in parts}
+
     def plan(self, facts: Facts) -> CasePlan:
         """What this institution's filing runs on. Raises NotPublishable for a mere base."""
         windows, completion = self.windows, self.document.filing.completion
@@ -161,7 +180,39 @@ class CompiledRules:
             completion_cite=self.document.citation(completion.cite),
             checker=check.by if check is not None else None,
             checker_cite=self.document.citation(check.cite) if check is not None else None,
+            reminders=self.reminders,
+            checks=self._checks(check),
+            sample=self.sample,
         )
+
+    def _checks(self, check: QualityCheck | None) -> tuple[ReviewLevel, ...]:
+        return tuple(
+            ReviewLevel(
+                id=level.id,
+                authority=level.by,
+                label=level.label,
+                cite=self.document.citation(level.cite),
+            )
+            for level in (check.levels if check is not None else ())
+        )
+
+    @cached_property
+    def sample(self) -> Sampling | None:
+        """How the quality check draws, None where it checks all or there is none."""
+        check = self.document.filing.quality_check
+        if check is None or check.sample is None:
+            return None
+        return Sampling.model_validate(
+            {
+                **check.sample.model_dump(exclude={"cite"}),
+                "cite": self.document.citation(check.sample.cite),
+            }
+        )
+
+    def reminder_text(self, reminder: str, **words: str) -> tuple[str, tuple[Channel, ...]]:
+        """What a filing's reminder says, and over which channels. Raises KeyError for none."""
+        rule = {one.id: one for one in self.document.filing.reminders}[reminder]
+        return written(rule, **words), rule.channels
 
     def batch_obligation(self, facts: Facts, quarter: Quarter) -> Obligation:
         """Whether the institution must, may or need not upload the quarter's report numbers.
@@ -289,6 +340,13 @@ class CompiledRules:
         """The windows the rules state, by name; see `domain.case.plan.WINDOWS`."""
         stated = self.document.filing.windows.stated()
         return {name: self._window(span) for name, span in stated.items()}
+
+    @cached_property
+    def reminders(self) -> tuple[Reminder, ...]:
+        """The reminders of a filing, in the rules' order."""
+        filing = self.document.filing
+        cite = self.document.citation
+        return tuple(reminder(one, filing.windows, cite(one.cite)) for one in filing.reminders)
 
     def authority_name(self, authority: str) -> str:
         """The authority's Chinese name: the document's own, else the shipped catalogue's."""

@@ -6,13 +6,20 @@ from typing import Any, NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from domain.case.events import Step
-from domain.case.kind import CaseKind
+from domain.case.commands import Actor
+from domain.case.events import Step, event_of
+from domain.case.kind import CaseKind, fold
 from domain.case.status import Status
 from domain.case.timeline import Entry
+from domain.filing.kind import FILING
+from domain.filing.questions import QUESTION_EVENTS
+from domain.filing.state import FilingState, QuestionState
 from domain.refusals import Code, Refusal, Refused
+from services import deputies
 from store import cases, content, journal, outbox, timeline
 from store.cases import Case as Case
+from store.cases import CaseOrder as CaseOrder
+from store.cases import place_of as place_of
 from store.content import Revision as Revision
 from store.outbox import OutgoingEvent as OutgoingEvent
 
@@ -22,6 +29,24 @@ class OnRecord(NamedTuple):
 
     case: Case
     involved: frozenset[str]
+
+
+class SaidOfQuestion(NamedTuple):
+    """One thing that was said about a question."""
+
+    event: str
+    label: str
+    at: datetime
+    actor: Actor
+    text: str
+
+
+class QuestionOnRecord(NamedTuple):
+    """A filer's question with everything that was said about it, in order."""
+
+    number: int
+    state: QuestionState
+    said: tuple[SaidOfQuestion, ...]
 
 
 class CaseRecords:
@@ -42,24 +67,47 @@ class CaseRecords:
                 raise Refused(Refusal(code=Code.NOT_FOUND, params=params))
             return OnRecord(case, await journal.involved(connection, case_id))
 
-    async def listed(self, kind: CaseKind, after: str, size: int, **filters: Any) -> list[Case]:
-        """Up to ``size`` cases with ids after ``after``; filters as `store.cases.listed` has."""
+    async def listed(
+        self,
+        kind: CaseKind,
+        after: tuple[datetime | None, str] | None,
+        size: int,
+        sort: CaseOrder = "id",
+        **filters: Any,
+    ) -> list[Case]:
+        """Up to ``size`` cases after a place; filters as `store.cases.listed` has."""
         async with self._engine.connect() as connection:
-            return await cases.listed(connection, kind=kind.name, after=after, size=size, **filters)
+            return await cases.listed(
+                connection, kind=kind.name, sort=sort, after=after, size=size, **filters
+            )
 
     async def inbox(
         self,
         authority: str,
         status: Status,
-        claimed_by: str | None,
+        claimed_by: Sequence[str] | None,
+        by_age: bool,
         after: tuple[datetime | None, str] | None,
         size: int,
+        level: int | None = None,
     ) -> list[Case]:
         """Up to ``size`` cases an authority has to act on, as `store.cases.inbox` has them."""
         async with self._engine.connect() as connection:
             return await cases.inbox(
-                connection, authority, status, claimed_by=claimed_by, after=after, size=size
+                connection,
+                authority,
+                status,
+                level=level,
+                claimed_by=claimed_by,
+                by_age=by_age,
+                after=after,
+                size=size,
             )
+
+    async def whose_claims(self, actor: Actor, now: datetime) -> Sequence[str]:
+        """Whose claims somebody sees to: their own, and those of whom they are the deputy."""
+        async with self._engine.connect() as connection:
+            return await deputies.whose_claims(connection, actor, now)
 
     async def steps(self, case: Case) -> list[Step]:
         """All steps of a case."""
@@ -71,6 +119,33 @@ class CaseRecords:
         async with self._engine.connect() as connection:
             return await timeline.of_case(connection, case_id, with_notes=with_notes)
 
+    async def questions(self, case_id: str) -> list[QuestionOnRecord]:
+        """The questions of a filing, by number."""
+        async with self._engine.connect() as connection:
+            steps = await journal.steps(connection, case_id)
+            about = [step for step in steps if step.event in QUESTION_EVENTS]
+            kept = [step.note_sha256 for step in about if step.note_sha256]
+            notes = await content.notes_by_sha256(connection, kept)
+        state: FilingState = fold(FILING, map(event_of, steps)).own
+        return [
+            QuestionOnRecord(
+                one.number,
+                one.state,
+                tuple(
+                    SaidOfQuestion(
+                        step.event,
+                        QUESTION_EVENTS[step.event].label,
+                        step.at,
+                        step.actor,
+                        notes.get(step.note_sha256, {}).get("reason", ""),
+                    )
+                    for step in about
+                    if step.body["question"] == one.number
+                ),
+            )
+            for one in state.questions
+        ]
+
     async def latest_revision(self, case: Case) -> Revision | None:
         """The newest revision of a case's content, None if nothing was saved yet."""
         async with self._engine.connect() as connection:
@@ -80,6 +155,11 @@ class CaseRecords:
         """One revision of a case's content, None if there is none with this number."""
         async with self._engine.connect() as connection:
             return await content.revision(connection, case.case_id, number)
+
+    async def revisions(self, case: Case) -> list[Revision]:
+        """All revisions of a case, the newest first, without their content."""
+        async with self._engine.connect() as connection:
+            return await content.history(connection, case.case_id)
 
     async def keep_note(self, note: dict[str, Any]) -> str:
         """Keeps a note; returns the sha256 it is found under."""

@@ -1,6 +1,6 @@
 """Annual filings: acting on them, starting one that is asked for."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
@@ -13,6 +13,7 @@ from domain.numbers.quarters import Period
 from domain.refusals import Code, Refusal, Refused
 from engine.client import translated
 from engine.starting import start_case
+from rules.compiled import CompiledRules
 from services.campaigns.launch import Annulled, put_on_record
 from services.campaigns.lookup import campaign_for
 from services.cases import CaseService
@@ -23,6 +24,14 @@ from services.rule_sets import PinnedRules
 from services.starts import filing_start
 from store import cases, institutions, journal
 from store.cases import Case
+
+
+class Due(NamedTuple):
+    """The rules a filing runs on, the parts that are to be filed now, and the institution."""
+
+    rules: CompiledRules
+    parts: tuple[str, ...]
+    institution: institutions.Institution | None
 
 
 class FilingService(CaseService):
@@ -81,15 +90,16 @@ class FilingService(CaseService):
                 await start_case(self._client, start_from_record(case, steps, self._clock()))
         return case_id
 
-    async def parts_to_file(self, case: Case) -> tuple[str, ...]:
-        """The parts of a filing that its institution, as it is on record now, has to file."""
+    async def due_of(self, case: Case) -> Due:
+        """What has to be filed, by the institution as it is on record now."""
         async with self._engine.connect() as connection:
             known = await institutions.by_ids(connection, [case.institution_id])
-        if case.institution_id not in known:
-            return case.plan.parts
         rules = await self._pinned.get(case.rule_set)
-        required = rules.parts(known[case.institution_id].facts_for(None))
-        return parts_to_file(case.plan.parts, [part.id for part in required])
+        institution = known.get(case.institution_id)
+        if institution is None:
+            return Due(rules, case.plan.parts, None)
+        required = [part.id for part in rules.parts(institution.facts_for(None))]
+        return Due(rules, parts_to_file(case.plan.parts, required), institution)
 
     # --- private steps -----------------------------------------------------------------------
 

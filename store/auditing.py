@@ -228,8 +228,14 @@ IMPORTED_ROWS = """
         WHERE n.number = r.number AND n.code = r.code AND n.case_id = r.case_id)
 """
 FILES = """
-    SELECT announcement_id, name FROM announcement_files
-    WHERE encode(sha256(content), 'hex') <> sha256
+    SELECT 'announcement_files' AS "table", '' AS case_id, announcement_id || ' ' || name AS name
+    FROM announcement_files WHERE encode(sha256(content), 'hex') <> sha256
+    UNION ALL
+    SELECT 'enforcement_documents', case_id, sequence || ' ' || number
+    FROM enforcement_documents WHERE encode(sha256(content), 'hex') <> sha256
+    UNION ALL
+    SELECT 'enforcement_attachments', case_id, name
+    FROM enforcement_attachments WHERE encode(sha256(content), 'hex') <> sha256
 """
 DELIVERIES = "SELECT * FROM certificate_deliveries"
 CONTENTS = """

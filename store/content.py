@@ -9,8 +9,9 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.canonical import sha256_of
+from domain.case.status import Status
 from domain.model import Value
-from store.tables import notes, revisions
+from store.tables import cases, notes, revisions
 
 
 class Revision(Value):
@@ -80,6 +81,39 @@ async def save_revision(
     standing = await revision(connection, case_id, new.revision)
     same = standing is not None and (standing.sha256, standing.saved_by) == (new.sha256, saved_by)
     return standing if same else None
+
+
+class Completed(Value):
+    """What a case that is complete was complete with, and the rule set it ran on."""
+
+    rule_set: str
+    content: dict[str, Any]
+
+
+async def completed(connection: AsyncConnection, case_id: str) -> Completed | None:
+    """The content of a case that is complete; None for any other."""
+    found = await connection.execute(
+        select(cases.c.rule_set, revisions.c.content)
+        .join(
+            revisions,
+            (revisions.c.case_id == cases.c.case_id) & (revisions.c.revision == cases.c.revision),
+        )
+        .where(cases.c.case_id == case_id, cases.c.status == Status.COMPLETED)
+    )
+    row = found.mappings().first()
+    return Completed(**row) if row else None
+
+
+async def history(connection: AsyncConnection, case_id: str) -> list[Revision]:
+    """All revisions of a case, the newest first, without their content."""
+    found = await connection.execute(
+        select(
+            *(column for column in revisions.c if column.name != "content"),
+        )
+        .where(revisions.c.case_id == case_id)
+        .order_by(revisions.c.revision.desc())
+    )
+    return [Revision(**row, content={}) for row in found.mappings()]
 
 
 async def editors(connection: AsyncConnection, case_id: str, after: int) -> tuple[str, ...]:

@@ -76,6 +76,7 @@ class Told(Value):
     institution_name: str
     region: str
     reviewer: str
+    authority: str
     note: dict[str, Any] | None
 
 
@@ -84,7 +85,8 @@ class Told(Value):
 _TO_TELL = text("""
     SELECT o.id, j.step, j.hash, c.kind, c.year, c.quarter, c.rule_set,
            coalesce(i.id, '') AS institution, coalesce(i.name, '') AS institution_name,
-           coalesce(i.region, '') AS region, c.reviewer, n.note
+           coalesce(i.region, '') AS region, c.reviewer,
+           c.authority, n.note
     FROM outbox o
     JOIN journal j USING (case_id, sequence)
     JOIN cases c USING (case_id)
@@ -276,3 +278,123 @@ async def mark_seen(connection: AsyncConnection, id_: str, by: str, at: datetime
         .returning(notices.c.id)
     )
     return marked.first() is not None
+
+
+# --- delivering -----------------------------------------------------------------------------------
+
+
+_CLAIM = text("""
+    UPDATE notice_deliveries SET attempts = attempts + 1, attempted_at = :now, next_at = :again
+    WHERE id IN (
+        SELECT id FROM notice_deliveries
+        WHERE state = 'waiting' AND next_at <= :now
+        ORDER BY next_at, id LIMIT :size FOR UPDATE SKIP LOCKED
+    )
+    RETURNING *
+""")
+
+
+async def claim(
+    connection: AsyncConnection, now: datetime, again: datetime, size: int
+) -> list[tuple[Delivery, Notice]]:
+    """Up to ``size`` deliveries that are due, each for one attempt by whoever asks.
+
+    Nobody else gets them before ``again``, when an attempt that told nothing is taken as failed.
+    """
+    asked = {"now": now, "again": again, "size": size}
+    rows = [Delivery(**row) for row in (await connection.execute(_CLAIM, asked)).mappings()]
+    ids = [row.notice_id for row in rows]
+    found = await connection.execute(select(notices).where(notices.c.id == func.any(ids)))
+    known = {row["id"]: Notice(**row) for row in found.mappings()}
+    return [(row, known[row.notice_id]) for row in rows]
+
+
+async def delivered(connection: AsyncConnection, id_: str, target: str, at: datetime) -> bool:
+    """Notes that a delivery has reached its target; False when that was noted before."""
+    done = await connection.execute(
+        update(notice_deliveries)
+        .where(
+            notice_deliveries.c.id == id_,
+            notice_deliveries.c.state != DeliveryState.DELIVERED.value,
+        )
+        .values(
+            state=DeliveryState.DELIVERED.value,
+            target=target,
+            delivered_at=at,
+            next_at=None,
+            failure="",
+        )
+        .returning(notice_deliveries.c.id)
+    )
+    return done.first() is not None
+
+
+async def not_delivered(
+    connection: AsyncConnection,
+    id_: str,
+    target: str,
+    failure: str,
+    state: DeliveryState,
+    next_at: datetime | None,
+) -> None:
+    """Notes why an attempt came to nothing, and when there will be another, None for never."""
+    await connection.execute(
+        update(notice_deliveries)
+        .where(
+            notice_deliveries.c.id == id_,
+            notice_deliveries.c.state == DeliveryState.WAITING.value,
+        )
+        .values(state=state.value, target=target, failure=failure, next_at=next_at)
+    )
+
+
+async def outbox_page(
+    connection: AsyncConnection,
+    *,
+    state: DeliveryState | None,
+    channel: Channel | None,
+    region_prefix: str,
+    after: str,
+    size: int,
+) -> list[tuple[Delivery, Notice]]:
+    """Up to ``size`` deliveries beside messages in the system, with ids after ``after``."""
+    query = (
+        select(notice_deliveries)
+        .join(notices, notices.c.id == notice_deliveries.c.notice_id)
+        .where(
+            notice_deliveries.c.id > after,
+            notice_deliveries.c.channel != Channel.MESSAGE.value,
+        )
+        .order_by(notice_deliveries.c.id)
+        .limit(size)
+    )
+    if state is not None:
+        query = query.where(notice_deliveries.c.state == state.value)
+    if channel is not None:
+        query = query.where(notice_deliveries.c.channel == channel.value)
+    if region_prefix:
+        query = _within(query, region_prefix)
+    rows = [Delivery(**row) for row in (await connection.execute(query)).mappings()]
+    ids = [row.notice_id for row in rows]
+    found = await connection.execute(select(notices).where(notices.c.id == func.any(ids)))
+    known = {row["id"]: Notice(**row) for row in found.mappings()}
+    return [(row, known[row.notice_id]) for row in rows]
+
+
+async def delivery_by_id(connection: AsyncConnection, id_: str) -> Delivery | None:
+    """One delivery, None if there is none with this id."""
+    query = select(notice_deliveries).where(notice_deliveries.c.id == id_)
+    row = (await connection.execute(query)).mappings().first()
+    return Delivery(**row) if row else None
+
+
+async def replay(connection: AsyncConnection, id_: str, now: datetime) -> bool:
+    """Has a delivery that was given up tried anew; False for one that was not given up."""
+    given_up = (DeliveryState.FAILED.value, DeliveryState.UNADDRESSED.value)
+    done = await connection.execute(
+        update(notice_deliveries)
+        .where(notice_deliveries.c.id == id_, notice_deliveries.c.state.in_(given_up))
+        .values(state=DeliveryState.WAITING.value, attempts=0, next_at=now, failure="")
+        .returning(notice_deliveries.c.id)
+    )
+    return done.first() is not None

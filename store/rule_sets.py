@@ -34,3 +34,10 @@ async def by_sha256(connection: AsyncConnection, sha256: str) -> dict[str, Any] 
         select(rule_sets.c.document).where(rule_sets.c.sha256 == sha256)
     )
     return found.scalar_one_or_none()
+
+
+async def forms_named(connection: AsyncConnection, form_id: str) -> list[dict[str, Any]]:
+    """The versions of a form that the rule sets on record hold, as they hold them."""
+    form = rule_sets.c.document["forms"][form_id]
+    found = await connection.execute(select(form.label("form")).where(form.isnot(None)).distinct())
+    return [row for row in found.scalars() if row is not None]

@@ -16,13 +16,13 @@ import pytest
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
 from deploy.embedded.postgres import EmbeddedPostgres
 from deploy.embedded.temporal import EmbeddedTemporal, temporal_binary
 from domain.case import kind
 from engine.search_attributes import INSTITUTION, JURISDICTION, REGISTERED, YEAR
+from engine.values import VALUES
 from rules.file.library import SHIPPED
 from store.database import connect
 from store.migrate import upgrade
@@ -175,7 +175,7 @@ warnings.filterwarnings("default", category=DeprecationWarning, module="temporal
 async def dev_engine() -> AsyncIterator[WorkflowEnvironment]:
     """A workflow engine of this test's own, in real time."""
     async with await WorkflowEnvironment.start_local(
-        data_converter=pydantic_data_converter,
+        data_converter=VALUES,
         dev_server_existing_path=str(temporal_binary()),
         dev_server_log_level="error",
         search_attributes=[YEAR, JURISDICTION, INSTITUTION],
@@ -187,7 +187,7 @@ async def dev_engine() -> AsyncIterator[WorkflowEnvironment]:
 async def skipping_engine() -> AsyncIterator[WorkflowEnvironment]:
     """A workflow engine of this test's own whose clock can be moved."""
     async with await WorkflowEnvironment.start_time_skipping(
-        data_converter=pydantic_data_converter,
+        data_converter=VALUES,
         test_server_existing_path=str(test_server_binary()),
     ) as environment:
         await environment.client.operator_service.add_search_attributes(

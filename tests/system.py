@@ -27,7 +27,9 @@ from api.door.app import create_app
 from api.door.parts import Parts, build_parts
 from domain.case.commands import Actor, Role
 from domain.facts import CertificateFacts, InstitutionFacts
+from rules.filing.forms.example import blank_example
 from services.certificates.keys import add_key
+from services.contents import register_of
 from settings import Settings
 from store import institutions
 from store.institutions import Institution
@@ -36,13 +38,15 @@ from worker import build_worker
 KEY = "a-key-for-tests-only-a-key-for-tests-only"
 SHANGHAI_DAY = timedelta(days=1)
 
-FILER, REVIEWER, CHECKER, OPERATOR, AUDITOR, CLERK = (
+FILER, REVIEWER, CHECKER, OPERATOR, AUDITOR, CLERK, OFFICER, DECIDER = (
     Role.FILER,
     Role.REVIEWER,
     Role.CHECKER,
     Role.OPERATOR,
     Role.AUDITOR,
     Role.CLERK,
+    Role.OFFICER,
+    Role.DECIDER,
 )
 
 
@@ -105,7 +109,11 @@ class System:
         shown = (await self.send("GET", path, token)).body
         draft = (await self.send("GET", f"{path}/draft", token)).body
         rules = await self.parts.pinned.get(shown["rule_set"])
-        parts = {one: rules.form(one).blank_example() for one in shown["parts"]}
+        async with self.engine.connect() as connection:
+            known = await institutions.by_ids(connection, [shown["institution"]])
+        register = register_of(known[shown["institution"]])
+        year = rules.document.year
+        parts = {one: blank_example(rules.form(one), register, year) for one in shown["parts"]}
         return await self.send(
             "PUT", f"{path}/draft", token, {"parts": parts}, if_match=f'"{draft["revision"]}"'
         )

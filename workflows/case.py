@@ -202,6 +202,7 @@ class CaseWorkflow:
             self._start.requested_by,
             self._opening_command(),
             workflow.now(),
+            self._start.opening.placed(),
         )
 
     async def give(self, command: Command) -> None:

@@ -19,13 +19,28 @@ class QualityBody(Value):
     fields: tuple[FieldReason, ...] = Field(default=(), max_length=500)
 
 
+class FilingQualityBody(QualityBody):
+    """The quality check's outcome; all but ``pass`` need a reason, and so do single fields.
+
+    ``fail``: there are faults, and no time is left to correct them; the filing stands with them.
+    """
+
+    outcome: Literal["pass", "pass_with_remark", "fail", "send_back"]  # type: ignore[assignment]
+
+
 def withdraw(call: Call, base: dict[str, Any]) -> Built:
     """The command that takes back what was submitted."""
     return c.Withdraw(**base), None
 
 
 def quality(call: Call, base: dict[str, Any]) -> Built:
-    """The command that passes what is checked, or sends it back with the reasons."""
-    if call.body.outcome == "pass":
-        return c.PassQuality(**base), reasons(call)
-    return c.SendBack(**base), reasons(call)
+    """The command that says what the check has come to, with the reasons."""
+    return _VERDICTS[call.body.outcome](**base), reasons(call)
+
+
+_VERDICTS: dict[str, type[c.Command]] = {
+    "pass": c.PassQuality,
+    "pass_with_remark": c.PassWithRemark,
+    "fail": c.FailQuality,
+    "send_back": c.SendBack,
+}

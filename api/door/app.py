@@ -18,6 +18,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 from structlog.contextvars import STRUCTLOG_KEY_PREFIX
 
+from api.door.identity import PAGES_COOKIE
 from api.door.openapi import SwaggerFiles, docs_page, openapi_document
 from api.door.operations import Call, Operation
 from api.door.pages import refused_page
@@ -209,8 +210,9 @@ async def _admitted(
     parts = parts_of(request)
     actor = SYSTEM
     if operation.right is not Right.ANYONE:
-        actor = parts.identity.identify(request.headers.get("authorization"))
+        actor = parts.identity.identify(_authorization(operation, request))
         await parts.clients.acting(actor)
+        await parts.people.standing(actor)
     if operation.lenient:
         forget_unknown_parameters(request, operation.known)
     else:
@@ -219,6 +221,15 @@ async def _admitted(
     if operation.right is not Right.ANYONE:
         await _check_right(operation, parts, actor, target, request_id)
     return actor, target
+
+
+def _authorization(operation: Operation, request: Request) -> str | None:
+    """Who asks: the header, or, for pages that change nothing, what the browser keeps."""
+    given = request.headers.get("authorization")
+    if given is not None or operation.answer_media != "text/html" or operation.method != "GET":
+        return given
+    kept = request.cookies.get(PAGES_COOKIE)
+    return None if kept is None else f"Bearer {kept}"
 
 
 async def _handled(operation: Operation, call: Call, data: bytes) -> Response:
@@ -283,7 +294,17 @@ def _forget(task: asyncio.Task[Any]) -> None:
 
 _NOTHING = Target()
 
-_RECORDED_AS = {"extension": "extend", "quality": "质量审查"}
+_RECORDED_AS = {
+    "extension": "extend",
+    "quality": "质量审查",
+    "reminders": "serve_reminder",
+    "questions": "ask_question",
+    "{question}/answer": "answer_question",
+    "{question}/close": "close_question",
+    "{question}/reopen": "reopen_question",
+    "ask-return": "ask_return",
+    "decline-return": "decline_return",
+}
 """What acts are called on record where their address has another name for them."""
 
 
@@ -295,9 +316,9 @@ async def _check_right(
         check(operation.right, actor, target)
     except Refused as refused:
         if operation.writes and target.case is not None:
-            name = operation.path.rpartition("/")[2]
+            above, name = operation.path.rsplit("/", 2)[1:]
             act = RefusedAct(
-                action=_RECORDED_AS.get(name, name),
+                action=_RECORDED_AS.get(f"{above}/{name}") or _RECORDED_AS.get(name, name),
                 **actor.model_dump(),
                 at=parts.clock(),
                 refusal=refused.refusal,

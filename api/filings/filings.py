@@ -31,17 +31,40 @@ from api.cases.cases import (
     shown,
     target_of,
 )
-from api.cases.quality import QualityBody, quality, withdraw
+from api.cases.quality import FilingQualityBody, quality, withdraw
 from api.cases.reminders import reminding
 from api.door.operations import Call, Handler, Operation, Parameter, json_of
 from api.door.parts import parts_of
 from api.door.requests import path
 from api.door.rights import Right, Target
-from api.filings.drafts import Draft, DraftShown, SubmitBody, get_draft, put_draft, submit
+from api.filings.drafts import (
+    LARGEST_WORKBOOK,
+    Draft,
+    DraftShown,
+    Pieces,
+    Prefilled,
+    RevisionChanges,
+    RevisionList,
+    SubmitBody,
+    WorkbookSaved,
+    get_changes,
+    get_draft,
+    get_prefilled,
+    get_workbook,
+    list_revisions,
+    patch_draft,
+    put_draft,
+    put_workbook,
+    submit,
+)
+from api.filings.forms import OPERATIONS as FORM_OPERATIONS
+from api.filings.forms import FilingForms, of_filing_forms
+from api.filings.questions import question_operations
 from domain.filing.kind import FILING
 from domain.ids import InstitutionId, filing_id
 from domain.model import Value
 from domain.refusals import Code, Refused
+from files.form_sheets import XLSX
 
 _CampaignId = Annotated[str, Field(pattern=r"^campaign/[0-9]{4}/[0-9]{6}$")]
 
@@ -81,6 +104,8 @@ async def ask_for_filing(call: Call) -> Response:
 # --- the operations -------------------------------------------------------------------------------
 
 _ONE = "/api/filings/{year}/{institution}"
+_IF_MATCH = Parameter("If-Match", '所改那一稿的 ETag；首次为 "0"', "header", True)
+_REVISION = {"type": "integer", "minimum": 0}
 
 
 def _acting(
@@ -128,6 +153,17 @@ OPERATIONS = [
         status=202,
         description="可以填报（非必须）的机构由此建立本年度填报；必须填报的机构在统计工作开启时已自动建立。",
     ),
+    *FORM_OPERATIONS,
+    Operation(
+        "GET",
+        f"{_ONE}/forms",
+        of_filing_forms,
+        "本件各部分的表单",
+        "年度填报",
+        Right.SEE_FILING,
+        FilingForms,
+        target=of_filing,
+    ),
     Operation(
         "GET",
         f"{_ONE}/draft",
@@ -137,6 +173,85 @@ OPERATIONS = [
         Right.SEE_CONTENT,
         DraftShown,
         target=of_filing,
+        parameters=(
+            Parameter(
+                "revision", "第几稿；不写则为最新（审核人为最近提交的）一稿", schema=_REVISION
+            ),
+        ),
+    ),
+    Operation(
+        "GET",
+        f"{_ONE}/draft/revisions",
+        list_revisions,
+        "填报内容的各稿",
+        "年度填报",
+        Right.SEE_CONTENT,
+        RevisionList,
+        target=of_filing,
+    ),
+    Operation(
+        "GET",
+        f"{_ONE}/draft/changes",
+        get_changes,
+        "两稿的差别",
+        "年度填报",
+        Right.SEE_CONTENT,
+        RevisionChanges,
+        target=of_filing,
+        parameters=(
+            Parameter("from", "较早的一稿，0 为空白；不写则为此前最近提交的一稿", schema=_REVISION),
+            Parameter("to", "较晚的一稿；不写则为最新一稿", schema=_REVISION),
+        ),
+    ),
+    Operation(
+        "GET",
+        f"{_ONE}/draft/prefilled",
+        get_prefilled,
+        "可以预填的内容",
+        "年度填报",
+        Right.FILE,
+        Prefilled,
+        target=of_filing,
+        description="取自名录和上一年度已办结的填报，均列在 unconfirmed 中，核对后从中删去。",
+    ),
+    Operation(
+        "GET",
+        f"{_ONE}/draft/workbook",
+        get_workbook,
+        "填报内容的 XLSX 工作簿",
+        "年度填报",
+        Right.SEE_CONTENT,
+        None,
+        target=of_filing,
+        answer_media=XLSX,
+        unhurried=True,
+    ),
+    Operation(
+        "PUT",
+        f"{_ONE}/draft/workbook",
+        put_workbook,
+        "上传填好的工作簿（新的一稿）",
+        "年度填报",
+        Right.FILE,
+        WorkbookSaved,
+        target=of_filing,
+        media=(XLSX,),
+        largest=LARGEST_WORKBOOK,
+        unhurried=True,
+        parameters=(_IF_MATCH,),
+    ),
+    Operation(
+        "PATCH",
+        f"{_ONE}/draft",
+        patch_draft,
+        "保存填报内容的一部分（新的一稿）",
+        "年度填报",
+        Right.FILE,
+        DraftShown,
+        target=of_filing,
+        body=Pieces,
+        parameters=(_IF_MATCH,),
+        example={"parts": {"statistics": {"patents": 6, "patents_invention": None}}},
     ),
     Operation(
         "PUT",
@@ -148,8 +263,8 @@ OPERATIONS = [
         DraftShown,
         target=of_filing,
         body=Draft,
-        parameters=(Parameter("If-Match", '所改那一稿的 ETag；首次为 "0"', "header", True),),
-        example={"parts": {"statistics": {"staff": 42}}},
+        parameters=(_IF_MATCH,),
+        example={"parts": {"statistics": {"staff_bachelor": 42}}},
     ),
     _acting(
         "submit",
@@ -165,9 +280,10 @@ OPERATIONS = [
         act(quality, form_fields),
         "质量审查",
         Right.CHECK,
-        QualityBody,
+        FilingQualityBody,
         {"outcome": "send_back", **REASONS_EXAMPLE},
     ),
     *shared_acts(_ONE, "年度填报", of_filing, form_fields),
     reminding(_ONE, "年度填报", of_filing),
+    *question_operations(_ONE, "年度填报", of_filing),
 ]

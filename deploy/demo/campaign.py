@@ -27,11 +27,14 @@ from domain.case.commands import Actor, Role
 from domain.case.status import STATUS_LABELS, Status
 from domain.certificates.certificate import CertificateStatus
 from domain.clock import day_of
+from domain.facts import CertificateFacts
 from domain.ids import NATION
 from domain.numbers.quarters import Quarter
 from files.roster import roster_csv
 from rules.compiled import CompiledRules
 from rules.file.library import RuleLibrary
+from rules.filing.forms.context import Register
+from rules.filing.forms.example import blank_example
 from services.clock import system_clock
 from settings import Settings
 
@@ -124,7 +127,8 @@ class Filing:
         draft: dict[str, Any] = await self._demo.send("GET", f"{self.path}/draft", self.filer)
         if draft["revision"] and self.shown["status"] == Status.DRAFT:
             return draft
-        parts = {part: self._demo.content(part) for part in self.shown["parts"]}
+        register = await self._demo.register(self.shown["institution"])
+        parts = {part: self._demo.content(part, register) for part in self.shown["parts"]}
         tag = {"If-Match": f'"{draft["revision"]}"'}
         saved: dict[str, Any] = await self._demo.send(
             "PUT", f"{self.path}/draft", self.filer, {"parts": parts}, tag
@@ -169,9 +173,20 @@ class Demo(Acting):
         self._rules = CompiledRules(RuleLibrary(settings.rules).resolve(_YEAR, NATION).document)
         self._gate = asyncio.Semaphore(_AT_ONCE)
 
-    def content(self, part: str) -> dict[str, Any]:
-        """Generated content of a part."""
-        return self._rules.form(part).blank_example()
+    def content(self, part: str, register: Register) -> dict[str, Any]:
+        """Generated content of a part, as far as it is known agreeing with the register."""
+        return blank_example(self._rules.form(part), register, _YEAR)
+
+    async def register(self, institution: str) -> Register:
+        """What the register says of an institution."""
+        found = await self.send("GET", f"/api/institutions/{institution}", self.operator)
+        own = {key: found[key] for key in Register.model_fields if key != "certificates"}
+        certificates = [
+            {key: one[key] for key in CertificateFacts.model_fields}
+            for one in found["certificates"]
+            if one["status"] in (CertificateStatus.VALID, CertificateStatus.EXPIRED)
+        ]
+        return Register.model_validate({**own, "certificates": certificates})
 
     async def run(self, institutions: int) -> Outcome:
         """Roster, campaign, people; returns what there is to look at."""

@@ -46,12 +46,15 @@ def _national(today: date) -> dict[str, Any]:
     same = (today - timedelta(days=30), today + timedelta(days=60))
     stage = {"id": "filing-and-review", "label": "填报和审核", **_span(*same)}
     rules |= {"id": "demo-national-2024", "title": "演示：年度检验检测统计（生成）"}
-    rules["examples"] = [one for one in rules["examples"] if "at" not in one]
+    rules["examples"] = [
+        one for one in rules["examples"] if "at" not in one and "reminders" not in one["expect"]
+    ]
     # there is to be something to look up on the day of the first start
     rules["report_numbers"]["visible"] = {"days": 0, "cite": {"assume": f"{_WHY}；上传后即可查"}}
     rules["filing"] |= {
         "windows": _windows(fill=same, correct=same, review=same),
         "stages": [stage],
+        "publication": {"fewest": 3, "cite": {"assume": f"{_WHY}；少于三家的不公布"}},
     }
     return rules
 

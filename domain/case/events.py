@@ -35,10 +35,17 @@ class EventName(StrEnum):
     LEVEL_APPROVED = "level_approved"
     APPROVED = "approved"
     QUALITY_CHECK_STARTED = "quality_check_started"
+    SAMPLED = "sampled"
+    NOT_SAMPLED = "not_sampled"
+    QUALITY_LEVEL_PASSED = "quality_level_passed"
     QUALITY_PASSED = "quality_passed"
+    QUALITY_FAILED = "quality_failed"
     SENT_BACK = "sent_back"
     COMPLETED = "completed"
+    TASK_ASSIGNED = "task_assigned"
+    TASK_HANDED_OVER = "task_handed_over"
     EXTENDED = "extended"
+    EXTENSION_SHORTENED = "extension_shortened"
     REOPENED = "reopened"
     REOPENING_EXPIRED = "reopening_expired"
     CANCELLED = "cancelled"
@@ -76,13 +83,14 @@ Decision = list[PendingEvent]
 
 
 class Event(Recorded):
-    """One thing that happened, decided by the state machine and not yet recorded."""
+    """One thing that happened; ``at`` is None as long as it is not on record."""
 
     name: str
     actor: Actor
     position: Position
     cite: Citation | None = None
     body: dict[str, Any] = Field(default_factory=dict)
+    at: datetime | None = None
 
 
 class Step(Recorded):
@@ -117,6 +125,7 @@ def event_of(step: Step) -> Event:
         position=step.position,
         cite=step.cite,
         body=step.body,
+        at=step.at,
     )
 
 

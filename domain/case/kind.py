@@ -128,7 +128,11 @@ class CaseKind(Generic[Own_co]):
 
 def evolve(kind: CaseKind, state: CaseState[Kept], event: Event) -> CaseState[Kept]:
     """The state after an event. Never refuses: what is recorded has happened."""
-    return state.model_copy(update=kind.events[event.name].fold(state, event))
+    changed = state.model_copy(update=kind.events[event.name].fold(state, event))
+    before, after = ((one.status, one.extended_until) for one in (state, changed))
+    if event.at is None or before == after:
+        return changed
+    return changed.model_copy(update={"since": event.at})
 
 
 def fold(kind: CaseKind[Kept], events: Iterable[Event]) -> CaseState[Kept]:

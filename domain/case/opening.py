@@ -4,15 +4,15 @@ A whole page of institutions is put on record at once, before any of their proce
 process then goes on from the steps that stand there, as one does after a crash.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from domain.canonical import sha256_of
 from domain.case import commands as c
 from domain.case.commands import SYSTEM, Actor, Command
-from domain.case.events import Event, EventName, Step, chained
-from domain.case.kind import CaseKind, evolve, position
+from domain.case.events import Event, EventName, Step, chained, event_of
+from domain.case.kind import CaseKind, evolve, fold, position
 from domain.case.plan import CasePlan
 from domain.case.review import decide
 from domain.case.state import CaseState, submission_closing
@@ -31,8 +31,12 @@ def beginning(
     requested_by: Actor,
     command: Command,
     now: datetime,
+    placed: Mapping[str, str],
 ) -> tuple[Event, ...]:
-    """The events of a new case with a filling window: on the list, and open if that is."""
+    """The events of a new case with a filling window: on the list, and open if that is.
+
+    ``placed`` says to which campaign and region it belongs, so that the record does.
+    """
     scheduled = Event(
         name=EventName.SCHEDULED,
         actor=requested_by,
@@ -42,6 +46,7 @@ def beginning(
             "obligation": plan.obligation.outcome,
             "rule": plan.obligation.rule,
             "ruleset": plan.ruleset.model_dump(mode="json"),
+            **placed,
         },
     )
     opened = decide(kind, state, plan, command, now)
@@ -77,15 +82,28 @@ def _after_window(kind: CaseKind, plan: CasePlan, scheduled: Event) -> tuple[Eve
     return scheduled, missed.model_copy(update={"position": there})
 
 
-def opened_on_record(kind: CaseKind, start: CaseStart, now: datetime) -> RecordRequest:
-    """The steps that put a new case on record at ``now``, with what the read model is to know."""
+def opened_on_record(
+    kind: CaseKind, start: CaseStart, now: datetime, standing: c.Extend | None = None
+) -> RecordRequest:
+    """The steps that put a new case on record at ``now``, with what the read model is to know.
+
+    ``standing`` is the extension of the place that the case comes into; one that gives no more
+    time than the case has is none.
+    """
     plan, state = start.opening.plan, kind.new()
     command = opening_command(start.requested_at)
-    events = beginning(kind, state, plan, start.requested_by, command, now)
+    placed = start.opening.placed()
+    events = beginning(kind, state, plan, start.requested_by, command, now, placed)
     if now >= submission_closing(state, plan)[0]:
         events = _after_window(kind, plan, events[0])
     events = vouched(start, events)
     steps = chain(start.case_id, start.carried.sequence, start.carried.head, command, events, now)
+    if standing is not None:
+        reached = fold(kind, map(event_of, steps))
+        extended = decide(kind, reached, plan, standing, now)
+        if isinstance(extended, tuple):
+            last = steps[-1]
+            steps += chain(start.case_id, last.sequence, last.hash, standing, extended, now)
     return RecordRequest(steps=steps, opening=start.opening)
 
 

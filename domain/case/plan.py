@@ -9,6 +9,7 @@ from domain.clock import BEIJING
 from domain.decision import Obligation, ReviewLevel, RuleSetRef
 from domain.enforcement.consequences import EnforcementTerms
 from domain.model import Recorded
+from domain.sampling import Sampling
 
 FOREVER = datetime(2999, 1, 1, tzinfo=BEIJING)
 """Closes a window that no rule closes; no timer waits for it and no list shows it."""
@@ -68,12 +69,20 @@ WINDOWS: dict[str, WindowRule] = {
 
 
 class Reminder(Recorded):
-    """A dated reminder (催报) to a filer who has not submitted by then."""
+    """A dated reminder to whoever has not done by then what the case waits for.
+
+    ``anchor`` is what its day is counted from, as the rules say it: ``fill.closing``; empty where
+    nothing but the day counts. Of ``extension.end`` the day is known once there is an extension:
+    ``days`` from its last, and ``at`` is `FOREVER`.
+    """
 
     id: str
     label: str
     at: datetime
     cite: Citation
+    audience: Role = Role.FILER
+    anchor: str = ""
+    days: int = 0
 
 
 class NumberTerms(Recorded):
@@ -96,8 +105,10 @@ class CasePlan(Windows[Window]):
     """What one case runs on, fixed at its start with the rule set's sha256.
 
     ``lapse_unapproved``: a filing not approved when ``review`` closes lapses; otherwise it waits
-    for an extension. ``checker`` is None when the rules know no quality check. ``levels`` are the
-    review levels where they are known from the start; a filing gets its own on submission.
+    for an extension. ``checker`` is None when the rules know no quality check; ``checks`` are its
+    levels where it has several, the first of them the checker's, and ``sample`` says how it draws
+    where it does not check all. ``levels`` are the review levels where they are known from the
+    start; a filing gets its own on submission.
     """
 
     year: int
@@ -112,6 +123,8 @@ class CasePlan(Windows[Window]):
     completion_cite: Citation
     checker: str | None = None
     checker_cite: Citation | None = None
+    checks: tuple[ReviewLevel, ...] = ()
+    sample: Sampling | None = None
     levels: tuple[ReviewLevel, ...] = ()
     reminders: tuple[Reminder, ...] = ()
     numbers: NumberTerms | None = None

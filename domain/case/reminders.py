@@ -1,21 +1,30 @@
 """Reminders: those that time gives, and the 催报 that an authority serves on who has not filed."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
-from domain.case.checks import expect, needs_note
+from domain.case.checks import expect, needs_note, wrong_status
 from domain.case.commands import Remind, Role, ServeReminder
 from domain.case.events import Decision, Event, PendingEvent
 from domain.case.kind import EventRule, changes_nothing, rule
 from domain.case.plan import CasePlan, Reminder
-from domain.case.state import CaseState, Findings, Timer, submission_closing
+from domain.case.state import (
+    CaseState,
+    Findings,
+    Timer,
+    closing,
+    status_due,
+    submission_closing,
+)
 from domain.case.status import Status
+from domain.clock import day_of, first_instant
 from domain.messages import closing_time
 from domain.model import Recorded
 from domain.notices import CHANNEL_LABELS, Channel
 from domain.refusals import Code, Refusal
 
+EXTENSION_END = "extension.end"
 REMINDED = "reminded"
 REMINDER_SERVED = "reminder_served"
 
@@ -33,6 +42,83 @@ def reminder_timers(own: Reminded, reminders: Iterable[Reminder]) -> list[Timer]
         for reminder in reminders
         if reminder.id not in own.reminded
     ]
+
+
+_STILL = timedelta(days=1)
+"""A reminder whose day came so shortly before its status is given all the same."""
+
+_WITH_FILER = (Status.DRAFT, Status.RETURNED, Status.WITHDRAWN)
+
+
+class Due(NamedTuple):
+    """A reminder of one case: its id there, when it is due, and what the plan says of it."""
+
+    id: str
+    at: datetime
+    reminder: Reminder
+
+
+def coming(s: CaseState[Reminded], p: CasePlan) -> list[Due]:
+    """The reminders that a case in its present status has yet to give; of people who file it.
+
+    What was due long before its status began is of no use to anybody any more.
+    """
+    mine = {
+        Role.FILER: s.status in _WITH_FILER and (p.obligation.outcome == "must" or s.reopened),
+        Role.REVIEWER: s.status is Status.IN_REVIEW,
+    }
+    return [
+        due
+        for reminder in p.reminders
+        if mine.get(reminder.audience, False)
+        for due in _dated(s, p, reminder)
+        if due.id not in s.own.reminded and (s.since is None or due.at >= s.since - _STILL)
+    ]
+
+
+def _dated(s: CaseState, p: CasePlan, reminder: Reminder) -> list[Due]:
+    if reminder.anchor == EXTENSION_END:
+        if s.extended_until is None:
+            return []
+        last = day_of(s.extended_until - timedelta(microseconds=1))
+        # each extension has reminders of its own
+        at = first_instant(last + timedelta(days=reminder.days))
+        return [Due(f"{reminder.id}@{last}", at, reminder)]
+    name, _, edge = reminder.anchor.partition(".")
+    window = p.stated().get(name)
+    if window is None:
+        return []
+    extended = edge == "closing" and closing(window, s) > window.closes
+    return [] if extended else [Due(reminder.id, reminder.at, reminder)]
+
+
+def timers_of_filing(s: CaseState[Reminded], p: CasePlan) -> list[Timer]:
+    """The timers of the reminders that come before the present status runs out."""
+    ends = status_due(s, p)
+    return [
+        Timer(due.at, Remind, {"reminder": due.id})
+        for due in coming(s, p)
+        if ends is None or due.at < ends
+    ]
+
+
+def remind(
+    s: CaseState[Reminded], p: CasePlan, m: Remind, now: datetime, _: Findings
+) -> Decision | Refusal:
+    """A reminder's day has come, and what the case waits for is not done."""
+    due = next((one for one in coming(s, p) if one.id == m.reminder and one.at <= now), None)
+    if due is None:
+        return wrong_status(s, m.label)
+    closes = (
+        submission_closing(s, p)[0] if due.reminder.audience is Role.FILER else closing(p.review, s)
+    )
+    body = {
+        "reminder": due.id,
+        "label": due.reminder.label,
+        "due": closes.isoformat(),
+        "audience": due.reminder.audience.value,
+    }
+    return [PendingEvent(REMINDED, m.actor, body, due.reminder.cite)]
 
 
 def _reminded(s: CaseState[Reminded], event: Event) -> dict[str, Any]:

@@ -30,6 +30,10 @@ class CaseState(Recorded, Generic[Own_co]):
     ``lapsed_from`` is where an extension takes a lapsed case back to. ``completed_revision`` is
     what was approved last; a case ``reopened`` and not corrected in time goes back to it.
     ``returned_revision`` is what was sent back last and not completed since, 0 for nothing.
+    ``since`` is when status or extension changed last, as far as that is on record.
+    ``drawn`` says whether the quality check's sample has it, None before it was drawn for;
+    ``passed_by`` are those who have passed a level of the quality check since it began.
+    ``extension`` is the id of the grant that ``extended_until`` comes from.
     """
 
     own: SerializeAsAny[Own_co]
@@ -42,19 +46,24 @@ class CaseState(Recorded, Generic[Own_co]):
     reviewers: tuple[str, ...] = ()
     checkers: tuple[str, ...] = ()
     extended_until: datetime | None = None
+    extension: str = ""
     submitted_before: bool = False
     late: bool = False
     lapsed_from: Status | None = None
     completed_revision: int = 0
     returned_revision: int = 0
     reopened: bool = False
+    since: datetime | None = None
+    drawn: bool | None = None
+    passed_by: tuple[str, ...] = ()
 
     def authority(self, plan: CasePlan) -> str:
         """The authority whose turn it is; empty when it is the filer's or nobody's."""
         if self.status is Status.IN_REVIEW:
             return self.levels[self.level - 1].authority
         if self.status is Status.QUALITY_CHECK:
-            return plan.checker or ""
+            checks = plan.checks[len(self.passed_by) :]
+            return checks[0].authority if checks else plan.checker or ""
         return ""
 
     def own_with(self, **changes: Any) -> dict[str, Any]:
@@ -89,6 +98,8 @@ LISTED_AS: dict[Role, str] = {
     Role.CLERK: "filers",
     Role.REVIEWER: "reviewers",
     Role.CHECKER: "checkers",
+    Role.OFFICER: "reviewers",
+    Role.DECIDER: "checkers",
 }
 """Where a state lists whoever takes part in a capacity. Nobody else takes part in a case."""
 
@@ -132,10 +143,13 @@ def status_timer(state: CaseState, plan: CasePlan) -> Timer | None:
         case Status.IN_REVIEW:
             return Timer(closing(plan.review, state), Lapse) if plan.lapse_unapproved else None
         case Status.APPROVED:
-            return Timer(plan.quality.opens, StartQualityCheck) if plan.quality else None
+            waits_for_draw = plan.sample is not None and state.drawn is None
+            if plan.quality is None or waits_for_draw:
+                return None
+            return Timer(plan.quality.opens, StartQualityCheck)
         case Status.QUALITY_CHECK | Status.COMPLETED | Status.LAPSED | Status.CANCELLED:
             return None
-        case Status.AFTER_WINDOW | Status.ANNULLED:
+        case Status.AFTER_WINDOW | Status.ANNULLED | Status.IN_FORCE:
             return None
         case never:  # pragma: no cover
             assert_never(never)

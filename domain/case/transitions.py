@@ -12,6 +12,7 @@ from typing import Any
 from domain.case import commands as c
 from domain.case.checks import (
     expect,
+    fit_for_turn,
     needs_note,
     quality_window,
     review_window,
@@ -20,7 +21,7 @@ from domain.case.checks import (
     turn_window,
     wrong_status,
 )
-from domain.case.commands import SYSTEM, Role
+from domain.case.commands import ROLE_LABELS, SYSTEM, Role
 from domain.case.events import Decision, Event, EventName, PendingEvent
 from domain.case.kind import EventRule, commands, nothing_more, rule
 from domain.case.plan import CasePlan
@@ -35,6 +36,7 @@ from domain.case.state import (
 from domain.case.status import STATUS_LABELS, Status
 from domain.citation import Citation
 from domain.decision import ReviewLevel
+from domain.ids import jurisdiction_of
 from domain.messages import closing_time
 from domain.refusals import Code, Refusal
 
@@ -111,6 +113,51 @@ def release(
     return refusal or [PendingEvent(EventName.RELEASED, m.actor)]
 
 
+def assign(
+    s: CaseState, p: CasePlan, m: c.Assign, now: datetime, _: Findings
+) -> Decision | Refusal:
+    """An operator of the authority gives the case to one of its people, from another too."""
+    refusal = (
+        (review_window(s, p, now) if s.status is Status.SUBMITTED else None)
+        or expect(s, m, Status.IN_REVIEW, Status.QUALITY_CHECK)
+        or _of_the_authority(s, p, m)
+        or turn_window(s, p, now)
+        or _can_be_given(s, m.person)
+        # whoever has it is told why not any more
+        or (needs_note(m) if s.claimed_by else None)
+    )
+    body = {"person": m.person}
+    return refusal or [PendingEvent(EventName.TASK_ASSIGNED, m.actor, body, _level_cite(s, p))]
+
+
+def _of_the_authority(s: CaseState, p: CasePlan, m: c.Assign) -> Refusal | None:
+    authority = s.authority(p)
+    if m.actor.scope == jurisdiction_of(authority):
+        return None
+    params = {"authority": f"{authority}（{ROLE_LABELS[m.actor.role]}）"}
+    return Refusal(code=Code.NOT_YOUR_AUTHORITY, params=params)
+
+
+def _can_be_given(s: CaseState, person: str) -> Refusal | None:
+    if s.claimed_by == person:
+        return wrong_status(s, f"再交给 {person}", f"本件已由 {person} 领取，可以直接办理")
+    return fit_for_turn(s, person)
+
+
+def hand_over(
+    s: CaseState, p: CasePlan, m: c.HandOver, now: datetime, _: Findings
+) -> Decision | Refusal:
+    """The claimant hands the case to a colleague."""
+    refusal = (
+        expect(s, m, Status.IN_REVIEW, Status.QUALITY_CHECK)
+        or turn(s, p, m, claim_needed=True)
+        or turn_window(s, p, now)
+        or _can_be_given(s, m.person)
+    )
+    body = {"person": m.person}
+    return refusal or [PendingEvent(EventName.TASK_HANDED_OVER, m.actor, body, _level_cite(s, p))]
+
+
 def return_(
     s: CaseState, p: CasePlan, m: c.Return, now: datetime, _: Findings
 ) -> Decision | Refusal:
@@ -120,13 +167,13 @@ def return_(
         or turn(s, p, m, claim_needed=True)
         or needs_note(m)
         or review_window(s, p, now)
-        or _time_to_correct(s, p, now)
+        or time_to_correct(s, p, now)
     )
     body = {"level": s.level, "level_id": s.levels[s.level - 1].id if s.level else ""}
     return refusal or [PendingEvent(EventName.RETURNED, m.actor, body, _level_cite(s, p))]
 
 
-def _time_to_correct(s: CaseState, p: CasePlan, now: datetime) -> Refusal | None:
+def time_to_correct(s: CaseState, p: CasePlan, now: datetime) -> Refusal | None:
     """A return is worth something only while the filer can still answer it."""
     closes = closing(p.correct, s)
     if now < closes:
@@ -151,16 +198,42 @@ def approve(
         return [PendingEvent(EventName.LEVEL_APPROVED, m.actor, body, cite)]
     drafts = [PendingEvent(EventName.APPROVED, m.actor, body, cite)]
     if p.checker is None:
-        drafts.append(PendingEvent(EventName.COMPLETED, SYSTEM, cite=p.completion_cite))
-    elif p.quality is None or now >= p.quality.opens:
-        drafts.append(PendingEvent(EventName.QUALITY_CHECK_STARTED, SYSTEM, cite=p.checker_cite))
-    return drafts
+        return [*drafts, _completing(p)]
+    return [*drafts, *_after_draw(p, s.drawn if p.sample else True, now)]
+
+
+def _completing(p: CasePlan) -> PendingEvent:
+    return PendingEvent(EventName.COMPLETED, SYSTEM, cite=p.completion_cite)
+
+
+def _after_draw(p: CasePlan, drawn: bool | None, now: datetime) -> Decision:
+    """What follows on an approval: the check for whoever is drawn, the end for others.
+
+    None: whether it is drawn is not known yet, and it waits.
+    """
+    if drawn is False:
+        return [_completing(p)]
+    if drawn and (p.quality is None or now >= p.quality.opens):
+        return [PendingEvent(EventName.QUALITY_CHECK_STARTED, SYSTEM, cite=p.checker_cite)]
+    return []
 
 
 def _level_cite(s: CaseState, p: CasePlan) -> Citation | None:
     if s.status is Status.IN_REVIEW:
         return s.levels[s.level - 1].cite or p.review.cite
-    return p.checker_cite
+    checks = p.checks[len(s.passed_by) :]
+    return (checks[0].cite if checks else None) or p.checker_cite
+
+
+def draw(s: CaseState, p: CasePlan, m: c.Draw, now: datetime, _: Findings) -> Decision | Refusal:
+    """The sample has been drawn: an approved filing is checked, or complete."""
+    if refusal := expect(s, m, Status.APPROVED):
+        return refusal
+    if p.sample is None or s.drawn is not None:
+        return wrong_status(s, m.label)
+    name = EventName.SAMPLED if m.drawn else EventName.NOT_SAMPLED
+    pending = PendingEvent(name, m.actor, {"draw": m.draw}, p.sample.cite)
+    return [pending, *_after_draw(p, m.drawn, now)]
 
 
 def start_quality_check(
@@ -168,6 +241,8 @@ def start_quality_check(
 ) -> Decision | Refusal:
     """The quality check's window opens for what was approved before it."""
     refusal = expect(s, m, Status.APPROVED)
+    if refusal is None and p.sample is not None and s.drawn is None:
+        refusal = wrong_status(s, m.label)
     if refusal is None and p.quality is not None and now < p.quality.opens:
         refusal = quality_window(s, p, now)
     return refusal or [PendingEvent(EventName.QUALITY_CHECK_STARTED, m.actor, cite=p.checker_cite)]
@@ -176,16 +251,48 @@ def start_quality_check(
 def pass_quality(
     s: CaseState, p: CasePlan, m: c.PassQuality, now: datetime, _: Findings
 ) -> Decision | Refusal:
-    """The checker finds the case in order, which completes it."""
-    refusal = (
-        expect(s, m, Status.QUALITY_CHECK)
-        or turn(s, p, m, claim_needed=False)
-        or quality_window(s, p, now)
-    )
-    return refusal or [
-        PendingEvent(EventName.QUALITY_PASSED, m.actor, cite=p.checker_cite),
-        PendingEvent(EventName.COMPLETED, SYSTEM, cite=p.completion_cite),
-    ]
+    """The checker finds the case in order; after the last level of checking it is complete."""
+    return _may_check(s, p, m, now) or _passing(s, p, m, {})
+
+
+def pass_with_remark(
+    s: CaseState, p: CasePlan, m: c.PassWithRemark, now: datetime, _: Findings
+) -> Decision | Refusal:
+    """As passing, and what the checker has to say is on record."""
+    return _may_check(s, p, m, now) or needs_note(m) or _passing(s, p, m, {"remark": True})
+
+
+def _passing(s: CaseState, p: CasePlan, m: c.Command, remarked: dict[str, Any]) -> Decision:
+    body, cite = {**remarked, **_check_level(s, p)}, _level_cite(s, p)
+    if len(s.passed_by) + 1 < len(p.checks):
+        return [PendingEvent(EventName.QUALITY_LEVEL_PASSED, m.actor, body, cite)]
+    return [PendingEvent(EventName.QUALITY_PASSED, m.actor, body, cite), _completing(p)]
+
+
+def fail_quality(
+    s: CaseState, p: CasePlan, m: c.FailQuality, now: datetime, _: Findings
+) -> Decision | Refusal:
+    """The checker finds faults that nobody can correct in time: the filing stands, with them."""
+    refusal = _may_check(s, p, m, now) or needs_note(m)
+    if refusal is None and time_to_correct(s, p, now) is None:
+        refusal = wrong_status(s, m.label, "修改的期限未过，有问题的请退回修改")
+    failed = PendingEvent(EventName.QUALITY_FAILED, m.actor, _check_level(s, p), _level_cite(s, p))
+    return refusal or [failed, _completing(p)]
+
+
+def _may_check(s: CaseState, p: CasePlan, m: c.Command, now: datetime) -> Refusal | None:
+    refusal = expect(s, m, Status.QUALITY_CHECK) or turn(s, p, m, claim_needed=False)
+    if refusal is None and m.actor.subject in s.passed_by:
+        params = {"role": "上一级质量审查人", "wanted": ROLE_LABELS[Role.CHECKER]}
+        refusal = Refusal(code=Code.SAME_PERSON, params=params)
+    return refusal or quality_window(s, p, now)
+
+
+def _check_level(s: CaseState, p: CasePlan) -> dict[str, Any]:
+    """Which level of checking it is, where there are several."""
+    if not p.checks:
+        return {}
+    return {"level": len(s.passed_by) + 1, "level_id": p.checks[len(s.passed_by)].id}
 
 
 def send_back(
@@ -197,9 +304,10 @@ def send_back(
         or turn(s, p, m, claim_needed=False)
         or needs_note(m)
         or quality_window(s, p, now)
-        or _time_to_correct(s, p, now)
+        or time_to_correct(s, p, now)
     )
-    return refusal or [PendingEvent(EventName.SENT_BACK, m.actor, cite=p.checker_cite)]
+    body = _check_level(s, p)
+    return refusal or [PendingEvent(EventName.SENT_BACK, m.actor, body, _level_cite(s, p))]
 
 
 def extend(
@@ -208,19 +316,43 @@ def extend(
     """An operator gives a case more time than it has."""
     refusal = needs_note(m) or _later(s, p, m.until, now)
     body = {"until": m.until.isoformat(), "document": m.document}
+    if m.extension:
+        body["extension"] = m.extension
     return refusal or [PendingEvent(EventName.EXTENDED, m.actor, body)]
 
 
 def _later(s: CaseState, p: CasePlan, until: datetime, now: datetime) -> Refusal | None:
     """An extension must reach beyond what the case's present status depends on."""
-    status = s.lapsed_from or s.status
-    if status in (Status.SUBMITTED, Status.IN_REVIEW):
-        present, cite = closing(p.review, s), p.review.cite
-    else:
-        present, cite = submission_closing(s, p)
+    present, cite = _depends_on(s, p)
     if until <= max(present, now):
         return Refusal(code=Code.EXTENSION_NOT_LATER, cite=cite, at=present)
     return None
+
+
+def _depends_on(s: CaseState, p: CasePlan) -> tuple[datetime, Citation]:
+    """The closing that a case depends on where it stands, extended or not."""
+    status = s.lapsed_from or s.status
+    if status in (Status.SUBMITTED, Status.IN_REVIEW):
+        return closing(p.review, s), p.review.cite
+    return submission_closing(s, p)
+
+
+def shorten(
+    s: CaseState, p: CasePlan, m: c.Shorten, now: datetime, _: Findings
+) -> Decision | Refusal:
+    """An extension ends earlier, as long as the notice's own time for the case still runs.
+
+    Once that has passed, the case lives by the extension alone, and whoever relied on it keeps it.
+    """
+    if refusal := needs_note(m):
+        return refusal
+    if s.extension != m.extension:
+        return Refusal(code=Code.EXTENSION_REPLACED)
+    own, cite = _depends_on(s.model_copy(update={"extended_until": None}), p)
+    if now >= own:
+        return Refusal(code=Code.EXTENSION_RELIED_ON, cite=cite, at=own)
+    body = {"until": m.until.isoformat(), "extension": m.extension}
+    return [PendingEvent(EventName.EXTENSION_SHORTENED, m.actor, body)]
 
 
 def reopen(
@@ -267,10 +399,13 @@ def lapse(s: CaseState, p: CasePlan, m: c.Lapse, now: datetime, _: Findings) -> 
 REVIEW_COMMANDS = commands(
     rule(c.Claim, claim, {Role.REVIEWER, Role.CHECKER}),
     rule(c.Release, release, {Role.REVIEWER, Role.CHECKER, Role.OPERATOR}),
+    rule(c.Assign, assign, {Role.OPERATOR}),
+    rule(c.HandOver, hand_over, {Role.REVIEWER, Role.CHECKER}),
     rule(c.Return, return_, {Role.REVIEWER}),
     rule(c.Approve, approve, {Role.REVIEWER}),
     rule(c.Cancel, cancel, {Role.OPERATOR}),
     rule(c.Extend, extend, {Role.OPERATOR}, after_end={Status.LAPSED, Status.AFTER_WINDOW}),
+    rule(c.Shorten, shorten, {Role.OPERATOR}),
     rule(c.Reopen, reopen, {Role.OPERATOR}, after_end={Status.COMPLETED}),
 )
 """What reviewers and operators can ask of a case that is filed and reviewed."""
@@ -342,6 +477,10 @@ def _released(_: CaseState, __: Event) -> dict[str, Any]:
     return {"claimed_by": ""}
 
 
+def _given(_: CaseState, event: Event) -> dict[str, Any]:
+    return {"claimed_by": event.body["person"]}
+
+
 def _level_approved(s: CaseState, event: Event) -> dict[str, Any]:
     return {"level": s.level + 1, **reviewed(s, event)}
 
@@ -352,11 +491,23 @@ def _approved(s: CaseState, event: Event) -> dict[str, Any]:
 
 def _returned(s: CaseState, event: Event) -> dict[str, Any]:
     sent_back = {"status": Status.RETURNED, "level": 0, "returned_revision": s.revision}
-    return {**sent_back, **reviewed(s, event)}
+    return {**sent_back, "passed_by": (), **reviewed(s, event)}
+
+
+def _sampled(_: CaseState, __: Event) -> dict[str, Any]:
+    return {"drawn": True}
+
+
+def _not_sampled(_: CaseState, __: Event) -> dict[str, Any]:
+    return {"drawn": False}
 
 
 def _quality_check_started(_: CaseState, __: Event) -> dict[str, Any]:
-    return {"status": Status.QUALITY_CHECK}
+    return {"status": Status.QUALITY_CHECK, "passed_by": ()}
+
+
+def _quality_level_passed(s: CaseState, event: Event) -> dict[str, Any]:
+    return {"passed_by": (*s.passed_by, event.actor.subject), **reviewed(s, event)}
 
 
 def _completed(s: CaseState, _: Event) -> dict[str, Any]:
@@ -369,7 +520,10 @@ def _completed(s: CaseState, _: Event) -> dict[str, Any]:
 
 
 def _extended(s: CaseState, event: Event) -> dict[str, Any]:
-    until = {"extended_until": datetime.fromisoformat(event.body["until"])}
+    until = {
+        "extended_until": datetime.fromisoformat(event.body["until"]),
+        "extension": event.body.get("extension", ""),
+    }
     if s.status is Status.LAPSED and s.lapsed_from:
         return {**until, "status": s.lapsed_from, "lapsed_from": None}
     if s.status is Status.AFTER_WINDOW:
@@ -377,12 +531,19 @@ def _extended(s: CaseState, event: Event) -> dict[str, Any]:
     return until
 
 
+def _shortened(_: CaseState, event: Event) -> dict[str, Any]:
+    return {"extended_until": datetime.fromisoformat(event.body["until"])}
+
+
 def _reopened(s: CaseState, event: Event) -> dict[str, Any]:
     return {
         "status": Status.RETURNED,
         "extended_until": datetime.fromisoformat(event.body["until"]),
+        "extension": "",
         "returned_revision": s.revision,
         "reopened": True,
+        # what is corrected for cause is checked, whatever was drawn before
+        "drawn": True,
     }
 
 
@@ -436,8 +597,21 @@ def _tell_until(body: Mapping[str, Any]) -> str:
     return f"至 {closing_time(datetime.fromisoformat(body['until']))}{document}"
 
 
+def _tell_shortened(body: Mapping[str, Any]) -> str:
+    return f"延期改至 {closing_time(datetime.fromisoformat(body['until']))}，原定期限不变"
+
+
 def _tell_level(body: Mapping[str, Any]) -> str:
     return f"第 {body['level']} 级"
+
+
+def _tell_draw(body: Mapping[str, Any]) -> str:
+    return f"第 {body['draw']} 次抽样"
+
+
+def _tell_verdict(body: Mapping[str, Any]) -> str:
+    level = _tell_level(body) if "level" in body else ""
+    return "，".join(filter(None, (level, "附意见" if body.get("remark") else "")))
 
 
 def _tell_left(body: Mapping[str, Any]) -> str:
@@ -456,16 +630,19 @@ SHARED_EVENTS: dict[str, EventRule] = {
     EventName.WITHDRAWN: EventRule("撤回", _withdrawn, nothing_more),
     EventName.CLAIMED: EventRule("领取", _claimed, nothing_more),
     EventName.RELEASED: EventRule("退领", _released, nothing_more),
+    EventName.TASK_ASSIGNED: EventRule("指派", _given, nothing_more),
+    EventName.TASK_HANDED_OVER: EventRule("移交", _given, nothing_more),
     EventName.RETURNED: EventRule("审核退回", _returned, _tell_level),
     EventName.LEVEL_APPROVED: EventRule("本级审核通过", _level_approved, _tell_level),
     EventName.APPROVED: EventRule("审核通过", _approved, _tell_level),
     EventName.QUALITY_CHECK_STARTED: EventRule(
         "转入质量审查", _quality_check_started, nothing_more
     ),
-    EventName.QUALITY_PASSED: EventRule("质量审查通过", reviewed, nothing_more),
-    EventName.SENT_BACK: EventRule("质量审查退回", _returned, nothing_more),
+    EventName.QUALITY_PASSED: EventRule("质量审查通过", reviewed, _tell_verdict),
+    EventName.SENT_BACK: EventRule("质量审查退回", _returned, _tell_verdict),
     EventName.COMPLETED: EventRule("办结", _completed, nothing_more),
     EventName.EXTENDED: EventRule("延期", _extended, _tell_until),
+    EventName.EXTENSION_SHORTENED: EventRule("缩短延期", _shortened, _tell_shortened),
     EventName.REOPENED: EventRule("重新开启", _reopened, _tell_until),
     EventName.REOPENING_EXPIRED: EventRule(
         "逾期未更正，维持原办结", _reopening_expired, _tell_left
@@ -481,5 +658,15 @@ OF_CAMPAIGNS: dict[str, EventRule] = {
     ),
 }
 """What happens to the cases of campaigns only."""
+
+OF_SAMPLES: dict[str, EventRule] = {
+    EventName.SAMPLED: EventRule("抽中质量审查", _sampled, _tell_draw),
+    EventName.NOT_SAMPLED: EventRule("未抽中质量审查", _not_sampled, _tell_draw),
+    EventName.QUALITY_LEVEL_PASSED: EventRule(
+        "本级质量审查通过", _quality_level_passed, _tell_verdict
+    ),
+    EventName.QUALITY_FAILED: EventRule("质量审查不合格", reviewed, _tell_verdict),
+}
+"""What happens where the rules draw a sample, or have the quality check at several levels."""
 
 ANNULLED = EventRule("随统计工作作废", _annulled, _tell_before)

@@ -80,6 +80,7 @@ class CaseOpening(Recorded):
     ``quarter`` is 0 but for batches of report numbers, ``institution`` empty only for a complaint
     about nobody on record. ``renews`` is the code of the certificate that is to be replaced.
     ``newcomer``: the institution is not on record before a certificate is issued to it.
+    ``region`` is the institution's when its case of a campaign was put on record, else empty.
     """
 
     kind: str
@@ -91,6 +92,11 @@ class CaseOpening(Recorded):
     plan: CasePlan
     renews: str = ""
     newcomer: Newcomer | None = None
+    region: str = ""
+
+    def placed(self) -> dict[str, str]:
+        """The campaign and the region that the first step of a campaign's case tells."""
+        return {"campaign": self.campaign, "region": self.region} if self.region else {}
 
 
 class CaseStart(Recorded):
@@ -146,11 +152,17 @@ def newest(receipts: Mapping[str, Receipt]) -> dict[str, Receipt]:
     return dict(list(receipts.items())[-RECEIPTS_CARRIED:])
 
 
+_NOT_ASKED = {"received_at", "id", "seen_sequence", "acting_for"}
+"""What is found out about a command, and not said by its sender."""
+
+
 def command_sha256(command: Command) -> str:
     """The hash of what a command asks, without when it was received: equal retries are equal."""
-    return sha256_of(
-        command.model_dump(mode="json", exclude={"received_at", "id", "seen_sequence"})
-    )
+    asked = command.model_dump(mode="json", exclude=_NOT_ASKED)
+    if not asked.get("extension", True):
+        # commands from before extensions had ids keep their hashes
+        del asked["extension"]
+    return sha256_of(asked)
 
 
 def receipt_of(step: Step) -> Receipt:

@@ -13,10 +13,19 @@ from domain.case.commands import ROLE_LABELS, SYSTEM, Command, Revision, Role, S
 from domain.case.events import Decision, EventName, PendingEvent
 from domain.case.kind import CaseKind, EventRule, anybody, commands, rule
 from domain.case.plan import CasePlan
-from domain.case.reminders import SERVE_REMINDER, SERVED_EVENTS
-from domain.case.state import CaseState, Findings, closing, status_due, status_timers
+from domain.case.reminders import (
+    REMINDER_EVENTS,
+    SERVE_REMINDER,
+    SERVED_EVENTS,
+    remind,
+    timers_of_filing,
+)
+from domain.case.state import CaseState, Findings, Timer, closing, status_due, status_timers
 from domain.case.status import EDITABLE, ENDED, Status
 from domain.decision import ReviewerDecision
+from domain.filing.questions import QUESTION_COMMANDS, QUESTION_EVENTS
+from domain.filing.returning import RETURNING_COMMANDS, RETURNING_EVENTS, settling
+from domain.filing.state import Filing, FilingState
 from domain.model import Recorded
 from domain.refusals import Code, Refusal
 
@@ -32,10 +41,6 @@ class Submit(Command):
     revision: Revision
     content_sha256: Sha256
     choice: Annotated[str, Field(max_length=64)] | None = None
-
-
-class NothingOwn(Recorded):
-    """A filing knows nothing beyond what every case does."""
 
 
 class FilingFindings(Findings):
@@ -107,23 +112,33 @@ def _tell_submitted(body: Mapping[str, Any]) -> str:
     return f"第 {body['revision']} 稿{late}{choice}{t.tell_unchanged(body)}"
 
 
+def _timers(s: Filing, p: CasePlan) -> list[Timer]:
+    return [*status_timers(s, p), *timers_of_filing(s, p)]
+
+
 FILING = CaseKind(
     name="filing",
     label="年度统计填报",
     workflow=FILING_WORKFLOW,
-    own=NothingOwn,
+    own=FilingState,
     findings=FilingFindings,
     commands={
         **t.REVIEW_COMMANDS,
+        **RETURNING_COMMANDS,
+        **QUESTION_COMMANDS,
         **commands(
             rule(c.Open, t.open_, {Role.SYSTEM}),
             rule(Submit, _submit, {Role.FILER}),
             rule(c.StartReview, t.start_review, {Role.SYSTEM}),
             rule(c.Withdraw, t.withdraw, {Role.FILER}),
             rule(c.StartQualityCheck, t.start_quality_check, {Role.SYSTEM}),
+            rule(c.Draw, t.draw, {Role.SYSTEM}),
             rule(c.PassQuality, t.pass_quality, {Role.CHECKER}),
+            rule(c.PassWithRemark, t.pass_with_remark, {Role.CHECKER}),
+            rule(c.FailQuality, t.fail_quality, {Role.CHECKER}),
             rule(c.SendBack, t.send_back, {Role.CHECKER}),
             rule(c.Lapse, t.lapse, {Role.SYSTEM}),
+            rule(c.Remind, remind, {Role.SYSTEM}),
             SERVE_REMINDER,
             rule(c.Annul, t.annul, {Role.OPERATOR}, set(ENDED) - {Status.ANNULLED}),
         ),
@@ -131,12 +146,16 @@ FILING = CaseKind(
     events={
         **t.SHARED_EVENTS,
         **t.OF_CAMPAIGNS,
+        **REMINDER_EVENTS,
+        **t.OF_SAMPLES,
         **SERVED_EVENTS,
-        EventName.ANNULLED: t.ANNULLED,
+        **QUESTION_EVENTS,
+        **RETURNING_EVENTS,
+        **settling({**t.SHARED_EVENTS, EventName.ANNULLED: t.ANNULLED}),
         EventName.SUBMITTED: EventRule("提交", t.submitted, _tell_submitted),
     },
     prepares=frozenset({Submit.name()}),
-    timers=status_timers,
+    timers=_timers,
     due=status_due,
     admits=anybody,
     editable=frozenset(EDITABLE),

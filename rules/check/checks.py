@@ -14,6 +14,7 @@ from domain.working_days import CalendarMissing
 from rules.check.certificate_checks import check_certificates
 from rules.check.evidence import held_to_text
 from rules.check.examples import complete, shortcomings
+from rules.check.form_checks import check_forms, example_findings
 from rules.check.meaning import meaning
 from rules.check.placing import Findings
 from rules.check.reachability import Reach, combinations, explore, explore_numbers
@@ -28,7 +29,6 @@ from rules.file.folder import Merged
 from rules.file.library import RuleLibrary
 from rules.file.schema import Filing
 from rules.file.strict_yaml import Path as NodePath
-from rules.filing.forms import FormError, FormLibrary, FormNotFound
 from rules.numbers.report_numbers import NumberRules
 
 
@@ -46,9 +46,7 @@ def check_folder(library: RuleLibrary) -> list[Finding]:
         findings += check_certificates(library, library.root / f"{name}.yaml", f"{name}.yaml")
     findings += unread(library.root)
     findings += calendar_findings(library.root)
-    for path in sorted((library.root / "forms").glob("*.yaml")):
-        findings += check_form_file(path, f"forms/{path.name}")
-    return in_order(findings)
+    return in_order([*findings, *check_forms(library)])
 
 
 _READ = re.compile(r"\d{4}/[^/]+\.yaml|(forms|calendar)/[^/]+\.yaml")
@@ -80,15 +78,6 @@ def check_catalogue(library: RuleLibrary) -> list[Finding]:
         library.catalogue  # noqa: B018  reading it is the check
     except RulesInvalid as invalid:
         return invalid.findings
-    return []
-
-
-def check_form_file(path: Path, shown: str) -> list[Finding]:
-    """What is wrong with one form; forms name the place in their own sentence, not by line."""
-    try:
-        FormLibrary(path.parent).get(path.stem)
-    except (FormError, FormNotFound) as error:
-        return [Finding(getattr(error, "code", "bad_form"), shown, 1, "", str(error))]
     return []
 
 
@@ -169,6 +158,7 @@ def _workable(library: RuleLibrary, merged: Merged) -> list[Finding]:
         return findings
     rules = CompiledRules(library.resolved(merged).document)
     found = [*_examples(rules, merged), *_reach(library, rules, merged)]
+    found += example_findings(library, {part.form for part in merged.rules.filing.parts})
     if rules.numbers is not None:
         found += _reach_of_numbers(library, rules, rules.numbers, merged)
     if rules.enforcement is not None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from domain.case.plan import Window
+from domain.case.plan import FOREVER, Window
 from domain.clock import day_of
 from domain.facts import Facts
 from domain.numbers.quarters import Quarter
@@ -37,6 +37,7 @@ _LABELS = {
     "parts": "填报内容",
     "inside": "窗口内",
     "outside": "窗口外",
+    "reminders": "填报的提醒时刻",
     "batch": "编号报送义务",
     "batch_inside": "编号窗口内",
     "batch_outside": "编号窗口外",
@@ -50,11 +51,14 @@ _LABELS = {
 }
 _NUMBERS = frozenset(_LABELS) - {
     "reviewer", "rule", "refusal", "chain", "obligation", "parts", "inside", "outside",
+    "reminders",
 }  # fmt: skip
 
 
 def _got(rules: CompiledRules, example: Example, expected: dict[str, Any]) -> dict[str, Any]:
-    got: dict[str, Any] = {}
+    got: dict[str, Any] = {
+        "reminders": tuple(one.at for one in rules.reminders if one.at < FOREVER)
+    }
     facts = None
     if example.facts is not None:
         facts = complete(example.facts, rules.document.filing.certificates.as_of)

@@ -17,7 +17,9 @@ from rules.file.folder import Merged, RuleFolder
 from rules.file.number_schema import ReportNumbers
 from rules.file.schema import Filing, RuleFile, Windows
 from rules.file.strict_yaml import Path as NodePath
-from rules.filing.forms import FormError, FormNotFound
+from rules.filing.forms.library import FormNotFound
+from rules.filing.forms.model import Form, FormError
+from rules.filing.reminders import contradictions as reminder_contradictions
 from rules.filing.windows import contradictions
 from rules.numbers.report_numbers import contradictions as number_contradictions
 
@@ -30,21 +32,36 @@ def meaning(folder: RuleFolder, merged: Merged) -> list[Finding]:
     filing = merged.rules.filing
     for code, place, message, beside in contradictions(filing.windows, filing.stages):
         found.add(code, _steps(f"filing.{place}"), message, _steps(f"filing.{beside}"))
+    for code, place, message in reminder_contradictions(filing.reminders, filing.windows):
+        found.add(code, _steps(f"filing.{place}"), message)
     if merged.rules.jurisdiction not in folder.catalogue.areas:
         message = f"辖区 {merged.rules.jurisdiction} 不在 jurisdictions.yaml 里"
         found.add("unknown_jurisdiction", ("jurisdiction",), message)
     for index, part in enumerate(filing.parts):
+        named: NodePath = ("filing", "parts", index, "form")
         try:
-            folder.forms.get(part.form)
+            form = folder.forms.get(part.form)
+            for message in _too_late(form, filing):
+                found.add("form_expired", named, message)
+            for message in _misread(form, filing, folder):
+                found.add("bad_form", named, message)
         except FormNotFound:
             message = f"表单 forms/{part.form}.yaml 不存在；请补上表单或更正 form"
-            found.add("unknown_form", ("filing", "parts", index, "form"), message)
+            found.add("unknown_form", named, message)
         except FormError as error:
-            found.add("bad_form", ("filing", "parts", index, "form"), str(error))
+            found.add("bad_form", named, str(error))
     check = filing.quality_check
-    if check is not None and not folder.catalogue.knows(check.by):
-        message = f"没有部门 {check.by}"
-        found.add("unknown_authority", ("filing", "quality_check", "by"), message)
+    checkers: list[tuple[str, NodePath]] = []
+    if check is not None:
+        levels = enumerate(check.levels)
+        checkers = [(check.by, ("by",)), *((one.by, ("levels", n, "by")) for n, one in levels)]
+    for by, where in checkers:
+        if not folder.catalogue.knows(by):
+            found.add("unknown_authority", ("filing", "quality_check", *where), f"没有部门 {by}")
+    report = filing.progress_report
+    if report is not None and not folder.catalogue.knows(report.reported_to):
+        message = f"没有部门 {report.reported_to}"
+        found.add("unknown_authority", ("filing", "progress_report", "reported_to"), message)
     if filing.reviewers[-1].when.strip() != "true":
         message = '最后一条审核规则要总是适用（when: "true"），好让每个机构都得到答复'
         found.add("no_final_rule", ("filing", "reviewers", len(filing.reviewers) - 1), message)
@@ -70,6 +87,30 @@ def meaning(folder: RuleFolder, merged: Merged) -> list[Finding]:
             found.add(code, ("enforcement", *steps), message)
     found.all += _completeness(merged)
     return in_order(found.all)
+
+
+def _too_late(form: Form, filing: Filing) -> Iterator[str]:
+    """Windows in which nobody may fill in a form any more."""
+    last = form.header.last_day
+    for name, span in filing.windows.stated().items():
+        if last is not None and span.last > last and name in ("fill", "supplement", "correct"):
+            yield (
+                f"表单 {form.id}（表号 {form.header.table_number.value}）的有效期限是 {last}，"
+                f"{name} 窗口到 {span.last} 为止；过期的统计表不能填报，请换用有效的表单或缩短窗口"
+            )
+
+
+def _misread(form: Form, filing: Filing, folder: RuleFolder) -> Iterator[str]:
+    """What a form's checks look at in other parts, and these do not have."""
+    forms = {part.id: part.form for part in filing.parts}
+    for part, fields in form.reads.items():
+        if part not in forms or forms[part] not in folder.forms.ids():
+            continue
+        other = folder.forms.get(forms[part])
+        for name, kind in fields.items():
+            there = other.fields.get(name)
+            if there is None or there.type != kind:
+                yield f"表单 {form.id} 的 reads：{forms[part]} 没有 {kind} 类型的字段 {name}"
 
 
 def _completeness(merged: Merged) -> Iterator[Finding]:

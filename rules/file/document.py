@@ -17,7 +17,8 @@ from rules.file.enforcement_schema import Enforcement
 from rules.file.number_schema import ReportNumbers
 from rules.file.schema import Filing, RuleFile
 from rules.file.shapes import Cite
-from rules.filing.forms import Form, FormLibrary
+from rules.filing.forms.library import FormLibrary
+from rules.filing.forms.model import Form
 
 FORMAT: Literal[1] = 1
 
@@ -101,12 +102,23 @@ def build_document(rules: RuleFile, catalogue: Catalogue, forms: FormLibrary) ->
         names=_names(rules.jurisdiction, catalogue),
     )
     plain = document.model_dump(mode="json", by_alias=True)
+    if not plain["filing"]["reminders"]:
+        # a set without reminders is the document it was before there were any, and so its hash
+        del plain["filing"]["reminders"]
     if plain["report_numbers"] is None:
         # a set without the section is the document it was before there was one, and so its hash
         del plain["report_numbers"]
     elif plain["report_numbers"]["latest_year"] is None:
         # likewise for a set whose gate does not ask about the latest year
         del plain["report_numbers"]["latest_year"]
+    if plain["filing"]["publication"] is None:
+        # likewise where nothing is published
+        del plain["filing"]["publication"]
+    check = plain["filing"]["quality_check"] or {}
+    # and for one whose quality check is of everybody, at one level
+    for key, absent in (("levels", []), ("sample", None)):
+        if check.get(key, ...) == absent:
+            del check[key]
     if plain["enforcement"] is None:
         # and for a set that names no measures
         del plain["enforcement"]

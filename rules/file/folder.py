@@ -16,7 +16,7 @@ from rules.file.overlay import merge
 from rules.file.schema import RuleFile, known_keys
 from rules.file.strict_yaml import Node, load
 from rules.file.validation import validate
-from rules.filing.forms import FormLibrary
+from rules.filing.forms.library import FormLibrary
 
 CERTIFICATES = "certificates"
 """The name no jurisdiction's file can have: it holds the rules of certificates."""

@@ -9,9 +9,12 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, Field, StrictInt, StringConstraints, model_validator
 
 from domain.case import plan
+from domain.case.commands import Role
 from domain.facts import FilingRecord, InstitutionFacts
 from domain.ids import AuthorityId, JurisdictionCode
 from domain.model import Value
+from domain.notices import Channel
+from domain.sampling import Strata
 from rules.file.enforcement_schema import Enforcement
 from rules.file.number_schema import GateCode, ReportNumbers
 from rules.file.shapes import (
@@ -132,10 +135,88 @@ class ReviewerRule(Value):
         return self
 
 
+class CheckLevel(Value):
+    """One level of the quality check. Whoever passed one level does not pass another."""
+
+    id: Id
+    label: Text
+    by: AuthorityId
+    cite: Cite
+
+
+class SampleRule(Value):
+    """How many of the approved filings are checked; see `domain.sampling.Sampling`."""
+
+    share: Annotated[str, StringConstraints(pattern=r"^(0\.[0-9]{1,4}|1)$")] | None = None
+    count: Annotated[StrictInt, Field(ge=1)] | None = None
+    at_least: Annotated[StrictInt, Field(ge=0)] = 0
+    strata: Strata = "all"
+    cite: Cite
+
+    @model_validator(mode="after")
+    def _one_size(self) -> Self:
+        if (self.share is None) == (self.count is None):
+            raise ValueError('抽样要写 share（比例，如 "0.05"）或 count（件数），只写一个')
+        if self.share is not None and not float(self.share):
+            raise ValueError("share 要大于 0")
+        return self
+
+
 class QualityCheck(Value):
-    """Who checks the quality of approved filings."""
+    """Who checks the quality of approved filings: all of them, or a ``sample``.
+
+    ``levels``, where there are several: ``by`` is then the first one's.
+    """
 
     by: AuthorityId
+    levels: Annotated[tuple[CheckLevel, ...], AfterValidator(unique)] = ()
+    sample: SampleRule | None = None
+    cite: Cite
+
+    @model_validator(mode="after")
+    def _first(self) -> Self:
+        if self.levels and self.levels[0].by != self.by:
+            raise ValueError("quality_check 的 by 要与第一级 levels 的 by 相同")
+        return self
+
+
+class Publication(Value):
+    """What of a closed year may be published: no number of filings from 1 to below ``fewest``."""
+
+    fewest: Annotated[StrictInt, Field(ge=2, le=1000)]
+    cite: Cite
+
+
+class FilingReminder(Value):
+    """A reminder counted from a window, or from an extension's end; see `rules.filing.reminders`.
+
+    ``audience`` is whoever has to act, ``text`` what it says, with placeholders in braces.
+    """
+
+    id: Id
+    label: Text
+    anchor: Literal[
+        "fill.opening",
+        "fill.closing",
+        "supplement.opening",
+        "supplement.closing",
+        "correct.opening",
+        "correct.closing",
+        "review.opening",
+        "review.closing",
+        "extension.end",
+    ]
+    days: Annotated[StrictInt, Field(ge=-366, le=366)]
+    audience: Literal[Role.FILER, Role.REVIEWER]
+    channels: Annotated[tuple[Channel, ...], Field(min_length=1, max_length=3)]
+    text: Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+    cite: Cite
+
+
+class ProgressReport(Value):
+    """To whom the regulator of the place reports how far its institutions have come."""
+
+    reported_to: AuthorityId
     cite: Cite
 
 
@@ -144,6 +225,7 @@ Parts = Annotated[tuple[PartRule, ...], Field(min_length=1), AfterValidator(uniq
 Departments = Annotated[tuple[DepartmentRule, ...], AfterValidator(unique)]
 Reviewers = Annotated[tuple[ReviewerRule, ...], Field(min_length=1), AfterValidator(unique)]
 Levels = Annotated[tuple[LevelRule, ...], Field(min_length=1), AfterValidator(unique)]
+Reminders = Annotated[tuple[FilingReminder, ...], AfterValidator(unique)]
 
 
 class Filing(Value):
@@ -159,6 +241,9 @@ class Filing(Value):
     reviewers: Reviewers
     review_chain: Levels
     quality_check: QualityCheck | None = None
+    reminders: Reminders = ()
+    publication: Publication | None = None
+    progress_report: ProgressReport | None = None
 
 
 class ExampleCertificate(Value):
@@ -206,6 +291,7 @@ class Expectation(Value):
     batch_inside: tuple[str, ...] | None = None
     batch_outside: tuple[str, ...] | None = None
     batch_chain: tuple[AuthorityId, ...] | None = None
+    reminders: tuple[Moment, ...] | None = None
     reminded_at: tuple[Moment, ...] | None = None
     upload: Literal["allowed"] | GateCode | None = None
     visible: bool | None = None

@@ -28,6 +28,7 @@ from rules.file.catalogue import cached_catalogue
 from rules.file.library import RuleSetNotFound, RulesInvalid, current_library
 from services.campaigns.considering import filing_closes, windows_of
 from services.campaigns.forecast import Forecast, forecast
+from services.campaigns.sampling import commit_to_seed
 from services.clock import Clock
 from services.rule_sets import PinnedRules
 from store import campaigns, cases, content, journal, rule_sets
@@ -91,6 +92,7 @@ class CampaignService:
         standing = await self.find(period, jurisdiction)
         if standing is not None:
             return self._already_open(standing, pinned, case_id)
+        await self._not_covered(period, jurisdiction, own)
         last = filing_closes(windows_of(own, period))
         late = now >= last.closes
         note = await self._reason_for_late(last, period, after_window, reason) if late else ""
@@ -106,6 +108,7 @@ class CampaignService:
             command_id=command_id,
             late=late,
             note_sha256=note,
+            sampled=not period.quarter and any(rules.sample for rules in compiled.values()),
         )
         async with self._engine.begin() as connection:
             first = await record_opening(connection, start)
@@ -234,6 +237,20 @@ class CampaignService:
 
     # --- private steps -----------------------------------------------------------------------
 
+    async def _not_covered(self, period: Period, jurisdiction: str, rules: CompiledRules) -> None:
+        """Raises Refused where a campaign above has everybody's filing of the period already."""
+        above = [one for one in rules.document.tree.upwards(jurisdiction) if one != jurisdiction]
+        async with self._engine.connect() as connection:
+            opened = await campaigns.of_period(connection, period.year, period.quarter)
+        for campaign in opened:
+            if campaign.jurisdiction in above:
+                params = {
+                    "year": str(period),
+                    "jurisdiction": jurisdiction,
+                    "covering": campaign.jurisdiction,
+                }
+                raise Refused(Refusal(code=Code.CAMPAIGN_COVERED, params=params))
+
     async def _reason_for_late(
         self, last: Window, period: Period, after_window: bool, reason: str
     ) -> str:
@@ -267,13 +284,21 @@ async def record_opening(connection: AsyncConnection, start: CampaignStart) -> b
     """Puts a campaign on record; False, and nothing is written, when one is there already."""
     if not await campaigns.add(connection, start):
         return False
+    body: dict[str, Any] = {"rule_sets": start.rule_sets}
+    if start.late:
+        body["late"] = True
+    if start.sampled:
+        # on record before anybody has filed: nobody can choose whom a sample will have
+        body["sample_commitment"] = await commit_to_seed(
+            connection, start.case_id, start.opening, start.requested_at
+        )
     await journal.append_operator_step(
         connection,
         start.case_id,
         "campaign_opened",
         start.opened_by,
         start.requested_at,
-        {"rule_sets": start.rule_sets, **({"late": True} if start.late else {})},
+        body,
         start.command_id,
         note_sha256=start.note_sha256,
     )

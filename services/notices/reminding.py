@@ -15,11 +15,13 @@ from store import cases, content
 class ReminderService:
     """Serves 催报, each on record as a step of its case."""
 
-    def __init__(self, engine: AsyncEngine, acting: CaseService, clock: Clock) -> None:
+    def __init__(
+        self, engine: AsyncEngine, acting: CaseService, telling: Telling, clock: Clock
+    ) -> None:
         self._engine = engine
         self._acting = acting
         self._clock = clock
-        self._telling = Telling(engine, clock)
+        self._telling = telling
 
     async def serve(
         self,

@@ -4,24 +4,36 @@ A step that is to be told is marked in the outbox by the transaction that record
 for it has it told at once; the worker tells of what timers did, and of what a crash left over.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
+from pathlib import Path
 
-from sqlalchemy.ext.asyncio import AsyncEngine
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from domain.case.commands import Role
 from domain.case.events import Step
 from domain.case.reminders import REMINDED, REMINDER_SERVED
+from domain.filing.questions import QUESTION_ANSWERED, QUESTION_ASKED, QUESTION_REOPENED
+from domain.filing.returning import RETURN_ASKED, RETURN_DECLINED
+from domain.ids import authority_of
 from domain.kinds import KINDS
 from domain.messages import closing_time
 from domain.notices import Channel, NewNotice, NoticeKind
 from domain.numbers.quarters import Period
+from domain.told import PAPERS, TOLD
+from printing.typesetting import TEMPLATES
+from rules.compiled import CompiledRules
 from services.clock import Clock
+from services.enforcement.papers import notices_of_step
 from services.notices.serving import serve
 from services.repeated import repeated
+from services.rule_sets import PinnedRules
 from store import notices
 from store.notices import Told
+
+log = structlog.get_logger()
 
 EVERY = 1.0
 """Seconds between two looks."""
@@ -32,8 +44,16 @@ _AT_ONCE = 200
 class Telling:
     """Serves the notices of steps; any number of processes may do so at the same time."""
 
-    def __init__(self, engine: AsyncEngine, clock: Clock) -> None:
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        pinned: PinnedRules,
+        clock: Clock,
+        templates: Path | None = None,
+    ) -> None:
         self._engine = engine
+        self._pinned = pinned
+        self._templates = templates or TEMPLATES
         self._clock = clock
 
     def running(self) -> AbstractAsyncContextManager[None]:
@@ -41,14 +61,30 @@ class Telling:
         return repeated(self.tell_all, first=EVERY, every=EVERY, failed="not_told")
 
     async def tell(self, case_id: str = "") -> int:
-        """Tells of the steps of a case, or of some of all that wait; how many there were."""
+        """Tells of the steps of a case, or of some of all that wait; of how many."""
         async with self._engine.begin() as connection:
             waiting = await notices.to_tell(connection, case_id, _AT_ONCE)
+            left: set[int] = set()
             for one in waiting:
-                for new in notices_of(one):
-                    await serve(connection, new, self._clock())
-            await notices.told(connection, [one.id for one in waiting])
-        return len(waiting)
+                try:
+                    async with connection.begin_nested():
+                        new = await self._notices_of(connection, one)
+                except Exception:
+                    # one that cannot be put into words must not keep the others waiting
+                    log.exception("not_told", case_id=one.step.case_id, step=one.step.sequence)
+                    if one.step.event in PAPERS:
+                        # a document is owed until it is made
+                        left.add(one.id)
+                    continue
+                for notice in new:
+                    await serve(connection, notice, self._clock())
+            await notices.told(connection, [one.id for one in waiting if one.id not in left])
+        return len(waiting) - len(left)
+
+    async def _notices_of(self, connection: AsyncConnection, told: Told) -> list[NewNotice]:
+        if told.step.event in PAPERS:
+            return await notices_of_step(connection, told, self._templates)
+        return [notice_of(told, await self._pinned.get(told.rule_set))]
 
     async def tell_all(self) -> None:
         """Tells of everything that waits."""
@@ -56,36 +92,95 @@ class Telling:
             pass
 
 
-def notices_of(told: Told) -> Sequence[NewNotice]:
-    """The notices that a step leads to."""
-    match told.step.event:
-        case event if event == REMINDER_SERVED:
-            return [_reminder_to_file(told)]
-        case event if event == REMINDED:
-            return [_reminder(told)]
-    return []
+def notice_of(told: Told, rules: CompiledRules) -> NewNotice:
+    """The notice that a step leads to. Raises KeyError for a step that leads to none."""
+    return _NOTICES[told.step.event](told, rules)
 
 
-def _reminder_to_file(told: Told) -> NewNotice:
+def _reminder_to_file(told: Told, _: CompiledRules) -> NewNotice:
     step, note = told.step, told.note or {}
     title = note.get("title") or f"关于{_about(told)}的催报通知"
-    due = closing_time(datetime.fromisoformat(step.body["due"]))
     document = f"\n文号：{step.body['document']}" if step.body["document"] else ""
-    tail = f"应于 {due} 前完成。依据：{step.cite}。" if step.cite else f"应于 {due} 前完成。"
-    return _notice(
-        told,
-        NoticeKind.REMINDER_TO_FILE,
-        title,
-        f"{told.institution_name}：\n{note.get('reason', '')}\n{_about(told)}，{tail}{document}",
-        channels=tuple(dict.fromkeys([Channel.MESSAGE, *map(Channel, step.body["channels"])])),
+    cite = f"依据：{step.cite}。" if step.cite else ""
+    text = (
+        f"{told.institution_name}：\n{note.get('reason', '')}\n"
+        f"{_about(told)}应于 {_due(step)} 前完成。{cite}{document}"
     )
+    channels = [Channel.MESSAGE, *map(Channel, step.body["channels"])]
+    return _to_filer(told, NoticeKind.REMINDER_TO_FILE, title, text, tuple(dict.fromkeys(channels)))
 
 
-def _reminder(told: Told) -> NewNotice:
+def _reminder(told: Told, rules: CompiledRules) -> NewNotice:
     step = told.step
-    due = closing_time(datetime.fromisoformat(step.body["due"]))
-    text = f"{told.institution_name}：\n{_about(told)}尚未完成，{due} 截止。依据：{step.cite}。"
-    return _notice(told, NoticeKind.REMINDER, step.body["label"], text)
+    if "audience" not in step.body:
+        # of report numbers, whose rules give reminders no words of their own
+        text = f"{told.institution_name}：\n{_about(told)}尚未完成，{_due(step)} 截止。"
+        return _to_filer(told, NoticeKind.REMINDER, step.body["label"], text, _USUAL)
+    reviewer = told.authority or told.reviewer
+    text, channels = rules.reminder_text(
+        step.body["reminder"].partition("@")[0],
+        institution=told.institution_name,
+        year=str(told.year),
+        due=_due(step),
+        authority=rules.authority_name(reviewer) if reviewer else "",
+    )
+    serve_on = _to_filer if step.body["audience"] == Role.FILER else _to_reviewer
+    return serve_on(told, NoticeKind.REMINDER, step.body["label"], text, channels)
+
+
+# what people ask and answer may quote figures out of a form: it stays with the case
+
+
+def _question(told: Told, _: CompiledRules) -> NewNotice:
+    number = told.step.body["question"]
+    text = (
+        f"{told.institution_name}就其{_about(told)}提问（第 {number} 号），请在该件中查看并答复。"
+    )
+    return _to_reviewer(told, NoticeKind.QUESTION, "填报机构提问", text)
+
+
+def _answer(told: Told, _: CompiledRules) -> NewNotice:
+    number = told.step.body["question"]
+    text = f"贵机构就{_about(told)}的提问（第 {number} 号）已有答复，请在该件中查看。"
+    return _to_filer(told, NoticeKind.ANSWER, "提问已有答复", text)
+
+
+def _return_asked(told: Told, _: CompiledRules) -> NewNotice:
+    text = f"{told.institution_name}申请退回其{_about(told)}，请退回，或说明理由、不予退回。"
+    return _to_reviewer(told, NoticeKind.RETURN_ASKED, "填报机构申请退回", text)
+
+
+def _return_declined(told: Told, _: CompiledRules) -> NewNotice:
+    text = f"审核部门没有退回贵机构的{_about(told)}，理由请在该件的经过中查看。"
+    return _to_filer(told, NoticeKind.RETURN_DECLINED, "未予退回", text)
+
+
+_NOTICES: dict[str, Callable[[Told, CompiledRules], NewNotice]] = {
+    REMINDER_SERVED: _reminder_to_file,
+    REMINDED: _reminder,
+    QUESTION_ASKED: _question,
+    QUESTION_REOPENED: _question,
+    QUESTION_ANSWERED: _answer,
+    RETURN_ASKED: _return_asked,
+    RETURN_DECLINED: _return_declined,
+}
+assert _NOTICES.keys() == TOLD, "what is to be told in words, and only that, has some"
+
+_USUAL = (Channel.MESSAGE, Channel.MAIL)
+
+
+def _to_filer(
+    told: Told, kind: NoticeKind, title: str, body: str, channels: tuple[Channel, ...] = _USUAL
+) -> NewNotice:
+    return _notice(told, kind, title, body, channels, Role.FILER, told.institution)
+
+
+def _to_reviewer(
+    told: Told, kind: NoticeKind, title: str, body: str, channels: tuple[Channel, ...] = _USUAL
+) -> NewNotice:
+    """To the authority whose turn it is, or was; before any turn, to the regulator of the place."""
+    authority = told.authority or told.reviewer or authority_of(told.region)
+    return _notice(told, kind, title, body, channels, Role.REVIEWER, authority)
 
 
 def _notice(
@@ -93,19 +188,18 @@ def _notice(
     kind: NoticeKind,
     title: str,
     body: str,
-    *,
-    audience: Role = Role.FILER,
-    addressee: str = "",
-    channels: tuple[Channel, ...] = (Channel.MESSAGE, Channel.MAIL),
+    channels: tuple[Channel, ...],
+    audience: Role,
+    addressee: str,
 ) -> NewNotice:
-    step: Step = told.step
+    step = told.step
     return NewNotice(
         case_id=step.case_id,
         key=str(step.sequence),
         kind=kind,
         institution=told.institution,
         audience=audience,
-        addressee=addressee or told.institution,
+        addressee=addressee,
         title=title,
         body=body,
         served_by=step.actor,
@@ -115,5 +209,9 @@ def _notice(
 
 
 def _about(told: Told) -> str:
-    """What the case is, in words: ``2024年度统计填报``."""
+    """What the case is, in words: ``2024 年度统计填报``."""
     return f"{Period(told.year, told.quarter)} {KINDS[told.kind].label}"
+
+
+def _due(step: Step) -> str:
+    return closing_time(datetime.fromisoformat(step.body["due"]))

@@ -1,11 +1,13 @@
-"""Rule sets as published, and the campaigns that pin them."""
+"""Rule sets as published, the campaigns that pin them, their samples and sealed summaries."""
 
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
     ForeignKey,
+    ForeignKeyConstraint,
     Identity,
+    Index,
     Integer,
     Table,
     Text,
@@ -54,6 +56,45 @@ campaigns = Table(
     instant("opened_at", now=True),
     instant("started_at", nullable=True),
     instant("annulled_at", nullable=True),
+    Column("opening", Integer, nullable=False, server_default="1", comment="第几次开启"),
+    instant("closed_at", nullable=True),
     UniqueConstraint("year", "quarter", "jurisdiction", name="uq_campaigns_period"),
     comment="年度统计和季度报告编号报送工作",
+)
+
+sample_draws = Table(
+    "sample_draws",
+    metadata,
+    Column("campaign", Text, ForeignKey("campaigns.case_id"), primary_key=True),
+    Column("number", Integer, primary_key=True, comment="第几次抽样"),
+    Column("opening", Integer, nullable=False, comment="统计工作第几次开启时"),
+    Column("seed", Text, nullable=False, comment="种子，抽样之前保密"),
+    instant("committed_at"),
+    instant("drawn_at", nullable=True),
+    comment="质量审查的抽样；种子的哈希事先公布",
+)
+
+sampled_cases = Table(
+    "sampled_cases",
+    metadata,
+    Column("campaign", Text, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("case_id", Text, primary_key=True),
+    Column("rule_set", Text, nullable=False),
+    Column("stratum", Text, nullable=False),
+    Column("drawn", Boolean, nullable=False),
+    ForeignKeyConstraint(["campaign", "number"], ["sample_draws.campaign", "sample_draws.number"]),
+    Index(None, "case_id"),
+    comment="参加抽样的办件，抽中与否",
+)
+
+campaign_summaries = Table(
+    "campaign_summaries",
+    metadata,
+    Column("campaign", Text, ForeignKey("campaigns.case_id"), primary_key=True),
+    Column("opening", Integer, primary_key=True, comment="统计工作第几次开启"),
+    Column("document", Text, nullable=False, comment="封存的汇总，规范 JSON"),
+    Column("sha256", Text, nullable=False),
+    instant("sealed_at"),
+    comment="统计工作关闭时封存的汇总",
 )

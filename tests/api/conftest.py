@@ -8,7 +8,6 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
 from deploy.demo.rules import write_rules
@@ -16,6 +15,7 @@ from deploy.embedded.postgres import EmbeddedPostgres
 from deploy.embedded.temporal import temporal_binary
 from domain.clock import day_of
 from engine.search_attributes import INSTITUTION, JURISDICTION, YEAR
+from engine.values import VALUES
 from services.clock import system_clock
 from store.database import connect
 from tests.system import System, running
@@ -51,7 +51,7 @@ async def whole_system(postgres: EmbeddedPostgres, rules: Path) -> AsyncIterator
         engine = connect(url, pool_size=20)
         async with (
             await WorkflowEnvironment.start_local(
-                data_converter=pydantic_data_converter,
+                data_converter=VALUES,
                 dev_server_existing_path=str(temporal_binary()),
                 dev_server_log_level="error",
                 search_attributes=[YEAR, JURISDICTION, INSTITUTION],

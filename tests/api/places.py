@@ -1,18 +1,53 @@
 """What addresses beside filings lead to: a batch, an upload, a complaint, a certificate's case, a
 client and its delivery."""
 
-from domain.case.commands import SYSTEM
-from domain.notices import NewNotice, NoticeKind
+from typing import Any
+
+from domain.canonical import canonical_json, sha256_of
+from domain.case.commands import SYSTEM, Actor
+from domain.notices import Channel, NewNotice, NoticeKind
 from files.certificate_import import IMPORT
+from services.campaigns.closing import CAMPAIGN_CLOSED, summed_up
 from services.notices.serving import serve
+from store import samples, summaries
+from store.journal import append_operator_step
 from tests.api.people import Filing
 from tests.certificates import content
 from tests.connected import issue
 from tests.connected import register as register_client
+from tests.enforcing import case_on_record
 from tests.registered import register
 from tests.system import OPERATOR, REVIEWER, System
 
 QUARTER = "2024Q4"
+
+
+async def _sealed(house: System) -> None:
+    """Seals the year's summary before its time: the open rules have windows of today."""
+    campaign = "campaign/2024/000000"
+    async with house.engine.begin() as connection:
+        if await summaries.sealed(connection, campaign) is not None:
+            return
+        now = house.now()
+        document = await summed_up(connection, campaign, now.isoformat())
+        sha256 = sha256_of(document)
+        text = canonical_json(document).decode()
+        sealed = summaries.Sealed(document=text, sha256=sha256, sealed_at=now)
+        await summaries.seal(connection, campaign, 1, sealed)
+        body = {"sha256": sha256, "filings": 0, "unfinished": 0}
+        actor = Actor(subject="operator-1", role=OPERATOR, scope="000000")
+        await append_operator_step(
+            connection, campaign, CAMPAIGN_CLOSED, actor, now, body, f"seal-{now}"
+        )
+
+
+async def _drawn(house: System) -> str:
+    """Puts a draw in which nobody took part on record: the open rules have everybody checked."""
+    async with house.engine.begin() as connection:
+        now, campaign = house.now(), "campaign/2024/000000"
+        number = await samples.commit(connection, campaign, 1, "0" * 64, now)
+        await samples.keep(connection, campaign, number, [], now)
+    return str(number)
 
 
 async def notice(house: System, found: Filing) -> str:
@@ -27,14 +62,29 @@ async def notice(house: System, found: Filing) -> str:
         body="（生成）",
         served_by=SYSTEM,
         served_at=house.now(),
-        channels=(),
+        channels=(Channel.MAIL,),
     )
     async with house.engine.begin() as connection:
         return await serve(connection, new, house.now())
 
 
+async def sending(house: System, notice: str) -> str:
+    """The mail of a notice."""
+    rows = await house.parts.outbox.page(size=1_000)
+    return next(delivery.id for delivery, one in rows if one.id == notice)
+
+
+async def address(house: System, found: Filing) -> str:
+    """An address of a filing's institution."""
+    registered = await house.parts.outbox.register(
+        found.id, Channel.MAIL, "generated@example.org", SYSTEM, f"address-{found.id}"
+    )
+    return registered.address.id
+
+
 async def places(house: System, found: Filing) -> dict[str, str]:
     """Puts a batch, an upload and a complaint on record beside a filing; the parts of a path."""
+    await _sealed(house)
     await house.open(QUARTER, "000000")
     batch = f"/api/report-batches/{QUARTER}/{found.id}"
     asked = await house.send("POST", batch, found.filer)
@@ -89,6 +139,16 @@ async def places(house: System, found: Filing) -> dict[str, str]:
                 operator = house.token(OPERATOR, "operator-1", "000000")
                 job = await house.send("POST", "/api/jobs", operator, release)
                 assert job.status == 202, job.body
+                more: dict[str, Any] = {
+                    "until": "2099-01-01T00:00:00+08:00",
+                    "reason": "（生成）",
+                }
+                extensions = "/api/campaigns/2024/000000/extensions"
+                granted = await house.send(
+                    "POST", extensions, operator, {**more, "ids": [found.id]}
+                )
+                assert granted.status == 202, granted.body
+                await case_on_record(house, found.id, found.case_id)
                 registered = await house.send(
                     "POST",
                     f"/api/institutions/new-{found.id}/registration",
@@ -109,15 +169,36 @@ async def places(house: System, found: Filing) -> dict[str, str]:
                     },
                 )
                 assert published.status == 201, published.body
+                attached = await house.http.post(
+                    f"/api/announcements/{published.body['id']}/files?filename=a.pdf",
+                    content=b"%PDF-1.7",
+                    headers={
+                        "Authorization": f"Bearer {operator}",
+                        "Content-Type": "application/pdf",
+                        "Idempotency-Key": f"attach-{found.id}",
+                    },
+                )
+                assert attached.status_code == 201, attached.text
                 return {
+                    "file": attached.json()["attachments"][0]["sha256"],
+                    "form": "statistics-2024",
+                    "question": "1",
+                    "notice": (told := await notice(house, found)),
+                    "sending": await sending(house, told),
+                    "address": await address(house, found),
+                    "draw": await _drawn(house),
                     "announcement": published.body["id"],
                     "registration": registered.body["id"],
-                    "notice": await notice(house, found),
                     "job": job.body["id"],
+                    "deputy": "0" * 32,
+                    "revocation": "0" * 32,
+                    "extension": granted.body["id"],
                     "number": held.number,
                     "code": held.code,
                     "uscc": uscc,
                     "period": "2024",
+                    "about": "filing",
+                    "n": "1",
                     "quarter": QUARTER,
                     "upload": upload.body["id"],
                     "complaint": id_,

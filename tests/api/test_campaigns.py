@@ -391,3 +391,15 @@ async def test_a_second_campaign_over_the_same_place_leaves_the_first_ones_filin
     assert [one["id"] for one in await filings(house, "&campaign=campaign/2024/000000")] == [
         "filing/2024/gd-1"
     ]
+
+
+async def test_a_place_within_an_open_campaign_opens_none_of_its_own(empty_house: System) -> None:
+    house = empty_house
+    await house.add(institution("fj-1", *FUJIAN[:1]))
+    await house.open(2024, "000000")
+    refused = await post(house, "2024/350000", "350000")
+    assert (refused.status, refused.body["code"]) == (409, "campaign_covered")
+    assert "000000" in refused.body["detail"]
+    assert "--region 350000" in refused.body["remedy"]
+    listed = (await house.send("GET", "/api/campaigns", operator_of(house))).body["items"]
+    assert [one["case_id"] for one in listed] == ["campaign/2024/000000"]

@@ -12,7 +12,7 @@ from domain.case.events import GENESIS, event_of, hash_of
 from domain.case.kind import fold, position
 from domain.facts import CertificateFacts
 from domain.filing.kind import FILING
-from rules.filing.forms import MAX_FORM_BYTES
+from rules.filing.forms.structure import MAX_FORM_BYTES
 from store import cases, content, journal
 from tests.api.people import (
     FUJIAN,
@@ -23,6 +23,7 @@ from tests.api.people import (
     SHAANXI,
     Filing,
     filing,
+    open_findings,
 )
 from tests.system import (
     CHECKER,
@@ -77,12 +78,12 @@ async def test_a_first_revision_is_saved_over_none_and_says_what_is_still_missin
     found = await filing(house)
     empty = await found.get(found.filer, "/draft")
     assert (empty.body["revision"], empty.headers["etag"]) == (0, '"0"')
-    saved = await put(found, 0, {"staff": 36})
+    saved = await put(found, 0, {"projects": 36})
     assert (saved.status, saved.headers["etag"]) == (200, '"1"')
-    assert saved.body["parts"] == {"statistics": {"staff": 36}}
-    missing = {problem["pointer"] for problem in saved.body["problems"]}
-    assert "/parts/statistics/revenue" in missing
-    assert "/parts/statistics/staff" not in missing
+    assert saved.body["parts"] == {"statistics": {"projects": 36}}
+    missing = {one["pointer"] for one in saved.body["report"]["findings"]}
+    assert "/parts/statistics/assets" in missing
+    assert "/parts/statistics/projects" not in missing
     again = await draft(found)
     assert again == saved.body
 
@@ -92,12 +93,12 @@ async def test_of_two_clerks_who_edit_the_same_revision_the_second_loses_nothing
 ) -> None:
     found = await filing(house)
     second = house.token(FILER, "second-clerk", found.id)
-    assert (await put(found, 0, {"staff": 1})).status == 200
-    assert (await put(found, 1, {"staff": 2})).status == 200
-    overtaken = await put(found, 1, {"staff": 3}, second)
+    assert (await put(found, 0, {"projects": 1})).status == 200
+    assert (await put(found, 1, {"projects": 2})).status == 200
+    overtaken = await put(found, 1, {"projects": 3}, second)
     assert (overtaken.status, overtaken.body["code"]) == (412, "revision_conflict")
     assert "第 2 稿" in overtaken.body["detail"]
-    assert (await draft(found))["parts"] == {"statistics": {"staff": 2}}
+    assert (await draft(found))["parts"] == {"statistics": {"projects": 2}}
 
 
 async def test_of_ten_clerks_who_save_at_once_exactly_one_is_told_that_it_is_saved(
@@ -106,35 +107,35 @@ async def test_of_ten_clerks_who_save_at_once_exactly_one_is_told_that_it_is_sav
     found = await filing(house)
     clerks = [house.token(FILER, f"clerk-{n}", found.id) for n in range(10)]
     answers = await asyncio.gather(
-        *(put(found, 0, {"staff": n}, token) for n, token in enumerate(clerks))
+        *(put(found, 0, {"projects": n}, token) for n, token in enumerate(clerks))
     )
     assert sorted(answer.status for answer in answers) == [200] + [412] * 9
     winner = next(n for n, answer in enumerate(answers) if answer.status == 200)
     standing = await draft(found)
-    assert (standing["revision"], standing["parts"]["statistics"]) == (1, {"staff": winner})
+    assert (standing["revision"], standing["parts"]["statistics"]) == (1, {"projects": winner})
 
 
 async def test_the_same_save_sent_again_changes_nothing_and_is_answered_alike(
     house: System,
 ) -> None:
     found = await filing(house)
-    first = await put(found, 0, {"staff": 7})
-    again = await asyncio.gather(*(put(found, 0, {"staff": 7}) for _ in range(5)))
+    first = await put(found, 0, {"projects": 7})
+    again = await asyncio.gather(*(put(found, 0, {"projects": 7}) for _ in range(5)))
     assert [one.body for one in again] == [first.body] * 5
-    assert (await put(found, 1, {"staff": 8})).status == 200
-    late = await put(found, 0, {"staff": 7})
+    assert (await put(found, 1, {"projects": 8})).status == 200
+    late = await put(found, 0, {"projects": 7})
     assert late.body == first.body
     assert (await draft(found))["revision"] == 2
     # somebody else who happens to have typed the same is told of the other clerk
-    other = await put(found, 1, {"staff": 8}, house.token(FILER, "second-clerk", found.id))
+    other = await put(found, 1, {"projects": 8}, house.token(FILER, "second-clerk", found.id))
     assert (other.status, other.body["code"]) == (412, "revision_conflict")
 
 
 @pytest.mark.parametrize("tag", ['"1"', "1", 'W/"1"', ' "1" '])
 async def test_a_revision_may_be_named_in_every_form_of_a_tag(house: System, tag: str) -> None:
     found = await filing(house)
-    await put(found, 0, {"staff": 1})
-    body = {"parts": {"statistics": {"staff": 2}}}
+    await put(found, 0, {"projects": 1})
+    body = {"parts": {"statistics": {"projects": 2}}}
     saved = await house.send("PUT", f"{found.path}/draft", found.filer, body, if_match=tag)
     assert (saved.status, saved.headers["etag"]) == (200, '"2"')
 
@@ -170,29 +171,29 @@ def draft_json(inner: str) -> bytes:
 
 IN_A_FIELD: dict[str, tuple[str, str, str]] = {
     # what is sent as content of the statistics, the field that is named, the code
-    "a number as text": ('"staff": "echo-me-not"', "staff", "wrong_type"),
-    "a fraction": ('"staff": 1.5', "staff", "wrong_type"),
-    "a whole number with a point": ('"staff": 1.0', "staff", "wrong_type"),
-    "true for a number": ('"staff": true', "staff", "wrong_type"),
-    "an object for a number": ('"staff": {"echo-me-not": 1}', "staff", "wrong_type"),
-    "beyond all bounds": ('"staff": 1' + "0" * 400, "staff", "too_large"),
-    "a decimal that is no text": ('"revenue": 1.25', "revenue", "wrong_type"),
-    "a third decimal place": ('"revenue": "1.255"', "revenue", "bad_format"),
+    "a number as text": ('"projects": "echo-me-not"', "projects", "wrong_type"),
+    "a fraction": ('"projects": 1.5', "projects", "wrong_type"),
+    "a whole number with a point": ('"projects": 1.0', "projects", "wrong_type"),
+    "true for a number": ('"projects": true', "projects", "wrong_type"),
+    "an object for a number": ('"projects": {"echo-me-not": 1}', "projects", "wrong_type"),
+    "beyond all bounds": ('"projects": 1' + "0" * 400, "projects", "too_large"),
+    "a decimal that is no text": ('"assets": 1.25', "assets", "wrong_type"),
+    "a third decimal place": ('"assets": "1.255"', "assets", "bad_format"),
     "an option there is not": ('"unit_nature": "echo-me-not"', "unit_nature", "not_an_option"),
     "an unknown field": ('"no_such_field": "echo-me-not"', "no_such_field", "unknown_field"),
     "a field with a slash": ('"a/b~c": 1', "a~1b~0c", "unknown_field"),
-    "a control character": ('"addresses": "a\\u0000echo-me-not"', "addresses", "bad_characters"),
+    "a control character": ('"remarks": "a\\u0000echo-me-not"', "remarks", "bad_characters"),
 }
 
 NO_JSON: dict[str, bytes] = {
-    "more digits than Python reads": draft_json('"staff": ' + "9" * 5000),
-    "an infinite number": draft_json('"staff": 1e999'),
-    "not a number": draft_json('"staff": NaN'),
-    "infinity": draft_json('"staff": -Infinity'),
-    "half a character": draft_json('"addresses": "\\ud800"'),
+    "more digits than Python reads": draft_json('"projects": ' + "9" * 5000),
+    "an infinite number": draft_json('"projects": 1e999'),
+    "not a number": draft_json('"projects": NaN'),
+    "infinity": draft_json('"projects": -Infinity'),
+    "half a character": draft_json('"remarks": "\\ud800"'),
     "half a character as a name": draft_json('"\\ud800": 1'),
-    "one field twice": draft_json('"staff": 1, "staff": 2'),
-    "one field twice, written in two ways": draft_json('"staff": 1, "st\\u0061ff": 2'),
+    "one field twice": draft_json('"projects": 1, "projects": 2'),
+    "one field twice, written in two ways": draft_json('"projects": 1, "project\\u0073": 2'),
     "one part twice": b'{"parts": {"statistics": {}, "statistics": {}}}',
     "broken off": b'{"parts": {',
     "something behind it": b'{"parts": {}} echo-me-not',
@@ -225,7 +226,7 @@ BAD_DRAFTS: dict[str, tuple[bytes, str, str]] = {
     **{name: (content, "", "json_invalid") for name, content in NO_JSON.items()},
     **OF_ANOTHER_SHAPE,
     "a form too large": (
-        draft_json(f'"addresses": "{" " * MAX_FORM_BYTES}"'),
+        draft_json(f'"remarks": "{" " * MAX_FORM_BYTES}"'),
         "/parts/statistics",
         "form_too_large",
     ),
@@ -236,16 +237,16 @@ BAD_DRAFTS: dict[str, tuple[bytes, str, str]] = {
 async def drafted(house: System) -> Filing:
     """A filing with one revision, which nothing here may change."""
     found = await filing(house)
-    assert (await put(found, 0, {"staff": 1})).status == 200
+    assert (await put(found, 0, {"projects": 1})).status == 200
     return found
 
 
 async def test_a_form_is_saved_up_to_its_largest_size(house: System) -> None:
     """Not a byte more, as the bad drafts below show."""
     found = await filing(house)
-    blank = MAX_FORM_BYTES - len('{"addresses":""}')
-    assert (await put(found, 0, {"addresses": " " * (blank + 1)})).status == 422
-    assert (await put(found, 0, {"addresses": " " * blank})).status == 200
+    blank = MAX_FORM_BYTES - len('{"remarks":""}')
+    assert (await put(found, 0, {"remarks": " " * (blank + 1)})).status == 422
+    assert (await put(found, 0, {"remarks": " " * blank})).status == 200
 
 
 @pytest.mark.parametrize("name", BAD_DRAFTS)
@@ -263,7 +264,7 @@ async def test_a_bad_draft_is_refused_whole_and_the_wrong_place_is_named(
     told = told.replace("本件有 statistics", "")  # ids of what there is
     assert not set(told) & set("abcdefghijklmnopqrstuvwxyz") - set("trueorfalse"), told
     assert MARK not in json.dumps(answer.body)
-    assert (await draft(drafted))["parts"] == {"statistics": {"staff": 1}}
+    assert (await draft(drafted))["parts"] == {"statistics": {"projects": 1}}
 
 
 async def test_a_thousand_unknown_fields_are_counted_but_not_all_listed(
@@ -330,13 +331,13 @@ async def test_a_draft_is_closed_before_its_window_after_it_and_while_others_hav
         house, LIAONING, until="after_window"
     )  # fmt: skip
     for found, code in ((early, "not_open_yet"), (late, "fill_closed")):
-        refused = await put(found, 0, {"staff": 1})
+        refused = await put(found, 0, {"projects": 1})
         assert (refused.status, refused.body["code"]) == (409, code)
         assert refused.body["sources"]
         assert refused.body["at"]
     submitted = await filing(house)
     await submitted.submitted()
-    refused = await put(submitted, 1, {"staff": 1})
+    refused = await put(submitted, 1, {"projects": 1})
     assert (refused.status, refused.body["code"]) == (409, "wrong_status")
     assert (await draft(submitted))["revision"] == 1
 
@@ -368,15 +369,24 @@ async def test_only_the_newest_revision_can_be_submitted_exactly_as_it_was_seen(
 
 async def test_incomplete_content_is_refused_and_every_field_named(house: System) -> None:
     found = await filing(house)
-    saved = (await put(found, 0, {"staff": 36, "instruments": 5, "patents": -1})).body
+    saved = (await put(found, 0, {"projects": 36, "patents": 1, "patents_invention": 2})).body
     body = {"revision": 1, "sha256": saved["sha256"]}
     refused = await found.act("submit", found.filer, body)
     assert (refused.status, refused.body["code"]) == (422, "content_incomplete")
     named = {(error["pointer"], error["code"]) for error in refused.body["errors"]}
-    assert ("/parts/statistics/revenue", "required") in named
-    assert ("/parts/statistics/patents", "out_of_range") in named
-    assert refused.body["errors"] == saved["problems"]
-    assert f"{len(saved['problems'])} 处" in refused.body["detail"]
+    assert ("/parts/statistics/assets", "required") in named
+    assert ("/parts/statistics/patents", "check_failed") in named
+    # the preview said the same, finding by finding
+    report = saved["report"]
+    shown = [
+        (one["pointer"], one["code"], one["message"])
+        for one in report["findings"]
+        if one["level"] == "block" or (one["level"] == "warn" and one["reason"] is None)
+    ]
+    told = [(one["pointer"], one["code"], one["message"]) for one in refused.body["errors"]]
+    assert told == shown
+    assert [one["number"] for one in report["findings"]] == [*range(1, len(report["findings"]) + 1)]
+    assert f"{len(shown)} 处" in refused.body["detail"]
     assert await found.status() == "draft"
 
 
@@ -408,7 +418,7 @@ async def test_what_is_submitted_after_a_correction_is_not_told_as_unchanged(
     found = await filing(house)
     await found.returned()
     values = (await draft(found))["parts"]["statistics"]
-    corrected = {**values, "addresses": "（生成）福州市鼓楼区测试路2号"}
+    corrected = {**values, "remarks": "（生成）福州市鼓楼区测试路2号"}
     assert (await put(found, 1, corrected)).status == 200
     # taken back to what it was: another revision, the same content
     assert (await put(found, 2, values)).status == 200
@@ -435,7 +445,7 @@ async def test_a_draft_with_a_part_that_is_not_to_be_filed_is_refused_until_it_i
         )
     assert kept is not None
     shown = await draft(found)
-    assert [(one["pointer"], one["code"]) for one in shown["problems"]] == [
+    assert [(one["pointer"], one["code"]) for one in open_findings(shown)] == [
         ("/parts/social-responsibility", "part_not_required")
     ]
     refused = await found.act("submit", found.filer, {"revision": 2, "sha256": kept.sha256})
@@ -444,7 +454,7 @@ async def test_a_draft_with_a_part_that_is_not_to_be_filed_is_refused_until_it_i
     assert "去掉 social-responsibility" in refused.body["remedy"]
     assert await found.status() == "draft"
     without = await put(found, 2, saved["parts"]["statistics"])
-    assert (without.status, without.body["problems"]) == (200, [])
+    assert (without.status, open_findings(without.body)) == (200, [])
     good = {"revision": 3, "sha256": without.body["sha256"]}
     assert (await found.act("submit", found.filer, good)).status == 200
 
@@ -783,7 +793,7 @@ async def test_a_completed_filing_is_reopened_for_cause_and_a_cancelled_one_is_o
         refused = await found.act(name, found.operator, body)
         assert (refused.status, refused.body["code"]) == (409, "case_ended"), name
         assert "reopen" in refused.body["remedy"]
-    edited = await put(found, 1, {"staff": 1})
+    edited = await put(found, 1, {"projects": 1})
     assert (edited.status, edited.body["code"]) == (409, "wrong_status")
     assert "reopen" in edited.body["remedy"]
     assert (await found.done("reopen", found.operator, grant())).body["status"] == "returned"
@@ -1121,4 +1131,5 @@ async def test_two_hundred_commands_at_once_leave_journal_and_read_model_consist
             last = by_command[command][-1]
             assert (last.sequence, last.hash) == (body["sequence"], body["hash"])
         # what is on record of people is what they were told, no more and no less
-        assert {command for command in by_command if len(command) == 64} == set(mine)
+        of_people = {c for c in by_command if len(c) == 64 or c.startswith("job:")}
+        assert of_people == set(mine)

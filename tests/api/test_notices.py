@@ -13,6 +13,12 @@ from tests.system import FILER, OPERATOR, REVIEWER, System
 
 pytestmark = pytest.mark.anyio
 
+_UNTOLD = """
+    UPDATE outbox o SET to_tell = true FROM journal j
+    WHERE j.case_id = o.case_id AND j.sequence = o.sequence AND o.case_id = :id
+      AND j.event = 'reminder_served'
+"""
+
 SAID: dict[str, Any] = {"text": "（生成）请尽快填报", "document": "（生成）函〔2025〕1号"}
 
 
@@ -177,16 +183,14 @@ async def test_what_a_crash_left_untold_is_told_by_the_worker_once(house: System
             "DELETE FROM notice_deliveries WHERE notice_id IN"
             " (SELECT id FROM notices WHERE case_id = :id)",
             "DELETE FROM notices WHERE case_id = :id",
-            "UPDATE outbox SET to_tell = true WHERE case_id = :id",
+            _UNTOLD,
         ):
             await connection.execute(text(statement), {"id": late.case_id})
-    telling = Telling(house.engine, house.now)
+    telling = Telling(house.engine, house.parts.pinned, house.now)
     await telling.tell_all()
     await telling.tell_all()
     assert len(await notices(house, late.filer)) == 1
     async with house.engine.begin() as connection:
-        await connection.execute(
-            text("UPDATE outbox SET to_tell = true WHERE case_id = :id"), {"id": late.case_id}
-        )
+        await connection.execute(text(_UNTOLD), {"id": late.case_id})
     await telling.tell_all()
     assert len(await notices(house, late.filer)) == 1

@@ -124,7 +124,8 @@ def test_every_example_is_as_its_schema_says(path: str, method: str, one: Any) -
 
 def test_every_example_of_a_draft_names_a_field_there_is() -> None:
     from rules.file.library import SHIPPED
-    from rules.filing.forms import FormLibrary, check_form
+    from rules.filing.forms.checking import check_form
+    from rules.filing.forms.library import FormLibrary
 
     form = FormLibrary(SHIPPED / "forms").get("statistics-2024")
     content = DOCUMENT["paths"]["/api/filings/{year}/{institution}/draft"]["put"]["requestBody"]

@@ -17,7 +17,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
 import services.campaigns.opening
@@ -29,6 +28,7 @@ from deploy.embedded.temporal import temporal_binary
 from domain.citation import Citation
 from domain.refusals import Code, Refusal
 from engine.search_attributes import INSTITUTION, JURISDICTION, YEAR
+from engine.values import VALUES
 from rules.file.library import SHIPPED
 from settings import Settings
 from store.database import connect
@@ -287,7 +287,7 @@ async def test_without_the_engine_people_can_look_and_draft_and_are_told_why_not
     engine: AsyncEngine, open_rules: Path
 ) -> None:
     environment = await WorkflowEnvironment.start_local(
-        data_converter=pydantic_data_converter,
+        data_converter=VALUES,
         dev_server_existing_path=str(temporal_binary()),
         dev_server_log_level="error",
         search_attributes=[YEAR, JURISDICTION, INSTITUTION],

@@ -187,7 +187,7 @@ async def test_over_http_the_same_is_answered_and_noted(
     assert (await ask(f"export?case={DONE}"))[:2] == b"PK"
     assert (await ask("record?action=submitted&size=3"))["entries"][0]["event"] == "submitted"
     assert (await ask("replay?case=filing/2023/nobody", 404))["code"] == "not_found"
-    assert (await ask("replay", 400))["code"] == "invalid_parameter"
+    assert (await ask("replay", 422))["code"] == "invalid_parameter"
     async with engine.connect() as connection:
         rows = await connection.execute(
             text("SELECT step #>> '{body,what}' FROM journal"

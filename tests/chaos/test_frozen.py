@@ -11,7 +11,8 @@ import httpx
 import pytest
 
 from domain.ids import NATION
-from rules.filing.forms import FormLibrary
+from rules.filing.forms.example import blank_example
+from rules.filing.forms.library import FormLibrary
 from tests.certificates import content as certificate_content
 from tests.chaos.confirm import confirm
 from tests.chaos.figures import keep
@@ -78,7 +79,7 @@ async def asked_of(people: People, content: dict[str, Any]) -> list[Asked]:
 async def stand_still(data: Path, rules: Path, part: str, seconds: float) -> dict[str, Any]:
     """Freezes a part for so many seconds; how long answers took meanwhile, and what they were."""
     machine = Machine(data, rules)
-    content = FormLibrary(rules / "forms").get("statistics-2024").blank_example()
+    content = blank_example(FormLibrary(rules / "forms").get("statistics-2024"))
     async with machine.running(), httpx.AsyncClient(timeout=60) as http:
         people = People(machine.url, http, Random(1))
         asked = await asked_of(people, content)

@@ -17,7 +17,8 @@ import httpx
 import pytest
 
 from files.roster import RosterInstitution
-from rules.filing.forms import FormLibrary
+from rules.filing.forms.example import blank_example
+from rules.filing.forms.library import FormLibrary
 from tests.chaos.confirm import Confirmed, confirm
 from tests.chaos.figures import keep
 from tests.chaos.machine import PARTS, Machine, open_rules
@@ -91,7 +92,7 @@ async def survive(
     async with machine.running(), httpx.AsyncClient(timeout=30) as http:
         people = People(machine.url, http, random.Random(seed))
         roster = await people.prepare(institutions)
-        content = FormLibrary(rules / "forms").get("statistics-2024").blank_example()
+        content = blank_example(FormLibrary(rules / "forms").get("statistics-2024"))
         storm = Storm(machine, people, seed)
         async with asyncio.TaskGroup() as group:
             group.create_task(storm.work(roster, content))

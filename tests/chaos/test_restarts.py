@@ -17,7 +17,8 @@ from deploy.embedded.postgres import EmbeddedPostgres
 from deploy.embedded.processes import choose_port
 from deploy.embedded.temporal import EmbeddedTemporal
 from engine.search_attributes import REGISTERED
-from rules.filing.forms import FormLibrary
+from rules.filing.forms.example import blank_example
+from rules.filing.forms.library import FormLibrary
 from services.certificates.keys import SigningKeys
 from settings import Settings, as_environment
 from store.migrate import upgrade
@@ -188,11 +189,11 @@ async def test_everything_restarted_one_by_one_and_slow_files_are_no_outage(
         content = FormLibrary(open_rules(short_folder) / "forms").get("statistics-2024")
         reviewers = {}
         for holder in roster[:4]:
-            receipt = await people.submit(holder.id, content.blank_example())
+            receipt = await people.submit(holder.id, blank_example(content))
             reviewers[holder.id] = receipt["authority"]
         quick, slow = (holder.id for holder in roster[4:6])
         for id_ in (quick, slow):
-            await people.file(id_, content.blank_example())
+            await people.file(id_, blank_example(content))
             await people.begin_report(id_)
         seen = Seen(people, http, balancer)
         async with asyncio.TaskGroup() as group:

@@ -12,7 +12,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from rules.filing.forms import FormLibrary
+from rules.filing.forms.example import blank_example
+from rules.filing.forms.library import FormLibrary
 from store.database import connect
 from tests.chaos.figures import keep
 from tests.chaos.machine import Machine, open_rules
@@ -70,7 +71,7 @@ async def laboratories(
 ) -> AsyncIterator[tuple[list[str], Laboratories]]:
     """So many of them, each with a batch to which files may come."""
     machine = Machine(data, rules)
-    content = FormLibrary(rules / "forms").get("statistics-2024").blank_example()
+    content = blank_example(FormLibrary(rules / "forms").get("statistics-2024"))
     async with machine.running(), httpx.AsyncClient(timeout=30) as http:
         people = People(machine.url, http, Random(1))
         ids = [holder.id for holder in await people.prepare(count)]

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import timedelta
 from importlib import metadata
 from pathlib import Path
@@ -200,6 +202,34 @@ def test_retention_and_search_attributes_are_in_force_and_can_be_set_again(data:
             assert asyncio.run(state_of(server.address, "zhibao")) == expected
     with EmbeddedTemporal(data, search_attributes=ATTRIBUTES) as server:
         asyncio.run(use(server.address))
+
+
+def test_the_list_of_processes_keeps_few_indexes_and_answers_all_the_same(data: Path) -> None:
+    async def found(address: str) -> list[str]:
+        client = await Client.connect(address, namespace="zhibao")
+        await client.start_workflow(
+            Waiting.run,
+            id="waiting",
+            task_queue=QUEUE,
+            search_attributes=TypedSearchAttributes(
+                [SearchAttributePair(YEAR, 2024), SearchAttributePair(STATUS, "draft")]
+            ),
+        )
+        asked = "CaseYear = 2024 AND CaseStatus = 'draft'"
+        for _ in range(200):
+            if ids := [one.id async for one in client.list_workflows(asked)]:
+                return ids
+            await asyncio.sleep(0.05)
+        return []
+
+    with EmbeddedTemporal(data, search_attributes=ATTRIBUTES) as server:
+        with closing(sqlite3.connect(server.folder / "temporal.db")) as store:
+            rows = store.execute(
+                "SELECT name FROM sqlite_master WHERE type = 'index'"
+                " AND tbl_name = 'executions_visibility' AND sql IS NOT NULL"
+            )
+            assert {name for (name,) in rows} == {"default_idx", *temporal.KEPT_INDEXES}
+        assert asyncio.run(found(server.address)) == ["waiting"]
 
 
 def test_a_namespace_is_created_once_and_changed_only_where_it_differs(data: Path) -> None:

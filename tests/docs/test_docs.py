@@ -25,7 +25,8 @@ from domain.enforcement.consequences import EnforcementFacts
 from domain.facts import Facts
 from domain.refusals import Code, Refusal
 from rules.compiled import SHIPPED
-from rules.filing.forms import FormLibrary, check_form
+from rules.filing.forms.checking import check_form
+from rules.filing.forms.library import FormLibrary
 from tests import curl
 from tests.command import IN_A_SHELL
 from tests.docs import names

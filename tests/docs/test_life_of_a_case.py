@@ -6,6 +6,7 @@ from domain.case.commands import Role
 from domain.case.plan import WINDOWS
 from domain.case.status import STATUS_LABELS, Status
 from domain.filing.kind import FILING
+from domain.filing.questions import QUESTION_COMMANDS
 from domain.refusals import Code
 from tests.docs.pages import page
 from tests.docs.transitions import moves
@@ -29,6 +30,14 @@ def test_the_table_of_commands_names_labels_and_roles() -> None:
         rule = FILING.commands[codes_in(command)[0]]
         assert label == rule.command.label
         assert Role(who) in rule.roles
+
+
+def test_the_table_of_questions_names_every_command_about_them() -> None:
+    told = [(codes_in(row[0])[0], row[1], row[2]) for row in PAGE.table("## Questions")]
+    assert told == [
+        (name, rule.command.label, ", ".join(sorted(rule.roles)))
+        for name, rule in QUESTION_COMMANDS.items()
+    ]
 
 
 def test_the_picture_shows_the_same_moves() -> None:

@@ -16,7 +16,10 @@ from domain.case.status import Status
 from domain.citation import Citation
 from domain.decision import Obligation, ReviewerDecision, ReviewLevel, RuleSetRef
 from domain.filing.kind import FILING, FilingFindings, Submit
+from domain.filing.questions import QUESTION_COMMANDS
+from domain.ids import jurisdiction_of
 from domain.refusals import Refusal
+from domain.sampling import Sampling
 
 _START = datetime(2025, 1, 1, tzinfo=UTC)
 _CITE = Citation(document="测试文号", clause="一")
@@ -62,6 +65,11 @@ _PLANS = (
     _plan(),
     _plan(review=_window(5, 20), quality=_window(12, 30)),
     _plan(checker=None, checker_cite=None, lapse_unapproved=False),
+    _plan(
+        quality=_window(12, 30),
+        sample=Sampling(count=1, cite=_CITE),
+        checks=tuple(ReviewLevel(id=name, authority="samr") for name in ("first", "second")),
+    ),
     _plan(obligation=Obligation(outcome="may", rule="any", cite=_CITE), supplement=_window(10, 12)),
 )
 _DAYS = (0, 2, 9, 15, 25)
@@ -72,8 +80,13 @@ def _people(state: CaseState, plan: CasePlan) -> dict[Role, Actor]:
     return {
         Role.FILER: Actor(subject="filer", role=Role.FILER, scope="lab"),
         Role.REVIEWER: Actor(subject="reviewer", role=Role.REVIEWER, scope=authority),
-        Role.CHECKER: Actor(subject="checker", role=Role.CHECKER, scope="samr"),
-        Role.OPERATOR: Actor(subject="operator", role=Role.OPERATOR, scope="000000"),
+        # who passed one level does not pass the next
+        Role.CHECKER: Actor(
+            subject=f"checker-{len(state.passed_by)}", role=Role.CHECKER, scope="samr"
+        ),
+        Role.OPERATOR: Actor(
+            subject="operator", role=Role.OPERATOR, scope=jurisdiction_of(authority)
+        ),
         Role.CLERK: Actor(subject="clerk", role=Role.CLERK, scope=authority),
         Role.SYSTEM: SYSTEM,
     }
@@ -83,6 +96,8 @@ def _commands(state: CaseState, plan: CasePlan, now: datetime) -> Iterator[c.Com
     people = _people(state, plan)
     later = max(closing(plan.review, state), now) + timedelta(days=1)
     for kind, rule in FILING.commands.items():
+        if kind in QUESTION_COMMANDS:
+            continue  # they move nothing but the question, and there may be any number of them
         for actor in (people[role] for role in sorted(rule.roles)):
             base: dict[str, Any] = {
                 "id": "x",
@@ -92,12 +107,21 @@ def _commands(state: CaseState, plan: CasePlan, now: datetime) -> Iterator[c.Com
             }
             if kind in ("extend", "reopen") and state.extended_until is not None:
                 continue  # one extension is enough to see all that it does
-            if kind == "submit":
+            if kind == "draw":
+                for drawn in (True, False):
+                    yield c.Draw(**base, draw=1, drawn=drawn)
+            elif kind == "submit":
                 yield Submit(**base, revision=1, content_sha256=_SHA)
             elif kind == "extend":
-                yield c.Extend(**base, until=later)
+                yield c.Extend(**base, until=later, extension="one")
+            elif kind == "shorten":
+                yield c.Shorten(**base, until=now, extension="one")
+            elif kind in ("assign", "hand_over"):
+                yield rule.command.model_validate({**base, "person": "colleague"})
             elif kind == "reopen":
                 yield c.Reopen(**base, until=later)
+            elif kind == "remind":
+                yield c.Remind(**base, reminder="any")
             else:
                 yield rule.command.model_validate(base)
 

@@ -84,6 +84,18 @@ LIVES: dict[str, tuple[str, str]] = {
         "filing_*",
     ),
     "annual-filing-caught-up": ("lives.py::test_a_filing_is_told_to_catch_up", "filing_*"),
+    "annual-filing-asked-about": (
+        "lives.py::test_a_filing_is_asked_about_and_asked_back",
+        "filing_*",
+    ),
+    "annual-filing-reminded": (
+        "reminders.py::test_reminders_are_given_to_the_instant_and_only_to_whoever_has_to_act",
+        "filing_*",
+    ),
+    "report-batch-reminded-on-record": (
+        "lives.py::test_a_batch_lapses_is_extended_complained_of_and_opened_again",
+        "report-numbers_*",
+    ),
     "report-batch-extension-and-reopening": (
         "lives.py::test_a_batch_lapses_is_extended_complained_of_and_opened_again",
         "report-numbers_*",

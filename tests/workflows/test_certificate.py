@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
 from domain.certificates.statement import Statement, verify
 from domain.clock import BEIJING, day_of
+from engine.values import VALUES
 from services.certificates.keys import SigningKeys
 from store import journal
 from store.certificates import register as certificates
@@ -988,8 +988,6 @@ async def test_a_life_is_the_same_when_every_step_replays_all_before_it(
         handle = system.client.get_workflow_handle(case_id)
         assert await handle.result() == "completed"
         history = await handle.fetch_history()
-    await Replayer(workflows=WORKFLOWS, data_converter=pydantic_data_converter).replay_workflow(
-        history
-    )
+    await Replayer(workflows=WORKFLOWS, data_converter=VALUES).replay_workflow(history)
     if os.environ.get("RECORD_HISTORIES"):  # at a release, and never to make a test pass
         (HISTORIES / "certificate-issue-change-end.json").write_text(history.to_json())

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer
 
 from domain.certificates.imports import RowOutcome
+from engine.values import VALUES
 from store.certificates import register
 from tests.certificates import ISSUER, Office, content
 from tests.import_files import CSV, XLSX, five_thousand, row, table, workbook
@@ -370,7 +370,7 @@ async def test_an_import_replays_and_its_history_says_nothing_of_its_certificate
     decoded = [base64.b64decode(one).decode() for one in re.findall(r'"data": "([^"]+)"', recorded)]
     assert any(found["id"] in one for one in decoded)
     assert not any(one["holder"] in word for one in given for word in decoded)
-    replayer = Replayer(workflows=WORKFLOWS, data_converter=pydantic_data_converter)
+    replayer = Replayer(workflows=WORKFLOWS, data_converter=VALUES)
     await replayer.replay_workflow(history)
     if os.environ.get("RECORD_HISTORIES"):  # at a release, and never to make a test pass
         (HISTORIES / "certificate-import-good-rows.json").write_text(recorded)

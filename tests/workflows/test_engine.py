@@ -16,7 +16,6 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.api.common.v1 import Payloads
 from temporalio.client import WorkflowHistory
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner, WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
@@ -31,6 +30,7 @@ from domain.certificates.kind import CERTIFICATE
 from domain.facts import Facts, InstitutionFacts
 from domain.filing.kind import FILING
 from domain.kinds import KINDS
+from engine.values import VALUES
 from rules.file.library import SHIPPED
 from store import journal
 from tests.system import CHECKER, FILER, OPERATOR, REVIEWER, System, institution, running
@@ -143,7 +143,7 @@ async def test_a_case_moved_more_often_than_a_run_may_be_continues_as_new(
 def replayer(runner: WorkflowRunner | None = None) -> Replayer:
     return Replayer(
         workflows=WORKFLOWS,
-        data_converter=pydantic_data_converter,
+        data_converter=VALUES,
         workflow_runner=runner or SandboxedWorkflowRunner(),
     )
 

@@ -95,6 +95,36 @@ async def test_a_filing_goes_back_and_forth_and_is_cancelled(system: System) -> 
     )
 
 
+async def test_a_filing_is_asked_about_and_asked_back(system: System) -> None:
+    await system.add(institution("inst-1"))
+    await system.open(2023, "350000")
+    filing, path = "2023/inst-1", "/api/filings/2023/inst-1"
+    clerk = system.token(FILER, "clerk-1", "inst-1")
+    first = system.token(REVIEWER, "r-1", CHAIN[0])
+    operator = system.token(OPERATOR, "operator-1", "350000")
+    said = {"text": "（生成）人员数如何计算"}
+    await play(
+        system,
+        path,
+        ("reminders", operator, {"text": "（生成）请填报"}, "draft"),
+        ("questions", clerk, said, "draft"),
+        ("questions/1/answer", first, said, "draft"),
+        ("questions/1/close", clerk, {}, "draft"),
+        ("questions/1/reopen", first, CAUSE, "draft"),
+    )
+    assert (await system.submit(filing, clerk)).status == 200
+    await play(
+        system,
+        path,
+        ("claim", first, {}, "in_review"),
+        ("ask-return", clerk, CAUSE, "in_review"),
+        ("decline-return", first, CAUSE, "in_review"),
+        ("ask-return", clerk, CAUSE, "in_review"),
+        ("return", first, CAUSE, "returned"),
+        ("cancel", operator, CAUSE, "cancelled"),
+    )
+
+
 async def test_a_national_certificate_is_reviewed_by_its_national_department(
     system: System,
 ) -> None:
@@ -162,7 +192,12 @@ async def test_a_batch_lapses_is_extended_complained_of_and_opened_again(system:
     batch, path = "2020Q4/late", "/api/report-batches/2020Q4/late"
     await play(system, path, ("extension", operator, soon(), "draft"))
     await batch_is(system, batch, status="lapsed")
-    await play(system, path, ("extension", operator, GRANT, "draft"))
+    await play(
+        system,
+        path,
+        ("reminders", operator, {"text": "（生成）请报送"}, "lapsed"),
+        ("extension", operator, GRANT, "draft"),
+    )
     file = "报告编号,出具日期\nGD-1,2020-12-05\nGD-2,2020-12-06\n"
     taken = await upload(system, batch, clerk, file)
     assert taken.status == 202, taken.body

@@ -1,0 +1,1 @@
+"""Forms as data, and what is wrong with a filled-in one."""

@@ -1,0 +1,165 @@
+"""The forms of a folder: read strictly, derived forms put together, every form tried out."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from rules.file.findings import RulesInvalid
+from rules.file.strict_yaml import load
+from rules.filing.forms.expressions import compiled
+from rules.filing.forms.model import Form, FormError
+from rules.filing.forms.trial import try_checks, try_example
+
+_FORM_ID = re.compile(r"[a-z][a-z0-9-]{0,63}")
+_OWN = frozenset({"id", "title", "revision", "note", "header", "cite"})
+_READ_BY_PEOPLE = frozenset(
+    {"title", "label", "message", "note", "options", "help", "source", "pattern_words", "what"}
+)
+
+
+class FormNotFound(KeyError):
+    """No form has this id."""
+
+    def __init__(self, form_id: str) -> None:
+        super().__init__(form_id)
+        self.form_id = form_id
+
+    def __str__(self) -> str:
+        return f"没有编号为“{self.form_id[:64]}”的表单，请核对规则文件中的 form"
+
+
+class FormLibrary:
+    """The forms of a folder, one ``<id>.yaml`` each, read when first asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._forms: dict[str, Form] = {}
+        self._tried: dict[str, list[FormError]] = {}
+
+    def ids(self) -> tuple[str, ...]:
+        """The ids of all forms, sorted."""
+        return tuple(sorted(path.stem for path in self._folder.glob("*.yaml")))
+
+    def get(self, form_id: str) -> Form:
+        """The form. Raises `FormNotFound`, or `FormError` if its file is not in order."""
+        if form_id not in self._forms:
+            document = self._read(form_id)
+            base_id = document.pop("extends", None)
+            if base_id is not None:
+                document = self._extended(form_id, document, base_id)
+            else:
+                for key in ("texts", "add"):
+                    if key in document:
+                        message = f"{form_id}.yaml：{key} 只与 extends 同用，请删去"
+                        raise FormError("bad_form", message)
+            form = _parse(form_id, document)
+            compiled(form)
+            try_example(form)
+            self._forms[form_id] = form
+        return self._forms[form_id]
+
+    def trial(self, form_id: str) -> list[FormError]:
+        """What is wrong with the examples of its checks. Raises as `get` does."""
+        if form_id not in self._tried:
+            self._tried[form_id] = try_checks(self.get(form_id))
+        return self._tried[form_id]
+
+    def _read(self, form_id: str) -> dict[str, Any]:
+        path = self._folder / f"{form_id}.yaml"
+        # The pattern also keeps an id from leaving the folder.
+        if _FORM_ID.fullmatch(form_id) is None or not path.is_file():
+            raise FormNotFound(form_id)
+        document = _load(path)
+        if not isinstance(document, dict):
+            raise FormError("bad_form", f"{path.name}：应为一个映射，含 id、title、sections 等")
+        if document.get("id") != form_id:
+            raise FormError("bad_form", f"{path.name}：id 应与文件名一致，写作 {form_id}")
+        return document
+
+    def _extended(self, form_id: str, document: dict[str, Any], base_id: Any) -> dict[str, Any]:
+        """The base with its year texts replaced, fields and checks added, own words exchanged."""
+        name = f"{form_id}.yaml"
+        if not isinstance(base_id, str):
+            raise FormError("bad_form", f"{name}：extends 应为一个表单编号")
+        base = self._read(base_id)
+        if "extends" in base:
+            raise FormError("bad_form", f"{name}：{base_id} 自身也是派生表单，请直接派生自其原表")
+        replacements, added = document.pop("texts", {}), document.pop("add", {})
+        unknown = sorted(set(document) - _OWN)
+        if unknown:
+            raise FormError("bad_form", f"{name}：派生表单不能改动 {'、'.join(unknown)}")
+        made = _added(name, _replaced(name, base, replacements), added)
+        made.pop("revision", None)
+        return {**made, **document}
+
+
+def _load(path: Path) -> Any:
+    """The YAML document of a file, read as strictly as the rules."""
+    try:
+        return load(path.read_bytes(), path.name).plain()
+    except RulesInvalid as invalid:
+        raise FormError(
+            "bad_yaml", f"{path.name}：不是合格的 YAML：{invalid.findings[0]}"
+        ) from None
+
+
+def _parse(form_id: str, document: dict[str, Any]) -> Form:
+    try:
+        return Form.model_validate(document)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise FormError("bad_form", f"{form_id}.yaml：{place}：{first['msg']}") from None
+
+
+def _added(name: str, base: dict[str, Any], added: Any) -> dict[str, Any]:
+    """``base`` with new fields (by section), sections and checks: a new year adds what is new."""
+    if not isinstance(added, dict) or set(added) - {"fields", "sections", "checks"}:
+        raise FormError("bad_form", f"{name}：add 只写 fields、sections、checks")
+    fields = added.get("fields", {})
+    sections = [
+        {**section, "fields": [*section["fields"], *fields.get(section["id"], ())]}
+        for section in base["sections"]
+    ]
+    missing = sorted(set(fields) - {section["id"] for section in base["sections"]})
+    if missing:
+        raise FormError("bad_form", f"{name}：add.fields 里的分节 {missing[0]} 在原表中不存在")
+    return {
+        **base,
+        "sections": [*sections, *added.get("sections", ())],
+        "checks": [*base.get("checks", ()), *added.get("checks", ())],
+    }
+
+
+def _replaced(name: str, base: dict[str, Any], replacements: Any) -> dict[str, Any]:
+    """``base`` with texts replaced, all in one pass: a replacement is not replaced again."""
+    if not isinstance(replacements, dict) or not all(
+        isinstance(text, str) and text for pair in replacements.items() for text in pair
+    ):
+        raise FormError("bad_form", f"{name}：texts 应为“原文: 新文”的映射，均为文字")
+    if not replacements:
+        return base
+    pattern = re.compile("|".join(map(re.escape, sorted(replacements, key=len, reverse=True))))
+    used: set[str] = set()
+
+    def new_text(found: re.Match[str]) -> str:
+        used.add(found[0])
+        return str(replacements[found[0]])
+
+    def walk(node: Any, key: str) -> Any:
+        if isinstance(node, dict):
+            return {name: walk(child, name) for name, child in node.items()}
+        if isinstance(node, list):
+            return [walk(child, key) for child in node]
+        # Only what people read: ids, expressions and citations stay as they are.
+        if isinstance(node, str) and key in _READ_BY_PEOPLE:
+            return pattern.sub(new_text, node)
+        return node
+
+    result: dict[str, Any] = walk(base, "")
+    unused = [text for text in replacements if text not in used]
+    if unused:
+        raise FormError("bad_form", f"{name}：texts 中的“{unused[0]}”在原表中不存在，请改正")
+    return result

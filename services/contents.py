@@ -1,0 +1,136 @@
+"""What is found about a filing's content: one report for preview, import, submission and review."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from domain.clock import day_of
+from domain.ids import filing_id
+from files.form_sheets import Filled
+from rules.compiled import CompiledRules
+from rules.filing.forms.checking import check_parts, readings
+from rules.filing.forms.context import Context, Register
+from rules.filing.forms.example import register_value
+from rules.filing.forms.findings import FormReport
+from rules.filing.forms.model import Form
+from rules.filing.forms.prefill import prefilled
+from services.clock import Clock
+from services.rule_sets import PinnedRules, RuleSetMissing
+from store import content, rule_sets
+from store.institutions import Institution
+
+
+def register_of(institution: Institution) -> Register:
+    """What the checks are told of an institution on record."""
+    facts = institution.facts
+    return Register(
+        name=institution.name,
+        uscc=institution.uscc,
+        region=facts.region,
+        legal_person=facts.legal_person,
+        accredited=facts.accredited,
+        national_centres=facts.national_centres,
+        certificates=institution.certificates,
+    )
+
+
+class ContentService:
+    """Checks filings' contents against everything that is known beside them."""
+
+    def __init__(self, engine: AsyncEngine, pinned: PinnedRules, clock: Clock) -> None:
+        # single reads: no transaction to begin and end around them
+        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._pinned = pinned
+        self._clock = clock
+
+    async def report(
+        self,
+        rules: CompiledRules,
+        parts: Sequence[str],
+        institution: Institution | None,
+        document: Mapping[str, Any],
+    ) -> FormReport:
+        """What is found about a filing's content, every part of ``parts`` wanted."""
+        forms = rules.forms_of(parts)
+        year = rules.document.year
+        known = Context(
+            year=year,
+            today=day_of(self._clock()),
+            register=register_of(institution) if institution is not None else None,
+        )
+        last: dict[str, dict[str, Any]] = {}
+        if institution is not None:
+            async with self._engine.connect() as connection:
+                last = await self.last_year(connection, institution.facts.id, year)
+        return check_parts(forms, document, complete=True, known=known, last_year=last)
+
+    async def pinned_form(self, form_id: str, sha256: str) -> Form | None:
+        """The version of a form that some rule set on record holds; None where none does."""
+        async with self._engine.connect() as connection:
+            found = await rule_sets.forms_named(connection, form_id)
+        return next(
+            (form for form in map(Form.model_validate, found) if form.sha256 == sha256), None
+        )
+
+    def structure(
+        self, rules: CompiledRules, parts: Sequence[str], document: Mapping[str, Any]
+    ) -> FormReport:
+        """What is wrong with the parts of a draft that are there, whatever else is missing."""
+        return check_parts(rules.forms_of(parts), document, complete=False)
+
+    async def last_year(
+        self, connection: AsyncConnection, institution: str, year: int
+    ) -> dict[str, dict[str, Any]]:
+        """The values, by part, of the institution's complete filing of the year before."""
+        before = await content.completed(connection, filing_id(year - 1, institution))
+        if before is None:
+            return {}
+        try:
+            rules = await self._pinned.get(before.rule_set)
+        except RuleSetMissing:
+            return {}
+        parts = [part for part in before.content if part in rules.part_ids]
+        return readings(rules.forms_of(parts), before.content)
+
+    async def prefilled(
+        self, rules: CompiledRules, parts: Sequence[str], institution: Institution
+    ) -> dict[str, dict[str, Any]]:
+        """What a filing begins with, by part: from the register and from last year's filing."""
+        case_id = filing_id(rules.document.year - 1, institution.facts.id)
+        async with self._engine.connect() as connection:
+            before = await content.completed(connection, case_id)
+        last = before.content if before is not None else {}
+        register = register_of(institution)
+        return {
+            part: prefilled(form, register, last.get(part))
+            for part, form in rules.forms_of(parts).items()
+        }
+
+    async def sheets(
+        self,
+        rules: CompiledRules,
+        parts: Sequence[str],
+        institution: Institution | None,
+        document: Mapping[str, Any],
+    ) -> dict[str, Filled]:
+        """The parts of a filing as its workbook shows them."""
+        last: dict[str, dict[str, Any]] = {}
+        known: dict[str, dict[str, Any]] = {}
+        centres: tuple[str, ...] = ()
+        if institution is not None:
+            async with self._engine.connect() as connection:
+                year = rules.document.year
+                last = await self.last_year(connection, institution.facts.id, year)
+            register = register_of(institution)
+            centres = register.national_centres
+            known = {
+                part: {name: register_value(field, register) for name, field in form.fields.items()}
+                for part, form in rules.forms_of(parts).items()
+            }
+        return {
+            part: Filled(
+                form, document.get(part, {}), last.get(part, {}), known.get(part, {}), centres
+            )
+            for part, form in rules.forms_of(parts).items()
+        }
