@@ -202,6 +202,7 @@ def _read_model(c: _Checking, kind: CaseKind, plan: CasePlan) -> Iterator[Findin
         plan=plan,
         renews=first.get("renews", ""),
         newcomer=first.get("newcomer"),
+        region=first.get("region", ""),
     )
     if not normal or (vouched and opening_sha256(opening) != vouched):
         told = "年度、机构、辖区、所属工作或计划（plan）与建立时记下的哈希不符"
