@@ -96,7 +96,8 @@ ROLES: dict[Right, frozenset[Role]] = {
     Right.DELIVER: frozenset({Role.CLERK}),
     Right.REMIND: frozenset({Role.OPERATOR, Role.REVIEWER}),
     Right.SEE_OUTBOX: frozenset({Role.OPERATOR, Role.AUDITOR}),
-    Right.SEE_QUESTIONS: frozenset(Role) - {Role.CLERK},
+    # a question may quote what was filed
+    Right.SEE_QUESTIONS: frozenset(Role) - {Role.CLERK, Role.OFFICER, Role.DECIDER},
     Right.ANSWER: frozenset({Role.REVIEWER}),
     Right.SETTLE: frozenset({Role.FILER, Role.REVIEWER}),
     Right.SEE_NOTICES: frozenset({Role.FILER, Role.REVIEWER, Role.OPERATOR, Role.AUDITOR}),
