@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 from rich.markup import escape
 
-from cli.campaigns import _instant
 from cli.terminal import (
     HERE,
     NOT_IN_ORDER,
@@ -24,6 +23,7 @@ from cli.terminal import (
     err,
     out,
     print_json,
+    read_instant,
     within,
 )
 
@@ -317,10 +317,10 @@ def _show_decisions(found: list[Recomputed], as_json: bool, *, differ: bool) -> 
 
 def as_of(
     what: What,
-    at: Annotated[Any, typer.Argument(metavar="INSTANT", parser=_instant, help="哪一时刻")],
+    at: Annotated[Any, typer.Argument(metavar="INSTANT", parser=read_instant, help="哪一时刻")],
     then: Annotated[
         Any,
-        typer.Option("--and", metavar="INSTANT", parser=_instant, help="再比较另一时刻"),
+        typer.Option("--and", metavar="INSTANT", parser=read_instant, help="再比较另一时刻"),
     ] = None,
     cases: Annotated[bool, typer.Option("--cases", help="统计工作的各件，而不是合计")] = False,
     data: Data = HERE,
@@ -398,10 +398,10 @@ def record(
     action: Annotated[str, typer.Option(help="只看此类步骤，如 submitted")] = "",
     rule: Annotated[str, typer.Option(help="只看依此规则或文号作出的")] = "",
     since: Annotated[
-        Any, typer.Option("--from", metavar="INSTANT", parser=_instant, help="自何时起")
+        Any, typer.Option("--from", metavar="INSTANT", parser=read_instant, help="自何时起")
     ] = None,
     until: Annotated[
-        Any, typer.Option("--to", metavar="INSTANT", parser=_instant, help="至何时止，不含")
+        Any, typer.Option("--to", metavar="INSTANT", parser=read_instant, help="至何时止，不含")
     ] = None,
     csv: Annotated[Path | None, typer.Option(help="写入这一 CSV 文件", dir_okay=False)] = None,
     data: Data = HERE,

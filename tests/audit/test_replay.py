@@ -10,6 +10,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer
 
 from audit.replay import NoHistory, compare, replay
+from domain.case import opening
 from tests.audit.conftest import World
 from tests.workflows.test_engine import _CONTINUED_AFTER
 from workflows import case as case_workflow
@@ -49,7 +50,7 @@ async def test_an_archived_case_is_replayed_without_the_engine(
 async def test_one_changed_value_is_named_though_temporals_replayer_passes_it(
     world: World, audited: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    chain = case_workflow.chain
+    chain = opening.chain
 
     def slightly_other(*arguments: Any) -> Any:
         case_id, sequence, head, command, events, now = arguments
