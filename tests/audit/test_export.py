@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import rfc8785
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-import rfc8785
 from audit.export import VERIFIER, NothingToExport, export
 from tests.audit.conftest import World, now
 from tests.domain.test_canonical import VALUES

@@ -5,10 +5,10 @@ import json
 from typing import Any
 
 import pytest
+import rfc8785
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-import rfc8785
 from domain.canonical import canonical_json
 from domain.merkle import EMPTY, MerkleTree, leads_to, root_of
 
