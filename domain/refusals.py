@@ -701,7 +701,7 @@ class Code(StrEnum):
         "deputy_refused",
         422,
         "不能这样登记代办",
-        "{why}。",
+        "代办没有登记：{why}。",
         "请核对离岗的人、代办的人和起止时间后再登记。",
     )
     ROLE_REVOKED = (
