@@ -18,6 +18,7 @@ from domain.facts import CertificateFacts
 from rules.check.checks import check_name
 from rules.check.form_checks import check_forms
 from rules.file.library import RuleLibrary
+from rules.filing.forms import peers
 from rules.filing.forms.checking import check_form, check_parts, derived_values
 from rules.filing.forms.context import Context, PeerRange, Register
 from rules.filing.forms.example import blank_example
@@ -744,8 +745,8 @@ def test_peers_are_asked_in_each_group_and_one_that_fits_is_enough() -> None:
     wide = narrow.model_copy(update={"group": "企业·建材", "high": Decimal(36)})
     few = narrow.model_copy(update={"count": 29})
 
-    def told(**peers: PeerRange) -> list[str]:
-        known = {("staff", one.group): one for one in peers.values()}
+    def told(**ranges: PeerRange) -> list[str]:
+        known = {("staff", one.group): one for one in ranges.values()}
         found = check_form(STATISTICS, values, True, Context(peers=known))
         return [one.message for one in found if one.check == "staff-peers"]
 
@@ -826,3 +827,35 @@ def test_the_rules_find_a_form_that_is_valid_too_short_and_a_forged_quotation(
         text.replace("quote: 仅填写一次统计报表", "quote: 须填写两次"), encoding="utf-8"
     )
     assert found() == ["quote_not_in_source"]
+
+
+def test_what_is_usual_among_peers_is_robust_and_never_narrower_than_the_factor() -> None:
+    contents = [
+        {
+            "unit_nature": "企业",
+            "fields": ["食品"],
+            "staff_postgraduate": 1,
+            "staff_bachelor": 10 + number % 5,
+            "staff_other_education": 9,
+            "testing_revenue": f"{100 + number}.00",
+        }
+        for number in range(40)
+    ]
+    before = peers.ranges(STATISTICS, contents)["testing_revenue", "企业·食品"]
+    assert (before.count, before.median) == (40, Decimal("119.50"))
+    assert before.low <= Decimal("11.95")
+    assert before.high >= Decimal("1195.00")
+    staff = peers.ranges(STATISTICS, contents)["staff", "企业·食品"]
+    assert staff.median == 22  # 1 + 12 + 9: derived, as the form has it
+    # a few who typed yuan, or what cannot be read, move nothing
+    spoiled = [{**contents[0], "testing_revenue": "1000000.00"}] * 3
+    broken = [{**contents[0], "testing_revenue": ["?"]}, {"unit_nature": "企业", "fields": 3}]
+    after = peers.ranges(STATISTICS, [*contents, *spoiled, *broken])
+    usual = after["testing_revenue", "企业·食品"]
+    assert (usual.count, usual.high < 2000) == (43, True)
+    assert peers.ranges(STATISTICS, contents[:29]) == {}
+    none = [{**one, "testing_revenue": "0.00"} for one in contents[:39]] + [contents[39]]
+    # most have none: nothing is said of those that have some
+    found = peers.ranges(STATISTICS, none)["testing_revenue", "企业·食品"]
+    assert found.low == 0
+    assert found.high >= Decimal("139.00")
