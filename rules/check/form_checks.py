@@ -49,8 +49,8 @@ def example_findings(folder: RuleFolder, form_ids: Iterable[str]) -> Iterator[Fi
 
 
 def _finding(form_id: str, error: Exception, shown: str = "") -> Finding:
-    code = getattr(error, "code", "bad_form")
-    return Finding(code, shown or _file(form_id), 1, "", str(error))
+    code, line = getattr(error, "code", "bad_form"), getattr(error, "line", 1)
+    return Finding(code, shown or _file(form_id), line, "", str(error))
 
 
 def _file(form_id: str) -> str:

@@ -52,11 +52,15 @@ _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 class FormError(Exception):
-    """A form file is not in order: ``code`` is stable, the text says where and how to mend it."""
+    """A form file is not in order: ``code`` is stable, the text says where and how to mend it.
 
-    def __init__(self, code: str, message: str) -> None:
+    ``line`` is that of the file, 1 where no single one is wrong.
+    """
+
+    def __init__(self, code: str, message: str, line: int = 1) -> None:
         super().__init__(message)
         self.code = code
+        self.line = line
 
 
 def _seen(text: str) -> str:
