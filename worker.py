@@ -19,6 +19,7 @@ from activities.campaign import CampaignActivities
 from activities.certificate import CertificateActivities
 from activities.certificate_import import CertificateImportActivities
 from activities.complaint import ComplaintActivities
+from activities.enforcement import EnforcementActivities
 from activities.job import JobActivities
 from activities.report_batch import ReportBatchActivities
 from domain.case.workflow_messages import TASK_QUEUE
@@ -35,6 +36,7 @@ from services.checkpoints import Sealing
 from services.clock import system_clock
 from services.contents import ContentService
 from services.deadlines import Deadlines
+from services.enforcement.cases import EnforcementService
 from services.notices.delivery import Delivering
 from services.notices.mail import MailServer
 from services.notices.telling import Telling
@@ -84,6 +86,7 @@ def build_worker(
         cases,
         unprintable_with(templates),
     )
+    enforcement = EnforcementActivities(engine, rules)
     jobs = JobActivities(engine, cases, system_clock)
     imports = CertificateImportActivities(engine, importing.carry_out, system_clock)
     return Worker(
@@ -98,6 +101,7 @@ def build_worker(
             batches.ingest_upload,
             batches.change_numbers,
             complaints.settle_complaint,
+            enforcement.prepare_enforcement,
             certificates.prepare_application,
             certificates.allot_number,
             certificates.record_certificate,
@@ -172,7 +176,15 @@ async def serving(settings: Settings) -> AsyncIterator[Worker]:
         reconciler = Reconciler(client, engine, PinnedRules(engine), system_clock)
         deadlines = Deadlines(client, engine, system_clock)
         sealing = Sealing(engine, settings.audit_keys, settings.checkpoints, system_clock)
-        telling = Telling(engine, PinnedRules(engine), system_clock)
+        telling = Telling(engine, PinnedRules(engine), system_clock, settings.templates)
+        enforcing = EnforcementService(
+            client,
+            engine,
+            PinnedRules(engine),
+            settings.rules,
+            system_clock,
+            settings.templates,
+        )
         async with (
             worker,
             recovery.running(),
@@ -181,6 +193,7 @@ async def serving(settings: Settings) -> AsyncIterator[Worker]:
             sealing.running(),
             Archiving(client, engine, system_clock).running(),
             telling.running(),
+            enforcing.running(),
             _delivering(settings, engine).running(),
         ):
             yield worker

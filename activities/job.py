@@ -10,13 +10,13 @@ from domain.jobs import WORK_THROUGH_JOB, JobStart, JobState, command_of
 from domain.refusals import Code, Refusal, Refused
 from services.cases import CaseService
 from services.clock import Clock
+from services.jobs import LATER
 from store import cases, jobs
 from store.jobs import Job
 
 _PAGE = 200
 _AT_ONCE = 8
 """Acts under way at once: people's own acts come in between."""
-_LATER = frozenset({Code.UNAVAILABLE, Code.BUSY})
 
 
 class JobActivities:
@@ -69,7 +69,7 @@ class JobActivities:
             try:
                 sequence = (await self._acting.act(case, command)).sequence
             except Refused as refused:
-                if refused.refusal.code in _LATER:
+                if refused.refusal.code in LATER:
                     raise
                 refusal = refused.refusal
         async with self._engine.begin() as connection:

@@ -7,14 +7,17 @@ from api.announcements.announcement_page import PAGES as ANNOUNCEMENT_PAGES
 from api.campaigns import (
     campaigns,
     contacts,
+    extensions,
     institution_acts,
     institutions,
     jobs,
+    people,
     registrations,
     review,
     rules,
     samples,
 )
+from api.campaigns.week_page import PAGES as WEEK_PAGES
 from api.cases import events, schedule, tasks, timeline
 from api.certificates import certificates, drafts, imports, printing, register, search, serials
 from api.certificates import public as certificate_public
@@ -24,6 +27,9 @@ from api.complaints.complaint_page import PAGES as COMPLAINT_PAGES
 from api.connected import clients, deliveries, provinces
 from api.door import health, me
 from api.door.operations import Operation, Parameter
+from api.enforcement import enforcement
+from api.enforcement import register as measures
+from api.enforcement.register import PAGES as MEASURE_PAGES
 from api.filings import filings
 from api.notices import notices, outbox
 from api.numbers import batches, changes, lookup, uploads
@@ -39,12 +45,17 @@ OPERATIONS: list[Operation] = [
     *notices.OPERATIONS,
     *outbox.OPERATIONS,
     *campaigns.OPERATIONS,
+    *extensions.OPERATIONS,
     *jobs.OPERATIONS,
     *samples.OPERATIONS,
+    *people.OPERATIONS,
     *batches.OPERATIONS,
     *uploads.OPERATIONS,
     *changes.OPERATIONS,
     *complaints.OPERATIONS,
+    # the register's fixed word, before a case's address takes it
+    *measures.OPERATIONS,
+    *enforcement.OPERATIONS,
     *imports.OPERATIONS,
     *register.OPERATIONS,
     # fixed words of their own, before the certificates' addresses take them for a case
@@ -68,7 +79,14 @@ OPERATIONS: list[Operation] = [
     *events.OPERATIONS,
 ]
 
-PAGES: list[Operation] = [*LOOKUP_PAGES, *COMPLAINT_PAGES, *CERTIFICATE_PAGES, *ANNOUNCEMENT_PAGES]
+PAGES: list[Operation] = [
+    *LOOKUP_PAGES,
+    *COMPLAINT_PAGES,
+    *CERTIFICATE_PAGES,
+    *ANNOUNCEMENT_PAGES,
+    *WEEK_PAGES,
+    *MEASURE_PAGES,
+]
 """Behind the same door as the operations of the API, and not in its description."""
 
 
@@ -87,6 +105,13 @@ PLACES: dict[str, Parameter] = {
             pattern="^2[0-9]{3}(Q[1-4])?$",
         ),
         _place("quarter", "季度，如 2024Q3", type="string", pattern="^2[0-9]{3}Q[1-4]$"),
+        _place(
+            "about",
+            "针对填报 filing 还是报告编号 report-numbers",
+            type="string",
+            enum=["filing", "report-numbers"],
+        ),
+        _place("n", "针对同一件的第几件", type="integer", minimum=1, maximum=9999),
         _place("upload", "上传编号", type="string", pattern="^[0-9a-f]{32}$"),
         _place("complaint", "投诉编号", type="string", pattern="^[0-9a-f]{32}$"),
         _place("receipt", "回执编号", type="string", pattern="^[0-9A-Za-z-]{10,40}$"),
@@ -98,9 +123,13 @@ PLACES: dict[str, Parameter] = {
         _place("sending", "送达编号，见 /api/outbox", type="string", pattern="^[0-9a-f]{32}$"),
         _place("address", "送达地址编号", type="string", pattern="^[0-9a-f]{32}$"),
         _place("draw", "第几次抽样", type="integer", minimum=1, maximum=9999),
+        _place("extension", "延期编号", type="string", pattern="^[0-9a-f]{32}$"),
+        _place("deputy", "代办编号", type="string", pattern="^[0-9a-f]{32}$"),
+        _place("revocation", "停用编号", type="string", pattern="^[0-9a-f]{32}$"),
         _place("notice", "通知编号", type="string", pattern="^[0-9a-f]{32}$"),
         _place("job", "批办编号", type="string", pattern="^[0-9a-f]{32}$"),
         _place("announcement", "公告编号", type="string", pattern="^[0-9a-f]{32}$"),
+        _place("file", "附件的 SHA-256", type="string", pattern="^[0-9a-f]{64}$"),
         _place("registration", "登记申请编号", type="string", pattern="^[0-9a-f]{32}$"),
         _place("import", "批量导入编号", type="string", pattern="^[0-9a-f]{32}$"),
         _place("client", "联网系统（客户端）编号", type="string", pattern="^[0-9a-f]{16}$"),

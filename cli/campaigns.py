@@ -24,17 +24,17 @@ from cli.terminal import (
     out,
     print_json,
     print_listing,
+    read_instant,
 )
 from domain.case.status import STATUS_LABELS, Status
 from domain.numbers.quarters import Period
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from cli.system import Services
     from services.campaigns.forecast import Forecast
     from services.campaigns.opening import CampaignService
-    from services.campaigns.progress import By, Level
+    from services.campaigns.progress import By, Level, Unit
+    from services.extensions import Extension
     from services.jobs import Job
     from services.lists import ListReport, ListService
     from services.roster import RosterReport
@@ -71,21 +71,11 @@ Jurisdiction = Annotated[
 ]
 
 
-def _instant(text: str) -> datetime:
-    from datetime import datetime
-
-    from domain.clock import BEIJING
-
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter("写作 2025-03-01T00:00:00+08:00") from None
-    return instant if instant.tzinfo else instant.replace(tzinfo=BEIJING)
-
-
 AsOf = Annotated[
     Any,
-    typer.Option("--as-of", help="截至哪一时刻；不填为现在", parser=_instant, metavar="INSTANT"),
+    typer.Option(
+        "--as-of", help="截至哪一时刻；不填为现在", parser=read_instant, metavar="INSTANT"
+    ),
 ]
 File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV 或 XLSX 文件")]
 GoodRows = Annotated[bool, typer.Option("--accept-good-rows", help="只导入没有错误的")]
@@ -121,7 +111,7 @@ def review_register(
         typer.Option(
             "--since",
             help="从哪一时刻起的名录算数；不填为各区域最近一次名录",
-            parser=_instant,
+            parser=read_instant,
             metavar="INSTANT",
         ),
     ] = None,
@@ -432,51 +422,125 @@ def extend(
     until: Annotated[
         Any,
         typer.Option(
-            help="延至的时刻，如 2025-04-01T00:00:00+08:00", parser=_instant, metavar="INSTANT"
+            help="延至的时刻，如 2025-04-01T00:00:00+08:00", parser=read_instant, metavar="INSTANT"
         ),
     ],
     reason: Annotated[str, typer.Option(help="延期的理由")],
     document: Annotated[str, typer.Option(help="批准延期的文件")] = "",
+    authorised_by: Annotated[str, typer.Option(help="批准人或批准机关；不填为经办人")] = "",
     region: Annotated[str, typer.Option(help="只限这一区域，如 350200")] = "",
     file: Annotated[
-        Path | None, typer.Option("--ids", exists=True, dir_okay=False, help="每行一个机构编号")
+        Path | None,
+        typer.Option("--ids", exists=True, dir_okay=False, help="CSV 或 XLSX，一列机构编号"),
     ] = None,
     data: Data = HERE,
     as_json: AsJson = False,
 ) -> None:
-    """为一个辖区、一个区域或一份名单中未完成的填报延期；逐件办理，每件各有结果。"""
-    from cli.jobs import show_job
+    """为一个辖区、一个区域（后来列入的同样）或一份名单延期；逐件办理，到期自行恢复原定期限。"""
+    from cli.jobs import ids_of
     from cli.system import operator, run
-    from domain.filing.kind import FILING
-    from domain.ids import campaign_id, filing_id, region_prefix
-    from domain.jobs import JobAction
-    from services.campaigns.progress import UNFINISHED
+    from domain.ids import region_prefix
+    from services.campaigns.opening import kind_of
+    from services.extensions import UNFINISHED, ExtensionTerms
     from services.jobs import Selection
+    from services.starts import id_of
 
-    ids = tuple(filing_id(period.year, line) for line in _lines(file)) if file else ()
+    place = _code(region) or jurisdiction
+    ids = tuple(id_ if "/" in id_ else id_of(period, id_) for id_ in ids_of(file))
+    grant = ExtensionTerms(
+        period=period,
+        jurisdiction=place,
+        standing=not ids,
+        until=until,
+        reason=reason,
+        document=document,
+        authorised_by=authorised_by,
+    )
     selection = Selection(
-        kind=FILING.name,
-        campaign=campaign_id(period, jurisdiction),
-        statuses=(*UNFINISHED, Status.AFTER_WINDOW),
-        region=region_prefix(region) if region else "",
+        kind=kind_of(period),
+        year=period.year,
+        quarter=period.quarter,
+        statuses=() if ids else UNFINISHED,
+        region=region_prefix(place),
         ids=ids,
     )
-    job = run(
-        data,
-        lambda services: services.jobs.ask(
-            JobAction.EXTEND,
-            selection,
-            operator(),
-            uuid.uuid4().hex,
-            details={"until": until.isoformat(), "document": document},
-            reason=reason,
-        ),
-    )
-    show_job(job, as_json=as_json)
+
+    async def work(services: Services) -> tuple[Extension, dict[str, str]]:
+        granted = await services.extensions.grant(grant, selection, operator(), uuid.uuid4().hex)
+        return granted, await services.extensions.reasons([granted])
+
+    _show_extensions(*_listed(run(data, work)), alone=True, as_json=as_json)
 
 
-def _lines(file: Path) -> list[str]:
-    return [line.strip() for line in file.read_text("utf-8-sig").splitlines() if line.strip()]
+@campaign_app.command("extensions")
+def extensions(
+    period: Of, jurisdiction: Jurisdiction, data: Data = HERE, as_json: AsJson = False
+) -> None:
+    """一个辖区之内、以及对它有效的延期，新的在前。"""
+    from cli.system import run
+    from domain.ids import region_prefix
+
+    async def work(services: Services) -> tuple[list[Extension], dict[str, str]]:
+        listed = await services.extensions.newest_first(
+            period, region_prefix(jurisdiction), None, 200
+        )
+        return listed, await services.extensions.reasons(listed)
+
+    _show_extensions(*run(data, work), alone=False, as_json=as_json)
+
+
+@campaign_app.command("shorten")
+def shorten(
+    extension: Annotated[str, typer.Argument(help="延期编号，见 zhibao campaign extensions")],
+    reason: Annotated[str, typer.Option(help="缩短或收回的理由")],
+    until: Annotated[
+        Any,
+        typer.Option(help="改至的时刻；不填即自现在起收回", parser=read_instant, metavar="INSTANT"),
+    ] = None,
+    data: Data = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """缩短或收回一项延期；原定期限已过、只靠延期的填报不受影响，逐件的结果见批办。"""
+    from cli.system import operator, run
+
+    async def work(services: Services) -> tuple[Extension, dict[str, str]]:
+        changed = await services.extensions.shorten(
+            extension, until, operator(), uuid.uuid4().hex, reason
+        )
+        return changed, await services.extensions.reasons([changed])
+
+    _show_extensions(*_listed(run(data, work)), alone=True, as_json=as_json)
+
+
+def _listed(found: tuple[Extension, dict[str, str]]) -> tuple[list[Extension], dict[str, str]]:
+    return [found[0]], found[1]
+
+
+def _show_extensions(
+    listed: list[Extension], reasons: dict[str, str], *, alone: bool, as_json: bool
+) -> None:
+    from domain.messages import closing_time
+    from services.clock import system_clock
+    from services.extensions import shown
+
+    rows = [shown(one, reasons, system_clock()) for one in listed]
+    if as_json:
+        print_json(rows[0] if alone else {"rows": [row.model_dump() for row in rows]})
+        return
+    table = listing("编号", "辖区", "范围", "至", "件数", "现行", "文件", "批准", "理由")
+    for row in rows:
+        whole = "整个辖区" if row.standing else "所列各件"
+        until = closing_time(row.until) + ("" if row.open else "（已届满）")
+        numbers = (str(row.total), str(row.extended))
+        words = map(escape, (row.document, row.authorised_by, row.reason))
+        table.add_row(row.id, row.jurisdiction, whole, until, *numbers, *words)
+    print_listing(table)
+
+
+def _code(region: str) -> str:
+    if region and not re.fullmatch(r"[0-9]{6}", region):
+        raise typer.BadParameter("写作六位代码，如 350200", param_hint="--region")
+    return region
 
 
 async def followed(
@@ -557,6 +621,7 @@ def progress(
 ) -> None:
     """填报进度：应填报、已提交、按期、补报、退回、通过、办结、逾期各多少；可查过去任一时刻。"""
     from cli.system import run
+    from services.campaigns.report import FIGURES
 
     if by not in ("region", "authority", "field"):
         raise typer.BadParameter("应是 region、authority 或 field", param_hint="--by")
@@ -568,9 +633,9 @@ def progress(
             period, jurisdiction, cast("By", by), level=cast("Level", level), as_of=as_of
         ),
     )
-    header = ["代码", "名称", *_FIGURES.values()]
-    rows = [[row.key, row.name, *(getattr(row, name) for name in _FIGURES)] for row in told.rows]
-    total = ["", "合计", *(getattr(told.total, name) for name in _FIGURES)]
+    header = ["代码", "名称", *FIGURES.values()]
+    rows = [[row.key, row.name, *(getattr(row, name) for name in FIGURES)] for row in told.rows]
+    total = ["", "合计", *(getattr(told.total, name) for name in FIGURES)]
     _exported("填报进度", header, [*rows, total], csv, xlsx)
     if as_json:
         print_json(told)
@@ -581,21 +646,84 @@ def progress(
         print_listing(table)
 
 
-_FIGURES = {
-    "must": "应填报",
-    "submitted": "已提交",
-    "on_time": "按期",
-    "in_grace": "延期内",
-    "late": "补报",
-    "returned": "退回",
-    "approved": "通过",
-    "checked": "已质审",
-    "completed": "办结",
-    "lapsed": "逾期",
-    "extended": "延期",
-    "not_filed": "未提交",
-    "voluntary": "自愿",
-}
+@campaign_app.command("report")
+def report(
+    period: Of,
+    jurisdiction: Jurisdiction,
+    xlsx: Annotated[Path | None, typer.Option(help="写入这一 XLSX 文件，附各表")] = None,
+    data: Data = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """向上级报送的工作进展：文字，--xlsx 另附各地进展、待办、延期和未报机构名单。"""
+    from cli.system import run
+
+    made = run(data, lambda services: services.reports.of(period, jurisdiction))
+    if xlsx is not None:
+        xlsx.write_bytes(made.xlsx())
+        err.print(f"已写入 {escape(str(xlsx))}", highlight=False)
+    if as_json:
+        print_json(made)
+    elif xlsx is None:
+        typer.echo(made.text())
+
+
+@campaign_app.command("backlog")
+def backlog(
+    period: Of, jurisdiction: Jurisdiction, data: Data = HERE, as_json: AsJson = False
+) -> None:
+    """各部门的待办：多少件、无人领取的、最久等了几天。"""
+    from cli.system import run
+
+    rows = run(data, lambda services: services.progress.backlog(period, jurisdiction))
+    if as_json:
+        print_json({"rows": [row.model_dump() for row in rows]})
+        return
+    table = listing("部门", "名称", "状态", "件数", "未领取", "最久天数", "一半不足天数")
+    for row in rows:
+        numbers = (row.waiting, row.unclaimed, row.oldest_days, row.median_days)
+        table.add_row(row.authority, row.name, row.status_label, *map(str, numbers))
+    print_listing(table)
+
+
+@campaign_app.command("activity")
+def activity(
+    period: Of,
+    jurisdiction: Jurisdiction,
+    first: Annotated[str, typer.Option("--from", help="自哪一天，如 2025-03-20；不填为今天")] = "",
+    days: Annotated[int, typer.Option(min=1, max=31, help="几天")] = 1,
+    by: Annotated[str, typer.Option(help="hour 逐时，day 逐日")] = "hour",
+    data: Data = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """逐时或逐日的提交（含未成功的）、退回、通过、办结。"""
+    from datetime import date
+
+    from cli.system import run
+    from domain.clock import day_of
+    from domain.messages import local_time
+    from services.clock import system_clock
+
+    if by not in ("hour", "day"):
+        raise typer.BadParameter("应是 hour 或 day", param_hint="--by")
+    try:
+        start = date.fromisoformat(first) if first else day_of(system_clock())
+    except ValueError:
+        raise typer.BadParameter("写作 2025-03-20", param_hint="--from") from None
+    rows = run(
+        data,
+        lambda services: services.progress.activity(
+            period, jurisdiction, start, days, cast("Unit", by)
+        ),
+    )
+    if as_json:
+        print_json({"rows": [row.model_dump() for row in rows]})
+        return
+    table = listing("自", "提交", "未成功", "退回", "通过", "办结", "逾期", "延期")
+    for row in rows:
+        numbers = (row.submitted, row.refused, row.returned, row.approved)
+        more = (row.completed, row.lapsed, row.extended)
+        table.add_row(local_time(row.began), *map(str, (*numbers, *more)))
+    print_listing(table)
 
 
 def _exported(
@@ -621,6 +749,10 @@ def non_filers(
     jurisdiction: Jurisdiction,
     status: Annotated[Status | None, typer.Option(help="只列这一状态")] = None,
     region: Annotated[str, typer.Option(help="只列这一区域，如 350200")] = "",
+    authority: Annotated[
+        str, typer.Option(help="只列这一审核部门的；还没有分派的，看其上年度的")
+    ] = "",
+    name: Annotated[str, typer.Option(help="机构名称的一部分")] = "",
     as_of: AsOf = None,
     csv: Annotated[Path | None, typer.Option(help="写入这一 CSV 文件")] = None,
     xlsx: Annotated[Path | None, typer.Option(help="写入这一 XLSX 文件")] = None,
@@ -629,40 +761,24 @@ def non_filers(
 ) -> None:
     """逐件列出未完成填报的机构及其原因。"""
     from cli.system import operator, run
-    from domain.messages import closing_time, local_time
-    from services.campaigns.progress import UNFINISHED
+    from domain.text import name_key
+    from services.campaigns.progress import NON_FILERS, UNFINISHED, non_filer_cells
 
-    if region and not re.fullmatch(r"\d{6}", region):
-        raise typer.BadParameter("写作六位代码，如 350200", param_hint="--region")
     listed = run(
         data,
         lambda services: services.progress.all_non_filers(
             period,
             jurisdiction,
             statuses=UNFINISHED if status is None else (status,),
-            region=region,
+            region=_code(region),
+            authority=authority,
+            name=name_key(name),
             as_of=as_of,
             reader=operator(),
         ),
     )
-    header = [
-        "机构", "名称", "区域", "部门", "状态", "原因", "期限", "最近一步", "催报", "联系人",
-    ]  # fmt: skip
-    rows: list[list[Any]] = [
-        [
-            row.institution,
-            row.name,
-            row.region,
-            row.authority,
-            row.status_label,
-            row.reason,
-            closing_time(row.due) if row.due else "",
-            local_time(row.last_act_at),
-            "；".join(map(local_time, row.reminders_served)),
-            row.contact,
-        ]
-        for row in listed
-    ]
+    header = list(NON_FILERS)
+    rows: list[list[Any]] = list(map(non_filer_cells, listed))
     _exported("未报机构名单", header, rows, csv, xlsx)
     if as_json:
         print_json({"rows": [row.model_dump() for row in listed]})

@@ -21,8 +21,10 @@ from cli import (
     campaigns,
     certificate_keys,
     certificates,
+    enforcement,
     jobs,
     outbox,
+    people,
     register,
     rules,
 )
@@ -45,10 +47,14 @@ campaign_ends.add_commands(campaigns.campaign_app)
 app.add_typer(announcements.announcements_app, name="announcements", help="公告、帮助和常见问题。")
 app.add_typer(register.institutions_app, name="institutions", help="机构：联系人、登记和变更。")
 app.add_typer(campaigns.campaign_app, name="campaign", help="年度统计工作。")
+app.add_typer(people.people_app, name="people", help="人员：离岗代办，停用身份。")
 app.add_typer(jobs.jobs_app, name="jobs", help="批办：对许多办件做同一件事。")
 certificate_keys.mount(certificates.certificates_app)
 app.add_typer(outbox.outbox_app, name="outbox", help="系统以外的送达：电子邮件和网络推送。")
 app.add_typer(certificates.certificates_app, name="certificates", help="资质认定证书。")
+app.add_typer(
+    enforcement.enforcement_app, name="enforcement", help="后续处理：可以提出什么、立案、登记簿。"
+)
 app.add_typer(audit.app, name="audit", help="审计。")
 
 
@@ -202,7 +208,10 @@ def setup(data: Data = HERE) -> None:
 
 @app.command()
 def token(
-    role: Annotated[str, typer.Option(help="filer、reviewer、checker、clerk、operator 或 auditor")],
+    role: Annotated[
+        str,
+        typer.Option(help="filer、reviewer、checker、clerk、officer、decider、operator 或 auditor"),
+    ],
     subject: Annotated[str, typer.Option(help="人员编号，如 zhang.san")],
     scope: Annotated[
         str, typer.Option(help="机构编号、部门编号或辖区代码，依身份而定；auditor 不填")
@@ -233,6 +242,8 @@ _SCOPES = {
     "reviewer": _AUTHORITY,
     "checker": _AUTHORITY,
     "clerk": _AUTHORITY,
+    "officer": _AUTHORITY,
+    "decider": _AUTHORITY,
     "operator": "应是六位辖区代码，如 350000，全国为 000000",
     "auditor": "不限，请去掉 --scope",
 }

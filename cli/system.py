@@ -22,12 +22,16 @@ from services.announcements import AnnouncementService
 from services.campaigns.closing import ClosingService
 from services.campaigns.opening import CampaignService
 from services.campaigns.progress import ProgressService
+from services.campaigns.report import ReportService
 from services.campaigns.sampling import SampleService
 from services.case_records import CaseRecords
 from services.cases import CaseService
 from services.certificates.register import RegisterService
 from services.clock import system_clock
 from services.contacts import ContactService
+from services.enforcement.cases import EnforcementService
+from services.enforcement.register import EnforcementRegister
+from services.extensions import ExtensionService
 from services.institution_acts import InstitutionActService
 from services.institutions import InstitutionService
 from services.jobs import JobService
@@ -35,6 +39,7 @@ from services.notices.outbox import OutboxService
 from services.notices.reminding import ReminderService
 from services.notices.telling import Telling
 from services.notices.webhooks import Webhooks
+from services.people import PeopleService
 from services.registrations import RegistrationService
 from services.review import ReviewService
 from services.roster import RosterService, known_regions
@@ -51,9 +56,12 @@ class Services(NamedTuple):
 
     campaigns: CampaignService
     progress: ProgressService
+    reports: ReportService
     samples: SampleService
     closing: ClosingService
     jobs: JobService
+    extensions: ExtensionService
+    people: PeopleService
     roster: RosterService
     register: RegisterService
     institutions: InstitutionService
@@ -66,6 +74,8 @@ class Services(NamedTuple):
     outbox: OutboxService
     schedule: ScheduleService
     records: CaseRecords
+    enforcement: EnforcementService
+    measures: EnforcementRegister
 
 
 @asynccontextmanager
@@ -75,23 +85,28 @@ async def connected(data: Path) -> AsyncIterator[Services]:
     client = await connect_engine(settings.temporal_address, settings.temporal_namespace)
     engine = connect(settings.database_url.get_secret_value(), pool_size=2)
     catalogue = cached_catalogue(settings.rules)
+    jobs = JobService(client, engine, system_clock)
+    progress = ProgressService(engine, PinnedRules(engine), catalogue, system_clock)
     try:
         campaigns = CampaignService(
             client, engine, PinnedRules(engine), settings.rules, system_clock
         )
         yield Services(
             campaigns,
-            ProgressService(engine, PinnedRules(engine), catalogue, system_clock),
+            progress,
+            ReportService(engine, progress, PinnedRules(engine), catalogue),
             SampleService(client, engine, PinnedRules(engine), system_clock),
             ClosingService(engine, PinnedRules(engine), catalogue.areas, system_clock),
-            JobService(client, engine, system_clock),
+            jobs,
+            ExtensionService(engine, jobs, CaseService(client, engine, system_clock), system_clock),
+            PeopleService(engine, jobs, system_clock),
             RosterService(engine, known_regions(catalogue), system_clock),
             RegisterService(engine, settings.rules, system_clock),
             InstitutionService(engine),
             ContactService(engine, system_clock),
             ReviewService(engine, campaigns, catalogue, system_clock),
             RegistrationService(engine, catalogue, system_clock),
-            InstitutionActService(engine, JobService(client, engine, system_clock), system_clock),
+            InstitutionActService(engine, jobs, system_clock),
             AnnouncementService(engine, system_clock),
             ReminderService(
                 engine,
@@ -106,6 +121,15 @@ async def connected(data: Path) -> AsyncIterator[Services]:
             ),
             ScheduleService(engine, PinnedRules(engine), system_clock),
             CaseRecords(engine),
+            EnforcementService(
+                client,
+                engine,
+                PinnedRules(engine),
+                settings.rules,
+                system_clock,
+                settings.templates,
+            ),
+            EnforcementRegister(engine, system_clock),
         )
     finally:
         await engine.dispose()

@@ -16,6 +16,8 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from rich.table import Table
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -140,3 +142,16 @@ def print_json(value: Any) -> None:
     from domain.clock import in_beijing
 
     typer.echo(to_json(in_beijing(value), indent=2).decode())
+
+
+def read_instant(text: str) -> "datetime":
+    """An instant as people write it; without a zone it is Beijing time."""
+    from datetime import datetime
+
+    from domain.clock import BEIJING
+
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter("写作 2025-03-01T00:00:00+08:00") from None
+    return instant if instant.tzinfo else instant.replace(tzinfo=BEIJING)

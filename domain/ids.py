@@ -38,6 +38,11 @@ def complaint_id(number: str) -> str:
     return f"complaint/{number}"
 
 
+def enforcement_id(case_id: str, number: int) -> str:
+    """The id of a case of enforcement: ``enforcement/<case>/<n>``, the n-th about a case."""
+    return f"enforcement/{case_id}/{number}"
+
+
 def campaign_id(period: Period | int, jurisdiction: str) -> str:
     """The id of a campaign: ``campaign/2024/000000``, or of a quarter's ``campaign/2024Q3/…``."""
     return f"campaign/{period}/{jurisdiction}"

@@ -19,9 +19,12 @@ class JobAction(StrEnum):
 
     CLAIM = "claim"
     RELEASE = "release"
+    ASSIGN = "assign"
+    HAND_OVER = "hand_over"
     RETURN = "return"
     APPROVE = "approve"
     EXTEND = "extend"
+    SHORTEN = "shorten"
     CANCEL = "cancel"
     ANNUL = "annul"
     DRAW = "draw"
@@ -30,9 +33,12 @@ class JobAction(StrEnum):
 _COMMANDS: dict[JobAction, type[Command]] = {
     JobAction.CLAIM: c.Claim,
     JobAction.RELEASE: c.Release,
+    JobAction.ASSIGN: c.Assign,
+    JobAction.HAND_OVER: c.HandOver,
     JobAction.RETURN: c.Return,
     JobAction.APPROVE: c.Approve,
     JobAction.EXTEND: c.Extend,
+    JobAction.SHORTEN: c.Shorten,
     JobAction.CANCEL: c.Cancel,
     JobAction.ANNUL: c.Annul,
     JobAction.DRAW: c.Draw,
@@ -100,8 +106,13 @@ def command_of(order: JobOrder, job_id: str, number: int, now: datetime) -> Comm
     )
 
 
+_WITH_REASON = frozenset(
+    {JobAction.RETURN, JobAction.EXTEND, JobAction.SHORTEN, JobAction.CANCEL, JobAction.ANNUL}
+)
+
+
 def needs_reason(action: JobAction, actor: Actor) -> bool:
     """Whether an act on many cases is refused without a reason, as it is on each of them."""
     if action is JobAction.RELEASE:
         return actor.role is Role.OPERATOR
-    return action in (JobAction.RETURN, JobAction.EXTEND, JobAction.CANCEL, JobAction.ANNUL)
+    return action in _WITH_REASON

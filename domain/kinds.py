@@ -7,10 +7,13 @@ from pydantic import AfterValidator, Field
 from domain.case.kind import CaseKind
 from domain.certificates.kind import CERTIFICATE
 from domain.complaints import COMPLAINT
+from domain.enforcement.kind import ENFORCEMENT
 from domain.filing.kind import FILING
 from domain.numbers.batch import BATCH
 
-KINDS: dict[str, CaseKind] = {kind.name: kind for kind in (FILING, BATCH, COMPLAINT, CERTIFICATE)}
+KINDS: dict[str, CaseKind] = {
+    kind.name: kind for kind in (FILING, BATCH, COMPLAINT, CERTIFICATE, ENFORCEMENT)
+}
 """Every kind of case by its name. Whatever is asked about all kinds reads this."""
 
 

@@ -10,7 +10,13 @@ _CLOSINGS = (
     Code.CORRECT_CLOSED,
     Code.REVIEW_CLOSED,
     Code.EXTENSION_NOT_LATER,
+    Code.EXTENSION_RELIED_ON,
+    Code.EXTENSION_NOT_EARLIER,
     Code.WINDOW_PASSED,
+    Code.STATEMENT_CLOSED,
+    Code.STATEMENT_RUNNING,
+    Code.DECISION_OVERDUE,
+    Code.SERVICE_OVERDUE,
 )
 """Refusals whose ``at`` is the end of something."""
 

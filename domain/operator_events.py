@@ -1,9 +1,11 @@
 """What is on record of campaigns and registers, which have no review state machine."""
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from domain.case.kind import nothing_more
+from domain.messages import closing_time
 from domain.notices import (
     CHANNEL_LABELS,
     NOTICE_DELIVERED,
@@ -89,6 +91,12 @@ def _batches(body: Mapping[str, Any]) -> str:
     return f"名录 {body['considered']} 家，应报送 {body['started']} 家"
 
 
+def _extension(body: Mapping[str, Any]) -> str:
+    until = closing_time(datetime.fromisoformat(body["until"]))
+    whose = f"{body['jurisdiction']} 全部" if body["standing"] else f"{body['total']} 件"
+    return f"{whose}，至 {until}" + (f"（{body['document']}）" if body["document"] else "")
+
+
 def _checkpoint(body: Mapping[str, Any]) -> str:
     return f"第 {body['number']} 个封存点，SHA-256 {body['sha256'][:12]}"
 
@@ -108,6 +116,8 @@ OPERATOR_EVENTS: dict[str, OperatorEvent] = {
     "sample_drawn": OperatorEvent("质量审查抽样", _sample),
     "campaign_annulled": OperatorEvent("统计工作作废", nothing_more),
     "campaign_closed": OperatorEvent("关闭统计工作，封存汇总", _closed),
+    "extension_granted": OperatorEvent("给予延期", _extension),
+    "extension_shortened": OperatorEvent("缩短延期", _extension),
     "campaign_ended": OperatorEvent("年度统计工作结束", _label),
     "roster_imported": OperatorEvent("导入机构名录", _roster),
     "batches_started": OperatorEvent("为应报送机构建立季度报送", _batches),

@@ -190,6 +190,42 @@ class Code(StrEnum):
         "延期须晚于现在，也须晚于原定截止时间 {at}。",
         "请在 until 中填写更晚的时间，带时区，如 2025-04-01T00:00:00+08:00。",
     )
+    EXTENSION_REPLACED = (
+        "extension_replaced",
+        409,
+        "现行的不是这项延期",
+        "本件现在的期限不是由这项延期而来。",
+        "不用办理；要缩短本件现行的延期，请查本件（extension）并对该项延期办理。",
+    )
+    EXTENSION_RELIED_ON = (
+        "extension_relied_on",
+        409,
+        "申报方已依靠这项延期",
+        "原定期限已于 {at}截止，本件只靠这项延期才能办理，提前收回会使申报方逾期。",
+        "不用办理：本件的延期照旧；确须提前结束的，请与申报方商定后另行处理。",
+    )
+    EXTENSION_NOT_EARLIER = (
+        "extension_not_earlier",
+        422,
+        "缩短后的时间无效",
+        "缩短后的时间须早于现定的 {at}，也不能早于现在。",
+        "请在 until 中填写更早的时间；不填即自现在起收回。",
+    )
+    PERSON_NOT_FIT = (
+        "person_not_fit",
+        409,
+        "不能交给这个人办理",
+        "{person} 已作为{role}参与本件，不能再作为{wanted}："
+        "填报、审核、质量审查须由三个不同的人承担。",
+        "请交给其他人员。",
+    )
+    PERSON_REVOKED = (
+        "person_revoked",
+        409,
+        "不能交给这个人办理",
+        "{person} 为 {authority} 办事的身份已于 {at}停用。",
+        "请交给其他人员。",
+    )
     NOTHING_TO_SUBMIT = (
         "nothing_to_submit",
         422,
@@ -654,6 +690,27 @@ class Code(StrEnum):
         "{year} 已有机构上传的报告编号，可能已向社会公开，不能随统计工作一并作废。",
         "个别机构确有错误的，请取消（cancel）该件，或由机构更正、撤回编号。",
     )
+    LIST_REJECTED = (
+        "list_rejected",
+        422,
+        "名单有误，没有收下",
+        "名单共有 {count} 处问题。",
+        "请按逐行提示改正后再上传；只保留机构编号（或办件编号）一列。",
+    )
+    DEPUTY_REFUSED = (
+        "deputy_refused",
+        422,
+        "不能这样登记代办",
+        "{why}。",
+        "请核对离岗的人、代办的人和起止时间后再登记。",
+    )
+    ROLE_REVOKED = (
+        "role_revoked",
+        403,
+        "身份已停用",
+        "{person} 为 {authority} 办事的身份已于 {at}停用。",
+        "如有疑问，请联系本部门的经办人；恢复之后，原来的凭证仍可使用。",
+    )
     NOTHING_SELECTED = (
         "nothing_selected",
         422,
@@ -666,7 +723,7 @@ class Code(StrEnum):
         409,
         "季度报送不封存汇总",
         "{year} 是季度报告编号的报送；封存汇总的只有年度统计。",
-        "季度报送的情况用 zhibao campaign progress 查看。",
+        "请用 zhibao campaign progress 查看季度报送的情况。",
     )
     CAMPAIGN_NOT_OVER = (
         "campaign_not_over",
@@ -831,6 +888,99 @@ class Code(StrEnum):
         "名录没有导入",
         "文件共 {rows} 行，其中 {bad} 处错误；没有导入任何机构。",
         "请按逐行报告修改后重新导入；只有部分机构有错的，也可以用 accept=good 只导入无误的。",
+    )
+    # enforcement
+    NOTHING_TO_PROPOSE = (
+        "nothing_to_propose",
+        409,
+        "没有可以提出的措施",
+        "对 {case}，规则没有可以提出的措施：{because}。",
+        "请核对该件的状态和日期；要依据承办人的认定提出的，请写明 findings 和证据。",
+    )
+    UNKNOWN_MEASURE = (
+        "unknown_measure",
+        409,
+        "没有这项措施",
+        "本件可以提出的措施里没有 {measure}。",
+        "请在可以提出的措施中选择：{there}。",
+    )
+    NOT_HEARD = (
+        "not_heard",
+        409,
+        "还没有事先告知",
+        "{measure}要先告知机构，听取陈述、申辩，才能决定。",
+        "请由承办人先作事先告知（notice）。",
+    )
+    STATEMENT_RUNNING = (
+        "statement_running",
+        409,
+        "陈述、申辩的期限未满",
+        "机构可以陈述、申辩到 {at} 为止，届满之前不能决定采取措施。",
+        "请在期满之后决定；要不采取措施的，现在就可以决定（outcome 填 dismiss）。",
+    )
+    STATEMENT_CLOSED = (
+        "statement_closed",
+        409,
+        "陈述、申辩的期限已满",
+        "陈述、申辩的期限已于 {at}届满。",
+        "对随后的决定不服的，可以提出异议，也可以依法申请行政复议或者提起行政诉讼。",
+    )
+    DECISION_OVERDUE = (
+        "decision_overdue",
+        409,
+        "作出决定的期限已过",
+        "应当在 {at} 之前决定，逾期的不再采取措施。",
+        "本件不再办理；仍有新的事实的，请另行立案。",
+    )
+    SERVICE_OVERDUE = (
+        "service_overdue",
+        409,
+        "送达的期限已过",
+        "决定应当在 {at} 之前送达，没有按时送达的不生效。",
+        "本件不再办理；仍有必要的，请另行立案。",
+    )
+    BASIS_REQUIRED = (
+        "basis_required",
+        409,
+        "须写明作出处罚的法律依据",
+        "{measure}是行政处罚，通知不能设定行政处罚（行政处罚法第十六条），"
+        "要写明本部门依哪部法律哪一条有权作出。",
+        "请在 basis 中写明；写不出的，请决定不采取（dismiss），或者移送有权的机关。",
+    )
+    NOT_CURABLE = (
+        "not_curable",
+        409,
+        "这项措施不因补报而解除",
+        "规则没有写{measure}因补报而解除。",
+        "认为有误的，可以提出异议。",
+    )
+    NOT_CURED = (
+        "not_cured",
+        409,
+        "还没有补报并通过审核",
+        "所涉的填报在立案之后还没有通过审核。",
+        "请先补报；{cure}",
+    )
+    CURED_MEANWHILE = (
+        "cured_meanwhile",
+        409,
+        "已经补报并通过审核",
+        "所涉的填报在立案之后已经通过审核，“{measure}”的解除条件已经满足，不再采取。",
+        "请决定不采取（dismiss），或者由承办人撤回。",
+    )
+    CALENDAR_MISSING = (
+        "calendar_missing",
+        409,
+        "期限数不出来",
+        "期限要数到 {year} 年，系统里还没有该年的放假安排，不能推算。",
+        "请由系统管理员按国务院办公厅的通知补上 rules/calendar/{year}.yaml 后再办理。",
+    )
+    APPLICATIONS_REFUSED = (
+        "applications_refused",
+        409,
+        "不受理该机构的资质认定申请",
+        "对该机构采取的措施“{measure}”自 {since} 起生效，有效期间不受理其新的资质认定申请。",
+        "请先满足解除的条件：{cure}",
     )
     # the public
     TOO_MANY_LOOKUPS = (

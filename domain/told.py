@@ -1,8 +1,21 @@
 """Which steps of cases are told to people by a notice."""
 
 from domain.case.reminders import REMINDED, REMINDER_SERVED
+from domain.enforcement.state import EnforcementEvent
 from domain.filing.questions import QUESTION_ANSWERED, QUESTION_ASKED, QUESTION_REOPENED
 from domain.filing.returning import RETURN_ASKED, RETURN_DECLINED
+
+PAPERS: frozenset[str] = frozenset(
+    {
+        EnforcementEvent.NOTICED,
+        EnforcementEvent.DECIDED,
+        EnforcementEvent.SERVED,
+        EnforcementEvent.ANSWERED,
+        EnforcementEvent.HANDED_OVER,
+        EnforcementEvent.ENDED,
+    }
+)
+"""Events of enforcement that make a document; most of them serve one."""
 
 TOLD: frozenset[str] = frozenset(
     {
@@ -15,4 +28,7 @@ TOLD: frozenset[str] = frozenset(
         RETURN_DECLINED,
     }
 )
-"""Events of cases that lead to a notice; the journal's writer marks them in the outbox."""
+"""Events of cases that lead to a notice in words."""
+
+MARKED = TOLD | PAPERS
+"""What the journal's writer marks in the outbox, so that it is told of."""

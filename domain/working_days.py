@@ -66,8 +66,11 @@ class WorkingCalendar:
 
     def count(self, term: Term, event: datetime) -> Counted:
         """A term from an event on. Raises CalendarMissing where working days are not on file."""
+        return self.count_from(term, day_of(event))
+
+    def count_from(self, term: Term, day: date) -> Counted:
+        """A term from the day after ``day`` on. Raises CalendarMissing as `count` does."""
         counted: list[date] = []
-        day = day_of(event)
         while len(counted) < term.days:
             day += timedelta(days=1)
             if term.unit == "days" or self.works(day):

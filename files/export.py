@@ -22,17 +22,28 @@ def csv_table(header: Sequence[str], rows: Rows) -> bytes:
 
 def xlsx(title: str, header: Sequence[str], rows: Rows) -> bytes:
     """A workbook of one sheet; texts that look like formulas are texts."""
+    return workbook([(title, header, rows)])
+
+
+def workbook(sheets: Iterable[tuple[str, Sequence[str], Rows]]) -> bytes:
+    """A workbook of several sheets, each with its title, header and rows."""
     book = Workbook(write_only=True)
-    sheet = book.create_sheet(title)
-    sheet.freeze_panes = "A2"
-    for column, name in enumerate(header):
-        sheet.column_dimensions[_letter(column)].width = max(10, 2.2 * len(name), 16)
-    sheet.append(list(header))
-    for row in rows:
-        sheet.append([_cell(sheet, value) for value in row])
+    for title, header, rows in sheets:
+        sheet = book.create_sheet(title)
+        sheet.freeze_panes = "A2"
+        for column, name in enumerate(header):
+            sheet.column_dimensions[_letter(column)].width = max(10, 2.2 * len(name), 16)
+        sheet.append(list(header))
+        for row in rows:
+            sheet.append([_cell(sheet, value) for value in row])
     content = BytesIO()
     book.save(content)
     return content.getvalue()
+
+
+def table(kind: str, title: str, header: Sequence[str], rows: Rows) -> bytes:
+    """A table as ``csv`` or ``xlsx``."""
+    return csv_table(header, rows) if kind == "csv" else xlsx(title, header, rows)
 
 
 def _cell(sheet: object, value: str | int) -> object:

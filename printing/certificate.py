@@ -6,12 +6,9 @@ that people wrote reaches a template as data and is never read as typesetting la
 """
 
 import io
-import json
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
-
-import typst
 
 from domain.certificates.certificate import (
     CERTIFICATE_STATUS_LABELS,
@@ -22,16 +19,18 @@ from domain.certificates.certificate import (
 )
 from domain.certificates.qr import QUIET_ZONE, symbol
 from domain.clock import BEIJING
-from printing.characters import (
-    families_of,
-    font_files,
-    fonts_of,
-    missing_characters,
-    name_character,
+from printing.characters import missing_characters
+from printing.typesetting import (
+    TEMPLATES,
+    BrokenTemplate,
+    MissingCharacters,
+    PrintError,
+    places_of,
+    template,
+    typeset,
 )
 
-TEMPLATES = Path(__file__).parent / "templates"
-"""The national templates."""
+__all__ = ["TEMPLATES", "BrokenTemplate", "MissingCharacters", "PrintError"]
 
 MAX_MODULES = 105
 """Along one side of the QR code, quiet zone included: 44 mm on paper. It holds some 660 characters
@@ -53,35 +52,6 @@ _MAIN = """\
 #certificate(data)
 #if sys.inputs.annex == "yes" {{ annex(data) }}
 """
-
-
-class PrintError(Exception):
-    """A certificate that cannot be printed. ``code`` is stable, the text is Chinese."""
-
-    code = "not_printable"
-
-
-class MissingCharacters(PrintError):
-    """Characters that no font has, or that are invisible."""
-
-    code = "characters_missing"
-
-    def __init__(self, characters: list[str]) -> None:
-        self.characters = characters
-        super().__init__(
-            f"这些字符无法打印：{'、'.join(map(name_character, characters))}。"
-            "请核对文字；确为生僻字的，请将含有该字的字体放入模板文件夹的 fonts 目录后重新打印。"
-        )
-
-
-class BrokenTemplate(PrintError):
-    """A template that is missing or has an error; ``diagnostic`` says where, for its author."""
-
-    code = "template_broken"
-
-    def __init__(self, diagnostic: str) -> None:
-        self.diagnostic = diagnostic
-        super().__init__("证书模板有误，未能打印。请联系系统管理员检查模板文件。")
 
 
 def render_certificate(
@@ -241,34 +211,19 @@ def _compile(
         raise BrokenTemplate(f"fonts: {error}") from error
     if missing:
         raise MissingCharacters(missing)
-    files = font_files(folder)
-    picture = dots_per_inch is not None
-    places = _places(issuer)
+    places = places_of(issuer)
     main = _MAIN.format(
-        certificate=_template("certificate.typ", places, folder),
-        annex=_template("annex.typ", places, folder),
+        certificate=template("certificate.typ", places, folder),
+        annex=template("annex.typ", places, folder),
     )
-    try:
-        compiler = typst.Compiler(
-            root=folder, font_paths=fonts_of(tuple(files)), ignore_system_fonts=True
-        )
-        printed = compiler.compile(
-            main.encode(),
-            format="png" if picture else "pdf",
-            ppi=dots_per_inch,
-            pdf_standards=[] if picture else ["a-2b"],
-            sys_inputs={
-                "data": json.dumps(data | {"fonts": families_of(files)}, ensure_ascii=False),
-                "annex": "no" if picture else "yes",
-            },
-            timestamp=timestamp.astimezone(BEIJING).replace(microsecond=0),
-        )
-    except typst.TypstError as error:
-        raise BrokenTemplate(error.diagnostic) from error
-    pages = printed if isinstance(printed, list) else [printed]
-    if not pages or pages[0] is None:
-        raise BrokenTemplate("the templates made no page")
-    return pages[0]
+    return typeset(
+        main,
+        data,
+        timestamp,
+        folder,
+        inputs={"annex": "no" if dots_per_inch is not None else "yes"},
+        dots_per_inch=dots_per_inch,
+    )
 
 
 def _texts(value: object) -> list[str]:
@@ -280,19 +235,3 @@ def _texts(value: object) -> list[str]:
     if isinstance(value, list):
         return [text for part in value for text in _texts(part)]
     return []
-
-
-def _places(issuer: str) -> list[str]:
-    """The codes whose folders are looked through: a county's, its city's, its province's."""
-    if not issuer.startswith("amr-"):
-        return []
-    code = issuer.removeprefix("amr-")
-    return list(dict.fromkeys((code, code[:4] + "00", code[:2] + "0000")))
-
-
-def _template(name: str, places: list[str], folder: Path) -> str:
-    """The path of a template within the folder. Raises `BrokenTemplate` if there is none."""
-    for path in [*(f"{place}/{name}" for place in places), name]:
-        if (folder / path).is_file():
-            return f"/{path}"
-    raise BrokenTemplate(f"no {name} in {folder}")

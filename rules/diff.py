@@ -42,6 +42,8 @@ _LABELS = {
     "review_chain": "审核层级",
     "quality_check": "质量审查",
     "by": "由谁",
+    "progress_report": "进展报送",
+    "reported_to": "报送给谁",
     "label": "名称",
     "when": "条件",
     "why_not": "不适用的说明",

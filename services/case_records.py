@@ -15,8 +15,11 @@ from domain.filing.kind import FILING
 from domain.filing.questions import QUESTION_EVENTS
 from domain.filing.state import FilingState, QuestionState
 from domain.refusals import Code, Refusal, Refused
+from services import deputies
 from store import cases, content, journal, outbox, timeline
 from store.cases import Case as Case
+from store.cases import CaseOrder as CaseOrder
+from store.cases import place_of as place_of
 from store.content import Revision as Revision
 from store.outbox import OutgoingEvent as OutgoingEvent
 
@@ -64,24 +67,47 @@ class CaseRecords:
                 raise Refused(Refusal(code=Code.NOT_FOUND, params=params))
             return OnRecord(case, await journal.involved(connection, case_id))
 
-    async def listed(self, kind: CaseKind, after: str, size: int, **filters: Any) -> list[Case]:
-        """Up to ``size`` cases with ids after ``after``; filters as `store.cases.listed` has."""
+    async def listed(
+        self,
+        kind: CaseKind,
+        after: tuple[datetime | None, str] | None,
+        size: int,
+        sort: CaseOrder = "id",
+        **filters: Any,
+    ) -> list[Case]:
+        """Up to ``size`` cases after a place; filters as `store.cases.listed` has."""
         async with self._engine.connect() as connection:
-            return await cases.listed(connection, kind=kind.name, after=after, size=size, **filters)
+            return await cases.listed(
+                connection, kind=kind.name, sort=sort, after=after, size=size, **filters
+            )
 
     async def inbox(
         self,
         authority: str,
         status: Status,
-        claimed_by: str | None,
+        claimed_by: Sequence[str] | None,
+        by_age: bool,
         after: tuple[datetime | None, str] | None,
         size: int,
+        level: int | None = None,
     ) -> list[Case]:
         """Up to ``size`` cases an authority has to act on, as `store.cases.inbox` has them."""
         async with self._engine.connect() as connection:
             return await cases.inbox(
-                connection, authority, status, claimed_by=claimed_by, after=after, size=size
+                connection,
+                authority,
+                status,
+                level=level,
+                claimed_by=claimed_by,
+                by_age=by_age,
+                after=after,
+                size=size,
             )
+
+    async def whose_claims(self, actor: Actor, now: datetime) -> Sequence[str]:
+        """Whose claims somebody sees to: their own, and those of whom they are the deputy."""
+        async with self._engine.connect() as connection:
+            return await deputies.whose_claims(connection, actor, now)
 
     async def steps(self, case: Case) -> list[Step]:
         """All steps of a case."""

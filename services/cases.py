@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client, WithStartWorkflowOperation
 
-from domain.case.commands import Actor, Command
+from domain.case.commands import Actor, Assign, Command, HandOver
 from domain.case.events import Position
 from domain.case.kind import next_timer
 from domain.case.review import check, editable, lapsed
@@ -21,9 +21,10 @@ from domain.case.workflow_messages import (
 from domain.kinds import KINDS
 from domain.refusals import Code, Refusal, Refused
 from engine.client import ANSWER_WITHIN, WorkflowGone, translated
+from services import deputies
 from services.clock import Clock
 from services.revival import start_from_record, starting_again
-from store import cases, content, journal, refusals
+from store import cases, content, journal, people, refusals
 from store.cases import Case
 from store.content import Revision
 
@@ -49,7 +50,12 @@ class CaseService:
         """
         receipt = await self._recorded_before(case.case_id, command)
         if receipt is None:
-            command = command.model_copy(update={"seen_sequence": case.sequence})
+            await self._refuse_revoked(case, command)
+            found_out = {
+                "seen_sequence": case.sequence,
+                "acting_for": await self._acting_for(case, command.actor),
+            }
+            command = command.model_copy(update=found_out)
             receipt = await self._told(case, command)
         elif receipt.sequence >= case.sequence and receipt.command_sha256 == command_sha256(
             command
@@ -85,6 +91,27 @@ class CaseService:
         return saved
 
     # --- private steps -----------------------------------------------------------------------
+
+    async def _refuse_revoked(self, case: Case, command: Command) -> None:
+        """Nobody is given a case who may not act for its authority any more."""
+        if not isinstance(command, Assign | HandOver):
+            return
+        async with self._reads.connect() as connection:
+            since = await people.revoked(connection, command.person, case.authority)
+        if since is None:
+            return
+        params = {"person": command.person, "authority": case.authority}
+        refusal = Refusal(code=Code.PERSON_REVOKED, params=params, at=since)
+        await self._record_refusal(case.case_id, command, refusal)
+        raise Refused(refusal)
+
+    async def _acting_for(self, case: Case, actor: Actor) -> str:
+        if case.claimed_by in ("", actor.subject):
+            return ""
+        async with self._reads.connect() as connection:
+            return await deputies.acting_for(
+                connection, case.claimed_by, case.authority, actor, self._clock()
+            )
 
     async def _told(self, case: Case, command: Command) -> Receipt:
         """Tells the workflow; what is on record is answered for, whatever the workflow says.

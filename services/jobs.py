@@ -1,11 +1,12 @@
 """Bulk jobs: asking for one, following, stopping and resuming it."""
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 
@@ -28,6 +29,7 @@ from domain.kinds import KINDS
 from domain.messages import explain, local_time
 from domain.refusals import Code, Refusal, Refused
 from engine.client import ANSWER_WITHIN, translated
+from files.selection import SelectionReading, read_selection
 from services.clock import Clock
 from store import content, jobs
 from store.jobs import Job as Job
@@ -36,6 +38,36 @@ from store.jobs import NewJob
 from store.jobs import Selection as Selection
 
 _PAGE = 500
+LATER = frozenset({Code.UNAVAILABLE, Code.BUSY})
+"""Refusals that say nothing of the act: it is tried again."""
+
+
+class Beside:
+    """What goes on record together with a job, in its transaction.
+
+    ``about`` is the campaign it concerns; ``may_be_empty``: without cases it is a job all the
+    same; ``everywhere``: beyond the asker's region; ``acts_itself``: whoever asks works through
+    it, and the reconciler only if that fails.
+    """
+
+    about = ""
+    may_be_empty = False
+    acts_itself = False
+    everywhere = False
+
+    async def before(self, connection: AsyncConnection) -> None:
+        """Before the cases are selected."""
+
+    async def after(
+        self, connection: AsyncConnection, order: JobOrder, total: int, now: datetime
+    ) -> None:
+        """When the job has its cases; not when it was there before."""
+
+
+class _Everywhere(Beside):
+    """Claims of a person lie wherever their authority reviews."""
+
+    everywhere = True
 
 
 class JobService:
@@ -64,29 +96,30 @@ class JobService:
         if actor.role not in rule.roles:
             raise Refused(forbidden(ROLE_LABELS[actor.role], rule.roles))
         if needs_reason(action, actor) and not reason.strip():
-            params = {"action": JOB_ACTION_LABELS[action], "field": "reason"}
-            raise Refused(Refusal(code=Code.REASON_REQUIRED, params=params))
-        id_ = _id(actor.subject, key)
-        return await self._begin(id_, action, _within(selection, actor), actor, details, reason)
+            raise Refused(reason_required(action))
+        id_ = id_of_job(actor.subject, key)
+        return await self.begin(id_, action, _within(selection, actor), actor, details, reason)
 
     async def annul(self, campaign: str, actor: Actor, reason: str) -> Job | None:
         """Annuls all filings of a campaign; one job whoever asks again, None without filings."""
         selection = Selection(kind=FILING.name, campaign=campaign)
-        return await self._once(_id("annul", campaign), JobAction.ANNUL, selection, actor, reason)
+        return await self._once(
+            id_of_job("annul", campaign), JobAction.ANNUL, selection, actor, reason
+        )
 
     async def cancel_merged(
         self, act: str, kind: str, ids: tuple[str, ...], actor: Actor, reason: str
     ) -> Job | None:
         """Cancels what a merged institution need not finish; one job whoever asks again."""
         selection = Selection(kind=kind, ids=ids)
-        id_ = _id(f"merged|{kind}", act)
+        id_ = id_of_job(f"merged|{kind}", act)
         return await self._once(id_, JobAction.CANCEL, selection, actor, reason)
 
     async def _once(
         self, id_: str, action: JobAction, selection: Selection, actor: Actor, reason: str
     ) -> Job | None:
         try:
-            return await self._begin(id_, action, selection, actor, {}, reason)
+            return await self.begin(id_, action, selection, actor, {}, reason)
         except Refused as refused:
             if refused.refusal.code is Code.NOTHING_SELECTED:
                 return None
@@ -101,6 +134,54 @@ class JobService:
         if job is None:
             raise Refused(Refusal(code=Code.NOT_FOUND, params={"what": f"批办 {id_}"}))
         return job
+
+    async def release_claims(
+        self, authority: str, person: str, actor: Actor, key: str, reason: str
+    ) -> str:
+        """Begins a job that releases all that a person of an authority has claimed; its id.
+
+        Empty where they have claimed nothing.
+        """
+        jobs_of_kinds = []
+        for kind in KINDS.values():
+            if JobAction.RELEASE not in kind.commands:
+                continue
+            selection = Selection(kind=kind.name, authority=authority, claimed_by=person)
+            id_ = id_of_job(actor.subject, f"{key}:{kind.name}")
+            try:
+                job = await self.begin(
+                    id_, JobAction.RELEASE, selection, actor, {}, reason, beside=_Everywhere()
+                )
+            except Refused as refused:
+                if refused.refusal.code is not Code.NOTHING_SELECTED:
+                    raise
+                continue
+            jobs_of_kinds.append(job.id)
+        return ",".join(jobs_of_kinds)
+
+    async def keep_list(
+        self, file: bytes, filename: str, actor: Actor
+    ) -> tuple[str, SelectionReading]:
+        """Keeps the ids of a file for a job, under the id that is returned; nothing of a bad one.
+
+        The same file of the same person again is the same list.
+        """
+        reading = await asyncio.to_thread(read_selection, file, filename)
+        whose = f"{actor.role}|{actor.scope}|{actor.subject}\n".encode()
+        id_ = hashlib.sha256(whose + file).hexdigest()[:32]
+        if not any(problem.level == "error" for problem in reading.problems):
+            async with self._engine.begin() as connection:
+                now = self._clock()
+                await jobs.add_list(connection, id_, filename, list(reading.ids), actor, now)
+        return id_, reading
+
+    async def listed_ids(self, id_: str, actor: Actor) -> tuple[str, ...]:
+        """The ids of a list that somebody uploaded. Raises Refused for none of theirs."""
+        async with self._engine.connect() as connection:
+            ids = await jobs.listed_ids(connection, id_, actor)
+        if ids is None:
+            raise Refused(Refusal(code=Code.NOT_FOUND, params={"what": f"您上传的名单 {id_}"}))
+        return tuple(ids)
 
     async def stop(self, id_: str) -> Job:
         """Has a running job act on no further case; what was done stays done."""
@@ -140,9 +221,7 @@ class JobService:
                 yield item
             after = page[-1].number
 
-    # --- private steps -----------------------------------------------------------------------
-
-    async def _begin(
+    async def begin(
         self,
         id_: str,
         action: JobAction,
@@ -150,7 +229,13 @@ class JobService:
         actor: Actor,
         details: dict[str, Any],
         reason: str,
+        *,
+        beside: Beside | None = None,
     ) -> Job:
+        """Begins a job under an id of its own; the same one, asked for again, is the same job.
+
+        ``beside`` is what goes on record with it. Raises Refused, as `ask` does.
+        """
         asked = sha256_of(
             {
                 "action": action,
@@ -159,19 +244,29 @@ class JobService:
                 "reason": reason,
             }
         )
-        prefix = region_prefix(actor.scope) if actor.role is Role.OPERATOR else ""
+        within = actor.role is Role.OPERATOR and not (beside and beside.everywhere)
+        prefix = region_prefix(actor.scope) if within else ""
         async with self._engine.begin() as connection:
             note = await content.save_note(connection, {"reason": reason}) if reason else ""
             order = JobOrder(action=action, actor=actor, details=details, note_sha256=note)
-            begun = NewJob(id=id_, about=selection.campaign, order=order, asked_sha256=asked)
-            if await jobs.add(connection, begun, selection, prefix, self._clock()) == 0:
+            about = beside.about if beside else selection.campaign
+            begun = NewJob(id=id_, about=about, order=order, asked_sha256=asked)
+            now = self._clock()
+            if beside is not None:
+                await beside.before(connection)
+            added = await jobs.add(connection, begun, selection, prefix, now)
+            if added == 0 and not (beside and beside.may_be_empty):
                 raise Refused(Refusal(code=Code.NOTHING_SELECTED))
+            if beside is not None and added is not None:
+                await beside.after(connection, order, added, now)
         job = await self.find(id_)
         if job.asked_sha256 != asked:
             raise Refused(Refusal(code=Code.KEY_REUSED))
-        if job.state is JobState.RUNNING:
+        if job.state is JobState.RUNNING and not (beside and beside.acts_itself):
             await self._start(id_)
         return job
+
+    # --- private steps -----------------------------------------------------------------------
 
     async def _change(self, id_: str, before: JobState, after: JobState) -> None:
         async with self._engine.begin() as connection:
@@ -196,7 +291,13 @@ async def start_job(client: Client, id_: str) -> None:
     )
 
 
-def _id(whose: str, key: str) -> str:
+def reason_required(action: JobAction) -> Refusal:
+    """The refusal of an act that needs a reason and has none."""
+    params = {"action": JOB_ACTION_LABELS[action], "field": "reason"}
+    return Refusal(code=Code.REASON_REQUIRED, params=params)
+
+
+def id_of_job(whose: str, key: str) -> str:
     """The id of a job: the same for the same key of the same person."""
     return hashlib.sha256(f"{whose}\n{key}".encode()).hexdigest()[:32]
 

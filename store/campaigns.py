@@ -8,6 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.campaigns import CampaignStart, ScanProgress
+from domain.ids import region_prefix
 from domain.model import Value
 from store import readable
 from store.tables import campaigns
@@ -73,6 +74,24 @@ async def by_id(connection: AsyncConnection, case_id: str) -> Campaign | None:
     rows = await connection.execute(select(campaigns).where(campaigns.c.case_id == case_id))
     row = rows.mappings().first()
     return Campaign(**row) if row else None
+
+
+async def of_place(connection: AsyncConnection, year: int, quarter: int, prefix: str) -> list[str]:
+    """The ids of the campaigns of a period that a place's cases may belong to, held still.
+
+    Nobody else's case comes on record in them until the transaction ends.
+    """
+    rows = await connection.execute(
+        select(campaigns.c.case_id, campaigns.c.jurisdiction)
+        .where(campaigns.c.year == year, campaigns.c.quarter == quarter)
+        .order_by(campaigns.c.case_id)
+        .with_for_update()
+    )
+    return [
+        row.case_id
+        for row in rows
+        if row.jurisdiction.startswith(prefix) or prefix.startswith(region_prefix(row.jurisdiction))
+    ]
 
 
 async def held_annulled(connection: AsyncConnection, case_id: str) -> bool:

@@ -1,8 +1,8 @@
 """The cases' read model: single cases, inboxes, lists and counts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import RowMapping, Select, false, func, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.case.events import EventName
 from domain.case.plan import CasePlan
 from domain.case.status import Status
+from domain.enforcement.kind import ENFORCEMENT
 from domain.facts import FilingEnd, filing_end
 from domain.filing.kind import FILING
 from domain.kinds import KindName
@@ -18,11 +19,21 @@ from store import readable
 from store.institutions import named
 from store.tables import assignments, cases, certificates, institutions, journal
 
+CaseOrder = Literal["id", "due", "age"]
+"""How a list of cases is sorted."""
+
+
+def place_of(row: Mapping[str, Any], sort: CaseOrder) -> tuple[datetime | None, str]:
+    """Where a case stands in a list that is sorted so."""
+    instant = {"due": "due", "age": "waiting_since"}.get(sort)
+    return (row[instant] if instant else None), row["case_id"]
+
 
 class Case(Value):
     """A case as lists show it. ``due`` is when the present status runs out.
 
-    ``extended_until`` is what its latest extension or reopening says, None without any.
+    ``extended_until`` is what its latest extension or reopening says, None without any;
+    ``extension`` is the id of that extension. Where it stands, it has stood ``waiting_since``.
     ``unchanged``: what was submitted last is what had been sent back. ``return_asked``: its filer
     has asked to have it returned and has not been answered.
 
@@ -48,6 +59,8 @@ class Case(Value):
     revision: int
     due: datetime | None
     extended_until: datetime | None
+    extension: str
+    waiting_since: datetime
     unchanged: bool
     return_asked: bool
     sequence: int
@@ -99,19 +112,29 @@ async def inbox(
     authority: str,
     status: Status,
     *,
-    claimed_by: str | None = None,
+    level: int | None,
+    claimed_by: Sequence[str] | None = None,
+    by_age: bool = False,
     after: tuple[datetime | None, str] | None = None,
     size: int = 50,
 ) -> list[Case]:
     """The cases an authority has to act on, the most pressing first (no due date: last).
 
-    ``claimed_by``: None for all, ``""`` for those nobody has claimed, else one person's.
-    ``after`` is the (due, case_id) of the last case of the page before.
+    ``level`` names the turn of those who enforce (1 proposes and serves, 2 decides); None leaves
+    their cases out.
+    ``claimed_by``: None for all, ``[""]`` for those nobody has claimed, else some people's.
+    ``by_age``: those first that have waited longest. ``after`` is the instant and the id of the
+    last case of the page before.
     """
-    far = func.coalesce(cases.c.due, _NEVER)
+    far = cases.c.waiting_since if by_age else func.coalesce(cases.c.due, _NEVER)
+    name = "waiting_since" if by_age else "due"
     query = _cases().where(cases.c.authority == authority, cases.c.status == status.value)
+    if level is None:
+        query = query.where(cases.c.kind != ENFORCEMENT.name)
+    else:
+        query = query.where(cases.c.kind == ENFORCEMENT.name, cases.c.level == level)
     if claimed_by is not None:
-        query = query.where(cases.c.claimed_by == claimed_by)
+        query = query.where(cases.c.claimed_by.in_(claimed_by))
 
     def following(last: tuple[datetime | None, str] | None) -> Select[Any]:
         ordered = query.order_by(far, cases.c.case_id)
@@ -120,7 +143,7 @@ async def inbox(
         return ordered.where(tuple_(far, cases.c.case_id) > tuple_(last[0] or _NEVER, last[1]))
 
     return await readable.page(
-        connection, following, _made, lambda row: (row["due"], row["case_id"]), after, size
+        connection, following, _made, lambda row: (row[name], row["case_id"]), after, size
     )
 
 
@@ -144,10 +167,14 @@ async def listed(
     region: str = "",
     name: str = "",
     number: str | None = None,
-    after: str = "",
+    sort: CaseOrder = "id",
+    after: tuple[datetime | None, str] | None = None,
     size: int = 50,
 ) -> list[Case]:
     """Cases in the order of their ids, each filter narrowing the list.
+
+    ``sort``: by ``due`` date, those without one last, or by ``age``, those first that have stood
+    longest where they stand. ``after`` is that instant and the id of the last case before.
 
     ``involved`` keeps those that an authority has now, or has ever been assigned. ``region`` is
     what their institutions' regions begin with, like ``region_prefix``, within which it narrows;
@@ -176,13 +203,19 @@ async def listed(
     if involved is not None:
         assigned = select(assignments.c.case_id).where(assignments.c.authority == involved)
         query = query.where(or_(cases.c.authority == involved, cases.c.case_id.in_(assigned)))
+    at = {"due": func.coalesce(cases.c.due, _NEVER), "age": cases.c.waiting_since}.get(sort)
+
+    def following(last: tuple[datetime | None, str] | None) -> Select[Any]:
+        if at is None:
+            ordered = query.order_by(cases.c.case_id)
+            return ordered if last is None else ordered.where(cases.c.case_id > last[1])
+        ordered = query.order_by(at, cases.c.case_id)
+        if last is None:
+            return ordered
+        return ordered.where(tuple_(at, cases.c.case_id) > tuple_(last[0] or _NEVER, last[1]))
+
     return await readable.page(
-        connection,
-        lambda last: query.where(cases.c.case_id > last).order_by(cases.c.case_id),
-        _made,
-        lambda row: row["case_id"],
-        after,
-        size,
+        connection, following, _made, lambda row: place_of(dict(row), sort), after, size
     )
 
 

@@ -106,11 +106,10 @@ async def completed(connection: AsyncConnection, case_id: str) -> Completed | No
 
 async def history(connection: AsyncConnection, case_id: str) -> list[Revision]:
     """All revisions of a case, the newest first, without their content."""
-    of = revisions.c
     found = await connection.execute(
-        select(of.case_id, of.revision, of.sha256, of.saved_by, of.saved_at)
-        .where(of.case_id == case_id)
-        .order_by(of.revision.desc())
+        select(*(revisions.c[name] for name in Revision.model_fields if name != "content"))
+        .where(revisions.c.case_id == case_id)
+        .order_by(revisions.c.revision.desc())
     )
     return [Revision(**row, content={}) for row in found.mappings()]
 

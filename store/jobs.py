@@ -7,11 +7,12 @@ from sqlalchemy import Select, func, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.case.commands import Actor
 from domain.jobs import ItemOutcome, JobOrder, JobState
 from domain.model import Value
 from domain.refusals import Code, Refusal
 from store.institutions import named
-from store.tables import cases, institutions, job_items, jobs
+from store.tables import cases, institutions, job_items, job_lists, jobs
 
 
 class Job(Value):
@@ -55,15 +56,21 @@ class JobItem(Value):
 class Selection(Value):
     """Which cases a job is about: those of ``ids``, or else all that the filters leave.
 
-    ``campaign`` is a campaign's id; ``statuses`` empty: any. ``region`` is what regions begin with,
-    ``authority`` whose turn it is, ``name`` part of an institution's name.
+    ``campaign`` is a campaign's id, ``year`` and ``quarter`` a period of whichever campaigns;
+    ``statuses`` empty: any. ``region`` is what regions begin with, ``authority`` whose turn it is,
+    ``claimed_by`` who has claimed it, ``name`` part of an institution's name, ``extension`` the id
+    of the extension in force.
     """
 
     kind: str
     campaign: str = ""
+    year: int = 0
+    quarter: int = 0
     statuses: tuple[str, ...] = ()
     region: str = ""
     authority: str = ""
+    claimed_by: str = ""
+    extension: str = ""
     name: str = ""
     ids: tuple[str, ...] = ()
 
@@ -192,15 +199,55 @@ def _chosen(selection: Selection, region_prefix: str) -> Select[Any]:
         query = query.where(institutions.c.region.startswith(prefix, autoescape=True))
     if selection.ids:
         return query.where(cases.c.case_id == func.any(list(selection.ids)))
-    if selection.campaign:
-        query = query.where(cases.c.campaign == selection.campaign)
+    if selection.year:
+        query = query.where(cases.c.year == selection.year, cases.c.quarter == selection.quarter)
+    for column, value in (
+        (cases.c.campaign, selection.campaign),
+        (cases.c.authority, selection.authority),
+        (cases.c.claimed_by, selection.claimed_by),
+        (cases.c.extension, selection.extension),
+    ):
+        if value:
+            query = query.where(column == value)
     if selection.statuses:
         query = query.where(cases.c.status == func.any(list(selection.statuses)))
-    if selection.authority:
-        query = query.where(cases.c.authority == selection.authority)
     if selection.name:
         query = query.where(named(selection.name))
     return query
+
+
+async def remove(connection: AsyncConnection, id_: str) -> None:
+    """Takes back a job of which nothing has come."""
+    await connection.execute(job_items.delete().where(job_items.c.job_id == id_))
+    await connection.execute(jobs.delete().where(jobs.c.id == id_))
+
+
+async def add_list(
+    connection: AsyncConnection, id_: str, filename: str, ids: list[str], actor: Actor, at: datetime
+) -> None:
+    """Keeps the ids of a file; the same file of the same person again is the same list."""
+    await connection.execute(
+        insert(job_lists)
+        .values(
+            id=id_,
+            filename=filename,
+            ids=ids,
+            added_by=actor.model_dump(mode="json"),
+            added_at=at,
+        )
+        .on_conflict_do_nothing()
+    )
+
+
+async def listed_ids(connection: AsyncConnection, id_: str, actor: Actor) -> list[str] | None:
+    """The ids of a list that somebody added, None if there is no such list of theirs."""
+    rows = await connection.execute(
+        select(job_lists.c.ids).where(
+            job_lists.c.id == id_, job_lists.c.added_by == actor.model_dump(mode="json")
+        )
+    )
+    ids = rows.scalar()
+    return None if ids is None else list(ids)
 
 
 async def state_of(connection: AsyncConnection, id_: str) -> JobState | None:

@@ -7,11 +7,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.case.status import Status
 from domain.model import Value
+from store.institutions import named
+from store.tables import institutions
 
 _NOW = """
     SELECT c.case_id, c.institution_id, c.rule_set, c.status, c.obligation, c.reviewer,
@@ -154,8 +156,8 @@ async def figures(
 class NonFiler(Value):
     """A filing that is still with its filer, and what has last happened to it.
 
-    ``reviewer`` is who reviewed it last; ``draft_saved_at`` when a revision was last saved.
-    ``reminders_served`` are the instants of the 催报 served on it.
+    ``reviewer`` is who reviewed it last, or the institution the year before; ``draft_saved_at``
+    when a revision was last saved. ``reminders_served`` are the instants of the 催报 served on it.
     """
 
     case_id: str
@@ -174,8 +176,8 @@ class NonFiler(Value):
 
 
 _NON_FILERS = """
-    SELECT f.case_id, i.id AS institution, i.name, i.region, f.reviewer, f.status, f.obligation,
-           f.submitted_at, x.until AS extended_until, k.due, f.last_act_at,
+    SELECT f.case_id, i.id AS institution, i.name, i.region, a.authority AS reviewer, f.status,
+           f.obligation, f.submitted_at, x.until AS extended_until, k.due, f.last_act_at,
            r.saved_at AS draft_saved_at, coalesce(s.served, '{{}}') AS reminders_served
     FROM ({filings}) f
     JOIN institutions i ON i.id = f.institution_id
@@ -189,12 +191,16 @@ _NON_FILERS = """
         SELECT max(v.saved_at) AS saved_at FROM revisions v
         WHERE v.case_id = f.case_id AND v.saved_at <= :upto
     ) r ON true
+    CROSS JOIN LATERAL (
+        SELECT coalesce(nullif(f.reviewer, ''), i.previous_reviewer, '') AS authority
+    ) a
     LEFT JOIN LATERAL (
         SELECT array_agg(j.at ORDER BY j.sequence) AS served FROM journal j
         WHERE j.case_id = f.case_id AND j.event = 'reminder_served' AND j.at <= :upto
     ) s ON true
     WHERE i.region LIKE :region AND f.status = ANY(:statuses) AND f.case_id > :after
       AND (f.revision = 0 OR NOT :unreported)
+      AND (:authority = '' OR a.authority = :authority){named}
     ORDER BY f.case_id LIMIT :size
 """
 
@@ -210,13 +216,21 @@ async def non_filers(
     *,
     then: bool,
     unreported: bool,
+    authority: str = "",
+    name: str = "",
 ) -> list[NonFiler]:
     """Up to ``size`` filings in some statuses at ``upto``, in the order of their ids.
 
     ``then``: at a moment that has passed, out of the journal. ``unreported`` leaves out whoever
-    has something on record, declared or not.
+    has something on record, declared or not. ``name`` is part of an institution's name.
     """
-    statement = _NON_FILERS.format(filings=_THEN if then else _NOW)
+    ids: list[str] | None = None
+    if name:
+        known = await connection.execute(select(institutions.c.id).where(named(name)))
+        ids = list(known.scalars())
+    statement = _NON_FILERS.format(
+        filings=_THEN if then else _NOW, named="" if ids is None else " AND i.id = ANY(:ids)"
+    )
     asked: dict[str, Any] = {
         "campaigns": list(campaigns),
         "statuses": [status.value for status in statuses],
@@ -225,8 +239,104 @@ async def non_filers(
         "after": after,
         "size": size,
         "unreported": unreported,
+        "authority": authority,
     }
     if then:
         asked["at"] = upto
+    if ids is not None:
+        asked["ids"] = ids
     rows = await connection.execute(text(statement), asked)
     return [NonFiler(**row) for row in rows.mappings()]
+
+
+class Backlog(Value):
+    """What waits for an authority in one status, and since when.
+
+    ``unclaimed`` of the ``waiting`` are nobody's yet; half of them have come after ``median``;
+    ``oldest`` is since when the longest of them waits; ``due`` is when the first runs out.
+    """
+
+    authority: str
+    status: Status
+    waiting: int
+    unclaimed: int
+    oldest: datetime
+    median: datetime
+    due: datetime | None
+
+
+_BACKLOG = """
+    SELECT c.authority, c.status, count(*) AS waiting,
+           count(*) FILTER (WHERE c.claimed_by = '') AS unclaimed,
+           min(c.waiting_since) AS oldest,
+           percentile_disc(0.5) WITHIN GROUP (ORDER BY c.waiting_since) AS median,
+           min(c.due) AS due
+    FROM cases c JOIN institutions i ON i.id = c.institution_id
+    WHERE c.campaign = ANY(:campaigns) AND i.region LIKE :region
+      AND c.status = ANY(:turns) AND c.authority <> ''
+    GROUP BY 1, 2 ORDER BY 1, 2
+"""
+
+
+async def backlog(
+    connection: AsyncConnection, campaigns: Sequence[str], region_prefix: str
+) -> list[Backlog]:
+    """What waits for each authority now, by status."""
+    asked = {
+        "campaigns": list(campaigns),
+        "region": f"{region_prefix}%",
+        "turns": [Status.IN_REVIEW.value, Status.QUALITY_CHECK.value],
+    }
+    rows = await connection.execute(text(_BACKLOG), asked)
+    return [Backlog(**row) for row in rows.mappings()]
+
+
+REFUSED_SUBMISSION = "submission_refused"
+"""What an attempt to submit that was refused is counted as, beside the events of cases."""
+
+_EVENTS = """
+    SELECT date_trunc(:unit, j.at, :zone) AS began, j.event AS what, count(*) AS times
+    FROM journal j
+    JOIN cases c ON c.case_id = j.case_id
+    JOIN institutions i ON i.id = c.institution_id
+    WHERE j.at >= :start AND j.at < :upto AND j.event = ANY(:events)
+      AND c.campaign = ANY(:campaigns) AND i.region LIKE :region
+    GROUP BY 1, 2
+    UNION ALL
+    SELECT date_trunc(:unit, r.at, :zone), :refused, count(*)
+    FROM refusals r
+    JOIN cases c ON c.case_id = r.case_id
+    JOIN institutions i ON i.id = c.institution_id
+    WHERE r.at >= :start AND r.at < :upto AND r.action = 'submit'
+      AND c.campaign = ANY(:campaigns) AND i.region LIKE :region
+    GROUP BY 1
+"""
+
+
+async def happened(
+    connection: AsyncConnection,
+    campaigns: Sequence[str],
+    region_prefix: str,
+    span: tuple[datetime, datetime],
+    unit: str,
+    events: Sequence[str],
+) -> dict[datetime, dict[str, int]]:
+    """How often what has happened, by the hour or day (``unit``) of Beijing time it began in.
+
+    ``span`` has its first instant inside and its last outside. Attempts to submit that were
+    refused are counted as `REFUSED_SUBMISSION`.
+    """
+    asked = {
+        "unit": unit,
+        "zone": "Asia/Shanghai",
+        "start": span[0],
+        "upto": span[1],
+        "events": list(events),
+        "refused": REFUSED_SUBMISSION,
+        "campaigns": list(campaigns),
+        "region": f"{region_prefix}%",
+    }
+    counted: dict[datetime, dict[str, int]] = {}
+    for row in await connection.execute(text(_EVENTS), asked):
+        counted.setdefault(row.began, {})[row.what] = row.times
+    return counted

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from domain.case.events import EventName, Step
 from domain.case.workflow_messages import RecordedSteps, RecordRequest
 from domain.filing.returning import RETURN_ASKED, RETURN_DECLINED, SETTLING
-from domain.told import TOLD
+from domain.told import MARKED
 from store.batching import Batcher
 
 
@@ -47,19 +47,21 @@ _WRITE = """
     ), opened AS (
         INSERT INTO cases (case_id, kind, year, quarter, institution_id, jurisdiction, campaign,
                            rule_set, plan, status, level, authority, claimed_by, revision, due,
-                           obligation, submitted_at, late, extended_until, reviewer,
-                           sequence, head, opened_at, updated_at, launched)
+                           obligation, submitted_at, late, extended_until, extension, reviewer,
+                           sequence, head, opened_at, updated_at, launched,
+                           waiting_since)
         SELECT case_id, kind, year, quarter, institution_id, jurisdiction, campaign, rule_set, plan,
                status, level, authority, claimed_by, revision, due,
                plan -> 'obligation' ->> 'outcome', submitted_at, coalesce(late, false),
-               extended_until, coalesce(reviewer, ''), sequence, hash, at, at,
-               CAST(%(launched)s AS boolean)
+               extended_until, coalesce(extension, ''), coalesce(reviewer, ''), sequence, hash,
+               at, at, CAST(%(launched)s AS boolean), at
         FROM jsonb_to_recordset(CAST(%(openings)s AS jsonb))
           AS r(case_id text, kind text, year int, quarter int, institution_id text,
                jurisdiction text, campaign text, rule_set text, plan jsonb, sequence int,
                status text, level int, authority text, claimed_by text, revision int,
                due timestamptz, submitted_at timestamptz, late boolean,
-               extended_until timestamptz, reviewer text, hash text, at timestamptz)
+               extended_until timestamptz, extension text, reviewer text, hash text,
+               at timestamptz)
     ), assigned AS (
         INSERT INTO assignments (authority, case_id)
         SELECT DISTINCT authority, case_id FROM jsonb_to_recordset(CAST(%(turns)s AS jsonb))
@@ -72,18 +74,22 @@ _WRITE = """
         submitted_at = coalesce(c.submitted_at, r.submitted_at),
         late = c.late OR coalesce(r.late, false),
         extended_until = coalesce(r.extended_until, c.extended_until),
+        extension = coalesce(r.extension, c.extension),
+        waiting_since = CASE
+            WHEN (c.status, c.level, c.authority) = (r.status, r.level, r.authority)
+            THEN c.waiting_since ELSE r.at END,
         reviewer = coalesce(r.reviewer, c.reviewer),
         return_asked = coalesce(r.return_asked, c.return_asked),
         updated_at = r.at
     FROM jsonb_to_recordset(CAST(%(moves)s AS jsonb))
       AS r(case_id text, sequence int, status text, level int, authority text, claimed_by text,
            revision int, due timestamptz, submitted_at timestamptz, late boolean,
-           extended_until timestamptz, reviewer text, return_asked boolean, hash text,
-           at timestamptz)
+           extended_until timestamptz, extension text, reviewer text, return_asked boolean,
+           hash text, at timestamptz)
     WHERE c.case_id = r.case_id
 """
 
-_TOLD = sorted(TOLD)
+_TOLD = sorted(MARKED)
 
 _ANSWERED = {RETURN_DECLINED, *SETTLING}
 
@@ -225,6 +231,9 @@ def _milestone(step: Step) -> dict[str, Any]:
         case EventName.SUBMITTED:
             return {"submitted_at": step.at.isoformat(), "late": bool(step.body["late"])}
         case EventName.EXTENDED | EventName.REOPENED:
+            until, extension = step.body["until"], step.body.get("extension", "")
+            return {"extended_until": until, "extension": extension}
+        case EventName.EXTENSION_SHORTENED:
             return {"extended_until": step.body["until"]}
         case EventName.ASSIGNED:
             return {"reviewer": step.body["levels"][0]["authority"]}

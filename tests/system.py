@@ -38,13 +38,15 @@ from worker import build_worker
 KEY = "a-key-for-tests-only-a-key-for-tests-only"
 SHANGHAI_DAY = timedelta(days=1)
 
-FILER, REVIEWER, CHECKER, OPERATOR, AUDITOR, CLERK = (
+FILER, REVIEWER, CHECKER, OPERATOR, AUDITOR, CLERK, OFFICER, DECIDER = (
     Role.FILER,
     Role.REVIEWER,
     Role.CHECKER,
     Role.OPERATOR,
     Role.AUDITOR,
     Role.CLERK,
+    Role.OFFICER,
+    Role.DECIDER,
 )
 
 

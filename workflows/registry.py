@@ -5,6 +5,7 @@ from workflows.campaign import CampaignOfYear
 from workflows.certificate import Certificate
 from workflows.certificate_import import CertificateImport
 from workflows.complaint import Complaint
+from workflows.enforcement import Enforcement
 from workflows.job import Job
 from workflows.report_batch import ReportBatch
 
@@ -14,6 +15,7 @@ WORKFLOWS = [
     Certificate,
     CertificateImport,
     Complaint,
+    Enforcement,
     Job,
     ReportBatch,
 ]

@@ -240,11 +240,12 @@ async def get_file(call: Call) -> Response:
     role, region = await reader_of(call)
     service, id_ = parts_of(call.request).announcements, _id_of(call)
     await service.seen(id_, role, region)
-    sha256: str = path(call.request, "sha256", _Sha256)
+    sha256: str = path(call.request, "file", _Sha256)
     file, content = await service.content_of(id_, sha256)
     return Response(
         content,
-        media_type=file.media,
+        # whatever it is, it is to be saved
+        media_type="application/octet-stream",
         headers={
             "Content-Disposition": f"attachment; filename*=UTF-8''{quote(file.name)}",
             "Content-Security-Policy": "default-src 'none'; sandbox",
@@ -301,7 +302,7 @@ async def attach(call: Call) -> Response:
 
 async def detach(call: Call) -> Response:
     """Takes a file off a piece."""
-    sha256: str = path(call.request, "sha256", _Sha256)
+    sha256: str = path(call.request, "file", _Sha256)
     published = await parts_of(call.request).announcements.detach(
         _id_of(call), sha256, call.actor, call.command_id
     )
@@ -344,7 +345,7 @@ OPERATIONS = [
     ),
     Operation(
         "GET",
-        f"{_PUBLIC}/{{announcement}}/files/{{sha256}}",
+        f"{_PUBLIC}/{{announcement}}/files/{{file}}",
         get_file,
         "公众可见公告的附件",
         _TAG,
@@ -399,7 +400,7 @@ OPERATIONS = [
     ),
     Operation(
         "GET",
-        f"{_ONE}/files/{{sha256}}",
+        f"{_ONE}/files/{{file}}",
         get_file,
         "公告的附件",
         _TAG,
@@ -464,7 +465,7 @@ OPERATIONS = [
     ),
     Operation(
         "POST",
-        f"{_ONE}/files/{{sha256}}/remove",
+        f"{_ONE}/files/{{file}}/remove",
         detach,
         "移除附件",
         _TAG,

@@ -1,28 +1,44 @@
 """Campaigns: opening a year, or a quarter's report numbers, for a jurisdiction; how it goes."""
 
-from datetime import datetime
-from typing import Annotated, Any
+import asyncio
+from datetime import date, datetime, timedelta
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AwareDatetime, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from api.cases.acts import Cause
-from api.cases.cases import Started
+from api.cases.cases import NameGiven, Started
 from api.door import cursors
+from api.door.files import FORMAT, table_file
 from api.door.operations import PAGING, Call, Operation, Parameter, json_of, schema_of
 from api.door.parts import parts_of
 from api.door.requests import Text, path, query, wrong_parameter
 from api.door.rights import Right, Target, region_in_sight, sees_campaign, sees_contacts
 from domain.campaigns import CampaignStage
 from domain.case.status import Status
-from domain.ids import JurisdictionCode, campaign_id
+from domain.clock import day_of
+from domain.ids import AuthorityId, JurisdictionCode, campaign_id
 from domain.model import Value
 from domain.numbers.quarters import Period
 from domain.refusals import Code, Refusal, Refused
+from domain.text import name_key
+from files.export import table
 from services.campaigns.closing import Published, SummaryShown
 from services.campaigns.forecast import Forecast
-from services.campaigns.progress import UNFINISHED, By, Level, NonFilerRow, Progress
+from services.campaigns.progress import (
+    NON_FILERS,
+    UNFINISHED,
+    ActivityRow,
+    BacklogRow,
+    By,
+    Level,
+    NonFilerRow,
+    Progress,
+    Unit,
+    non_filer_cells,
+)
 
 
 def _known_period(text: str) -> str:
@@ -239,6 +255,8 @@ async def non_filers(call: Call) -> Response:
     if status is not None and status not in UNFINISHED:
         raise wrong_parameter("status", f"应是未完成的状态 {'、'.join(UNFINISHED)} 之一")
     region: str = query(request, "region", JurisdictionCode | None, None) or ""
+    authority: str = query(request, "authority", AuthorityId | None, None) or ""
+    name = name_key(query(request, "name", NameGiven, ""))
     as_of = query(request, "as_of", AwareDatetime | None, None)
     last = cursors.given(request, (str,))
     rows, following = await cursors.paged(
@@ -248,6 +266,8 @@ async def non_filers(call: Call) -> Response:
             jurisdiction,
             statuses=UNFINISHED if status is None else (status,),
             region=region,
+            authority=authority,
+            name=name,
             as_of=as_of,
             within=region_in_sight(call.actor),
             after=last[0] if last else "",
@@ -259,6 +279,87 @@ async def non_filers(call: Call) -> Response:
     return json_of(NonFilerPage(items=tuple(rows), next=following))
 
 
+class BacklogShown(Value):
+    """What waits for each authority, by status."""
+
+    items: tuple[BacklogRow, ...]
+
+
+class ActivityShown(Value):
+    """What happened, by hour or day."""
+
+    items: tuple[ActivityRow, ...]
+
+
+async def get_backlog(call: Call) -> Response:
+    """What waits for each authority, and how long."""
+    rows = await parts_of(call.request).progress.backlog(
+        *named(call.request), within=region_in_sight(call.actor)
+    )
+    return json_of(BacklogShown(items=rows))
+
+
+async def get_activity(call: Call) -> Response:
+    """What happened on some days, by hour or day."""
+    request = call.request
+    today = day_of(parts_of(request).clock())
+    days: int = query(request, "days", _Days, 1)
+    rows = await parts_of(request).progress.activity(
+        *named(request),
+        query(request, "from", date, today - timedelta(days=days - 1)),
+        days,
+        query(request, "by", Unit, "hour"),
+        region_in_sight(call.actor),
+    )
+    return json_of(ActivityShown(items=rows))
+
+
+async def get_table(call: Call) -> Response:
+    """The list of non-filers as a table, with full names."""
+    request = call.request
+    period, jurisdiction = named(request)
+    status = query(request, "status", Status | None, None)
+    rows = await parts_of(request).progress.all_non_filers(
+        period,
+        jurisdiction,
+        statuses=UNFINISHED if status is None else (status,),
+        region=query(request, "region", JurisdictionCode | None, None) or "",
+        authority=query(request, "authority", AuthorityId | None, None) or "",
+        name=name_key(query(request, "name", NameGiven, "")),
+        as_of=query(request, "as_of", AwareDatetime | None, None),
+        within=region_in_sight(call.actor),
+        reader=call.actor if sees_contacts(call.actor) else None,
+    )
+    kind = query(request, "format", Literal["csv", "xlsx"], "csv")
+    cells = list(map(non_filer_cells, rows))
+    content = await asyncio.to_thread(table, kind, "未报机构名单", NON_FILERS, cells)
+    return table_file(content, f"non-filers-{period}-{jurisdiction}.{kind}")
+
+
+async def get_report(call: Call) -> Response:
+    """The progress report of a place to the authority above it."""
+    request = call.request
+    period, jurisdiction = named(request)
+    within = region_in_sight(call.actor)
+    report = await parts_of(request).reports.of(period, jurisdiction, within)
+    kind = query(request, "format", Literal["text", "xlsx"], "text")
+    if kind == "text":
+        return Response(report.text(), media_type="text/plain; charset=utf-8")
+    content = await asyncio.to_thread(report.xlsx)
+    return table_file(content, f"progress-{period}-{jurisdiction}.xlsx")
+
+
+_Days = Annotated[int, Field(ge=1, le=31)]
+_NARROWING = (
+    Parameter(
+        "status",
+        "状态；不填为全部未完成的",
+        schema={"enum": [status.value for status in UNFINISHED]},
+    ),
+    Parameter("region", "区域代码，如 350200", schema=schema_of(JurisdictionCode)),
+    Parameter("authority", "审核部门；还没有分派的，为其上年度的", schema=schema_of(AuthorityId)),
+    Parameter("name", "机构名称的一部分", schema=schema_of(NameGiven)),
+)
 _AS_OF = Parameter(
     "as_of",
     "截至哪一时刻，如 2025-03-01T00:00:00+08:00；不填为现在",
@@ -411,15 +512,61 @@ OPERATIONS = [
         Right.SEE_REGISTER,
         NonFilerPage,
         target=of_place,
+        parameters=(*_NARROWING, _AS_OF, *PAGING),
+    ),
+    Operation(
+        "GET",
+        f"{_ONE}/non-filers/table",
+        get_table,
+        "未报机构名单（CSV 或 XLSX）",
+        "年度统计工作",
+        Right.SEE_REGISTER,
+        None,
+        target=of_place,
+        answer_media="text/csv",
+        unhurried=True,
+        parameters=(*_NARROWING, _AS_OF, FORMAT),
+    ),
+    Operation(
+        "GET",
+        f"{_ONE}/backlog",
+        get_backlog,
+        "各部门的待办和等待时间",
+        "年度统计工作",
+        Right.SEE_REGISTER,
+        BacklogShown,
+        target=of_place,
+    ),
+    Operation(
+        "GET",
+        f"{_ONE}/activity",
+        get_activity,
+        "逐时或逐日的提交（含未成功的）、退回、通过、办结",
+        "年度统计工作",
+        Right.SEE_REGISTER,
+        ActivityShown,
+        target=of_place,
+        parameters=(
+            Parameter("from", "自哪一天，北京时间；不填为到今天为止", schema=schema_of(date)),
+            Parameter("days", "几天，1 至 31；不填为 1", schema=schema_of(_Days)),
+            Parameter("by", "hour 逐时（默认），day 逐日", schema=schema_of(Unit)),
+        ),
+    ),
+    Operation(
+        "GET",
+        f"{_ONE}/report",
+        get_report,
+        "向上级报送的工作进展（文字或 XLSX）",
+        "年度统计工作",
+        Right.SEE_REGISTER,
+        None,
+        target=of_place,
+        answer_media="text/plain",
+        unhurried=True,
         parameters=(
             Parameter(
-                "status",
-                "状态；不填为全部未完成的",
-                schema={"enum": [status.value for status in UNFINISHED]},
+                "format", "text 文字（默认），xlsx", schema=schema_of(Literal["text", "xlsx"])
             ),
-            Parameter("region", "区域代码，如 350200", schema=schema_of(JurisdictionCode)),
-            _AS_OF,
-            *PAGING,
         ),
     ),
 ]

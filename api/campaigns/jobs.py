@@ -1,54 +1,82 @@
 """Bulk jobs: one act on many filings; how far each has come, and what came of every one."""
 
+import asyncio
 import codecs
+import re
 from collections.abc import AsyncIterator
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, Field
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from api.door import cursors
+from api.door.files import FILENAME, FORMAT, TABLES, filename_of, table_file
 from api.door.operations import PAGING, Call, Operation, Parameter, json_of
 from api.door.parts import parts_of
-from api.door.requests import Plain, Text, invalid, path, query
+from api.door.requests import InvalidFields, Plain, Text, invalid, path, pointer, query
 from api.door.rights import Right, Target
+from domain.case.commands import Person
 from domain.case.status import Status
 from domain.filing.kind import FILING
 from domain.ids import jurisdiction_of, region_prefix
 from domain.jobs import JOB_ACTION_LABELS, JOB_STATE_LABELS, ItemOutcome, JobAction, JobState
 from domain.messages import explain
 from domain.model import Value
-from files.export import csv_line
+from domain.numbers.quarters import Period
+from domain.refusals import Code, Refusal
+from files.export import csv_line, xlsx
+from services.extensions import ExtensionTerms
 from services.jobs import REPORT, Job, JobItem, Selection, report_row
+from services.starts import id_of
 
 JobId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 _CaseId = Annotated[str, Field(max_length=200, pattern=r"^[\x21-\x7e]+$")]
 
 
 class SelectionBody(Value):
-    """Which filings: those of ``ids``, or else all that the filters leave.
+    """Which filings: those of ``ids`` or of an uploaded ``list``, or all that the filters leave.
 
-    ``campaign`` is ``2024/000000``; ``statuses`` empty means any status.
+    ``campaign`` is ``2024/000000``; ``statuses`` empty means any status. An id is a case's, or an
+    institution's, whose filing of the campaign's year is meant.
     """
 
     campaign: Annotated[str, Field(pattern=r"^(2[0-9]{3}/[0-9]{6})?$")] = ""
     statuses: tuple[Status, ...] = ()
     region: Annotated[str, Field(pattern=r"^[0-9]{0,6}$")] = ""
     authority: Plain = Field(default="", max_length=64)
+    claimed_by: Plain = Field(default="", max_length=64)
     name: Plain = Field(default="", max_length=100)
-    ids: tuple[_CaseId, ...] = Field(default=(), max_length=60_000)
+    ids: tuple[_CaseId, ...] = Field(default=(), max_length=20_000)
+    list: Annotated[str, Field(pattern=r"^([0-9a-f]{32})?$")] = ""
 
 
 class JobBody(Value):
-    """One act on many filings. ``until`` and ``document`` belong to an extension."""
+    """One act on many filings.
 
-    action: JobAction
+    ``until`` and ``document`` belong to an extension, ``person`` to what gives cases to somebody.
+    """
+
+    action: Literal[
+        "claim",
+        "release",
+        "assign",
+        "hand_over",
+        "return",
+        "approve",
+        "extend",
+        "cancel",
+        "annul",
+    ]
     selection: SelectionBody
     reason: Text | None = None
     until: AwareDatetime | None = None
+    person: Person | None = None
     document: Plain = Field(default="", max_length=200)
+
+
+_TO_A_PERSON = ("assign", "hand_over")
 
 
 class JobShown(Value):
@@ -142,30 +170,107 @@ def item_shown(item: JobItem) -> ItemShown:
 async def ask_for_job(call: Call) -> Response:
     """Begins a job."""
     body: JobBody = call.body
-    chosen = body.selection
-    if not chosen.ids and not chosen.campaign:
-        missing = "请写明 campaign（如 2024/000000）或 ids"
-        raise invalid([{"pointer": "/selection", "code": "missing", "message": missing}])
-    details: dict[str, Any] = {}
-    if body.action is JobAction.EXTEND:
-        if body.until is None:
-            missing = "延期要写明 until，即延至的时刻"
-            raise invalid([{"pointer": "/until", "code": "missing", "message": missing}])
-        details = {"until": body.until.isoformat(), "document": body.document}
-    job = await parts_of(call.request).jobs.ask(
-        body.action,
-        Selection(
-            kind=FILING.name,
-            campaign=f"campaign/{chosen.campaign}" if chosen.campaign else "",
-            **chosen.model_dump(exclude={"campaign", "region"}),
-            region=region_prefix(chosen.region) if len(chosen.region) == 6 else chosen.region,
-        ),
-        call.actor,
-        call.command_id,
-        details=details,
-        reason=body.reason or "",
+    chosen, parts = body.selection, parts_of(call.request)
+    year = _year_of(chosen)
+    ids = await chosen_ids(call, chosen.ids, chosen.list, Period(year))
+    if not ids and not chosen.campaign:
+        raise _missing("/selection", "请写明 campaign（如 2024/000000）、list 或 ids")
+    selection = Selection(
+        kind=FILING.name,
+        campaign=f"campaign/{chosen.campaign}" if chosen.campaign else "",
+        **chosen.model_dump(exclude={"campaign", "region", "ids", "list"}),
+        region=region_prefix(chosen.region) if len(chosen.region) == 6 else chosen.region,
+        ids=ids,
     )
+    if body.action == "extend":
+        job = await parts.jobs.find(await _extension(call, selection, year))
+    else:
+        details = {"person": body.person} if body.action in _TO_A_PERSON else {}
+        if details and body.person is None:
+            raise _missing("/person", "指派、移交要写明 person，即交给谁")
+        job = await parts.jobs.ask(
+            JobAction(body.action),
+            selection,
+            call.actor,
+            call.command_id,
+            details=details,
+            reason=body.reason or "",
+        )
     return json_of(shown(job), status_code=202, headers={"Location": f"/api/jobs/{job.id}"})
+
+
+async def _extension(call: Call, selection: Selection, year: int) -> str:
+    """Extends what is selected; the extension's id is that of its job."""
+    body: JobBody = call.body
+    if body.until is None:
+        raise _missing("/until", "延期要写明 until，即延至的时刻")
+    if not year:
+        raise _missing("/selection/campaign", "请写明 campaign，如 2024/000000")
+    place = body.selection.campaign.partition("/")[2]
+    whole = max(place, call.actor.scope, key=region_prefix) if place else call.actor.scope
+    grant = ExtensionTerms(
+        period=Period(year),
+        jurisdiction=whole,
+        until=body.until,
+        reason=body.reason or "",
+        document=body.document,
+    )
+    extensions = parts_of(call.request).extensions
+    extension = await extensions.grant(grant, selection, call.actor, call.command_id)
+    return extension.id
+
+
+def _year_of(chosen: SelectionBody) -> int:
+    """The year that a selection is about, 0 where nothing says so."""
+    if chosen.campaign:
+        return int(chosen.campaign[:4])
+    years = re.match(r"filing/(2[0-9]{3})/", chosen.ids[0]) if chosen.ids else None
+    return int(years[1]) if years else 0
+
+
+def _missing(pointer: str, message: str) -> InvalidFields:
+    return invalid([{"pointer": pointer, "code": "missing", "message": message}])
+
+
+async def chosen_ids(
+    call: Call, ids: tuple[str, ...], list_: str, period: Period
+) -> tuple[str, ...]:
+    """The ids of cases that are named one by one, or stand in an uploaded list.
+
+    What has no kind before it is an institution: its case of the period is meant.
+    """
+    if list_:
+        if ids:
+            both = {"pointer": "/list", "code": "both", "message": "ids 和 list 只能给出一个"}
+            raise invalid([both])
+        ids = await parts_of(call.request).jobs.listed_ids(list_, call.actor)
+    return tuple(id_ if "/" in id_ else id_of(period, id_) for id_ in ids)
+
+
+class ListShown(Value):
+    """A list of cases for a job, and how many ids are in it."""
+
+    id: str
+    count: int
+
+
+async def add_list(call: Call) -> Response:
+    """Keeps the ids of a table for a job."""
+    filename = filename_of(call.request, "list")
+    id_, reading = await _jobs(call).keep_list(call.body, filename, call.actor)
+    errors = [
+        {
+            "pointer": pointer("rows", problem.row, *([problem.column] if problem.column else [])),
+            "code": problem.code,
+            "message": f"{problem.message}。{problem.mend}。",
+        }
+        for problem in reading.problems
+        if problem.level == "error"
+    ]
+    if errors:
+        params = {"count": str(len(errors))}
+        raise invalid(errors, Refusal(code=Code.LIST_REJECTED, params=params))
+    return json_of(ListShown(id=id_, count=len(reading.ids)), status_code=201)
 
 
 async def list_jobs(call: Call) -> Response:
@@ -202,6 +307,10 @@ async def job_items(call: Call) -> Response:
 async def job_report(call: Call) -> Response:
     """The outcome of every case, as a table."""
     id_, jobs = _id(call), _jobs(call)
+    if query(call.request, "format", Literal["csv", "xlsx"], "csv") == "xlsx":
+        rows = [report_row(item) async for item in jobs.all_items(id_)]
+        content = await asyncio.to_thread(xlsx, "批办结果", REPORT, rows)
+        return table_file(content, f"job-{id_[:8]}.xlsx")
 
     async def lines() -> AsyncIterator[bytes]:
         # the mark at the start tells Excel that this is UTF-8
@@ -260,6 +369,22 @@ OPERATIONS = [
         description="选中的是此刻符合条件的填报；同一个键只是一项批办。逐件办理，每件各有结果。",
     ),
     Operation(
+        "POST",
+        "/api/jobs/lists",
+        add_list,
+        "上传批办用的名单",
+        _TAG,
+        Right.BULK,
+        ListShown,
+        media=tuple(TABLES),
+        writes=True,
+        unhurried=True,
+        status=201,
+        parameters=(FILENAME,),
+        answer_example={"id": "2f700b573539390de90b818f572ff1a6", "count": 120},
+        description="一列：机构编号或办件编号；编号用于批办和延期的 list。有错的整份不收。",
+    ),
+    Operation(
         "GET", "/api/jobs", list_jobs, "批办列表", _TAG, Right.BULK, JobPage, parameters=PAGING
     ),
     Operation("GET", _ONE, get_job, "一项批办的进展", _TAG, Right.BULK, JobShown, target=of_job),
@@ -285,11 +410,12 @@ OPERATIONS = [
         "GET",
         f"{_ONE}/report",
         job_report,
-        "批办结果表（CSV）",
+        "批办结果表（CSV 或 XLSX）",
         _TAG,
         Right.BULK,
         None,
         target=of_job,
+        parameters=(FORMAT,),
         answer_media="text/csv",
         unhurried=True,
     ),

@@ -12,15 +12,17 @@ from api.door.parts import Parts, parts_of
 from api.door.requests import Plain, Text, invalid, pointer
 from api.door.rights import Right
 from domain.case import commands as c
-from domain.case.commands import Command, Document
+from domain.case.commands import Command, Document, Person
 from domain.case.workflow_messages import Receipt
 from domain.model import Value
+from domain.numbers.quarters import Period
 from services.case_records import Case
+from services.extensions import ExtensionTerms
 
 Built = tuple[Command, dict[str, Any] | None]
 """A command, and the note that is to be kept with it."""
 
-_EARLIEST, _LATEST = (datetime(year, 1, 1, tzinfo=UTC) for year in (2000, 2200))
+EARLIEST, LATEST = (datetime(year, 1, 1, tzinfo=UTC) for year in (2000, 2200))
 """Between these an extension may end; far outside, no calendar could show it."""
 
 
@@ -48,9 +50,16 @@ class Note(Value):
 class Grant(Value):
     """More time for one case: until when, why, and under which document."""
 
-    until: Annotated[AwareDatetime, Field(gt=_EARLIEST, lt=_LATEST)]
+    until: Annotated[AwareDatetime, Field(gt=EARLIEST, lt=LATEST)]
     reason: Text
     document: Document = ""
+
+
+class PersonBody(Value):
+    """To whom a case is given, and why where somebody else has it."""
+
+    person: Person
+    reason: Plain = Field(default="", max_length=2000)
 
 
 class Cause(Value):
@@ -150,9 +159,19 @@ def note(call: Call) -> dict[str, Any] | None:
     return {"reason": call.body.note} if call.body.note.strip() else None
 
 
-def _extend(call: Call, base: dict[str, Any]) -> Built:
-    command = c.Extend(**base, until=call.body.until, document=call.body.document)
-    return command, {"reason": call.body.reason}
+async def _extend(call: Call) -> Response:
+    """Gives one case more time: an extension of its own."""
+    case, body = case_of(call), call.body
+    grant = ExtensionTerms(
+        period=Period(case.year, case.quarter),
+        jurisdiction=case.region,
+        until=body.until,
+        reason=body.reason,
+        document=body.document,
+    )
+    parts = parts_of(call.request)
+    receipt = await parts.extensions.grant_one(case, grant, call.actor, call.command_id)
+    return json_of(receipt)
 
 
 def _reopen(call: Call, base: dict[str, Any]) -> Built:
@@ -229,9 +248,11 @@ def shared_acts(prefix: str, tag: str, target: Targeting, fields: Fields) -> lis
     rows: list[tuple[str, Handler, str, Right, type[Value], Any]] = [
         ("claim", act(_claim), "领取", Right.CLAIM, Nothing, {}),
         ("release", act(_release), "退领", Right.RELEASE, Note, {"note": ""}),
+        ("assign", act(_assign), "指派", Right.OPERATE, PersonBody, _PERSON_EXAMPLE),
+        ("hand-over", act(_hand_over), "移交", Right.CLAIM, PersonBody, _PERSON_EXAMPLE),
         ("return", act(_return, fields), "审核退回", Right.REVIEW, Reasons, REASONS_EXAMPLE),
         ("approve", act(_approve), "审核通过", Right.REVIEW, Note, {"note": ""}),
-        ("extension", act(_extend), "延期", Right.OPERATE, Grant, _GRANT_EXAMPLE),
+        ("extension", _extend, "延期", Right.OPERATE, Grant, _GRANT_EXAMPLE),
         ("reopen", act(_reopen), "重新开启", Right.OPERATE, Grant, _GRANT_EXAMPLE),
         ("cancel", act(_cancel), "取消", Right.OPERATE, Cause, _CAUSE_EXAMPLE),
     ]
@@ -245,8 +266,21 @@ def _claim(call: Call, base: dict[str, Any]) -> Built:
     return c.Claim(**base), None
 
 
+def _assign(call: Call, base: dict[str, Any]) -> Built:
+    return c.Assign(**base, person=call.body.person), _why(call)
+
+
+def _hand_over(call: Call, base: dict[str, Any]) -> Built:
+    return c.HandOver(**base, person=call.body.person), _why(call)
+
+
+def _why(call: Call) -> dict[str, Any] | None:
+    return {"reason": call.body.reason} if call.body.reason.strip() else None
+
+
 def _release(call: Call, base: dict[str, Any]) -> Built:
     return c.Release(**base), note(call)
 
 
+_PERSON_EXAMPLE = {"person": "reviewer-2", "reason": "原经办人外出"}
 _CAUSE_EXAMPLE = {"reason": "机构已注销，误列入名录"}

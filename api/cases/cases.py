@@ -1,7 +1,7 @@
 """Cases of every kind as the API shows them: one, a list of them, what of them somebody sees."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, NamedTuple
 
 from pydantic import Field
@@ -23,7 +23,7 @@ from domain.ids import AuthorityId, InstitutionId, JurisdictionCode, region_pref
 from domain.kinds import KindName
 from domain.model import Value
 from domain.text import name_key
-from services.case_records import Case
+from services.case_records import Case, CaseOrder, place_of
 
 # --- what goes out --------------------------------------------------------------------------------
 
@@ -52,6 +52,8 @@ class CaseShown(Value):
 
     ``unchanged``: what was submitted last is what had been sent back, without any change.
     ``return_asked``: its filer has asked to have it returned, and has not been answered.
+    ``extension`` is the id of the extension that ``extended_until`` comes from, "" for none.
+    Where it stands, it has stood ``waiting_since``.
     ``announcements`` are those for its asker that matter to it, the newest first.
     """
 
@@ -73,6 +75,9 @@ class CaseShown(Value):
     unchanged: bool
     return_asked: bool
     due: datetime | None
+    extended_until: datetime | None
+    extension: str
+    waiting_since: datetime
     obligation: str
     parts: tuple[str, ...]
     windows: dict[str, WindowShown]
@@ -124,6 +129,9 @@ async def shown(case: Case, call: Call) -> CaseShown:
         unchanged=case.unchanged,
         return_asked=case.return_asked,
         due=case.due,
+        extended_until=case.extended_until,
+        extension=case.extension,
+        waiting_since=case.waiting_since,
         obligation=plan.obligation.outcome,
         parts=plan.parts,
         windows={
@@ -230,8 +238,13 @@ def case_list(
                 narrowed |= filter_.narrowing(given)
         narrowed |= sight(call.actor, narrowed.get("institution"))
         records = parts_of(call.request).records
+        sort: CaseOrder = query(call.request, "sort", CaseOrder, "id")
         return await case_page(
-            call, lambda after, size: records.listed(kind, after, size, **narrowed), answer, show
+            call,
+            lambda after, size: records.listed(kind, after, size, sort, **narrowed),
+            answer,
+            show,
+            sort,
         )
 
     return Operation(
@@ -242,20 +255,40 @@ def case_list(
         tag,
         right,
         answer,
-        parameters=(*(filter_.parameter for filter_ in filters), *PAGING),
+        parameters=(*(filter_.parameter for filter_ in filters), SORT, *PAGING),
     )
+
+
+SORT = Parameter(
+    "sort",
+    "id 按编号（默认）；due 期限近的在前；age 在现状态停得久的在前",
+    schema=schema_of(CaseOrder),
+)
+
+
+def instant_of(text: str) -> datetime | None:
+    """The instant in a cursor, None for none. Raises Refused for what is no instant."""
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC) if text else None
+    except (ValueError, OverflowError):
+        raise cursors.refused() from None
 
 
 async def case_page(
     call: Call,
-    fetch: Callable[[str, int], Awaitable[Sequence[Case]]],
+    fetch: Callable[[tuple[datetime | None, str] | None, int], Awaitable[Sequence[Case]]],
     answer: type[Value] = CasePage,
     show: Shower | None = None,
+    sort: CaseOrder = "id",
 ) -> Response:
-    """A page of cases by their ids; ``fetch`` gets up to so many after an id."""
-    [after] = cursors.given(call.request, (str,)) or [""]
-    rows, more = await cursors.paged(
-        call.request, lambda size: fetch(after, size), lambda case: [case.case_id]
-    )
+    """A page of cases as they are sorted; ``fetch`` gets up to so many after a place."""
+    given = cursors.given(call.request, (str, str))
+    after = None if given is None else (instant_of(given[0]), given[1])
+
+    def place(case: Case) -> list[Any]:
+        instant, id_ = place_of(dict(case), sort)
+        return [instant.isoformat() if instant else "", id_]
+
+    rows, more = await cursors.paged(call.request, lambda size: fetch(after, size), place)
     items = await show(call, rows) if show else [await shown(case, call) for case in rows]
     return json_of(answer.model_validate({"items": tuple(items), "next": more}))

@@ -1,11 +1,10 @@
 """A reviewer's or checker's inbox, from the read model: an act shows in it at once."""
 
-from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Literal
 
 from starlette.responses import Response
 
-from api.cases.cases import CasePage, shown
+from api.cases.cases import CasePage, instant_of, shown
 from api.door import cursors
 from api.door.operations import PAGING, Call, Operation, Parameter, json_of, schema_of
 from api.door.parts import parts_of
@@ -13,8 +12,10 @@ from api.door.requests import query
 from api.door.rights import Right
 from domain.case.commands import Role
 from domain.case.status import Status
+from services.case_records import Case
 
 Claimed = Literal["mine", "nobody"]
+TaskOrder = Literal["due", "age"]
 
 
 async def list_tasks(call: Call) -> Response:
@@ -22,25 +23,25 @@ async def list_tasks(call: Call) -> Response:
     request, actor = call.request, call.actor
     records = parts_of(request).records
     claimed = query(request, "claimed", Claimed | None, None)
-    claimed_by = {"mine": actor.subject, "nobody": "", None: None}[claimed]
-    after = _after(cursors.given(request, (str, str)))
-    status = Status.IN_REVIEW if actor.role is Role.REVIEWER else Status.QUALITY_CHECK
+    whose = {"mine": await records.whose_claims(actor, parts_of(request).clock()), "nobody": [""]}
+    by_age = query(request, "sort", TaskOrder, "due") == "age"
+    last = cursors.given(request, (str, str))
+    after = None if last is None else (instant_of(last[0]), last[1])
+    status = Status.QUALITY_CHECK if actor.role is Role.CHECKER else Status.IN_REVIEW
+    level = {Role.OFFICER: 1, Role.DECIDER: 2}.get(actor.role)
     rows, more = await cursors.paged(
         request,
-        lambda size: records.inbox(actor.scope, status, claimed_by, after, size),
-        lambda case: [case.due.isoformat() if case.due else "", case.case_id],
+        lambda size: records.inbox(
+            actor.scope, status, whose.get(claimed or ""), by_age, after, size, level
+        ),
+        lambda case: [_instant(case, by_age), case.case_id],
     )
     return json_of(CasePage(items=tuple([await shown(case, call) for case in rows]), next=more))
 
 
-def _after(values: list[Any] | None) -> tuple[datetime | None, str] | None:
-    if values is None:
-        return None
-    try:
-        due = datetime.fromisoformat(values[0]).astimezone(UTC) if values[0] else None
-    except (ValueError, OverflowError):
-        raise cursors.refused() from None
-    return due, values[1]
+def _instant(case: Case, by_age: bool) -> str:
+    instant = case.waiting_since if by_age else case.due
+    return instant.isoformat() if instant else ""
 
 
 OPERATIONS = [
@@ -55,8 +56,13 @@ OPERATIONS = [
         parameters=(
             Parameter(
                 "claimed",
-                "mine：本人已领取；nobody：无人领取；不填：全部",
+                "mine：本人已领取，含代办的；nobody：无人领取；不填：全部",
                 schema=schema_of(Claimed),
+            ),
+            Parameter(
+                "sort",
+                "due：期限近的在前（默认）；age：等得久的在前",
+                schema=schema_of(TaskOrder),
             ),
             *PAGING,
         ),

@@ -11,6 +11,8 @@ from api.complaints.complaints import of_complaint
 from api.door.operations import Call, Operation, json_of
 from api.door.parts import parts_of
 from api.door.rights import ROLES, Right
+from api.enforcement.enforcement import ONE as ENFORCEMENT_PATH
+from api.enforcement.enforcement import of_enforcement
 from api.filings.filings import of_filing
 from api.numbers.named import of_batch
 from domain.case.commands import ROLE_LABELS, Role
@@ -53,18 +55,25 @@ async def certificate_timeline(call: Call) -> Response:
     return await _timeline(call, case_of(call).case_id, with_notes=True)
 
 
+async def enforcement_timeline(call: Call) -> Response:
+    """The history of one case of enforcement."""
+    return await _timeline(call, case_of(call).case_id, with_notes=True)
+
+
 async def _timeline(call: Call, case_id: str, *, with_notes: bool) -> Response:
     entries = await parts_of(call.request).records.timeline(case_id, with_notes=with_notes)
     if call.actor.role is Role.FILER:
         # the filer deals with an authority, not with the person in it
         theirs = {ROLE_LABELS[Role.FILER], ROLE_LABELS[Role.SYSTEM]}
         entries = [
-            entry if entry.role in theirs else entry.model_copy(update={"subject": ""})
+            entry if entry.role in theirs else entry.model_copy(update=_NOBODY)
             for entry in entries
             if entry.event != "refused" or entry.scope == call.actor.scope
         ]
     return json_of(Timeline(case_id=case_id, entries=tuple(entries)))
 
+
+_NOBODY = {"subject": "", "on_behalf_of": "", "person": ""}
 
 _EXAMPLE: dict[str, Any] = {"case_id": "filing/2024/91350100M0000A1B2C", "entries": []}
 
@@ -112,6 +121,17 @@ OPERATIONS = [
         Timeline,
         target=of_certificate,
         answer_example={"case_id": "certificate/3f2a9c…", "entries": []},
+    ),
+    Operation(
+        "GET",
+        f"{ENFORCEMENT_PATH}/timeline",
+        enforcement_timeline,
+        "一件后续处理的经过",
+        "审计",
+        Right.SEE_ENFORCEMENT,
+        Timeline,
+        target=of_enforcement,
+        answer_example={"case_id": "enforcement/filing/2020/91350100M0000A1B2C/1", "entries": []},
     ),
     Operation(
         "GET",

@@ -18,6 +18,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 from structlog.contextvars import STRUCTLOG_KEY_PREFIX
 
+from api.door.identity import PAGES_COOKIE
 from api.door.openapi import SwaggerFiles, docs_page, openapi_document
 from api.door.operations import Call, Operation
 from api.door.pages import refused_page
@@ -209,8 +210,9 @@ async def _admitted(
     parts = parts_of(request)
     actor = SYSTEM
     if operation.right is not Right.ANYONE:
-        actor = parts.identity.identify(request.headers.get("authorization"))
+        actor = parts.identity.identify(_authorization(operation, request))
         await parts.clients.acting(actor)
+        await parts.people.standing(actor)
     if operation.lenient:
         forget_unknown_parameters(request, operation.known)
     else:
@@ -219,6 +221,15 @@ async def _admitted(
     if operation.right is not Right.ANYONE:
         await _check_right(operation, parts, actor, target, request_id)
     return actor, target
+
+
+def _authorization(operation: Operation, request: Request) -> str | None:
+    """Who asks: the header, or, for pages that change nothing, what the browser keeps."""
+    given = request.headers.get("authorization")
+    if given is not None or operation.answer_media != "text/html" or operation.method != "GET":
+        return given
+    kept = request.cookies.get(PAGES_COOKIE)
+    return None if kept is None else f"Bearer {kept}"
 
 
 async def _handled(operation: Operation, call: Call, data: bytes) -> Response:

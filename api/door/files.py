@@ -70,6 +70,19 @@ def template_of(table: Format, name: str) -> Response:
     return csv_file(table.template(), f"{name}-template.csv")
 
 
+FORMAT = Parameter("format", "csv（默认）或 xlsx", schema=schema_of(Literal["csv", "xlsx"]))
+"""In what form a table goes out."""
+
+
+def table_file(content: bytes, name: str) -> Response:
+    """A table to be saved under a name, whose ending says what it is."""
+    if name.endswith(".csv"):
+        return csv_file(content, name)
+    media = next(media for media, kind in TABLES.items() if kind == "xlsx")
+    named = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(content, media_type=media, headers=named)
+
+
 def csv_file(content: bytes, name: str) -> Response:
     """A CSV file to be saved under a name."""
     return Response(

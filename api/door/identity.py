@@ -14,6 +14,9 @@ from domain.case.commands import Actor
 from domain.ids import AuthorityId, InstitutionId, JurisdictionCode
 from domain.refusals import Code, Refusal, Refused
 
+PAGES_COOKIE = "zhibao_token"
+"""Under which a browser keeps the token that its pages are asked with."""
+
 _ISSUER = "zhibao"
 _ALGORITHM = "HS256"
 _SUBJECT = re.compile(r"[0-9A-Za-z][0-9A-Za-z._@-]{0,63}")

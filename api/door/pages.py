@@ -54,6 +54,8 @@ def words_of(refusal: Refusal, labels: Mapping[str, str] | None = None) -> dict[
     words = explain(refusal)._asdict()
     if refusal.code in (Code.BUSY, Code.UNAVAILABLE, Code.INTERNAL):
         words["detail"], words["remedy"] = "系统暂时没有响应。", "请稍后再试。"
+    if refusal.code is Code.UNAUTHENTICATED:
+        words["detail"], words["remedy"] = "本页只供登录的人员使用。", "请登录后再看。"
     label = {**_LABELS, **(labels or {})}.get(refusal.params.get("name", ""))
     if label is not None and refusal.code is Code.INVALID_PARAMETER:
         words["title"], words["detail"] = f"{label}有误", f"{label}{refusal.params['why']}。"

@@ -18,8 +18,10 @@ from services.announcements import AnnouncementService
 from services.campaigns.closing import ClosingService
 from services.campaigns.opening import CampaignService
 from services.campaigns.progress import ProgressService
+from services.campaigns.report import ReportService
 from services.campaigns.sampling import SampleService
 from services.case_records import CaseRecords
+from services.cases import CaseService
 from services.certificates.applications import CertificateService
 from services.certificates.enquiries import CertificateEnquiries
 from services.certificates.imports import CertificateImportService
@@ -35,6 +37,9 @@ from services.connected.deliveries import DeliveryService
 from services.connected.provinces import ProvinceService
 from services.contacts import ContactService
 from services.contents import ContentService
+from services.enforcement.cases import EnforcementService
+from services.enforcement.register import EnforcementRegister
+from services.extensions import ExtensionService
 from services.filings import FilingService
 from services.institution_acts import InstitutionActService
 from services.institutions import InstitutionService
@@ -45,6 +50,7 @@ from services.notices.telling import Telling
 from services.notices.webhooks import Webhooks
 from services.numbers.batches import BatchService
 from services.numbers.lookup import LookupService, latest_rules
+from services.people import PeopleService
 from services.rate_limits import RateLimits
 from services.registrations import RegistrationService
 from services.requests import RequestRecords
@@ -75,6 +81,8 @@ class Parts:
     contents: ContentService
     batches: BatchService
     complaints: ComplaintService
+    enforcement: EnforcementService
+    measures: EnforcementRegister
     certificates: CertificateService
     imports: CertificateImportService
     register: RegisterService
@@ -86,9 +94,12 @@ class Parts:
     papers: PaperService
     campaigns: CampaignService
     jobs: JobService
+    extensions: ExtensionService
+    people: PeopleService
     progress: ProgressService
     samples: SampleService
     closing: ClosingService
+    reports: ReportService
     roster: RosterService
     review: ReviewService
     lookups: LookupService
@@ -111,6 +122,8 @@ def build_parts(
         client, engine, settings.rules, PinnedCertificateRules(engine), clock
     )
     keys = SigningKeys(settings.certificate_keys)
+    jobs = JobService(client, engine, clock)
+    progress = ProgressService(engine, pinned, catalogue, clock)
     campaigns = CampaignService(client, engine, pinned, settings.rules, clock)
     limits = RateLimits(settings.lookups_per_client, settings.lookups_per_prefix)
     return Parts(
@@ -121,7 +134,7 @@ def build_parts(
         contacts=ContactService(engine, clock),
         registrations=RegistrationService(engine, catalogue, clock),
         announcements=AnnouncementService(engine, clock),
-        acts=InstitutionActService(engine, JobService(client, engine, clock), clock),
+        acts=InstitutionActService(engine, jobs, clock),
         identity=Identity(settings.token_key.get_secret_value()),
         clock=clock,
         rules=settings.rules,
@@ -137,6 +150,10 @@ def build_parts(
             settings.token_key.get_secret_value(),
             settings.complaints_per_client,
         ),
+        enforcement=EnforcementService(
+            client, engine, pinned, settings.rules, clock, settings.templates
+        ),
+        measures=EnforcementRegister(engine, clock),
         certificates=certificates,
         keys=keys,
         imports=CertificateImportService(
@@ -156,8 +173,11 @@ def build_parts(
         printer=Printer(settings.templates),
         papers=PaperService(engine, settings.public_site, catalogue.authority_name, clock),
         campaigns=campaigns,
-        jobs=JobService(client, engine, clock),
-        progress=ProgressService(engine, pinned, catalogue, clock),
+        jobs=jobs,
+        people=PeopleService(engine, jobs, clock),
+        extensions=ExtensionService(engine, jobs, CaseService(client, engine, clock), clock),
+        progress=progress,
+        reports=ReportService(engine, progress, pinned, catalogue),
         samples=SampleService(client, engine, pinned, clock),
         closing=ClosingService(engine, pinned, catalogue.areas, clock),
         roster=RosterService(engine, known_regions(catalogue), clock),

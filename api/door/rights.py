@@ -52,12 +52,21 @@ class Right(StrEnum):
     SEE_NOTICES = "see_notices"
     MANAGE_CLIENTS = "manage_clients"
     SEE_CLIENTS = "see_clients"
+    SEE_ENFORCEMENT = "see_enforcement"
+    SEE_MEASURES = "see_measures"
+    OPEN_ENFORCEMENT = "open_enforcement"
+    PROPOSE_MEASURE = "propose_measure"
+    DECIDE_MEASURE = "decide_measure"
+    WITHDRAW_MEASURE = "withdraw_measure"
+    STATE_CASE = "state_case"
+    END_BY_CURE = "end_by_cure"
 
 
 ROLES: dict[Right, frozenset[Role]] = {
     Right.ANYONE: frozenset(Role),
     Right.SIGNED_IN: frozenset(Role),
-    Right.SEE_FILING: frozenset(Role) - {Role.CLERK},
+    # whoever enforces sees dates of filings, and never what was filed
+    Right.SEE_FILING: frozenset(Role) - {Role.CLERK, Role.OFFICER, Role.DECIDER},
     Right.SEE_CONTENT: frozenset({Role.FILER, Role.REVIEWER, Role.CHECKER}),
     Right.START_FILING: frozenset({Role.FILER, Role.OPERATOR}),
     Right.FILE: frozenset({Role.FILER}),
@@ -75,7 +84,7 @@ ROLES: dict[Right, frozenset[Role]] = {
     # personal data: the institution itself, who reviews it, who answers for its region
     Right.SEE_CONTACTS: frozenset({Role.FILER, Role.REVIEWER, Role.OPERATOR}),
     Right.SET_CONTACTS: frozenset({Role.FILER, Role.OPERATOR}),
-    Right.SEE_TASKS: frozenset({Role.REVIEWER, Role.CHECKER}),
+    Right.SEE_TASKS: frozenset({Role.REVIEWER, Role.CHECKER, Role.OFFICER, Role.DECIDER}),
     Right.AUDIT: frozenset({Role.AUDITOR, Role.OPERATOR}),
     Right.FOLLOW_EVENTS: frozenset({Role.OPERATOR, Role.AUDITOR}),
     # whoever is complained of does not see who complains
@@ -87,12 +96,23 @@ ROLES: dict[Right, frozenset[Role]] = {
     Right.DELIVER: frozenset({Role.CLERK}),
     Right.REMIND: frozenset({Role.OPERATOR, Role.REVIEWER}),
     Right.SEE_OUTBOX: frozenset({Role.OPERATOR, Role.AUDITOR}),
-    Right.SEE_QUESTIONS: frozenset(Role) - {Role.CLERK},
+    # a question may quote what was filed
+    Right.SEE_QUESTIONS: frozenset(Role) - {Role.CLERK, Role.OFFICER, Role.DECIDER},
     Right.ANSWER: frozenset({Role.REVIEWER}),
     Right.SETTLE: frozenset({Role.FILER, Role.REVIEWER}),
     Right.SEE_NOTICES: frozenset({Role.FILER, Role.REVIEWER, Role.OPERATOR, Role.AUDITOR}),
     Right.MANAGE_CLIENTS: frozenset({Role.OPERATOR}),
     Right.SEE_CLIENTS: frozenset({Role.OPERATOR, Role.AUDITOR}),
+    Right.SEE_ENFORCEMENT: frozenset(
+        {Role.FILER, Role.OFFICER, Role.DECIDER, Role.OPERATOR, Role.AUDITOR}
+    ),
+    Right.SEE_MEASURES: frozenset({Role.OFFICER, Role.DECIDER, Role.OPERATOR, Role.AUDITOR}),
+    Right.OPEN_ENFORCEMENT: frozenset({Role.OFFICER, Role.OPERATOR}),
+    Right.PROPOSE_MEASURE: frozenset({Role.OFFICER}),
+    Right.DECIDE_MEASURE: frozenset({Role.DECIDER}),
+    Right.WITHDRAW_MEASURE: frozenset({Role.OFFICER, Role.DECIDER}),
+    Right.STATE_CASE: frozenset({Role.FILER}),
+    Right.END_BY_CURE: frozenset({Role.FILER, Role.OFFICER}),
 }
 
 
@@ -110,6 +130,8 @@ SCOPES: dict[Role, Scope] = {
     Role.REVIEWER: Scope.AUTHORITY,
     Role.CHECKER: Scope.AUTHORITY,
     Role.CLERK: Scope.AUTHORITY,
+    Role.OFFICER: Scope.AUTHORITY,
+    Role.DECIDER: Scope.AUTHORITY,
     Role.OPERATOR: Scope.JURISDICTION,
     Role.AUDITOR: Scope.EVERYTHING,
 }

@@ -35,6 +35,8 @@ from deploy.embedded.server import EmbeddedServer
 ROLE = "zhibao"
 DATABASE = "zhibao"
 SUPERUSER = "postgres"
+GRANTED_ROLES = ("zhibao_enforcement",)
+"""Roles without a login that the application takes on where it may see less."""
 
 SETTINGS: Mapping[str, str] = {
     "shared_buffers": "256MB",
@@ -262,6 +264,7 @@ class EmbeddedPostgres(EmbeddedServer):
         deadline = time.monotonic() + self._start_timeout
         while child.running and time.monotonic() < deadline:
             if self._says_ready(child.pid) and self._login_works():
+                self._have_roles()
                 return
             time.sleep(0.01)
         raise self._failure(child)
@@ -285,6 +288,17 @@ class EmbeddedPostgres(EmbeddedServer):
                 f"PostgreSQL 已启动，但无法用 {self._password_file} 中的密码登录：{error}"
             ) from error
         return True
+
+    def _have_roles(self) -> None:
+        """Makes the roles that migrations grant views to; the application's own may make none."""
+        address = f"postgresql://{SUPERUSER}@{LOOPBACK}:{self._port}/postgres"
+        password = self._read_passwords()[SUPERUSER]
+        with psycopg.connect(address, password=password, autocommit=True) as connection:
+            for role in GRANTED_ROLES:
+                known = connection.execute("SELECT FROM pg_roles WHERE rolname = %s", (role,))
+                if known.fetchone() is None:
+                    connection.execute(f'CREATE ROLE "{role}" NOLOGIN')
+                    connection.execute(f'GRANT "{role}" TO "{ROLE}"')
 
     # Passwords
 

@@ -64,14 +64,34 @@ def turn_window(state: CaseState, plan: CasePlan, now: datetime) -> Refusal | No
 
 def person(state: CaseState, actor: Actor) -> Refusal | None:
     """Filer, reviewer and checker of one case are three different people."""
+    other = _part_taken(state, actor.subject, actor.role)
+    if other is None:
+        return None
+    params = {"role": ROLE_LABELS[other], "wanted": ROLE_LABELS[actor.role]}
+    return Refusal(code=Code.SAME_PERSON, params=params)
+
+
+def fit_for_turn(state: CaseState, subject: str) -> Refusal | None:
+    """Whether somebody else may be given the case whose turn it is: as `person` for them."""
+    wanted = turn_of(state)
+    other = _part_taken(state, subject, wanted)
+    if other is None:
+        return None
+    params = {"person": subject, "role": ROLE_LABELS[other], "wanted": ROLE_LABELS[wanted]}
+    return Refusal(code=Code.PERSON_NOT_FIT, params=params)
+
+
+def _part_taken(state: CaseState, subject: str, wanted: Role) -> Role | None:
+    """As what somebody has taken part who must not have, to take part as ``wanted``."""
     for role in (Role.FILER, Role.REVIEWER, Role.CHECKER):
-        others = LISTED_AS[role] != LISTED_AS[actor.role]
-        if others and actor.subject in getattr(state, LISTED_AS[role]):
-            return Refusal(
-                code=Code.SAME_PERSON,
-                params={"role": ROLE_LABELS[role], "wanted": ROLE_LABELS[actor.role]},
-            )
+        if LISTED_AS[role] != LISTED_AS[wanted] and subject in getattr(state, LISTED_AS[role]):
+            return role
     return None
+
+
+def turn_of(state: CaseState) -> Role:
+    """In what capacity a case of an authority is worked on now."""
+    return Role.REVIEWER if state.status is Status.IN_REVIEW else Role.CHECKER
 
 
 def turn(
@@ -79,7 +99,7 @@ def turn(
 ) -> Refusal | None:
     """Whether it is this person's turn: authority, separation of people, claim."""
     authority = state.authority(plan)
-    wanted = Role.REVIEWER if state.status is Status.IN_REVIEW else Role.CHECKER
+    wanted = turn_of(state)
     if command.actor.scope != authority or command.actor.role is not wanted:
         # of the authority itself, it is another capacity that is wanted
         wanted_as = f"（{ROLE_LABELS[wanted]}）" if command.actor.scope == authority else ""
@@ -90,7 +110,7 @@ def turn(
         return refusal
     if claim_needed and not state.claimed_by:
         return Refusal(code=Code.NOT_CLAIMED)
-    if state.claimed_by and state.claimed_by != command.actor.subject:
+    if state.claimed_by and state.claimed_by not in (command.actor.subject, command.acting_for):
         return Refusal(code=Code.CLAIMED_BY_OTHER, params={"person": state.claimed_by})
     return None
 

@@ -27,6 +27,8 @@ class Role(StrEnum):
     OPERATOR = "operator"
     AUDITOR = "auditor"
     CLERK = "clerk"
+    OFFICER = "officer"
+    DECIDER = "decider"
     SYSTEM = "system"
 
 
@@ -37,6 +39,8 @@ ROLE_LABELS: dict[Role, str] = {
     Role.OPERATOR: "经办人",
     Role.AUDITOR: "审计人",
     Role.CLERK: "发证经办人",
+    Role.OFFICER: "承办人",
+    Role.DECIDER: "决定人",
     Role.SYSTEM: "系统",
 }
 
@@ -49,7 +53,8 @@ def forbidden(role: str, wanted: Iterable[Role]) -> Refusal:
 
 
 class Actor(Recorded):
-    """Who acts. ``scope``: a filer's institution; a reviewer's, checker's or clerk's authority; an
+    """Who acts. ``scope``: a filer's institution; a reviewer's, checker's, clerk's, officer's or
+    decider's authority; an
     operator's jurisdiction; empty for the system."""
 
     subject: str
@@ -67,6 +72,8 @@ Until = Annotated[AwareDatetime, Field(le=LATEST)]
 Document = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Revision = Annotated[int, Field(ge=1, le=2**31 - 1)]
+Person = Annotated[str, Field(pattern=r"^[0-9A-Za-z][0-9A-Za-z._@-]{0,63}$")]
+"""The subject of a token: who somebody is."""
 
 
 class Command(Recorded):
@@ -74,7 +81,8 @@ class Command(Recorded):
 
     ``kind`` is its name and ``label`` what people read. ``seen_sequence`` is how far the sender
     saw the case: a workflow that a crash has thrown behind its journal learns from it that it has
-    to catch up. ``unhurried``: when time gives it, nobody waits for its step to be on record.
+    to catch up. ``acting_for`` is whose deputy the actor is, where it acts as one.
+    ``unhurried``: when time gives it, nobody waits for its step to be on record.
     """
 
     label: ClassVar[str]
@@ -86,6 +94,7 @@ class Command(Recorded):
     received_at: datetime
     note_sha256: str = ""
     seen_sequence: int = 0
+    acting_for: str = ""
 
     @classmethod
     def name(cls) -> str:
@@ -126,6 +135,22 @@ class Release(Command):
 
     kind: Literal["release"] = "release"
     label: ClassVar[str] = "退领"
+
+
+class Assign(Command):
+    """An operator of the authority gives the case to ``person``, who is one of its people."""
+
+    kind: Literal["assign"] = "assign"
+    label: ClassVar[str] = "指派"
+    person: Person
+
+
+class HandOver(Command):
+    """Whoever claimed the case hands it to ``person``, a colleague."""
+
+    kind: Literal["hand_over"] = "hand_over"
+    label: ClassVar[str] = "移交"
+    person: Person
 
 
 class Return(Command):
@@ -190,12 +215,25 @@ class SendBack(Command):
 
 
 class Extend(Command):
-    """An operator gives this case until ``until`` (first instant no longer inside)."""
+    """An operator gives this case until ``until`` (first instant no longer inside).
+
+    ``extension`` is the id of the grant, which may be that of many cases.
+    """
 
     kind: Literal["extend"] = "extend"
     label: ClassVar[str] = "延期"
     until: Until
     document: Document = ""
+    extension: str = ""
+
+
+class Shorten(Command):
+    """An operator has an extension end at ``until``, where nobody depends on it yet."""
+
+    kind: Literal["shorten"] = "shorten"
+    label: ClassVar[str] = "缩短延期"
+    until: Until
+    extension: str
 
 
 class Reopen(Command):

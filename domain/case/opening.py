@@ -11,8 +11,8 @@ from typing import Any
 from domain.canonical import sha256_of
 from domain.case import commands as c
 from domain.case.commands import SYSTEM, Actor, Command
-from domain.case.events import Event, EventName, Step, chained
-from domain.case.kind import CaseKind, evolve, position
+from domain.case.events import Event, EventName, Step, chained, event_of
+from domain.case.kind import CaseKind, evolve, fold, position
 from domain.case.plan import CasePlan
 from domain.case.review import decide
 from domain.case.state import CaseState, submission_closing
@@ -82,8 +82,14 @@ def _after_window(kind: CaseKind, plan: CasePlan, scheduled: Event) -> tuple[Eve
     return scheduled, missed.model_copy(update={"position": there})
 
 
-def opened_on_record(kind: CaseKind, start: CaseStart, now: datetime) -> RecordRequest:
-    """The steps that put a new case on record at ``now``, with what the read model is to know."""
+def opened_on_record(
+    kind: CaseKind, start: CaseStart, now: datetime, standing: c.Extend | None = None
+) -> RecordRequest:
+    """The steps that put a new case on record at ``now``, with what the read model is to know.
+
+    ``standing`` is the extension of the place that the case comes into; one that gives no more
+    time than the case has is none.
+    """
     plan, state = start.opening.plan, kind.new()
     command = opening_command(start.requested_at)
     placed = start.opening.placed()
@@ -92,6 +98,12 @@ def opened_on_record(kind: CaseKind, start: CaseStart, now: datetime) -> RecordR
         events = _after_window(kind, plan, events[0])
     events = vouched(start, events)
     steps = chain(start.case_id, start.carried.sequence, start.carried.head, command, events, now)
+    if standing is not None:
+        reached = fold(kind, map(event_of, steps))
+        extended = decide(kind, reached, plan, standing, now)
+        if isinstance(extended, tuple):
+            last = steps[-1]
+            steps += chain(start.case_id, last.sequence, last.hash, standing, extended, now)
     return RecordRequest(steps=steps, opening=start.opening)
 
 

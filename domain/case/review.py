@@ -78,7 +78,7 @@ def decide(
     if isinstance(outcome, Refusal):
         return outcome
     for pending in outcome:
-        state, event = _happened(kind, state, plan, pending)
+        state, event = _happened(kind, state, plan, _on_behalf(command, pending))
         events.append(event)
     return tuple(events)
 
@@ -149,6 +149,13 @@ def _caught_up(
         state, event = _happened(kind, state, plan, PendingEvent(name, SYSTEM, cite=cite))
         events.append(event)
     return state, events
+
+
+def _on_behalf(command: Command, pending: PendingEvent) -> PendingEvent:
+    """What a deputy does says for whom."""
+    if not command.acting_for or pending.actor != command.actor:
+        return pending
+    return pending._replace(body={**pending.body, "on_behalf_of": command.acting_for})
 
 
 def _happened(

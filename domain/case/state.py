@@ -33,6 +33,7 @@ class CaseState(Recorded, Generic[Own_co]):
     ``since`` is when status or extension changed last, as far as that is on record.
     ``drawn`` says whether the quality check's sample has it, None before it was drawn for;
     ``passed_by`` are those who have passed a level of the quality check since it began.
+    ``extension`` is the id of the grant that ``extended_until`` comes from.
     """
 
     own: SerializeAsAny[Own_co]
@@ -45,6 +46,7 @@ class CaseState(Recorded, Generic[Own_co]):
     reviewers: tuple[str, ...] = ()
     checkers: tuple[str, ...] = ()
     extended_until: datetime | None = None
+    extension: str = ""
     submitted_before: bool = False
     late: bool = False
     lapsed_from: Status | None = None
@@ -96,6 +98,8 @@ LISTED_AS: dict[Role, str] = {
     Role.CLERK: "filers",
     Role.REVIEWER: "reviewers",
     Role.CHECKER: "checkers",
+    Role.OFFICER: "reviewers",
+    Role.DECIDER: "checkers",
 }
 """Where a state lists whoever takes part in a capacity. Nobody else takes part in a case."""
 
@@ -145,7 +149,7 @@ def status_timer(state: CaseState, plan: CasePlan) -> Timer | None:
             return Timer(plan.quality.opens, StartQualityCheck)
         case Status.QUALITY_CHECK | Status.COMPLETED | Status.LAPSED | Status.CANCELLED:
             return None
-        case Status.AFTER_WINDOW | Status.ANNULLED:
+        case Status.AFTER_WINDOW | Status.ANNULLED | Status.IN_FORCE:
             return None
         case never:  # pragma: no cover
             assert_never(never)

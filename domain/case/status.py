@@ -19,6 +19,7 @@ class Status(StrEnum):
     CANCELLED = "cancelled"
     AFTER_WINDOW = "after_window"
     ANNULLED = "annulled"
+    IN_FORCE = "in_force"
 
 
 STATUS_LABELS: dict[Status, str] = {
@@ -35,6 +36,7 @@ STATUS_LABELS: dict[Status, str] = {
     Status.CANCELLED: "已取消",
     Status.AFTER_WINDOW: "期限过后建立，不计应报",
     Status.ANNULLED: "已作废",
+    Status.IN_FORCE: "措施生效",
 }
 
 STATUS_NEXT: dict[Status, str] = {
@@ -51,6 +53,7 @@ STATUS_NEXT: dict[Status, str] = {
     Status.CANCELLED: "已取消的不能恢复；仍需办理的，请联系主管部门另行处理",
     Status.AFTER_WINDOW: "需要填报的，由经办人延期后开始填报",
     Status.ANNULLED: "所属的统计工作已作废，不用办理，也不计入任何统计",
+    Status.IN_FORCE: "由补报并通过审核、期满、更正或者撤回按规则终止",
 }
 """What goes on from each status, and by whom: for people who asked for something else."""
 

@@ -29,6 +29,7 @@ class Entry(Value):
     """One line of a timeline. ``sequence`` is None for a refused act, which is no step.
 
     ``rule`` is the id of the rule that decided, ``document`` and ``clause`` what it rests on.
+    ``on_behalf_of`` is whose deputy acted, ``person`` to whom a case was given.
     """
 
     sequence: int | None
@@ -39,6 +40,8 @@ class Entry(Value):
     subject: str
     role: str
     scope: str
+    on_behalf_of: str = ""
+    person: str = ""
     status: str
     status_label: str
     authority: str
@@ -99,6 +102,8 @@ def _step(telling: Telling, step: Step, notes: dict[str, dict[str, Any]]) -> Ent
         subject=step.actor.subject,
         role=ROLE_LABELS[step.actor.role],
         scope=step.actor.scope,
+        on_behalf_of=str(step.body.get("on_behalf_of") or ""),
+        person=str(step.body.get("person") or ""),
         status=position.status if position else "",
         status_label=STATUS_LABELS[position.status] if position else "",
         authority=position.authority if position else "",

@@ -12,6 +12,7 @@ from typing import Any
 from domain.case import commands as c
 from domain.case.checks import (
     expect,
+    fit_for_turn,
     needs_note,
     quality_window,
     review_window,
@@ -35,6 +36,7 @@ from domain.case.state import (
 from domain.case.status import STATUS_LABELS, Status
 from domain.citation import Citation
 from domain.decision import ReviewLevel
+from domain.ids import jurisdiction_of
 from domain.messages import closing_time
 from domain.refusals import Code, Refusal
 
@@ -109,6 +111,51 @@ def release(
     elif refusal is None:
         refusal = turn(s, p, m, claim_needed=True)
     return refusal or [PendingEvent(EventName.RELEASED, m.actor)]
+
+
+def assign(
+    s: CaseState, p: CasePlan, m: c.Assign, now: datetime, _: Findings
+) -> Decision | Refusal:
+    """An operator of the authority gives the case to one of its people, from another too."""
+    refusal = (
+        (review_window(s, p, now) if s.status is Status.SUBMITTED else None)
+        or expect(s, m, Status.IN_REVIEW, Status.QUALITY_CHECK)
+        or _of_the_authority(s, p, m)
+        or turn_window(s, p, now)
+        or _can_be_given(s, m.person)
+        # whoever has it is told why not any more
+        or (needs_note(m) if s.claimed_by else None)
+    )
+    body = {"person": m.person}
+    return refusal or [PendingEvent(EventName.TASK_ASSIGNED, m.actor, body, _level_cite(s, p))]
+
+
+def _of_the_authority(s: CaseState, p: CasePlan, m: c.Assign) -> Refusal | None:
+    authority = s.authority(p)
+    if m.actor.scope == jurisdiction_of(authority):
+        return None
+    params = {"authority": f"{authority}（{ROLE_LABELS[m.actor.role]}）"}
+    return Refusal(code=Code.NOT_YOUR_AUTHORITY, params=params)
+
+
+def _can_be_given(s: CaseState, person: str) -> Refusal | None:
+    if s.claimed_by == person:
+        return wrong_status(s, f"再交给 {person}", f"本件已由 {person} 领取，可以直接办理")
+    return fit_for_turn(s, person)
+
+
+def hand_over(
+    s: CaseState, p: CasePlan, m: c.HandOver, now: datetime, _: Findings
+) -> Decision | Refusal:
+    """The claimant hands the case to a colleague."""
+    refusal = (
+        expect(s, m, Status.IN_REVIEW, Status.QUALITY_CHECK)
+        or turn(s, p, m, claim_needed=True)
+        or turn_window(s, p, now)
+        or _can_be_given(s, m.person)
+    )
+    body = {"person": m.person}
+    return refusal or [PendingEvent(EventName.TASK_HANDED_OVER, m.actor, body, _level_cite(s, p))]
 
 
 def return_(
@@ -269,19 +316,43 @@ def extend(
     """An operator gives a case more time than it has."""
     refusal = needs_note(m) or _later(s, p, m.until, now)
     body = {"until": m.until.isoformat(), "document": m.document}
+    if m.extension:
+        body["extension"] = m.extension
     return refusal or [PendingEvent(EventName.EXTENDED, m.actor, body)]
 
 
 def _later(s: CaseState, p: CasePlan, until: datetime, now: datetime) -> Refusal | None:
     """An extension must reach beyond what the case's present status depends on."""
-    status = s.lapsed_from or s.status
-    if status in (Status.SUBMITTED, Status.IN_REVIEW):
-        present, cite = closing(p.review, s), p.review.cite
-    else:
-        present, cite = submission_closing(s, p)
+    present, cite = _depends_on(s, p)
     if until <= max(present, now):
         return Refusal(code=Code.EXTENSION_NOT_LATER, cite=cite, at=present)
     return None
+
+
+def _depends_on(s: CaseState, p: CasePlan) -> tuple[datetime, Citation]:
+    """The closing that a case depends on where it stands, extended or not."""
+    status = s.lapsed_from or s.status
+    if status in (Status.SUBMITTED, Status.IN_REVIEW):
+        return closing(p.review, s), p.review.cite
+    return submission_closing(s, p)
+
+
+def shorten(
+    s: CaseState, p: CasePlan, m: c.Shorten, now: datetime, _: Findings
+) -> Decision | Refusal:
+    """An extension ends earlier, as long as the notice's own time for the case still runs.
+
+    Once that has passed, the case lives by the extension alone, and whoever relied on it keeps it.
+    """
+    if refusal := needs_note(m):
+        return refusal
+    if s.extension != m.extension:
+        return Refusal(code=Code.EXTENSION_REPLACED)
+    own, cite = _depends_on(s.model_copy(update={"extended_until": None}), p)
+    if now >= own:
+        return Refusal(code=Code.EXTENSION_RELIED_ON, cite=cite, at=own)
+    body = {"until": m.until.isoformat(), "extension": m.extension}
+    return [PendingEvent(EventName.EXTENSION_SHORTENED, m.actor, body)]
 
 
 def reopen(
@@ -328,10 +399,13 @@ def lapse(s: CaseState, p: CasePlan, m: c.Lapse, now: datetime, _: Findings) -> 
 REVIEW_COMMANDS = commands(
     rule(c.Claim, claim, {Role.REVIEWER, Role.CHECKER}),
     rule(c.Release, release, {Role.REVIEWER, Role.CHECKER, Role.OPERATOR}),
+    rule(c.Assign, assign, {Role.OPERATOR}),
+    rule(c.HandOver, hand_over, {Role.REVIEWER, Role.CHECKER}),
     rule(c.Return, return_, {Role.REVIEWER}),
     rule(c.Approve, approve, {Role.REVIEWER}),
     rule(c.Cancel, cancel, {Role.OPERATOR}),
     rule(c.Extend, extend, {Role.OPERATOR}, after_end={Status.LAPSED, Status.AFTER_WINDOW}),
+    rule(c.Shorten, shorten, {Role.OPERATOR}),
     rule(c.Reopen, reopen, {Role.OPERATOR}, after_end={Status.COMPLETED}),
 )
 """What reviewers and operators can ask of a case that is filed and reviewed."""
@@ -403,6 +477,10 @@ def _released(_: CaseState, __: Event) -> dict[str, Any]:
     return {"claimed_by": ""}
 
 
+def _given(_: CaseState, event: Event) -> dict[str, Any]:
+    return {"claimed_by": event.body["person"]}
+
+
 def _level_approved(s: CaseState, event: Event) -> dict[str, Any]:
     return {"level": s.level + 1, **reviewed(s, event)}
 
@@ -442,7 +520,10 @@ def _completed(s: CaseState, _: Event) -> dict[str, Any]:
 
 
 def _extended(s: CaseState, event: Event) -> dict[str, Any]:
-    until = {"extended_until": datetime.fromisoformat(event.body["until"])}
+    until = {
+        "extended_until": datetime.fromisoformat(event.body["until"]),
+        "extension": event.body.get("extension", ""),
+    }
     if s.status is Status.LAPSED and s.lapsed_from:
         return {**until, "status": s.lapsed_from, "lapsed_from": None}
     if s.status is Status.AFTER_WINDOW:
@@ -450,10 +531,15 @@ def _extended(s: CaseState, event: Event) -> dict[str, Any]:
     return until
 
 
+def _shortened(_: CaseState, event: Event) -> dict[str, Any]:
+    return {"extended_until": datetime.fromisoformat(event.body["until"])}
+
+
 def _reopened(s: CaseState, event: Event) -> dict[str, Any]:
     return {
         "status": Status.RETURNED,
         "extended_until": datetime.fromisoformat(event.body["until"]),
+        "extension": "",
         "returned_revision": s.revision,
         "reopened": True,
         # what is corrected for cause is checked, whatever was drawn before
@@ -511,6 +597,10 @@ def _tell_until(body: Mapping[str, Any]) -> str:
     return f"至 {closing_time(datetime.fromisoformat(body['until']))}{document}"
 
 
+def _tell_shortened(body: Mapping[str, Any]) -> str:
+    return f"延期改至 {closing_time(datetime.fromisoformat(body['until']))}，原定期限不变"
+
+
 def _tell_level(body: Mapping[str, Any]) -> str:
     return f"第 {body['level']} 级"
 
@@ -540,6 +630,8 @@ SHARED_EVENTS: dict[str, EventRule] = {
     EventName.WITHDRAWN: EventRule("撤回", _withdrawn, nothing_more),
     EventName.CLAIMED: EventRule("领取", _claimed, nothing_more),
     EventName.RELEASED: EventRule("退领", _released, nothing_more),
+    EventName.TASK_ASSIGNED: EventRule("指派", _given, nothing_more),
+    EventName.TASK_HANDED_OVER: EventRule("移交", _given, nothing_more),
     EventName.RETURNED: EventRule("审核退回", _returned, _tell_level),
     EventName.LEVEL_APPROVED: EventRule("本级审核通过", _level_approved, _tell_level),
     EventName.APPROVED: EventRule("审核通过", _approved, _tell_level),
@@ -550,6 +642,7 @@ SHARED_EVENTS: dict[str, EventRule] = {
     EventName.SENT_BACK: EventRule("质量审查退回", _returned, _tell_verdict),
     EventName.COMPLETED: EventRule("办结", _completed, nothing_more),
     EventName.EXTENDED: EventRule("延期", _extended, _tell_until),
+    EventName.EXTENSION_SHORTENED: EventRule("缩短延期", _shortened, _tell_shortened),
     EventName.REOPENED: EventRule("重新开启", _reopened, _tell_until),
     EventName.REOPENING_EXPIRED: EventRule(
         "逾期未更正，维持原办结", _reopening_expired, _tell_left

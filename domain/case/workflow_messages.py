@@ -152,11 +152,17 @@ def newest(receipts: Mapping[str, Receipt]) -> dict[str, Receipt]:
     return dict(list(receipts.items())[-RECEIPTS_CARRIED:])
 
 
+_NOT_ASKED = {"received_at", "id", "seen_sequence", "acting_for"}
+"""What is found out about a command, and not said by its sender."""
+
+
 def command_sha256(command: Command) -> str:
     """The hash of what a command asks, without when it was received: equal retries are equal."""
-    return sha256_of(
-        command.model_dump(mode="json", exclude={"received_at", "id", "seen_sequence"})
-    )
+    asked = command.model_dump(mode="json", exclude=_NOT_ASKED)
+    if not asked.get("extension", True):
+        # commands from before extensions had ids keep their hashes
+        del asked["extension"]
+    return sha256_of(asked)
 
 
 def receipt_of(step: Step) -> Receipt:

@@ -134,6 +134,14 @@ class Current(Value):
     status_label: str
 
 
+class Mark(Value):
+    """A measure in force against the holder that the rules have shown here, with its first day."""
+
+    label: str
+    since: date
+    cite: Citation | None
+
+
 class Scan(Value):
     """The answer to a scan. ``known_at`` is when the register was read, None where it was not.
 
@@ -156,6 +164,7 @@ class Scan(Value):
     parts: int
     differences: tuple[Difference, ...]
     current: Current | None
+    marks: tuple[Mark, ...]
     live: bool
     known_at: datetime | None
     asked_at: datetime

@@ -229,7 +229,7 @@ class CitedTerm(Term):
     cite: Citation
 
 
-StepName = Literal["prior_notice", "decision", "service", "in_force", "publication", "hand_over"]
+StepName = Literal["prior_notice", "decision", "service", "in_force", "publication", "refer"]
 EndName = Literal["cured", "expired", "corrected", "withdrawn"]
 EffectName = Literal["refuse_applications", "show_on_certificate"]
 
@@ -260,12 +260,20 @@ class MeasureTerms(Recorded):
 
 
 class EnforcementTerms(Recorded):
-    """What a case of enforcement runs on: the facts it was opened for, and what may be chosen."""
+    """What a case of enforcement runs on: the facts it was opened for, and what may be chosen.
+
+    ``about`` is the case it is about, ``number`` what its documents are numbered by.
+    ``decision_due``: until when each measure can be decided, the first instant after.
+    """
 
     consequences: Consequences
     measures: tuple[MeasureTerms, ...]
     filing: FilingFacts
     findings: tuple[Finding, ...] = ()
+    about: str = ""
+    number: str = ""
+    evidence_sha256: str = ""
+    decision_due: dict[str, datetime] = Field(default_factory=dict)
 
     def measure(self, id_: str) -> MeasureTerms | None:
         """The measure of this id among those that may be chosen."""

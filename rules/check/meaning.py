@@ -58,6 +58,10 @@ def meaning(folder: RuleFolder, merged: Merged) -> list[Finding]:
     for by, where in checkers:
         if not folder.catalogue.knows(by):
             found.add("unknown_authority", ("filing", "quality_check", *where), f"没有部门 {by}")
+    report = filing.progress_report
+    if report is not None and not folder.catalogue.knows(report.reported_to):
+        message = f"没有部门 {report.reported_to}"
+        found.add("unknown_authority", ("filing", "progress_report", "reported_to"), message)
     if filing.reviewers[-1].when.strip() != "true":
         message = '最后一条审核规则要总是适用（when: "true"），好让每个机构都得到答复'
         found.add("no_final_rule", ("filing", "reviewers", len(filing.reviewers) - 1), message)

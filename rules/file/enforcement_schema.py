@@ -10,7 +10,7 @@ from rules.file.shapes import Cite, Expression, Id, Text, unique
 
 TermName = Literal["statement", "decision", "service", "correction", "lasts", "objection"]
 STEPS: tuple[StepName, ...] = (
-    "prior_notice", "decision", "service", "in_force", "publication", "hand_over",
+    "prior_notice", "decision", "service", "in_force", "publication", "refer",
 )  # fmt: skip
 """All steps in the only order they can have."""
 NEEDS_TERM: dict[str, TermName] = {
@@ -173,8 +173,8 @@ def _of_measure(one: MeasureRule) -> list[tuple[str, tuple[str | int, ...], str]
                 "这里的行政处罚只有警告，仅受到警告的不予公示（总局令第45号第二条），"
                 "也没有持续的效力；请去掉 publication 和 in_force",
             )
-    if (one.kind == "referral") != ("hand_over" in steps):
-        wrong("step_missing", "steps", "hand_over（移交）用于 kind: referral，并且只用于它")
+    if (one.kind == "referral") != ("refer" in steps):
+        wrong("step_missing", "steps", "refer（移交）用于 kind: referral，并且只用于它")
     if one.kind == "referral" and {"in_force", "publication"} & set(steps):
         wrong("step_order", "steps", "移送之后由受移送机关办理，没有 in_force 和 publication")
     if "publication" in steps and "in_force" not in steps:

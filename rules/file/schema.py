@@ -213,6 +213,13 @@ class FilingReminder(Value):
     cite: Cite
 
 
+class ProgressReport(Value):
+    """To whom the regulator of the place reports how far its institutions have come."""
+
+    reported_to: AuthorityId
+    cite: Cite
+
+
 Stages = Annotated[tuple[Stage, ...], AfterValidator(unique)]
 Parts = Annotated[tuple[PartRule, ...], Field(min_length=1), AfterValidator(unique)]
 Departments = Annotated[tuple[DepartmentRule, ...], AfterValidator(unique)]
@@ -236,6 +243,7 @@ class Filing(Value):
     quality_check: QualityCheck | None = None
     reminders: Reminders = ()
     publication: Publication | None = None
+    progress_report: ProgressReport | None = None
 
 
 class ExampleCertificate(Value):

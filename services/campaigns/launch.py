@@ -8,16 +8,17 @@ import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from temporalio.client import Client
 
+from domain.case.commands import Extend
 from domain.case.opening import opened_on_record
 from domain.case.status import ENDED
 from domain.case.workflow_messages import CaseStart
 from domain.kinds import KINDS
 from engine.starting import start_case
 from services.revival import start_from_record
-from store import campaigns, cases, journal
+from store import campaigns, cases, extensions, journal
 from store.cases import Case
 from store.writer import StepsTaken, write_steps
 
@@ -52,14 +53,31 @@ async def _put_on_record(
             if await campaigns.held_annulled(connection, campaign):
                 raise Annulled(campaign)
         present = await cases.campaigns_of(connection, [start.case_id for start in starts])
+        new = [start for start in starts if start.case_id not in present]
+        given = await _given_to_newcomers(connection, new, now)
         requests = [
-            opened_on_record(KINDS[start.opening.kind], start, now)
-            for start in starts
-            if start.case_id not in present
+            opened_on_record(KINDS[start.opening.kind], start, now, given.get(start.case_id))
+            for start in new
         ]
         if requests:
             await write_steps(connection, requests, launched=launched)
     return present
+
+
+async def _given_to_newcomers(
+    connection: AsyncConnection, starts: Sequence[CaseStart], now: datetime
+) -> dict[str, Extend]:
+    """What the extensions of their places give to cases that come on record now."""
+    given: dict[str, Extend] = {}
+    for period in {(s.opening.kind, s.opening.year, s.opening.quarter) for s in starts}:
+        running = await extensions.standing(connection, *period, now)
+        owners = {
+            start.case_id: start.opening.institution
+            for start in starts
+            if (start.opening.kind, start.opening.year, start.opening.quarter) == period
+        }
+        given |= await extensions.for_newcomers(connection, owners, running)
+    return given
 
 
 async def launch_page(

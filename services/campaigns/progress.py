@@ -1,13 +1,15 @@
 """How a year goes: figures by place, authority or field, and who has not filed, and why."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime, time, timedelta
 from typing import Literal
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from domain.case.commands import Actor
+from domain.case.events import EventName
 from domain.case.status import STATUS_LABELS, Status
+from domain.clock import BEIJING
 from domain.ids import region_prefix
 from domain.messages import closing_time, local_time
 from domain.model import Value
@@ -20,7 +22,7 @@ from services.contacts import ContactService
 from services.rule_sets import PinnedRules
 from store import campaigns, contacts, progress
 from store.campaigns import Campaign
-from store.progress import Figures, NonFiler, Terms
+from store.progress import REFUSED_SUBMISSION, Backlog, Figures, NonFiler, Terms
 
 By = Literal["region", "authority", "field"]
 Level = Literal["province", "city", "county"]
@@ -71,6 +73,50 @@ class NonFilerRow(Value):
     last_act_at: datetime
     reminders_served: tuple[datetime, ...] = ()
     contact: str = ""
+
+
+Unit = Literal["hour", "day"]
+
+
+class BacklogRow(Backlog):
+    """What waits for an authority, with names and with ages in days."""
+
+    name: str
+    status_label: str
+    oldest_days: float
+    median_days: float
+
+
+class ActivityRow(Value):
+    """What happened in the hour or day that began then: how many filings were submitted, and so on.
+
+    ``attempts`` to submit were ``submitted`` or ``refused``.
+    """
+
+    began: datetime
+    attempts: int
+    submitted: int
+    refused: int
+    returned: int
+    approved: int
+    completed: int
+    lapsed: int
+    extended: int
+
+
+_COUNTED = {
+    EventName.SUBMITTED.value: "submitted",
+    EventName.RETURNED.value: "returned",
+    EventName.APPROVED.value: "approved",
+    EventName.COMPLETED.value: "completed",
+    EventName.LAPSED.value: "lapsed",
+    EventName.EXTENDED.value: "extended",
+}
+"""The events that are counted by hour and day, with their figures."""
+
+
+def _days(since: datetime, now: datetime) -> float:
+    return round((now - since) / timedelta(days=1), 1)
 
 
 class ProgressService:
@@ -133,6 +179,8 @@ class ProgressService:
         *,
         statuses: Sequence[Status] = UNFINISHED,
         region: str = "",
+        authority: str = "",
+        name: str = "",
         as_of: datetime | None = None,
         within: str = "",
         after: str = "",
@@ -145,7 +193,16 @@ class ProgressService:
         Raises Refused when nothing was opened in the jurisdiction.
         """
         page = await self._page(
-            period, jurisdiction, statuses, region, as_of, within=within, after=after, size=size
+            period,
+            jurisdiction,
+            statuses,
+            region,
+            as_of,
+            authority=authority,
+            name=name,
+            within=within,
+            after=after,
+            size=size,
         )
         return await self._with_contacts(page, f"{period} {jurisdiction}", as_of, reader)
 
@@ -156,16 +213,90 @@ class ProgressService:
         *,
         statuses: Sequence[Status] = UNFINISHED,
         region: str = "",
+        authority: str = "",
+        name: str = "",
         as_of: datetime | None = None,
+        within: str = "",
         reader: Actor | None = None,
     ) -> list[NonFilerRow]:
         """All of them, for a table."""
         rows: list[NonFilerRow] = []
         while page := await self._page(
-            period, jurisdiction, statuses, region, as_of, after=rows[-1].id if rows else ""
+            period,
+            jurisdiction,
+            statuses,
+            region,
+            as_of,
+            authority=authority,
+            name=name,
+            within=within,
+            after=rows[-1].id if rows else "",
         ):
             rows.extend(page)
         return await self._with_contacts(rows, f"{period} {jurisdiction}", as_of, reader)
+
+    def place_name(self, jurisdiction: str) -> str:
+        """What a jurisdiction is called."""
+        return self._catalogue.areas.get(jurisdiction, "全国")
+
+    async def backlog(
+        self, period: Period, jurisdiction: str, within: str = ""
+    ) -> tuple[BacklogRow, ...]:
+        """What waits for each authority now, by status, and how long. Raises Refused."""
+        now = self._clock()
+        async with self._engine.connect() as connection:
+            opened = await self._opened(connection, period, jurisdiction)
+            waiting = await progress.backlog(
+                connection,
+                [campaign.case_id for campaign in opened],
+                max(region_prefix(jurisdiction), within, key=len),
+            )
+        return tuple(
+            BacklogRow(
+                **row.model_dump(),
+                name=self._catalogue.authority_name(row.authority),
+                status_label=STATUS_LABELS[row.status],
+                oldest_days=_days(row.oldest, now),
+                median_days=_days(row.median, now),
+            )
+            for row in waiting
+        )
+
+    async def activity(
+        self,
+        period: Period,
+        jurisdiction: str,
+        first: date,
+        days: int,
+        unit: Unit,
+        within: str = "",
+    ) -> tuple[ActivityRow, ...]:
+        """What happened in ``days`` days of Beijing time from ``first`` on, by hour or day.
+
+        Hours and days in which nothing happened are there too. Raises Refused as `figures`.
+        """
+        start = datetime.combine(first, time.min, BEIJING)
+        upto = start + timedelta(days=days)
+        async with self._engine.connect() as connection:
+            opened = await self._opened(connection, period, jurisdiction)
+            counted = await progress.happened(
+                connection,
+                [campaign.case_id for campaign in opened],
+                max(region_prefix(jurisdiction), within, key=len),
+                (start, upto),
+                unit,
+                list(_COUNTED),
+            )
+        step = timedelta(hours=1) if unit == "hour" else timedelta(days=1)
+        rows = []
+        for number in range((upto - start) // step):
+            began = start + number * step
+            times = counted.get(began, {})
+            known = {name: times.get(event, 0) for event, name in _COUNTED.items()}
+            refused = times.get(REFUSED_SUBMISSION, 0)
+            attempts = known["submitted"] + refused
+            rows.append(ActivityRow(began=began, refused=refused, attempts=attempts, **known))
+        return tuple(rows)
 
     # --- private steps -----------------------------------------------------------------------
 
@@ -177,6 +308,8 @@ class ProgressService:
         region: str,
         as_of: datetime | None,
         *,
+        authority: str = "",
+        name: str = "",
         within: str = "",
         after: str = "",
         size: int = _PAGE,
@@ -198,6 +331,8 @@ class ProgressService:
                 size,
                 then=then,
                 unreported=bool(period.quarter),
+                authority=authority,
+                name=name,
             )
         return [self._row(filing) for filing in filings]
 
@@ -276,6 +411,28 @@ class ProgressService:
         if by == "authority":
             return self._catalogue.authority_name(key) if key else "尚未分派"
         return key or "未登记领域"
+
+
+NON_FILERS = (
+    "机构", "名称", "区域", "部门", "状态", "原因", "期限", "最近一步", "催报", "联系人",
+)  # fmt: skip
+"""The columns of a list of non-filers."""
+
+
+def non_filer_cells(row: NonFilerRow) -> list[str]:
+    """One institution of the list as a row of its table."""
+    return [
+        row.institution,
+        row.name,
+        row.region,
+        row.authority,
+        row.status_label,
+        row.reason,
+        closing_time(row.due) if row.due else "",
+        local_time(row.last_act_at),
+        "；".join(map(local_time, row.reminders_served)),
+        row.contact,
+    ]
 
 
 def _sum(many: Sequence[Figures]) -> Figures:

@@ -25,6 +25,7 @@ from rules.certificates.certificates import CertificateRules, current_certificat
 from services.cases import CaseService
 from services.certificates.printing import unprintable_with
 from services.clock import Clock
+from services.enforcement.register import refuse_applications
 from services.institutions import refuse_merged
 from services.rule_sets import PinnedCertificateRules
 from store import cases, content, institutions, journal, rule_sets
@@ -87,11 +88,14 @@ class CertificateService(CaseService):
         command_id: str,
         renews: str = "",
         newcomer: Newcomer | None = None,
+        *,
+        decided_elsewhere: bool = False,
     ) -> Case:
         """Begins an application with its first revision; ``renews`` is the code it replaces.
 
         The same command again finds the same case. Raises Refused: no such institution, and no
-        ``newcomer`` to be put on record when the certificate is issued.
+        ``newcomer`` to be put on record when the certificate is issued; or a measure in force for
+        which no application is taken, unless this one was ``decided_elsewhere`` already.
         """
         case_id = case_id_of(actor, command_id)
         rules = await asyncio.to_thread(self.rules)
@@ -101,6 +105,8 @@ class CertificateService(CaseService):
             if standing is None:
                 if await self._known(connection, applied.institution, newcomer, renews):
                     newcomer = None
+                if not decided_elsewhere:
+                    await refuse_applications(connection, applied.institution, self._clock())
                 await rule_sets.store(
                     connection, rules.document.model_dump(mode="json", by_alias=True)
                 )
@@ -181,7 +187,7 @@ class CertificateService(CaseService):
         Begins its case, saves the content, numbers and issues it. ``key`` names the delivery: the
         same again (from the same authority) is answered with the first receipt. Raises Refused.
         """
-        case = await self.begin(applied, actor, key, renews, newcomer)
+        case = await self.begin(applied, actor, key, renews, newcomer, decided_elsewhere=True)
         async with self._engine.connect() as connection:
             first = await content.revision(connection, case.case_id, 1)
         assert first is not None

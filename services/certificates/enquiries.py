@@ -22,6 +22,7 @@ from domain.certificates.public import (
     Counted,
     Current,
     HolderNow,
+    Mark,
     Paper,
     PublicCertificate,
     Scan,
@@ -37,6 +38,7 @@ from domain.ids import NATION, jurisdiction_of
 from rules.certificates.certificates import CertificateRules
 from services.clock import Clock
 from services.counting import Counting
+from services.enforcement.register import listed_on_certificates
 from services.rate_limits import Limiter, RateLimits
 from store.certificates import search as certificate_search
 from store.certificates.counts import CertificateCount, add_counts
@@ -79,6 +81,7 @@ class _Known(NamedTuple):
     successor: str
     current: Registered | None
     at: datetime
+    marks: tuple[Mark, ...] = ()
 
 
 class CertificateEnquiries:
@@ -144,6 +147,7 @@ class CertificateEnquiries:
             parts=max(1, parts),
             differences=told_differences(genuine, recorded) if genuine and recorded else (),
             current=_current(current, today) if current else None,
+            marks=known.marks if known else (),
             live=live is not None,
             known_at=known.at if known else None,
             asked_at=now,
@@ -207,6 +211,7 @@ class CertificateEnquiries:
             async with asyncio.timeout(_WAIT), self._engine.connect() as connection:
                 found = await certificate_search.scanned(connection, code, (part - 1) * PART, PART)
                 line = await _line(connection, found) if found else []
+                marks = await _marks(connection, found, now) if found else ()
         except (DataError, ProgrammingError):
             raise
         except _AWAY:
@@ -215,7 +220,7 @@ class CertificateEnquiries:
             return None
         successor = line[0].number if line else ""
         current = line[-1] if line and not line[-1].superseded_by else None
-        known = _Known(found, successor, current, now)
+        known = _Known(found, successor, current, now, marks)
         self._keep(code, known)
         return known
 
@@ -257,6 +262,14 @@ class CertificateEnquiries:
         province = provinces.pop() if len(provinces) == 1 else NATION
         month = f"{now.astimezone(BEIJING):%Y-%m}"
         self._counts.count(CertificateCount(month, province, what, answer))
+
+
+async def _marks(connection: AsyncConnection, found: Registered, now: datetime) -> tuple[Mark, ...]:
+    """What the rules have shown of the holder's measures in force."""
+    return tuple(
+        Mark(label=one.label, since=day_of(one.effective_at), cite=one.cite)
+        for one in await listed_on_certificates(connection, found.institution_id, now)
+    )
 
 
 class _Told(NamedTuple):

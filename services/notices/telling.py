@@ -7,9 +7,10 @@ for it has it told at once; the worker tells of what timers did, and of what a c
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
+from pathlib import Path
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from domain.case.commands import Role
 from domain.case.events import Step
@@ -21,9 +22,11 @@ from domain.kinds import KINDS
 from domain.messages import closing_time
 from domain.notices import Channel, NewNotice, NoticeKind
 from domain.numbers.quarters import Period
-from domain.told import TOLD
+from domain.told import PAPERS, TOLD
+from printing.typesetting import TEMPLATES
 from rules.compiled import CompiledRules
 from services.clock import Clock
+from services.enforcement.papers import notices_of_step
 from services.notices.serving import serve
 from services.repeated import repeated
 from services.rule_sets import PinnedRules
@@ -41,9 +44,16 @@ _AT_ONCE = 200
 class Telling:
     """Serves the notices of steps; any number of processes may do so at the same time."""
 
-    def __init__(self, engine: AsyncEngine, pinned: PinnedRules, clock: Clock) -> None:
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        pinned: PinnedRules,
+        clock: Clock,
+        templates: Path | None = None,
+    ) -> None:
         self._engine = engine
         self._pinned = pinned
+        self._templates = templates or TEMPLATES
         self._clock = clock
 
     def running(self) -> AbstractAsyncContextManager[None]:
@@ -51,20 +61,30 @@ class Telling:
         return repeated(self.tell_all, first=EVERY, every=EVERY, failed="not_told")
 
     async def tell(self, case_id: str = "") -> int:
-        """Tells of the steps of a case, or of some of all that wait; how many there were."""
+        """Tells of the steps of a case, or of some of all that wait; of how many."""
         async with self._engine.begin() as connection:
             waiting = await notices.to_tell(connection, case_id, _AT_ONCE)
+            left: set[int] = set()
             for one in waiting:
-                rules = await self._pinned.get(one.rule_set)
                 try:
-                    new = notice_of(one, rules)
+                    async with connection.begin_nested():
+                        new = await self._notices_of(connection, one)
                 except Exception:
                     # one that cannot be put into words must not keep the others waiting
                     log.exception("not_told", case_id=one.step.case_id, step=one.step.sequence)
+                    if one.step.event in PAPERS:
+                        # a document is owed until it is made
+                        left.add(one.id)
                     continue
-                await serve(connection, new, self._clock())
-            await notices.told(connection, [one.id for one in waiting])
-        return len(waiting)
+                for notice in new:
+                    await serve(connection, notice, self._clock())
+            await notices.told(connection, [one.id for one in waiting if one.id not in left])
+        return len(waiting) - len(left)
+
+    async def _notices_of(self, connection: AsyncConnection, told: Told) -> list[NewNotice]:
+        if told.step.event in PAPERS:
+            return await notices_of_step(connection, told, self._templates)
+        return [notice_of(told, await self._pinned.get(told.rule_set))]
 
     async def tell_all(self) -> None:
         """Tells of everything that waits."""
@@ -144,7 +164,7 @@ _NOTICES: dict[str, Callable[[Told, CompiledRules], NewNotice]] = {
     RETURN_ASKED: _return_asked,
     RETURN_DECLINED: _return_declined,
 }
-assert _NOTICES.keys() == TOLD, "what the writer marks, and only that, is told"
+assert _NOTICES.keys() == TOLD, "what is to be told in words, and only that, has some"
 
 _USUAL = (Channel.MESSAGE, Channel.MAIL)
 

@@ -14,13 +14,19 @@ from store.tables.connected import (
     certificate_deliveries,
     province_plans,
 )
+from store.tables.enforcement import (
+    enforcement_attachments,
+    enforcement_cases,
+    enforcement_documents,
+)
+from store.tables.extensions import extensions
 from store.tables.imports import (
     certificate_import_problems,
     certificate_import_rows,
     certificate_imports,
 )
 from store.tables.institutions import contacts, institution_acts, registration_requests
-from store.tables.jobs import job_items, jobs
+from store.tables.jobs import job_items, job_lists, jobs
 from store.tables.notices import addresses, notice_deliveries, notices
 from store.tables.numbers import (
     lookup_counts,
@@ -30,6 +36,7 @@ from store.tables.numbers import (
     upload_problems,
     uploads,
 )
+from store.tables.people import deputies, revocations
 from store.tables.record import (
     assignments,
     cases,
@@ -81,10 +88,16 @@ __all__ = [
     "checkpoints",
     "complaints",
     "contacts",
+    "deputies",
+    "enforcement_attachments",
+    "enforcement_cases",
+    "enforcement_documents",
+    "extensions",
     "histories",
     "institution_acts",
     "institutions",
     "job_items",
+    "job_lists",
     "jobs",
     "journal",
     "lookup_counts",
@@ -101,6 +114,7 @@ __all__ = [
     "report_numbers",
     "requests",
     "revisions",
+    "revocations",
     "roster_imports",
     "rule_sets",
     "sample_draws",

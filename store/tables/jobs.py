@@ -37,3 +37,14 @@ job_items = Table(
     Index("ix_job_items_waiting", "job_id", "number", postgresql_where="outcome = ''"),
     comment="批办中的每一件及其结果",
 )
+
+job_lists = Table(
+    "job_lists",
+    metadata,
+    Column("id", Text, primary_key=True, comment="内容与上传人的 SHA-256"),
+    Column("filename", Text, nullable=False),
+    Column("ids", JSONB, nullable=False, comment="机构编号或办件编号，按文件中的次序"),
+    Column("added_by", JSONB, nullable=False),
+    instant("added_at"),
+    comment="批办用的名单，来自上传的表格",
+)

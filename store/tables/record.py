@@ -44,6 +44,8 @@ cases = Table(
     instant("submitted_at", nullable=True),
     Column("late", Boolean, nullable=False, server_default="false", comment="首次提交为补报"),
     instant("extended_until", nullable=True),
+    Column("extension", Text, nullable=False, server_default="", comment="现行延期的编号"),
+    instant("waiting_since", now=True),
     Column("reviewer", Text, nullable=False, server_default="", comment="最近一次分派的第一级"),
     Column(
         "return_asked",
@@ -68,6 +70,8 @@ cases = Table(
     Index(None, "authority", "status", "due", "case_id"),
     Index(None, "institution_id", "year"),
     Index(None, "campaign", "status"),
+    Index("ix_cases_waiting", "authority", "status", "waiting_since", "case_id"),
+    Index("ix_cases_extension", "extension", postgresql_where="extension <> ''"),
     Index("ix_cases_to_launch", "campaign", "case_id", postgresql_where="NOT launched"),
     comment="办件的当前状态（读模型）；以 journal 为准",
 )
@@ -93,6 +97,8 @@ journal = Table(
     instant("at"),
     instant("recorded_at", now=True),
     Index(None, "case_id", "command_id"),
+    # rows come in the order of time: the smallest index there is finds a day's
+    Index("ix_journal_at", "at", postgresql_using="brin"),
     comment="日志：每一步一行，只增不改，逐件哈希相连",
 )
 
@@ -132,6 +138,7 @@ refusals = Table(
     Column("previous_hash", Text, nullable=False),
     Column("hash", Text, nullable=False, comment="逐件哈希相连"),
     Index(None, "case_id", "id"),
+    Index("ix_refusals_at", "at", postgresql_using="brin"),
     UniqueConstraint("case_id", "number"),
     comment="被拒绝的操作：谁、何事、为何",
 )

@@ -8,7 +8,9 @@ from tests.system import (
     AUDITOR,
     CHECKER,
     CLERK,
+    DECIDER,
     FILER,
+    OFFICER,
     OPERATOR,
     REVIEWER,
     Answer,
@@ -67,6 +69,8 @@ class Filing:
         self.reviewer = house.token(REVIEWER, f"reviewer-{id_}", self.issuer)
         self.checker = house.token(CHECKER, f"checker-{id_}", "samr")
         self.clerk = house.token(CLERK, f"issuing-clerk-{id_}", self.issuer)
+        self.officer = house.token(OFFICER, f"officer-{id_}", self.issuer)
+        self.decider = house.token(DECIDER, f"decider-{id_}", self.issuer)
         self.operator = house.token(OPERATOR, "operator-1", "000000")
         self.auditor = house.token(AUDITOR, "auditor-1")
 

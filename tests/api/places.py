@@ -1,6 +1,8 @@
 """What addresses beside filings lead to: a batch, an upload, a complaint, a certificate's case, a
 client and its delivery."""
 
+from typing import Any
+
 from domain.canonical import canonical_json, sha256_of
 from domain.case.commands import SYSTEM, Actor
 from domain.notices import Channel, NewNotice, NoticeKind
@@ -13,6 +15,7 @@ from tests.api.people import Filing
 from tests.certificates import content
 from tests.connected import issue
 from tests.connected import register as register_client
+from tests.enforcing import case_on_record
 from tests.registered import register
 from tests.system import OPERATOR, REVIEWER, System
 
@@ -136,6 +139,16 @@ async def places(house: System, found: Filing) -> dict[str, str]:
                 operator = house.token(OPERATOR, "operator-1", "000000")
                 job = await house.send("POST", "/api/jobs", operator, release)
                 assert job.status == 202, job.body
+                more: dict[str, Any] = {
+                    "until": "2099-01-01T00:00:00+08:00",
+                    "reason": "（生成）",
+                }
+                extensions = "/api/campaigns/2024/000000/extensions"
+                granted = await house.send(
+                    "POST", extensions, operator, {**more, "ids": [found.id]}
+                )
+                assert granted.status == 202, granted.body
+                await case_on_record(house, found.id, found.case_id)
                 registered = await house.send(
                     "POST",
                     f"/api/institutions/new-{found.id}/registration",
@@ -156,7 +169,18 @@ async def places(house: System, found: Filing) -> dict[str, str]:
                     },
                 )
                 assert published.status == 201, published.body
+                attached = await house.http.post(
+                    f"/api/announcements/{published.body['id']}/files?filename=a.pdf",
+                    content=b"%PDF-1.7",
+                    headers={
+                        "Authorization": f"Bearer {operator}",
+                        "Content-Type": "application/pdf",
+                        "Idempotency-Key": f"attach-{found.id}",
+                    },
+                )
+                assert attached.status_code == 201, attached.text
                 return {
+                    "file": attached.json()["attachments"][0]["sha256"],
                     "form": "statistics-2024",
                     "question": "1",
                     "notice": (told := await notice(house, found)),
@@ -166,10 +190,15 @@ async def places(house: System, found: Filing) -> dict[str, str]:
                     "announcement": published.body["id"],
                     "registration": registered.body["id"],
                     "job": job.body["id"],
+                    "deputy": "0" * 32,
+                    "revocation": "0" * 32,
+                    "extension": granted.body["id"],
                     "number": held.number,
                     "code": held.code,
                     "uscc": uscc,
                     "period": "2024",
+                    "about": "filing",
+                    "n": "1",
                     "quarter": QUARTER,
                     "upload": upload.body["id"],
                     "complaint": id_,

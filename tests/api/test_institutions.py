@@ -124,7 +124,7 @@ async def test_a_roster_is_imported_from_every_form_it_comes_in(house: System, f
         "region": "350102", "legal_person": True, "under_samr": False, "accredited": True,
         "review_group": "group-railway",
         "other_qualifications": ["雷电（生成）", "水利（生成）"], "national_centres": [],
-        "previous_reviewer": "amr-350000", "certificates": [], "warnings": [],
+        "previous_reviewer": "amr-350000", "merged_into": "", "certificates": [], "warnings": [],
     }  # fmt: skip
     assert [(c["level"], c["issuer"], c["scope"]) for c in found["certificates"]] == [
         ("national", "samr", 80), ("provincial", "amr-350000", 120),

@@ -263,7 +263,7 @@ async def test_a_cursor_of_somebody_else_opens_nothing(house: System) -> None:
     fujian = house.token(OPERATOR, "fujian", "350000")
     shown = await page(house, "/api/filings", fujian, 200, theirs["next"])
     assert all(item["region"].startswith("35") for item in shown["items"])
-    forged = cursor_of([""])
+    forged = cursor_of(["", ""])
     assert all(
         item["region"].startswith("35")
         for item in (await page(house, "/api/filings", fujian, 200, forged))["items"]

@@ -13,7 +13,7 @@ from deploy.embedded.postgres import EmbeddedPostgres
 from files.export import csv_table, xlsx
 from tests.api.conftest import whole_system
 from tests.api.people import FUJIAN, GUANGDONG, HENAN, HUNAN, LIAONING, SHAANXI, Filing
-from tests.system import FILER, OPERATOR, System, institution
+from tests.system import AUDITOR, FILER, OPERATOR, System, institution
 
 pytestmark = pytest.mark.anyio
 
@@ -223,3 +223,94 @@ def test_what_people_wrote_stays_text_in_every_table() -> None:
     assert cells[2][0].value == "名" * 300
     assert cells[3][0].value == "ab"
     assert "'=1+1,3" in csv_table(header, told).decode("utf-8-sig")
+
+
+async def test_the_backlog_says_what_waits_for_whom_and_how_long(country: System) -> None:
+    house = country
+    await house.open(2024, "000000")
+    await Filing(house, "guangdong-0", GUANGDONG).claimed()
+    await Filing(house, "guangdong-1", GUANGDONG).checked()
+    told = await get(house, "2024/000000/backlog")
+    rows = {row["authority"]: row for row in told["items"]}
+    assert set(rows) == {"amr-440000", "samr"}
+    review = rows["amr-440000"]
+    assert (review["status"], review["waiting"], review["unclaimed"]) == ("in_review", 1, 0)
+    assert (review["name"], review["oldest_days"]) == ("广东省市场监督管理局", 0.0)
+    # a claim is no new turn: since when it waits does not change by it
+    auditor = house.token(AUDITOR, "auditor-1")
+    timeline = await house.send("GET", "/api/filings/2024/guangdong-0/timeline", auditor)
+    assigned = next(e for e in timeline.body["entries"] if e["event"] == "assigned")
+    assert datetime.fromisoformat(review["oldest"]) == datetime.fromisoformat(assigned["at"])
+    assert (await get(house, "2024/000000/backlog", "350000"))["items"] == []
+
+
+async def test_the_day_s_curve_counts_attempts_that_were_refused_too(country: System) -> None:
+    house = country
+    await house.open(2024, "000000")
+    first = Filing(house, "guangdong-0", GUANGDONG)
+    clerk = Filing(house, "guangdong-1", GUANGDONG).filer
+    body = {"revision": 1, "sha256": "0" * 64, "choice": None}
+    nothing = await house.act("2024/guangdong-1", "submit", clerk, body)
+    assert nothing.status in (409, 422), nothing.body
+    await first.completed()
+    hours = (await get(house, "2024/000000/activity"))["items"]
+    assert len(hours) == 24
+    assert all(hour["attempts"] == hour["submitted"] + hour["refused"] for hour in hours)
+    assert sum(hour["submitted"] for hour in hours) == 1
+    assert sum(hour["refused"] for hour in hours) == 1
+    assert hours[0]["began"].endswith("T00:00:00+08:00")
+    days = (await get(house, "2024/000000/activity?by=day&days=7"))["items"]
+    assert len(days) == 7
+    assert (days[-1]["submitted"], days[-1]["refused"], days[-1]["completed"]) == (1, 1, 1)
+    before = (await get(house, "2024/000000/activity?by=day&from=2024-02-28&days=2"))["items"]
+    assert [day["began"][:10] for day in before] == ["2024-02-28", "2024-02-29"]
+    assert sum(day["attempts"] for day in before) == 0
+    elsewhere = (await get(house, "2024/000000/activity", "350000"))["items"]
+    assert sum(hour["attempts"] for hour in elsewhere) == 0
+
+
+async def test_non_filers_are_narrowed_by_name_and_authority_and_come_as_tables(
+    country: System,
+) -> None:
+    house = country
+    await house.open(2024, "000000")
+    await Filing(house, "guangdong-0", GUANGDONG).returned()
+
+    async def listed(query: str) -> list[str]:
+        told = await get(house, f"2024/000000/non-filers?{query}")
+        return [row["institution"] for row in told["items"]]
+
+    assert await listed("authority=amr-440000") == ["guangdong-0"]
+    assert await listed("name=ｆｕｊｉａｎ－１") == ["fujian-1"]
+    assert await listed("name=fujian&authority=amr-440000") == []
+    assert await listed("name=guangdong&status=returned&region=440000") == ["guangdong-0"]
+    operator = house.token(OPERATOR, "operator-1", "000000")
+    answer = await house.http.get(
+        "/api/campaigns/2024/000000/non-filers/table?format=xlsx&region=440000",
+        headers={"Authorization": f"Bearer {operator}"},
+    )
+    sheet = openpyxl.load_workbook(BytesIO(answer.content)).active
+    assert sheet is not None
+    assert [row[1] for row in sheet.iter_rows(min_row=2, values_only=True)] == [
+        "测试机构 guangdong-0（生成）", "测试机构 guangdong-1（生成）",
+    ]  # fmt: skip
+    never = await house.send("GET", "/api/campaigns/2023/000000/non-filers", operator)
+    assert (never.status, never.body["code"]) == (404, "campaign_not_found")
+
+
+async def test_a_place_reports_how_far_it_has_come(country: System) -> None:
+    house = country
+    await house.open(2024, "000000")
+    await Filing(house, "guangdong-0", GUANGDONG).completed()
+    operator = house.token(OPERATOR, "operator-1", "440000")
+    path = "/api/campaigns/2024/440000/report"
+    headers = {"Authorization": f"Bearer {operator}"}
+    told = (await house.http.get(path, headers=headers)).text
+    assert "报送单位：广东省市场监督管理局" in told
+    assert "应填报 2 家，已提交 1 家（50.0%）" in told
+    assert "规则没有写明应当报送的条款" in told
+    content = (await house.http.get(f"{path}?format=xlsx", headers=headers)).content
+    book = openpyxl.load_workbook(BytesIO(content))
+    assert book.sheetnames == ["报告", "各地进展", "待办", "延期", "未报机构名单"]
+    names = [row[1] for row in book["未报机构名单"].iter_rows(min_row=2, values_only=True)]
+    assert names == ["测试机构 guangdong-1（生成）"]

@@ -20,8 +20,10 @@ from tests.system import (
     AUDITOR,
     CHECKER,
     CLERK,
+    DECIDER,
     FILER,
     KEY,
+    OFFICER,
     OPERATOR,
     REVIEWER,
     Answer,
@@ -32,10 +34,13 @@ from tests.system import (
 pytestmark = pytest.mark.anyio
 
 F, R, C, O, A, K = FILER, REVIEWER, CHECKER, OPERATOR, AUDITOR, CLERK  # noqa: E741
+E, D = OFFICER, DECIDER
 EVERYBODY = {F, R, C, O, A}
 """Whoever has to do with statistics."""
 
-CLERKS_TOO = EVERYBODY | {K}
+CLERKS_TOO = EVERYBODY | {K, E, D}
+"""And whoever issues or enforces."""
+
 PUBLIC = None
 """Nobody has to say who they are."""
 
@@ -44,10 +49,11 @@ CERTIFICATE = "/api/certificates/{application}"
 CAMPAIGN = "/api/campaigns/{period}/{jurisdiction}"
 BATCH = "/api/report-batches/{quarter}/{institution}"
 COMPLAINT = "/api/complaints/{complaint}"
+ENFORCEMENT = "/api/enforcement/{about}/{period}/{institution}/{n}"
 
 MATRIX: dict[tuple[str, str], set[Role] | None] = {
     ("GET", "/api/me"): CLERKS_TOO,
-    ("GET", "/api/tasks"): {R, C},
+    ("GET", "/api/tasks"): {R, C, E, D},
     ("GET", "/api/filings"): EVERYBODY,
     ("GET", FILING): EVERYBODY,
     ("POST", FILING): {F, O},
@@ -71,6 +77,8 @@ MATRIX: dict[tuple[str, str], set[Role] | None] = {
     ("POST", f"{FILING}/return"): {R},
     ("POST", f"{FILING}/approve"): {R},
     ("POST", f"{FILING}/quality"): {C},
+    ("POST", f"{FILING}/assign"): {O},
+    ("POST", f"{FILING}/hand-over"): {R, C},
     ("POST", f"{FILING}/extension"): {O},
     ("POST", f"{FILING}/reopen"): {O},
     ("POST", f"{FILING}/cancel"): {O},
@@ -107,8 +115,23 @@ MATRIX: dict[tuple[str, str], set[Role] | None] = {
     ("GET", f"{CAMPAIGN}/sample/{{draw}}"): {R, C, O, A},
     ("GET", f"{CAMPAIGN}/progress"): {O, A},
     ("GET", f"{CAMPAIGN}/non-filers"): {O, A},
+    ("GET", f"{CAMPAIGN}/non-filers/table"): {O, A},
+    ("GET", f"{CAMPAIGN}/backlog"): {O, A},
+    ("GET", f"{CAMPAIGN}/activity"): {O, A},
+    ("GET", f"{CAMPAIGN}/report"): {O, A},
+    ("GET", f"{CAMPAIGN}/extensions"): {O, A},
+    ("POST", f"{CAMPAIGN}/extensions"): {O},
+    ("GET", f"{CAMPAIGN}/extensions/{{extension}}"): {O, A},
+    ("POST", f"{CAMPAIGN}/extensions/{{extension}}/shorten"): {O},
     ("GET", "/api/jobs"): {R, C, O},
     ("POST", "/api/jobs"): {R, C, O},
+    ("POST", "/api/jobs/lists"): {R, C, O},
+    ("GET", "/api/people/deputies"): {R, C, O},
+    ("POST", "/api/people/deputies"): {R, C, O},
+    ("POST", "/api/people/deputies/{deputy}/end"): {R, C, O},
+    ("GET", "/api/people/revocations"): {O},
+    ("POST", "/api/people/revocations"): {O},
+    ("POST", "/api/people/revocations/{revocation}/restore"): {O},
     ("GET", "/api/jobs/{job}"): {R, C, O},
     ("GET", "/api/jobs/{job}/items"): {R, C, O},
     ("GET", "/api/jobs/{job}/report"): {R, C, O},
@@ -134,6 +157,8 @@ MATRIX: dict[tuple[str, str], set[Role] | None] = {
     ("POST", f"{BATCH}/release"): {R, C, O},
     ("POST", f"{BATCH}/return"): {R},
     ("POST", f"{BATCH}/approve"): {R},
+    ("POST", f"{BATCH}/assign"): {O},
+    ("POST", f"{BATCH}/hand-over"): {R, C},
     ("POST", f"{BATCH}/extension"): {O},
     ("POST", f"{BATCH}/reopen"): {O},
     ("POST", f"{BATCH}/cancel"): {O},
@@ -149,6 +174,27 @@ MATRIX: dict[tuple[str, str], set[Role] | None] = {
     ("POST", f"{COMPLAINT}/resolve"): {R},
     ("POST", f"{COMPLAINT}/cancel"): {O},
     ("GET", f"{COMPLAINT}/timeline"): {R, O, A},
+    ("GET", "/public/measures"): PUBLIC,
+    ("GET", "/api/enforcement/register"): {E, D, O, A},
+    ("GET", f"{CAMPAIGN}/enforcement"): {O},
+    ("GET", "/api/enforcement/consequences"): {E, O},
+    ("GET", "/api/enforcement"): {F, E, D, O, A},
+    ("POST", "/api/enforcement"): {E, O},
+    ("GET", ENFORCEMENT): {F, E, D, O, A},
+    ("POST", f"{ENFORCEMENT}/propose"): {E},
+    ("POST", f"{ENFORCEMENT}/notice"): {E},
+    ("POST", f"{ENFORCEMENT}/statement"): {F},
+    ("POST", f"{ENFORCEMENT}/decide"): {D},
+    ("POST", f"{ENFORCEMENT}/service"): {E},
+    ("POST", f"{ENFORCEMENT}/refer"): {E},
+    ("POST", f"{ENFORCEMENT}/objection"): {F},
+    ("POST", f"{ENFORCEMENT}/objection-answer"): {D},
+    ("POST", f"{ENFORCEMENT}/withdraw"): {E, D},
+    ("POST", f"{ENFORCEMENT}/cure"): {F, E},
+    ("POST", f"{ENFORCEMENT}/attachments"): {F},
+    ("GET", f"{ENFORCEMENT}/attachments/{{sha256}}"): {F, E, D, O, A},
+    ("GET", f"{ENFORCEMENT}/documents/{{sha256}}"): {F, E, D, O, A},
+    ("GET", f"{ENFORCEMENT}/timeline"): {F, E, D, O, A},
     # a person of the issuing authority is told apart from its client further on
     ("GET", "/api/certificates/deliveries"): {K},
     ("POST", "/api/certificates/deliveries"): {K},
@@ -215,17 +261,17 @@ MATRIX: dict[tuple[str, str], set[Role] | None] = {
     ("POST", "/api/institutions/{institution}/contacts/remove"): {F, O},
     ("GET", "/public/announcements"): PUBLIC,
     ("GET", "/public/announcements/{announcement}"): PUBLIC,
-    ("GET", "/public/announcements/{announcement}/files/{sha256}"): PUBLIC,
+    ("GET", "/public/announcements/{announcement}/files/{file}"): PUBLIC,
     ("GET", "/api/announcements"): CLERKS_TOO,
     ("POST", "/api/announcements"): {O},
     ("GET", "/api/announcements/published"): {O, A},
     ("GET", "/api/announcements/{announcement}"): CLERKS_TOO,
-    ("GET", "/api/announcements/{announcement}/files/{sha256}"): CLERKS_TOO,
+    ("GET", "/api/announcements/{announcement}/files/{file}"): CLERKS_TOO,
     ("POST", "/api/announcements/{announcement}"): {O},
     ("GET", "/api/announcements/{announcement}/versions"): {O, A},
     ("POST", "/api/announcements/{announcement}/withdraw"): {O},
     ("POST", "/api/announcements/{announcement}/files"): {O},
-    ("POST", "/api/announcements/{announcement}/files/{sha256}/remove"): {O},
+    ("POST", "/api/announcements/{announcement}/files/{file}/remove"): {O},
     ("GET", "/api/rules"): CLERKS_TOO,
     ("GET", "/api/rules/{year}/{jurisdiction}"): CLERKS_TOO,
     ("POST", "/api/rules/{year}/{jurisdiction}/route"): CLERKS_TOO,
@@ -259,8 +305,12 @@ NOWHERE = {
     "draw": "1",
     "notice": "0" * 32,
     "job": "0" * 32,
+    "extension": "0" * 32,
+    "deputy": "0" * 32,
+    "revocation": "0" * 32,
     "registration": "0" * 32,
     "announcement": "0" * 32,
+    "file": "0" * 64,
     "period": "2024",
     "quarter": "2024Q4",
     "upload": "0" * 32,
@@ -274,6 +324,8 @@ NOWHERE = {
     "number": "0" * 12,
     "code": "0" * 26,
     "uscc": "91620102739638125B",
+    "about": "filing",
+    "n": "1",
 }
 
 
@@ -314,7 +366,7 @@ async def tried(
 def tokens(case: Filing) -> dict[Role, str]:
     return {
         F: case.filer, R: case.reviewer, C: case.checker, O: case.operator, A: case.auditor,
-        K: case.clerk,
+        K: case.clerk, E: case.officer, D: case.decider,
     }  # fmt: skip
 
 

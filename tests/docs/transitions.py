@@ -17,6 +17,7 @@ from domain.citation import Citation
 from domain.decision import Obligation, ReviewerDecision, ReviewLevel, RuleSetRef
 from domain.filing.kind import FILING, FilingFindings, Submit
 from domain.filing.questions import QUESTION_COMMANDS
+from domain.ids import jurisdiction_of
 from domain.refusals import Refusal
 from domain.sampling import Sampling
 
@@ -83,7 +84,9 @@ def _people(state: CaseState, plan: CasePlan) -> dict[Role, Actor]:
         Role.CHECKER: Actor(
             subject=f"checker-{len(state.passed_by)}", role=Role.CHECKER, scope="samr"
         ),
-        Role.OPERATOR: Actor(subject="operator", role=Role.OPERATOR, scope="000000"),
+        Role.OPERATOR: Actor(
+            subject="operator", role=Role.OPERATOR, scope=jurisdiction_of(authority)
+        ),
         Role.CLERK: Actor(subject="clerk", role=Role.CLERK, scope=authority),
         Role.SYSTEM: SYSTEM,
     }
@@ -110,7 +113,11 @@ def _commands(state: CaseState, plan: CasePlan, now: datetime) -> Iterator[c.Com
             elif kind == "submit":
                 yield Submit(**base, revision=1, content_sha256=_SHA)
             elif kind == "extend":
-                yield c.Extend(**base, until=later)
+                yield c.Extend(**base, until=later, extension="one")
+            elif kind == "shorten":
+                yield c.Shorten(**base, until=now, extension="one")
+            elif kind in ("assign", "hand_over"):
+                yield rule.command.model_validate({**base, "person": "colleague"})
             elif kind == "reopen":
                 yield c.Reopen(**base, until=later)
             elif kind == "remind":

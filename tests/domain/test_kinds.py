@@ -25,6 +25,9 @@ from domain.certificates.issuing import Allotment, Purpose
 from domain.citation import Citation
 from domain.complaints import ComplaintEvent, ComplaintOutcome
 from domain.decision import Obligation, ReviewerDecision, ReviewLevel, RuleSetRef
+from domain.enforcement.commands import CountedTerm
+from domain.enforcement.consequences import EnforcementFacts
+from domain.enforcement.state import EnforcementEvent
 from domain.kinds import KINDS, kind_of
 from domain.numbers.commands import NumberEvent
 from domain.numbers.report_numbers import IngestOutcome
@@ -32,7 +35,8 @@ from domain.numbers.state import BatchState
 from domain.refusals import Refusal
 from domain.sampling import Sampling
 from rules.certificates.certificates import current_certificate_rules
-from rules.file.library import SHIPPED
+from rules.compiled import CompiledRules
+from rules.file.library import SHIPPED, RuleLibrary
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
 CITE = Citation(document="测试文号", clause="一")
@@ -41,6 +45,32 @@ SHA = "a" * 64
 MUST = Obligation(outcome="must", rule="certified", cite=CITE)
 MAY = Obligation(outcome="may", rule="others", cite=CITE)
 LEVELS = tuple(ReviewLevel(id=name, authority=name) for name in ("amr-350100", "amr-350000"))
+_FACTS = EnforcementFacts.model_validate(
+    {
+        "institution": {"id": "lab", "region": "350102"},
+        "filing": {
+            "status": "lapsed",
+            "obligation": "must",
+            "due": START,
+            "reminders_served": [START],
+        },
+    }
+)
+_PROPOSED = CompiledRules(RuleLibrary().resolve(2020, "000000").document).enforcement_plan(
+    _FACTS, START + timedelta(days=1)
+)
+assert _PROPOSED.enforcement is not None
+ENFORCEMENT_PLAN = _PROPOSED.model_copy(
+    update={
+        "enforcement": _PROPOSED.enforcement.model_copy(
+            update={
+                "decision_due": {
+                    one.id: START + timedelta(days=91) for one in _PROPOSED.enforcement.measures
+                }
+            }
+        )
+    }
+)
 CERTIFICATE_RULES = current_certificate_rules(SHIPPED)
 
 
@@ -118,22 +148,34 @@ COMPLAINTS = (
 
 @dataclass(frozen=True)
 class Search:
-    """What a search of a kind's lives starts from, and where all of them together must come."""
+    """What a search of a kind's lives starts from, and where all of them together must come.
+
+    The more has to happen in a row, the more ``seeds`` it takes to happen by chance.
+    """
 
     plans: tuple[CasePlan, ...]
     begins: tuple[str, Callable[[CasePlan], dict[str, Any]]]
     reaches: frozenset[Status]
+    seeds: int = 200
 
 
 SEARCHES: dict[str, Search] = {
     "filing": Search(
-        FILINGS, (EventName.SCHEDULED, lambda _: {}), frozenset(Status) - {Status.AFTER_WINDOW}
+        FILINGS,
+        (EventName.SCHEDULED, lambda _: {}),
+        frozenset(Status) - {Status.AFTER_WINDOW, Status.IN_FORCE},
     ),
     "report-numbers": Search(
         BATCHES,
         (EventName.SCHEDULED, lambda _: {}),
         frozenset(Status)
-        - {Status.QUALITY_CHECK, Status.WITHDRAWN, Status.AFTER_WINDOW, Status.ANNULLED},
+        - {
+            Status.QUALITY_CHECK,
+            Status.WITHDRAWN,
+            Status.AFTER_WINDOW,
+            Status.ANNULLED,
+            Status.IN_FORCE,
+        },
     ),
     "complaint": Search(
         COMPLAINTS,
@@ -146,10 +188,31 @@ SEARCHES: dict[str, Search] = {
     "certificate": Search(
         (CERTIFICATE_RULES.plan("amr-350000", START),),
         (CertificateEvent.APPLICATION_BEGUN, lambda _: {}),
-        frozenset(Status) - {Status.SCHEDULED, Status.LAPSED, Status.AFTER_WINDOW, Status.ANNULLED},
+        frozenset(Status)
+        - {
+            Status.SCHEDULED,
+            Status.LAPSED,
+            Status.AFTER_WINDOW,
+            Status.ANNULLED,
+            Status.IN_FORCE,
+        },
+    ),
+    "enforcement": Search(
+        (ENFORCEMENT_PLAN,),
+        (
+            EnforcementEvent.OPENED,
+            lambda case: {
+                "level": LEVELS[1].model_dump(mode="json"),
+                "opened_at": case.fill.opens.isoformat(),
+                "decision_due": (case.fill.opens + timedelta(days=90)).isoformat(),
+            },
+        ),
+        frozenset({Status.IN_REVIEW, Status.IN_FORCE, Status.COMPLETED}),
+        seeds=900,
     ),
 }
 
+_MEASURES = [one.id for one in _PROPOSED.enforcement.measures]
 _PEOPLE = ("p1", "p2", "p3", "p4", "p5")
 
 
@@ -171,7 +234,10 @@ def fields(rng: random.Random, name: str, state: CaseState, now: datetime) -> di
     made: Mapping[str, Callable[[], dict[str, Any]]] = {
         "submit": lambda: submitted,
         "draw": lambda: {"draw": 1, "drawn": rng.random() < 0.6},
-        "extend": lambda: until,
+        "extend": lambda: {**until, "extension": "one"},
+        "shorten": lambda: {**until, "extension": "one"},
+        "assign": lambda: {"person": rng.choice(_PEOPLE)},
+        "hand_over": lambda: {"person": rng.choice(_PEOPLE)},
         "reopen": lambda: until,
         "remind": lambda: {"reminder": rng.choice(["first", "days-60"])},
         "receive_upload": lambda: {"upload": upload, "sha256": SHA, "size": 1},
@@ -204,6 +270,13 @@ def fields(rng: random.Random, name: str, state: CaseState, now: datetime) -> di
                 [None, None, None, {"approved_on": now.date(), "document": "文号"}]
             ),
         },
+        "propose": lambda: {"measure": rng.choice([*_MEASURES[1:4] * 2, *_MEASURES])},
+        "decide": lambda: {
+            "outcome": rng.choice(["impose"] * 14 + ["dismiss"]),
+            "basis_given": True,
+        },
+        "refer": lambda: {"agency": "统计局", "document": "文号"},
+        "answer_objection": lambda: {"upheld": rng.random() < 0.5},
         "end_certificate": lambda: {"ending": "revoked", "on": now.date(), "document": "文号"},
         "supersede": lambda: {"by": "D" * 26, "on": now.date()},
         "note_predecessor": lambda: {"predecessor": "E" * 26},
@@ -224,6 +297,17 @@ def findings(kind: CaseKind, rng: random.Random, command: Command, now: datetime
             ruleset=REF,
             candidates=(),
         ),
+        "terms": {
+            name: CountedTerm(due=now + timedelta(days=days), days=(now.date(),))
+            for name, days in (
+                ("statement", 5),
+                ("service", 7),
+                ("correction", 10),
+                ("objection", 15),
+                ("lasts", 365),
+            )
+        },
+        "cured": now.day % 3 == 0,
         "allotment": Allotment(
             number=f"26130106000{rng.randrange(2)}",
             code="C" * 26,
@@ -278,7 +362,9 @@ def lives(kind: CaseKind, seeds: range) -> Iterator[list[Moment]]:
 
 
 _HOURS = [0] * 24 + [1] * 6 + [24] * 6 + [100, 100, 24 * 400, 24 * 2200]
-_ENDING = ("annul", "cancel", "reject", "end_certificate", "supersede")
+_ENDING = (
+    "annul", "cancel", "reject", "end_certificate", "supersede", "withdraw_measure", "cure",
+)  # fmt: skip
 
 
 def command_of(
@@ -341,7 +427,7 @@ EACH = pytest.mark.parametrize("kind", KINDS.values(), ids=list(KINDS))
 def test_random_lives_reach_every_status_and_event_and_no_other(kind: CaseKind) -> None:
     reached: set[Status] = set()
     happening: set[str] = set()
-    for life in lives(kind, range(200)):
+    for life in lives(kind, range(SEARCHES[kind.name].seeds)):
         reached |= {moment.after.status for moment in life}
         happening |= {str(moment.event.name) for moment in life}
     assert reached == SEARCHES[kind.name].reaches

@@ -341,7 +341,7 @@ def test_another_province_has_its_own_wording_as_yaml_only(province: Path) -> No
         ("proposes: city", "proposes: town", "unknown_fact", "town"),
         ("proposes: city", "proposes: \"'amr-999999'\"", "unknown_authority", "amr-999999"),
         ('when: "true"', "when: reminded > 100", "unreachable_measure", "talk"),
-        ("kind: management", "kind: referral", "step_missing", "hand_over"),
+        ("kind: management", "kind: referral", "step_missing", "refer"),
     ],
 )
 def test_what_a_section_cannot_say(

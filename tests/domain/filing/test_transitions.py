@@ -139,8 +139,15 @@ def command(kind: str, actor: Actor, now: datetime, note: bool, extra: float) ->
     if kind in ("extend", "reopen"):
         made = c.Extend if kind == "extend" else c.Reopen
         return made(**values, until=now + timedelta(days=extra))
+    if kind == "remind":
+        return c.Remind(**values, reminder="due")
     if kind == "draw":
         return c.Draw(**values, draw=1, drawn=extra != 5)
+    if kind == "shorten":
+        return c.Shorten(**values, until=now + timedelta(days=extra), extension="")
+    if kind in ("assign", "hand_over"):
+        person = f"p{int(extra) % 4 + 1}"
+        return FILING.commands[kind].command.model_validate({**values, "person": person})
     return FILING.commands[kind].command.model_validate({**values, "kind": kind})
 
 
@@ -482,6 +489,92 @@ def test_a_claim_of_somebody_who_is_away_can_be_released_by_an_operator_with_a_r
     assert played(state, ONE, 1, ("release", OPERATOR, 3)).claimed_by == ""
     nobody = refused(in_review(ONE), ONE, command("release", OPERATOR, day(3), True, 0), day(3))
     assert nobody.code is Code.NOT_CLAIMED
+
+
+COUNTY = Actor(subject="operator-2", role=Role.OPERATOR, scope="350102")
+
+
+def handing(person: str, by: Actor, note: bool = True) -> c.Command:
+    made = c.Assign if by.role is Role.OPERATOR else c.HandOver
+    return made(**base(day(3), by, note), person=person)
+
+
+def test_an_operator_of_the_authority_gives_a_filing_to_one_of_its_people() -> None:
+    state = in_review(ONE)
+    for elsewhere in (OPERATOR, COUNTY.model_copy(update={"scope": "350100"})):
+        found = refused(state, ONE, handing("r-2", elsewhere), day(3))
+        assert found.code is Code.NOT_YOUR_AUTHORITY
+    assert refused(state, ONE, handing("filer-1", COUNTY), day(3)).code is Code.PERSON_NOT_FIT
+    done = decide(FILING, state, ONE, handing("r-2", COUNTY, note=False), day(3))
+    assert not isinstance(done, Refusal)
+    state = evolve(FILING, state, done[0])
+    assert (state.claimed_by, done[0].body) == ("r-2", {"person": "r-2"})
+    # whoever has it is told why not any more
+    again = refused(state, ONE, handing("r-3", COUNTY, note=False), day(3))
+    assert again.code is Code.REASON_REQUIRED
+    assert refused(state, ONE, handing("r-2", COUNTY), day(3)).code is Code.WRONG_STATUS
+    assert refused(state, ONE, handing("r-3", COUNTY), day(20)).code is Code.REVIEW_CLOSED
+    # nobody has taken part by being given something
+    assert state.reviewers == ()
+    assert played(state, ONE, 1, ("approve", reviewer(LEVELS[0], "r-2"), 3)).reviewers == ("r-2",)
+
+
+def test_only_the_claimant_hands_a_filing_over_and_only_to_somebody_fit() -> None:
+    mine, other = reviewer(LEVELS[0]), reviewer(LEVELS[0], "r-2")
+    state = in_review(ONE)
+    assert refused(state, ONE, handing("r-2", mine), day(3)).code is Code.NOT_CLAIMED
+    state = played(state, ONE, 1, ("claim", mine, 3))
+    assert refused(state, ONE, handing("r-3", other), day(3)).code is Code.CLAIMED_BY_OTHER
+    assert refused(state, ONE, handing("filer-1", mine), day(3)).code is Code.PERSON_NOT_FIT
+    found = decide(FILING, state, ONE, handing("r-2", mine, note=False), day(3))
+    assert not isinstance(found, Refusal)
+    state = evolve(FILING, state, found[0])
+    assert state.claimed_by == "r-2"
+    late = refused(state, ONE, command("approve", mine, day(3), True, 0), day(3))
+    assert late.code is Code.CLAIMED_BY_OTHER
+    assert played(state, ONE, 1, ("approve", other, 3)).status is Status.QUALITY_CHECK
+
+
+def test_a_deputy_acts_on_what_its_person_has_and_the_record_says_for_whom() -> None:
+    mine, deputy = reviewer(LEVELS[0]), reviewer(LEVELS[0], "r-2")
+    state = played(in_review(ONE), ONE, 1, ("claim", mine, 3))
+    approve = command("approve", deputy, day(3), True, 0)
+    assert refused(state, ONE, approve, day(3)).code is Code.CLAIMED_BY_OTHER
+    wrong = approve.model_copy(update={"acting_for": "r-9"})
+    assert refused(state, ONE, wrong, day(3)).code is Code.CLAIMED_BY_OTHER
+    found = decide(
+        FILING, state, ONE, approve.model_copy(update={"acting_for": "reviewer-1"}), day(3)
+    )
+    assert not isinstance(found, Refusal)
+    assert [event.body.get("on_behalf_of") for event in found] == ["reviewer-1", None]
+    for event in found:
+        state = evolve(FILING, state, event)
+    assert state.reviewers == ("reviewer-1", "r-2")
+    # one who filed is nobody's deputy in it
+    state = played(in_review(ONE), ONE, 1, ("claim", mine, 3))
+    filed = command("approve", reviewer(LEVELS[0], "filer-1"), day(3), True, 0)
+    found_ = refused(state, ONE, filed.model_copy(update={"acting_for": "reviewer-1"}), day(3))
+    assert found_.code is Code.SAME_PERSON
+
+
+def test_an_extension_ends_earlier_only_while_the_own_window_runs() -> None:
+    def shorter(now: float, extension: str = "one") -> c.Shorten:
+        return c.Shorten(**base(day(now), OPERATOR), until=day(now), extension=extension)
+
+    grant = c.Extend(**base(day(2), OPERATOR), until=day(30), extension="one")
+    found = decide(FILING, draft(ONE), ONE, grant, day(2))
+    assert not isinstance(found, Refusal)
+    state = evolve(FILING, draft(ONE), found[0])
+    assert refused(state, ONE, shorter(9, "two"), day(9)).code is Code.EXTENSION_REPLACED
+    last = day(10) - SECOND
+    at_last = decide(FILING, state, ONE, shorter(9), last)
+    assert not isinstance(at_last, Refusal)
+    back = evolve(FILING, state, at_last[0])
+    assert next_timer(FILING, back, ONE) == Timer(day(10), c.Lapse)
+    relied = refused(state, ONE, shorter(10), day(10))
+    assert (relied.code, relied.at) == (Code.EXTENSION_RELIED_ON, day(10))
+    bare = shorter(9).model_copy(update={"note_sha256": ""})
+    assert refused(state, ONE, bare, day(9)).code is Code.REASON_REQUIRED
 
 
 def test_a_filer_can_be_given_time_that_ends_before_the_review_does() -> None:

@@ -1,0 +1,1 @@
+"""Enforcement over HTTP: cases, their documents and files, registers, the public page."""

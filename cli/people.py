@@ -1,0 +1,115 @@
+"""``zhibao people``: deputies of people who are away, and capacities that are taken away."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli.terminal import HERE, AsJson, Data, listing, out, print_json, print_listing, read_instant
+
+if TYPE_CHECKING:
+    from domain.case.commands import Actor
+
+people_app = typer.Typer(no_args_is_help=True)
+
+Authority = Annotated[str, typer.Argument(help="部门，如 amr-350200")]
+Whom = Annotated[str, typer.Argument(metavar="PERSON", help="凭证上的账号")]
+
+
+def _of(authority: str) -> Actor:
+    """The operator at the terminal, for an authority's own jurisdiction."""
+    from cli.system import operator
+    from domain.ids import jurisdiction_of
+
+    return operator().model_copy(update={"scope": jurisdiction_of(authority)})
+
+
+@people_app.command("deputy")
+def deputy(
+    authority: Authority,
+    person: Whom,
+    deputy: Annotated[str, typer.Argument(help="代为办理的人")],
+    ends: Annotated[
+        Any,
+        typer.Option("--until", help="代办至何时", parser=read_instant, metavar="INSTANT"),
+    ],
+    starts: Annotated[
+        Any,
+        typer.Option("--from", help="自何时起；不填为现在", parser=read_instant, metavar="INSTANT"),
+    ] = None,
+    reason: Annotated[str, typer.Option(help="事由")] = "",
+    data: Data = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """登记某人离岗期间由谁代为办理；代办的每一步都记明代谁办理。"""
+    from cli.system import run
+    from services.clock import system_clock
+
+    named = run(
+        data,
+        lambda services: services.people.name_deputy(
+            authority,
+            person,
+            deputy,
+            starts or system_clock(),
+            ends,
+            _of(authority),
+            uuid.uuid4().hex,
+            reason,
+        ),
+    )
+    print_json(named) if as_json else out.print(f"已登记：{named.id}", highlight=False)
+
+
+@people_app.command("deputies")
+def deputies(authority: Authority, data: Data = HERE, as_json: AsJson = False) -> None:
+    """一个部门的离岗和代办，新的在前。"""
+    from cli.system import run
+    from domain.messages import local_time
+
+    named = run(data, lambda services: services.people.deputies(_of(authority), authority))
+    if as_json:
+        print_json({"rows": [one.model_dump() for one in named]})
+        return
+    table = listing("编号", "离岗", "代办", "自", "至", "提前结束")
+    for one in named:
+        ended = local_time(one.ended_at) if one.ended_at else ""
+        table.add_row(
+            one.id, one.person, one.deputy, local_time(one.starts), local_time(one.ends), ended
+        )
+    print_listing(table)
+
+
+@people_app.command("revoke")
+def revoke(
+    authority: Authority,
+    person: Whom,
+    reason: Annotated[str, typer.Option(help="停用的理由")],
+    data: Data = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """停用某人在某部门的身份；即刻生效，已领取的由批办退领。"""
+    from cli.system import run
+
+    revoked = run(
+        data,
+        lambda services: services.people.revoke(
+            authority, person, _of(authority), uuid.uuid4().hex, reason
+        ),
+    )
+    print_json(revoked) if as_json else out.print(f"已停用：{revoked.id}", highlight=False)
+
+
+@people_app.command("restore")
+def restore(
+    revocation: Annotated[str, typer.Argument(help="停用编号")],
+    data: Data = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """恢复停用的身份；仍在有效期内的凭证重新可用。"""
+    from cli.system import operator, run
+
+    restored = run(data, lambda services: services.people.restore(revocation, operator()))
+    print_json(restored) if as_json else out.print("已恢复。")

@@ -1,0 +1,223 @@
+"""Rules and people for cases of enforcement: everything eight years on, with calendars of its own.
+
+The measures are those of 2020, of a campaign of 2028 whose window is January 2029.
+"""
+
+import shutil
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from domain.case.workflow_messages import CaseOpening, CaseStart
+from domain.clock import BEIJING
+from domain.enforcement.consequences import EnforcementFacts
+from domain.enforcement.kind import ENFORCEMENT
+from domain.ids import enforcement_id
+from engine.starting import start_case
+from rules.compiled import CompiledRules
+from rules.file.library import RuleLibrary
+from store import cases, enforcement, institutions, rule_sets
+from tests.system import (
+    CHECKER,
+    DECIDER,
+    FILER,
+    OFFICER,
+    OPERATOR,
+    REVIEWER,
+    Answer,
+    System,
+    institution,
+)
+
+CALENDAR = """\
+# made up for tests: spring and national holidays, with a Sunday and a Saturday worked in autumn
+year: 2029
+sources:
+  notice: {document: 测试文号, title: 2029年节假日安排（测试）}
+days_off:
+  - id: spring-festival
+    label: 春节
+    from: "2029-02-12"
+    to: "2029-02-18"
+    worked: ["2029-02-24"]
+    cites: [{source: notice, clause: 二}]
+  - id: national-day
+    label: 国庆节
+    from: "2029-10-01"
+    to: "2029-10-07"
+    worked: ["2029-09-30", "2029-10-13"]
+    cites: [{source: notice, clause: 七}]
+"""
+NEXT = """\
+year: 2030
+sources:
+  notice: {document: 测试文号, title: 2030年节假日安排（测试）}
+days_off:
+  - id: new-year
+    label: 元旦
+    from: "2030-01-01"
+    to: "2030-01-01"
+    worked: []
+    cites: [{source: notice, clause: 一}]
+"""
+
+
+def enforcing_rules(later: Path, folder: Path) -> Path:
+    """A copy of the rules eight years on, with the calendars of those years."""
+    shutil.copytree(later, folder)
+    (folder / "calendar" / "2029.yaml").write_text(CALENDAR, "utf-8")
+    (folder / "calendar" / "2030.yaml").write_text(NEXT, "utf-8")
+    return folder
+
+
+def at(text: str) -> datetime:
+    """An instant of Beijing: ``2029-03-01T10:00:00``."""
+    return datetime.fromisoformat(text).replace(tzinfo=BEIJING)
+
+
+@dataclass
+class Matter:
+    """A filing of 2028 that is owed, and the case of enforcement about it."""
+
+    system: System
+    id: str
+    path: str = ""
+    authority: str = "amr-350000"
+
+    @property
+    def about(self) -> str:
+        """The filing's id."""
+        return f"filing/2028/{self.id}"
+
+    @property
+    def officer(self) -> str:
+        """Who proposes."""
+        return self.system.token(OFFICER, "officer-1", self.authority)
+
+    @property
+    def decider(self) -> str:
+        """Who decides."""
+        return self.system.token(DECIDER, "decider-1", self.authority)
+
+    @property
+    def filer(self) -> str:
+        """The institution."""
+        return self.system.token(FILER, f"clerk-{self.id}", self.id)
+
+    async def open(self, token: str = "", **body: Any) -> Answer:
+        """Opens the case."""
+        answer = await self.system.send(
+            "POST", "/api/enforcement", token or self.officer, {"about": self.about, **body}
+        )
+        if answer.status == 201:
+            self.path = f"/api/{answer.body['id']}"
+        return answer
+
+    async def act(self, name: str, token: str, body: Any = None, **headers: str) -> Answer:
+        """One act, whatever it leads to."""
+        return await self.system.send("POST", f"{self.path}/{name}", token, body or {}, **headers)
+
+    async def done(self, name: str, token: str, body: Any = None) -> dict[str, Any]:
+        """One act that has to succeed."""
+        answer = await self.act(name, token, body)
+        assert answer.status == 200, answer.body
+        return dict(answer.body)
+
+    async def refused(self, name: str, token: str, body: Any = None) -> dict[str, Any]:
+        """One act that has to be refused."""
+        answer = await self.act(name, token, body)
+        assert answer.status >= 400, answer.body
+        return dict(answer.body)
+
+    async def shown(self, token: str = "") -> dict[str, Any]:
+        """The case as somebody sees it."""
+        answer = await self.system.send("GET", self.path, token or self.officer)
+        assert answer.status == 200, answer.body
+        return dict(answer.body)
+
+    async def proposed(self, measure: str, **body: Any) -> None:
+        """Opened, and one measure proposed."""
+        opened = await self.open()
+        assert opened.status == 201, opened.body
+        given = {"measure": measure, "reason": "两次催报之后仍未上报", **body}
+        await self.done("propose", self.officer, given)
+
+    async def decided(self, measure: str, statement_over: str, **body: Any) -> None:
+        """Proposed, noticed, the time for statements over, imposed."""
+        await self.proposed(measure, **body)
+        await self.done("notice", self.officer)
+        await self.system.skip_to(at(statement_over))
+        await self.done(
+            "decide",
+            self.decider,
+            {"outcome": "impose", "reason": "情况属实", "basis": "统计法第四十二条"},
+        )
+
+    async def completed(self) -> None:
+        """The filing is extended, submitted and approved after all."""
+        name = f"2028/{self.id}"
+        operator = self.system.token(OPERATOR, "operator-1", "000000")
+        until = {"until": "2030-06-01T00:00:00+08:00", "reason": "补报"}
+        extended = await self.system.act(name, "extension", operator, until)
+        assert extended.status == 200, extended.body
+        submitted = await self.system.submit(name, self.filer)
+        assert submitted.status == 200, submitted.body
+        reviewer = self.system.token(REVIEWER, "reviewer-1", self.authority)
+        checker = self.system.token(CHECKER, "checker-1", "samr")
+        for act, token, body in (
+            ("claim", reviewer, {}),
+            ("approve", reviewer, {}),
+            ("quality", checker, {"outcome": "pass"}),
+        ):
+            answer = await self.system.act(name, act, token, body)
+            assert answer.status == 200, answer.body
+
+
+async def matter(system: System, id_: str, now: str = "2029-03-01T10:00:00") -> Matter:
+    """An institution whose filing of 2028 has lapsed."""
+    await system.add(institution(id_))
+    await system.skip_to(at("2029-01-02T10:00:00"))
+    await system.open(2028, "000000")
+    await system.skip_to(at(now))
+    return Matter(system, id_)
+
+
+async def case_on_record(system: System, institution_id: str, about: str) -> None:
+    """A case about a filing under rules that name measures, whatever the filing's own rules say."""
+    rules = CompiledRules(RuleLibrary().resolve(2020, "000000").document)
+    now = system.now()
+    async with system.engine.begin() as connection:
+        known = await institutions.by_ids(connection, [institution_id])
+        opened = await enforcement.put_on_record(
+            connection, about, enforcement_id, "amr-440000", "test", "test", now
+        )
+        await rule_sets.store(connection, rules.source)
+    facts = EnforcementFacts.model_validate(
+        {
+            **known[institution_id].facts_for(None).model_dump(),
+            "filing": {"status": "lapsed", "obligation": "must", "due": now},
+        }
+    )
+    plan = rules.enforcement_plan(facts, now)
+    assert plan.enforcement is not None
+    terms = plan.enforcement.model_copy(update={"about": about, "number": "1"})
+    start = CaseStart(
+        case_id=opened.case_id,
+        opening=CaseOpening(
+            kind=ENFORCEMENT.name,
+            year=2024,
+            institution=institution_id,
+            jurisdiction=plan.jurisdiction,
+            campaign="",
+            plan=plan.model_copy(update={"enforcement": terms}),
+        ),
+        requested_at=now,
+    )
+    await start_case(system.client, start)
+    for _ in range(400):
+        async with system.engine.connect() as connection:
+            if await cases.by_id(connection, opened.case_id) is not None:
+                return
+        await system.pause(0.05)
+    raise AssertionError(opened)
