@@ -785,6 +785,18 @@ def test_the_legal_particulars_are_neither_blank_nor_no_date(valid_until: Any) -
         form_of([{"id": "a", "label": "甲", "type": "integer"}], header=header)
 
 
+def test_a_form_of_a_set_from_before_is_read_and_checked_as_it_is_kept() -> None:
+    """Levels, examples and help came later: running filings keep the forms they began with."""
+    number = {"type": "integer", "unit": "人", "min": 0, "note": "（生成）说明", "example": 1}
+    old = form_of(
+        [{"id": "a", "label": "甲", **number}, {"id": "b", "label": "乙", **number}],
+        [{"id": "c", "fields": ["a", "b"], "holds": "a <= b", "message": "甲不能多于乙"}],
+    )
+    assert old.fields["a"].help == "（生成）说明"
+    [found] = check_form(old, {"a": 2, "b": 1}, complete=True)
+    assert (found.check, found.level, found.open) == ("c", "block", True)
+
+
 def test_the_json_schema_takes_what_the_form_takes() -> None:
     jsonschema = pytest.importorskip("jsonschema")
     for form_id in ALL:

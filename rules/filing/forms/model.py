@@ -185,6 +185,14 @@ class FormField(Value):
     derived: Derived | None = None
     example: int | str | bool | tuple[str, ...] | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _as_kept(cls, data: Any) -> Any:
+        """Sets on record from before call the help a note: they are read as they are kept."""
+        if isinstance(data, dict) and "note" in data and "help" not in data:
+            return {("help" if key == "note" else key): value for key, value in data.items()}
+        return data
+
     @model_validator(mode="after")
     def _fits(self) -> Self:
         if (self.type in ("choice", "choices")) != bool(self.options):
