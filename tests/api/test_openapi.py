@@ -27,6 +27,7 @@ from api.door.openapi import build_document
 from api.door.rights import ROLES, Right
 from api.resources import OPERATIONS, PLACES
 from domain.case.commands import Role
+from files.form_sheets import XLSX
 from tests.api.people import FUJIAN, REASONS, Filing, filing
 from tests.api.places import QUARTER, places
 from tests.system import CHECKER, REVIEWER, System
@@ -239,6 +240,12 @@ async def test_every_receipt_and_refusal_of_a_filings_life_is_as_its_schema_says
 
 
 # --- what a stranger sends -----------------------------------------------------------------------
+
+
+@schemathesis.serializer(XLSX)
+def any_bytes(_: Any, value: Any) -> bytes:
+    """What a stranger sends as a workbook is anything."""
+    return value if isinstance(value, bytes) else str(value).encode()
 
 
 @pytest.fixture(scope="module")
