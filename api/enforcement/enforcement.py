@@ -263,7 +263,7 @@ async def get_case(call: Call) -> Response:
     own = state.own
     return json_of(
         EnforcementShown(
-            **shown(case, call).model_dump(),
+            **(await shown(case, call)).model_dump(),
             about=terms.about,
             stage=own.stage,
             stage_label=STAGE_LABELS[own.stage],
