@@ -909,7 +909,7 @@ class Code(StrEnum):
         409,
         "不受理该机构的资质认定申请",
         "对该机构采取的措施“{measure}”自 {since} 起生效，有效期间不受理其新的资质认定申请。",
-        "{cure}",
+        "请先消除所针对的情形：{cure}",
     )
     # the public
     TOO_MANY_LOOKUPS = (

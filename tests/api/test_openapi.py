@@ -158,6 +158,7 @@ def token_for(found: Filing, role: Role) -> str:
     return {
         Role.FILER: found.filer, Role.REVIEWER: found.reviewer, Role.CHECKER: found.checker,
         Role.OPERATOR: found.operator, Role.AUDITOR: found.auditor, Role.CLERK: found.clerk,
+        Role.OFFICER: found.officer, Role.DECIDER: found.decider,
     }[role]  # fmt: skip
 
 
