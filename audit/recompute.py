@@ -122,13 +122,13 @@ class Recomputing:
             decisions.append(_decision(f"window {name}", 1, _span(before), _span(after), cite))
         for what in ("checker", "lapse_unapproved", "parts"):
             cite = plan.checker_cite if what == "checker" else plan.completion_cite
-            values = (_plain(getattr(one, what)) for one in (recorded, plan))
-            decisions.append(_decision(what, 1, *values, cite))
+            old, new = (_plain(getattr(one, what)) for one in (recorded, plan))
+            decisions.append(_decision(what, 1, old, new, cite))
         for what, cited in (("levels", plan.levels), ("reminders", plan.reminders)):
-            told = [[_told(one) for one in getattr(plan_, what)] for plan_ in (recorded, plan)]
-            if any(told):
+            old, new = ([_told(one) for one in getattr(by, what)] for by in (recorded, plan))
+            if old or new:
                 cite = cited[0].cite if cited else None
-                decisions.append(_decision(what, 1, *told, cite))
+                decisions.append(_decision(what, 1, old, new, cite))
         return decisions
 
     async def _step(

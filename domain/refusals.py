@@ -222,7 +222,7 @@ class Code(StrEnum):
     PERSON_REVOKED = (
         "person_revoked",
         409,
-        "不能交给这个人办理",
+        "这个人的身份已停用",
         "{person} 为 {authority} 办事的身份已于 {at}停用。",
         "请交给其他人员。",
     )
@@ -701,7 +701,7 @@ class Code(StrEnum):
         "deputy_refused",
         422,
         "不能这样登记代办",
-        "{why}。",
+        "代办没有登记：{why}。",
         "请核对离岗的人、代办的人和起止时间后再登记。",
     )
     ROLE_REVOKED = (
@@ -723,7 +723,7 @@ class Code(StrEnum):
         409,
         "季度报送不封存汇总",
         "{year} 是季度报告编号的报送；封存汇总的只有年度统计。",
-        "季度报送的情况用 zhibao campaign progress 查看。",
+        "请用 zhibao campaign progress 查看季度报送的情况。",
     )
     CAMPAIGN_NOT_OVER = (
         "campaign_not_over",
@@ -959,7 +959,7 @@ class Code(StrEnum):
         409,
         "还没有补报并通过审核",
         "所涉的填报在立案之后还没有通过审核。",
-        "请先补报；{cure}",
+        "请先补报，由承办人核对后办理：{cure}。",
     )
     CURED_MEANWHILE = (
         "cured_meanwhile",
@@ -980,7 +980,7 @@ class Code(StrEnum):
         409,
         "不受理该机构的资质认定申请",
         "对该机构采取的措施“{measure}”自 {since} 起生效，有效期间不受理其新的资质认定申请。",
-        "{cure}",
+        "请先消除所针对的情形：{cure}。",
     )
     # the public
     TOO_MANY_LOOKUPS = (

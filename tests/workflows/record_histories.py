@@ -55,6 +55,26 @@ LIVES: dict[str, tuple[str, str]] = {
         "complaint.py::test_a_complaint_is_followed_up_and_its_sender_told",
         "complaint_*",
     ),
+    "enforcement-warning": (
+        "enforcement.py::test_a_warning_is_heard_decided_by_another_served_and_never_published",
+        "enforcement_*",
+    ),
+    "enforcement-applications-refused-and-cured": (
+        "enforcement.py::test_who_did_not_file_is_refused_applications_until_it_has",
+        "enforcement_*",
+    ),
+    "enforcement-objection-and-correction": (
+        "enforcement.py::test_a_listing_is_published_shown_objected_to_and_corrected",
+        "enforcement_*",
+    ),
+    "enforcement-referral": (
+        "enforcement.py::test_a_referral_needs_a_reminder_and_carries_its_proof",
+        "enforcement_*",
+    ),
+    "enforcement-out-of-time": (
+        "enforcement.py::test_ninety_days_without_a_decision_end_it",
+        "enforcement_*",
+    ),
     "campaign": (
         "campaign.py::test_everybody_gets_the_rules_of_the_smallest_area_that_has_some",
         "campaign_*",
