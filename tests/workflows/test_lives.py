@@ -149,7 +149,15 @@ async def test_a_filing_is_given_to_people_and_more_time_and_less(system: System
         "/api/filings/2023/inst-1",
         ("assign", operator, {"person": "r-1"}, "in_review"),
         ("hand-over", reviewer, {"person": "r-2"}, "in_review"),
+        ("approve", system.token(REVIEWER, "r-2", CHAIN[0]), {}, "in_review"),
     )
+    for authority in CHAIN[1:]:
+        reviewer = system.token(REVIEWER, f"r-{authority}", authority)
+        assert (await system.act("2023/inst-1", "claim", reviewer)).status == 200
+        assert (await system.act("2023/inst-1", "approve", reviewer)).status == 200
+    checker = system.token(CHECKER, "checker-1", "samr")
+    remark = {"outcome": "pass_with_remark", "reason": "（生成）口径请统一"}
+    await play(system, "/api/filings/2023/inst-1", ("quality", checker, remark, "completed"))
 
 
 async def test_a_national_certificate_is_reviewed_by_its_national_department(
