@@ -17,6 +17,7 @@ from domain.filing.kind import FILING
 from domain.ids import jurisdiction_of, region_prefix, regulates
 from domain.jobs import (
     JOB_ACTION_LABELS,
+    JOB_STATE_LABELS,
     JOB_WORKFLOW,
     ItemOutcome,
     JobAction,
@@ -27,6 +28,7 @@ from domain.jobs import (
 )
 from domain.kinds import KINDS
 from domain.messages import explain, local_time
+from domain.model import Value
 from domain.refusals import Code, Refusal, Refused
 from engine.client import ANSWER_WITHIN, translated
 from files.selection import SelectionReading, read_selection
@@ -68,6 +70,24 @@ class _Everywhere(Beside):
     """Claims of a person lie wherever their authority reviews."""
 
     everywhere = True
+
+
+class JobShown(Value):
+    """A job and how far it has come; ``waiting`` cases have no outcome yet."""
+
+    id: str
+    action: JobAction
+    action_label: str
+    about: str
+    requested_by: str
+    state: JobState
+    state_label: str
+    total: int
+    done: int
+    refused: int
+    waiting: int
+    created_at: datetime
+    ended_at: datetime | None
 
 
 class JobService:
@@ -320,6 +340,25 @@ def _regions(action: JobAction, actor: Actor) -> str:
     if action is JobAction.SERVE_REMINDER:
         return region_prefix(jurisdiction_of(actor.scope))
     return ""
+
+
+def job_shown(job: Job) -> JobShown:
+    """A job as the API and the command line show it."""
+    return JobShown(
+        id=job.id,
+        action=job.order.action,
+        action_label=JOB_ACTION_LABELS[job.order.action],
+        about=job.about,
+        requested_by=job.order.actor.subject,
+        state=job.state,
+        state_label=JOB_STATE_LABELS[job.state],
+        total=job.total,
+        done=job.done,
+        refused=job.refused,
+        waiting=job.total - job.done - job.refused,
+        created_at=job.created_at,
+        ended_at=job.ended_at,
+    )
 
 
 REPORT = ("序号", "办件", "机构", "机构名称", "结果", "代码", "原因", "时间")

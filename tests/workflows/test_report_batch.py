@@ -146,8 +146,7 @@ async def lookup(system: System, number: str) -> str:
 async def test_who_asks_for_a_batch_has_its_place_s_extension_until_it_is_taken_back(
     system: System,
 ) -> None:
-    lab = {"region": "430102", "issuer": "amr-430000"}
-    await system.add(institution("there", **lab))
+    await system.add(institution("there", "430102", issuer="amr-430000"))
     of = quarter("2023Q4")
     await system.open(of, "430000")
     operator = system.token(OPERATOR, "operator-hn", "430000")
@@ -155,7 +154,7 @@ async def test_who_asks_for_a_batch_has_its_place_s_extension_until_it_is_taken_
     until = moment("2024-12-01T00:00:00")
     path = f"/api/campaigns/{of}/430000/extensions"
     given = await extended(system, path, operator, until)
-    await system.add(institution("comes-later", **lab))
+    await system.add(institution("comes-later", "430102", issuer="amr-430000"))
     assert (await ask(system, f"{of}/comes-later", operator)).status == 202
     names = ("there", "comes-later")
     for name in names:
@@ -171,7 +170,7 @@ async def test_who_asks_for_a_batch_has_its_place_s_extension_until_it_is_taken_
     for name in names:
         shown = await batch_is(system, f"{of}/{name}", status="draft")
         assert datetime.fromisoformat(shown["extended_until"]) < until, name
-    await system.add(institution("comes-last", **lab))
+    await system.add(institution("comes-last", "430102", issuer="amr-430000"))
     assert (await ask(system, f"{of}/comes-last", operator)).status == 202
     assert (await batch_is(system, f"{of}/comes-last", status="draft"))["extension"] == ""
 
