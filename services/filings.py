@@ -6,6 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
 from domain.case.commands import Actor
+from domain.case.opening import has_begun_anew
 from domain.case.status import ENDED
 from domain.filing.parts import parts_to_file
 from domain.ids import filing_id
@@ -58,7 +59,9 @@ class FilingService(CaseService):
             refuse_merged(found[institution_id])
             facts = found[institution_id].facts_for(None)
             campaign, sha256 = await self._campaign_for(connection, year, facts.institution.region)
-            if await cases.by_id(connection, case_id) is not None:
+            standing = await cases.by_id(connection, case_id)
+            anew = await cases.annulled_before(connection, [case_id], campaign)
+            if standing is not None and not anew:
                 params = {"institution": institution_id, "year": str(year)}
                 raise Refused(Refusal(code=Code.FILING_EXISTS, params=params))
         rules = await self._pinned.get(sha256)
@@ -87,7 +90,8 @@ class FilingService(CaseService):
         assert case is not None
         if case.status not in ENDED:
             async with translated():
-                await start_case(self._client, start_from_record(case, steps, self._clock()))
+                start = start_from_record(case, steps, self._clock())
+                await start_case(self._client, start, again=has_begun_anew(steps))
         return case_id
 
     async def due_of(self, case: Case) -> Due:
