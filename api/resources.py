@@ -4,6 +4,7 @@ from typing import Any
 
 from api.announcements import announcements
 from api.announcements.announcement_page import PAGES as ANNOUNCEMENT_PAGES
+from api.audit import audit
 from api.campaigns import (
     campaigns,
     contacts,
@@ -75,6 +76,7 @@ OPERATIONS: list[Operation] = [
     *announcements.OPERATIONS,
     *rules.OPERATIONS,
     *timeline.OPERATIONS,
+    *audit.OPERATIONS,
     *schedule.OPERATIONS,
     *events.OPERATIONS,
 ]

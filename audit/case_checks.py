@@ -41,7 +41,8 @@ DERIVED = (
     "case_id", "kind", "year", "quarter", "institution_id", "jurisdiction", "campaign", "rule_set",
     "plan", "status", "level", "authority", "claimed_by", "revision", "due", "obligation",
     "submitted_at", "late", "extended_until", "reviewer", "sequence", "head", "opened_at",
-    "updated_at", "launched", "return_asked",
+    "updated_at", "launched", "return_asked", "extension",
+    "waiting_since",
 )  # fmt: skip
 """The columns of ``cases`` that are compared with the journal: all there are."""
 
@@ -202,6 +203,7 @@ def _read_model(c: _Checking, kind: CaseKind, plan: CasePlan) -> Iterator[Findin
         plan=plan,
         renews=first.get("renews", ""),
         newcomer=first.get("newcomer"),
+        region=first.get("region", ""),
     )
     if not normal or (vouched and opening_sha256(opening) != vouched):
         told = "年度、机构、辖区、所属工作或计划（plan）与建立时记下的哈希不符"
@@ -222,7 +224,7 @@ def _folded(steps: Sequence[Step]) -> dict[str, Any]:
     """What the columns of a case's row come to, step by step, as the writer writes them."""
     row: dict[str, Any] = {
         "submitted_at": None, "late": False, "extended_until": None, "reviewer": "",
-        "return_asked": False,
+        "return_asked": False, "extension": "",
     }  # fmt: skip
     since = _lives(steps)[-1]
     for place, (_, group) in enumerate(groupby(since, key=lambda step: step.command_id)):
@@ -232,6 +234,8 @@ def _folded(steps: Sequence[Step]) -> dict[str, Any]:
         at = datetime.fromisoformat(said["at"])
         if place == 0:
             row["opened_at"] = at
+        if any(row.get(name) != said[name] for name in _PLACE):
+            row["waiting_since"] = at
         due = said["due"]
         row |= {
             **{name: said[name] for name in _AS_TOLD},
@@ -241,8 +245,9 @@ def _folded(steps: Sequence[Step]) -> dict[str, Any]:
             "late": row["late"] or bool(said.get("late")),
             "reviewer": said.get("reviewer") or row["reviewer"],
         }
-        if said.get("return_asked") is not None:
-            row["return_asked"] = said["return_asked"]
+        for name in ("return_asked", "extension"):
+            if said.get(name) is not None:
+                row[name] = said[name]
         for name, kept in (("submitted_at", True), ("extended_until", False)):
             told = said.get(name)
             if told and not (kept and row[name]):
@@ -250,6 +255,7 @@ def _folded(steps: Sequence[Step]) -> dict[str, Any]:
     return row
 
 
+_PLACE = ("status", "level", "authority")
 _AS_TOLD = ("status", "level", "authority", "claimed_by", "revision", "sequence")
 
 
@@ -327,11 +333,11 @@ def _revisions(c: _Checking, kind: CaseKind) -> Iterator[Finding]:
         sha256, number = step.body.get("content_sha256"), step.body.get("revision")
         if step.event != "submitted" or not sha256:
             continue
-        row = by_number.get(number)
-        if row is None:
+        if number not in by_number:
             told = f"第 {step.sequence} 步提交的第 {number} 稿不在"
             yield c.wrong("revisions", told, step.sequence, Kind.DELETED)
             return
+        row = by_number[number]
         if row["sha256"] != sha256:
             told = f"第 {number} 稿不是第 {step.sequence} 步提交的内容"
             yield c.wrong("revisions", told, step.sequence, Kind.CONTENT)

@@ -145,8 +145,8 @@ class _Writing:
             file = f"histories/{row['case_id'].replace('/', '_')}@{row['run_id']}.json"
             (self._folder / "histories").mkdir(exist_ok=True)
             (self._folder / file).write_bytes(gzip.decompress(row["content"]))
-            named = ("case_id", "run_id", "sequence", "events", "sha256")
-            self._put("histories", {**{name: row[name] for name in named}, "file": file})
+            of_run = ("case_id", "run_id", "sequence", "events", "sha256")
+            self._put("histories", {**{name: row[name] for name in of_run}, "file": file})
 
     def _refers(self, step: Mapping[str, Any]) -> None:
         body = step["body"]

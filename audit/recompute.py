@@ -127,13 +127,13 @@ class Recomputing:
             decisions.append(_decision(f"window {name}", began, _span(before), _span(after), cite))
         for what in ("checker", "lapse_unapproved", "parts"):
             cite = plan.checker_cite if what == "checker" else plan.completion_cite
-            values = (_plain(getattr(one, what)) for one in (recorded, plan))
-            decisions.append(_decision(what, began, *values, cite))
+            old, new = (_plain(getattr(one, what)) for one in (recorded, plan))
+            decisions.append(_decision(what, began, old, new, cite))
         for what, cited in (("levels", plan.levels), ("reminders", plan.reminders)):
-            told = [[_told(one) for one in getattr(plan_, what)] for plan_ in (recorded, plan)]
-            if any(told):
+            old, new = ([_told(one) for one in getattr(by, what)] for by in (recorded, plan))
+            if old or new:
                 cite = cited[0].cite if cited else None
-                decisions.append(_decision(what, began, *told, cite))
+                decisions.append(_decision(what, began, old, new, cite))
         return decisions
 
     async def _step(

@@ -314,6 +314,14 @@ async def replay_campaign(
             missing = Difference(
                 event=0, what="history", recorded="没有历史，也没有存档", recomputed=None
             )
+            async with engine.connect() as connection:
+                steps = await journal.steps(connection, case_id)
+            # one that had ended as it was put on record never had a process
+            never = len({step.command_id for step in steps}) == 1
             yield Replayed(
-                case_id=case_id, events=0, runs=0, archived=False, differences=(missing,)
+                case_id=case_id,
+                events=0,
+                runs=0,
+                archived=False,
+                differences=() if never else (missing,),
             )

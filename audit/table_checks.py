@@ -29,6 +29,7 @@ async def check_tables(connection: AsyncConnection, tally: Tally) -> None:
         _jobs,
         _registers,
         _deliveries,
+        _files,
         _lines,
         _seals,
         _references,
@@ -129,6 +130,12 @@ async def _deliveries(connection: AsyncConnection, tally: Tally) -> AsyncIterato
         if sha256_of(row["body"]) != row["body_sha256"]:
             told = f"{row['authority']} 的送达 {row['delivery_id']} 的内容与其哈希不符"
             yield _wrong("certificate_deliveries", told, Kind.CONTENT)
+
+
+async def _files(connection: AsyncConnection, _: Tally) -> AsyncIterator[Finding]:
+    async for row in auditing.rows(connection, auditing.FILES):
+        told = f"文件 {row['name']} 与其哈希不符"
+        yield _wrong(row["table"], told, Kind.CONTENT, row["case_id"])
 
 
 async def _lines(connection: AsyncConnection, tally: Tally) -> AsyncIterator[Finding]:

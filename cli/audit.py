@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
+from cli import auditing
 from cli.terminal import HERE, NOT_IN_ORDER, WRONG_USAGE, AsJson, Data, err, out, print_json
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from services.reconciler import Behind
 
 app = typer.Typer(no_args_is_help=True)
+auditing.mount(app)
 
 
 @app.callback()

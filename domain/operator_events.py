@@ -91,6 +91,10 @@ def _batches(body: Mapping[str, Any]) -> str:
     return f"名录 {body['considered']} 家，应报送 {body['started']} 家"
 
 
+def _what(body: Mapping[str, Any]) -> str:
+    return str(body["what"])
+
+
 def _extension(body: Mapping[str, Any]) -> str:
     until = closing_time(datetime.fromisoformat(body["until"]))
     whose = f"{body['jurisdiction']} 全部" if body["standing"] else f"{body['total']} 件"
@@ -130,6 +134,8 @@ OPERATOR_EVENTS: dict[str, OperatorEvent] = {
     "client_secret_rotated": OperatorEvent("轮换联网系统的密钥", nothing_more),
     "client_revoked": OperatorEvent("停用联网系统", nothing_more),
     "institution_delivered": OperatorEvent("随送达登记机构", nothing_more),
+    "audited": OperatorEvent("审计", _what),
+    "content_read": OperatorEvent("查看内容", _what),
     "registration_requested": OperatorEvent("申请登记机构", _institution),
     "registration_approved": OperatorEvent("同意登记机构", _institution),
     "registration_refused": OperatorEvent("不予登记机构", _institution),

@@ -732,7 +732,7 @@ class Code(StrEnum):
         409,
         "季度报送不封存汇总",
         "{year} 是季度报告编号的报送；封存汇总的只有年度统计。",
-        "季度报送的情况用 zhibao campaign progress 查看。",
+        "请用 zhibao campaign progress 查看季度报送的情况。",
     )
     CAMPAIGN_NOT_OVER = (
         "campaign_not_over",
@@ -989,7 +989,7 @@ class Code(StrEnum):
         409,
         "不受理该机构的资质认定申请",
         "对该机构采取的措施“{measure}”自 {since} 起生效，有效期间不受理其新的资质认定申请。",
-        "{cure}",
+        "请先满足解除的条件：{cure}",
     )
     # the public
     TOO_MANY_LOOKUPS = (

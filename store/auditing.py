@@ -227,6 +227,16 @@ IMPORTED_ROWS = """
         SELECT FROM certificate_numbers n
         WHERE n.number = r.number AND n.code = r.code AND n.case_id = r.case_id)
 """
+FILES = """
+    SELECT 'announcement_files' AS "table", '' AS case_id, announcement_id || ' ' || name AS name
+    FROM announcement_files WHERE encode(sha256(content), 'hex') <> sha256
+    UNION ALL
+    SELECT 'enforcement_documents', case_id, sequence || ' ' || number
+    FROM enforcement_documents WHERE encode(sha256(content), 'hex') <> sha256
+    UNION ALL
+    SELECT 'enforcement_attachments', case_id, name
+    FROM enforcement_attachments WHERE encode(sha256(content), 'hex') <> sha256
+"""
 DELIVERIES = "SELECT * FROM certificate_deliveries"
 CONTENTS = """
     SELECT number AS case_id, content FROM certificates WHERE content IS NOT NULL
@@ -343,6 +353,20 @@ MOVED_BETWEEN = """
     ) a ON true
     WHERE c.campaign = :campaign AND a.status IS DISTINCT FROM b.status
     ORDER BY c.case_id COLLATE "C"
+"""
+IDS = """
+    SELECT case_id FROM cases WHERE campaign = :what OR case_id = :what
+    ORDER BY case_id COLLATE "C"
+"""
+WHOLE_RECORD = """
+    SELECT case_id, step, hash FROM journal
+    WHERE (CAST(:person AS text) = '' OR step #>> '{actor,subject}' = :person)
+      AND (CAST(:action AS text) = '' OR event = :action)
+      AND (CAST(:rule AS text) = '' OR step #>> '{body,rule}' = :rule
+           OR step #>> '{cite,document}' = :rule)
+      AND (CAST(:since AS timestamptz) IS NULL OR at >= :since)
+      AND (CAST(:until AS timestamptz) IS NULL OR at < :until)
+    ORDER BY at, case_id COLLATE "C", sequence LIMIT :size
 """
 CHECKPOINTS_TOLD = """
     SELECT coalesce(s.number, c.number) AS number, s.sha256 AS said

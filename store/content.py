@@ -107,9 +107,7 @@ async def completed(connection: AsyncConnection, case_id: str) -> Completed | No
 async def history(connection: AsyncConnection, case_id: str) -> list[Revision]:
     """All revisions of a case, the newest first, without their content."""
     found = await connection.execute(
-        select(
-            *(column for column in revisions.c if column.name != "content"),
-        )
+        select(*(revisions.c[name] for name in Revision.model_fields if name != "content"))
         .where(revisions.c.case_id == case_id)
         .order_by(revisions.c.revision.desc())
     )

@@ -13,6 +13,7 @@ from temporalio.client import Client
 
 from api.door.draining import Draining
 from api.door.identity import Identity
+from audit.service import AuditService
 from rules.file.catalogue import cached_catalogue
 from services.announcements import AnnouncementService
 from services.campaigns.closing import ClosingService
@@ -67,6 +68,7 @@ class Parts:
 
     draining: Draining
     records: CaseRecords
+    auditing: AuditService
     requests: RequestRecords
     institutions: InstitutionService
     contacts: ContactService
@@ -129,6 +131,7 @@ def build_parts(
     return Parts(
         draining=Draining(),
         records=CaseRecords(engine),
+        auditing=AuditService(client, engine, settings, clock),
         requests=RequestRecords(engine),
         institutions=InstitutionService(engine),
         contacts=ContactService(engine, clock),

@@ -85,7 +85,7 @@ ROLES: dict[Right, frozenset[Role]] = {
     Right.SEE_CONTACTS: frozenset({Role.FILER, Role.REVIEWER, Role.OPERATOR}),
     Right.SET_CONTACTS: frozenset({Role.FILER, Role.OPERATOR}),
     Right.SEE_TASKS: frozenset({Role.REVIEWER, Role.CHECKER, Role.OFFICER, Role.DECIDER}),
-    Right.AUDIT: frozenset({Role.AUDITOR, Role.OPERATOR}),
+    Right.AUDIT: frozenset({Role.AUDITOR}),
     Right.FOLLOW_EVENTS: frozenset({Role.OPERATOR, Role.AUDITOR}),
     # whoever is complained of does not see who complains
     Right.SEE_COMPLAINT: frozenset({Role.REVIEWER, Role.OPERATOR, Role.AUDITOR}),
@@ -96,7 +96,8 @@ ROLES: dict[Right, frozenset[Role]] = {
     Right.DELIVER: frozenset({Role.CLERK}),
     Right.REMIND: frozenset({Role.OPERATOR, Role.REVIEWER}),
     Right.SEE_OUTBOX: frozenset({Role.OPERATOR, Role.AUDITOR}),
-    Right.SEE_QUESTIONS: frozenset(Role) - {Role.CLERK},
+    # a question may quote what was filed
+    Right.SEE_QUESTIONS: frozenset(Role) - {Role.CLERK, Role.OFFICER, Role.DECIDER},
     Right.ANSWER: frozenset({Role.REVIEWER}),
     Right.SETTLE: frozenset({Role.FILER, Role.REVIEWER}),
     Right.SEE_NOTICES: frozenset({Role.FILER, Role.REVIEWER, Role.OPERATOR, Role.AUDITOR}),

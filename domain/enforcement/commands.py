@@ -42,7 +42,7 @@ STAGE_NEXT: dict[Stage, str] = {
     Stage.NOTICED: "机构可以陈述、申辩；期满后由另一人决定",
     Stage.DECIDED: "由承办人在期限内送达，移送的由承办人办理移送",
     Stage.SERVED: "改正期满即生效；期内补报并通过审核的不生效",
-    Stage.IN_FORCE: "按规则终止：补报并通过审核、期满、更正或者撤回",
+    Stage.IN_FORCE: "由补报并通过审核、期满、更正或者撤回按规则终止",
     Stage.OVER: "已结束的不再办理；认为有误的，机构可以提出异议",
 }
 

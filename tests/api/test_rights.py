@@ -277,6 +277,20 @@ MATRIX: dict[tuple[str, str], set[Role] | None] = {
     ("POST", "/api/rules/{year}/{jurisdiction}/route"): CLERKS_TOO,
     ("GET", "/api/rule-sets/{sha256}"): CLERKS_TOO,
     ("GET", "/api/events"): {O, A},
+    **{
+        ("GET", f"/api/audit/{name}"): {A}
+        for name in (
+            "verify",
+            "replay",
+            "recompute",
+            "counterfactual",
+            "as-of",
+            "figures",
+            "export",
+            "record",
+            "reconcile",
+        )
+    },
     ("GET", "/api/lookups/counts"): {O, A},
     ("GET", "/public/certificates"): PUBLIC,
     ("GET", "/public/certificates/code/{code}"): PUBLIC,

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from audit.verify import Keys
 from deploy.embedded.postgres import SUPERUSER, EmbeddedPostgres
 from deploy.embedded.temporal import EmbeddedTemporal
+from domain.case import kind
 from engine.client import connect_engine
 from services.archive import Archiving
 from services.certificates.keys import add_key
@@ -165,3 +166,9 @@ async def audited(world: World) -> AsyncIterator[AsyncEngine]:
     engine = connect(world.superuser)
     yield engine
     await engine.dispose()
+
+
+@pytest.fixture
+def timers_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The audited record was made with timers spread, as in production."""
+    monkeypatch.setattr(kind, "SPREAD", timedelta(minutes=20))

@@ -1,6 +1,5 @@
 """Replay with comparison: what Temporal's own replayer passes over is named, value by value."""
 
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer
 
 from audit.replay import NoHistory, compare, replay
-from domain.case import kind
+from domain.case import opening
 from tests.audit.conftest import World
 from tests.workflows.test_engine import _CONTINUED_AFTER
 from workflows import case as case_workflow
@@ -20,12 +19,6 @@ from workflows.registry import WORKFLOWS
 pytestmark = pytest.mark.anyio
 
 HISTORIES = sorted((Path(__file__).parents[1] / "workflows" / "histories").glob("*.json"))
-
-
-@pytest.fixture
-def timers_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The audited record was made with timers spread, as in production."""
-    monkeypatch.setattr(kind, "SPREAD", timedelta(minutes=20))
 
 
 def history_of(file: Path) -> WorkflowHistory:
@@ -57,7 +50,7 @@ async def test_an_archived_case_is_replayed_without_the_engine(
 async def test_one_changed_value_is_named_though_temporals_replayer_passes_it(
     world: World, audited: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    chain = case_workflow.chain
+    chain = opening.chain
 
     def slightly_other(*arguments: Any) -> Any:
         case_id, sequence, head, command, events, now = arguments

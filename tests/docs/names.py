@@ -16,7 +16,7 @@ from tests.docs.pages import ROOT
 
 _PACKAGES = (
     "domain", "rules", "workflows", "activities", "store", "services", "engine", "files", "api",
-    "printing", "cli",
+    "printing", "cli", "audit",
 )  # fmt: skip
 _PLACES = (*_PACKAGES, "deploy", "settings", "logs", "worker")
 _OTHERS = {"pg_dump", "pg_restore", "curl", "kubectl", "docker", "temporal", "psql", "make"}

@@ -19,6 +19,9 @@ depends_on: str | Sequence[str] | None = None
 
 _SEALED = {
     "addresses": "",
+    "announcement_files": "content",
+    "announcement_versions": "",
+    "announcements": "",
     "api_client_secrets": "",
     "api_clients": "",
     "campaigns": "",
@@ -32,6 +35,7 @@ _SEALED = {
     "complaints": "",
     "contacts": "",
     "histories": "content",
+    "institution_acts": "",
     "institutions": "",
     "job_items": "",
     "jobs": "",
@@ -39,6 +43,7 @@ _SEALED = {
     "notices": "",
     "number_changes": "",
     "province_plans": "",
+    "registration_requests": "",
     "revisions": "content",
     "roster_imports": "",
     "uploads": "",
@@ -189,15 +194,14 @@ def _refusals() -> None:
         sa.PrimaryKeyConstraint("case_id", name=op.f("pk_refusal_heads")),
         comment="每一件的拒绝记录到第几次、最后一次的哈希",
     )
-    columns = {
-        "number": (sa.Integer(), "该件的第几次拒绝"),
-        "previous_hash": (sa.Text(), None),
-        "hash": (sa.Text(), "逐件哈希相连"),
-    }
-    for name, (kind, comment) in columns.items():
-        op.add_column("refusals", sa.Column(name, kind, nullable=True, comment=comment))
+    for column in (
+        sa.Column("number", sa.Integer(), nullable=True, comment="该件的第几次拒绝"),
+        sa.Column("previous_hash", sa.Text(), nullable=True),
+        sa.Column("hash", sa.Text(), nullable=True, comment="逐件哈希相连"),
+    ):
+        op.add_column("refusals", column)
     _chain(op.get_bind())
-    for name in columns:
+    for name in ("number", "previous_hash", "hash"):
         op.alter_column("refusals", name, nullable=False)
     op.create_unique_constraint(
         op.f("uq_refusals_case_id_number"), "refusals", ["case_id", "number"]
