@@ -9,7 +9,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from domain.case.events import EventName, Step
-from domain.case.workflow_messages import RecordedSteps, RecordRequest
+from domain.case.opening import has_begun_anew
+from domain.case.workflow_messages import CaseOpening, RecordedSteps, RecordRequest
 from domain.filing.returning import RETURN_ASKED, RETURN_DECLINED, SETTLING
 from domain.told import MARKED
 from store.batching import Batcher
@@ -117,6 +118,12 @@ _RECORDED = text("""
     WHERE case_id = :case_id AND sequence > :sequence ORDER BY sequence
 """)
 
+_RUNS_ON = text("""
+    SELECT kind, year, quarter, coalesce(institution_id, '') AS institution, jurisdiction, campaign,
+           plan
+    FROM cases WHERE case_id = :case_id
+""")
+
 
 class JournalWriter:
     """Records steps. Concurrent callers share one transaction and each waits for its commit."""
@@ -153,10 +160,14 @@ class JournalWriter:
         place = {"case_id": case_id, "sequence": sequence}
         async with self._engine.connect() as connection:
             found = (await connection.execute(_RECORDED, place)).all()
-        steps = tuple(Step(**step, hash=hash_) for step, hash_ in found)
-        if steps and steps[0].previous_hash != head:
-            raise JournalFork(case_id, sequence + 1)
-        return RecordedSteps(steps=steps)
+            steps = tuple(Step(**step, hash=hash_) for step, hash_ in found)
+            if steps and steps[0].previous_hash != head:
+                raise JournalFork(case_id, sequence + 1)
+            opening = None
+            if has_begun_anew(steps):
+                row = (await connection.execute(_RUNS_ON, {"case_id": case_id})).mappings().one()
+                opening = CaseOpening.model_validate(dict(row))
+        return RecordedSteps(steps=steps, opening=opening)
 
 
 async def write_steps(

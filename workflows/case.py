@@ -21,7 +21,7 @@ with workflow.unsafe.imports_passed_through():
 
     from domain.case.checks import wrong_status
     from domain.case.commands import Command
-    from domain.case.events import Event, EventName, Step, event_of
+    from domain.case.events import Event, Step, event_of
     from domain.case.kind import CaseKind, evolve, next_timer, spread, timed
     from domain.case.opening import beginning, chain, opening_command, vouched
     from domain.case.review import check, decide
@@ -35,6 +35,7 @@ with workflow.unsafe.imports_passed_through():
         SEQUENCE,
         Act,
         Carried,
+        CaseOpening,
         CaseStart,
         ReadSteps,
         Receipt,
@@ -43,7 +44,7 @@ with workflow.unsafe.imports_passed_through():
         newest,
         receipt_of,
     )
-    from domain.refusals import Code, Refusal
+    from domain.refusals import Refusal
 
 RETRY = RetryPolicy(
     initial_interval=timedelta(milliseconds=200),
@@ -80,7 +81,6 @@ class CaseWorkflow:
         self._receipts = dict(start.carried.receipts)
         self._updates = 0
         self._out_of_time = False
-        self._overtaken = False
         self._turn = asyncio.Lock()
 
     @property
@@ -134,8 +134,6 @@ class CaseWorkflow:
             if command.seen_sequence > self._sequence:
                 await self._catch_up()
             while (known := self._receipts.get(command.id)) is None:
-                if self._overtaken:
-                    raise refused(Refusal(code=Code.UNAVAILABLE, params={"part": "流程引擎"}))
                 await self._perform(command)
             return known
 
@@ -225,7 +223,7 @@ class CaseWorkflow:
         first = steps[0].sequence == 1
         request = RecordRequest(steps=steps, opening=self._start.opening if first else None)
         recorded = await self.write(request, events)
-        self._adopt(recorded.steps or steps)
+        self._adopt(recorded.steps or steps, recorded.opening)
 
     # --- private steps -----------------------------------------------------------------------
 
@@ -242,7 +240,7 @@ class CaseWorkflow:
     def _over(self) -> bool:
         ended = self._state.status in ENDED and not self.has_work()
         waits = next_timer(self.kind, self._state, self._plan) is not None
-        return (ended and not waits) or self._out_of_time or self._overtaken
+        return (ended and not waits) or self._out_of_time
 
     def _worn(self) -> bool:
         return (
@@ -311,14 +309,14 @@ class CaseWorkflow:
             start_to_close_timeout=ONE_TRY,
             retry_policy=RETRY,
         )
-        self._adopt(recorded.steps)
+        self._adopt(recorded.steps, recorded.opening)
 
-    def _adopt(self, steps: Sequence[Step]) -> None:
+    def _adopt(self, steps: Sequence[Step], opening: CaseOpening | None) -> None:
+        if opening is not None:
+            # its year was annulled and opened again, and this process has missed it
+            self._start = self._start.model_copy(update={"opening": opening})
+            self._plan = opening.plan
         for step in steps:
-            if step.event == EventName.SCHEDULED and self._sequence:
-                # the case has begun anew under a plan that this process does not know: another
-                # one is to carry it, which is started from the record
-                self._overtaken = True
             self._state = evolve(self.kind, self._state, event_of(step))
             self._sequence, self._head = step.sequence, step.hash
             self._receipts[step.command_id] = receipt_of(step)

@@ -134,10 +134,12 @@ class RecordedSteps(Recorded):
     """What the journal already holds in the place of steps that were to be recorded there.
 
     Empty when they were recorded. Otherwise nothing was written: a crash came between an earlier
-    commit and the engine's history, and the workflow has to adopt these steps first.
+    commit and the engine's history, and the workflow has to adopt these steps first. ``opening`` is
+    what the case runs on since, if it has begun anew among them.
     """
 
     steps: tuple[Step, ...] = ()
+    opening: CaseOpening | None = None
 
 
 class ReadSteps(Recorded):

@@ -7,15 +7,23 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.as_of import figures_as_of
 from audit.recompute import Recomputing
 from audit.replay import replay
 from audit.verify import Keys, verify
 from deploy.embedded.postgres import EmbeddedPostgres
-from domain.case.workflow_messages import SEQUENCE
+from domain.case.commands import Actor, Annul
+from domain.case.opening import chain
+from domain.case.review import decide
+from domain.case.workflow_messages import SEQUENCE, RecordRequest
+from domain.filing.kind import FILING
+from domain.numbers.quarters import Period
 from services.reconciler import Reconciler
 from services.rule_sets import PinnedRules
+from store import cases, content, journal
+from store.writer import write_steps
 from tests.api.conftest import whole_system
 from tests.api.people import FUJIAN, GUANGDONG, Filing
 from tests.system import OPERATOR, System, institution
@@ -174,3 +182,49 @@ async def test_an_annulment_that_is_under_way_is_finished_before_anything_is_ope
     async with house.engine.begin() as connection:
         await connection.execute(waiting, {"outcome": "done", "id": job})
     await opened(house, "second-opening")
+
+
+async def test_a_process_that_missed_it_all_goes_on_under_the_new_plan(
+    two: System,
+) -> None:
+    house = two
+    await opened(house, "first-opening")
+    actor = Actor(subject="operator-1", role=OPERATOR, scope="000000")
+    reason = REASON["reason"]
+    await house.parts.campaigns.annul(Period(2024), "000000", actor, "annulled", reason)
+    # as after a crash between the journal and the engine: on record, and no process knows of it
+    async with house.engine.begin() as connection:
+        ids = await connection.execute(text("SELECT case_id FROM cases"))
+        for case_id in list(ids.scalars()):
+            await annulled_on_record(connection, case_id, actor)
+    await opened(house, "second-opening")
+    late = Filing(house, "guangdong-1", GUANGDONG)
+    known = await house.client.get_workflow_handle(late.case_id).query(SEQUENCE)
+    assert known == (await late.timeline())[-1]["sequence"] - 3
+    await late.saved()
+    draft = (await late.get(late.filer, "/draft")).body
+    body = {"revision": draft["revision"], "sha256": draft["sha256"], "choice": None}
+    answer = await late.act("submit", late.filer, body)
+    assert answer.status == 200, answer.body
+    assert answer.body["status"] == "in_review"
+    # the others are carried on without anybody's asking
+    reconciler = Reconciler(house.client, house.engine, PinnedRules(house.engine), house.now)
+    for _ in range(20):
+        if [behind async for behind in reconciler.sweep(closely=True)] == []:
+            break
+        await reconciler.reconcile()
+        await house.pause(0.5)
+    await nothing_is_wrong(house, late.case_id, "filing/2024/fujian-0")
+
+
+async def annulled_on_record(connection: AsyncConnection, case_id: str, actor: Actor) -> None:
+    case = await cases.by_id(connection, case_id)
+    assert case is not None
+    carried = await journal.carried(connection, FILING, case_id)
+    state, now = FILING.state(carried.state), datetime.now(UTC)
+    note = await content.save_note(connection, REASON)
+    command = Annul(id="by-hand", actor=actor, received_at=now, note_sha256=note)
+    events = decide(FILING, state, case.plan, command, now)
+    assert isinstance(events, tuple)
+    steps = chain(case_id, carried.sequence, carried.head, command, events, now)
+    await write_steps(connection, [RecordRequest(steps=steps)])
