@@ -115,7 +115,7 @@ async def begin_anew(folder: Path, count: int, within: float) -> None:
         await until(people, path, "done", must // 3, within)
         await machine.kill("worker", random)
         await until(people, path, "done", must, within)
-        await people.ask("POST", CAMPAIGN, WHO, "open", json={})
+        await people.ask("POST", CAMPAIGN, WHO, "open-again", json={})
         await until(people, CAMPAIGN, "launched", must // 3, within)
         await machine.kill("worker", random)
         shown = await until(people, CAMPAIGN, "launched", must, within)
