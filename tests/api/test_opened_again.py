@@ -228,3 +228,35 @@ async def annulled_on_record(connection: AsyncConnection, case_id: str, actor: A
     assert isinstance(events, tuple)
     steps = chain(case_id, carried.sequence, carried.head, command, events, now)
     await write_steps(connection, [RecordRequest(steps=steps)])
+
+
+async def test_filings_of_a_year_annulled_in_one_place_begin_anew_where_it_is_opened_then(
+    two: System,
+) -> None:
+    house = two
+    await house.open(2024, "350000")
+    fujian = "/api/campaigns/2024/350000"
+    answer = await house.send("POST", f"{fujian}/annul", operator(house), REASON)
+    assert answer.status == 202, answer.body
+    for name in ("fujian-0", "fujian-1"):
+        await house.until(f"2024/{name}", "annulled")
+    refused = await house.send("GET", f"{fujian}/progress", operator(house))
+    assert refused.body["code"] == "campaign_not_found"
+    between = datetime.now(UTC)
+    foreseen = (await house.send("GET", f"{PATH}/forecast", operator(house))).body
+    assert (foreseen["must"], foreseen["elsewhere"]) == (4, 0)
+    await opened(house, "the-nation")
+    now = await total(house)
+    assert (now["must"], now["not_filed"]) == (4, 4)
+    assert (await total(house, between))["must"] == 0
+    await Filing(house, "fujian-0", FUJIAN).submitted()
+    # one that is annulled alone, in a year that stands, is not put on the list once more
+    ask = {"action": "annul", "selection": {"ids": ["filing/2024/fujian-1"]}, **REASON}
+    asked = await house.send("POST", "/api/jobs", operator(house), ask)
+    assert asked.status == 202, asked.body
+    await house.until("2024/fujian-1", "annulled")
+    again = await house.send("POST", f"{PATH}/rescan", operator(house))
+    assert again.status == 202, again.body
+    await house.pause(2)
+    assert await Filing(house, "fujian-1", FUJIAN).status() == "annulled"
+    await nothing_is_wrong(house, "filing/2024/fujian-0")
