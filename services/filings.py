@@ -54,7 +54,9 @@ class FilingService(CaseService):
             refuse_merged(found[institution_id])
             facts = found[institution_id].facts_for(None)
             campaign, sha256 = await self._campaign_for(connection, year, facts.institution.region)
-            if await cases.by_id(connection, case_id) is not None:
+            standing = await cases.by_id(connection, case_id)
+            anew = await cases.annulled_before(connection, [case_id], campaign)
+            if standing is not None and not anew:
                 params = {"institution": institution_id, "year": str(year)}
                 raise Refused(Refusal(code=Code.FILING_EXISTS, params=params))
         rules = await self._pinned.get(sha256)

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 
+from domain.campaigns import Opening, process_id
 from domain.canonical import sha256_of
 from domain.case.commands import ROLE_LABELS, Actor, Role, forbidden
 from domain.case.workflow_messages import TASK_QUEUE
@@ -121,12 +122,18 @@ class JobService:
         chosen = _within(action, selection, actor)
         return await self.begin(id_, action, chosen, actor, details, reason)
 
-    async def annul(self, campaign: str, actor: Actor, reason: str) -> Job | None:
-        """Annuls all filings of a campaign; one job whoever asks again, None without filings."""
+    async def annul(self, annulled: Opening, actor: Actor, reason: str) -> Job | None:
+        """Annuls all filings of a campaign; one job whoever asks again, None without filings.
+
+        Of an opening that stands no more it is only looked up.
+        """
+        campaign = annulled.case_id
+        id_ = id_of_job("annul", process_id(campaign, annulled.number))
+        if not annulled.stands:
+            async with self._engine.connect() as connection:
+                return await jobs.by_id(connection, id_)
         selection = Selection(kind=FILING.name, campaign=campaign)
-        return await self._once(
-            id_of_job("annul", campaign), JobAction.ANNUL, selection, actor, reason
-        )
+        return await self._once(id_, JobAction.ANNUL, selection, actor, reason)
 
     async def cancel_merged(
         self, act: str, kind: str, ids: tuple[str, ...], actor: Actor, reason: str

@@ -155,6 +155,14 @@ LIVES: dict[str, tuple[str, str]] = {
         "filing_*",
     ),
     "job": ("lives.py::test_a_campaign_and_its_filings_are_annulled_by_a_job", "job_*"),
+    "campaign-opened-again": (
+        "lives.py::test_a_year_that_was_annulled_is_opened_again",
+        "campaign_*",
+    ),
+    "annual-filing-begun-anew": (
+        "lives.py::test_a_year_that_was_annulled_is_opened_again",
+        "filing_*",
+    ),
     "certificate-cancelled": (
         "lives.py::test_an_application_is_claimed_let_go_and_cancelled",
         "certificate_*",

@@ -315,6 +315,29 @@ async def test_a_campaign_and_its_filings_are_annulled_by_a_job(system: System) 
             await asyncio.sleep(0.1)
 
 
+async def test_a_year_that_was_annulled_is_opened_again(system: System) -> None:
+    await system.add(institution("inst-1"), institution("inst-2"))
+    await system.open(2023, "350000")
+    clerk = system.token(FILER, "clerk-1", "inst-1")
+    assert (await system.submit("2023/inst-1", clerk)).status == 200
+    operator = system.token(OPERATOR, "operator-1", "000000")
+    path = "/api/campaigns/2023/350000"
+    asked = await system.send("POST", f"{path}/annul", operator, {"reason": "（生成）误选年度"})
+    for name in ("inst-1", "inst-2"):
+        await system.until(f"2023/{name}", "annulled")
+    async with asyncio.timeout(20):
+        job = f"/api/jobs/{asked.body['job']}"
+        while (await system.send("GET", job, operator)).body["state"] != "done":
+            await asyncio.sleep(0.1)
+    await system.open(2023, "350000")
+    await system.until("2023/inst-2", "draft")
+    assert (await system.submit("2023/inst-1", clerk)).status == 200
+    asked = await system.send("POST", f"{path}/annul", operator, {"reason": "（生成）误选年度"})
+    assert asked.status == 202, asked.body
+    for name in ("inst-1", "inst-2"):
+        await system.until(f"2023/{name}", "annulled")
+
+
 async def test_a_voluntary_batch_is_asked_for(system: System) -> None:
     await system.add(institution("may", "440106", issuer="amr-440000"))
     await system.open("2024Q4", "000000")
