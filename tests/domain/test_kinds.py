@@ -240,6 +240,10 @@ def fields(rng: random.Random, name: str, state: CaseState, now: datetime) -> di
         "hand_over": lambda: {"person": rng.choice(_PEOPLE)},
         "reopen": lambda: until,
         "remind": lambda: {"reminder": rng.choice(["first", "days-60"])},
+        **dict.fromkeys(
+            ("answer_question", "close_question", "reopen_question"),
+            lambda: {"question": rng.choice([1, 1, 2])},
+        ),
         "receive_upload": lambda: {"upload": upload, "sha256": SHA, "size": 1},
         "finish_upload": lambda: {
             "outcome": IngestOutcome(
@@ -466,7 +470,11 @@ def every_command() -> set[type[Command]]:
     waiting, seen = [Command], set[type[Command]]()
     while waiting:
         below = waiting.pop().__subclasses__()
-        seen |= {cls for cls in below if cls.__module__.startswith("domain.")}
+        seen |= {
+            cls
+            for cls in below
+            if cls.__module__.startswith("domain.") and not cls.__name__.startswith("_")
+        }
         waiting += below
     return seen
 

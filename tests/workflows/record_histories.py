@@ -71,6 +71,10 @@ LIVES: dict[str, tuple[str, str]] = {
         "enforcement.py::test_a_referral_needs_a_reminder_and_carries_its_proof",
         "enforcement_*",
     ),
+    "enforcement-withdrawn": (
+        "enforcement.py::test_a_defence_that_is_accepted_ends_it_and_so_does_a_withdrawal",
+        "enforcement_*",
+    ),
     "enforcement-out-of-time": (
         "enforcement.py::test_ninety_days_without_a_decision_end_it",
         "enforcement_*",

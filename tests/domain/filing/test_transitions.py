@@ -18,6 +18,7 @@ from domain.case.status import Status
 from domain.citation import Citation
 from domain.decision import Candidate, Obligation, ReviewerDecision, ReviewLevel, RuleSetRef
 from domain.filing.kind import FILING, FilingFindings, Submit
+from domain.filing.questions import QUESTION_COMMANDS
 from domain.refusals import Code, Refusal
 from domain.sampling import Sampling
 
@@ -139,6 +140,8 @@ def command(kind: str, actor: Actor, now: datetime, note: bool, extra: float) ->
     if kind in ("extend", "reopen"):
         made = c.Extend if kind == "extend" else c.Reopen
         return made(**values, until=now + timedelta(days=extra))
+    if kind in QUESTION_COMMANDS and kind != "ask_question":
+        return FILING.commands[kind].command.model_validate({**values, "question": 1})
     if kind == "remind":
         return c.Remind(**values, reminder="due")
     if kind == "draw":
