@@ -49,6 +49,7 @@ bench: $(READY)
 	$(BIN)/python -m bench.campaign_year
 	$(BIN)/python -m bench.engine_size
 	$(BIN)/python -m bench.rules
+	$(BIN)/python -m bench.peers
 	$(BIN)/python -m bench.ingest
 	$(BIN)/python -m bench.lookup
 	$(BIN)/python -m bench.certificate_search
@@ -60,6 +61,7 @@ bench-short: $(READY)
 	$(BIN)/python -m bench.campaign_year --short
 	$(BIN)/python -m bench.engine_size --short
 	$(BIN)/python -m bench.rules --short
+	$(BIN)/python -m bench.peers --short
 	$(BIN)/python -m bench.ingest --short
 	$(BIN)/python -m bench.lookup --short
 	$(BIN)/python -m bench.certificate_search --short

@@ -147,7 +147,9 @@ PLACES: dict[str, Parameter] = {
         ),
         _place("jurisdiction", "六位辖区代码，000000 为全国", type="string", pattern=r"^\d{6}$"),
         _place("form", "表单编号", type="string", pattern="^[a-z][a-z0-9-]{0,63}$"),
-        _place("sha256", "规则集或附件的 SHA-256", type="string", pattern="^[0-9a-f]{64}$"),
+        _place("attachment", "后续处理附件的 SHA-256", type="string", pattern="^[0-9a-f]{64}$"),
+        _place("document", "后续处理文书的 SHA-256", type="string", pattern="^[0-9a-f]{64}$"),
+        _place("sha256", "规则集的 SHA-256", type="string", pattern="^[0-9a-f]{64}$"),
     )
 }
 """The parameters in addresses, by name."""

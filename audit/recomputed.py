@@ -77,11 +77,11 @@ def value_of(payload: Payload) -> Any:
     """The value in a payload that no codec has wrapped; None for nothing."""
     if not payload.data:
         return None
-    encoding = payload.metadata.get("encoding")
-    if encoding == b"json/plain":
-        return json.loads(payload.data)
-    if encoding == COMPRESSED.encode():
-        return json.loads(zlib.decompress(payload.data))
+    match payload.metadata.get("encoding"):
+        case b"json/plain":
+            return json.loads(payload.data)
+        case encoding if encoding == COMPRESSED.encode():
+            return json.loads(zlib.decompress(payload.data))
     return payload.data.hex()
 
 

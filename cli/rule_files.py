@@ -60,7 +60,7 @@ def check_path(library: RuleLibrary, path: Path) -> list[Finding]:
             return invalid.findings
         return []
     if path.parent.name == "forms":
-        return check_form_file(path, str(path))
+        return check_form_file(path, str(path), library)
     if path.name in (AUTHORITIES, JURISDICTIONS):
         owner = RuleLibrary(path.parent)
         return _shown(owner, checks.check_catalogue(owner))

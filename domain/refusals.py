@@ -222,7 +222,7 @@ class Code(StrEnum):
     PERSON_REVOKED = (
         "person_revoked",
         409,
-        "不能交给这个人办理",
+        "这个人的身份已停用",
         "{person} 为 {authority} 办事的身份已于 {at}停用。",
         "请交给其他人员。",
     )
@@ -710,7 +710,7 @@ class Code(StrEnum):
         "deputy_refused",
         422,
         "不能这样登记代办",
-        "{why}。",
+        "代办没有登记：{why}。",
         "请核对离岗的人、代办的人和起止时间后再登记。",
     )
     ROLE_REVOKED = (
@@ -968,7 +968,7 @@ class Code(StrEnum):
         409,
         "还没有补报并通过审核",
         "所涉的填报在立案之后还没有通过审核。",
-        "请先补报；{cure}",
+        "请先补报，由承办人核对后办理：{cure}。",
     )
     CURED_MEANWHILE = (
         "cured_meanwhile",
@@ -989,7 +989,7 @@ class Code(StrEnum):
         409,
         "不受理该机构的资质认定申请",
         "对该机构采取的措施“{measure}”自 {since} 起生效，有效期间不受理其新的资质认定申请。",
-        "请先满足解除的条件：{cure}",
+        "请先消除所针对的情形：{cure}。",
     )
     # the public
     TOO_MANY_LOOKUPS = (

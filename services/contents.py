@@ -16,6 +16,7 @@ from rules.filing.forms.findings import FormReport
 from rules.filing.forms.model import Form
 from rules.filing.forms.prefill import prefilled
 from services.clock import Clock
+from services.peers import PeerService
 from services.rule_sets import PinnedRules, RuleSetMissing
 from store import content, rule_sets
 from store.institutions import Institution
@@ -43,6 +44,7 @@ class ContentService:
         self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._pinned = pinned
         self._clock = clock
+        self._peers = PeerService(engine, clock)
 
     async def report(
         self,
@@ -63,7 +65,12 @@ class ContentService:
         if institution is not None:
             async with self._engine.connect() as connection:
                 last = await self.last_year(connection, institution.facts.id, year)
-        return check_parts(forms, document, complete=True, known=known, last_year=last)
+        peers = {
+            part: await self._peers.ranges(year, part, form)
+            for part, form in forms.items()
+            if part in document
+        }
+        return check_parts(forms, document, complete=True, known=known, last_year=last, peers=peers)
 
     async def pinned_form(self, form_id: str, sha256: str) -> Form | None:
         """The version of a form that some rule set on record holds; None where none does."""

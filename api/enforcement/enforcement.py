@@ -415,18 +415,18 @@ async def attach(call: Call) -> Response:
 
 
 async def get_attachment(call: Call) -> Response:
-    """A file that the institution has added, always as a file to be saved."""
+    """A file that the institution has added: its bytes to be saved, never shown by a browser."""
     service = parts_of(call.request).enforcement
-    name, media, content = await service.attachment(
-        case_of(call), path(call.request, "sha256", _Hash)
+    name, _, content = await service.attachment(
+        case_of(call), path(call.request, "attachment", _Hash)
     )
-    return _file(content, media, name)
+    return _file(content, "application/octet-stream", name)
 
 
 async def get_document(call: Call) -> Response:
     """A document of the case as PDF, the same bytes for ever."""
     service, case = parts_of(call.request).enforcement, case_of(call)
-    sha256: str = path(call.request, "sha256", _Hash)
+    sha256: str = path(call.request, "document", _Hash)
     content = await service.document(case, sha256)
     return _file(content, "application/pdf", f"{sha256[:12]}.pdf")
 
@@ -594,7 +594,7 @@ OPERATIONS = [
     ),
     Operation(
         "GET",
-        f"{ONE}/attachments/{{sha256}}",
+        f"{ONE}/attachments/{{attachment}}",
         get_attachment,
         "下载附件",
         _TAG,
@@ -605,7 +605,7 @@ OPERATIONS = [
     ),
     Operation(
         "GET",
-        f"{ONE}/documents/{{sha256}}",
+        f"{ONE}/documents/{{document}}",
         get_document,
         "下载文书",
         _TAG,

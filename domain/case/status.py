@@ -53,7 +53,7 @@ STATUS_NEXT: dict[Status, str] = {
     Status.CANCELLED: "已取消的不能恢复；仍需办理的，请联系主管部门另行处理",
     Status.AFTER_WINDOW: "需要填报的，由经办人延期后开始填报",
     Status.ANNULLED: "所属的统计工作已作废，不用办理，也不计入任何统计",
-    Status.IN_FORCE: "由补报并通过审核、期满、更正或者撤回按规则终止",
+    Status.IN_FORCE: "补报并通过审核的，可以请求解除；否则到期满、更正或者撤回为止",
 }
 """What goes on from each status, and by whom: for people who asked for something else."""
 

@@ -405,7 +405,9 @@ def cure(
     if found.refusal is not None:
         return found.refusal
     if found.cured is False:
-        return Refusal(code=Code.NOT_CURED, params={"cure": measure.cure}, cite=measure.cite)
+        return Refusal(
+            code=Code.NOT_CURED, params={"cure": measure.cure.rstrip("。")}, cite=measure.cite
+        )
     return [_ended(s, p, Ending.CURED, by=m)]
 
 

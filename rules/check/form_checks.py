@@ -1,6 +1,7 @@
 """What the forms of a folder are checked for: shape, examples of checks, quotations."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,14 +32,15 @@ def check_forms(folder: RuleFolder) -> list[Finding]:
     return findings
 
 
-def check_form_file(path: Path, shown: str) -> list[Finding]:
-    """What is wrong with one form by itself; forms name the place in their own sentence."""
+def check_form_file(path: Path, shown: str, folder: RuleFolder) -> list[Finding]:
+    """What is wrong with one form, its quotations held to the notices of ``folder``."""
     library = FormLibrary(path.parent)
     try:
-        errors = library.trial(path.stem)
+        form, errors = library.get(path.stem), library.trial(path.stem)
     except (FormError, FormNotFound) as error:
         return [_finding(path.stem, error, shown)]
-    return in_order(_finding(path.stem, error, shown) for error in errors)
+    quoted_wrongly = [replace(found, file=shown) for found in _quotations(form, _documents(folder))]
+    return in_order([*(_finding(path.stem, one, shown) for one in errors), *quoted_wrongly])
 
 
 def example_findings(folder: RuleFolder, form_ids: Iterable[str]) -> Iterator[Finding]:
@@ -49,8 +51,8 @@ def example_findings(folder: RuleFolder, form_ids: Iterable[str]) -> Iterator[Fi
 
 
 def _finding(form_id: str, error: Exception, shown: str = "") -> Finding:
-    code = getattr(error, "code", "bad_form")
-    return Finding(code, shown or _file(form_id), 1, "", str(error))
+    code, line = getattr(error, "code", "bad_form"), getattr(error, "line", 1)
+    return Finding(code, shown or _file(form_id), line, "", str(error))
 
 
 def _file(form_id: str) -> str:

@@ -17,6 +17,7 @@ from domain.case.status import ENDED
 from domain.case.workflow_messages import Carried, CaseOpening, CaseStart
 from domain.filing.kind import FILING
 from domain.kinds import KINDS
+from engine.client import translated
 from engine.starting import start_case
 from services.revival import start_from_record
 from store import campaigns, cases, extensions, journal
@@ -45,6 +46,25 @@ async def put_on_record(
     except StepsTaken:
         # somebody has just asked for one of these filings: now it is among those present
         return await _put_on_record(engine, starts, now, launched)
+
+
+async def begin_one(engine: AsyncEngine, client: Client, start: CaseStart, now: datetime) -> bool:
+    """Puts one case on record and starts its process; False where it is on record already.
+
+    It has the extension of its place. Raises Annulled when its campaign is, Refused while the
+    engine is away: then whoever acts on it has it started.
+    """
+    if await put_on_record(engine, [start], now, launched=True):
+        return False
+    async with engine.connect() as connection:
+        case = await cases.by_id(connection, start.case_id)
+        steps = await journal.steps(connection, start.case_id)
+    assert case is not None
+    if case.status not in ENDED:
+        async with translated():
+            started = start_from_record(case, steps, now)
+            await start_case(client, started, again=has_begun_anew(steps))
+    return True
 
 
 async def _put_on_record(

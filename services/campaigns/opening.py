@@ -199,10 +199,15 @@ class CampaignService:
             async with translated():
                 await self._handle(campaign).signal(RESCAN, command_id, rpc_timeout=ANSWER_WITHIN)
         except WorkflowGone:
+            if campaign.annulled_at is not None:
+                params = {"year": str(period), "jurisdiction": jurisdiction}
+                raise Refused(Refusal(code=Code.CAMPAIGN_ANNULLED, params=params)) from None
+            one = "report-batches" if period.quarter else "filings"
             params = {
                 "status": "结束",
                 "action": "重新核对名录",
-                "next": "开放的期限已过，不再列入新的机构；新机构从下一期起列入",
+                "next": f"必须填报而漏列的，逐家建立（POST /api/{one}/{period}/机构编号），"
+                "再用 zhibao campaign extend 延期；其他机构从下一期起列入",
             }
             raise Refused(Refusal(code=Code.CASE_ENDED, params=params)) from None
 

@@ -21,7 +21,7 @@ async def refuse_applications(connection: AsyncConnection, institution: str, now
             params = {
                 "measure": measure.label,
                 "since": str(day_of(measure.effective_at)),
-                "cure": measure.cure,
+                "cure": measure.cure.rstrip("。"),
             }
             raise Refused(Refusal(code=Code.APPLICATIONS_REFUSED, params=params, cite=measure.cite))
 

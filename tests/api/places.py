@@ -1,15 +1,17 @@
 """What addresses beside filings lead to: a batch, an upload, a complaint, a certificate's case, a
 client and its delivery."""
 
+import hashlib
 from typing import Any
 
 from domain.canonical import canonical_json, sha256_of
 from domain.case.commands import SYSTEM, Actor
+from domain.ids import enforcement_id
 from domain.notices import Channel, NewNotice, NoticeKind
 from files.certificate_import import IMPORT
 from services.campaigns.closing import CAMPAIGN_CLOSED, summed_up
 from services.notices.serving import serve
-from store import samples, summaries
+from store import enforcement, samples, summaries
 from store.journal import append_operator_step
 from tests.api.people import Filing
 from tests.certificates import content
@@ -82,6 +84,21 @@ async def address(house: System, found: Filing) -> str:
     return registered.address.id
 
 
+async def paper(house: System, about: str) -> tuple[str, str]:
+    """The hashes of a file and of a document in the case of enforcement about a filing."""
+    case_id, now = enforcement_id(about, 1), house.now()
+    file, document = b"proof", b"%PDF-1.7"
+    hashes = hashlib.sha256(file).hexdigest(), hashlib.sha256(document).hexdigest()
+    async with house.engine.begin() as connection:
+        await enforcement.attach(
+            connection, case_id, hashes[0], "a.txt", "text/plain", file, "clerk-1", now
+        )
+        await enforcement.keep_document(
+            connection, case_id, 1, "prior_notice", "（生成）", hashes[1], document, now
+        )
+    return hashes
+
+
 async def places(house: System, found: Filing) -> dict[str, str]:
     """Puts a batch, an upload and a complaint on record beside a filing; the parts of a path."""
     await _sealed(house)
@@ -149,6 +166,7 @@ async def places(house: System, found: Filing) -> dict[str, str]:
                 )
                 assert granted.status == 202, granted.body
                 await case_on_record(house, found.id, found.case_id)
+                attachment, document = await paper(house, found.case_id)
                 registered = await house.send(
                     "POST",
                     f"/api/institutions/new-{found.id}/registration",
@@ -180,6 +198,8 @@ async def places(house: System, found: Filing) -> dict[str, str]:
                 )
                 assert attached.status_code == 201, attached.text
                 return {
+                    "attachment": attachment,
+                    "document": document,
                     "file": attached.json()["attachments"][0]["sha256"],
                     "form": "statistics-2024",
                     "question": "1",

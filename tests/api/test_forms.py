@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 import zipfile
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,6 +14,9 @@ from files.form_sheets import XLSX
 from rules.file.library import SHIPPED
 from rules.filing.forms.example import blank_example
 from rules.filing.forms.library import FormLibrary
+from rules.filing.forms.peers import names_compared
+from services.peers import PeerService
+from store import peers
 from tests.api.people import Filing, filing, open_findings
 from tests.system import Answer, System
 
@@ -269,3 +273,24 @@ async def test_content_meant_to_break_it_gets_a_precise_error_and_changes_nothin
         assert [one["pointer"] for one in answer.body["errors"]] == [pointer]
         assert len(json.dumps(answer.body)) < 10_000
     assert (await draft(found)).body == before
+
+
+async def test_peers_are_those_who_stand_submitted_before_the_day(house: System) -> None:
+    found = await filing(house)
+    await found.saved()
+    names = sorted(names_compared(STATISTICS))
+
+    async def seen(before: datetime) -> list[dict[str, Any]]:
+        async with house.engine.connect() as connection:
+            rows = peers.submitted(connection, 2024, "statistics", names, before)
+            return [row async for row in rows if row.get("projects", 0) == 0]
+
+    drafts = len(await seen(house.now() + timedelta(days=1)))
+    await found.submitted()
+    rows = await seen(house.now() + timedelta(days=1))
+    assert len(rows) == drafts + 1
+    assert set(rows[0]) <= set(names)
+    assert await seen(house.now() - timedelta(days=1)) == []
+    service = PeerService(house.engine, lambda: house.now() + timedelta(days=1))
+    # far fewer than are compared
+    assert await service.ranges(2024, "statistics", STATISTICS) == {}

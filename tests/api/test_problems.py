@@ -120,7 +120,7 @@ def test_dates_are_told_in_chinese_time() -> None:
         ("POST", "/api/tasks", 405, "method_not_allowed"),
         ("PUT", "/api/filings/2024/a", 405, "method_not_allowed"),
         ("DELETE", "/api/filings/2024/a", 405, "method_not_allowed"),
-        ("PATCH", "/api/filings/2024/a/draft", 405, "method_not_allowed"),
+        ("DELETE", "/api/filings/2024/a/draft", 405, "method_not_allowed"),
         ("OPTIONS", "/api/filings", 405, "method_not_allowed"),
         ("TRACE", "/api/filings", 405, "method_not_allowed"),
         ("GET", "/api/filings/2024/a/submit", 405, "method_not_allowed"),
@@ -308,7 +308,7 @@ async def test_without_the_engine_people_can_look_and_draft_and_are_told_why_not
             house.send(
                 "POST", "/api/campaigns/2024/000000/rescan", found.operator, idempotency_key="b"
             ),
-            house.send("POST", "/api/campaigns/2024/430000", found.operator, idempotency_key="c"),
+            house.send("POST", "/api/campaigns/2024Q4/430000", found.operator, idempotency_key="c"),
         )
         for answer in answers:
             assert (answer.status, answer.body["code"]) == (503, "unavailable")

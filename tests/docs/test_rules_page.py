@@ -21,7 +21,7 @@ NAMING = {
 """Functions of the checks whose first argument is a code."""
 
 
-TELLING = ("windows.py", "report_numbers.py", "enforcement_schema.py")
+TELLING = ("windows.py", "report_numbers.py", "enforcement_schema.py", "reminders.py")
 """Files whose findings are tuples, of three or four, that begin with a code."""
 
 

@@ -18,6 +18,7 @@ from domain.facts import CertificateFacts
 from rules.check.checks import check_name
 from rules.check.form_checks import check_forms
 from rules.file.library import RuleLibrary
+from rules.filing.forms import peers
 from rules.filing.forms.checking import check_form, check_parts, derived_values
 from rules.filing.forms.context import Context, PeerRange, Register
 from rules.filing.forms.example import blank_example
@@ -491,8 +492,8 @@ def test_an_unknown_form_is_not_found(form_id: str) -> None:
         ("id: [", "不是合格的 YAML"),
         ("- 1", "应为一个映射"),
         ("id: other", "id 应与文件名一致"),
-        ("id: x\ntitle: 1", "x.yaml：title"),
-        ("id: x\nunknown: 1", "x.yaml："),
+        ("id: x\ntitle: 1", "x.yaml：cite：缺少 cite"),
+        ("id: x\nunknown: 1", "不认识的键 unknown|缺少"),
         ("id: x\nextends: nothing", "没有编号为"),
         ("id: x\ntexts: {a: b}", "texts 只与 extends 同用"),
         ("id: x\nextends: [1]", "extends 应为"),
@@ -744,8 +745,8 @@ def test_peers_are_asked_in_each_group_and_one_that_fits_is_enough() -> None:
     wide = narrow.model_copy(update={"group": "企业·建材", "high": Decimal(36)})
     few = narrow.model_copy(update={"count": 29})
 
-    def told(**peers: PeerRange) -> list[str]:
-        known = {("staff", one.group): one for one in peers.values()}
+    def told(**ranges: PeerRange) -> list[str]:
+        known = {("staff", one.group): one for one in ranges.values()}
         found = check_form(STATISTICS, values, True, Context(peers=known))
         return [one.message for one in found if one.check == "staff-peers"]
 
@@ -782,6 +783,18 @@ def test_the_legal_particulars_are_neither_blank_nor_no_date(valid_until: Any) -
     header = {**dict.fromkeys(names, unknown), "valid_until": valid_until}
     with pytest.raises(ValueError, match="valid_until"):
         form_of([{"id": "a", "label": "甲", "type": "integer"}], header=header)
+
+
+def test_a_form_of_a_set_from_before_is_read_and_checked_as_it_is_kept() -> None:
+    """Levels, examples and help came later: running filings keep the forms they began with."""
+    number = {"type": "integer", "unit": "人", "min": 0, "note": "（生成）说明", "example": 1}
+    old = form_of(
+        [{"id": "a", "label": "甲", **number}, {"id": "b", "label": "乙", **number}],
+        [{"id": "c", "fields": ["a", "b"], "holds": "a <= b", "message": "甲不能多于乙"}],
+    )
+    assert old.fields["a"].help == "（生成）说明"
+    [found] = check_form(old, {"a": 2, "b": 1}, complete=True)
+    assert (found.check, found.level, found.open) == ("c", "block", True)
 
 
 def test_the_json_schema_takes_what_the_form_takes() -> None:
@@ -826,3 +839,35 @@ def test_the_rules_find_a_form_that_is_valid_too_short_and_a_forged_quotation(
         text.replace("quote: 仅填写一次统计报表", "quote: 须填写两次"), encoding="utf-8"
     )
     assert found() == ["quote_not_in_source"]
+
+
+def test_what_is_usual_among_peers_is_robust_and_never_narrower_than_the_factor() -> None:
+    contents = [
+        {
+            "unit_nature": "企业",
+            "fields": ["食品"],
+            "staff_postgraduate": 1,
+            "staff_bachelor": 10 + number % 5,
+            "staff_other_education": 9,
+            "testing_revenue": f"{100 + number}.00",
+        }
+        for number in range(40)
+    ]
+    before = peers.ranges(STATISTICS, contents)["testing_revenue", "企业·食品"]
+    assert (before.count, before.median) == (40, Decimal("119.50"))
+    assert before.low <= Decimal("11.95")
+    assert before.high >= Decimal("1195.00")
+    staff = peers.ranges(STATISTICS, contents)["staff", "企业·食品"]
+    assert staff.median == 22  # 1 + 12 + 9: derived, as the form has it
+    # a few who typed yuan, or what cannot be read, move nothing
+    spoiled = [{**contents[0], "testing_revenue": "1000000.00"}] * 3
+    broken = [{**contents[0], "testing_revenue": ["?"]}, {"unit_nature": "企业", "fields": 3}]
+    after = peers.ranges(STATISTICS, [*contents, *spoiled, *broken])
+    usual = after["testing_revenue", "企业·食品"]
+    assert (usual.count, usual.high < 2000) == (43, True)
+    assert peers.ranges(STATISTICS, contents[:29]) == {}
+    none = [{**one, "testing_revenue": "0.00"} for one in contents[:39]] + [contents[39]]
+    # most have none: nothing is said of those that have some
+    found = peers.ranges(STATISTICS, none)["testing_revenue", "企业·食品"]
+    assert found.low == 0
+    assert found.high >= Decimal("139.00")

@@ -55,6 +55,26 @@ LIVES: dict[str, tuple[str, str]] = {
         "complaint.py::test_a_complaint_is_followed_up_and_its_sender_told",
         "complaint_*",
     ),
+    "enforcement-warning": (
+        "enforcement.py::test_a_warning_is_heard_decided_by_another_served_and_never_published",
+        "enforcement_*",
+    ),
+    "enforcement-applications-refused-and-cured": (
+        "enforcement.py::test_who_did_not_file_is_refused_applications_until_it_has",
+        "enforcement_*",
+    ),
+    "enforcement-objection-and-correction": (
+        "enforcement.py::test_a_listing_is_published_shown_objected_to_and_corrected",
+        "enforcement_*",
+    ),
+    "enforcement-referral": (
+        "enforcement.py::test_a_referral_needs_a_reminder_and_carries_its_proof",
+        "enforcement_*",
+    ),
+    "enforcement-out-of-time": (
+        "enforcement.py::test_ninety_days_without_a_decision_end_it",
+        "enforcement_*",
+    ),
     "campaign": (
         "campaign.py::test_everybody_gets_the_rules_of_the_smallest_area_that_has_some",
         "campaign_*",
@@ -88,6 +108,14 @@ LIVES: dict[str, tuple[str, str]] = {
         "lives.py::test_a_filing_is_asked_about_and_asked_back",
         "filing_*",
     ),
+    "annual-filing-given-to-people": (
+        "lives.py::test_a_filing_is_given_to_people_and_more_time_and_less",
+        "filing_*",
+    ),
+    "annual-filing-sampled": (
+        "province_year.py::test_a_province_s_year_from_the_dry_run_to_the_sealed_close",
+        "filing_*",
+    ),
     "annual-filing-reminded": (
         "reminders.py::test_reminders_are_given_to_the_instant_and_only_to_whoever_has_to_act",
         "filing_*",
@@ -98,6 +126,11 @@ LIVES: dict[str, tuple[str, str]] = {
     ),
     "report-batch-extension-and-reopening": (
         "lives.py::test_a_batch_lapses_is_extended_complained_of_and_opened_again",
+        "report-numbers_*",
+    ),
+    "report-batch-asked-for-and-extended": (
+        "report_batch.py::test_who_asks_for_a_batch_has_its_place_s_extension"
+        "_until_it_is_taken_back",
         "report-numbers_*",
     ),
     "report-batch-voluntary": (

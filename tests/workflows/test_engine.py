@@ -7,6 +7,7 @@ import os
 import pkgutil
 import re
 import shutil
+import zlib
 from collections.abc import AsyncIterator
 from functools import cache
 from pathlib import Path
@@ -184,12 +185,14 @@ def test_every_act_of_people_is_in_a_recorded_history(kind: CaseKind) -> None:
         for event in history.events if _workflow_of(history) == kind.workflow else ():
             accepted = event.workflow_execution_update_accepted_event_attributes
             for payload in accepted.accepted_request.input.args.payloads:
-                given.add(json.loads(payload.data)["command"]["kind"])
+                given.add(json.loads(plain(payload.data))["command"]["kind"])
     people = {name for name, rule in kind.commands.items() if set(rule.roles) - {Role.SYSTEM}}
     assert people - given == UNPLAYED.get(kind.name, set())
 
 
-UNPLAYED = {"report-numbers": {"claim", "release", "return", "approve"}}
+UNPLAYED = {
+    "report-numbers": {"claim", "release", "assign", "hand_over", "return", "approve"},
+}
 """What no rules lead to: none of them order a review of report numbers."""
 
 
@@ -203,7 +206,7 @@ def test_what_workflows_do_is_in_a_recorded_history() -> None:
             for payload in event.marker_recorded_event_attributes.details.get(
                 "data", Payloads()
             ).payloads:
-                done.add(json.loads(payload.data)["activity_type"])
+                done.add(json.loads(plain(payload.data))["activity_type"])
             if event.HasField("workflow_execution_continued_as_new_event_attributes"):
                 done.add(f"continued {_workflow_of(history)}")
     wanted = {
@@ -250,7 +253,7 @@ async def test_no_text_and_no_figure_of_a_form_is_in_a_history(evicting: System)
         await evicting.client.get_workflow_handle("filing/2023/inst-1").fetch_history()
     ).to_json()
     decoded = " ".join(
-        base64.b64decode(data).decode("utf-8", "replace")
+        plain(base64.b64decode(data)).decode("utf-8", "replace")
         for data in re.findall(r'"data": ?"([A-Za-z0-9+/=]+)"', history)
     )
     assert "content_sha256" in decoded
@@ -262,6 +265,14 @@ async def test_no_text_and_no_figure_of_a_form_is_in_a_history(evicting: System)
             *Facts.model_fields,
         }:  # what the register says is no figure
             assert f'"{field}"' not in decoded
+
+
+def plain(data: bytes) -> bytes:
+    """A payload's value, which is compressed where it is long."""
+    try:
+        return zlib.decompress(data)
+    except zlib.error:
+        return data
 
 
 async def rule_set(system: System) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
-from rules.filing.forms.context import NOTHING_KNOWN, Context
+from rules.filing.forms.context import NOTHING_KNOWN, Context, PeerRange
 from rules.filing.forms.expressions import (
     Program,
     compiled,
@@ -51,18 +51,25 @@ def check_parts(
     complete: bool,
     known: Context = NOTHING_KNOWN,
     last_year: Mapping[str, Mapping[str, Any]] | None = None,
+    peers: Mapping[str, Mapping[tuple[str, str], PeerRange]] | None = None,
 ) -> FormReport:
     """The report on a filing: each part's form with what is filled in, parts in their order.
 
     Pointers begin with the part. Without ``complete`` parts that are not there are passed over.
-    ``last_year`` are the readings of the same parts a year before, as `readings` has them.
+    ``last_year`` are the readings of the same parts a year before, as `readings` has them;
+    ``peers`` the ranges of each part, as `peers.ranges` has them.
     """
     found: list[FormFinding] = []
     parts = readings(forms, content) if complete else {}
     for part, form in forms.items():
         if not complete and part not in content:
             continue
-        mine = replace(known, last_year=(last_year or {}).get(part), parts=parts)
+        mine = replace(
+            known,
+            last_year=(last_year or {}).get(part),
+            parts=parts,
+            peers=(peers or {}).get(part, {}),
+        )
         for one in check_form(form, content.get(part, {}), complete, mine):
             at = pointer(part)
             moved = {

@@ -7,7 +7,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from rules.file.findings import RulesInvalid
-from rules.file.strict_yaml import load
+from rules.file.strict_yaml import Node, load
+from rules.file.validation import validate
 from rules.filing.forms.expressions import compiled
 from rules.filing.forms.model import Form, FormError
 from rules.filing.forms.trial import try_checks, try_example
@@ -36,6 +37,7 @@ class FormLibrary:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._forms: dict[str, Form] = {}
+        self._nodes: dict[str, Node] = {}
         self._tried: dict[str, list[FormError]] = {}
 
     def ids(self) -> tuple[str, ...]:
@@ -54,11 +56,22 @@ class FormLibrary:
                     if key in document:
                         message = f"{form_id}.yaml：{key} 只与 extends 同用，请删去"
                         raise FormError("bad_form", message)
-            form = _parse(form_id, document)
+            form = self._form(form_id, document, derived=base_id is not None)
             compiled(form)
             try_example(form)
             self._forms[form_id] = form
         return self._forms[form_id]
+
+    def _form(self, form_id: str, document: dict[str, Any], derived: bool) -> Form:
+        """The shape of a form, with the line of what is wrong where it stands in one file."""
+        if derived:
+            return _parse(form_id, document)
+        try:
+            return validate(Form, self._nodes[form_id])
+        except RulesInvalid as invalid:
+            first = invalid.findings[0]
+            message = f"{first.file}：{first.path}：{first.message}"
+            raise FormError("bad_form", message, first.line) from None
 
     def trial(self, form_id: str) -> list[FormError]:
         """What is wrong with the examples of its checks. Raises as `get` does."""
@@ -71,7 +84,9 @@ class FormLibrary:
         # The pattern also keeps an id from leaving the folder.
         if _FORM_ID.fullmatch(form_id) is None or not path.is_file():
             raise FormNotFound(form_id)
-        document = _load(path)
+        node = _load(path)
+        self._nodes[form_id] = node
+        document: Any = node.plain()
         if not isinstance(document, dict):
             raise FormError("bad_form", f"{path.name}：应为一个映射，含 id、title、sections 等")
         if document.get("id") != form_id:
@@ -95,10 +110,10 @@ class FormLibrary:
         return {**made, **document}
 
 
-def _load(path: Path) -> Any:
+def _load(path: Path) -> Node:
     """The YAML document of a file, read as strictly as the rules."""
     try:
-        return load(path.read_bytes(), path.name).plain()
+        return load(path.read_bytes(), path.name)
     except RulesInvalid as invalid:
         raise FormError(
             "bad_yaml", f"{path.name}：不是合格的 YAML：{invalid.findings[0]}"

@@ -52,11 +52,15 @@ _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 class FormError(Exception):
-    """A form file is not in order: ``code`` is stable, the text says where and how to mend it."""
+    """A form file is not in order: ``code`` is stable, the text says where and how to mend it.
 
-    def __init__(self, code: str, message: str) -> None:
+    ``line`` is that of the file, 1 where no single one is wrong.
+    """
+
+    def __init__(self, code: str, message: str, line: int = 1) -> None:
         super().__init__(message)
         self.code = code
+        self.line = line
 
 
 def _seen(text: str) -> str:
@@ -180,6 +184,14 @@ class FormField(Value):
     prefill: Prefill | None = None
     derived: Derived | None = None
     example: int | str | bool | tuple[str, ...] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_kept(cls, data: Any) -> Any:
+        """Sets on record from before call the help a note: they are read as they are kept."""
+        if isinstance(data, dict) and "note" in data and "help" not in data:
+            return {("help" if key == "note" else key): value for key, value in data.items()}
+        return data
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

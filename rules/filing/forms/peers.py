@@ -14,6 +14,7 @@ from typing import Any
 
 from rules.filing.forms.context import PeerRange
 from rules.filing.forms.model import Form, Peers
+from rules.filing.forms.structure import figures, needed
 
 _NORMAL = 1.4826
 """The spread of a normal distribution in terms of its MAD."""
@@ -29,21 +30,41 @@ def groups(form: Form, values: Mapping[str, Any]) -> Iterator[str]:
             yield f"{kind}·{field}"
 
 
-def ranges(form: Form, filings: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], PeerRange]:
-    """What is usual, by field and group, among filled-in forms as `readings` has them."""
-    wanted = {check.peers.field: check.peers for check in form.checks if check.peers is not None}
-    figures: dict[tuple[str, str], list[Any]] = defaultdict(list)
-    for values in filings:
-        own = list(groups(form, values))
+def compared(form: Form) -> dict[str, Peers]:
+    """The fields that a form compares among peers, and how."""
+    return {check.peers.field: check.peers for check in form.checks if check.peers is not None}
+
+
+def names_compared(form: Form) -> frozenset[str]:
+    """What of a filled-in form the comparison needs; empty where nothing is compared."""
+    groups_, fields = form.peer_groups, compared(form)
+    if groups_ is None or not fields:
+        return frozenset()
+    return needed(form, [*fields, groups_.kind, groups_.field])
+
+
+def ranges(form: Form, contents: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], PeerRange]:
+    """What is usual, by field and group, among contents that have been accepted.
+
+    One that cannot be read is passed over: a range only points at what is to be looked at.
+    """
+    wanted, names = compared(form), names_compared(form)
+    found: dict[tuple[str, str], list[Any]] = defaultdict(list)
+    for content in contents:
+        try:
+            values = figures(form, content, names)
+            own = list(groups(form, values))
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+            continue
         for field in wanted:
             value = values.get(field)
             if value is not None and value >= 0:
                 for group in own:
-                    figures[field, group].append(value)
+                    found[field, group].append(value)
     return {
-        (field, group): usual(group, found, wanted[field])
-        for (field, group), found in figures.items()
-        if len(found) >= wanted[field].least
+        (field, group): usual(group, values_, wanted[field])
+        for (field, group), values_ in found.items()
+        if len(values_) >= wanted[field].least
     }
 
 

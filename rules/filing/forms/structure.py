@@ -1,7 +1,7 @@
 """The first pass over a filled-in form: what stands where, of which type, within which bounds."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
@@ -13,7 +13,6 @@ from rules.filing.forms.expressions import Compiled, compiled, truth
 from rules.filing.forms.findings import FormFinding, Place, block
 from rules.filing.forms.model import (
     MAX_NUMBER,
-    NUMBERS,
     REASONS,
     UNCONFIRMED,
     Form,
@@ -443,10 +442,41 @@ def _not_an_option(field_: FormField, value: str) -> _Problem:
     return "not_an_option", message
 
 
-def numbers(form: Form, ready: Mapping[str, Any]) -> dict[str, int | Decimal]:
-    """The numeric values among those that are ready, derived ones included."""
-    return {
-        name: ready[name]
-        for name, field_ in form.fields.items()
-        if field_.type in NUMBERS and name in ready
-    }
+def needed(form: Form, wanted: Iterable[str]) -> frozenset[str]:
+    """The fields and tables that values follow from, themselves among them."""
+    program = compiled(form)
+    found = set(wanted)
+    for _, names in program.conditions.values():
+        found |= names
+    for field_ in reversed(program.derived):
+        if field_.id in found and field_.derived is not None:
+            found.update(field_.derived.inputs)
+    return frozenset(found)
+
+
+def figures(form: Form, values: Mapping[str, Any], names: frozenset[str]) -> dict[str, Any]:
+    """The values of ``names`` in a content that has been accepted: read, and not checked again.
+
+    ``names`` are as `needed` has them. Raises what Python raises for a content that is none.
+    """
+    program, reading = compiled(form), Reading()
+    for name in names:
+        value: Any = values.get(name)
+        field_ = program.fields.get(name)
+        if is_blank(value):
+            continue
+        if field_ is not None:
+            reading.ready[name] = _usable(field_, value)
+        elif name in program.tables:
+            columns = {column.id: column for column in program.tables[name].fields}
+            reading.ready[name] = [
+                {key: _usable(columns[key], one) for key, one in row.items() if not is_blank(one)}
+                for row in value
+            ]
+    reading.absent = _absent_sections(program, reading)
+    for field_ in program.derived:
+        if field_.id in names:
+            value = _derived(program, field_, reading)
+            if value is not None:
+                reading.ready[field_.id] = value
+    return reading.ready
