@@ -66,7 +66,8 @@ async def annulled(house: System, key: str) -> str:
     assert answer.status == 202, answer.body
     for _ in range(600):
         shown = (await house.send("GET", PATH, operator(house))).body
-        if shown["statuses"]["annulled"] == 4:
+        job = (await house.send("GET", f"/api/jobs/{answer.body['job']}", operator(house))).body
+        if shown["statuses"]["annulled"] == 4 and job["state"] == "done":
             return str(answer.body["job"])
         await house.pause(0.05)
     raise AssertionError(shown)
