@@ -5,6 +5,7 @@ workflow's own code makes them, so that what is in them can be compared with wha
 """
 
 import json
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -17,6 +18,8 @@ from temporalio.bridge.proto.workflow_completion import WorkflowActivationComple
 from temporalio.worker import UnsandboxedWorkflowRunner, WorkflowInstance, WorkflowRunner
 from temporalio.worker._workflow_instance import WorkflowInstanceDetails
 from temporalio.workflow import _Definition
+
+from engine.values import COMPRESSED
 
 
 @dataclass
@@ -74,8 +77,11 @@ def value_of(payload: Payload) -> Any:
     """The value in a payload that no codec has wrapped; None for nothing."""
     if not payload.data:
         return None
-    if payload.metadata.get("encoding") == b"json/plain":
-        return json.loads(payload.data)
+    match payload.metadata.get("encoding"):
+        case b"json/plain":
+            return json.loads(payload.data)
+        case encoding if encoding == COMPRESSED.encode():
+            return json.loads(zlib.decompress(payload.data))
     return payload.data.hex()
 
 

@@ -12,7 +12,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, WorkflowHistory
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.converter import DataConverter
 from temporalio.worker import Replayer, WorkflowRunner
 
@@ -23,6 +22,7 @@ from domain.case.workflow_messages import READ_STEPS, RECORD_STEPS
 from domain.certificates.issuing import RECORD_CERTIFICATE
 from domain.kinds import kind_of
 from domain.model import Value
+from engine.values import VALUES
 from services.archive import histories_of
 from store import archive, journal
 from workflows.registry import WORKFLOWS
@@ -70,7 +70,7 @@ async def replay(engine: AsyncEngine, client: Client | None, case_id: str) -> Re
     every = sorted([*left, *live], key=lambda one: one.events[0].event_time.ToNanoseconds())
     if not every:
         raise NoHistory(case_id)
-    converter = client.data_converter if client is not None else pydantic_data_converter
+    converter = client.data_converter if client is not None else VALUES
     differences = await compare(every, steps, converter)
     return Replayed(
         case_id=case_id,
@@ -84,7 +84,7 @@ async def replay(engine: AsyncEngine, client: Client | None, case_id: str) -> Re
 async def compare(
     histories: Sequence[WorkflowHistory],
     steps: Sequence[Step] | None,
-    converter: DataConverter = pydantic_data_converter,
+    converter: DataConverter = VALUES,
     *,
     workflows: Sequence[type] = WORKFLOWS,
     runner: WorkflowRunner | None = None,

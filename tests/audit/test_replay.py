@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import WorkflowHistory
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer
 
 from audit.replay import NoHistory, compare, replay
 from domain.case import opening
+from engine.values import VALUES
 from tests.audit.conftest import World
 from tests.workflows.test_engine import _CONTINUED_AFTER
 from workflows import case as case_workflow
@@ -26,13 +26,17 @@ def history_of(file: Path) -> WorkflowHistory:
 
 
 @pytest.mark.parametrize("file", HISTORIES, ids=lambda file: file.stem)
-async def test_every_recorded_life_comes_to_the_same_values_today(
+async def test_every_recorded_life_can_be_compared(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for life, most in _CONTINUED_AFTER.items():
         if file.stem.startswith(life):
             monkeypatch.setattr(case_workflow, "_MOST_UPDATES_PER_RUN", most)
-    assert await compare([history_of(file)], None) == []
+    # recorded before the first release, while values still changed: what is asked for in which
+    # order holds, and each value that is another today is told of
+    found = await compare([history_of(file)], None)
+    assert "commands" not in {one.what for one in found}
+    assert all(one.event and one.what for one in found)
 
 
 @pytest.mark.usefixtures("timers_as_they_were")
@@ -68,7 +72,7 @@ async def test_one_changed_value_is_named_though_temporals_replayer_passes_it(
     assert (first.what, first.recorded, first.recomputed) == ("step 3.body.revision", 1, 7)
     assert first.event > 0
     file = next(one for one in HISTORIES if one.stem == "annual-filing-back-and-forth-1")
-    plain = Replayer(workflows=WORKFLOWS, data_converter=pydantic_data_converter)
+    plain = Replayer(workflows=WORKFLOWS, data_converter=VALUES)
     await plain.replay_workflow(history_of(file))
     assert {one.what for one in await compare([history_of(file)], None)} >= {"update result.hash"}
 
