@@ -92,7 +92,9 @@ class CampaignActivities:
         event = "campaign_ended" if stage.ended else "stage_entered"
         async with self._engine.begin() as connection:
             reached = "ended" if stage.ended else stage.stage.id
-            await campaigns.enter_stage(connection, stage.case_id, reached)
+            opening = stage.before + 1
+            if not await campaigns.note(connection, stage.case_id, opening, stage=reached):
+                return
             await journal.append_operator_step(
                 connection,
                 stage.case_id,
@@ -100,7 +102,7 @@ class CampaignActivities:
                 SYSTEM,
                 stage.at,
                 {"stage": stage.stage.id, "label": stage.stage.label},
-                f"{event}:{stage.stage.id}",
+                keyed(f"{event}:{stage.stage.id}", opening),
             )
 
     # --- private steps -----------------------------------------------------------------------
@@ -141,12 +143,17 @@ class CampaignActivities:
     async def _note(self, request: ScanRequest, progress: ScanProgress) -> None:
         activity.heartbeat(progress.model_dump())
         async with self._engine.begin() as connection:
-            await campaigns.note_progress(connection, request.case_id, progress)
+            noted = progress.model_dump(exclude={"after"})
+            await campaigns.note(connection, request.case_id, request.before + 1, **noted)
 
     async def _finish(self, request: ScanRequest, progress: ScanProgress) -> None:
         async with self._engine.begin() as connection:
-            await campaigns.note_progress(connection, request.case_id, progress)
-            await campaigns.mark_started(connection, request.case_id, request.requested_at)
+            noted = progress.model_dump(exclude={"after"})
+            opening, at = request.before + 1, request.requested_at
+            if not await campaigns.note(
+                connection, request.case_id, opening, **noted, started_at=at
+            ):
+                return
             await journal.append_operator_step(
                 connection,
                 request.case_id,
@@ -154,5 +161,10 @@ class CampaignActivities:
                 SYSTEM,
                 request.requested_at,
                 progress.model_dump(exclude={"after"}),
-                f"scan:{request.scan}",
+                keyed(f"scan:{request.scan}", opening),
             )
+
+
+def keyed(key: str, opening: int) -> str:
+    """The key of what happens once in each opening of a campaign."""
+    return key if opening == 1 else f"{key}@{opening}"

@@ -8,7 +8,7 @@ import hashlib
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from audit.chains import journal_fault, outbox_faults, refusal_fault
 from audit.findings import Finding, Kind
 from domain.canonical import sha256_of
-from domain.case.events import Step, event_of
+from domain.case.events import EventName, Step, event_of
 from domain.case.kind import CaseKind, evolve, position
 from domain.case.opening import opening_sha256
 from domain.case.plan import CasePlan
@@ -169,6 +169,7 @@ def _case(c: _Checking, kind: CaseKind) -> Iterator[Finding]:
             return
         state = evolve(kind, state, event_of(step))
     yield from _read_model(c, kind, plan)
+    yield from _openings_before(c)
     yield from _positions(c, kind, plan)
     yield from _assignments(c)
     yield from _revisions(c, kind)
@@ -188,7 +189,7 @@ def _read_model(c: _Checking, kind: CaseKind, plan: CasePlan) -> Iterator[Findin
     """Every column of the case's row."""
     case = c.case
     assert case is not None
-    first, last = c.steps[0].body, c.steps[-1].sequence
+    first, last = _lives(c.steps)[-1][0].body, c.steps[-1].sequence
     vouched = first.get("opening_sha256")
     # as the model writes it: nothing in it that the model does not know
     normal = plan.model_dump(mode="json", exclude_unset=True) == case["plan"]
@@ -215,7 +216,7 @@ def _read_model(c: _Checking, kind: CaseKind, plan: CasePlan) -> Iterator[Findin
         **_folded(c.steps),
     }
     yield from c.differs("cases", case, expected, last)
-    if not case["launched"] and len({step.command_id for step in c.steps}) > 1:
+    if not case["launched"] and len({step.command_id for step in _lives(c.steps)[-1]}) > 1:
         yield c.wrong("cases", "launched 为否，而这一件已经有人办理", last)
 
 
@@ -225,7 +226,8 @@ def _folded(steps: Sequence[Step]) -> dict[str, Any]:
         "submitted_at": None, "late": False, "extended_until": None, "reviewer": "",
         "return_asked": False, "extension": "",
     }  # fmt: skip
-    for place, (_, group) in enumerate(groupby(steps, key=lambda step: step.command_id)):
+    since = _lives(steps)[-1]
+    for place, (_, group) in enumerate(groupby(since, key=lambda step: step.command_id)):
         said: dict[str, Any] = {}
         for step in group:
             said = {**said, **case_row(step)}
@@ -257,10 +259,43 @@ _PLACE = ("status", "level", "authority")
 _AS_TOLD = ("status", "level", "authority", "claimed_by", "revision", "sequence")
 
 
+def _lives(steps: Sequence[Step]) -> list[Sequence[Step]]:
+    """The steps of a case by its beginnings: one for each time its year was opened."""
+    begun = [n for n, step in enumerate(steps) if n and step.event == EventName.SCHEDULED]
+    return [steps[start:end] for start, end in pairwise([0, *begun, len(steps)])]
+
+
+def _before(later: Sequence[Step]) -> CaseOpening:
+    """What a case was opened with before it began anew with these steps."""
+    return CaseOpening.model_validate(later[0].body["before"])
+
+
+def _openings_before(c: _Checking) -> Iterator[Finding]:
+    """What a filing ran on before its year was annulled, as it began anew, and when it had begun.
+
+    It is told by the step that it began anew with, and vouched for by the first of those before.
+    """
+    for life, later in pairwise(_lives(c.steps)):
+        vouched = life[0].body.get("opening_sha256")
+        if life[-1].event != EventName.ANNULLED:
+            told = f"第 {later[0].sequence} 步重新列入，此前却没有作废"
+            yield c.wrong("journal", told, later[0].sequence)
+            return
+        if vouched and opening_sha256(_before(later)) != vouched:
+            told = f"第 {later[0].sequence} 步所记的此前的计划，与当时记下的哈希不符"
+            yield c.wrong("journal", told, later[0].sequence)
+            return
+
+
 def _positions(c: _Checking, kind: CaseKind, plan: CasePlan) -> Iterator[Finding]:
     """Where each step says that the case stands, against what the steps before it come to."""
     state: CaseState = kind.new()
+    lives = _lives(c.steps)
+    plans = {later[0].sequence: _before(later).plan for later in lives[1:]}
+    now = plan
     for step in c.steps:
+        # a life before ran on the plan that the step after it tells
+        plan = next((plans[first] for first in sorted(plans) if first > step.sequence), now)
         state = evolve(kind, state, event_of(step))
         assert step.position is not None
         if position(kind, state, plan) != step.position:
@@ -580,16 +615,22 @@ def _campaign(c: _Checking) -> Iterator[Finding]:
     opened = c.events("campaign_opened")
     if not opened:
         return
+    # what counts is what has happened since it was opened last
+    since = opened[-1].sequence
+
+    def events(*names: str) -> list[Step]:
+        return [step for step in c.events(*names) if step.sequence >= since]
+
     if not c.rows["campaigns"]:
         yield c.wrong("campaigns", "开启过的统计工作不在", opened[0].sequence, Kind.DELETED)
         return
-    row, first = c.rows["campaigns"][0], opened[0]
+    row, first = c.rows["campaigns"][0], opened[-1]
     _, period, jurisdiction = c.case_id.split("/")
     year, _, quarter = period.partition("Q")
-    annulled = c.events("campaign_annulled")
-    stages = c.events("stage_entered", "campaign_ended")
+    annulled = events("campaign_annulled")
+    stages = events("stage_entered", "campaign_ended")
     last = (annulled or stages or opened)[-1]
-    note = (annulled or opened)[0].note_sha256
+    note = (annulled or [first])[0].note_sha256
     expected: dict[str, Any] = {
         "year": int(year),
         "quarter": int(quarter or 0),
@@ -599,6 +640,7 @@ def _campaign(c: _Checking) -> Iterator[Finding]:
         "rule_sets": first.body["rule_sets"],
         "rule_set": first.body["rule_sets"][jurisdiction],
         "late": first.body.get("late", False),
+        "opening": len(opened),
         "annulled_at": annulled[0].at if annulled else None,
     }
     if first.note_sha256 or annulled:
@@ -608,7 +650,7 @@ def _campaign(c: _Checking) -> Iterator[Finding]:
     elif stages:
         expected["stage"] = stages[-1].body["stage"]
     yield from c.differs("campaigns", row, expected, last.sequence)
-    scans = c.events("filings_started", "batches_started")
+    scans = events("filings_started", "batches_started")
     if scans and not annulled:
         if row["started_at"] is None:
             yield c.wrong("campaigns", "started_at 为空，日志里已核对完名录", scans[-1].sequence)

@@ -12,7 +12,9 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.canonical import sha256_of
+from domain.case.events import EventName
 from domain.case.plan import WINDOWS, CasePlan
+from domain.case.workflow_messages import CaseOpening
 from domain.certificates.number import NumberProblem, decode
 from domain.citation import Citation
 from domain.facts import Facts, FilingRecord
@@ -79,9 +81,13 @@ class Recomputing:
         decisions: list[Decision] = []
         if rows["cases"]:
             case = rows["cases"][0]
-            decisions += await self._opening(rows, case)
-            facts = rows["journal"][0]["step"]["body"].get("inputs") if rows["journal"] else None
+            began = _beginnings(rows)
+            for first, later in zip(began, [*began[1:], None], strict=True):
+                decisions += await self._opening(first, _ran_on(case, later))
+            facts = began[0]["body"].get("inputs") if began else None
             for row in rows["journal"]:
+                if row["step"] in began:
+                    facts = row["step"]["body"].get("inputs")
                 async for decision in self._step(row["step"], case, facts):
                     decisions.append(decision)
         return Recomputed(case_id=rows.case_id, decisions=tuple(decisions))
@@ -89,10 +95,9 @@ class Recomputing:
     async def _ruled_by(self, sha256: str) -> CompiledRules:
         return self._rules or await self._pinned.get(sha256)
 
-    async def _opening(self, rows: auditing.CaseRows, case: Mapping[str, Any]) -> list[Decision]:
+    async def _opening(self, first: Mapping[str, Any], case: Mapping[str, Any]) -> list[Decision]:
         """Obligation, windows and what else a plan says, from the facts recorded with them."""
-        first = rows["journal"][0]["step"] if rows["journal"] else {}
-        inputs = first.get("body", {}).get("inputs")
+        began, inputs = first["sequence"], first["body"].get("inputs")
         if not inputs or "institution" not in inputs:
             return []
         rules, facts = await self._ruled_by(case["rule_set"]), Facts.model_validate(inputs)
@@ -104,11 +109,11 @@ class Recomputing:
                 plan = rules.plan(facts)
         except (NotPublishable, ValueError, KeyError) as impossible:
             told = f"这套规则排不出计划：{impossible}"
-            return [_decision("plan", 1, recorded.jurisdiction, told, None)]
+            return [_decision("plan", began, recorded.jurisdiction, told, None)]
         decisions = [
             _decision(
                 "obligation",
-                1,
+                began,
                 recorded.obligation.outcome,
                 plan.obligation.outcome,
                 plan.obligation.cite,
@@ -119,16 +124,16 @@ class Recomputing:
             if before is None and after is None:
                 continue
             cite = after.cite if after is not None else None
-            decisions.append(_decision(f"window {name}", 1, _span(before), _span(after), cite))
+            decisions.append(_decision(f"window {name}", began, _span(before), _span(after), cite))
         for what in ("checker", "lapse_unapproved", "parts"):
             cite = plan.checker_cite if what == "checker" else plan.completion_cite
             old, new = (_plain(getattr(one, what)) for one in (recorded, plan))
-            decisions.append(_decision(what, 1, old, new, cite))
+            decisions.append(_decision(what, began, old, new, cite))
         for what, cited in (("levels", plan.levels), ("reminders", plan.reminders)):
             old, new = ([_told(one) for one in getattr(by, what)] for by in (recorded, plan))
             if old or new:
                 cite = cited[0].cite if cited else None
-                decisions.append(_decision(what, 1, old, new, cite))
+                decisions.append(_decision(what, began, old, new, cite))
         return decisions
 
     async def _step(
@@ -216,6 +221,24 @@ class Recomputing:
 
 
 _TABLES = ("journal", "cases")
+
+
+def _beginnings(rows: auditing.CaseRows) -> list[Mapping[str, Any]]:
+    """The steps that a case began with: anew, after its year was annulled and opened again."""
+    steps = [row["step"] for row in rows["journal"]]
+    return [s for s in steps if s["sequence"] == 1 or s["event"] == EventName.SCHEDULED]
+
+
+def _ran_on(case: Mapping[str, Any], later: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """What a case ran on before it began anew with step ``later``; None: what it runs on now."""
+    if later is None:
+        return case
+    before = CaseOpening.model_validate(later["body"]["before"])
+    return {
+        **before.model_dump(include={"year", "quarter"}),
+        "rule_set": before.plan.ruleset.sha256,
+        "plan": before.plan.model_dump(mode="json"),
+    }
 
 
 def _decision(

@@ -10,6 +10,7 @@ import tempfile
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from audit.recompute import Recomputing
 from audit.verify import Keys, verify
@@ -40,7 +41,7 @@ def highest() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-async def fill(url: str, count: int, rules: CompiledRules, document: dict) -> None:
+async def fill(url: str, count: int, rules: CompiledRules, document: dict[str, Any]) -> None:
     """Puts a generated register and everybody's filing on record."""
     engine = connect(url)
     roster = generate_roster(count, seed=1)

@@ -136,6 +136,15 @@ def _show_summary(told: SummaryShown, *, as_json: bool) -> None:
     print_listing(table)
     in_order = "与日志一致" if told.intact and told.reproduced else "[red]与日志不一致[/red]"
     out.print(f"{local_time(told.sealed_at)}封存，哈希 {told.sha256}，{in_order}", highlight=False)
+    if told.checkpoint is None:
+        out.print(
+            "还没有签名的封存点包括这次封存：有密钥（ZHIBAO_AUDIT_KEYS）后再次关闭，"
+            "或用 zhibao audit seal",
+            highlight=False,
+        )
+    else:
+        made = told.checkpoint
+        out.print(f"第 {made.number} 个封存点（密钥 {made.key}）包括这次封存", highlight=False)
     for late in told.since:
         before = STATUS_LABELS[Status(late.sealed)] if late.sealed else "尚未列入"
         out.print(

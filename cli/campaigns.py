@@ -31,11 +31,12 @@ from domain.numbers.quarters import Period
 
 if TYPE_CHECKING:
     from cli.system import Services
+    from domain.notices import Channel
     from services.campaigns.forecast import Forecast
     from services.campaigns.opening import CampaignService
     from services.campaigns.progress import By, Level, Unit
     from services.extensions import Extension
-    from services.jobs import Job
+    from services.jobs import Job, Selection
     from services.lists import ListReport, ListService
     from services.roster import RosterReport
     from services.schedule import Action
@@ -301,34 +302,116 @@ def _show_forecast(foreseen: Forecast) -> None:
 @campaign_app.command("remind")
 def remind(
     period: Of,
-    institution: Annotated[str, typer.Argument(metavar="INSTITUTION", help="机构编号")],
+    jurisdiction: Jurisdiction,
     text: Annotated[str, typer.Option(help="催报的内容")],
-    title: Annotated[str, typer.Option(help="标题；不填为“关于……的催报通知”")] = "",
+    institution: Annotated[
+        str, typer.Option(help="只催这一机构；不填为辖区内没有完成填报的各家，逐件办理")
+    ] = "",
+    status: Annotated[list[Status] | None, typer.Option(help="只催这些状态，可重复")] = None,
+    region: Annotated[str, typer.Option(help="只催这一区域，如 350200")] = "",
+    file: Annotated[
+        Path | None,
+        typer.Option("--ids", exists=True, dir_okay=False, help="CSV 或 XLSX，一列机构编号"),
+    ] = None,
+    title: Annotated[str, typer.Option(help="只催一家时的标题；不填为“关于……的催报通知”")] = "",
     document: Annotated[str, typer.Option(help="所代替的函件的文号")] = "",
     channel: Annotated[
         list[str] | None, typer.Option(help="站内消息以外的渠道：mail、webhook；可多次")
     ] = None,
+    key: Annotated[str, typer.Option(help="批办的键：同一个键只办一次；不填为新的一次")] = "",
     data: Data = HERE,
     as_json: AsJson = False,
 ) -> None:
-    """向一家没有填报的机构送达催报，记入该件的经过：谁、何时、以何渠道、何时查看。"""
-    from cli.system import operator, run
-    from domain.messages import local_time
+    """向没有填报的机构送达催报，记入每件的经过：谁、何时、以何渠道、何时查看。"""
     from domain.notices import Channel
 
     known = (Channel.MAIL.value, Channel.WEBHOOK.value)
     if any(one not in known for one in channel or ()):
         raise typer.BadParameter("应是 mail 或 webhook", param_hint="--channel")
-    case_id = _case_id(period, institution)
+    channels = tuple(map(Channel, channel or ["mail"]))
+    key = key or uuid.uuid4().hex
+    if institution:
+        if status or region or file:
+            raise typer.BadParameter("只催一家时不能再限定范围", param_hint="--institution")
+        case_id = _case_id(period, institution)
+        _remind_one(case_id, key, text, title, channels, document, data, as_json=as_json)
+        return
+    if title:
+        raise typer.BadParameter("只能用于一家，须写 --institution", param_hint="--title")
+    selection = _to_be_reminded(period, jurisdiction, status, _code(region), file)
+    _remind_many(selection, key, text, channels, document, data, as_json=as_json)
+
+
+def _to_be_reminded(
+    period: Period, jurisdiction: str, status: list[Status] | None, region: str, file: Path | None
+) -> Selection:
+    from cli.jobs import ids_of
+    from domain.case.reminders import OWING
+    from domain.ids import region_prefix
+    from services.campaigns.opening import kind_of
+    from services.jobs import Selection
+    from services.starts import id_of
+
+    if region and not region.startswith(region_prefix(jurisdiction)):
+        raise typer.BadParameter(f"不在 {jurisdiction} 之内", param_hint="--region")
+    ids = tuple(id_ if "/" in id_ else id_of(period, id_) for id_ in ids_of(file))
+    return Selection(
+        kind=kind_of(period),
+        year=period.year,
+        quarter=period.quarter,
+        statuses=tuple(status or (() if ids else OWING)),
+        region=region_prefix(region or jurisdiction),
+        ids=ids,
+    )
+
+
+def _remind_many(
+    selection: Selection,
+    key: str,
+    text: str,
+    channels: tuple[Channel, ...],
+    document: str,
+    data: Path,
+    *,
+    as_json: bool,
+) -> None:
+    from cli.jobs import show_job
+    from cli.system import operator, run
+    from domain.jobs import JobAction
+
+    details = {"channels": [channel.value for channel in channels], "document": document}
+    job = run(
+        data,
+        lambda services: services.jobs.ask(
+            JobAction.SERVE_REMINDER, selection, operator(), key, details=details, reason=text
+        ),
+    )
+    show_job(job, as_json=as_json)
+
+
+def _remind_one(
+    case_id: str,
+    key: str,
+    text: str,
+    title: str,
+    channels: tuple[Channel, ...],
+    document: str,
+    data: Path,
+    *,
+    as_json: bool,
+) -> None:
+    from cli.system import operator, run
+    from domain.messages import local_time
+
     receipt = run(
         data,
         lambda services: services.reminders.serve(
             case_id,
             operator(),
-            uuid.uuid4().hex,
+            key,
             text,
             title=title,
-            channels=tuple(map(Channel, channel or ["mail"])),
+            channels=channels,
             document=document,
         ),
     )

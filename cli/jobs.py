@@ -53,7 +53,7 @@ def ask(
     data: Data = HERE,
     as_json: AsJson = False,
 ) -> None:
-    """对许多填报做同一件事；逐件办理，每件各有结果。延期用 zhibao campaign extend。"""
+    """对许多填报做同一件事；逐件办理，每件各有结果。延期、催报用 campaign extend、remind。"""
     from cli.system import operator, run
     from domain.case.commands import Role
     from domain.filing.kind import FILING
@@ -71,6 +71,8 @@ def ask(
         raise typer.BadParameter(str(failure)) from None
     if wanted in (JobAction.EXTEND, JobAction.SHORTEN):
         raise typer.BadParameter("延期用 zhibao campaign extend、shorten")
+    if wanted is JobAction.SERVE_REMINDER:
+        raise typer.BadParameter("催报用 zhibao campaign remind")
     ids = [id_ if "/" in id_ else id_of(period, id_) for id_ in ids_of(file)]
     actor = operator().model_copy(update={"role": capacity} | ({"scope": scope} if scope else {}))
     selection = Selection(
@@ -114,17 +116,18 @@ def ids_of(file: Path | None) -> tuple[str, ...]:
 def list_jobs(data: Data = HERE, as_json: AsJson = False) -> None:
     """最近的批办。"""
     from cli.system import operator, run
+    from services.jobs import job_shown
 
     listed = run(data, lambda services: services.jobs.newest_first(operator(), None, 50))
     if as_json:
-        print_json({"rows": [_told(job) for job in listed]})
+        print_json({"rows": [job_shown(job).model_dump(mode="json") for job in listed]})
         return
     table = listing("编号", "事项", "状态", "总数", "已办", "未办", "发起人")
     for job in listed:
-        told = _told(job)
-        numbers = map(str, (job.total, job.done, job.refused))
-        words = (str(told[name]) for name in ("action_label", "state_label"))
-        table.add_row(job.id, *words, *numbers, str(told["by"]))
+        told = job_shown(job)
+        numbers = map(str, (told.total, told.done, told.refused))
+        labels = (told.action_label, told.state_label)
+        table.add_row(told.id, *labels, *numbers, told.requested_by)
     print_listing(table)
 
 
@@ -175,31 +178,16 @@ def resume(job_id: JobId, data: Data = HERE, as_json: AsJson = False) -> None:
 
 def show_job(job: Job, *, as_json: bool) -> None:
     """Prints how far a job has come."""
-    told = _told(job)
+    from services.jobs import job_shown
+
+    told = job_shown(job)
     if as_json:
         print_json(told)
         return
     out.print(
-        f"批办 {job.id} {told['action_label']}，{told['state_label']}："
+        f"批办 {job.id} {told.action_label}，{told.state_label}："
         f"共 {job.total} 件，已办 {job.done}，未办 {job.refused}",
         highlight=False,
     )
     if job.refused:
         out.print(f"未办的原因：zhibao jobs show {job.id} --csv 文件", highlight=False)
-
-
-def _told(job: Job) -> dict[str, str | int]:
-    from domain.jobs import JOB_ACTION_LABELS, JOB_STATE_LABELS
-
-    return {
-        "id": job.id,
-        "action": job.order.action.value,
-        "action_label": JOB_ACTION_LABELS[job.order.action],
-        "state": job.state.value,
-        "state_label": JOB_STATE_LABELS[job.state],
-        "by": job.order.actor.subject,
-        "total": job.total,
-        "done": job.done,
-        "refused": job.refused,
-        "waiting": job.total - job.done - job.refused,
-    }

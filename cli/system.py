@@ -27,6 +27,7 @@ from services.campaigns.sampling import SampleService
 from services.case_records import CaseRecords
 from services.cases import CaseService
 from services.certificates.register import RegisterService
+from services.checkpoints import Sealing
 from services.clock import system_clock
 from services.contacts import ContactService
 from services.enforcement.cases import EnforcementService
@@ -96,7 +97,13 @@ async def connected(data: Path) -> AsyncIterator[Services]:
             progress,
             ReportService(engine, progress, PinnedRules(engine), catalogue),
             SampleService(client, engine, PinnedRules(engine), system_clock),
-            ClosingService(engine, PinnedRules(engine), catalogue.areas, system_clock),
+            ClosingService(
+                engine,
+                PinnedRules(engine),
+                catalogue.areas,
+                Sealing(engine, settings.audit_keys, settings.checkpoints, system_clock),
+                system_clock,
+            ),
             jobs,
             ExtensionService(engine, jobs, CaseService(client, engine, system_clock), system_clock),
             PeopleService(engine, jobs, system_clock),

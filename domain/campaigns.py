@@ -1,6 +1,7 @@
 """Messages of a year's campaign: what its workflow starts from and what it reports."""
 
 from datetime import datetime
+from typing import NamedTuple
 
 from domain.case.commands import Actor
 from domain.model import Recorded
@@ -10,6 +11,14 @@ ANNUL = "annul"
 BEGIN_CAMPAIGN = "begin_campaign"
 START_FILINGS = "start_filings"
 ENTER_STAGE = "enter_stage"
+
+
+class Opening(NamedTuple):
+    """One opening of a campaign; ``stands``: it has not been opened again since."""
+
+    case_id: str
+    number: int
+    stands: bool = True
 
 
 class CampaignStage(Recorded):
@@ -45,17 +54,29 @@ class CampaignStart(Recorded):
     sampled: bool = False
 
 
+def process_id(case_id: str, opening: int) -> str:
+    """The id of the process that carries one opening of a campaign."""
+    return case_id if opening == 1 else f"{case_id}@{opening}"
+
+
 class Stage(Recorded):
-    """The stage a campaign enters at ``at``, or, with ``ended``, leaves for good."""
+    """The stage a campaign enters at ``at``, or, with ``ended``, leaves for good.
+
+    ``before`` is how often it had been opened, and annulled, before this opening.
+    """
 
     case_id: str
     stage: CampaignStage
     at: datetime
     ended: bool = False
+    before: int = 0
 
 
 class ScanRequest(Recorded):
-    """Start the filing of everyone who must file. ``scan`` counts the passes over the register."""
+    """Start the filing of everyone who must file. ``scan`` counts the passes over the register.
+
+    ``before`` is how often the campaign had been opened, and annulled, before this opening.
+    """
 
     case_id: str
     year: int
@@ -64,6 +85,7 @@ class ScanRequest(Recorded):
     rule_sets: dict[str, str]
     scan: int
     requested_at: datetime
+    before: int = 0
 
 
 class ScanProgress(Recorded):

@@ -58,6 +58,11 @@ def jurisdiction_of(authority: str) -> str:
     return authority.removeprefix("amr-") if authority.startswith("amr-") else NATION
 
 
+def regulates(authority: str) -> bool:
+    """Whether an authority is the market regulator of a jurisdiction."""
+    return authority == "samr" or authority.startswith("amr-")
+
+
 def certificate_id(application: str) -> str:
     """The id of a certificate's case: ``certificate/<application>``."""
     return f"certificate/{application}"

@@ -28,6 +28,7 @@ class JobAction(StrEnum):
     CANCEL = "cancel"
     ANNUL = "annul"
     DRAW = "draw"
+    SERVE_REMINDER = "serve_reminder"
 
 
 _COMMANDS: dict[JobAction, type[Command]] = {
@@ -42,6 +43,7 @@ _COMMANDS: dict[JobAction, type[Command]] = {
     JobAction.CANCEL: c.Cancel,
     JobAction.ANNUL: c.Annul,
     JobAction.DRAW: c.Draw,
+    JobAction.SERVE_REMINDER: c.ServeReminder,
 }
 
 JOB_ACTION_LABELS: dict[JobAction, str] = {
@@ -81,7 +83,7 @@ class JobStart(Recorded):
 class JobOrder(Recorded):
     """What a job does to each of its cases. ``details`` are the command's own fields.
 
-    ``note_sha256`` is the reason, kept as a note; empty for none.
+    ``note_sha256`` is the reason, or the words of a 催报, kept as a note; empty for none.
     """
 
     action: JobAction
@@ -107,7 +109,14 @@ def command_of(order: JobOrder, job_id: str, number: int, now: datetime) -> Comm
 
 
 _WITH_REASON = frozenset(
-    {JobAction.RETURN, JobAction.EXTEND, JobAction.SHORTEN, JobAction.CANCEL, JobAction.ANNUL}
+    {
+        JobAction.RETURN,
+        JobAction.EXTEND,
+        JobAction.SHORTEN,
+        JobAction.CANCEL,
+        JobAction.ANNUL,
+        JobAction.SERVE_REMINDER,
+    }
 )
 
 

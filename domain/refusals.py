@@ -681,7 +681,16 @@ class Code(StrEnum):
         409,
         "统计工作已作废",
         "{year} 统计年度、{jurisdiction} 的统计工作已经作废，其填报不计入任何统计。",
-        "要看作废的理由，用 zhibao campaign status；需要重新开展的，请联系系统管理方。",
+        "要看作废的理由，用 zhibao campaign status；需要重新开展的，由经办人重新开启。",
+    )
+    ANNULMENT_UNFINISHED = (
+        "annulment_unfinished",
+        409,
+        "作废还没有办完",
+        "{year} 统计年度、{jurisdiction} 的统计工作正在作废，还有 {left} 件填报没有作废，"
+        "或者仍在未办完的批办里；办完之前不能重新开启。",
+        "请等批办办完后再开启；已停止的批办先用 zhibao jobs resume 继续，"
+        "没有批办的再执行一次 zhibao campaign annul。",
     )
     QUARTER_NOT_ANNULLED = (
         "quarter_not_annulled",

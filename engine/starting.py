@@ -13,15 +13,19 @@ from engine.search_attributes import search_attributes
 _ANSWER_WITHIN = timedelta(seconds=20)
 
 
-async def start_case(client: Client, start: CaseStart) -> None:
-    """Starts one case's workflow; one that runs or has run already is left alone."""
+async def start_case(client: Client, start: CaseStart, *, again: bool = False) -> None:
+    """Starts one case's workflow; one that runs is left alone, and so is one that has run.
+
+    ``again``: the case has begun anew since, so that what has run does not count.
+    """
+    reuse = WorkflowIDReusePolicy
     try:
         await client.start_workflow(
             KINDS[start.opening.kind].workflow,
             start,
             id=start.case_id,
             task_queue=TASK_QUEUE,
-            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+            id_reuse_policy=reuse.ALLOW_DUPLICATE if again else reuse.REJECT_DUPLICATE,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             search_attributes=search_attributes(start.opening),
             rpc_timeout=_ANSWER_WITHIN,

@@ -52,6 +52,10 @@ class Sealing:
         """Seals from time to time what is new."""
         return repeated(self.seal_news, first=_FIRST, every=EVERY, failed="not_sealed")
 
+    def can_sign(self) -> bool:
+        """Whether there is a key here that signs today."""
+        return self._keys.in_use(day_of(self._clock())) is not None
+
     async def seal_news(self) -> Checkpoint | None:
         """A checkpoint if there is anything new and nobody else is at it; else None."""
         async with self._engine.connect() as connection:

@@ -6,23 +6,19 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
 from domain.case.commands import Actor
-from domain.case.status import ENDED
 from domain.filing.parts import parts_to_file
 from domain.ids import filing_id
 from domain.numbers.quarters import Period
 from domain.refusals import Code, Refusal, Refused
-from engine.client import translated
-from engine.starting import start_case
 from rules.compiled import CompiledRules
-from services.campaigns.launch import Annulled, put_on_record
+from services.campaigns.launch import Annulled, begin_one
 from services.campaigns.lookup import campaign_for
 from services.cases import CaseService
 from services.clock import Clock
 from services.institutions import refuse_merged
-from services.revival import start_from_record
 from services.rule_sets import PinnedRules
 from services.starts import filing_start
-from store import cases, institutions, journal
+from store import cases, institutions
 from store.cases import Case
 
 
@@ -58,7 +54,9 @@ class FilingService(CaseService):
             refuse_merged(found[institution_id])
             facts = found[institution_id].facts_for(None)
             campaign, sha256 = await self._campaign_for(connection, year, facts.institution.region)
-            if await cases.by_id(connection, case_id) is not None:
+            standing = await cases.by_id(connection, case_id)
+            anew = await cases.annulled_before(connection, [case_id], campaign)
+            if standing is not None and not anew:
                 params = {"institution": institution_id, "year": str(year)}
                 raise Refused(Refusal(code=Code.FILING_EXISTS, params=params))
         rules = await self._pinned.get(sha256)
@@ -74,20 +72,13 @@ class FilingService(CaseService):
             # whoever need not file must not be made late by asking
             raise Refused(Refusal(code=Code.VOLUNTARY_CLOSED, cite=last.cite, at=last.closes))
         try:
-            present = await put_on_record(self._engine, [start], self._clock(), launched=True)
+            begun = await begin_one(self._engine, self._client, start, self._clock())
         except Annulled:
             params = {"year": str(year), "jurisdiction": facts.institution.region}
             raise Refused(Refusal(code=Code.CAMPAIGN_ANNULLED, params=params)) from None
-        if present:
+        if not begun:
             params = {"institution": institution_id, "year": str(year)}
             raise Refused(Refusal(code=Code.FILING_EXISTS, params=params))
-        async with self._engine.connect() as connection:
-            case = await cases.by_id(connection, case_id)
-            steps = await journal.steps(connection, case_id)
-        assert case is not None
-        if case.status not in ENDED:
-            async with translated():
-                await start_case(self._client, start_from_record(case, steps, self._clock()))
         return case_id
 
     async def due_of(self, case: Case) -> Due:

@@ -10,13 +10,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 
+from domain.campaigns import Opening, process_id
 from domain.canonical import sha256_of
 from domain.case.commands import ROLE_LABELS, Actor, Role, forbidden
 from domain.case.workflow_messages import TASK_QUEUE
 from domain.filing.kind import FILING
-from domain.ids import region_prefix
+from domain.ids import jurisdiction_of, region_prefix, regulates
 from domain.jobs import (
     JOB_ACTION_LABELS,
+    JOB_STATE_LABELS,
     JOB_WORKFLOW,
     ItemOutcome,
     JobAction,
@@ -27,6 +29,7 @@ from domain.jobs import (
 )
 from domain.kinds import KINDS
 from domain.messages import explain, local_time
+from domain.model import Value
 from domain.refusals import Code, Refusal, Refused
 from engine.client import ANSWER_WITHIN, translated
 from files.selection import SelectionReading, read_selection
@@ -70,6 +73,24 @@ class _Everywhere(Beside):
     everywhere = True
 
 
+class JobShown(Value):
+    """A job and how far it has come; ``waiting`` cases have no outcome yet."""
+
+    id: str
+    action: JobAction
+    action_label: str
+    about: str
+    requested_by: str
+    state: JobState
+    state_label: str
+    total: int
+    done: int
+    refused: int
+    waiting: int
+    created_at: datetime
+    ended_at: datetime | None
+
+
 class JobService:
     """Everything that is asked about bulk jobs."""
 
@@ -98,14 +119,21 @@ class JobService:
         if needs_reason(action, actor) and not reason.strip():
             raise Refused(reason_required(action))
         id_ = id_of_job(actor.subject, key)
-        return await self.begin(id_, action, _within(selection, actor), actor, details, reason)
+        chosen = _within(action, selection, actor)
+        return await self.begin(id_, action, chosen, actor, details, reason)
 
-    async def annul(self, campaign: str, actor: Actor, reason: str) -> Job | None:
-        """Annuls all filings of a campaign; one job whoever asks again, None without filings."""
+    async def annul(self, annulled: Opening, actor: Actor, reason: str) -> Job | None:
+        """Annuls all filings of a campaign; one job whoever asks again, None without filings.
+
+        Of an opening that stands no more it is only looked up.
+        """
+        campaign = annulled.case_id
+        id_ = id_of_job("annul", process_id(campaign, annulled.number))
+        if not annulled.stands:
+            async with self._engine.connect() as connection:
+                return await jobs.by_id(connection, id_)
         selection = Selection(kind=FILING.name, campaign=campaign)
-        return await self._once(
-            id_of_job("annul", campaign), JobAction.ANNUL, selection, actor, reason
-        )
+        return await self._once(id_, JobAction.ANNUL, selection, actor, reason)
 
     async def cancel_merged(
         self, act: str, kind: str, ids: tuple[str, ...], actor: Actor, reason: str
@@ -244,8 +272,7 @@ class JobService:
                 "reason": reason,
             }
         )
-        within = actor.role is Role.OPERATOR and not (beside and beside.everywhere)
-        prefix = region_prefix(actor.scope) if within else ""
+        prefix = "" if beside and beside.everywhere else _regions(action, actor)
         async with self._engine.begin() as connection:
             note = await content.save_note(connection, {"reason": reason}) if reason else ""
             order = JobOrder(action=action, actor=actor, details=details, note_sha256=note)
@@ -302,11 +329,43 @@ def id_of_job(whose: str, key: str) -> str:
     return hashlib.sha256(f"{whose}\n{key}".encode()).hexdigest()[:32]
 
 
-def _within(selection: Selection, actor: Actor) -> Selection:
-    """A reviewer's or checker's selection is among what is its authority's turn."""
-    if actor.role is Role.OPERATOR:
+def _within(action: JobAction, selection: Selection, actor: Actor) -> Selection:
+    """A reviewer's or checker's selection is among what is its authority's turn.
+
+    A regulator reminds whoever is late in its region, whose turn it is not anybody's yet.
+    """
+    reminding = action is JobAction.SERVE_REMINDER and regulates(actor.scope)
+    if actor.role is Role.OPERATOR or reminding:
         return selection
     return selection.model_copy(update={"authority": actor.scope})
+
+
+def _regions(action: JobAction, actor: Actor) -> str:
+    """What the regions begin with whose cases somebody may act on together."""
+    if actor.role is Role.OPERATOR:
+        return region_prefix(actor.scope)
+    if action is JobAction.SERVE_REMINDER:
+        return region_prefix(jurisdiction_of(actor.scope))
+    return ""
+
+
+def job_shown(job: Job) -> JobShown:
+    """A job as the API and the command line show it."""
+    return JobShown(
+        id=job.id,
+        action=job.order.action,
+        action_label=JOB_ACTION_LABELS[job.order.action],
+        about=job.about,
+        requested_by=job.order.actor.subject,
+        state=job.state,
+        state_label=JOB_STATE_LABELS[job.state],
+        total=job.total,
+        done=job.done,
+        refused=job.refused,
+        waiting=job.total - job.done - job.refused,
+        created_at=job.created_at,
+        ended_at=job.ended_at,
+    )
 
 
 REPORT = ("序号", "办件", "机构", "机构名称", "结果", "代码", "原因", "时间")

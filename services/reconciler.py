@@ -30,6 +30,7 @@ from temporalio.common import QueryRejectCondition
 from temporalio.runtime import Runtime
 from temporalio.service import RPCError, RPCStatusCode
 
+from domain.campaigns import process_id
 from domain.case.kind import next_timer
 from domain.case.status import ENDED
 from domain.case.workflow_messages import CATCH_UP, SEQUENCE, CaseStart
@@ -332,7 +333,8 @@ class Reconciler:
                 log.exception("campaign_not_reconciled", case_id=campaign.case_id)
 
     async def _campaign(self, campaign: Campaign) -> None:
-        handle = self._client.get_workflow_handle(campaign.case_id)
+        process = process_id(campaign.case_id, campaign.opening)
+        handle = self._client.get_workflow_handle(process)
         try:
             state = (await handle.describe(rpc_timeout=_ANSWER_WITHIN)).status
         except RPCError as failure:
@@ -342,9 +344,10 @@ class Reconciler:
         if state is not None and state not in _BROKEN_OFF:
             return
         async with self._engine.connect() as connection:
-            [first, *_] = await journal.steps(connection, campaign.case_id)
+            steps = await journal.steps(connection, campaign.case_id)
+        opened = [step for step in steps if step.event == "campaign_opened"][-1]
         rules = await self._pinned.get(campaign.rule_set)
-        await campaign_from_record(self._client, campaign, first, rules)
+        await campaign_from_record(self._client, campaign, opened, rules)
         self._carried_on.add(1, {"done": "started"})
         log.warning("campaign_carried_on", case_id=campaign.case_id)
 

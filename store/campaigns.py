@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CursorResult, select, update
+from sqlalchemy import CursorResult, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -11,7 +11,7 @@ from domain.campaigns import CampaignStart, ScanProgress
 from domain.ids import region_prefix
 from domain.model import Value
 from store import readable
-from store.tables import campaigns
+from store.tables import campaigns, journal
 
 
 class Campaign(Value):
@@ -48,7 +48,38 @@ class Campaign(Value):
 
 
 async def add(connection: AsyncConnection, start: CampaignStart) -> bool:
-    """Puts a campaign on record with the rule sets it pins; False: one is there, and stays."""
+    """Puts a campaign on record with the rule sets it pins; False: one is there, and stays.
+
+    One that was annulled is opened again by the start that counts one opening more.
+    """
+    opened = {
+        "opened_by": start.opened_by.subject,
+        "rule_sets": start.rule_sets,
+        "rule_set": start.rule_sets[start.jurisdiction],
+        "opened_at": start.requested_at,
+        "late": start.late,
+        "note_sha256": start.note_sha256,
+    }
+    if start.opening > 1:
+        again = await connection.execute(
+            update(campaigns)
+            .where(
+                campaigns.c.case_id == start.case_id,
+                campaigns.c.annulled_at.is_not(None),
+                campaigns.c.opening == start.opening - 1,
+            )
+            .values(
+                **opened,
+                **ScanProgress().model_dump(exclude={"after"}),
+                opening=start.opening,
+                stage="",
+                started_at=None,
+                annulled_at=None,
+                closed_at=None,
+            )
+            .returning(campaigns.c.case_id)
+        )
+        return again.first() is not None
     added = await connection.execute(
         insert(campaigns)
         .values(
@@ -56,12 +87,7 @@ async def add(connection: AsyncConnection, start: CampaignStart) -> bool:
             year=start.year,
             quarter=start.quarter,
             jurisdiction=start.jurisdiction,
-            opened_by=start.opened_by.subject,
-            rule_sets=start.rule_sets,
-            rule_set=start.rule_sets[start.jurisdiction],
-            opened_at=start.requested_at,
-            late=start.late,
-            note_sha256=start.note_sha256,
+            **opened,
         )
         .on_conflict_do_nothing()
         .returning(campaigns.c.case_id)
@@ -94,14 +120,13 @@ async def of_place(connection: AsyncConnection, year: int, quarter: int, prefix:
     ]
 
 
-async def held_annulled(connection: AsyncConnection, case_id: str) -> bool:
-    """Whether a campaign is annulled, which it cannot become until the transaction ends."""
+async def held(connection: AsyncConnection, case_id: str) -> Campaign | None:
+    """A campaign that nobody annuls or opens again until the transaction ends."""
     rows = await connection.execute(
-        select(campaigns.c.annulled_at)
-        .where(campaigns.c.case_id == case_id)
-        .with_for_update(read=True)
+        select(campaigns).where(campaigns.c.case_id == case_id).with_for_update(read=True)
     )
-    return rows.scalar_one_or_none() is not None
+    row = rows.mappings().first()
+    return Campaign(**row) if row else None
 
 
 async def annul(connection: AsyncConnection, case_id: str, note_sha256: str, at: datetime) -> None:
@@ -158,21 +183,41 @@ async def years(connection: AsyncConnection) -> list[int]:
     return list(rows.scalars())
 
 
-async def enter_stage(connection: AsyncConnection, case_id: str, stage: str) -> None:
-    """Says which stage a campaign has come to."""
-    await connection.execute(
-        update(campaigns).where(campaigns.c.case_id == case_id).values(stage=stage)
+async def note(connection: AsyncConnection, case_id: str, opening: int, **values: Any) -> bool:
+    """Says something of one opening of a campaign; False, and nothing is said, if it is over."""
+    noted = await connection.execute(
+        update(campaigns)
+        .where(
+            campaigns.c.case_id == case_id,
+            campaigns.c.opening == opening,
+            campaigns.c.annulled_at.is_(None),
+        )
+        .values(**values)
+        .returning(campaigns.c.case_id)
     )
+    return noted.first() is not None
 
 
-async def note_progress(connection: AsyncConnection, case_id: str, progress: ScanProgress) -> None:
-    """Says how far the pass over the register has come."""
-    noted = progress.model_dump(exclude={"after"})
-    await connection.execute(update(campaigns).where(campaigns.c.case_id == case_id).values(noted))
-
-
-async def mark_started(connection: AsyncConnection, case_id: str, at: datetime) -> None:
-    """Says that everybody has been gone through."""
-    await connection.execute(
-        update(campaigns).where(campaigns.c.case_id == case_id).values(started_at=at)
+async def ever_pinned(connection: AsyncConnection, case_id: str) -> set[str]:
+    """The sha256 of all rule sets that a campaign has pinned, in whichever of its openings."""
+    rows = await connection.execute(
+        select(journal.c.step["body"]["rule_sets"]).where(
+            journal.c.case_id == case_id, journal.c.event == "campaign_opened"
+        )
     )
+    return {sha256 for pinned in rows.scalars() for sha256 in pinned.values()}
+
+
+async def openings(connection: AsyncConnection, case_id: str, command_id: str) -> int:
+    """How often a campaign had been opened when a command was recorded for it; 0: it never was."""
+    at = select(journal.c.sequence).where(
+        journal.c.case_id == case_id, journal.c.command_id == command_id
+    )
+    rows = await connection.execute(
+        select(func.count()).where(
+            journal.c.case_id == case_id,
+            journal.c.event == "campaign_opened",
+            journal.c.sequence <= at.order_by(journal.c.sequence).limit(1).scalar_subquery(),
+        )
+    )
+    return int(rows.scalar_one())

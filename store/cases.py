@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import RowMapping, Select, false, func, or_, select, tuple_, update
+from sqlalchemy import RowMapping, Select, false, func, or_, select, text, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.case.events import EventName
@@ -17,7 +17,7 @@ from domain.kinds import KindName
 from domain.model import Value
 from store import readable
 from store.institutions import named
-from store.tables import assignments, cases, certificates, institutions, journal
+from store.tables import assignments, campaigns, cases, certificates, institutions, journal
 
 CaseOrder = Literal["id", "due", "age"]
 """How a list of cases is sorted."""
@@ -333,3 +333,67 @@ async def campaigns_of(connection: AsyncConnection, ids: Sequence[str]) -> dict[
         select(cases.c.case_id, cases.c.campaign).where(cases.c.case_id == func.any(list(ids)))
     )
     return {row.case_id: row.campaign for row in found}
+
+
+class Annulled(Value):
+    """A filing that was annulled with its campaign: where its record ends, and what it ran on."""
+
+    case_id: str
+    year: int
+    institution_id: str
+    jurisdiction: str
+    campaign: str
+    plan: CasePlan
+    region: str
+    sequence: int
+    head: str
+
+
+async def annulled_before(
+    connection: AsyncConnection, ids: Sequence[str], campaign: str
+) -> dict[str, Annulled]:
+    """Those of these filings that begin anew in a campaign, none of which moves meanwhile.
+
+    They were annulled in an earlier opening of it, or with another campaign. One that was annulled
+    alone, in a campaign that stands, is none.
+    """
+    found = await connection.execute(
+        text("""
+            SELECT c.case_id, c.year, c.institution_id, c.jurisdiction, c.campaign, c.plan,
+                   c.sequence, c.head, coalesce((
+                       SELECT j.step -> 'body' ->> 'region' FROM journal j
+                       WHERE j.case_id = c.case_id AND j.event = 'scheduled'
+                       ORDER BY j.sequence DESC LIMIT 1
+                   ), '') AS region
+            FROM cases c JOIN campaigns k ON k.case_id = c.campaign
+            WHERE c.case_id = ANY(:ids) AND c.kind = 'filing' AND c.status = 'annulled'
+              AND CASE WHEN k.case_id = :campaign THEN c.opened_at < k.opened_at
+                  ELSE k.annulled_at IS NOT NULL END
+            FOR UPDATE OF c
+        """),
+        {"ids": list(ids), "campaign": campaign},
+    )
+    return {row["case_id"]: Annulled(**row) for row in found.mappings()}
+
+
+async def unfinished_annulment(connection: AsyncConnection, campaign: str) -> int:
+    """How many filings of an annulled campaign are not annulled yet, or wait in some job."""
+    found = await connection.execute(
+        text("""
+            SELECT count(*) FROM cases c
+            WHERE c.campaign = :campaign AND (c.status <> 'annulled' OR EXISTS (
+                SELECT FROM job_items i WHERE i.case_id = c.case_id AND i.outcome = ''
+            ))
+        """),
+        {"campaign": campaign},
+    )
+    return int(found.scalar_one())
+
+
+async def standing_campaigns_of(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, str]:
+    """As `campaigns_of`, without those of campaigns that were annulled: they would begin anew."""
+    query = select(cases.c.case_id, cases.c.campaign).where(cases.c.case_id == func.any(list(ids)))
+    standing = query.join(campaigns, campaigns.c.case_id == cases.c.campaign).where(
+        campaigns.c.annulled_at.is_(None)
+    )
+    return {row.case_id: row.campaign for row in await connection.execute(standing)}

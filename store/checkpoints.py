@@ -106,6 +106,26 @@ async def last(connection: AsyncConnection) -> Checkpoint | None:
     return Checkpoint(**row) if row else None
 
 
+async def first_signed_over(
+    connection: AsyncConnection, case_id: str, sequence: int
+) -> Checkpoint | None:
+    """The first signed checkpoint that seals a step, None while there is none."""
+    number = (
+        select(outbox.c.id)
+        .where(outbox.c.case_id == case_id, outbox.c.sequence == sequence)
+        .scalar_subquery()
+    )
+    upto = checkpoints.c.body["sealed"]["steps"]["upto"].as_integer()
+    found = await connection.execute(
+        select(checkpoints)
+        .where(checkpoints.c.key != "", upto >= number)
+        .order_by(checkpoints.c.number)
+        .limit(1)
+    )
+    row = found.mappings().first()
+    return Checkpoint(**row) if row else None
+
+
 async def add(connection: AsyncConnection, made: Checkpoint) -> None:
     """Puts a checkpoint on record."""
     await connection.execute(insert(checkpoints).values(made.model_dump()))

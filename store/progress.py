@@ -18,18 +18,27 @@ from store.tables import institutions
 _NOW = """
     SELECT c.case_id, c.institution_id, c.rule_set, c.status, c.obligation, c.reviewer,
            c.authority, c.submitted_at, c.late, c.extended_until IS NOT NULL AS extended,
-           c.updated_at AS last_act_at, c.revision
+           c.updated_at AS last_act_at, c.revision, c.opened_at AS began_at
     FROM cases c
     WHERE c.campaign = ANY(:campaigns)
 """
 
 _THEN = """
-    SELECT c.case_id, c.institution_id, c.rule_set, p.status, c.obligation,
+    SELECT c.case_id, c.institution_id,
+           coalesce(p.began #>> '{body,ruleset,sha256}', c.rule_set) AS rule_set, p.status,
+           coalesce(p.began #>> '{body,obligation}', c.obligation) AS obligation,
            coalesce(p.reviewer, '') AS reviewer, p.authority, p.submitted_at,
-           coalesce(p.late, false) AS late, p.extended, p.last_act_at, p.revision
+           coalesce(p.late, false) AS late, p.extended, p.last_act_at, p.revision,
+           coalesce((p.began ->> 'at')::timestamptz, c.opened_at) AS began_at
     FROM cases c
+    CROSS JOIN LATERAL (
+        -- a filing whose year was annulled and opened again has begun anew
+        SELECT coalesce(max(j.sequence), 1) AS first FROM journal j
+        WHERE j.case_id = c.case_id AND j.event = 'scheduled' AND j.at <= :at
+    ) life
     JOIN LATERAL (
-        SELECT (array_agg(j.step -> 'position' ->> 'status' ORDER BY j.sequence DESC))[1] AS status,
+        SELECT (array_agg(j.step) FILTER (WHERE j.sequence = life.first))[1] AS began,
+               (array_agg(j.step -> 'position' ->> 'status' ORDER BY j.sequence DESC))[1] AS status,
                (array_agg(j.step -> 'position' ->> 'authority' ORDER BY j.sequence DESC))[1]
                    AS authority,
                (array_agg((j.step -> 'position' ->> 'revision')::int ORDER BY j.sequence DESC))[1]
@@ -42,8 +51,10 @@ _THEN = """
                    AS late,
                coalesce(bool_or(j.event IN ('extended', 'reopened')), false) AS extended,
                max(j.at) AS last_act_at
-        FROM journal j WHERE j.case_id = c.case_id AND j.at <= :at
+        FROM journal j
+        WHERE j.case_id = c.case_id AND j.at <= :at AND j.sequence >= life.first
     ) p ON p.status IS NOT NULL
+       AND coalesce(p.began #>> '{body,campaign}', c.campaign) = c.campaign
     WHERE c.campaign = ANY(:campaigns)
 """
 
@@ -197,6 +208,7 @@ _NON_FILERS = """
     LEFT JOIN LATERAL (
         SELECT array_agg(j.at ORDER BY j.sequence) AS served FROM journal j
         WHERE j.case_id = f.case_id AND j.event = 'reminder_served' AND j.at <= :upto
+          AND j.at >= f.began_at
     ) s ON true
     WHERE i.region LIKE :region AND f.status = ANY(:statuses) AND f.case_id > :after
       AND (f.revision = 0 OR NOT :unreported)
@@ -299,7 +311,7 @@ _EVENTS = """
     FROM journal j
     JOIN cases c ON c.case_id = j.case_id
     JOIN institutions i ON i.id = c.institution_id
-    WHERE j.at >= :start AND j.at < :upto AND j.event = ANY(:events)
+    WHERE j.at >= :start AND j.at < :upto AND j.event = ANY(:events) AND j.at >= c.opened_at
       AND c.campaign = ANY(:campaigns) AND i.region LIKE :region
     GROUP BY 1, 2
     UNION ALL
@@ -308,6 +320,7 @@ _EVENTS = """
     JOIN cases c ON c.case_id = r.case_id
     JOIN institutions i ON i.id = c.institution_id
     WHERE r.at >= :start AND r.at < :upto AND r.action = 'submit'
+      AND r.at >= c.opened_at
       AND c.campaign = ANY(:campaigns) AND i.region LIKE :region
     GROUP BY 1
 """

@@ -9,7 +9,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from domain.case.events import EventName, Step
-from domain.case.workflow_messages import RecordedSteps, RecordRequest
+from domain.case.opening import has_begun_anew
+from domain.case.workflow_messages import CaseOpening, RecordedSteps, RecordRequest
 from domain.filing.returning import RETURN_ASKED, RETURN_DECLINED, SETTLING
 from domain.told import MARKED
 from store.batching import Batcher
@@ -62,6 +63,22 @@ _WRITE = """
                due timestamptz, submitted_at timestamptz, late boolean,
                extended_until timestamptz, extension text, reviewer text, hash text,
                at timestamptz)
+    ), anew AS (
+        UPDATE cases c
+        SET jurisdiction = r.jurisdiction, campaign = r.campaign, rule_set = r.rule_set,
+            plan = r.plan, obligation = r.plan -> 'obligation' ->> 'outcome', status = r.status,
+            level = r.level, authority = r.authority, claimed_by = r.claimed_by,
+            revision = r.revision, due = r.due, submitted_at = r.submitted_at, late = false,
+            extended_until = r.extended_until, extension = coalesce(r.extension, ''),
+            reviewer = '', return_asked = false, sequence = r.sequence, head = r.hash,
+            opened_at = r.at, updated_at = r.at, waiting_since = r.at,
+            launched = CAST(%(launched)s AS boolean)
+        FROM jsonb_to_recordset(CAST(%(anew)s AS jsonb))
+          AS r(case_id text, jurisdiction text, campaign text, rule_set text, plan jsonb,
+               sequence int, status text, level int, authority text, claimed_by text,
+               revision int, due timestamptz, submitted_at timestamptz,
+               extended_until timestamptz, extension text, hash text, at timestamptz)
+        WHERE c.case_id = r.case_id
     ), assigned AS (
         INSERT INTO assignments (authority, case_id)
         SELECT DISTINCT authority, case_id FROM jsonb_to_recordset(CAST(%(turns)s AS jsonb))
@@ -101,6 +118,12 @@ _RECORDED = text("""
     WHERE case_id = :case_id AND sequence > :sequence ORDER BY sequence
 """)
 
+_RUNS_ON = text("""
+    SELECT kind, year, quarter, coalesce(institution_id, '') AS institution, jurisdiction, campaign,
+           plan
+    FROM cases WHERE case_id = :case_id
+""")
+
 
 class JournalWriter:
     """Records steps. Concurrent callers share one transaction and each waits for its commit."""
@@ -137,10 +160,14 @@ class JournalWriter:
         place = {"case_id": case_id, "sequence": sequence}
         async with self._engine.connect() as connection:
             found = (await connection.execute(_RECORDED, place)).all()
-        steps = tuple(Step(**step, hash=hash_) for step, hash_ in found)
-        if steps and steps[0].previous_hash != head:
-            raise JournalFork(case_id, sequence + 1)
-        return RecordedSteps(steps=steps)
+            steps = tuple(Step(**step, hash=hash_) for step, hash_ in found)
+            if steps and steps[0].previous_hash != head:
+                raise JournalFork(case_id, sequence + 1)
+            opening = None
+            if has_begun_anew(steps):
+                row = (await connection.execute(_RUNS_ON, {"case_id": case_id})).mappings().one()
+                opening = CaseOpening.model_validate(dict(row))
+        return RecordedSteps(steps=steps, opening=opening)
 
 
 async def write_steps(
@@ -158,9 +185,11 @@ async def write_steps(
             last[step.case_id] = {**last.get(step.case_id, {}), **case_row(step)}
     openings = [row for request in requests for row in _opening_row(request, last)]
     opening = {row["case_id"] for row in openings}
+    anew = {r.steps[0].case_id for r in requests if r.opening and r.steps[0].sequence > 1}
     rows = {
         "steps": _json([_journal_row(step) for step in steps]),
-        "openings": _json(openings),
+        "openings": _json([row for row in openings if row["case_id"] not in anew]),
+        "anew": _json([row for row in openings if row["case_id"] in anew]),
         "moves": _json([row for case_id, row in last.items() if case_id not in opening]),
         "turns": _json([row for step in steps for row in _turn_row(step)]),
         "launched": launched,

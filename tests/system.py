@@ -235,6 +235,7 @@ async def record_lives(system: System, folder: Path) -> None:
             text(
                 "SELECT case_id FROM journal"
                 " UNION SELECT 'certificate-import/' || id FROM certificate_imports"
+                " UNION SELECT case_id || '@' || opening FROM campaigns WHERE opening > 1"
             )
         )
         asked = await connection.execute(text("SELECT id FROM jobs"))

@@ -108,6 +108,7 @@ class CampaignOfYear:
                 rule_sets=self._start.rule_sets,
                 scan=self._scans_done + 1,
                 requested_at=workflow.now(),
+                before=self._start.opening - 1,
             ),
             result_type=ScanProgress,
             start_to_close_timeout=_WHOLE_SCAN,
@@ -128,7 +129,13 @@ class CampaignOfYear:
             return
         await workflow.execute_activity(
             ENTER_STAGE,
-            Stage(case_id=self._start.case_id, stage=stage, at=workflow.now(), ended=ended),
+            Stage(
+                case_id=self._start.case_id,
+                stage=stage,
+                at=workflow.now(),
+                ended=ended,
+                before=self._start.opening - 1,
+            ),
             start_to_close_timeout=_SHORT,
             retry_policy=_RETRY,
         )

@@ -35,6 +35,7 @@ with workflow.unsafe.imports_passed_through():
         SEQUENCE,
         Act,
         Carried,
+        CaseOpening,
         CaseStart,
         ReadSteps,
         Receipt,
@@ -222,7 +223,7 @@ class CaseWorkflow:
         first = steps[0].sequence == 1
         request = RecordRequest(steps=steps, opening=self._start.opening if first else None)
         recorded = await self.write(request, events)
-        self._adopt(recorded.steps or steps)
+        self._adopt(recorded.steps or steps, recorded.opening)
 
     # --- private steps -----------------------------------------------------------------------
 
@@ -308,9 +309,13 @@ class CaseWorkflow:
             start_to_close_timeout=ONE_TRY,
             retry_policy=RETRY,
         )
-        self._adopt(recorded.steps)
+        self._adopt(recorded.steps, recorded.opening)
 
-    def _adopt(self, steps: Sequence[Step]) -> None:
+    def _adopt(self, steps: Sequence[Step], opening: CaseOpening | None) -> None:
+        if opening is not None:
+            # its year was annulled and opened again, and this process has missed it
+            self._start = self._start.model_copy(update={"opening": opening})
+            self._plan = opening.plan
         for step in steps:
             self._state = evolve(self.kind, self._state, event_of(step))
             self._sequence, self._head = step.sequence, step.hash

@@ -179,9 +179,11 @@ async def annul(call: Call) -> Response:
     """Has a campaign that was opened by mistake count for nothing, with all its filings."""
     period, jurisdiction = named(call.request)
     parts, reason = parts_of(call.request), call.body.reason
-    case_id = await parts.campaigns.annul(period, jurisdiction, call.actor, call.command_id, reason)
-    job = await parts.jobs.annul(case_id, call.actor, reason)
-    shown = AnnulledShown(id=case_id, job=job.id if job is not None else None)
+    annulled = await parts.campaigns.annul(
+        period, jurisdiction, call.actor, call.command_id, reason
+    )
+    job = await parts.jobs.annul(annulled, call.actor, reason)
+    shown = AnnulledShown(id=annulled.case_id, job=job.id if job is not None else None)
     return json_of(shown, status_code=202)
 
 

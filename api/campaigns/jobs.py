@@ -21,14 +21,15 @@ from domain.case.commands import Person
 from domain.case.status import Status
 from domain.filing.kind import FILING
 from domain.ids import jurisdiction_of, region_prefix
-from domain.jobs import JOB_ACTION_LABELS, JOB_STATE_LABELS, ItemOutcome, JobAction, JobState
+from domain.jobs import ItemOutcome, JobAction
 from domain.messages import explain
 from domain.model import Value
+from domain.notices import Channel
 from domain.numbers.quarters import Period
 from domain.refusals import Code, Refusal
 from files.export import csv_line, xlsx
 from services.extensions import ExtensionTerms
-from services.jobs import REPORT, Job, JobItem, Selection, report_row
+from services.jobs import REPORT, JobItem, JobShown, Selection, job_shown, report_row
 from services.starts import id_of
 
 JobId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
@@ -55,7 +56,8 @@ class SelectionBody(Value):
 class JobBody(Value):
     """One act on many filings.
 
-    ``until`` and ``document`` belong to an extension, ``person`` to what gives cases to somebody.
+    ``until`` belongs to an extension, ``person`` to what gives cases to somebody, ``channels`` to a
+    催报, whose text is the ``reason``; ``document`` to an extension or a 催报.
     """
 
     action: Literal[
@@ -68,33 +70,17 @@ class JobBody(Value):
         "extend",
         "cancel",
         "annul",
+        "serve_reminder",
     ]
     selection: SelectionBody
     reason: Text | None = None
     until: AwareDatetime | None = None
     person: Person | None = None
     document: Plain = Field(default="", max_length=200)
+    channels: tuple[Channel, ...] = Field(default=(Channel.MAIL,), max_length=3)
 
 
 _TO_A_PERSON = ("assign", "hand_over")
-
-
-class JobShown(Value):
-    """A job and how far it has come; ``waiting`` cases have no outcome yet."""
-
-    id: str
-    action: JobAction
-    action_label: str
-    about: str
-    requested_by: str
-    state: JobState
-    state_label: str
-    total: int
-    done: int
-    refused: int
-    waiting: int
-    created_at: datetime
-    ended_at: datetime | None
 
 
 class JobPage(Value):
@@ -132,25 +118,6 @@ async def of_job(request: Request) -> Target:
     return Target(institution="", region=region, involved=frozenset({job.scope}))
 
 
-def shown(job: Job) -> JobShown:
-    """A job as the API shows it."""
-    return JobShown(
-        id=job.id,
-        action=job.order.action,
-        action_label=JOB_ACTION_LABELS[job.order.action],
-        about=job.about,
-        requested_by=job.order.actor.subject,
-        state=job.state,
-        state_label=JOB_STATE_LABELS[job.state],
-        total=job.total,
-        done=job.done,
-        refused=job.refused,
-        waiting=job.total - job.done - job.refused,
-        created_at=job.created_at,
-        ended_at=job.ended_at,
-    )
-
-
 def item_shown(item: JobItem) -> ItemShown:
     """A case of a job as the API shows it."""
     words = explain(item.refusal) if item.refusal is not None else None
@@ -185,18 +152,27 @@ async def ask_for_job(call: Call) -> Response:
     if body.action == "extend":
         job = await parts.jobs.find(await _extension(call, selection, year))
     else:
-        details = {"person": body.person} if body.action in _TO_A_PERSON else {}
-        if details and body.person is None:
-            raise _missing("/person", "指派、移交要写明 person，即交给谁")
         job = await parts.jobs.ask(
             JobAction(body.action),
             selection,
             call.actor,
             call.command_id,
-            details=details,
+            details=_details(body),
             reason=body.reason or "",
         )
-    return json_of(shown(job), status_code=202, headers={"Location": f"/api/jobs/{job.id}"})
+    return json_of(job_shown(job), status_code=202, headers={"Location": f"/api/jobs/{job.id}"})
+
+
+def _details(body: JobBody) -> dict[str, Any]:
+    """What a job's command says beside its reason."""
+    if body.action == "serve_reminder":
+        channels = [channel.value for channel in dict.fromkeys(body.channels)]
+        return {"channels": channels, "document": body.document}
+    if body.action not in _TO_A_PERSON:
+        return {}
+    if body.person is None:
+        raise _missing("/person", "指派、移交要写明 person，即交给谁")
+    return {"person": body.person}
 
 
 async def _extension(call: Call, selection: Selection, year: int) -> str:
@@ -283,12 +259,12 @@ async def list_jobs(call: Call) -> Response:
         lambda size: parts_of(request).jobs.newest_first(call.actor, after, size),
         lambda job: [job.created_at.isoformat(), job.id],
     )
-    return json_of(JobPage(items=tuple(map(shown, page)), next=following))
+    return json_of(JobPage(items=tuple(map(job_shown, page)), next=following))
 
 
 async def get_job(call: Call) -> Response:
     """One job."""
-    return json_of(shown(await _jobs(call).find(_id(call))))
+    return json_of(job_shown(await _jobs(call).find(_id(call))))
 
 
 async def job_items(call: Call) -> Response:
@@ -326,12 +302,12 @@ async def job_report(call: Call) -> Response:
 
 async def stop_job(call: Call) -> Response:
     """Has a job act on no further case."""
-    return json_of(shown(await _jobs(call).stop(_id(call))))
+    return json_of(job_shown(await _jobs(call).stop(_id(call))))
 
 
 async def resume_job(call: Call) -> Response:
     """Has a stopped job go on."""
-    return json_of(shown(await _jobs(call).resume(_id(call))))
+    return json_of(job_shown(await _jobs(call).resume(_id(call))))
 
 
 def _id(call: Call) -> str:

@@ -31,6 +31,7 @@ from services.certificates.papers import PaperService
 from services.certificates.printing import Printer
 from services.certificates.register import RegisterService
 from services.certificates.search import CertificateSearch
+from services.checkpoints import Sealing
 from services.clock import Clock, system_clock
 from services.complaints import ComplaintService
 from services.connected.clients import ClientService
@@ -182,7 +183,13 @@ def build_parts(
         progress=progress,
         reports=ReportService(engine, progress, pinned, catalogue),
         samples=SampleService(client, engine, pinned, clock),
-        closing=ClosingService(engine, pinned, catalogue.areas, clock),
+        closing=ClosingService(
+            engine,
+            pinned,
+            catalogue.areas,
+            Sealing(engine, settings.audit_keys, settings.checkpoints, clock),
+            clock,
+        ),
         roster=RosterService(engine, known_regions(catalogue), clock),
         review=ReviewService(engine, campaigns, catalogue, clock),
         lookups=LookupService(engine, latest_rules(settings.rules), clock, limits),

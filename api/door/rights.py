@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from domain.case.commands import ROLE_LABELS, Actor, Role, forbidden
 from domain.connected import client_of
-from domain.ids import NATION, jurisdiction_of, region_prefix
+from domain.ids import NATION, jurisdiction_of, region_prefix, regulates
 from domain.refusals import Code, Refusal, Refused
 from services.case_records import Case
 
@@ -216,8 +216,9 @@ def covers(jurisdiction: str, region: str | None) -> bool:
 
 def supervises(authority: str, region: str | None) -> bool:
     """Whether an authority is the market regulator of a region, or one above it."""
-    regulator = authority == "samr" or authority.startswith("amr-")
-    return regulator and region is not None and covers(jurisdiction_of(authority), region)
+    return (
+        regulates(authority) and region is not None and covers(jurisdiction_of(authority), region)
+    )
 
 
 def sees_campaign(actor: Actor, jurisdiction: str) -> bool:

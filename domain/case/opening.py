@@ -19,9 +19,10 @@ from domain.case.state import CaseState, submission_closing
 from domain.case.workflow_messages import CaseOpening, CaseStart, RecordRequest, command_sha256
 
 
-def opening_command(requested_at: datetime) -> Command:
-    """The command that a case's first steps are recorded under."""
-    return c.Open(id="open", actor=SYSTEM, received_at=requested_at)
+def opening_command(requested_at: datetime, sequence: int = 0) -> Command:
+    """The command that a case begins with, after step ``sequence`` when it begins anew."""
+    id_ = f"open:{sequence}" if sequence else "open"
+    return c.Open(id=id_, actor=SYSTEM, received_at=requested_at)
 
 
 def beginning(
@@ -68,8 +69,16 @@ def vouched(start: CaseStart, events: tuple[Event, ...]) -> tuple[Event, ...]:
     said: dict[str, Any] = {"opening_sha256": opening_sha256(start.opening)}
     if start.inputs:
         said["inputs"] = start.inputs
+    if start.before is not None:
+        # what the read model forgets as it takes the new plan: the steps before rest on it
+        said["before"] = start.before.model_dump(mode="json", exclude_defaults=True)
     first = events[0].model_copy(update={"body": {**events[0].body, **said}})
     return (first, *events[1:])
+
+
+def has_begun_anew(steps: Sequence[Step]) -> bool:
+    """Whether a case has begun more than once: again after its year was annulled."""
+    return any(step.sequence > 1 and step.event == EventName.SCHEDULED for step in steps)
 
 
 def _after_window(kind: CaseKind, plan: CasePlan, scheduled: Event) -> tuple[Event, ...]:
@@ -91,7 +100,7 @@ def opened_on_record(
     time than the case has is none.
     """
     plan, state = start.opening.plan, kind.new()
-    command = opening_command(start.requested_at)
+    command = opening_command(start.requested_at, start.carried.sequence)
     placed = start.opening.placed()
     events = beginning(kind, state, plan, start.requested_by, command, now, placed)
     if now >= submission_closing(state, plan)[0]:

@@ -48,6 +48,8 @@ _STILL = timedelta(days=1)
 """A reminder whose day came so shortly before its status is given all the same."""
 
 _WITH_FILER = (Status.DRAFT, Status.RETURNED, Status.WITHDRAWN)
+OWING = (*_WITH_FILER, Status.LAPSED)
+"""Where a case stands whose filer can be reminded on record."""
 
 
 class Due(NamedTuple):
@@ -139,9 +141,7 @@ def serve_reminder(
     s: CaseState, p: CasePlan, m: ServeReminder, now: datetime, _: Findings
 ) -> Decision | Refusal:
     """Whoever has to file, and has not, is reminded on record; before or after its window."""
-    refusal = needs_note(m) or expect(
-        s, m, Status.DRAFT, Status.RETURNED, Status.WITHDRAWN, Status.LAPSED
-    )
+    refusal = needs_note(m) or expect(s, m, *OWING)
     if refusal is not None:
         return refusal
     if p.obligation.outcome != "must":

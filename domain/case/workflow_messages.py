@@ -105,7 +105,8 @@ class CaseStart(Recorded):
     ``carried`` is not empty when a run goes on where another ended; ``revived_by`` is then the
     command that an ended case was started again for. ``vouched``: its first step says the hash of
     its opening, as those of processes from before that did not. ``inputs`` are the facts that its
-    plan was decided by; they go on record with the first step, and into no history.
+    plan was decided by; they go on record with the first step, and into no history. ``before`` is
+    what a case was opened with that begins anew: with the step too, and into no history either.
     """
 
     case_id: str
@@ -116,10 +117,14 @@ class CaseStart(Recorded):
     revived_by: str = ""
     vouched: bool = False
     inputs: dict[str, Any] = Field(default_factory=dict)
+    before: CaseOpening | None = None
 
 
 class RecordRequest(Recorded):
-    """The steps of one accepted command, to be recorded together or not at all."""
+    """The steps of one accepted command, to be recorded together or not at all.
+
+    ``opening`` is what the read model is told of a case that begins with them, or begins anew.
+    """
 
     steps: tuple[Step, ...]
     opening: CaseOpening | None = None
@@ -129,10 +134,12 @@ class RecordedSteps(Recorded):
     """What the journal already holds in the place of steps that were to be recorded there.
 
     Empty when they were recorded. Otherwise nothing was written: a crash came between an earlier
-    commit and the engine's history, and the workflow has to adopt these steps first.
+    commit and the engine's history, and the workflow has to adopt these steps first. ``opening`` is
+    what the case runs on since, if it has begun anew among them.
     """
 
     steps: tuple[Step, ...] = ()
+    opening: CaseOpening | None = None
 
 
 class ReadSteps(Recorded):

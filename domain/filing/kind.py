@@ -11,7 +11,7 @@ from domain.case import transitions as t
 from domain.case.checks import expect, person, submission_window
 from domain.case.commands import ROLE_LABELS, SYSTEM, Command, Revision, Role, Sha256
 from domain.case.events import Decision, EventName, PendingEvent
-from domain.case.kind import CaseKind, EventRule, anybody, commands, rule
+from domain.case.kind import CaseKind, EventRule, anybody, commands, nothing_more, rule
 from domain.case.plan import CasePlan
 from domain.case.reminders import (
     REMINDER_EVENTS,
@@ -112,6 +112,12 @@ def _tell_submitted(body: Mapping[str, Any]) -> str:
     return f"第 {body['revision']} 稿{late}{choice}{t.tell_unchanged(body)}"
 
 
+def _scheduled(_: CaseState, __: object) -> Mapping[str, Any]:
+    """On the list; once more after its year was annulled, and then nothing of before counts."""
+    new = CaseState(own=FilingState())
+    return {name: getattr(new, name) for name in CaseState.model_fields}
+
+
 def _timers(s: Filing, p: CasePlan) -> list[Timer]:
     return [*status_timers(s, p), *timers_of_filing(s, p)]
 
@@ -152,6 +158,7 @@ FILING = CaseKind(
         **QUESTION_EVENTS,
         **RETURNING_EVENTS,
         **settling({**t.SHARED_EVENTS, EventName.ANNULLED: t.ANNULLED}),
+        EventName.SCHEDULED: EventRule("列入本年度填报", _scheduled, nothing_more),
         EventName.SUBMITTED: EventRule("提交", t.submitted, _tell_submitted),
     },
     prepares=frozenset({Submit.name()}),

@@ -17,9 +17,10 @@ from domain.refusals import Code, Refusal, Refused
 from domain.summaries import TOTAL, Cells, Summing, suppressed, table
 from services.campaigns.considering import windows_of
 from services.campaigns.forecast import area_below
+from services.checkpoints import Sealing
 from services.clock import Clock
 from services.rule_sets import PinnedRules
-from store import campaigns, content, journal, summaries
+from store import campaigns, checkpoints, content, journal, summaries
 from store.campaigns import Campaign
 
 CAMPAIGN_CLOSED = "campaign_closed"
@@ -37,17 +38,28 @@ class Late(Value):
     sequence: int
 
 
+class SealedBy(Value):
+    """The signed checkpoint that seals a closing: its number and hash, and the key's id."""
+
+    number: int
+    sha256: str
+    key: str
+    made_at: datetime
+
+
 class SummaryShown(Value):
     """A sealed summary, and whether it is what the journal says.
 
     ``sha256`` is of the ``document`` as canonical JSON; ``intact``: the journal's step of the
     closing has the same one; ``reproduced``: the journal's steps come to the same document.
+    ``checkpoint`` is the first signed one over that step, None while nobody with a key made one.
     """
 
     sha256: str
     sealed_at: datetime
     intact: bool
     reproduced: bool
+    checkpoint: SealedBy | None
     since: tuple[Late, ...]
     document: dict[str, Any]
 
@@ -93,9 +105,15 @@ class ClosingService:
     """Closes campaigns, and shows and publishes what they came to."""
 
     def __init__(
-        self, engine: AsyncEngine, pinned: PinnedRules, names: dict[str, str], clock: Clock
+        self,
+        engine: AsyncEngine,
+        pinned: PinnedRules,
+        names: dict[str, str],
+        sealing: Sealing,
+        clock: Clock,
     ) -> None:
         self._engine = engine
+        self._sealing = sealing
         self._pinned = pinned
         self._names = names
         self._clock = clock
@@ -110,10 +128,11 @@ class ClosingService:
         unfinished: bool = False,
         reason: str = "",
     ) -> SummaryShown:
-        """Seals the summary of a year that is over; closing it again changes nothing.
+        """Seals the summary of a year that is over; closing it again changes nothing of it.
 
-        Filings that have not ended are sealed as they are, ``unfinished``, with a reason. Raises
-        Refused: not opened, annulled, a quarter's, a window still open, or filings unfinished.
+        With a signing key at hand a checkpoint is made over it, unless there is one. Filings that
+        have not ended are sealed as they are, ``unfinished``, with a reason. Raises Refused: not
+        opened, annulled, a quarter's, a window still open, or filings unfinished.
         """
         now = self._clock()
         async with self._engine.begin() as connection:
@@ -124,6 +143,10 @@ class ClosingService:
                 await self._may_close(campaign, now)
                 note = await self._unfinished(connection, campaign, reason if unfinished else None)
                 await self._seal(connection, campaign, actor, command_id, now, note)
+        shown = await self.show(period, jurisdiction)
+        if shown.checkpoint is not None or not self._sealing.can_sign():
+            return shown
+        await self._sealing.seal(actor)
         return await self.show(period, jurisdiction)
 
     async def show(self, period: Period, jurisdiction: str) -> SummaryShown:
@@ -146,11 +169,17 @@ class ClosingService:
             steps = await journal.steps(connection, campaign.case_id)
             closing = [step for step in steps if step.event == CAMPAIGN_CLOSED][-1]
             moved = await summaries.moved_since(connection, campaign.case_id, up_to)
+            over = await checkpoints.first_signed_over(
+                connection, campaign.case_id, closing.sequence
+            )
         return SummaryShown(
             sha256=sealed.sha256,
             sealed_at=sealed.sealed_at,
             intact=closing.body["sha256"] == sealed.sha256 == sha256_of(document),
             reproduced=again == document,
+            checkpoint=SealedBy(**over.model_dump(include=set(SealedBy.model_fields)))
+            if over is not None
+            else None,
             since=tuple(
                 Late(id=id_, sealed=stood.get(id_, ""), now=status, sequence=sequence)
                 for id_, status, sequence in moved

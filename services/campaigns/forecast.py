@@ -114,7 +114,8 @@ async def forecast(
                 continue
             closed = now >= closings[place]
             must.append((id_of(period, facts.institution.id), below, closed))
-        present = await cases.campaigns_of(connection, [case_id for case_id, _, _ in must])
+        ids = [case_id for case_id, _, _ in must]
+        present = await cases.standing_campaigns_of(connection, ids)
         own = campaign_id(period, jurisdiction)
         for case_id, below, closed in must:
             counted = by_place[below]

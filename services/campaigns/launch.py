@@ -12,10 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from temporalio.client import Client
 
 from domain.case.commands import Extend
-from domain.case.opening import opened_on_record
+from domain.case.opening import has_begun_anew, opened_on_record
 from domain.case.status import ENDED
-from domain.case.workflow_messages import CaseStart
+from domain.case.workflow_messages import Carried, CaseOpening, CaseStart
+from domain.filing.kind import FILING
 from domain.kinds import KINDS
+from engine.client import translated
 from engine.starting import start_case
 from services.revival import start_from_record
 from store import campaigns, cases, extensions, journal
@@ -28,7 +30,7 @@ AT_ONCE = 24
 
 
 class Annulled(Exception):
-    """A campaign was annulled: nobody files in it any more."""
+    """A campaign was annulled, or opened again under other rules: nobody files under these."""
 
 
 async def put_on_record(
@@ -36,7 +38,8 @@ async def put_on_record(
 ) -> dict[str, str]:
     """Puts those of some cases on record that are not; returns where the others belong.
 
-    That is a campaign for each case that was there before. Raises Annulled when their campaign is.
+    That is a campaign for each case that was there before. Filings that were annulled with their
+    campaign begin anew under their ids. Raises Annulled when their campaign is now.
     """
     try:
         return await _put_on_record(engine, starts, now, launched)
@@ -45,16 +48,50 @@ async def put_on_record(
         return await _put_on_record(engine, starts, now, launched)
 
 
+async def begin_one(engine: AsyncEngine, client: Client, start: CaseStart, now: datetime) -> bool:
+    """Puts one case on record and starts its process; False where it is on record already.
+
+    It has the extension of its place. Raises Annulled when its campaign is, Refused while the
+    engine is away: then whoever acts on it has it started.
+    """
+    if await put_on_record(engine, [start], now, launched=True):
+        return False
+    async with engine.connect() as connection:
+        case = await cases.by_id(connection, start.case_id)
+        steps = await journal.steps(connection, start.case_id)
+    assert case is not None
+    if case.status not in ENDED:
+        async with translated():
+            started = start_from_record(case, steps, now)
+            await start_case(client, started, again=has_begun_anew(steps))
+    return True
+
+
 async def _put_on_record(
     engine: AsyncEngine, starts: Sequence[CaseStart], now: datetime, launched: bool
 ) -> dict[str, str]:
     async with engine.begin() as connection:
-        for campaign in {start.opening.campaign for start in starts}:
-            if await campaigns.held_annulled(connection, campaign):
+        new: list[CaseStart] = []
+        present: dict[str, str] = {}
+        given: dict[str, Extend] = {}
+        for campaign, of_campaign in _by_campaign(starts).items():
+            opened = await campaigns.held(connection, campaign)
+            pinned = {start.opening.plan.ruleset.sha256 for start in of_campaign}
+            if opened is None or opened.annulled_at or pinned - set(opened.rule_sets.values()):
                 raise Annulled(campaign)
-        present = await cases.campaigns_of(connection, [start.case_id for start in starts])
-        new = [start for start in starts if start.case_id not in present]
-        given = await _given_to_newcomers(connection, new, now)
+            ids = [start.case_id for start in of_campaign]
+            standing = await cases.campaigns_of(connection, ids)
+            annulled = await cases.annulled_before(connection, list(standing), campaign)
+            here = [
+                begun_anew(start, annulled[start.case_id]) if start.case_id in annulled else start
+                for start in of_campaign
+                if start.case_id not in standing or start.case_id in annulled
+            ]
+            new += here
+            present |= {id_: of for id_, of in standing.items() if id_ not in annulled}
+            # what was granted in an opening that was annulled is none of this one's
+            since = opened.opened_at if opened.opening > 1 else None
+            given |= await _given_to_newcomers(connection, here, now, since)
         requests = [
             opened_on_record(KINDS[start.opening.kind], start, now, given.get(start.case_id))
             for start in new
@@ -64,13 +101,42 @@ async def _put_on_record(
     return present
 
 
+def _by_campaign(starts: Sequence[CaseStart]) -> dict[str, list[CaseStart]]:
+    by_campaign: dict[str, list[CaseStart]] = {}
+    for start in starts:
+        by_campaign.setdefault(start.opening.campaign, []).append(start)
+    return by_campaign
+
+
+def begun_anew(start: CaseStart, annulled: cases.Annulled) -> CaseStart:
+    """What a filing that was annulled starts from: its record goes on, what it ran on is kept."""
+    before = CaseOpening(
+        kind=FILING.name,
+        year=annulled.year,
+        institution=annulled.institution_id,
+        jurisdiction=annulled.jurisdiction,
+        campaign=annulled.campaign,
+        plan=annulled.plan,
+        region=annulled.region,
+    )
+    carried = Carried(sequence=annulled.sequence, head=annulled.head)
+    return start.model_copy(update={"carried": carried, "before": before})
+
+
 async def _given_to_newcomers(
-    connection: AsyncConnection, starts: Sequence[CaseStart], now: datetime
+    connection: AsyncConnection,
+    starts: Sequence[CaseStart],
+    now: datetime,
+    since: datetime | None,
 ) -> dict[str, Extend]:
-    """What the extensions of their places give to cases that come on record now."""
+    """What the extensions of their places, granted ``since``, give to cases that begin now."""
     given: dict[str, Extend] = {}
     for period in {(s.opening.kind, s.opening.year, s.opening.quarter) for s in starts}:
-        running = await extensions.standing(connection, *period, now)
+        running = [
+            extension
+            for extension in await extensions.standing(connection, *period, now)
+            if since is None or extension.granted_at >= since
+        ]
         owners = {
             start.case_id: start.opening.institution
             for start in starts
@@ -97,7 +163,9 @@ async def launch_page(
             # nothing to carry on: who extends it has its process started
             return
         async with gate:
-            await start_case(client, start_from_record(case, recorded[case.case_id], now))
+            steps = recorded[case.case_id]
+            start = start_from_record(case, steps, now)
+            await start_case(client, start, again=has_begun_anew(steps))
             tell()
 
     await asyncio.gather(*(launch(case) for case in waiting))

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 
-from domain.campaigns import ANNUL, RESCAN, CampaignStage, CampaignStart
+from domain.campaigns import ANNUL, RESCAN, CampaignStage, CampaignStart, Opening, process_id
 from domain.case.commands import Actor
 from domain.case.events import Step
 from domain.case.plan import FOREVER, WINDOWS, Window
@@ -56,7 +56,8 @@ class CampaignService:
         """What opening a campaign now would do; nothing is written. Raises Refused as `open`."""
         own = await self.rules_of(period, jurisdiction)
         names = cached_catalogue(self._rules).areas
-        opened = await self.find(period, jurisdiction) is not None
+        campaign = await self.find(period, jurisdiction)
+        opened = campaign is not None and campaign.annulled_at is None
         async with self._engine.connect() as connection:
             return await forecast(
                 connection, own, names, period, jurisdiction, self._clock(), opened=opened
@@ -74,12 +75,17 @@ class CampaignService:
     ) -> str:
         """Opens the campaign of a year or a quarter, its rule sets stored for ever; returns its id.
 
-        Opening it again under the same rules changes nothing. One whose filing window has closed
-        is opened only when that is said, ``after_window``, with a reason; nobody lapses by it.
+        Opening it again under the same rules changes nothing. One that was annulled is opened anew,
+        once all its filings are annulled, and they begin anew; the command that had opened it
+        before changes nothing. One whose filing window has closed is opened only when that is
+        said, ``after_window``, with a reason; nobody lapses by it.
         Raises Refused when there are no rules, when it is open already under other rules, or when
-        it was annulled.
+        its annulment is under way.
         """
         case_id = campaign_id(period, jurisdiction)
+        async with self._engine.connect() as connection:
+            if await campaigns.openings(connection, case_id, command_id):
+                return case_id
         compiled = await self.rules_of(period, jurisdiction)
         own = compiled[jurisdiction]
         stages = _stages(own, period)
@@ -90,8 +96,9 @@ class CampaignService:
                 for place, rules in compiled.items()
             }
         standing = await self.find(period, jurisdiction)
-        if standing is not None:
+        if standing is not None and standing.annulled_at is None:
             return self._already_open(standing, pinned, case_id)
+        await self._annulled_in_full(standing)
         await self._not_covered(period, jurisdiction, own)
         last = filing_closes(windows_of(own, period))
         late = now >= last.closes
@@ -109,6 +116,7 @@ class CampaignService:
             late=late,
             note_sha256=note,
             sampled=not period.quarter and any(rules.sample for rules in compiled.values()),
+            opening=standing.opening + 1 if standing is not None else 1,
         )
         async with self._engine.begin() as connection:
             first = await record_opening(connection, start)
@@ -142,11 +150,12 @@ class CampaignService:
 
     async def annul(
         self, period: Period, jurisdiction: str, actor: Actor, command_id: str, reason: str
-    ) -> str:
-        """Has a campaign that was opened by mistake count for nothing; returns its id.
+    ) -> Opening:
+        """Has a campaign that was opened by mistake count for nothing; returns which opening of it.
 
         Its filings are annulled by a job, one after the other (see `services.jobs`). Annulling it
-        again changes nothing. Raises Refused: not opened, a quarter's, or no reason.
+        again changes nothing, and neither does the command that annulled it before it was opened
+        again. Raises Refused: not opened, a quarter's, or no reason.
         """
         campaign = await self.find(period, jurisdiction)
         if campaign is None:
@@ -156,6 +165,10 @@ class CampaignService:
         if not reason.strip():
             params = {"action": "作废", "field": "reason"}
             raise Refused(Refusal(code=Code.REASON_REQUIRED, params=params))
+        async with self._engine.connect() as connection:
+            before = await campaigns.openings(connection, campaign.case_id, command_id)
+        if before and before < campaign.opening:
+            return Opening(campaign.case_id, before, stands=False)
         if campaign.annulled_at is None:
             now = self._clock()
             async with self._engine.begin() as connection:
@@ -171,25 +184,30 @@ class CampaignService:
                     command_id,
                     note_sha256=note,
                 )
-        handle = self._client.get_workflow_handle(campaign.case_id)
+        handle = self._handle(campaign)
         with suppress(WorkflowGone):
             async with translated():
                 await handle.signal(ANNUL, rpc_timeout=ANSWER_WITHIN)
-        return campaign.case_id
+        return Opening(campaign.case_id, campaign.opening)
 
     async def rescan(self, period: Period, jurisdiction: str, command_id: str) -> None:
         """Has the register gone through again, for institutions that came on record later."""
-        handle = self._client.get_workflow_handle(campaign_id(period, jurisdiction))
+        campaign = await self.find(period, jurisdiction)
+        if campaign is None:
+            raise Refused(_not_found(period, jurisdiction))
         try:
             async with translated():
-                await handle.signal(RESCAN, command_id, rpc_timeout=ANSWER_WITHIN)
+                await self._handle(campaign).signal(RESCAN, command_id, rpc_timeout=ANSWER_WITHIN)
         except WorkflowGone:
-            if await self.find(period, jurisdiction) is None:
-                raise Refused(_not_found(period, jurisdiction)) from None
+            if campaign.annulled_at is not None:
+                params = {"year": str(period), "jurisdiction": jurisdiction}
+                raise Refused(Refusal(code=Code.CAMPAIGN_ANNULLED, params=params)) from None
+            one = "report-batches" if period.quarter else "filings"
             params = {
                 "status": "结束",
                 "action": "重新核对名录",
-                "next": "开放的期限已过，不再列入新的机构；新机构从下一期起列入",
+                "next": f"必须填报而漏列的，逐家建立（POST /api/{one}/{period}/机构编号），"
+                "再用 zhibao campaign extend 延期；其他机构从下一期起列入",
             }
             raise Refused(Refusal(code=Code.CASE_ENDED, params=params)) from None
 
@@ -237,6 +255,23 @@ class CampaignService:
 
     # --- private steps -----------------------------------------------------------------------
 
+    def _handle(self, campaign: Campaign) -> WorkflowHandle[Any, Any]:
+        return self._client.get_workflow_handle(process_id(campaign.case_id, campaign.opening))
+
+    async def _annulled_in_full(self, campaign: Campaign | None) -> None:
+        """Raises Refused while filings of an annulled campaign are not, or wait in a job."""
+        if campaign is None:
+            return
+        async with self._engine.connect() as connection:
+            left = await cases.unfinished_annulment(connection, campaign.case_id)
+        if left:
+            params = {
+                "year": str(_period(campaign)),
+                "jurisdiction": campaign.jurisdiction,
+                "left": str(left),
+            }
+            raise Refused(Refusal(code=Code.ANNULMENT_UNFINISHED, params=params))
+
     async def _not_covered(self, period: Period, jurisdiction: str, rules: CompiledRules) -> None:
         """Raises Refused where a campaign above has everybody's filing of the period already."""
         above = [one for one in rules.document.tree.upwards(jurisdiction) if one != jurisdiction]
@@ -267,9 +302,6 @@ class CampaignService:
             return await content.save_note(connection, {"reason": reason.strip()})
 
     def _already_open(self, campaign: Campaign, pinned: dict[str, str], case_id: str) -> str:
-        if campaign.annulled_at is not None:
-            asked = {"year": str(_period(campaign)), "jurisdiction": campaign.jurisdiction}
-            raise Refused(Refusal(code=Code.CAMPAIGN_ANNULLED, params=asked))
         if campaign.rule_sets == pinned:
             return case_id
         params = {
@@ -285,6 +317,8 @@ async def record_opening(connection: AsyncConnection, start: CampaignStart) -> b
     if not await campaigns.add(connection, start):
         return False
     body: dict[str, Any] = {"rule_sets": start.rule_sets}
+    if start.opening > 1:
+        body["opening"] = start.opening
     if start.late:
         body["late"] = True
     if start.sampled:
@@ -310,7 +344,7 @@ async def start_again(
 ) -> None:
     """Starts a campaign on record once more; what it has done before is done only once.
 
-    ``opened`` is its first step, ``rules`` are its own.
+    ``opened`` is the step that opened it last, ``rules`` are its own.
     """
     start = CampaignStart(
         case_id=campaign.case_id,
@@ -324,6 +358,7 @@ async def start_again(
         command_id=opened.command_id,
         late=campaign.late,
         note_sha256=opened.note_sha256,
+        opening=campaign.opening,
     )
     await _start(
         client,
@@ -342,7 +377,7 @@ async def _start(
     await client.start_workflow(
         CAMPAIGN_WORKFLOW,
         start,
-        id=start.case_id,
+        id=process_id(start.case_id, start.opening),
         task_queue=TASK_QUEUE,
         id_reuse_policy=reuse,
         id_conflict_policy=conflict,

@@ -382,7 +382,13 @@ class ProgressService:
 
     async def _terms(self, period: Period, opened: Sequence[Campaign]) -> dict[str, Terms]:
         terms = {}
-        for sha256 in {sha256 for one in opened for sha256 in one.rule_sets.values()}:
+        pinned = {sha256 for one in opened for sha256 in one.rule_sets.values()}
+        async with self._engine.connect() as connection:
+            for one in opened:
+                if one.opening > 1:
+                    # moments before it was annulled are counted by what governed then
+                    pinned |= await campaigns.ever_pinned(connection, one.case_id)
+        for sha256 in pinned:
             rules = await self._pinned.get(sha256)
             checked = rules.document.filing.quality_check is not None and not period.quarter
             terms[sha256] = Terms(closes=windows_of(rules, period)["fill"].closes, checked=checked)

@@ -19,8 +19,7 @@ from domain.numbers.commands import ChangeNumbers, ReceiveUpload
 from domain.numbers.quarters import Period, Quarter
 from domain.numbers.report_numbers import UPLOAD_STAGE_LABELS, ChangeRequest, UploadStage
 from domain.refusals import Code, Refusal, Refused
-from engine.client import translated
-from engine.starting import start_case
+from services.campaigns.launch import Annulled, begin_one
 from services.campaigns.lookup import campaign_for
 from services.cases import CaseService
 from services.clock import Clock
@@ -89,9 +88,17 @@ class BatchService(CaseService):
         if obligation.outcome == "none":
             params = {"institution": institution_id}
             raise Refused(Refusal(code=Code.NOT_IN_REPORTING, params=params, cite=obligation.cite))
-        start = batch_start(quarter, campaign[0], rules, facts, self._clock())
-        async with translated():
-            await start_case(self._client, start.model_copy(update={"requested_by": actor}))
+        start = batch_start(quarter, campaign[0], rules, facts, self._clock()).model_copy(
+            update={"requested_by": actor}
+        )
+        try:
+            begun = await begin_one(self._engine, self._client, start, self._clock())
+        except Annulled:
+            params = {"year": str(quarter), "jurisdiction": region}
+            raise Refused(Refusal(code=Code.CAMPAIGN_ANNULLED, params=params)) from None
+        if not begun:
+            params = {"quarter": str(quarter), "institution": institution_id}
+            raise Refused(Refusal(code=Code.BATCH_EXISTS, params=params))
         return case_id
 
     # --- files ---------------------------------------------------------------------------------

@@ -323,6 +323,18 @@ async def test_another_pass_needs_a_campaign_that_is_under_way(
                 break
             await house.pause(0.025)
         assert (over.status, over.body["code"]) == (409, "case_ended")
+        # whoever was missed is begun alone and extended, as the refusal says
+        assert "POST /api/filings/2024/机构编号" in over.body["remedy"]
+        assert "zhibao campaign extend" in over.body["remedy"]
+        await house.add(institution("gd-2", "440106", issuer="amr-440000"))
+        operator = operator_of(house, "000000")
+        begun = await house.send("POST", "/api/filings/2024/gd-2", operator)
+        assert begun.status == 202, begun.body
+        until = f"{2026 + LATER}-01-01T00:00:00+08:00"
+        more = {"reason": "（生成）漏列", "until": until, "ids": ["gd-2"]}
+        given = await house.send("POST", "/api/campaigns/2024/000000/extensions", operator, more)
+        assert given.status == 202, given.body
+        await house.until("2024/gd-2", "draft")
         # opening it again does not begin it again either
         assert (await post(house, "2024/000000")).status == 202
         assert (await get(house, "2024/000000"))["stage"] == "ended"

@@ -769,6 +769,23 @@ async def test_an_extension_revives_a_lapsed_filing_and_says_why_until_when_and_
     assert "示例〔2025〕1号" in entry["detail"]
 
 
+async def test_a_lapsed_filing_is_cancelled_once_it_is_extended_as_its_refusal_says(
+    house: System,
+) -> None:
+    found = await filing(house, LIAONING, until="after_window")
+    soon = datetime.now(UTC) + timedelta(seconds=1.5)
+    await found.done("extension", found.operator, grant(until=soon.isoformat()))
+    await house.until(found.name, "lapsed")
+    cause = {"reason": "（生成）误列入名录"}
+    refused = await found.act("cancel", found.operator, cause)
+    assert (refused.status, refused.body["code"]) == (409, "case_lapsed")
+    assert "逾期，不能直接取消" in refused.body["detail"]
+    assert "请先延期" in refused.body["remedy"]
+    assert await found.status() == "lapsed"
+    await found.done("extension", found.operator, grant())
+    assert (await found.done("cancel", found.operator, cause)).body["status"] == "cancelled"
+
+
 async def test_a_filing_opened_after_its_window_is_owed_only_once_it_is_extended(
     house: System,
 ) -> None:

@@ -194,3 +194,63 @@ async def test_a_job_is_stopped_and_resumed_and_no_case_is_acted_on_twice(
     shown = await done(house, job)
     assert (shown["done"], shown["refused"]) == (MANY, 0)
     assert [await count_of(house, f"lab-{n:02}", "extended") for n in range(MANY)] == [1] * MANY
+
+
+def reminder(**selection: Any) -> dict[str, Any]:
+    return {
+        "action": "serve_reminder",
+        "selection": {"campaign": "2024/000000", **selection},
+        "reason": "（生成）请尽快填报",
+        "channels": ["message"],
+        "document": "示例〔2025〕3号",
+    }
+
+
+async def reminded(house: System, token: str) -> dict[str, list[str]]:
+    """The instants of the 催报 on everybody who has not filed."""
+    path = "/api/campaigns/2024/000000/non-filers?size=200"
+    rows = (await house.send("GET", path, token)).body["items"]
+    return {row["institution"]: row["reminders_served"] for row in rows}
+
+
+async def test_everybody_who_is_late_is_reminded_once_and_listed_with_the_instant(
+    guangdong: System,
+) -> None:
+    house = guangdong
+    await Filing(house, "lab-01", GUANGDONG).submitted()
+    asked = reminder(ids=["filing/2024/lab-01", "filing/2024/lab-00", "filing/2024/elsewhere"])
+    answers = [await ask(house, asked, idempotency_key="once") for _ in range(2)]
+    assert answers[0].body["id"] == answers[1].body["id"]
+    shown = await done(house, answers[0])
+    assert (shown["action_label"], shown["done"], shown["refused"]) == ("催报", 1, 2)
+    assert [item["code"] for item in await outcomes(house, shown["id"])] == [
+        "wrong_status",
+        "",
+        "not_found",
+    ]
+    listed = await reminded(house, operator(house))
+    auditor = house.token(AUDITOR, "auditor-1")
+    told = (await house.send("GET", "/api/filings/2024/lab-00/timeline", auditor)).body["entries"]
+    served = told[-1]
+    assert (served["event"], served["note"]["reason"]) == ("reminder_served", asked["reason"])
+    assert "站内消息催报，示例〔2025〕3号" in served["detail"]
+    assert listed["lab-00"] == [served["at"]]
+    assert {name for name, instants in listed.items() if instants} == {"lab-00"}
+    wordless = await ask(house, {**asked, "reason": None})
+    assert (wordless.status, wordless.body["code"]) == (422, "reason_required")
+
+
+async def test_a_regulator_reminds_its_own_region_before_it_is_anybody_s_turn(
+    guangdong: System,
+) -> None:
+    house = guangdong
+    mine = house.token(REVIEWER, "reviewer-1", "amr-440000")
+    shown = await done(house, await ask(house, reminder(statuses=["draft"]), mine), mine)
+    assert (shown["total"], shown["done"]) == (MANY, MANY)
+    for scope in ("amr-350200", "cnas"):
+        other = house.token(REVIEWER, "reviewer-2", scope)
+        none = await ask(house, reminder(statuses=["draft"]), other)
+        assert (none.status, none.body["code"]) == (422, "nothing_selected"), scope
+    listed = await reminded(house, operator(house, "000000"))
+    assert len(listed.pop("lab-00")) == 1
+    assert listed["elsewhere"] == []

@@ -65,7 +65,8 @@ async def survive(folder: Path, count: int, kills: int, within: float) -> None:
             await machine.kill("worker", random)
         shown = await until(people, path, "done", must, within)
         assert (shown["total"], shown["refused"]) == (must, 0)
-        await confirm(machine.settings["DATABASE_URL"], must)
+        events = ["scheduled", "opened", "extended"]
+        await confirm(machine.settings["DATABASE_URL"], must, events)
 
 
 async def until(
@@ -81,19 +82,51 @@ async def until(
         await asyncio.sleep(0.1)
 
 
-async def confirm(database_url: str, must: int) -> None:
-    """Each filing is there once, its chain unbroken, and was extended once."""
+async def confirm(database_url: str, must: int, events: list[str]) -> None:
+    """Each filing is there once, its chain unbroken, and all of it has happened once."""
     engine = connect(database_url)
     async with engine.connect() as connection:
         rows = await connection.execute(text("SELECT case_id FROM cases WHERE launched"))
         ids = list(rows.scalars())
         assert len(ids) == must
         for case_id, steps in (await journal.steps_of(connection, ids)).items():
-            assert [step.event for step in steps] == ["scheduled", "opened", "extended"], case_id
+            assert [step.event for step in steps] == events, case_id
             assert all(step.hash == hash_of(step) for step in steps)
             heads = [step.hash for step in steps]
             assert [step.previous_hash for step in steps[1:]] == heads[:-1]
     await engine.dispose()
+
+
+async def begin_anew(folder: Path, count: int, within: float) -> None:
+    """Annuls a year and opens it again, each with the worker killed in the middle."""
+    machine, random = Machine(folder / "anew", open_rules(folder)), Random(2)
+    async with machine.running(), httpx.AsyncClient(timeout=60) as http:
+        people = People(machine.url, http, random)
+        content = roster_csv(generate_roster(count, seed=3, as_of=day_of(system_clock())))
+        headers = {"Content-Type": CSV}
+        roster = "/api/institutions/imports"
+        await people.ask("POST", roster, WHO, "roster", content=content, headers=headers)
+        must = (await people.ask("GET", f"{CAMPAIGN}/forecast", WHO, "forecast"))["must"]
+        await people.ask("POST", CAMPAIGN, WHO, "open", json={})
+        await until(people, CAMPAIGN, "launched", must, within)
+        reason = {"reason": "（生成）误选年度"}
+        job = await people.ask("POST", f"{CAMPAIGN}/annul", WHO, "annul", json=reason)
+        path = f"/api/jobs/{job['job']}"
+        await until(people, path, "done", must // 3, within)
+        await machine.kill("worker", random)
+        await until(people, path, "done", must, within)
+        await people.ask("POST", CAMPAIGN, WHO, "open-again", json={})
+        await until(people, CAMPAIGN, "launched", must // 3, within)
+        await machine.kill("worker", random)
+        shown = await until(people, CAMPAIGN, "launched", must, within)
+        assert shown["started"] == sum(shown["statuses"].values()) == must
+        assert (shown["opening"], shown["statuses"]["annulled"]) == (2, 0)
+        events = ["scheduled", "opened", "annulled", "scheduled", "opened"]
+        await confirm(machine.settings["DATABASE_URL"], must, events)
+
+
+async def test_a_worker_killed_while_a_year_begins_anew_is_no_loss(short_folder: Path) -> None:
+    await begin_anew(short_folder, 200, within=120)
 
 
 async def test_a_worker_killed_while_a_year_is_launched_is_no_loss(short_folder: Path) -> None:

@@ -108,6 +108,14 @@ LIVES: dict[str, tuple[str, str]] = {
         "lives.py::test_a_filing_is_asked_about_and_asked_back",
         "filing_*",
     ),
+    "annual-filing-given-to-people": (
+        "lives.py::test_a_filing_is_given_to_people_and_more_time_and_less",
+        "filing_*",
+    ),
+    "annual-filing-sampled": (
+        "province_year.py::test_a_province_s_year_from_the_dry_run_to_the_sealed_close",
+        "filing_*",
+    ),
     "annual-filing-reminded": (
         "reminders.py::test_reminders_are_given_to_the_instant_and_only_to_whoever_has_to_act",
         "filing_*",
@@ -118,6 +126,11 @@ LIVES: dict[str, tuple[str, str]] = {
     ),
     "report-batch-extension-and-reopening": (
         "lives.py::test_a_batch_lapses_is_extended_complained_of_and_opened_again",
+        "report-numbers_*",
+    ),
+    "report-batch-asked-for-and-extended": (
+        "report_batch.py::test_who_asks_for_a_batch_has_its_place_s_extension"
+        "_until_it_is_taken_back",
         "report-numbers_*",
     ),
     "report-batch-voluntary": (
@@ -142,6 +155,14 @@ LIVES: dict[str, tuple[str, str]] = {
         "filing_*",
     ),
     "job": ("lives.py::test_a_campaign_and_its_filings_are_annulled_by_a_job", "job_*"),
+    "campaign-opened-again": (
+        "lives.py::test_a_year_that_was_annulled_is_opened_again",
+        "campaign_*",
+    ),
+    "annual-filing-begun-anew": (
+        "lives.py::test_a_year_that_was_annulled_is_opened_again",
+        "filing_*",
+    ),
     "certificate-cancelled": (
         "lives.py::test_an_application_is_claimed_let_go_and_cancelled",
         "certificate_*",

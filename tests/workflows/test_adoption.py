@@ -10,10 +10,11 @@ from temporalio.testing import WorkflowEnvironment
 
 from domain.case import commands as c
 from domain.case.commands import Actor
-from domain.case.events import Step, chained, hash_of
+from domain.case.events import hash_of
+from domain.case.opening import chain
 from domain.case.review import decide
 from domain.case.state import Findings
-from domain.case.workflow_messages import RecordRequest, command_sha256
+from domain.case.workflow_messages import RecordRequest
 from domain.kinds import KINDS
 from domain.refusals import Refusal
 from store import cases, journal
@@ -44,31 +45,10 @@ async def record_behind_its_back(
         kind = KINDS[case.kind]
         carried = await journal.carried(connection, kind, case_id)
     state, now = kind.state(carried.state), command.received_at
-    found = decide(kind, state, case.plan, command, now, findings)
-    assert not isinstance(found, Refusal), found
-    sequence, head, steps = carried.sequence, carried.head, []
-    for event in found:
-        sequence += 1
-        step = chained(
-            Step(
-                case_id=case_id,
-                sequence=sequence,
-                event=event.name,
-                actor=event.actor,
-                position=event.position,
-                cite=event.cite,
-                body=event.body,
-                at=now,
-                received_at=command.received_at,
-                command_id=command.id,
-                command_sha256=command_sha256(command),
-                note_sha256="",
-                previous_hash=head,
-            )
-        )
-        head = step.hash
-        steps.append(step)
-    await JournalWriter(system.engine).record(RecordRequest(steps=tuple(steps)))
+    events = decide(kind, state, case.plan, command, now, findings)
+    assert not isinstance(events, Refusal), events
+    steps = chain(case_id, carried.sequence, carried.head, command, events, now)
+    await JournalWriter(system.engine).record(RecordRequest(steps=steps))
 
 
 async def test_the_next_act_first_adopts_what_the_journal_holds(system: System) -> None:

@@ -185,12 +185,14 @@ def test_every_act_of_people_is_in_a_recorded_history(kind: CaseKind) -> None:
         for event in history.events if _workflow_of(history) == kind.workflow else ():
             accepted = event.workflow_execution_update_accepted_event_attributes
             for payload in accepted.accepted_request.input.args.payloads:
-                given.add(json.loads(payload.data)["command"]["kind"])
+                given.add(json.loads(plain(payload.data))["command"]["kind"])
     people = {name for name, rule in kind.commands.items() if set(rule.roles) - {Role.SYSTEM}}
     assert people - given == UNPLAYED.get(kind.name, set())
 
 
-UNPLAYED = {"report-numbers": {"claim", "release", "return", "approve"}}
+UNPLAYED = {
+    "report-numbers": {"claim", "release", "assign", "hand_over", "return", "approve"},
+}
 """What no rules lead to: none of them order a review of report numbers."""
 
 
@@ -204,7 +206,7 @@ def test_what_workflows_do_is_in_a_recorded_history() -> None:
             for payload in event.marker_recorded_event_attributes.details.get(
                 "data", Payloads()
             ).payloads:
-                done.add(json.loads(payload.data)["activity_type"])
+                done.add(json.loads(plain(payload.data))["activity_type"])
             if event.HasField("workflow_execution_continued_as_new_event_attributes"):
                 done.add(f"continued {_workflow_of(history)}")
     wanted = {

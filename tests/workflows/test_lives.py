@@ -30,7 +30,14 @@ from tests.system import (
 )
 from tests.workflows.test_adoption import record_behind_its_back
 from tests.workflows.test_complaint import complain, task
-from tests.workflows.test_report_batch import ask, batch_is, read, upload
+from tests.workflows.test_report_batch import (
+    ask,
+    batch_is,
+    extended,
+    read,
+    shortened,
+    upload,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -123,6 +130,34 @@ async def test_a_filing_is_asked_about_and_asked_back(system: System) -> None:
         ("return", first, CAUSE, "returned"),
         ("cancel", operator, CAUSE, "cancelled"),
     )
+
+
+async def test_a_filing_is_given_to_people_and_more_time_and_less(system: System) -> None:
+    await system.add(institution("inst-1"))
+    await system.open(2023, "350000")
+    operator = system.token(OPERATOR, "operator-1", "350102")
+    clerk = system.token(FILER, "clerk-1", "inst-1")
+    extensions = "/api/campaigns/2023/350000/extensions"
+    fujian = system.token(OPERATOR, "operator-2", "350000")
+    until = datetime(2190, 1, 1, tzinfo=UTC)
+    given = await extended(system, extensions, fujian, until)
+    await shortened(system, extensions, fujian, given)
+    assert (await system.submit("2023/inst-1", clerk)).status == 200
+    reviewer = system.token(REVIEWER, "r-1", CHAIN[0])
+    await play(
+        system,
+        "/api/filings/2023/inst-1",
+        ("assign", operator, {"person": "r-1"}, "in_review"),
+        ("hand-over", reviewer, {"person": "r-2"}, "in_review"),
+        ("approve", system.token(REVIEWER, "r-2", CHAIN[0]), {}, "in_review"),
+    )
+    for authority in CHAIN[1:]:
+        reviewer = system.token(REVIEWER, f"r-{authority}", authority)
+        assert (await system.act("2023/inst-1", "claim", reviewer)).status == 200
+        assert (await system.act("2023/inst-1", "approve", reviewer)).status == 200
+    checker = system.token(CHECKER, "checker-1", "samr")
+    remark = {"outcome": "pass_with_remark", "reason": "（生成）口径请统一"}
+    await play(system, "/api/filings/2023/inst-1", ("quality", checker, remark, "completed"))
 
 
 async def test_a_national_certificate_is_reviewed_by_its_national_department(
@@ -278,6 +313,29 @@ async def test_a_campaign_and_its_filings_are_annulled_by_a_job(system: System) 
     async with asyncio.timeout(20):
         while (await ended.describe()).status is not WorkflowExecutionStatus.COMPLETED:
             await asyncio.sleep(0.1)
+
+
+async def test_a_year_that_was_annulled_is_opened_again(system: System) -> None:
+    await system.add(institution("inst-1"), institution("inst-2"))
+    await system.open(2023, "350000")
+    clerk = system.token(FILER, "clerk-1", "inst-1")
+    assert (await system.submit("2023/inst-1", clerk)).status == 200
+    operator = system.token(OPERATOR, "operator-1", "000000")
+    path = "/api/campaigns/2023/350000"
+    asked = await system.send("POST", f"{path}/annul", operator, {"reason": "（生成）误选年度"})
+    for name in ("inst-1", "inst-2"):
+        await system.until(f"2023/{name}", "annulled")
+    async with asyncio.timeout(20):
+        job = f"/api/jobs/{asked.body['job']}"
+        while (await system.send("GET", job, operator)).body["state"] != "done":
+            await asyncio.sleep(0.1)
+    await system.open(2023, "350000")
+    await system.until("2023/inst-2", "draft")
+    assert (await system.submit("2023/inst-1", clerk)).status == 200
+    asked = await system.send("POST", f"{path}/annul", operator, {"reason": "（生成）误选年度"})
+    assert asked.status == 202, asked.body
+    for name in ("inst-1", "inst-2"):
+        await system.until(f"2023/{name}", "annulled")
 
 
 async def test_a_voluntary_batch_is_asked_for(system: System) -> None:

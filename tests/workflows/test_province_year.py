@@ -4,7 +4,7 @@ import asyncio
 import json
 import shutil
 from collections.abc import AsyncIterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.testing import WorkflowEnvironment
 
+from domain.clock import day_of
+from services.certificates.keys import add_key
 from tests.api.people import REASONS
 from tests.command import ROOT, ZHIBAO, environment
 from tests.conftest import LATER
@@ -76,6 +78,8 @@ class Province:
     def __init__(self, house: System, rules: Path) -> None:
         self.house = house
         self.rules = rules
+        self.audit_keys = rules.parent / "audit-keys"
+        self.checkpoints = rules.parent / "checkpoints"
         self.operator = house.token(OPERATOR, "operator-fj", FUJIAN)
 
     async def command(self, *words: str, code: int = 0) -> Any:
@@ -92,6 +96,8 @@ class Province:
                 TEMPORAL_NAMESPACE=self.house.client.namespace,
                 ZHIBAO_TOKEN_KEY=KEY,
                 ZHIBAO_RULES=str(self.rules),
+                ZHIBAO_AUDIT_KEYS=str(self.audit_keys),
+                ZHIBAO_CHECKPOINTS=str(self.checkpoints),
             ),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
@@ -191,6 +197,15 @@ async def test_a_province_s_year_from_the_dry_run_to_the_sealed_close(province: 
         "fz-4": "lapsed",
         "xm-2": "draft",
     }
+    words = ("--text", "（生成）请尽快完成", "--key", "march")
+    jobs = [await province.command("campaign", "remind", "2023", FUJIAN, *words) for _ in range(2)]
+    assert [(job["id"], job["total"]) for job in jobs] == [(jobs[0]["id"], 2)] * 2
+    for _ in range(200):
+        reminded = (await province.ask("GET", "/non-filers")).body["items"]
+        if all(row["reminders_served"] for row in reminded):
+            break
+        await house.pause(0.05)
+    assert [len(row["reminders_served"]) for row in reminded] == [1, 1]
     await house.skip_to(moment("2024-03-15T00:00:01"))
     assert await province.statuses() == {"approved": 4, "lapsed": 2}
 
@@ -231,6 +246,19 @@ async def test_a_province_s_year_from_the_dry_run_to_the_sealed_close(province: 
     for name in ("must", "submitted", "completed", "lapsed", "not_filed", "late"):
         assert figures[name] == counts[name], name
     assert told["document"]["by_region"]["350203"]["completed"] == 1
+
+    # without a key nothing is signed; closed again where there is one, it is, once
+    assert (told["checkpoint"], closed.body["checkpoint"]) == (None, None)
+    add_key(province.audit_keys, "audit-1", day_of(datetime.now(UTC)))
+    signed = await province.command("campaign", "close", "2023", FUJIAN)
+    sealed = json.loads((province.checkpoints / "checkpoint-000001.json").read_text())
+    named = signed["checkpoint"]
+    assert (named["number"], named["key"], named["sha256"]) == (1, "audit-1", sealed["sha256"])
+    assert (signed["sha256"], sealed["key"]) == (told["sha256"], "audit-1")
+    for act in ("close", "summary"):
+        again_told = await province.command("campaign", act, "2023", FUJIAN)
+        assert again_told["checkpoint"] == named, act
+    assert len(list(province.checkpoints.glob("checkpoint-*.json"))) == 1
 
     # what comes later stands beside what was sealed
     await province.reopened("fz-1" if spared != "fz-1" else "fz-2", "2024-04-01T00:00:00")

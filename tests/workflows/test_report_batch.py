@@ -112,9 +112,67 @@ async def ask(system: System, batch: str, token: str) -> Answer:
     return answer
 
 
+async def extended(system: System, path: str, operator: str, until: datetime) -> str:
+    """More time for a whole place: the extension's id."""
+    body = {"until": until.isoformat(), "reason": "（生成）洪灾", "document": "示例"}
+    given = await system.send("POST", path, operator, body)
+    assert given.status == 202, given.body
+    await worked_through(system, given.body["id"], operator)
+    return str(given.body["id"])
+
+
+async def shortened(system: System, path: str, operator: str, extension: str) -> None:
+    """Takes the rest of an extension back."""
+    body = {"reason": "（生成）已恢复办公"}
+    ended = await system.send("POST", f"{path}/{extension}/shorten", operator, body)
+    assert ended.status == 202, ended.body
+    await worked_through(system, ended.body["shortened_job"], operator)
+
+
+async def worked_through(system: System, job: str, operator: str) -> None:
+    for _ in range(400):
+        shown = (await system.send("GET", f"/api/jobs/{job}", operator)).body
+        if shown["state"] == "done":
+            break
+        await system.pause(0.025)
+    assert (shown["done"], shown["refused"]) == (shown["total"], 0), shown
+
+
 async def lookup(system: System, number: str) -> str:
     answer = await system.send("GET", f"/public/report-numbers?number={number}")
     return str(answer.body["answer"])
+
+
+async def test_who_asks_for_a_batch_has_its_place_s_extension_until_it_is_taken_back(
+    system: System,
+) -> None:
+    await system.add(institution("there", "430102", issuer="amr-430000"))
+    of = quarter("2023Q4")
+    await system.open(of, "430000")
+    operator = system.token(OPERATOR, "operator-hn", "430000")
+    await system.skip_to(moment("2024-01-10T00:00:00"))
+    until = moment("2024-12-01T00:00:00")
+    path = f"/api/campaigns/{of}/430000/extensions"
+    given = await extended(system, path, operator, until)
+    await system.add(institution("comes-later", "430102", issuer="amr-430000"))
+    assert (await ask(system, f"{of}/comes-later", operator)).status == 202
+    names = ("there", "comes-later")
+    for name in names:
+        shown = await batch_is(system, f"{of}/{name}", status="draft", extension=given)
+        assert datetime.fromisoformat(shown["extended_until"]) == until, name
+    recorded = [one["event"] for one in await events(system, f"{of}/comes-later")]
+    assert recorded == ["scheduled", "opened", "extended"]
+    again = await ask(system, f"{of}/comes-later", operator)
+    assert (again.status, again.body["code"]) == (409, "batch_exists")
+
+    # taken back while the quarter's own time still runs: the newcomer's as well
+    await shortened(system, path, operator, given)
+    for name in names:
+        shown = await batch_is(system, f"{of}/{name}", status="draft")
+        assert datetime.fromisoformat(shown["extended_until"]) < until, name
+    await system.add(institution("comes-last", "430102", issuer="amr-430000"))
+    assert (await ask(system, f"{of}/comes-last", operator)).status == 202
+    assert (await batch_is(system, f"{of}/comes-last", status="draft"))["extension"] == ""
 
 
 async def test_a_mandatory_quarter_from_its_first_day_to_its_last(system: System) -> None:

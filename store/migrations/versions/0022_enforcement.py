@@ -37,13 +37,15 @@ SELECT c.case_id, c.kind, c.year, c.quarter, c.institution_id, c.jurisdiction, c
        c.status, c.obligation, (c.plan -> 'fill' ->> 'closes')::timestamptz AS due,
        c.submitted_at, c.extended_until,
        (SELECT max(j.at) FROM journal j
-        WHERE j.case_id = c.case_id AND j.event IN ('approved', 'completed')) AS approved_at
+        WHERE j.case_id = c.case_id AND j.event IN ('approved', 'completed')
+          AND j.at >= c.opened_at) AS approved_at
 FROM cases c WHERE c.kind IN ('filing', 'report-numbers');
 
 COMMENT ON VIEW filing_dates IS '填报与否和日期，没有任何填报数据：后续处理只能看这些';
 
 CREATE VIEW reminder_dates AS
-SELECT j.case_id, j.at FROM journal j WHERE j.event = 'reminder_served';
+SELECT j.case_id, j.at FROM journal j JOIN cases c ON c.case_id = j.case_id
+WHERE j.event = 'reminder_served' AND j.at >= c.opened_at;
 
 COMMENT ON VIEW reminder_dates IS '催报送达的时间';
 
