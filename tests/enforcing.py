@@ -63,11 +63,66 @@ days_off:
 """
 
 
+GUANGDONG = """\
+# made up for tests: a notice of a province with a measure of its own wording
+id: guangdong-2032
+year: 2032
+jurisdiction: "440000"
+extends: 2032/national
+title: 2032年度广东省检验检测服务业统计（测试）
+revision: 1
+sources:
+  made-up: {document: 粤测试〔2033〕1号, title: 测试用的通知, text: made-up.txt}
+enforcement:
+  triggers:
+    - id: not-filed
+      label: 逾期未报
+      about: filing
+      when: not_filed
+      why_not: 没有逾期未报
+      measures: [talk]
+      cite: {source: made-up, clause: 六, quote: 逾期未报的，约谈负责人}
+  measures:
+    - id: talk
+      label: 约谈负责人
+      kind: management
+      when: "true"
+      why_not: 没有别的条件
+      proposes: "province"
+      decides: "province"
+      authority_cite: {assume: 测试}
+      steps: [decision, service, in_force]
+      terms:
+        decision: {days: 30, unit: days, cite: {assume: 测试}}
+        service: {days: 3, unit: working_days, cite: {assume: 测试}}
+        correction: {days: 2, unit: working_days, cite: {assume: 测试}}
+        objection: {days: 5, unit: working_days, cite: {assume: 测试}}
+        lasts: {days: 10, unit: days, cite: {assume: 测试}}
+      ends:
+        - {by: expired, cite: {assume: 测试}}
+        - {by: corrected, cite: {assume: 测试}}
+        - {by: withdrawn, cite: {assume: 测试}}
+      says: 约谈机构的负责人。
+      cure: 认为有误的，可以提出异议。
+      cite: {source: made-up, clause: 六, quote: 逾期未报的，约谈负责人}
+examples:
+  - name: 填报时间与全国相同
+    at: "2033-02-01T00:00:00+08:00"
+    expect: {inside: [fill]}
+"""
+
+
 def enforcing_rules(later: Path, folder: Path) -> Path:
     """A copy of the rules eight years on, with the calendars of those years."""
     shutil.copytree(later, folder)
     (folder / "calendar" / "2029.yaml").write_text(CALENDAR, "utf-8")
-    (folder / "calendar" / "2030.yaml").write_text(NEXT, "utf-8")
+    for year in range(2030, 2036):
+        text = NEXT.replace("2030", str(year))
+        (folder / "calendar" / f"{year}.yaml").write_text(text, "utf-8")
+    (folder / "sources" / "made-up.txt").write_text(
+        "粤测试〔2033〕1号\n六、逾期未报的，约谈负责人。\n", "utf-8"
+    )
+    (folder / "2032" / "guangdong.yaml").write_text(GUANGDONG, "utf-8")
     return folder
 
 
@@ -78,17 +133,18 @@ def at(text: str) -> datetime:
 
 @dataclass
 class Matter:
-    """A filing of 2028 that is owed, and the case of enforcement about it."""
+    """A filing that is owed, of 2028 unless said otherwise, and the case about it."""
 
     system: System
     id: str
     path: str = ""
     authority: str = "amr-350000"
+    year: int = 2028
 
     @property
     def about(self) -> str:
         """The filing's id."""
-        return f"filing/2028/{self.id}"
+        return f"filing/{self.year}/{self.id}"
 
     @property
     def officer(self) -> str:
@@ -156,7 +212,7 @@ class Matter:
 
     async def completed(self) -> None:
         """The filing is extended, submitted and approved after all."""
-        name = f"2028/{self.id}"
+        name = f"{self.year}/{self.id}"
         operator = self.system.token(OPERATOR, "operator-1", "000000")
         until = {"until": "2030-06-01T00:00:00+08:00", "reason": "补报"}
         extended = await self.system.act(name, "extension", operator, until)
@@ -181,6 +237,19 @@ async def matter(system: System, id_: str, now: str = "2029-03-01T10:00:00") -> 
     await system.open(2028, "000000")
     await system.skip_to(at(now))
     return Matter(system, id_)
+
+
+async def local_matter(
+    system: System, year: int, jurisdiction: str, region: str, authority: str, now: str
+) -> Matter:
+    """An institution whose filing of a province's own campaign has lapsed."""
+    issuer = f"amr-{region[:2]}0000"
+    lab = Matter(system, f"lab-{region}", authority=authority, year=year)
+    await system.add(institution(lab.id, region, issuer=issuer))
+    await system.skip_to(at(f"{year + 1}-02-02T10:00:00"))
+    await system.open(year, jurisdiction)
+    await system.skip_to(at(now))
+    return lab
 
 
 async def case_on_record(system: System, institution_id: str, about: str) -> None:

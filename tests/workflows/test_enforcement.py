@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.testing import WorkflowEnvironment
 
 from tests.certificates import content
-from tests.enforcing import Matter, at, enforcing_rules, matter
+from tests.enforcing import Matter, at, enforcing_rules, local_matter, matter
 from tests.system import DECIDER, FILER, OFFICER, OPERATOR, System, running
 
 pytestmark = pytest.mark.anyio
@@ -281,3 +281,71 @@ async def test_nobody_acts_alone_or_elsewhere(system: System) -> None:
     assert (await lab.refused("service", also))["code"] == "same_person"
     stranger = system.token(FILER, "clerk-x", "x")
     assert (await system.send("GET", lab.path, stranger)).body["code"] == "not_your_case"
+
+
+async def test_what_fujian_leaves_open_is_worded_by_the_officer(system: System) -> None:
+    lab = await local_matter(system, 2031, "350000", "350102", "amr-350102", "2032-04-06T10:00:00")
+    await lab.open()
+    [measure] = (await lab.shown())["measures"]
+    assert (measure["label"], measure["open_wording"]) == ("根据具体情况予以处置", True)
+    assert measure["source"]["document"] == "闽市监认证〔2024〕1号"
+    given = {"measure": measure["id"], "reason": "经催促仍未上报"}
+    assert (await lab.refused("propose", lab.officer, given))["code"] == "reason_required"
+    await lab.done("propose", lab.officer, {**given, "wording": "约谈负责人，责令说明情况"})
+    await lab.done("notice", lab.officer)
+    # five working days from Tuesday 2032-04-06: to Tuesday the 13th
+    assert (await lab.shown())["statement_due"] == "2032-04-14T00:00:00+08:00"
+    await system.skip_to(at("2032-04-14T09:00:00"))
+    await lab.done("decide", lab.decider, {"outcome": "impose", "reason": "属实"})
+    await lab.done("service", lab.officer)
+    # ten working days from Wednesday the 14th
+    assert (await lab.shown())["effective_at"] == "2032-04-29T00:00:00+08:00"
+    await system.skip_to(at("2032-04-29T00:00:01"))
+    shown = await lab.shown()
+    assert (shown["stage"], shown["expires_at"]) == ("in_force", "2033-04-29T00:00:00+08:00")
+    # the notice has nothing published
+    assert (await system.send("GET", "/public/measures")).body["items"] == []
+    await system.skip_to(at("2033-04-28T23:59:57"))
+    assert (await lab.shown())["stage"] == "in_force"
+    await system.skip_to(at("2033-04-29T00:00:01"))
+    assert (await lab.shown())["ended_by"] == "expired"
+
+
+async def test_a_province_with_a_measure_of_its_own_needs_rules_alone(system: System) -> None:
+    lab = await local_matter(system, 2032, "440000", "440106", "amr-440000", "2033-04-06T10:00:00")
+    await lab.open()
+    [measure] = (await lab.shown())["measures"]
+    assert (measure["id"], measure["label"]) == ("talk", "约谈负责人")
+    await lab.done("propose", lab.officer, {"measure": "talk", "reason": "经催促仍未上报"})
+    unheard = await lab.refused("notice", lab.officer)
+    assert unheard["code"] == "wrong_status"
+    await lab.done("decide", lab.decider, {"outcome": "impose", "reason": "属实"})
+    # three working days from Wednesday 2033-04-06
+    assert (await lab.shown())["service_due"] == "2033-04-12T00:00:00+08:00"
+    await lab.done("service", lab.officer)
+    assert (await lab.shown())["effective_at"] == "2033-04-09T00:00:00+08:00"
+    await system.skip_to(at("2033-04-09T00:00:01"))
+    assert (await lab.shown())["expires_at"] == "2033-04-19T00:00:00+08:00"
+    await system.skip_to(at("2033-04-18T23:59:57"))
+    assert (await lab.shown())["stage"] == "in_force"
+    await system.skip_to(at("2033-04-19T00:00:01"))
+    assert (await lab.shown())["ended_by"] == "expired"
+
+
+@pytest.mark.parametrize(
+    ("year", "jurisdiction", "region", "now"),
+    [(2031, "430000", "430102", "2032-05-06T10:00:00"),
+     (2032, "000000", "430102", "2033-04-06T10:00:00")],
+)  # fmt: skip
+async def test_where_the_notice_names_nothing_nothing_can_be_opened(
+    system: System, year: int, jurisdiction: str, region: str, now: str
+) -> None:
+    lab = await local_matter(system, year, jurisdiction, region, "amr-430000", now)
+    refused = await lab.open()
+    assert refused.body["code"] == "nothing_to_propose"
+    path = f"/api/enforcement/consequences?about={lab.about}"
+    foreseen = await system.send("GET", path, lab.officer)
+    assert (foreseen.body["proposals"], foreseen.body["due"] is not None) == ([], True)
+    assert "没有规定后续处理措施，所以什么也不提出" in foreseen.body["because"]
+    page = await system.send("GET", "/api/enforcement", system.token(OPERATOR, "o", "000000"))
+    assert page.body["items"] == []
