@@ -100,7 +100,13 @@ def plan(**changes: Any) -> CasePlan:
 
 
 FILINGS = (
-    plan(),
+    plan(
+        reminders=(
+            Reminder(
+                id="first", label="提醒", at=day(2), cite=CITE, anchor="fill.closing", days=-7
+            ),
+        )
+    ),
     plan(fill=window(1, 10), review=window(10, 20), quality=window(15, 30)),
     plan(checker=None, checker_cite=None, lapse_unapproved=False, supplement=window(10, 14)),
     plan(obligation=MAY),
