@@ -10,7 +10,17 @@ import typer
 from rich.markup import escape
 
 from cli import auditing
-from cli.terminal import HERE, NOT_IN_ORDER, WRONG_USAGE, AsJson, Data, err, out, print_json
+from cli.terminal import (
+    HERE,
+    NOT_IN_ORDER,
+    WRONG_USAGE,
+    AsJson,
+    Data,
+    err,
+    logs_aside,
+    out,
+    print_json,
+)
 
 if TYPE_CHECKING:
     from domain.case.timeline import Entry
@@ -59,6 +69,7 @@ async def _read(case_id: str, data: Path) -> list[Entry]:
     from store import timeline
     from store.database import connect
 
+    logs_aside()
     engine = connect(of_system(data).database_url.get_secret_value(), pool_size=1)
     try:
         async with engine.connect() as connection:
@@ -135,6 +146,7 @@ async def _behind(data: Path) -> list[Behind]:
     from settings import of_system
     from store.database import connect
 
+    logs_aside()
     settings = of_system(data)
     client = await connect_engine(settings.temporal_address, settings.temporal_namespace)
     engine = connect(settings.database_url.get_secret_value(), pool_size=4)

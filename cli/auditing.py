@@ -21,6 +21,7 @@ from cli.terminal import (
     AsJson,
     Data,
     err,
+    logs_aside,
     out,
     print_json,
     read_instant,
@@ -447,6 +448,7 @@ async def auditing(settings: Settings) -> AsyncIterator[Auditor]:
     from engine.client import connect_engine
     from store.database import connect
 
+    logs_aside()
     try:
         client = await connect_engine(settings.temporal_address, settings.temporal_namespace)
     except RuntimeError:

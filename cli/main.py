@@ -264,12 +264,6 @@ def _mend(part: str, actor: Actor, role: str) -> str:
 
 def main(arguments: list[str] | None = None) -> Any:
     """Runs the command; every failure has an exit code (0 done, 1 not in order, 2 wrong usage)."""
-    import logging
-
-    import logs
-
-    # standard output is a command's answer alone; who serves sets up more
-    logs.set_up("text", level=logging.WARNING)
     return app(args=arguments)
 
 

@@ -11,7 +11,7 @@ import typer
 from rich.markup import escape
 from sqlalchemy.exc import SQLAlchemyError
 
-from cli.terminal import NOT_IN_ORDER, WRONG_USAGE, err
+from cli.terminal import NOT_IN_ORDER, WRONG_USAGE, err, logs_aside
 from domain.case.commands import Actor, Role
 from domain.ids import NATION
 from domain.messages import explain
@@ -82,6 +82,7 @@ class Services(NamedTuple):
 @asynccontextmanager
 async def connected(data: Path) -> AsyncIterator[Services]:
     """Services to the system that the environment or the data folder names."""
+    logs_aside()
     settings = of_system(data)
     client = await connect_engine(settings.temporal_address, settings.temporal_namespace)
     engine = connect(settings.database_url.get_secret_value(), pool_size=2)

@@ -155,3 +155,12 @@ def read_instant(text: str) -> "datetime":
     except ValueError:
         raise typer.BadParameter("写作 2025-03-01T00:00:00+08:00") from None
     return instant if instant.tzinfo else instant.replace(tzinfo=BEIJING)
+
+
+def logs_aside() -> None:
+    """Keeps what the system logs off standard output, which is a command's answer alone."""
+    import logging
+
+    import logs
+
+    logs.set_up("text", level=logging.WARNING)

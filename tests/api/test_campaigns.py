@@ -100,8 +100,9 @@ async def test_an_open_campaign_is_not_opened_again_under_other_rules(
         assert (refused.status, refused.body["code"]) == (409, "campaign_exists")
         assert before["rule_set"][:12] in refused.body["detail"]
         assert await get(house, "2024/000000") == before
-        # another jurisdiction's campaign is another matter
-        assert (await post(house, "2024/410000")).status == 202
+        # and a part of the nation has its filings already
+        covered = await post(house, "2024/410000")
+        assert (covered.status, covered.body["code"]) == (409, "campaign_covered")
 
 
 async def test_rules_that_are_not_in_order_open_nothing(

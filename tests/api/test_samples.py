@@ -196,7 +196,7 @@ async def test_nobody_has_a_filing_drawn_or_spared_by_a_job(sampled: System) -> 
     body = {"action": "draw", "selection": {"ids": [one.case_id]}}
     for role, scope in ((OPERATOR, "000000"), (REVIEWER, ISSUER), (CHECKER, "samr")):
         refused = await house.send("POST", "/api/jobs", house.token(role, "x", scope), body)
-        assert (refused.status, refused.body["code"]) == (403, "forbidden")
+        assert (refused.status, refused.body["code"]) == (422, "invalid_body")
     other = await house.send("POST", f"{PATH}/sample", house.token(OPERATOR, "p", "440000"))
     assert (other.status, other.body["code"]) == (403, "not_your_region")
     assert await one.status() == "approved"

@@ -99,7 +99,9 @@ async def test_what_is_read_back_is_what_was_recorded_to_the_letter(
 ) -> None:
     (chain,) = await register.chains("inst")
     body = {
-        "文": "“引号” \"\\ \u2028 😀 é e\u0301 \t\n", "数": [0, -1, 2**63, 10**30], "空": None,
+        "文": "“引号” \"\\ \u2028 😀 é e\u0301 \t\n", "空": None,
+        # the greatest and the least whole number that RFC 8785 has
+        "数": [0, -1, 2**53 - 1, 1 - 2**53],
         "真": True, "内": {"b": 1, "a": {"z": [], "y": {}}}, "": "空名",
     }  # fmt: skip
     await JournalWriter(engine).record(chain.request(body=body))

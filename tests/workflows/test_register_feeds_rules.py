@@ -77,7 +77,9 @@ class Lab:
         return await self.house.send("POST", self.path, self.filer)
 
     async def reviewer(self) -> str:
-        """Who would review: submits, and takes it back."""
+        """Who would review: submits what is true of the register now, and takes it back."""
+        saved = await self.house.save(f"2024/{self.id}", self.filer)
+        assert saved.status == 200, saved.body
         done = await self.house.submit(f"2024/{self.id}", self.filer)
         assert done.status == 200, done.body
         assigned = str(done.body["authority"])
