@@ -24,12 +24,12 @@ async def test_a_pass_that_breaks_off_goes_on_where_it_was_and_starts_nobody_twi
     started: list[str] = []
     really_start = launch.start_case  # type: ignore[attr-defined]
 
-    async def breaking(client: Client, start: CaseStart) -> None:
+    async def breaking(client: Client, start: CaseStart, *, again: bool = False) -> None:
         if len(started) == 7:
             started.append("broke off")
             raise RuntimeError("the worker's connection is gone")
         started.append(start.case_id)
-        await really_start(client, start)
+        await really_start(client, start, again=again)
 
     monkeypatch.setattr(launch, "start_case", breaking)
     monkeypatch.setattr(launch, "PAGE", 3)
