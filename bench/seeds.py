@@ -6,14 +6,16 @@ from typing import Any
 from sqlalchemy import insert, text
 
 from bench.system import Bench
+from domain.campaigns import CampaignStart
 from domain.canonical import sha256_of
+from domain.case.commands import Actor, Role
 from domain.case.workflow_messages import CaseStart
 from domain.facts import CertificateFacts, InstitutionFacts
 from rules.compiled import CompiledRules
 from rules.file.library import RuleLibrary
 from rules.filing.forms.example import blank_example
 from services.starts import filing_start
-from store import institutions, rule_sets
+from store import campaigns, institutions, rule_sets
 from store.institutions import Institution
 from store.tables import revisions
 
@@ -56,7 +58,18 @@ async def add_filings(bench: Bench, numbers: range) -> tuple[list[CaseStart], st
     owners = await add_institutions(bench, numbers)
     starts = [filing_start(YEAR, "bench", rules, one.facts_for(None), now) for one in owners]
     async with bench.engine.begin() as connection:
-        await rule_sets.store(connection, document)
+        pinned = await rule_sets.store(connection, document)
+        campaign = CampaignStart(
+            case_id="bench",
+            year=YEAR,
+            jurisdiction=NATION,
+            opened_by=Actor(subject="bench-operator", role=Role.OPERATOR, scope=NATION),
+            requested_at=now,
+            rule_sets={NATION: pinned},
+            stages=(),
+            command_id="bench",
+        )
+        await campaigns.add(connection, campaign)
         # the drafts are here before their cases: writing drafts is no part of what is measured
         await connection.execute(
             text("ALTER TABLE revisions DROP CONSTRAINT IF EXISTS fk_revisions_case_id_cases")
