@@ -27,6 +27,7 @@ from domain.enforcement.consequences import (
     EnforcementFacts,
     EnforcementTerms,
     FilingFacts,
+    Standing,
     standing,
 )
 from domain.facts import Facts, FilingRecord
@@ -265,9 +266,7 @@ class CompiledRules:
 
         Raises FactsIncomplete where neither the facts nor the rules say until when to file.
         """
-        filing = facts.filing
-        obligation = filing.obligation or self.obligation(facts).outcome
-        due = filing.due or self._due(filing)
+        found = self._standing(facts, at)
         if self.enforcement is None:
             nothing = f"{self.document.title}的规则没有规定后续处理措施，所以什么也不提出"
             return Consequences(
@@ -275,10 +274,10 @@ class CompiledRules:
                 candidates=(),
                 ruleset=self.ref,
                 at=at,
-                due=standing(filing, obligation, due, at, reviewers_may_be_late=True).due,
+                due=found.due,
                 because=nothing,
             )
-        return self.enforcement.consequences(facts, obligation, due, at)
+        return self.enforcement.consequences(facts, found, at)
 
     def enforcement_terms(self, facts: EnforcementFacts, at: datetime) -> EnforcementTerms:
         """What a case of enforcement opened at ``at`` would run on. Raises FactsIncomplete."""
@@ -308,6 +307,21 @@ class CompiledRules:
             review=always,
             completion_cite=cite,
             enforcement=terms,
+        )
+
+    def _standing(self, facts: EnforcementFacts, at: datetime) -> Standing:
+        """How a filing stands at ``at`` under these rules. Raises FactsIncomplete."""
+        filing, completion = facts.filing, self.document.filing.completion
+        correct = self.windows.get("correct") if filing.about == "filing" else None
+        return standing(
+            filing,
+            filing.obligation or self.obligation(facts).outcome,
+            filing.due or self._due(filing),
+            at,
+            correct_until=correct.closes if correct is not None else None,
+            reviewers_may_be_late=(
+                completion is not None and completion.require == "approved_inside_window"
+            ),
         )
 
     def _due(self, filing: FilingFacts) -> datetime:
