@@ -53,7 +53,9 @@ certificate_keys.mount(certificates.certificates_app)
 app.add_typer(outbox.outbox_app, name="outbox", help="系统以外的送达：电子邮件和网络推送。")
 app.add_typer(certificates.certificates_app, name="certificates", help="资质认定证书。")
 app.add_typer(
-    enforcement.enforcement_app, name="enforcement", help="后续处理：可以提出什么、立案、登记簿。"
+    enforcement.enforcement_app,
+    name="enforcement",
+    help="后续处理：可以提出什么、立案、办理、登记簿。",
 )
 app.add_typer(audit.app, name="audit", help="审计。")
 

@@ -906,6 +906,13 @@ class Code(StrEnum):
         "对 {case}，规则没有可以提出的措施：{because}。",
         "请核对该件的状态和日期；要依据承办人的认定提出的，请写明 findings 和证据。",
     )
+    ENFORCEMENT_UNDER_WAY = (
+        "enforcement_under_way",
+        409,
+        "已经立案",
+        "对 {case} 已经立案 {other}，还没有结束。",
+        "请办理那一件；确需另立一件的，请单独立案。",
+    )
     UNKNOWN_MEASURE = (
         "unknown_measure",
         409,
