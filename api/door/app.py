@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 from structlog.contextvars import STRUCTLOG_KEY_PREFIX
 
 from api.door.identity import PAGES_COOKIE
@@ -75,7 +75,36 @@ class Application(Starlette):
                 response = await endpoint(Request(scope, receive))
                 await response(scope, receive, send)
                 return
-        await super().__call__(scope, receive, send)
+        await super().__call__(scope, receive, _guarding(send))
+
+
+_GUARDS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+)
+"""What every answer tells a browser, unless it has a value of its own: what is no page shows
+nothing, is in no frame, and belongs to nobody else."""
+
+
+def _guard(headers: list[tuple[bytes, bytes]]) -> None:
+    present = {name for name, _ in headers}
+    headers.extend(guard for guard in _GUARDS if guard[0] not in present)
+
+
+def _guarding(send: Send) -> Send:
+    """What is sent where no operation answers: documents, files, what is not found."""
+
+    async def guarded(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = list(message.get("headers", ()))
+            _guard(headers)
+            message = {**message, "headers": headers}
+        await send(message)
+
+    return guarded
 
 
 def create_app(parts: Parts) -> Application:
@@ -136,7 +165,7 @@ def _endpoint(operations: Sequence[Operation]) -> Callable[[Request], Awaitable[
         # straight to the list: each header set by name is looked for among the others first
         headers = response.raw_headers
         headers.append((b"x-request-id", request_id.encode()))
-        headers.append((b"x-content-type-options", b"nosniff"))
+        _guard(headers)
         if b"cache-control" not in dict(headers):
             headers.append((b"cache-control", b"no-store"))
         if parts_of(request).draining.begun:
