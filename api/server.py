@@ -41,7 +41,7 @@ async def application(settings: Settings) -> AsyncIterator[Application]:
     parts = build_parts(settings, client, engine)
     try:
         async with parts.lookups.running(), parts.enquiries.running():
-            yield create_app(parts)
+            yield create_app(parts, settings.hosts)
     finally:
         await engine.dispose()
 

@@ -589,6 +589,13 @@ class Code(StrEnum):
         "参数 {name} 有误：{why}。",
         "请修改后重试；格式见 /docs。",
     )
+    UNKNOWN_HOST = (
+        "unknown_host",
+        421,
+        "不是本系统的域名",
+        "本系统不以请求中的主机名提供服务。",
+        "请使用公布的网址；域名由运维人员以 ZHIBAO_HOSTS 设定。",
+    )
     TOO_SLOW = (
         "too_slow",
         408,

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import re
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextvars import ContextVar
@@ -63,9 +64,13 @@ class Application(Starlette):
 
     fixed: dict[tuple[str, str], Callable[[Request], Awaitable[Response]]]
     parts: Parts
+    hosts: frozenset[str] = frozenset()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request (ASGI)."""
+        if scope["type"] == "http" and not _for_us(scope, self.hosts):
+            await problem(Refusal(code=Code.UNKNOWN_HOST), _new_id())(scope, receive, send)
+            return
         if scope["type"] == "http" and scope["method"] in _WITH_BODY:
             receive = self.parts.draining.receiving(receive)
         if scope["type"] == "http" and not scope.get("root_path"):
@@ -77,6 +82,20 @@ class Application(Starlette):
                 return
         await super().__call__(scope, receive, _guarding(send))
 
+
+_FOR_MACHINES = frozenset({"/healthz", "/readyz", "/metrics"})
+"""What whoever looks after the machines asks by their addresses."""
+
+
+def _for_us(scope: Scope, hosts: frozenset[str]) -> bool:
+    """Whether a request is for a name that this system answers to; no names, any."""
+    if not hosts or scope["path"] in _FOR_MACHINES:
+        return True
+    given = [value for name, value in scope["headers"] if name == b"host"]
+    return len(given) == 1 and _HOST_PORT.sub("", given[0].decode("latin-1")).lower() in hosts
+
+
+_HOST_PORT = re.compile(r":[0-9]+$")
 
 _GUARDS = (
     (b"x-content-type-options", b"nosniff"),
@@ -107,8 +126,8 @@ def _guarding(send: Send) -> Send:
     return guarded
 
 
-def create_app(parts: Parts) -> Application:
-    """The application over its parts."""
+def create_app(parts: Parts, hosts: str = "") -> Application:
+    """The application over its parts; ``hosts`` are the names it answers to, any by default."""
     paths: dict[str, list[Operation]] = {}
     for operation in [*OPERATIONS, *PAGES]:
         paths.setdefault(operation.path, []).append(operation)
@@ -136,6 +155,7 @@ def create_app(parts: Parts) -> Application:
     # an address with a slash too many is not found; no redirect is built from a foreign Host
     app.router.redirect_slashes = False
     app.parts = parts
+    app.hosts = frozenset(filter(None, (host.strip().lower() for host in hosts.split(","))))
     return app
 
 

@@ -5,9 +5,11 @@ import contextlib
 import json
 from collections.abc import AsyncIterator
 
+import httpx
 import pytest
 
 from api.door import bounded, draining
+from api.door.app import create_app
 from api.door.bounded import LARGEST_HEAD, BoundedProtocol
 from tests.api.lookups import served
 from tests.system import OPERATOR, System
@@ -114,3 +116,21 @@ async def test_every_answer_guards_the_browser_that_shows_it(house: System, path
     assert answer.headers["cross-origin-opener-policy"] == "same-origin"
     for name in ("content-security-policy", "x-content-type-options"):
         assert len(answer.headers.get_list(name)) == 1
+
+
+async def test_only_its_own_names_are_answered_to(house: System) -> None:
+    app = create_app(house.parts, "zhibao.example.gov.cn, Other.Example")
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://zhibao.example.gov.cn"
+    ) as http:
+        for host, status in (
+            ("zhibao.example.gov.cn", 200), ("ZHIBAO.example.gov.cn:8600", 200),
+            ("other.example", 200), ("evil.example", 421), ("", 421),
+            ("zhibao.example.gov.cn.evil.example", 421), ("zhibao.example.gov.cn:x", 421),
+        ):  # fmt: skip
+            answer = await http.get("/lookup", headers={"host": host})
+            assert answer.status_code == status, host
+            if status == 421:
+                assert answer.json()["code"] == "unknown_host"
+            assert (await http.get("/healthz", headers={"host": host})).status_code == 200
