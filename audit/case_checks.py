@@ -32,7 +32,7 @@ from domain.numbers.commands import NumberEvent
 from domain.numbers.report_numbers import UploadStage
 from domain.operator_events import OPERATOR_EVENTS
 from store.auditing import CaseRows, Row
-from store.writer import case_row
+from store.writer import case_row, sees_from
 
 UNDER_WAY = timedelta(hours=1)
 """For so long a table may be ahead of the journal, or behind it: something is just being done."""
@@ -41,7 +41,7 @@ DERIVED = (
     "case_id", "kind", "year", "quarter", "institution_id", "jurisdiction", "campaign", "rule_set",
     "plan", "status", "level", "authority", "claimed_by", "revision", "due", "obligation",
     "submitted_at", "late", "extended_until", "reviewer", "sequence", "head", "opened_at",
-    "updated_at", "launched", "return_asked", "extension",
+    "updated_at", "launched", "return_asked", "signer_asked", "waiver_asked", "extension",
     "waiting_since",
 )  # fmt: skip
 """The columns of ``cases`` that are compared with the journal: all there are."""
@@ -224,7 +224,7 @@ def _folded(steps: Sequence[Step]) -> dict[str, Any]:
     """What the columns of a case's row come to, step by step, as the writer writes them."""
     row: dict[str, Any] = {
         "submitted_at": None, "late": False, "extended_until": None, "reviewer": "",
-        "return_asked": False, "extension": "",
+        "return_asked": False, "signer_asked": False, "waiver_asked": False, "extension": "",
     }  # fmt: skip
     since = _lives(steps)[-1]
     for place, (_, group) in enumerate(groupby(since, key=lambda step: step.command_id)):
@@ -245,7 +245,7 @@ def _folded(steps: Sequence[Step]) -> dict[str, Any]:
             "late": row["late"] or bool(said.get("late")),
             "reviewer": said.get("reviewer") or row["reviewer"],
         }
-        for name in ("return_asked", "extension"):
+        for name in ("return_asked", "signer_asked", "waiver_asked", "extension"):
             if said.get(name) is not None:
                 row[name] = said[name]
         for name, kept in (("submitted_at", True), ("extended_until", False)):
@@ -307,17 +307,17 @@ def _positions(c: _Checking, kind: CaseKind, plan: CasePlan) -> Iterator[Finding
 def _assignments(c: _Checking) -> Iterator[Finding]:
     turns: dict[str, int] = {}
     for step in c.steps:
-        if step.position is not None and step.position.authority:
-            turns.setdefault(step.position.authority, step.sequence)
+        for authority in sees_from(step):
+            turns.setdefault(authority, step.sequence)
     listed = [row["authority"] for row in c.rows["assignments"]]
     for authority, sequence in turns.items():
         if authority not in listed:
-            told = f"第 {sequence} 步轮到 {authority}，经手部门里没有"
+            told = f"第 {sequence} 步起 {authority} 可以查看，经手部门里没有"
             yield c.wrong("assignments", told, sequence, Kind.DELETED)
             return
     for authority in listed:
         if authority not in turns:
-            told = f"经手部门里有 {authority}，日志里从未轮到它"
+            told = f"经手部门里有 {authority}，日志里没有依据"
             yield c.wrong("assignments", told, kind=Kind.WITHOUT_STEP)
             return
 

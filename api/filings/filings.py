@@ -60,6 +60,7 @@ from api.filings.drafts import (
 from api.filings.forms import OPERATIONS as FORM_OPERATIONS
 from api.filings.forms import FilingForms, of_filing_forms
 from api.filings.questions import question_operations
+from api.filings.standing import standing_operations
 from domain.filing.kind import FILING
 from domain.ids import InstitutionId, filing_id
 from domain.model import Value
@@ -129,6 +130,8 @@ OPERATIONS = [
         BY_NAME,
         BY_AUTHORITY,
         equal("campaign", _CampaignId, "年度统计工作的编号"),
+        equal("signer_asked", bool, "true：申请免予单位负责人确认、尚未答复的"),
+        equal("waiver_asked", bool, "true：申请豁免校验、尚未全部答复的"),
     ),
     Operation(
         "GET",
@@ -286,4 +289,5 @@ OPERATIONS = [
     *shared_acts(_ONE, "年度填报", of_filing, form_fields),
     reminding(_ONE, "年度填报", of_filing),
     *question_operations(_ONE, "年度填报", of_filing),
+    *standing_operations(_ONE, "年度填报", of_filing),
 ]
