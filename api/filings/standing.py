@@ -7,7 +7,16 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import Field
 from starlette.responses import Response
 
-from api.cases.acts import Built, Cause, FieldReason, act, acting, case_of, form_fields
+from api.cases.acts import (
+    RECEIPT_EXAMPLE,
+    Built,
+    Cause,
+    FieldReason,
+    act,
+    acting,
+    case_of,
+    form_fields,
+)
 from api.door.operations import Call, Handler, Operation, Parameter, Targeting, json_of, schema_of
 from api.door.parts import Parts, parts_of
 from api.door.problems import source
@@ -487,10 +496,7 @@ def _remark(call: Call, base: dict[str, Any]) -> Built:
     return Remark(**base), {"fields": [one.model_dump() for one in call.body.fields]}
 
 
-_REVISION = {
-    "revision": 3,
-    "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
-}
+_REVISION = {"revision": 3, "sha256": RECEIPT_EXAMPLE["command_sha256"]}
 _WAIVER = {
     "revision": 3,
     "finding": _REVISION["sha256"],

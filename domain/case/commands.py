@@ -55,9 +55,9 @@ def forbidden(role: str, wanted: Iterable[Role]) -> Refusal:
 
 
 class Actor(Recorded):
-    """Who acts. ``scope``: a filer's or responsible person's institution; a reviewer's, checker's, clerk's, officer's or
-    decider's authority; an
-    operator's jurisdiction; empty for the system."""
+    """Who acts. ``scope``: a filer's or responsible person's institution; a reviewer's, checker's,
+    clerk's, officer's or decider's authority; an operator's jurisdiction; empty for the system.
+    """
 
     subject: str
     role: Role

@@ -1,4 +1,4 @@
-"""The second signature on a filing: its unit's responsible person confirms what the clerk filled in.
+"""The second signature on a filing: its unit's responsible person confirms what was filled in.
 
 What is confirmed is one revision with its hash. A later revision is another content, so that a
 change of the draft needs no act of its own to undo the confirmation: it holds for what was seen.

@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from pydantic import Field
+
 from domain.case.state import Findings
 from domain.citation import Citation
 from domain.decision import ReviewerDecision
@@ -48,4 +50,4 @@ class PrepareSubmission(Recorded):
     parts: tuple[str, ...]
     returned_revision: int = 0
     purpose: Literal["submit", "attest", "waive"] = "submit"
-    waived: dict[str, int] = {}
+    waived: dict[str, int] = Field(default_factory=dict)

@@ -52,7 +52,7 @@ class Submit(Command):
 
 
 def _submit(
-    s: CaseState, p: CasePlan, m: Submit, now: datetime, findings: FilingFindings
+    s: Filing, p: CasePlan, m: Submit, now: datetime, findings: FilingFindings
 ) -> Decision | Refusal:
     refusal = (
         (t.not_open(p) if s.status is Status.SCHEDULED else None)

@@ -227,7 +227,12 @@ def actor(rng: random.Random, role: Role, state: CaseState, case: CasePlan) -> A
     if role is Role.SYSTEM:
         return SYSTEM
     authority = rng.choice([state.authority(case)] * 9 + ["amr-440000"]) or "amr-350000"
-    scope = {Role.FILER: "lab", Role.OPERATOR: "350000", Role.CLERK: "amr-350000"}
+    scope = {
+        Role.FILER: "lab",
+        Role.RESPONSIBLE: "lab",
+        Role.OPERATOR: "350000",
+        Role.CLERK: "amr-350000",
+    }
     subject = rng.choice([state.claimed_by or rng.choice(_PEOPLE), rng.choice(_PEOPLE)])
     return Actor(subject=subject, role=role, scope=scope.get(role, authority))
 
@@ -249,6 +254,16 @@ def fields(rng: random.Random, name: str, state: CaseState, now: datetime) -> di
         **dict.fromkeys(
             ("answer_question", "close_question", "reopen_question"),
             lambda: {"question": rng.choice([1, 1, 2])},
+        ),
+        "attest": lambda: submitted,
+        "ask_waiver": lambda: {
+            "part": "statistics",
+            "check": "c",
+            "pointer": "/statistics/staff",
+            "finding": rng.choice(["a", "b"]) * 64,
+        },
+        **dict.fromkeys(
+            ("grant_waiver", "decline_waiver"), lambda: {"waiver": rng.choice([1, 1, 2])}
         ),
         "receive_upload": lambda: {"upload": upload, "sha256": SHA, "size": 1},
         "finish_upload": lambda: {
@@ -298,7 +313,7 @@ def findings(kind: CaseKind, rng: random.Random, command: Command, now: datetime
     """What a kind might find out for a command: whatever it can name that is in order."""
     first, last = CERTIFICATE_RULES.validity(now.date())
     known: dict[str, Any] = {
-        "editors": (command.actor.subject,),
+        "editors": () if command.kind == "attest" else (command.actor.subject,),
         "decision": ReviewerDecision(
             reviewer=LEVELS[-1].authority,
             rule="any",
