@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from audit.chains import journal_fault, outbox_faults, refusal_fault
 from audit.findings import Finding, Kind
+from audit.receipts import receipt_fault, unlike_record
 from domain.canonical import sha256_of
 from domain.case.events import EventName, Step, event_of
 from domain.case.kind import CaseKind, evolve, position
@@ -26,6 +27,7 @@ from domain.certificates.certificate import CertificateContent
 from domain.certificates.kind import CERTIFICATE
 from domain.certificates.statement import PublishedKeys, Statement, StatementProblem, verify
 from domain.complaints import COMPLAINT, ComplaintEvent, complaint_sha256
+from domain.filing.kind import FILING
 from domain.kinds import kind_of
 from domain.numbers.batch import BATCH
 from domain.numbers.commands import NumberEvent
@@ -48,10 +50,12 @@ DERIVED = (
 
 
 class Circumstances(NamedTuple):
-    """What a case's checks need beside its rows: the instant, and the keys of certificates."""
+    """What a case's checks need beside its rows: the instant, and the keys of certificates and of
+    receipts."""
 
     now: datetime
     certificate_keys: PublishedKeys
+    receipt_keys: PublishedKeys
 
 
 class _Checking:
@@ -173,6 +177,8 @@ def _case(c: _Checking, kind: CaseKind) -> Iterator[Finding]:
     yield from _positions(c, kind, plan)
     yield from _assignments(c)
     yield from _revisions(c, kind)
+    if kind is FILING:
+        yield from _receipts(c, plan)
     if kind is BATCH:
         yield from _uploads(c, plan)
         yield from _changes(c)
@@ -180,7 +186,11 @@ def _case(c: _Checking, kind: CaseKind) -> Iterator[Finding]:
         yield from _complaint(c)
     if kind is CERTIFICATE:
         yield from _certificate(c, state)
-    for table, wanted in (("uploads", BATCH), ("complaints", COMPLAINT)):
+    for table, wanted in (
+        ("uploads", BATCH),
+        ("complaints", COMPLAINT),
+        ("filing_receipts", FILING),
+    ):
         if kind is not wanted and c.rows[table]:
             yield c.wrong(table, f"{kind.label}不会有这样的行", kind=Kind.WITHOUT_STEP)
 
@@ -355,6 +365,25 @@ def _revisions(c: _Checking, kind: CaseKind) -> Iterator[Finding]:
 
 
 _WITH_CONTENT = tuple(one for one in map(kind_of, ("filing/", "certificate/")) if one)
+
+
+def _receipts(c: _Checking, plan: CasePlan) -> Iterator[Finding]:
+    """Each receipt is signed, and says what its submission's steps say."""
+    lives = _lives(c.steps)
+    plans = {later[0].sequence: _before(later).plan for later in lives[1:]}
+    for row in c.rows["filing_receipts"]:
+        sequence = row["sequence"]
+        then = next((plans[first] for first in sorted(plans) if first > sequence), plan)
+        handed = {name: row[name] for name in ("body", "sha256", "key", "signature")}
+        if why := receipt_fault(handed, c.about.receipt_keys):
+            told = f"第 {sequence} 步的提交回执：{why}"
+            yield c.wrong("filing_receipts", told, sequence, Kind.SIGNATURE)
+            return
+        differs = unlike_record(row["body"], then, c.steps)
+        if differs or row["body"]["sequence"] != sequence:
+            told = f"第 {sequence} 步的提交回执：{differs or '是另一步的'}"
+            yield c.wrong("filing_receipts", told, sequence)
+            return
 
 
 def _submission(c: _Checking, number: int) -> int | None:
@@ -606,7 +635,9 @@ def _operators(c: _Checking) -> Iterator[Finding]:
             return
     if c.case_id.startswith("campaign/"):
         yield from _campaign(c)
-    for table in ("cases", "assignments", "revisions", "uploads", "certificates"):
+    for table in (
+        "cases", "assignments", "revisions", "uploads", "certificates", "filing_receipts",
+    ):  # fmt: skip
         if c.rows[table]:
             yield c.wrong(table, "这不是办件，不会有这样的行", kind=Kind.WITHOUT_STEP)
 

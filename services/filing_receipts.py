@@ -62,7 +62,8 @@ class ReceiptService:
         }
         now = self._clock()
         key = self._keys.in_use(day_of(now))
-        body = receipt_body(case.plan, steps, wanted, forms, key.id if key is not None else "")
+        signed = (key.id, now) if key is not None else ("", None)
+        body = receipt_body(case.plan, steps, wanted, forms, *signed)
         made = FilingReceipt(
             case_id=case.case_id,
             sequence=wanted,

@@ -5,6 +5,7 @@ the record can make it again and compare.
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from domain.case.events import EventName, Step, event_of
@@ -16,7 +17,7 @@ from domain.filing.state import FilingState, Signer, WaiverState
 
 FORMAT = "zhibao-filing-receipt-1"
 
-NOT_OF_STEPS = ("forms", "key")
+NOT_OF_STEPS = ("forms", "key", "signed_at")
 """What of a receipt does not follow from plan and steps."""
 
 
@@ -31,10 +32,12 @@ def receipt_body(
     sequence: int,
     forms: Mapping[str, Mapping[str, Any]],
     key: str,
+    signed_at: datetime | None = None,
 ) -> dict[str, Any]:
     """What the receipt of the submission at step ``sequence`` says.
 
-    ``forms`` are the versions of the parts' forms, ``key`` the id of the key it is signed with.
+    ``forms`` are the versions of the parts' forms, ``key`` the id of the key it is signed with and
+    ``signed_at`` when.
     Raises StopIteration for a step that is no submission.
     """
     step = next(one for one in submissions(steps) if one.sequence == sequence)
@@ -81,6 +84,7 @@ def receipt_body(
         ],
         "correction": step.body.get("correction"),
         "key": key,
+        "signed_at": in_utc(signed_at) if signed_at is not None else "",
     }
 
 

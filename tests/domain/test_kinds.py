@@ -369,13 +369,14 @@ def lives(kind: CaseKind, seeds: range) -> Iterator[list[Moment]]:
             name=name, actor=SYSTEM, position=position(kind, state, case), body=body(case)
         )
         life = [Moment(case, begun, state, evolve(kind, state, begun))]
+        often = [name for name in _OFTEN if name in kind.commands]
         for _ in range(rng.randrange(5, 50)):
             now += timedelta(hours=rng.choice(_HOURS))
             life += timed(kind, case, life[-1].after, now)
             state = life[-1].after
             # a few attempts, right or wrong, or nothing would ever happen
             for _ in range(8):
-                name = rng.choice(sorted(kind.commands))
+                name = rng.choice([*sorted(kind.commands), *often])
                 command = command_of(rng, kind, name, state, case, now)
                 refused = check(kind, state, case, command, now) is not None
                 if not refused and (name not in _ENDING or rng.random() < 0.1):
@@ -387,6 +388,9 @@ def lives(kind: CaseKind, seeds: range) -> Iterator[list[Moment]]:
 
 
 _HOURS = [0] * 24 + [1] * 6 + [24] * 6 + [100, 100, 24 * 400, 24 * 2200]
+_OFTEN = ("claim", "ask_return", "decline_return") * 3
+"""What is seldom to the point unless it is tried often."""
+
 _ENDING = (
     "annul", "cancel", "reject", "end_certificate", "supersede", "withdraw_measure", "cure",
 )  # fmt: skip
