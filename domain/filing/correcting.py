@@ -29,7 +29,8 @@ def correction_of(
         if code:
             return Refusal(code=Code.NO_CORRECTION)
         return {}
-    if not known and not code:
+    if findings.decision is None or (not known and not code):
+        # the rules have not been looked into yet, or ask for nothing
         return {}
     if code not in known or not words:
         return Refusal(code=Code.CORRECTION_REASON, params={"options": options or "（没有）"})
