@@ -14,26 +14,29 @@ from api.door.operations import Call, json_of
 from api.door.parts import Parts, parts_of
 from api.door.requests import MOST_ERRORS, InvalidFields, Plain, invalid, pointer, query
 from api.door.rights import of_institution
-from api.filings.standing import Standing, standing
+from api.filings.standing import Standing, reasons_of_waivers, standing
 from domain.case.events import EventName
 from domain.case.status import EDITABLE
 from domain.clock import day_of
 from domain.filing.kind import Submit
 from domain.filing.parts import left_over_refusal, parts_left_over
+from domain.filing.receipts import submissions
 from domain.filing.waiving import granted
-from domain.ids import AuthorityId
+from domain.ids import AuthorityId, authority_of
 from domain.messages import explain
 from domain.model import Value
 from domain.refusals import Code, Refusal, Refused
 from files.findings import Unusable
 from files.form_sheets import XLSX, kept, workbook
 from files.form_sheets import read as read_workbook
+from printing.job import FilingPaper, Job
 from rules.filing.forms.changes import Change, changes
 from rules.filing.forms.checking import derived_values
 from rules.filing.forms.findings import FormFinding, FormReport, report
 from rules.filing.forms.model import Form
 from rules.filing.forms.prefill import still_unconfirmed
 from services.case_records import Case, FilingOnRecord, Revision
+from services.filing_papers import Beside, filing_data
 from services.filings import Due
 
 LARGEST_WORKBOOK = 8 * 1024 * 1024
@@ -266,6 +269,42 @@ async def put_workbook(call: Call) -> Response:
     }
     body = WorkbookSaved(**dict(shown), cells=cells)
     return json_of(body, headers={"ETag": f'"{body.revision}"'})
+
+
+async def get_pdf(call: Call) -> Response:
+    """The whole filing as a PDF, with lines for the filer and the responsible person to sign on."""
+    case, parts = case_of(call), parts_of(call.request)
+    asked = query(call.request, "revision", RevisionNumber, 0)
+    revision = await _revision(call, asked)
+    if revision is None:
+        raise Refused(Refusal(code=Code.NOTHING_TO_SUBMIT))
+    known = await parts.records.filing(case.case_id)
+    sent = [
+        step
+        for step in submissions(known.steps)
+        if step.body["content_sha256"] == revision.sha256
+        and step.body["revision"] == revision.revision
+    ]
+    due = await parts.filings.due_of(case)
+    report_ = await parts.contents.report(
+        due.rules, due.parts, due.institution, revision.content, granted(known.own)
+    )
+    beside = Beside(
+        report=report_,
+        waivers=reasons_of_waivers(known),
+        receipt=await parts.receipts.of(case, sent[-1].sequence) if sent else None,
+    )
+    uscc = due.institution.uscc if due.institution is not None else ""
+    paper = FilingPaper(
+        authority=authority_of(case.region),
+        data=filing_data(case, uscc, due.rules, revision, beside),
+        timestamp=revision.saved_at,
+    )
+    job = Job(kind="filing", templates=parts.printer.templates, filing=paper)
+    _, printed = await parts.printer.print(job)
+    name = quote(f"{case.year}-{case.institution_id}-{revision.revision}.pdf")
+    headers = {"Content-Disposition": f"inline; filename*=UTF-8''{name}"}
+    return Response(printed, media_type="application/pdf", headers=headers)
 
 
 async def _based_on(parts: Parts, case: Case, based_on: int) -> dict[str, Any]:

@@ -49,6 +49,7 @@ from api.filings.drafts import (
     WorkbookSaved,
     get_changes,
     get_draft,
+    get_pdf,
     get_prefilled,
     get_workbook,
     list_revisions,
@@ -228,6 +229,23 @@ OPERATIONS = [
         target=of_filing,
         answer_media=XLSX,
         unhurried=True,
+    ),
+    Operation(
+        "GET",
+        f"{_ONE}/draft/pdf",
+        get_pdf,
+        "填报全文的 PDF，供签字盖章",
+        "年度填报",
+        Right.SEE_CONTENT,
+        None,
+        target=of_filing,
+        answer_media="application/pdf",
+        unhurried=True,
+        parameters=(
+            Parameter(
+                "revision", "第几稿；不写则为最新（审核人为最近提交的）一稿", schema=_REVISION
+            ),
+        ),
     ),
     Operation(
         "PUT",

@@ -28,8 +28,9 @@ from domain.filing.attesting import AskUnsigned, Attest, DemandSigner, ExcuseSig
 from domain.filing.correcting import versions
 from domain.filing.kind import FILING
 from domain.filing.remarking import WITH_REMARKS, Remark
-from domain.filing.state import Signer, WaiverState
+from domain.filing.state import Signer, Waiver, WaiverState
 from domain.filing.waiving import (
+    WAIVER_GRANTED,
     WAIVER_STATE_LABELS,
     AskWaiver,
     DeclineWaiver,
@@ -275,6 +276,20 @@ def _waivers(call: Call, known: FilingOnRecord) -> Sequence[WaiverShown]:
             )
         )
     return shown
+
+
+def reasons_of_waivers(known: FilingOnRecord) -> list[tuple[Waiver, str]]:
+    """The waivers that were granted, each with the reason that the authority gave."""
+    why = {
+        step.body["waiver"]: known.notes.get(step.note_sha256, {}).get("reason", "")
+        for step in _this_life(known.steps)
+        if step.event == WAIVER_GRANTED
+    }
+    return [
+        (one, why.get(one.number, ""))
+        for one in known.own.waivers
+        if one.state is WaiverState.GRANTED
+    ]
 
 
 def _this_life(steps: Sequence[Step]) -> Sequence[Step]:
