@@ -1,9 +1,11 @@
 """A whole filing as its paper shows it: every blank with its value, and what is said of it."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from domain.filing.state import Waiver
+from domain.messages import local_time
 from rules.compiled import CompiledRules
 from rules.filing.forms.checking import derived_values
 from rules.filing.forms.findings import FormFinding, FormReport, pointer
@@ -46,15 +48,20 @@ def filing_data(
 
 def _receipt(receipt: FilingReceipt) -> Iterator[str]:
     body = receipt.body
-    yield f"收到 {body['received_at']}　受理 {body['decided_at']}　第 {body['sequence']} 步"
+    received, decided = (_local(body[name]) for name in ("received_at", "decided_at"))
+    yield f"收到 {received}　受理 {decided}　第 {body['sequence']} 步"
     yield f"提交人 {body['submitted_by']}　回执 SHA-256 {receipt.sha256}"
     signed = body["attestation"]
     if signed and "by" in signed:
-        yield f"单位负责人 {signed['by']} 已于 {signed['at']} 在系统中确认"
+        yield f"单位负责人 {signed['by']} 已于 {_local(signed['at'])}在系统中确认"
     elif signed:
         yield "经办人准予免予单位负责人确认"
     if receipt.key:
         yield f"签名（Ed25519，密钥 {receipt.key}）{receipt.signature}"
+
+
+def _local(instant: str) -> str:
+    return local_time(datetime.fromisoformat(instant))
 
 
 def _part(form: Form, values: Any, part: str, beside: Beside) -> dict[str, Any]:
@@ -77,7 +84,9 @@ def _part(form: Form, values: Any, part: str, beside: Beside) -> dict[str, Any]:
                 "next": bool(number),
                 "seal": f"{form.repeats.what}名称（盖章）" if form.repeats else "单位（盖章）",
                 "sections": [
-                    _section(section, {**copy, **made}, place, beside) for section in form.sections
+                    _section(section, {**copy, **made}, place, beside)
+                    for section in form.sections
+                    if section.when is None or _filled(section, copy)
                 ],
                 "notes": list(_notes(place, beside)),
             }
@@ -111,6 +120,12 @@ def _section(
         "columns": [],
         "lines": [],
     }
+
+
+def _filled(section: Section, values: Mapping[str, Any]) -> bool:
+    """Whether anything of a section that depends on answers is there."""
+    names = [section.id] if section.table is not None else [one.id for one in section.fields]
+    return any(values.get(name) is not None for name in names)
 
 
 def _unit(field: FormField) -> str:
