@@ -571,7 +571,7 @@ async def test_an_operators_rights_end_at_its_jurisdiction(
         assert (answer.status, answer.body["code"]) == (403, "not_your_region")
 
 
-async def test_an_authority_sees_a_case_from_its_turn_on_and_keeps_sight_of_it(
+async def test_every_level_sees_a_case_from_its_submission_on_and_keeps_sight_of_it(
     house: System,
 ) -> None:
     found = await filing(house, FUJIAN)
@@ -586,7 +586,8 @@ async def test_an_authority_sees_a_case_from_its_turn_on_and_keeps_sight_of_it(
     assert await seeing() == [False] * 4
     await found.submitted()
     for turn in range(3):
-        assert await seeing() == [number <= turn for number in range(4)]
+        # the levels above look on; the checker's turn comes after the last of them
+        assert await seeing() == [True, True, True, False]
         await found.done("claim", people[turn])
         await found.done("approve", people[turn])
     assert await seeing() == [True] * 4
@@ -604,7 +605,8 @@ async def test_an_authority_looks_up_the_institutions_whose_cases_it_has_had_and
     city = house.token(REVIEWER, "city", "amr-350100")
     await found.submitted()
     for token, id_, status in (
-        (county, found.id, 200), (county, other.id, 403), (city, found.id, 403),
+        (county, found.id, 200), (county, other.id, 403),
+        (city, found.id, 200), (city, other.id, 403),
         (found.filer, found.id, 200), (found.filer, other.id, 403),
     ):  # fmt: skip
         answer = await house.send("GET", f"/api/institutions/{id_}", token)
