@@ -42,6 +42,7 @@ from services.contents import ContentService
 from services.enforcement.cases import EnforcementService
 from services.enforcement.register import EnforcementRegister
 from services.extensions import ExtensionService
+from services.filing_receipts import ReceiptService
 from services.filings import FilingService
 from services.institution_acts import InstitutionActService
 from services.institutions import InstitutionService
@@ -82,6 +83,7 @@ class Parts:
     pinned: PinnedRules
     filings: FilingService
     contents: ContentService
+    receipts: ReceiptService
     batches: BatchService
     complaints: ComplaintService
     enforcement: EnforcementService
@@ -145,6 +147,7 @@ def build_parts(
         pinned=pinned,
         filings=FilingService(client, engine, pinned, clock),
         contents=ContentService(engine, pinned, clock),
+        receipts=ReceiptService(engine, pinned, settings.receipt_keys, clock),
         batches=BatchService(client, engine, pinned, clock),
         complaints=ComplaintService(
             client,

@@ -114,6 +114,10 @@ def build_document(rules: RuleFile, catalogue: Catalogue, forms: FormLibrary) ->
     if plain["filing"]["publication"] is None:
         # likewise where nothing is published
         del plain["filing"]["publication"]
+    for key, absent in (("attestation", None), ("corrections", [])):
+        # and where nobody confirms, or no reasons for corrections are named
+        if plain["filing"][key] == absent:
+            del plain["filing"][key]
     check = plain["filing"]["quality_check"] or {}
     # and for one whose quality check is of everybody, at one level
     for key, absent in (("levels", []), ("sample", None)):

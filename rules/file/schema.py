@@ -6,7 +6,15 @@ campaign must have (windows, for one) is asked for in `rules.check.checks`.
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, Field, StrictInt, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    Field,
+    StrictBool,
+    StrictInt,
+    StringConstraints,
+    model_validator,
+)
 
 from domain.case import plan
 from domain.case.commands import Role
@@ -15,7 +23,7 @@ from domain.ids import AuthorityId, JurisdictionCode
 from domain.model import Value
 from domain.notices import Channel
 from domain.sampling import Strata
-from rules.file.enforcement_schema import Enforcement
+from rules.file.enforcement_schema import Enforcement, LawRule
 from rules.file.number_schema import GateCode, ReportNumbers
 from rules.file.shapes import (
     Cite,
@@ -220,12 +228,29 @@ class ProgressReport(Value):
     cite: Cite
 
 
+class Attestation(Value):
+    """That a filing is confirmed by its unit's responsible person, and by which law."""
+
+    law: LawRule
+    cite: Cite
+
+
+class CorrectionRule(Value):
+    """A reason to correct what was completed, and whether such a correction is material."""
+
+    id: Id
+    label: Text
+    material: StrictBool
+    cite: Cite
+
+
 Stages = Annotated[tuple[Stage, ...], AfterValidator(unique)]
 Parts = Annotated[tuple[PartRule, ...], Field(min_length=1), AfterValidator(unique)]
 Departments = Annotated[tuple[DepartmentRule, ...], AfterValidator(unique)]
 Reviewers = Annotated[tuple[ReviewerRule, ...], Field(min_length=1), AfterValidator(unique)]
 Levels = Annotated[tuple[LevelRule, ...], Field(min_length=1), AfterValidator(unique)]
 Reminders = Annotated[tuple[FilingReminder, ...], AfterValidator(unique)]
+Corrections = Annotated[tuple[CorrectionRule, ...], AfterValidator(unique)]
 
 
 class Filing(Value):
@@ -244,6 +269,8 @@ class Filing(Value):
     reminders: Reminders = ()
     publication: Publication | None = None
     progress_report: ProgressReport | None = None
+    attestation: Attestation | None = None
+    corrections: Corrections = ()
 
 
 class ExampleCertificate(Value):
