@@ -13,6 +13,7 @@ from api.campaigns import (
     institutions,
     jobs,
     people,
+    published,
     registrations,
     review,
     rules,
@@ -46,6 +47,7 @@ OPERATIONS: list[Operation] = [
     *notices.OPERATIONS,
     *outbox.OPERATIONS,
     *campaigns.OPERATIONS,
+    *published.OPERATIONS,
     *extensions.OPERATIONS,
     *jobs.OPERATIONS,
     *samples.OPERATIONS,
@@ -87,6 +89,7 @@ PAGES: list[Operation] = [
     *CERTIFICATE_PAGES,
     *ANNOUNCEMENT_PAGES,
     *WEEK_PAGES,
+    *published.PAGES,
     *MEASURE_PAGES,
 ]
 """Behind the same door as the operations of the API, and not in its description."""

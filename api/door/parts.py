@@ -19,6 +19,7 @@ from services.announcements import AnnouncementService
 from services.campaigns.closing import ClosingService
 from services.campaigns.opening import CampaignService
 from services.campaigns.progress import ProgressService
+from services.campaigns.published_figures import PublishedFiguresService
 from services.campaigns.report import ReportService
 from services.campaigns.sampling import SampleService
 from services.case_records import CaseRecords
@@ -102,6 +103,7 @@ class Parts:
     progress: ProgressService
     samples: SampleService
     closing: ClosingService
+    published_figures: PublishedFiguresService
     reports: ReportService
     roster: RosterService
     review: ReviewService
@@ -190,6 +192,7 @@ def build_parts(
             Sealing(engine, settings.audit_keys, settings.checkpoints, clock),
             clock,
         ),
+        published_figures=PublishedFiguresService(engine, pinned, catalogue.areas),
         roster=RosterService(engine, known_regions(catalogue), clock),
         review=ReviewService(engine, campaigns, catalogue, clock),
         lookups=LookupService(engine, latest_rules(settings.rules), clock, limits),

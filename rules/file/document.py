@@ -114,6 +114,9 @@ def build_document(rules: RuleFile, catalogue: Catalogue, forms: FormLibrary) ->
     if plain["filing"]["publication"] is None:
         # likewise where nothing is published
         del plain["filing"]["publication"]
+    elif plain["filing"]["publication"]["figures"] is None:
+        # nor figures
+        del plain["filing"]["publication"]["figures"]
     check = plain["filing"]["quality_check"] or {}
     # and for one whose quality check is of everybody, at one level
     for key, absent in (("levels", []), ("sample", None)):

@@ -29,6 +29,7 @@ from rules.file.shapes import (
     Text,
     unique,
 )
+from rules.filing.forms.model import FieldId
 
 _PATH = r"^[a-z_]+(\.[a-z_]+)*(\[[a-z0-9-]+\])?$"
 
@@ -180,10 +181,39 @@ class QualityCheck(Value):
         return self
 
 
+class ByField(Value):
+    """Figures by field: a table of the form, its column of fields, and columns of figures.
+
+    Each column of figures is named with the value of the form that it adds up to.
+    """
+
+    table: FieldId
+    column: FieldId
+    adds_up_to: Annotated[dict[FieldId, FieldId], Field(min_length=1, max_length=20)]
+
+
+class PublishedFigures(Value):
+    """Which figures of a part are published, added up by area with kind and with field.
+
+    None is shown where fewer than ``fewest`` institutions have one other than zero, or the largest
+    of them has more than ``dominant`` percent of it.
+    """
+
+    part: Id
+    values: Annotated[tuple[FieldId, ...], Field(min_length=1, max_length=60)]
+    by_field: ByField | None = None
+    dominant: Annotated[StrictInt, Field(ge=50, le=99)]
+    cite: Cite
+
+
 class Publication(Value):
-    """What of a closed year may be published: no number of filings from 1 to below ``fewest``."""
+    """What of a closed year may be published: no number of filings from 1 to below ``fewest``.
+
+    ``figures``: of the filings that are complete, added up. Left out, none are.
+    """
 
     fewest: Annotated[StrictInt, Field(ge=2, le=1000)]
+    figures: PublishedFigures | None = None
     cite: Cite
 
 

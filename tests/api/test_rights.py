@@ -112,6 +112,8 @@ MATRIX: dict[tuple[str, str], set[Role] | None] = {
     ("POST", f"{CAMPAIGN}/close"): {O},
     ("GET", f"{CAMPAIGN}/summary"): {O, A},
     ("GET", "/public/statistics/{period}/{jurisdiction}"): PUBLIC,
+    ("GET", "/public/statistics/{period}/{jurisdiction}/figures"): PUBLIC,
+    ("GET", "/public/statistics/{period}/{jurisdiction}/figures/table"): PUBLIC,
     ("GET", f"{CAMPAIGN}/sample/{{draw}}"): {R, C, O, A},
     ("GET", f"{CAMPAIGN}/progress"): {O, A},
     ("GET", f"{CAMPAIGN}/non-filers"): {O, A},
