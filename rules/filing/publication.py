@@ -30,7 +30,7 @@ def contradictions(filing: Filing, forms: Mapping[str, Form]) -> Iterator[tuple[
         elif field.derived is not None and (both := set(field.derived.inputs) & set(rule.values)):
             # shown both, the one that is withheld follows from the others
             message = f"{name} 由 {'、'.join(sorted(both))} 推算，同时公布可以推出不公布的数"
-            yield "derivable", f"{_WHERE}.values", message
+            yield "derivable_figure", f"{_WHERE}.values", message
     by = rule.by_field
     if by is None:
         return

@@ -58,7 +58,7 @@ CASES: dict[str, Case] = {
         "  quality_check:",
         published("[staff, reports]", "[staff, reports, staff_bachelor]"),
         4,
-        "derivable",
+        "derivable_figure",
         "staff 由 staff_bachelor 推算",
     ),
     "a published figure there is not": (
