@@ -877,6 +877,13 @@ class Code(StrEnum):
         "每则至多 {most} 件附件，已经满了。",
         "请先移除不用的附件，或另发一则。",
     )
+    ATTACHMENT_INFECTED = (
+        "attachment_infected",
+        422,
+        "附件含有恶意程序",
+        "附件没有通过查毒，没有保存。",
+        "请在本机查杀后，换用干净的文件。",
+    )
     ANNOUNCEMENT_WITHDRAWN = (
         "announcement_withdrawn",
         409,

@@ -43,6 +43,7 @@ from services.contents import ContentService
 from services.enforcement.cases import EnforcementService
 from services.enforcement.register import EnforcementRegister
 from services.extensions import ExtensionService
+from services.filing_files import FilingFileService
 from services.filings import FilingService
 from services.institution_acts import InstitutionActService
 from services.institutions import InstitutionService
@@ -60,6 +61,7 @@ from services.requests import RequestRecords
 from services.review import ReviewService
 from services.roster import RosterService, known_regions
 from services.rule_sets import PinnedCertificateRules, PinnedRules
+from services.scanner import Scanner
 from services.schedule import ScheduleService
 from settings import Settings
 
@@ -82,6 +84,8 @@ class Parts:
     rules: Path
     pinned: PinnedRules
     filings: FilingService
+    filing_files: FilingFileService
+    scanner: Scanner
     contents: ContentService
     batches: BatchService
     complaints: ComplaintService
@@ -146,6 +150,8 @@ def build_parts(
         rules=settings.rules,
         pinned=pinned,
         filings=FilingService(client, engine, pinned, clock),
+        filing_files=FilingFileService(client, engine, clock),
+        scanner=Scanner(settings.scanner),
         contents=ContentService(engine, pinned, clock),
         batches=BatchService(client, engine, pinned, clock),
         complaints=ComplaintService(

@@ -20,6 +20,7 @@ from store.tables.enforcement import (
     enforcement_documents,
 )
 from store.tables.extensions import extensions
+from store.tables.filing_files import filing_files
 from store.tables.imports import (
     certificate_import_problems,
     certificate_import_rows,
@@ -93,6 +94,7 @@ __all__ = [
     "enforcement_cases",
     "enforcement_documents",
     "extensions",
+    "filing_files",
     "histories",
     "institution_acts",
     "institutions",

@@ -197,6 +197,17 @@ async def places(house: System, found: Filing) -> dict[str, str]:
                     },
                 )
                 assert attached.status_code == 201, attached.text
+                enclosed = await house.http.post(
+                    f"{found.path}/files?filename=a.pdf",
+                    # the same file, and so the same address
+                    content=b"%PDF-1.7",
+                    headers={
+                        "Authorization": f"Bearer {found.filer}",
+                        "Content-Type": "application/pdf",
+                        "Idempotency-Key": f"enclose-{found.id}",
+                    },
+                )
+                assert enclosed.status_code == 201, enclosed.text
                 return {
                     "attachment": attachment,
                     "document": document,
