@@ -18,6 +18,7 @@ from domain.filing.kind import PREPARE_SUBMISSION, FilingFindings, PrepareSubmis
 from domain.filing.parts import left_over_refusal, parts_to_file
 from domain.refusals import Code, Refusal
 from rules.compiled import CompiledRules
+from services import legal_persons
 from services.contents import ContentService
 from services.rule_sets import PinnedRules
 from store import submissions
@@ -68,6 +69,10 @@ class FilingActivities:
                 )
             )
         rules = await self._pinned.get(wanted.rule_set)
+        async with self._engine.connect() as connection:
+            refusal = await legal_persons.refusal(connection, rules, institution)
+        if refusal is not None:
+            return FilingFindings(refusal=refusal)
         facts = institution.facts_for(wanted.choice)
         to_file = parts_to_file(wanted.parts, [part.id for part in rules.parts(facts)])
         refusal = left_over_refusal(submitted.content, to_file)

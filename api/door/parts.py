@@ -16,6 +16,7 @@ from api.door.identity import Identity
 from audit.service import AuditService
 from rules.file.catalogue import cached_catalogue
 from services.announcements import AnnouncementService
+from services.authority_figures import AuthorityFigureService
 from services.campaigns.closing import ClosingService
 from services.campaigns.opening import CampaignService
 from services.campaigns.progress import ProgressService
@@ -48,6 +49,7 @@ from services.filings import FilingService
 from services.institution_acts import InstitutionActService
 from services.institutions import InstitutionService
 from services.jobs import JobService
+from services.legal_persons import LegalPersonService
 from services.notices.outbox import OutboxService
 from services.notices.records import NoticeRecords
 from services.notices.telling import Telling
@@ -84,6 +86,8 @@ class Parts:
     rules: Path
     pinned: PinnedRules
     filings: FilingService
+    legal_persons: LegalPersonService
+    authority_figures: AuthorityFigureService
     filing_files: FilingFileService
     scanner: Scanner
     contents: ContentService
@@ -150,6 +154,8 @@ def build_parts(
         rules=settings.rules,
         pinned=pinned,
         filings=FilingService(client, engine, pinned, clock),
+        authority_figures=AuthorityFigureService(engine, pinned, clock),
+        legal_persons=LegalPersonService(engine, campaigns, jobs, clock),
         filing_files=FilingFileService(client, engine, clock),
         scanner=Scanner(settings.scanner),
         contents=ContentService(engine, pinned, clock),

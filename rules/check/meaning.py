@@ -62,6 +62,19 @@ def meaning(folder: RuleFolder, merged: Merged) -> list[Finding]:
     for by, where in checkers:
         if not folder.catalogue.knows(by):
             found.add("unknown_authority", ("filing", "quality_check", *where), f"没有部门 {by}")
+    for index, own in enumerate(filing.authority_figures):
+        at: NodePath = ("filing", "authority_figures", index)
+        if not folder.catalogue.knows(own.by):
+            found.add("unknown_authority", (*at, "by"), f"没有部门 {own.by}")
+        try:
+            if folder.forms.get(own.form).repeats is not None:
+                message = f"表单 {own.form} 分份填报，部门自己的统计只有一份"
+                found.add("bad_form", (*at, "form"), message)
+        except FormNotFound:
+            message = f"表单 forms/{own.form}.yaml 不存在；请补上表单或更正 form"
+            found.add("unknown_form", (*at, "form"), message)
+        except FormError as error:
+            found.add("bad_form", (*at, "form"), str(error))
     report = filing.progress_report
     if report is not None and not folder.catalogue.knows(report.reported_to):
         message = f"没有部门 {report.reported_to}"

@@ -217,6 +217,29 @@ class Publication(Value):
     cite: Cite
 
 
+class AuthorityFigures(Value):
+    """Figures that an authority reports of its own work, on a form of their own, until ``due``."""
+
+    id: Id
+    label: Text
+    by: AuthorityId
+    form: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,63}$")]
+    due: Day
+    cite: Cite
+
+
+class OneFiling(Value):
+    """That one legal person files once, whatever certificates, names and sites it has.
+
+    ``accounts_kept``: bodies that are no legal person may go on with the account they have;
+    ``joint_centres``: a national centre of several units is reported by one of them.
+    """
+
+    cite: Cite
+    accounts_kept: Cite | None = None
+    joint_centres: Cite | None = None
+
+
 class FilingReminder(Value):
     """A reminder counted from a window, or from an extension's end; see `rules.filing.reminders`.
 
@@ -273,6 +296,8 @@ class Filing(Value):
     quality_check: QualityCheck | None = None
     reminders: Reminders = ()
     publication: Publication | None = None
+    one_filing: OneFiling | None = None
+    authority_figures: Annotated[tuple[AuthorityFigures, ...], AfterValidator(unique)] = ()
     progress_report: ProgressReport | None = None
 
 

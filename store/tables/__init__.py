@@ -37,6 +37,7 @@ from store.tables.numbers import (
     upload_problems,
     uploads,
 )
+from store.tables.own_figures import authority_figures, legal_person_findings
 from store.tables.people import deputies, revocations
 from store.tables.record import (
     assignments,
@@ -74,6 +75,7 @@ __all__ = [
     "api_client_secrets",
     "api_clients",
     "assignments",
+    "authority_figures",
     "campaign_summaries",
     "campaigns",
     "cases",
@@ -102,6 +104,7 @@ __all__ = [
     "job_lists",
     "jobs",
     "journal",
+    "legal_person_findings",
     "lookup_counts",
     "metadata",
     "notes",

@@ -317,7 +317,7 @@ async def test_files_stand_beside_a_filing_while_it_may_be_edited(house: System)
     got = await house.http.get(one, headers={"authorization": f"Bearer {found.reviewer}"})
     assert (got.status_code, got.content) == (200, content)
     assert got.headers["content-type"] == "application/octet-stream"
-    late = await put_file(found, "b.pdf", content + b"1")
+    late = await put_file(found, "b.pdf", content + b"1", key=f"{found.id}-late")
     removed = await house.send("POST", f"{one}/remove", found.filer, {})
     assert (late.status, removed.status) == (409, 409), (late.body, removed.body)
     assert (await found.get(found.reviewer, "/files")).body == added.body

@@ -65,6 +65,12 @@ MATRIX: dict[tuple[str, str], set[Role] | None] = {
     ("GET", f"{FILING}/draft/prefilled"): {F},
     ("GET", f"{FILING}/draft/workbook"): {F, R, C},
     ("PUT", f"{FILING}/draft/workbook"): {F},
+    ("GET", "/api/institutions/legal-persons/{period}/{jurisdiction}"): {O, A},
+    ("POST", "/api/institutions/{institution}/legal-person"): {O},
+    ("GET", "/api/authority-figures/{year}"): {R, C, O, A},
+    ("GET", "/api/authority-figures/{year}/{subject}"): {R, C, O, A},
+    ("PUT", "/api/authority-figures/{year}/{subject}"): {R},
+    ("POST", "/api/authority-figures/{year}/{subject}/submit"): {R},
     ("GET", f"{FILING}/files"): {F, R, C},
     ("POST", f"{FILING}/files"): {F},
     ("GET", f"{FILING}/files/{{file}}"): {F, R, C},
@@ -318,6 +324,7 @@ PLACES: dict[str, dict[str, str]] = {}
 """The batch, upload and complaint on record beside a case."""
 
 NOWHERE = {
+    "subject": "accreditation",
     "form": "statistics-2024",
     "sending": "0" * 32,
     "address": "0" * 32,

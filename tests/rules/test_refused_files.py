@@ -104,8 +104,8 @@ CASES: dict[str, Case] = {
     # name: file, old, new, lines below the replacement, code, words of the sentence
     "unknown key": (
         NATIONAL,
-        "revision: 2",
-        "revison: 2\nrevision: 2",
+        "revision: 3",
+        "revison: 3\nrevision: 3",
         0,
         "unknown_key",
         "revision",
