@@ -42,6 +42,7 @@ class Settings(BaseModel):
     ``audit_keys`` is the folder of the keys that sign checkpoints, ``checkpoints`` the one that
     they are copied to, out of the database's reach.
     ``receipt_keys`` is the folder of the keys that sign the receipts of submissions.
+    ``scanner`` is the command that looks attachments through, none unless set.
     ``metrics`` is the address (``host:port``) a worker shows its metrics at, none unless set.
     """
 
@@ -75,6 +76,7 @@ class Settings(BaseModel):
     audit_keys: Path | None = None
     checkpoints: Path | None = None
     receipt_keys: Path | None = None
+    scanner: str = ""
 
     @property
     def public_site(self) -> str:
@@ -136,6 +138,7 @@ ENVIRONMENT = {
     "audit_keys": "ZHIBAO_AUDIT_KEYS",
     "checkpoints": "ZHIBAO_CHECKPOINTS",
     "receipt_keys": "ZHIBAO_RECEIPT_KEYS",
+    "scanner": "ZHIBAO_SCANNER",
 }
 
 
@@ -215,5 +218,6 @@ def as_environment(settings: Settings) -> dict[str, str]:
         "audit_keys": str(settings.audit_keys or ""),
         "checkpoints": str(settings.checkpoints or ""),
         "receipt_keys": str(settings.receipt_keys or ""),
+        "scanner": settings.scanner,
     }
     return {ENVIRONMENT[field]: value for field, value in values.items()}

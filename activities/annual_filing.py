@@ -19,6 +19,7 @@ from domain.filing.kind import PREPARE_SUBMISSION
 from domain.filing.parts import left_over_refusal, parts_to_file
 from domain.refusals import Code, Refusal
 from rules.compiled import CompiledRules
+from services import legal_persons
 from services.contents import ContentService
 from services.rule_sets import PinnedRules
 from store import submissions
@@ -73,6 +74,10 @@ class FilingActivities:
                 )
             )
         rules = await self._pinned.get(wanted.rule_set)
+        async with self._engine.connect() as connection:
+            refusal = await legal_persons.refusal(connection, rules, institution)
+        if refusal is not None:
+            return FilingFindings(refusal=refusal)
         facts = institution.facts_for(wanted.choice)
         if waiving:
             return assign(rules, facts, submitted)

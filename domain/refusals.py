@@ -921,6 +921,27 @@ class Code(StrEnum):
         "每则至多 {most} 件附件，已经满了。",
         "请先移除不用的附件，或另发一则。",
     )
+    LEGAL_PERSON_FILES_ONCE = (
+        "legal_person_files_once",
+        409,
+        "同一法人只填报一次",
+        "{institution} 与 {other} 属同一法人，{year}年度由 {other} 填报。",
+        "请由 {other} 一并填报；确是另一独立法人或确需沿用此前账号的，请报所在辖区的经办人认定。",
+    )
+    CENTRE_FILED_BY_LEAD = (
+        "centre_filed_by_lead",
+        409,
+        "共建的中心由牵头单位填报",
+        "“{centre}”的社会责任报告已由 {other} 填报。",
+        "请由牵头单位汇总填写一份；牵头单位有误的，请报所在辖区的经办人更正名录。",
+    )
+    ATTACHMENT_INFECTED = (
+        "attachment_infected",
+        422,
+        "附件含有恶意程序",
+        "附件没有通过查毒，没有保存。",
+        "请在本机查杀后，换用干净的文件。",
+    )
     ANNOUNCEMENT_WITHDRAWN = (
         "announcement_withdrawn",
         409,

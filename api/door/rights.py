@@ -51,6 +51,8 @@ class Right(StrEnum):
     ANSWER = "answer"
     SETTLE = "settle"
     SEE_NOTICES = "see_notices"
+    SEE_OWN_FIGURES = "see_own_figures"
+    OWN_FIGURES = "own_figures"
     MANAGE_CLIENTS = "manage_clients"
     SEE_CLIENTS = "see_clients"
     SEE_ENFORCEMENT = "see_enforcement"
@@ -103,6 +105,9 @@ ROLES: dict[Right, frozenset[Role]] = {
     Right.ANSWER: frozenset({Role.REVIEWER}),
     Right.SETTLE: frozenset({Role.FILER, Role.REVIEWER}),
     Right.SEE_NOTICES: frozenset({Role.FILER, Role.REVIEWER, Role.OPERATOR, Role.AUDITOR}),
+    # which authority's they are stands in the rules: the service looks closer
+    Right.SEE_OWN_FIGURES: frozenset({Role.REVIEWER, Role.CHECKER, Role.OPERATOR, Role.AUDITOR}),
+    Right.OWN_FIGURES: frozenset({Role.REVIEWER}),
     Right.MANAGE_CLIENTS: frozenset({Role.OPERATOR}),
     Right.SEE_CLIENTS: frozenset({Role.OPERATOR, Role.AUDITOR}),
     Right.SEE_ENFORCEMENT: frozenset(

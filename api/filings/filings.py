@@ -58,6 +58,7 @@ from api.filings.drafts import (
     put_workbook,
     submit,
 )
+from api.filings.files import file_operations
 from api.filings.forms import OPERATIONS as FORM_OPERATIONS
 from api.filings.forms import FilingForms, of_filing_forms
 from api.filings.questions import question_operations
@@ -306,6 +307,7 @@ OPERATIONS = [
     ),
     *shared_acts(_ONE, "年度填报", of_filing, form_fields),
     reminding(_ONE, "年度填报", of_filing),
+    *file_operations(_ONE, "年度填报", of_filing),
     *question_operations(_ONE, "年度填报", of_filing),
     *standing_operations(_ONE, "年度填报", of_filing),
 ]

@@ -70,6 +70,16 @@ MATRIX: dict[tuple[str, str], set[Role] | None] = {
     ("GET", f"{FILING}/draft/workbook"): {F, R, C, H},
     ("GET", f"{FILING}/draft/pdf"): {F, R, C, H},
     ("PUT", f"{FILING}/draft/workbook"): {F},
+    ("GET", "/api/institutions/legal-persons/{period}/{jurisdiction}"): {O, A},
+    ("POST", "/api/institutions/{institution}/legal-person"): {O},
+    ("GET", "/api/authority-figures/{year}"): {R, C, O, A},
+    ("GET", "/api/authority-figures/{year}/{subject}"): {R, C, O, A},
+    ("PUT", "/api/authority-figures/{year}/{subject}"): {R},
+    ("POST", "/api/authority-figures/{year}/{subject}/submit"): {R},
+    ("GET", f"{FILING}/files"): {F, R, C},
+    ("POST", f"{FILING}/files"): {F},
+    ("GET", f"{FILING}/files/{{file}}"): {F, R, C},
+    ("POST", f"{FILING}/files/{{file}}/remove"): {F},
     ("GET", f"{FILING}/forms"): EVERYBODY,
     ("GET", "/api/forms"): CLERKS_TOO,
     ("GET", "/api/forms/{form}"): CLERKS_TOO,
@@ -129,6 +139,8 @@ MATRIX: dict[tuple[str, str], set[Role] | None] = {
     ("POST", f"{CAMPAIGN}/close"): {O},
     ("GET", f"{CAMPAIGN}/summary"): {O, A},
     ("GET", "/public/statistics/{period}/{jurisdiction}"): PUBLIC,
+    ("GET", "/public/statistics/{period}/{jurisdiction}/figures"): PUBLIC,
+    ("GET", "/public/statistics/{period}/{jurisdiction}/figures/table"): PUBLIC,
     ("GET", f"{CAMPAIGN}/sample/{{draw}}"): {R, C, O, A},
     ("GET", f"{CAMPAIGN}/progress"): {O, A},
     ("GET", f"{CAMPAIGN}/non-filers"): {O, A},
@@ -329,6 +341,7 @@ PLACES: dict[str, dict[str, str]] = {}
 """The batch, upload and complaint on record beside a case."""
 
 NOWHERE = {
+    "subject": "accreditation",
     "form": "statistics-2024",
     "sending": "0" * 32,
     "address": "0" * 32,
