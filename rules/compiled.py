@@ -31,6 +31,7 @@ from domain.enforcement.consequences import (
     standing,
 )
 from domain.facts import Facts, FilingRecord
+from domain.filing.findings import Correction
 from domain.notices import Channel
 from domain.numbers.quarters import Quarter
 from domain.numbers.report_numbers import Answer
@@ -195,6 +196,24 @@ class CompiledRules:
                 cite=self.document.citation(level.cite),
             )
             for level in (check.levels if check is not None else ())
+        )
+
+    @cached_property
+    def attestation(self) -> Citation | None:
+        """The clause by which the unit's responsible person confirms; None where nobody has to."""
+        rule = self.document.filing.attestation
+        if rule is None:
+            return None
+        cite = self.document.citation(rule.cite)
+        law = {"document": rule.law.document, "clause": rule.law.clause}
+        return cite.model_copy(update={**law, "quote": ""})
+
+    @cached_property
+    def corrections(self) -> tuple[Correction, ...]:
+        """The reasons for correcting what was completed; none where the rules name none."""
+        return tuple(
+            Correction(code=rule.id, label=rule.label, material=rule.material)
+            for rule in self.document.filing.corrections
         )
 
     @cached_property
