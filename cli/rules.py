@@ -198,11 +198,10 @@ def deadline(
     library = library_in(rules)
     event = _instant(since, "--from")
     ruleset = resolve(library, year, jurisdiction)
-    enforcement = CompiledRules(ruleset.document).enforcement
-    duties = enforcement.duties() if enforcement is not None else {}
-    term = duties.get(duty)
+    terms = CompiledRules(ruleset.document).terms()
+    term = terms.get(duty)
     if term is None:
-        there = "、".join(duties) or "（没有）"
+        there = "、".join(terms) or "（没有）"
         fail(f"{ruleset.id} 没有期限 {duty}；有：{there}")
     calendar = answer(library, lambda: read_calendar(library.root))
     try:
@@ -213,9 +212,10 @@ def deadline(
         days, cite = list(counted.days), term.cite.model_dump()
         print_json({"due": counted.due, "counted": days, "cite": cite})
         return
-    unit = "工作日" if term.unit == "working_days" else "日"
+    unit = {"working_days": "工作日", "days": "日", "months": "月"}[term.unit]
     typer.echo(f"{closing_time(counted.due)} 届满（{term.days} 个{unit}，起算当日不计）")
-    typer.echo(f"数了：{'、'.join(day.isoformat() for day in counted.days)}")
+    if term.unit != "months":
+        typer.echo(f"数了：{'、'.join(day.isoformat() for day in counted.days)}")
     typer.echo(f"依据：{term.cite}")
 
 

@@ -22,7 +22,9 @@ from domain.decision import (
     ReviewLevel,
     RuleSetRef,
 )
+from domain.duties import Duty, DutyMeasure, DutyTerm
 from domain.enforcement.consequences import (
+    CitedTerm,
     Consequences,
     EnforcementFacts,
     EnforcementTerms,
@@ -34,12 +36,14 @@ from domain.notices import Channel
 from domain.numbers.quarters import Quarter
 from domain.numbers.report_numbers import Answer
 from domain.sampling import Sampling
+from domain.working_days import Term
 from rules.conditions import Condition, Known, names_of
 from rules.enforcement.consequences import EnforcementRules
 from rules.file.catalogue import cached_catalogue
 from rules.file.document import RuleDocument, reference
+from rules.file.duty_schema import DutyRule, EventTerm
 from rules.file.findings import RulesInvalid
-from rules.file.schema import QualityCheck, Span
+from rules.file.schema import Span
 from rules.filing.forms.model import Form
 from rules.filing.reminders import reminder, written
 from rules.filing.reviewers import Precedence
@@ -117,8 +121,22 @@ class CompiledRules:
             if self.document.enforcement is not None
             else None
         )
+        self._duties = [
+            (Condition(rule.when, "departments"), _duty(rule, cite(rule.cite)))
+            for rule in self.document.duties
+        ]
+        check = filing.quality_check
+        self._checked = Condition(check.when, "departments") if check is not None else None
+        self._check_levels = [
+            Condition(level.when, "departments")
+            for level in (check.levels if check is not None else ())
+        ]
         self._names = names_of(
-            *(when for when, _ in self._obligations), *(w for w, _ in self._parts)
+            *(when for when, _ in self._obligations),
+            *(when for when, _ in self._parts),
+            *(when for when, _ in self._duties),
+            *self._check_levels,
+            self._checked,
         )
         self._form_of = {rule.id: rule.form for rule in filing.parts}
         self._labels = {rule.id: rule.label for rule in filing.parts}
@@ -144,6 +162,50 @@ class CompiledRules:
         ready = self._known(facts)
         return [part for when, part in self._parts if when.holds(ready)]
 
+    @property
+    def duties(self) -> tuple[Duty, ...]:
+        """All duties of the set beside the filing itself, in the rules' order."""
+        return tuple(duty for _, duty in self._duties)
+
+    def duties_of(self, facts: Facts) -> list[Duty]:
+        """The duties of this institution."""
+        ready = self._known(facts)
+        return [
+            duty for when, duty in self._duties if duty.who == "institution" and when.holds(ready)
+        ]
+
+    def terms(self) -> dict[str, CitedTerm]:
+        """Every term that runs from an event: ``<measure>.<term>``, or a duty's id."""
+        found = self.enforcement.duties() if self.enforcement is not None else {}
+        return found | {
+            duty.id: CitedTerm(**duty.term.term.model_dump(), cite=duty.cite)
+            for duty in self.duties
+            if duty.term is not None
+        }
+
+    def checks(self, facts: Facts) -> tuple[ReviewLevel, ...] | None:
+        """The levels of this institution's quality check, None where it is not checked at all.
+
+        A check at one level has none listed.
+        """
+        check = self.document.filing.quality_check
+        if check is None or self._checked is None:
+            return None
+        ready = self._known(facts)
+        if not self._checked.holds(ready):
+            return None
+        levels = tuple(
+            ReviewLevel(
+                id=level.id,
+                authority=level.by,
+                label=level.label,
+                cite=self.document.citation(level.cite),
+            )
+            for when, level in zip(self._check_levels, check.levels, strict=True)
+            if when.holds(ready)
+        )
+        return levels if levels or not check.levels else None
+
     def form(self, part: str) -> Form:
         """The form of a part, as pinned with the set. Raises KeyError for an unknown part."""
         return self.document.forms[self._form_of[part]]
@@ -168,6 +230,8 @@ class CompiledRules:
             reason = self.document.not_publishable or "缺少填报、修改、审核窗口或完成条件"
             raise NotPublishable(f"规则集 {self.ref.id} 不能用来开展统计：{reason}")
         check = self.document.filing.quality_check
+        checks = self.checks(facts)
+        checked = check if checks is not None else None
         stated: dict[str, Any] = windows
         return CasePlan(
             year=self.document.year,
@@ -178,22 +242,11 @@ class CompiledRules:
             **stated,
             lapse_unapproved=completion.require == "approved_inside_window",
             completion_cite=self.document.citation(completion.cite),
-            checker=check.by if check is not None else None,
-            checker_cite=self.document.citation(check.cite) if check is not None else None,
+            checker=(checks[0].authority if checks else checked.by) if checked else None,
+            checker_cite=self.document.citation(checked.cite) if checked is not None else None,
             reminders=self.reminders,
-            checks=self._checks(check),
-            sample=self.sample,
-        )
-
-    def _checks(self, check: QualityCheck | None) -> tuple[ReviewLevel, ...]:
-        return tuple(
-            ReviewLevel(
-                id=level.id,
-                authority=level.by,
-                label=level.label,
-                cite=self.document.citation(level.cite),
-            )
-            for level in (check.levels if check is not None else ())
+            checks=checks or (),
+            sample=self.sample if checked is not None else None,
         )
 
     @cached_property
@@ -363,3 +416,28 @@ class CompiledRules:
 
     def _window(self, span: Span) -> Window:
         return window(span, self.document.citation(span.cite))
+
+
+def _duty(rule: DutyRule, cite: Citation) -> Duty:
+    term, measured = rule.term, rule.measured
+    return Duty(
+        id=rule.id,
+        label=rule.label,
+        who=rule.who,
+        due=rule.due,
+        term=DutyTerm(event=term.event, term=_length(term)) if term is not None else None,
+        once=rule.once,
+        years=rule.years,
+        measure=measured.by if measured is not None else DutyMeasure.BY_HAND,
+        share=(measured.share or "") if measured is not None else "",
+        cite=cite,
+    )
+
+
+def _length(term: EventTerm) -> Term:
+    if term.working_days is not None:
+        return Term(days=term.working_days, unit="working_days")
+    if term.months is not None:
+        return Term(days=term.months, unit="months", rolls=term.rolls)
+    assert term.days is not None
+    return Term(days=term.days, unit="days", rolls=term.rolls)
