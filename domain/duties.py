@@ -28,13 +28,13 @@ class DutyTerm(Value):
 class Duty(Value):
     """One duty. ``due`` is its last day, ``term`` what runs from an event; at most one of both.
 
-    ``who`` is ``nation``, ``province``, ``city``, ``county``, ``institution`` or an authority's id.
+    ``who`` are ``nation``, ``province``, ``city``, ``county``, ``institution``, authorities' ids.
     ``share`` of whom it is about must be reached, as a decimal text, "" where none is asked.
     """
 
     id: str
     label: str
-    who: str
+    who: tuple[str, ...]
     due: date | None = None
     term: DutyTerm | None = None
     once: bool = False

@@ -145,13 +145,16 @@ class CompiledRules:
             for stage in filing.stages
         ]
 
-    def route(self, facts: Facts) -> ReviewerDecision:
-        """Who reviews, through which levels, and why not the others."""
-        return self._precedence.decide(facts)
+    def route(self, facts: Facts, as_of: date | None = None) -> ReviewerDecision:
+        """Who reviews, through which levels, and why not the others.
 
-    def obligation(self, facts: Facts) -> Obligation:
+        Certificates valid on ``as_of`` count, on the rules' own day without it.
+        """
+        return self._precedence.decide(facts, as_of)
+
+    def obligation(self, facts: Facts, as_of: date | None = None) -> Obligation:
         """Whether the institution must file, may file, or is outside the statistics."""
-        ready = self._known(facts)
+        ready = self._known(facts, as_of)
         for when, obligation in self._obligations:
             if when.holds(ready):
                 return obligation
@@ -171,7 +174,7 @@ class CompiledRules:
         """The duties of this institution."""
         ready = self._known(facts)
         return [
-            duty for when, duty in self._duties if duty.who == "institution" and when.holds(ready)
+            duty for when, duty in self._duties if "institution" in duty.who and when.holds(ready)
         ]
 
     def terms(self) -> dict[str, CitedTerm]:
@@ -411,8 +414,8 @@ class CompiledRules:
         except RulesInvalid:
             return authority
 
-    def _known(self, facts: Facts) -> Known:
-        return Known("departments", self._names, self._precedence.facts(facts))
+    def _known(self, facts: Facts, as_of: date | None = None) -> Known:
+        return Known("departments", self._names, self._precedence.facts(facts, as_of))
 
     def _window(self, span: Span) -> Window:
         return window(span, self.document.citation(span.cite))

@@ -108,9 +108,10 @@ def _duties(folder: RuleFolder, merged: Merged) -> Iterator[Finding]:
             yield found.one("duplicate_id", ("facts", index, "id"), message)
     for index, duty in enumerate(merged.rules.duties):
         levels = ("nation", "province", "city", "county", "institution")
-        if duty.who not in levels and not folder.catalogue.knows(duty.who):
-            message = f"没有部门 {duty.who}；写部门编号，或 {'、'.join(levels)}"
-            yield found.one("unknown_authority", ("duties", index, "who"), message)
+        for who in duty.who:
+            if who not in levels and not folder.catalogue.knows(who):
+                message = f"没有部门 {who}；写部门编号，或 {'、'.join(levels)}"
+                yield found.one("unknown_authority", ("duties", index, "who"), message)
         if duty.due is not None and duty.due < date(merged.rules.year, 1, 1):
             message = f"{duty.due} 在 {merged.rules.year} 年度之前；请核对是不是照抄了别的年度"
             yield found.one("other_year", ("duties", index, "due"), message)

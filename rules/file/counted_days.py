@@ -131,7 +131,7 @@ class _Counter:
     def _offset(self, start: date, anchor: str, unit: str, number: int, rolls: bool) -> date:
         if anchor == "before":
             return self._back(start, unit, number)
-        term = Term(days=number, unit=unit, rolls=rolls)  # type: ignore[arg-type]
+        term = Term(days=number, unit=unit, rolls=rolls)
         return self.calendar.count_from(term, start).days[-1]
 
     def _back(self, day: date, unit: str, number: int) -> date:

@@ -50,13 +50,13 @@ class MeasureRule(Value):
 class DutyRule(Value):
     """Who has to do what by when, beside filing itself.
 
-    ``who`` is a level of regulators, an authority, or ``institution`` (those for whom ``when``
+    ``who`` are levels of regulators, authorities, or ``institution`` (those for whom ``when``
     holds). ``once``: it is done once and for all, for the earlier ``years`` if any are named.
     """
 
     id: Id
     label: Text
-    who: Level | Literal["institution"] | AuthorityId
+    who: Annotated[tuple[Level | Literal["institution"] | AuthorityId, ...], Field(min_length=1)]
     when: Expression = "true"
     due: CountedDay | None = None
     term: EventTerm | None = None
@@ -69,8 +69,8 @@ class DutyRule(Value):
     def _sensible(self) -> Self:
         if self.due is not None and self.term is not None:
             raise ValueError("due（到哪一天）和 term（从某件事起多久）只写一个")
-        if self.who != "institution" and self.when.strip() != "true":
-            raise ValueError("when 只用于机构的义务（who: institution）")
+        if "institution" not in self.who and self.when.strip() != "true":
+            raise ValueError("when 只用于机构的义务（who: [institution]）")
         if self.years and not self.once:
             raise ValueError("years 说的是补做哪些年度，只用于一次性的义务（once: true）")
         return self

@@ -17,6 +17,21 @@ _CODED = re.compile(r"\d{4}(\d{2})(\d{2})\d{4}")
 """A number as 市监检测 codes it: year and authority, field, industry, serial number."""
 
 
+class FactTable(dict[str, Any]):
+    """Facts by name. What is costly in CEL's own form is kept as a function until it is read.
+
+    ``widest_certificate`` is the widest of those that count, None if there is none or a tie.
+    """
+
+    widest_certificate: CertificateFacts | None = None
+
+    def __getitem__(self, name: str) -> Any:
+        value = super().__getitem__(name)
+        if callable(value):
+            value = self[name] = value()
+        return value
+
+
 class Areas:
     """The regulators an area stands under, looked up once per area."""
 
@@ -32,10 +47,8 @@ class Areas:
         return found
 
 
-def basic_facts(
-    facts: Facts, as_of: date, areas: Areas, until: date | None = None
-) -> dict[str, Any]:
-    """Every fact of the scope ``facts`` by name; a callable one is made when it is first read.
+def basic_facts(facts: Facts, as_of: date, areas: Areas, until: date | None = None) -> FactTable:
+    """Every fact of the scope ``facts`` by name.
 
     A certificate counts when valid on ``as_of``, or on any day from then to ``until``; an issuer
     is as wide as its widest one.
@@ -48,24 +61,27 @@ def basic_facts(
     widest, tied = _widest(best)
     provincial = [one.scope for one in best if one.level == "provincial"]
     national = [one.scope for one in best if one.level == "national"]
-    return {
-        # CEL's own form of these is costly, and most decisions never read it
-        "institution": partial(_institution, institution),
-        "certs": lambda: [_as_fact(one, one.counts(as_of, last)) for one in certificates],
-        "review_group": institution.review_group or "",
-        "choice": facts.choice or "",
-        "previous_reviewer": facts.previous_reviewer or "",
-        **areas.regulators(region),
-        "has_certificate": bool(counted),
-        "has_provincial": bool(provincial),
-        "has_national": bool(national),
-        "provincial_scope": max(provincial, default=0),
-        "national_scope": max(national, default=0),
-        "issuers": [one.issuer for one in best],
-        "widest": partial(_as_fact, widest, True) if widest is not None else _NO_CERTIFICATE,
-        "widest_certificate": widest,
-        "tied": tied,
-    }
+    table = FactTable(
+        {
+            # CEL's own form of these is costly, and most decisions never read it
+            "institution": partial(_institution, institution),
+            "certs": lambda: [_as_fact(one, one.counts(as_of, last)) for one in certificates],
+            "review_group": institution.review_group or "",
+            "choice": facts.choice or "",
+            "previous_reviewer": facts.previous_reviewer or "",
+            **areas.regulators(region),
+            "has_certificate": bool(counted),
+            "has_provincial": bool(provincial),
+            "has_national": bool(national),
+            "provincial_scope": max(provincial, default=0),
+            "national_scope": max(national, default=0),
+            "issuers": [one.issuer for one in best],
+            "widest": partial(_as_fact, widest, True) if widest is not None else _NO_CERTIFICATE,
+            "tied": tied,
+        }
+    )
+    table.widest_certificate = widest
+    return table
 
 
 def no_facts() -> dict[str, Any]:
@@ -112,7 +128,7 @@ def standing_facts(standing: FilingRecord, latest_year: LatestYear | None) -> di
     }
 
 
-def add_departments(facts: dict[str, Any], national_department: str) -> None:
+def add_departments(facts: FactTable, national_department: str) -> None:
     """Add the facts of the scope ``departments`` in place.
 
     ``national_department`` reviews for national certificates, "" where there are none. A choice
@@ -121,7 +137,7 @@ def add_departments(facts: dict[str, Any], national_department: str) -> None:
     national = {"samr", national_department} if facts["has_national"] else set()
     provincial = [issuer for issuer in facts["issuers"] if issuer not in national]
     departments = provincial + ([national_department] if national_department else [])
-    choice, widest = facts["choice"], facts["widest_certificate"]
+    choice, widest = facts["choice"], facts.widest_certificate
     if facts["previous_reviewer"] in national:
         facts["previous_reviewer"] = national_department
     facts["national_department"] = national_department

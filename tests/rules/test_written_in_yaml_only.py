@@ -309,7 +309,7 @@ def duties(*items: str) -> str:
 BACKFILL = f"""\
   - id: backfill
     label: 补报2022、2023年度的报告编号
-    who: institution
+    who: [institution]
     when: vehicle_inspection
     due: {{after: "2025-09-26", working_days: 5}}
     once: true
@@ -317,12 +317,12 @@ BACKFILL = f"""\
     {ASSUMED}
   - id: answer
     label: 收到退回通知后改好
-    who: institution
+    who: [institution]
     term: {{event: 收到退回通知, working_days: 5}}
     {ASSUMED}
   - id: spot-check
     label: 抽查5%
-    who: province
+    who: [province]
     due: {{at: 2025Q2}}
     measured: {{by: by_hand, share: "0.05"}}
     {ASSUMED}
@@ -361,7 +361,7 @@ def test_duties_have_their_days_and_facts_their_names(folder: Path) -> None:
     ("old", "new", "code"),
     [
         ("years: [2022, 2023]", "years: [2022, 2024]", "other_year"),
-        ("who: province", "who: amr-329999", "unknown_authority"),
+        ("who: [province]", "who: [amr-329999]", "unknown_authority"),
         ("when: vehicle_inspection", "when: vehicle_inspektion", "unknown_fact"),
         ("once: true\n", "once: false\n", "invalid_value"),
         ("id: vehicle_inspection", "id: has_certificate", "duplicate_id"),
