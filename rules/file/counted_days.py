@@ -79,10 +79,13 @@ class _Counter:
         if path in self.days:
             return self.days[path]
         if path in self._under_way:
-            raise self._wrong(path, "这个日期从自己算起，绕成了圈；请从一个写明的日子算起")
+            raise self.wrong(
+                "invalid_value", path, "这个日期从自己算起，绕成了圈；请从一个写明的日子算起"
+            )
         below = self.node.get(*path)
         if below is None:
-            raise self._wrong(path, f"没有 {dotted(path)}，不能从它算起；请先写明")
+            message = f"没有 {dotted(path)}，不能从它算起；请先写明"
+            raise self.wrong("invalid_value", path, message)
         self._under_way.add(path)
         try:
             made = self._counted(path, below) if isinstance(below.value, dict) else None
@@ -100,32 +103,39 @@ class _Counter:
             if key not in (*_ANCHORS, *_OFFSETS, "rolls"):
                 there = "、".join((*_ANCHORS, *_OFFSETS, "rolls"))
                 message = f"不认识的键 {key}；这里可以写：{there}"
-                raise self._wrong((*path, key), message, "unknown_key")
+                raise self.wrong("unknown_key", (*path, key), message)
         anchors = [key for key in _ANCHORS if key in given]
         offsets = [key for key in _OFFSETS if key in given]
         if len(anchors) != 1:
-            raise self._wrong(path, "at、after、before 只写一个：从哪一天算起")
+            message = "at、after、before 只写一个：从哪一天算起"
+            raise self.wrong("invalid_value", path, message)
         anchor = anchors[0]
         if anchor == "at" and len(given) > 1:
-            raise self._wrong(path, "at 就是那一天，旁边不写别的；要数日子的写 after 或 before")
+            raise self.wrong(
+                "invalid_value", path, "at 就是那一天，旁边不写别的；要数日子的写 after 或 before"
+            )
         if anchor != "at" and len(offsets) != 1:
-            raise self._wrong(path, "after、before 旁边写 days、working_days、months 中的一个")
+            raise self.wrong(
+                "invalid_value", path, "after、before 旁边写 days、working_days、months 中的一个"
+            )
         start = self._anchor((*path, anchor), given[anchor])
         if anchor == "at":
             return start
         unit = offsets[0]
         number, rolls = given[unit].value, _flag(given)
         if not isinstance(number, int) or isinstance(number, bool) or not 1 <= number <= _LONGEST:
-            raise self._wrong((*path, unit), f"{unit} 写 1 至 {_LONGEST} 的整数")
+            raise self.wrong("invalid_value", (*path, unit), f"{unit} 写 1 至 {_LONGEST} 的整数")
         if rolls is None or (rolls and (anchor == "before" or unit == "working_days")):
             message = "rolls 只写 true，且只用于 after 旁边的 days 或 months（遇休息日顺延）"
-            raise self._wrong((*path, "rolls"), message)
+            raise self.wrong("invalid_value", (*path, "rolls"), message)
         try:
             made = self._offset(start, anchor, unit, number, rolls)
         except CalendarMissing as missing:
-            raise self._wrong(path, str(missing), "calendar_missing") from None
+            raise self.wrong("calendar_missing", path, str(missing)) from None
         if not FIRST_YEAR <= made.year <= LAST_YEAR:
-            raise self._wrong(path, f"算出的 {made} 的年份不在 {FIRST_YEAR} 至 {LAST_YEAR} 之间")
+            raise self.wrong(
+                "invalid_value", path, f"算出的 {made} 的年份不在 {FIRST_YEAR} 至 {LAST_YEAR} 之间"
+            )
         return made
 
     def _offset(self, start: date, anchor: str, unit: str, number: int, rolls: bool) -> date:
@@ -157,22 +167,24 @@ class _Counter:
             if made is not None:
                 return date(self._year(made[1], made[2]), int(made[3]), int(made[4]))
             if quarter is not None:
-                year = self._year(quarter[1], quarter[2])
-                return Quarter(year, int(quarter[3])).last_day
+                return Quarter(self._year(quarter[1], quarter[2]), int(quarter[3])).last_day
         except ValueError:
-            raise self._wrong(path, f"{text} 不是真实存在的日期；请更正") from None
-        raise self._wrong(path, f"“{text[:40]}”不能作起算的日子；可以写：{_FORMS}")
+            raise self.wrong("invalid_value", path, f"{text} 不是真实存在的日期；请更正") from None
+        message = f"“{text[:40]}”不能作起算的日子；可以写：{_FORMS}"
+        raise self.wrong("invalid_value", path, message)
 
     def _year(self, written: str | None, relative: str | None) -> int:
+        own = self.node.get("year")
+        year = own.value if own is not None else None
         if written is not None:
-            return int(written)
-        year = self.node.get("year")
-        own = year.value if year is not None else None
-        if not isinstance(own, int):
-            raise ValueError("no year")
-        return own + (1 if relative == "next" else 0)
+            year = int(written)
+        elif isinstance(year, int):
+            year += 1 if relative == "next" else 0
+        if not isinstance(year, int) or not FIRST_YEAR <= year <= LAST_YEAR:
+            raise ValueError(f"no year of rules: {year}")
+        return year
 
-    def _wrong(self, path: NodePath, message: str, code: str = "invalid_value") -> _Wrong:
+    def wrong(self, code: str, path: NodePath, message: str) -> _Wrong:
         return _Wrong(code, self.node, path, message)
 
 

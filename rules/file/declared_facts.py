@@ -29,7 +29,9 @@ def written_out(node: Node) -> Node:
         name, means = item.get("id"), item.get("means")
         if not isinstance(item.value, dict) or name is None or means is None:
             return node  # told as a missing key
-        text = _expanded(str(means.value), meanings)
+        if not isinstance(name.value, str) or not isinstance(means.value, str):
+            return node  # told as a wrong value
+        text = _expanded(means.value, meanings)
         _bounded(text, means, f"facts.{name.value}")
         meanings[str(name.value)] = f"({text})"
         items.append(Node({**item.value, "means": Node(text, means.place)}, item.place, item.keys))

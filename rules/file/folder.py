@@ -106,7 +106,7 @@ class RuleFolder:
     def standing_over(self, year: int, jurisdiction: str) -> list[str]:
         """The standing files of a jurisdiction that govern a year: ``standing/jiangsu``."""
         own = [name for name, code in self._standing.items() if code == jurisdiction]
-        return [name.partition("@")[0] for name in own if name.endswith(f"@{year}")]
+        return [name.rsplit("@", 1)[0] for name in own if name.endswith(f"@{year}")]
 
     def sets_of(self, file: str) -> list[str]:
         """The sets a file without its suffix gives: one, or one a year for a standing one."""
@@ -134,7 +134,8 @@ class RuleFolder:
 
     def read(self, name: str) -> Node:
         """One file alone, a standing one with the year it is read for. Raises RulesInvalid."""
-        path, _, year = name.partition("@")
+        standing = name.startswith(f"{STANDING}/") and "@" in name
+        path, year = name.rsplit("@", 1) if standing else (name, "")
         file = f"{path}.yaml"
         node = load(_bytes(self.root / file, file), file)
         return _in_year(node, int(year)) if year else node
@@ -309,6 +310,8 @@ def _governs(node: Node, year: int) -> bool:
     They are collected from the first day of the year after it on, so that it must be in force then.
     """
     days = _days(node)
+    if year >= date.max.year:
+        return False
     return days is not None and days[0] <= date(year + 1, 1, 1) <= days[1]
 
 

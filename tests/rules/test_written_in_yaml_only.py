@@ -1,14 +1,19 @@
 """What the language says without a programmer: each notice here is made up, and YAML only."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from domain.case.plan import CasePlan
 from domain.facts import CertificateFacts, Facts, InstitutionFacts
-from rules.check.checks import check_name
+from rules.check.checks import check_name, idle
 from rules.check.form_checks import check_form_file
+from rules.check.meaning import meaning
 from rules.compiled import CompiledRules
+from rules.file.findings import RulesInvalid
 from rules.file.library import RuleLibrary
 
 ASSUMED = "cite: {assume: 生成的例子，没有这样的通知}"
@@ -473,3 +478,52 @@ def test_a_difference_that_cannot_be_is_told_at_its_line(
         folder / "forms" / "statistics-2025.yaml", "forms/statistics-2025.yaml", RuleLibrary(folder)
     )
     assert [(one.code, one.line) for one in findings] == [("bad_form", line)]
+
+
+@st.composite
+def damaged(draw: st.DrawFn, text: str) -> bytes:
+    """A file with some of its lines, words or bytes lost, doubled or exchanged."""
+    lines = text.split("\n")
+    for _ in range(draw(st.integers(1, 3))):
+        at = draw(st.integers(0, len(lines) - 1))
+        change = draw(st.sampled_from(["lose", "double", "value", "deeper", "text"]))
+        if change == "lose":
+            lines[at] = ""
+        elif change == "double":
+            lines.insert(at, lines[at])
+        elif change == "value":
+            value = draw(st.sampled_from(["[]", "{}", "null", "7", '""', "[1]", "{a: 1}", '"@"']))
+            lines[at] = f"{lines[at].split(':')[0]}: {value}"
+        elif change == "deeper":
+            lines[at] = f"  {lines[at]}"
+        else:
+            lines[at] += draw(st.text(max_size=5))
+    content = "\n".join(lines).encode("utf-8", "surrogatepass")
+    at = draw(st.integers(0, len(content)))
+    return content[:at] + draw(st.binary(max_size=2)) + content[at:]
+
+
+@given(data=st.data())
+@settings(
+    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_a_damaged_file_is_told_and_breaks_nothing(data: st.DataObject, folder: Path) -> None:
+    name, text = data.draw(
+        st.sampled_from(
+            [
+                ("standing/jiangsu", STANDING),
+                ("2025/national", NEXT_YEAR),
+                ("2024/jiangsu", duties(BACKFILL).replace("filing:\n", VEHICLES, 1)),
+            ]
+        )
+    )
+    path = folder / f"{name}.yaml"
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(data.draw(damaged(text)))
+    library = RuleLibrary(folder)
+    sets = library.sets_of(name)
+    assert sets or list(idle(library))
+    for one in sets:
+        with suppress(RulesInvalid):
+            meaning(library, library.merged(one))
+    path.unlink()
