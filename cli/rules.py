@@ -11,7 +11,7 @@ import typer
 from cli.terminal import NOT_IN_ORDER, AsJson, RulesFolder, ends_plainly, fail, print_json
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import date, datetime
 
     from rules.conditions import Fact
 
@@ -34,16 +34,31 @@ Shown = Annotated[
 @ends_plainly
 def check(
     paths: Annotated[list[Path] | None, typer.Argument(help="文件或目录，默认整个规则目录")] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="每次保存后重新检查，直到按 Ctrl-C")
+    ] = False,
     as_json: AsJson = False,
     rules: RulesFolder = None,
 ) -> None:
     """检查规则文件：写法、含义、引文、例子；每个问题一行，有问题时退出码为 1。"""
-    from cli.rule_files import check_path, library_in
+    from cli.rule_files import check_path, library_in, saved_again
 
-    library = library_in(rules)
-    findings = []
-    for path in paths or [library.root]:
-        findings += check_path(library, path)
+    if watch and as_json:
+        fail("--watch 不能与 --json 同用：--json 只输出一份结果")
+    while True:
+        library = library_in(rules)
+        named = paths or [library.root]
+        seen = saved_again([library.root, *named])
+        findings = [found for path in named for found in check_path(library, path)]
+        if not watch:
+            break
+        for finding in findings:
+            typer.echo(str(finding))
+        typer.echo(f"{len(findings)} 个问题；等待保存" if findings else "没有发现问题；等待保存")
+        try:
+            saved_again([library.root, *named], seen)
+        except KeyboardInterrupt:
+            raise typer.Exit(NOT_IN_ORDER if findings else 0) from None
     if as_json:
         print_json({"ok": not findings, "findings": [asdict(finding) for finding in findings]})
     else:
@@ -109,6 +124,9 @@ def route(
     year: Year,
     jurisdiction: Jurisdiction,
     facts: Annotated[str, typer.Option("--facts", help="事实的 JSON 文件，- 为标准输入")],
+    on: Annotated[
+        str, typer.Option("--on", metavar="DAY", help="以哪一天有效的证书为准，不填为规则的截止日")
+    ] = "",
     as_json: AsJson = False,
     rules: RulesFolder = None,
 ) -> None:
@@ -126,8 +144,9 @@ def route(
         fail(f"{ruleset.id} 不能用来确定审核部门：{ruleset.not_publishable}")
     in_reach(library, ruleset, known.institution.region)
     compiled = CompiledRules(ruleset.document)
+    day = _day(on, "--on") if on else None
     try:
-        decision, obligation = compiled.route(known), compiled.obligation(known)
+        decision, obligation = compiled.route(known, day), compiled.obligation(known, day)
     except ConditionFailed as failed:
         fail(f"{ruleset.id}：{failed}", NOT_IN_ORDER)
     if as_json:
@@ -198,11 +217,10 @@ def deadline(
     library = library_in(rules)
     event = _instant(since, "--from")
     ruleset = resolve(library, year, jurisdiction)
-    enforcement = CompiledRules(ruleset.document).enforcement
-    duties = enforcement.duties() if enforcement is not None else {}
-    term = duties.get(duty)
+    terms = CompiledRules(ruleset.document).terms()
+    term = terms.get(duty)
     if term is None:
-        there = "、".join(duties) or "（没有）"
+        there = "、".join(terms) or "（没有）"
         fail(f"{ruleset.id} 没有期限 {duty}；有：{there}")
     calendar = answer(library, lambda: read_calendar(library.root))
     try:
@@ -213,10 +231,21 @@ def deadline(
         days, cite = list(counted.days), term.cite.model_dump()
         print_json({"due": counted.due, "counted": days, "cite": cite})
         return
-    unit = "工作日" if term.unit == "working_days" else "日"
+    unit = {"working_days": "工作日", "days": "日", "months": "月"}[term.unit]
     typer.echo(f"{closing_time(counted.due)} 届满（{term.days} 个{unit}，起算当日不计）")
-    typer.echo(f"数了：{'、'.join(day.isoformat() for day in counted.days)}")
+    if term.unit != "months":
+        typer.echo(f"数了：{'、'.join(day.isoformat() for day in counted.days)}")
     typer.echo(f"依据：{term.cite}")
+
+
+def _day(text: str, option: str) -> date:
+    """A day. Ends the command for anything else."""
+    from datetime import date
+
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        fail(f"{option} {text} 不是日期；请写成 2025-03-21")
 
 
 def _instant(text: str, option: str) -> datetime:

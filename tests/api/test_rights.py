@@ -148,6 +148,7 @@ MATRIX: dict[tuple[str, str], set[Role] | None] = {
     ("GET", f"{CAMPAIGN}/backlog"): {O, A},
     ("GET", f"{CAMPAIGN}/activity"): {O, A},
     ("GET", f"{CAMPAIGN}/report"): {O, A},
+    ("GET", f"{CAMPAIGN}/duties"): {O, A},
     ("GET", f"{CAMPAIGN}/extensions"): {O, A},
     ("POST", f"{CAMPAIGN}/extensions"): {O},
     ("GET", f"{CAMPAIGN}/extensions/{{extension}}"): {O, A},
