@@ -41,6 +41,7 @@ from services.notices.reminding import ReminderService
 from services.notices.telling import Telling
 from services.notices.webhooks import Webhooks
 from services.people import PeopleService
+from services.publishing import PublicationService
 from services.registrations import RegistrationService
 from services.review import ReviewService
 from services.roster import RosterService, known_regions
@@ -77,6 +78,7 @@ class Services(NamedTuple):
     records: CaseRecords
     enforcement: EnforcementService
     measures: EnforcementRegister
+    publications: PublicationService
 
 
 @asynccontextmanager
@@ -138,6 +140,7 @@ async def connected(data: Path) -> AsyncIterator[Services]:
                 settings.templates,
             ),
             EnforcementRegister(engine, system_clock),
+            PublicationService(engine, settings.rules, system_clock),
         )
     finally:
         await engine.dispose()

@@ -91,6 +91,11 @@ def _batches(body: Mapping[str, Any]) -> str:
     return f"名录 {body['considered']} 家，应报送 {body['started']} 家"
 
 
+def _ruleset(body: Mapping[str, Any]) -> str:
+    ref = body["ruleset"]
+    return f"{ref['id']} 第 {ref['revision']} 版，SHA-256 {ref['sha256'][:12]}"
+
+
 def _what(body: Mapping[str, Any]) -> str:
     return str(body["what"])
 
@@ -114,6 +119,7 @@ def _over(body: Mapping[str, Any]) -> str:
 
 
 OPERATOR_EVENTS: dict[str, OperatorEvent] = {
+    "rules_published": OperatorEvent("发布规则", _ruleset),
     "campaign_opened": OperatorEvent("开启年度统计工作", nothing_more),
     "filings_started": OperatorEvent("为应填报机构建立填报", _filings),
     "stage_entered": OperatorEvent("进入阶段", _label),

@@ -654,6 +654,21 @@ class Code(StrEnum):
         "{year} 统计年度、{jurisdiction} 的规则共有 {count} 处问题，例如 {first}",
         "请用 zhibao rules check 查看全部问题，改正后重试。",
     )
+    NOT_PUBLISHED = (
+        "not_published",
+        409,
+        "规则尚未发布",
+        "{year} 统计年度、{jurisdiction} 的规则还没有发布。",
+        "请先发布（zhibao rules publish {year} {jurisdiction} --reason 理由），再开启。",
+    )
+    REVISION_TAKEN = (
+        "revision_taken",
+        409,
+        "修订号没有增加",
+        "{year} 统计年度、{jurisdiction} 已经发布到第 {latest} 版，"
+        "文件改了内容，修订号却是 {revision}。",
+        "请把这个规则文件的 revision 改为 {next} 再发布；随上级规则改变的文件也要改。",
+    )
     CAMPAIGN_NOT_FOUND = (
         "campaign_not_found",
         404,

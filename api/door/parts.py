@@ -53,6 +53,7 @@ from services.notices.webhooks import Webhooks
 from services.numbers.batches import BatchService
 from services.numbers.lookup import LookupService, latest_rules
 from services.people import PeopleService
+from services.publishing import PublicationService
 from services.rate_limits import RateLimits
 from services.registrations import RegistrationService
 from services.requests import RequestRecords
@@ -95,6 +96,7 @@ class Parts:
     keys: SigningKeys
     printer: Printer
     papers: PaperService
+    publications: PublicationService
     campaigns: CampaignService
     jobs: JobService
     extensions: ExtensionService
@@ -176,6 +178,7 @@ def build_parts(
         provinces=ProvinceService(engine, certificates, clock),
         printer=Printer(settings.templates),
         papers=PaperService(engine, settings.public_site, catalogue.authority_name, clock),
+        publications=PublicationService(engine, settings.rules, clock),
         campaigns=campaigns,
         jobs=jobs,
         people=PeopleService(engine, jobs, clock),

@@ -60,6 +60,7 @@ from store.tables.register import (
 from store.tables.rules import (
     campaign_summaries,
     campaigns,
+    publications,
     rule_sets,
     sample_draws,
     sampled_cases,
@@ -108,6 +109,7 @@ __all__ = [
     "number_changes",
     "outbox",
     "province_plans",
+    "publications",
     "refusal_heads",
     "refusals",
     "registration_requests",

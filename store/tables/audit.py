@@ -70,6 +70,7 @@ SEALED_BY_ROW = (
     "notices",
     "number_changes",
     "province_plans",
+    "publications",
     "registration_requests",
     "revisions",
     "revocations",

@@ -103,6 +103,8 @@ MATRIX: dict[tuple[str, str], set[Role] | None] = {
     ("GET", "/api/notices/{notice}"): {F, R, O, A},
     ("GET", "/api/campaigns"): {R, C, O, A},
     ("GET", CAMPAIGN): {R, C, O, A},
+    ("POST", "/api/rules/{year}/{jurisdiction}/publish"): {O},
+    ("GET", "/api/rules/{year}/{jurisdiction}/publications"): CLERKS_TOO,
     ("POST", CAMPAIGN): {O},
     ("GET", f"{CAMPAIGN}/forecast"): {O},
     ("POST", f"{CAMPAIGN}/annul"): {O},
