@@ -19,6 +19,7 @@ from domain.refusals import Code, Refusal, Refused
 from engine.client import connect_engine
 from rules.file.catalogue import cached_catalogue
 from services.announcements import AnnouncementService
+from services.campaigns.amending import AmendmentService
 from services.campaigns.closing import ClosingService
 from services.campaigns.opening import CampaignService
 from services.campaigns.progress import ProgressService
@@ -79,6 +80,7 @@ class Services(NamedTuple):
     enforcement: EnforcementService
     measures: EnforcementRegister
     publications: PublicationService
+    amendments: AmendmentService
 
 
 @asynccontextmanager
@@ -141,6 +143,7 @@ async def connected(data: Path) -> AsyncIterator[Services]:
             ),
             EnforcementRegister(engine, system_clock),
             PublicationService(engine, settings.rules, system_clock),
+            AmendmentService(engine, PinnedRules(engine), jobs, system_clock),
         )
     finally:
         await engine.dispose()

@@ -654,6 +654,27 @@ class Code(StrEnum):
         "{year} 统计年度、{jurisdiction} 的规则共有 {count} 处问题，例如 {first}",
         "请用 zhibao rules check 查看全部问题，改正后重试。",
     )
+    AMENDMENT_UNNEEDED = (
+        "amendment_unneeded",
+        409,
+        "不受这次修订影响",
+        "这里适用的规则没有新发布的修订。",
+        "不用办理；要修订的，请先发布新的一版（zhibao rules publish）。",
+    )
+    AMENDMENT_DECIDED = (
+        "amendment_decided",
+        409,
+        "修订不及于已经确定的事项",
+        "{why}。",
+        "本件仍按原来的规则办理；需要更多时间的请用延期（zhibao campaign extend）。",
+    )
+    QUARTER_NOT_AMENDED = (
+        "quarter_not_amended",
+        409,
+        "季度报送不能修订",
+        "{year} 是季度的报告编号，正在办理的批次固定按开启时的规则办理。",
+        "需要更多时间的请用延期（zhibao campaign extend）；新的规则从下一季度起适用。",
+    )
     NOT_PUBLISHED = (
         "not_published",
         409,

@@ -14,6 +14,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.case.events import Event
     from domain.case.status import Status
     from domain.case.workflow_messages import CaseStart
+    from domain.filing.amending import PREPARE_AMENDMENT, Amend, PrepareAmendment
     from domain.filing.kind import (
         FILING,
         FILING_WORKFLOW,
@@ -83,7 +84,12 @@ class AnnualFiling(CaseWorkflow):
         return self.scheduled()
 
     async def prepare(self, command: Command) -> FilingFindings:
-        """A submission's content is looked into, and its reviewer decided."""
+        """A submission's content is looked into, and its reviewer decided.
+
+        For an amendment it is found out what the filing would run on.
+        """
+        if isinstance(command, Amend):
+            return await self._amended(command)
         assert isinstance(command, Submit)
         findings: FilingFindings = await workflow.execute_local_activity(
             PREPARE_SUBMISSION,
@@ -97,6 +103,16 @@ class AnnualFiling(CaseWorkflow):
                 parts=self._plan.parts,
                 returned_revision=self._state.returned_revision,
             ),
+            result_type=FilingFindings,
+            start_to_close_timeout=ONE_TRY,
+            retry_policy=RETRY,
+        )
+        return findings
+
+    async def _amended(self, command: Amend) -> FilingFindings:
+        findings: FilingFindings = await workflow.execute_local_activity(
+            PREPARE_AMENDMENT,
+            PrepareAmendment(case_id=self._start.case_id, amendment=command.amendment),
             result_type=FilingFindings,
             start_to_close_timeout=ONE_TRY,
             retry_policy=RETRY,

@@ -16,6 +16,7 @@ from api.door.identity import Identity
 from audit.service import AuditService
 from rules.file.catalogue import cached_catalogue
 from services.announcements import AnnouncementService
+from services.campaigns.amending import AmendmentService
 from services.campaigns.closing import ClosingService
 from services.campaigns.opening import CampaignService
 from services.campaigns.progress import ProgressService
@@ -97,6 +98,7 @@ class Parts:
     printer: Printer
     papers: PaperService
     publications: PublicationService
+    amendments: AmendmentService
     campaigns: CampaignService
     jobs: JobService
     extensions: ExtensionService
@@ -179,6 +181,7 @@ def build_parts(
         printer=Printer(settings.templates),
         papers=PaperService(engine, settings.public_site, catalogue.authority_name, clock),
         publications=PublicationService(engine, settings.rules, clock),
+        amendments=AmendmentService(engine, pinned, jobs, clock),
         campaigns=campaigns,
         jobs=jobs,
         people=PeopleService(engine, jobs, clock),

@@ -20,9 +20,10 @@ from domain.case.reminders import (
     remind,
     timers_of_filing,
 )
-from domain.case.state import CaseState, Findings, Timer, closing, status_due, status_timers
+from domain.case.state import CaseState, Timer, closing, status_due, status_timers
 from domain.case.status import EDITABLE, ENDED, Status
 from domain.decision import ReviewerDecision
+from domain.filing.amending import AMENDING_COMMANDS, AMENDING_EVENTS, Amend, AmendmentFindings
 from domain.filing.questions import QUESTION_COMMANDS, QUESTION_EVENTS
 from domain.filing.returning import RETURNING_COMMANDS, RETURNING_EVENTS, settling
 from domain.filing.state import Filing, FilingState
@@ -43,10 +44,10 @@ class Submit(Command):
     choice: Annotated[str, Field(max_length=64)] | None = None
 
 
-class FilingFindings(Findings):
+class FilingFindings(AmendmentFindings):
     """Who reviews what is submitted, and ``editors``, all who saved a revision of it.
 
-    ``unchanged``: it is what was sent back.
+    ``unchanged``: it is what was sent back. ``plan`` is found out for amendments alone.
     """
 
     decision: ReviewerDecision | None = None
@@ -132,6 +133,7 @@ FILING = CaseKind(
         **t.REVIEW_COMMANDS,
         **RETURNING_COMMANDS,
         **QUESTION_COMMANDS,
+        **AMENDING_COMMANDS,
         **commands(
             rule(c.Open, t.open_, {Role.SYSTEM}),
             rule(Submit, _submit, {Role.FILER}),
@@ -156,12 +158,13 @@ FILING = CaseKind(
         **t.OF_SAMPLES,
         **SERVED_EVENTS,
         **QUESTION_EVENTS,
+        **AMENDING_EVENTS,
         **RETURNING_EVENTS,
         **settling({**t.SHARED_EVENTS, EventName.ANNULLED: t.ANNULLED}),
         EventName.SCHEDULED: EventRule("列入本年度填报", _scheduled, nothing_more),
         EventName.SUBMITTED: EventRule("提交", t.submitted, _tell_submitted),
     },
-    prepares=frozenset({Submit.name()}),
+    prepares=frozenset({Submit.name(), Amend.name()}),
     timers=_timers,
     due=status_due,
     admits=anybody,

@@ -19,7 +19,7 @@ from store.tables.enforcement import (
     enforcement_cases,
     enforcement_documents,
 )
-from store.tables.extensions import extensions
+from store.tables.extensions import amendments, extensions
 from store.tables.imports import (
     certificate_import_problems,
     certificate_import_rows,
@@ -68,6 +68,7 @@ from store.tables.rules import (
 
 __all__ = [
     "addresses",
+    "amendments",
     "announcement_files",
     "announcement_versions",
     "announcements",

@@ -39,6 +39,7 @@ seals = Table(
 
 SEALED_BY_ROW = (
     "addresses",
+    "amendments",
     "announcement_files",
     "announcement_versions",
     "announcements",
