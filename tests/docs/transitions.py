@@ -15,6 +15,7 @@ from domain.case.state import CaseState, closing
 from domain.case.status import Status
 from domain.citation import Citation
 from domain.decision import Obligation, ReviewerDecision, ReviewLevel, RuleSetRef
+from domain.filing.amending import AMENDING_COMMANDS
 from domain.filing.kind import FILING, FilingFindings, Submit
 from domain.filing.questions import QUESTION_COMMANDS
 from domain.ids import jurisdiction_of
@@ -96,8 +97,8 @@ def _commands(state: CaseState, plan: CasePlan, now: datetime) -> Iterator[c.Com
     people = _people(state, plan)
     later = max(closing(plan.review, state), now) + timedelta(days=1)
     for kind, rule in FILING.commands.items():
-        if kind in QUESTION_COMMANDS:
-            continue  # they move nothing but the question, and there may be any number of them
+        if kind in QUESTION_COMMANDS or kind in AMENDING_COMMANDS:
+            continue  # they move nothing but the question, or the plan, any number of times
         for actor in (people[role] for role in sorted(rule.roles)):
             base: dict[str, Any] = {
                 "id": "x",
