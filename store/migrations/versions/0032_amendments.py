@@ -55,10 +55,3 @@ def _check_kinds(kinds: Sequence[str]) -> None:
     op.drop_constraint(op.f("ck_notices_kind"), "notices", type_="check")
     listed = ", ".join(repr(kind) for kind in kinds)
     op.create_check_constraint(op.f("ck_notices_kind"), "notices", f"kind IN ({listed})")
-
-
-def downgrade() -> None:
-    """Undoes the change."""
-    op.drop_table("amendments")
-    op.execute("DELETE FROM seals WHERE \"table\" = 'amendments'")
-    _check_kinds(_KINDS)

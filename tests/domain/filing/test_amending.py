@@ -135,7 +135,8 @@ def test_a_reminder_that_moves_to_a_day_to_come_is_given_then(
         update={"reminders": (reminder("moved", day(1)), reminder("kept", day(2)))}
     )
     moved = (reminder("moved", now + timedelta(days=days)), reminder("kept", day(2)))
-    state = CaseState(own=FilingState(reminded=("kept", "moved")), status=Status.DRAFT)
+    own = FilingState(reminded=("kept", "moved"))
+    state: CaseState[FilingState] = CaseState(own=own, status=Status.DRAFT)
     event = taken(amend(state, plan, later(plan, 21, reminders=moved), now))
     assert evolve(FILING, state, event).own.reminded == again
     assert "reminders" in differences(plan, ruled_by(plan, AMENDED, event.body))
