@@ -12,6 +12,7 @@ from domain.case.plan import WINDOWS
 from domain.facts import Facts
 from domain.working_days import CalendarMissing
 from rules.check.certificate_checks import check_certificates
+from rules.check.confirmed import unconfirmed
 from rules.check.evidence import held_to_text
 from rules.check.examples import complete, shortcomings
 from rules.check.form_checks import check_forms, example_findings
@@ -125,6 +126,7 @@ def check_outside(library: RuleLibrary, path: Path, shown: str) -> list[Finding]
 def _unproven(library: RuleLibrary, merged: Merged) -> Iterator[Finding]:
     rules = merged.rules
     yield from held_to_text(library, merged.own, merged.node, rules.sources)
+    yield from unconfirmed(merged.node)
     found = Findings(merged.node)
     for path, message in strangers(rules):
         yield found.one("other_year", path, message)
