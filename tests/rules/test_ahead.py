@@ -1,21 +1,31 @@
-"""Looking ahead: whom another year's rules would move, and next year's file with every date open."""
+"""Looking ahead: whom other rules would move, and next year's file with every date open."""
 
+import json
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
-from deploy.demo.roster import generate_roster, roster_csv
+from cli.main import app
+from deploy.demo.roster import generate_roster
 from domain.facts import CertificateFacts, Facts, InstitutionFacts
+from files.roster import roster_csv
 from rules.check.checks import check_name
 from rules.compiled import CompiledRules
 from rules.file.library import SHIPPED, RuleLibrary
 from rules.file.next_year import UNCONFIRMED
 from rules.impact import ASPECTS, Listed, impact
-from tests.command import json_of
 
 LIBRARY = RuleLibrary()
+
+
+def json_of(*arguments: str) -> Any:
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
 
 
 def rules(year: int, place: str) -> dict[str, CompiledRules]:
