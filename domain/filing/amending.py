@@ -10,9 +10,10 @@ from domain.case.commands import Command, Document, Lapse, Role
 from domain.case.events import Decision, Event, PendingEvent
 from domain.case.kind import CommandRule, EventRule, commands, rule
 from domain.case.plan import WINDOWS, CasePlan, Reminder
-from domain.case.state import CaseState, Findings, status_timer
+from domain.case.state import CaseState, status_timer
 from domain.case.status import Status
 from domain.clock import day_of
+from domain.filing.findings import FilingFindings
 from domain.filing.state import Filing
 from domain.messages import closing_time
 from domain.model import Recorded
@@ -73,14 +74,8 @@ def _makes_late(s: CaseState, p: CasePlan, new: CasePlan, now: datetime) -> bool
     return before is None or before.at > now
 
 
-class AmendmentFindings(Findings):
-    """What a filing would run on if it began under the amended rules; None: not asked yet."""
-
-    plan: CasePlan | None = None
-
-
 def _amend(
-    s: Filing, p: CasePlan, m: Amend, now: datetime, f: AmendmentFindings
+    s: Filing, p: CasePlan, m: Amend, now: datetime, f: FilingFindings
 ) -> Decision | Refusal:
     refusal = needs_note(m) or f.refusal
     if refusal is not None:

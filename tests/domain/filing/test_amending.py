@@ -17,7 +17,8 @@ from domain.case.state import CaseState
 from domain.case.status import Status
 from domain.decision import RuleSetRef
 from domain.filing.amending import Amend, tell_amended
-from domain.filing.kind import FILING, FilingFindings
+from domain.filing.findings import FilingFindings
+from domain.filing.kind import FILING
 from domain.filing.state import FilingState
 from domain.refusals import Code, Refusal
 from tests.domain.filing.test_transitions import ONE, day
