@@ -32,8 +32,9 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
     from temporalio.client import Client
 
-    from audit.recompute import Recomputed, Recomputing
+    from audit.recompute import Foreseen, Recomputed
     from audit.replay import Replayed
+    from domain.citation import Citation
     from settings import Settings
 
 Answer = TypeVar("Answer")
@@ -246,7 +247,10 @@ def _replay_many(what: str, processes: int, folder: Path, data: Path, as_json: b
 
 def recompute(case_id: CaseId, data: Data = HERE, as_json: AsJson = False) -> None:
     """依钉住的规则集和所记的事实重新作出每一项决定，不经过流程。"""
-    _show_decisions(_decided(data, f"recompute {case_id}", case_id, None), as_json, differ=True)
+    found = _decided(data, f"recompute {case_id}", case_id, None)
+    _show_decisions(found, as_json)
+    if not all(one.same for one in found.decisions):
+        raise typer.Exit(NOT_IN_ORDER)
 
 
 def counterfactual(
@@ -268,49 +272,72 @@ def counterfactual(
     except (LookupError, ValueError, OSError) as unknown:
         err.print(f"[red]没有规则集 {escape(other)}[/red]：{escape(str(unknown))}")
         raise typer.Exit(WRONG_USAGE) from None
-    found = _decided(data, f"counterfactual {what} {other}", what, rules)
-    _show_decisions(found, as_json, differ=False)
+    told = f"counterfactual {what} {other}"
+    if what.startswith("campaign/"):
+        _show_foreseen(_foreseen(data, told, what, rules), as_json)
+    else:
+        _show_decisions(_decided(data, told, what, rules), as_json)
 
 
-def _decided(data: Path, told: str, what: str, rules: Any) -> list[Recomputed]:
-    from audit.recompute import NoSuchCase, Recomputing
+def _decided(data: Path, told: str, what: str, rules: Any) -> Recomputed:
+    from audit.recompute import Recomputing
 
-    async def deciding(auditor: Auditor) -> list[Recomputed]:
-        recomputing: Recomputing = Recomputing(auditor.engine, rules)
-        if what.startswith("campaign/"):
-            return [one async for one in recomputing.campaign(what)]
+    return _of_record(data, told, what, lambda engine: Recomputing(engine, rules).case(what))
+
+
+def _foreseen(data: Path, told: str, what: str, rules: Any) -> Foreseen:
+    from audit.recompute import Recomputing
+
+    return _of_record(data, told, what, lambda engine: Recomputing(engine, rules).foreseen(what))
+
+
+def _of_record(
+    data: Path, told: str, what: str, work: Callable[[AsyncEngine], Awaitable[Answer]]
+) -> Answer:
+    from audit.recompute import NoSuchCase
+
+    async def deciding(auditor: Auditor) -> Answer | None:
         try:
-            return [await recomputing.case(what)]
+            return await work(auditor.engine)
         except NoSuchCase:
-            return []
+            return None
 
     found = _run(data, told, deciding)
-    if not found:
+    if found is None:
         err.print(f"没有 {escape(what)} 的记录。")
         raise typer.Exit(NOT_IN_ORDER)
     return found
 
 
-def _show_decisions(found: list[Recomputed], as_json: bool, *, differ: bool) -> None:
-    other = sum(not one.same for case in found for one in case.decisions)
-    if as_json and len(found) == 1:
-        print_json(found[0])
-    elif as_json:
-        print_json({"cases": found, "differing": other})
-    else:
-        for case in found:
-            for one in case.decisions:
-                if one.same and len(found) > 1:
-                    continue
-                mark = "相同" if one.same else "[red]不同[/red]"
-                cite = f"（{one.cite.document} {one.cite.clause}）" if one.cite else ""
-                values = f"{one.recorded} → {one.recomputed}" if not one.same else ""
-                told = f"{case.case_id} 第 {one.sequence} 步 {one.kind} {values}{cite}"
-                out.print(f"{mark}  {escape(told)}", highlight=False)
-        total = sum(len(case.decisions) for case in found)
-        out.print(f"{len(found)} 件，{total} 项决定，不同 {other} 项。", highlight=False)
-    if other and differ:
-        raise typer.Exit(NOT_IN_ORDER)
+def _show_decisions(found: Recomputed, as_json: bool) -> None:
+    if as_json:
+        print_json(found)
+        return
+    for one in found.decisions:
+        values = f"{one.recorded} → {one.recomputed}" if not one.same else ""
+        told = f"{found.case_id} 第 {one.sequence} 步 {one.kind} {values}{_cited(one.cite)}"
+        out.print(f"{_SAME if one.same else _OTHER}  {escape(told)}", highlight=False)
+    other = sum(not one.same for one in found.decisions)
+    out.print(f"{len(found.decisions)} 项决定，不同 {other} 项。", highlight=False)
+
+
+def _show_foreseen(found: Foreseen, as_json: bool) -> None:
+    if as_json:
+        print_json(found)
+        return
+    for one in found.differences:
+        told = f"{len(one.cases)} 件 {one.kind} {one.recorded} → {one.recomputed}"
+        out.print(f"{_OTHER}  {escape(told + _cited(one.cite))}", highlight=False)
+    out.print(
+        f"{found.cases} 件，{found.decisions} 项决定，{found.differing} 件会不同。", highlight=False
+    )
+
+
+_SAME, _OTHER = "相同", "[red]不同[/red]"
+
+
+def _cited(cite: Citation | None) -> str:
+    return f"（{cite.document} {cite.clause}）" if cite is not None else ""
 
 
 # --- as of ----------------------------------------------------------------------------------------

@@ -128,15 +128,24 @@ async def by_case(
 
 
 async def of_campaign(
-    connection: AsyncConnection, campaign: str, tables: Sequence[str]
+    connection: AsyncConnection, campaign: str, tables: Sequence[str], events: Sequence[str] = ()
 ) -> AsyncIterator[CaseRows]:
-    """The rows of every case of a campaign, in the order of their ids."""
+    """The rows of every case of a campaign, in the order of their ids.
+
+    With ``events`` of the journal only each case's first step, and steps of these.
+    """
     among = "{} IN (SELECT k.case_id FROM cases k WHERE k.campaign = :campaign)"
     statements = {
         table: BY_CASE[table].format(one=among.format(_OF.get(table, "case_id")))
         for table in tables
     }
-    async for one in side_by_side(connection, statements, campaign=campaign):
+    asked: dict[str, Any] = {"campaign": campaign}
+    if events:
+        statements["journal"] = statements["journal"].replace(
+            "ORDER BY", "AND (sequence = 1 OR event = ANY(:events)) ORDER BY"
+        )
+        asked["events"] = list(events)
+    async for one in side_by_side(connection, statements, **asked):
         yield one
 
 
