@@ -1,7 +1,7 @@
 """As of: a case, a list, a campaign's figures as they stood at any moment; two moments compared."""
 
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -51,11 +51,11 @@ async def as_of(engine: AsyncEngine, case_id: str, at: datetime) -> Moment | Non
 
 
 async def listed_as_of(
-    engine: AsyncEngine, campaign: str, at: datetime, status: str = ""
-) -> AsyncIterator[Moment]:
-    """The cases of a campaign at a moment, in the order of their ids."""
+    engine: AsyncEngine, campaign: str, at: datetime, status: str = "", after: str = ""
+) -> AsyncGenerator[Moment, None]:
+    """The cases of a campaign at a moment, those after an id, in the order of their ids."""
     async with auditing.snapshot(engine) as connection:
-        async for moment in _moments(connection, auditing.CAMPAIGN_AS_OF, campaign, at):
+        async for moment in _moments(connection, auditing.CAMPAIGN_AS_OF, campaign, at, after):
             if status in ("", moment.status):
                 yield moment
 
@@ -78,11 +78,11 @@ async def figures_as_of(engine: AsyncEngine, campaign: str, at: datetime) -> Fig
 
 
 async def compared(
-    engine: AsyncEngine, campaign: str, before: datetime, after: datetime
-) -> AsyncIterator[Moved]:
-    """The cases of a campaign that did not stand where they had stood."""
+    engine: AsyncEngine, campaign: str, before: datetime, after: datetime, last: str = ""
+) -> AsyncGenerator[Moved, None]:
+    """The cases of a campaign that did not stand where they had stood; those after ``last``."""
     async with auditing.snapshot(engine) as connection:
-        asked = {"campaign": campaign, "before": before, "after": after}
+        asked = {"campaign": campaign, "before": before, "after": after, "last": last}
         async for row in auditing.rows(connection, auditing.MOVED_BETWEEN, **asked):
             yield Moved(
                 case_id=row["case_id"], before=row["before"] or "", after=row["after"] or ""
@@ -90,9 +90,9 @@ async def compared(
 
 
 async def _moments(
-    connection: AsyncConnection, statement: str, what: str, at: datetime
+    connection: AsyncConnection, statement: str, what: str, at: datetime, after: str = ""
 ) -> AsyncIterator[Moment]:
-    async for row in auditing.rows(connection, statement, what=what, at=at):
+    async for row in auditing.rows(connection, statement, what=what, at=at, after=after):
         stood = Position.model_validate(row["position"])
         yield Moment(
             case_id=row["case_id"],

@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
@@ -62,9 +63,8 @@ class Recomputed:
                     self.timers[str(timer.seq)] = span(timer.start_to_fire_timeout)
                 case "schedule_activity":
                     wanted = command.schedule_activity
-                    type_ = wanted.activity_type
                     self.activities[wanted.activity_id or str(wanted.seq)] = self._told(
-                        wanted.arguments, lambda given, type_=type_: {"type": type_, "input": given}
+                        wanted.arguments, partial(_asked_for, wanted.activity_type)
                     )
                 case "schedule_local_activity":
                     local = command.schedule_local_activity
@@ -104,6 +104,10 @@ class Recomputed:
             )
 
         return Told(wrapped(values), least)
+
+
+def _asked_for(activity: str, given: list[Any]) -> dict[str, Any]:
+    return {"type": activity, "input": given}
 
 
 def span(duration: Duration) -> timedelta:

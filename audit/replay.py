@@ -72,7 +72,7 @@ async def replay(engine: AsyncEngine, client: Client | None, case_id: str) -> Re
     async with engine.connect() as connection:
         kept = await archive.of_case(connection, case_id)
         steps = await journal.steps(connection, case_id)
-    known = {_run_of(one) for one in live}
+    known = {run_of(one) for one in live}
     left = [
         WorkflowHistory.from_json(case_id, one.content) for one in kept if one.run_id not in known
     ]
@@ -144,7 +144,8 @@ def _row(step: Step) -> Mapping[str, Any]:
     return step.model_dump(mode="json")
 
 
-def _run_of(history: WorkflowHistory) -> str:
+def run_of(history: WorkflowHistory) -> str:
+    """The id of the run that a history is of."""
     started = history.events[0].workflow_execution_started_event_attributes
     return str(started.original_execution_run_id)
 

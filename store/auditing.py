@@ -338,7 +338,7 @@ NOT_LAUNCHED = """
 """
 CASE_AS_OF = """
     SELECT case_id, sequence, step -> 'position' AS position FROM journal
-    WHERE case_id = :what AND at <= :at AND step -> 'position' <> 'null'
+    WHERE case_id = :what AND case_id > :after AND at <= :at AND step -> 'position' <> 'null'
     ORDER BY sequence DESC LIMIT 1
 """
 CAMPAIGN_AS_OF = """
@@ -347,7 +347,7 @@ CAMPAIGN_AS_OF = """
         SELECT * FROM journal j WHERE j.case_id = c.case_id AND j.at <= :at
         ORDER BY j.sequence DESC LIMIT 1
     ) j ON true
-    WHERE c.campaign = :what
+    WHERE c.campaign = :what AND c.case_id COLLATE "C" > :after
     ORDER BY c.case_id COLLATE "C"
 """
 MOVED_BETWEEN = """
@@ -360,7 +360,8 @@ MOVED_BETWEEN = """
         SELECT step #>> '{position,status}' AS status FROM journal j
         WHERE j.case_id = c.case_id AND j.at <= :after ORDER BY sequence DESC LIMIT 1
     ) a ON true
-    WHERE c.campaign = :campaign AND a.status IS DISTINCT FROM b.status
+    WHERE c.campaign = :campaign AND c.case_id COLLATE "C" > :last
+      AND a.status IS DISTINCT FROM b.status
     ORDER BY c.case_id COLLATE "C"
 """
 IDS = """
@@ -368,14 +369,30 @@ IDS = """
     ORDER BY case_id COLLATE "C"
 """
 WHOLE_RECORD = """
-    SELECT case_id, step, hash FROM journal
-    WHERE (CAST(:person AS text) = '' OR step #>> '{actor,subject}' = :person)
-      AND (CAST(:action AS text) = '' OR event = :action)
-      AND (CAST(:rule AS text) = '' OR step #>> '{body,rule}' = :rule
-           OR step #>> '{cite,document}' = :rule)
+    SELECT * FROM (
+        SELECT j.case_id, j.at, j.sequence AS place, j.step, j.hash, n.note,
+               CAST(NULL AS jsonb) AS refused
+        FROM journal j LEFT JOIN notes n
+          ON n.sha256 = j.step ->> 'note_sha256' AND j.step #>> '{actor,role}' = 'operator'
+        WHERE (CAST(:person AS text) = '' OR j.step #>> '{actor,subject}' = :person)
+          AND (CAST(:action AS text) = '' OR j.event = :action)
+          AND (CAST(:rule AS text) = '' OR j.step #>> '{body,rule}' = :rule
+               OR j.step #>> '{cite,document}' = :rule)
+        UNION ALL
+        SELECT r.case_id, r.at, 1000000000 + r.number, NULL, r.hash, NULL, to_jsonb(r)
+        FROM refusals r
+        WHERE (CAST(:person AS text) = '' OR r.subject = :person)
+          AND (CAST(:action AS text) IN ('', 'refused') OR r.action = :action)
+          AND (CAST(:rule AS text) = '' OR r.refusal ->> 'code' = :rule
+               OR r.refusal #>> '{cite,document}' = :rule)
+    ) t
+    WHERE (CAST(:case_id AS text) = '' OR case_id = :case_id)
       AND (CAST(:since AS timestamptz) IS NULL OR at >= :since)
       AND (CAST(:until AS timestamptz) IS NULL OR at < :until)
-    ORDER BY at, case_id COLLATE "C", sequence LIMIT :size
+      AND (CAST(:after_at AS timestamptz) IS NULL
+           OR (at, case_id COLLATE "C", place)
+              > (:after_at, CAST(:after_case AS text), :after_place))
+    ORDER BY at, case_id COLLATE "C", place LIMIT :size
 """
 CHECKPOINTS_TOLD = """
     SELECT coalesce(s.number, c.number) AS number, s.sha256 AS said
