@@ -11,7 +11,6 @@ _RIGHTS = frozenset(
     {
         Right.SEE_CONTENT,
         Right.SEE_COMPLAINT,
-        Right.SEE_CONTACTS,
         Right.SEE_REGISTRATION,
         Right.SEE_QUESTIONS,
         Right.SEE_ENFORCEMENT,
@@ -19,7 +18,10 @@ _RIGHTS = frozenset(
         Right.SEE_OUTBOX,
     }
 )
-"""Whatever these rights let people see is content, somebody's data, or who holds which key."""
+"""Whatever these rights let people see is content, somebody's data, or who holds which key.
+
+Reading contacts is put on record by `services.contacts`, in tables of many institutions as well.
+"""
 
 _PATHS = frozenset(
     {
@@ -34,12 +36,15 @@ _PATHS = frozenset(
 )
 """What is content, or somebody's data, below rights that let people see other things too."""
 
+_NOBODYS = frozenset({Right.ANYONE, Right.SIGNED_IN, Right.FOLLOW_EVENTS})
+"""What is for everybody; and the feed of steps, which each record of its reading would lengthen."""
+
 _LONGEST = 1000
 
 
 def read_as(operation: Operation, role: Role) -> str:
     """The event that a read goes on record as; "" for one that does not."""
-    if operation.method != "GET" or operation.right is Right.ANYONE or role is Role.FILER:
+    if operation.method != "GET" or operation.right in _NOBODYS or role is Role.FILER:
         return ""
     if role is Role.AUDITOR:
         return "audited"

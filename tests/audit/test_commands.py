@@ -233,4 +233,4 @@ async def test_over_http_the_same_is_answered_and_noted(
         )  # fmt: skip
         noted = list(rows.scalars())
     assert noted[0] == f"核对全部记录或一件 /api/audit/verify?case={DONE}"
-    assert len(noted) == 22
+    assert len(noted) == 19
