@@ -9,6 +9,7 @@ ORDER ?=
 # make chaos SLOW=tests/chaos
 SLOW ?= tests
 KILLS ?= 210
+FILINGS ?=
 SEED ?=
 FIGURES ?=
 
@@ -71,9 +72,9 @@ bench-short: $(READY)
 	$(BIN)/python -m bench.audit --short
 	$(BIN)/python -m bench.audit_many --short
 
-# make chaos KILLS=500 SEED=7 FIGURES=bench/figures; the last writes what python -m bench.reliability reads
+# make chaos KILLS=500 SEED=7 FILINGS=54000 FIGURES=bench/figures; the last writes what python -m bench.reliability reads
 chaos: $(READY)
-	KILLS=$(KILLS) SEED=$(SEED) FIGURES=$(FIGURES) $(BIN)/python -m pytest -m slow $(SLOW)
+	KILLS=$(KILLS) FILINGS=$(FILINGS) SEED=$(SEED) FIGURES=$(FIGURES) $(BIN)/python -m pytest -m slow $(SLOW)
 
 # what make test leaves to the continuous check: killed processes and servers that stand still
 chaos-short: $(READY)

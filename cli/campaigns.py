@@ -752,12 +752,16 @@ def report(
 
 @campaign_app.command("backlog")
 def backlog(
-    period: Of, jurisdiction: Jurisdiction, data: Data = HERE, as_json: AsJson = False
+    period: Of,
+    jurisdiction: Jurisdiction,
+    as_of: AsOf = None,
+    data: Data = HERE,
+    as_json: AsJson = False,
 ) -> None:
     """各部门的待办：多少件、无人领取的、最久等了几天。"""
     from cli.system import run
 
-    rows = run(data, lambda services: services.progress.backlog(period, jurisdiction))
+    rows = run(data, lambda services: services.progress.backlog(period, jurisdiction, as_of=as_of))
     if as_json:
         print_json({"rows": [row.model_dump() for row in rows]})
         return

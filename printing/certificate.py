@@ -84,7 +84,7 @@ def preview_certificate(
     timestamp: datetime,
     status_since: date | None = None,
     template_folder: Path = TEMPLATES,
-    dots_per_inch: int = 110,
+    dots_per_inch: int = 180,
 ) -> bytes:
     """The first page as a PNG. Parameters and errors are those of `render_certificate`."""
     data = _data(certificate, issuer_name, url, timestamp, status_since)
@@ -98,7 +98,7 @@ def preview_draft(
     *,
     issuer_name: str,
     template_folder: Path = TEMPLATES,
-    dots_per_inch: int = 110,
+    dots_per_inch: int = 180,
 ) -> bytes:
     """The first page of what is no certificate yet, as a PNG marked as a sample.
 

@@ -277,29 +277,68 @@ class Backlog(Value):
     due: datetime | None
 
 
+_STANDS_NOW = """
+    SELECT c.institution_id, c.status, c.authority, c.claimed_by, c.due, c.waiting_since
+    FROM cases c
+    WHERE c.campaign = ANY(:campaigns)
+"""
+
+_STOOD = """
+    SELECT c.institution_id, t.status, t.authority, t.claimed_by, t.due, t.at AS waiting_since
+    FROM cases c
+    CROSS JOIN LATERAL (
+        -- the last step that brought the case where it stood, and what later ones made of it there
+        SELECT s.at, s.status, s.authority, s.last ->> 'claimed_by' AS claimed_by,
+               (s.last ->> 'due')::timestamptz AS due
+        FROM (
+            SELECT j.sequence, j.at, j.step -> 'position' ->> 'status' AS status,
+                   j.step -> 'position' ->> 'authority' AS authority,
+                   lag((j.step -> 'position' ->> 'status', j.step -> 'position' ->> 'level',
+                        j.step -> 'position' ->> 'authority')) OVER steps
+                       IS DISTINCT FROM (j.step -> 'position' ->> 'status',
+                                         j.step -> 'position' ->> 'level',
+                                         j.step -> 'position' ->> 'authority') AS moved,
+                   last_value(j.step -> 'position') OVER (
+                       steps ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
+                   ) AS last
+            FROM journal j
+            WHERE j.case_id = c.case_id AND j.at <= :at
+            WINDOW steps AS (ORDER BY j.sequence)
+        ) s
+        WHERE s.moved
+        ORDER BY s.sequence DESC LIMIT 1
+    ) t
+    WHERE c.campaign = ANY(:campaigns)
+"""
+
 _BACKLOG = """
-    SELECT c.authority, c.status, count(*) AS waiting,
-           count(*) FILTER (WHERE c.claimed_by = '') AS unclaimed,
-           min(c.waiting_since) AS oldest,
-           percentile_disc(0.5) WITHIN GROUP (ORDER BY c.waiting_since) AS median,
-           min(c.due) AS due
-    FROM cases c JOIN institutions i ON i.id = c.institution_id
-    WHERE c.campaign = ANY(:campaigns) AND i.region LIKE :region
-      AND c.status = ANY(:turns) AND c.authority <> ''
+    SELECT f.authority, f.status, count(*) AS waiting,
+           count(*) FILTER (WHERE f.claimed_by = '') AS unclaimed,
+           min(f.waiting_since) AS oldest,
+           percentile_disc(0.5) WITHIN GROUP (ORDER BY f.waiting_since) AS median,
+           min(f.due) AS due
+    FROM ({filings}) f JOIN institutions i ON i.id = f.institution_id
+    WHERE i.region LIKE :region AND f.status = ANY(:turns) AND f.authority <> ''
     GROUP BY 1, 2 ORDER BY 1, 2
 """
 
 
 async def backlog(
-    connection: AsyncConnection, campaigns: Sequence[str], region_prefix: str
+    connection: AsyncConnection,
+    campaigns: Sequence[str],
+    region_prefix: str,
+    at: datetime | None = None,
 ) -> list[Backlog]:
-    """What waits for each authority now, by status."""
-    asked = {
+    """What waits for each authority, by status; ``at`` None: now, else out of the journal."""
+    asked: dict[str, Any] = {
         "campaigns": list(campaigns),
         "region": f"{region_prefix}%",
         "turns": [Status.IN_REVIEW.value, Status.QUALITY_CHECK.value],
     }
-    rows = await connection.execute(text(_BACKLOG), asked)
+    if at is not None:
+        asked["at"] = at
+    statement = _BACKLOG.format(filings=_STANDS_NOW if at is None else _STOOD)
+    rows = await connection.execute(text(statement), asked)
     return [Backlog(**row) for row in rows.mappings()]
 
 

@@ -296,7 +296,9 @@ class ActivityShown(Value):
 async def get_backlog(call: Call) -> Response:
     """What waits for each authority, and how long."""
     rows = await parts_of(call.request).progress.backlog(
-        *named(call.request), within=region_in_sight(call.actor)
+        *named(call.request),
+        within=region_in_sight(call.actor),
+        as_of=query(call.request, "as_of", AwareDatetime | None, None),
     )
     return json_of(BacklogShown(items=rows))
 
@@ -538,6 +540,7 @@ OPERATIONS = [
         Right.SEE_REGISTER,
         BacklogShown,
         target=of_place,
+        parameters=(_AS_OF,),
     ),
     Operation(
         "GET",

@@ -240,24 +240,33 @@ class ProgressService:
         return self._catalogue.areas.get(jurisdiction, "全国")
 
     async def backlog(
-        self, period: Period, jurisdiction: str, within: str = ""
+        self,
+        period: Period,
+        jurisdiction: str,
+        within: str = "",
+        *,
+        as_of: datetime | None = None,
     ) -> tuple[BacklogRow, ...]:
-        """What waits for each authority now, by status, and how long. Raises Refused."""
-        now = self._clock()
+        """What waits for each authority, by status, and how long, at a moment; else at present.
+
+        Raises Refused when nothing was opened there.
+        """
+        at, then = self._moment(as_of)
         async with self._engine.connect() as connection:
             opened = await self._opened(connection, period, jurisdiction)
             waiting = await progress.backlog(
                 connection,
                 [campaign.case_id for campaign in opened],
                 max(region_prefix(jurisdiction), within, key=len),
+                at if then else None,
             )
         return tuple(
             BacklogRow(
                 **row.model_dump(),
                 name=self._catalogue.authority_name(row.authority),
                 status_label=STATUS_LABELS[row.status],
-                oldest_days=_days(row.oldest, now),
-                median_days=_days(row.median, now),
+                oldest_days=_days(row.oldest, at),
+                median_days=_days(row.median, at),
             )
             for row in waiting
         )

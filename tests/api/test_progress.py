@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import openpyxl
 import pytest
@@ -240,6 +241,16 @@ async def test_the_backlog_says_what_waits_for_whom_and_how_long(country: System
     assigned = next(e for e in timeline.body["entries"] if e["event"] == "assigned")
     assert datetime.fromisoformat(review["oldest"]) == datetime.fromisoformat(assigned["at"])
     assert (await get(house, "2024/000000/backlog", "350000"))["items"] == []
+    # out of the journal: at present the same, before the claim nobody's, before that nothing
+    claimed = next(e for e in timeline.body["entries"] if e["event"] == "claimed")
+    moment = timedelta(microseconds=1)
+    for at, shown in (
+        (datetime.now(UTC) - moment, [review]),
+        (datetime.fromisoformat(claimed["at"]) - moment, [{**review, "unclaimed": 1}]),
+        (datetime.fromisoformat(assigned["at"]) - moment, []),
+    ):
+        then = await get(house, f"2024/000000/backlog?as_of={quote(at.isoformat())}")
+        assert [row for row in then["items"] if row["authority"] == "amr-440000"] == shown
 
 
 async def test_the_day_s_curve_counts_attempts_that_were_refused_too(country: System) -> None:
