@@ -2,11 +2,9 @@
 
 import hashlib
 import tempfile
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
@@ -29,8 +27,6 @@ from services.reconciler import Behind, Reconciler
 from services.rule_sets import PinnedRules
 from settings import Settings
 from store import archive
-
-Row = TypeVar("Row")
 
 
 class Run(Value):
@@ -109,14 +105,15 @@ class AuditService:
         self, campaign: str, at: datetime, status: str, after: str, size: int
     ) -> Sequence[Moment]:
         """A campaign's cases at a moment, those after an id, by their ids."""
-        stood = as_of.listed_as_of(self._engine, campaign, at, status, after)
-        return await _first(stood, size)
+        stood = as_of.listed_as_of(self._engine, campaign, at, status, after, size)
+        return [one async for one in stood]
 
     async def moved(
         self, campaign: str, before: datetime, after: datetime, last: str, size: int
     ) -> Sequence[Moved]:
         """A campaign's cases that did not stand where they had stood, those after an id."""
-        return await _first(as_of.compared(self._engine, campaign, before, after, last), size)
+        moved = as_of.compared(self._engine, campaign, before, after, last, size)
+        return [one async for one in moved]
 
     async def export(self, what: str) -> bytes:
         """The bundle of a case or a campaign, without contents. Raises Refused."""
@@ -158,16 +155,6 @@ class AuditService:
         """Cases whose process is behind the record; nothing is done about them."""
         comparing = Reconciler(self._client, self._engine, PinnedRules(self._engine), self._clock)
         return [one async for one in comparing.sweep(closely=True)]
-
-
-async def _first(rows: AsyncGenerator[Row, None], size: int) -> list[Row]:
-    found: list[Row] = []
-    async with aclosing(rows):
-        async for row in rows:
-            found.append(row)
-            if len(found) == size:
-                break
-    return found
 
 
 def _not_found(what: str) -> Refused:

@@ -338,7 +338,7 @@ NOT_LAUNCHED = """
 """
 CASE_AS_OF = """
     SELECT case_id, sequence, step -> 'position' AS position FROM journal
-    WHERE case_id = :what AND case_id > :after AND at <= :at AND step -> 'position' <> 'null'
+    WHERE case_id = :what AND at <= :at AND step -> 'position' <> 'null'
     ORDER BY sequence DESC LIMIT 1
 """
 CAMPAIGN_AS_OF = """
@@ -348,7 +348,8 @@ CAMPAIGN_AS_OF = """
         ORDER BY j.sequence DESC LIMIT 1
     ) j ON true
     WHERE c.campaign = :what AND c.case_id COLLATE "C" > :after
-    ORDER BY c.case_id COLLATE "C"
+      AND (CAST(:status AS text) = '' OR j.step #>> '{position,status}' = :status)
+    ORDER BY c.case_id COLLATE "C" LIMIT :size
 """
 MOVED_BETWEEN = """
     SELECT c.case_id, b.status AS before, a.status AS after FROM cases c
@@ -362,7 +363,7 @@ MOVED_BETWEEN = """
     ) a ON true
     WHERE c.campaign = :campaign AND c.case_id COLLATE "C" > :last
       AND a.status IS DISTINCT FROM b.status
-    ORDER BY c.case_id COLLATE "C"
+    ORDER BY c.case_id COLLATE "C" LIMIT :size
 """
 IDS = """
     SELECT case_id FROM cases WHERE campaign = :what OR case_id = :what
