@@ -61,6 +61,7 @@ from services.numbers.lookup import LookupService, latest_rules
 from services.people import PeopleService
 from services.publishing import PublicationService
 from services.rate_limits import RateLimits
+from services.reads import Reads
 from services.registrations import RegistrationService
 from services.requests import RequestRecords
 from services.review import ReviewService
@@ -78,6 +79,7 @@ class Parts:
     draining: Draining
     records: CaseRecords
     auditing: AuditService
+    reads: Reads
     requests: RequestRecords
     institutions: InstitutionService
     contacts: ContactService
@@ -149,6 +151,7 @@ def build_parts(
         draining=Draining(),
         records=CaseRecords(engine),
         auditing=AuditService(client, engine, settings, clock),
+        reads=Reads(engine, clock),
         requests=RequestRecords(engine),
         institutions=InstitutionService(engine),
         contacts=ContactService(engine, clock),
