@@ -1,4 +1,4 @@
-"""``zhibao rules check | show | route | consequences | deadline | diff | form | schema``."""
+"""``zhibao rules``: check, show, route, compare, begin next year's file, publish."""
 
 from __future__ import annotations
 
@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.terminal import NOT_IN_ORDER, AsJson, RulesFolder, ends_plainly, fail, print_json
+from cli.terminal import (
+    HERE,
+    NOT_IN_ORDER,
+    AsJson,
+    Data,
+    RulesFolder,
+    ends_plainly,
+    fail,
+    print_json,
+)
 
 if TYPE_CHECKING:
     from datetime import date, datetime
@@ -284,6 +293,84 @@ def diff(
         typer.echo(change.text)
     if not changed:
         typer.echo("没有差别")
+
+
+@app.command()
+@ends_plainly
+def publish(
+    year: Year,
+    reason: Annotated[str, typer.Option(help="发布的依据：通知或修订的文号")],
+    jurisdiction: Jurisdiction = "000000",
+    key: Annotated[str, typer.Option(help="同一个键只发布一次；不填为新的一次")] = "",
+    data: Data = HERE,
+    as_json: AsJson = False,
+    rules: RulesFolder = None,
+) -> None:
+    """核对并发布一个辖区及其下各辖区的规则；有一处问题即不发布。"""
+    import uuid
+
+    from cli.system import operator, run
+
+    published = run(
+        data,
+        lambda services: services.publications.publish(
+            year, _code_of(jurisdiction, year, rules), operator(), key or uuid.uuid4().hex,
+            reason, rules,
+        ),
+    )  # fmt: skip
+    if as_json:
+        print_json(published)
+        return
+    for one in published.published:
+        ref = one.ruleset
+        typer.echo(f"已发布 {one.year}/{one.jurisdiction} {ref.id} 第 {ref.revision} 版")
+        typer.echo(f"  sha256 {ref.sha256}")
+    for place in published.unchanged:
+        typer.echo(f"没有改动 {year}/{place}")
+
+
+def _code_of(jurisdiction: str, year: int, rules: Path | None) -> str:
+    from cli.rule_files import library_in, resolve
+
+    if jurisdiction.isdigit():
+        return jurisdiction
+    return resolve(library_in(rules), year, jurisdiction).jurisdiction
+
+
+@app.command()
+@ends_plainly
+def published(
+    year: Annotated[int | None, typer.Argument(help="统计年度；不填为各年")] = None,
+    jurisdiction: Annotated[
+        str, typer.Argument(help="六位辖区代码：列出它发布过的各版；不填为现行的各规则集")
+    ] = "",
+    at: Annotated[
+        str, typer.Option("--at", metavar="INSTANT", help="在哪一时刻现行，带时区；不填为现在")
+    ] = "",
+    data: Data = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """发布了哪些规则，哪一版何时起、何时止有效，由谁、为什么发布。"""
+    from cli.system import run
+    from domain.messages import local_time
+
+    moment = _instant(at, "--at") if at else None
+    if jurisdiction and year is not None:
+        listed = run(data, lambda services: services.publications.revisions(year, jurisdiction))
+    else:
+        listed = run(data, lambda services: services.publications.in_force(year, moment))
+    if as_json:
+        print_json({"rows": [one.model_dump(mode="json") for one in listed]})
+        return
+    for one in listed:
+        ref = one.ruleset
+        until = f" 至 {local_time(one.replaced_at)}" if one.replaced_at else "，现行"
+        typer.echo(
+            f"{one.year}/{one.jurisdiction} {ref.id} 第 {ref.revision} 版（{ref.sha256[:12]}）"
+            f"：{local_time(one.published_at)} 起{until}；{one.published_by}，{one.reason}"
+        )
+    if not listed:
+        typer.echo("没有发布过规则；用 zhibao rules publish 发布")
 
 
 @app.command()

@@ -12,6 +12,7 @@ from domain.case.plan import WINDOWS
 from domain.facts import Facts
 from domain.working_days import CalendarMissing
 from rules.check.certificate_checks import check_certificates
+from rules.check.confirmed import unconfirmed
 from rules.check.evidence import held_to_text
 from rules.check.examples import complete, shortcomings
 from rules.check.form_checks import check_forms, example_findings
@@ -153,6 +154,7 @@ def _ignored(library: RuleLibrary, merged: Merged) -> Iterator[Finding]:
 def _unproven(library: RuleLibrary, merged: Merged) -> Iterator[Finding]:
     rules = merged.rules
     yield from held_to_text(library, merged.own, merged.written, rules.sources, merged.node)
+    yield from unconfirmed(merged.node)
     # what goes on from another year was in order there, and is told where this year's begins
     found = Findings(merged.node, merged.own if merged.carried else None)
     for path, message in strangers(rules):
