@@ -183,10 +183,20 @@ def _last_days(library: RuleLibrary, merged: Merged) -> Iterator[Finding]:
             yield found.one("last_day_off", ("filing", "windows", name, "to"), message)
 
 
+_NO_HINDRANCE = frozenset(
+    {
+        "source_text_missing", "unused_source", "quote_not_in_source", "trivial_assumption",
+        "unknown_path", "missing_key",
+    }
+)  # fmt: skip
+"""What is wrong with a file and does not keep its conditions from being tried."""
+
+
 def _workable(library: RuleLibrary, merged: Merged) -> list[Finding]:
     """Meaning first; examples and reach only where the meaning is in order."""
     findings = meaning(library, merged)
-    if set(findings) - set(merged.unknown):
+    hindering = [found for found in findings if found.code not in _NO_HINDRANCE]
+    if set(hindering) - set(merged.unknown):
         return findings
     rules = CompiledRules(library.resolved(merged).document)
     tried = list(combinations(rules, library.catalogue.areas))
@@ -242,7 +252,7 @@ def _reach(
     ids = [rule.id for rule in filing.reviewers]
     for authority, by in reach.authorities.items():
         if not library.catalogue.knows(authority):
-            message = _unknown_authority(by, authority)
+            message = _unknown_authority(library, by, authority)
             yield found.one("unknown_authority", ("filing", "reviewers", ids.index(by)), message)
 
 
@@ -275,7 +285,7 @@ def _reach_of_numbers(
             yield found.one("unreachable_level", ("report_numbers", "review_chain", index), message)
     for authority, (key, by) in reach.authorities.items():
         if not library.catalogue.knows(authority):
-            message = _unknown_authority(by, authority)
+            message = _unknown_authority(library, by, authority)
             path = ("report_numbers", key, ids[key].index(by))
             yield found.one("unknown_authority", path, message)
 
@@ -312,14 +322,15 @@ def _reach_of_enforcement(
             seen.add(key)
             for name, authority in enforcement.authorities(facts):
                 if not library.catalogue.knows(authority):
-                    message = _unknown_authority(name, authority)
+                    message = _unknown_authority(library, name, authority)
                     path = ("enforcement", "measures", ids.index(name))
                     yield found.one("unknown_authority", path, message)
                     return
 
 
-def _unknown_authority(rule: str, authority: str) -> str:
-    forms = "samr、cnas、caiq、group-…、amr-六位代码"
+def _unknown_authority(library: RuleLibrary, rule: str, authority: str) -> str:
+    fixed = "、".join(library.catalogue.authorities.fixed)
+    forms = f"{fixed}、group-…、amr-六位代码"
     return f"规则 {rule} 得出的部门 {authority} 不存在；部门写作 {forms}"
 
 
