@@ -16,7 +16,7 @@ from rules.check.confirmed import unconfirmed
 from rules.check.evidence import held_to_text
 from rules.check.examples import complete, shortcomings
 from rules.check.form_checks import check_forms, example_findings
-from rules.check.meaning import meaning
+from rules.check.meaning import expressions, meaning
 from rules.check.placing import Findings
 from rules.check.reachability import Reach, combinations, explore, explore_numbers
 from rules.check.years import strangers
@@ -233,7 +233,7 @@ def _reach(
     found = Findings(merged.node, merged.own)
     reach = explore(rules, [*_facts_of_examples(rules, merged), *tried])
     for key, failure in dict.fromkeys(reach.failures):
-        yield found.one("condition_fails", ("filing", key), failure)
+        yield found.one("condition_fails", _failing(merged, ("filing", key), failure), failure)
     if reach.failures:
         return
     filing = merged.rules.filing
@@ -256,6 +256,14 @@ def _reach(
             yield found.one("unknown_authority", ("filing", "reviewers", ids.index(by)), message)
 
 
+def _failing(merged: Merged, section: NodePath, failure: str) -> NodePath:
+    """Where the condition stands that cannot be computed; the section where it is not known."""
+    for path, source, _, _ in expressions(merged.rules):
+        if path[:2] == section and f"条件 {source} 对" in failure:
+            return path
+    return section
+
+
 def _reach_of_numbers(
     library: RuleLibrary,
     rules: CompiledRules,
@@ -266,7 +274,8 @@ def _reach_of_numbers(
     found = Findings(merged.node, merged.own)
     reach = explore_numbers(numbers, [*_facts_of_examples(rules, merged), *tried])
     for key, failure in dict.fromkeys(reach.failures):
-        yield found.one("condition_fails", ("report_numbers", key), failure)
+        path = _failing(merged, ("report_numbers", key), failure)
+        yield found.one("condition_fails", path, failure)
     if reach.failures:
         return
     section = numbers.section
@@ -277,7 +286,7 @@ def _reach_of_numbers(
     for index, name in enumerate(ids["complaints"]):
         if name not in reach.complaints:
             message = f"投诉规则 {name} 永远轮不到；请改条件、次序或删去"
-            path: NodePath = ("report_numbers", "complaints", index)
+            path = ("report_numbers", "complaints", index)
             yield found.one("unreachable_complaint_rule", path, message)
     for index, name in enumerate(ids["review_chain"]):
         if name not in reach.levels:
