@@ -1,7 +1,7 @@
 """What a campaign's workflow asks for: its opening, everybody's filings, its stages."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -25,7 +25,7 @@ from services.campaigns.considering import Outcome, consider
 from services.campaigns.opening import record_opening
 from services.rule_sets import PinnedRules
 from services.starts import case_start
-from store import campaigns, cases, institutions, journal
+from store import campaigns, cases, institutions, journal, legal_persons
 from store.institutions import Institution
 
 _COUNTED_AS: dict[Outcome, str] = {
@@ -69,6 +69,9 @@ class CampaignActivities:
                 break
             try:
                 progress = await self._record_page(request, page, progress)
+            except launch.Amended:
+                # planned under rules that have been amended meanwhile: planned anew
+                continue
             except launch.Annulled:
                 return progress
             await self._note(request, progress)
@@ -107,19 +110,32 @@ class CampaignActivities:
 
     # --- private steps -----------------------------------------------------------------------
 
+    async def _filing_with_others(
+        self, period: Period, page: Sequence[Institution]
+    ) -> Collection[str]:
+        """Who of a page files with another account of its legal person; only for a year."""
+        if period.quarter:
+            return ()
+        async with self._engine.connect() as connection:
+            return await legal_persons.filing_with(connection, [one.facts.id for one in page])
+
     async def _record_page(
         self, request: ScanRequest, page: Sequence[Institution], progress: ScanProgress
     ) -> ScanProgress:
         """Considers one page; its counts are added only when the whole page is on record."""
         period = Period(request.year, request.quarter)
         rule_sets = {
-            place: await self._pinned.get(sha256) for place, sha256 in request.rule_sets.items()
+            place: await self._pinned.get(sha256)
+            for place, sha256 in (await self._pinned_now(request)).items()
         }
         counted: Counter[str] = Counter()
         starts = []
+        with_others = await self._filing_with_others(period, page)
         for institution in page:
             facts = institution.facts_for(None)
             outcome, place = consider(rule_sets, request.jurisdiction, facts, period)
+            if facts.institution.id in with_others:
+                outcome = "outside"
             counted[_COUNTED_AS[outcome]] += 1
             if outcome == "must":
                 starts.append(
@@ -139,6 +155,14 @@ class CampaignActivities:
                 "after": page[-1].facts.id,
             }
         )
+
+    async def _pinned_now(self, request: ScanRequest) -> dict[str, str]:
+        """What this opening of the campaign pins, by jurisdiction: other sets once amended."""
+        async with self._engine.connect() as connection:
+            campaign = await campaigns.by_id(connection, request.case_id)
+        if campaign is None or campaign.opening != request.before + 1:
+            return request.rule_sets
+        return campaign.rule_sets
 
     async def _note(self, request: ScanRequest, progress: ScanProgress) -> None:
         activity.heartbeat(progress.model_dump())

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from domain.case.kind import nothing_more
+from domain.legal_persons import FINDING_LABELS, Finding
 from domain.messages import closing_time
 from domain.notices import (
     CHANNEL_LABELS,
@@ -53,6 +54,16 @@ def _uscc(body: Mapping[str, Any]) -> str:
     return f"{body['institution_id']}：{body['old_uscc'] or '没有'} → {body['new_uscc']}"
 
 
+def _finding(body: Mapping[str, Any]) -> str:
+    with_ = f"，由 {body['files_with']} 填报" if body["files_with"] else ""
+    return f"{body['institution_id']}：{FINDING_LABELS[Finding(body['finding'])]}{with_}"
+
+
+def _figures(body: Mapping[str, Any]) -> str:
+    late = "，逾期" if body["late"] else ""
+    return f"{body['authority']} {body['label']}，第 {body['revision']} 稿{late}"
+
+
 def _merged(body: Mapping[str, Any]) -> str:
     return f"{body['institution_id']} 并入 {body['into_id']}"
 
@@ -91,6 +102,16 @@ def _batches(body: Mapping[str, Any]) -> str:
     return f"名录 {body['considered']} 家，应报送 {body['started']} 家"
 
 
+def _ruleset(body: Mapping[str, Any]) -> str:
+    ref = body["ruleset"]
+    return f"{ref['id']} 第 {ref['revision']} 版，SHA-256 {ref['sha256'][:12]}"
+
+
+def _amended(body: Mapping[str, Any]) -> str:
+    document = f"（{body['document']}）" if body["document"] else ""
+    return f"{'、'.join(body['places'])} 的规则，{body['total']} 件{document}"
+
+
 def _what(body: Mapping[str, Any]) -> str:
     return str(body["what"])
 
@@ -114,10 +135,12 @@ def _over(body: Mapping[str, Any]) -> str:
 
 
 OPERATOR_EVENTS: dict[str, OperatorEvent] = {
+    "rules_published": OperatorEvent("发布规则", _ruleset),
     "campaign_opened": OperatorEvent("开启年度统计工作", nothing_more),
     "filings_started": OperatorEvent("为应填报机构建立填报", _filings),
     "stage_entered": OperatorEvent("进入阶段", _label),
     "sample_drawn": OperatorEvent("质量审查抽样", _sample),
+    "campaign_amended": OperatorEvent("修订统计工作的规则", _amended),
     "campaign_annulled": OperatorEvent("统计工作作废", nothing_more),
     "campaign_closed": OperatorEvent("关闭统计工作，封存汇总", _closed),
     "extension_granted": OperatorEvent("给予延期", _extension),
@@ -136,6 +159,8 @@ OPERATOR_EVENTS: dict[str, OperatorEvent] = {
     "institution_delivered": OperatorEvent("随送达登记机构", nothing_more),
     "audited": OperatorEvent("审计", _what),
     "content_read": OperatorEvent("查看内容", _what),
+    "legal_person_found": OperatorEvent("认定账号由谁填报", _finding),
+    "authority_figures_submitted": OperatorEvent("部门提交自己的统计", _figures),
     "registration_requested": OperatorEvent("申请登记机构", _institution),
     "registration_approved": OperatorEvent("同意登记机构", _institution),
     "registration_refused": OperatorEvent("不予登记机构", _institution),

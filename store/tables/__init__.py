@@ -19,7 +19,9 @@ from store.tables.enforcement import (
     enforcement_cases,
     enforcement_documents,
 )
-from store.tables.extensions import extensions
+from store.tables.extensions import amendments, extensions
+from store.tables.filing_files import filing_files
+from store.tables.filings import filing_receipts
 from store.tables.imports import (
     certificate_import_problems,
     certificate_import_rows,
@@ -36,6 +38,7 @@ from store.tables.numbers import (
     upload_problems,
     uploads,
 )
+from store.tables.own_figures import authority_figures, legal_person_findings
 from store.tables.people import deputies, revocations
 from store.tables.record import (
     assignments,
@@ -60,6 +63,7 @@ from store.tables.register import (
 from store.tables.rules import (
     campaign_summaries,
     campaigns,
+    publications,
     rule_sets,
     sample_draws,
     sampled_cases,
@@ -67,12 +71,14 @@ from store.tables.rules import (
 
 __all__ = [
     "addresses",
+    "amendments",
     "announcement_files",
     "announcement_versions",
     "announcements",
     "api_client_secrets",
     "api_clients",
     "assignments",
+    "authority_figures",
     "campaign_summaries",
     "campaigns",
     "cases",
@@ -93,6 +99,8 @@ __all__ = [
     "enforcement_cases",
     "enforcement_documents",
     "extensions",
+    "filing_files",
+    "filing_receipts",
     "histories",
     "institution_acts",
     "institutions",
@@ -100,6 +108,7 @@ __all__ = [
     "job_lists",
     "jobs",
     "journal",
+    "legal_person_findings",
     "lookup_counts",
     "metadata",
     "notes",
@@ -108,6 +117,7 @@ __all__ = [
     "number_changes",
     "outbox",
     "province_plans",
+    "publications",
     "refusal_heads",
     "refusals",
     "registration_requests",
