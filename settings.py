@@ -41,6 +41,7 @@ class Settings(BaseModel):
     commas between, to which notices may be pushed.
     ``audit_keys`` is the folder of the keys that sign checkpoints, ``checkpoints`` the one that
     they are copied to, out of the database's reach.
+    ``receipt_keys`` is the folder of the keys that sign the receipts of submissions.
     ``scanner`` is the command that looks attachments through, none unless set.
     ``metrics`` is the address (``host:port``) a worker shows its metrics at, none unless set.
     """
@@ -74,6 +75,7 @@ class Settings(BaseModel):
     webhook_hosts: str = ""
     audit_keys: Path | None = None
     checkpoints: Path | None = None
+    receipt_keys: Path | None = None
     scanner: str = ""
 
     @property
@@ -135,6 +137,7 @@ ENVIRONMENT = {
     "webhook_hosts": "ZHIBAO_WEBHOOK_HOSTS",
     "audit_keys": "ZHIBAO_AUDIT_KEYS",
     "checkpoints": "ZHIBAO_CHECKPOINTS",
+    "receipt_keys": "ZHIBAO_RECEIPT_KEYS",
     "scanner": "ZHIBAO_SCANNER",
 }
 
@@ -214,6 +217,7 @@ def as_environment(settings: Settings) -> dict[str, str]:
         "webhook_hosts": settings.webhook_hosts,
         "audit_keys": str(settings.audit_keys or ""),
         "checkpoints": str(settings.checkpoints or ""),
+        "receipt_keys": str(settings.receipt_keys or ""),
         "scanner": settings.scanner,
     }
     return {ENVIRONMENT[field]: value for field, value in values.items()}

@@ -87,7 +87,8 @@ def build_worker(
         unprintable_with(templates),
     )
     enforcement = EnforcementActivities(engine, rules)
-    jobs = JobActivities(engine, cases, system_clock)
+    opening = EnforcementService(client, engine, pinned, rules, system_clock, templates)
+    jobs = JobActivities(engine, opening, system_clock)
     imports = CertificateImportActivities(engine, importing.carry_out, system_clock)
     return Worker(
         client,
@@ -96,6 +97,7 @@ def build_worker(
         activities=[
             filings.record_steps,
             filings.prepare_submission,
+            filings.prepare_amendment,
             filings.read_steps,
             batches.prepare_upload,
             batches.ingest_upload,

@@ -6,6 +6,7 @@ from api.announcements import announcements
 from api.announcements.announcement_page import PAGES as ANNOUNCEMENT_PAGES
 from api.audit import audit
 from api.campaigns import (
+    amendments,
     campaigns,
     contacts,
     extensions,
@@ -49,6 +50,7 @@ OPERATIONS: list[Operation] = [
     *notices.OPERATIONS,
     *outbox.OPERATIONS,
     *campaigns.OPERATIONS,
+    *amendments.OPERATIONS,
     *published.OPERATIONS,
     *extensions.OPERATIONS,
     *jobs.OPERATIONS,
@@ -128,6 +130,7 @@ PLACES: dict[str, Parameter] = {
         _place("code", "证书代码", type="string", minLength=1, maxLength=64),
         _place("number", "证书编号", type="string", minLength=1, maxLength=64),
         _place("uscc", "统一社会信用代码", type="string", pattern="^[0-9A-Z]{18}$"),
+        _place("waiver", "豁免申请的序号", type="integer", minimum=1, maximum=2**31 - 1),
         _place("question", "提问的序号", type="integer", minimum=1, maximum=2**31 - 1),
         _place("sending", "送达编号，见 /api/outbox", type="string", pattern="^[0-9a-f]{32}$"),
         _place("address", "送达地址编号", type="string", pattern="^[0-9a-f]{32}$"),

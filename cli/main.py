@@ -27,6 +27,7 @@ from cli import (
     people,
     register,
     rules,
+    rules_ahead,
 )
 from cli.terminal import HERE, NOT_IN_ORDER, WRONG_USAGE, Commands, Data, err, within
 
@@ -41,6 +42,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="直报：检验检测统计直报、报告编号、资质认定证书赋码。",
 )
+rules.app.command("impact")(rules_ahead.impact)
+rules.app.command("new")(rules_ahead.new)
 app.add_typer(rules.app, name="rules", help="规则：核对、查看、试算、比较。")
 app.add_typer(campaigns.roster_app, name="roster", help="机构名录。")
 campaign_ends.add_commands(campaigns.campaign_app)
@@ -53,7 +56,9 @@ certificate_keys.mount(certificates.certificates_app)
 app.add_typer(outbox.outbox_app, name="outbox", help="系统以外的送达：电子邮件和网络推送。")
 app.add_typer(certificates.certificates_app, name="certificates", help="资质认定证书。")
 app.add_typer(
-    enforcement.enforcement_app, name="enforcement", help="后续处理：可以提出什么、立案、登记簿。"
+    enforcement.enforcement_app,
+    name="enforcement",
+    help="后续处理：可以提出什么、立案、办理、登记簿。",
 )
 app.add_typer(audit.app, name="audit", help="审计。")
 
@@ -105,7 +110,7 @@ def up(
     from deploy.temporal_namespace import NamespaceNotReady
     from deploy.up import running
     from rules.file.library import SHIPPED
-    from store.migrate import NewerDatabase
+    from store.migrate import DatabaseNotReady
 
     logs.set_up("text")
     started = time.monotonic()
@@ -142,7 +147,7 @@ def up(
                 system.watch()
     except KeyboardInterrupt:
         err.print("\n已停止。")
-    except (EmbeddedServerFailed, NamespaceNotReady, NewerDatabase) as failure:
+    except (EmbeddedServerFailed, NamespaceNotReady, DatabaseNotReady) as failure:
         err.print(f"[red]{escape(str(failure))}[/red]")
         raise typer.Exit(NOT_IN_ORDER) from None
 
@@ -176,12 +181,12 @@ def api() -> None:
 @app.command()
 def migrate(data: Data = HERE) -> None:
     """把数据库更新到现在的结构。"""
-    from store.migrate import NewerDatabase, upgrade
+    from store.migrate import DatabaseNotReady, upgrade
 
     try:
         upgrade(settings_for(data).database_url.get_secret_value())
-    except NewerDatabase as newer:
-        err.print(f"[red]{escape(str(newer))}[/red]")
+    except DatabaseNotReady as failure:
+        err.print(f"[red]{escape(str(failure))}[/red]")
         raise typer.Exit(NOT_IN_ORDER) from None
     err.print("数据库结构已是最新。")
 

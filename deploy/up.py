@@ -21,6 +21,8 @@ from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
 
+from deploy.demo.publishing import publish_at
+from deploy.demo.rules import GENERATED
 from deploy.embedded.postgres import EmbeddedPostgres
 from deploy.embedded.processes import (
     Child,
@@ -168,8 +170,11 @@ def running(data: Path, port: int | None, rules: Path, say: Say) -> Iterator[Run
             site=os.environ.get(ENVIRONMENT["site"], ""),
             templates=_folder_of("templates"),
             audit_keys=audit_keys(data),
+            receipt_keys=receipt_keys(data),
             checkpoints=_folder_of("checkpoints") or data / "checkpoints",
         )
+        if (rules / GENERATED).exists():
+            asyncio.run(publish_at(postgres.url, rules, datetime.now(UTC)))
         remember(data, settings, temporal.ui_url)
         restarts = Restarts(say)
         children = Children(settings, lock, restarts)
@@ -204,6 +209,11 @@ def audit_keys(data: Path) -> Path:
     Keys of their own: whoever issues certificates does not vouch for the record.
     """
     return _folder_of("audit_keys") or _with_a_key(data / "audit-keys")
+
+
+def receipt_keys(data: Path) -> Path:
+    """The folder of the keys that sign receipts: the environment's, or this data folder's."""
+    return _folder_of("receipt_keys") or _with_a_key(data / "receipt-keys")
 
 
 def _with_a_key(folder: Path) -> Path:

@@ -133,6 +133,50 @@ class Code(StrEnum):
         "填报人已申请退回本件，尚未答复，不能{action}。",
         "请先退回（return），或说明理由、不予退回（decline-return），再办理。",
     )
+    NOT_ATTESTED = (
+        "not_attested",
+        409,
+        "单位负责人还没有确认",
+        "第 {revision} 稿还没有由单位负责人确认，不能提交；内容改动过的，此前的确认不再有效。",
+        "请由单位负责人确认这一稿（attest）后再提交；单位没有人能确认的，"
+        "请说明理由、申请免予确认（ask-unsigned）。",
+    )
+    SIGNER_IS_FILER = (
+        "signer_is_filer",
+        403,
+        "须由单位负责人另行确认",
+        "填报和确认须由两个人承担：填写或提交本件的人不能同时作为单位负责人确认。",
+        "请由没有填写本件的单位负责人确认；单位没有其他人的，请申请免予确认（ask-unsigned）。",
+    )
+    NOT_WAIVABLE = (
+        "not_waivable",
+        409,
+        "没有可以豁免的校验",
+        "第 {revision} 稿没有这一项阻止提交的校验结果；只有校验（check_failed）可以豁免，"
+        "缺项、格式等不能豁免。",
+        "请重新读取草稿（draft）的 report，填写其中仍然阻止提交的结果的 sha256。",
+    )
+    WAIVER_STATE = (
+        "waiver_state",
+        409,
+        "豁免申请现在不能这样办理",
+        "第 {waiver} 号豁免申请{state}，不能{action}。",
+        "请查看本件的豁免申请（waivers），按其现状办理。",
+    )
+    CORRECTION_REASON = (
+        "correction_reason",
+        422,
+        "须写明更正的事由",
+        "本件已经办结，更正后重新提交须写明事由和说明；可选的事由：{options}。",
+        "请在 correction 中填写事由的代码，在 reason 中写明更正了什么、为什么，再提交。",
+    )
+    NO_CORRECTION = (
+        "no_correction",
+        422,
+        "不是对办结填报的更正",
+        "本件没有办结后重新开启，不能写更正的事由。",
+        "请去掉 correction，再提交。",
+    )
     NOT_OWED = (
         "not_owed",
         409,
@@ -210,6 +254,20 @@ class Code(StrEnum):
         "缩短后的时间无效",
         "缩短后的时间须早于现定的 {at}，也不能早于现在。",
         "请在 until 中填写更早的时间；不填即自现在起收回。",
+    )
+    AMENDMENT_UNNEEDED = (
+        "amendment_unneeded",
+        409,
+        "不受这次修订影响",
+        "这里适用的规则没有新发布的修订。",
+        "不用办理；要修订的，请先发布新的一版（zhibao rules publish）。",
+    )
+    AMENDMENT_DECIDED = (
+        "amendment_decided",
+        409,
+        "修订不及于已经确定的事项",
+        "{why}。",
+        "本件仍按原来的规则办理；需要更多时间的请用延期（zhibao campaign extend）。",
     )
     PERSON_NOT_FIT = (
         "person_not_fit",
@@ -668,6 +726,28 @@ class Code(StrEnum):
         "{year} 统计年度、{jurisdiction} 的规则共有 {count} 处问题，例如 {first}",
         "请用 zhibao rules check 查看全部问题，改正后重试。",
     )
+    QUARTER_NOT_AMENDED = (
+        "quarter_not_amended",
+        409,
+        "季度报送不能修订",
+        "{year} 是季度的报告编号，正在办理的批次固定按开启时的规则办理。",
+        "需要更多时间的请用延期（zhibao campaign extend）；新的规则从下一季度起适用。",
+    )
+    NOT_PUBLISHED = (
+        "not_published",
+        409,
+        "规则尚未发布",
+        "{year} 统计年度、{jurisdiction} 的规则还没有发布。",
+        "请先发布（zhibao rules publish {year} {jurisdiction} --reason 理由），再开启。",
+    )
+    REVISION_TAKEN = (
+        "revision_taken",
+        409,
+        "修订号没有增加",
+        "{year} 统计年度、{jurisdiction} 已经发布到第 {latest} 版，"
+        "文件改了内容，修订号却是 {revision}。",
+        "请把这个规则文件的 revision 改为 {next} 再发布；随上级规则改变的文件也要改。",
+    )
     CAMPAIGN_NOT_FOUND = (
         "campaign_not_found",
         404,
@@ -940,6 +1020,13 @@ class Code(StrEnum):
         "没有可以提出的措施",
         "对 {case}，规则没有可以提出的措施：{because}。",
         "请核对该件的状态和日期；要依据承办人的认定提出的，请写明 findings 和证据。",
+    )
+    ENFORCEMENT_UNDER_WAY = (
+        "enforcement_under_way",
+        409,
+        "已经立案",
+        "对 {case} 已经立案 {other}，还没有结束。",
+        "请办理那一件；确需另立一件的，请单独立案。",
     )
     UNKNOWN_MEASURE = (
         "unknown_measure",

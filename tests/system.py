@@ -25,6 +25,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from api.door.app import create_app
 from api.door.parts import Parts, build_parts
+from deploy.demo.publishing import publish_generated
 from domain.case.commands import Actor, Role
 from domain.facts import CertificateFacts, InstitutionFacts
 from rules.filing.forms.example import blank_example
@@ -38,7 +39,7 @@ from worker import build_worker
 KEY = "a-key-for-tests-only-a-key-for-tests-only"
 SHANGHAI_DAY = timedelta(days=1)
 
-FILER, REVIEWER, CHECKER, OPERATOR, AUDITOR, CLERK, OFFICER, DECIDER = (
+FILER, REVIEWER, CHECKER, OPERATOR, AUDITOR, CLERK, OFFICER, DECIDER, RESPONSIBLE = (
     Role.FILER,
     Role.REVIEWER,
     Role.CHECKER,
@@ -47,6 +48,7 @@ FILER, REVIEWER, CHECKER, OPERATOR, AUDITOR, CLERK, OFFICER, DECIDER = (
     Role.CLERK,
     Role.OFFICER,
     Role.DECIDER,
+    Role.RESPONSIBLE,
 )
 
 
@@ -199,15 +201,19 @@ async def running(
     """The system on an engine and a database; workflows run in the sandbox."""
     keys = Path(tempfile.mkdtemp(prefix="zk"))
     add_key(keys, "test-1", date(2019, 1, 1))
+    receipt_keys = Path(tempfile.mkdtemp(prefix="zr"))
+    add_key(receipt_keys, "receipts-1", date(2019, 1, 1))
     settings = Settings(
         database_url=SecretStr("postgresql+psycopg://unused"),
         temporal_address="unused",
         token_key=SecretStr(KEY),
         rules=rules,
         certificate_keys=keys,
+        receipt_keys=receipt_keys,
         site="https://certificates.example",
     )
     client = environment.client
+    await publish_generated(engine, rules, datetime(2019, 1, 1, tzinfo=UTC))
     holder: list[System] = []
     parts = build_parts(settings, client, engine, lambda: holder[0].now())
     worker = build_worker(

@@ -22,6 +22,7 @@ class Right(StrEnum):
     SEE_CONTENT = "see_content"
     START_FILING = "start_filing"
     FILE = "file"
+    ATTEST = "attest"
     REVIEW = "review"
     CLAIM = "claim"
     RELEASE = "release"
@@ -69,9 +70,10 @@ ROLES: dict[Right, frozenset[Role]] = {
     Right.SIGNED_IN: frozenset(Role),
     # whoever enforces sees dates of filings, and never what was filed
     Right.SEE_FILING: frozenset(Role) - {Role.CLERK, Role.OFFICER, Role.DECIDER},
-    Right.SEE_CONTENT: frozenset({Role.FILER, Role.REVIEWER, Role.CHECKER}),
+    Right.SEE_CONTENT: frozenset({Role.FILER, Role.RESPONSIBLE, Role.REVIEWER, Role.CHECKER}),
     Right.START_FILING: frozenset({Role.FILER, Role.OPERATOR}),
     Right.FILE: frozenset({Role.FILER}),
+    Right.ATTEST: frozenset({Role.RESPONSIBLE}),
     Right.REVIEW: frozenset({Role.REVIEWER}),
     Right.CLAIM: frozenset({Role.REVIEWER, Role.CHECKER}),
     Right.RELEASE: frozenset({Role.REVIEWER, Role.CHECKER, Role.OPERATOR}),
@@ -91,7 +93,7 @@ ROLES: dict[Right, frozenset[Role]] = {
     Right.FOLLOW_EVENTS: frozenset({Role.OPERATOR, Role.AUDITOR}),
     # whoever is complained of does not see who complains
     Right.SEE_COMPLAINT: frozenset({Role.REVIEWER, Role.OPERATOR, Role.AUDITOR}),
-    Right.SEE_CERTIFICATE: frozenset(Role),
+    Right.SEE_CERTIFICATE: frozenset(Role) - {Role.RESPONSIBLE},
     Right.APPLY: frozenset({Role.FILER, Role.CLERK}),
     Right.END_CERTIFICATE: frozenset({Role.CLERK, Role.REVIEWER}),
     Right.ISSUE: frozenset({Role.CLERK}),
@@ -132,6 +134,7 @@ class Scope(StrEnum):
 
 SCOPES: dict[Role, Scope] = {
     Role.FILER: Scope.INSTITUTION,
+    Role.RESPONSIBLE: Scope.INSTITUTION,
     Role.REVIEWER: Scope.AUTHORITY,
     Role.CHECKER: Scope.AUTHORITY,
     Role.CLERK: Scope.AUTHORITY,
@@ -150,6 +153,11 @@ OF_SUPERVISORS = frozenset(
     {Right.REMIND, Right.SEE_QUESTIONS, Right.ANSWER, Right.SETTLE, Right.SEE_NOTICES}
 )
 """What the regulator of a region may do before a case there has ever been its turn."""
+
+
+def of_institution(actor: Actor) -> bool:
+    """Whether somebody acts for an institution: it deals with authorities, not people in them."""
+    return SCOPES[actor.role] is Scope.INSTITUTION
 
 
 class Target:

@@ -19,8 +19,9 @@ from store.tables.enforcement import (
     enforcement_cases,
     enforcement_documents,
 )
-from store.tables.extensions import extensions
+from store.tables.extensions import amendments, extensions
 from store.tables.filing_files import filing_files
+from store.tables.filings import filing_receipts
 from store.tables.imports import (
     certificate_import_problems,
     certificate_import_rows,
@@ -62,6 +63,7 @@ from store.tables.register import (
 from store.tables.rules import (
     campaign_summaries,
     campaigns,
+    publications,
     rule_sets,
     sample_draws,
     sampled_cases,
@@ -69,6 +71,7 @@ from store.tables.rules import (
 
 __all__ = [
     "addresses",
+    "amendments",
     "announcement_files",
     "announcement_versions",
     "announcements",
@@ -97,6 +100,7 @@ __all__ = [
     "enforcement_documents",
     "extensions",
     "filing_files",
+    "filing_receipts",
     "histories",
     "institution_acts",
     "institutions",
@@ -113,6 +117,7 @@ __all__ = [
     "number_changes",
     "outbox",
     "province_plans",
+    "publications",
     "refusal_heads",
     "refusals",
     "registration_requests",

@@ -217,6 +217,7 @@ async def places(house: System, found: Filing) -> dict[str, str]:
                     "form": "statistics-2024",
                     "subject": "accreditation",
                     "question": "1",
+                    "waiver": "1",
                     "notice": (told := await notice(house, found)),
                     "sending": await sending(house, told),
                     "address": await address(house, found),

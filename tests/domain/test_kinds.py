@@ -227,7 +227,12 @@ def actor(rng: random.Random, role: Role, state: CaseState, case: CasePlan) -> A
     if role is Role.SYSTEM:
         return SYSTEM
     authority = rng.choice([state.authority(case)] * 9 + ["amr-440000"]) or "amr-350000"
-    scope = {Role.FILER: "lab", Role.OPERATOR: "350000", Role.CLERK: "amr-350000"}
+    scope = {
+        Role.FILER: "lab",
+        Role.RESPONSIBLE: "lab",
+        Role.OPERATOR: "350000",
+        Role.CLERK: "amr-350000",
+    }
     subject = rng.choice([state.claimed_by or rng.choice(_PEOPLE), rng.choice(_PEOPLE)])
     return Actor(subject=subject, role=role, scope=scope.get(role, authority))
 
@@ -239,6 +244,7 @@ def fields(rng: random.Random, name: str, state: CaseState, now: datetime) -> di
     until = {"until": now + timedelta(days=rng.choice([0, 5, 60]))}
     made: Mapping[str, Callable[[], dict[str, Any]]] = {
         "submit": lambda: submitted,
+        "amend": lambda: {"amendment": "one"},
         "draw": lambda: {"draw": 1, "drawn": rng.random() < 0.6},
         "extend": lambda: {**until, "extension": "one"},
         "shorten": lambda: {**until, "extension": "one"},
@@ -249,6 +255,16 @@ def fields(rng: random.Random, name: str, state: CaseState, now: datetime) -> di
         **dict.fromkeys(
             ("answer_question", "close_question", "reopen_question"),
             lambda: {"question": rng.choice([1, 1, 2])},
+        ),
+        "attest": lambda: submitted,
+        "ask_waiver": lambda: {
+            "part": "statistics",
+            "check": "c",
+            "pointer": "/statistics/staff",
+            "finding": rng.choice(["a", "b"]) * 64,
+        },
+        **dict.fromkeys(
+            ("grant_waiver", "decline_waiver"), lambda: {"waiver": rng.choice([1, 1, 2])}
         ),
         "receive_upload": lambda: {"upload": upload, "sha256": SHA, "size": 1},
         "finish_upload": lambda: {
@@ -294,11 +310,17 @@ def fields(rng: random.Random, name: str, state: CaseState, now: datetime) -> di
     return made.get(name, dict)()
 
 
-def findings(kind: CaseKind, rng: random.Random, command: Command, now: datetime) -> Any:
+def findings(
+    kind: CaseKind, rng: random.Random, case: CasePlan, command: Command, now: datetime
+) -> Any:
     """What a kind might find out for a command: whatever it can name that is in order."""
     first, last = CERTIFICATE_RULES.validity(now.date())
     known: dict[str, Any] = {
-        "editors": (command.actor.subject,),
+        # the same windows, so that a life goes on under its own plan
+        "plan": case.model_copy(
+            update={"ruleset": REF.model_copy(update={"sha256": f"{now.timestamp():064.0f}"})}
+        ),
+        "editors": () if command.kind == "attest" else (command.actor.subject,),
         "decision": ReviewerDecision(
             reviewer=LEVELS[-1].authority,
             rule="any",
@@ -354,24 +376,30 @@ def lives(kind: CaseKind, seeds: range) -> Iterator[list[Moment]]:
             name=name, actor=SYSTEM, position=position(kind, state, case), body=body(case)
         )
         life = [Moment(case, begun, state, evolve(kind, state, begun))]
+        often = [name for name in _OFTEN if name in kind.commands]
         for _ in range(rng.randrange(5, 50)):
             now += timedelta(hours=rng.choice(_HOURS))
             life += timed(kind, case, life[-1].after, now)
             state = life[-1].after
             # a few attempts, right or wrong, or nothing would ever happen
             for _ in range(8):
-                name = rng.choice(sorted(kind.commands))
+                name = rng.choice([*sorted(kind.commands), *often])
                 command = command_of(rng, kind, name, state, case, now)
                 refused = check(kind, state, case, command, now) is not None
                 if not refused and (name not in _ENDING or rng.random() < 0.1):
                     break
             else:
                 continue
-            life += happened(kind, case, state, command, now, findings(kind, rng, command, now))
+            life += happened(
+                kind, case, state, command, now, findings(kind, rng, case, command, now)
+            )
         yield life
 
 
 _HOURS = [0] * 24 + [1] * 6 + [24] * 6 + [100, 100, 24 * 400, 24 * 2200]
+_OFTEN = ("claim", "ask_return", "decline_return") * 3
+"""What is seldom to the point unless it is tried often."""
+
 _ENDING = (
     "annul", "cancel", "reject", "end_certificate", "supersede", "withdraw_measure", "cure",
 )  # fmt: skip

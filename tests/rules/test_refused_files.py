@@ -184,7 +184,7 @@ CASES: dict[str, Case] = {
         '"no"',
     ),
     "unquoted date": (NATIONAL, '"2024-12-31"', "2024-12-31", 0, "yaml_surprise", "日期"),
-    "sexagesimal": (NATIONAL, "revision: 2", "revision: 2:30", 0, "yaml_surprise", "六十进制"),
+    "sexagesimal": (NATIONAL, "revision: 3", "revision: 3:30", 0, "yaml_surprise", "六十进制"),
     "reversed window": (
         NATIONAL,
         '      to: "2025-03-21"',
@@ -445,7 +445,7 @@ CASES: dict[str, Case] = {
         "enforcment",
     ),
     "number for text": (NATIONAL, "id: national-2024", "id: 2024", 0, "invalid_value", "加引号"),
-    "text for number": (NATIONAL, "revision: 2", 'revision: "2"', 0, "invalid_value", "整数"),
+    "text for number": (NATIONAL, "revision: 3", 'revision: "3"', 0, "invalid_value", "整数"),
 }
 
 

@@ -49,7 +49,7 @@ def upgrade() -> None:
         comment="同一法人各账号由谁填报的认定；只增不改，最近一次有效",
     )
     op.create_index(
-        "ix_legal_person_findings_newest",
+        op.f("ix_legal_person_findings_institution_id_found_at"),
         "legal_person_findings",
         ["institution_id", "found_at"],
     )
