@@ -40,6 +40,8 @@ class Settings(BaseModel):
     commas between, to which notices may be pushed.
     ``audit_keys`` is the folder of the keys that sign checkpoints, ``checkpoints`` the one that
     they are copied to, out of the database's reach.
+    ``sign_ins`` is how often one network address, and one account, may try to sign in; ``demo``
+    shows the demonstration's accounts with their passwords on its sign-in page.
     ``metrics`` is the address (``host:port``) a worker shows its metrics at, none unless set.
     """
 
@@ -71,6 +73,8 @@ class Settings(BaseModel):
     webhook_hosts: str = ""
     audit_keys: Path | None = None
     checkpoints: Path | None = None
+    sign_ins: str = "20/10 minute"
+    demo: bool = False
 
     @property
     def public_site(self) -> str:
@@ -83,6 +87,7 @@ class Settings(BaseModel):
         "complaints_per_client",
         "deliveries_per_client",
         "tokens_per_client",
+        "sign_ins",
     )
     @classmethod
     def _are_limits(cls, value: str) -> str:
@@ -130,6 +135,8 @@ ENVIRONMENT = {
     "webhook_hosts": "ZHIBAO_WEBHOOK_HOSTS",
     "audit_keys": "ZHIBAO_AUDIT_KEYS",
     "checkpoints": "ZHIBAO_CHECKPOINTS",
+    "sign_ins": "ZHIBAO_SIGN_INS",
+    "demo": "ZHIBAO_DEMO",
 }
 
 
@@ -207,5 +214,7 @@ def as_environment(settings: Settings) -> dict[str, str]:
         "webhook_hosts": settings.webhook_hosts,
         "audit_keys": str(settings.audit_keys or ""),
         "checkpoints": str(settings.checkpoints or ""),
+        "sign_ins": settings.sign_ins,
+        "demo": "1" if settings.demo else "",
     }
     return {ENVIRONMENT[field]: value for field, value in values.items()}

@@ -36,7 +36,14 @@ from store.tables.numbers import (
     upload_problems,
     uploads,
 )
-from store.tables.people import deputies, revocations
+from store.tables.people import (
+    account_links,
+    accounts,
+    deputies,
+    memberships,
+    revocations,
+    sessions,
+)
 from store.tables.record import (
     assignments,
     cases,
@@ -66,6 +73,8 @@ from store.tables.rules import (
 )
 
 __all__ = [
+    "account_links",
+    "accounts",
     "addresses",
     "announcement_files",
     "announcement_versions",
@@ -101,6 +110,7 @@ __all__ = [
     "jobs",
     "journal",
     "lookup_counts",
+    "memberships",
     "metadata",
     "notes",
     "notice_deliveries",
@@ -120,6 +130,7 @@ __all__ = [
     "sample_draws",
     "sampled_cases",
     "seals",
+    "sessions",
     "upload_pieces",
     "upload_problems",
     "uploads",

@@ -38,6 +38,8 @@ seals = Table(
 """Written by triggers, and only for connections of the application (see `store.database`)."""
 
 SEALED_BY_ROW = (
+    "account_links",
+    "accounts",
     "addresses",
     "announcement_files",
     "announcement_versions",
@@ -66,6 +68,7 @@ SEALED_BY_ROW = (
     "job_items",
     "job_lists",
     "jobs",
+    "memberships",
     "notice_deliveries",
     "notices",
     "number_changes",
@@ -76,6 +79,7 @@ SEALED_BY_ROW = (
     "roster_imports",
     "sample_draws",
     "sampled_cases",
+    "sessions",
     "uploads",
 )
 """The tables whose rows have seals. What their rows hold of content is hashed elsewhere."""
