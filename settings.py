@@ -31,7 +31,8 @@ class Settings(BaseModel):
 
     ``database_url`` is SQLAlchemy's form with psycopg; ``token_key`` signs and checks tokens.
     The limits of the public lookup are written as in ``60/minute; 1000/hour``; only the proxies
-    named (addresses or networks, with commas between) may say for whom they ask.
+    named (addresses or networks, with commas between) may say for whom they ask. ``hosts`` are the
+    names this system answers to, with commas between; any, unless they are set.
     ``certificate_keys`` is the folder of the keys that sign certificates' QR codes
     (`services.certificates.keys`), ``site`` the address those codes lead to: ``https://host``.
     ``templates`` is the folder of certificates' templates, the shipped ones unless set.
@@ -62,6 +63,7 @@ class Settings(BaseModel):
     deliveries_per_client: str = "600/minute"
     tokens_per_client: str = "60/minute"
     trusted_proxies: str = ""
+    hosts: str = ""
     certificate_keys: Path | None = None
     site: str = ""
     templates: Path | None = None
@@ -124,6 +126,7 @@ ENVIRONMENT = {
     "deliveries_per_client": "ZHIBAO_DELIVERIES_PER_CLIENT",
     "tokens_per_client": "ZHIBAO_TOKENS_PER_CLIENT",
     "trusted_proxies": "ZHIBAO_TRUSTED_PROXIES",
+    "hosts": "ZHIBAO_HOSTS",
     "certificate_keys": "ZHIBAO_CERTIFICATE_KEYS",
     "site": "ZHIBAO_SITE",
     "templates": "ZHIBAO_TEMPLATES",
@@ -203,6 +206,7 @@ def as_environment(settings: Settings) -> dict[str, str]:
         "deliveries_per_client": settings.deliveries_per_client,
         "tokens_per_client": settings.tokens_per_client,
         "trusted_proxies": settings.trusted_proxies,
+        "hosts": settings.hosts,
         "certificate_keys": str(settings.certificate_keys or ""),
         "site": settings.site,
         "templates": str(settings.templates or ""),

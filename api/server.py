@@ -11,6 +11,7 @@ import structlog
 import uvicorn
 
 from api.door.app import Application, create_app
+from api.door.bounded import BoundedProtocol
 from api.door.draining import Draining
 from api.door.parts import build_parts
 from engine.client import connect_engine
@@ -40,7 +41,7 @@ async def application(settings: Settings) -> AsyncIterator[Application]:
     parts = build_parts(settings, client, engine)
     try:
         async with parts.lookups.running(), parts.enquiries.running():
-            yield create_app(parts)
+            yield create_app(parts, settings.hosts)
     finally:
         await engine.dispose()
 
@@ -98,5 +99,6 @@ def http_config(app: Application, settings: Settings) -> uvicorn.Config:
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=settings.trusted_proxies,
         timeout_graceful_shutdown=20,
-        h11_max_incomplete_event_size=32 * 1024,
+        http=BoundedProtocol,
+        ws="none",
     )

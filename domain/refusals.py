@@ -589,6 +589,20 @@ class Code(StrEnum):
         "参数 {name} 有误：{why}。",
         "请修改后重试；格式见 /docs。",
     )
+    UNKNOWN_HOST = (
+        "unknown_host",
+        421,
+        "不是本系统的域名",
+        "本系统不以请求中的主机名提供服务。",
+        "请使用公布的网址；域名由运维人员以 ZHIBAO_HOSTS 设定。",
+    )
+    TOO_SLOW = (
+        "too_slow",
+        408,
+        "发送过慢",
+        "请求的内容长时间没有传完，连接已结束，什么都没有保存。",
+        "请检查网络后重新发送；报告编号文件可从断点继续上传。",
+    )
     TOO_LARGE = "too_large", 413, "内容过大", "内容超过上限 {limit}。", "请缩减或拆分后重试。"
     UNSUPPORTED_MEDIA_TYPE = (
         "unsupported_media_type",

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import re
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextvars import ContextVar
@@ -15,7 +16,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 from structlog.contextvars import STRUCTLOG_KEY_PREFIX
 
 from api.door.asking import Told, asked_by
@@ -67,9 +68,13 @@ class Application(Starlette):
 
     fixed: dict[tuple[str, str], Callable[[Request], Awaitable[Response]]]
     parts: Parts
+    hosts: frozenset[str] = frozenset()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request (ASGI)."""
+        if scope["type"] == "http" and not _for_us(scope, self.hosts):
+            await problem(Refusal(code=Code.UNKNOWN_HOST), _new_id())(scope, receive, send)
+            return
         if scope["type"] == "http" and scope["method"] in _WITH_BODY:
             receive = self.parts.draining.receiving(receive)
         if scope["type"] == "http" and not scope.get("root_path"):
@@ -79,11 +84,54 @@ class Application(Starlette):
                 response = await endpoint(Request(scope, receive))
                 await response(scope, receive, send)
                 return
-        await super().__call__(scope, receive, send)
+        await super().__call__(scope, receive, _guarding(send))
 
 
-def create_app(parts: Parts) -> Application:
-    """The application over its parts."""
+_FOR_MACHINES = frozenset({"/healthz", "/readyz", "/metrics"})
+"""What whoever looks after the machines asks by their addresses."""
+
+
+def _for_us(scope: Scope, hosts: frozenset[str]) -> bool:
+    """Whether a request is for a name that this system answers to; no names, any."""
+    if not hosts or scope["path"] in _FOR_MACHINES:
+        return True
+    given = [value for name, value in scope["headers"] if name == b"host"]
+    return len(given) == 1 and _HOST_PORT.sub("", given[0].decode("latin-1")).lower() in hosts
+
+
+_HOST_PORT = re.compile(r":[0-9]+$")
+
+_GUARDS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+)
+"""What every answer tells a browser, unless it has a value of its own: what is no page shows
+nothing, is in no frame, and belongs to nobody else."""
+
+
+def _guard(headers: list[tuple[bytes, bytes]]) -> None:
+    present = {name for name, _ in headers}
+    headers.extend(guard for guard in _GUARDS if guard[0] not in present)
+
+
+def _guarding(send: Send) -> Send:
+    """What is sent where no operation answers: documents, files, what is not found."""
+
+    async def guarded(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = list(message.get("headers", ()))
+            _guard(headers)
+            message = {**message, "headers": headers}
+        await send(message)
+
+    return guarded
+
+
+def create_app(parts: Parts, hosts: str = "") -> Application:
+    """The application over its parts; ``hosts`` are the names it answers to, any by default."""
     paths: dict[str, list[Operation]] = {}
     for operation in [*OPERATIONS, *PAGES]:
         paths.setdefault(operation.path, []).append(operation)
@@ -111,6 +159,7 @@ def create_app(parts: Parts) -> Application:
     # an address with a slash too many is not found; no redirect is built from a foreign Host
     app.router.redirect_slashes = False
     app.parts = parts
+    app.hosts = frozenset(filter(None, (host.strip().lower() for host in hosts.split(","))))
     return app
 
 
@@ -140,7 +189,7 @@ def _endpoint(operations: Sequence[Operation]) -> Callable[[Request], Awaitable[
         # straight to the list: each header set by name is looked for among the others first
         headers = response.raw_headers
         headers.append((b"x-request-id", request_id.encode()))
-        headers.append((b"x-content-type-options", b"nosniff"))
+        _guard(headers)
         if b"cache-control" not in dict(headers):
             headers.append((b"cache-control", b"no-store"))
         if parts_of(request).draining.begun:

@@ -1,6 +1,7 @@
 """Ending without anybody noticing: what is under way ends, and nobody new is sent here."""
 
 import asyncio
+import time
 
 from starlette.types import Message, Receive
 
@@ -8,6 +9,12 @@ from domain.refusals import Code, Refusal, Refused
 
 _BUFFERED = 0.1
 """Seconds for a part of a body that is here already, once bodies are cut off."""
+
+PAUSE = 30.0
+"""Seconds that a sender may stand still over a whole body, beside what its size gives it."""
+
+SLOWEST = 1024
+"""Bytes a second: who sends slower keeps a place that others wait for."""
 
 
 class Draining:
@@ -32,24 +39,31 @@ class Draining:
             coming.cancel()
 
     def receiving(self, receive: Receive) -> Receive:
-        """The same body, until it is cut off: then reading it raises Refused."""
-        whole = False
+        """The same body, until it is cut off or comes too slowly: reading it raises Refused then.
+
+        Only the sender's own time counts, not what is done with the parts of the body meanwhile.
+        """
+        whole, patience = False, PAUSE
 
         async def receive_unless_cut() -> Message:
-            nonlocal whole
+            nonlocal whole, patience
             if whole:
                 return await receive()
-            coming = asyncio.ensure_future(receive())
+            coming, since = asyncio.ensure_future(receive()), time.monotonic()
             self._coming.add(coming)
             try:
-                await asyncio.wait({coming}, timeout=_BUFFERED if self._cut else None)
-                if not coming.done() or coming.cancelled():
+                await asyncio.wait({coming}, timeout=_BUFFERED if self._cut else max(patience, 0))
+                if coming.cancelled() or (self._cut and not coming.done()):
                     params = {"part": "正在停止的本服务"}
                     raise Refused(Refusal(code=Code.UNAVAILABLE, params=params))
+                if not coming.done():
+                    raise Refused(Refusal(code=Code.TOO_SLOW))
                 message = coming.result()
             finally:
                 self._coming.discard(coming)
                 coming.cancel()
+            came = len(message.get("body", b"")) / SLOWEST
+            patience = min(PAUSE, patience + came - (time.monotonic() - since))
             whole = not message.get("more_body", False)
             return message
 

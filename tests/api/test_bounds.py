@@ -1,0 +1,136 @@
+"""What a request may be before anybody answers it, and what every answer tells a browser."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from api.door import bounded, draining
+from api.door.app import create_app
+from api.door.bounded import LARGEST_HEAD, BoundedProtocol
+from tests.api.lookups import served
+from tests.system import OPERATOR, System
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(scope="module")
+async def port(house: System) -> AsyncIterator[int]:
+    """Where the application is served as it is in earnest."""
+    async with served(house.parts, http=BoundedProtocol) as address:
+        yield int(address.rpartition(":")[2])
+
+
+async def told(port: int, *pieces: bytes, pause: float = 0.0, answers: int = 1) -> bytes:
+    """What some bytes are answered with, in so many parts; nothing is sent after the last."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+
+    async def heard() -> bytes:
+        return b"".join([await reader.read(4096) for _ in range(answers)])
+
+    hearing = asyncio.create_task(asyncio.wait_for(heard(), 20))
+    try:
+        for piece in pieces:
+            if not hearing.done():
+                writer.write(piece)
+                await asyncio.sleep(pause)
+        return await hearing
+    finally:
+        writer.close()
+
+
+def asked(padding: int) -> bytes:
+    """A request whose address and headers are so many bytes more."""
+    return b"GET /healthz HTTP/1.1\r\nhost: test\r\nx-p: " + b"p" * padding + b"\r\n\r\n"
+
+
+async def test_a_head_has_a_bound_however_it_comes(port: int) -> None:
+    names = len(b"/healthzhosttestx-p")
+    assert (await told(port, asked(LARGEST_HEAD - names))).startswith(b"HTTP/1.1 200 ")
+    assert (await told(port, asked(LARGEST_HEAD - names + 1))).startswith(b"HTTP/1.1 431 ")
+    assert (await told(port, asked(150_000))).startswith(b"HTTP/1.1 431 ")
+    many = b"".join(b"x-%d: 1\r\n" % number for number in range(10_000))
+    assert (await told(port, asked(1)[:-2] + many + b"\r\n")).startswith(b"HTTP/1.1 431 ")
+    long = b"GET /" + b"a" * 60_000 + b" HTTP/1.1\r\nhost: test\r\n\r\n"
+    assert (await told(port, long)).startswith(b"HTTP/1.1 431 ")
+
+
+async def test_a_head_without_an_end_is_not_read_on(port: int) -> None:
+    sent = 0
+    _, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET /healthz HTTP/1.1\r\nx-p: ")
+    with contextlib.suppress(ConnectionError):
+        while sent < 64 * 1024 * 1024:
+            writer.write(b"p" * 65_536)
+            await writer.drain()
+            sent += 65_536
+    writer.close()
+    assert sent < 16 * 1024 * 1024
+    # and it has stopped nobody
+    assert (await told(port, asked(1))).startswith(b"HTTP/1.1 200 ")
+
+
+async def test_who_does_not_finish_a_head_is_told_and_let_go(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bounded, "HEAD_WITHIN", 0.3)
+    assert (await told(port)).startswith(b"HTTP/1.1 408 ")
+    drops = [b"GET /healthz HTTP/1.1\r\n", *[b"x: y\r\n"] * 100]
+    assert (await told(port, *drops, pause=0.02)).startswith(b"HTTP/1.1 408 ")
+    # a second request on a connection has its own time
+    answers = await told(port, asked(1), asked(1)[:20], pause=0.6, answers=2)
+    assert answers.startswith(b"HTTP/1.1 200 ")
+    assert b"HTTP/1.1 408 " in answers
+
+
+async def test_a_body_that_does_not_come_is_given_up_and_nothing_is_kept(
+    house: System, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(draining, "PAUSE", 0.3)
+    token = house.token(OPERATOR, "operator-1", "000000")
+    before = (await house.send("GET", "/api/announcements", token)).body
+    head = (
+        f"POST /api/announcements HTTP/1.1\r\nhost: test\r\nauthorization: Bearer {token}\r\n"
+        "content-type: application/json\r\nidempotency-key: slow\r\ncontent-length: 500\r\n\r\n"
+    )
+    answer = await told(port, head.encode(), b'{"ti')
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    # a byte now and then is no progress
+    answer = await told(port, head.encode(), *[b" "] * 60, pause=0.02)
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["code"] == "too_slow"
+    assert (await house.send("GET", "/api/announcements", token)).body == before
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/nowhere", "/docs", "/openapi.json", "/static/docs.js", "/api/tasks", "/lookup", "/healthz"],
+)
+async def test_every_answer_guards_the_browser_that_shows_it(house: System, path: str) -> None:
+    answer = await house.http.get(path)
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert "default-src '" in answer.headers["content-security-policy"]
+    assert answer.headers["referrer-policy"] == "no-referrer"
+    assert answer.headers["cross-origin-opener-policy"] == "same-origin"
+    for name in ("content-security-policy", "x-content-type-options"):
+        assert len(answer.headers.get_list(name)) == 1
+
+
+async def test_only_its_own_names_are_answered_to(house: System) -> None:
+    app = create_app(house.parts, "zhibao.example.gov.cn, Other.Example")
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://zhibao.example.gov.cn"
+    ) as http:
+        for host, status in (
+            ("zhibao.example.gov.cn", 200), ("ZHIBAO.example.gov.cn:8600", 200),
+            ("other.example", 200), ("evil.example", 421), ("", 421),
+            ("zhibao.example.gov.cn.evil.example", 421), ("zhibao.example.gov.cn:x", 421),
+        ):  # fmt: skip
+            answer = await http.get("/lookup", headers={"host": host})
+            assert answer.status_code == status, host
+            if status == 421:
+                assert answer.json()["code"] == "unknown_host"
+            assert (await http.get("/healthz", headers={"host": host})).status_code == 200
