@@ -135,7 +135,9 @@ class Children:
 
 
 @contextlib.contextmanager
-def running(data: Path, port: int | None, rules: Path, say: Say) -> Iterator[Running]:
+def running(
+    data: Path, port: int | None, rules: Path, say: Say, *, demo: bool = False
+) -> Iterator[Running]:
     """The whole system on a data folder, ready to use; everything is stopped afterwards.
 
     Raises DataFolderInUse, EmbeddedServerFailed.
@@ -169,6 +171,7 @@ def running(data: Path, port: int | None, rules: Path, say: Say) -> Iterator[Run
             templates=_folder_of("templates"),
             audit_keys=audit_keys(data),
             checkpoints=_folder_of("checkpoints") or data / "checkpoints",
+            demo=demo,
         )
         remember(data, settings, temporal.ui_url)
         restarts = Restarts(say)

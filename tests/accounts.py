@@ -34,14 +34,14 @@ async def password_set(house: System, person: str) -> str:
     """Sets the person's password by a link; the secret of their codes, "" without."""
     link = await house.parts.memberships.link(person, TERMINAL, secrets.token_hex(8), by_hand=True)
     invitation = await house.parts.sign_in.invited(link)
-    code = code_of(house, invitation.secret, -1) if invitation.secret else ""
+    code = code_of(house, invitation.secret) if invitation.secret else ""
     await house.parts.sign_in.set_password(link, PASSWORD, PASSWORD, code)
     return invitation.secret
 
 
 def code_of(house: System, secret: str, ahead: int = 0) -> str:
     """The code that a telephone shows so many time steps from now."""
-    return pyotp.TOTP(secret).at(house.now(), ahead)
+    return pyotp.TOTP(secret).at(for_time=house.now(), counter_offset=ahead)
 
 
 async def signed_in(
@@ -50,5 +50,5 @@ async def signed_in(
     """What the browser of somebody new keeps once they are signed in."""
     await given(house, person, role, scope, administers=administers)
     secret = await password_set(house, person)
-    code = code_of(house, secret) if secret else ""
+    code = code_of(house, secret, 1) if secret else ""
     return await house.parts.sign_in.sign_in(person, PASSWORD, code, "192.0.2.1", "tests")

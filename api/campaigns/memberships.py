@@ -213,6 +213,7 @@ OPERATIONS = [
         body=EndBody,
         body_optional=True,
         writes=True,
+        example={"reason": "调离"},
         description="即刻生效：其已登录的浏览器和凭证不能再以这一身份办理。",
     ),
     Operation(

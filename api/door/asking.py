@@ -80,7 +80,9 @@ async def ask(
         return {"type": "http.request", "body": content, "more_body": False}
 
     response = await _endpoint(outer["app"], scope)(Request(scope, receive))
-    told = json.loads(response.body) if "json" in (response.media_type or "") else response.body
+    content_type = response.headers.get("content-type", "")
+    given = bytes(response.body)
+    told: Any = json.loads(given) if "json" in content_type else given
     if response.status_code >= 400:
         raise Told(told)
     return Answer(told, dict(response.headers))

@@ -82,7 +82,7 @@ def page(call: Call, template: str, values: Mapping[str, Any], status: int = 200
         "role_label": ROLE_LABELS[call.actor.role],
         "scope": call.actor.scope,
     }
-    common = {
+    common: dict[str, Any] = {
         "me": me,
         "csrf": csrf_token(kept),
         "key": token_hex(16),

@@ -145,7 +145,7 @@ async def test_operators_sign_in_with_a_code_that_holds_once(house: System) -> N
         with pytest.raises(Refused) as refused:
             await sign_in("op-code", password, code, "192.0.2.7", "")
         assert refused.value.refusal.code is Code.SIGN_IN_REFUSED
-    code = code_of(house, secret)
+    code = code_of(house, secret, 1)
     assert await sign_in("op-code", PASSWORD, code, "192.0.2.7", "")
     with pytest.raises(Refused):
         await sign_in("op-code", PASSWORD, code, "192.0.2.7", "")
