@@ -43,6 +43,8 @@ class Settings(BaseModel):
     they are copied to, out of the database's reach.
     ``sign_ins`` is how often one network address, and one account, may try to sign in; ``demo``
     shows the demonstration's accounts with their passwords on its sign-in page.
+    ``receipt_keys`` is the folder of the keys that sign the receipts of submissions.
+    ``scanner`` is the command that looks attachments through, none unless set.
     ``metrics`` is the address (``host:port``) a worker shows its metrics at, none unless set.
     """
 
@@ -77,6 +79,8 @@ class Settings(BaseModel):
     checkpoints: Path | None = None
     sign_ins: str = "20/10 minute"
     demo: bool = False
+    receipt_keys: Path | None = None
+    scanner: str = ""
 
     @property
     def public_site(self) -> str:
@@ -140,6 +144,8 @@ ENVIRONMENT = {
     "checkpoints": "ZHIBAO_CHECKPOINTS",
     "sign_ins": "ZHIBAO_SIGN_INS",
     "demo": "ZHIBAO_DEMO",
+    "receipt_keys": "ZHIBAO_RECEIPT_KEYS",
+    "scanner": "ZHIBAO_SCANNER",
 }
 
 
@@ -220,5 +226,7 @@ def as_environment(settings: Settings) -> dict[str, str]:
         "checkpoints": str(settings.checkpoints or ""),
         "sign_ins": settings.sign_ins,
         "demo": "1" if settings.demo else "",
+        "receipt_keys": str(settings.receipt_keys or ""),
+        "scanner": settings.scanner,
     }
     return {ENVIRONMENT[field]: value for field, value in values.items()}

@@ -87,7 +87,8 @@ def build_worker(
         unprintable_with(templates),
     )
     enforcement = EnforcementActivities(engine, rules)
-    jobs = JobActivities(engine, cases, system_clock)
+    opening = EnforcementService(client, engine, pinned, rules, system_clock, templates)
+    jobs = JobActivities(engine, opening, system_clock)
     imports = CertificateImportActivities(engine, importing.carry_out, system_clock)
     return Worker(
         client,

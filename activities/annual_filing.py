@@ -14,10 +14,12 @@ from domain.case.workflow_messages import (
     RecordRequest,
 )
 from domain.facts import Facts
-from domain.filing.kind import PREPARE_SUBMISSION, FilingFindings, PrepareSubmission
+from domain.filing.findings import FilingFindings, PrepareSubmission
+from domain.filing.kind import PREPARE_SUBMISSION
 from domain.filing.parts import left_over_refusal, parts_to_file
 from domain.refusals import Code, Refusal
 from rules.compiled import CompiledRules
+from services import legal_persons
 from services.contents import ContentService
 from services.rule_sets import PinnedRules
 from store import submissions
@@ -55,10 +57,14 @@ class FilingActivities:
 
     @activity.defn(name=PREPARE_SUBMISSION)
     async def prepare_submission(self, wanted: PrepareSubmission) -> FilingFindings:
-        """Checks the revision, and decides under the pinned rules who reviews it."""
+        """Checks the revision, and decides under the pinned rules who reviews it.
+
+        For a confirmation nobody reviews yet; for a waiver no content is looked at.
+        """
         submitted = await self._reader.ask(wanted)
         institution = submitted.institution
-        refusal = revision_refusal(wanted, submitted)
+        waiving = wanted.purpose == "waive"
+        refusal = None if waiving else revision_refusal(wanted, submitted)
         if refusal is not None:
             return FilingFindings(refusal=refusal)
         if institution is None:
@@ -68,15 +74,25 @@ class FilingActivities:
                 )
             )
         rules = await self._pinned.get(wanted.rule_set)
+        async with self._engine.connect() as connection:
+            refusal = await legal_persons.refusal(connection, rules, institution)
+        if refusal is not None:
+            return FilingFindings(refusal=refusal)
         facts = institution.facts_for(wanted.choice)
+        if waiving:
+            return assign(rules, facts, submitted)
         to_file = parts_to_file(wanted.parts, [part.id for part in rules.parts(facts)])
         refusal = left_over_refusal(submitted.content, to_file)
         if refusal is not None:
             return FilingFindings(refusal=refusal)
-        report = await self._contents.report(rules, to_file, institution, submitted.content)
+        report = await self._contents.report(
+            rules, to_file, institution, submitted.content, wanted.waived
+        )
         if not report.ready:
             params = {"count": str(len(report.open))}
             return FilingFindings(refusal=Refusal(code=Code.CONTENT_INCOMPLETE, params=params))
+        if wanted.purpose == "attest":
+            return FilingFindings(editors=submitted.editors, attestation=rules.attestation)
         return assign(rules, facts, submitted)
 
     async def _read(self, wanted: Sequence[PrepareSubmission]) -> Sequence[Submitted]:
@@ -109,4 +125,6 @@ def assign(rules: CompiledRules, facts: Facts, submitted: Submitted) -> FilingFi
         decision=pinned,
         editors=submitted.editors,
         unchanged=submitted.sha256 == submitted.returned_sha256,
+        attestation=rules.attestation,
+        corrections=rules.corrections,
     )

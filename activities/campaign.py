@@ -1,7 +1,7 @@
 """What a campaign's workflow asks for: its opening, everybody's filings, its stages."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -25,7 +25,7 @@ from services.campaigns.considering import Outcome, consider
 from services.campaigns.opening import record_opening
 from services.rule_sets import PinnedRules
 from services.starts import case_start
-from store import campaigns, cases, institutions, journal
+from store import campaigns, cases, institutions, journal, legal_persons
 from store.institutions import Institution
 
 _COUNTED_AS: dict[Outcome, str] = {
@@ -107,6 +107,15 @@ class CampaignActivities:
 
     # --- private steps -----------------------------------------------------------------------
 
+    async def _filing_with_others(
+        self, period: Period, page: Sequence[Institution]
+    ) -> Collection[str]:
+        """Who of a page files with another account of its legal person; only for a year."""
+        if period.quarter:
+            return ()
+        async with self._engine.connect() as connection:
+            return await legal_persons.filing_with(connection, [one.facts.id for one in page])
+
     async def _record_page(
         self, request: ScanRequest, page: Sequence[Institution], progress: ScanProgress
     ) -> ScanProgress:
@@ -117,9 +126,12 @@ class CampaignActivities:
         }
         counted: Counter[str] = Counter()
         starts = []
+        with_others = await self._filing_with_others(period, page)
         for institution in page:
             facts = institution.facts_for(None)
             outcome, place = consider(rule_sets, request.jurisdiction, facts, period)
+            if facts.institution.id in with_others:
+                outcome = "outside"
             counted[_COUNTED_AS[outcome]] += 1
             if outcome == "must":
                 starts.append(

@@ -6,12 +6,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from domain.jobs import WORK_THROUGH_JOB, JobStart, JobState, command_of
+from domain.jobs import WORK_THROUGH_JOB, JobAction, JobStart, JobState, command_id, command_of
 from domain.refusals import Code, Refusal, Refused
-from services.cases import CaseService
 from services.clock import Clock
+from services.enforcement.cases import EnforcementService
 from services.jobs import LATER
 from store import cases, jobs
+from store.cases import Case
 from store.jobs import Job
 
 _PAGE = 200
@@ -22,7 +23,7 @@ _AT_ONCE = 8
 class JobActivities:
     """The activity of jobs, with what it needs to act."""
 
-    def __init__(self, engine: AsyncEngine, acting: CaseService, clock: Clock) -> None:
+    def __init__(self, engine: AsyncEngine, acting: EnforcementService, clock: Clock) -> None:
         self._engine = engine
         self._acting = acting
         self._clock = clock
@@ -65,9 +66,8 @@ class JobActivities:
         if case is None:
             refusal = Refusal(code=Code.NOT_FOUND, params={"what": case_id})
         else:
-            command = command_of(job.order, job.id, number, self._clock())
             try:
-                sequence = (await self._acting.act(case, command)).sequence
+                sequence = await self._act(job, number, case)
             except Refused as refused:
                 if refused.refusal.code in LATER:
                     raise
@@ -76,3 +76,12 @@ class JobActivities:
             await jobs.settle(
                 connection, job.id, number, self._clock(), sequence=sequence, refusal=refusal
             )
+
+    async def _act(self, job: Job, number: int, case: Case) -> int | None:
+        """The step that it led to, None for a case of enforcement that was opened about it."""
+        if job.order.action is JobAction.OPEN_ENFORCEMENT:
+            key = command_id(job.id, number)
+            await self._acting.open(case.case_id, job.order.actor, key, alone=True)
+            return None
+        command = command_of(job.order, job.id, number, self._clock())
+        return (await self._acting.act(case, command)).sequence

@@ -12,8 +12,10 @@ from api.campaigns import (
     institution_acts,
     institutions,
     jobs,
+    legal_persons,
     memberships,
     people,
+    published,
     registrations,
     review,
     rules,
@@ -32,7 +34,7 @@ from api.door.operations import Operation, Parameter
 from api.enforcement import enforcement
 from api.enforcement import register as measures
 from api.enforcement.register import PAGES as MEASURE_PAGES
-from api.filings import filings
+from api.filings import authority_figures, filings
 from api.notices import notices, outbox
 from api.numbers import batches, changes, lookup, uploads
 from api.numbers.lookup_page import PAGES as LOOKUP_PAGES
@@ -46,9 +48,11 @@ OPERATIONS: list[Operation] = [
     *me.OPERATIONS,
     *tasks.OPERATIONS,
     *filings.OPERATIONS,
+    *authority_figures.OPERATIONS,
     *notices.OPERATIONS,
     *outbox.OPERATIONS,
     *campaigns.OPERATIONS,
+    *published.OPERATIONS,
     *extensions.OPERATIONS,
     *jobs.OPERATIONS,
     *samples.OPERATIONS,
@@ -72,6 +76,8 @@ OPERATIONS: list[Operation] = [
     *clients.OPERATIONS,
     *printing.OPERATIONS,
     *search.OPERATIONS,
+    # a fixed word, before an institution's address takes it
+    *legal_persons.OPERATIONS,
     *registrations.OPERATIONS,
     *institutions.OPERATIONS,
     *institution_acts.OPERATIONS,
@@ -93,6 +99,7 @@ PAGES: list[Operation] = [
     *CERTIFICATE_PAGES,
     *ANNOUNCEMENT_PAGES,
     *WEEK_PAGES,
+    *published.PAGES,
     *MEASURE_PAGES,
 ]
 """Behind the same door as the operations of the API, and not in its description."""
@@ -127,9 +134,11 @@ PLACES: dict[str, Parameter] = {
         _place("code", "证书代码", type="string", minLength=1, maxLength=64),
         _place("number", "证书编号", type="string", minLength=1, maxLength=64),
         _place("uscc", "统一社会信用代码", type="string", pattern="^[0-9A-Z]{18}$"),
+        _place("waiver", "豁免申请的序号", type="integer", minimum=1, maximum=2**31 - 1),
         _place("question", "提问的序号", type="integer", minimum=1, maximum=2**31 - 1),
         _place("sending", "送达编号，见 /api/outbox", type="string", pattern="^[0-9a-f]{32}$"),
         _place("address", "送达地址编号", type="string", pattern="^[0-9a-f]{32}$"),
+        _place("subject", "部门统计的编号", type="string", pattern="^[a-z][a-z0-9-]{0,63}$"),
         _place("draw", "第几次抽样", type="integer", minimum=1, maximum=9999),
         _place("extension", "延期编号", type="string", pattern="^[0-9a-f]{32}$"),
         _place("deputy", "代办编号", type="string", pattern="^[0-9a-f]{32}$"),

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from audit.chains import journal_fault, outbox_faults, refusal_fault
 from audit.findings import Finding, Kind
+from audit.receipts import receipt_fault, unlike_record
 from domain.canonical import sha256_of
 from domain.case.events import EventName, Step, event_of
 from domain.case.kind import CaseKind, evolve, position
@@ -26,13 +27,14 @@ from domain.certificates.certificate import CertificateContent
 from domain.certificates.kind import CERTIFICATE
 from domain.certificates.statement import PublishedKeys, Statement, StatementProblem, verify
 from domain.complaints import COMPLAINT, ComplaintEvent, complaint_sha256
+from domain.filing.kind import FILING
 from domain.kinds import kind_of
 from domain.numbers.batch import BATCH
 from domain.numbers.commands import NumberEvent
 from domain.numbers.report_numbers import UploadStage
 from domain.operator_events import OPERATOR_EVENTS
 from store.auditing import CaseRows, Row
-from store.writer import case_row
+from store.writer import case_row, sees_from
 
 UNDER_WAY = timedelta(hours=1)
 """For so long a table may be ahead of the journal, or behind it: something is just being done."""
@@ -41,17 +43,19 @@ DERIVED = (
     "case_id", "kind", "year", "quarter", "institution_id", "jurisdiction", "campaign", "rule_set",
     "plan", "status", "level", "authority", "claimed_by", "revision", "due", "obligation",
     "submitted_at", "late", "extended_until", "reviewer", "sequence", "head", "opened_at",
-    "updated_at", "launched", "return_asked", "extension",
+    "updated_at", "launched", "return_asked", "signer_asked", "waiver_asked", "extension",
     "waiting_since",
 )  # fmt: skip
 """The columns of ``cases`` that are compared with the journal: all there are."""
 
 
 class Circumstances(NamedTuple):
-    """What a case's checks need beside its rows: the instant, and the keys of certificates."""
+    """What a case's checks need beside its rows: the instant, and the keys of certificates and of
+    receipts."""
 
     now: datetime
     certificate_keys: PublishedKeys
+    receipt_keys: PublishedKeys
 
 
 class _Checking:
@@ -173,6 +177,8 @@ def _case(c: _Checking, kind: CaseKind) -> Iterator[Finding]:
     yield from _positions(c, kind, plan)
     yield from _assignments(c)
     yield from _revisions(c, kind)
+    if kind is FILING:
+        yield from _receipts(c, plan)
     if kind is BATCH:
         yield from _uploads(c, plan)
         yield from _changes(c)
@@ -180,7 +186,11 @@ def _case(c: _Checking, kind: CaseKind) -> Iterator[Finding]:
         yield from _complaint(c)
     if kind is CERTIFICATE:
         yield from _certificate(c, state)
-    for table, wanted in (("uploads", BATCH), ("complaints", COMPLAINT)):
+    for table, wanted in (
+        ("uploads", BATCH),
+        ("complaints", COMPLAINT),
+        ("filing_receipts", FILING),
+    ):
         if kind is not wanted and c.rows[table]:
             yield c.wrong(table, f"{kind.label}不会有这样的行", kind=Kind.WITHOUT_STEP)
 
@@ -224,7 +234,7 @@ def _folded(steps: Sequence[Step]) -> dict[str, Any]:
     """What the columns of a case's row come to, step by step, as the writer writes them."""
     row: dict[str, Any] = {
         "submitted_at": None, "late": False, "extended_until": None, "reviewer": "",
-        "return_asked": False, "extension": "",
+        "return_asked": False, "signer_asked": False, "waiver_asked": False, "extension": "",
     }  # fmt: skip
     since = _lives(steps)[-1]
     for place, (_, group) in enumerate(groupby(since, key=lambda step: step.command_id)):
@@ -245,7 +255,7 @@ def _folded(steps: Sequence[Step]) -> dict[str, Any]:
             "late": row["late"] or bool(said.get("late")),
             "reviewer": said.get("reviewer") or row["reviewer"],
         }
-        for name in ("return_asked", "extension"):
+        for name in ("return_asked", "signer_asked", "waiver_asked", "extension"):
             if said.get(name) is not None:
                 row[name] = said[name]
         for name, kept in (("submitted_at", True), ("extended_until", False)):
@@ -307,17 +317,17 @@ def _positions(c: _Checking, kind: CaseKind, plan: CasePlan) -> Iterator[Finding
 def _assignments(c: _Checking) -> Iterator[Finding]:
     turns: dict[str, int] = {}
     for step in c.steps:
-        if step.position is not None and step.position.authority:
-            turns.setdefault(step.position.authority, step.sequence)
+        for authority in sees_from(step):
+            turns.setdefault(authority, step.sequence)
     listed = [row["authority"] for row in c.rows["assignments"]]
     for authority, sequence in turns.items():
         if authority not in listed:
-            told = f"第 {sequence} 步轮到 {authority}，经手部门里没有"
+            told = f"第 {sequence} 步起 {authority} 可以查看，经手部门里没有"
             yield c.wrong("assignments", told, sequence, Kind.DELETED)
             return
     for authority in listed:
         if authority not in turns:
-            told = f"经手部门里有 {authority}，日志里从未轮到它"
+            told = f"经手部门里有 {authority}，日志里没有依据"
             yield c.wrong("assignments", told, kind=Kind.WITHOUT_STEP)
             return
 
@@ -355,6 +365,26 @@ def _revisions(c: _Checking, kind: CaseKind) -> Iterator[Finding]:
 
 
 _WITH_CONTENT = tuple(one for one in map(kind_of, ("filing/", "certificate/")) if one)
+
+
+def _receipts(c: _Checking, plan: CasePlan) -> Iterator[Finding]:
+    """Each receipt is signed, and says what its submission's steps say."""
+    lives = _lives(c.steps)
+    plans = {later[0].sequence: _before(later).plan for later in lives[1:]}
+    for row in c.rows["filing_receipts"]:
+        sequence = row["sequence"]
+        then = next((plans[first] for first in sorted(plans) if first > sequence), plan)
+        handed = {name: row[name] for name in ("body", "sha256", "key", "signature")}
+        keys = c.about.receipt_keys
+        if keys.keys and (why := receipt_fault(handed, keys)):
+            told = f"第 {sequence} 步的提交回执：{why}"
+            yield c.wrong("filing_receipts", told, sequence, Kind.SIGNATURE)
+            return
+        differs = unlike_record(row["body"], then, c.steps)
+        if differs or row["body"]["sequence"] != sequence:
+            told = f"第 {sequence} 步的提交回执：{differs or '是另一步的'}"
+            yield c.wrong("filing_receipts", told, sequence)
+            return
 
 
 def _submission(c: _Checking, number: int) -> int | None:
@@ -606,7 +636,9 @@ def _operators(c: _Checking) -> Iterator[Finding]:
             return
     if c.case_id.startswith("campaign/"):
         yield from _campaign(c)
-    for table in ("cases", "assignments", "revisions", "uploads", "certificates"):
+    for table in (
+        "cases", "assignments", "revisions", "uploads", "certificates", "filing_receipts",
+    ):  # fmt: skip
         if c.rows[table]:
             yield c.wrong(table, "这不是办件，不会有这样的行", kind=Kind.WITHOUT_STEP)
 

@@ -24,10 +24,12 @@ class Keys:
         certificates: Path | None = None,
         audit: Path | None = None,
         checkpoints: Path | None = None,
+        receipts: Path | None = None,
     ) -> None:
         self.certificates: PublishedKeys = SigningKeys(certificates).published()
         self.audit: PublishedKeys = SigningKeys(audit).published()
         self.checkpoints = checkpoints
+        self.receipts: PublishedKeys = SigningKeys(receipts).published()
 
 
 async def verify(
@@ -61,7 +63,7 @@ async def check_record(
     connection: AsyncConnection, keys: Keys, clock: Clock, tally: Tally, case_id: str = ""
 ) -> None:
     """Looks at what the database holds, as a connection sees it."""
-    about = Circumstances(clock(), keys.certificates)
+    about = Circumstances(clock(), keys.certificates, keys.receipts)
     async for rows in auditing.by_case(connection, case_id):
         for table, present in rows.rows.items():
             tally.checked[table] += len(present)

@@ -86,7 +86,12 @@ def verify(
 
     async def verifying(auditor: Auditor) -> Any:
         settings = auditor.settings
-        keys = Keys(settings.certificate_keys, settings.audit_keys, settings.checkpoints)
+        keys = Keys(
+            settings.certificate_keys,
+            settings.audit_keys,
+            settings.checkpoints,
+            settings.receipt_keys,
+        )
         return await work(auditor.engine, auditor.client, keys, system_clock, case_id)
 
     found = _run(data, f"verify {case_id}".strip(), verifying)

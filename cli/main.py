@@ -53,7 +53,9 @@ certificate_keys.mount(certificates.certificates_app)
 app.add_typer(outbox.outbox_app, name="outbox", help="系统以外的送达：电子邮件和网络推送。")
 app.add_typer(certificates.certificates_app, name="certificates", help="资质认定证书。")
 app.add_typer(
-    enforcement.enforcement_app, name="enforcement", help="后续处理：可以提出什么、立案、登记簿。"
+    enforcement.enforcement_app,
+    name="enforcement",
+    help="后续处理：可以提出什么、立案、办理、登记簿。",
 )
 app.add_typer(audit.app, name="audit", help="审计。")
 
@@ -106,7 +108,7 @@ def up(
     from deploy.temporal_namespace import NamespaceNotReady
     from deploy.up import running
     from rules.file.library import SHIPPED
-    from store.migrate import NewerDatabase
+    from store.migrate import DatabaseNotReady
 
     logs.set_up("text")
     started = time.monotonic()
@@ -146,7 +148,7 @@ def up(
                 system.watch()
     except KeyboardInterrupt:
         err.print("\n已停止。")
-    except (EmbeddedServerFailed, NamespaceNotReady, NewerDatabase) as failure:
+    except (EmbeddedServerFailed, NamespaceNotReady, DatabaseNotReady) as failure:
         err.print(f"[red]{escape(str(failure))}[/red]")
         raise typer.Exit(NOT_IN_ORDER) from None
 
@@ -180,12 +182,12 @@ def api() -> None:
 @app.command()
 def migrate(data: Data = HERE) -> None:
     """把数据库更新到现在的结构。"""
-    from store.migrate import NewerDatabase, upgrade
+    from store.migrate import DatabaseNotReady, upgrade
 
     try:
         upgrade(settings_for(data).database_url.get_secret_value())
-    except NewerDatabase as newer:
-        err.print(f"[red]{escape(str(newer))}[/red]")
+    except DatabaseNotReady as failure:
+        err.print(f"[red]{escape(str(failure))}[/red]")
         raise typer.Exit(NOT_IN_ORDER) from None
     err.print("数据库结构已是最新。")
 

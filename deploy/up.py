@@ -170,6 +170,7 @@ def running(
             site=os.environ.get(ENVIRONMENT["site"], ""),
             templates=_folder_of("templates"),
             audit_keys=audit_keys(data),
+            receipt_keys=receipt_keys(data),
             checkpoints=_folder_of("checkpoints") or data / "checkpoints",
             demo=demo,
         )
@@ -207,6 +208,11 @@ def audit_keys(data: Path) -> Path:
     Keys of their own: whoever issues certificates does not vouch for the record.
     """
     return _folder_of("audit_keys") or _with_a_key(data / "audit-keys")
+
+
+def receipt_keys(data: Path) -> Path:
+    """The folder of the keys that sign receipts: the environment's, or this data folder's."""
+    return _folder_of("receipt_keys") or _with_a_key(data / "receipt-keys")
 
 
 def _with_a_key(folder: Path) -> Path:

@@ -15,7 +15,10 @@ WORK_THROUGH_JOB = "work_through_job"
 
 
 class JobAction(StrEnum):
-    """What can be done to many cases at once: the names of the commands that are given."""
+    """What can be done to many cases at once: the names of the commands that are given.
+
+    `OPEN_ENFORCEMENT` is no command of theirs: it opens a case of enforcement about each.
+    """
 
     CLAIM = "claim"
     RELEASE = "release"
@@ -29,6 +32,7 @@ class JobAction(StrEnum):
     ANNUL = "annul"
     DRAW = "draw"
     SERVE_REMINDER = "serve_reminder"
+    OPEN_ENFORCEMENT = "open_enforcement"
 
 
 _COMMANDS: dict[JobAction, type[Command]] = {
@@ -47,7 +51,8 @@ _COMMANDS: dict[JobAction, type[Command]] = {
 }
 
 JOB_ACTION_LABELS: dict[JobAction, str] = {
-    action: command.label for action, command in _COMMANDS.items()
+    **{action: command.label for action, command in _COMMANDS.items()},
+    JobAction.OPEN_ENFORCEMENT: "后续处理立案",
 }
 
 
@@ -92,14 +97,21 @@ class JobOrder(Recorded):
     note_sha256: str = ""
 
 
+def command_id(job_id: str, number: int) -> str:
+    """By what a job's act on its case of a number is known: one act, however often it is tried."""
+    return f"job:{job_id}:{number}"
+
+
 def command_of(order: JobOrder, job_id: str, number: int, now: datetime) -> Command:
     """The command that a job gives its case of a number; the same however often it is asked.
+
+    Not for `JobAction.OPEN_ENFORCEMENT`, which gives none.
 
     Raises pydantic's ValidationError for details that are not the command's.
     """
     return _COMMANDS[order.action].model_validate(
         {
-            "id": f"job:{job_id}:{number}",
+            "id": command_id(job_id, number),
             "actor": order.actor,
             "received_at": now,
             "note_sha256": order.note_sha256,

@@ -6,6 +6,7 @@ from domain.case.commands import Actor, Role
 from domain.ids import NATION, jurisdiction_of, region_prefix
 from domain.model import Value
 
+OF_INSTITUTION = frozenset({Role.FILER, Role.RESPONSIBLE})
 OF_AUTHORITY = frozenset({Role.REVIEWER, Role.CHECKER, Role.CLERK, Role.OFFICER, Role.DECIDER})
 
 
@@ -60,18 +61,14 @@ def may_administer(administrator: Membership, role: Role, scope: str, region: st
     if not administrator.administers:
         return False
     if administrator.role is Role.FILER:
-        return role is Role.FILER and scope == administrator.scope
-    match role:
-        case Role.FILER:
-            return region is not None and _within(region, administrator)
-        case Role.OPERATOR:
-            return _within(scope, administrator)
-        case Role.AUDITOR:
-            return administrator.scope == NATION
-        case Role.SYSTEM:
-            return False
-        case _:
-            return _within(jurisdiction_of(scope), administrator)
+        return role in OF_INSTITUTION and scope == administrator.scope
+    if role in OF_INSTITUTION:
+        return region is not None and _within(region, administrator)
+    if role in OF_AUTHORITY:
+        return _within(jurisdiction_of(scope), administrator)
+    if role is Role.OPERATOR:
+        return _within(scope, administrator)
+    return role is Role.AUDITOR and administrator.scope == NATION
 
 
 def _within(region: str, administrator: Membership) -> bool:

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from domain.case.kind import nothing_more
+from domain.legal_persons import FINDING_LABELS, Finding
 from domain.messages import closing_time
 from domain.notices import (
     CHANNEL_LABELS,
@@ -56,6 +57,16 @@ def _institution(body: Mapping[str, Any]) -> str:
 
 def _uscc(body: Mapping[str, Any]) -> str:
     return f"{body['institution_id']}：{body['old_uscc'] or '没有'} → {body['new_uscc']}"
+
+
+def _finding(body: Mapping[str, Any]) -> str:
+    with_ = f"，由 {body['files_with']} 填报" if body["files_with"] else ""
+    return f"{body['institution_id']}：{FINDING_LABELS[Finding(body['finding'])]}{with_}"
+
+
+def _figures(body: Mapping[str, Any]) -> str:
+    late = "，逾期" if body["late"] else ""
+    return f"{body['authority']} {body['label']}，第 {body['revision']} 稿{late}"
 
 
 def _merged(body: Mapping[str, Any]) -> str:
@@ -141,6 +152,8 @@ OPERATOR_EVENTS: dict[str, OperatorEvent] = {
     "institution_delivered": OperatorEvent("随送达登记机构", nothing_more),
     "audited": OperatorEvent("审计", _what),
     "content_read": OperatorEvent("查看内容", _what),
+    "legal_person_found": OperatorEvent("认定账号由谁填报", _finding),
+    "authority_figures_submitted": OperatorEvent("部门提交自己的统计", _figures),
     "registration_requested": OperatorEvent("申请登记机构", _institution),
     "registration_approved": OperatorEvent("同意登记机构", _institution),
     "registration_refused": OperatorEvent("不予登记机构", _institution),

@@ -133,6 +133,50 @@ class Code(StrEnum):
         "填报人已申请退回本件，尚未答复，不能{action}。",
         "请先退回（return），或说明理由、不予退回（decline-return），再办理。",
     )
+    NOT_ATTESTED = (
+        "not_attested",
+        409,
+        "单位负责人还没有确认",
+        "第 {revision} 稿还没有由单位负责人确认，不能提交；内容改动过的，此前的确认不再有效。",
+        "请由单位负责人确认这一稿（attest）后再提交；单位没有人能确认的，"
+        "请说明理由、申请免予确认（ask-unsigned）。",
+    )
+    SIGNER_IS_FILER = (
+        "signer_is_filer",
+        403,
+        "须由单位负责人另行确认",
+        "填报和确认须由两个人承担：填写或提交本件的人不能同时作为单位负责人确认。",
+        "请由没有填写本件的单位负责人确认；单位没有其他人的，请申请免予确认（ask-unsigned）。",
+    )
+    NOT_WAIVABLE = (
+        "not_waivable",
+        409,
+        "没有可以豁免的校验",
+        "第 {revision} 稿没有这一项阻止提交的校验结果；只有校验（check_failed）可以豁免，"
+        "缺项、格式等不能豁免。",
+        "请重新读取草稿（draft）的 report，填写其中仍然阻止提交的结果的 sha256。",
+    )
+    WAIVER_STATE = (
+        "waiver_state",
+        409,
+        "豁免申请现在不能这样办理",
+        "第 {waiver} 号豁免申请{state}，不能{action}。",
+        "请查看本件的豁免申请（waivers），按其现状办理。",
+    )
+    CORRECTION_REASON = (
+        "correction_reason",
+        422,
+        "须写明更正的事由",
+        "本件已经办结，更正后重新提交须写明事由和说明；可选的事由：{options}。",
+        "请在 correction 中填写事由的代码，在 reason 中写明更正了什么、为什么，再提交。",
+    )
+    NO_CORRECTION = (
+        "no_correction",
+        422,
+        "不是对办结填报的更正",
+        "本件没有办结后重新开启，不能写更正的事由。",
+        "请去掉 correction，再提交。",
+    )
     NOT_OWED = (
         "not_owed",
         409,
@@ -933,6 +977,27 @@ class Code(StrEnum):
         "每则至多 {most} 件附件，已经满了。",
         "请先移除不用的附件，或另发一则。",
     )
+    LEGAL_PERSON_FILES_ONCE = (
+        "legal_person_files_once",
+        409,
+        "同一法人只填报一次",
+        "{institution} 与 {other} 属同一法人，{year}年度由 {other} 填报。",
+        "请由 {other} 一并填报；确是另一独立法人或确需沿用此前账号的，请报所在辖区的经办人认定。",
+    )
+    CENTRE_FILED_BY_LEAD = (
+        "centre_filed_by_lead",
+        409,
+        "共建的中心由牵头单位填报",
+        "“{centre}”的社会责任报告已由 {other} 填报。",
+        "请由牵头单位汇总填写一份；牵头单位有误的，请报所在辖区的经办人更正名录。",
+    )
+    ATTACHMENT_INFECTED = (
+        "attachment_infected",
+        422,
+        "附件含有恶意程序",
+        "附件没有通过查毒，没有保存。",
+        "请在本机查杀后，换用干净的文件。",
+    )
     ANNOUNCEMENT_WITHDRAWN = (
         "announcement_withdrawn",
         409,
@@ -975,6 +1040,13 @@ class Code(StrEnum):
         "没有可以提出的措施",
         "对 {case}，规则没有可以提出的措施：{because}。",
         "请核对该件的状态和日期；要依据承办人的认定提出的，请写明 findings 和证据。",
+    )
+    ENFORCEMENT_UNDER_WAY = (
+        "enforcement_under_way",
+        409,
+        "已经立案",
+        "对 {case} 已经立案 {other}，还没有结束。",
+        "请办理那一件；确需另立一件的，请单独立案。",
     )
     UNKNOWN_MEASURE = (
         "unknown_measure",

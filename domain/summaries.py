@@ -5,7 +5,7 @@ ends with. Whoever has the journal comes to the same bytes again.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any
 
 from domain.case.events import EventName, Step, event_of
@@ -149,26 +149,45 @@ def suppressed(cells: Cells, fewest: int) -> set[tuple[str, str]]:
     Rows and columns add up to their totals, so that a lone withheld cell could be worked out. Each
     gets the cheapest rectangle of withheld cells around it; then no cell follows from the others.
     """
-    withheld = {
-        (row, column)
-        for row, columns in cells.items()
-        for column, number in columns.items()
-        if 0 < number < fewest
-    }
+    return protected(
+        cells,
+        {
+            (row, column)
+            for row, columns in cells.items()
+            for column, number in columns.items()
+            if 0 < number < fewest
+        },
+    )
+
+
+def protected(
+    cells: Cells, small: Set[tuple[str, str]], known: Set[tuple[str, str]] = frozenset()
+) -> set[tuple[str, str]]:
+    """The cells that are ``small``, and what is withheld with them so that none can be worked out.
+
+    ``known`` cells hide nothing: everybody knows from elsewhere what stands there.
+    """
+    withheld = set(small)
     for row, column in sorted(withheld):
-        if not _in_a_circle(withheld, row, column):
-            withheld |= _around(cells, withheld, row, column)
+        if not _in_a_circle(withheld - known, row, column):
+            withheld |= _around(cells, withheld, known, row, column)
     return withheld
 
 
 def _around(
-    cells: Cells, withheld: set[tuple[str, str]], row: str, column: str
+    cells: Cells,
+    withheld: set[tuple[str, str]],
+    known: Set[tuple[str, str]],
+    row: str,
+    column: str,
 ) -> set[tuple[str, str]]:
     corners = [
-        {(row, beside), (below, column), (below, beside)}
+        corner
         for below in cells
         for beside in cells[row]
         if below != row and beside != column
+        for corner in [{(row, beside), (below, column), (below, beside)}]
+        if not corner & known
     ]
     # an empty cell hides little, and the grand total is wanted most
     most = cells[TOTAL][TOTAL] + 1

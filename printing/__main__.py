@@ -12,6 +12,7 @@ from printing.certificate import (
     preview_draft,
     render_certificate,
 )
+from printing.filing import render_filing
 from printing.job import Job, LeftOut, Outcome, Paper
 
 LONGEST = 180
@@ -33,6 +34,15 @@ def _print(job: Job) -> tuple[Outcome, bytes]:
         assert job.draft is not None
         return Outcome(), preview_draft(
             job.draft.content, issuer_name=job.draft.issuer_name, template_folder=job.templates
+        )
+    if job.kind == "filing":
+        assert job.filing is not None
+        of_filing = job.filing
+        return Outcome(), render_filing(
+            of_filing.authority,
+            of_filing.data,
+            of_filing.timestamp,
+            template_folder=job.templates,
         )
     if job.kind == "zip":
         into = io.BytesIO()

@@ -6,9 +6,10 @@ name instead. A deployment that needs more characters puts a font into the templ
 
 import struct
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import typst
 from pylopdf_fonts_zh_cn import sans_path, serif_path
@@ -112,3 +113,20 @@ def _mapped(content: bytes, start: int, font: Path) -> frozenset[int]:
         for code in range(first, last + 1)
         if glyph + code - first != 0
     )
+
+
+UNPRINTABLE = "〓"
+"""Stands for a character that no font has: a document is made all the same."""
+
+
+def printable(value: Any, folder: Path) -> Any:
+    """A value with every text in it, however deep, as a template folder's fonts can show it."""
+    if isinstance(value, str):
+        for character in missing_characters(value.replace("\n", ""), template_folder=folder):
+            value = value.replace(character, UNPRINTABLE)
+        return value
+    if isinstance(value, Mapping):
+        return {key: printable(part, folder) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [printable(part, folder) for part in value]
+    return value

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from printing.characters import missing_characters
+from printing.characters import printable
 from printing.typesetting import TEMPLATES, places_of, template, typeset
 
 Kind = Literal["prior_notice", "decision", "service_record", "objection_answer", "referral", "end"]
@@ -22,9 +22,6 @@ KIND_WORDS: dict[Kind, tuple[str, str]] = {
     "end": ("终止通知书", "终"),
 }
 """What each document is called, and the word that stands for it in its number."""
-
-UNPRINTABLE = "〓"
-"""Stands for a character that no font has: a document is served all the same."""
 
 _MAIN = """\
 #import "{path}": document
@@ -49,19 +46,7 @@ def render(
 
     ``data`` is what `services.enforcement.papers` puts together. Raises `BrokenTemplate`.
     """
-    printable = _printable(data, template_folder)
+    shown = printable(data, template_folder)
     path = template("enforcement.typ", places_of(authority), template_folder)
     main = _MAIN.format(path=path)
-    return typeset(main, printable, timestamp, template_folder, dots_per_inch=dots_per_inch)
-
-
-def _printable(value: Any, folder: Path) -> Any:
-    if isinstance(value, str):
-        for character in missing_characters(value.replace("\n", ""), template_folder=folder):
-            value = value.replace(character, UNPRINTABLE)
-        return value
-    if isinstance(value, Mapping):
-        return {key: _printable(part, folder) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_printable(part, folder) for part in value]
-    return value
+    return typeset(main, shown, timestamp, template_folder, dots_per_inch=dots_per_inch)

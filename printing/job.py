@@ -7,7 +7,7 @@ authors wrote: it has a process of its own, which ends when it is done.
 
 from datetime import date, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from domain.certificates.certificate import Certificate, CertificateContent
 from domain.model import Value
@@ -30,6 +30,14 @@ class Sample(Value):
     issuer_name: str
 
 
+class FilingPaper(Value):
+    """A whole filing to print; the parts are the parameters of `render_filing`."""
+
+    authority: str
+    data: dict[str, Any]
+    timestamp: datetime
+
+
 class LeftOut(Value):
     """A certificate that is not printed: its number, a stable code, a Chinese reason."""
 
@@ -39,15 +47,17 @@ class LeftOut(Value):
 
 
 class Job(Value):
-    """One paper (``pdf``), a picture of its first page, a draft's, or many papers in a ZIP file.
+    """One paper (``pdf``), a picture of its first page, a draft's, many papers in a ZIP file, or a
+    whole filing.
 
     ``left_out`` are those of a batch that are known not to be printable.
     """
 
-    kind: Literal["pdf", "picture", "draft", "zip"]
+    kind: Literal["pdf", "picture", "draft", "zip", "filing"]
     templates: Path
     papers: tuple[Paper, ...] = ()
     draft: Sample | None = None
+    filing: FilingPaper | None = None
     left_out: tuple[LeftOut, ...] = ()
 
 

@@ -27,9 +27,11 @@ from domain.enforcement.consequences import (
     EnforcementFacts,
     EnforcementTerms,
     FilingFacts,
+    Standing,
     standing,
 )
 from domain.facts import Facts, FilingRecord
+from domain.filing.findings import Correction
 from domain.notices import Channel
 from domain.numbers.quarters import Quarter
 from domain.numbers.report_numbers import Answer
@@ -197,6 +199,24 @@ class CompiledRules:
         )
 
     @cached_property
+    def attestation(self) -> Citation | None:
+        """The clause by which the unit's responsible person confirms; None where nobody has to."""
+        rule = self.document.filing.attestation
+        if rule is None:
+            return None
+        cite = self.document.citation(rule.cite)
+        law = {"document": rule.law.document, "clause": rule.law.clause}
+        return cite.model_copy(update={**law, "quote": ""})
+
+    @cached_property
+    def corrections(self) -> tuple[Correction, ...]:
+        """The reasons for correcting what was completed; none where the rules name none."""
+        return tuple(
+            Correction(code=rule.id, label=rule.label, material=rule.material)
+            for rule in self.document.filing.corrections
+        )
+
+    @cached_property
     def sample(self) -> Sampling | None:
         """How the quality check draws, None where it checks all or there is none."""
         check = self.document.filing.quality_check
@@ -265,9 +285,7 @@ class CompiledRules:
 
         Raises FactsIncomplete where neither the facts nor the rules say until when to file.
         """
-        filing = facts.filing
-        obligation = filing.obligation or self.obligation(facts).outcome
-        due = filing.due or self._due(filing)
+        found = self._standing(facts, at)
         if self.enforcement is None:
             nothing = f"{self.document.title}的规则没有规定后续处理措施，所以什么也不提出"
             return Consequences(
@@ -275,10 +293,10 @@ class CompiledRules:
                 candidates=(),
                 ruleset=self.ref,
                 at=at,
-                due=standing(filing, obligation, due, at, reviewers_may_be_late=True).due,
+                due=found.due,
                 because=nothing,
             )
-        return self.enforcement.consequences(facts, obligation, due, at)
+        return self.enforcement.consequences(facts, found, at)
 
     def enforcement_terms(self, facts: EnforcementFacts, at: datetime) -> EnforcementTerms:
         """What a case of enforcement opened at ``at`` would run on. Raises FactsIncomplete."""
@@ -308,6 +326,21 @@ class CompiledRules:
             review=always,
             completion_cite=cite,
             enforcement=terms,
+        )
+
+    def _standing(self, facts: EnforcementFacts, at: datetime) -> Standing:
+        """How a filing stands at ``at`` under these rules. Raises FactsIncomplete."""
+        filing, completion = facts.filing, self.document.filing.completion
+        correct = self.windows.get("correct") if filing.about == "filing" else None
+        return standing(
+            filing,
+            filing.obligation or self.obligation(facts).outcome,
+            filing.due or self._due(filing),
+            at,
+            correct_until=correct.closes if correct is not None else None,
+            reviewers_may_be_late=(
+                completion is not None and completion.require == "approved_inside_window"
+            ),
         )
 
     def _due(self, filing: FilingFacts) -> datetime:

@@ -49,6 +49,14 @@ class QuestionOnRecord(NamedTuple):
     said: tuple[SaidOfQuestion, ...]
 
 
+class FilingOnRecord(NamedTuple):
+    """A filing's steps, the state they lead to, and the notes of those that have any."""
+
+    steps: list[Step]
+    own: FilingState
+    notes: dict[str, dict[str, Any]]
+
+
 class CaseRecords:
     """Reads the record; acting on a case is another service's."""
 
@@ -118,6 +126,14 @@ class CaseRecords:
         """What happened to a case or a campaign, refused acts included."""
         async with self._engine.connect() as connection:
             return await timeline.of_case(connection, case_id, with_notes=with_notes)
+
+    async def filing(self, case_id: str) -> FilingOnRecord:
+        """What has happened to a filing, with what was written about it."""
+        async with self._engine.connect() as connection:
+            steps = await journal.steps(connection, case_id)
+            kept = [step.note_sha256 for step in steps if step.note_sha256]
+            notes = await content.notes_by_sha256(connection, kept) if kept else {}
+        return FilingOnRecord(steps, fold(FILING, map(event_of, steps)).own, notes)
 
     async def questions(self, case_id: str) -> list[QuestionOnRecord]:
         """The questions of a filing, by number."""

@@ -1,8 +1,9 @@
 """Acting on cases of any kind: the way of a command to its workflow, and back as a receipt."""
 
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from temporalio.client import Client, WithStartWorkflowOperation
 
 from domain.case.commands import Actor, Assign, Command, HandOver
@@ -71,15 +72,9 @@ class CaseService:
         self, case: Case, based_on: int, document: dict[str, Any], actor: Actor
     ) -> Revision:
         """Saves the revision after ``based_on``. Raises Refused: closed, or overtaken."""
-        now, kind = self._clock(), KINDS[case.kind]
+        now = self._clock()
         async with self._engine.begin() as connection:
-            status, due = await cases.held_still(connection, case.case_id)
-            if status in (Status.LAPSED, Status.AFTER_WINDOW):
-                known = await journal.carried(connection, kind, case.case_id)
-                raise Refused(lapsed(kind.state(known.state), case.plan))
-            refusal = editable(kind, Position(status=status, due=due), case.plan, now)
-            if refusal is not None:
-                raise Refused(refusal)
+            await self.held_editable(connection, case, now)
             saved = await content.save_revision(
                 connection, case.case_id, based_on, document, actor.subject, now
             )
@@ -89,6 +84,17 @@ class CaseService:
                 params = {"given": str(based_on), "latest": newest}
                 raise Refused(Refusal(code=Code.REVISION_CONFLICT, params=params))
         return saved
+
+    async def held_editable(self, connection: AsyncConnection, case: Case, now: datetime) -> None:
+        """Holds a case as it stands until the transaction ends. Raises Refused: closed to edits."""
+        kind = KINDS[case.kind]
+        status, due = await cases.held_still(connection, case.case_id)
+        if status in (Status.LAPSED, Status.AFTER_WINDOW):
+            known = await journal.carried(connection, kind, case.case_id)
+            raise Refused(lapsed(kind.state(known.state), case.plan))
+        refusal = editable(kind, Position(status=status, due=due), case.plan, now)
+        if refusal is not None:
+            raise Refused(refusal)
 
     # --- private steps -----------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 """What is found about a filing's content: one report for preview, import, submission and review."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -10,10 +10,11 @@ from domain.ids import filing_id
 from files.form_sheets import Filled
 from rules.compiled import CompiledRules
 from rules.filing.forms.checking import check_parts, readings
-from rules.filing.forms.context import Context, Register
+from rules.filing.forms.context import Context, PeerRange, Register
 from rules.filing.forms.example import register_value
-from rules.filing.forms.findings import FormReport
+from rules.filing.forms.findings import FormReport, with_waivers
 from rules.filing.forms.model import Form
+from rules.filing.forms.peers import compared, groups
 from rules.filing.forms.prefill import prefilled
 from services.clock import Clock
 from services.peers import PeerService
@@ -36,6 +37,16 @@ def register_of(institution: Institution) -> Register:
     )
 
 
+class AmongPeers(NamedTuple):
+    """One figure of a filing beside what is usual in one of its institution's groups."""
+
+    part: str
+    field: str
+    label: str
+    value: Any
+    usual: PeerRange
+
+
 class ContentService:
     """Checks filings' contents against everything that is known beside them."""
 
@@ -52,8 +63,12 @@ class ContentService:
         parts: Sequence[str],
         institution: Institution | None,
         document: Mapping[str, Any],
+        waived: Mapping[str, int] | None = None,
     ) -> FormReport:
-        """What is found about a filing's content, every part of ``parts`` wanted."""
+        """What is found about a filing's content, every part of ``parts`` wanted.
+
+        ``waived`` are the numbers of the filing's waivers, by the findings that they are for.
+        """
         forms = rules.forms_of(parts)
         year = rules.document.year
         known = Context(
@@ -70,7 +85,10 @@ class ContentService:
             for part, form in forms.items()
             if part in document
         }
-        return check_parts(forms, document, complete=True, known=known, last_year=last, peers=peers)
+        found = check_parts(
+            forms, document, complete=True, known=known, last_year=last, peers=peers
+        )
+        return with_waivers(found, waived or {})
 
     async def pinned_form(self, form_id: str, sha256: str) -> Form | None:
         """The version of a form that some rule set on record holds; None where none does."""
@@ -99,6 +117,31 @@ class ContentService:
             return {}
         parts = [part for part in before.content if part in rules.part_ids]
         return readings(rules.forms_of(parts), before.content)
+
+    async def year_before(self, institution: str, year: int) -> dict[str, Any]:
+        """What the institution's filing of the year before was completed with; {} for nothing."""
+        async with self._engine.connect() as connection:
+            before = await content.completed(connection, filing_id(year - 1, institution))
+        return before.content if before is not None else {}
+
+    async def among_peers(
+        self, rules: CompiledRules, document: Mapping[str, Any]
+    ) -> list[AmongPeers]:
+        """The figures of a content that are compared with others', and what is usual there."""
+        forms = rules.forms_of(part for part in document if part in rules.part_ids)
+        found: list[AmongPeers] = []
+        for part, values in readings(forms, document).items():
+            form = forms[part]
+            if not compared(form):
+                continue
+            usual = await self._peers.ranges(rules.document.year, part, form)
+            found += [
+                AmongPeers(part, field, form.fields[field].label, values[field], usual[place])
+                for field in compared(form)
+                for group in groups(form, values)
+                if field in values and (place := (field, group)) in usual
+            ]
+        return found
 
     async def prefilled(
         self, rules: CompiledRules, parts: Sequence[str], institution: Institution

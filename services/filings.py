@@ -11,6 +11,7 @@ from domain.ids import filing_id
 from domain.numbers.quarters import Period
 from domain.refusals import Code, Refusal, Refused
 from rules.compiled import CompiledRules
+from services import legal_persons
 from services.campaigns.launch import Annulled, begin_one
 from services.campaigns.lookup import campaign_for
 from services.cases import CaseService
@@ -60,6 +61,10 @@ class FilingService(CaseService):
                 params = {"institution": institution_id, "year": str(year)}
                 raise Refused(Refusal(code=Code.FILING_EXISTS, params=params))
         rules = await self._pinned.get(sha256)
+        async with self._engine.connect() as connection:
+            refusal = await legal_persons.refusal(connection, rules, found[institution_id])
+        if refusal is not None:
+            raise Refused(refusal)
         obligation = rules.obligation(facts)
         if obligation.outcome == "none":
             params = {"institution": institution_id}

@@ -13,6 +13,7 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from domain.campaigns import Opening, process_id
 from domain.canonical import sha256_of
 from domain.case.commands import ROLE_LABELS, Actor, Role, forbidden
+from domain.case.reminders import OWING
 from domain.case.workflow_messages import TASK_QUEUE
 from domain.filing.kind import FILING
 from domain.ids import jurisdiction_of, region_prefix, regulates
@@ -113,9 +114,9 @@ class JobService:
 
         Raises Refused: not for this role, no case selected, or the key was used for another.
         """
-        rule = KINDS[selection.kind].commands[action]
-        if actor.role not in rule.roles:
-            raise Refused(forbidden(ROLE_LABELS[actor.role], rule.roles))
+        roles = _roles(action, selection.kind)
+        if actor.role not in roles:
+            raise Refused(forbidden(ROLE_LABELS[actor.role], roles))
         if needs_reason(action, actor) and not reason.strip():
             raise Refused(reason_required(action))
         id_ = id_of_job(actor.subject, key)
@@ -329,11 +330,21 @@ def id_of_job(whose: str, key: str) -> str:
     return hashlib.sha256(f"{whose}\n{key}".encode()).hexdigest()[:32]
 
 
+def _roles(action: JobAction, kind: str) -> frozenset[Role]:
+    """Who may ask for it: operators open cases of enforcement, else whose command it is."""
+    if action is JobAction.OPEN_ENFORCEMENT:
+        return frozenset({Role.OPERATOR})
+    return KINDS[kind].commands[action].roles
+
+
 def _within(action: JobAction, selection: Selection, actor: Actor) -> Selection:
     """A reviewer's or checker's selection is among what is its authority's turn.
 
-    A regulator reminds whoever is late in its region, whose turn it is not anybody's yet.
+    A regulator reminds whoever is late in its region, whose turn it is not anybody's yet. Cases of
+    enforcement are opened about what is not handed in, where nobody says about what.
     """
+    if action is JobAction.OPEN_ENFORCEMENT and not (selection.ids or selection.statuses):
+        return selection.model_copy(update={"statuses": OWING})
     reminding = action is JobAction.SERVE_REMINDER and regulates(actor.scope)
     if actor.role is Role.OPERATOR or reminding:
         return selection

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from domain.case.commands import ROLE_LABELS, Actor, Role
 from domain.ids import NATION
-from domain.memberships import Membership, can_administer, holds, may_administer
+from domain.memberships import OF_INSTITUTION, Membership, can_administer, holds, may_administer
 from domain.refusals import Code, Refusal, Refused
 from services.clock import Clock
 from store import accounts, content, institutions, journal
@@ -147,8 +147,9 @@ class MembershipService:
     async def _may(
         self, connection: AsyncConnection, actor: Actor, role: Role, scope: str, by_hand: bool
     ) -> None:
-        region = await _region(connection, scope) if role is Role.FILER else None
-        if role is Role.FILER and region is None:
+        of_institution = role in OF_INSTITUTION
+        region = await _region(connection, scope) if of_institution else None
+        if of_institution and region is None:
             why = f"没有机构 {scope}"
             raise Refused(Refusal(code=Code.MEMBERSHIP_REFUSED, params={"why": why}))
         if by_hand:

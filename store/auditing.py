@@ -54,6 +54,8 @@ BY_CASE: dict[str, str] = {
         WHERE {one} AND case_id IS NOT NULL ORDER BY case_id COLLATE "C" """,
     "certificate_numbers": """SELECT * FROM certificate_numbers
         WHERE {one} ORDER BY case_id COLLATE "C", allotted_at, number""",
+    "filing_receipts": """SELECT * FROM filing_receipts
+        WHERE {one} ORDER BY case_id COLLATE "C", sequence""",
     "histories": """SELECT * FROM histories
         WHERE {one} ORDER BY case_id COLLATE "C", started_at""",
 }

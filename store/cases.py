@@ -35,7 +35,8 @@ class Case(Value):
     ``extended_until`` is what its latest extension or reopening says, None without any;
     ``extension`` is the id of that extension. Where it stands, it has stood ``waiting_since``.
     ``unchanged``: what was submitted last is what had been sent back. ``return_asked``: its filer
-    has asked to have it returned and has not been answered.
+    has asked to have it returned and has not been answered; ``signer_asked``, ``waiver_asked``: it
+    has asked to do without a confirmation, or to have a check waived.
 
     ``quarter`` is 0 but for batches of report numbers. A complaint about nobody on record has an
     empty institution and region.
@@ -63,6 +64,8 @@ class Case(Value):
     waiting_since: datetime
     unchanged: bool
     return_asked: bool
+    signer_asked: bool
+    waiver_asked: bool
     sequence: int
     head: str
     opened_at: datetime
@@ -167,6 +170,8 @@ async def listed(
     region: str = "",
     name: str = "",
     number: str | None = None,
+    signer_asked: bool | None = None,
+    waiver_asked: bool | None = None,
     sort: CaseOrder = "id",
     after: tuple[datetime | None, str] | None = None,
     size: int = 50,
@@ -189,6 +194,8 @@ async def listed(
         (cases.c.authority, authority),
         (cases.c.jurisdiction, jurisdiction),
         (cases.c.campaign, campaign),
+        (cases.c.signer_asked, signer_asked),
+        (cases.c.waiver_asked, waiver_asked),
         (cases.c.status, status.value if status else None),
     ):
         if value is not None:

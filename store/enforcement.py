@@ -152,14 +152,9 @@ async def put_on_record(
         await connection.execute(
             text("SELECT pg_advisory_xact_lock(hashtextextended(:lock, 0))"), {"lock": lock}
         )
-    standing = await connection.execute(
-        select(enforcement_cases).where(
-            enforcement_cases.c.about == about, enforcement_cases.c.key == key
-        )
-    )
-    row = standing.mappings().first()
-    if row is not None:
-        return _opened(row)
+    standing = await opened_with(connection, about, key)
+    if standing is not None:
+        return standing
     n = await connection.scalar(
         select(func.coalesce(func.max(enforcement_cases.c.n), 0) + 1).where(
             enforcement_cases.c.about == about
@@ -189,6 +184,17 @@ async def put_on_record(
     return _opened(added.mappings().one())
 
 
+async def opened_with(connection: AsyncConnection, about: str, key: str) -> Opened | None:
+    """The case about a case that a key was opened with, None if there is none."""
+    found = await connection.execute(
+        select(enforcement_cases).where(
+            enforcement_cases.c.about == about, enforcement_cases.c.key == key
+        )
+    )
+    row = found.mappings().first()
+    return _opened(row) if row is not None else None
+
+
 def _opened(row: Any) -> Opened:
     return Opened(**{name: row[name] for name in Opened.model_fields})
 
@@ -202,14 +208,16 @@ async def about_of(connection: AsyncConnection, case_id: str) -> Opened | None:
     return _opened(row) if row is not None else None
 
 
-async def under_way(connection: AsyncConnection, about: str) -> Sequence[str]:
-    """The cases about a case that have not ended."""
+async def under_way(connection: AsyncConnection, about: str, now: datetime) -> Sequence[str]:
+    """The cases about a case that have not ended; one that never began only for its first hour."""
     found = await connection.execute(
         text("""
             SELECT e.case_id FROM enforcement_cases e LEFT JOIN cases c USING (case_id)
-            WHERE e.about = :about AND coalesce(c.status, '') <> 'completed' ORDER BY e.n
+            WHERE e.about = :about AND CASE WHEN c.case_id IS NULL
+                  THEN e.opened_at > :now - interval '1 hour' ELSE c.status <> 'completed' END
+            ORDER BY e.n
         """),
-        {"about": about},
+        {"about": about, "now": now},
     )
     return list(found.scalars())
 

@@ -8,6 +8,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.script.revision import ResolutionError
 from alembic.util import CommandError
+from sqlalchemy.exc import DBAPIError
 
 _HERE = Path(__file__).parent
 
@@ -20,8 +21,20 @@ def configuration(url: str) -> Config:
     return config
 
 
-class NewerDatabase(RuntimeError):
-    """The database has been migrated by a later version than this; the text is for operators."""
+class DatabaseNotReady(RuntimeError):
+    """The database is not as this version needs it; the text is for operators."""
+
+
+class NewerDatabase(DatabaseNotReady):
+    """It has been migrated by a later version than this."""
+
+
+class RoleMissing(DatabaseNotReady):
+    """It lacks a role that only an administrator can make; the text says how."""
+
+
+_ROLE_MISSING = "ZH001"
+"""The SQLSTATE with which migrations say so."""
 
 
 _NEWER = (
@@ -31,9 +44,14 @@ _NEWER = (
 
 
 def upgrade(url: str) -> None:
-    """Applies all migrations that the database lacks; none twice. Raises NewerDatabase."""
+    """Applies all migrations that the database lacks; none twice. Raises DatabaseNotReady."""
     try:
         command.upgrade(configuration(url), "head")
+    except DBAPIError as failure:
+        refused = failure.orig
+        if not isinstance(refused, psycopg.Error) or refused.sqlstate != _ROLE_MISSING:
+            raise
+        raise RoleMissing(refused.diag.message_primary) from None
     except CommandError as failure:
         if not isinstance(failure.__cause__, ResolutionError):
             raise

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -99,3 +100,46 @@ async def moved_since(
         },
     )
     return [(row.case_id, row.status, row.sequence) for row in rows]
+
+
+class SealedContent(Value):
+    """One part of a filing as it stood when its campaign was sealed, and the rules it ran on."""
+
+    region: str
+    rule_set: str
+    values: dict[str, Any]
+
+
+async def contents(
+    connection: AsyncConnection, sequences: dict[str, int], part: str, names: list[str]
+) -> AsyncIterator[SealedContent]:
+    """The named values of a part of some filings, as last submitted up to those sequences."""
+    rows = await connection.stream(
+        text("""
+            SELECT coalesce((
+                       SELECT j.step -> 'body' ->> 'region' FROM journal j
+                       WHERE j.case_id = s.case_id AND j.event = 'scheduled'
+                         AND j.sequence <= s.sequence
+                       ORDER BY j.sequence DESC LIMIT 1), ''),
+                   c.rule_set,
+                   (SELECT jsonb_object_agg(k, v) FROM jsonb_each(r.content -> :part) AS e (k, v)
+                    WHERE k = ANY(:names))
+            FROM unnest(CAST(:ids AS text[]), CAST(:sequences AS int[])) AS s (case_id, sequence)
+            JOIN cases c ON c.case_id = s.case_id
+            JOIN LATERAL (
+                SELECT (j.step -> 'body' ->> 'revision')::int AS revision FROM journal j
+                WHERE j.case_id = s.case_id AND j.event = 'submitted' AND j.sequence <= s.sequence
+                ORDER BY j.sequence DESC LIMIT 1
+            ) AS last ON true
+            JOIN revisions r ON r.case_id = s.case_id AND r.revision = last.revision
+            WHERE jsonb_typeof(r.content -> :part) = 'object'
+        """),
+        {
+            "ids": list(sequences),
+            "sequences": list(sequences.values()),
+            "part": part,
+            "names": names,
+        },
+    )
+    async for region, rule_set, values in rows:
+        yield SealedContent(region=region, rule_set=rule_set, values=values or {})

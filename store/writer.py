@@ -11,7 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from domain.case.events import EventName, Step
 from domain.case.opening import has_begun_anew
 from domain.case.workflow_messages import CaseOpening, RecordedSteps, RecordRequest
+from domain.filing.attesting import SIGNER_ASKED, SIGNER_DEMANDED, SIGNER_EXCUSED
 from domain.filing.returning import RETURN_ASKED, RETURN_DECLINED, SETTLING
+from domain.filing.waiving import WAIVER_ASKED, WAIVING_EVENTS
 from domain.told import MARKED
 from store.batching import Batcher
 
@@ -70,7 +72,8 @@ _WRITE = """
             level = r.level, authority = r.authority, claimed_by = r.claimed_by,
             revision = r.revision, due = r.due, submitted_at = r.submitted_at, late = false,
             extended_until = r.extended_until, extension = coalesce(r.extension, ''),
-            reviewer = '', return_asked = false, sequence = r.sequence, head = r.hash,
+            reviewer = '', return_asked = false, signer_asked = false,
+            waiver_asked = false, sequence = r.sequence, head = r.hash,
             opened_at = r.at, updated_at = r.at, waiting_since = r.at,
             launched = CAST(%(launched)s AS boolean)
         FROM jsonb_to_recordset(CAST(%(anew)s AS jsonb))
@@ -97,17 +100,20 @@ _WRITE = """
             THEN c.waiting_since ELSE r.at END,
         reviewer = coalesce(r.reviewer, c.reviewer),
         return_asked = coalesce(r.return_asked, c.return_asked),
+        signer_asked = coalesce(r.signer_asked, c.signer_asked),
+        waiver_asked = coalesce(r.waiver_asked, c.waiver_asked),
         updated_at = r.at
     FROM jsonb_to_recordset(CAST(%(moves)s AS jsonb))
       AS r(case_id text, sequence int, status text, level int, authority text, claimed_by text,
            revision int, due timestamptz, submitted_at timestamptz, late boolean,
            extended_until timestamptz, extension text, reviewer text, return_asked boolean,
-           hash text, at timestamptz)
+           signer_asked boolean, waiver_asked boolean, hash text, at timestamptz)
     WHERE c.case_id = r.case_id
 """
 
 _TOLD = sorted(MARKED)
 
+_SIGNER = {SIGNER_ASKED, SIGNER_EXCUSED, SIGNER_DEMANDED}
 _ANSWERED = {RETURN_DECLINED, *SETTLING}
 
 _PLACES = ("pk_journal", "pk_cases", "uq_outbox_case_id_sequence")
@@ -266,16 +272,33 @@ def _milestone(step: Step) -> dict[str, Any]:
             return {"extended_until": step.body["until"]}
         case EventName.ASSIGNED:
             return {"reviewer": step.body["levels"][0]["authority"]}
+    if step.event in _SIGNER:
+        return {"signer_asked": step.event == SIGNER_ASKED}
+    if step.event in WAIVING_EVENTS:
+        return {"waiver_asked": bool(step.body["waiting"])}
     if step.event == RETURN_ASKED:
         return {"return_asked": True}
     return {"return_asked": False} if step.event in _ANSWERED else {}
 
 
 def _turn_row(step: Step) -> list[dict[str, Any]]:
-    """An authority sees a case from the moment it is its turn, and keeps sight of it."""
-    if step.position is None or not step.position.authority:
+    return [{"authority": one, "case_id": step.case_id} for one in sees_from(step)]
+
+
+def sees_from(step: Step) -> list[str]:
+    """The authorities that see a case from a step on, and keep sight of it.
+
+    That whose turn it is; those of all levels that a submission is assigned to, the ones above the
+    present one included; and whoever is asked to waive a check.
+    """
+    if step.position is None:
         return []
-    return [{"authority": step.position.authority, "case_id": step.case_id}]
+    named = [step.position.authority]
+    if step.event == EventName.ASSIGNED:
+        named += [level["authority"] for level in step.body["levels"]]
+    if step.event == WAIVER_ASKED:
+        named.append(step.body["authority"])
+    return list(dict.fromkeys(filter(None, named)))
 
 
 def _json(rows: list[dict[str, Any]]) -> str:

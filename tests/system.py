@@ -38,7 +38,7 @@ from worker import build_worker
 KEY = "a-key-for-tests-only-a-key-for-tests-only"
 SHANGHAI_DAY = timedelta(days=1)
 
-FILER, REVIEWER, CHECKER, OPERATOR, AUDITOR, CLERK, OFFICER, DECIDER = (
+FILER, REVIEWER, CHECKER, OPERATOR, AUDITOR, CLERK, OFFICER, DECIDER, RESPONSIBLE = (
     Role.FILER,
     Role.REVIEWER,
     Role.CHECKER,
@@ -47,6 +47,7 @@ FILER, REVIEWER, CHECKER, OPERATOR, AUDITOR, CLERK, OFFICER, DECIDER = (
     Role.CLERK,
     Role.OFFICER,
     Role.DECIDER,
+    Role.RESPONSIBLE,
 )
 
 
@@ -199,12 +200,15 @@ async def running(
     """The system on an engine and a database; workflows run in the sandbox."""
     keys = Path(tempfile.mkdtemp(prefix="zk"))
     add_key(keys, "test-1", date(2019, 1, 1))
+    receipt_keys = Path(tempfile.mkdtemp(prefix="zr"))
+    add_key(receipt_keys, "receipts-1", date(2019, 1, 1))
     settings = Settings(
         database_url=SecretStr("postgresql+psycopg://unused"),
         temporal_address="unused",
         token_key=SecretStr(KEY),
         rules=rules,
         certificate_keys=keys,
+        receipt_keys=receipt_keys,
         site="https://certificates.example",
     )
     client = environment.client

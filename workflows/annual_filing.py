@@ -5,6 +5,8 @@ windows, levels and quality check apply. States: see `domain.case.status`. Messa
 ``act``, takes every command; timers open the filing, start the quality check and let it lapse.
 """
 
+from typing import Literal
+
 from temporalio import workflow
 
 from workflows.case import ONE_TRY, RETRY, CaseWorkflow
@@ -14,14 +16,18 @@ with workflow.unsafe.imports_passed_through():
     from domain.case.events import Event
     from domain.case.status import Status
     from domain.case.workflow_messages import CaseStart
-    from domain.filing.kind import (
-        FILING,
-        FILING_WORKFLOW,
-        PREPARE_SUBMISSION,
-        FilingFindings,
-        PrepareSubmission,
-        Submit,
-    )
+    from domain.filing.attesting import Attest
+    from domain.filing.findings import FilingFindings, PrepareSubmission
+    from domain.filing.kind import FILING, FILING_WORKFLOW, PREPARE_SUBMISSION, Submit
+    from domain.filing.state import FilingState
+    from domain.filing.waiving import AskWaiver, granted
+
+
+_PURPOSES: dict[str, Literal["submit", "attest", "waive"]] = {
+    "submit": "submit",
+    "attest": "attest",
+    "ask_waiver": "waive",
+}
 
 
 @workflow.defn(name=FILING_WORKFLOW)
@@ -83,19 +89,26 @@ class AnnualFiling(CaseWorkflow):
         return self.scheduled()
 
     async def prepare(self, command: Command) -> FilingFindings:
-        """A submission's content is looked into, and its reviewer decided."""
-        assert isinstance(command, Submit)
+        """A submission's content is looked into, and its reviewer decided.
+
+        So is what the responsible person confirms, and who may waive a check.
+        """
+        assert isinstance(command, Submit | Attest | AskWaiver)
+        own = self._state.own
+        assert isinstance(own, FilingState)
         findings: FilingFindings = await workflow.execute_local_activity(
             PREPARE_SUBMISSION,
             PrepareSubmission(
                 case_id=self._start.case_id,
                 institution=self._start.opening.institution,
                 rule_set=self._plan.ruleset.sha256,
-                revision=command.revision,
-                content_sha256=command.content_sha256,
-                choice=command.choice,
+                revision=0 if isinstance(command, AskWaiver) else command.revision,
+                content_sha256="" if isinstance(command, AskWaiver) else command.content_sha256,
+                choice=None if isinstance(command, Attest) else command.choice,
                 parts=self._plan.parts,
                 returned_revision=self._state.returned_revision,
+                purpose=_PURPOSES[command.kind],
+                waived=granted(own),
             ),
             result_type=FilingFindings,
             start_to_close_timeout=ONE_TRY,

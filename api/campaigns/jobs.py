@@ -71,6 +71,7 @@ class JobBody(Value):
         "cancel",
         "annul",
         "serve_reminder",
+        "open_enforcement",
     ]
     selection: SelectionBody
     reason: Text | None = None

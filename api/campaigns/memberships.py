@@ -12,16 +12,23 @@ from api.door.identity import wrong_part
 from api.door.operations import Call, Operation, Parameter, json_of, schema_of
 from api.door.parts import parts_of
 from api.door.requests import Plain, invalid, path, query
-from api.door.rights import SCOPES, Right
+from api.door.rights import Right
 from domain.case.commands import ROLE_LABELS, Actor, Person, Role
 from domain.memberships import Membership, holds
 from domain.model import Value
 
 _Instant = Annotated[AwareDatetime, Field(gt=EARLIEST, lt=LATEST)]
 _Role = Literal[
-    "filer", "reviewer", "checker", "clerk", "officer", "decider", "operator", "auditor"
+    "filer",
+    "responsible",
+    "reviewer",
+    "checker",
+    "clerk",
+    "officer",
+    "decider",
+    "operator",
+    "auditor",
 ]
-assert set(_Role.__args__) == {role.value for role in SCOPES}  # type: ignore[attr-defined]
 ScopeText = Annotated[str, Field(pattern=r"^[0-9A-Za-z._-]{0,64}$")]
 
 

@@ -77,9 +77,9 @@ Fields = Callable[[Parts, Case], Awaitable[Mapping[str, frozenset[str]]]]
 
 
 async def form_fields(parts: Parts, case: Case) -> dict[str, frozenset[str]]:
-    """Those of the forms that a case's own rules name."""
+    """The fields, tables and columns of the forms that a case's own rules name."""
     rules = await parts.pinned.get(case.rule_set)
-    return {part: frozenset(rules.form(part).fields) for part in case.plan.parts}
+    return {part: rules.form(part).places for part in case.plan.parts}
 
 
 async def no_fields(_: Parts, __: Case) -> dict[str, frozenset[str]]:

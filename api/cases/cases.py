@@ -13,9 +13,17 @@ from api.door.operations import PAGING, Call, Operation, Parameter, json_of, sch
 from api.door.parts import parts_of
 from api.door.problems import source
 from api.door.requests import Plain, query
-from api.door.rights import SCOPES, Right, Scope, Target, check, region_in_sight
+from api.door.rights import (
+    SCOPES,
+    Right,
+    Scope,
+    Target,
+    check,
+    of_institution,
+    region_in_sight,
+)
 from domain.announcements import about_case
-from domain.case.commands import Actor, Role
+from domain.case.commands import Actor
 from domain.case.kind import CaseKind
 from domain.case.plan import FOREVER, Window
 from domain.case.status import STATUS_LABELS, Status
@@ -52,6 +60,8 @@ class CaseShown(Value):
 
     ``unchanged``: what was submitted last is what had been sent back, without any change.
     ``return_asked``: its filer has asked to have it returned, and has not been answered.
+    ``signer_asked``, ``waiver_asked``: it has asked to do without its responsible person's
+    confirmation, or to have a check waived, and has not been answered.
     ``extension`` is the id of the extension that ``extended_until`` comes from, "" for none.
     Where it stands, it has stood ``waiting_since``.
     ``announcements`` are those for its asker that matter to it, the newest first.
@@ -74,6 +84,8 @@ class CaseShown(Value):
     revision: int
     unchanged: bool
     return_asked: bool
+    signer_asked: bool
+    waiver_asked: bool
     due: datetime | None
     extended_until: datetime | None
     extension: str
@@ -124,10 +136,12 @@ async def shown(case: Case, call: Call) -> CaseShown:
         authority=case.authority,
         authority_name=parts.authority_name(case.authority),
         claimed=bool(case.claimed_by),
-        claimed_by="" if call.actor.role is Role.FILER else case.claimed_by,
+        claimed_by="" if of_institution(call.actor) else case.claimed_by,
         revision=case.revision,
         unchanged=case.unchanged,
         return_asked=case.return_asked,
+        signer_asked=case.signer_asked,
+        waiver_asked=case.waiver_asked,
         due=case.due,
         extended_until=case.extended_until,
         extension=case.extension,

@@ -10,7 +10,7 @@ from api.certificates.named import of_certificate
 from api.complaints.complaints import of_complaint
 from api.door.operations import Call, Operation, json_of
 from api.door.parts import parts_of
-from api.door.rights import ROLES, Right
+from api.door.rights import ROLES, Right, of_institution
 from api.enforcement.enforcement import ONE as ENFORCEMENT_PATH
 from api.enforcement.enforcement import of_enforcement
 from api.filings.filings import of_filing
@@ -62,9 +62,10 @@ async def enforcement_timeline(call: Call) -> Response:
 
 async def _timeline(call: Call, case_id: str, *, with_notes: bool) -> Response:
     entries = await parts_of(call.request).records.timeline(case_id, with_notes=with_notes)
-    if call.actor.role is Role.FILER:
+    if of_institution(call.actor):
         # the filer deals with an authority, not with the person in it
-        theirs = {ROLE_LABELS[Role.FILER], ROLE_LABELS[Role.SYSTEM]}
+        own = (Role.FILER, Role.RESPONSIBLE, Role.SYSTEM)
+        theirs = {ROLE_LABELS[role] for role in own}
         entries = [
             entry if entry.role in theirs else entry.model_copy(update=_NOBODY)
             for entry in entries

@@ -16,9 +16,11 @@ from api.door.identity import Identity
 from audit.service import AuditService
 from rules.file.catalogue import cached_catalogue
 from services.announcements import AnnouncementService
+from services.authority_figures import AuthorityFigureService
 from services.campaigns.closing import ClosingService
 from services.campaigns.opening import CampaignService
 from services.campaigns.progress import ProgressService
+from services.campaigns.published_figures import PublishedFiguresService
 from services.campaigns.report import ReportService
 from services.campaigns.sampling import SampleService
 from services.case_records import CaseRecords
@@ -42,10 +44,13 @@ from services.contents import ContentService
 from services.enforcement.cases import EnforcementService
 from services.enforcement.register import EnforcementRegister
 from services.extensions import ExtensionService
+from services.filing_files import FilingFileService
+from services.filing_receipts import ReceiptService
 from services.filings import FilingService
 from services.institution_acts import InstitutionActService
 from services.institutions import InstitutionService
 from services.jobs import JobService
+from services.legal_persons import LegalPersonService
 from services.memberships import MembershipService
 from services.notices.outbox import OutboxService
 from services.notices.records import NoticeRecords
@@ -60,6 +65,7 @@ from services.requests import RequestRecords
 from services.review import ReviewService
 from services.roster import RosterService, known_regions
 from services.rule_sets import PinnedCertificateRules, PinnedRules
+from services.scanner import Scanner
 from services.schedule import ScheduleService
 from services.sign_in import SignInService
 from settings import Settings
@@ -83,7 +89,12 @@ class Parts:
     rules: Path
     pinned: PinnedRules
     filings: FilingService
+    legal_persons: LegalPersonService
+    authority_figures: AuthorityFigureService
+    filing_files: FilingFileService
+    scanner: Scanner
     contents: ContentService
+    receipts: ReceiptService
     batches: BatchService
     complaints: ComplaintService
     enforcement: EnforcementService
@@ -106,6 +117,7 @@ class Parts:
     progress: ProgressService
     samples: SampleService
     closing: ClosingService
+    published_figures: PublishedFiguresService
     reports: ReportService
     roster: RosterService
     review: ReviewService
@@ -148,7 +160,12 @@ def build_parts(
         rules=settings.rules,
         pinned=pinned,
         filings=FilingService(client, engine, pinned, clock),
+        authority_figures=AuthorityFigureService(engine, pinned, clock),
+        legal_persons=LegalPersonService(engine, campaigns, jobs, clock),
+        filing_files=FilingFileService(client, engine, clock),
+        scanner=Scanner(settings.scanner),
         contents=ContentService(engine, pinned, clock),
+        receipts=ReceiptService(engine, pinned, settings.receipt_keys, clock),
         batches=BatchService(client, engine, pinned, clock),
         complaints=ComplaintService(
             client,
@@ -202,6 +219,7 @@ def build_parts(
             Sealing(engine, settings.audit_keys, settings.checkpoints, clock),
             clock,
         ),
+        published_figures=PublishedFiguresService(engine, pinned, catalogue.areas),
         roster=RosterService(engine, known_regions(catalogue), clock),
         review=ReviewService(engine, campaigns, catalogue, clock),
         lookups=LookupService(engine, latest_rules(settings.rules), clock, limits),

@@ -22,6 +22,7 @@ class Right(StrEnum):
     SEE_CONTENT = "see_content"
     START_FILING = "start_filing"
     FILE = "file"
+    ATTEST = "attest"
     REVIEW = "review"
     CLAIM = "claim"
     RELEASE = "release"
@@ -50,6 +51,8 @@ class Right(StrEnum):
     ANSWER = "answer"
     SETTLE = "settle"
     SEE_NOTICES = "see_notices"
+    SEE_OWN_FIGURES = "see_own_figures"
+    OWN_FIGURES = "own_figures"
     MANAGE_CLIENTS = "manage_clients"
     SEE_CLIENTS = "see_clients"
     SEE_ENFORCEMENT = "see_enforcement"
@@ -68,9 +71,10 @@ ROLES: dict[Right, frozenset[Role]] = {
     Right.SIGNED_IN: frozenset(Role),
     # whoever enforces sees dates of filings, and never what was filed
     Right.SEE_FILING: frozenset(Role) - {Role.CLERK, Role.OFFICER, Role.DECIDER},
-    Right.SEE_CONTENT: frozenset({Role.FILER, Role.REVIEWER, Role.CHECKER}),
+    Right.SEE_CONTENT: frozenset({Role.FILER, Role.RESPONSIBLE, Role.REVIEWER, Role.CHECKER}),
     Right.START_FILING: frozenset({Role.FILER, Role.OPERATOR}),
     Right.FILE: frozenset({Role.FILER}),
+    Right.ATTEST: frozenset({Role.RESPONSIBLE}),
     Right.REVIEW: frozenset({Role.REVIEWER}),
     Right.CLAIM: frozenset({Role.REVIEWER, Role.CHECKER}),
     Right.RELEASE: frozenset({Role.REVIEWER, Role.CHECKER, Role.OPERATOR}),
@@ -90,7 +94,7 @@ ROLES: dict[Right, frozenset[Role]] = {
     Right.FOLLOW_EVENTS: frozenset({Role.OPERATOR, Role.AUDITOR}),
     # whoever is complained of does not see who complains
     Right.SEE_COMPLAINT: frozenset({Role.REVIEWER, Role.OPERATOR, Role.AUDITOR}),
-    Right.SEE_CERTIFICATE: frozenset(Role),
+    Right.SEE_CERTIFICATE: frozenset(Role) - {Role.RESPONSIBLE},
     Right.APPLY: frozenset({Role.FILER, Role.CLERK}),
     Right.END_CERTIFICATE: frozenset({Role.CLERK, Role.REVIEWER}),
     Right.ISSUE: frozenset({Role.CLERK}),
@@ -102,6 +106,9 @@ ROLES: dict[Right, frozenset[Role]] = {
     Right.ANSWER: frozenset({Role.REVIEWER}),
     Right.SETTLE: frozenset({Role.FILER, Role.REVIEWER}),
     Right.SEE_NOTICES: frozenset({Role.FILER, Role.REVIEWER, Role.OPERATOR, Role.AUDITOR}),
+    # which authority's they are stands in the rules: the service looks closer
+    Right.SEE_OWN_FIGURES: frozenset({Role.REVIEWER, Role.CHECKER, Role.OPERATOR, Role.AUDITOR}),
+    Right.OWN_FIGURES: frozenset({Role.REVIEWER}),
     Right.MANAGE_CLIENTS: frozenset({Role.OPERATOR}),
     Right.SEE_CLIENTS: frozenset({Role.OPERATOR, Role.AUDITOR}),
     Right.SEE_ENFORCEMENT: frozenset(
@@ -130,6 +137,7 @@ class Scope(StrEnum):
 
 SCOPES: dict[Role, Scope] = {
     Role.FILER: Scope.INSTITUTION,
+    Role.RESPONSIBLE: Scope.INSTITUTION,
     Role.REVIEWER: Scope.AUTHORITY,
     Role.CHECKER: Scope.AUTHORITY,
     Role.CLERK: Scope.AUTHORITY,
@@ -148,6 +156,11 @@ OF_SUPERVISORS = frozenset(
     {Right.REMIND, Right.SEE_QUESTIONS, Right.ANSWER, Right.SETTLE, Right.SEE_NOTICES}
 )
 """What the regulator of a region may do before a case there has ever been its turn."""
+
+
+def of_institution(actor: Actor) -> bool:
+    """Whether somebody acts for an institution: it deals with authorities, not people in them."""
+    return SCOPES[actor.role] is Scope.INSTITUTION
 
 
 class Target:

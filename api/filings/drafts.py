@@ -12,26 +12,31 @@ from starlette.responses import Response
 from api.cases.acts import Built, act, case_of
 from api.door.operations import Call, json_of
 from api.door.parts import Parts, parts_of
-from api.door.requests import MOST_ERRORS, InvalidFields, invalid, pointer, query
-from domain.case.commands import Role
+from api.door.requests import MOST_ERRORS, InvalidFields, Plain, invalid, pointer, query
+from api.door.rights import of_institution
+from api.filings.standing import Standing, reasons_of_waivers, standing
 from domain.case.events import EventName
 from domain.case.status import EDITABLE
 from domain.clock import day_of
 from domain.filing.kind import Submit
 from domain.filing.parts import left_over_refusal, parts_left_over
-from domain.ids import AuthorityId
+from domain.filing.receipts import submissions
+from domain.filing.waiving import granted
+from domain.ids import AuthorityId, authority_of
 from domain.messages import explain
 from domain.model import Value
 from domain.refusals import Code, Refusal, Refused
 from files.findings import Unusable
 from files.form_sheets import XLSX, kept, workbook
 from files.form_sheets import read as read_workbook
+from printing.job import FilingPaper, Job
 from rules.filing.forms.changes import Change, changes
 from rules.filing.forms.checking import derived_values
 from rules.filing.forms.findings import FormFinding, FormReport, report
 from rules.filing.forms.model import Form
 from rules.filing.forms.prefill import still_unconfirmed
-from services.case_records import Case, Revision
+from services.case_records import Case, FilingOnRecord, Revision
+from services.filing_papers import Beside, filing_data
 from services.filings import Due
 
 LARGEST_WORKBOOK = 8 * 1024 * 1024
@@ -64,7 +69,8 @@ class FormRef(Value):
 class DraftShown(Value):
     """A revision, what follows from it, and what is found about it.
 
-    ``derived`` are sums and shares by part, which nobody fills in.
+    ``derived`` are sums and shares by part, which nobody fills in. ``standing`` is what others say
+    of it: the confirmation, waivers, remarks.
     """
 
     revision: int
@@ -75,14 +81,21 @@ class DraftShown(Value):
     saved_by: str
     saved_at: datetime | None
     report: FormReport
+    standing: Standing
 
 
 class SubmitBody(Value):
-    """Which revision is submitted, and, if there is a choice, the authority picked."""
+    """Which revision is submitted, and, if there is a choice, the authority picked.
+
+    Where a filing that was completed is corrected: ``correction`` is the code of a reason of the
+    rules, and ``reason`` says it in words.
+    """
 
     revision: int = Field(ge=1, le=2**31 - 1)
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     choice: AuthorityId | None = None
+    correction: Plain = Field(default="", max_length=64)
+    reason: Plain = Field(default="", max_length=2000)
 
 
 class RevisionLine(Value):
@@ -125,7 +138,7 @@ async def get_draft(call: Call) -> Response:
     """The newest revision for the filer, the submitted one for others; or the one asked for."""
     case, parts = case_of(call), parts_of(call.request)
     asked = query(call.request, "revision", RevisionNumber, 0)
-    return await _shown(parts, case, await _revision(call, asked))
+    return await _shown(parts, case, await _revision(call, asked), call)
 
 
 async def list_revisions(call: Call) -> Response:
@@ -141,7 +154,7 @@ async def list_revisions(call: Call) -> Response:
             submitted=one.revision in submitted,
         )
         for one in await parts.records.revisions(case)
-        if call.actor.role is Role.FILER or one.revision in submitted
+        if of_institution(call.actor) or one.revision in submitted
     ]
     return json_of(RevisionList(items=tuple(lines)))
 
@@ -248,7 +261,7 @@ async def put_workbook(call: Call) -> Response:
         raise invalid(wrong)
     _refuse_expired(forms.values(), parts)
     saved = await parts.filings.save_draft(case, based_on, document, call.actor)
-    shown = await _body(parts, case, saved)
+    shown = await _body(parts, case, saved, call)
     cells = {
         one.pointer: cell
         for one in shown.report.findings
@@ -256,6 +269,42 @@ async def put_workbook(call: Call) -> Response:
     }
     body = WorkbookSaved(**dict(shown), cells=cells)
     return json_of(body, headers={"ETag": f'"{body.revision}"'})
+
+
+async def get_pdf(call: Call) -> Response:
+    """The whole filing as a PDF, with lines for the filer and the responsible person to sign on."""
+    case, parts = case_of(call), parts_of(call.request)
+    asked = query(call.request, "revision", RevisionNumber, 0)
+    revision = await _revision(call, asked)
+    if revision is None:
+        raise Refused(Refusal(code=Code.NOTHING_TO_SUBMIT))
+    known = await parts.records.filing(case.case_id)
+    sent = [
+        step
+        for step in submissions(known.steps)
+        if step.body["content_sha256"] == revision.sha256
+        and step.body["revision"] == revision.revision
+    ]
+    due = await parts.filings.due_of(case)
+    report_ = await parts.contents.report(
+        due.rules, due.parts, due.institution, revision.content, granted(known.own)
+    )
+    beside = Beside(
+        report=report_,
+        waivers=reasons_of_waivers(known),
+        receipt=await parts.receipts.of(case, sent[-1].sequence) if sent else None,
+    )
+    uscc = due.institution.uscc if due.institution is not None else ""
+    paper = FilingPaper(
+        authority=authority_of(case.region),
+        data=filing_data(case, uscc, due.rules, revision, beside),
+        timestamp=revision.saved_at,
+    )
+    job = Job(kind="filing", templates=parts.printer.templates, filing=paper)
+    _, printed = await parts.printer.print(job)
+    name = quote(f"{case.year}-{case.institution_id}-{revision.revision}.pdf")
+    headers = {"Content-Disposition": f"inline; filename*=UTF-8''{name}"}
+    return Response(printed, media_type="application/pdf", headers=headers)
 
 
 async def _based_on(parts: Parts, case: Case, based_on: int) -> dict[str, Any]:
@@ -283,7 +332,7 @@ async def _revision(call: Call, asked: int) -> Revision | None:
     Raises Refused for one there is not, and for a draft that was never submitted.
     """
     case, parts = case_of(call), parts_of(call.request)
-    filer = call.actor.role is Role.FILER
+    filer = of_institution(call.actor)
     if not asked:
         if filer:
             return await parts.records.latest_revision(case)
@@ -329,30 +378,38 @@ async def save(
     wrong = parts.contents.structure(rules, case.plan.parts, document)
     if wrong.findings:
         raise invalid([_error(_placed(one)) for one in wrong.findings])
-    return await _shown(
-        parts, case, await parts.filings.save_draft(case, based_on, document, call.actor)
-    )
+    saved = await parts.filings.save_draft(case, based_on, document, call.actor)
+    return await _shown(parts, case, saved, call)
 
 
 async def submit(call: Call) -> Response:
     """Submits a revision; what keeps it from being accepted is told in full."""
     try:
-        return await act(_submit)(call)
+        answer = await act(_submit)(call)
+        await parts_of(call.request).receipts.after_submission(case_of(call))
+        return answer
     except Refused as refused:
         if refused.refusal.code is not Code.CONTENT_INCOMPLETE:
             raise
         case, parts = case_of(call), parts_of(call.request)
         revision = await parts.records.revision(case, call.body.revision)
-        found = await _report(parts, case, revision.content if revision else {})
+        known = await parts.records.filing(case.case_id)
+        found = await _report(parts, case, revision.content if revision else {}, known)
         errors = [_error(one) for one in found.open]
         raise InvalidFields(refused.refusal, errors[:MOST_ERRORS]) from None
 
 
 def _submit(call: Call, base: dict[str, Any]) -> Built:
     body: SubmitBody = call.body
-    return Submit(
-        **base, revision=body.revision, content_sha256=body.sha256, choice=body.choice
-    ), None
+    submission = Submit(
+        **base,
+        revision=body.revision,
+        content_sha256=body.sha256,
+        choice=body.choice,
+        correction=body.correction,
+    )
+    corrects = body.correction and body.reason.strip()
+    return submission, {"reason": body.reason} if corrects else None
 
 
 def revision_in(tag: str | None) -> int:
@@ -363,17 +420,19 @@ def revision_in(tag: str | None) -> int:
     return int(bare)
 
 
-async def _shown(parts: Parts, case: Case, revision: Revision | None) -> Response:
-    body = await _body(parts, case, revision)
+async def _shown(parts: Parts, case: Case, revision: Revision | None, call: Call) -> Response:
+    body = await _body(parts, case, revision, call)
     return json_of(body, headers={"ETag": f'"{body.revision}"'})
 
 
-async def _body(parts: Parts, case: Case, revision: Revision | None) -> DraftShown:
+async def _body(parts: Parts, case: Case, revision: Revision | None, call: Call) -> DraftShown:
+    known = await parts.records.filing(case.case_id)
+    number = revision.revision if revision else 0
     content = revision.content if revision else {}
     rules = await parts.pinned.get(case.rule_set)
     forms = rules.forms_of(case.plan.parts)
     return DraftShown(
-        revision=revision.revision if revision else 0,
+        revision=number,
         sha256=revision.sha256 if revision else "",
         forms={
             part: FormRef(form=form.id, revision=form.revision, sha256=form.sha256)
@@ -387,17 +446,22 @@ async def _body(parts: Parts, case: Case, revision: Revision | None) -> DraftSho
         },
         saved_by=revision.saved_by if revision else "",
         saved_at=revision.saved_at if revision else None,
-        report=await _report(parts, case, content),
+        report=await _report(parts, case, content, known),
+        standing=await standing(parts, call, rules, number, known),
     )
 
 
-async def _report(parts: Parts, case: Case, document: dict[str, Any]) -> FormReport:
+async def _report(
+    parts: Parts, case: Case, document: dict[str, Any], known: FilingOnRecord
+) -> FormReport:
     """What is found about a content: its forms, and parts that are not to be filed any more.
 
     Places are those of the answer, where the content stands under ``parts``.
     """
     due = await parts.filings.due_of(case)
-    found = await parts.contents.report(due.rules, due.parts, due.institution, document)
+    found = await parts.contents.report(
+        due.rules, due.parts, due.institution, document, granted(known.own)
+    )
     here = [_placed(one) for one in found.findings]
     if case.status in EDITABLE:
         here = [_left_over(part, due) for part in parts_left_over(document, due.parts)] + here

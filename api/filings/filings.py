@@ -49,6 +49,7 @@ from api.filings.drafts import (
     WorkbookSaved,
     get_changes,
     get_draft,
+    get_pdf,
     get_prefilled,
     get_workbook,
     list_revisions,
@@ -57,9 +58,11 @@ from api.filings.drafts import (
     put_workbook,
     submit,
 )
+from api.filings.files import file_operations
 from api.filings.forms import OPERATIONS as FORM_OPERATIONS
 from api.filings.forms import FilingForms, of_filing_forms
 from api.filings.questions import question_operations
+from api.filings.standing import standing_operations
 from domain.filing.kind import FILING
 from domain.ids import InstitutionId, filing_id
 from domain.model import Value
@@ -129,6 +132,8 @@ OPERATIONS = [
         BY_NAME,
         BY_AUTHORITY,
         equal("campaign", _CampaignId, "年度统计工作的编号"),
+        equal("signer_asked", bool, "true：申请免予单位负责人确认、尚未答复的"),
+        equal("waiver_asked", bool, "true：申请豁免校验、尚未全部答复的"),
     ),
     Operation(
         "GET",
@@ -227,6 +232,23 @@ OPERATIONS = [
         unhurried=True,
     ),
     Operation(
+        "GET",
+        f"{_ONE}/draft/pdf",
+        get_pdf,
+        "填报全文的 PDF，供签字盖章",
+        "年度填报",
+        Right.SEE_CONTENT,
+        None,
+        target=of_filing,
+        answer_media="application/pdf",
+        unhurried=True,
+        parameters=(
+            Parameter(
+                "revision", "第几稿；不写则为最新（审核人为最近提交的）一稿", schema=_REVISION
+            ),
+        ),
+    ),
+    Operation(
         "PUT",
         f"{_ONE}/draft/workbook",
         put_workbook,
@@ -285,5 +307,7 @@ OPERATIONS = [
     ),
     *shared_acts(_ONE, "年度填报", of_filing, form_fields),
     reminding(_ONE, "年度填报", of_filing),
+    *file_operations(_ONE, "年度填报", of_filing),
     *question_operations(_ONE, "年度填报", of_filing),
+    *standing_operations(_ONE, "年度填报", of_filing),
 ]

@@ -10,7 +10,7 @@ from api.cases.acts import Built, Cause, Note, act, acting, case_of
 from api.door.operations import Call, Handler, Operation, Targeting, json_of
 from api.door.parts import parts_of
 from api.door.requests import Text, path
-from api.door.rights import ROLES, Right
+from api.door.rights import ROLES, Right, of_institution
 from domain.case.commands import ROLE_LABELS, Role
 from domain.filing.questions import (
     AnswerQuestion,
@@ -79,7 +79,7 @@ async def list_questions(call: Call) -> Response:
                             scope=said.actor.scope,
                             # the filer deals with an authority, not with the person in it
                             subject=""
-                            if actor.role is Role.FILER and said.actor.role is not Role.FILER
+                            if of_institution(actor) and said.actor.role is not Role.FILER
                             else said.actor.subject,
                             text=said.text if may_read else None,
                         )

@@ -298,7 +298,7 @@ class EmbeddedPostgres(EmbeddedServer):
                 known = connection.execute("SELECT FROM pg_roles WHERE rolname = %s", (role,))
                 if known.fetchone() is None:
                     connection.execute(f'CREATE ROLE "{role}" NOLOGIN')
-                    connection.execute(f'GRANT "{role}" TO "{ROLE}"')
+                connection.execute(f'GRANT "{role}" TO "{ROLE}"')
 
     # Passwords
 

@@ -29,6 +29,7 @@ class Role(StrEnum):
     CLERK = "clerk"
     OFFICER = "officer"
     DECIDER = "decider"
+    RESPONSIBLE = "responsible"
     SYSTEM = "system"
 
 
@@ -41,6 +42,7 @@ ROLE_LABELS: dict[Role, str] = {
     Role.CLERK: "发证经办人",
     Role.OFFICER: "承办人",
     Role.DECIDER: "决定人",
+    Role.RESPONSIBLE: "单位负责人",
     Role.SYSTEM: "系统",
 }
 
@@ -53,9 +55,9 @@ def forbidden(role: str, wanted: Iterable[Role]) -> Refusal:
 
 
 class Actor(Recorded):
-    """Who acts. ``scope``: a filer's institution; a reviewer's, checker's, clerk's, officer's or
-    decider's authority; an
-    operator's jurisdiction; empty for the system."""
+    """Who acts. ``scope``: a filer's or responsible person's institution; a reviewer's, checker's,
+    clerk's, officer's or decider's authority; an operator's jurisdiction; empty for the system.
+    """
 
     subject: str
     role: Role

@@ -94,6 +94,7 @@ class Timer(NamedTuple):
 
 LISTED_AS: dict[Role, str] = {
     Role.FILER: "filers",
+    Role.RESPONSIBLE: "filers",
     # who enters an application for somebody files it all the same
     Role.CLERK: "filers",
     Role.REVIEWER: "reviewers",

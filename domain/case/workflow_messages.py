@@ -166,9 +166,10 @@ _NOT_ASKED = {"received_at", "id", "seen_sequence", "acting_for"}
 def command_sha256(command: Command) -> str:
     """The hash of what a command asks, without when it was received: equal retries are equal."""
     asked = command.model_dump(mode="json", exclude=_NOT_ASKED)
-    if not asked.get("extension", True):
-        # commands from before extensions had ids keep their hashes
-        del asked["extension"]
+    for newer in ("extension", "correction"):
+        if not asked.get(newer, True):
+            # commands from before these were known keep their hashes
+            del asked[newer]
     return sha256_of(asked)
 
 

@@ -127,18 +127,22 @@ def standing(
     due: datetime,
     at: datetime,
     *,
+    correct_until: datetime | None,
     reviewers_may_be_late: bool,
 ) -> Standing:
     """How a filing stands at ``at``; what happened later has not happened yet.
 
     A lapsed filing is not handed in, though it once was: it was sent back or taken back and not
     submitted again. Only where rules want it approved in time may it be its reviewers that were
-    late (``reviewers_may_be_late``); then it counts as handed in.
+    late (``reviewers_may_be_late``); then it counts as handed in. One that was sent back counts
+    as handed in until its time to be corrected is over (``correct_until``, or the extension).
     """
     due = max(_closing(due), _closing(filing.extended_until) if filing.extended_until else due)
     submitted = filing.submitted_at
-    taken_back = filing.status is Status.WITHDRAWN or (
-        filing.status is Status.LAPSED and not reviewers_may_be_late
+    taken_back = (
+        filing.status is Status.WITHDRAWN
+        or (filing.status is Status.LAPSED and not reviewers_may_be_late)
+        or (filing.status is Status.RETURNED and at >= max(due, correct_until or due))
     )
     if submitted is not None and (submitted > at or taken_back):
         submitted = None

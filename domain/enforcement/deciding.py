@@ -51,9 +51,12 @@ SEPARATE = Citation(
 def _at(s: State, m: Command, *stages: Stage) -> Refusal | None:
     if s.own.stage in stages:
         return None
-    stage = s.own.stage
-    params = {"status": STAGE_LABELS[stage], "action": m.label, "next": STAGE_NEXT[stage]}
-    return Refusal(code=Code.WRONG_STATUS, params=params)
+    return _not_now(s, m, STAGE_NEXT[s.own.stage])
+
+
+def _not_now(s: State, m: Command, follows: str, cite: Citation | None = None) -> Refusal:
+    params = {"status": STAGE_LABELS[s.own.stage], "action": m.label, "next": follows}
+    return Refusal(code=Code.WRONG_STATUS, params=params, cite=cite)
 
 
 def _of(m: Command, authority: str) -> Refusal | None:
@@ -72,18 +75,9 @@ def _separate(s: State, m: Command) -> Refusal | None:
     return None
 
 
-def _officer(s: State, m: Command, authority: str) -> Refusal | None:
-    """An officer of the proposing authority who has decided nothing in this case."""
-    if refusal := _of(m, authority):
-        return refusal
-    return _separate(s, m)
-
-
-def _decider(s: State, m: Command, authority: str) -> Refusal | None:
-    """A decider of the deciding authority who has proposed nothing in this case."""
-    if refusal := _of(m, authority):
-        return refusal
-    return _separate(s, m)
+def _entitled(s: State, m: Command, authority: str) -> Refusal | None:
+    """Somebody of the authority whose act it is, who has had no other part in this case."""
+    return _of(m, authority) or _separate(s, m)
 
 
 def _in_time(s: State, p: CasePlan, now: datetime) -> Refusal | None:
@@ -93,10 +87,6 @@ def _in_time(s: State, p: CasePlan, now: datetime) -> Refusal | None:
     measure = terms_of(p).measure(s.own.measure) or terms_of(p).measures[0]
     term = measure.terms.get("decision")
     return Refusal(code=Code.DECISION_OVERDUE, at=due, cite=term.cite if term else None)
-
-
-def _counted(found: EnforcementFindings, name: str) -> CountedTerm | None:
-    return found.terms.get(name)
 
 
 def _due(counted: CountedTerm | None) -> dict[str, Any]:
@@ -122,7 +112,7 @@ def propose(
         there = "、".join(f"{one.id}（{one.label}）" for one in terms_of(p).measures)
         params = {"measure": m.measure, "there": there}
         return Refusal(code=Code.UNKNOWN_MEASURE, params=params)
-    refusal = _officer(s, m, measure.proposes) or needs_note(m)
+    refusal = _entitled(s, m, measure.proposes) or needs_note(m)
     if refusal is not None:
         return refusal
     if measure.open_wording and not m.wording_sha256:
@@ -154,17 +144,12 @@ def give_notice(
     if refusal is not None:
         return refusal
     measure = chosen(s, p)
-    refusal = _officer(s, m, measure.proposes) or found.refusal
+    refusal = _entitled(s, m, measure.proposes) or found.refusal
     if refusal is not None:
         return refusal
     if "prior_notice" not in measure.steps:
-        params = {
-            "status": STAGE_LABELS[s.own.stage],
-            "action": m.label,
-            "next": "这项措施不需要事先告知，由另一人决定",
-        }
-        return Refusal(code=Code.WRONG_STATUS, params=params, cite=measure.cite)
-    body = {"measure": measure.id, "label": measure.label, **_due(_counted(found, "statement"))}
+        return _not_now(s, m, "这项措施不需要事先告知，由另一人决定", measure.cite)
+    body = {"measure": measure.id, "label": measure.label, **_due(found.terms.get("statement"))}
     cite = measure.terms["statement"].cite
     return [PendingEvent(EnforcementEvent.NOTICED, m.actor, body, cite)]
 
@@ -190,7 +175,7 @@ def decide(
     if refusal is not None:
         return refusal
     measure = chosen(s, p)
-    refusal = _decider(s, m, measure.decides) or needs_note(m)
+    refusal = _entitled(s, m, measure.decides) or needs_note(m)
     if refusal is not None:
         return refusal
     if m.outcome == "impose":
@@ -207,7 +192,7 @@ def decide(
             PendingEvent(EnforcementEvent.DISMISSED, m.actor, body, measure.cite),
             PendingEvent(EnforcementEvent.ENDED, SYSTEM, ended, measure.cite),
         ]
-    body |= _due(_counted(found, "service"))
+    body |= _due(found.terms.get("service"))
     return [PendingEvent(EnforcementEvent.DECIDED, m.actor, body, measure.cite)]
 
 
@@ -232,16 +217,11 @@ def serve(
     if refusal is not None:
         return refusal
     measure = chosen(s, p)
-    refusal = _officer(s, m, measure.proposes)
+    refusal = _entitled(s, m, measure.proposes)
     if refusal is not None:
         return refusal
     if "service" not in measure.steps:
-        params = {
-            "status": STAGE_LABELS[s.own.stage],
-            "action": m.label,
-            "next": STAGE_NEXT[s.own.stage],
-        }
-        return Refusal(code=Code.WRONG_STATUS, params=params, cite=measure.cite)
+        return _not_now(s, m, STAGE_NEXT[s.own.stage], measure.cite)
     cite = measure.terms["service"].cite
     due = s.own.service_due
     if due is not None and now >= due:
@@ -254,7 +234,7 @@ def serve(
             PendingEvent(EnforcementEvent.SERVED, m.actor, body, cite),
             _ended(s, p, Ending.DONE),
         ]
-    correction, lasts = _counted(found, "correction"), _counted(found, "lasts")
+    correction, lasts = found.terms.get("correction"), found.terms.get("lasts")
     effective = correction.due if correction is not None else now
     body |= {
         **_due(correction),
@@ -302,16 +282,11 @@ def refer(
     if refusal is not None:
         return refusal
     measure = chosen(s, p)
-    refusal = _officer(s, m, measure.proposes)
+    refusal = _entitled(s, m, measure.proposes)
     if refusal is not None:
         return refusal
     if "refer" not in measure.steps:
-        params = {
-            "status": STAGE_LABELS[s.own.stage],
-            "action": m.label,
-            "next": STAGE_NEXT[s.own.stage],
-        }
-        return Refusal(code=Code.WRONG_STATUS, params=params, cite=measure.cite)
+        return _not_now(s, m, STAGE_NEXT[s.own.stage], measure.cite)
     body = {"measure": measure.id, "agency": m.agency, "document": m.document}
     return [
         PendingEvent(EnforcementEvent.HANDED_OVER, m.actor, body, measure.cite),
@@ -341,7 +316,7 @@ def raise_objection(
         return Refusal(code=Code.WRONG_STATUS, params=params)
     measure = chosen(s, p)
     term = measure.terms.get("objection")
-    body = {"measure": measure.id, **_due(_counted(found, "objection"))}
+    body = {"measure": measure.id, **_due(found.terms.get("objection"))}
     cite = term.cite if term is not None else measure.cite
     return [PendingEvent(EnforcementEvent.OBJECTED, m.actor, body, cite)]
 
@@ -353,7 +328,7 @@ def answer_objection(
         params = {"status": "没有未答复的异议", "action": m.label, "next": "等机构提出异议"}
         return Refusal(code=Code.WRONG_STATUS, params=params)
     measure = chosen(s, p)
-    refusal = _decider(s, m, measure.decides) or needs_note(m)
+    refusal = _entitled(s, m, measure.decides) or needs_note(m)
     if refusal is not None:
         return refusal
     body = {"measure": measure.id, "upheld": m.upheld}
@@ -382,9 +357,9 @@ def withdraw(
         return refusal
     measure = terms_of(p).measure(s.own.measure) or terms_of(p).measures[0]
     if m.actor.role is Role.DECIDER:
-        refusal = _decider(s, m, measure.decides)
+        refusal = _entitled(s, m, measure.decides)
     elif s.own.stage in before:
-        refusal = _officer(s, m, measure.proposes)
+        refusal = _entitled(s, m, measure.proposes)
     else:
         params = {"role": "承办人", "wanted": "作出决定的部门的决定人"}
         refusal = Refusal(code=Code.FORBIDDEN, params=params)

@@ -145,7 +145,6 @@ def ended(s: State, event: Event) -> Change:
             ended_by=Ending(event.body["by"]),
             decision_due=None,
             service_due=None,
-            objecting=False,
         ),
     }
 

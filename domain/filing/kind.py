@@ -20,13 +20,16 @@ from domain.case.reminders import (
     remind,
     timers_of_filing,
 )
-from domain.case.state import CaseState, Findings, Timer, closing, status_due, status_timers
+from domain.case.state import CaseState, Timer, closing, status_due, status_timers
 from domain.case.status import EDITABLE, ENDED, Status
-from domain.decision import ReviewerDecision
+from domain.filing.attesting import ATTESTING_COMMANDS, ATTESTING_EVENTS, Attest, unsigned
+from domain.filing.correcting import correction_of
+from domain.filing.findings import FilingFindings
 from domain.filing.questions import QUESTION_COMMANDS, QUESTION_EVENTS
+from domain.filing.remarking import REMARKING_COMMANDS, REMARKING_EVENTS
 from domain.filing.returning import RETURNING_COMMANDS, RETURNING_EVENTS, settling
 from domain.filing.state import Filing, FilingState
-from domain.model import Recorded
+from domain.filing.waiving import WAIVING_COMMANDS, WAIVING_EVENTS, AskWaiver
 from domain.refusals import Code, Refusal
 
 FILING_WORKFLOW = "annual-filing"
@@ -34,44 +37,22 @@ PREPARE_SUBMISSION = "prepare_submission"
 
 
 class Submit(Command):
-    """The filer submits a saved revision; ``choice`` is the authority it picks, if it may."""
+    """The filer submits a saved revision; ``choice`` is the authority it picks, if it may.
+
+    ``correction`` is the code of the reason why a filing that was completed is corrected; the
+    reason in words is then the note.
+    """
 
     kind: Literal["submit"] = "submit"
     label: ClassVar[str] = "提交"
     revision: Revision
     content_sha256: Sha256
     choice: Annotated[str, Field(max_length=64)] | None = None
-
-
-class FilingFindings(Findings):
-    """Who reviews what is submitted, and ``editors``, all who saved a revision of it.
-
-    ``unchanged``: it is what was sent back.
-    """
-
-    decision: ReviewerDecision | None = None
-    editors: tuple[str, ...] = ()
-    unchanged: bool = False
-
-
-class PrepareSubmission(Recorded):
-    """What is to be found out about a submission before the state machine decides on it.
-
-    ``parts`` are those of the plan; ``returned_revision`` is what was sent back, 0 for nothing.
-    """
-
-    case_id: str
-    institution: str
-    rule_set: str
-    revision: int
-    content_sha256: str
-    choice: str | None
-    parts: tuple[str, ...]
-    returned_revision: int = 0
+    correction: Annotated[str, Field(max_length=64)] = ""
 
 
 def _submit(
-    s: CaseState, p: CasePlan, m: Submit, now: datetime, findings: FilingFindings
+    s: Filing, p: CasePlan, m: Submit, now: datetime, findings: FilingFindings
 ) -> Decision | Refusal:
     refusal = (
         (t.not_open(p) if s.status is Status.SCHEDULED else None)
@@ -87,6 +68,11 @@ def _submit(
             code=Code.SAME_PERSON,
             params={"role": ROLE_LABELS[Role.REVIEWER], "wanted": ROLE_LABELS[Role.FILER]},
         )
+    if (refusal := unsigned(s, m, findings)) is not None:
+        return refusal
+    correction = correction_of(s, m.correction, m.note_sha256, findings)
+    if isinstance(correction, Refusal):
+        return correction
     # an extension moves the end of filling for this case: what comes within it is not late
     late = not s.submitted_before and now >= closing(p.fill, s)
     body = {
@@ -96,6 +82,7 @@ def _submit(
         "late": late,
         "editors": list(findings.editors),
         **t.unchanged_if(findings.unchanged),
+        **correction,
     }
     cite = p.supplement.cite if late and p.supplement else p.fill.cite
     pending = [PendingEvent(EventName.SUBMITTED, m.actor, body, cite)]
@@ -109,7 +96,12 @@ def _submit(
 def _tell_submitted(body: Mapping[str, Any]) -> str:
     late = "，补报" if body["late"] else ""
     choice = f"，选取审核部门 {body['choice']}" if body["choice"] else ""
-    return f"第 {body['revision']} 稿{late}{choice}{t.tell_unchanged(body)}"
+    told = f"第 {body['revision']} 稿{late}{choice}{t.tell_unchanged(body)}"
+    correction = body.get("correction")
+    if correction is None:
+        return told
+    kind = "重大更正" if correction["material"] else "非重大更正"
+    return f"{told}，{kind}：{correction['label']}"
 
 
 def _scheduled(_: CaseState, __: object) -> Mapping[str, Any]:
@@ -132,6 +124,9 @@ FILING = CaseKind(
         **t.REVIEW_COMMANDS,
         **RETURNING_COMMANDS,
         **QUESTION_COMMANDS,
+        **ATTESTING_COMMANDS,
+        **WAIVING_COMMANDS,
+        **REMARKING_COMMANDS,
         **commands(
             rule(c.Open, t.open_, {Role.SYSTEM}),
             rule(Submit, _submit, {Role.FILER}),
@@ -157,11 +152,14 @@ FILING = CaseKind(
         **SERVED_EVENTS,
         **QUESTION_EVENTS,
         **RETURNING_EVENTS,
+        **ATTESTING_EVENTS,
+        **WAIVING_EVENTS,
+        **REMARKING_EVENTS,
         **settling({**t.SHARED_EVENTS, EventName.ANNULLED: t.ANNULLED}),
         EventName.SCHEDULED: EventRule("列入本年度填报", _scheduled, nothing_more),
         EventName.SUBMITTED: EventRule("提交", t.submitted, _tell_submitted),
     },
-    prepares=frozenset({Submit.name()}),
+    prepares=frozenset({Submit.name(), Attest.name(), AskWaiver.name()}),
     timers=_timers,
     due=status_due,
     admits=anybody,

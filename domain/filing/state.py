@@ -1,5 +1,9 @@
-"""What only an annual filing knows beside what every case does: questions, requests, reminders."""
+"""What only an annual filing knows beside what every case does.
 
+Questions, requests, reminders, the second signature, waivers, and what it was completed as.
+"""
+
+from datetime import datetime
 from enum import StrEnum
 
 from domain.case.reminders import Reminded
@@ -29,11 +33,58 @@ class Question(Recorded):
     state: QuestionState
 
 
+class Attestation(Recorded):
+    """Which revision the unit's responsible person has confirmed last, by whom and when."""
+
+    revision: int
+    content_sha256: str
+    by: str
+    at: datetime | None = None
+
+
+class Signer(StrEnum):
+    """Whether the second signature is needed, or the operator was asked to do without."""
+
+    NEEDED = ""
+    ASKED = "asked"
+    EXCUSED = "excused"
+
+
+class WaiverState(StrEnum):
+    """Where a request to waive a check stands."""
+
+    ASKED = "asked"
+    GRANTED = "granted"
+    DECLINED = "declined"
+
+
+class Waiver(Recorded):
+    """A blocking check that the reviewing authority is asked to waive for this filing.
+
+    ``finding`` is the hash of what was found, figures and all; ``authority`` is who may answer.
+    """
+
+    number: int
+    part: str
+    check: str
+    pointer: str
+    finding: str
+    authority: str
+    state: WaiverState
+
+
 class FilingState(Reminded):
-    """``return_asked``: the filer has asked to have its claimed submission returned."""
+    """``return_asked``: the filer has asked to have its claimed submission returned.
+
+    ``attestation`` holds for its own revision and no other. ``signer`` is about the second
+    signature where the rules ask for one.
+    """
 
     questions: tuple[Question, ...] = ()
     return_asked: bool = False
+    attestation: Attestation | None = None
+    signer: Signer = Signer.NEEDED
+    waivers: tuple[Waiver, ...] = ()
 
 
 Filing = CaseState[FilingState]

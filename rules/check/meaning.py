@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 from pydantic import BaseModel
@@ -19,6 +20,7 @@ from rules.file.schema import Filing, RuleFile, Windows
 from rules.file.strict_yaml import Path as NodePath
 from rules.filing.forms.library import FormNotFound
 from rules.filing.forms.model import Form, FormError
+from rules.filing.publication import contradictions as publication_contradictions
 from rules.filing.reminders import contradictions as reminder_contradictions
 from rules.filing.windows import contradictions
 from rules.numbers.report_numbers import contradictions as number_contradictions
@@ -50,6 +52,8 @@ def meaning(folder: RuleFolder, merged: Merged) -> list[Finding]:
             found.add("unknown_form", named, message)
         except FormError as error:
             found.add("bad_form", named, str(error))
+    for code, place, message in publication_contradictions(filing, _forms(filing, folder)):
+        found.add(code, _steps(f"filing.{place}"), message)
     check = filing.quality_check
     checkers: list[tuple[str, NodePath]] = []
     if check is not None:
@@ -58,6 +62,19 @@ def meaning(folder: RuleFolder, merged: Merged) -> list[Finding]:
     for by, where in checkers:
         if not folder.catalogue.knows(by):
             found.add("unknown_authority", ("filing", "quality_check", *where), f"没有部门 {by}")
+    for index, own in enumerate(filing.authority_figures):
+        at: NodePath = ("filing", "authority_figures", index)
+        if not folder.catalogue.knows(own.by):
+            found.add("unknown_authority", (*at, "by"), f"没有部门 {own.by}")
+        try:
+            if folder.forms.get(own.form).repeats is not None:
+                message = f"表单 {own.form} 分份填报，部门自己的统计只有一份"
+                found.add("bad_form", (*at, "form"), message)
+        except FormNotFound:
+            message = f"表单 forms/{own.form}.yaml 不存在；请补上表单或更正 form"
+            found.add("unknown_form", (*at, "form"), message)
+        except FormError as error:
+            found.add("bad_form", (*at, "form"), str(error))
     report = filing.progress_report
     if report is not None and not folder.catalogue.knows(report.reported_to):
         message = f"没有部门 {report.reported_to}"
@@ -98,6 +115,15 @@ def _too_late(form: Form, filing: Filing) -> Iterator[str]:
                 f"表单 {form.id}（表号 {form.header.table_number.value}）的有效期限是 {last}，"
                 f"{name} 窗口到 {span.last} 为止；过期的统计表不能填报，请换用有效的表单或缩短窗口"
             )
+
+
+def _forms(filing: Filing, folder: RuleFolder) -> dict[str, Form]:
+    """The forms of the parts, as far as they are in order."""
+    found = {}
+    for part in filing.parts:
+        with suppress(FormError, FormNotFound):
+            found[part.id] = folder.forms.get(part.form)
+    return found
 
 
 def _misread(form: Form, filing: Filing, folder: RuleFolder) -> Iterator[str]:

@@ -17,7 +17,6 @@ from domain.enforcement.consequences import (
     MeasureTerms,
     Proposal,
     Standing,
-    standing,
     why_no_trigger,
 )
 from domain.facts import Facts
@@ -81,20 +80,11 @@ class EnforcementRules:
             *(one.decides for one in self._measures.values()),
         )
 
-    def consequences(
-        self,
-        facts: EnforcementFacts,
-        obligation: Literal["must", "may", "none"],
-        due: datetime,
-        at: datetime,
-    ) -> Consequences:
-        """What would be proposed at ``at``; ``due`` and ``obligation`` are those that apply.
+    def consequences(self, facts: EnforcementFacts, found: Standing, at: datetime) -> Consequences:
+        """What would be proposed at ``at`` for a filing that stands like that.
 
         Raises ConditionFailed when a condition cannot be computed for these facts.
         """
-        completion = self._document.filing.completion
-        late = completion is not None and completion.require == "approved_inside_window"
-        found = standing(facts.filing, obligation, due, at, reviewers_may_be_late=late)
         known = Known("enforcement", _NAMES, facts_of(facts, found))
         candidates: list[ConsequenceCandidate] = []
         grounds: dict[str, list[str]] = {}

@@ -97,7 +97,13 @@ def build_document(rules: RuleFile, catalogue: Catalogue, forms: FormLibrary) ->
         filing=rules.filing,
         report_numbers=rules.report_numbers,
         enforcement=rules.enforcement,
-        forms={part.form: forms.get(part.form) for part in rules.filing.parts},
+        forms={
+            name: forms.get(name)
+            for name in (
+                *(part.form for part in rules.filing.parts),
+                *(own.form for own in rules.filing.authority_figures),
+            )
+        },
         tree=catalogue.tree,
         names=_names(rules.jurisdiction, catalogue),
     )
@@ -114,6 +120,13 @@ def build_document(rules: RuleFile, catalogue: Catalogue, forms: FormLibrary) ->
     if plain["filing"]["publication"] is None:
         # likewise where nothing is published
         del plain["filing"]["publication"]
+    elif plain["filing"]["publication"]["figures"] is None:
+        # nor figures
+        del plain["filing"]["publication"]["figures"]
+    for key in ("attestation", "corrections", "one_filing", "authority_figures"):
+        # and where nobody confirms, no reasons for corrections are named, and so on
+        if not plain["filing"][key]:
+            del plain["filing"][key]
     check = plain["filing"]["quality_check"] or {}
     # and for one whose quality check is of everybody, at one level
     for key, absent in (("levels", []), ("sample", None)):

@@ -6,7 +6,15 @@ campaign must have (windows, for one) is asked for in `rules.check.checks`.
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, Field, StrictInt, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    Field,
+    StrictBool,
+    StrictInt,
+    StringConstraints,
+    model_validator,
+)
 
 from domain.case import plan
 from domain.case.commands import Role
@@ -15,7 +23,7 @@ from domain.ids import AuthorityId, JurisdictionCode
 from domain.model import Value
 from domain.notices import Channel
 from domain.sampling import Strata
-from rules.file.enforcement_schema import Enforcement
+from rules.file.enforcement_schema import Enforcement, LawRule
 from rules.file.number_schema import GateCode, ReportNumbers
 from rules.file.shapes import (
     Cite,
@@ -29,6 +37,7 @@ from rules.file.shapes import (
     Text,
     unique,
 )
+from rules.filing.forms.model import FieldId
 
 _PATH = r"^[a-z_]+(\.[a-z_]+)*(\[[a-z0-9-]+\])?$"
 
@@ -180,11 +189,63 @@ class QualityCheck(Value):
         return self
 
 
+class ByField(Value):
+    """Figures by field: a table of the form, its column of fields, and columns of figures.
+
+    Each column of figures is named with the value of the form that it adds up to.
+    """
+
+    table: FieldId
+    column: FieldId
+    adds_up_to: Annotated[dict[FieldId, FieldId], Field(min_length=1, max_length=20)]
+
+
+class PublishedFigures(Value):
+    """Which figures of a part are published, added up by area with kind and with field.
+
+    None is shown where fewer than ``fewest`` institutions have one other than zero, or the largest
+    of them has more than ``dominant`` percent of it.
+    """
+
+    part: Id
+    values: Annotated[tuple[FieldId, ...], Field(min_length=1, max_length=60)]
+    by_field: ByField | None = None
+    dominant: Annotated[StrictInt, Field(ge=50, le=99)]
+    cite: Cite
+
+
 class Publication(Value):
-    """What of a closed year may be published: no number of filings from 1 to below ``fewest``."""
+    """What of a closed year may be published: no number of filings from 1 to below ``fewest``.
+
+    ``figures``: of the filings that are complete, added up. Left out, none are.
+    """
 
     fewest: Annotated[StrictInt, Field(ge=2, le=1000)]
+    figures: PublishedFigures | None = None
     cite: Cite
+
+
+class AuthorityFigures(Value):
+    """Figures that an authority reports of its own work, on a form of their own, until ``due``."""
+
+    id: Id
+    label: Text
+    by: AuthorityId
+    form: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,63}$")]
+    due: Day
+    cite: Cite
+
+
+class OneFiling(Value):
+    """That one legal person files once, whatever certificates, names and sites it has.
+
+    ``accounts_kept``: bodies that are no legal person may go on with the account they have;
+    ``joint_centres``: a national centre of several units is reported by one of them.
+    """
+
+    cite: Cite
+    accounts_kept: Cite | None = None
+    joint_centres: Cite | None = None
 
 
 class FilingReminder(Value):
@@ -220,12 +281,29 @@ class ProgressReport(Value):
     cite: Cite
 
 
+class Attestation(Value):
+    """That a filing is confirmed by its unit's responsible person, and by which law."""
+
+    law: LawRule
+    cite: Cite
+
+
+class CorrectionRule(Value):
+    """A reason to correct what was completed, and whether such a correction is material."""
+
+    id: Id
+    label: Text
+    material: StrictBool
+    cite: Cite
+
+
 Stages = Annotated[tuple[Stage, ...], AfterValidator(unique)]
 Parts = Annotated[tuple[PartRule, ...], Field(min_length=1), AfterValidator(unique)]
 Departments = Annotated[tuple[DepartmentRule, ...], AfterValidator(unique)]
 Reviewers = Annotated[tuple[ReviewerRule, ...], Field(min_length=1), AfterValidator(unique)]
 Levels = Annotated[tuple[LevelRule, ...], Field(min_length=1), AfterValidator(unique)]
 Reminders = Annotated[tuple[FilingReminder, ...], AfterValidator(unique)]
+Corrections = Annotated[tuple[CorrectionRule, ...], AfterValidator(unique)]
 
 
 class Filing(Value):
@@ -243,7 +321,11 @@ class Filing(Value):
     quality_check: QualityCheck | None = None
     reminders: Reminders = ()
     publication: Publication | None = None
+    one_filing: OneFiling | None = None
+    authority_figures: Annotated[tuple[AuthorityFigures, ...], AfterValidator(unique)] = ()
     progress_report: ProgressReport | None = None
+    attestation: Attestation | None = None
+    corrections: Corrections = ()
 
 
 class ExampleCertificate(Value):

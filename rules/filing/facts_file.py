@@ -13,6 +13,18 @@ MAX_BYTES = 1_000_000
 Asked = TypeVar("Asked", bound=Facts)
 
 
+_TYPES = {
+    "string_type": "要写成文本（引号之内）",
+    "int_type": "要写成整数",
+    "bool_type": "只能是 true 或 false，不加引号",
+    "tuple_type": "要写成列表，如 []",
+    "model_type": "要写成对象，如 {}",
+    "model_attributes_type": "要写成对象，如 {}",
+    "dict_type": "要写成对象，如 {}",
+}
+"""What a value has to be; null is none of these, what is not known is left out."""
+
+
 class FactsInvalid(ValueError):
     """Facts that cannot be used; the text says what is wrong and where, in Chinese."""
 
@@ -68,6 +80,8 @@ def _plainly(problem: Any) -> str:
         return "缺少这一项"
     if kind == "extra_forbidden":
         return "不认识这一项，请核对拼写或删去"
+    if kind in _TYPES:
+        return f"{_TYPES[kind]}；没有的请删去这一项"
     if kind == "string_pattern_mismatch":
         return f"写法不符合 {context.get('pattern', '')}"
     if kind in ("literal_error", "enum"):

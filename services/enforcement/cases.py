@@ -4,10 +4,11 @@ import asyncio
 import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from temporalio.client import Client
 
 from domain.case.commands import SYSTEM, Actor, Command, Role
@@ -105,13 +106,20 @@ class EnforcementService(CaseService):
         command_id: str,
         findings: Sequence[Finding] = (),
         evidence: str = "",
+        *,
+        alone: bool = False,
     ) -> str:
         """Opens a case about a filing, which proposes nothing yet; its id.
 
         The same command again finds the same case. Raises Refused: nothing could be proposed, it
-        is not this authority that proposes, findings without evidence, a year not on file.
+        is not this authority that proposes, findings without evidence, a year not on file;
+        ``alone``: also while another case about it is under way.
         """
         now = self._clock()
+        async with self._engine.connect() as connection:
+            standing = await enforcement.opened_with(connection, about, command_id)
+            if standing is not None and await cases.by_id(connection, standing.case_id):
+                return standing.case_id
         dates, rules, facts, terms = await self.terms(about, findings)
         if findings and not evidence.strip():
             params = {"action": "作出认定", "field": "evidence"}
@@ -134,6 +142,8 @@ class EnforcementService(CaseService):
             opened = await enforcement.put_on_record(
                 connection, about, enforcement_id, authority, command_id, actor.subject, now
             )
+            if alone:
+                await _refuse_beside(connection, about, opened.case_id, now)
             sha256 = ""
             if evidence.strip():
                 sha256 = await content.save_note(connection, {"evidence": evidence})
@@ -264,6 +274,16 @@ class EnforcementService(CaseService):
             await asyncio.sleep(_LOOK_AGAIN)
             waited += _LOOK_AGAIN
         raise Refused(Refusal(code=Code.UNAVAILABLE, params={"part": "流程引擎"}))
+
+
+async def _refuse_beside(
+    connection: AsyncConnection, about: str, case_id: str, now: datetime
+) -> None:
+    """Raises Refused, and so takes back what was put on record, while another is under way."""
+    for other in await enforcement.under_way(connection, about, now):
+        if other != case_id:
+            params = {"case": about, "other": other}
+            raise Refused(Refusal(code=Code.ENFORCEMENT_UNDER_WAY, params=params))
 
 
 def calendar_missing(missing: CalendarMissing) -> Refusal:

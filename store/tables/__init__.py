@@ -20,6 +20,8 @@ from store.tables.enforcement import (
     enforcement_documents,
 )
 from store.tables.extensions import extensions
+from store.tables.filing_files import filing_files
+from store.tables.filings import filing_receipts
 from store.tables.imports import (
     certificate_import_problems,
     certificate_import_rows,
@@ -36,6 +38,7 @@ from store.tables.numbers import (
     upload_problems,
     uploads,
 )
+from store.tables.own_figures import authority_figures, legal_person_findings
 from store.tables.people import (
     account_links,
     accounts,
@@ -82,6 +85,7 @@ __all__ = [
     "api_client_secrets",
     "api_clients",
     "assignments",
+    "authority_figures",
     "campaign_summaries",
     "campaigns",
     "cases",
@@ -102,6 +106,8 @@ __all__ = [
     "enforcement_cases",
     "enforcement_documents",
     "extensions",
+    "filing_files",
+    "filing_receipts",
     "histories",
     "institution_acts",
     "institutions",
@@ -109,6 +115,7 @@ __all__ = [
     "job_lists",
     "jobs",
     "journal",
+    "legal_person_findings",
     "lookup_counts",
     "memberships",
     "metadata",

@@ -12,6 +12,7 @@ from tests.system import (
     FILER,
     OFFICER,
     OPERATOR,
+    RESPONSIBLE,
     REVIEWER,
     Answer,
     System,
@@ -66,6 +67,7 @@ class Filing:
         self.path = f"/api/filings/2024/{id_}"
         self.region, self.issuer = place
         self.filer = house.token(FILER, f"clerk-{id_}", id_)
+        self.responsible = house.token(RESPONSIBLE, f"head-{id_}", id_)
         self.reviewer = house.token(REVIEWER, f"reviewer-{id_}", self.issuer)
         self.checker = house.token(CHECKER, f"checker-{id_}", "samr")
         self.clerk = house.token(CLERK, f"issuing-clerk-{id_}", self.issuer)

@@ -11,7 +11,7 @@ from domain.notices import Channel, NewNotice, NoticeKind
 from files.certificate_import import IMPORT
 from services.campaigns.closing import CAMPAIGN_CLOSED, summed_up
 from services.notices.serving import serve
-from store import enforcement, samples, summaries
+from store import enforcement, filing_files, samples, summaries
 from store.journal import append_operator_step
 from tests.api.people import Filing
 from tests.certificates import content
@@ -197,12 +197,27 @@ async def places(house: System, found: Filing) -> dict[str, str]:
                     },
                 )
                 assert attached.status_code == 201, attached.text
+                content_ = b"%PDF-1.7"
+                enclosed = filing_files.FilingFile(
+                    # the same file as the announcement's, and so the same address
+                    sha256=hashlib.sha256(content_).hexdigest(),
+                    name="a.pdf",
+                    media="application/pdf",
+                    size=len(content_),
+                    scanned="not_scanned",
+                    added_by="clerk-1",
+                    added_at=house.now(),
+                )
+                async with house.engine.begin() as connection:
+                    await filing_files.add(connection, found.case_id, enclosed, content_)
                 return {
                     "attachment": attachment,
                     "document": document,
                     "file": attached.json()["attachments"][0]["sha256"],
                     "form": "statistics-2024",
+                    "subject": "accreditation",
                     "question": "1",
+                    "waiver": "1",
                     "notice": (told := await notice(house, found)),
                     "sending": await sending(house, told),
                     "address": await address(house, found),

@@ -1,6 +1,7 @@
 """Forms over HTTP, and a clerk's way through a draft: prefilled, saved by place, as a workbook."""
 
 import asyncio
+import hashlib
 import io
 import json
 import zipfile
@@ -10,12 +11,14 @@ from typing import Any
 import pytest
 from openpyxl import load_workbook
 
+from domain.refusals import Refused
 from files.form_sheets import XLSX
 from rules.file.library import SHIPPED
 from rules.filing.forms.example import blank_example
 from rules.filing.forms.library import FormLibrary
 from rules.filing.forms.peers import names_compared
 from services.peers import PeerService
+from services.scanner import Scanner
 from store import peers
 from tests.api.people import Filing, filing, open_findings
 from tests.system import Answer, System
@@ -273,6 +276,74 @@ async def test_content_meant_to_break_it_gets_a_precise_error_and_changes_nothin
         assert [one["pointer"] for one in answer.body["errors"]] == [pointer]
         assert len(json.dumps(answer.body)) < 10_000
     assert (await draft(found)).body == before
+
+
+async def put_file(
+    found: Filing, name: str, content: bytes, media: str = "application/pdf", key: str = ""
+) -> Answer:
+    headers = {
+        "authorization": f"Bearer {found.filer}",
+        "content-type": media,
+        "idempotency-key": key or f"{found.id}-file",
+    }
+    answer = await found.house.http.post(
+        f"{found.path}/files?filename={name}", content=content, headers=headers
+    )
+    return Answer(answer.status_code, answer.json(), answer.headers)
+
+
+async def test_files_stand_beside_a_filing_while_it_may_be_edited(house: System) -> None:
+    found = await filing(house)
+    content = b"%PDF-1.7 \xe6\xbc\x94"
+    added = await put_file(found, "授权.pdf", content)
+    assert added.status == 201, added.body
+    (file,) = added.body["items"]
+    assert (file["size"], file["media"], file["scanned"]) == (12, "application/pdf", "not_scanned")
+    assert file["sha256"] == hashlib.sha256(content).hexdigest()
+    # the same again changes nothing; what is none of it is refused
+    again = await put_file(found, "授权.pdf", content, key=f"{found.id}-again")
+    assert again.body == added.body
+    for name, bad, media, code in (
+        ("a.pdf", b"MZ\x90", "application/pdf", "attachment_unfit"),
+        ("a.exe", content, "application/pdf", "attachment_unfit"),
+        ("a.png", content, "image/png", "attachment_unfit"),
+        ("a.pdf", content, "text/html", "unsupported_media_type"),
+        ("a.pdf", b"%PDF" + b"0" * 10 * 1024 * 1024, "application/pdf", "too_large"),
+    ):
+        refused = await put_file(found, name, bad, media, f"{found.id}-{name}-{code}")
+        assert (refused.status >= 400, refused.body["code"]) == (True, code)
+    one = f"{found.path}/files/{file['sha256']}"
+    await found.submitted()
+    got = await house.http.get(one, headers={"authorization": f"Bearer {found.reviewer}"})
+    assert (got.status_code, got.content) == (200, content)
+    assert got.headers["content-type"] == "application/octet-stream"
+    late = await put_file(found, "b.pdf", content + b"1", key=f"{found.id}-late")
+    removed = await house.send("POST", f"{one}/remove", found.filer, {})
+    assert (late.status, removed.status) == (409, 409), (late.body, removed.body)
+    assert (await found.get(found.reviewer, "/files")).body == added.body
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        ("sh -c 'grep -q EICAR && exit 1 || exit 0'", "attachment_infected"),
+        ("sh -c 'exit 2'", "unavailable"),
+        ("/nowhere/scanner", "unavailable"),
+        ("sleep 5", "unavailable"),
+    ],
+)
+async def test_what_a_scanner_finds_or_cannot_look_through_is_not_kept(
+    command: str, code: str
+) -> None:
+    scanner = Scanner(command, patience=0.2)
+    with pytest.raises(Refused) as refused:
+        await scanner.look(b"%PDF-1.7 EICAR")
+    assert refused.value.refusal.code == code
+
+
+async def test_a_clean_file_is_said_to_be_clean() -> None:
+    scanner = Scanner("sh -c 'grep -q EICAR && exit 1 || exit 0'")
+    assert await scanner.look(b"%PDF-1.7") == "clean"
 
 
 async def test_peers_are_those_who_stand_submitted_before_the_day(house: System) -> None:

@@ -25,6 +25,7 @@ from tests.system import (
     KEY,
     OFFICER,
     OPERATOR,
+    RESPONSIBLE,
     REVIEWER,
     Answer,
     System,
@@ -34,12 +35,15 @@ from tests.system import (
 pytestmark = pytest.mark.anyio
 
 F, R, C, O, A, K = FILER, REVIEWER, CHECKER, OPERATOR, AUDITOR, CLERK  # noqa: E741
-E, D = OFFICER, DECIDER
-EVERYBODY = {F, R, C, O, A}
+E, D, H = OFFICER, DECIDER, RESPONSIBLE
+EVERYBODY = {F, R, C, O, A, H}
 """Whoever has to do with statistics."""
 
 CLERKS_TOO = EVERYBODY | {K, E, D}
 """And whoever issues or enforces."""
+
+ISSUING = CLERKS_TOO - {H}
+"""The responsible person of an institution has to do with its filings alone."""
 
 PUBLIC = None
 """Nobody has to say who they are."""
@@ -57,14 +61,25 @@ MATRIX: dict[tuple[str, str], set[Role] | None] = {
     ("GET", "/api/filings"): EVERYBODY,
     ("GET", FILING): EVERYBODY,
     ("POST", FILING): {F, O},
-    ("GET", f"{FILING}/draft"): {F, R, C},
+    ("GET", f"{FILING}/draft"): {F, R, C, H},
     ("PUT", f"{FILING}/draft"): {F},
     ("PATCH", f"{FILING}/draft"): {F},
-    ("GET", f"{FILING}/draft/revisions"): {F, R, C},
-    ("GET", f"{FILING}/draft/changes"): {F, R, C},
+    ("GET", f"{FILING}/draft/revisions"): {F, R, C, H},
+    ("GET", f"{FILING}/draft/changes"): {F, R, C, H},
     ("GET", f"{FILING}/draft/prefilled"): {F},
-    ("GET", f"{FILING}/draft/workbook"): {F, R, C},
+    ("GET", f"{FILING}/draft/workbook"): {F, R, C, H},
+    ("GET", f"{FILING}/draft/pdf"): {F, R, C, H},
     ("PUT", f"{FILING}/draft/workbook"): {F},
+    ("GET", "/api/institutions/legal-persons/{period}/{jurisdiction}"): {O, A},
+    ("POST", "/api/institutions/{institution}/legal-person"): {O},
+    ("GET", "/api/authority-figures/{year}"): {R, C, O, A},
+    ("GET", "/api/authority-figures/{year}/{subject}"): {R, C, O, A},
+    ("PUT", "/api/authority-figures/{year}/{subject}"): {R},
+    ("POST", "/api/authority-figures/{year}/{subject}/submit"): {R},
+    ("GET", f"{FILING}/files"): {F, R, C},
+    ("POST", f"{FILING}/files"): {F},
+    ("GET", f"{FILING}/files/{{file}}"): {F, R, C},
+    ("POST", f"{FILING}/files/{{file}}/remove"): {F},
     ("GET", f"{FILING}/forms"): EVERYBODY,
     ("GET", "/api/forms"): CLERKS_TOO,
     ("GET", "/api/forms/{form}"): CLERKS_TOO,
@@ -91,6 +106,18 @@ MATRIX: dict[tuple[str, str], set[Role] | None] = {
     ("POST", f"{FILING}/questions/{{question}}/reopen"): {F, R},
     ("POST", f"{FILING}/ask-return"): {F},
     ("POST", f"{FILING}/decline-return"): {R},
+    ("POST", f"{FILING}/attest"): {H},
+    ("POST", f"{FILING}/ask-unsigned"): {F},
+    ("POST", f"{FILING}/excuse-signer"): {O},
+    ("POST", f"{FILING}/demand-signer"): {O},
+    ("GET", f"{FILING}/waivers"): {F, R, C, H},
+    ("POST", f"{FILING}/waivers"): {F},
+    ("POST", f"{FILING}/waivers/{{waiver}}/grant"): {R},
+    ("POST", f"{FILING}/waivers/{{waiver}}/decline"): {R},
+    ("POST", f"{FILING}/remarks"): {R, C},
+    ("GET", f"{FILING}/receipt"): EVERYBODY,
+    ("GET", f"{FILING}/versions"): {F, R, C, H},
+    ("GET", f"{FILING}/review"): {F, R, C, H},
     ("GET", f"{FILING}/schedule"): EVERYBODY,
     ("GET", f"{BATCH}/schedule"): EVERYBODY,
     ("GET", f"{CAMPAIGN}/schedule"): {R, C, O, A},
@@ -112,6 +139,8 @@ MATRIX: dict[tuple[str, str], set[Role] | None] = {
     ("POST", f"{CAMPAIGN}/close"): {O},
     ("GET", f"{CAMPAIGN}/summary"): {O, A},
     ("GET", "/public/statistics/{period}/{jurisdiction}"): PUBLIC,
+    ("GET", "/public/statistics/{period}/{jurisdiction}/figures"): PUBLIC,
+    ("GET", "/public/statistics/{period}/{jurisdiction}/figures/table"): PUBLIC,
     ("GET", f"{CAMPAIGN}/sample/{{draw}}"): {R, C, O, A},
     ("GET", f"{CAMPAIGN}/progress"): {O, A},
     ("GET", f"{CAMPAIGN}/non-filers"): {O, A},
@@ -215,9 +244,9 @@ MATRIX: dict[tuple[str, str], set[Role] | None] = {
     ("POST", "/api/clients/{client}/rotate"): {O},
     ("POST", "/api/clients/{client}/revoke"): {O},
     ("POST", "/api/connected/token"): PUBLIC,
-    ("GET", "/api/certificates"): CLERKS_TOO,
+    ("GET", "/api/certificates"): ISSUING,
     ("POST", "/api/certificates"): {F, K},
-    ("GET", "/api/certificates/rules"): CLERKS_TOO,
+    ("GET", "/api/certificates/rules"): ISSUING,
     ("GET", "/api/certificates/imports"): {K},
     ("POST", "/api/certificates/imports"): {K},
     ("GET", "/api/certificates/imports/template"): {K},
@@ -228,8 +257,8 @@ MATRIX: dict[tuple[str, str], set[Role] | None] = {
     ("GET", "/api/certificates/register/template"): {O},
     ("GET", "/api/certificates/serials/{year}"): {K},
     ("POST", "/api/certificates/serials/{year}"): {K},
-    ("GET", CERTIFICATE): CLERKS_TOO,
-    ("GET", f"{CERTIFICATE}/draft"): CLERKS_TOO,
+    ("GET", CERTIFICATE): ISSUING,
+    ("GET", f"{CERTIFICATE}/draft"): ISSUING,
     ("PUT", f"{CERTIFICATE}/draft"): {F, K},
     ("POST", f"{CERTIFICATE}/apply"): {F, K},
     ("POST", f"{CERTIFICATE}/withdraw"): {F, K},
@@ -241,11 +270,11 @@ MATRIX: dict[tuple[str, str], set[Role] | None] = {
     ("POST", f"{CERTIFICATE}/quality"): {C},
     ("POST", f"{CERTIFICATE}/end"): {K, R},
     ("POST", f"{CERTIFICATE}/cancel"): {O},
-    ("GET", f"{CERTIFICATE}/timeline"): CLERKS_TOO,
-    ("GET", f"{CERTIFICATE}/paper"): CLERKS_TOO,
-    ("GET", f"{CERTIFICATE}/preview"): CLERKS_TOO,
-    ("GET", f"{CERTIFICATE}/qr"): CLERKS_TOO,
-    ("GET", f"{CERTIFICATE}/qr.png"): CLERKS_TOO,
+    ("GET", f"{CERTIFICATE}/timeline"): ISSUING,
+    ("GET", f"{CERTIFICATE}/paper"): ISSUING,
+    ("GET", f"{CERTIFICATE}/preview"): ISSUING,
+    ("GET", f"{CERTIFICATE}/qr"): ISSUING,
+    ("GET", f"{CERTIFICATE}/qr.png"): ISSUING,
     ("POST", "/api/certificates/papers"): {K},
     ("GET", "/api/institutions"): {O, A},
     ("GET", "/api/institutions/template"): {O, A},
@@ -302,9 +331,9 @@ MATRIX: dict[tuple[str, str], set[Role] | None] = {
     ("GET", "/public/certificates"): PUBLIC,
     ("GET", "/public/certificates/code/{code}"): PUBLIC,
     ("GET", "/public/certificate-keys"): PUBLIC,
-    ("GET", "/api/certificates/search"): CLERKS_TOO,
-    ("GET", "/api/certificates/registered/{number}"): CLERKS_TOO,
-    ("GET", "/api/certificates/linked/{uscc}"): CLERKS_TOO,
+    ("GET", "/api/certificates/search"): ISSUING,
+    ("GET", "/api/certificates/registered/{number}"): ISSUING,
+    ("GET", "/api/certificates/linked/{uscc}"): ISSUING,
     ("GET", "/api/certificates/counts"): {O, A},
     ("GET", "/healthz"): PUBLIC,
     ("GET", "/readyz"): PUBLIC,
@@ -319,10 +348,12 @@ PLACES: dict[str, dict[str, str]] = {}
 """The batch, upload and complaint on record beside a case."""
 
 NOWHERE = {
+    "subject": "accreditation",
     "form": "statistics-2024",
     "sending": "0" * 32,
     "address": "0" * 32,
     "question": "1",
+    "waiver": "1",
     "draw": "1",
     "notice": "0" * 32,
     "job": "0" * 32,
@@ -391,7 +422,7 @@ async def tried(
 def tokens(case: Filing) -> dict[Role, str]:
     return {
         F: case.filer, R: case.reviewer, C: case.checker, O: case.operator, A: case.auditor,
-        K: case.clerk, E: case.officer, D: case.decider,
+        K: case.clerk, E: case.officer, D: case.decider, H: case.responsible,
     }  # fmt: skip
 
 
@@ -562,7 +593,7 @@ async def test_an_operators_rights_end_at_its_jurisdiction(
         assert (answer.status, answer.body["code"]) == (403, "not_your_region")
 
 
-async def test_an_authority_sees_a_case_from_its_turn_on_and_keeps_sight_of_it(
+async def test_every_level_sees_a_case_from_its_submission_on_and_keeps_sight_of_it(
     house: System,
 ) -> None:
     found = await filing(house, FUJIAN)
@@ -577,7 +608,8 @@ async def test_an_authority_sees_a_case_from_its_turn_on_and_keeps_sight_of_it(
     assert await seeing() == [False] * 4
     await found.submitted()
     for turn in range(3):
-        assert await seeing() == [number <= turn for number in range(4)]
+        # the levels above look on; the checker's turn comes after the last of them
+        assert await seeing() == [True, True, True, False]
         await found.done("claim", people[turn])
         await found.done("approve", people[turn])
     assert await seeing() == [True] * 4
@@ -595,7 +627,8 @@ async def test_an_authority_looks_up_the_institutions_whose_cases_it_has_had_and
     city = house.token(REVIEWER, "city", "amr-350100")
     await found.submitted()
     for token, id_, status in (
-        (county, found.id, 200), (county, other.id, 403), (city, found.id, 403),
+        (county, found.id, 200), (county, other.id, 403),
+        (city, found.id, 200), (city, other.id, 403),
         (found.filer, found.id, 200), (found.filer, other.id, 403),
     ):  # fmt: skip
         answer = await house.send("GET", f"/api/institutions/{id_}", token)

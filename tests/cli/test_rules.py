@@ -163,7 +163,7 @@ def test_check_of_the_shipped_rules_finds_nothing() -> None:
 
 def test_check_prints_file_line_code_and_message(folder: Path) -> None:
     path = folder / "2024" / "national.yaml"
-    path.write_text(path.read_text("utf-8").replace("revision: 2", "revison: 2"), "utf-8")
+    path.write_text(path.read_text("utf-8").replace("revision: 3", "revison: 3"), "utf-8")
     for arguments in (("--rules", str(folder)), (str(path),), (str(folder),), (str(path.parent),)):
         result = run("check", *arguments)
         assert result.exit_code == 1
@@ -197,7 +197,7 @@ def test_check_of_a_file_that_lies_elsewhere(tmp_path: Path) -> None:
 
 def test_rules_folder_from_the_environment(folder: Path, facts: str) -> None:
     path = folder / "2024" / "national.yaml"
-    path.write_text(path.read_text("utf-8").replace("revision: 2", "revision: 7"), "utf-8")
+    path.write_text(path.read_text("utf-8").replace("revision: 3", "revision: 7"), "utf-8")
     runner = CliRunner(env={"ZHIBAO_RULES": str(folder)})
     result = runner.invoke(app, ["route", "2024", "national", "--facts", facts, "--json"])
     assert json.loads(result.stdout)["ruleset"]["revision"] == 7

@@ -15,8 +15,12 @@ from domain.case.state import CaseState, closing
 from domain.case.status import Status
 from domain.citation import Citation
 from domain.decision import Obligation, ReviewerDecision, ReviewLevel, RuleSetRef
-from domain.filing.kind import FILING, FilingFindings, Submit
+from domain.filing.attesting import ATTESTING_COMMANDS
+from domain.filing.findings import FilingFindings
+from domain.filing.kind import FILING, Submit
 from domain.filing.questions import QUESTION_COMMANDS
+from domain.filing.remarking import REMARKING_COMMANDS
+from domain.filing.waiving import WAIVING_COMMANDS
 from domain.ids import jurisdiction_of
 from domain.refusals import Refusal
 from domain.sampling import Sampling
@@ -34,6 +38,12 @@ _DECISION = ReviewerDecision(
     candidates=(),
 )
 _SHA = "a" * 64
+_STANDING = (
+    QUESTION_COMMANDS.keys()
+    | ATTESTING_COMMANDS.keys()
+    | WAIVING_COMMANDS.keys()
+    | REMARKING_COMMANDS.keys()
+)
 _CATCHING_UP = (EventName.OPENED, EventName.REVIEW_STARTED, EventName.QUALITY_CHECK_STARTED)
 
 
@@ -96,8 +106,8 @@ def _commands(state: CaseState, plan: CasePlan, now: datetime) -> Iterator[c.Com
     people = _people(state, plan)
     later = max(closing(plan.review, state), now) + timedelta(days=1)
     for kind, rule in FILING.commands.items():
-        if kind in QUESTION_COMMANDS:
-            continue  # they move nothing but the question, and there may be any number of them
+        if kind in _STANDING:
+            continue  # they move no status, and there may be any number of them
         for actor in (people[role] for role in sorted(rule.roles)):
             base: dict[str, Any] = {
                 "id": "x",

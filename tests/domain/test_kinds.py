@@ -227,7 +227,12 @@ def actor(rng: random.Random, role: Role, state: CaseState, case: CasePlan) -> A
     if role is Role.SYSTEM:
         return SYSTEM
     authority = rng.choice([state.authority(case)] * 9 + ["amr-440000"]) or "amr-350000"
-    scope = {Role.FILER: "lab", Role.OPERATOR: "350000", Role.CLERK: "amr-350000"}
+    scope = {
+        Role.FILER: "lab",
+        Role.RESPONSIBLE: "lab",
+        Role.OPERATOR: "350000",
+        Role.CLERK: "amr-350000",
+    }
     subject = rng.choice([state.claimed_by or rng.choice(_PEOPLE), rng.choice(_PEOPLE)])
     return Actor(subject=subject, role=role, scope=scope.get(role, authority))
 
@@ -249,6 +254,16 @@ def fields(rng: random.Random, name: str, state: CaseState, now: datetime) -> di
         **dict.fromkeys(
             ("answer_question", "close_question", "reopen_question"),
             lambda: {"question": rng.choice([1, 1, 2])},
+        ),
+        "attest": lambda: submitted,
+        "ask_waiver": lambda: {
+            "part": "statistics",
+            "check": "c",
+            "pointer": "/statistics/staff",
+            "finding": rng.choice(["a", "b"]) * 64,
+        },
+        **dict.fromkeys(
+            ("grant_waiver", "decline_waiver"), lambda: {"waiver": rng.choice([1, 1, 2])}
         ),
         "receive_upload": lambda: {"upload": upload, "sha256": SHA, "size": 1},
         "finish_upload": lambda: {
@@ -298,7 +313,7 @@ def findings(kind: CaseKind, rng: random.Random, command: Command, now: datetime
     """What a kind might find out for a command: whatever it can name that is in order."""
     first, last = CERTIFICATE_RULES.validity(now.date())
     known: dict[str, Any] = {
-        "editors": (command.actor.subject,),
+        "editors": () if command.kind == "attest" else (command.actor.subject,),
         "decision": ReviewerDecision(
             reviewer=LEVELS[-1].authority,
             rule="any",
@@ -354,13 +369,14 @@ def lives(kind: CaseKind, seeds: range) -> Iterator[list[Moment]]:
             name=name, actor=SYSTEM, position=position(kind, state, case), body=body(case)
         )
         life = [Moment(case, begun, state, evolve(kind, state, begun))]
+        often = [name for name in _OFTEN if name in kind.commands]
         for _ in range(rng.randrange(5, 50)):
             now += timedelta(hours=rng.choice(_HOURS))
             life += timed(kind, case, life[-1].after, now)
             state = life[-1].after
             # a few attempts, right or wrong, or nothing would ever happen
             for _ in range(8):
-                name = rng.choice(sorted(kind.commands))
+                name = rng.choice([*sorted(kind.commands), *often])
                 command = command_of(rng, kind, name, state, case, now)
                 refused = check(kind, state, case, command, now) is not None
                 if not refused and (name not in _ENDING or rng.random() < 0.1):
@@ -372,6 +388,9 @@ def lives(kind: CaseKind, seeds: range) -> Iterator[list[Moment]]:
 
 
 _HOURS = [0] * 24 + [1] * 6 + [24] * 6 + [100, 100, 24 * 400, 24 * 2200]
+_OFTEN = ("claim", "ask_return", "decline_return") * 3
+"""What is seldom to the point unless it is tried often."""
+
 _ENDING = (
     "annul", "cancel", "reject", "end_certificate", "supersede", "withdraw_measure", "cure",
 )  # fmt: skip

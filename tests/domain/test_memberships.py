@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from domain.case.commands import Role
-from domain.memberships import Membership, holds, may_administer, wants_second_factor
+from domain.memberships import OF_AUTHORITY, Membership, holds, may_administer, wants_second_factor
 
 NOW = datetime(2025, 3, 1, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -40,6 +40,7 @@ def test_a_role_holds_from_its_first_instant_until_before_its_last() -> None:
         (Role.FILER, "lab", "350102", True),
         (Role.FILER, "lab", "440100", False),
         (Role.FILER, "nobody", None, False),
+        (Role.RESPONSIBLE, "lab", "350102", True),
         (Role.AUDITOR, "", None, False),
         (Role.SYSTEM, "", None, False),
     ],
@@ -60,8 +61,18 @@ def test_the_nation_gives_what_is_no_provinces() -> None:
 def test_an_institution_gives_its_own_clerks_and_nothing_else() -> None:
     lab = held(Role.FILER, "lab-1")
     assert may_administer(lab, Role.FILER, "lab-1", "350102")
+    assert may_administer(lab, Role.RESPONSIBLE, "lab-1", "350102")
     assert not may_administer(lab, Role.FILER, "lab-2", "350102")
     assert not may_administer(lab, Role.REVIEWER, "lab-1", None)
+
+
+def test_every_role_is_of_something_that_somebody_administers() -> None:
+    nation = held(scope="000000")
+    scopes = {Role.OPERATOR: "350000", Role.AUDITOR: ""}
+    for role in set(Role) - {Role.SYSTEM}:
+        scope = "amr-350000" if role in OF_AUTHORITY else scopes.get(role, "lab")
+        assert may_administer(nation, role, scope, "350102"), role
+    assert not may_administer(nation, Role.SYSTEM, "", "350102")
 
 
 def test_operators_and_administrators_need_a_second_factor() -> None:

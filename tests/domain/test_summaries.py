@@ -3,6 +3,7 @@
 from fractions import Fraction
 from itertools import product
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,12 @@ def follows(cells: Cells, withheld: set[Cell]) -> set[Cell]:
         [Fraction((-1 if cell == line[-1] else 1) if cell in line else 0) for cell in unknown]
         for line in lines
     ]
-    reduced: list[list[Fraction]] = []
+    return determined(unknown, equations)
+
+
+def determined(unknown: list[Any], equations: list[list[Fraction]]) -> set[Any]:
+    """The unknowns that have one value only, each equation their coefficients."""
+    equations, reduced = list(equations), list[list[Fraction]]()
     for pivot in range(len(unknown)):
         with_it = next((e for e in equations if e[pivot]), None)
         if with_it is None:

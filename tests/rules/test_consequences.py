@@ -1,6 +1,7 @@
 """What would be proposed for one filing, over every combination of its facts."""
 
 import itertools
+import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -14,6 +15,7 @@ from domain.enforcement.consequences import Consequences, EnforcementFacts
 from rules.check.checks import check_name
 from rules.compiled import CompiledRules, FactsIncomplete
 from rules.file.library import RuleLibrary
+from rules.filing.facts_file import FactsInvalid, parse_facts
 
 DUE = datetime(2021, 2, 1, tzinfo=BEIJING)
 LATER = DUE + timedelta(days=30)
@@ -167,6 +169,42 @@ def test_taken_back_and_sent_back_count_as_not_handed_in(compiled: Sets) -> None
         assert _named(found) == FOUR
 
 
+@pytest.mark.parametrize(
+    ("place", "due", "corrected_until", "named"),
+    [
+        ((2020, "000000"), DUE, datetime(2021, 3, 1, tzinfo=BEIJING), FOUR),
+        (
+            (2023, "350000"),
+            datetime(2024, 3, 1, tzinfo=BEIJING),
+            datetime(2024, 3, 8, tzinfo=BEIJING),
+            ["case-by-case"],
+        ),
+    ],
+)
+def test_sent_back_counts_as_handed_in_while_it_can_be_corrected(
+    compiled: Sets,
+    place: tuple[int, str],
+    due: datetime,
+    corrected_until: datetime,
+    named: list[str],
+) -> None:
+    """Whoever filed in time and was sent back has the rules' time to correct, and no more."""
+    filed = {"status": "returned", "due": due, "submitted_at": due - timedelta(days=3)}
+    rules = compiled[place]
+    assert _named(rules.consequences(_facts(**filed), corrected_until - SECOND)) == []
+    found = rules.consequences(_facts(**filed), corrected_until)
+    assert (_named(found), {one.rule for one in found.proposals}) == (named, {"not-filed"})
+    longer = _facts(**filed, extended_until=corrected_until + SECOND)
+    assert _named(rules.consequences(longer, corrected_until)) == []
+
+
+def test_an_extension_until_the_last_second_of_a_day_includes_it(compiled: Sets) -> None:
+    until = datetime(2021, 2, 10, 23, 59, 59, tzinfo=BEIJING)
+    draft = _facts(status="draft", extended_until=until)
+    assert _named(_of_2020(compiled, draft, until)) == []
+    assert _named(_of_2020(compiled, draft, until + SECOND)) == FOUR
+
+
 @pytest.mark.parametrize("place", [(2023, "430000"), (2024, "000000")])
 def test_a_notice_that_names_no_measure_leads_to_none(
     compiled: Sets, place: tuple[int, str]
@@ -215,6 +253,40 @@ def test_report_numbers_need_a_rule_of_their_own(compiled: Sets) -> None:
 def test_facts_that_cannot_be_are_refused(filing: dict[str, Any], says: str) -> None:
     with pytest.raises(ValidationError, match=says):
         _facts(**filing)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"findings": None}, "findings：要写成列表，如 []；没有的请删去这一项"),
+        ({"findings": "false"}, "findings：要写成列表"),
+        ({"filing": []}, "filing：要写成对象"),
+        (
+            {"filing": {"status": "draft", "annulled": None}},
+            "filing.annulled：只能是 true",
+        ),
+        (
+            {"filing": {"status": "draft", "annulled": "no"}},
+            "filing.annulled：只能是 true",
+        ),
+        ({"filing": {"status": "draft", "reminders_served": None}}, "filing.reminders_served：要"),
+        ({"filing": {"status": None}}, "filing.status：只能是"),
+        ({"filing": {"status": "draft", "due": 1612108800}}, "filing.due：不是时刻"),
+        ({"filing": {"status": "draft", "due": "2021-02-01T00:00:00"}}, "filing.due：时刻要带时区"),
+        ({"filing": {}}, "filing.status：缺少这一项"),
+        ({"institution": None}, "institution：要写成对象"),
+        ({"remark": ""}, "remark：不认识这一项"),
+    ],
+)
+def test_a_file_of_facts_that_is_wrong_is_told_where_and_what_it_should_be(
+    change: dict[str, Any], says: str
+) -> None:
+    """In words of its reader; what is not known may be left out."""
+    given = {"institution": {"id": "demo", "region": "350102"}, "filing": {"status": "draft"}}
+    with pytest.raises(FactsInvalid) as invalid:
+        parse_facts(json.dumps(given | change).encode(), "事实", EnforcementFacts)
+    assert f"事实: {says}" in str(invalid.value)
+    assert "Input should" not in str(invalid.value)
 
 
 def test_a_finding_is_one_of_three_and_given_once() -> None:
@@ -305,6 +377,17 @@ def test_another_province_has_its_own_wording_as_yaml_only(province: Path) -> No
     for served, named in ((1, []), (2, ["talk"])):
         found = rules.consequences(_facts(reminders_served=[DUE] * served), LATER)
         assert _named(found) == named
+
+
+def test_a_batch_of_report_numbers_can_be_a_trigger_too(province: Path) -> None:
+    province.write_text(_PROVINCE.replace("about: filing", "about: report_numbers"), "utf-8")
+    library = RuleLibrary(province.parent.parent)
+    assert check_name(library, "2024/jiangsu") == []
+    rules = CompiledRules(library.resolve(2024, "320000").document)
+    for about, named in (("report_numbers", ["talk"]), ("filing", [])):
+        facts = _facts(about=about, reminders_served=[DUE, DUE])
+        assert _named(rules.consequences(facts, LATER)) == named
+        assert _named(rules.consequences(facts, DUE - SECOND)) == []
 
 
 @pytest.mark.parametrize(

@@ -35,12 +35,77 @@ def only(folder: Path, name: str) -> Finding:
 
 Case = tuple[str, str, str, int | None, str, str]
 
+PUBLISHED = """  publication:
+    fewest: 5
+    figures:
+      part: statistics
+      values: [staff, reports]
+      by_field: {table: reports_by_field, column: field, adds_up_to: {reports: reports}}
+      dominant: 80
+      cite: {assume: 测试（生成）：可以公布}
+    cite: {assume: 测试（生成）：少于五家的不公布}
+"""
+
+
+def published(old: str, new: str) -> str:
+    assert old in PUBLISHED
+    return f"{PUBLISHED.replace(old, new)}  quality_check:"
+
+
 CASES: dict[str, Case] = {
+    "a published figure that gives another away": (
+        NATIONAL,
+        "  quality_check:",
+        published("[staff, reports]", "[staff, reports, staff_bachelor]"),
+        4,
+        "derivable_figure",
+        "staff 由 staff_bachelor 推算",
+    ),
+    "a published figure there is not": (
+        NATIONAL,
+        "  quality_check:",
+        published("[staff, reports]", "[staf, reports]"),
+        4,
+        "unknown_field",
+        "没有能够相加的字段 staf",
+    ),
+    "published shares are no sums": (
+        NATIONAL,
+        "  quality_check:",
+        published("[staff, reports]", "[imported_share, reports]"),
+        4,
+        "unknown_field",
+        "没有能够相加的字段 imported_share",
+    ),
+    "published figures of a part there is not": (
+        NATIONAL,
+        "  quality_check:",
+        published("part: statistics", "part: statistic"),
+        3,
+        "unknown_part",
+        "没有 statistic 这一部分",
+    ),
+    "figures by a field there is not": (
+        NATIONAL,
+        "  quality_check:",
+        published("column: field", "column: fields"),
+        5,
+        "unknown_field",
+        "没有单选的列 fields",
+    ),
+    "figures by field without their total": (
+        NATIONAL,
+        "  quality_check:",
+        published("{reports: reports}", "{reports: patents}"),
+        5,
+        "unknown_field",
+        "合计 patents 没有列入",
+    ),
     # name: file, old, new, lines below the replacement, code, words of the sentence
     "unknown key": (
         NATIONAL,
-        "revision: 2",
-        "revison: 2\nrevision: 2",
+        "revision: 3",
+        "revison: 3\nrevision: 3",
         0,
         "unknown_key",
         "revision",
@@ -119,7 +184,7 @@ CASES: dict[str, Case] = {
         '"no"',
     ),
     "unquoted date": (NATIONAL, '"2024-12-31"', "2024-12-31", 0, "yaml_surprise", "日期"),
-    "sexagesimal": (NATIONAL, "revision: 2", "revision: 2:30", 0, "yaml_surprise", "六十进制"),
+    "sexagesimal": (NATIONAL, "revision: 3", "revision: 3:30", 0, "yaml_surprise", "六十进制"),
     "reversed window": (
         NATIONAL,
         '      to: "2025-03-21"',
@@ -380,7 +445,7 @@ CASES: dict[str, Case] = {
         "enforcment",
     ),
     "number for text": (NATIONAL, "id: national-2024", "id: 2024", 0, "invalid_value", "加引号"),
-    "text for number": (NATIONAL, "revision: 2", 'revision: "2"', 0, "invalid_value", "整数"),
+    "text for number": (NATIONAL, "revision: 3", 'revision: "3"', 0, "invalid_value", "整数"),
 }
 
 

@@ -10,13 +10,14 @@ import psycopg
 import pytest
 from alembic import command
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, inspect, text
+from sqlalchemy import create_engine, inspect, make_url, text
 
-from deploy.embedded.postgres import EmbeddedPostgres
+from deploy.embedded.postgres import ROLE, EmbeddedPostgres
 from domain.case.status import Status
-from store.migrate import NewerDatabase, configuration, refuse_newer, upgrade
+from store.migrate import NewerDatabase, RoleMissing, configuration, refuse_newer, upgrade
 from store.tables import metadata
 from tests.command import ZHIBAO, environment
+from tests.ill_treated import as_superuser
 
 ROOT = Path(__file__).parents[2]
 
@@ -153,3 +154,29 @@ def test_every_migration_has_its_way_back_in_the_operator_s_page() -> None:
         [row] = [line for line in page.splitlines() if line.startswith(f"| {revision.revision} |")]
         assert ("downgrade" in row) == hasattr(revision.module, "downgrade")
         assert ("restore" in row) != hasattr(revision.module, "downgrade")
+
+
+def test_a_role_that_only_an_administrator_can_make_is_asked_for_precisely(
+    postgres: EmbeddedPostgres, empty_database: str
+) -> None:
+    """As on a server of one's own, where nobody has granted the role to the application's."""
+    theirs = make_url(empty_database).set(username="newcomer", password="newcomer")
+    url = theirs.render_as_string(hide_password=False)
+    grant = "GRANT zhibao_enforcement TO newcomer"
+    owned = "ALTER DATABASE test_migrations OWNER TO"
+    as_superuser(postgres, "CREATE ROLE newcomer LOGIN PASSWORD 'newcomer'", f"{owned} newcomer")
+    try:
+        with pytest.raises(RoleMissing) as missing:
+            upgrade(url)
+        assert "CREATE ROLE zhibao_enforcement NOLOGIN" in str(missing.value)
+        assert f"{grant}；然后再运行 zhibao migrate" in str(missing.value)
+        settings = {"DATABASE_URL": url, "TEMPORAL_ADDRESS": "127.0.0.1:1", "COLUMNS": "500"}
+        migrating = environment(**settings, ZHIBAO_TOKEN_KEY="a-key-for-tests-only-" * 2)
+        done = subprocess.run([*ZHIBAO, "migrate"], capture_output=True, env=migrating)
+        assert (done.returncode, grant in done.stderr.decode()) == (1, True), done.stderr
+        assert "Traceback" not in done.stderr.decode()
+        as_superuser(postgres, grant)
+        upgrade(url)
+    finally:
+        as_superuser(postgres, "DROP DATABASE test_migrations WITH (FORCE)", "DROP ROLE newcomer")
+        as_superuser(postgres, f"CREATE DATABASE test_migrations OWNER {ROLE}")

@@ -186,6 +186,11 @@ async def test_a_measure_expires_by_itself_and_an_objection_may_still_come(syste
     await lab.done("objection", lab.filer, {"text": "原来的公告有误。"})
     await lab.done("objection-answer", lab.decider, {"upheld": False, "reason": "没有错误"})
     assert (await lab.shown())["ended_by"] == "expired"
+    await lab.done("objection", lab.filer, {"text": "原来的公告确实有误。"})
+    await lab.done("objection-answer", lab.decider, {"upheld": True, "reason": "核实有误"})
+    assert (await lab.shown())["ended_by"] == "corrected"
+    [row] = (await system.send("GET", "/public/measures")).body["items"]
+    assert (row["ended_at"][:10], row["ended_by_label"]) == ("2030-03-23", "异议成立，更正")
 
 
 async def test_ninety_days_without_a_decision_end_it(system: System) -> None:

@@ -47,6 +47,15 @@ MORE = """
 PUBLICATION = """
   publication:
     fewest: 3
+    figures:
+      part: statistics
+      values: [staff, reports, testing_revenue, patents]
+      by_field:
+        table: reports_by_field
+        column: field
+        adds_up_to: {reports: reports, revenue: testing_revenue}
+      dominant: 80
+      cite: {assume: 测试（生成）：从业人员、报告、收入、专利可以公布}
     cite: {assume: 测试（生成）：少于三家的不公布}
 
   quality_check:
@@ -135,6 +144,31 @@ class Province:
     async def reopened(self, lab: str, until: str) -> None:
         body = {"reason": "（生成）举报属实", "until": moment(until).isoformat(), "document": ""}
         await self.done(lab, "reopen", self.operator, body)
+
+    async def publishes_figures(self) -> None:
+        """Four have completed, three of them in Fuzhou: only what is of all four can be shown."""
+        address = f"/public/statistics/2023/{FUJIAN}/figures"
+        shown = await self.house.send("GET", address)
+        assert shown.status == 200, shown.body
+        kinds, fields = shown.body["tables"]
+        assert [one["id"] for one in kinds["indicators"]][:2] == ["institutions", "staff"]
+        assert [one["id"] for one in fields["indicators"]] == ["institutions", "reports", "revenue"]
+        told = {(row["area"], row["group"]): row["figures"] for row in kinds["rows"]}
+        assert told["total", "企业"][:3] == ["4", "144", "20800"]
+        assert told["350100", "企业"][0] is told["350200", "企业"][0] is None
+        assert told["350100", "事业单位"][0] == "0"
+        for name in ("fz-", "xm-", "（生成）fz"):
+            assert name not in json.dumps(shown.body, ensure_ascii=False)
+        table = await self.house.http.get(f"{address}/table")
+        assert table.status_code == 200, table.text
+        lines = table.text.splitlines()
+        assert "按类别,,合计,企业,从业人员,人,144" in lines
+        assert "按领域,350100,福州市,食品,机构数,家,不公布" in lines
+        page = await self.house.http.get(f"/statistics/2023/{FUJIAN}")
+        assert page.status_code == 200, page.text
+        assert "20800" in page.text
+        nothing = await self.house.http.get("/statistics/2024/000000")
+        assert nothing.status_code == 404
 
     async def statuses(self) -> dict[str, int]:
         shown = (await self.ask("GET", "")).body["statuses"]
@@ -273,6 +307,8 @@ async def test_a_province_s_year_from_the_dry_run_to_the_sealed_close(province: 
     assert (rows["total"]["total"], rows["350100"]["completed"]) == (6, None)
     assert all(n is None or n == 0 or n >= 3 for row in rows.values() for n in row.values())
     assert (await province.command("campaign", "published", "2023", FUJIAN))["rows"] == rows
+
+    await province.publishes_figures()
 
     async with house.engine.begin() as connection:
         await connection.execute(

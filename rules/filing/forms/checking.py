@@ -18,7 +18,14 @@ from rules.filing.forms.expressions import (
     register_names,
     truth,
 )
-from rules.filing.forms.findings import FormFinding, FormReport, block, pointer, report
+from rules.filing.forms.findings import (
+    FormFinding,
+    FormReport,
+    block,
+    pointer,
+    report,
+    told_apart,
+)
 from rules.filing.forms.model import COPIES, MAX_COPIES, NUMBERS, Check, Form, FormField
 from rules.filing.forms.peers import groups
 from rules.filing.forms.structure import Reading, read
@@ -76,7 +83,7 @@ def check_parts(
                 "pointer": at + one.pointer,
                 "fields": tuple(_moved(at, place) for place in one.fields),
             }
-            found.append(one.model_copy(update=moved))
+            found.append(told_apart(one.model_copy(update=moved)))
     return report(found)
 
 

@@ -1,7 +1,8 @@
 """What is wrong with a filled-in form, for people and for machines alike."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
+from domain.canonical import sha256_of
 from domain.citation import Citation
 from domain.model import Value
 from rules.filing.forms.model import Level
@@ -12,7 +13,8 @@ class FormFinding(Value):
 
     ``code`` is stable; ``check`` is the check that failed, if one did. ``pointer`` (JSON Pointer)
     is where it is shown, ``fields`` all places it is about. A warning with its written ``reason``
-    is accepted.
+    is accepted. ``sha256`` tells a failed blocking check from every other, figures and all;
+    ``waiver`` is the number of the waiver by which it blocks this one filing no more.
 
     Codes of the first pass: unknown_field, derived, wrong_type, bad_format, too_long,
     bad_characters, too_large, out_of_range, not_an_option, duplicate_option, too_many_rows,
@@ -30,17 +32,22 @@ class FormFinding(Value):
     message: str
     reason: str | None = None
     cite: Citation | None = None
+    sha256: str = ""
+    waiver: int | None = None
 
     @property
     def open(self) -> bool:
         """Whether it still keeps a filing from being submitted."""
-        return self.level == "block" or (self.level == "warn" and self.reason is None)
+        if self.level == "block":
+            return self.waiver is None
+        return self.level == "warn" and self.reason is None
 
 
 class FormReport(Value):
     """All findings about a filing's content; the same for preview, import, submitting, review.
 
     ``open`` are those that still keep it from being submitted; ``ready`` that there are none.
+    ``blocks`` are those that nobody has waived.
     """
 
     ready: bool
@@ -65,10 +72,28 @@ def report(findings: Iterable[FormFinding]) -> FormReport:
     return FormReport(
         ready=not any(one.open for one in numbered),
         findings=numbered,
-        blocks=sum(one.level == "block" for one in numbered),
+        blocks=sum(one.level == "block" and one.open for one in numbered),
         warnings=len(warnings),
         accepted=sum(one.reason is not None for one in warnings),
         notes=sum(one.level == "note" for one in numbered),
+    )
+
+
+def told_apart(found: FormFinding) -> FormFinding:
+    """The finding with its hash, where it is a blocking check that failed: only that is waived."""
+    if found.level != "block" or found.code != "check_failed":
+        return found
+    sha256 = sha256_of([found.check, found.pointer, found.message])
+    return found.model_copy(update={"sha256": sha256})
+
+
+def with_waivers(found: FormReport, waived: Mapping[str, int]) -> FormReport:
+    """The report of a filing with its waivers, each by the hash of the finding it is for."""
+    if not waived:
+        return found
+    return report(
+        one.model_copy(update={"waiver": waived[one.sha256]}) if one.sha256 in waived else one
+        for one in found.findings
     )
 
 

@@ -81,19 +81,19 @@ COMMENT ON VIEW enforcement_register IS '生效和已终止的措施';
 _ROLE = """
 DO $$ BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'zhibao_enforcement') THEN
-        BEGIN
-            CREATE ROLE zhibao_enforcement NOLOGIN;
-        EXCEPTION
-            WHEN duplicate_object OR unique_violation THEN NULL;
-            WHEN insufficient_privilege THEN
-                RAISE EXCEPTION '请数据库管理员先建立角色 zhibao_enforcement，再更新数据库结构'
-                USING HINT = format('CREATE ROLE zhibao_enforcement NOLOGIN; '
-                    'GRANT zhibao_enforcement TO %I;', current_user);
-        END;
+        CREATE ROLE zhibao_enforcement NOLOGIN;
     END IF;
     IF NOT pg_has_role(current_user, 'zhibao_enforcement', 'MEMBER') THEN
         GRANT zhibao_enforcement TO CURRENT_USER;
     END IF;
+EXCEPTION
+    WHEN duplicate_object OR unique_violation THEN NULL;
+    WHEN insufficient_privilege THEN
+        RAISE EXCEPTION USING ERRCODE = 'ZH001', MESSAGE = format(
+            '数据库缺少角色 zhibao_enforcement，而 %1$I 不能自己建立或取得它。'
+            '请数据库管理员执行：'
+            'CREATE ROLE zhibao_enforcement NOLOGIN（已有的不必）；'
+            'GRANT zhibao_enforcement TO %1$I；然后再运行 zhibao migrate。', current_user);
 END $$;
 GRANT SELECT ON filing_dates, reminder_dates, enforcement_register TO zhibao_enforcement;
 """

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from domain.canonical import sha256_of
 from domain.case import commands as c
 from domain.case.commands import SYSTEM, Actor, Role
 from domain.case.events import EventName
@@ -17,8 +18,11 @@ from domain.case.state import CaseState, Timer, closing
 from domain.case.status import Status
 from domain.citation import Citation
 from domain.decision import Candidate, Obligation, ReviewerDecision, ReviewLevel, RuleSetRef
-from domain.filing.kind import FILING, FilingFindings, Submit
+from domain.filing.attesting import Attest
+from domain.filing.findings import FilingFindings
+from domain.filing.kind import FILING, Submit
 from domain.filing.questions import QUESTION_COMMANDS
+from domain.filing.waiving import AskWaiver
 from domain.refusals import Code, Refusal
 from domain.sampling import Sampling
 
@@ -104,6 +108,10 @@ def reviewer(authority: str, name: str = "reviewer-1") -> Actor:
     return Actor(subject=name, role=Role.REVIEWER, scope=authority)
 
 
+def responsible(name: str = "head-1") -> Actor:
+    return Actor(subject=name, role=Role.RESPONSIBLE, scope="inst")
+
+
 def checker(name: str = "checker-1") -> Actor:
     return Actor(subject=name, role=Role.CHECKER, scope="samr")
 
@@ -117,6 +125,7 @@ BY_ROLE: dict[Role, st.SearchStrategy[Actor]] = {
     Role.REVIEWER: st.builds(reviewer, st.sampled_from([*LEVELS, "amr-440000"]), people),
     Role.CHECKER: st.builds(checker, people),
     Role.OPERATOR: st.just(OPERATOR),
+    Role.RESPONSIBLE: st.builds(responsible, people),
     Role.SYSTEM: st.just(SYSTEM),
 }
 actors = st.one_of(*BY_ROLE.values())
@@ -142,6 +151,15 @@ def command(kind: str, actor: Actor, now: datetime, note: bool, extra: float) ->
         return made(**values, until=now + timedelta(days=extra))
     if kind in QUESTION_COMMANDS and kind != "ask_question":
         return FILING.commands[kind].command.model_validate({**values, "question": 1})
+    if kind == "attest":
+        return Attest(**values, revision=1, content_sha256=SHA)
+    if kind == "ask_waiver":
+        found = sha256_of([int(extra)])
+        return AskWaiver(
+            **values, part="statistics", check="c", pointer="/statistics/staff", finding=found
+        )
+    if kind in ("grant_waiver", "decline_waiver"):
+        return FILING.commands[kind].command.model_validate({**values, "waiver": 1})
     if kind == "remind":
         return c.Remind(**values, reminder="due")
     if kind == "draw":

@@ -1,0 +1,53 @@
+"""What is found out about a filing's content before its state machine decides."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from domain.case.state import Findings
+from domain.citation import Citation
+from domain.decision import ReviewerDecision
+from domain.model import Recorded
+
+
+class Correction(Recorded):
+    """Why a completed filing is corrected: a reason of the rules, and whether it is material."""
+
+    code: str
+    label: str
+    material: bool
+
+
+class FilingFindings(Findings):
+    """Who reviews what is submitted, and ``editors``, all who saved a revision of it.
+
+    ``unchanged``: it is what was sent back. ``attestation`` is the clause that a second signature
+    is asked for by, None where none is. ``corrections`` are the reasons that the rules know for
+    correcting what was completed, none where they do not ask for one.
+    """
+
+    decision: ReviewerDecision | None = None
+    editors: tuple[str, ...] = ()
+    unchanged: bool = False
+    attestation: Citation | None = None
+    corrections: tuple[Correction, ...] = ()
+
+
+class PrepareSubmission(Recorded):
+    """What is to be found out about a submission before the state machine decides on it.
+
+    ``parts`` are those of the plan; ``returned_revision`` is what was sent back, 0 for nothing.
+    ``purpose`` is what it is looked into for: a confirmation needs no reviewer, a waiver no
+    content. ``waived`` are the filing's waivers by the findings that they are for.
+    """
+
+    case_id: str
+    institution: str
+    rule_set: str
+    revision: int
+    content_sha256: str
+    choice: str | None
+    parts: tuple[str, ...]
+    returned_revision: int = 0
+    purpose: Literal["submit", "attest", "waive"] = "submit"
+    waived: dict[str, int] = Field(default_factory=dict)

@@ -1,0 +1,74 @@
+"""Files beside a filing: put there while it may be edited, read by whoever reads the filing."""
+
+import hashlib
+
+from domain.case.commands import Actor
+from domain.refusals import Code, Refusal, Refused
+from services.announcements import ATTACHMENTS
+from services.cases import CaseService
+from services.scanner import Scanner
+from store import filing_files
+from store.cases import Case
+from store.filing_files import FilingFile as FilingFile
+
+LARGEST_FILE = 10 * 1024 * 1024
+MOST_FILES = 20
+MEDIA = ("application/pdf", "image/png", "image/jpeg")
+
+
+class FilingFileService(CaseService):
+    """Keeps the files of filings."""
+
+    async def add(
+        self, case: Case, name: str, media: str, content: bytes, actor: Actor, scanner: Scanner
+    ) -> list[FilingFile]:
+        """Puts a file beside a filing; the same file again changes nothing.
+
+        Raises Refused: the filing is closed, no such type, too many, infected, not looked through.
+        """
+        ending, beginnings = ATTACHMENTS[media]
+        endings = (".jpg", ".jpeg") if ending == "jpg" else (f".{ending}",)
+        if not content.startswith(beginnings) or not name.lower().endswith(endings):
+            raise Refused(Refusal(code=Code.ATTACHMENT_UNFIT, params={"wanted": ending}))
+        scanned = await scanner.look(content)
+        now = self._clock()
+        file = FilingFile(
+            sha256=hashlib.sha256(content).hexdigest(),
+            name=name,
+            media=media,
+            size=len(content),
+            scanned=scanned,
+            added_by=actor.subject,
+            added_at=now,
+        )
+        async with self._engine.begin() as connection:
+            await self.held_editable(connection, case, now)
+            present = await filing_files.standing(connection, case.case_id)
+            if file.sha256 not in {one.sha256 for one in present}:
+                if len(present) >= MOST_FILES:
+                    params = {"most": str(MOST_FILES)}
+                    raise Refused(Refusal(code=Code.TOO_MANY_ATTACHMENTS, params=params))
+                await filing_files.add(connection, case.case_id, file, content)
+            return await filing_files.standing(connection, case.case_id)
+
+    async def remove(self, case: Case, sha256: str, actor: Actor) -> list[FilingFile]:
+        """Takes a file from beside a filing; it is kept. Raises Refused: closed, or none there."""
+        now = self._clock()
+        async with self._engine.begin() as connection:
+            await self.held_editable(connection, case, now)
+            if not await filing_files.remove(connection, case.case_id, sha256, actor.subject, now):
+                raise Refused(Refusal(code=Code.NOT_FOUND, params={"what": "这一附件"}))
+            return await filing_files.standing(connection, case.case_id)
+
+    async def standing(self, case: Case) -> list[FilingFile]:
+        """The files beside a filing."""
+        async with self._engine.connect() as connection:
+            return await filing_files.standing(connection, case.case_id)
+
+    async def content(self, case: Case, sha256: str) -> tuple[FilingFile, bytes]:
+        """A file with its content. Raises Refused for none."""
+        async with self._engine.connect() as connection:
+            file = await filing_files.content(connection, case.case_id, sha256)
+        if file is None:
+            raise Refused(Refusal(code=Code.NOT_FOUND, params={"what": "这一附件"}))
+        return file

@@ -1,0 +1,83 @@
+"""Files that an institution puts beside its filing. None is ever lost: removed ones are kept."""
+
+from datetime import datetime
+
+from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.model import Value
+from store.tables import filing_files
+
+
+class FilingFile(Value):
+    """A file beside a filing, without its content; ``scanned``: ``clean`` or ``not_scanned``."""
+
+    sha256: str
+    name: str
+    media: str
+    size: int
+    scanned: str
+    added_by: str
+    added_at: datetime
+
+
+_NAMED = [filing_files.c[name] for name in FilingFile.model_fields]
+
+
+async def add(connection: AsyncConnection, case_id: str, file: FilingFile, content: bytes) -> None:
+    """Puts a file beside a filing; one that was removed stands again."""
+    values = {**file.model_dump(), "removed_by": "", "removed_at": None}
+    await connection.execute(
+        insert(filing_files)
+        .values(case_id=case_id, content=content, **values)
+        .on_conflict_do_update(
+            index_elements=["case_id", "sha256"],
+            set_=values,
+            where=filing_files.c.removed_at.is_not(None),
+        )
+    )
+
+
+async def remove(
+    connection: AsyncConnection, case_id: str, sha256: str, by: str, at: datetime
+) -> bool:
+    """Takes a file from beside a filing; False where none stands there."""
+    done = await connection.execute(
+        update(filing_files)
+        .where(
+            filing_files.c.case_id == case_id,
+            filing_files.c.sha256 == sha256,
+            filing_files.c.removed_at.is_(None),
+        )
+        .values(removed_by=by, removed_at=at)
+    )
+    return done.rowcount > 0
+
+
+async def standing(connection: AsyncConnection, case_id: str) -> list[FilingFile]:
+    """The files beside a filing, in the order they came."""
+    rows = await connection.execute(
+        select(*_NAMED)
+        .where(filing_files.c.case_id == case_id, filing_files.c.removed_at.is_(None))
+        .order_by(filing_files.c.added_at, filing_files.c.sha256)
+    )
+    return [FilingFile(**row) for row in rows.mappings()]
+
+
+async def content(
+    connection: AsyncConnection, case_id: str, sha256: str
+) -> tuple[FilingFile, bytes] | None:
+    """A file that stands beside a filing, with its content; None for none."""
+    rows = await connection.execute(
+        select(*_NAMED, filing_files.c.content).where(
+            filing_files.c.case_id == case_id,
+            filing_files.c.sha256 == sha256,
+            filing_files.c.removed_at.is_(None),
+        )
+    )
+    row = rows.mappings().first()
+    if row is None:
+        return None
+    known = {name: row[name] for name in FilingFile.model_fields}
+    return FilingFile(**known), bytes(row["content"])

@@ -1,0 +1,177 @@
+"""One legal person files once; an authority reports its own figures. Over HTTP, to the end."""
+
+from typing import Any
+
+import pytest
+
+from domain.campaigns import CampaignStart
+from domain.case.commands import Actor
+from domain.facts import InstitutionFacts
+from domain.ids import NATION
+from domain.uscc import check_digit
+from rules.file.library import SHIPPED, RuleLibrary
+from rules.filing.forms.example import blank_example
+from rules.filing.forms.library import FormLibrary
+from store import campaigns, institutions, rule_sets
+from tests.api.people import Filing, filing
+from tests.system import AUDITOR, CHECKER, FILER, OPERATOR, REVIEWER, System, institution
+
+pytestmark = pytest.mark.anyio
+
+
+def code(first: str) -> str:
+    """A unified social credit code that begins like this."""
+    return first + check_digit(first)
+
+
+DOUBTS = "/api/institutions/legal-persons/2024/000000"
+
+
+async def shares(house: System, uscc: str, *filings: Filing, **facts: Any) -> None:
+    """Gives accounts one code, the last of them further facts."""
+    async with house.engine.begin() as connection:
+        known = await institutions.by_ids(connection, [one.id for one in filings])
+        changed = [
+            known[one.id].model_copy(
+                update={
+                    "uscc": uscc,
+                    "facts": InstitutionFacts(
+                        **{**known[one.id].facts.model_dump(), **(facts if last else {})}
+                    ),
+                }
+            )
+            for one in filings
+            for last in [one is filings[-1]]
+        ]
+        await institutions.save(connection, changed)
+
+
+async def doubts(house: System, uscc: str) -> dict[str, Any]:
+    operator = house.token(OPERATOR, "operator-1", "000000")
+    answer = await house.send("GET", DOUBTS, operator)
+    assert answer.status == 200, answer.body
+    return next(one for one in answer.body["legal_persons"] if one["key"] == uscc)
+
+
+async def test_the_second_account_of_a_legal_person_is_refused_until_an_operator_finds_otherwise(
+    house: System,
+) -> None:
+    first, second = await filing(house), await filing(house)
+    uscc = code("91350100M000100Y4")
+    await shares(house, uscc, first, second)
+    listed = await doubts(house, uscc)
+    assert [(one["institution"], one["open"]) for one in listed["accounts"]] == [
+        (first.id, True),
+        (second.id, True),
+    ]
+    await first.submitted()
+    await second.saved()
+    refused = await house.submit(second.name, second.filer)
+    assert (refused.status, refused.body["code"]) == (409, "legal_person_files_once")
+    assert first.id in refused.body["detail"]
+    assert refused.body["sources"][0]["document"] == "市监检测函〔2024〕595号"
+    found = {"document": "（生成）1号", "reason": "（生成）另一独立法人"}
+    one = f"/api/institutions/{second.id}/legal-person"
+    itself = {**found, "finding": "files_with", "files_with": second.id}
+    assert (await house.send("POST", one, second.operator, itself)).status == 422
+    elsewhere = house.token(OPERATOR, "operator-fj", "350000")
+    separate = {**found, "finding": "separate"}
+    assert (await house.send("POST", one, elsewhere, separate)).status == 403
+    assert (await house.send("POST", one, second.operator, separate)).status == 200
+    assert not (await doubts(house, uscc))["open"]
+    await second.submitted()
+
+
+async def test_an_account_kept_from_before_files_and_is_seen(house: System) -> None:
+    head, branch = await filing(house), await filing(house)
+    uscc = code("91350100M000100Y5")
+    await shares(house, uscc, head, branch, legal_person=False)
+    await head.submitted()
+    await branch.submitted()
+    listed = await doubts(house, uscc)
+    told = {one["institution"]: one["by_itself"] for one in listed["accounts"]}
+    assert (listed["open"], told) == (False, {head.id: False, branch.id: True})
+
+
+async def test_who_files_with_another_has_nothing_left_to_file(house: System) -> None:
+    head, branch = await filing(house), await filing(house)
+    uscc = code("91350100M000100Y6")
+    await shares(house, uscc, head, branch)
+    body = {
+        "finding": "files_with",
+        "files_with": head.id,
+        "document": "（生成）2号",
+        "reason": "（生成）同一法人",
+    }
+    path = f"/api/institutions/{branch.id}/legal-person"
+    made = await house.send("POST", path, branch.operator, body)
+    assert made.status == 200, made.body
+    await house.until(branch.name, "cancelled")
+    assert not (await doubts(house, uscc))["open"]
+    # another one that has no filing yet gets none
+    late = f"late-{head.id}"
+    await house.add(institution(late, head.region, issuer=head.issuer))
+    body["document"] = "（生成）3号"
+    joined = await house.send("POST", f"/api/institutions/{late}/legal-person", head.operator, body)
+    assert joined.status == 200, joined.body
+    asked = await house.send("POST", f"/api/filings/2024/{late}", head.operator)
+    assert (asked.status, asked.body["code"]) == (409, "legal_person_files_once")
+
+
+async def test_a_centre_of_two_units_is_listed(house: System) -> None:
+    one, other = await filing(house), await filing(house)
+    centres = ("国家共建产品质量检验检测中心（生成）",)
+    await shares(house, "", one, national_centres=centres)
+    await shares(house, "", other, national_centres=centres)
+    answer = await house.send("GET", f"{DOUBTS}?open=true", one.operator)
+    assert answer.body["centres"] == [{"name": centres[0], "institutions": [one.id, other.id]}]
+
+
+async def test_the_accreditation_body_reports_its_own_figures(house: System) -> None:
+    document = RuleLibrary().resolve(2020, NATION).document
+    operator = Actor(subject="operator-1", role=OPERATOR, scope=NATION)
+    async with house.engine.begin() as connection:
+        sha256 = await rule_sets.store(connection, document)
+        start = CampaignStart(
+            case_id="campaign/2020/000000",
+            year=2020,
+            jurisdiction=NATION,
+            rule_sets={NATION: sha256},
+            stages=(),
+            requested_at=house.now(),
+            opened_by=operator,
+            command_id="open-2020",
+        )
+        await campaigns.add(connection, start)
+    cnas = house.token(REVIEWER, "clerk-cnas", "cnas")
+    samr = house.token(CHECKER, "checker-1", "samr")
+    path = "/api/authority-figures/2020/accreditation"
+    values = blank_example(FormLibrary(SHIPPED / "forms").get("accreditation-2020"))
+    tag = {"if_match": '"0"'}
+    negative = {"values": {**values, "laboratories": -1}}
+    refused = await house.send("PUT", path, cnas, negative, **tag)
+    assert (refused.status, [one["pointer"] for one in refused.body["errors"]]) == (
+        422, ["/values/laboratories"],
+    )  # fmt: skip
+    saved = await house.send("PUT", path, cnas, {"values": values}, **tag)
+    assert (saved.status, saved.body["revision"]) == (200, 1), saved.body
+    assert saved.body["derived"]["accredited"] == 11850
+    stale = await house.send("PUT", path, cnas, {"values": {}}, **tag)
+    assert (stale.status, stale.body["code"]) == (412, "revision_conflict")
+    # a draft is the authority's own, and nobody else's is the form
+    assert (await house.send("GET", path, samr)).body["values"] == {}
+    for role, subject, scope in ((REVIEWER, "r", "caiq"), (OPERATOR, "o", "350000")):
+        other = await house.send("GET", path, house.token(role, subject, scope))
+        assert other.status == 404
+    assert (
+        await house.send("PUT", path, house.token(FILER, "f", "cnas"), {"values": {}}, **tag)
+    ).status == 403
+    sent = await house.send(
+        "POST", f"{path}/submit", cnas, {"revision": 1, "sha256": saved.body["sha256"]}
+    )
+    assert (sent.status, sent.body["submitted_revision"], sent.body["late"]) == (200, 1, True)
+    shown = await house.send("GET", path, samr)
+    assert shown.body["values"]["laboratories"] == 11000
+    auditor = house.token(AUDITOR, "auditor-1")
+    (listed,) = (await house.send("GET", "/api/authority-figures/2020", auditor)).body["items"]
+    assert (listed["authority"], listed["due"], listed["late"]) == ("cnas", "2021-02-28", True)

@@ -1,0 +1,429 @@
+"""A clerk's whole path under Hunan's rules of 2023, for each of the three forms, over HTTP."""
+
+import copy
+import json
+import shutil
+from collections.abc import AsyncIterator
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import yaml
+from sqlalchemy import text
+
+from audit.receipts import receipt_fault
+from audit.verify import Keys, verify
+from deploy.embedded.postgres import EmbeddedPostgres
+from domain.clock import day_of
+from rules.file.library import SHIPPED
+from services.certificates.keys import SigningKeys
+from services.clock import system_clock
+from tests.api.conftest import whole_system
+from tests.system import (
+    AUDITOR,
+    CHECKER,
+    FILER,
+    OPERATOR,
+    RESPONSIBLE,
+    REVIEWER,
+    Answer,
+    System,
+    certificate,
+    institution,
+)
+
+pytestmark = pytest.mark.anyio
+
+CENTRE = "国家甲产品质量检验检测中心（生成）"
+WHY = {"reason": "（生成）说明理由"}
+
+
+@pytest.fixture(scope="module")
+def hunan(short_folder: Path) -> Path:
+    """The shipped rules, with Hunan's windows of 2023 open at this moment."""
+    folder = short_folder / "hunan-open"
+    shutil.copytree(SHIPPED, folder, ignore=shutil.ignore_patterns("*.py", "__pycache__", "20??"))
+    (folder / "2023").mkdir()
+    national = yaml.safe_load((SHIPPED / "2023/national.yaml").read_text())
+    rules = yaml.safe_load((SHIPPED / "2023/hunan.yaml").read_text())
+    today = day_of(system_clock())
+    for one in rules["filing"]["windows"].values():
+        one |= _days(today - timedelta(days=30), today + timedelta(days=60))
+    rules["filing"]["stages"] = [{"id": "filing", "label": "填报"}]
+    rules["filing"]["stages"][0] |= _days(today, today)
+    for name, content in (("national", national), ("hunan", rules)):
+        content["examples"] = [one for one in content["examples"] if "at" not in one]
+        written = yaml.safe_dump(content, allow_unicode=True, sort_keys=False)
+        (folder / "2023" / f"{name}.yaml").write_text(written)
+    for path in (*SHIPPED.glob("20??/certificates.yaml"), SHIPPED / "2024/national.yaml"):
+        (folder / path.parent.name).mkdir(exist_ok=True)
+        shutil.copy(path, folder / path.parent.name)
+    return folder
+
+
+_WHEN = {"assume": "测试（生成）：仅把时间移到今天前后"}
+
+
+def _days(first: date, last: date) -> dict[str, Any]:
+    return {"from": first.isoformat(), "to": last.isoformat(), "cite": dict(_WHEN)}
+
+
+@pytest.fixture(scope="module")
+async def house(postgres: EmbeddedPostgres, hunan: Path) -> AsyncIterator[System]:
+    async with whole_system(postgres, hunan) as found:
+        await found.open(2023, "430000")
+        yield found
+
+
+class Lab:
+    """An institution of Hunan with a national centre, its people and its reviewers."""
+
+    def __init__(self, house: System, id_: str) -> None:
+        self.house, self.id = house, id_
+        self.path = f"/api/filings/2023/{id_}"
+        self.case_id = f"filing/2023/{id_}"
+        self.clerk = house.token(FILER, f"clerk-{id_}", id_)
+        self.head = house.token(RESPONSIBLE, f"head-{id_}", id_)
+        self.reviewer = house.token(REVIEWER, f"reviewer-{id_}", "amr-430000")
+        self.checker = house.token(CHECKER, f"checker-{id_}", "samr")
+        self.operator = house.token(OPERATOR, "operator-hn", "430000")
+        self.parts: dict[str, Any] = {}
+        self.revision, self.sha256 = 0, ""
+
+    async def get(self, place: str, token: str) -> Answer:
+        return await self.house.send("GET", self.path + place, token)
+
+    async def post(self, place: str, token: str, body: Any = None, **headers: str) -> Answer:
+        return await self.house.send("POST", f"{self.path}/{place}", token, body or {}, **headers)
+
+    async def done(self, place: str, token: str, body: Any = None, **headers: str) -> Any:
+        answer = await self.post(place, token, body, **headers)
+        assert answer.status == 200, answer.body
+        return answer.body
+
+    async def refused(self, place: str, token: str, body: Any = None) -> tuple[int, str]:
+        answer = await self.post(place, token, body)
+        return answer.status, answer.body["code"]
+
+    async def save(self) -> Any:
+        """Saves the parts as they are here; the draft as it is answered."""
+        saved = await self.house.send(
+            "PUT", f"{self.path}/draft", self.clerk, {"parts": self.parts},
+            if_match=f'"{self.revision}"',
+        )  # fmt: skip
+        assert saved.status == 200, saved.body
+        self.revision, self.sha256 = saved.body["revision"], saved.body["sha256"]
+        return saved.body
+
+    @property
+    def standing(self) -> dict[str, Any]:
+        """The newest revision, as an act names it."""
+        return {"revision": self.revision, "sha256": self.sha256}
+
+
+async def lab(house: System, id_: str) -> Lab:
+    """A new institution with a complete draft that nobody has confirmed."""
+    number = f"23{abs(hash(id_)) % 10**10:010d}"
+    one = institution(
+        id_,
+        "430102",
+        certificates=(certificate(number, "amr-430000"),),
+        legal_person=True,
+        national_centres=(CENTRE,),
+    )
+    await house.add(one)
+    found = Lab(house, id_)
+    asked = await house.send("POST", found.path, found.operator)
+    assert asked.status == 202, asked.body
+    await house.until(f"2023/{id_}", "draft")
+    saved = await house.save(f"2023/{id_}", found.clerk)
+    assert saved.status == 200, saved.body
+    found.parts = saved.body["parts"]
+    found.revision, found.sha256 = saved.body["revision"], saved.body["sha256"]
+    assert set(found.parts) == {"statistics", "annual-report", "social-responsibility"}
+    return found
+
+
+class Path3(NamedTuple):
+    """One form's turn: what fires its warning, the field sent back, and where its values stand."""
+
+    part: str
+    warned: dict[str, Any]
+    check: str
+    field: str
+    corrected: Any
+
+
+PATHS = [
+    Path3("statistics", {"liabilities": "2100.01"}, "liabilities", "patents", 7),
+    Path3(
+        "annual-report", {"institution_name": "另一名称（生成）"}, "name-in-register",
+        "activities_done", "（生成）全年在资质认定范围内开展检验检测活动",
+    ),
+    Path3(
+        "social-responsibility", {"research_funds": "900.01"}, "research-funds",
+        "quality_manager_name", "（生成）丙",
+    ),
+]  # fmt: skip
+
+
+def values_of(parts: dict[str, Any], part: str) -> dict[str, Any]:
+    """Where a form's values stand: in its one copy, where it repeats."""
+    found: dict[str, Any] = parts[part]
+    copies = found.get("copies")
+    return copies[0] if copies else found
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.part)
+async def test_a_clerks_whole_path(house: System, path: Path3) -> None:
+    one = await lab(house, f"lab-{path.part}")
+    prefilled = await one.get("/draft/prefilled", one.clerk)
+    assert path.part in prefilled.body["parts"]
+
+    # a warning, then its reason
+    values_of(one.parts, path.part).update(path.warned)
+    if path.part == "annual-report":
+        one.parts["statistics"]["unit_name"] = path.warned["institution_name"]
+    warned = await one.save()
+    open_ = [f for f in warned["report"]["findings"] if f["level"] == "warn" and not f["reason"]]
+    assert path.check in {f["check"] for f in open_}
+    for finding in open_:
+        part = finding["pointer"].split("/")[2]
+        reasons = values_of(one.parts, part).setdefault("reasons", {})
+        reasons[finding["check"]] = "（生成）确属如此，已核实"
+    explained = await one.save()
+    assert explained["report"]["ready"], explained["report"]
+    assert explained["standing"]["attestation"]["required"]
+    assert explained["standing"]["attestation"]["source"]["clause"] == "第十七条"
+
+    # confirmed by the head, submitted, with a receipt
+    unsigned = await one.post("submit", one.clerk, one.standing)
+    assert (unsigned.status, unsigned.body["code"]) == (409, "not_attested")
+    assert [s["clause"] for s in unsigned.body["sources"]] == ["第十七条"]
+    await one.done("attest", one.head, one.standing)
+    await one.done("submit", one.clerk, one.standing)
+    receipt = (await one.get("/receipt", one.clerk)).body
+    assert receipt["body"]["content_sha256"] == one.sha256
+    assert receipt["body"]["attestation"]["by"] == f"head-{one.id}"
+    assert set(receipt["body"]["forms"]) == set(one.parts)
+    keys = SigningKeys(house.settings.receipt_keys).published()
+    assert receipt_fault(receipt, keys) == ""
+
+    # returned at a field, where its filer reads why
+    await one.done("claim", one.reviewer)
+    remark = {"part": path.part, "field": path.field, "reason": "（生成）请核对这一项"}
+    await one.done("remarks", one.reviewer, {"fields": [remark]})
+    await one.done("return", one.reviewer, {"reason": "（生成）请更正", "fields": [remark]})
+    draft = (await one.get("/draft", one.clerk)).body
+    remarks = draft["standing"]["remarks"]
+    assert [(r["pointer"], r["event"], r["subject"]) for r in remarks] == [
+        (f"/parts/{path.part}/{path.field}", "returned", ""),
+        (f"/parts/{path.part}/{path.field}", "remarked", ""),
+    ]
+
+    # corrected: the confirmation was for other content
+    values_of(one.parts, path.part)[path.field] = path.corrected
+    assert (await one.save())["standing"]["attestation"]["holds"] is False
+    assert await one.refused("submit", one.clerk, one.standing) == (409, "not_attested")
+    await one.done("attest", one.head, one.standing)
+    await one.done("submit", one.clerk, one.standing)
+    review = (await one.get("/review", one.reviewer)).body
+    assert [change["new"] for change in review["changes"]] == [path.corrected]
+    assert path.check in {f["check"] for f in review["report"]["findings"]}
+    assert review["last_year"] is None
+    await one.done("claim", one.reviewer)
+    await one.done("approve", one.reviewer)
+    await one.done("quality", one.checker, {"outcome": "pass"})
+    await one.house.until(f"2023/{one.id}", "completed")
+
+    # the completed one corrected: another version, the first still to be read
+    first = one.revision
+    cause = {"until": "2099-01-01T00:00:00+08:00", **WHY}
+    await one.done("reopen", one.operator, cause)
+    values_of(one.parts, path.part)["reasons"][path.check] = "（生成）更正后的说明"
+    await one.save()
+    await one.done("attest", one.head, one.standing)
+    silent = await one.post("submit", one.clerk, one.standing)
+    assert (silent.status, silent.body["code"]) == (422, "correction_reason")
+    assert "wording（" in silent.body["detail"]
+    corrected = {**one.standing, "correction": "wording", "reason": "（生成）说明写得不清楚"}
+    await one.done("submit", one.clerk, corrected)
+    await one.done("claim", one.reviewer)
+    await one.done("approve", one.reviewer)
+    await one.done("quality", one.checker, {"outcome": "pass"})
+    found = (await one.get("/versions", one.checker)).body["items"]
+    assert [(v["number"], v["revision"], v["material"], v["code"]) for v in found] == [
+        (1, first, None, ""), (2, one.revision, False, "wording"),
+    ]  # fmt: skip
+    assert found[1]["first"] == found[0]["completed_at"] < found[1]["completed_at"]
+    assert found[1]["reason"] == "（生成）说明写得不清楚"
+    assert [change["new"] for change in found[1]["changes"]] == ["（生成）更正后的说明"]
+    before = await one.get(f"/draft?revision={first}", one.checker)
+    assert before.body["parts"] != one.parts
+    assert before.body["revision"] == first
+
+    # the receipts of all of it still hold for whoever checks the record
+    audited = await _verified(house, one.case_id)
+    assert audited == [], audited
+
+
+async def _verified(house: System, case_id: str) -> list[str]:
+    keys = Keys(house.keys, None, None, house.settings.receipt_keys)
+    found = await verify(house.engine, None, keys, house.now, case_id)
+    assert found.checked["filing_receipts"] > 0
+    return [one.message for one in found.findings]
+
+
+async def test_a_check_is_waived_for_what_was_found_and_shown_wherever_it_is(
+    house: System,
+) -> None:
+    one = await lab(house, "lab-waiver")
+    one.parts["annual-report"]["institution_name"] = "另一名称（生成）"
+    one.parts["annual-report"]["reasons"] = {"name-in-register": "（生成）已更名"}
+    blocked = await one.save()
+    [finding] = [f for f in blocked["report"]["findings"] if f["check"] == "name-in-statistics"]
+    assert (finding["level"], finding["waiver"]) == ("block", None)
+    asked = {"revision": one.revision, "finding": finding["sha256"], **WHY}
+
+    assert await one.refused("waivers", one.clerk, {**asked, "finding": "0" * 64}) == (
+        409, "not_waivable",
+    )  # fmt: skip
+    assert await one.refused("waivers", one.clerk, {**asked, "revision": 1}) == (
+        409, "stale_revision",
+    )  # fmt: skip
+    assert await one.refused("waivers", one.reviewer, asked) == (403, "forbidden")
+    first = await one.done("waivers", one.clerk, asked, idempotency_key="waiver-1")
+    assert await one.done("waivers", one.clerk, asked, idempotency_key="waiver-1") == first
+    listed = await house.send("GET", "/api/filings?waiver_asked=true&size=200", one.reviewer)
+    assert [item["id"] for item in listed.body["items"]] == [one.case_id]
+
+    # another authority, another county: nothing of theirs
+    for authority, code in (("amr-440000", "not_your_authority"), ("samr", "not_your_authority")):
+        stranger = house.token(REVIEWER, "stranger", authority)
+        assert await one.refused("waivers/1/grant", stranger, WHY) == (403, code)
+    assert await one.refused("waivers/1/grant", one.clerk, WHY) == (403, "forbidden")
+    assert await one.refused("waivers/9/grant", one.reviewer, WHY) == (404, "not_found")
+    # the authority sees what was found, and no draft
+    [waiver] = (await one.get("/waivers", one.reviewer)).body["items"]
+    assert "另一名称（生成）" in waiver["message"]
+    assert (await one.get("/draft", one.reviewer)).body["revision"] == 0
+    await one.done("waivers/1/grant", one.reviewer, {"reason": "（生成）更名尚在办理"})
+
+    shown = (await one.get("/draft", one.clerk)).body
+    [finding] = [f for f in shown["report"]["findings"] if f["check"] == "name-in-statistics"]
+    assert (finding["waiver"], shown["report"]["ready"]) == (1, True)
+    [waiver] = shown["standing"]["waivers"]
+    assert (waiver["state"], waiver["authority"], waiver["decided_by"], waiver["why"]) == (
+        "granted", "amr-430000", "", "（生成）更名尚在办理",
+    )  # fmt: skip
+    assert (waiver["asked_by"], waiver["reason"]) == (f"clerk-{one.id}", WHY["reason"])
+
+    # with other figures it blocks again
+    values = copy.deepcopy(one.parts)
+    one.parts["annual-report"]["institution_name"] = "又一名称（生成）"
+    assert not (await one.save())["report"]["ready"]
+    one.parts = values
+    await one.save()
+    await one.done("attest", one.head, one.standing)
+    await one.done("submit", one.clerk, one.standing)
+    receipt = (await one.get("/receipt", one.operator)).body
+    assert [w["check"] for w in receipt["body"]["waivers"]] == ["name-in-statistics"]
+    review = (await one.get("/review", one.reviewer)).body
+    assert review["standing"]["waivers"][0]["decided_by"] == f"reviewer-{one.id}"
+    assert await _verified(house, one.case_id) == []
+
+
+async def test_nobody_left_to_sign_is_a_task_of_the_operator(house: System) -> None:
+    one = await lab(house, "lab-headless")
+    path = "/api/filings?signer_asked=true&size=200"
+    assert (await house.send("GET", path, one.operator)).body["items"] == []
+    await one.done("ask-unsigned", one.clerk, WHY)
+    found = (await house.send("GET", path, one.operator)).body["items"]
+    assert [item["id"] for item in found] == [one.case_id]
+    elsewhere = house.token(OPERATOR, "operator-gd", "440000")
+    assert await one.refused("excuse-signer", elsewhere, WHY) == (403, "not_your_region")
+    await one.done("excuse-signer", one.operator, {**WHY, "document": "湘市监函（示例）"})
+    assert (await house.send("GET", path, one.operator)).body["items"] == []
+    await one.done("submit", one.clerk, one.standing)
+    receipt = (await one.get("/receipt", one.clerk)).body["body"]
+    assert receipt["attestation"] == {"excused": True}
+    assert await _verified(house, one.case_id) == []
+
+
+async def test_hostile_confirmations_and_remarks_change_nothing(house: System) -> None:
+    one = await lab(house, "lab-hostile")
+    # the clerk with the head's capacity; the head of another institution; an older revision
+    clerk_as_head = house.token(RESPONSIBLE, f"clerk-{one.id}", one.id)
+    assert await one.refused("attest", clerk_as_head, one.standing) == (403, "signer_is_filer")
+    other = house.token(RESPONSIBLE, "head-x", "lab-other")
+    assert await one.refused("attest", other, one.standing) == (403, "not_your_case")
+    assert await one.refused("attest", one.clerk, one.standing) == (403, "forbidden")
+    old = one.standing
+    one.parts["statistics"]["patents"] = 5
+    await one.save()
+    assert await one.refused("attest", one.head, old) == (409, "stale_revision")
+    forged = {"revision": one.revision, "sha256": "0" * 64}
+    assert await one.refused("attest", one.head, forged) == (409, "stale_revision")
+    # a late repeat of a key is answered as the first time, and undoes no change
+    key = {"idempotency_key": "attest-1"}
+    confirmed = one.standing
+    first = await one.done("attest", one.head, confirmed, **key)
+    one.parts["statistics"]["patents"] = 4
+    await one.save()
+    assert await one.done("attest", one.head, confirmed, **key) == first
+    assert await one.refused("submit", one.clerk, one.standing) == (409, "not_attested")
+    again = await one.post("attest", one.head, one.standing, **key)
+    assert (again.status, again.body["code"]) == (422, "key_reused")
+    await one.done("attest", one.head, one.standing)
+    # the head who submits
+    head_as_clerk = house.token(FILER, f"head-{one.id}", one.id)
+    assert await one.refused("submit", head_as_clerk, one.standing) == (403, "signer_is_filer")
+    await one.done("submit", one.clerk, one.standing)
+
+    # remarks: another authority's, an unknown field, before the claim
+    note = {"fields": [{"part": "statistics", "field": "patents", "reason": "（生成）"}]}
+    stranger = house.token(REVIEWER, "stranger", "amr-440000")
+    assert await one.refused("remarks", stranger, note) == (403, "not_your_authority")
+    assert await one.refused("remarks", one.reviewer, note) == (409, "not_claimed")
+    await one.done("claim", one.reviewer)
+    unknown = {"fields": [{"part": "statistics", "field": "nothing", "reason": "（生成）"}]}
+    assert (await one.refused("remarks", one.reviewer, unknown))[0] == 422
+    assert await one.refused("remarks", one.clerk, note) == (403, "forbidden")
+    # a reviewer changes no value by any route
+    put = await house.send(
+        "PUT", f"{one.path}/draft", one.reviewer, {"parts": one.parts}, if_match='"3"'
+    )
+    patch = await house.send(
+        "PATCH", f"{one.path}/draft", one.reviewer,
+        {"parts": {"statistics": {"patents": 9}}}, if_match='"3"',
+    )  # fmt: skip
+    assert {put.body["code"], patch.body["code"]} == {"forbidden"}
+    for token in (one.head, one.checker):
+        refused = await house.send(
+            "PUT", f"{one.path}/draft", token, {"parts": one.parts}, if_match='"3"'
+        )
+        assert refused.status == 403
+
+
+async def test_a_receipt_that_was_changed_is_told_of(house: System) -> None:
+    one = await lab(house, "lab-receipt")
+    none = await one.get("/receipt", one.clerk)
+    assert (none.status, none.body["code"]) == (404, "not_found")
+    await one.done("attest", one.head, one.standing)
+    await one.done("submit", one.clerk, one.standing)
+    receipt = (await one.get("/receipt", one.clerk)).body
+    keys = SigningKeys(house.settings.receipt_keys).published()
+    forged = json.loads(json.dumps(receipt))
+    forged["body"]["decided_at"] = "2024-01-01T00:00:00+00:00"
+    assert receipt_fault(forged, keys) != ""
+    async with house.engine.begin() as connection:
+        await connection.execute(
+            text("UPDATE filing_receipts SET body = jsonb_set(body, '{late}', 'true')"
+                 " WHERE case_id = :case_id"),
+            {"case_id": one.case_id},
+        )  # fmt: skip
+    found = await _verified(house, one.case_id)
+    assert any("回执" in message for message in found)
+    auditor = house.token(AUDITOR, "auditor-1")
+    assert (await one.get("/receipt", auditor)).body["body"]["late"] is True
