@@ -5,14 +5,15 @@ journal, and the rule set under its hash. Under another rule set the same inputs
 something else; what would differ is told with the clause that makes the difference.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.canonical import sha256_of
-from domain.case.events import EventName
+from domain.case.amending import AMENDED, plan_before, ruled_by
+from domain.case.events import EventName, Step
 from domain.case.plan import WINDOWS, CasePlan
 from domain.case.workflow_messages import CaseOpening
 from domain.certificates.number import NumberProblem, decode
@@ -82,8 +83,13 @@ class Recomputing:
         if rows["cases"]:
             case = rows["cases"][0]
             began = _beginnings(rows)
+            steps = [Step(**row["step"], hash=row["hash"]) for row in rows["journal"]]
             for first, later in zip(began, [*began[1:], None], strict=True):
-                decisions += await self._opening(first, _ran_on(case, later))
+                ended = later["sequence"] if later is not None else len(steps) + 1
+                life = [s for s in steps if first["sequence"] <= s.sequence < ended]
+                begun = _begun_on(_ran_on(case, later), life)
+                decisions += await self._opening(first, begun)
+                decisions += await self._amendments(first, begun, life)
             facts = began[0]["body"].get("inputs") if began else None
             for row in rows["journal"]:
                 if row["step"] in began:
@@ -134,6 +140,29 @@ class Recomputing:
             if old or new:
                 cite = cited[0].cite if cited else None
                 decisions.append(_decision(what, began, old, new, cite))
+        return decisions
+
+    async def _amendments(
+        self, first: Mapping[str, Any], begun: Mapping[str, Any], life: Sequence[Step]
+    ) -> list[Decision]:
+        """The windows that an amendment gave, from the same facts under the amended rules."""
+        inputs, plan = first["body"].get("inputs"), CasePlan.model_validate(begun["plan"])
+        decisions = []
+        for step in life:
+            plan = ruled_by(plan, step.event, step.body)
+            if step.event != AMENDED or not inputs:
+                continue
+            rules = await self._ruled_by(plan.ruleset.sha256)
+            try:
+                anew = rules.plan(Facts.model_validate(inputs))
+            except (NotPublishable, ValueError) as impossible:
+                told = f"这套规则排不出计划：{impossible}"
+                decisions.append(_decision("amendment", step.sequence, "windows", told, None))
+                continue
+            old, new = (
+                {name: _span(getattr(one, name)) for name in WINDOWS} for one in (plan, anew)
+            )
+            decisions.append(_decision("amendment", step.sequence, old, new, anew.fill.cite))
         return decisions
 
     async def _step(
@@ -239,6 +268,13 @@ def _ran_on(case: Mapping[str, Any], later: Mapping[str, Any] | None) -> Mapping
         "rule_set": before.plan.ruleset.sha256,
         "plan": before.plan.model_dump(mode="json"),
     }
+
+
+def _begun_on(case: Mapping[str, Any], life: Sequence[Step]) -> Mapping[str, Any]:
+    """What a case ran on at the beginning of a life, before any amendment in it."""
+    plan = plan_before(CasePlan.model_validate(case["plan"]), life)
+    begun = {"plan": plan.model_dump(mode="json"), "rule_set": plan.ruleset.sha256}
+    return {**case, **begun} if any(step.event == AMENDED for step in life) else case
 
 
 def _decision(

@@ -21,6 +21,8 @@ from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
 
+from deploy.demo.publishing import publish_at
+from deploy.demo.rules import GENERATED
 from deploy.embedded.postgres import EmbeddedPostgres
 from deploy.embedded.processes import (
     Child,
@@ -174,6 +176,8 @@ def running(
             checkpoints=_folder_of("checkpoints") or data / "checkpoints",
             demo=demo,
         )
+        if (rules / GENERATED).exists():
+            asyncio.run(publish_at(postgres.url, rules, datetime.now(UTC)))
         remember(data, settings, temporal.ui_url)
         restarts = Restarts(say)
         children = Children(settings, lock, restarts)

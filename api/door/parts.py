@@ -17,6 +17,7 @@ from audit.service import AuditService
 from rules.file.catalogue import cached_catalogue
 from services.announcements import AnnouncementService
 from services.authority_figures import AuthorityFigureService
+from services.campaigns.amending import AmendmentService
 from services.campaigns.closing import ClosingService
 from services.campaigns.opening import CampaignService
 from services.campaigns.progress import ProgressService
@@ -59,6 +60,7 @@ from services.notices.webhooks import Webhooks
 from services.numbers.batches import BatchService
 from services.numbers.lookup import LookupService, latest_rules
 from services.people import PeopleService
+from services.publishing import PublicationService
 from services.rate_limits import RateLimits
 from services.registrations import RegistrationService
 from services.requests import RequestRecords
@@ -108,6 +110,8 @@ class Parts:
     keys: SigningKeys
     printer: Printer
     papers: PaperService
+    publications: PublicationService
+    amendments: AmendmentService
     campaigns: CampaignService
     jobs: JobService
     extensions: ExtensionService
@@ -197,6 +201,8 @@ def build_parts(
         provinces=ProvinceService(engine, certificates, clock),
         printer=Printer(settings.templates),
         papers=PaperService(engine, settings.public_site, catalogue.authority_name, clock),
+        publications=PublicationService(engine, settings.rules, clock),
+        amendments=AmendmentService(engine, pinned, jobs, clock),
         campaigns=campaigns,
         jobs=jobs,
         people=PeopleService(engine, jobs, clock),

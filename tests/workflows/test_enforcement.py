@@ -190,7 +190,7 @@ async def test_a_measure_expires_by_itself_and_an_objection_may_still_come(syste
     await lab.done("objection-answer", lab.decider, {"upheld": True, "reason": "核实有误"})
     assert (await lab.shown())["ended_by"] == "corrected"
     [row] = (await system.send("GET", "/public/measures")).body["items"]
-    assert (row["ended_at"][:10], row["ended_by_label"]) == ("2030-03-23", "异议成立，更正")
+    assert (row["ended_at"][:10], row["ended_by_label"]) == ("2030-03-24", "异议成立，更正")
 
 
 async def test_ninety_days_without_a_decision_end_it(system: System) -> None:
