@@ -7,25 +7,30 @@ something else; what would differ is told with the clause that makes the differe
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from domain.canonical import sha256_of
+from domain.canonical import canonical_json, sha256_of
 from domain.case.amending import AMENDED, plan_before, ruled_by
 from domain.case.events import EventName, Step
 from domain.case.plan import WINDOWS, CasePlan
 from domain.case.workflow_messages import CaseOpening
 from domain.certificates.number import NumberProblem, decode
 from domain.citation import Citation
+from domain.enforcement.consequences import EnforcementFacts, EnforcementTerms
+from domain.enforcement.kind import ENFORCEMENT
 from domain.facts import Facts, FilingRecord
 from domain.model import Value
+from domain.numbers.commands import NumberEvent
 from domain.numbers.quarters import Quarter
 from domain.numbers.transitions import visible_from
+from domain.sampling import commitment
 from rules.certificates.certificates import CertificateRules
 from rules.compiled import CompiledRules, NotPublishable
+from services.campaigns.sampling import SAMPLE_DRAWN, drawn_of
 from services.rule_sets import PinnedCertificateRules, PinnedRules
-from store import auditing
+from store import auditing, samples
 
 
 class Decision(Value):
@@ -49,6 +54,30 @@ class Recomputed(Value):
     decisions: tuple[Decision, ...]
 
 
+class Otherwise(Value):
+    """One difference that other rules would make, and the ids of the cases it would be made in."""
+
+    kind: str
+    recorded: Any
+    recomputed: Any
+    cite: Citation | None
+    cases: tuple[str, ...]
+
+
+class Foreseen(Value):
+    """What other rules would have made of a campaign.
+
+    Of ``cases`` looked at, ``differing`` would have come out otherwise; ``decisions`` were made
+    anew. Equal differences stand together, those of most cases first.
+    """
+
+    campaign: str
+    cases: int
+    decisions: int
+    differing: int
+    differences: tuple[Otherwise, ...]
+
+
 class NoSuchCase(Exception):
     """The case is not on record."""
 
@@ -61,6 +90,7 @@ class Recomputing:
         self._rules = rules
         self._pinned = PinnedRules(engine)
         self._certificates = PinnedCertificateRules(engine)
+        self._draws: dict[tuple[str, int], _Drawn] = {}
 
     async def case(self, case_id: str) -> Recomputed:
         """The decisions of one case. Raises NoSuchCase."""
@@ -68,18 +98,57 @@ class Recomputing:
             known = [rows async for rows in auditing.by_case(connection, case_id, _TABLES)]
             if not known:
                 raise NoSuchCase(case_id)
-            return await self._case(known[0])
+            return await self._case(connection, known[0])
 
     async def campaign(self, campaign: str) -> AsyncIterator[Recomputed]:
         """The decisions of every case of a campaign, case by case."""
         async with auditing.snapshot(self._engine) as connection:
-            async for rows in auditing.of_campaign(connection, campaign, _TABLES):
-                yield await self._case(rows)
+            async for rows in auditing.by_case(connection, campaign, ("journal",)):
+                yield await self._case(connection, rows)
+            async for rows in auditing.of_campaign(connection, campaign, _TABLES, _DECIDING):
+                yield await self._case(connection, rows)
+
+    async def foreseen(self, campaign: str) -> Foreseen:
+        """What would differ over a campaign, by difference. Raises NoSuchCase."""
+        cases = decisions = differing = 0
+        alike: dict[bytes, tuple[Decision, list[str]]] = {}
+        async for one in self.campaign(campaign):
+            cases += one.case_id != campaign
+            decisions += len(one.decisions)
+            others = [decision for decision in one.decisions if not decision.same]
+            differing += bool(others)
+            for decision in others:
+                about = decision.model_dump(mode="json", exclude={"sequence", "same"})
+                _, ids = alike.setdefault(canonical_json(about), (decision, []))
+                ids.append(one.case_id)
+        if not cases:
+            raise NoSuchCase(campaign)
+        return Foreseen(
+            campaign=campaign,
+            cases=cases,
+            decisions=decisions,
+            differing=differing,
+            differences=tuple(
+                Otherwise(
+                    kind=decision.kind,
+                    recorded=decision.recorded,
+                    recomputed=decision.recomputed,
+                    cite=decision.cite,
+                    cases=tuple(ids),
+                )
+                for decision, ids in sorted(alike.values(), key=lambda pair: -len(pair[1]))
+            ),
+        )
 
     # --- private steps -----------------------------------------------------------------------
 
-    async def _case(self, rows: auditing.CaseRows) -> Recomputed:
+    async def _case(self, connection: AsyncConnection, rows: auditing.CaseRows) -> Recomputed:
         decisions: list[Decision] = []
+        for row in rows["journal"]:
+            if (
+                decision := await self._sampled(connection, row["step"], rows["cases"])
+            ) is not None:
+                decisions.append(decision)
         if rows["cases"]:
             case = rows["cases"][0]
             began = _beginnings(rows)
@@ -88,8 +157,11 @@ class Recomputing:
                 ended = later["sequence"] if later is not None else len(steps) + 1
                 life = [s for s in steps if first["sequence"] <= s.sequence < ended]
                 begun = _begun_on(_ran_on(case, later), life)
-                decisions += await self._opening(first, begun)
-                decisions += await self._amendments(first, begun, life)
+                if case["kind"] == ENFORCEMENT.name:
+                    decisions += await self._measures(first, begun)
+                else:
+                    decisions += await self._opening(first, begun)
+                    decisions += await self._amendments(first, begun, life)
             facts = began[0]["body"].get("inputs") if began else None
             for row in rows["journal"]:
                 if row["step"] in began:
@@ -164,6 +236,67 @@ class Recomputing:
             )
             decisions.append(_decision("amendment", step.sequence, old, new, anew.fill.cite))
         return decisions
+
+    async def _measures(self, first: Mapping[str, Any], case: Mapping[str, Any]) -> list[Decision]:
+        """The measures that a case of enforcement may choose from, and why no others."""
+        recorded = CasePlan.model_validate(case["plan"]).enforcement
+        inputs = first["body"].get("inputs")
+        if recorded is None or not inputs:
+            return []
+        rules, facts = (
+            await self._ruled_by(case["rule_set"]),
+            EnforcementFacts.model_validate(inputs),
+        )
+        try:
+            anew = rules.enforcement_terms(facts, recorded.consequences.at)
+        except ValueError as impossible:
+            told = f"这套规则得不出措施：{impossible}"
+            return [_decision("measures", first["sequence"], _proposed(recorded), told, None)]
+        cite = anew.measures[0].cite if anew.measures else None
+        before, after = _proposed(recorded), _proposed(anew)
+        if self._rules is not None:
+            # another year's triggers have other ids
+            before, after = ({"measures": one["measures"]} for one in (before, after))
+        return [_decision("measures", first["sequence"], before, after, cite)]
+
+    async def _sampled(
+        self, connection: AsyncConnection, step: Mapping[str, Any], cases: Sequence[auditing.Row]
+    ) -> Decision | None:
+        """Who is drawn for the quality check: of a campaign all of a draw, of a filing itself."""
+        event, body = step["event"], step["body"]
+        if event == SAMPLE_DRAWN:
+            return await self._draw(connection, step)
+        if event not in (EventName.SAMPLED, EventName.NOT_SAMPLED) or not cases:
+            return None
+        drawn = await self._drawn(connection, cases[0]["campaign"], body["draw"])
+        recorded, recomputed = event == EventName.SAMPLED, step["case_id"] in drawn.ids
+        return _decision("sample", step["sequence"], recorded, recomputed, drawn.cite)
+
+    async def _draw(self, connection: AsyncConnection, step: Mapping[str, Any]) -> Decision:
+        body, campaign = step["body"], step["case_id"]
+        drawn = await self._drawn(connection, campaign, body["draw"])
+        names = ("commitment", "drawn", "drawn_sha256")
+        recorded = {name: body[name] for name in names}
+        recomputed = {
+            "commitment": commitment(body["seed"]),
+            "drawn": len(drawn.ids),
+            "drawn_sha256": sha256_of(sorted(drawn.ids)),
+        }
+        return _decision("sample", step["sequence"], recorded, recomputed, drawn.cite)
+
+    async def _drawn(self, connection: AsyncConnection, campaign: str, number: int) -> "_Drawn":
+        """A draw made once more, from its seed and all that took part."""
+        if (campaign, number) not in self._draws:
+            seed = await samples.seed_of(connection, campaign, number)
+            took_part = await samples.sampled(connection, campaign, number)
+            rules = {}
+            for sha256 in sorted({one.rule_set for one in took_part}):
+                sample = (await self._ruled_by(sha256)).sample
+                if sample is not None:
+                    rules[sha256] = sample
+            cite = next((rule.cite for rule in rules.values()), None)
+            self._draws = {(campaign, number): _Drawn(drawn_of(rules, seed, took_part), cite)}
+        return self._draws[campaign, number]
 
     async def _step(
         self, step: Mapping[str, Any], case: Mapping[str, Any], facts: Any
@@ -250,6 +383,16 @@ class Recomputing:
 
 
 _TABLES = ("journal", "cases")
+_DECIDING = (
+    EventName.SCHEDULED, EventName.ASSIGNED, EventName.SAMPLED, EventName.NOT_SAMPLED,
+    NumberEvent.UPLOAD_RECEIVED, "numbered",
+)  # fmt: skip
+"""The steps that a decision of a campaign's case is recorded in, beside the first."""
+
+
+class _Drawn(NamedTuple):
+    ids: set[str]
+    cite: Citation | None
 
 
 def _beginnings(rows: auditing.CaseRows) -> list[Mapping[str, Any]]:
@@ -288,6 +431,17 @@ def _decision(
         same=recorded == recomputed,
         cite=cite,
     )
+
+
+def _proposed(terms: EnforcementTerms) -> dict[str, Any]:
+    """What may be chosen, by whom, and what came of each trigger."""
+    return {
+        "measures": [[one.id, one.proposes, one.decides] for one in terms.measures],
+        "candidates": [
+            one.model_dump(mode="json", exclude={"because"})
+            for one in terms.consequences.candidates
+        ],
+    }
 
 
 def _span(window: Any) -> list[str] | None:

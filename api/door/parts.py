@@ -62,6 +62,7 @@ from services.numbers.lookup import LookupService, latest_rules
 from services.people import PeopleService
 from services.publishing import PublicationService
 from services.rate_limits import RateLimits
+from services.reads import Reads
 from services.registrations import RegistrationService
 from services.requests import RequestRecords
 from services.review import ReviewService
@@ -80,6 +81,7 @@ class Parts:
     draining: Draining
     records: CaseRecords
     auditing: AuditService
+    reads: Reads
     requests: RequestRecords
     institutions: InstitutionService
     contacts: ContactService
@@ -153,6 +155,7 @@ def build_parts(
         draining=Draining(),
         records=CaseRecords(engine),
         auditing=AuditService(client, engine, settings, clock),
+        reads=Reads(engine, clock),
         requests=RequestRecords(engine),
         institutions=InstitutionService(engine),
         contacts=ContactService(engine, clock),
