@@ -6,6 +6,7 @@ from api.announcements import announcements
 from api.announcements.announcement_page import PAGES as ANNOUNCEMENT_PAGES
 from api.audit import audit
 from api.campaigns import (
+    amendments,
     campaigns,
     contacts,
     extensions,
@@ -49,6 +50,7 @@ OPERATIONS: list[Operation] = [
     *notices.OPERATIONS,
     *outbox.OPERATIONS,
     *campaigns.OPERATIONS,
+    *amendments.OPERATIONS,
     *published.OPERATIONS,
     *extensions.OPERATIONS,
     *jobs.OPERATIONS,

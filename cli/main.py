@@ -27,6 +27,7 @@ from cli import (
     people,
     register,
     rules,
+    rules_ahead,
 )
 from cli.terminal import HERE, NOT_IN_ORDER, WRONG_USAGE, Commands, Data, err, within
 
@@ -41,6 +42,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="直报：检验检测统计直报、报告编号、资质认定证书赋码。",
 )
+rules.app.command("impact")(rules_ahead.impact)
+rules.app.command("new")(rules_ahead.new)
 app.add_typer(rules.app, name="rules", help="规则：核对、查看、试算、比较。")
 app.add_typer(campaigns.roster_app, name="roster", help="机构名录。")
 campaign_ends.add_commands(campaigns.campaign_app)

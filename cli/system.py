@@ -19,6 +19,7 @@ from domain.refusals import Code, Refusal, Refused
 from engine.client import connect_engine
 from rules.file.catalogue import cached_catalogue
 from services.announcements import AnnouncementService
+from services.campaigns.amending import AmendmentService
 from services.campaigns.closing import ClosingService
 from services.campaigns.opening import CampaignService
 from services.campaigns.progress import ProgressService
@@ -41,6 +42,7 @@ from services.notices.reminding import ReminderService
 from services.notices.telling import Telling
 from services.notices.webhooks import Webhooks
 from services.people import PeopleService
+from services.publishing import PublicationService
 from services.registrations import RegistrationService
 from services.review import ReviewService
 from services.roster import RosterService, known_regions
@@ -77,6 +79,8 @@ class Services(NamedTuple):
     records: CaseRecords
     enforcement: EnforcementService
     measures: EnforcementRegister
+    publications: PublicationService
+    amendments: AmendmentService
 
 
 @asynccontextmanager
@@ -138,6 +142,8 @@ async def connected(data: Path) -> AsyncIterator[Services]:
                 settings.templates,
             ),
             EnforcementRegister(engine, system_clock),
+            PublicationService(engine, settings.rules, system_clock),
+            AmendmentService(engine, PinnedRules(engine), jobs, system_clock),
         )
     finally:
         await engine.dispose()

@@ -21,6 +21,8 @@ from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
 
+from deploy.demo.publishing import publish_at
+from deploy.demo.rules import GENERATED
 from deploy.embedded.postgres import EmbeddedPostgres
 from deploy.embedded.processes import (
     Child,
@@ -171,6 +173,8 @@ def running(data: Path, port: int | None, rules: Path, say: Say) -> Iterator[Run
             receipt_keys=receipt_keys(data),
             checkpoints=_folder_of("checkpoints") or data / "checkpoints",
         )
+        if (rules / GENERATED).exists():
+            asyncio.run(publish_at(postgres.url, rules, datetime.now(UTC)))
         remember(data, settings, temporal.ui_url)
         restarts = Restarts(say)
         children = Children(settings, lock, restarts)

@@ -255,6 +255,20 @@ class Code(StrEnum):
         "缩短后的时间须早于现定的 {at}，也不能早于现在。",
         "请在 until 中填写更早的时间；不填即自现在起收回。",
     )
+    AMENDMENT_UNNEEDED = (
+        "amendment_unneeded",
+        409,
+        "不受这次修订影响",
+        "这里适用的规则没有新发布的修订。",
+        "不用办理；要修订的，请先发布新的一版（zhibao rules publish）。",
+    )
+    AMENDMENT_DECIDED = (
+        "amendment_decided",
+        409,
+        "修订不及于已经确定的事项",
+        "{why}。",
+        "本件仍按原来的规则办理；需要更多时间的请用延期（zhibao campaign extend）。",
+    )
     PERSON_NOT_FIT = (
         "person_not_fit",
         409,
@@ -711,6 +725,28 @@ class Code(StrEnum):
         "规则文件未通过核对",
         "{year} 统计年度、{jurisdiction} 的规则共有 {count} 处问题，例如 {first}",
         "请用 zhibao rules check 查看全部问题，改正后重试。",
+    )
+    QUARTER_NOT_AMENDED = (
+        "quarter_not_amended",
+        409,
+        "季度报送不能修订",
+        "{year} 是季度的报告编号，正在办理的批次固定按开启时的规则办理。",
+        "需要更多时间的请用延期（zhibao campaign extend）；新的规则从下一季度起适用。",
+    )
+    NOT_PUBLISHED = (
+        "not_published",
+        409,
+        "规则尚未发布",
+        "{year} 统计年度、{jurisdiction} 的规则还没有发布。",
+        "请先发布（zhibao rules publish {year} {jurisdiction} --reason 理由），再开启。",
+    )
+    REVISION_TAKEN = (
+        "revision_taken",
+        409,
+        "修订号没有增加",
+        "{year} 统计年度、{jurisdiction} 已经发布到第 {latest} 版，"
+        "文件改了内容，修订号却是 {revision}。",
+        "请把这个规则文件的 revision 改为 {next} 再发布；随上级规则改变的文件也要改。",
     )
     CAMPAIGN_NOT_FOUND = (
         "campaign_not_found",

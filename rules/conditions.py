@@ -36,6 +36,10 @@ CERTIFICATE: tuple[Fact, ...] = (
     Fact("issuer", "text", "发证部门的 id，如 amr-350000、samr"),
     Fact("scope", "number", "能力范围覆盖的参数个数"),
     Fact("valid", "yes-no", "在规则的截止日（certificates.as_of）仍有效"),
+    Fact("field", "text", "专业领域代码：十二位编号的第 5、6 位，不是这种编号的为空"),
+    Fact("industry", "text", "行业代码：十二位编号的第 7、8 位，不是这种编号的为空"),
+    Fact("valid_from", "text", "生效日，如 2024-05-01；没有登记的为空"),
+    Fact("valid_to", "text", "有效期的最后一天，如 2029-04-30"),
 )
 INSTITUTION: tuple[Fact, ...] = (
     Fact("id", "text", "机构账号"),
@@ -165,7 +169,9 @@ class Known:
         """The result of a compiled expression, CEL's own value. Raises ConditionFailed."""
         if self._activation is None:
             facts = self.facts
-            data = {name: facts[name] for name in self._named}
+            data = {
+                name: value() if callable(value := facts[name]) else value for name in self._named
+            }
             self._activation = _environment(self._scope).Activation(data)
         try:
             return compiled.eval(self._activation)
@@ -221,6 +227,14 @@ class TextExpression:
         if result.type() == cel.Type.ERROR:
             raise ConditionFailed(self.source, str(value))
         return str(value)
+
+
+class NumberExpression:
+    """An expression that yields a whole number; only compiled, to see that it does."""
+
+    def __init__(self, source: str, scope: Scope) -> None:
+        self.source = source
+        _compile(source, scope, cel.Type.INT)
 
 
 def names_of(*expressions: Condition | TextExpression | None) -> frozenset[str]:

@@ -25,6 +25,7 @@ from api.door.operations import Call, Operation
 from api.door.pages import refused_page
 from api.door.parts import Parts, parts_of
 from api.door.problems import problem
+from api.door.reading import read_as, what_of
 from api.door.requests import (
     LARGEST_FILE,
     LARGEST_JSON,
@@ -292,7 +293,12 @@ async def _handled(operation: Operation, call: Call, data: bytes) -> Response:
         call = call._replace(command_id=command_id, repeated=repeated)
     if operation.streams:
         return await operation.handler(call)
-    return await _once_more(lambda: operation.handler(call))
+    response = await _once_more(lambda: operation.handler(call))
+    if event := read_as(operation, call.actor.role):
+        what = what_of(operation, call)
+        reads = parts_of(call.request).reads
+        await _once_more(lambda: reads.note(call.actor, event, what, call.request_id))
+    return response
 
 
 async def _once_more(work: Callable[[], Awaitable[Answer]]) -> Answer:

@@ -17,6 +17,7 @@ from audit.service import AuditService
 from rules.file.catalogue import cached_catalogue
 from services.announcements import AnnouncementService
 from services.authority_figures import AuthorityFigureService
+from services.campaigns.amending import AmendmentService
 from services.campaigns.closing import ClosingService
 from services.campaigns.opening import CampaignService
 from services.campaigns.progress import ProgressService
@@ -58,7 +59,9 @@ from services.notices.webhooks import Webhooks
 from services.numbers.batches import BatchService
 from services.numbers.lookup import LookupService, latest_rules
 from services.people import PeopleService
+from services.publishing import PublicationService
 from services.rate_limits import RateLimits
+from services.reads import Reads
 from services.registrations import RegistrationService
 from services.requests import RequestRecords
 from services.review import ReviewService
@@ -76,6 +79,7 @@ class Parts:
     draining: Draining
     records: CaseRecords
     auditing: AuditService
+    reads: Reads
     requests: RequestRecords
     institutions: InstitutionService
     contacts: ContactService
@@ -106,6 +110,8 @@ class Parts:
     keys: SigningKeys
     printer: Printer
     papers: PaperService
+    publications: PublicationService
+    amendments: AmendmentService
     campaigns: CampaignService
     jobs: JobService
     extensions: ExtensionService
@@ -145,6 +151,7 @@ def build_parts(
         draining=Draining(),
         records=CaseRecords(engine),
         auditing=AuditService(client, engine, settings, clock),
+        reads=Reads(engine, clock),
         requests=RequestRecords(engine),
         institutions=InstitutionService(engine),
         contacts=ContactService(engine, clock),
@@ -193,6 +200,8 @@ def build_parts(
         provinces=ProvinceService(engine, certificates, clock),
         printer=Printer(settings.templates),
         papers=PaperService(engine, settings.public_site, catalogue.authority_name, clock),
+        publications=PublicationService(engine, settings.rules, clock),
+        amendments=AmendmentService(engine, pinned, jobs, clock),
         campaigns=campaigns,
         jobs=jobs,
         people=PeopleService(engine, jobs, clock),

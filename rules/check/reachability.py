@@ -5,10 +5,10 @@ their conditions name. A rule that none of them reaches is dead text.
 """
 
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from itertools import chain, product
+from itertools import product
 from typing import Any
 
 from domain.decision import ReviewerDecision, ReviewLevel
@@ -59,14 +59,11 @@ class Reach:
     nothing_to_file: bool = False
 
 
-def explore(rules: CompiledRules, areas: Collection[str], examples: Sequence[Facts]) -> Reach:
-    """Decide every combination of `combinations`, and the file's own ``examples``.
-
-    ``areas`` are the codes there are.
-    """
+def explore(rules: CompiledRules, tried: Iterable[Facts]) -> Reach:
+    """Decide everything that is tried: the combinations, and the file's own examples."""
     reach = Reach()
     duties: set[tuple[InstitutionFacts, tuple[CertificateFacts, ...]]] = set()
-    for facts in chain(examples, combinations(rules, areas)):
+    for facts in tried:
         reach.tried += 1
         try:
             decision = rules.route(facts)
@@ -112,26 +109,27 @@ class NumberReach:
     failures: list[tuple[str, str]] = field(default_factory=list)
 
 
-def explore_numbers(
-    numbers: NumberRules, rules: CompiledRules, areas: Collection[str], examples: Sequence[Facts]
-) -> NumberReach:
+def explore_numbers(numbers: NumberRules, tried: Iterable[Facts]) -> NumberReach:
     """Ask for the section's decisions with every combination, and for no institution at all."""
     reach = NumberReach()
     seen: set[tuple[Any, ...]] = set()
     _ask(reach, numbers, None)
-    for facts in chain(examples, combinations(rules, areas)):
+    for facts in tried:
         # nobody picks a reviewer for report numbers
         bare = facts.model_copy(update={"choice": None, "previous_reviewer": None})
         key = (bare.institution, bare.certificates)
         if key not in seen:
             seen.add(key)
-            _ask(reach, numbers, bare)
+            # a gate that reads nothing of the institution decides alike for all of them
+            _ask(reach, numbers, bare, gate=numbers.gate_reads_institution or len(seen) == 1)
         if len(reach.failures) >= 3:
             break
     return reach
 
 
-def _ask(reach: NumberReach, numbers: NumberRules, facts: Facts | None) -> None:
+def _ask(
+    reach: NumberReach, numbers: NumberRules, facts: Facts | None, *, gate: bool = False
+) -> None:
     year = numbers.document.year
     days = (date(year, 1, 1), date(year, 12, 31), date(year + 1, 12, 31))
 
@@ -158,8 +156,11 @@ def _ask(reach: NumberReach, numbers: NumberRules, facts: Facts | None) -> None:
             ("review_chain", levels),
             ("obligation", lambda: numbers.obligation(known, Quarter(year, 1))),
             ("eligible", lambda: [numbers.eligibility(known, day) for day in days]),
-            ("gate", lambda: [numbers.gate(known, one, days[0]) for one in _STANDINGS]),
         ]
+        if gate:
+            asked.append(
+                ("gate", lambda: [numbers.gate(known, one, days[0]) for one in _STANDINGS])
+            )
     for name, ask in asked:
         try:
             ask()

@@ -40,6 +40,34 @@ def validate(model: type[Model], node: Node) -> Model:
         raise RulesInvalid(_findings(model, node, error)) from None
 
 
+def validate_what_is_known(
+    model: type[Model], node: Node
+) -> tuple[Model, Node, tuple[Finding, ...]]:
+    """``node`` without the keys that ``model`` does not know, and a finding for each of these.
+
+    So that one mistyped key does not hide everything else that is wrong. Raises RulesInvalid where
+    more than such keys is wrong.
+    """
+    try:
+        return model.model_validate(node.plain()), node, ()
+    except ValidationError as error:
+        found = _findings(model, node, error)
+        unknown = [
+            _real_path(node, detail["loc"])
+            for detail in error.errors(include_url=False, include_context=False)
+            if detail["type"] == "extra_forbidden"
+        ]
+    pruned = node
+    for path in unknown:
+        pruned = pruned.without(path)
+    if not unknown or pruned is node:
+        raise RulesInvalid(found)
+    try:
+        return model.model_validate(pruned.plain()), pruned, tuple(found)
+    except ValidationError:
+        raise RulesInvalid(found) from None
+
+
 def _findings(model: type[BaseModel], node: Node, error: ValidationError) -> list[Finding]:
     details = error.errors(include_url=False, include_context=True)
     found = []

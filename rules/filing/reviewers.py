@@ -13,7 +13,7 @@ from rules.conditions import Condition, ConditionFailed, Known, TextExpression, 
 from rules.file.document import RuleDocument
 from rules.file.schema import DepartmentRule, ReviewerRule
 from rules.file.shapes import LevelRule
-from rules.filing.derived_facts import Areas, add_departments, basic_facts
+from rules.filing.derived_facts import Areas, FactTable, add_departments, basic_facts
 
 NOBODY = "nobody_applies"
 
@@ -99,7 +99,7 @@ class Precedence:
 
     def facts(
         self, facts: Facts, as_of: date | None = None, until: date | None = None
-    ) -> dict[str, Any]:
+    ) -> FactTable:
         """Every fact of the scope ``departments``, by name.
 
         Certificates valid on ``as_of``, or by ``until``, count, for annual filings on the day the
@@ -109,13 +109,14 @@ class Precedence:
         add_departments(known, self._national_department(known))
         return known
 
-    def decide(self, facts: Facts) -> ReviewerDecision:
+    def decide(self, facts: Facts, as_of: date | None = None) -> ReviewerDecision:
         """The reviewer with the chain, or a refusal; always with every candidate's fate.
 
+        Certificates valid on ``as_of`` count, on the rules' own day without it.
         Raises ConditionFailed when a condition cannot be computed for these facts, which the
         check of the rule file finds before any case can meet it.
         """
-        known = self.facts(facts)
+        known = self.facts(facts, as_of)
         ready = Known("departments", self._rule_names, known)
         candidates: list[Candidate] = []
         for index, rule in enumerate(self._rules):

@@ -19,7 +19,7 @@ from store.tables.enforcement import (
     enforcement_cases,
     enforcement_documents,
 )
-from store.tables.extensions import extensions
+from store.tables.extensions import amendments, extensions
 from store.tables.filing_files import filing_files
 from store.tables.filings import filing_receipts
 from store.tables.imports import (
@@ -63,6 +63,7 @@ from store.tables.register import (
 from store.tables.rules import (
     campaign_summaries,
     campaigns,
+    publications,
     rule_sets,
     sample_draws,
     sampled_cases,
@@ -70,6 +71,7 @@ from store.tables.rules import (
 
 __all__ = [
     "addresses",
+    "amendments",
     "announcement_files",
     "announcement_versions",
     "announcements",
@@ -115,6 +117,7 @@ __all__ = [
     "number_changes",
     "outbox",
     "province_plans",
+    "publications",
     "refusal_heads",
     "refusals",
     "registration_requests",

@@ -39,6 +39,7 @@ seals = Table(
 
 SEALED_BY_ROW = (
     "addresses",
+    "amendments",
     "announcement_files",
     "announcement_versions",
     "announcements",
@@ -73,6 +74,7 @@ SEALED_BY_ROW = (
     "notices",
     "number_changes",
     "province_plans",
+    "publications",
     "registration_requests",
     "revisions",
     "revocations",

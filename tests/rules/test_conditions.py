@@ -72,7 +72,9 @@ def in_scope(scope: Scope, *certificates: CertificateFacts) -> dict[str, object]
             institution=InstitutionFacts(id="x", region="350102"), filing=filing
         )
         moment = datetime(2025, 1, 1, tzinfo=UTC)
-        there = standing(filing, "must", moment, moment, reviewers_may_be_late=False)
+        there = standing(
+            filing, "must", moment, moment, correct_until=None, reviewers_may_be_late=False
+        )
         found = facts_of(facts, there)
     return found
 
