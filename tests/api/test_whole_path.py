@@ -35,7 +35,6 @@ from tests.system import (
 
 pytestmark = pytest.mark.anyio
 
-CENTRE = "国家甲产品质量检验检测中心（生成）"
 WHY = {"reason": "（生成）说明理由"}
 
 
@@ -130,7 +129,8 @@ async def lab(house: System, id_: str) -> Lab:
         "430102",
         certificates=(certificate(number, "amr-430000"),),
         legal_person=True,
-        national_centres=(CENTRE,),
+        # a centre is filed by one unit only
+        national_centres=(f"国家 {id_} 产品质量检验检测中心（生成）",),
     )
     await house.add(one)
     found = Lab(house, id_)
