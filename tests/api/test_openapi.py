@@ -109,7 +109,10 @@ def test_an_operation_says_what_goes_in_what_comes_out_and_who_may_use_it(
     for status, answer in one["responses"].items():
         assert answer["description"]
         (media, content), *more = answer["content"].items()
-        assert not more
+        workbook = any("xlsx" in p.schema.get("enum", ()) for p in operation.parameters)
+        assert [media for media, _ in more] == [XLSX] * (
+            workbook and str(operation.status) == status
+        )
         assert content["schema"]
         if status == "default":
             assert media == "application/problem+json"
