@@ -158,6 +158,10 @@ LIVES: dict[str, tuple[str, str]] = {
         "lives.py::test_a_campaign_and_its_filings_are_annulled_by_a_job",
         "campaign_*",
     ),
+    "annual-filing-amended": (
+        "lives.py::test_a_filing_is_amended_with_its_filer_and_with_its_reviewer",
+        "filing_*",
+    ),
     "annual-filing-annulled": (
         "lives.py::test_a_campaign_and_its_filings_are_annulled_by_a_job",
         "filing_*",
