@@ -189,7 +189,11 @@ def test_sent_back_counts_as_handed_in_while_it_can_be_corrected(
     named: list[str],
 ) -> None:
     """Whoever filed in time and was sent back has the rules' time to correct, and no more."""
-    filed: dict[str, Any] = {"status": "returned", "due": due, "submitted_at": due - timedelta(days=3)}
+    filed: dict[str, Any] = {
+        "status": "returned",
+        "due": due,
+        "submitted_at": due - timedelta(days=3),
+    }
     rules = compiled[place]
     assert _named(rules.consequences(_facts(**filed), corrected_until - SECOND)) == []
     found = rules.consequences(_facts(**filed), corrected_until)
