@@ -191,6 +191,12 @@ async def test_a_measure_expires_by_itself_and_an_objection_may_still_come(syste
     assert (await lab.shown())["ended_by"] == "corrected"
     [row] = (await system.send("GET", "/public/measures")).body["items"]
     assert (row["ended_at"][:10], row["ended_by_label"]) == ("2030-03-24", "异议成立，更正")
+    numbers = [one["number"] for one in (await lab.shown())["documents"]]
+    assert [one for one in numbers if one.startswith("处复")] == [
+        "处复〔2029〕1号",
+        "处复〔2029〕1-2号",
+    ]
+    assert len(set(numbers)) == len(numbers)
 
 
 async def test_ninety_days_without_a_decision_end_it(system: System) -> None:
