@@ -55,6 +55,8 @@ bench: $(READY)
 	$(BIN)/python -m bench.lookup
 	$(BIN)/python -m bench.certificate_search
 	$(BIN)/python -m bench.lapses
+	$(BIN)/python -m bench.audit
+	$(BIN)/python -m bench.audit_many
 
 bench-short: $(READY)
 	$(BIN)/python -m bench.filing_life --short
@@ -67,6 +69,8 @@ bench-short: $(READY)
 	$(BIN)/python -m bench.lookup --short
 	$(BIN)/python -m bench.certificate_search --short
 	$(BIN)/python -m bench.lapses --short
+	$(BIN)/python -m bench.audit --short
+	$(BIN)/python -m bench.audit_many --short
 
 # make chaos KILLS=500 SEED=7 FILINGS=54000 FIGURES=bench/figures; the last writes what python -m bench.reliability reads
 chaos: $(READY)

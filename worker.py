@@ -97,6 +97,7 @@ def build_worker(
         activities=[
             filings.record_steps,
             filings.prepare_submission,
+            filings.prepare_amendment,
             filings.read_steps,
             batches.prepare_upload,
             batches.ingest_upload,

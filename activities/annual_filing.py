@@ -14,12 +14,14 @@ from domain.case.workflow_messages import (
     RecordRequest,
 )
 from domain.facts import Facts
+from domain.filing.amending import PREPARE_AMENDMENT, PrepareAmendment
 from domain.filing.findings import FilingFindings, PrepareSubmission
 from domain.filing.kind import PREPARE_SUBMISSION
 from domain.filing.parts import left_over_refusal, parts_to_file
 from domain.refusals import Code, Refusal
 from rules.compiled import CompiledRules
 from services import legal_persons
+from services.campaigns.amending import plan_of
 from services.contents import ContentService
 from services.rule_sets import PinnedRules
 from store import submissions
@@ -94,6 +96,15 @@ class FilingActivities:
         if wanted.purpose == "attest":
             return FilingFindings(editors=submitted.editors, attestation=rules.attestation)
         return assign(rules, facts, submitted)
+
+    @activity.defn(name=PREPARE_AMENDMENT)
+    async def prepare_amendment(self, wanted: PrepareAmendment) -> FilingFindings:
+        """What a filing would run on under an amendment, by the facts that it began with."""
+        async with self._engine.connect() as connection:
+            plan = await plan_of(connection, self._pinned, wanted.case_id, wanted.amendment)
+        if isinstance(plan, Refusal):
+            return FilingFindings(refusal=plan)
+        return FilingFindings(plan=plan)
 
     async def _read(self, wanted: Sequence[PrepareSubmission]) -> Sequence[Submitted]:
         return await submissions.read(

@@ -69,6 +69,9 @@ class CampaignActivities:
                 break
             try:
                 progress = await self._record_page(request, page, progress)
+            except launch.Amended:
+                # planned under rules that have been amended meanwhile: planned anew
+                continue
             except launch.Annulled:
                 return progress
             await self._note(request, progress)
@@ -122,7 +125,8 @@ class CampaignActivities:
         """Considers one page; its counts are added only when the whole page is on record."""
         period = Period(request.year, request.quarter)
         rule_sets = {
-            place: await self._pinned.get(sha256) for place, sha256 in request.rule_sets.items()
+            place: await self._pinned.get(sha256)
+            for place, sha256 in (await self._pinned_now(request)).items()
         }
         counted: Counter[str] = Counter()
         starts = []
@@ -151,6 +155,14 @@ class CampaignActivities:
                 "after": page[-1].facts.id,
             }
         )
+
+    async def _pinned_now(self, request: ScanRequest) -> dict[str, str]:
+        """What this opening of the campaign pins, by jurisdiction: other sets once amended."""
+        async with self._engine.connect() as connection:
+            campaign = await campaigns.by_id(connection, request.case_id)
+        if campaign is None or campaign.opening != request.before + 1:
+            return request.rule_sets
+        return campaign.rule_sets
 
     async def _note(self, request: ScanRequest, progress: ScanProgress) -> None:
         activity.heartbeat(progress.model_dump())

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -46,18 +47,24 @@ class Moved(Value):
 async def as_of(engine: AsyncEngine, case_id: str, at: datetime) -> Moment | None:
     """A case at a moment; None if it was not on record yet."""
     async with auditing.snapshot(engine) as connection:
-        stood = [one async for one in _moments(connection, auditing.CASE_AS_OF, case_id, at)]
+        asked = {"what": case_id, "at": at}
+        stood = [one async for one in _moments(connection, auditing.CASE_AS_OF, asked)]
     return stood[0] if stood else None
 
 
 async def listed_as_of(
-    engine: AsyncEngine, campaign: str, at: datetime, status: str = ""
+    engine: AsyncEngine,
+    campaign: str,
+    at: datetime,
+    status: str = "",
+    after: str = "",
+    size: int | None = None,
 ) -> AsyncIterator[Moment]:
-    """The cases of a campaign at a moment, in the order of their ids."""
+    """The cases of a campaign at a moment, so many after an id, in the order of their ids."""
+    asked = {"what": campaign, "at": at, "status": status, "after": after, "size": size}
     async with auditing.snapshot(engine) as connection:
-        async for moment in _moments(connection, auditing.CAMPAIGN_AS_OF, campaign, at):
-            if status in ("", moment.status):
-                yield moment
+        async for moment in _moments(connection, auditing.CAMPAIGN_AS_OF, asked):
+            yield moment
 
 
 async def figures_as_of(engine: AsyncEngine, campaign: str, at: datetime) -> Figures:
@@ -78,11 +85,17 @@ async def figures_as_of(engine: AsyncEngine, campaign: str, at: datetime) -> Fig
 
 
 async def compared(
-    engine: AsyncEngine, campaign: str, before: datetime, after: datetime
+    engine: AsyncEngine,
+    campaign: str,
+    before: datetime,
+    after: datetime,
+    last: str = "",
+    size: int | None = None,
 ) -> AsyncIterator[Moved]:
-    """The cases of a campaign that did not stand where they had stood."""
+    """The cases of a campaign that did not stand where they had stood; so many after ``last``."""
+    moments = {"before": before, "after": after}
     async with auditing.snapshot(engine) as connection:
-        asked = {"campaign": campaign, "before": before, "after": after}
+        asked = {"campaign": campaign, **moments, "last": last, "size": size}
         async for row in auditing.rows(connection, auditing.MOVED_BETWEEN, **asked):
             yield Moved(
                 case_id=row["case_id"], before=row["before"] or "", after=row["after"] or ""
@@ -90,13 +103,13 @@ async def compared(
 
 
 async def _moments(
-    connection: AsyncConnection, statement: str, what: str, at: datetime
+    connection: AsyncConnection, statement: str, asked: dict[str, Any]
 ) -> AsyncIterator[Moment]:
-    async for row in auditing.rows(connection, statement, what=what, at=at):
+    async for row in auditing.rows(connection, statement, **asked):
         stood = Position.model_validate(row["position"])
         yield Moment(
             case_id=row["case_id"],
-            at=at,
+            at=asked["at"],
             sequence=row["sequence"],
             **stood.model_dump(exclude={"status"}),
             status=stood.status.value,

@@ -17,6 +17,7 @@ from audit.chains import journal_fault, outbox_faults, refusal_fault
 from audit.findings import Finding, Kind
 from audit.receipts import receipt_fault, unlike_record
 from domain.canonical import sha256_of
+from domain.case.amending import plan_before, ruled_by
 from domain.case.events import EventName, Step, event_of
 from domain.case.kind import CaseKind, evolve, position
 from domain.case.opening import opening_sha256
@@ -210,7 +211,7 @@ def _read_model(c: _Checking, kind: CaseKind, plan: CasePlan) -> Iterator[Findin
         institution=case["institution_id"] or first.get("institution", ""),
         jurisdiction=case["jurisdiction"],
         campaign=case["campaign"],
-        plan=plan,
+        plan=plan_before(plan, _lives(c.steps)[-1]),
         renews=first.get("renews", ""),
         newcomer=first.get("newcomer"),
         region=first.get("region", ""),
@@ -287,11 +288,13 @@ def _openings_before(c: _Checking) -> Iterator[Finding]:
     """
     for life, later in pairwise(_lives(c.steps)):
         vouched = life[0].body.get("opening_sha256")
+        opened = _before(later)
+        began = opened.model_copy(update={"plan": plan_before(opened.plan, life)})
         if life[-1].event != EventName.ANNULLED:
             told = f"第 {later[0].sequence} 步重新列入，此前却没有作废"
             yield c.wrong("journal", told, later[0].sequence)
             return
-        if vouched and opening_sha256(_before(later)) != vouched:
+        if vouched and opening_sha256(began) != vouched:
             told = f"第 {later[0].sequence} 步所记的此前的计划，与当时记下的哈希不符"
             yield c.wrong("journal", told, later[0].sequence)
             return
@@ -301,11 +304,14 @@ def _positions(c: _Checking, kind: CaseKind, plan: CasePlan) -> Iterator[Finding
     """Where each step says that the case stands, against what the steps before it come to."""
     state: CaseState = kind.new()
     lives = _lives(c.steps)
-    plans = {later[0].sequence: _before(later).plan for later in lives[1:]}
-    now = plan
+    # a life before ended on the plan that the step after it tells
+    ended_on = [*(_before(later).plan for later in lives[1:]), plan]
+    begun_on = {
+        life[0].sequence: plan_before(last, life)
+        for life, last in zip(lives, ended_on, strict=True)
+    }
     for step in c.steps:
-        # a life before ran on the plan that the step after it tells
-        plan = next((plans[first] for first in sorted(plans) if first > step.sequence), now)
+        plan = ruled_by(begun_on.get(step.sequence, plan), step.event, step.body)
         state = evolve(kind, state, event_of(step))
         assert step.position is not None
         if position(kind, state, plan) != step.position:
@@ -663,14 +669,16 @@ def _campaign(c: _Checking) -> Iterator[Finding]:
     stages = events("stage_entered", "campaign_ended")
     last = (annulled or stages or opened)[-1]
     note = (annulled or [first])[0].note_sha256
+    # an amendment has it pin other sets
+    pinned = (events("campaign_amended") or [first])[-1].body["rule_sets"]
     expected: dict[str, Any] = {
         "year": int(year),
         "quarter": int(quarter or 0),
         "jurisdiction": jurisdiction,
         "opened_by": first.actor.subject,
         "opened_at": first.at,
-        "rule_sets": first.body["rule_sets"],
-        "rule_set": first.body["rule_sets"][jurisdiction],
+        "rule_sets": pinned,
+        "rule_set": pinned[jurisdiction],
         "late": first.body.get("late", False),
         "opening": len(opened),
         "annulled_at": annulled[0].at if annulled else None,

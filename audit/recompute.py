@@ -5,26 +5,32 @@ journal, and the rule set under its hash. Under another rule set the same inputs
 something else; what would differ is told with the clause that makes the difference.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from domain.canonical import sha256_of
-from domain.case.events import EventName
+from domain.canonical import canonical_json, sha256_of
+from domain.case.amending import AMENDED, plan_before, ruled_by
+from domain.case.events import EventName, Step
 from domain.case.plan import WINDOWS, CasePlan
 from domain.case.workflow_messages import CaseOpening
 from domain.certificates.number import NumberProblem, decode
 from domain.citation import Citation
+from domain.enforcement.consequences import EnforcementFacts, EnforcementTerms
+from domain.enforcement.kind import ENFORCEMENT
 from domain.facts import Facts, FilingRecord
 from domain.model import Value
+from domain.numbers.commands import NumberEvent
 from domain.numbers.quarters import Quarter
 from domain.numbers.transitions import visible_from
+from domain.sampling import commitment
 from rules.certificates.certificates import CertificateRules
 from rules.compiled import CompiledRules, NotPublishable
+from services.campaigns.sampling import SAMPLE_DRAWN, drawn_of
 from services.rule_sets import PinnedCertificateRules, PinnedRules
-from store import auditing
+from store import auditing, samples
 
 
 class Decision(Value):
@@ -48,6 +54,30 @@ class Recomputed(Value):
     decisions: tuple[Decision, ...]
 
 
+class Otherwise(Value):
+    """One difference that other rules would make, and the ids of the cases it would be made in."""
+
+    kind: str
+    recorded: Any
+    recomputed: Any
+    cite: Citation | None
+    cases: tuple[str, ...]
+
+
+class Foreseen(Value):
+    """What other rules would have made of a campaign.
+
+    Of ``cases`` looked at, ``differing`` would have come out otherwise; ``decisions`` were made
+    anew. Equal differences stand together, those of most cases first.
+    """
+
+    campaign: str
+    cases: int
+    decisions: int
+    differing: int
+    differences: tuple[Otherwise, ...]
+
+
 class NoSuchCase(Exception):
     """The case is not on record."""
 
@@ -60,6 +90,7 @@ class Recomputing:
         self._rules = rules
         self._pinned = PinnedRules(engine)
         self._certificates = PinnedCertificateRules(engine)
+        self._draws: dict[tuple[str, int], _Drawn] = {}
 
     async def case(self, case_id: str) -> Recomputed:
         """The decisions of one case. Raises NoSuchCase."""
@@ -67,23 +98,70 @@ class Recomputing:
             known = [rows async for rows in auditing.by_case(connection, case_id, _TABLES)]
             if not known:
                 raise NoSuchCase(case_id)
-            return await self._case(known[0])
+            return await self._case(connection, known[0])
 
     async def campaign(self, campaign: str) -> AsyncIterator[Recomputed]:
         """The decisions of every case of a campaign, case by case."""
         async with auditing.snapshot(self._engine) as connection:
-            async for rows in auditing.of_campaign(connection, campaign, _TABLES):
-                yield await self._case(rows)
+            async for rows in auditing.by_case(connection, campaign, ("journal",)):
+                yield await self._case(connection, rows)
+            async for rows in auditing.of_campaign(connection, campaign, _TABLES, _DECIDING):
+                yield await self._case(connection, rows)
+
+    async def foreseen(self, campaign: str) -> Foreseen:
+        """What would differ over a campaign, by difference. Raises NoSuchCase."""
+        cases = decisions = differing = 0
+        alike: dict[bytes, tuple[Decision, list[str]]] = {}
+        async for one in self.campaign(campaign):
+            cases += one.case_id != campaign
+            decisions += len(one.decisions)
+            others = [decision for decision in one.decisions if not decision.same]
+            differing += bool(others)
+            for decision in others:
+                about = decision.model_dump(mode="json", exclude={"sequence", "same"})
+                _, ids = alike.setdefault(canonical_json(about), (decision, []))
+                ids.append(one.case_id)
+        if not cases:
+            raise NoSuchCase(campaign)
+        return Foreseen(
+            campaign=campaign,
+            cases=cases,
+            decisions=decisions,
+            differing=differing,
+            differences=tuple(
+                Otherwise(
+                    kind=decision.kind,
+                    recorded=decision.recorded,
+                    recomputed=decision.recomputed,
+                    cite=decision.cite,
+                    cases=tuple(ids),
+                )
+                for decision, ids in sorted(alike.values(), key=lambda pair: -len(pair[1]))
+            ),
+        )
 
     # --- private steps -----------------------------------------------------------------------
 
-    async def _case(self, rows: auditing.CaseRows) -> Recomputed:
+    async def _case(self, connection: AsyncConnection, rows: auditing.CaseRows) -> Recomputed:
         decisions: list[Decision] = []
+        for row in rows["journal"]:
+            if (
+                decision := await self._sampled(connection, row["step"], rows["cases"])
+            ) is not None:
+                decisions.append(decision)
         if rows["cases"]:
             case = rows["cases"][0]
             began = _beginnings(rows)
+            steps = [Step(**row["step"], hash=row["hash"]) for row in rows["journal"]]
             for first, later in zip(began, [*began[1:], None], strict=True):
-                decisions += await self._opening(first, _ran_on(case, later))
+                ended = later["sequence"] if later is not None else len(steps) + 1
+                life = [s for s in steps if first["sequence"] <= s.sequence < ended]
+                begun = _begun_on(_ran_on(case, later), life)
+                if case["kind"] == ENFORCEMENT.name:
+                    decisions += await self._measures(first, begun)
+                else:
+                    decisions += await self._opening(first, begun)
+                    decisions += await self._amendments(first, begun, life)
             facts = began[0]["body"].get("inputs") if began else None
             for row in rows["journal"]:
                 if row["step"] in began:
@@ -135,6 +213,90 @@ class Recomputing:
                 cite = cited[0].cite if cited else None
                 decisions.append(_decision(what, began, old, new, cite))
         return decisions
+
+    async def _amendments(
+        self, first: Mapping[str, Any], begun: Mapping[str, Any], life: Sequence[Step]
+    ) -> list[Decision]:
+        """The windows that an amendment gave, from the same facts under the amended rules."""
+        inputs, plan = first["body"].get("inputs"), CasePlan.model_validate(begun["plan"])
+        decisions = []
+        for step in life:
+            plan = ruled_by(plan, step.event, step.body)
+            if step.event != AMENDED or not inputs:
+                continue
+            rules = await self._ruled_by(plan.ruleset.sha256)
+            try:
+                anew = rules.plan(Facts.model_validate(inputs))
+            except (NotPublishable, ValueError) as impossible:
+                told = f"这套规则排不出计划：{impossible}"
+                decisions.append(_decision("amendment", step.sequence, "windows", told, None))
+                continue
+            old, new = (
+                {name: _span(getattr(one, name)) for name in WINDOWS} for one in (plan, anew)
+            )
+            decisions.append(_decision("amendment", step.sequence, old, new, anew.fill.cite))
+        return decisions
+
+    async def _measures(self, first: Mapping[str, Any], case: Mapping[str, Any]) -> list[Decision]:
+        """The measures that a case of enforcement may choose from, and why no others."""
+        recorded = CasePlan.model_validate(case["plan"]).enforcement
+        inputs = first["body"].get("inputs")
+        if recorded is None or not inputs:
+            return []
+        rules, facts = (
+            await self._ruled_by(case["rule_set"]),
+            EnforcementFacts.model_validate(inputs),
+        )
+        try:
+            anew = rules.enforcement_terms(facts, recorded.consequences.at)
+        except ValueError as impossible:
+            told = f"这套规则得不出措施：{impossible}"
+            return [_decision("measures", first["sequence"], _proposed(recorded), told, None)]
+        cite = anew.measures[0].cite if anew.measures else None
+        before, after = _proposed(recorded), _proposed(anew)
+        if self._rules is not None:
+            # another year's triggers have other ids
+            before, after = ({"measures": one["measures"]} for one in (before, after))
+        return [_decision("measures", first["sequence"], before, after, cite)]
+
+    async def _sampled(
+        self, connection: AsyncConnection, step: Mapping[str, Any], cases: Sequence[auditing.Row]
+    ) -> Decision | None:
+        """Who is drawn for the quality check: of a campaign all of a draw, of a filing itself."""
+        event, body = step["event"], step["body"]
+        if event == SAMPLE_DRAWN:
+            return await self._draw(connection, step)
+        if event not in (EventName.SAMPLED, EventName.NOT_SAMPLED) or not cases:
+            return None
+        drawn = await self._drawn(connection, cases[0]["campaign"], body["draw"])
+        recorded, recomputed = event == EventName.SAMPLED, step["case_id"] in drawn.ids
+        return _decision("sample", step["sequence"], recorded, recomputed, drawn.cite)
+
+    async def _draw(self, connection: AsyncConnection, step: Mapping[str, Any]) -> Decision:
+        body, campaign = step["body"], step["case_id"]
+        drawn = await self._drawn(connection, campaign, body["draw"])
+        names = ("commitment", "drawn", "drawn_sha256")
+        recorded = {name: body[name] for name in names}
+        recomputed = {
+            "commitment": commitment(body["seed"]),
+            "drawn": len(drawn.ids),
+            "drawn_sha256": sha256_of(sorted(drawn.ids)),
+        }
+        return _decision("sample", step["sequence"], recorded, recomputed, drawn.cite)
+
+    async def _drawn(self, connection: AsyncConnection, campaign: str, number: int) -> "_Drawn":
+        """A draw made once more, from its seed and all that took part."""
+        if (campaign, number) not in self._draws:
+            seed = await samples.seed_of(connection, campaign, number)
+            took_part = await samples.sampled(connection, campaign, number)
+            rules = {}
+            for sha256 in sorted({one.rule_set for one in took_part}):
+                sample = (await self._ruled_by(sha256)).sample
+                if sample is not None:
+                    rules[sha256] = sample
+            cite = next((rule.cite for rule in rules.values()), None)
+            self._draws = {(campaign, number): _Drawn(drawn_of(rules, seed, took_part), cite)}
+        return self._draws[campaign, number]
 
     async def _step(
         self, step: Mapping[str, Any], case: Mapping[str, Any], facts: Any
@@ -221,6 +383,16 @@ class Recomputing:
 
 
 _TABLES = ("journal", "cases")
+_DECIDING = (
+    EventName.SCHEDULED, EventName.ASSIGNED, EventName.SAMPLED, EventName.NOT_SAMPLED,
+    NumberEvent.UPLOAD_RECEIVED, "numbered",
+)  # fmt: skip
+"""The steps that a decision of a campaign's case is recorded in, beside the first."""
+
+
+class _Drawn(NamedTuple):
+    ids: set[str]
+    cite: Citation | None
 
 
 def _beginnings(rows: auditing.CaseRows) -> list[Mapping[str, Any]]:
@@ -241,6 +413,13 @@ def _ran_on(case: Mapping[str, Any], later: Mapping[str, Any] | None) -> Mapping
     }
 
 
+def _begun_on(case: Mapping[str, Any], life: Sequence[Step]) -> Mapping[str, Any]:
+    """What a case ran on at the beginning of a life, before any amendment in it."""
+    plan = plan_before(CasePlan.model_validate(case["plan"]), life)
+    begun = {"plan": plan.model_dump(mode="json"), "rule_set": plan.ruleset.sha256}
+    return {**case, **begun} if any(step.event == AMENDED for step in life) else case
+
+
 def _decision(
     kind: str, sequence: int, recorded: Any, recomputed: Any, cite: Citation | None
 ) -> Decision:
@@ -252,6 +431,17 @@ def _decision(
         same=recorded == recomputed,
         cite=cite,
     )
+
+
+def _proposed(terms: EnforcementTerms) -> dict[str, Any]:
+    """What may be chosen, by whom, and what came of each trigger."""
+    return {
+        "measures": [[one.id, one.proposes, one.decides] for one in terms.measures],
+        "candidates": [
+            one.model_dump(mode="json", exclude={"because"})
+            for one in terms.consequences.candidates
+        ],
+    }
 
 
 def _span(window: Any) -> list[str] | None:

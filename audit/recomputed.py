@@ -4,17 +4,21 @@ Temporal's replayer compares the types of commands. Here the commands themselves
 workflow's own code makes them, so that what is in them can be compared with what was recorded.
 """
 
+import dataclasses
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
+from pydantic import BaseModel
 from temporalio.api.common.v1 import Payload
 from temporalio.bridge.proto.workflow_activation import WorkflowActivation
 from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
+from temporalio.converter import DataConverter
 from temporalio.worker import UnsandboxedWorkflowRunner, WorkflowInstance, WorkflowRunner
 from temporalio.worker._workflow_instance import WorkflowInstanceDetails
 from temporalio.workflow import _Definition
@@ -22,15 +26,33 @@ from temporalio.workflow import _Definition
 from engine.values import COMPRESSED
 
 
+@dataclass(frozen=True)
+class Told:
+    """A value that a workflow hands on.
+
+    ``least`` makes of it what is not as it is unless it is said: a field that is newer than a
+    recording, and is not in there, is no difference.
+    """
+
+    value: Any
+    least: Callable[[], Any]
+
+
+def plain(value: Any) -> Told:
+    """A value of no model: all of it is said."""
+    return Told(value, lambda: value)
+
+
 @dataclass
 class Recomputed:
     """All that one run of a workflow came to, by the numbers that the engine knows it by."""
 
+    models: dict[bytes, BaseModel] = field(default_factory=dict)
     timers: dict[str, timedelta] = field(default_factory=dict)
-    activities: dict[str, Any] = field(default_factory=dict)
+    activities: dict[str, Told] = field(default_factory=dict)
     local_activities: dict[int, tuple[str, list[Any]]] = field(default_factory=dict)
-    updates: dict[str, Any] = field(default_factory=dict)
-    end: Any = None
+    updates: dict[str, Told] = field(default_factory=dict)
+    end: Told = field(default_factory=lambda: plain(None))
 
     def take(self, completion: WorkflowActivationCompletion) -> None:
         """Takes in the commands of one workflow task."""
@@ -41,11 +63,9 @@ class Recomputed:
                     self.timers[str(timer.seq)] = span(timer.start_to_fire_timeout)
                 case "schedule_activity":
                     wanted = command.schedule_activity
-                    given = [value_of(one) for one in wanted.arguments]
-                    self.activities[wanted.activity_id or str(wanted.seq)] = {
-                        "type": wanted.activity_type,
-                        "input": given,
-                    }
+                    self.activities[wanted.activity_id or str(wanted.seq)] = self._told(
+                        wanted.arguments, partial(_asked_for, wanted.activity_type)
+                    )
                 case "schedule_local_activity":
                     local = command.schedule_local_activity
                     if local.attempt <= 1:
@@ -54,18 +74,40 @@ class Recomputed:
                 case "update_response":
                     answer = command.update_response
                     if answer.HasField("completed"):
-                        self.updates[answer.protocol_instance_id] = value_of(answer.completed)
+                        told = self._told([answer.completed], lambda given: given[0])
+                        self.updates[answer.protocol_instance_id] = told
                     elif answer.HasField("rejected"):
-                        told = answer.rejected.application_failure_info.type
-                        self.updates[answer.protocol_instance_id] = {"failed": told}
+                        failed = {"failed": answer.rejected.application_failure_info.type}
+                        self.updates[answer.protocol_instance_id] = plain(failed)
                 case "complete_workflow_execution":
-                    self.end = {"result": value_of(command.complete_workflow_execution.result)}
+                    result = value_of(command.complete_workflow_execution.result)
+                    self.end = plain({"result": result})
                 case "continue_as_new_workflow_execution":
                     again = command.continue_as_new_workflow_execution
-                    self.end = {"again": [value_of(one) for one in again.arguments]}
+                    self.end = self._told(again.arguments, lambda given: {"again": given})
                 case "fail_workflow_execution":
                     failure = command.fail_workflow_execution.failure
-                    self.end = {"failed": failure.application_failure_info.type}
+                    self.end = plain({"failed": failure.application_failure_info.type})
+
+    def _told(self, payloads: Iterable[Payload], wrapped: Callable[[list[Any]], Any]) -> Told:
+        """The values in payloads, in what stands around them."""
+        given = list(payloads)
+        values = [value_of(one) for one in given]
+
+        def least() -> Any:
+            models = [self.models.get(one.data) for one in given]
+            return wrapped(
+                [
+                    value if model is None else model.model_dump(mode="json", exclude_defaults=True)
+                    for value, model in zip(values, models, strict=True)
+                ]
+            )
+
+        return Told(wrapped(values), least)
+
+
+def _asked_for(activity: str, given: list[Any]) -> dict[str, Any]:
+    return {"type": activity, "input": given}
 
 
 def span(duration: Duration) -> timedelta:
@@ -91,12 +133,28 @@ class ComparingRunner(WorkflowRunner):
     def __init__(self, runner: WorkflowRunner | None = None) -> None:
         self._runner = runner or UnsandboxedWorkflowRunner()
         self.runs: dict[str, Recomputed] = {}
+        self._models: dict[bytes, BaseModel] = {}
+
+    def values(self, converter: DataConverter) -> DataConverter:
+        """A converter that this runner learns from which model a payload was made of."""
+        base, runner = converter.payload_converter_class, self
+
+        class Remembering(base):  # type: ignore[misc, valid-type]
+            def to_payloads(self, values: Sequence[Any]) -> list[Payload]:
+                made: list[Payload] = super().to_payloads(values)
+                for value, payload in zip(values, made, strict=True):
+                    if isinstance(value, BaseModel):
+                        runner._models[payload.data] = value
+                return made
+
+        return dataclasses.replace(converter, payload_converter_class=Remembering)
 
     def prepare_workflow(self, defn: _Definition) -> None:
         self._runner.prepare_workflow(defn)
 
     def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
-        kept = self.runs[det.info.workflow_id] = Recomputed()
+        self._models = {}
+        kept = self.runs[det.info.workflow_id] = Recomputed(self._models)
         instance = self._runner.create_instance(det)
         activate = instance.activate
 

@@ -6,6 +6,7 @@ run hands to the next, and each step that is to be recorded with the row that th
 
 import json
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -15,12 +16,20 @@ from temporalio.client import Client, WorkflowHistory
 from temporalio.converter import DataConverter
 from temporalio.worker import Replayer, WorkflowRunner
 
-from audit.recomputed import ComparingRunner, Journal, Recomputed, span, value_of
+from audit.recomputed import (
+    ComparingRunner,
+    Journal,
+    Recomputed,
+    Told,
+    plain,
+    span,
+    value_of,
+)
 from domain.case.events import GENESIS, Step, event_of
 from domain.case.kind import evolve
 from domain.case.workflow_messages import READ_STEPS, RECORD_STEPS
 from domain.certificates.issuing import RECORD_CERTIFICATE
-from domain.kinds import kind_of
+from domain.kinds import KINDS, kind_of
 from domain.model import Value
 from engine.values import VALUES
 from services.archive import histories_of
@@ -63,7 +72,7 @@ async def replay(engine: AsyncEngine, client: Client | None, case_id: str) -> Re
     async with engine.connect() as connection:
         kept = await archive.of_case(connection, case_id)
         steps = await journal.steps(connection, case_id)
-    known = {_run_of(one) for one in live}
+    known = {run_of(one) for one in live}
     left = [
         WorkflowHistory.from_json(case_id, one.content) for one in kept if one.run_id not in known
     ]
@@ -93,7 +102,7 @@ async def compare(
     comparing = ComparingRunner(runner)
     replayer = Replayer(
         workflows=workflows,
-        data_converter=converter,
+        data_converter=comparing.values(converter),
         workflow_runner=comparing,
         unsandboxed_workflow_runner=comparing,
     )
@@ -135,7 +144,8 @@ def _row(step: Step) -> Mapping[str, Any]:
     return step.model_dump(mode="json")
 
 
-def _run_of(history: WorkflowHistory) -> str:
+def run_of(history: WorkflowHistory) -> str:
+    """The id of the run that a history is of."""
     started = history.events[0].workflow_execution_started_event_attributes
     return str(started.original_execution_run_id)
 
@@ -177,13 +187,15 @@ def _of_run(events: Sequence[_Event], run: Recomputed) -> Iterator[Difference]:
     """What the history itself tells of."""
     for one in events:
         recorded: Any
-        recomputed: Any
+        recomputed: Told | None
         match one.name:
             case "TIMER_STARTED":
                 timer = one.event.timer_started_event_attributes
                 recorded = span(timer.start_to_fire_timeout).total_seconds()
                 found = run.timers.get(timer.timer_id)
-                recomputed = found.total_seconds() if found is not None else None
+                recomputed = (
+                    plain(min(found, LONGEST).total_seconds()) if found is not None else None
+                )
                 what = "timer"
             case "ACTIVITY_TASK_SCHEDULED":
                 asked = one.event.activity_task_scheduled_event_attributes
@@ -201,24 +213,59 @@ def _of_run(events: Sequence[_Event], run: Recomputed) -> Iterator[Difference]:
                 recorded, recomputed = {"result": _first(one.values)}, run.end
                 what = "result"
             case "WORKFLOW_EXECUTION_CONTINUED_AS_NEW":
-                recorded, recomputed = {"again": one.values}, run.end
+                started = events[0].event.workflow_execution_started_event_attributes
+                again = _read_again(started.workflow_type.name, one.values)
+                recorded, recomputed = {"again": again}, run.end
                 what = "next run"
             case _:
                 continue
-        yield from _unlike(one.id, what, recorded, recomputed)
+        yield from _told_otherwise(one.id, what, recorded, recomputed)
 
 
-def _unlike(event: int, what: str, recorded: Any, recomputed: Any) -> Iterator[Difference]:
-    """The first place in which two values differ, named."""
+LONGEST = timedelta(days=36500)
+"""The engine makes a longer timer this long."""
+
+
+def _read_again(workflow: str, values: Sequence[Any]) -> list[Any]:
+    """What a run hands to the next, its state as today's code reads it and writes it again."""
+    kind = next((one for one in KINDS.values() if one.workflow == workflow), None)
+    first = _first(values)
+    carried = first.get("carried") if isinstance(first, dict) else None
+    if kind is None or not carried:
+        return list(values)
+    state = kind.state(carried["state"]).model_dump(mode="json")
+    return [{**first, "carried": {**carried, "state": state}}, *values[1:]]
+
+
+def _told_otherwise(
+    event: int, what: str, recorded: Any, recomputed: Told | None
+) -> Iterator[Difference]:
+    """The places in which what a workflow hands on is not what it handed on."""
+    value = recomputed.value if recomputed is not None else None
+    if recorded != value:
+        least = recomputed.least() if recomputed is not None else None
+        yield from _unlike(event, what, recorded, value, least)
+
+
+def _unlike(
+    event: int, what: str, recorded: Any, recomputed: Any, least: Any
+) -> Iterator[Difference]:
+    """The places in which two values differ, named.
+
+    What is neither in the recording nor in ``least`` is newer than it, and says nothing yet.
+    """
     if recorded == recomputed:
         return
     if isinstance(recorded, dict) and isinstance(recomputed, dict):
+        said = least if isinstance(least, dict) else {}
         for name in sorted({*recorded, *recomputed}):
-            # a field that is newer than the recording, and says nothing yet
-            newer = name not in recorded and not recomputed[name]
-            if recorded.get(name) != recomputed.get(name) and not newer:
+            if name in recorded or name in said:
                 yield from _unlike(
-                    event, f"{what}.{name}", recorded.get(name), recomputed.get(name)
+                    event,
+                    f"{what}.{name}",
+                    recorded.get(name),
+                    recomputed.get(name),
+                    said.get(name),
                 )
         return
     if (
@@ -226,8 +273,9 @@ def _unlike(event: int, what: str, recorded: Any, recomputed: Any) -> Iterator[D
         and isinstance(recomputed, list)
         and len(recorded) == len(recomputed)
     ):
+        told = least if isinstance(least, list) and len(least) == len(recomputed) else recomputed
         for place, (before, after) in enumerate(zip(recorded, recomputed, strict=True)):
-            yield from _unlike(event, f"{what}[{place}]", before, after)
+            yield from _unlike(event, f"{what}[{place}]", before, after, told[place])
         return
     yield Difference(event=event, what=what, recorded=recorded, recomputed=recomputed)
 
@@ -278,7 +326,7 @@ class _Covered:
         if row is None:
             yield Difference(event=event, what=what, recorded=None, recomputed=step["event"])
             return
-        yield from _unlike(event, what, dict(row), dict(step))
+        yield from _unlike(event, what, dict(row), dict(step), dict(step))
 
 
 def _carried(case_id: str, started: _Event, rows: Journal) -> tuple[int, list[Difference]]:
@@ -298,8 +346,8 @@ def _carried(case_id: str, started: _Event, rows: Journal) -> tuple[int, list[Di
         state, head = evolve(kind, state, event_of(step)), step.hash
     # read and written again: a newer field of today's code has its default in both
     known = kind.state(carried.get("state", {})).model_dump(mode="json")
-    found = list(_unlike(1, "carried.state", state.model_dump(mode="json"), known))
-    found += _unlike(1, "carried.head", head, carried.get("head"))
+    found = list(_unlike(1, "carried.state", state.model_dump(mode="json"), known, known))
+    found += _unlike(1, "carried.head", head, carried.get("head"), None)
     return sequence, found
 
 

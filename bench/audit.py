@@ -1,11 +1,14 @@
 """What comparing values costs a replay: the recorded histories, with comparison and without.
 
-As a program: ``python -m bench.audit``. Rounds of both follow each other; medians count.
+As a program: ``python -m bench.audit [--short]``. Rounds of both follow each other; medians count.
 """
 
 import asyncio
+import sys
 import time
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
 
@@ -57,21 +60,53 @@ async def timed(
     return time.perf_counter() - began, time.process_time() - spent
 
 
-async def main() -> None:
-    """Prints histories per second, processor time per history, and the ratio."""
+def replayed(times: int) -> float:
+    """Compares all lives so many times, in a process of its own; returns its seconds."""
     histories = recorded()
-    rounds: dict[str, list[tuple[float, float]]] = {"bare": [], "compared": []}
-    for _ in range(ROUNDS):
+    asyncio.run(compared(histories[:3]))
+    began = time.perf_counter()
+    for _ in range(times):
+        asyncio.run(compared(histories))
+    return time.perf_counter() - began
+
+
+def over(processes: int, times: int) -> float:
+    """Lives compared per second by so many processes at once."""
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        took = max(pool.map(replayed, [times] * processes))
+    return processes * times * len(recorded()) / took
+
+
+async def main(rounds: int) -> dict[str, float]:
+    """Histories per second, processor time per history, and the ratio."""
+    histories = recorded()
+    done: dict[str, list[tuple[float, float]]] = {"bare": [], "compared": []}
+    await compared(histories[:3])
+    for _ in range(rounds):
         for name, work in (("bare", bare), ("compared", compared)):
-            rounds[name].append(await timed(work, histories))
+            done[name].append(await timed(work, histories))
     rates = {}
-    for name, done in rounds.items():
-        rates[name] = len(histories) / median(one[0] for one in done)
-        spent = median(one[1] for one in done) / len(histories) * 1000
+    for name, of_name in done.items():
+        rates[name] = len(histories) / median(one[0] for one in of_name)
+        spent = median(one[1] for one in of_name) / len(histories) * 1000
         print(f"{name}: {rates[name]:.0f} histories/s, {spent:.1f} ms of processor time each")
-    ratio = rates["compared"] / rates["bare"]
-    print(f"ratio {ratio:.2f}, wanted {LEAST}")
+    spent_bare, spent_compared = (
+        median(one[1] for one in done[name]) for name in ("bare", "compared")
+    )
+    print(
+        f"ratio {rates['compared'] / rates['bare']:.2f}, "
+        f"by processor time {spent_bare / spent_compared:.2f}, wanted {LEAST}"
+    )
+    return rates
+
+
+def run(short: bool) -> None:
+    """Replays in this process, then in one and in two processes."""
+    asyncio.run(main(1 if short else ROUNDS))
+    if not short:
+        one, two = over(1, 3), over(2, 3)
+        print(f"compared by one process {one:.0f}/s, by two {two:.0f}/s: {two / one:.2f} times")
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    run("--short" in sys.argv)

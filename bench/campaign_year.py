@@ -25,9 +25,10 @@ from rules.compiled import CompiledRules
 from rules.file.catalogue import cached_catalogue
 from services.campaigns.forecast import forecast
 from services.campaigns.launch import PAGE, put_on_record
-from services.campaigns.opening import checked_documents, record_opening
+from services.campaigns.opening import record_opening
 from services.campaigns.progress import ProgressService
 from services.clock import system_clock
+from services.publishing import fit_to_publish
 from services.rule_sets import PinnedRules
 from services.starts import filing_start
 from store import institutions, rule_sets
@@ -73,7 +74,8 @@ async def measured(bench: Bench, number: int) -> dict[str, Any]:
     added = everybody(number, counties)
     async with bench.engine.begin() as connection:
         await institutions.save(connection, added)
-    documents = checked_documents(bench.settings.rules, YEAR, NATION)
+    sets = fit_to_publish(bench.settings.rules, YEAR, NATION)
+    documents = {one.jurisdiction: one.document for one in sets}
     compiled = {place: CompiledRules(document) for place, document in documents.items()}
     now, taken = datetime.now(UTC), {}
     since = time.perf_counter()

@@ -6,7 +6,7 @@ import asyncio
 import getpass
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -32,8 +32,10 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
     from temporalio.client import Client
 
-    from audit.recompute import Recomputed, Recomputing
+    from audit.recompute import Foreseen, Recomputed
     from audit.replay import Replayed
+    from audit.timeline import Told
+    from domain.citation import Citation
     from settings import Settings
 
 Answer = TypeVar("Answer")
@@ -65,7 +67,7 @@ def mount(app: typer.Typer) -> None:
         ("counterfactual", counterfactual),
         ("as-of", as_of),
         ("export", export),
-        ("record", record),
+        ("timeline", timeline),
     ):
         app.command(name)(command)
 
@@ -251,7 +253,10 @@ def _replay_many(what: str, processes: int, folder: Path, data: Path, as_json: b
 
 def recompute(case_id: CaseId, data: Data = HERE, as_json: AsJson = False) -> None:
     """依钉住的规则集和所记的事实重新作出每一项决定，不经过流程。"""
-    _show_decisions(_decided(data, f"recompute {case_id}", case_id, None), as_json, differ=True)
+    found = _decided(data, f"recompute {case_id}", case_id, None)
+    _show_decisions(found, as_json)
+    if not all(one.same for one in found.decisions):
+        raise typer.Exit(NOT_IN_ORDER)
 
 
 def counterfactual(
@@ -273,49 +278,72 @@ def counterfactual(
     except (LookupError, ValueError, OSError) as unknown:
         err.print(f"[red]没有规则集 {escape(other)}[/red]：{escape(str(unknown))}")
         raise typer.Exit(WRONG_USAGE) from None
-    found = _decided(data, f"counterfactual {what} {other}", what, rules)
-    _show_decisions(found, as_json, differ=False)
+    told = f"counterfactual {what} {other}"
+    if what.startswith("campaign/"):
+        _show_foreseen(_foreseen(data, told, what, rules), as_json)
+    else:
+        _show_decisions(_decided(data, told, what, rules), as_json)
 
 
-def _decided(data: Path, told: str, what: str, rules: Any) -> list[Recomputed]:
-    from audit.recompute import NoSuchCase, Recomputing
+def _decided(data: Path, told: str, what: str, rules: Any) -> Recomputed:
+    from audit.recompute import Recomputing
 
-    async def deciding(auditor: Auditor) -> list[Recomputed]:
-        recomputing: Recomputing = Recomputing(auditor.engine, rules)
-        if what.startswith("campaign/"):
-            return [one async for one in recomputing.campaign(what)]
+    return _of_record(data, told, what, lambda engine: Recomputing(engine, rules).case(what))
+
+
+def _foreseen(data: Path, told: str, what: str, rules: Any) -> Foreseen:
+    from audit.recompute import Recomputing
+
+    return _of_record(data, told, what, lambda engine: Recomputing(engine, rules).foreseen(what))
+
+
+def _of_record(
+    data: Path, told: str, what: str, work: Callable[[AsyncEngine], Awaitable[Answer]]
+) -> Answer:
+    from audit.recompute import NoSuchCase
+
+    async def deciding(auditor: Auditor) -> Answer | None:
         try:
-            return [await recomputing.case(what)]
+            return await work(auditor.engine)
         except NoSuchCase:
-            return []
+            return None
 
     found = _run(data, told, deciding)
-    if not found:
+    if found is None:
         err.print(f"没有 {escape(what)} 的记录。")
         raise typer.Exit(NOT_IN_ORDER)
     return found
 
 
-def _show_decisions(found: list[Recomputed], as_json: bool, *, differ: bool) -> None:
-    other = sum(not one.same for case in found for one in case.decisions)
-    if as_json and len(found) == 1:
-        print_json(found[0])
-    elif as_json:
-        print_json({"cases": found, "differing": other})
-    else:
-        for case in found:
-            for one in case.decisions:
-                if one.same and len(found) > 1:
-                    continue
-                mark = "相同" if one.same else "[red]不同[/red]"
-                cite = f"（{one.cite.document} {one.cite.clause}）" if one.cite else ""
-                values = f"{one.recorded} → {one.recomputed}" if not one.same else ""
-                told = f"{case.case_id} 第 {one.sequence} 步 {one.kind} {values}{cite}"
-                out.print(f"{mark}  {escape(told)}", highlight=False)
-        total = sum(len(case.decisions) for case in found)
-        out.print(f"{len(found)} 件，{total} 项决定，不同 {other} 项。", highlight=False)
-    if other and differ:
-        raise typer.Exit(NOT_IN_ORDER)
+def _show_decisions(found: Recomputed, as_json: bool) -> None:
+    if as_json:
+        print_json(found)
+        return
+    for one in found.decisions:
+        values = f"{one.recorded} → {one.recomputed}" if not one.same else ""
+        told = f"{found.case_id} 第 {one.sequence} 步 {one.kind} {values}{_cited(one.cite)}"
+        out.print(f"{_SAME if one.same else _OTHER}  {escape(told)}", highlight=False)
+    other = sum(not one.same for one in found.decisions)
+    out.print(f"{len(found.decisions)} 项决定，不同 {other} 项。", highlight=False)
+
+
+def _show_foreseen(found: Foreseen, as_json: bool) -> None:
+    if as_json:
+        print_json(found)
+        return
+    for one in found.differences:
+        told = f"{len(one.cases)} 件 {one.kind} {one.recorded} → {one.recomputed}"
+        out.print(f"{_OTHER}  {escape(told + _cited(one.cite))}", highlight=False)
+    out.print(
+        f"{found.cases} 件，{found.decisions} 项决定，{found.differing} 件会不同。", highlight=False
+    )
+
+
+_SAME, _OTHER = "相同", "[red]不同[/red]"
+
+
+def _cited(cite: Citation | None) -> str:
+    return f"（{cite.document} {cite.clause}）" if cite is not None else ""
 
 
 # --- as of ----------------------------------------------------------------------------------------
@@ -358,7 +386,7 @@ def as_of(
         out.print(escape(told), highlight=False)
 
 
-# --- export, record -------------------------------------------------------------------------------
+# --- export, timeline -----------------------------------------------------------------------------
 
 
 def export(
@@ -399,10 +427,13 @@ def export(
         )
 
 
-def record(
+def timeline(
+    case_id: Annotated[str, typer.Argument(metavar="[CASE]", help="不填为全部记录")] = "",
     person: Annotated[str, typer.Option("--by", help="只看此人所做的")] = "",
-    action: Annotated[str, typer.Option(help="只看此类步骤，如 submitted")] = "",
-    rule: Annotated[str, typer.Option(help="只看依此规则或文号作出的")] = "",
+    action: Annotated[
+        str, typer.Option(help="只看此类步骤，如 submitted；refused 为被拒绝的操作")
+    ] = "",
+    rule: Annotated[str, typer.Option(help="只看依此规则、文号作出的，或以此代码拒绝的")] = "",
     since: Annotated[
         Any, typer.Option("--from", metavar="INSTANT", parser=read_instant, help="自何时起")
     ] = None,
@@ -413,28 +444,69 @@ def record(
     data: Data = HERE,
     as_json: AsJson = False,
 ) -> None:
-    """全部记录里的各步，按时间先后，可按人、事、规则、期间筛选；每步带内容和哈希。"""
-    from audit.timeline import COLUMNS, Told, csv_row, whole_record
-    from files.export import csv_table
+    """一件或全部记录的经过：何人何时依何规则何条做了什么，包括被拒绝的操作，每步带内容和哈希。"""
+    from audit.timeline import COLUMNS, Filter, csv_row, whole_record
+    from files.export import CSV_MARK, csv_line
 
-    async def reading(auditor: Auditor) -> list[Told]:
-        asked = whole_record(auditor.engine, person, action, rule, since, until)
-        return [one async for one in asked]
+    wanted = Filter(case_id, person, action, rule, since, until)
+
+    async def reading(auditor: Auditor) -> tuple[int, list[Told]]:
+        number, kept = 0, []
+        with csv.open("wb") if csv is not None else nullcontext() as file:
+            if file is not None:
+                file.write(CSV_MARK + csv_line(COLUMNS).encode())
+            async for one in whole_record(auditor.engine, wanted):
+                number += 1
+                if file is not None:
+                    file.write(csv_line(csv_row(one)).encode())
+                if as_json:
+                    kept.append(one)
+                elif file is None:
+                    _print_told(one, whole=not case_id)
+        return number, kept
 
     filters = {"by": person, "action": action, "rule": rule, "from": since, "to": until}
     told = " ".join(f"{name}={value}" for name, value in filters.items() if value)
-    found = _run(data, f"record {told}".strip(), reading)
+    number, found = _run(data, f"timeline {case_id} {told}".strip(), reading)
     if csv is not None:
-        csv.write_bytes(csv_table(COLUMNS, map(csv_row, found)))
-        err.print(f"已写入 {escape(str(csv))}，{len(found)} 步", highlight=False)
+        err.print(f"已写入 {escape(str(csv))}，{number} 步", highlight=False)
     if as_json:
-        print_json({"entries": found})
-    elif csv is None:
-        from domain.messages import local_time
+        print_json({**({"case_id": case_id} if case_id else {}), "entries": found})
+    if not number and case_id:
+        err.print(f"没有 {escape(case_id)} 的记录。")
+        raise typer.Exit(NOT_IN_ORDER)
 
-        for one in found:
-            told = f"{one.case_id} 第 {one.sequence} 步  {one.label}  {one.role} {one.subject}"
-            out.print(f"{local_time(one.at)}  {escape(told)}", highlight=False)
+
+def _print_told(entry: Told, *, whole: bool) -> None:
+    from domain.messages import local_time
+
+    number = f"{entry.sequence:>3}" if entry.sequence is not None else "  ✗"
+    scope = f"@{entry.scope}" if entry.scope else ""
+    who = f"{entry.role} {entry.subject}{scope}"
+    state = f" → {entry.status_label}" if entry.status_label else ""
+    style = "" if entry.sequence is not None else "red"
+    about = f"{escape(entry.case_id)}  " if whole else ""
+    told = f"{escape(entry.label)}{state}  [dim]{escape(who)}[/dim]"
+    out.print(
+        f"{number}  {local_time(entry.at)}  {about}{told}",
+        style=style,
+        highlight=False,
+    )
+    for text in (_basis(entry), entry.detail, _reason(entry), entry.hash):
+        if text:
+            out.print(f"       [dim]{escape(text)}[/dim]", highlight=False)
+
+
+def _basis(entry: Told) -> str:
+    place = f"{entry.document} {entry.clause}".strip()
+    parts = [f"规则 {entry.rule}" if entry.rule else "", place]
+    parts.append(f"“{entry.quote}”" if entry.quote else "")
+    parts.append(f"推定：{entry.assumption}" if entry.assumption else "")
+    return "  ".join(part for part in parts if part)
+
+
+def _reason(entry: Told) -> str:
+    return f"理由：{entry.note['reason']}" if entry.note and "reason" in entry.note else ""
 
 
 # --- private steps --------------------------------------------------------------------------------

@@ -32,6 +32,7 @@ from domain.numbers.quarters import Period
 if TYPE_CHECKING:
     from cli.system import Services
     from domain.notices import Channel
+    from services.campaigns.amending import AmendmentForecast
     from services.campaigns.forecast import Forecast
     from services.campaigns.opening import CampaignService
     from services.campaigns.progress import By, Level, Unit
@@ -297,6 +298,63 @@ def _show_forecast(foreseen: Forecast) -> None:
         )
         table.add_row(place, counted.name, *map(str, numbers), "、".join(counted.rule_sets))
     print_listing(table, to=err)
+
+
+@campaign_app.command("amend")
+def amend(
+    period: Of,
+    jurisdiction: Jurisdiction,
+    reason: Annotated[str, typer.Option(help="修订的理由")] = "",
+    document: Annotated[str, typer.Option(help="修订所依据的文件的文号")] = "",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="只试算：哪些填报会怎样改变，什么都不写入")
+    ] = False,
+    key: Annotated[str, typer.Option(help="同一个键只办一次；不填为新的一次")] = "",
+    data: Data = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """正在办理的填报改按新发布的规则，逐件办理，每件各有结果；已经确定的事项不变。"""
+    from cli.jobs import show_job
+    from cli.system import operator, run
+
+    if dry_run:
+        _show_amendment(
+            run(data, lambda services: services.amendments.foresee(period, jurisdiction)), as_json
+        )
+        return
+    made = run(
+        data,
+        lambda services: services.amendments.amend(
+            period, jurisdiction, operator(), key or uuid.uuid4().hex, reason, document
+        ),
+    )
+    if as_json:
+        print_json(made)
+        return
+    for place, revision in made.revisions.items():
+        out.print(f"{place} 改按 {revision.after.id} 第 {revision.after.revision} 版")
+    show_job(run(data, lambda services: services.jobs.find(made.id)), as_json=False)
+
+
+def _show_amendment(foreseen: AmendmentForecast, as_json: bool) -> None:
+    if as_json:
+        print_json(foreseen)
+        return
+    for place, revision in foreseen.revisions.items():
+        before = f"第 {revision.before.revision} 版" if revision.before else "（没有自己的规则）"
+        after = f"{revision.after.id} 第 {revision.after.revision} 版"
+        out.print(f"{place} {before} → {after}", highlight=False)
+    out.print(
+        f"正在办理 {foreseen.running} 件：会改变 {foreseen.would_change}，"
+        f"已经确定、不改变 {foreseen.decided}，"
+        f"不受影响 {foreseen.running - foreseen.would_change - foreseen.decided}",
+        highlight=False,
+    )
+    for what, number in foreseen.changes.items():
+        out.print(escape(f"{number} 件：{what}"), highlight=False)
+    for row in foreseen.rows:
+        if row.outcome == "decided":
+            out.print(escape(f"{row.institution} {row.name}：{row.what}"), highlight=False)
 
 
 @campaign_app.command("remind")

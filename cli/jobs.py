@@ -71,6 +71,8 @@ def ask(
         raise typer.BadParameter(str(failure)) from None
     if wanted in (JobAction.EXTEND, JobAction.SHORTEN):
         raise typer.BadParameter("延期用 zhibao campaign extend、shorten")
+    if wanted is JobAction.AMEND:
+        raise typer.BadParameter("修订用 zhibao campaign amend")
     if wanted is JobAction.SERVE_REMINDER:
         raise typer.BadParameter("催报用 zhibao campaign remind")
     ids = [id_ if "/" in id_ else id_of(period, id_) for id_ in ids_of(file)]

@@ -27,6 +27,7 @@ from cli import (
     people,
     register,
     rules,
+    rules_ahead,
 )
 from cli.terminal import HERE, NOT_IN_ORDER, WRONG_USAGE, Commands, Data, err, within
 
@@ -41,6 +42,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="直报：检验检测统计直报、报告编号、资质认定证书赋码。",
 )
+rules.app.command("impact")(rules_ahead.impact)
+rules.app.command("new")(rules_ahead.new)
 app.add_typer(rules.app, name="rules", help="规则：核对、查看、试算、比较。")
 app.add_typer(campaigns.roster_app, name="roster", help="机构名录。")
 campaign_ends.add_commands(campaigns.campaign_app)
@@ -102,6 +105,7 @@ def up(
 ) -> None:
     """在一台机器上启动整个系统；Ctrl-C 停止，下次启动接着运行。"""
     import logs
+    from deploy.accounts import first_link
     from deploy.demo.campaign import DemoFailed, demo_rules, show_demo
     from deploy.embedded.processes import EmbeddedServerFailed
     from deploy.temporal_namespace import NamespaceNotReady
@@ -118,14 +122,17 @@ def up(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         rules = demo_rules(data) if demo else Path(os.environ.get("ZHIBAO_RULES", SHIPPED))
-        with running(data, port, rules, say) as system:
+        with running(data, port, rules, say, demo=demo) as system:
             err.print(
-                f"\n  接口         {system.api_url}/api\n"
+                f"\n  首页         {system.api_url}/\n"
+                f"  接口         {system.api_url}/api\n"
                 f"  接口文档     {system.api_url}/docs\n"
                 f"  Temporal     {system.ui_url}\n"
                 f"  数据目录     {data.resolve()}\n",
                 highlight=False,
             )
+            if not demo and (link := first_link(system.settings)):
+                err.print(f"第一位管理员由此设定密码（只能用一次）：\n  {link}\n", highlight=False)
             if demo:
                 try:
                     show_demo(

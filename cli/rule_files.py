@@ -2,7 +2,8 @@
 
 import os
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,12 +16,15 @@ from rules.check.form_checks import check_form_file
 from rules.file.calendars import CALENDAR, read_year
 from rules.file.catalogue import AUTHORITIES, JURISDICTIONS
 from rules.file.document import build_document
-from rules.file.findings import Finding, RulesInvalid
-from rules.file.folder import CERTIFICATES
-from rules.file.library import SHIPPED, ResolvedSet, RuleLibrary, RuleSetNotFound
+from rules.file.findings import Finding, RulesInvalid, in_order
+from rules.file.folder import CERTIFICATES, STANDING
+from rules.file.library import SHIPPED, ResolvedSet, RuleLibrary, RuleSetNotFound, stamp_of
 from rules.filing.facts_file import FactsInvalid, parse_facts
 from rules.filing.forms.library import FormNotFound
 from rules.filing.forms.model import FormError
+
+_LOOKS_EVERY = 0.3
+"""Seconds between two looks for files saved again."""
 
 Answer = TypeVar("Answer")
 Asked = TypeVar("Asked", bound=Facts)
@@ -68,10 +72,20 @@ def check_path(library: RuleLibrary, path: Path) -> list[Finding]:
         owner = next(iter(_owning(path)), library)
         return _shown(owner, check_certificates(owner, path, _inside(owner, path)))
     for owner in (library, *_owning(path)):
-        inside = _name_in(owner, path)
-        if inside is not None:
-            return _shown(owner, checks.check_name(owner, inside))
+        if _name_in(owner, path) is not None:
+            sets = owner.sets_of(Path(_inside(owner, path)).with_suffix("").as_posix())
+            found = [finding for name in sets for finding in checks.check_name(owner, name)]
+            return _shown(owner, in_order(found))
     return checks.check_outside(library, path, str(path))
+
+
+def saved_again(paths: Sequence[Path], seen: Any = None) -> Any:
+    """A mark of how files and folders stand; with one given, waits until they stand otherwise."""
+    while True:
+        now = [stamp_of(path if path.is_dir() else path.parent) for path in paths]
+        if now != seen:
+            return now
+        time.sleep(_LOOKS_EVERY)
 
 
 def _owning(path: Path) -> list[RuleLibrary]:
@@ -91,8 +105,8 @@ def _name_in(library: RuleLibrary, path: Path) -> str | None:
         relative = path.resolve().relative_to(library.root.resolve())
     except ValueError:
         return None
-    name = relative.with_suffix("").as_posix()
-    return name if name in library.names else None
+    sets = library.sets_of(relative.with_suffix("").as_posix())
+    return sets[-1] if sets else None
 
 
 def _shown(library: RuleLibrary, findings: list[Finding]) -> list[Finding]:
@@ -110,10 +124,10 @@ def _code(library: RuleLibrary, year: int, jurisdiction: str) -> str:
         return jurisdiction
     if jurisdiction == "national":
         return "000000"
-    name = f"{year}/{jurisdiction}"
-    if name not in library.names:
-        raise RuleSetNotFound(year, jurisdiction, library.sets())
-    return library.merged(name).rules.jurisdiction
+    for name in (f"{year}/{jurisdiction}", f"{STANDING}/{jurisdiction}@{year}"):
+        if name in library.names:
+            return library.merged(name).rules.jurisdiction
+    raise RuleSetNotFound(year, jurisdiction, library.sets())
 
 
 def in_reach(library: RuleLibrary, ruleset: ResolvedSet, region: str) -> None:

@@ -1,4 +1,4 @@
-"""``zhibao rules check | show | route | consequences | deadline | diff | form | schema``."""
+"""``zhibao rules``: check, show, route, compare, begin next year's file, publish."""
 
 from __future__ import annotations
 
@@ -8,10 +8,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.terminal import NOT_IN_ORDER, AsJson, RulesFolder, ends_plainly, fail, print_json
+from cli.terminal import (
+    HERE,
+    NOT_IN_ORDER,
+    AsJson,
+    Data,
+    RulesFolder,
+    ends_plainly,
+    fail,
+    print_json,
+)
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import date, datetime
 
     from rules.conditions import Fact
 
@@ -34,16 +43,31 @@ Shown = Annotated[
 @ends_plainly
 def check(
     paths: Annotated[list[Path] | None, typer.Argument(help="文件或目录，默认整个规则目录")] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="每次保存后重新检查，直到按 Ctrl-C")
+    ] = False,
     as_json: AsJson = False,
     rules: RulesFolder = None,
 ) -> None:
     """检查规则文件：写法、含义、引文、例子；每个问题一行，有问题时退出码为 1。"""
-    from cli.rule_files import check_path, library_in
+    from cli.rule_files import check_path, library_in, saved_again
 
-    library = library_in(rules)
-    findings = []
-    for path in paths or [library.root]:
-        findings += check_path(library, path)
+    if watch and as_json:
+        fail("--watch 不能与 --json 同用：--json 只输出一份结果")
+    while True:
+        library = library_in(rules)
+        named = paths or [library.root]
+        seen = saved_again([library.root, *named])
+        findings = [found for path in named for found in check_path(library, path)]
+        if not watch:
+            break
+        for finding in findings:
+            typer.echo(str(finding))
+        typer.echo(f"{len(findings)} 个问题；等待保存" if findings else "没有发现问题；等待保存")
+        try:
+            saved_again([library.root, *named], seen)
+        except KeyboardInterrupt:
+            raise typer.Exit(NOT_IN_ORDER if findings else 0) from None
     if as_json:
         print_json({"ok": not findings, "findings": [asdict(finding) for finding in findings]})
     else:
@@ -109,6 +133,9 @@ def route(
     year: Year,
     jurisdiction: Jurisdiction,
     facts: Annotated[str, typer.Option("--facts", help="事实的 JSON 文件，- 为标准输入")],
+    on: Annotated[
+        str, typer.Option("--on", metavar="DAY", help="以哪一天有效的证书为准，不填为规则的截止日")
+    ] = "",
     as_json: AsJson = False,
     rules: RulesFolder = None,
 ) -> None:
@@ -126,8 +153,9 @@ def route(
         fail(f"{ruleset.id} 不能用来确定审核部门：{ruleset.not_publishable}")
     in_reach(library, ruleset, known.institution.region)
     compiled = CompiledRules(ruleset.document)
+    day = _day(on, "--on") if on else None
     try:
-        decision, obligation = compiled.route(known), compiled.obligation(known)
+        decision, obligation = compiled.route(known, day), compiled.obligation(known, day)
     except ConditionFailed as failed:
         fail(f"{ruleset.id}：{failed}", NOT_IN_ORDER)
     if as_json:
@@ -198,11 +226,10 @@ def deadline(
     library = library_in(rules)
     event = _instant(since, "--from")
     ruleset = resolve(library, year, jurisdiction)
-    enforcement = CompiledRules(ruleset.document).enforcement
-    duties = enforcement.duties() if enforcement is not None else {}
-    term = duties.get(duty)
+    terms = CompiledRules(ruleset.document).terms()
+    term = terms.get(duty)
     if term is None:
-        there = "、".join(duties) or "（没有）"
+        there = "、".join(terms) or "（没有）"
         fail(f"{ruleset.id} 没有期限 {duty}；有：{there}")
     calendar = answer(library, lambda: read_calendar(library.root))
     try:
@@ -213,10 +240,21 @@ def deadline(
         days, cite = list(counted.days), term.cite.model_dump()
         print_json({"due": counted.due, "counted": days, "cite": cite})
         return
-    unit = "工作日" if term.unit == "working_days" else "日"
+    unit = {"working_days": "工作日", "days": "日", "months": "月"}[term.unit]
     typer.echo(f"{closing_time(counted.due)} 届满（{term.days} 个{unit}，起算当日不计）")
-    typer.echo(f"数了：{'、'.join(day.isoformat() for day in counted.days)}")
+    if term.unit != "months":
+        typer.echo(f"数了：{'、'.join(day.isoformat() for day in counted.days)}")
     typer.echo(f"依据：{term.cite}")
+
+
+def _day(text: str, option: str) -> date:
+    """A day. Ends the command for anything else."""
+    from datetime import date
+
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        fail(f"{option} {text} 不是日期；请写成 2025-03-21")
 
 
 def _instant(text: str, option: str) -> datetime:
@@ -255,6 +293,84 @@ def diff(
         typer.echo(change.text)
     if not changed:
         typer.echo("没有差别")
+
+
+@app.command()
+@ends_plainly
+def publish(
+    year: Year,
+    reason: Annotated[str, typer.Option(help="发布的依据：通知或修订的文号")],
+    jurisdiction: Jurisdiction = "000000",
+    key: Annotated[str, typer.Option(help="同一个键只发布一次；不填为新的一次")] = "",
+    data: Data = HERE,
+    as_json: AsJson = False,
+    rules: RulesFolder = None,
+) -> None:
+    """核对并发布一个辖区及其下各辖区的规则；有一处问题即不发布。"""
+    import uuid
+
+    from cli.system import operator, run
+
+    published = run(
+        data,
+        lambda services: services.publications.publish(
+            year, _code_of(jurisdiction, year, rules), operator(), key or uuid.uuid4().hex,
+            reason, rules,
+        ),
+    )  # fmt: skip
+    if as_json:
+        print_json(published)
+        return
+    for one in published.published:
+        ref = one.ruleset
+        typer.echo(f"已发布 {one.year}/{one.jurisdiction} {ref.id} 第 {ref.revision} 版")
+        typer.echo(f"  sha256 {ref.sha256}")
+    for place in published.unchanged:
+        typer.echo(f"没有改动 {year}/{place}")
+
+
+def _code_of(jurisdiction: str, year: int, rules: Path | None) -> str:
+    from cli.rule_files import library_in, resolve
+
+    if jurisdiction.isdigit():
+        return jurisdiction
+    return resolve(library_in(rules), year, jurisdiction).jurisdiction
+
+
+@app.command()
+@ends_plainly
+def published(
+    year: Annotated[int | None, typer.Argument(help="统计年度；不填为各年")] = None,
+    jurisdiction: Annotated[
+        str, typer.Argument(help="六位辖区代码：列出它发布过的各版；不填为现行的各规则集")
+    ] = "",
+    at: Annotated[
+        str, typer.Option("--at", metavar="INSTANT", help="在哪一时刻现行，带时区；不填为现在")
+    ] = "",
+    data: Data = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """发布了哪些规则，哪一版何时起、何时止有效，由谁、为什么发布。"""
+    from cli.system import run
+    from domain.messages import local_time
+
+    moment = _instant(at, "--at") if at else None
+    if jurisdiction and year is not None:
+        listed = run(data, lambda services: services.publications.revisions(year, jurisdiction))
+    else:
+        listed = run(data, lambda services: services.publications.in_force(year, moment))
+    if as_json:
+        print_json({"rows": [one.model_dump(mode="json") for one in listed]})
+        return
+    for one in listed:
+        ref = one.ruleset
+        until = f" 至 {local_time(one.replaced_at)}" if one.replaced_at else "，现行"
+        typer.echo(
+            f"{one.year}/{one.jurisdiction} {ref.id} 第 {ref.revision} 版（{ref.sha256[:12]}）"
+            f"：{local_time(one.published_at)} 起{until}；{one.published_by}，{one.reason}"
+        )
+    if not listed:
+        typer.echo("没有发布过规则；用 zhibao rules publish 发布")
 
 
 @app.command()

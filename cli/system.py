@@ -19,6 +19,7 @@ from domain.refusals import Code, Refusal, Refused
 from engine.client import connect_engine
 from rules.file.catalogue import cached_catalogue
 from services.announcements import AnnouncementService
+from services.campaigns.amending import AmendmentService
 from services.campaigns.closing import ClosingService
 from services.campaigns.opening import CampaignService
 from services.campaigns.progress import ProgressService
@@ -36,11 +37,13 @@ from services.extensions import ExtensionService
 from services.institution_acts import InstitutionActService
 from services.institutions import InstitutionService
 from services.jobs import JobService
+from services.memberships import MembershipService
 from services.notices.outbox import OutboxService
 from services.notices.reminding import ReminderService
 from services.notices.telling import Telling
 from services.notices.webhooks import Webhooks
 from services.people import PeopleService
+from services.publishing import PublicationService
 from services.registrations import RegistrationService
 from services.review import ReviewService
 from services.roster import RosterService, known_regions
@@ -63,6 +66,7 @@ class Services(NamedTuple):
     jobs: JobService
     extensions: ExtensionService
     people: PeopleService
+    memberships: MembershipService
     roster: RosterService
     register: RegisterService
     institutions: InstitutionService
@@ -77,6 +81,8 @@ class Services(NamedTuple):
     records: CaseRecords
     enforcement: EnforcementService
     measures: EnforcementRegister
+    publications: PublicationService
+    amendments: AmendmentService
 
 
 @asynccontextmanager
@@ -108,6 +114,7 @@ async def connected(data: Path) -> AsyncIterator[Services]:
             jobs,
             ExtensionService(engine, jobs, CaseService(client, engine, system_clock), system_clock),
             PeopleService(engine, jobs, system_clock),
+            MembershipService(engine, settings.token_key.get_secret_value(), system_clock),
             RosterService(engine, known_regions(catalogue), system_clock),
             RegisterService(engine, settings.rules, system_clock),
             InstitutionService(engine),
@@ -138,6 +145,8 @@ async def connected(data: Path) -> AsyncIterator[Services]:
                 settings.templates,
             ),
             EnforcementRegister(engine, system_clock),
+            PublicationService(engine, settings.rules, system_clock),
+            AmendmentService(engine, PinnedRules(engine), jobs, system_clock),
         )
     finally:
         await engine.dispose()

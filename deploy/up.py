@@ -21,6 +21,8 @@ from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
 
+from deploy.demo.publishing import publish_at
+from deploy.demo.rules import GENERATED
 from deploy.embedded.postgres import EmbeddedPostgres
 from deploy.embedded.processes import (
     Child,
@@ -135,7 +137,9 @@ class Children:
 
 
 @contextlib.contextmanager
-def running(data: Path, port: int | None, rules: Path, say: Say) -> Iterator[Running]:
+def running(
+    data: Path, port: int | None, rules: Path, say: Say, *, demo: bool = False
+) -> Iterator[Running]:
     """The whole system on a data folder, ready to use; everything is stopped afterwards.
 
     Raises DataFolderInUse, EmbeddedServerFailed.
@@ -170,7 +174,10 @@ def running(data: Path, port: int | None, rules: Path, say: Say) -> Iterator[Run
             audit_keys=audit_keys(data),
             receipt_keys=receipt_keys(data),
             checkpoints=_folder_of("checkpoints") or data / "checkpoints",
+            demo=demo,
         )
+        if (rules / GENERATED).exists():
+            asyncio.run(publish_at(postgres.url, rules, datetime.now(UTC)))
         remember(data, settings, temporal.ui_url)
         restarts = Restarts(say)
         children = Children(settings, lock, restarts)

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from domain.case import commands as c
 from domain.case.commands import Actor, Command, Role
+from domain.filing.amending import Amend
 from domain.model import Recorded
 
 JOB_WORKFLOW = "job"
@@ -32,6 +33,7 @@ class JobAction(StrEnum):
     ANNUL = "annul"
     DRAW = "draw"
     SERVE_REMINDER = "serve_reminder"
+    AMEND = "amend"
     OPEN_ENFORCEMENT = "open_enforcement"
 
 
@@ -48,6 +50,7 @@ _COMMANDS: dict[JobAction, type[Command]] = {
     JobAction.ANNUL: c.Annul,
     JobAction.DRAW: c.Draw,
     JobAction.SERVE_REMINDER: c.ServeReminder,
+    JobAction.AMEND: Amend,
 }
 
 JOB_ACTION_LABELS: dict[JobAction, str] = {
@@ -128,6 +131,7 @@ _WITH_REASON = frozenset(
         JobAction.CANCEL,
         JobAction.ANNUL,
         JobAction.SERVE_REMINDER,
+        JobAction.AMEND,
     }
 )
 

@@ -28,6 +28,7 @@ class NoticeKind(StrEnum):
     RETURN_ASKED = "return_asked"
     RETURN_DECLINED = "return_declined"
     DOCUMENT = "document"
+    AMENDMENT = "amendment"
 
 
 NOTICE_KIND_LABELS: dict[NoticeKind, str] = {
@@ -38,6 +39,7 @@ NOTICE_KIND_LABELS: dict[NoticeKind, str] = {
     NoticeKind.RETURN_ASKED: "申请退回",
     NoticeKind.RETURN_DECLINED: "不予退回",
     NoticeKind.DOCUMENT: "文书",
+    NoticeKind.AMENDMENT: "规则修订",
 }
 
 EVIDENCE = frozenset({NoticeKind.REMINDER_TO_FILE, NoticeKind.DOCUMENT})

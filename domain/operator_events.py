@@ -23,6 +23,11 @@ class OperatorEvent(NamedTuple):
     told: Callable[[Mapping[str, Any]], str]
 
 
+def _role(body: Mapping[str, Any]) -> str:
+    told = f"{body['role_label']} {body['scope']}".strip()
+    return f"{told}（管理员）" if body["administers"] else told
+
+
 def _label(body: Mapping[str, Any]) -> str:
     return str(body["label"])
 
@@ -102,6 +107,16 @@ def _batches(body: Mapping[str, Any]) -> str:
     return f"名录 {body['considered']} 家，应报送 {body['started']} 家"
 
 
+def _ruleset(body: Mapping[str, Any]) -> str:
+    ref = body["ruleset"]
+    return f"{ref['id']} 第 {ref['revision']} 版，SHA-256 {ref['sha256'][:12]}"
+
+
+def _amended(body: Mapping[str, Any]) -> str:
+    document = f"（{body['document']}）" if body["document"] else ""
+    return f"{'、'.join(body['places'])} 的规则，{body['total']} 件{document}"
+
+
 def _what(body: Mapping[str, Any]) -> str:
     return str(body["what"])
 
@@ -125,10 +140,12 @@ def _over(body: Mapping[str, Any]) -> str:
 
 
 OPERATOR_EVENTS: dict[str, OperatorEvent] = {
+    "rules_published": OperatorEvent("发布规则", _ruleset),
     "campaign_opened": OperatorEvent("开启年度统计工作", nothing_more),
     "filings_started": OperatorEvent("为应填报机构建立填报", _filings),
     "stage_entered": OperatorEvent("进入阶段", _label),
     "sample_drawn": OperatorEvent("质量审查抽样", _sample),
+    "campaign_amended": OperatorEvent("修订统计工作的规则", _amended),
     "campaign_annulled": OperatorEvent("统计工作作废", nothing_more),
     "campaign_closed": OperatorEvent("关闭统计工作，封存汇总", _closed),
     "extension_granted": OperatorEvent("给予延期", _extension),
@@ -170,5 +187,9 @@ OPERATOR_EVENTS: dict[str, OperatorEvent] = {
     "address_registered": OperatorEvent("登记送达地址", _over),
     "address_ended": OperatorEvent("停用送达地址", _over),
     "delivery_replayed": OperatorEvent("重新送达", _over),
+    "role_given": OperatorEvent("给予身份", _role),
+    "role_ended": OperatorEvent("收回身份", _role),
+    "link_made": OperatorEvent("发出一次性链接", nothing_more),
+    "password_set": OperatorEvent("设定密码", nothing_more),
     "plan_received": OperatorEvent("收到赋码系统对接方案", nothing_more),
 }

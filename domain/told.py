@@ -1,5 +1,6 @@
 """Which steps of cases are told to people by a notice."""
 
+from domain.case.amending import AMENDED
 from domain.case.reminders import REMINDED, REMINDER_SERVED
 from domain.enforcement.state import EnforcementEvent
 from domain.filing.questions import QUESTION_ANSWERED, QUESTION_ASKED, QUESTION_REOPENED
@@ -26,6 +27,7 @@ TOLD: frozenset[str] = frozenset(
         QUESTION_REOPENED,
         RETURN_ASKED,
         RETURN_DECLINED,
+        AMENDED,
     }
 )
 """Events of cases that lead to a notice in words."""

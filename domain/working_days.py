@@ -17,11 +17,13 @@ _SATURDAY = 5
 class Term(Recorded):
     """So many days from an event.
 
-    ``rolls``: a term in calendar days whose last day is no working day ends with the next one.
+    ``days`` counts whole months where that is the ``unit``: the term then ends on the same day of
+    the month, or on the month's last where there is none. ``rolls``: a term whose last day is no
+    working day ends with the next one.
     """
 
     days: int
-    unit: Literal["days", "working_days"]
+    unit: Literal["days", "working_days", "months"]
     rolls: bool = False
 
 
@@ -71,7 +73,11 @@ class WorkingCalendar:
     def count_from(self, term: Term, day: date) -> Counted:
         """A term from the day after ``day`` on. Raises CalendarMissing as `count` does."""
         counted: list[date] = []
-        while len(counted) < term.days:
+        if term.unit == "months":
+            last = months_after(day, term.days)
+            counted = [day + timedelta(n) for n in range(1, (last - day).days + 1)]
+            day = last
+        while term.unit != "months" and len(counted) < term.days:
             day += timedelta(days=1)
             if term.unit == "days" or self.works(day):
                 counted.append(day)
@@ -79,3 +85,11 @@ class WorkingCalendar:
             day += timedelta(days=1)
             counted.append(day)
         return Counted(first_instant_after(day), tuple(counted))
+
+
+def months_after(day: date, months: int) -> date:
+    """The same day so many months on, back if negative; the month's last where it has none such."""
+    year, month = divmod(12 * day.year + day.month - 1 + months, 12)
+    following = date(year + (month == 11), (month + 1) % 12 + 1, 1)
+    last = following - timedelta(days=1)
+    return last.replace(day=min(day.day, last.day))

@@ -22,7 +22,9 @@ from domain.decision import (
     ReviewLevel,
     RuleSetRef,
 )
+from domain.duties import Duty, DutyMeasure, DutyTerm
 from domain.enforcement.consequences import (
+    CitedTerm,
     Consequences,
     EnforcementFacts,
     EnforcementTerms,
@@ -36,12 +38,14 @@ from domain.notices import Channel
 from domain.numbers.quarters import Quarter
 from domain.numbers.report_numbers import Answer
 from domain.sampling import Sampling
+from domain.working_days import Term
 from rules.conditions import Condition, Known, names_of
 from rules.enforcement.consequences import EnforcementRules
 from rules.file.catalogue import cached_catalogue
 from rules.file.document import RuleDocument, reference
+from rules.file.duty_schema import DutyRule, EventTerm
 from rules.file.findings import RulesInvalid
-from rules.file.schema import QualityCheck, Span
+from rules.file.schema import Span
 from rules.filing.forms.model import Form
 from rules.filing.reminders import reminder, written
 from rules.filing.reviewers import Precedence
@@ -119,8 +123,22 @@ class CompiledRules:
             if self.document.enforcement is not None
             else None
         )
+        self._duties = [
+            (Condition(rule.when, "departments"), _duty(rule, cite(rule.cite)))
+            for rule in self.document.duties
+        ]
+        check = filing.quality_check
+        self._checked = Condition(check.when, "departments") if check is not None else None
+        self._check_levels = [
+            Condition(level.when, "departments")
+            for level in (check.levels if check is not None else ())
+        ]
         self._names = names_of(
-            *(when for when, _ in self._obligations), *(w for w, _ in self._parts)
+            *(when for when, _ in self._obligations),
+            *(when for when, _ in self._parts),
+            *(when for when, _ in self._duties),
+            *self._check_levels,
+            self._checked,
         )
         self._form_of = {rule.id: rule.form for rule in filing.parts}
         self._labels = {rule.id: rule.label for rule in filing.parts}
@@ -129,13 +147,16 @@ class CompiledRules:
             for stage in filing.stages
         ]
 
-    def route(self, facts: Facts) -> ReviewerDecision:
-        """Who reviews, through which levels, and why not the others."""
-        return self._precedence.decide(facts)
+    def route(self, facts: Facts, as_of: date | None = None) -> ReviewerDecision:
+        """Who reviews, through which levels, and why not the others.
 
-    def obligation(self, facts: Facts) -> Obligation:
+        Certificates valid on ``as_of`` count, on the rules' own day without it.
+        """
+        return self._precedence.decide(facts, as_of)
+
+    def obligation(self, facts: Facts, as_of: date | None = None) -> Obligation:
         """Whether the institution must file, may file, or is outside the statistics."""
-        ready = self._known(facts)
+        ready = self._known(facts, as_of)
         for when, obligation in self._obligations:
             if when.holds(ready):
                 return obligation
@@ -145,6 +166,50 @@ class CompiledRules:
         """The parts this institution has to file, in the rules' order."""
         ready = self._known(facts)
         return [part for when, part in self._parts if when.holds(ready)]
+
+    @property
+    def duties(self) -> tuple[Duty, ...]:
+        """All duties of the set beside the filing itself, in the rules' order."""
+        return tuple(duty for _, duty in self._duties)
+
+    def duties_of(self, facts: Facts) -> list[Duty]:
+        """The duties of this institution."""
+        ready = self._known(facts)
+        return [
+            duty for when, duty in self._duties if "institution" in duty.who and when.holds(ready)
+        ]
+
+    def terms(self) -> dict[str, CitedTerm]:
+        """Every term that runs from an event: ``<measure>.<term>``, or a duty's id."""
+        found = self.enforcement.duties() if self.enforcement is not None else {}
+        return found | {
+            duty.id: CitedTerm(**duty.term.term.model_dump(), cite=duty.cite)
+            for duty in self.duties
+            if duty.term is not None
+        }
+
+    def checks(self, facts: Facts) -> tuple[ReviewLevel, ...] | None:
+        """The levels of this institution's quality check, None where it is not checked at all.
+
+        A check at one level has none listed.
+        """
+        check = self.document.filing.quality_check
+        if check is None or self._checked is None:
+            return None
+        ready = self._known(facts)
+        if not self._checked.holds(ready):
+            return None
+        levels = tuple(
+            ReviewLevel(
+                id=level.id,
+                authority=level.by,
+                label=level.label,
+                cite=self.document.citation(level.cite),
+            )
+            for when, level in zip(self._check_levels, check.levels, strict=True)
+            if when.holds(ready)
+        )
+        return levels if levels or not check.levels else None
 
     def form(self, part: str) -> Form:
         """The form of a part, as pinned with the set. Raises KeyError for an unknown part."""
@@ -170,6 +235,8 @@ class CompiledRules:
             reason = self.document.not_publishable or "缺少填报、修改、审核窗口或完成条件"
             raise NotPublishable(f"规则集 {self.ref.id} 不能用来开展统计：{reason}")
         check = self.document.filing.quality_check
+        checks = self.checks(facts)
+        checked = check if checks is not None else None
         stated: dict[str, Any] = windows
         return CasePlan(
             year=self.document.year,
@@ -180,22 +247,11 @@ class CompiledRules:
             **stated,
             lapse_unapproved=completion.require == "approved_inside_window",
             completion_cite=self.document.citation(completion.cite),
-            checker=check.by if check is not None else None,
-            checker_cite=self.document.citation(check.cite) if check is not None else None,
+            checker=(checks[0].authority if checks else checked.by) if checked else None,
+            checker_cite=self.document.citation(checked.cite) if checked is not None else None,
             reminders=self.reminders,
-            checks=self._checks(check),
-            sample=self.sample,
-        )
-
-    def _checks(self, check: QualityCheck | None) -> tuple[ReviewLevel, ...]:
-        return tuple(
-            ReviewLevel(
-                id=level.id,
-                authority=level.by,
-                label=level.label,
-                cite=self.document.citation(level.cite),
-            )
-            for level in (check.levels if check is not None else ())
+            checks=checks or (),
+            sample=self.sample if checked is not None else None,
         )
 
     @cached_property
@@ -391,8 +447,33 @@ class CompiledRules:
         except RulesInvalid:
             return authority
 
-    def _known(self, facts: Facts) -> Known:
-        return Known("departments", self._names, self._precedence.facts(facts))
+    def _known(self, facts: Facts, as_of: date | None = None) -> Known:
+        return Known("departments", self._names, self._precedence.facts(facts, as_of))
 
     def _window(self, span: Span) -> Window:
         return window(span, self.document.citation(span.cite))
+
+
+def _duty(rule: DutyRule, cite: Citation) -> Duty:
+    term, measured = rule.term, rule.measured
+    return Duty(
+        id=rule.id,
+        label=rule.label,
+        who=rule.who,
+        due=rule.due,
+        term=DutyTerm(event=term.event, term=_length(term)) if term is not None else None,
+        once=rule.once,
+        years=rule.years,
+        measure=measured.by if measured is not None else DutyMeasure.BY_HAND,
+        share=(measured.share or "") if measured is not None else "",
+        cite=cite,
+    )
+
+
+def _length(term: EventTerm) -> Term:
+    if term.working_days is not None:
+        return Term(days=term.working_days, unit="working_days")
+    if term.months is not None:
+        return Term(days=term.months, unit="months", rolls=term.rolls)
+    assert term.days is not None
+    return Term(days=term.days, unit="days", rolls=term.rolls)

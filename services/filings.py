@@ -12,7 +12,7 @@ from domain.numbers.quarters import Period
 from domain.refusals import Code, Refusal, Refused
 from rules.compiled import CompiledRules
 from services import legal_persons
-from services.campaigns.launch import Annulled, begin_one
+from services.campaigns.launch import Amended, Annulled, begin_one
 from services.campaigns.lookup import campaign_for
 from services.cases import CaseService
 from services.clock import Clock
@@ -78,6 +78,9 @@ class FilingService(CaseService):
             raise Refused(Refusal(code=Code.VOLUNTARY_CLOSED, cite=last.cite, at=last.closes))
         try:
             begun = await begin_one(self._engine, self._client, start, self._clock())
+        except Amended:
+            # planned under rules that have been amended meanwhile: planned anew
+            return await self.ask_for(year, institution_id, actor)
         except Annulled:
             params = {"year": str(year), "jurisdiction": facts.institution.region}
             raise Refused(Refusal(code=Code.CAMPAIGN_ANNULLED, params=params)) from None

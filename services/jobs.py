@@ -265,10 +265,14 @@ class JobService:
 
         ``beside`` is what goes on record with it. Raises Refused, as `ask` does.
         """
+        selected = selection.model_dump(mode="json")
+        if not selection.regions:
+            # jobs from before there was this keep their hashes
+            del selected["regions"]
         asked = sha256_of(
             {
                 "action": action,
-                "selection": selection.model_dump(mode="json"),
+                "selection": selected,
                 "details": details,
                 "reason": reason,
             }

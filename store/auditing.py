@@ -130,15 +130,24 @@ async def by_case(
 
 
 async def of_campaign(
-    connection: AsyncConnection, campaign: str, tables: Sequence[str]
+    connection: AsyncConnection, campaign: str, tables: Sequence[str], events: Sequence[str] = ()
 ) -> AsyncIterator[CaseRows]:
-    """The rows of every case of a campaign, in the order of their ids."""
+    """The rows of every case of a campaign, in the order of their ids.
+
+    With ``events`` of the journal only each case's first step, and steps of these.
+    """
     among = "{} IN (SELECT k.case_id FROM cases k WHERE k.campaign = :campaign)"
     statements = {
         table: BY_CASE[table].format(one=among.format(_OF.get(table, "case_id")))
         for table in tables
     }
-    async for one in side_by_side(connection, statements, campaign=campaign):
+    asked: dict[str, Any] = {"campaign": campaign}
+    if events:
+        statements["journal"] = statements["journal"].replace(
+            "ORDER BY", "AND (sequence = 1 OR event = ANY(:events)) ORDER BY"
+        )
+        asked["events"] = list(events)
+    async for one in side_by_side(connection, statements, **asked):
         yield one
 
 
@@ -340,8 +349,9 @@ CAMPAIGN_AS_OF = """
         SELECT * FROM journal j WHERE j.case_id = c.case_id AND j.at <= :at
         ORDER BY j.sequence DESC LIMIT 1
     ) j ON true
-    WHERE c.campaign = :what
-    ORDER BY c.case_id COLLATE "C"
+    WHERE c.campaign = :what AND c.case_id COLLATE "C" > :after
+      AND (CAST(:status AS text) = '' OR j.step #>> '{position,status}' = :status)
+    ORDER BY c.case_id COLLATE "C" LIMIT :size
 """
 MOVED_BETWEEN = """
     SELECT c.case_id, b.status AS before, a.status AS after FROM cases c
@@ -353,22 +363,39 @@ MOVED_BETWEEN = """
         SELECT step #>> '{position,status}' AS status FROM journal j
         WHERE j.case_id = c.case_id AND j.at <= :after ORDER BY sequence DESC LIMIT 1
     ) a ON true
-    WHERE c.campaign = :campaign AND a.status IS DISTINCT FROM b.status
-    ORDER BY c.case_id COLLATE "C"
+    WHERE c.campaign = :campaign AND c.case_id COLLATE "C" > :last
+      AND a.status IS DISTINCT FROM b.status
+    ORDER BY c.case_id COLLATE "C" LIMIT :size
 """
 IDS = """
     SELECT case_id FROM cases WHERE campaign = :what OR case_id = :what
     ORDER BY case_id COLLATE "C"
 """
 WHOLE_RECORD = """
-    SELECT case_id, step, hash FROM journal
-    WHERE (CAST(:person AS text) = '' OR step #>> '{actor,subject}' = :person)
-      AND (CAST(:action AS text) = '' OR event = :action)
-      AND (CAST(:rule AS text) = '' OR step #>> '{body,rule}' = :rule
-           OR step #>> '{cite,document}' = :rule)
+    SELECT * FROM (
+        SELECT j.case_id, j.at, j.sequence AS place, j.step, j.hash, n.note,
+               CAST(NULL AS jsonb) AS refused
+        FROM journal j LEFT JOIN notes n
+          ON n.sha256 = j.step ->> 'note_sha256' AND j.step #>> '{actor,role}' = 'operator'
+        WHERE (CAST(:person AS text) = '' OR j.step #>> '{actor,subject}' = :person)
+          AND (CAST(:action AS text) = '' OR j.event = :action)
+          AND (CAST(:rule AS text) = '' OR j.step #>> '{body,rule}' = :rule
+               OR j.step #>> '{cite,document}' = :rule)
+        UNION ALL
+        SELECT r.case_id, r.at, 1000000000 + r.number, NULL, r.hash, NULL, to_jsonb(r)
+        FROM refusals r
+        WHERE (CAST(:person AS text) = '' OR r.subject = :person)
+          AND (CAST(:action AS text) IN ('', 'refused') OR r.action = :action)
+          AND (CAST(:rule AS text) = '' OR r.refusal ->> 'code' = :rule
+               OR r.refusal #>> '{cite,document}' = :rule)
+    ) t
+    WHERE (CAST(:case_id AS text) = '' OR case_id = :case_id)
       AND (CAST(:since AS timestamptz) IS NULL OR at >= :since)
       AND (CAST(:until AS timestamptz) IS NULL OR at < :until)
-    ORDER BY at, case_id COLLATE "C", sequence LIMIT :size
+      AND (CAST(:after_at AS timestamptz) IS NULL
+           OR (at, case_id COLLATE "C", place)
+              > (:after_at, CAST(:after_case AS text), :after_place))
+    ORDER BY at, case_id COLLATE "C", place LIMIT :size
 """
 CHECKPOINTS_TOLD = """
     SELECT coalesce(s.number, c.number) AS number, s.sha256 AS said

@@ -202,10 +202,22 @@ async def ever_pinned(connection: AsyncConnection, case_id: str) -> set[str]:
     """The sha256 of all rule sets that a campaign has pinned, in whichever of its openings."""
     rows = await connection.execute(
         select(journal.c.step["body"]["rule_sets"]).where(
-            journal.c.case_id == case_id, journal.c.event == "campaign_opened"
+            journal.c.case_id == case_id,
+            journal.c.event.in_(("campaign_opened", "campaign_amended")),
         )
     )
     return {sha256 for pinned in rows.scalars() for sha256 in pinned.values()}
+
+
+async def amend(
+    connection: AsyncConnection, case_id: str, rule_sets: dict[str, str], jurisdiction: str
+) -> None:
+    """Has a campaign pin other rule sets from now on."""
+    await connection.execute(
+        update(campaigns)
+        .where(campaigns.c.case_id == case_id)
+        .values(rule_sets=rule_sets, rule_set=rule_sets[jurisdiction])
+    )
 
 
 async def openings(connection: AsyncConnection, case_id: str, command_id: str) -> int:

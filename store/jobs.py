@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, func, literal, select, update
+from sqlalchemy import Select, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -59,7 +59,7 @@ class Selection(Value):
     ``campaign`` is a campaign's id, ``year`` and ``quarter`` a period of whichever campaigns;
     ``statuses`` empty: any. ``region`` is what regions begin with, ``authority`` whose turn it is,
     ``claimed_by`` who has claimed it, ``name`` part of an institution's name, ``extension`` the id
-    of the extension in force.
+    of the extension in force. ``regions``: regions begin with any of these.
     """
 
     kind: str
@@ -72,6 +72,7 @@ class Selection(Value):
     claimed_by: str = ""
     extension: str = ""
     name: str = ""
+    regions: tuple[str, ...] = ()
     ids: tuple[str, ...] = ()
 
 
@@ -209,6 +210,11 @@ def _chosen(selection: Selection, region_prefix: str) -> Select[Any]:
     ):
         if value:
             query = query.where(column == value)
+    if selection.regions:
+        begins = [
+            institutions.c.region.startswith(one, autoescape=True) for one in selection.regions
+        ]
+        query = query.where(or_(*begins))
     if selection.statuses:
         query = query.where(cases.c.status == func.any(list(selection.statuses)))
     if selection.name:

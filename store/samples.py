@@ -119,6 +119,15 @@ async def keep(
     )
 
 
+async def seed_of(connection: AsyncConnection, campaign: str, number: int) -> str:
+    """The seed of a draw, in whichever opening of the campaign; "" for a draw that is not there."""
+    rows = await connection.execute(
+        text("SELECT seed FROM sample_draws WHERE campaign = :campaign AND number = :number"),
+        {"campaign": campaign, "number": number},
+    )
+    return rows.scalar_one_or_none() or ""
+
+
 async def sampled(connection: AsyncConnection, campaign: str, number: int) -> list[SampledCase]:
     """Who took part in a draw, by their ids."""
     rows = await connection.execute(

@@ -8,6 +8,7 @@ import psycopg
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from domain.case.amending import AMENDED
 from domain.case.events import EventName, Step
 from domain.case.opening import has_begun_anew
 from domain.case.workflow_messages import CaseOpening, RecordedSteps, RecordRequest
@@ -100,6 +101,9 @@ _WRITE = """
             THEN c.waiting_since ELSE r.at END,
         reviewer = coalesce(r.reviewer, c.reviewer),
         return_asked = coalesce(r.return_asked, c.return_asked),
+        plan = coalesce(c.plan || r.plan, c.plan),
+        rule_set = coalesce(r.plan -> 'ruleset' ->> 'sha256', c.rule_set),
+        obligation = coalesce(r.plan -> 'obligation' ->> 'outcome', c.obligation),
         signer_asked = coalesce(r.signer_asked, c.signer_asked),
         waiver_asked = coalesce(r.waiver_asked, c.waiver_asked),
         updated_at = r.at
@@ -107,7 +111,7 @@ _WRITE = """
       AS r(case_id text, sequence int, status text, level int, authority text, claimed_by text,
            revision int, due timestamptz, submitted_at timestamptz, late boolean,
            extended_until timestamptz, extension text, reviewer text, return_asked boolean,
-           signer_asked boolean, waiver_asked boolean, hash text, at timestamptz)
+           signer_asked boolean, waiver_asked boolean, plan jsonb, hash text, at timestamptz)
     WHERE c.case_id = r.case_id
 """
 
@@ -272,6 +276,9 @@ def _milestone(step: Step) -> dict[str, Any]:
             return {"extended_until": step.body["until"]}
         case EventName.ASSIGNED:
             return {"reviewer": step.body["levels"][0]["authority"]}
+    if step.event == AMENDED:
+        # of the plan, what the amendment changes
+        return {"plan": {name: both["after"] for name, both in step.body["changes"].items()}}
     if step.event in _SIGNER:
         return {"signer_asked": step.event == SIGNER_ASKED}
     if step.event in WAIVING_EVENTS:

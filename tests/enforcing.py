@@ -282,6 +282,8 @@ async def case_on_record(system: System, institution_id: str, about: str) -> Non
             plan=plan.model_copy(update={"enforcement": terms}),
         ),
         requested_at=now,
+        vouched=True,
+        inputs=facts.model_dump(mode="json"),
     )
     await start_case(system.client, start)
     for _ in range(400):

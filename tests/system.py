@@ -25,6 +25,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from api.door.app import create_app
 from api.door.parts import Parts, build_parts
+from deploy.demo.publishing import publish_generated
 from domain.case.commands import Actor, Role
 from domain.facts import CertificateFacts, InstitutionFacts
 from rules.filing.forms.example import blank_example
@@ -216,6 +217,7 @@ async def running(
         site="https://certificates.example",
     )
     client = environment.client
+    await publish_generated(engine, rules, datetime(2019, 1, 1, tzinfo=UTC))
     holder: list[System] = []
     parts = build_parts(settings, client, engine, lambda: holder[0].now())
     worker = build_worker(

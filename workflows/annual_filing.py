@@ -16,6 +16,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.case.events import Event
     from domain.case.status import Status
     from domain.case.workflow_messages import CaseStart
+    from domain.filing.amending import PREPARE_AMENDMENT, Amend, PrepareAmendment
     from domain.filing.attesting import Attest
     from domain.filing.findings import FilingFindings, PrepareSubmission
     from domain.filing.kind import FILING, FILING_WORKFLOW, PREPARE_SUBMISSION, Submit
@@ -91,8 +92,11 @@ class AnnualFiling(CaseWorkflow):
     async def prepare(self, command: Command) -> FilingFindings:
         """A submission's content is looked into, and its reviewer decided.
 
-        So is what the responsible person confirms, and who may waive a check.
+        So is what the responsible person confirms, and who may waive a check. For an amendment it
+        is found out what the filing would run on.
         """
+        if isinstance(command, Amend):
+            return await self._amended(command)
         assert isinstance(command, Submit | Attest | AskWaiver)
         own = self._state.own
         assert isinstance(own, FilingState)
@@ -110,6 +114,16 @@ class AnnualFiling(CaseWorkflow):
                 purpose=_PURPOSES[command.kind],
                 waived=granted(own),
             ),
+            result_type=FilingFindings,
+            start_to_close_timeout=ONE_TRY,
+            retry_policy=RETRY,
+        )
+        return findings
+
+    async def _amended(self, command: Amend) -> FilingFindings:
+        findings: FilingFindings = await workflow.execute_local_activity(
+            PREPARE_AMENDMENT,
+            PrepareAmendment(case_id=self._start.case_id, amendment=command.amendment),
             result_type=FilingFindings,
             start_to_close_timeout=ONE_TRY,
             retry_policy=RETRY,

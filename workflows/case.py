@@ -19,6 +19,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 with workflow.unsafe.imports_passed_through():
     from pydantic import ValidationError
 
+    from domain.case.amending import AMENDED, ruled_by
     from domain.case.checks import wrong_status
     from domain.case.commands import Command
     from domain.case.events import Event, Step, event_of
@@ -317,6 +318,11 @@ class CaseWorkflow:
             self._start = self._start.model_copy(update={"opening": opening})
             self._plan = opening.plan
         for step in steps:
+            if opening is None and step.event == AMENDED:
+                # a run that follows on this one begins with what this one was told
+                self._plan = ruled_by(self._plan, step.event, step.body)
+                told = self._start.opening.model_copy(update={"plan": self._plan})
+                self._start = self._start.model_copy(update={"opening": told})
             self._state = evolve(self.kind, self._state, event_of(step))
             self._sequence, self._head = step.sequence, step.hash
             self._receipts[step.command_id] = receipt_of(step)

@@ -26,6 +26,7 @@ from domain.refusals import Code, Refusal, Refused
 from domain.text import name_key
 from files.export import table
 from services.campaigns.closing import Published, SummaryShown
+from services.campaigns.duties import DutyRow
 from services.campaigns.forecast import Forecast
 from services.campaigns.progress import (
     NON_FILERS,
@@ -353,6 +354,20 @@ async def get_report(call: Call) -> Response:
     return table_file(content, f"progress-{period}-{jurisdiction}.xlsx")
 
 
+class DutiesShown(Value):
+    """The duties of a campaign beside the filing itself."""
+
+    items: tuple[DutyRow, ...]
+
+
+async def get_duties(call: Call) -> Response:
+    """Who has to do what by when under the rules of a place, and how far it has come."""
+    period, jurisdiction = named(call.request)
+    within = region_in_sight(call.actor)
+    rows = await parts_of(call.request).reports.duties(period, jurisdiction, within)
+    return json_of(DutiesShown(items=rows))
+
+
 _Days = Annotated[int, Field(ge=1, le=31)]
 _NARROWING = (
     Parameter(
@@ -556,6 +571,16 @@ OPERATIONS = [
             Parameter("days", "几天，1 至 31；不填为 1", schema=schema_of(_Days)),
             Parameter("by", "hour 逐时（默认），day 逐日", schema=schema_of(Unit)),
         ),
+    ),
+    Operation(
+        "GET",
+        f"{_ONE}/duties",
+        get_duties,
+        "填报以外的各项职责：谁、做什么、到哪一天、做到多少",
+        "年度统计工作",
+        Right.SEE_REGISTER,
+        DutiesShown,
+        target=of_place,
     ),
     Operation(
         "GET",

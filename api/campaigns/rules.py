@@ -8,8 +8,8 @@ from starlette.responses import Response
 
 from api.door.operations import Call, Operation, json_of
 from api.door.parts import parts_of
-from api.door.requests import path
-from api.door.rights import Right
+from api.door.requests import Text, path
+from api.door.rights import Right, Target
 from domain.decision import ReviewerDecision, RuleSetRef
 from domain.facts import Facts
 from domain.ids import JurisdictionCode
@@ -17,15 +17,16 @@ from domain.model import Value
 from domain.refusals import Code, Refusal, Refused
 from rules.compiled import CompiledRules
 from rules.file.library import ResolvedSet, RuleSetNotFound, RulesInvalid, current_library
-from services.campaigns.opening import rules_invalid
+from services.publishing import PublicationShown, PublishedShown, rules_invalid
 
 
 class RuleSetLine(Value):
-    """One published set."""
+    """One set as its file is now, and the revision of it that is in force, None without any."""
 
     year: int
     jurisdiction: str
     ruleset: RuleSetRef
+    in_force: RuleSetRef | None
 
 
 class RuleSetList(Value):
@@ -41,12 +42,38 @@ class RuleSetShown(Value):
     document: dict[str, Any]
 
 
+class PublicationList(Value):
+    """What was published of one year and jurisdiction, the newest first."""
+
+    items: tuple[PublicationShown, ...]
+
+
+class PublishBody(Value):
+    """Why the rules are published: the notice, or the amendment, that they follow."""
+
+    reason: Text
+
+
+async def of_rules(request: Request) -> Target:
+    """The jurisdiction whose rules the path names."""
+    return Target(region=path(request, "jurisdiction", JurisdictionCode))
+
+
 async def list_rules(call: Call) -> Response:
-    """The sets that campaigns can be opened under."""
+    """The sets on this server, and what of them campaigns can be opened under."""
     library = current_library(parts_of(call.request).rules)
+    published = {
+        (one.year, one.jurisdiction): one.ruleset
+        for one in await parts_of(call.request).publications.in_force()
+    }
     try:
         items = [
-            RuleSetLine(year=year, jurisdiction=place, ruleset=library.resolve(year, place).ref())
+            RuleSetLine(
+                year=year,
+                jurisdiction=place,
+                ruleset=library.resolve(year, place).ref(),
+                in_force=published.get((year, place)),
+            )
             for year, place in library.sets()
         ]
     except RulesInvalid as invalid:
@@ -59,6 +86,21 @@ async def get_rules(call: Call) -> Response:
     found = _resolved(call.request)
     shown = RuleSetShown(ruleset=found.ref(), document=found.document)
     return json_of(shown)
+
+
+async def publish(call: Call) -> Response:
+    """Checks the sets of a place in full and puts them in force."""
+    year, jurisdiction = _named(call.request)
+    published = await parts_of(call.request).publications.publish(
+        year, jurisdiction, call.actor, call.command_id, call.body.reason
+    )
+    return json_of(published)
+
+
+async def list_publications(call: Call) -> Response:
+    """The revisions of a year and a place, each with its time in force."""
+    revisions = await parts_of(call.request).publications.revisions(*_named(call.request))
+    return json_of(PublicationList(items=revisions))
 
 
 async def route(call: Call) -> Response:
@@ -77,9 +119,14 @@ async def get_pinned(call: Call) -> Response:
     return json_of(RuleSetShown(ruleset=ref, document=document))
 
 
-def _resolved(request: Request) -> ResolvedSet:
+def _named(request: Request) -> tuple[int, str]:
     year: int = path(request, "year", Annotated[int, Field(ge=2000, le=2999)])
     jurisdiction: str = path(request, "jurisdiction", JurisdictionCode)
+    return year, jurisdiction
+
+
+def _resolved(request: Request) -> ResolvedSet:
+    year, jurisdiction = _named(request)
     try:
         return current_library(parts_of(request).rules).resolve(year, jurisdiction)
     except RuleSetNotFound as failure:
@@ -123,6 +170,31 @@ OPERATIONS = [
         "规则",
         Right.SIGNED_IN,
         RuleSetShown,
+    ),
+    Operation(
+        "POST",
+        "/api/rules/{year}/{jurisdiction}/publish",
+        publish,
+        "发布规则",
+        "规则",
+        Right.OPERATE,
+        PublishedShown,
+        target=of_rules,
+        writes=True,
+        # all rules of the place are checked in full
+        unhurried=True,
+        body=PublishBody,
+        example={"reason": "市监检测函〔2024〕595号"},
+        description="全部核对无误才发布；按 SHA-256 永久保存；辖区之内的各规则集一并发布。",
+    ),
+    Operation(
+        "GET",
+        "/api/rules/{year}/{jurisdiction}/publications",
+        list_publications,
+        "发布过的各版及其有效的时间",
+        "规则",
+        Right.SIGNED_IN,
+        PublicationList,
     ),
     Operation(
         "POST",

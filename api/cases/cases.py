@@ -27,6 +27,7 @@ from domain.case.commands import Actor
 from domain.case.kind import CaseKind
 from domain.case.plan import FOREVER, Window
 from domain.case.status import STATUS_LABELS, Status
+from domain.decision import RuleSetRef
 from domain.ids import AuthorityId, InstitutionId, JurisdictionCode, region_prefix
 from domain.kinds import KindName
 from domain.model import Value
@@ -94,6 +95,7 @@ class CaseShown(Value):
     parts: tuple[str, ...]
     windows: dict[str, WindowShown]
     rule_set: str
+    ruleset: RuleSetRef
     sequence: int
     updated_at: datetime
     announcements: tuple[CaseAnnouncement, ...] = ()
@@ -152,6 +154,7 @@ async def shown(case: Case, call: Call) -> CaseShown:
             name: _window(window, case.extended_until) for name, window in plan.stated().items()
         },
         rule_set=case.rule_set,
+        ruleset=plan.ruleset,
         sequence=case.sequence,
         updated_at=case.updated_at,
         announcements=tuple(

@@ -17,6 +17,7 @@ from audit.service import AuditService
 from rules.file.catalogue import cached_catalogue
 from services.announcements import AnnouncementService
 from services.authority_figures import AuthorityFigureService
+from services.campaigns.amending import AmendmentService
 from services.campaigns.closing import ClosingService
 from services.campaigns.opening import CampaignService
 from services.campaigns.progress import ProgressService
@@ -51,6 +52,7 @@ from services.institution_acts import InstitutionActService
 from services.institutions import InstitutionService
 from services.jobs import JobService
 from services.legal_persons import LegalPersonService
+from services.memberships import MembershipService
 from services.notices.outbox import OutboxService
 from services.notices.records import NoticeRecords
 from services.notices.telling import Telling
@@ -58,7 +60,9 @@ from services.notices.webhooks import Webhooks
 from services.numbers.batches import BatchService
 from services.numbers.lookup import LookupService, latest_rules
 from services.people import PeopleService
+from services.publishing import PublicationService
 from services.rate_limits import RateLimits
+from services.reads import Reads
 from services.registrations import RegistrationService
 from services.requests import RequestRecords
 from services.review import ReviewService
@@ -66,6 +70,7 @@ from services.roster import RosterService, known_regions
 from services.rule_sets import PinnedCertificateRules, PinnedRules
 from services.scanner import Scanner
 from services.schedule import ScheduleService
+from services.sign_in import SignInService
 from settings import Settings
 
 
@@ -76,6 +81,7 @@ class Parts:
     draining: Draining
     records: CaseRecords
     auditing: AuditService
+    reads: Reads
     requests: RequestRecords
     institutions: InstitutionService
     contacts: ContactService
@@ -106,10 +112,14 @@ class Parts:
     keys: SigningKeys
     printer: Printer
     papers: PaperService
+    publications: PublicationService
+    amendments: AmendmentService
     campaigns: CampaignService
     jobs: JobService
     extensions: ExtensionService
     people: PeopleService
+    memberships: MembershipService
+    sign_in: SignInService
     progress: ProgressService
     samples: SampleService
     closing: ClosingService
@@ -145,6 +155,7 @@ def build_parts(
         draining=Draining(),
         records=CaseRecords(engine),
         auditing=AuditService(client, engine, settings, clock),
+        reads=Reads(engine, clock),
         requests=RequestRecords(engine),
         institutions=InstitutionService(engine),
         contacts=ContactService(engine, clock),
@@ -193,9 +204,19 @@ def build_parts(
         provinces=ProvinceService(engine, certificates, clock),
         printer=Printer(settings.templates),
         papers=PaperService(engine, settings.public_site, catalogue.authority_name, clock),
+        publications=PublicationService(engine, settings.rules, clock),
+        amendments=AmendmentService(engine, pinned, jobs, clock),
         campaigns=campaigns,
         jobs=jobs,
         people=PeopleService(engine, jobs, clock),
+        memberships=MembershipService(engine, settings.token_key.get_secret_value(), clock),
+        sign_in=SignInService(
+            engine,
+            settings.token_key.get_secret_value(),
+            settings.sign_ins,
+            demo=settings.demo,
+            clock=clock,
+        ),
         extensions=ExtensionService(engine, jobs, CaseService(client, engine, clock), clock),
         progress=progress,
         reports=ReportService(engine, progress, pinned, catalogue),

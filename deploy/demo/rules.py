@@ -17,6 +17,10 @@ _YEAR = 2024
 _WHY = "演示（生成）：2024年度全国规则，仅把时间移到今天前后"
 
 
+GENERATED = "generated"
+"""An empty file in a folder of rules that nobody wrote: they are in force from the first start."""
+
+
 def write_rules(folder: Path, today: date) -> int:
     """Puts the demonstration's rules into ``folder``; returns the campaign's year.
 
@@ -36,6 +40,7 @@ def write_rules(folder: Path, today: date) -> int:
     for path in SHIPPED.glob("20??/certificates.yaml"):
         (new / path.parent.name).mkdir(exist_ok=True)
         shutil.copy(path, new / path.parent.name)
+    (new / GENERATED).touch()
     new.rename(folder)
     return _YEAR
 

@@ -8,6 +8,7 @@ takes, and what its events change, stands in its tables (`domain.case.kind`); wh
 from datetime import datetime
 
 from domain.case import commands as c
+from domain.case.amending import ruled_by
 from domain.case.checks import wrong_status
 from domain.case.commands import ROLE_LABELS, SYSTEM, Command, Role, forbidden
 from domain.case.events import Event, EventName, PendingEvent, Position
@@ -78,6 +79,7 @@ def decide(
     if isinstance(outcome, Refusal):
         return outcome
     for pending in outcome:
+        plan = ruled_by(plan, pending.name, pending.body)
         state, event = _happened(kind, state, plan, _on_behalf(command, pending))
         events.append(event)
     return tuple(events)

@@ -2,9 +2,9 @@
 
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, SerializationInfo, StringConstraints, field_serializer
 
 from domain.case.plan import Reminder
 from domain.case.workflow_messages import Newcomer, RecordRequest
@@ -66,6 +66,21 @@ class Allotment(Recorded):
     valid_from: date
     valid_to: date
     reminders: tuple[Reminder, ...] = ()
+
+    @field_serializer("reminders")
+    def _said(
+        self, reminders: tuple[Reminder, ...], info: SerializationInfo
+    ) -> list[dict[str, Any]]:
+        # steps hold this: a field that came later is only there where it says something, so that
+        # earlier steps keep their hashes when they are made anew
+        return [
+            one.model_dump(mode=info.mode, exclude=_LATER - one.model_fields_set)
+            for one in reminders
+        ]
+
+
+_LATER = {"audience", "anchor", "days"}
+"""Fields of a reminder that came after the first certificates were recorded."""
 
 
 class HeldCertificate(Allotment):

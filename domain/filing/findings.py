@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from domain.case.plan import CasePlan
 from domain.case.state import Findings
 from domain.citation import Citation
 from domain.decision import ReviewerDecision
@@ -23,7 +24,8 @@ class FilingFindings(Findings):
 
     ``unchanged``: it is what was sent back. ``attestation`` is the clause that a second signature
     is asked for by, None where none is. ``corrections`` are the reasons that the rules know for
-    correcting what was completed, none where they do not ask for one.
+    correcting what was completed, none where they do not ask for one. ``plan`` is what the filing
+    would run on under amended rules, found out for amendments alone.
     """
 
     decision: ReviewerDecision | None = None
@@ -31,6 +33,7 @@ class FilingFindings(Findings):
     unchanged: bool = False
     attestation: Citation | None = None
     corrections: tuple[Correction, ...] = ()
+    plan: CasePlan | None = None
 
 
 class PrepareSubmission(Recorded):

@@ -22,6 +22,7 @@ from domain.case.reminders import (
 )
 from domain.case.state import CaseState, Timer, closing, status_due, status_timers
 from domain.case.status import EDITABLE, ENDED, Status
+from domain.filing.amending import AMENDING_COMMANDS, AMENDING_EVENTS, Amend
 from domain.filing.attesting import ATTESTING_COMMANDS, ATTESTING_EVENTS, Attest, unsigned
 from domain.filing.correcting import correction_of
 from domain.filing.findings import FilingFindings
@@ -124,6 +125,7 @@ FILING = CaseKind(
         **t.REVIEW_COMMANDS,
         **RETURNING_COMMANDS,
         **QUESTION_COMMANDS,
+        **AMENDING_COMMANDS,
         **ATTESTING_COMMANDS,
         **WAIVING_COMMANDS,
         **REMARKING_COMMANDS,
@@ -151,6 +153,7 @@ FILING = CaseKind(
         **t.OF_SAMPLES,
         **SERVED_EVENTS,
         **QUESTION_EVENTS,
+        **AMENDING_EVENTS,
         **RETURNING_EVENTS,
         **ATTESTING_EVENTS,
         **WAIVING_EVENTS,
@@ -159,7 +162,7 @@ FILING = CaseKind(
         EventName.SCHEDULED: EventRule("列入本年度填报", _scheduled, nothing_more),
         EventName.SUBMITTED: EventRule("提交", t.submitted, _tell_submitted),
     },
-    prepares=frozenset({Submit.name(), Attest.name(), AskWaiver.name()}),
+    prepares=frozenset({Submit.name(), Attest.name(), AskWaiver.name(), Amend.name()}),
     timers=_timers,
     due=status_due,
     admits=anybody,

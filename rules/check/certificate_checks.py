@@ -52,7 +52,7 @@ def check_certificates(library: RuleLibrary, path: Path, shown: str) -> list[Fin
     except OSError as error:
         message = f"读不了这个文件（{error.strerror}）；请核对路径和权限"
         return [Finding("file_missing", shown, 1, "", message)]
-    unproven = held_to_text(library, node, node, read.file.sources)
+    unproven = held_to_text(library, node, node, read.file.sources, node)
     return in_order([*_year(read, path), *_examples(rules, read), *unproven])
 
 

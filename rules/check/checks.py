@@ -1,7 +1,7 @@
 """Everything a rule file is checked for, beyond its shape: meaning, evidence, examples, reach."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -12,10 +12,11 @@ from domain.case.plan import WINDOWS
 from domain.facts import Facts
 from domain.working_days import CalendarMissing
 from rules.check.certificate_checks import check_certificates
+from rules.check.confirmed import unconfirmed
 from rules.check.evidence import held_to_text
 from rules.check.examples import complete, shortcomings
 from rules.check.form_checks import check_forms, example_findings
-from rules.check.meaning import meaning
+from rules.check.meaning import expressions, meaning
 from rules.check.placing import Findings
 from rules.check.reachability import Reach, combinations, explore, explore_numbers
 from rules.check.years import strangers
@@ -25,7 +26,7 @@ from rules.enforcement.consequences import EnforcementRules
 from rules.file.calendars import calendar_findings, read_calendar
 from rules.file.catalogue import AUTHORITIES, JURISDICTIONS
 from rules.file.findings import Finding, RulesInvalid, in_order
-from rules.file.folder import Merged
+from rules.file.folder import STANDING, Merged
 from rules.file.library import RuleLibrary
 from rules.file.schema import Filing
 from rules.file.strict_yaml import Path as NodePath
@@ -45,11 +46,24 @@ def check_folder(library: RuleLibrary) -> list[Finding]:
     for name in library.certificate_names:
         findings += check_certificates(library, library.root / f"{name}.yaml", f"{name}.yaml")
     findings += unread(library.root)
+    findings += idle(library)
     findings += calendar_findings(library.root)
     return in_order([*findings, *check_forms(library)])
 
 
-_READ = re.compile(r"\d{4}/[^/]+\.yaml|(forms|calendar)/[^/]+\.yaml")
+def idle(library: RuleLibrary) -> Iterator[Finding]:
+    """Standing files that govern no year there are rules of."""
+    for name in library.standing_files:
+        if not library.sets_of(name):
+            message = (
+                "这个常设规则在它生效的期间里，没有一个年度的规则可以依据；"
+                "请核对 in_force，或先写该年度的全国规则"
+            )
+            place = library.read(name).place_of(("in_force",))
+            yield Finding("never_read", *place, "in_force", message)
+
+
+_READ = re.compile(r"\d{4}/[^/]+\.yaml|(forms|calendar|standing)/[^/]+\.yaml")
 
 
 def unread(root: Path) -> list[Finding]:
@@ -106,8 +120,8 @@ def _checked(library: RuleLibrary, name: str) -> tuple[Finding, ...]:
     except RulesInvalid as invalid:
         return tuple(invalid.findings)
     year = name.split("/", 1)[0]
-    findings = []
-    if str(merged.rules.year) != year:
+    findings = list(_ignored(library, merged))
+    if year.isdigit() and str(merged.rules.year) != year:
         message = f"year 是 {merged.rules.year}，文件却放在 {year} 目录；请改年度或移动文件"
         findings.append(Findings(merged.node, merged.own).one("year_mismatch", ("year",), message))
     return tuple(in_order([*findings, *_workable(library, merged)]))
@@ -122,10 +136,27 @@ def check_outside(library: RuleLibrary, path: Path, shown: str) -> list[Finding]
     return in_order([*_workable(library, merged), *_unproven(library, merged)])
 
 
+def _ignored(library: RuleLibrary, merged: Merged) -> Iterator[Finding]:
+    """Standing rules of the same place that a year's file leaves aside without a word."""
+    rules = merged.rules
+    if merged.name.startswith(STANDING):
+        return
+    for standing in library.standing_over(rules.year, rules.jurisdiction):
+        if f"{standing}@{rules.year}" not in merged.bases:
+            message = (
+                f"常设规则 {standing}.yaml 在 {rules.year} 年度有效，这个文件却没有以它为基础；"
+                f"请写 extends: {standing}，或在 in_force 里写明它何时终止"
+            )
+            found = Findings(merged.node, merged.own)
+            yield found.one("standing_ignored", ("extends",), message)
+
+
 def _unproven(library: RuleLibrary, merged: Merged) -> Iterator[Finding]:
     rules = merged.rules
-    yield from held_to_text(library, merged.own, merged.node, rules.sources)
-    found = Findings(merged.node)
+    yield from held_to_text(library, merged.own, merged.written, rules.sources, merged.node)
+    yield from unconfirmed(merged.node)
+    # what goes on from another year was in order there, and is told where this year's begins
+    found = Findings(merged.node, merged.own if merged.carried else None)
     for path, message in strangers(rules):
         yield found.one("other_year", path, message)
     yield from _last_days(library, merged)
@@ -136,7 +167,8 @@ def _last_days(library: RuleLibrary, merged: Merged) -> Iterator[Finding]:
 
     Years whose calendar is not on file are unknown and left out.
     """
-    calendar, found = read_calendar(library.root), Findings(merged.node)
+    calendar = read_calendar(library.root)
+    found = Findings(merged.node, merged.own if merged.carried else None)
     for name, span in merged.rules.filing.windows.stated().items():
         try:
             works = calendar.works(span.last)
@@ -151,18 +183,29 @@ def _last_days(library: RuleLibrary, merged: Merged) -> Iterator[Finding]:
             yield found.one("last_day_off", ("filing", "windows", name, "to"), message)
 
 
+_NO_HINDRANCE = frozenset(
+    {
+        "source_text_missing", "unused_source", "quote_not_in_source", "trivial_assumption",
+        "unknown_path", "missing_key",
+    }
+)  # fmt: skip
+"""What is wrong with a file and does not keep its conditions from being tried."""
+
+
 def _workable(library: RuleLibrary, merged: Merged) -> list[Finding]:
     """Meaning first; examples and reach only where the meaning is in order."""
     findings = meaning(library, merged)
-    if findings:
+    hindering = [found for found in findings if found.code not in _NO_HINDRANCE]
+    if set(hindering) - set(merged.unknown):
         return findings
     rules = CompiledRules(library.resolved(merged).document)
-    found = [*_examples(rules, merged), *_reach(library, rules, merged)]
+    tried = list(combinations(rules, library.catalogue.areas))
+    found = [*findings, *_examples(rules, merged), *_reach(library, rules, merged, tried)]
     found += example_findings(library, {part.form for part in merged.rules.filing.parts})
     if rules.numbers is not None:
-        found += _reach_of_numbers(library, rules, rules.numbers, merged)
+        found += _reach_of_numbers(library, rules, rules.numbers, merged, tried)
     if rules.enforcement is not None:
-        found += _reach_of_enforcement(library, rules, rules.enforcement, merged)
+        found += _reach_of_enforcement(library, rules.enforcement, merged, tried)
     return in_order(found)
 
 
@@ -184,11 +227,13 @@ def _facts_of_examples(rules: CompiledRules, merged: Merged) -> list[Facts]:
     return known
 
 
-def _reach(library: RuleLibrary, rules: CompiledRules, merged: Merged) -> Iterator[Finding]:
+def _reach(
+    library: RuleLibrary, rules: CompiledRules, merged: Merged, tried: list[Facts]
+) -> Iterator[Finding]:
     found = Findings(merged.node, merged.own)
-    reach = explore(rules, library.catalogue.areas, _facts_of_examples(rules, merged))
+    reach = explore(rules, [*_facts_of_examples(rules, merged), *tried])
     for key, failure in dict.fromkeys(reach.failures):
-        yield found.one("condition_fails", ("filing", key), failure)
+        yield found.one("condition_fails", _failing(merged, ("filing", key), failure), failure)
     if reach.failures:
         return
     filing = merged.rules.filing
@@ -207,18 +252,30 @@ def _reach(library: RuleLibrary, rules: CompiledRules, merged: Merged) -> Iterat
     ids = [rule.id for rule in filing.reviewers]
     for authority, by in reach.authorities.items():
         if not library.catalogue.knows(authority):
-            message = _unknown_authority(by, authority)
+            message = _unknown_authority(library, by, authority)
             yield found.one("unknown_authority", ("filing", "reviewers", ids.index(by)), message)
 
 
+def _failing(merged: Merged, section: NodePath, failure: str) -> NodePath:
+    """Where the condition stands that cannot be computed; the section where it is not known."""
+    for path, source, _, _ in expressions(merged.rules):
+        if path[:2] == section and f"条件 {source} 对" in failure:
+            return path
+    return section
+
+
 def _reach_of_numbers(
-    library: RuleLibrary, rules: CompiledRules, numbers: NumberRules, merged: Merged
+    library: RuleLibrary,
+    rules: CompiledRules,
+    numbers: NumberRules,
+    merged: Merged,
+    tried: list[Facts],
 ) -> Iterator[Finding]:
     found = Findings(merged.node, merged.own)
-    examples = _facts_of_examples(rules, merged)
-    reach = explore_numbers(numbers, rules, library.catalogue.areas, examples)
+    reach = explore_numbers(numbers, [*_facts_of_examples(rules, merged), *tried])
     for key, failure in dict.fromkeys(reach.failures):
-        yield found.one("condition_fails", ("report_numbers", key), failure)
+        path = _failing(merged, ("report_numbers", key), failure)
+        yield found.one("condition_fails", path, failure)
     if reach.failures:
         return
     section = numbers.section
@@ -229,7 +286,7 @@ def _reach_of_numbers(
     for index, name in enumerate(ids["complaints"]):
         if name not in reach.complaints:
             message = f"投诉规则 {name} 永远轮不到；请改条件、次序或删去"
-            path: NodePath = ("report_numbers", "complaints", index)
+            path = ("report_numbers", "complaints", index)
             yield found.one("unreachable_complaint_rule", path, message)
     for index, name in enumerate(ids["review_chain"]):
         if name not in reach.levels:
@@ -237,13 +294,13 @@ def _reach_of_numbers(
             yield found.one("unreachable_level", ("report_numbers", "review_chain", index), message)
     for authority, (key, by) in reach.authorities.items():
         if not library.catalogue.knows(authority):
-            message = _unknown_authority(by, authority)
+            message = _unknown_authority(library, by, authority)
             path = ("report_numbers", key, ids[key].index(by))
             yield found.one("unknown_authority", path, message)
 
 
 def _reach_of_enforcement(
-    library: RuleLibrary, rules: CompiledRules, enforcement: EnforcementRules, merged: Merged
+    library: RuleLibrary, enforcement: EnforcementRules, merged: Merged, tried: list[Facts]
 ) -> Iterator[Finding]:
     found = Findings(merged.node, merged.own)
     section = enforcement.section
@@ -262,18 +319,27 @@ def _reach_of_enforcement(
             message = f"措施 {measure.id} 在任何情形下都不会提出；请改条件或删去"
             yield found.one("unreachable_measure", path, message)
     ids = [measure.id for measure in section.measures]
-    for facts in combinations(rules, library.catalogue.areas):
-        if facts.choice is None and facts.previous_reviewer is None:
+    seen: set[Hashable] = set()
+    for facts in tried:
+        institution = facts.institution
+        key = (
+            institution.region
+            if enforcement.authorities_by_region
+            else (institution, facts.certificates)
+        )
+        if key not in seen:
+            seen.add(key)
             for name, authority in enforcement.authorities(facts):
                 if not library.catalogue.knows(authority):
-                    message = _unknown_authority(name, authority)
+                    message = _unknown_authority(library, name, authority)
                     path = ("enforcement", "measures", ids.index(name))
                     yield found.one("unknown_authority", path, message)
                     return
 
 
-def _unknown_authority(rule: str, authority: str) -> str:
-    forms = "samr、cnas、caiq、group-…、amr-六位代码"
+def _unknown_authority(library: RuleLibrary, rule: str, authority: str) -> str:
+    fixed = "、".join(library.catalogue.authorities.fixed)
+    forms = f"{fixed}、group-…、amr-六位代码"
     return f"规则 {rule} 得出的部门 {authority} 不存在；部门写作 {forms}"
 
 

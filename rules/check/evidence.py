@@ -84,9 +84,12 @@ def source_findings(
 
 
 def held_to_text(
-    folder: RuleFolder, own: Node, node: Node, sources: Mapping[str, Source]
+    folder: RuleFolder, own: Node, node: Node, sources: Mapping[str, Source], counted: Node
 ) -> Iterator[Finding]:
-    """What citations leave unproven, beyond `source_findings`: clause, document, value, reason."""
+    """What citations leave unproven, beyond `source_findings`: clause, document, value, reason.
+
+    ``node`` is the file as people wrote it, ``counted`` the same with its days counted out.
+    """
     found = Findings(node)
     for path, cite in node.walk():
         if not is_cite(path) or path[0] == "examples":
@@ -96,7 +99,7 @@ def held_to_text(
         text = folder.source_text(source.text) if source is not None else None
         if source is not None and text is not None:
             yield from _in_its_clause(found, path, cite, source, text)
-    yield from _values(found, node)
+    yield from _values(found, node, counted)
     listed = own.get("sources")
     for name in listed.value if listed is not None and isinstance(listed.value, dict) else ():
         text = folder.source_text(sources[name].text)
@@ -211,30 +214,66 @@ def _plain_number(text: str) -> str:
     return re.sub(r"[\[［【(（](\d{4})[\]］】)）](?=第?\d+号)", r"〔\1〕", flat)
 
 
-def _values(found: Findings, node: Node) -> Iterator[Finding]:
-    """Days and numbers that are no assumption stand in their quotation."""
-    for path, below in node.walk():
+def _values(found: Findings, written: Node, node: Node) -> Iterator[Finding]:
+    """Days, numbers and measures that are no assumption stand in their quotation.
+
+    ``written`` is the file as people wrote it, ``node`` the same with its days counted out.
+    """
+    for path, below in written.walk():
         if path[:1] == ("examples",) or not isinstance(below.value, dict):
             continue
         cite = below.get("cite")
         if cite is None or _text(cite, "assume") or _text(cite, "source") is None:
             continue
         quote = _WHITESPACE.sub("", _text(cite, "quote") or "")
-        for key in ("from", "to", "as_of"):
+        for key, said in (*_days_said(path, below, node), *_numbers_said(below)):
+            if isinstance(said, date) and not says_day(quote, said):
+                message = f"引文里没有 {said} 这一天；请引用写明它的句子，推算出来的用 assume 说明"
+                yield found.one("value_not_in_quote", (*path, *key), message)
+            if isinstance(said, int) and not _says_number(quote, said):
+                message = f"引文里没有 {said} 这个数；请引用写明它的句子，推算出来的用 assume 说明"
+                yield found.one("value_not_in_quote", (*path, *key), message)
+        label = _text(below, "label")
+        is_measure = path[:2] == ("enforcement", "measures") and len(path) == 3
+        if is_measure and label is not None and not _names_measure(quote, label):
+            message = (
+                f"引文里没有“{label}”这样的措施；请引用写明它的句子，"
+                f"由本项目理解出来的用 assume 说明"
+            )
+            yield found.one("value_not_in_quote", (*path, "label"), message)
+
+
+def _days_said(path: NodePath, below: Node, node: Node) -> Iterator[tuple[NodePath, date | int]]:
+    """The days of a mapping, written or ``at``; where they are counted out, the number."""
+    for key in ("from", "to", "as_of", "due"):
+        written = below.get(key)
+        if written is None or not isinstance(written.value, dict):
             day = _day(_text(below, key))
-            if day is not None and not says_day(quote, day):
-                message = f"引文里没有 {day} 这一天；请引用写明它的句子，推算出来的用 assume 说明"
-                yield found.one("value_not_in_quote", (*path, key), message)
-        for key in _COUNTED:
-            number = below.get(key)
-            if number is None or not isinstance(number.value, int):
-                continue
-            if not _says_number(quote, number.value):
-                message = (
-                    f"引文里没有 {number.value} 这个数；请引用写明它的句子，"
-                    f"推算出来的用 assume 说明"
-                )
-                yield found.one("value_not_in_quote", (*path, key), message)
+        elif "at" in written.value:
+            counted = node.get(*path, key)
+            day = _day(str(counted.value)) if counted is not None else None
+        else:
+            day = None
+            for unit in ("days", "working_days", "months"):
+                number = written.get(unit)
+                if number is not None and isinstance(number.value, int):
+                    yield (key, unit), number.value
+        if day is not None:
+            yield (key,), day
+
+
+def _numbers_said(below: Node) -> Iterator[tuple[NodePath, int]]:
+    for key in _COUNTED:
+        number = below.get(key)
+        if number is not None and isinstance(number.value, int):
+            yield (key,), number.value
+
+
+def _names_measure(quote: str, label: str) -> bool:
+    """Whether a quotation speaks of a measure: most of what its label says stands in it."""
+    words = "".join(_HAN.findall(label))
+    pairs = [words[at : at + 2] for at in range(len(words) - 1)]
+    return not pairs or 2 * sum(pair in quote for pair in pairs) > len(pairs)
 
 
 def _day(text: str | None) -> date | None:

@@ -35,6 +35,8 @@ _LABELS = {
     "chain": "审核层级",
     "obligation": "填报义务",
     "parts": "填报内容",
+    "duties": "另有的义务",
+    "checks": "质量审查由谁",
     "inside": "窗口内",
     "outside": "窗口外",
     "reminders": "填报的提醒时刻",
@@ -50,8 +52,8 @@ _LABELS = {
     "complaint_rule": "适用的投诉规则",
 }
 _NUMBERS = frozenset(_LABELS) - {
-    "reviewer", "rule", "refusal", "chain", "obligation", "parts", "inside", "outside",
-    "reminders",
+    "reviewer", "rule", "refusal", "chain", "obligation", "parts", "duties", "checks", "inside",
+    "outside", "reminders",
 }  # fmt: skip
 
 
@@ -70,7 +72,10 @@ def _got(rules: CompiledRules, example: Example, expected: dict[str, Any]) -> di
             "chain": decision.chain,
             "obligation": rules.obligation(facts).outcome,
             "parts": tuple(part.id for part in rules.parts(facts)),
+            "duties": tuple(duty.id for duty in rules.duties_of(facts)),
         }
+        if "checks" in expected:
+            got["checks"] = _checkers(rules, facts)
     if example.at is not None:
         got |= _sides(rules.windows, example.at, expected, "inside", "outside")
     if expected.keys() & _NUMBERS:
@@ -78,6 +83,14 @@ def _got(rules: CompiledRules, example: Example, expected: dict[str, Any]) -> di
             raise ValueError("规则没有 report_numbers 一节，报告编号的例子无从判断")
         got |= _got_of_numbers(rules.numbers, example, facts, expected)
     return got
+
+
+def _checkers(rules: CompiledRules, facts: Facts) -> tuple[str, ...]:
+    """Who checks the quality, level by level; nobody where it is not checked."""
+    levels, check = rules.checks(facts), rules.document.filing.quality_check
+    if levels is None or check is None:
+        return ()
+    return tuple(level.authority for level in levels) or (check.by,)
 
 
 def _got_of_numbers(

@@ -21,14 +21,15 @@ def check_forms(folder: RuleFolder) -> list[Finding]:
         try:
             form = folder.forms.get(form_id)
         except (FormError, FormNotFound) as error:
-            findings.append(_finding(form_id, error))
+            findings.append(_finding(folder.forms, form_id, error))
             continue
         findings += example_findings(folder, [form_id])
-        findings += _quotations(form, documents)
+        findings += _quotations(folder.forms, form, documents)
         for part in form.reads:
             if part not in parts:
                 message = f"表单 {form_id} 的 reads：没有一个规则集有 {part} 这一部分"
-                findings.append(Finding("unknown_part", _file(form_id), 1, "reads", message))
+                line = folder.forms.line(form_id, "reads")
+                findings.append(Finding("unknown_part", _file(form_id), line, "reads", message))
     return findings
 
 
@@ -38,20 +39,27 @@ def check_form_file(path: Path, shown: str, folder: RuleFolder) -> list[Finding]
     try:
         form, errors = library.get(path.stem), library.trial(path.stem)
     except (FormError, FormNotFound) as error:
-        return [_finding(path.stem, error, shown)]
-    quoted_wrongly = [replace(found, file=shown) for found in _quotations(form, _documents(folder))]
-    return in_order([*(_finding(path.stem, one, shown) for one in errors), *quoted_wrongly])
+        return [_finding(library, path.stem, error, shown)]
+    quotations = _quotations(library, form, _documents(folder))
+    return in_order(
+        [
+            *(_finding(library, path.stem, one, shown) for one in errors),
+            *(replace(found, file=shown) for found in quotations),
+        ]
+    )
 
 
 def example_findings(folder: RuleFolder, form_ids: Iterable[str]) -> Iterator[Finding]:
     """Checks of these forms that do not do on their examples what they should."""
     for form_id in sorted(form_ids):
         for error in folder.forms.trial(form_id):
-            yield _finding(form_id, error)
+            yield _finding(folder.forms, form_id, error)
 
 
-def _finding(form_id: str, error: Exception, shown: str = "") -> Finding:
+def _finding(forms: FormLibrary, form_id: str, error: Exception, shown: str = "") -> Finding:
     code, line = getattr(error, "code", "bad_form"), getattr(error, "line", 1)
+    if line == 1:
+        line = forms.line(form_id, str(error))
     return Finding(code, shown or _file(form_id), line, "", str(error))
 
 
@@ -84,15 +92,18 @@ def _parts(folder: RuleFolder) -> set[str]:
     return found
 
 
-def _quotations(form: Form, documents: Mapping[str, str]) -> Iterator[Finding]:
-    cites: list[Any] = [form.cite, *(check.cite for check in form.checks)]
-    for cite in cites:
+def _quotations(forms: FormLibrary, form: Form, documents: Mapping[str, str]) -> Iterator[Finding]:
+    cites: list[tuple[str, Any]] = [("cite", form.cite)]
+    cites += [(check.id, check.cite) for check in form.checks]
+    for place, cite in cites:
         if not isinstance(cite, Citation) or not cite.quote:
             continue
         text = documents.get(cite.document)
         if text is None:
             message = f"出处 {cite.document} 没有一个规则文件在 sources 里声明；请核对文号"
-            yield Finding("unknown_source", _file(form.id), 1, "cite", message)
+            line = forms.line(form.id, place)
+            yield Finding("unknown_source", _file(form.id), line, "cite", message)
         elif not quoted(cite.quote, text):
             message = f"原文里没有“{cite.quote}”；请逐字引用 {cite.document}"
-            yield Finding("quote_not_in_source", _file(form.id), 1, "cite", message)
+            line = forms.line(form.id, place)
+            yield Finding("quote_not_in_source", _file(form.id), line, "cite", message)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from datetime import date
 from typing import Any
 
 from pydantic import BaseModel
@@ -10,7 +11,14 @@ from pydantic import BaseModel
 from domain.case.plan import NEEDED_WINDOWS
 from rules.check.evidence import says_something, source_findings
 from rules.check.placing import Findings
-from rules.conditions import Condition, ConditionInvalid, Scope, TextExpression
+from rules.conditions import (
+    FACTS,
+    Condition,
+    ConditionInvalid,
+    NumberExpression,
+    Scope,
+    TextExpression,
+)
 from rules.file.enforcement_schema import Enforcement
 from rules.file.enforcement_schema import contradictions as enforcement_contradictions
 from rules.file.findings import Finding, in_order
@@ -29,6 +37,7 @@ from rules.numbers.report_numbers import contradictions as number_contradictions
 def meaning(folder: RuleFolder, merged: Merged) -> list[Finding]:
     """What a case could stumble over: conditions, sources, quotes, windows, forms, ids."""
     found = Findings(merged.node, merged.own)
+    found.all += merged.unknown
     found.all += source_findings(folder, merged.own, merged.node, merged.rules.sources)
     found.all += _conditions(merged)
     filing = merged.rules.filing
@@ -62,6 +71,7 @@ def meaning(folder: RuleFolder, merged: Merged) -> list[Finding]:
     for by, where in checkers:
         if not folder.catalogue.knows(by):
             found.add("unknown_authority", ("filing", "quality_check", *where), f"没有部门 {by}")
+    found.all += _duties(folder, merged)
     for index, own in enumerate(filing.authority_figures):
         at: NodePath = ("filing", "authority_figures", index)
         if not folder.catalogue.knows(own.by):
@@ -104,6 +114,27 @@ def meaning(folder: RuleFolder, merged: Merged) -> list[Finding]:
             found.add(code, ("enforcement", *steps), message)
     found.all += _completeness(merged)
     return in_order(found.all)
+
+
+def _duties(folder: RuleFolder, merged: Merged) -> Iterator[Finding]:
+    found = Findings(merged.node, merged.own)
+    known = {fact.name for fact in FACTS}
+    for index, fact in enumerate(merged.rules.facts):
+        if fact.id in known:
+            message = f"{fact.id} 是已有的事实，不能重新声明；请换一个名字"
+            yield found.one("duplicate_id", ("facts", index, "id"), message)
+    for index, duty in enumerate(merged.rules.duties):
+        levels = ("nation", "province", "city", "county", "institution")
+        for who in duty.who:
+            if who not in levels and not folder.catalogue.knows(who):
+                message = f"没有部门 {who}；写部门编号，或 {'、'.join(levels)}"
+                yield found.one("unknown_authority", ("duties", index, "who"), message)
+        if duty.due is not None and duty.due < date(merged.rules.year, 1, 1):
+            message = f"{duty.due} 在 {merged.rules.year} 年度之前；请核对是不是照抄了别的年度"
+            yield found.one("other_year", ("duties", index, "due"), message)
+        if any(year >= merged.rules.year for year in duty.years):
+            message = f"years 是补做的以前年度，不能是 {merged.rules.year} 年或以后"
+            yield found.one("other_year", ("duties", index, "years"), message)
 
 
 def _too_late(form: Form, filing: Filing) -> Iterator[str]:
@@ -157,7 +188,7 @@ def _completeness(merged: Merged) -> Iterator[Finding]:
 
 def _conditions(merged: Merged) -> Iterator[Finding]:
     found = Findings(merged.node, merged.own)
-    for path, source, compiler, scope in _expressions(merged.rules):
+    for path, source, compiler, scope in expressions(merged.rules):
         try:
             compiler(source, scope)
         except ConditionInvalid as invalid:
@@ -165,6 +196,11 @@ def _conditions(merged: Merged) -> Iterator[Finding]:
 
 
 _Compiler = Callable[[str, Scope], Any]
+_OF_KIND: dict[str, _Compiler] = {
+    "yes-no": Condition,
+    "text": TextExpression,
+    "number": NumberExpression,
+}
 _KEYS: tuple[tuple[str, _Compiler], ...] = (
     ("when", Condition),
     ("required_when", Condition),
@@ -175,15 +211,25 @@ _KEYS: tuple[tuple[str, _Compiler], ...] = (
 )
 
 
-def _expressions(rules: RuleFile) -> Iterator[tuple[NodePath, str, _Compiler, Scope]]:
+def expressions(rules: RuleFile) -> Iterator[tuple[NodePath, str, _Compiler, Scope]]:
+    """Every expression of a file: where it stands, its text, what compiles it, what it may name."""
     filing, numbers, enforcement = rules.filing, rules.report_numbers, rules.enforcement
+    for index, fact in enumerate(rules.facts):
+        yield ("facts", index, "means"), fact.means, _OF_KIND[fact.kind], "facts"
+    if filing.quality_check is not None:
+        check = filing.quality_check
+        yield ("filing", "quality_check", "when"), check.when, Condition, "departments"
     lists: list[tuple[NodePath, Any, Scope]] = [
         (("filing", "obligation"), filing.obligation, "departments"),
         (("filing", "parts"), filing.parts, "departments"),
         (("filing", "national_department"), filing.national_department, "facts"),
         (("filing", "reviewers"), filing.reviewers, "departments"),
         (("filing", "review_chain"), filing.review_chain, "chain"),
+        (("duties",), rules.duties, "departments"),
     ]
+    if filing.quality_check is not None:
+        levels: NodePath = ("filing", "quality_check", "levels")
+        lists.append((levels, filing.quality_check.levels, "departments"))
     if numbers is not None:
         lists += [
             (("report_numbers", "obligation"), numbers.obligation, "departments"),
@@ -241,12 +287,18 @@ def _missing_item(merged: Merged, place: str) -> str | None:
 _AUTHORITY_LITERAL = re.compile(r"'(amr-[^']*|group-[^']*)'|\"(amr-[^\"]*|group-[^\"]*)\"")
 
 
+_BRANCH = re.compile(r"(?:^|[?:])\s*(?:'([^']+)'|\"([^\"]+)\")\s*(?=$|[:)])")
+"""A text that a branch of an expression comes to, and no comparison."""
+
+
 def _named_authorities(folder: RuleFolder, merged: Merged) -> Iterator[Finding]:
     """Authorities that an expression names, on whichever of its branches."""
     found = Findings(merged.node, merged.own)
-    for path, source, _, _ in _expressions(merged.rules):
-        for one, two in _AUTHORITY_LITERAL.findall(source):
-            authority = one or two
+    for path, source, compiler, _ in expressions(merged.rules):
+        named = [one or two for one, two in _AUTHORITY_LITERAL.findall(source)]
+        if compiler is TextExpression and path[0] != "facts":
+            named += [one or two for one, two in _BRANCH.findall(source)]
+        for authority in dict.fromkeys(named):
             if not folder.catalogue.knows(authority):
                 message = f"没有部门 {authority}；请核对代码"
                 yield found.one("unknown_authority", path, message)

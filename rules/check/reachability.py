@@ -5,20 +5,21 @@ their conditions name. A rule that none of them reaches is dead text.
 """
 
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from itertools import chain, product
+from itertools import product
 from typing import Any
 
 from domain.decision import ReviewerDecision, ReviewLevel
 from domain.facts import CertificateFacts, Facts, FilingEnd, FilingRecord, InstitutionFacts
-from domain.ids import NATION
+from domain.ids import NATION, authority_of
 from domain.numbers.quarters import Quarter
 from rules.compiled import CompiledRules
 from rules.conditions import ConditionFailed
 from rules.numbers.report_numbers import NumberRules
 
+_NATIONAL = authority_of(NATION)
 _STANDINGS = (
     FilingRecord(),
     *(
@@ -31,9 +32,7 @@ _SAMPLE_PROVINCES = ("350000", "430000")
 _TEXT = re.compile(r"'([^']*)'|\"([^\"]*)\"")
 _NUMBER = re.compile(r"(?<![\w'.-])\d{1,6}(?![\w'.-])")
 _WORD = re.compile(r"[A-Za-z_]\w*")
-_KNOWN_TEXT = re.compile(
-    r"samr|cnas|caiq|provincial|national|amr-.*|group-.*|\d*|.*[\^$\[\]{}\\|*+?].*"
-)
+_KNOWN_TEXT = re.compile(r"provincial|national|amr-.*|group-.*|\d*|.*[\^$\[\]{}\\|*+?].*")
 _DERIVED = {"choice": ("chosen",)}
 """Facts that stand for another one which is varied."""
 
@@ -59,14 +58,11 @@ class Reach:
     nothing_to_file: bool = False
 
 
-def explore(rules: CompiledRules, areas: Collection[str], examples: Sequence[Facts]) -> Reach:
-    """Decide every combination of `combinations`, and the file's own ``examples``.
-
-    ``areas`` are the codes there are.
-    """
+def explore(rules: CompiledRules, tried: Iterable[Facts]) -> Reach:
+    """Decide everything that is tried: the combinations, and the file's own examples."""
     reach = Reach()
     duties: set[tuple[InstitutionFacts, tuple[CertificateFacts, ...]]] = set()
-    for facts in chain(examples, combinations(rules, areas)):
+    for facts in tried:
         reach.tried += 1
         try:
             decision = rules.route(facts)
@@ -112,26 +108,27 @@ class NumberReach:
     failures: list[tuple[str, str]] = field(default_factory=list)
 
 
-def explore_numbers(
-    numbers: NumberRules, rules: CompiledRules, areas: Collection[str], examples: Sequence[Facts]
-) -> NumberReach:
+def explore_numbers(numbers: NumberRules, tried: Iterable[Facts]) -> NumberReach:
     """Ask for the section's decisions with every combination, and for no institution at all."""
     reach = NumberReach()
     seen: set[tuple[Any, ...]] = set()
     _ask(reach, numbers, None)
-    for facts in chain(examples, combinations(rules, areas)):
+    for facts in tried:
         # nobody picks a reviewer for report numbers
         bare = facts.model_copy(update={"choice": None, "previous_reviewer": None})
         key = (bare.institution, bare.certificates)
         if key not in seen:
             seen.add(key)
-            _ask(reach, numbers, bare)
+            # a gate that reads nothing of the institution decides alike for all of them
+            _ask(reach, numbers, bare, gate=numbers.gate_reads_institution or len(seen) == 1)
         if len(reach.failures) >= 3:
             break
     return reach
 
 
-def _ask(reach: NumberReach, numbers: NumberRules, facts: Facts | None) -> None:
+def _ask(
+    reach: NumberReach, numbers: NumberRules, facts: Facts | None, *, gate: bool = False
+) -> None:
     year = numbers.document.year
     days = (date(year, 1, 1), date(year, 12, 31), date(year + 1, 12, 31))
 
@@ -158,8 +155,11 @@ def _ask(reach: NumberReach, numbers: NumberRules, facts: Facts | None) -> None:
             ("review_chain", levels),
             ("obligation", lambda: numbers.obligation(known, Quarter(year, 1))),
             ("eligible", lambda: [numbers.eligibility(known, day) for day in days]),
-            ("gate", lambda: [numbers.gate(known, one, days[0]) for one in _STANDINGS]),
         ]
+        if gate:
+            asked.append(
+                ("gate", lambda: [numbers.gate(known, one, days[0]) for one in _STANDINGS])
+            )
     for name, ask in asked:
         try:
             ask()
@@ -187,7 +187,7 @@ def combinations(rules: CompiledRules, areas: Collection[str]) -> Iterator[Facts
     """
     named = _named(rules)
     groups = sorted({"group-railway", *(t for t in named.texts if t.startswith("group-"))})
-    sides = ["samr", "cnas", "caiq", *groups]
+    sides = [*_fixed(rules), *groups]
     home, other = _provinces(rules)
     regions = _regions(rules, home, named.texts, areas)
     flags = (False, True)
@@ -248,11 +248,16 @@ class _Named:
     texts: list[str]
     numbers: list[int]
     words: frozenset[str]
+    fixed: frozenset[str]
 
     @property
     def free(self) -> list[str]:
         """Texts that name no authority, area or level: qualifications, for one."""
-        return [text for text in self.texts if text and not _KNOWN_TEXT.fullmatch(text)]
+        return [
+            text
+            for text in self.texts
+            if text and text not in self.fixed and not _KNOWN_TEXT.fullmatch(text)
+        ]
 
     def varied(self, fact: str, values: tuple[Any, ...]) -> tuple[Any, ...]:
         """The values to try of a fact: only the first where nothing reads it."""
@@ -282,7 +287,12 @@ def _named(rules: CompiledRules) -> _Named:
     bare = [_TEXT.sub("", source) for source in sources]
     numbers = {int(n) for source in bare for n in _NUMBER.findall(source)}
     words = frozenset(word for source in bare for word in _WORD.findall(source))
-    return _Named(sorted(texts), sorted(numbers), words)
+    return _Named(sorted(texts), sorted(numbers), words, frozenset(_fixed(rules)))
+
+
+def _fixed(rules: CompiledRules) -> list[str]:
+    """Authorities that are neither a regulator of an area nor a review group."""
+    return [name for name in rules.document.names if not name.startswith(("amr-", "group-"))]
 
 
 def _provinces(rules: CompiledRules) -> tuple[str, str]:
@@ -325,7 +335,7 @@ def _certificates(
     ) -> CertificateFacts:
         return CertificateFacts(
             number=number or f"{issuer}-{scope}",
-            level="national" if issuer == "samr" else "provincial",
+            level="national" if issuer == _NATIONAL else "provincial",
             issuer=issuer,
             scope=scope,
             valid_to=as_of if valid else expired,
@@ -335,19 +345,19 @@ def _certificates(
     yield (one(home, 1, valid=False),)
     yield (one(home, 1),)
     yield (one(other, 1),)
-    yield (one("samr", 1),)
+    yield (one(_NATIONAL, 1),)
     yield (one(home, 2), one(other, 1))
     yield (one(home, 1), one(other, 1))
-    yield (one(home, 2), one("samr", 1))
-    yield (one(home, 1), one("samr", 2))
-    yield (one(home, 1), one("samr", 1))
-    yield (one(other, 1), one("samr", 1))
+    yield (one(home, 2), one(_NATIONAL, 1))
+    yield (one(home, 1), one(_NATIONAL, 2))
+    yield (one(home, 1), one(_NATIONAL, 1))
+    yield (one(other, 1), one(_NATIONAL, 1))
     for number in named.numbers:
         if number > 2:
             for scope in (number, number + 1):
                 yield (one(home, scope),)
-                yield (one("samr", scope),)
-                yield (one(home, scope), one("samr", number))
+                yield (one(_NATIONAL, scope),)
+                yield (one(home, scope), one(_NATIONAL, number))
     if wide and "number" in named.words:
         # year, authority, field, industry, serial: every field, then every industry
         for code in range(100):

@@ -156,6 +156,11 @@ class EnforcementRules:
                         measures.add(name)
         return triggers, measures
 
+    @property
+    def authorities_by_region(self) -> bool:
+        """Whether who proposes and who decides depends on nothing but the region."""
+        return self._authority_names <= {"local", "county", "city", "province"}
+
     def authorities(self, facts: Facts) -> list[tuple[str, str]]:
         """Measures, each with an authority that proposes or decides it for these facts."""
         ready = Known("departments", self._authority_names, self._facts(facts))

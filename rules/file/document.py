@@ -13,6 +13,7 @@ from domain.citation import Citation
 from domain.decision import RuleSetRef
 from domain.model import Value
 from rules.file.catalogue import Catalogue, Tree
+from rules.file.duty_schema import Duties
 from rules.file.enforcement_schema import Enforcement
 from rules.file.number_schema import ReportNumbers
 from rules.file.schema import Filing, RuleFile
@@ -49,6 +50,7 @@ class RuleDocument(Value):
     filing: Filing
     report_numbers: ReportNumbers | None = None
     enforcement: Enforcement | None = None
+    duties: Duties = ()
     forms: dict[str, Form]
     tree: Tree
     names: dict[str, str]
@@ -97,6 +99,7 @@ def build_document(rules: RuleFile, catalogue: Catalogue, forms: FormLibrary) ->
         filing=rules.filing,
         report_numbers=rules.report_numbers,
         enforcement=rules.enforcement,
+        duties=rules.duties,
         forms={
             name: forms.get(name)
             for name in (
@@ -129,9 +132,12 @@ def build_document(rules: RuleFile, catalogue: Catalogue, forms: FormLibrary) ->
             del plain["filing"][key]
     check = plain["filing"]["quality_check"] or {}
     # and for one whose quality check is of everybody, at one level
-    for key, absent in (("levels", []), ("sample", None)):
-        if check.get(key, ...) == absent:
-            del check[key]
+    for part in (*check.get("levels", ()), check):
+        for key, absent in (("levels", []), ("sample", None), ("when", "true")):
+            if part.get(key, ...) == absent:
+                del part[key]
+    if not plain["duties"]:
+        del plain["duties"]
     if plain["enforcement"] is None:
         # and for a set that names no measures
         del plain["enforcement"]
@@ -148,5 +154,6 @@ def _names(jurisdiction: str, catalogue: Catalogue) -> dict[str, str]:
     """Names of the fixed authorities, the provinces, and everything in the set's own province."""
     own = [] if jurisdiction == "000000" else catalogue.within(jurisdiction)
     provinces = [code for code in catalogue.areas if catalogue.tree.level(code) == "province"]
-    authorities = ["samr", "cnas", "caiq", *(f"amr-{code}" for code in sorted({*provinces, *own}))]
+    regulators = (f"amr-{code}" for code in sorted({*provinces, *own}))
+    authorities = [*catalogue.authorities.fixed, *regulators]
     return {authority: catalogue.authority_name(authority) for authority in authorities}

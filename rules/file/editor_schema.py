@@ -27,10 +27,13 @@ def editor_schema() -> dict[str, Any]:
         definitions[f"Overlay{name}"] = _overlay_section(definitions, definitions[name])
         properties[key] = {"$ref": f"#/$defs/Overlay{name}"}
     required = [key for key in complete["required"] if key in OWN - {"sources"}]
+    for key in ("facts", "duties"):
+        properties[key] = _overlay_list(definitions, properties[key])
     definitions["OverlayFile"] = {
         "type": "object",
         "properties": {**properties, "extends": {"type": "string"}},
-        "required": [*required, "extends"],
+        "required": [*(key for key in required if key != "year"), "extends"],
+        "oneOf": [{"required": ["year"]}, {"required": ["in_force"]}],
         "additionalProperties": False,
     }
     certificates = CertificateFile.model_json_schema(by_alias=True)

@@ -1,6 +1,7 @@
 """The rule sets of a folder: which there are, which one governs whom, and each one resolved."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -30,9 +31,17 @@ __all__ = [
 
 def current_library(root: Path) -> "RuleLibrary":
     """The library of a folder as its files are now; read again only when one has changed."""
-    files = sorted(path for path in root.rglob("*") if path.suffix in (".yaml", ".txt"))
-    stamp = tuple((str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in files)
-    return _library_of(root, stamp)
+    return _library_of(root, stamp_of(root))
+
+
+def stamp_of(root: Path) -> tuple[tuple[str, int, int], ...]:
+    """Which rule files and wordings a folder holds, each with when it was saved and its size."""
+    stamp = []
+    for path in sorted(path for path in root.rglob("*") if path.suffix in (".yaml", ".txt")):
+        with suppress(FileNotFoundError):  # an editor replaces what it saves
+            stat = path.stat()
+            stamp.append((str(path), stat.st_mtime_ns, stat.st_size))
+    return tuple(stamp)
 
 
 @lru_cache(maxsize=2)

@@ -5,7 +5,7 @@ Merged are the file's own keys, ``filing``, ``filing.windows``, ``report_numbers
 no value keeps another value's citation.
 
 A list item with an id the base has replaces that item in place; a new one goes to the end, or
-``before: <id>``; ``remove: true`` takes one out.
+``before: <id>``; ``remove: true`` takes one out, and stands in a value's place to take out that.
 """
 
 import difflib
@@ -13,12 +13,16 @@ from collections.abc import Callable, Sequence
 
 from rules.file.findings import Finding, RulesInvalid, dotted
 from rules.file.strict_yaml import Node
+from rules.file.validation import FORMER
 
 OWN = frozenset({
     "id", "year", "jurisdiction", "title", "extends", "revision", "not_publishable", "sources",
-    "overridable", "examples",
+    "overridable", "examples", "in_force",
 })  # fmt: skip
 """Keys that are each file's own: never inherited, except ``sources``, which add up."""
+
+_ADDED = (("facts",), ("duties",))
+"""Lists that any file may add to; changing what stands in them must be allowed."""
 
 _MERGED = (("filing",), ("filing", "windows"), ("report_numbers",), ("enforcement",))
 
@@ -26,32 +30,45 @@ _MERGED = (("filing",), ("filing", "windows"), ("report_numbers",), ("enforcemen
 def merge(
     base: Node,
     overlay: Node,
-    overridable: Sequence[str],
+    overridable: Sequence[str] | None,
     base_name: str,
     known: Callable[[tuple[str, ...]], Sequence[str]],
-) -> Node:
-    """``overlay`` over ``base``. Raises RulesInvalid for what ``overridable`` does not allow.
+    *,
+    inherits_all: bool = False,
+) -> tuple[Node, list[Finding]]:
+    """``overlay`` over ``base``, and a finding for each key that nobody knows, which is left out.
 
-    ``known`` gives the keys that a file may have below a path.
+    ``overridable`` None allows everything; ``known`` gives the keys that a file may have below a
+    path. With ``inherits_all`` the base is the same jurisdiction's own, whose permissions go on.
+    Raises RulesInvalid for what is not allowed.
     """
-    merger = _Merger(tuple(overridable), base_name, known)
+    allowed = None if overridable is None else tuple(overridable)
+    merger = _Merger(allowed, base_name, known, OWN - {"overridable"} if inherits_all else OWN)
     merged = merger.mapping(base, overlay, ())
     if merger.findings:
-        raise RulesInvalid(merger.findings)
-    return merged
+        raise RulesInvalid([*merger.findings, *merger.unknown])
+    return merged, merger.unknown
+
+
+def covers(overridable: Sequence[str], path: str) -> bool:
+    """Whether a path, as ``filing.reviewers[chosen]``, lies in what may be changed."""
+    return any(path == one or path.startswith((f"{one}.", f"{one}[")) for one in overridable)
 
 
 class _Merger:
     def __init__(
         self,
-        overridable: tuple[str, ...],
+        overridable: tuple[str, ...] | None,
         base_name: str,
         known: Callable[[tuple[str, ...]], Sequence[str]],
+        own: frozenset[str],
     ) -> None:
         self.overridable = overridable
         self.base_name = base_name
         self.known = known
+        self.own = own
         self.findings: list[Finding] = []
+        self.unknown: list[Finding] = []
 
     def mapping(self, base: Node, overlay: Node, path: tuple[str, ...]) -> Node:
         if not isinstance(base.value, dict) or not isinstance(overlay.value, dict):
@@ -59,16 +76,21 @@ class _Merger:
             return overlay
         members, keys = dict(base.value), dict(base.keys)
         if not path:
-            members = {key: node for key, node in members.items() if key not in OWN}
-            keys = {key: place for key, place in keys.items() if key not in OWN}
+            members = {key: node for key, node in members.items() if key not in self.own}
+            keys = {key: place for key, place in keys.items() if key not in self.own}
         for key in overlay.value:
-            members[key] = self._member(base, overlay, key, (*path, key))
-            keys[key] = overlay.keys[key]
+            member = self._member(base, overlay, key, (*path, key))
+            if member is None:
+                members.pop(key, None)
+                keys.pop(key, None)
+            else:
+                members[key], keys[key] = member, overlay.keys[key]
         if not path and "sources" not in members and (inherited := base.get("sources")):
             members["sources"], keys["sources"] = inherited, base.keys["sources"]
         return Node(members, overlay.place, keys)
 
-    def _member(self, base: Node, overlay: Node, key: str, path: tuple[str, ...]) -> Node:
+    def _member(self, base: Node, overlay: Node, key: str, path: tuple[str, ...]) -> Node | None:
+        """What stands at ``path`` in the end, None where nothing does."""
         assert isinstance(overlay.value, dict)
         below, node = base.get(key), overlay.value[key]
         if path == ("sources",):
@@ -78,11 +100,19 @@ class _Merger:
         if key not in (known := self.known(path[:-1])):
             near = difflib.get_close_matches(key, known, n=1)
             hint = f"；是不是想写 {near[0]}？" if near else f"；这里可以写：{'、'.join(known)}"
+            if key in FORMER:
+                hint = f"；{FORMER[key]}"
             place = overlay.keys[key]
             message = f"不认识的键 {key}{hint}"
             found = Finding("unknown_key", place.file, place.line, dotted(path), message)
-            self.findings.append(found)
-            return node
+            self.unknown.append(found)
+            return None
+        if node.get("remove") is not None:
+            self._allow(path, None, node)
+            self._removal(node, path)
+            if below is None:
+                self._refuse("overlay_unknown_item", node, path, f"{self.base_name} 里没有 {key}")
+            return None
         if path in _MERGED and below is not None:
             return self.mapping(below, node, path)
         if _has_ids(node) and (below is None or _has_ids(below)):
@@ -109,8 +139,10 @@ class _Merger:
         own: dict[str, Node] = {}
         for item in overlay.value:
             name = _id_of(item)
-            self._allow(path, name, item)
             ids = [_id_of(other) for other in items]
+            # new names and new duties take nothing away from those above
+            if path not in _ADDED or name in ids:
+                self._allow(path, name, item)
             first = own.setdefault(name, item)
             if first is not item:
                 message = f"{name} 在第 {first.place.line} 行已经写过；同一列表里每项的 id 要不同"
@@ -138,7 +170,7 @@ class _Merger:
         beside = [key for key in item.value if key not in ("id", "remove")]
         if beside:
             place = item.keys[beside[0]]
-            message = f"remove: true 旁边只能写 id，不能写 {'、'.join(beside)}；请删去其中一种"
+            message = f"remove: true 旁边至多写 id，不能写 {'、'.join(beside)}；请删去其中一种"
             found = Finding("invalid_value", place.file, place.line, dotted(path), message)
             self.findings.append(found)
 
@@ -153,12 +185,8 @@ class _Merger:
         return len(ids)
 
     def _allow(self, path: tuple[str, ...], item: str | None, node: Node) -> None:
-        place = dotted(path)
-        allowed = {dotted(path[: length + 1]) for length in range(len(path))}
-        if item is not None:
-            allowed.add(f"{place}[{item}]")
-        if not allowed & set(self.overridable):
-            what = place if item is None else f"{place}[{item}]"
+        what = dotted(path) if item is None else f"{dotted(path)}[{item}]"
+        if self.overridable is not None and not covers(self.overridable, what):
             may = "、".join(self.overridable) or "（没有）"
             message = f"改动了 {what}，而 {self.base_name} 不允许；允许改动的是：{may}"
             self._refuse("overlay_not_allowed", node, path, message)

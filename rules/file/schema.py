@@ -23,10 +23,12 @@ from domain.ids import AuthorityId, JurisdictionCode
 from domain.model import Value
 from domain.notices import Channel
 from domain.sampling import Strata
+from rules.file.duty_schema import Duties, FactRules
 from rules.file.enforcement_schema import Enforcement, LawRule
 from rules.file.number_schema import GateCode, ReportNumbers
 from rules.file.shapes import (
     Cite,
+    CountedDay,
     Day,
     Expression,
     Id,
@@ -57,9 +59,23 @@ class Source(Value):
 class Span(Value):
     """Days of Beijing time, first and last included."""
 
-    first: Day = Field(alias="from")
-    last: Day = Field(alias="to")
+    first: CountedDay = Field(alias="from")
+    last: CountedDay = Field(alias="to")
     cite: Cite
+
+
+class InForce(Value):
+    """From when until when a standing file is in force, first and last day included."""
+
+    first: Day = Field(alias="from")
+    last: Day | None = Field(default=None, alias="to")
+    cite: Cite
+
+    @model_validator(mode="after")
+    def _forwards(self) -> Self:
+        if self.last is not None and self.last < self.first:
+            raise ValueError("in_force 的 to 早于 from；请更正")
+        return self
 
 
 class Stage(Span):
@@ -86,7 +102,7 @@ class Completion(Value):
 class Counting(Value):
     """Which certificates count: still valid on ``as_of``; an issuer's widest one stands for it."""
 
-    as_of: Day
+    as_of: CountedDay
     cite: Cite
     scope: Literal["greatest_of_issuer"]
     scope_cite: Cite
@@ -145,11 +161,15 @@ class ReviewerRule(Value):
 
 
 class CheckLevel(Value):
-    """One level of the quality check. Whoever passed one level does not pass another."""
+    """One level of the quality check. Whoever passed one level does not pass another.
+
+    Filings of institutions for which ``when`` fails do without it.
+    """
 
     id: Id
     label: Text
     by: AuthorityId
+    when: Expression = "true"
     cite: Cite
 
 
@@ -174,10 +194,12 @@ class SampleRule(Value):
 class QualityCheck(Value):
     """Who checks the quality of approved filings: all of them, or a ``sample``.
 
-    ``levels``, where there are several: ``by`` is then the first one's.
+    ``levels``, where there are several: ``by`` is then the first one's. Filings of institutions for
+    which ``when`` fails are not checked.
     """
 
     by: AuthorityId
+    when: Expression = "true"
     levels: Annotated[tuple[CheckLevel, ...], AfterValidator(unique)] = ()
     sample: SampleRule | None = None
     cite: Cite
@@ -367,6 +389,8 @@ class Expectation(Value):
     chain: tuple[AuthorityId, ...] | None = None
     obligation: Literal["must", "may", "none"] | None = None
     parts: tuple[Id, ...] | None = None
+    duties: tuple[Id, ...] | None = None
+    checks: tuple[AuthorityId, ...] | None = None
     inside: tuple[str, ...] | None = None
     outside: tuple[str, ...] | None = None
     batch: Literal["must", "may", "none"] | None = None
@@ -383,7 +407,19 @@ class Expectation(Value):
 
 
 NEEDS: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(("reviewer", "rule", "refusal", "chain", "obligation", "parts"), ("facts",)),
+    **dict.fromkeys(
+        (
+            "reviewer",
+            "rule",
+            "refusal",
+            "chain",
+            "obligation",
+            "parts",
+            "duties",
+            "checks",
+        ),
+        ("facts",),
+    ),
     **dict.fromkeys(("inside", "outside"), ("at",)),
     **dict.fromkeys(("batch", "batch_chain"), ("facts", "quarter")),
     **dict.fromkeys(("batch_inside", "batch_outside"), ("quarter", "at")),
@@ -430,14 +466,17 @@ class RuleFile(Value):
     jurisdiction: JurisdictionCode
     title: Text
     extends: str | None = None
+    in_force: InForce | None = None
     revision: Annotated[StrictInt, Field(ge=1)]
     timezone: Literal["Asia/Shanghai"]
     not_publishable: str | None = None
     sources: dict[str, Source]
     overridable: tuple[Annotated[str, StringConstraints(pattern=_PATH)], ...] = ()
+    facts: FactRules = ()
     filing: Filing
     report_numbers: ReportNumbers | None = None
     enforcement: Enforcement | None = None
+    duties: Duties = ()
     examples: tuple[Example, ...] = ()
 
 

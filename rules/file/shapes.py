@@ -70,12 +70,33 @@ def unique(items: tuple[Any, ...]) -> tuple[Any, ...]:
 
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,63}$")]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=500)]
-Expression = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+Expression = Annotated[str, StringConstraints(min_length=1, max_length=2000)]
 Day = Annotated[
     date,
     BeforeValidator(_day),
     WithJsonSchema({"type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}$"}),
 ]
+CountedDay = Annotated[
+    date,
+    BeforeValidator(_day),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}$"},
+                {
+                    "type": "object",
+                    "properties": {
+                        **{key: {"type": "string"} for key in ("at", "after", "before")},
+                        **{key: {"type": "integer"} for key in ("days", "working_days", "months")},
+                        "rolls": {"const": True},
+                    },
+                    "additionalProperties": False,
+                },
+            ]
+        }
+    ),
+]
+"""A day, written or counted out; see `rules.file.counted_days`."""
 Moment = Annotated[
     datetime,
     BeforeValidator(_moment),

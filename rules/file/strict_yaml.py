@@ -80,6 +80,26 @@ class Node:
             node, place = below, node.keys.get(str(step), below.place)
         return place
 
+    def without(self, path: Sequence[str | int]) -> "Node":
+        """This node without the member of a mapping at ``path``; itself where there is none."""
+        if not path or not isinstance(self.value, dict | list):
+            return self
+        step, *rest = path
+        below = self.get(step)
+        if below is None:
+            return self
+        if isinstance(self.value, list):
+            items = [
+                below.without(rest) if n == step else item for n, item in enumerate(self.value)
+            ]
+            return Node(items, self.place, self.keys)
+        members = dict(self.value)
+        if rest:
+            members[str(step)] = below.without(rest)
+        else:
+            del members[str(step)]
+        return Node(members, self.place, self.keys)
+
     def walk(self, path: Path = ()) -> Iterator[tuple[Path, "Node"]]:
         """This node and everything below it, with paths, in the file's order."""
         yield path, self

@@ -18,6 +18,8 @@ _CODES = {
     "literal_error": "unknown_value",
     "enum": "unknown_value",
 }
+FORMER = {"sanctions": "措施写在 enforcement 的 measures 里"}
+"""Keys that files of earlier formats have, and where what they said is said now."""
 _TYPES = {
     "string_type": "这里要写文本；数字、日期和代码请加引号",
     "int_type": "这里要写整数，不加引号",
@@ -38,6 +40,34 @@ def validate(model: type[Model], node: Node) -> Model:
         return model.model_validate(node.plain())
     except ValidationError as error:
         raise RulesInvalid(_findings(model, node, error)) from None
+
+
+def validate_what_is_known(
+    model: type[Model], node: Node
+) -> tuple[Model, Node, tuple[Finding, ...]]:
+    """``node`` without the keys that ``model`` does not know, and a finding for each of these.
+
+    So that one mistyped key does not hide everything else that is wrong. Raises RulesInvalid where
+    more than such keys is wrong.
+    """
+    try:
+        return model.model_validate(node.plain()), node, ()
+    except ValidationError as error:
+        found = _findings(model, node, error)
+        unknown = [
+            _real_path(node, detail["loc"])
+            for detail in error.errors(include_url=False, include_context=False)
+            if detail["type"] == "extra_forbidden"
+        ]
+    pruned = node
+    for path in unknown:
+        pruned = pruned.without(path)
+    if not unknown or pruned is node:
+        raise RulesInvalid(found)
+    try:
+        return model.model_validate(pruned.plain()), pruned, tuple(found)
+    except ValidationError:
+        raise RulesInvalid(found) from None
 
 
 def _findings(model: type[BaseModel], node: Node, error: ValidationError) -> list[Finding]:
@@ -68,6 +98,8 @@ def _message(model: type[BaseModel], detail: ErrorDetails, path: Sequence[str | 
     context: dict[str, Any] = detail.get("ctx", {})
     if kind == "extra_forbidden":
         known = _all_keys(model)
+        if name in FORMER:
+            return f"不认识的键 {name}；{FORMER[name]}"
         if name in known:
             return f"这里不能写 {name}；请移到它该在的位置或删去"
         near = difflib.get_close_matches(name, known, n=1)

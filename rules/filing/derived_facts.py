@@ -1,17 +1,35 @@
 """Facts the conditions read, derived from what is known of an institution. Pure."""
 
+import re
 from collections.abc import Sequence
 from datetime import date
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
-from domain.facts import CertificateFacts, Facts, FilingEnd, FilingRecord
-from domain.ids import authority_of
+from domain.facts import CertificateFacts, Facts, FilingEnd, FilingRecord, InstitutionFacts
+from domain.ids import NATION, authority_of
 from rules.conditions import certificate_fact, institution_fact
 from rules.file.catalogue import Tree
 from rules.file.number_schema import LatestYear
 
 _NO_CERTIFICATE = certificate_fact()
+_CODED = re.compile(r"\d{4}(\d{2})(\d{2})\d{4}")
+"""A number as 市监检测 codes it: year and authority, field, industry, serial number."""
+
+
+class FactTable(dict[str, Any]):
+    """Facts by name. What is costly in CEL's own form is kept as a function until it is read.
+
+    ``widest_certificate`` is the widest of those that count, None if there is none or a tie.
+    """
+
+    widest_certificate: CertificateFacts | None = None
+
+    def __getitem__(self, name: str) -> Any:
+        value = super().__getitem__(name)
+        if callable(value):
+            value = self[name] = value()
+        return value
 
 
 class Areas:
@@ -29,9 +47,7 @@ class Areas:
         return found
 
 
-def basic_facts(
-    facts: Facts, as_of: date, areas: Areas, until: date | None = None
-) -> dict[str, Any]:
+def basic_facts(facts: Facts, as_of: date, areas: Areas, until: date | None = None) -> FactTable:
     """Every fact of the scope ``facts`` by name.
 
     A certificate counts when valid on ``as_of``, or on any day from then to ``until``; an issuer
@@ -45,30 +61,27 @@ def basic_facts(
     widest, tied = _widest(best)
     provincial = [one.scope for one in best if one.level == "provincial"]
     national = [one.scope for one in best if one.level == "national"]
-    return {
-        "institution": institution_fact(
-            id=institution.id,
-            region=region,
-            legal_person=institution.legal_person,
-            under_samr=institution.under_samr,
-            accredited=institution.accredited,
-            other_qualifications=institution.other_qualifications,
-            national_centres=institution.national_centres,
-        ),
-        "certs": [_as_fact(one, one.counts(as_of, last)) for one in certificates],
-        "review_group": institution.review_group or "",
-        "choice": facts.choice or "",
-        "previous_reviewer": facts.previous_reviewer or "",
-        **areas.regulators(region),
-        "has_certificate": bool(counted),
-        "has_provincial": bool(provincial),
-        "has_national": bool(national),
-        "provincial_scope": max(provincial, default=0),
-        "national_scope": max(national, default=0),
-        "issuers": [one.issuer for one in best],
-        "widest": _as_fact(widest, True) if widest is not None else _NO_CERTIFICATE,
-        "tied": tied,
-    }
+    table = FactTable(
+        {
+            # CEL's own form of these is costly, and most decisions never read it
+            "institution": partial(_institution, institution),
+            "certs": lambda: [_as_fact(one, one.counts(as_of, last)) for one in certificates],
+            "review_group": institution.review_group or "",
+            "choice": facts.choice or "",
+            "previous_reviewer": facts.previous_reviewer or "",
+            **areas.regulators(region),
+            "has_certificate": bool(counted),
+            "has_provincial": bool(provincial),
+            "has_national": bool(national),
+            "provincial_scope": max(provincial, default=0),
+            "national_scope": max(national, default=0),
+            "issuers": [one.issuer for one in best],
+            "widest": partial(_as_fact, widest, True) if widest is not None else _NO_CERTIFICATE,
+            "tied": tied,
+        }
+    )
+    table.widest_certificate = widest
+    return table
 
 
 def no_facts() -> dict[str, Any]:
@@ -115,16 +128,16 @@ def standing_facts(standing: FilingRecord, latest_year: LatestYear | None) -> di
     }
 
 
-def add_departments(facts: dict[str, Any], national_department: str) -> None:
+def add_departments(facts: FactTable, national_department: str) -> None:
     """Add the facts of the scope ``departments`` in place.
 
     ``national_department`` reviews for national certificates, "" where there are none. A choice
     or a previous reviewer means a department when it names it, or an issuer for which it reviews.
     """
-    national = {"samr", national_department} if facts["has_national"] else set()
+    national = {authority_of(NATION), national_department} if facts["has_national"] else set()
     provincial = [issuer for issuer in facts["issuers"] if issuer not in national]
     departments = provincial + ([national_department] if national_department else [])
-    choice, widest = facts["choice"], facts["widest"]
+    choice, widest = facts["choice"], facts.widest_certificate
     if facts["previous_reviewer"] in national:
         facts["previous_reviewer"] = national_department
     facts["national_department"] = national_department
@@ -132,9 +145,12 @@ def add_departments(facts: dict[str, Any], national_department: str) -> None:
     facts["chosen"] = (
         national_department if choice in national else choice if choice in departments else ""
     )
-    facts["widest_department"] = (
-        national_department if widest.level == "national" else widest.issuer
-    )
+    if widest is None:
+        facts["widest_department"] = ""
+    else:
+        facts["widest_department"] = (
+            national_department if widest.level == "national" else widest.issuer
+        )
 
 
 def _widest_by_issuer(counted: Sequence[CertificateFacts]) -> list[CertificateFacts]:
@@ -156,11 +172,28 @@ def _widest(best: Sequence[CertificateFacts]) -> tuple[CertificateFacts | None, 
     return (widest[0], False) if len(widest) == 1 else (None, True)
 
 
+def _institution(institution: InstitutionFacts) -> Any:
+    return institution_fact(
+        id=institution.id,
+        region=institution.region,
+        legal_person=institution.legal_person,
+        under_samr=institution.under_samr,
+        accredited=institution.accredited,
+        other_qualifications=institution.other_qualifications,
+        national_centres=institution.national_centres,
+    )
+
+
 def _as_fact(certificate: CertificateFacts, valid: bool) -> Any:
+    first, coded = certificate.valid_from, _CODED.fullmatch(certificate.number)
     return certificate_fact(
         number=certificate.number,
         level=certificate.level,
         issuer=certificate.issuer,
         scope=certificate.scope,
         valid=valid,
+        field=coded[1] if coded is not None else "",
+        industry=coded[2] if coded is not None else "",
+        valid_from=first.isoformat() if first is not None else "",
+        valid_to=certificate.valid_to.isoformat(),
     )

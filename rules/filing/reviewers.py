@@ -13,7 +13,10 @@ from rules.conditions import Condition, ConditionFailed, Known, TextExpression, 
 from rules.file.document import RuleDocument
 from rules.file.schema import DepartmentRule, ReviewerRule
 from rules.file.shapes import LevelRule
-from rules.filing.derived_facts import Areas, add_departments, basic_facts
+from rules.filing.derived_facts import Areas, FactTable, add_departments, basic_facts
+
+_DAYS_KEPT = 16
+"""For how many days the facts last asked about are kept."""
 
 NOBODY = "nobody_applies"
 
@@ -78,6 +81,8 @@ class Precedence:
         self._name = name
         self._as_of = filing.certificates.as_of
         self._areas = Areas(document.tree)
+        # one institution is asked about again and again: its obligation, parts, reviewer
+        self._derived: dict[tuple[date, date | None], tuple[Facts, FactTable]] = {}
         self._departments = [_Department.of(rule) for rule in filing.national_department]
         self._rules = [
             _Reviewer.of(rule, document.citation(rule.cite)) for rule in filing.reviewers
@@ -99,23 +104,30 @@ class Precedence:
 
     def facts(
         self, facts: Facts, as_of: date | None = None, until: date | None = None
-    ) -> dict[str, Any]:
+    ) -> FactTable:
         """Every fact of the scope ``departments``, by name.
 
         Certificates valid on ``as_of``, or by ``until``, count, for annual filings on the day the
         rules name.
         """
-        known = basic_facts(facts, as_of if as_of is not None else self._as_of, self._areas, until)
-        add_departments(known, self._national_department(known))
+        first = as_of if as_of is not None else self._as_of
+        asked, known = self._derived.get((first, until), (None, None))
+        if asked is not facts or known is None:
+            known = basic_facts(facts, first, self._areas, until)
+            add_departments(known, self._national_department(known))
+            if len(self._derived) >= _DAYS_KEPT:
+                self._derived.clear()
+            self._derived[first, until] = (facts, known)
         return known
 
-    def decide(self, facts: Facts) -> ReviewerDecision:
+    def decide(self, facts: Facts, as_of: date | None = None) -> ReviewerDecision:
         """The reviewer with the chain, or a refusal; always with every candidate's fate.
 
+        Certificates valid on ``as_of`` count, on the rules' own day without it.
         Raises ConditionFailed when a condition cannot be computed for these facts, which the
         check of the rule file finds before any case can meet it.
         """
-        known = self.facts(facts)
+        known = self.facts(facts, as_of)
         ready = Known("departments", self._rule_names, known)
         candidates: list[Candidate] = []
         for index, rule in enumerate(self._rules):

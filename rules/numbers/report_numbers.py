@@ -242,6 +242,12 @@ class NumberRules:
             inputs=inputs,
         )
 
+    @property
+    def gate_reads_institution(self) -> bool:
+        """Whether the gate asks for more than what is on record of annual filings."""
+        read = standing_facts(FilingRecord(), self.section.latest_year)
+        return bool(self._gate_names - read.keys())
+
     def eligibility(self, facts: Facts, today: date) -> Eligibility:
         """Whether the public lookup answers for the institution's numbers today."""
         rule = self.section.eligible

@@ -20,7 +20,7 @@ from domain.kinds import KINDS
 from engine.client import translated
 from engine.starting import start_case
 from services.revival import start_from_record
-from store import campaigns, cases, extensions, journal
+from store import amendments, campaigns, cases, extensions, journal
 from store.cases import Case
 from store.writer import StepsTaken, write_steps
 
@@ -31,6 +31,10 @@ AT_ONCE = 24
 
 class Annulled(Exception):
     """A campaign was annulled, or opened again under other rules: nobody files under these."""
+
+
+class Amended(Annulled):
+    """A campaign has come under other rules since a case was planned: it is to be planned anew."""
 
 
 async def put_on_record(
@@ -77,8 +81,12 @@ async def _put_on_record(
         for campaign, of_campaign in _by_campaign(starts).items():
             opened = await campaigns.held(connection, campaign)
             pinned = {start.opening.plan.ruleset.sha256 for start in of_campaign}
-            if opened is None or opened.annulled_at or pinned - set(opened.rule_sets.values()):
+            if opened is None or opened.annulled_at:
                 raise Annulled(campaign)
+            if pinned - set(opened.rule_sets.values()):
+                amended = await amendments.of_campaign(connection, campaign)
+                of_this = any(one.opening == opened.opening for one in amended)
+                raise Amended(campaign) if of_this else Annulled(campaign)
             ids = [start.case_id for start in of_campaign]
             standing = await cases.campaigns_of(connection, ids)
             annulled = await cases.annulled_before(connection, list(standing), campaign)

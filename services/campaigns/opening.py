@@ -1,10 +1,8 @@
 """Campaigns: opening a year under its rules, another pass over the register, progress."""
 
-import asyncio
-import threading
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from temporalio.client import Client, WorkflowHandle
@@ -22,7 +20,6 @@ from domain.numbers.batch import BATCH
 from domain.numbers.quarters import Period
 from domain.refusals import Code, Refusal, Refused
 from engine.client import ANSWER_WITHIN, WorkflowGone, translated
-from rules.check.checks import unfit
 from rules.compiled import CompiledRules, NotPublishable
 from rules.file.catalogue import cached_catalogue
 from rules.file.library import RuleSetNotFound, RulesInvalid, current_library
@@ -30,8 +27,9 @@ from services.campaigns.considering import filing_closes, windows_of
 from services.campaigns.forecast import Forecast, forecast
 from services.campaigns.sampling import commit_to_seed
 from services.clock import Clock
+from services.publishing import rules_invalid
 from services.rule_sets import PinnedRules
-from store import campaigns, cases, content, journal, rule_sets
+from store import campaigns, cases, content, journal, publications
 from store.campaigns import Campaign
 
 
@@ -90,11 +88,7 @@ class CampaignService:
         own = compiled[jurisdiction]
         stages = _stages(own, period)
         now = self._clock()
-        async with self._engine.begin() as connection:
-            pinned = {
-                place: await rule_sets.store(connection, rules.source)
-                for place, rules in compiled.items()
-            }
+        pinned = {place: rules.ref.sha256 for place, rules in compiled.items()}
         standing = await self.find(period, jurisdiction)
         if standing is not None and standing.annulled_at is None:
             return self._already_open(standing, pinned, case_id)
@@ -135,12 +129,14 @@ class CampaignService:
         return case_id
 
     async def rules_of(self, period: Period, jurisdiction: str) -> dict[str, CompiledRules]:
-        """The rule sets that a campaign would pin now, by jurisdiction. Raises Refused."""
-        # checking rules takes seconds of pure computing: other requests go on meanwhile
-        documents = await asyncio.to_thread(
-            checked_documents, self._rules, period.year, jurisdiction
-        )
-        compiled = {place: CompiledRules(document) for place, document in documents.items()}
+        """The published sets that a campaign would pin now, by jurisdiction. Raises Refused."""
+        asked = {"year": str(period.year), "jurisdiction": jurisdiction}
+        prefix = region_prefix(jurisdiction)
+        async with self._engine.connect() as connection:
+            published = await publications.in_force(connection, period.year, prefix)
+        if jurisdiction not in published:
+            self._raise_not_published(period.year, jurisdiction, asked)
+        compiled = {place: await self._pinned.get(one.rule_set) for place, one in published.items()}
         try:
             windows_of(compiled[jurisdiction], period)
         except NotPublishable as failure:
@@ -254,6 +250,20 @@ class CampaignService:
             return sum((await cases.counts(connection, case_id)).values())
 
     # --- private steps -----------------------------------------------------------------------
+
+    def _raise_not_published(self, year: int, jurisdiction: str, asked: dict[str, str]) -> NoReturn:
+        """Says whether there are rules that could be published, or none at all."""
+        try:
+            own = current_library(self._rules).resolve(year, jurisdiction)
+        except RuleSetNotFound as failure:
+            params = {**asked, "known": str(failure)}
+            raise Refused(Refusal(code=Code.RULES_NOT_FOUND, params=params)) from None
+        except RulesInvalid as invalid:
+            raise Refused(rules_invalid(invalid, **asked)) from None
+        if own.not_publishable is not None:
+            known = f"{own.id} 只是基础：{own.not_publishable}"
+            raise Refused(Refusal(code=Code.RULES_NOT_FOUND, params={**asked, "known": known}))
+        raise Refused(Refusal(code=Code.NOT_PUBLISHED, params=asked))
 
     def _handle(self, campaign: Campaign) -> WorkflowHandle[Any, Any]:
         return self._client.get_workflow_handle(process_id(campaign.case_id, campaign.opening))
@@ -383,44 +393,6 @@ async def _start(
         id_conflict_policy=conflict,
         rpc_timeout=ANSWER_WITHIN,
     )
-
-
-def checked_documents(rules: Path, year: int, jurisdiction: str) -> dict[str, dict[str, Any]]:
-    """A campaign's own rule set and those of every jurisdiction within it, by jurisdiction.
-
-    None has anything a case could stumble over, examples included. Raises Refused: none there,
-    a mere base, not in order.
-    """
-    library = current_library(rules)
-    asked = {"year": str(year), "jurisdiction": jurisdiction}
-    prefix = region_prefix(jurisdiction)
-    try:
-        own = library.resolve(year, jurisdiction)
-        if own.not_publishable is not None:
-            known = f"{own.id} 只是基础：{own.not_publishable}"
-            raise Refused(Refusal(code=Code.RULES_NOT_FOUND, params={**asked, "known": known}))
-        places = [p for y, p in library.sets() if y == year and p.startswith(prefix)]
-        with _checking:
-            findings = [f for p in places for f in unfit(library, library.name_of(year, p))]
-        if findings:
-            raise RulesInvalid(findings)
-        return {place: library.resolve(year, place).document for place in places}
-    except RuleSetNotFound as failure:
-        params = {**asked, "known": str(failure)}
-        raise Refused(Refusal(code=Code.RULES_NOT_FOUND, params=params)) from None
-    except RulesInvalid as invalid:
-        raise Refused(rules_invalid(invalid, **asked)) from None
-
-
-# seconds of computing, of which others that ask meanwhile profit
-_checking = threading.Lock()
-
-
-def rules_invalid(invalid: RulesInvalid, **asked: str) -> Refusal:
-    """Rule files that are not in order, as a refusal."""
-    first = str(invalid.findings[0])
-    params = {**asked, "count": str(len(invalid.findings)), "first": first}
-    return Refusal(code=Code.RULES_INVALID, params=params)
 
 
 def kind_of(period: Period) -> str:

@@ -10,12 +10,15 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.citation import Citation
+from domain.clock import day_of
 from domain.ids import NATION, authority_of, region_prefix
 from domain.messages import closing_time, local_time
 from domain.model import Value
 from domain.numbers.quarters import Period
 from files import export
+from rules.compiled import CompiledRules
 from rules.file.catalogue import Catalogue
+from services.campaigns.duties import DutyRow, duty_row
 from services.campaigns.progress import (
     NON_FILERS,
     BacklogRow,
@@ -59,6 +62,7 @@ class Report(Value):
     progress: Progress
     backlog: tuple[BacklogRow, ...]
     extended: tuple[Extension, ...]
+    duties: tuple[DutyRow, ...]
     non_filers: tuple[NonFilerRow, ...]
 
     def text(self) -> str:
@@ -103,7 +107,11 @@ class Report(Value):
             ),
             *([] if self.extended else ["没有延期。"]),
             "",
-            f"四、未完成填报 {len(self.non_filers)} 家，名单见附表。",
+            "四、各项职责",
+            *(duty.text() for duty in self.duties),
+            *([] if self.duties else ["规则没有写明填报以外的职责。"]),
+            "",
+            f"五、未完成填报 {len(self.non_filers)} 家，名单见附表。",
             "",
         ]
         return "\n".join(lines)
@@ -151,6 +159,22 @@ class Report(Value):
                         for one in self.extended
                     ],
                 ),
+                (
+                    "各项职责",
+                    ("编号", "职责", "谁", "到哪一天", "情况", "做到", "依据"),
+                    [
+                        [
+                            one.id,
+                            one.label,
+                            "、".join(one.who),
+                            str(one.due or one.term),
+                            one.figure,
+                            {None: "", True: "是", False: "否"}[one.done],
+                            str(one.cite),
+                        ]
+                        for one in self.duties
+                    ],
+                ),
                 ("未报机构名单", NON_FILERS, [non_filer_cells(row) for row in self.non_filers]),
             ]
         )
@@ -187,6 +211,7 @@ class ReportService:
                 connection, period.year, period.quarter, prefix, None, 200
             )
         to, cite = await self._asked_for(period, jurisdiction)
+        duties = await self._duties(period, jurisdiction, figures)
         own = authority_of(jurisdiction)
         return Report(
             place=self._catalogue.areas.get(jurisdiction, "全国"),
@@ -198,10 +223,38 @@ class ReportService:
             progress=figures,
             backlog=await self._progress.backlog(period, jurisdiction, within),
             extended=tuple(given),
+            duties=duties,
             non_filers=tuple(
                 await self._progress.all_non_filers(period, jurisdiction, within=within)
             ),
         )
+
+    async def duties(
+        self, period: Period, jurisdiction: str, within: str = ""
+    ) -> tuple[DutyRow, ...]:
+        """The duties that the rules of a place name. Raises Refused: nothing opened."""
+        figures = await self._progress.figures(period, jurisdiction, "region", within=within)
+        return await self._duties(period, jurisdiction, figures)
+
+    async def _duties(
+        self, period: Period, jurisdiction: str, figures: Progress
+    ) -> tuple[DutyRow, ...]:
+        rules = await self._rules_of(period, jurisdiction)
+        today = day_of(figures.as_of)
+        return tuple(
+            duty_row(duty, figures.total, self._catalogue, today)
+            for duty in (rules.duties if rules is not None else ())
+        )
+
+    async def _rules_of(self, period: Period, jurisdiction: str) -> CompiledRules | None:
+        """The rules that a place is under, None where no campaign that reaches it is open."""
+        async with self._engine.connect() as connection:
+            opened = await campaigns.of_period(connection, period.year, period.quarter)
+        pinned = {place: sha for one in opened for place, sha in one.rule_sets.items()}
+        for place in self._catalogue.tree.upwards(jurisdiction):
+            if place in pinned:
+                return await self._pinned.get(pinned[place])
+        return None
 
     async def _asked_for(self, period: Period, jurisdiction: str) -> tuple[str, Citation | None]:
         """To whom the rules of a place have its progress reported, and in which clause."""

@@ -158,7 +158,7 @@ class SampleService:
             sample = (await self._pinned.get(sha256)).sample
             assert sample is not None
             rules[sha256] = sample
-        redrawn = _drawn(rules, of_number.seed, sampled)
+        redrawn = drawn_of(rules, of_number.seed, sampled)
         return DrawnAgain(
             number=number,
             seed=of_number.seed,
@@ -202,7 +202,7 @@ class SampleService:
             for one in waiting
         ]
         rules = {one.rule_set: one.rule for one in waiting}
-        drawn = _drawn(rules, this.seed, took_part)
+        drawn = drawn_of(rules, this.seed, took_part)
         sampled = [one.model_copy(update={"drawn": one.case_id in drawn}) for one in took_part]
         await samples.keep(connection, campaign, this.number, sampled, now)
         following = await commit_to_seed(connection, campaign, opened.opening, now)
@@ -238,7 +238,7 @@ class SampleService:
         return begun
 
 
-def _drawn(rules: dict[str, Sampling], seed: str, sampled: Sequence[SampledCase]) -> set[str]:
+def drawn_of(rules: dict[str, Sampling], seed: str, sampled: Sequence[SampledCase]) -> set[str]:
     """Who is drawn of those that took part, each among those of its own rule set."""
     return {
         case_id

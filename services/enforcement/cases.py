@@ -174,6 +174,8 @@ class EnforcementService(CaseService):
             ),
             requested_at=opened.opened_at,
             requested_by=actor,
+            vouched=True,
+            inputs=facts.model_dump(mode="json"),
         )
         async with translated():
             await start_case(self._client, start)

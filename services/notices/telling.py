@@ -12,9 +12,11 @@ from pathlib import Path
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from domain.case.amending import AMENDED
 from domain.case.commands import Role
 from domain.case.events import Step
 from domain.case.reminders import REMINDED, REMINDER_SERVED
+from domain.filing.amending import tell_amended
 from domain.filing.questions import QUESTION_ANSWERED, QUESTION_ASKED, QUESTION_REOPENED
 from domain.filing.returning import RETURN_ASKED, RETURN_DECLINED
 from domain.ids import authority_of
@@ -155,6 +157,14 @@ def _return_declined(told: Told, _: CompiledRules) -> NewNotice:
     return _to_filer(told, NoticeKind.RETURN_DECLINED, "未予退回", text)
 
 
+def _amended(told: Told, _: CompiledRules) -> NewNotice:
+    text = (
+        f"{told.institution_name}：\n贵机构{_about(told)}所用的规则已经修订："
+        f"{tell_amended(told.step.body)}。请按修订后的期限和要求办理。"
+    )
+    return _to_filer(told, NoticeKind.AMENDMENT, f"{_about(told)}的规则修订", text)
+
+
 _NOTICES: dict[str, Callable[[Told, CompiledRules], NewNotice]] = {
     REMINDER_SERVED: _reminder_to_file,
     REMINDED: _reminder,
@@ -163,6 +173,7 @@ _NOTICES: dict[str, Callable[[Told, CompiledRules], NewNotice]] = {
     QUESTION_ANSWERED: _answer,
     RETURN_ASKED: _return_asked,
     RETURN_DECLINED: _return_declined,
+    AMENDED: _amended,
 }
 assert _NOTICES.keys() == TOLD, "what is to be told in words, and only that, has some"
 

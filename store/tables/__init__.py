@@ -19,7 +19,7 @@ from store.tables.enforcement import (
     enforcement_cases,
     enforcement_documents,
 )
-from store.tables.extensions import extensions
+from store.tables.extensions import amendments, extensions
 from store.tables.filing_files import filing_files
 from store.tables.filings import filing_receipts
 from store.tables.imports import (
@@ -39,7 +39,14 @@ from store.tables.numbers import (
     uploads,
 )
 from store.tables.own_figures import authority_figures, legal_person_findings
-from store.tables.people import deputies, revocations
+from store.tables.people import (
+    account_links,
+    accounts,
+    deputies,
+    memberships,
+    revocations,
+    sessions,
+)
 from store.tables.record import (
     assignments,
     cases,
@@ -63,13 +70,17 @@ from store.tables.register import (
 from store.tables.rules import (
     campaign_summaries,
     campaigns,
+    publications,
     rule_sets,
     sample_draws,
     sampled_cases,
 )
 
 __all__ = [
+    "account_links",
+    "accounts",
     "addresses",
+    "amendments",
     "announcement_files",
     "announcement_versions",
     "announcements",
@@ -108,6 +119,7 @@ __all__ = [
     "journal",
     "legal_person_findings",
     "lookup_counts",
+    "memberships",
     "metadata",
     "notes",
     "notice_deliveries",
@@ -115,6 +127,7 @@ __all__ = [
     "number_changes",
     "outbox",
     "province_plans",
+    "publications",
     "refusal_heads",
     "refusals",
     "registration_requests",
@@ -127,6 +140,7 @@ __all__ = [
     "sample_draws",
     "sampled_cases",
     "seals",
+    "sessions",
     "upload_pieces",
     "upload_problems",
     "uploads",

@@ -38,7 +38,10 @@ seals = Table(
 """Written by triggers, and only for connections of the application (see `store.database`)."""
 
 SEALED_BY_ROW = (
+    "account_links",
+    "accounts",
     "addresses",
+    "amendments",
     "announcement_files",
     "announcement_versions",
     "announcements",
@@ -68,17 +71,20 @@ SEALED_BY_ROW = (
     "job_items",
     "job_lists",
     "jobs",
+    "memberships",
     "legal_person_findings",
     "notice_deliveries",
     "notices",
     "number_changes",
     "province_plans",
+    "publications",
     "registration_requests",
     "revisions",
     "revocations",
     "roster_imports",
     "sample_draws",
     "sampled_cases",
+    "sessions",
     "uploads",
 )
 """The tables whose rows have seals. What their rows hold of content is hashed elsewhere."""

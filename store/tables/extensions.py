@@ -28,3 +28,19 @@ extensions = Table(
     Index(None, "year", "quarter", "granted_at", "id"),
     comment="延期：一件、一份名单或整个辖区，到期自行恢复原定期限",
 )
+
+amendments = Table(
+    "amendments",
+    metadata,
+    Column("id", Text, ForeignKey("jobs.id"), primary_key=True, comment="也是其批办的编号"),
+    Column("campaign", Text, ForeignKey("campaigns.case_id"), nullable=False),
+    Column("opening", Integer, nullable=False, comment="统计工作第几次开启时"),
+    Column("before", JSONB, nullable=False, comment="辖区代码 → 原来的规则集 SHA-256"),
+    Column("after", JSONB, nullable=False, comment="辖区代码 → 修订后的规则集 SHA-256"),
+    Column("document", Text, nullable=False, comment="修订所依据的文件"),
+    Column("note_sha256", Text, nullable=False, comment="理由"),
+    Column("made_by", JSONB, nullable=False),
+    instant("made_at"),
+    Index(None, "campaign", "made_at"),
+    comment="修订：正在办理的填报改按新发布的规则",
+)

@@ -19,7 +19,7 @@ legal_person_findings = Table(
     Column("found_by", Text, nullable=False),
     instant("found_at"),
     CheckConstraint(one_of("finding", [one.value for one in Finding]), name="finding"),
-    Index(None, "institution_id", "found_at"),
+    Index("ix_legal_person_findings_institution_id_found_at", "institution_id", "found_at"),
     Index(None, "parent_uscc"),
     comment="同一法人各账号由谁填报的认定；只增不改，最近一次有效",
 )

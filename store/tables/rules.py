@@ -32,6 +32,20 @@ rule_sets = Table(
     comment="已发布的规则集，按内容的 SHA-256 永久保存",
 )
 
+publications = Table(
+    "publications",
+    metadata,
+    Column("year", Integer, primary_key=True),
+    Column("jurisdiction", Text, primary_key=True),
+    Column("revision", Integer, primary_key=True, comment="规则文件自己的修订号"),
+    Column("rule_set", Text, ForeignKey("rule_sets.sha256"), nullable=False),
+    Column("published_by", JSONB, nullable=False),
+    instant("published_at"),
+    Column("note_sha256", Text, nullable=False, comment="发布的理由"),
+    Column("command_id", Text, nullable=False),
+    comment="规则集的发布；一个年度、一个辖区以最后发布的为现行",
+)
+
 campaigns = Table(
     "campaigns",
     metadata,

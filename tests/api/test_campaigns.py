@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.testing import WorkflowEnvironment
 
+from deploy.demo.publishing import publish_generated
 from deploy.embedded.postgres import EmbeddedPostgres
 from domain.case.events import GENESIS, hash_of
 from store import journal
@@ -96,6 +97,9 @@ async def test_an_open_campaign_is_not_opened_again_under_other_rules(
         before = await get(house, "2024/000000")
         file = folder / "2024" / "hunan.yaml"
         file.write_text(file.read_text().replace("revision: 1", "revision: 2"))
+        # a file by itself changes nothing
+        assert (await post(house, "2024/000000")).status == 202
+        await publish_generated(house.engine, folder, house.now())
         refused = await post(house, "2024/000000")
         assert (refused.status, refused.body["code"]) == (409, "campaign_exists")
         assert before["rule_set"][:12] in refused.body["detail"]
@@ -105,18 +109,24 @@ async def test_an_open_campaign_is_not_opened_again_under_other_rules(
         assert (covered.status, covered.body["code"]) == (409, "campaign_covered")
 
 
-async def test_rules_that_are_not_in_order_open_nothing(
+async def test_rules_that_are_not_in_order_are_not_published_and_open_nothing(
     postgres: EmbeddedPostgres, open_rules: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "rules"
     shutil.copytree(open_rules, folder)
     file = folder / "2024" / "hunan.yaml"
-    file.write_text(file.read_text() + "\nno_such_key: 1\n")
+    right = file.read_text()
+    file.write_text(right + "\nno_such_key: 1\n")
     async with whole_system(postgres, folder) as house:
-        refused = await post(house, "2024/000000")
+        path, reason = "/api/rules/2024/430000/publish", {"reason": "（生成）"}
+        refused = await house.send("POST", path, operator_of(house), reason)
         assert (refused.status, refused.body["code"]) == (409, "rules_invalid")
         assert "hunan.yaml" in refused.body["detail"]
         assert str(tmp_path) not in refused.body["detail"]
+        # mended, and still not published
+        file.write_text(right)
+        refused = await post(house, "2024/430000")
+        assert (refused.status, refused.body["code"]) == (409, "not_published")
         missing = await house.send("GET", "/api/campaigns/2024/000000", operator_of(house))
         assert (missing.status, missing.body["code"]) == (404, "campaign_not_found")
 

@@ -224,6 +224,18 @@ def test_what_people_wrote_stays_text_in_every_table() -> None:
     assert "'=1+1,3" in csv_table(header, told).decode("utf-8-sig")
 
 
+async def test_duties_are_listed_with_how_far_they_have_come(country: System) -> None:
+    house = country
+    await house.open(2024, "000000")
+    await Filing(house, "guangdong-0", GUANGDONG).claimed()
+    found = {one["id"]: one for one in (await get(house, "2024/000000/duties"))["items"]}
+    assert found["review"]["who"] == ["省级市场监管部门", "中国检验检疫科学研究院"]
+    assert found["review"]["due"] == "2025-03-21"
+    assert found["review"]["done"] is False
+    assert found["review"]["figure"].startswith("审核通过 ")
+    assert found["settle-problems"]["done"] is None
+
+
 async def test_the_backlog_says_what_waits_for_whom_and_how_long(country: System) -> None:
     house = country
     await house.open(2024, "000000")

@@ -38,7 +38,12 @@ async def asking(engine: AsyncEngine) -> AsyncIterator[Enquiries]:
         yield found
 
 
-NEEDED = {"/public/certificates": {"number": "1"}}
+_OF_CAMPAIGN = {"campaign": "campaign/2024/000000", "at": "2025-01-01T00:00:00+08:00"}
+NEEDED = {
+    "/api/audit/listed": _OF_CAMPAIGN,
+    "/api/audit/compared": {**_OF_CAMPAIGN, "and": "2025-01-02T00:00:00+08:00"},
+    "/public/certificates": {"number": "1"},
+}
 """What is asked together with anything else, so that it is the wrong value that is told."""
 
 

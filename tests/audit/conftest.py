@@ -22,8 +22,10 @@ from services.archive import Archiving
 from services.certificates.keys import add_key
 from services.checkpoints import Sealing
 from store.database import connect
+from tests.audit import other_rows
 from tests.deploy import record_release
 from tests.deploy.record_release import open_rules
+from tests.enforcing import case_on_record
 from tests.system import CHECKER, FILER, OPERATOR, REVIEWER, System, running
 from tests.workflows.test_report_batch import read, upload
 
@@ -72,6 +74,9 @@ async def populate(world: World, temporal: EmbeddedTemporal, rules: Path) -> Non
         await resolved(system)
         await operators(system)
         await refused(system)
+        await case_on_record(system, "draft", "filing/2020/draft")
+        await other_rows.write(engine)
+        await other_rows.enforcement(engine, "enforcement/filing/2020/draft/1")
         await asyncio.sleep(2)
         await Archiving(client, engine, now).archive_news()
         await sealing.seal()

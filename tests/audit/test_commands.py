@@ -1,6 +1,7 @@
 """The auditor's commands and addresses: what they print, how they end, and that they are noted."""
 
 import asyncio
+import hashlib
 import json
 import subprocess
 import sys
@@ -80,11 +81,23 @@ async def test_each_command_prints_its_document(where: dict[str, str], tmp_path:
     assert code == 0
     assert {"status", "level", "authority", "due", "revision", "sequence"} <= set(found)
     assert found["status"] == "completed"
-    code, found = await told(where, tmp_path, "record", "--action", "campaign_opened")
+    code, found = await told(where, tmp_path, "timeline", "--action", "campaign_opened")
     assert (code, {one["event"] for one in found["entries"]}) == (0, {"campaign_opened"})
-    code, _ = await audit(where, tmp_path, "record", "--csv", "record.csv")
+    code, found = await told(where, tmp_path, "timeline", DONE)
+    first = found["entries"][0]
+    assert (code, first["case_id"], first["sequence"], first["event"]) == (0, DONE, 1, "scheduled")
+    assert {"body", "hash", "previous_hash", "command_id"} <= set(first)
+    assert {one["event"] for one in found["entries"]} >= {"refused", "completed"}
+    code, _ = await audit(where, tmp_path, "timeline", "--csv", "record.csv")
     assert code == 0
-    assert "campaign/2023/350000" in (tmp_path / "record.csv").read_text("utf-8-sig")
+    table = (tmp_path / "record.csv").read_text("utf-8-sig")
+    assert "campaign/2023/350000" in table
+    assert first["hash"] in table
+    words = ("counterfactual", "campaign/2023/350000", "--rules", "2024/national")
+    code, found = await told(where, tmp_path, *words)
+    assert (code, found["cases"], found["differing"]) == (0, 8, 8)
+    fill = next(one for one in found["differences"] if one["kind"] == "window fill")
+    assert DONE in fill["cases"]
     code, found = await told(where, tmp_path, "export", DONE, "--out", "b.zip")
     assert (code, found["checkpoint"]) == (0, 2)
     with zipfile.ZipFile(tmp_path / "b.zip") as bundle:
@@ -185,7 +198,32 @@ async def test_over_http_the_same_is_answered_and_noted(
     figures = await ask(f"figures?campaign=campaign/2023/350000&at={at}")
     assert figures["statuses"]["completed"] == 1
     assert (await ask(f"export?case={DONE}"))[:2] == b"PK"
-    assert (await ask("record?action=submitted&size=3"))["entries"][0]["event"] == "submitted"
+    campaign = "campaign=campaign/2023/350000"
+    listed = await ask(f"listed?{campaign}&at={at}&size=3")
+    more = await ask(f"listed?{campaign}&at={at}&size=3&cursor={listed['next']}")
+    ids = [one["case_id"] for one in (*listed["items"], *more["items"])]
+    assert (len(set(ids)), ids == sorted(ids)) == (6, True)
+    early = "2001-01-01T00:00:00%2B08:00"
+    moved = await ask(f"compared?{campaign}&at={early}&and={at}")
+    assert {"case_id": DONE, "before": "", "after": "completed"} in moved["items"]
+    foreseen = await ask(f"foreseen?{campaign}&rules=2024/national")
+    assert (foreseen["cases"], foreseen["differing"]) == (8, 8)
+    (run,) = (await ask(f"history?case={DONE}"))["runs"]
+    assert hashlib.sha256(run["content"].encode()).hexdigest() == run["sha256"]
+    page = await ask("timeline?action=submitted&size=3")
+    assert {one["event"] for one in page["entries"]} == {"submitted"}
+    more = await ask(f"timeline?action=submitted&size=3&cursor={page['next']}")
+    hashes = [one["hash"] for one in (*page["entries"], *more["entries"])]
+    assert len(set(hashes)) == 6
+    assert all(one["at"].endswith("+08:00") for one in page["entries"])
+    refused = (await ask(f"timeline?case={DONE}&by=clerk-done&action=refused"))["entries"]
+    assert [(one["sequence"], one["rule"]) for one in refused] == [(None, "case_ended")]
+    cited = page["entries"][0]["document"]
+    assert (await ask(f"timeline?rule={cited}"))["entries"][0]["document"] == cited
+    assert (await ask(f"timeline?to={early}"))["entries"] == []
+    table = (await ask(f"timeline/table?case={DONE}")).decode("utf-8-sig")
+    assert hashes[0] in (await ask("timeline/table")).decode()
+    assert table.count(DONE) > 5
     assert (await ask("replay?case=filing/2023/nobody", 404))["code"] == "not_found"
     assert (await ask("replay", 422))["code"] == "invalid_parameter"
     async with engine.connect() as connection:
@@ -194,5 +232,5 @@ async def test_over_http_the_same_is_answered_and_noted(
                  " WHERE case_id = 'reads/auditor/auditor-7' ORDER BY sequence")
         )  # fmt: skip
         noted = list(rows.scalars())
-    assert noted[0] == f"verify {DONE}"
-    assert len(noted) == 8
+    assert noted[0] == f"核对全部记录或一件 /api/audit/verify?case={DONE}"
+    assert len(noted) == 19

@@ -10,6 +10,7 @@ import yaml
 from click.testing import Result
 from typer.testing import CliRunner
 
+from cli.rule_files import saved_again
 from cli.rules import app
 from rules.file.library import SHIPPED, RuleLibrary
 
@@ -86,7 +87,7 @@ def test_route_prints_the_documented_json(facts: str, library: RuleLibrary) -> N
     assert got["rule"] == "provincial-only"
     assert got["chain"] == ["amr-350102", "amr-350100", "amr-350000"]
     assert got["cite"]["document"] == "闽市监认证〔2024〕1号"
-    assert got["ruleset"] == {"id": "fujian-2023", "revision": 3, "sha256": resolved.sha256}
+    assert got["ruleset"] == {"id": "fujian-2023", "revision": 4, "sha256": resolved.sha256}
     assert got["levels"][0]["label"] == "县级初步审核"
     assert got["quality_check"]["by"] == "samr"
     assert {one["verdict"] for one in got["candidates"]} == {"chosen", "eliminated", "not_reached"}
@@ -313,3 +314,52 @@ def test_an_instant_needs_its_zone(tmp_path: Path, at: str) -> None:
     done = run("consequences", "2020", "national", "--facts", str(path), "--at", at)
     assert done.exit_code == 2
     assert "--at" in done.stderr
+
+
+STANDING = """\
+id: jiangsu-standing
+jurisdiction: "320000"
+extends: national
+in_force:
+  from: "2022-01-20"
+  cite: {assume: 生成的例子，没有这样的通知}
+title: 江苏省检验检测服务业统计工作管理办法（生成的例子）
+revision: 1
+duties:
+  - id: answer
+    label: 收到退回通知后改好
+    who: [institution]
+    term: {event: 收到退回通知, working_days: 5}
+    cite: {assume: 生成的例子，没有这样的通知}
+examples:
+  - name: 开放
+    at: "2025-01-13T00:00:00+08:00"
+    expect: {inside: [fill]}
+"""
+
+
+def test_a_duty_that_runs_from_an_event_is_counted_across_october(folder: Path) -> None:
+    (folder / "standing").mkdir()
+    path = folder / "standing" / "jiangsu.yaml"
+    path.write_text(STANDING, "utf-8")
+    since = ("--duty", "answer", "--from", "2025-09-26T10:00:00+08:00")
+    told = answer("deadline", "2024", "jiangsu", *since, "--rules", str(folder))
+    assert told["due"] == "2025-10-11T00:00:00+08:00"
+    assert told["counted"][0] == "2025-09-28"
+    assert len(told["counted"]) == 5
+
+
+def test_a_certificate_of_another_day_counts_when_asked(facts: str) -> None:
+    late = run("route", "2024", "national", "--facts", facts, "--on", "2099-01-01")
+    assert late.exit_code == 1
+    assert "不在统计范围" in late.stdout
+    assert run("route", "2024", "national", "--facts", facts, "--on", "Monday").exit_code == 2
+
+
+def test_watching_looks_until_a_file_is_saved_again(tmp_path: Path) -> None:
+    path = tmp_path / "rules.yaml"
+    path.write_text("id: a\n")
+    before = saved_again([path])
+    assert saved_again([path]) == before
+    path.write_text("id: another\n")
+    assert saved_again([path], before) != before

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from rules.conditions import CERTIFICATE, FACTS, INSTITUTION
-from rules.file import enforcement_schema, number_schema, schema, shapes, validation
+from rules.file import duty_schema, enforcement_schema, number_schema, schema, shapes, validation
 from tests.docs.pages import ROOT, page
 
 PAGE = page("docs/rules.md")
@@ -35,7 +35,7 @@ def keys_of(model: type[BaseModel]) -> Iterator[str]:
 def test_every_key_of_a_rule_file_is_explained() -> None:
     models = [
         model
-        for module in (shapes, schema, number_schema, enforcement_schema)
+        for module in (shapes, schema, number_schema, enforcement_schema, duty_schema)
         for model in vars(module).values()
         if isinstance(model, type) and issubclass(model, BaseModel) and model is not BaseModel
     ]

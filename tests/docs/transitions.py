@@ -15,6 +15,7 @@ from domain.case.state import CaseState, closing
 from domain.case.status import Status
 from domain.citation import Citation
 from domain.decision import Obligation, ReviewerDecision, ReviewLevel, RuleSetRef
+from domain.filing.amending import AMENDING_COMMANDS
 from domain.filing.attesting import ATTESTING_COMMANDS
 from domain.filing.findings import FilingFindings
 from domain.filing.kind import FILING, Submit
@@ -43,6 +44,7 @@ _STANDING = (
     | ATTESTING_COMMANDS.keys()
     | WAIVING_COMMANDS.keys()
     | REMARKING_COMMANDS.keys()
+    | AMENDING_COMMANDS.keys()
 )
 _CATCHING_UP = (EventName.OPENED, EventName.REVIEW_STARTED, EventName.QUALITY_CHECK_STARTED)
 

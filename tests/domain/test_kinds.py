@@ -244,6 +244,7 @@ def fields(rng: random.Random, name: str, state: CaseState, now: datetime) -> di
     until = {"until": now + timedelta(days=rng.choice([0, 5, 60]))}
     made: Mapping[str, Callable[[], dict[str, Any]]] = {
         "submit": lambda: submitted,
+        "amend": lambda: {"amendment": "one"},
         "draw": lambda: {"draw": 1, "drawn": rng.random() < 0.6},
         "extend": lambda: {**until, "extension": "one"},
         "shorten": lambda: {**until, "extension": "one"},
@@ -309,10 +310,16 @@ def fields(rng: random.Random, name: str, state: CaseState, now: datetime) -> di
     return made.get(name, dict)()
 
 
-def findings(kind: CaseKind, rng: random.Random, command: Command, now: datetime) -> Any:
+def findings(
+    kind: CaseKind, rng: random.Random, case: CasePlan, command: Command, now: datetime
+) -> Any:
     """What a kind might find out for a command: whatever it can name that is in order."""
     first, last = CERTIFICATE_RULES.validity(now.date())
     known: dict[str, Any] = {
+        # the same windows, so that a life goes on under its own plan
+        "plan": case.model_copy(
+            update={"ruleset": REF.model_copy(update={"sha256": f"{now.timestamp():064.0f}"})}
+        ),
         "editors": () if command.kind == "attest" else (command.actor.subject,),
         "decision": ReviewerDecision(
             reviewer=LEVELS[-1].authority,
@@ -383,7 +390,9 @@ def lives(kind: CaseKind, seeds: range) -> Iterator[list[Moment]]:
                     break
             else:
                 continue
-            life += happened(kind, case, state, command, now, findings(kind, rng, command, now))
+            life += happened(
+                kind, case, state, command, now, findings(kind, rng, case, command, now)
+            )
         yield life
 
 

@@ -6,9 +6,14 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.testing import WorkflowEnvironment
 
+from audit.recompute import Recomputing
+from audit.verify import Keys, verify
+from rules.compiled import CompiledRules
+from rules.file.library import RuleLibrary
 from tests.certificates import content
 from tests.enforcing import Matter, at, enforcing_rules, local_matter, matter
 from tests.printing.papers import text_of
@@ -93,6 +98,23 @@ async def test_a_warning_is_heard_decided_by_another_served_and_never_published(
         )
         assert hashlib.sha256(paper.content).hexdigest() == one["sha256"]
         assert paper.content.startswith(b"%PDF")
+    case_id = lab.path.removeprefix("/api/")
+    [measures] = (await Recomputing(system.engine).case(case_id)).decisions
+    assert (measures.kind, measures.same) == ("measures", True)
+    assert next(one[0] for one in measures.recorded["measures"]) == "warning"
+    without = CompiledRules(RuleLibrary().resolve_name("2024/national").document)
+    [otherwise] = (await Recomputing(system.engine, without).case(case_id)).decisions
+    assert otherwise.recomputed == {"measures": []}
+    async with system.engine.begin() as connection:
+        assert (await verify(system.engine, None, Keys(), system.now, case_id)).ok
+        decides = "'{enforcement,measures,0,decides}'"
+        await connection.execute(
+            text(f"UPDATE cases SET plan = jsonb_set(plan, {decides}, '\"samr\"')"
+                 " WHERE case_id = :case_id"),
+            {"case_id": case_id},
+        )  # fmt: skip
+    [wrong] = (await verify(system.engine, None, Keys(), system.now, case_id)).findings
+    assert (wrong.kind, wrong.table, wrong.sequence) == ("unlike", "cases", 1)
 
 
 async def test_across_the_october_holiday_and_a_worked_saturday(system: System) -> None:

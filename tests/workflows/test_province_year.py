@@ -13,6 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.testing import WorkflowEnvironment
 
+from audit.recompute import Recomputing
 from domain.clock import day_of
 from services.certificates.keys import add_key
 from tests.api.people import REASONS
@@ -261,6 +262,19 @@ async def test_a_province_s_year_from_the_dry_run_to_the_sealed_close(province: 
     await province.files(spared, again=True)
     assert await province.approved(spared) == "quality_check"
     await province.checked(spared, "pass")
+
+    # drawn once more by code that no workflow runs, for the campaign and for each filing
+    decided = Recomputing(house.engine)
+    campaign = f"campaign/2023/{FUJIAN}"
+    [draw] = (await decided.case(campaign)).decisions
+    assert (draw.kind, draw.same, draw.recorded["drawn"]) == ("sample", True, 2)
+    told = [
+        (one.recorded, one.same)
+        for name in (first, second, spared)
+        for one in (await decided.case(f"filing/2023/{name}")).decisions
+        if one.kind == "sample"
+    ]
+    assert told == [(True, True), (True, True), (False, True)]
 
     closed = await province.ask("POST", "/close", {})
     assert closed.status == 200, closed.body

@@ -15,6 +15,9 @@ from rules.filing.forms.trial import try_checks, try_example
 
 _FORM_ID = re.compile(r"[a-z][a-z0-9-]{0,63}")
 _OWN = frozenset({"id", "title", "revision", "note", "header", "cite"})
+_DIFFERENCES = ("texts", "remove", "change", "add")
+"""What a derived form says of the form it derives from."""
+_WORD = re.compile(r"[a-z][a-z0-9_-]*")
 _READ_BY_PEOPLE = frozenset(
     {"title", "label", "message", "note", "options", "help", "source", "pattern_words", "what"}
 )
@@ -48,19 +51,26 @@ class FormLibrary:
         """The form. Raises `FormNotFound`, or `FormError` if its file is not in order."""
         if form_id not in self._forms:
             document = self._read(form_id)
-            base_id = document.pop("extends", None)
-            if base_id is not None:
-                document = self._extended(form_id, document, base_id)
-            else:
-                for key in ("texts", "add"):
-                    if key in document:
-                        message = f"{form_id}.yaml：{key} 只与 extends 同用，请删去"
-                        raise FormError("bad_form", message)
-            form = self._form(form_id, document, derived=base_id is not None)
+            derived = "extends" in document
+            form = self._form(form_id, self._whole(form_id, document, ()), derived=derived)
             compiled(form)
             try_example(form)
             self._forms[form_id] = form
         return self._forms[form_id]
+
+    def line(self, form_id: str, message: str) -> int:
+        """The line of a form's file that a message is about: the last id it names, else 1."""
+        node = self._nodes.get(form_id)
+        places: dict[str, int] = {}
+        for _, below in node.walk() if node is not None else ():
+            if isinstance(below.value, dict) and (name := below.get("id")) is not None:
+                places.setdefault(str(name.value), below.place.line)
+            if isinstance(below.value, str):
+                places.setdefault(below.value, below.place.line)
+            for key, place in below.keys.items():
+                places.setdefault(key, place.line)
+        named = [word for word in _WORD.findall(message) if word != form_id and word in places]
+        return max((places[name] for name in named), default=1)
 
     def _form(self, form_id: str, document: dict[str, Any], derived: bool) -> Form:
         """The shape of a form, with the line of what is wrong where it stands in one file."""
@@ -93,19 +103,36 @@ class FormLibrary:
             raise FormError("bad_form", f"{path.name}：id 应与文件名一致，写作 {form_id}")
         return document
 
-    def _extended(self, form_id: str, document: dict[str, Any], base_id: Any) -> dict[str, Any]:
-        """The base with its year texts replaced, fields and checks added, own words exchanged."""
-        name = f"{form_id}.yaml"
+    def _whole(
+        self, form_id: str, document: dict[str, Any], below: tuple[str, ...]
+    ) -> dict[str, Any]:
+        """A form with those it derives from put together; ``below`` are those that derive from it.
+
+        From the base: texts replaced, then items removed, changed and added, own words exchanged.
+        """
+        name, base_id = f"{form_id}.yaml", document.pop("extends", None)
+        given = {key: document.pop(key) for key in _DIFFERENCES if key in document}
+        if base_id is None:
+            if given:
+                message = f"{name}：{next(iter(given))} 只与 extends 同用，请删去"
+                raise FormError("bad_form", message)
+            return document
         if not isinstance(base_id, str):
             raise FormError("bad_form", f"{name}：extends 应为一个表单编号")
-        base = self._read(base_id)
-        if "extends" in base:
-            raise FormError("bad_form", f"{name}：{base_id} 自身也是派生表单，请直接派生自其原表")
-        replacements, added = document.pop("texts", {}), document.pop("add", {})
+        if base_id == form_id or base_id in below:
+            raise FormError("bad_form", f"{name}：extends 绕成了圈；请派生自另一个表单")
+        base = self._whole(base_id, self._read(base_id), (*below, form_id))
         unknown = sorted(set(document) - _OWN)
         if unknown:
-            raise FormError("bad_form", f"{name}：派生表单不能改动 {'、'.join(unknown)}")
-        made = _added(name, _replaced(name, base, replacements), added)
+            differences = "、".join(_DIFFERENCES)
+            message = (
+                f"{name}：派生表单不能改动 {'、'.join(unknown)}；不同之处写在 {differences} 里"
+            )
+            raise FormError("bad_form", message)
+        made = _replaced(name, base, given.get("texts", {}))
+        made = _removed(name, made, given.get("remove", {}))
+        made = _changed(name, made, given.get("change", {}))
+        made = _added(name, made, given.get("add", {}))
         made.pop("revision", None)
         return {**made, **document}
 
@@ -127,6 +154,62 @@ def _parse(form_id: str, document: dict[str, Any]) -> Form:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         raise FormError("bad_form", f"{form_id}.yaml：{place}：{first['msg']}") from None
+
+
+def _removed(name: str, base: dict[str, Any], removed: Any) -> dict[str, Any]:
+    """``base`` without some sections, fields and checks, each named by its id."""
+    if not isinstance(removed, dict) or set(removed) - {"fields", "sections", "checks"}:
+        raise FormError("bad_form", f"{name}：remove 只写 fields、sections、checks")
+    gone: dict[str, set[str]] = {}
+    for kind, ids in removed.items():
+        if not isinstance(ids, list) or not all(isinstance(one, str) for one in ids):
+            raise FormError("bad_form", f"{name}：remove.{kind} 写成编号的列表")
+        missing = [one for one in ids if one not in _ids(base, kind)]
+        if missing:
+            raise FormError("bad_form", f"{name}：remove.{kind} 里的 {missing[0]} 在原表中不存在")
+        gone[kind] = set(ids)
+    sections = [
+        {**one, "fields": [f for f in one["fields"] if f["id"] not in gone.get("fields", ())]}
+        for one in base["sections"]
+        if one["id"] not in gone.get("sections", ())
+    ]
+    checks = [one for one in base.get("checks", ()) if one["id"] not in gone.get("checks", ())]
+    return {**base, "sections": sections, "checks": checks}
+
+
+def _changed(name: str, base: dict[str, Any], changed: Any) -> dict[str, Any]:
+    """``base`` with some keys of its sections, fields and checks changed; null takes a key out."""
+    if not isinstance(changed, dict) or set(changed) - {"fields", "sections", "checks"}:
+        raise FormError("bad_form", f"{name}：change 只写 fields、sections、checks")
+    for kind, items in changed.items():
+        if not isinstance(items, dict) or not all(isinstance(one, dict) for one in items.values()):
+            raise FormError("bad_form", f"{name}：change.{kind} 写成“编号: {{键: 新值}}”的映射")
+        for item, keys in items.items():
+            if item not in _ids(base, kind):
+                message = f"{name}：change.{kind} 里的 {item} 在原表中不存在"
+                raise FormError("bad_form", message)
+            if "id" in keys or (kind == "sections" and "fields" in keys):
+                message = (
+                    f"{name}：change.{kind} 的 {item} 不能改编号或整列字段；请去掉它，另加新的"
+                )
+                raise FormError("bad_form", message)
+
+    def new(kind: str, item: dict[str, Any]) -> dict[str, Any]:
+        keys = {**item, **changed.get(kind, {}).get(item["id"], {})}
+        return {key: value for key, value in keys.items() if value is not None}
+
+    sections = [
+        {**new("sections", one), "fields": [new("fields", field) for field in one["fields"]]}
+        for one in base["sections"]
+    ]
+    checks = [new("checks", one) for one in base.get("checks", ())]
+    return {**base, "sections": sections, "checks": checks}
+
+
+def _ids(base: dict[str, Any], kind: str) -> set[str]:
+    if kind == "fields":
+        return {field["id"] for section in base["sections"] for field in section["fields"]}
+    return {one["id"] for one in base.get(kind, ())}
 
 
 def _added(name: str, base: dict[str, Any], added: Any) -> dict[str, Any]:

@@ -1,0 +1,58 @@
+"""Which reads go on record: what an auditor asks, and content and personal data read by others.
+
+An institution reads what is its own; of that nothing is kept.
+"""
+
+from api.door.operations import Call, Operation
+from api.door.rights import Right
+from domain.case.commands import Role
+
+_RIGHTS = frozenset(
+    {
+        Right.SEE_CONTENT,
+        Right.SEE_COMPLAINT,
+        Right.SEE_REGISTRATION,
+        Right.SEE_QUESTIONS,
+        Right.SEE_ENFORCEMENT,
+        Right.SEE_CLIENTS,
+        Right.SEE_OUTBOX,
+    }
+)
+"""Whatever these rights let people see is content, somebody's data, or who holds which key.
+
+Reading contacts is put on record by `services.contacts`, in tables of many institutions as well.
+"""
+
+_PATHS = frozenset(
+    {
+        "/api/addresses",
+        "/api/certificates/{application}/draft",
+        "/api/certificates/{application}/paper",
+        "/api/certificates/{application}/preview",
+        "/api/institutions/registrations",
+        "/api/notices",
+        "/api/notices/{notice}",
+    }
+)
+"""What is content, or somebody's data, below rights that let people see other things too."""
+
+_NOBODYS = frozenset({Right.ANYONE, Right.SIGNED_IN, Right.FOLLOW_EVENTS})
+"""What is for everybody; and the feed of steps, which each record of its reading would lengthen."""
+
+_LONGEST = 1000
+
+
+def read_as(operation: Operation, role: Role) -> str:
+    """The event that a read goes on record as; "" for one that does not."""
+    if operation.method != "GET" or operation.right in _NOBODYS or role is Role.FILER:
+        return ""
+    if role is Role.AUDITOR:
+        return "audited"
+    return "content_read" if operation.right in _RIGHTS or operation.path in _PATHS else ""
+
+
+def what_of(operation: Operation, call: Call) -> str:
+    """What was read, in words and by its address."""
+    url = call.request.url
+    asked = f"{url.path}?{url.query}" if url.query else url.path
+    return f"{operation.summary} {asked}"[:_LONGEST]

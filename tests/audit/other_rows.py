@@ -1,0 +1,108 @@
+"""One row of everything that no step tells all of, as the application writes it: sealed."""
+
+import hashlib
+import json
+from datetime import date
+from typing import Any
+
+from sqlalchemy import insert, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from domain.canonical import sha256_of
+from domain.case.commands import Actor, Role
+from store import journal
+from store.tables import metadata
+
+FILE = "（生成）附件".encode()
+SHA256 = hashlib.sha256(FILE).hexdigest()
+OPERATOR = Actor(subject="operator-1", role=Role.OPERATOR, scope="000000")
+CASE, CAMPAIGN, LAB = "filing/2023/done", "campaign/2023/350000", "done"
+
+
+async def write(engine: AsyncEngine) -> None:
+    """Writes them, in an order that foreign keys allow."""
+    async with engine.begin() as connection:
+        at = (await connection.execute(text("SELECT now()"))).scalar_one()
+        body = {"delivery": "（生成）"}
+        client = (await connection.execute(text("SELECT id FROM api_clients"))).scalar_one()
+        order = {"action": "remind", "actor": OPERATOR.model_dump(mode="json"), "details": {}}
+        for table, row in (
+            ("addresses", {"id": "a", "addressee": LAB, "channel": "mail", "target": "a@example",
+                           "registered_by": "clerk-done", "registered_at": at}),
+            ("announcements", {"id": "b", "kind": "help", "jurisdiction": "000000", "version": 1,
+                               "title": "（生成）说明", "audience": ["public"], "shown_from": at}),
+            ("announcement_files", {"announcement_id": "b", "sha256": SHA256, "name": "a.txt",
+                                    "media": "text/plain", "size": len(FILE), "content": FILE,
+                                    "added_by": "operator-1", "added_at": at}),
+            ("announcement_versions", {"announcement_id": "b", "version": 1, "title": "（生成）",
+                                       "body": "（生成）", "audience": ["public"],
+                                       "shown_from": at, "published_by": "operator-1",
+                                       "published_at": at, "sha256": SHA256}),
+            ("deputies", {"id": "c", "authority": "amr-350102", "person": "r-1", "deputy": "r-2",
+                          "starts": at, "ends": at, "named_by": "r-1", "named_at": at}),
+            ("jobs", {"id": "d", "about": CAMPAIGN, "work": {"order": order}, "asked_sha256": "",
+                      "scope": "000000", "total": 1, "state": "done", "created_at": at,
+                      "ended_at": at}),
+            ("job_lists", {"id": "e", "filename": "e.csv", "ids": [CASE],
+                           "added_by": OPERATOR.model_dump(mode="json"), "added_at": at}),
+            ("job_items", {"job_id": "d", "number": 1, "case_id": CASE, "outcome": "done",
+                           "sequence": 1, "at": at}),
+            ("extensions", {"id": "d", "kind": "filing", "year": 2023, "quarter": 0,
+                            "jurisdiction": "350000", "standing": True, "until": at,
+                            "given_until": at, "document": "（生成）", "authorised_by": "（生成）",
+                            "note_sha256": SHA256, "granted_by": OPERATOR.model_dump(mode="json"),
+                            "granted_at": at}),
+            ("notices", {"id": "f", "case_id": CASE, "key": "k", "kind": "reminder",
+                         "institution": LAB, "audience": "filer", "addressee": LAB,
+                         "title": "（生成）催报", "body": "（生成）", "served_by": "system",
+                         "served_role": "system", "served_scope": "", "served_at": at}),
+            ("notice_deliveries", {"id": "g", "notice_id": "f", "channel": "mail",
+                                   "address_id": "a", "target": "a@example", "state": "delivered",
+                                   "attempted_at": at, "delivered_at": at}),
+            ("registration_requests", {"id": "h", "institution_id": "asks", "name": "（生成）",
+                                       "uscc": "91350102M000100Y43", "region": "350102",
+                                       "legal_person": True, "state": "asked",
+                                       "asked_by": "clerk-asks", "asked_at": at}),
+            ("revocations", {"id": "i", "authority": "amr-350102", "person": "r-3",
+                             "revoked_by": "r-1", "note_sha256": SHA256, "revoked_at": at}),
+            ("certificate_deliveries", {"authority": "amr-350000", "sandbox": False,
+                                        "delivery_id": "j", "client_id": client, "action": "issue",
+                                        "body": body, "body_sha256": sha256_of(body),
+                                        "stage": "working", "attempt": 1, "received_at": at}),
+            ("contacts", {"institution_id": LAB, "role": "liaison", "name": "（生成）",
+                          "source": "filer", "set_by": "clerk-done", "set_at": at}),
+            ("institution_acts", {"id": "k", "kind": "merged", "institution_id": "draft",
+                                  "into_id": LAB, "effective_on": date(2025, 1, 1),
+                                  "document": "（生成）", "note_sha256": SHA256,
+                                  "done_by": "operator-1", "done_at": at}),
+            ("sample_draws", {"campaign": CAMPAIGN, "number": 1, "opening": 1, "seed": SHA256,
+                              "committed_at": at, "drawn_at": at}),
+            ("sampled_cases", {"campaign": CAMPAIGN, "number": 1, "case_id": CASE,
+                               "rule_set": SHA256, "stratum": "350102", "drawn": True}),
+            ("campaign_summaries", {"campaign": CAMPAIGN, "opening": 1,
+                                    "document": json.dumps(body), "sha256": SHA256,
+                                    "sealed_at": at}),
+        ):  # fmt: skip
+            await connection.execute(insert(metadata.tables[table]), [row])
+        await _plan(connection, at)
+
+
+async def enforcement(engine: AsyncEngine, case_id: str) -> None:
+    """What a case of enforcement has gathered."""
+    async with engine.begin() as connection:
+        at = (await connection.execute(text("SELECT now()"))).scalar_one()
+        file: dict[str, Any] = {"case_id": case_id, "sha256": SHA256, "content": FILE}
+        added = {"name": "a.txt", "media": "text/plain", "given_by": "clerk", "given_at": at}
+        made = {"sequence": 1, "kind": "notice", "number": "1", "made_at": at}
+        for table, more in (("enforcement_attachments", added), ("enforcement_documents", made)):
+            await connection.execute(insert(metadata.tables[table]), [{**file, **more}])
+
+
+async def _plan(connection: AsyncConnection, at: Any) -> None:
+    said = {"document": "（生成）方案", "mode": "manual", "received_on": "2024-12-31"}
+    await journal.append_operator_step(
+        connection, "province/amr-440000", "plan_received", OPERATOR, at, said, "plan-of-world"
+    )
+    plan = {**said, "received_on": date(2024, 12, 31), "authority": "amr-440000"}
+    by = {"recorded_by": OPERATOR.subject, "recorded_at": at}
+    await connection.execute(insert(metadata.tables["province_plans"]), [{**plan, **by}])
