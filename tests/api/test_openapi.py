@@ -170,6 +170,7 @@ def token_for(found: Filing, role: Role) -> str:
         Role.FILER: found.filer, Role.REVIEWER: found.reviewer, Role.CHECKER: found.checker,
         Role.OPERATOR: found.operator, Role.AUDITOR: found.auditor, Role.CLERK: found.clerk,
         Role.OFFICER: found.officer, Role.DECIDER: found.decider,
+        Role.RESPONSIBLE: found.responsible,
     }[role]  # fmt: skip
 
 
