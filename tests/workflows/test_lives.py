@@ -25,6 +25,7 @@ from tests.system import (
     CHECKER,
     FILER,
     OPERATOR,
+    RESPONSIBLE,
     REVIEWER,
     System,
     certificate,
@@ -181,6 +182,48 @@ async def test_a_filing_is_asked_about_and_asked_back(system: System) -> None:
         ("ask-return", clerk, CAUSE, "in_review"),
         ("decline-return", first, CAUSE, "in_review"),
         ("ask-return", clerk, CAUSE, "in_review"),
+        ("return", first, CAUSE, "returned"),
+        ("cancel", operator, CAUSE, "cancelled"),
+    )
+
+
+async def test_a_filing_is_confirmed_excused_waived_and_remarked_on(system: System) -> None:
+    await system.add(institution("inst-1", legal_person=True))
+    await system.open(2023, "350000")
+    path = "/api/filings/2023/inst-1"
+    clerk = system.token(FILER, "clerk-1", "inst-1")
+    head = system.token(RESPONSIBLE, "head-1", "inst-1")
+    operator = system.token(OPERATOR, "operator-1", "350000")
+    province = system.token(REVIEWER, "r-3", CHAIN[2])
+    saved = (await system.save("2023/inst-1", clerk)).body
+    complete = saved["parts"]
+    wrong = {**complete, "annual-report": {**complete["annual-report"]}}
+    wrong["annual-report"]["institution_name"] = "另一名称（生成）"
+    blocked = await system.send("PUT", f"{path}/draft", clerk, {"parts": wrong}, if_match='"1"')
+    [found] = [f for f in blocked.body["report"]["findings"] if f["sha256"]]
+    waiver = {"revision": 2, "finding": found["sha256"], **CAUSE}
+    await play(
+        system,
+        path,
+        ("waivers", clerk, waiver, "draft"),
+        ("waivers/1/decline", province, CAUSE, "draft"),
+        ("waivers", clerk, waiver, "draft"),
+        ("waivers/2/grant", province, CAUSE, "draft"),
+        ("ask-unsigned", clerk, CAUSE, "draft"),
+        ("excuse-signer", operator, CAUSE, "draft"),
+        ("demand-signer", operator, CAUSE, "draft"),
+    )
+    last = await system.send("PUT", f"{path}/draft", clerk, {"parts": complete}, if_match='"2"')
+    standing = {"revision": 3, "sha256": last.body["sha256"]}
+    first = system.token(REVIEWER, "r-1", CHAIN[0])
+    remark = {"fields": [{"part": "statistics", "field": "patents", "reason": "（生成）"}]}
+    await play(
+        system,
+        path,
+        ("attest", head, standing, "draft"),
+        ("submit", clerk, standing, "in_review"),
+        ("claim", first, {}, "in_review"),
+        ("remarks", first, remark, "in_review"),
         ("return", first, CAUSE, "returned"),
         ("cancel", operator, CAUSE, "cancelled"),
     )
