@@ -41,6 +41,8 @@ class Settings(BaseModel):
     commas between, to which notices may be pushed.
     ``audit_keys`` is the folder of the keys that sign checkpoints, ``checkpoints`` the one that
     they are copied to, out of the database's reach.
+    ``sign_ins`` is how often one network address, and one account, may try to sign in; ``demo``
+    shows the demonstration's accounts with their passwords on its sign-in page.
     ``receipt_keys`` is the folder of the keys that sign the receipts of submissions.
     ``scanner`` is the command that looks attachments through, none unless set.
     ``metrics`` is the address (``host:port``) a worker shows its metrics at, none unless set.
@@ -75,6 +77,8 @@ class Settings(BaseModel):
     webhook_hosts: str = ""
     audit_keys: Path | None = None
     checkpoints: Path | None = None
+    sign_ins: str = "20/10 minute"
+    demo: bool = False
     receipt_keys: Path | None = None
     scanner: str = ""
 
@@ -89,6 +93,7 @@ class Settings(BaseModel):
         "complaints_per_client",
         "deliveries_per_client",
         "tokens_per_client",
+        "sign_ins",
     )
     @classmethod
     def _are_limits(cls, value: str) -> str:
@@ -137,6 +142,8 @@ ENVIRONMENT = {
     "webhook_hosts": "ZHIBAO_WEBHOOK_HOSTS",
     "audit_keys": "ZHIBAO_AUDIT_KEYS",
     "checkpoints": "ZHIBAO_CHECKPOINTS",
+    "sign_ins": "ZHIBAO_SIGN_INS",
+    "demo": "ZHIBAO_DEMO",
     "receipt_keys": "ZHIBAO_RECEIPT_KEYS",
     "scanner": "ZHIBAO_SCANNER",
 }
@@ -217,6 +224,8 @@ def as_environment(settings: Settings) -> dict[str, str]:
         "webhook_hosts": settings.webhook_hosts,
         "audit_keys": str(settings.audit_keys or ""),
         "checkpoints": str(settings.checkpoints or ""),
+        "sign_ins": settings.sign_ins,
+        "demo": "1" if settings.demo else "",
         "receipt_keys": str(settings.receipt_keys or ""),
         "scanner": settings.scanner,
     }

@@ -14,6 +14,7 @@ from api.campaigns import (
     institutions,
     jobs,
     legal_persons,
+    memberships,
     people,
     published,
     registrations,
@@ -38,6 +39,8 @@ from api.filings import authority_figures, filings
 from api.notices import notices, outbox
 from api.numbers import batches, changes, lookup, uploads
 from api.numbers.lookup_page import PAGES as LOOKUP_PAGES
+from api.workbench.home import PAGES as HOME_PAGES
+from api.workbench.sign_in import PAGES as SIGN_IN_PAGES
 
 OPERATIONS: list[Operation] = [
     *lookup.OPERATIONS,
@@ -56,6 +59,7 @@ OPERATIONS: list[Operation] = [
     *jobs.OPERATIONS,
     *samples.OPERATIONS,
     *people.OPERATIONS,
+    *memberships.OPERATIONS,
     *batches.OPERATIONS,
     *uploads.OPERATIONS,
     *changes.OPERATIONS,
@@ -90,6 +94,8 @@ OPERATIONS: list[Operation] = [
 ]
 
 PAGES: list[Operation] = [
+    *HOME_PAGES,
+    *SIGN_IN_PAGES,
     *LOOKUP_PAGES,
     *COMPLAINT_PAGES,
     *CERTIFICATE_PAGES,
@@ -138,6 +144,8 @@ PLACES: dict[str, Parameter] = {
         _place("draw", "第几次抽样", type="integer", minimum=1, maximum=9999),
         _place("extension", "延期编号", type="string", pattern="^[0-9a-f]{32}$"),
         _place("deputy", "代办编号", type="string", pattern="^[0-9a-f]{32}$"),
+        _place("membership", "身份编号", type="string", pattern="^[0-9a-f]{32}$"),
+        _place("person", "账号", type="string", pattern="^[0-9A-Za-z][0-9A-Za-z._@-]{0,63}$"),
         _place("revocation", "停用编号", type="string", pattern="^[0-9a-f]{32}$"),
         _place("notice", "通知编号", type="string", pattern="^[0-9a-f]{32}$"),
         _place("job", "批办编号", type="string", pattern="^[0-9a-f]{32}$"),

@@ -30,7 +30,8 @@ from domain.case.opening import chain, opened_on_record
 from domain.case.review import decide
 from domain.case.workflow_messages import CaseStart, RecordRequest
 from domain.facts import Facts
-from domain.filing.kind import FILING, FilingFindings, Submit
+from domain.filing.findings import FilingFindings
+from domain.filing.kind import FILING, Submit
 from rules.compiled import CompiledRules
 from rules.file.library import SHIPPED, RuleLibrary
 from services.campaigns.launch import PAGE, put_on_record

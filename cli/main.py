@@ -105,6 +105,7 @@ def up(
 ) -> None:
     """在一台机器上启动整个系统；Ctrl-C 停止，下次启动接着运行。"""
     import logs
+    from deploy.accounts import first_link
     from deploy.demo.campaign import DemoFailed, demo_rules, show_demo
     from deploy.embedded.processes import EmbeddedServerFailed
     from deploy.temporal_namespace import NamespaceNotReady
@@ -121,14 +122,17 @@ def up(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         rules = demo_rules(data) if demo else Path(os.environ.get("ZHIBAO_RULES", SHIPPED))
-        with running(data, port, rules, say) as system:
+        with running(data, port, rules, say, demo=demo) as system:
             err.print(
-                f"\n  接口         {system.api_url}/api\n"
+                f"\n  首页         {system.api_url}/\n"
+                f"  接口         {system.api_url}/api\n"
                 f"  接口文档     {system.api_url}/docs\n"
                 f"  Temporal     {system.ui_url}\n"
                 f"  数据目录     {data.resolve()}\n",
                 highlight=False,
             )
+            if not demo and (link := first_link(system.settings)):
+                err.print(f"第一位管理员由此设定密码（只能用一次）：\n  {link}\n", highlight=False)
             if demo:
                 try:
                     show_demo(

@@ -1,4 +1,4 @@
-"""``zhibao people``: deputies of people who are away, and capacities that are taken away."""
+"""``zhibao people``: roles of people, links to sign in; deputies; what is taken away."""
 
 from __future__ import annotations
 
@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.terminal import HERE, AsJson, Data, listing, out, print_json, print_listing, read_instant
+from cli.terminal import (
+    HERE,
+    AsJson,
+    Data,
+    fail,
+    listing,
+    out,
+    print_json,
+    print_listing,
+    read_instant,
+)
 
 if TYPE_CHECKING:
     from domain.case.commands import Actor
@@ -113,3 +123,112 @@ def restore(
 
     restored = run(data, lambda services: services.people.restore(revocation, operator()))
     print_json(restored) if as_json else out.print("已恢复。")
+
+
+@people_app.command("give")
+def give(
+    person: Whom,
+    role: Annotated[str, typer.Argument(help="filer、reviewer、operator 等，见 zhibao token")],
+    scope: Annotated[str, typer.Argument(help="机构、部门或辖区；auditor 不填")] = "",
+    administers: Annotated[
+        bool, typer.Option("--administrator", help="可以在本范围内给予和收回身份")
+    ] = False,
+    ends: Annotated[
+        Any, typer.Option("--until", help="至何时", parser=read_instant, metavar="INSTANT")
+    ] = None,
+    starts: Annotated[
+        Any,
+        typer.Option("--from", help="自何时起；不填为现在", parser=read_instant, metavar="INSTANT"),
+    ] = None,
+    reason: Annotated[str, typer.Option(help="事由")] = "",
+    data: Data = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """给予身份，没有账号的随之建立；本人凭一次性链接（zhibao people link）设定密码。"""
+    from api.door.identity import wrong_part
+    from cli.system import operator, run
+    from domain.case.commands import Actor, Role
+
+    known = role in {one.value for one in Role}
+    wanted = Actor(subject=person, role=Role(role) if known else Role.SYSTEM, scope=scope)
+    if wrong_part(wanted) is not None:
+        fail("账号、身份或范围不对：范围是机构编号、部门编号或六位辖区代码，依身份而定")
+    given = run(
+        data,
+        lambda services: services.memberships.give(
+            person,
+            wanted.role,
+            scope,
+            administers,
+            starts,
+            ends,
+            operator(),
+            uuid.uuid4().hex,
+            reason,
+            by_hand=True,
+        ),
+    )
+    print_json(given) if as_json else out.print(f"已给予：{given.id}", highlight=False)
+
+
+@people_app.command("end")
+def end(
+    membership: Annotated[str, typer.Argument(help="身份编号")],
+    reason: Annotated[str, typer.Option(help="事由")] = "",
+    data: Data = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """收回身份，即刻生效。"""
+    from cli.system import operator, run
+
+    ended = run(
+        data,
+        lambda services: services.memberships.end(membership, operator(), reason, by_hand=True),
+    )
+    print_json(ended) if as_json else out.print("已收回。")
+
+
+@people_app.command("roles")
+def roles(
+    scope: Annotated[str, typer.Argument(help="机构、部门或辖区")],
+    data: Data = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """谁为一个机构、部门或辖区办事，新的在前。"""
+    from cli.system import operator, run
+    from domain.case.commands import ROLE_LABELS
+    from domain.messages import local_time
+
+    held = run(
+        data, lambda services: services.memberships.held_for(scope, operator(), by_hand=True)
+    )
+    if as_json:
+        print_json({"rows": [one.model_dump() for one in held]})
+        return
+    table = listing("编号", "账号", "身份", "管理员", "自", "至", "收回")
+    for one in held:
+        table.add_row(
+            one.id,
+            one.person,
+            ROLE_LABELS[one.role],
+            "是" if one.administers else "",
+            local_time(one.starts),
+            local_time(one.ends) if one.ends else "",
+            local_time(one.ended_at) if one.ended_at else "",
+        )
+    print_listing(table)
+
+
+@people_app.command("link")
+def link(person: Whom, data: Data = HERE) -> None:
+    """发出一次性链接，打印到标准输出：本人由此设定密码和动态口令，三天内有效。"""
+    from cli.main import settings_for
+    from cli.system import operator, run
+
+    secret = run(
+        data,
+        lambda services: services.memberships.link(
+            person, operator(), uuid.uuid4().hex, by_hand=True
+        ),
+    )
+    typer.echo(f"{settings_for(data).public_site}/sign-in/link/{secret}")

@@ -153,7 +153,7 @@ def new(
     path.parent.mkdir(exist_ok=True)
     path.write_text(text, "utf-8")
     findings = check_path(library_in(rules), path)
-    open_ = [one for one in findings if one.code == "unconfirmed"]
+    open_ = [one for one in findings if one.code == "not_confirmed"]
     if as_json:
         print_json(
             {

@@ -37,6 +37,7 @@ from services.extensions import ExtensionService
 from services.institution_acts import InstitutionActService
 from services.institutions import InstitutionService
 from services.jobs import JobService
+from services.memberships import MembershipService
 from services.notices.outbox import OutboxService
 from services.notices.reminding import ReminderService
 from services.notices.telling import Telling
@@ -65,6 +66,7 @@ class Services(NamedTuple):
     jobs: JobService
     extensions: ExtensionService
     people: PeopleService
+    memberships: MembershipService
     roster: RosterService
     register: RegisterService
     institutions: InstitutionService
@@ -112,6 +114,7 @@ async def connected(data: Path) -> AsyncIterator[Services]:
             jobs,
             ExtensionService(engine, jobs, CaseService(client, engine, system_clock), system_clock),
             PeopleService(engine, jobs, system_clock),
+            MembershipService(engine, settings.token_key.get_secret_value(), system_clock),
             RosterService(engine, known_regions(catalogue), system_clock),
             RegisterService(engine, settings.rules, system_clock),
             InstitutionService(engine),

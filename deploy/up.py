@@ -137,7 +137,9 @@ class Children:
 
 
 @contextlib.contextmanager
-def running(data: Path, port: int | None, rules: Path, say: Say) -> Iterator[Running]:
+def running(
+    data: Path, port: int | None, rules: Path, say: Say, *, demo: bool = False
+) -> Iterator[Running]:
     """The whole system on a data folder, ready to use; everything is stopped afterwards.
 
     Raises DataFolderInUse, EmbeddedServerFailed.
@@ -172,6 +174,7 @@ def running(data: Path, port: int | None, rules: Path, say: Say) -> Iterator[Run
             audit_keys=audit_keys(data),
             receipt_keys=receipt_keys(data),
             checkpoints=_folder_of("checkpoints") or data / "checkpoints",
+            demo=demo,
         )
         if (rules / GENERATED).exists():
             asyncio.run(publish_at(postgres.url, rules, datetime.now(UTC)))

@@ -23,6 +23,11 @@ class OperatorEvent(NamedTuple):
     told: Callable[[Mapping[str, Any]], str]
 
 
+def _role(body: Mapping[str, Any]) -> str:
+    told = f"{body['role_label']} {body['scope']}".strip()
+    return f"{told}（管理员）" if body["administers"] else told
+
+
 def _label(body: Mapping[str, Any]) -> str:
     return str(body["label"])
 
@@ -182,5 +187,9 @@ OPERATOR_EVENTS: dict[str, OperatorEvent] = {
     "address_registered": OperatorEvent("登记送达地址", _over),
     "address_ended": OperatorEvent("停用送达地址", _over),
     "delivery_replayed": OperatorEvent("重新送达", _over),
+    "role_given": OperatorEvent("给予身份", _role),
+    "role_ended": OperatorEvent("收回身份", _role),
+    "link_made": OperatorEvent("发出一次性链接", nothing_more),
+    "password_set": OperatorEvent("设定密码", nothing_more),
     "plan_received": OperatorEvent("收到赋码系统对接方案", nothing_more),
 }

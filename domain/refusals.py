@@ -807,6 +807,62 @@ class Code(StrEnum):
         "代办没有登记：{why}。",
         "请核对离岗的人、代办的人和起止时间后再登记。",
     )
+    MEMBERSHIP_REFUSED = (
+        "membership_refused",
+        422,
+        "不能这样给予身份",
+        "身份没有给予：{why}。",
+        "请核对人员、身份、范围和起止时间后再给予。",
+    )
+    NOT_AN_ADMINISTRATOR = (
+        "not_an_administrator",
+        403,
+        "没有管理这一身份的权限",
+        "{person} 不是管理{what}的管理员。",
+        "请由该机构、该部门所在辖区或上级辖区的管理员办理。",
+    )
+    ROLE_ENDED = (
+        "role_ended",
+        403,
+        "身份已到期或收回",
+        "{person} 的{role}身份现在不在有效期内。",
+        "如有疑问，请联系给予这一身份的管理员。",
+    )
+    SIGN_IN_REFUSED = (
+        "sign_in_refused",
+        401,
+        "没有登录",
+        "账号、密码或动态口令不对。",
+        "请核对后再登录；忘记密码或更换手机的，请管理员重发一次性链接。",
+    )
+    NO_ROLE = (
+        "no_role",
+        403,
+        "没有可用的身份",
+        "账号 {person} 现在没有可用的身份{why}。",
+        "请联系本机构或本辖区的管理员。",
+    )
+    LINK_ENDED = (
+        "link_ended",
+        404,
+        "链接已失效",
+        "这一链接不存在、已经用过或已到期。",
+        "请管理员重发一次性链接。",
+    )
+    PASSWORD_UNFIT = (
+        "password_unfit",
+        422,
+        "密码没有设定",
+        "密码没有设定：{why}。",
+        "请按提示修改后再提交。",
+    )
+    FORM_REFUSED = (
+        "form_refused",
+        403,
+        "表单已失效",
+        "这一表单不是为您现在的登录打开的。",
+        "请回到上一页，刷新后再提交。",
+    )
     ROLE_REVOKED = (
         "role_revoked",
         403,
@@ -1127,6 +1183,13 @@ class Code(StrEnum):
         "投诉过于频繁",
         "{counted}在 {window} 秒之内已提交 {limit} 件投诉，这一件没有提交。",
         "请在 {seconds} 秒之后再提交。",
+    )
+    TOO_MANY_SIGN_INS = (
+        "too_many_sign_ins",
+        429,
+        "登录过于频繁",
+        "{counted}在 {window} 秒内的登录已达上限 {limit} 次，本次没有核对。",
+        "请在 {seconds} 秒之后再登录。",
     )
     # the system itself
     BUSY = (

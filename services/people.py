@@ -15,7 +15,8 @@ from domain.refusals import Code, Refusal, Refused
 from services.clock import Clock
 from services.deputies import OF_AUTHORITIES
 from services.jobs import JobService
-from store import content, people
+from services.sign_in import role_ended
+from store import accounts, content, people
 from store.people import Deputy as Deputy
 from store.people import Revocation as Revocation
 
@@ -29,10 +30,12 @@ class PeopleService:
         self._clock = clock
 
     async def standing(self, actor: Actor) -> None:
-        """Raises Refused for a person whose capacities in an authority were revoked."""
-        if actor.role not in OF_AUTHORITIES:
-            return
+        """Raises Refused for a person whose role has ended, or was revoked in an authority."""
         async with self._engine.connect() as connection:
+            if await accounts.lost(connection, actor, self._clock()):
+                raise Refused(role_ended(actor))
+            if actor.role not in OF_AUTHORITIES:
+                return
             revoked = await people.revoked(connection, actor.subject, actor.scope)
         if revoked is not None:
             params = {"person": actor.subject, "authority": actor.scope}

@@ -48,6 +48,10 @@ class Limiter:
         """Counts a lookup of a number among its neighbours. Raises Refused above the limit."""
         self._count(self._prefixes, number[:-NEIGHBOURS], now, "与此相邻的编号")
 
+    def count_name(self, name: str, now: datetime) -> None:
+        """Counts a try under a name. Raises Refused above the limit."""
+        self._count(self._prefixes, name, now, "这一账号")
+
     def _count(self, windows: list["_Windows"], text: str, now: datetime, counted: str) -> None:
         key = hash(self._key + text)
         instant = now.timestamp()

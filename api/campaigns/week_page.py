@@ -1,31 +1,22 @@
-"""The operators' page: how a campaign has gone this week, refreshed by itself.
-
-Whoever signs in gives the browser the token that they have; it is kept in a cookie that only pages
-are asked with, that no script reads and no other site sends.
-"""
+"""The operators' page: how a campaign has gone this week, refreshed by itself."""
 
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
-from urllib.parse import parse_qs
 
-from pydantic import TypeAdapter, ValidationError
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
-from api.campaigns.campaigns import PeriodText, named, of_place
-from api.door.identity import PAGES_COOKIE
+from api.campaigns.campaigns import named, of_place
 from api.door.operations import Call, Operation
-from api.door.pages import render, render_refused, words_of
+from api.door.pages import page
 from api.door.parts import parts_of
-from api.door.rights import SCOPES, Right, Scope, region_in_sight
+from api.door.rights import Right, region_in_sight
 from domain.clock import BEIJING, day_of
-from domain.ids import NATION, JurisdictionCode
-from domain.refusals import Refused
+from domain.ids import NATION
 from services.campaigns.progress import ActivityRow, Level
 
 EVERY = 60
 """Seconds between two refreshes."""
 
-_FORM = "application/x-www-form-urlencoded"
 _WIDTH, _FLOOR, _HEIGHT = 320, 100, 118
 
 
@@ -142,7 +133,7 @@ async def week_page(call: Call) -> Response:
             for row in told.rows
         ],
     }
-    return render("week.html", values, {"Cache-Control": "no-store"})
+    return page(call, "week.html", values)
 
 
 def _share(part: int, whole: int) -> str:
@@ -159,61 +150,6 @@ def _hour(began: datetime) -> str:
     return f"{hour}时" if hour % 6 == 0 else ""
 
 
-async def sign_in_page(call: Call) -> Response:
-    """The form."""
-    return render("sign_in.html", _values(call), {"Cache-Control": "no-store"})
-
-
-async def sign_in(call: Call) -> Response:
-    """Keeps a token that holds in the browser, and leads to the page."""
-    data: bytes = call.body
-    try:
-        form = parse_qs(data.decode(), keep_blank_values=True, max_num_fields=10)
-    except ValueError:
-        form = {}
-    given = {name: texts[-1].strip() for name, texts in form.items()}
-    token = given.get("token", "")
-    parts = parts_of(call.request)
-    try:
-        actor = parts.identity.identify(f"Bearer {token}")
-    except Refused as refused:
-        words = words_of(refused.refusal)
-        words |= {"detail": "凭证无效或已过期。", "remedy": "请核对后重新填写。"}
-        values = _values(call) | {"refused": words}
-        return render_refused("sign_in.html", values, refused.refusal)
-    own = actor.scope if SCOPES[actor.role] is Scope.JURISDICTION else NATION
-    period = _as(PeriodText, given.get("period", ""), str(parts.clock().year - 1))
-    jurisdiction = _as(JurisdictionCode, given.get("jurisdiction", ""), own)
-    answer = RedirectResponse(f"/work/campaigns/{period}/{jurisdiction}", status_code=303)
-    answer.set_cookie(
-        PAGES_COOKIE,
-        token,
-        path="/work",
-        httponly=True,
-        samesite="strict",
-        secure=call.request.url.scheme == "https",
-    )
-    return answer
-
-
-def _as(kind: Any, text: str, otherwise: str) -> str:
-    try:
-        found: str = TypeAdapter(kind).validate_python(text)
-    except ValidationError:
-        return otherwise
-    return found if found.isascii() else otherwise
-
-
-def _values(call: Call) -> dict[str, Any]:
-    year = parts_of(call.request).clock().year - 1
-    return {
-        "refused": None,
-        "request_id": call.request_id,
-        "period": str(year),
-        "jurisdiction": "",
-    }
-
-
 PAGES = [
     Operation(
         "GET",
@@ -224,28 +160,6 @@ PAGES = [
         Right.SEE_REGISTER,
         None,
         target=of_place,
-        answer_media="text/html",
-    ),
-    Operation(
-        "GET",
-        "/work/sign-in",
-        sign_in_page,
-        "登录",
-        "页面",
-        Right.ANYONE,
-        None,
-        answer_media="text/html",
-    ),
-    Operation(
-        "POST",
-        "/work/sign-in",
-        sign_in,
-        "登录",
-        "页面",
-        Right.ANYONE,
-        None,
-        media=(_FORM,),
-        largest=16 * 1024,
         answer_media="text/html",
     ),
 ]

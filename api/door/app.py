@@ -19,20 +19,24 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Message, Receive, Scope, Send
 from structlog.contextvars import STRUCTLOG_KEY_PREFIX
 
-from api.door.identity import PAGES_COOKIE
+from api.door.asking import Told, asked_by
+from api.door.identity import SESSION_COOKIE
 from api.door.openapi import SwaggerFiles, docs_page, openapi_document
 from api.door.operations import Call, Operation
-from api.door.pages import refused_page
+from api.door.pages import refused_page, told_page
 from api.door.parts import Parts, parts_of
 from api.door.problems import problem
 from api.door.reading import read_as, what_of
 from api.door.requests import (
+    FORM_MEDIA,
     LARGEST_FILE,
     LARGEST_JSON,
     InvalidFields,
     forget_unknown_parameters,
+    parse_form,
     parse_json,
     read_bytes,
+    refuse_foreign_form,
     refuse_unknown_parameters,
     require_media,
 )
@@ -200,6 +204,8 @@ async def _answer(operation: Operation, request: Request, request_id: str) -> Re
     errors: list[dict[str, str]] = []
     try:
         return await _through_the_door(operation, request, request_id)
+    except Told as told:
+        return told_page(told.problem, request)
     except Refused as refused:
         refusal = refused.refusal
         errors = refused.errors if isinstance(refused, InvalidFields) else []
@@ -218,8 +224,8 @@ async def _answer(operation: Operation, request: Request, request_id: str) -> Re
     except Exception:
         log.exception("unexpected", path=operation.path)
         refusal = Refusal(code=Code.INTERNAL)
-    if operation.answer_media == "text/html":
-        return refused_page(refusal, request_id)
+    if operation.answer_media == "text/html" or wants_page(request):
+        return refused_page(refusal, request_id, request)
     return problem(refusal, request_id, errors)
 
 
@@ -241,6 +247,12 @@ async def _through_the_door(operation: Operation, request: Request, request_id: 
         require_media(request, ["application/json"])
         data = await read_bytes(request, operation.largest or LARGEST_JSON)
         body = parse_json(data, operation.body)
+    elif operation.form:
+        require_media(request, [FORM_MEDIA])
+        data = await read_bytes(request, operation.largest or LARGEST_JSON)
+        body = parse_form(data)
+        kept = "" if operation.before_sign_in else _kept(operation, request)
+        refuse_foreign_form(request, body, kept)
     elif operation.media:
         require_media(request, operation.media)
         if not operation.streams:
@@ -260,9 +272,7 @@ async def _admitted(
     parts = parts_of(request)
     actor = SYSTEM
     if operation.right is not Right.ANYONE:
-        actor = parts.identity.identify(_authorization(operation, request))
-        await parts.clients.acting(actor)
-        await parts.people.standing(actor)
+        actor = asked_by(request) or await _identified(operation, parts, request)
     if operation.lenient:
         forget_unknown_parameters(request, operation.known)
     else:
@@ -273,13 +283,23 @@ async def _admitted(
     return actor, target
 
 
-def _authorization(operation: Operation, request: Request) -> str | None:
-    """Who asks: the header, or, for pages that change nothing, what the browser keeps."""
-    given = request.headers.get("authorization")
-    if given is not None or operation.answer_media != "text/html" or operation.method != "GET":
-        return given
-    kept = request.cookies.get(PAGES_COOKIE)
-    return None if kept is None else f"Bearer {kept}"
+async def _identified(operation: Operation, parts: Parts, request: Request) -> Actor:
+    """Who asks, as things stand now: by a token, or on pages by what the browser keeps."""
+    kept = _kept(operation, request)
+    if kept:
+        actor = await parts.sign_in.acting(kept)
+    else:
+        actor = parts.identity.identify(request.headers.get("authorization"))
+        await parts.clients.acting(actor)
+    await parts.people.standing(actor)
+    return actor
+
+
+def _kept(operation: Operation, request: Request) -> str:
+    """The secret by which a browser asks for a page; the API itself takes tokens alone."""
+    if operation.answer_media != "text/html" or "authorization" in request.headers:
+        return ""
+    return request.cookies.get(SESSION_COOKIE, "")
 
 
 async def _handled(operation: Operation, call: Call, data: bytes) -> Response:
@@ -382,6 +402,12 @@ async def _check_right(
         raise
 
 
+def wants_page(request: Request) -> bool:
+    """Whether a browser asks that shows whatever it gets, and not a program of ours."""
+    wanted = request.headers.get("accept", "")
+    return "text/html" in wanted and "json" not in wanted
+
+
 def _key(request: Request) -> str:
     key = request.headers.get("idempotency-key", "")
     if not (1 <= len(key) <= 200 and all("!" <= mark <= "~" for mark in key)):
@@ -426,7 +452,12 @@ async def _http_problem(request: Request, failure: Exception) -> Response:
         "allowed": allowed,
     }
     request_id = _new_id()
-    response = problem(Refusal(code=code, params=params), request_id)
+    refusal = Refusal(code=code, params=params)
+    response: Response
+    if wants_page(request):
+        response = refused_page(refusal, request_id, request)
+    else:
+        response = problem(refusal, request_id)
     response.headers["X-Request-Id"] = request_id
     for name, value in (failure.headers or {}).items():
         response.headers[name] = value

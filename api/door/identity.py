@@ -14,8 +14,8 @@ from domain.case.commands import Actor
 from domain.ids import AuthorityId, InstitutionId, JurisdictionCode
 from domain.refusals import Code, Refusal, Refused
 
-PAGES_COOKIE = "zhibao_token"
-"""Under which a browser keeps the token that its pages are asked with."""
+SESSION_COOKIE = "zhibao_session"
+"""Under which a browser keeps the secret that its pages are asked with."""
 
 _ISSUER = "zhibao"
 _ALGORITHM = "HS256"

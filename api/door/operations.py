@@ -60,6 +60,8 @@ class Operation:
     ``body_optional`` a request without one is taken as one that says nothing.
     ``largest`` is the most bytes a body may have, where it is not the usual for its type.
     ``documented`` describes the body of a JSON request that the handler reads field by field.
+    ``form``: a page's form; the body is a `api.door.requests.Form`, and not one of another site.
+    ``before_sign_in``: a form that is nobody's yet, whoever signed in on this browser earlier.
     ``streams``: the handler reads the body itself, as it comes.
     ``passed_on``: an address that people pass on, as every page is (see `lenient`).
     ``unhurried``: it may take longer than a request usually does (files, documents, rule checks).
@@ -78,6 +80,8 @@ class Operation:
     body_optional: bool = False
     documented: type[BaseModel] | None = None
     media: Sequence[str] = ()
+    form: bool = False
+    before_sign_in: bool = False
     streams: bool = False
     largest: int | None = None
     status: int = 200

@@ -1,15 +1,22 @@
-"""The public's pages: plain HTML from the server, the same answers as the API gives, no script."""
+"""Pages: plain HTML from the server, the same answers as the API gives, no script."""
 
 from collections.abc import Mapping
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
+from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from api.door.identity import SESSION_COOKIE
+from api.door.operations import Call
 from api.door.problems import headers_of
-from domain.messages import explain, local_time
+from domain.case.commands import ROLE_LABELS
+from domain.messages import closing_time, explain, local_time
 from domain.refusals import Code, Refusal
+from services.sign_in import csrf_token
 
 _TEMPLATES = Environment(
     # each subject's lie beside the operations they show
@@ -19,7 +26,7 @@ _TEMPLATES = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_TEMPLATES.globals.update(local_time=local_time)
+_TEMPLATES.globals.update(local_time=local_time, closing_time=closing_time, me=None)
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'self'; "
@@ -63,7 +70,44 @@ def words_of(refusal: Refusal, labels: Mapping[str, str] | None = None) -> dict[
     return {**words, "code": refusal.code.value}
 
 
-def refused_page(refusal: Refusal, request_id: str) -> Response:
+def page(call: Call, template: str, values: Mapping[str, Any], status: int = 200) -> Response:
+    """A page of somebody who is signed in: who they are stands on its head.
+
+    ``csrf`` and ``key`` belong into its forms: a form rendered once can be sent once.
+    """
+    kept = call.request.cookies.get(SESSION_COOKIE, "")
+    me = {
+        "subject": call.actor.subject,
+        "role": call.actor.role.value,
+        "role_label": ROLE_LABELS[call.actor.role],
+        "scope": call.actor.scope,
+    }
+    common: dict[str, Any] = {
+        "me": me,
+        "csrf": csrf_token(kept),
+        "key": token_hex(16),
+        "request_id": call.request_id,
+        "refused": None,
+        "errors": [],
+    }
+    return render(template, {**common, **values}, {"Cache-Control": "no-store"}, status)
+
+
+def refused_page(refusal: Refusal, request_id: str, request: Request) -> Response:
     """What a page is answered with that could not be made: the API's status, in words."""
-    values = {"refused": words_of(refusal), "request_id": request_id}
+    values = {
+        "refused": words_of(refusal),
+        "request_id": request_id,
+        "here": quote(request.url.path) if request.method == "GET" else "",
+    }
     return render_refused("refused.html", values, refusal)
+
+
+def told_page(problem: Mapping[str, Any], request: Request) -> Response:
+    """A page for which the API has refused what it asked."""
+    values = {
+        "refused": problem,
+        "request_id": problem["request_id"],
+        "here": quote(request.url.path) if request.method == "GET" else "",
+    }
+    return render("refused.html", values, {"Cache-Control": "no-store"}, problem["status"])

@@ -52,6 +52,7 @@ from services.institution_acts import InstitutionActService
 from services.institutions import InstitutionService
 from services.jobs import JobService
 from services.legal_persons import LegalPersonService
+from services.memberships import MembershipService
 from services.notices.outbox import OutboxService
 from services.notices.records import NoticeRecords
 from services.notices.telling import Telling
@@ -69,6 +70,7 @@ from services.roster import RosterService, known_regions
 from services.rule_sets import PinnedCertificateRules, PinnedRules
 from services.scanner import Scanner
 from services.schedule import ScheduleService
+from services.sign_in import SignInService
 from settings import Settings
 
 
@@ -116,6 +118,8 @@ class Parts:
     jobs: JobService
     extensions: ExtensionService
     people: PeopleService
+    memberships: MembershipService
+    sign_in: SignInService
     progress: ProgressService
     samples: SampleService
     closing: ClosingService
@@ -205,6 +209,14 @@ def build_parts(
         campaigns=campaigns,
         jobs=jobs,
         people=PeopleService(engine, jobs, clock),
+        memberships=MembershipService(engine, settings.token_key.get_secret_value(), clock),
+        sign_in=SignInService(
+            engine,
+            settings.token_key.get_secret_value(),
+            settings.sign_ins,
+            demo=settings.demo,
+            clock=clock,
+        ),
         extensions=ExtensionService(engine, jobs, CaseService(client, engine, clock), clock),
         progress=progress,
         reports=ReportService(engine, progress, pinned, catalogue),

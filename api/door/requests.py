@@ -3,8 +3,9 @@
 import json
 import math
 from collections.abc import Sequence, Set
+from hmac import compare_digest
 from typing import Annotated, Any, TypeVar, cast
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qs, parse_qsl
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from starlette.requests import Request
@@ -12,9 +13,12 @@ from starlette.requests import Request
 from api.door.wrong_values import NOT_JSON, said
 from domain.refusals import Code, Refusal, Refused
 from domain.text import ENTERING
+from services.sign_in import csrf_token
 
 LARGEST_JSON = 1024 * 1024
 LARGEST_FILE = 64 * 1024 * 1024
+FORM_MEDIA = "application/x-www-form-urlencoded"
+MOST_FIELDS = 10_000
 MOST_ERRORS = 100
 """At most so many wrong fields are listed; the refusal counts all of them."""
 
@@ -29,6 +33,14 @@ Text = Annotated[
 
 Model = TypeVar("Model", bound=BaseModel)
 Wanted = TypeVar("Wanted")
+
+
+class Form(dict[str, list[str]]):
+    """What a page's form sends: the texts under each name, lines ended with one character."""
+
+    def text(self, name: str) -> str:
+        """The last text under a name, "" for none."""
+        return self.get(name, [""])[-1]
 
 
 class InvalidFields(Refused):
@@ -82,6 +94,29 @@ def parse_json(data: bytes, model: type[Model]) -> Model:
     except (ValueError, RecursionError):
         raise invalid([_error("", "json_invalid", NOT_JSON)]) from None
     return found
+
+
+def parse_form(data: bytes) -> Form:
+    """The body as what a page's form sends, {} for what is none."""
+    try:
+        given = parse_qs(data.decode(), keep_blank_values=True, max_num_fields=MOST_FIELDS)
+    except ValueError:
+        return Form()
+    return Form(
+        {name: [text.replace("\r\n", "\n") for text in texts] for name, texts in given.items()}
+    )
+
+
+def refuse_foreign_form(request: Request, form: Form, kept: str) -> None:
+    """Raises Refused for a form that another site has had sent, or of an earlier sign-in.
+
+    ``kept`` is what the browser is signed in by, "" where it is not.
+    """
+    foreign = request.headers.get("sec-fetch-site", "none") not in ("same-origin", "none")
+    if foreign or (
+        kept and not compare_digest(form.text("csrf").encode(), csrf_token(kept).encode())
+    ):
+        raise Refused(Refusal(code=Code.FORM_REFUSED))
 
 
 def _each_once(pairs: list[tuple[str, Any]]) -> None:

@@ -63,6 +63,7 @@ class Right(StrEnum):
     WITHDRAW_MEASURE = "withdraw_measure"
     STATE_CASE = "state_case"
     END_BY_CURE = "end_by_cure"
+    GIVE_ROLES = "give_roles"
 
 
 ROLES: dict[Right, frozenset[Role]] = {
@@ -120,6 +121,8 @@ ROLES: dict[Right, frozenset[Role]] = {
     Right.WITHDRAW_MEASURE: frozenset({Role.OFFICER, Role.DECIDER}),
     Right.STATE_CASE: frozenset({Role.FILER}),
     Right.END_BY_CURE: frozenset({Role.FILER, Role.OFFICER}),
+    # of these only who has been made an administrator, see `services.memberships`
+    Right.GIVE_ROLES: frozenset({Role.FILER, Role.OPERATOR}),
 }
 
 

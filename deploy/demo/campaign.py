@@ -17,6 +17,7 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
+from deploy.accounts import open_demo_accounts
 from deploy.demo.certificates import tell_certificates
 from deploy.demo.people import Acting, ChoiceNeeded, NotThereYet, People, UnexpectedAnswer
 from deploy.demo.report_numbers import tell_numbers
@@ -445,10 +446,12 @@ def _print_next_steps(
     tokens = {name: people.token(actor) for name, actor in visitors.items()}
     file = data.resolve() / "demo-tokens.json"
     write_private(file, json.dumps(tokens, indent=1))
+    open_demo_accounts(settings, visitors.values())
     command = ".venv/bin/zhibao"
     example = done.examples.get(Status.COMPLETED, f"filing/{_YEAR}/{institution}")
     issue = f"{command} token --role reviewer --subject demo-visitor --scope amr-440000"
     err.print("\n接下来可以试试：")
+    err.print(f"  浏览器打开 {url}/sign-in    # 登录；演示账号和密码列在页上")
     err.print(f"  {command} campaign status {_YEAR} --data {data}")
     err.print(f"  {command} audit timeline {example} --data {data}")
     err.print(

@@ -13,4 +13,4 @@ def unconfirmed(node: Node) -> Iterator[Finding]:
         if path and path[-1] == "assume" and str(below.value).startswith(UNCONFIRMED):
             message = "这一处尚未核对：请对照通知改正日期、写明出处，或把 assume 改为推定的理由"
             dotted = ".".join(map(str, path))
-            yield Finding("unconfirmed", *below.place, dotted, message)
+            yield Finding("not_confirmed", *below.place, dotted, message)

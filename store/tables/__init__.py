@@ -39,7 +39,14 @@ from store.tables.numbers import (
     uploads,
 )
 from store.tables.own_figures import authority_figures, legal_person_findings
-from store.tables.people import deputies, revocations
+from store.tables.people import (
+    account_links,
+    accounts,
+    deputies,
+    memberships,
+    revocations,
+    sessions,
+)
 from store.tables.record import (
     assignments,
     cases,
@@ -70,6 +77,8 @@ from store.tables.rules import (
 )
 
 __all__ = [
+    "account_links",
+    "accounts",
     "addresses",
     "amendments",
     "announcement_files",
@@ -110,6 +119,7 @@ __all__ = [
     "journal",
     "legal_person_findings",
     "lookup_counts",
+    "memberships",
     "metadata",
     "notes",
     "notice_deliveries",
@@ -130,6 +140,7 @@ __all__ = [
     "sample_draws",
     "sampled_cases",
     "seals",
+    "sessions",
     "upload_pieces",
     "upload_problems",
     "uploads",

@@ -38,6 +38,8 @@ seals = Table(
 """Written by triggers, and only for connections of the application (see `store.database`)."""
 
 SEALED_BY_ROW = (
+    "account_links",
+    "accounts",
     "addresses",
     "amendments",
     "announcement_files",
@@ -70,6 +72,7 @@ SEALED_BY_ROW = (
     "job_items",
     "job_lists",
     "jobs",
+    "memberships",
     "legal_person_findings",
     "notes",
     "notice_deliveries",
@@ -84,6 +87,7 @@ SEALED_BY_ROW = (
     "rule_sets",
     "sample_draws",
     "sampled_cases",
+    "sessions",
     "uploads",
 )
 """The tables whose rows have seals. What their rows hold of content is hashed elsewhere."""

@@ -1,6 +1,6 @@
-"""Who acts for whom while somebody is away, and who has lost a capacity."""
+"""Accounts, roles and sign-ins; who acts for whom; who has lost a capacity."""
 
-from sqlalchemy import Column, Index, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Index, Table, Text
 
 from store.tables.base import instant, metadata
 
@@ -36,4 +36,65 @@ revocations = Table(
     instant("restored_at", nullable=True),
     Index(None, "person", "authority"),
     comment="停用：某人不再能为某部门办事",
+)
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("name", Text, primary_key=True, comment="账号，与凭证上的一致"),
+    Column("password_hash", Text, nullable=False, server_default="", comment="空为还不能登录"),
+    Column("totp_salt", Text, nullable=False, server_default="", comment="空为没有动态口令"),
+    Column(
+        "totp_used", BigInteger, nullable=False, server_default="0", comment="用过的最后一个时间步"
+    ),
+    instant("made_at"),
+    comment="账号：谁可以登录",
+)
+
+memberships = Table(
+    "memberships",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("person", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("scope", Text, nullable=False, comment="机构、部门或辖区"),
+    Column("administers", Boolean, nullable=False, comment="可以给予和收回同一范围内的身份"),
+    instant("starts"),
+    instant("ends", nullable=True),
+    Column("given_by", Text, nullable=False),
+    Column("note_sha256", Text, nullable=False, server_default="", comment="事由"),
+    instant("given_at"),
+    Column("ended_by", Text, nullable=False, server_default=""),
+    instant("ended_at", nullable=True),
+    Index(None, "person", "role", "scope"),
+    Index(None, "scope"),
+    comment="身份：谁在何时以何种身份为哪个机构、部门或辖区办事，由谁给予",
+)
+
+account_links = Table(
+    "account_links",
+    metadata,
+    Column("sha256", Text, primary_key=True, comment="一次性链接的哈希"),
+    Column("person", Text, nullable=False),
+    Column("made_by", Text, nullable=False),
+    instant("made_at"),
+    instant("ends_at"),
+    instant("used_at", nullable=True),
+    Index(None, "person"),
+    comment="一次性链接：本人由此设定密码和动态口令",
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("sha256", Text, primary_key=True, comment="浏览器所存密钥的哈希"),
+    Column("person", Text, nullable=False),
+    Column("membership", Text, nullable=False, comment="以哪个身份办事"),
+    Column("second_factor", Boolean, nullable=False, comment="登录时用了动态口令"),
+    Column("agent", Text, nullable=False, server_default="", comment="浏览器自报的名称"),
+    instant("began_at"),
+    instant("ends_at"),
+    instant("ended_at", nullable=True),
+    Index(None, "person"),
+    comment="登录：谁的浏览器以哪个身份登录，到何时为止",
 )

@@ -227,6 +227,8 @@ async def places(house: System, found: Filing) -> dict[str, str]:
                     "job": job.body["id"],
                     "deputy": "0" * 32,
                     "revocation": "0" * 32,
+                    "membership": "0" * 32,
+                    "person": "nobody",
                     "extension": granted.body["id"],
                     "number": held.number,
                     "code": held.code,

@@ -35,6 +35,14 @@ async def page(browser: Browser) -> AsyncIterator[Page]:
     await context.close()
 
 
+async def sign_in(page: Page, name: str, password: str, code: str = "") -> None:
+    """Fills in the sign-in page and sends it."""
+    await page.get_by_label("账号").fill(name)
+    await page.get_by_label("密码").fill(password)
+    await page.get_by_label("动态口令").fill(code)
+    await page.get_by_role("button", name="登录").click()
+
+
 async def keep_picture(page: Page, name: str, *, full_page: bool = True) -> None:
     """Keeps a picture where a person has asked for pictures."""
     if folder := os.environ.get("ZHIBAO_TEST_PICTURES"):

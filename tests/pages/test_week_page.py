@@ -7,11 +7,12 @@ import pytest
 from playwright.async_api import Page
 
 from deploy.embedded.postgres import EmbeddedPostgres
+from tests.accounts import PASSWORD, code_of, given, password_set
 from tests.api.conftest import open_rules as open_rules
 from tests.api.conftest import whole_system
 from tests.api.lookups import served
 from tests.api.people import FUJIAN, GUANGDONG, Filing
-from tests.pages.conftest import keep_picture
+from tests.pages.conftest import keep_picture, sign_in
 from tests.system import FILER, OPERATOR, System, institution
 
 pytestmark = pytest.mark.anyio
@@ -35,20 +36,18 @@ async def country(postgres: EmbeddedPostgres, open_rules: Path) -> AsyncIterator
 
 
 async def test_an_operator_signs_in_and_sees_the_week(country: System, page: Page) -> None:
-    token = country.token(OPERATOR, "operator-1", "440000")
+    await given(country, "operator-gd", OPERATOR, "440000")
+    secret = await password_set(country, "operator-gd")
     async with served(country.parts) as address:
         refused = await page.goto(f"{address}/work/campaigns/2024/440000")
         assert refused is not None
         assert refused.status == 401
-        await page.get_by_role("link", name="登录").click()
-        await page.get_by_role("textbox", name="凭证").fill("nonsense")
-        await page.get_by_role("button", name="登录").click()
-        assert "凭证无效或已过期" in await page.get_by_role("alert").inner_text()
+        await page.get_by_role("main").get_by_role("link", name="登录").click()
+        await sign_in(page, "operator-gd", "nonsense-password")
+        assert "账号、密码或动态口令不对" in await page.get_by_role("alert").inner_text()
         assert "nonsense" not in await page.content()
-        await page.get_by_role("textbox", name="凭证").fill(token)
-        await page.get_by_label("统计年度").fill("2024")
         await keep_picture(page, "sign-in-360")
-        await page.get_by_role("button", name="登录").click()
+        await sign_in(page, "operator-gd", PASSWORD, code_of(country, secret, 1))
         assert page.url.endswith("/work/campaigns/2024/440000")
         assert await page.locator("h1").inner_text() == "广东省 2024 年度填报进展"
         figures = await page.locator(".figures").inner_text()
@@ -81,7 +80,7 @@ async def test_an_operator_signs_in_and_sees_the_week(country: System, page: Pag
         assert elsewhere is not None
         assert elsewhere.status == 403
         [cookie] = await page.context.cookies()
-        assert (cookie["httpOnly"], cookie["sameSite"], cookie["path"]) == (True, "Strict", "/work")
+        assert (cookie["httpOnly"], cookie["sameSite"], cookie["path"]) == (True, "Lax", "/")
         # what the browser keeps opens pages and nothing else
         api = await page.goto(f"{address}/api/me")
         assert api is not None
@@ -92,8 +91,8 @@ async def test_others_than_operators_and_auditors_have_no_such_page(
     country: System, page: Page
 ) -> None:
     async with served(country.parts) as address:
-        await page.goto(f"{address}/work/sign-in")
-        await page.get_by_role("textbox", name="凭证").fill(country.token(FILER, "clerk-1", "gd-0"))
-        await page.get_by_label("统计年度").fill("2024")
-        await page.get_by_role("button", name="登录").click()
+        await given(country, "clerk-gd", FILER, "gd-0")
+        await password_set(country, "clerk-gd")
+        await page.goto(f"{address}/sign-in?to=/work/campaigns/2024/440000")
+        await sign_in(page, "clerk-gd", PASSWORD)
         assert await page.locator("h1").inner_text() == "没有权限"

@@ -106,7 +106,7 @@ def test_next_years_file_has_every_date_open_until_it_is_confirmed(folder: Path)
     assert text.split("\nexamples:")[0].count(f"assume: {UNCONFIRMED}") == (len(days) + 1) // 2
     assert "year: 2025" in text
     found = {finding.code for finding in check_name(RuleLibrary(folder), "2025/national")}
-    assert found == {"unconfirmed", "other_year"}
+    assert found == {"not_confirmed", "other_year"}
     # its form is another year's, which nobody can overlook either; the rest is in order
     confirmed = text.replace(f"assume: {UNCONFIRMED}", "assume: 已核对")
     file.write_text(confirmed.replace("statistics-2024", "statistics-2023"), "utf-8")

@@ -34,6 +34,7 @@ FOLDER = RULES / "forms"
 LIBRARY = FormLibrary(FOLDER)
 NESTED = "[1].all(x, [1].all(y, [1].all(z, a > 0)))"
 ALL = [
+    "accreditation-2020",
     "annual-report-2020",
     "annual-report-2023",
     "social-responsibility-2020",

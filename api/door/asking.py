@@ -1,0 +1,103 @@
+"""How a page asks the API: in this process, through the same door, as the person who asked for it.
+
+A page so shows what the API tells that person, and can do what the API lets them do.
+"""
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple
+from urllib.parse import quote, urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Match
+from starlette.types import Message
+
+from api.door.operations import Call
+from domain.case.commands import Actor
+from domain.refusals import Code, Refusal, Refused
+
+_ACTOR = "zhibao.actor"
+
+
+class Told(Exception):
+    """What the API has refused, as its problem document has it."""
+
+    def __init__(self, problem: dict[str, Any]) -> None:
+        super().__init__(problem["code"])
+        self.problem = problem
+
+
+class Answer(NamedTuple):
+    """What the API has answered with."""
+
+    body: Any
+    headers: dict[str, str]
+
+
+def asked_by(request: Request) -> Actor | None:
+    """For whom a page asks, None for a request from outside: no header can say this."""
+    actor: Actor | None = request.scope.get(_ACTOR)
+    return actor
+
+
+async def ask(
+    call: Call,
+    method: str,
+    path: str,
+    body: Any = None,
+    *,
+    query: dict[str, str] | None = None,
+    **headers: str,
+) -> Answer:
+    """What the API answers the asker of a page. Raises Told for a refusal.
+
+    Header names are written with underscores; ``idempotency_key`` is that of the page's form.
+    """
+    content = b"" if body is None else json.dumps(body).encode()
+    named = {name.replace("_", "-"): text for name, text in headers.items()}
+    if body is not None:
+        named["content-type"] = "application/json"
+        named["content-length"] = str(len(content))
+    outer = call.request.scope
+    scope = {
+        "type": "http",
+        "http_version": "1.1",
+        "method": method,
+        "scheme": outer["scheme"],
+        "path": path,
+        "raw_path": quote(path).encode(),
+        "root_path": "",
+        "query_string": urlencode(query or {}).encode(),
+        "headers": [(name.encode(), text.encode("latin-1")) for name, text in named.items()],
+        "client": outer.get("client"),
+        "server": outer.get("server"),
+        "app": outer["app"],
+        _ACTOR: call.actor,
+    }
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": content, "more_body": False}
+
+    response = await _endpoint(outer["app"], scope)(Request(scope, receive))
+    content_type = response.headers.get("content-type", "")
+    given = bytes(response.body)
+    told: Any = json.loads(given) if "json" in content_type else given
+    if response.status_code >= 400:
+        raise Told(told)
+    return Answer(told, dict(response.headers))
+
+
+def _endpoint(app: Any, scope: dict[str, Any]) -> Callable[[Request], Awaitable[Response]]:
+    fixed: Callable[[Request], Awaitable[Response]] | None = app.fixed.get(
+        (scope["method"], scope["path"])
+    )
+    if fixed is not None:
+        return fixed
+    for route in app.routes:
+        match, more = route.matches(scope)
+        if match is Match.FULL:
+            scope.update(more)
+            found: Callable[[Request], Awaitable[Response]] = route.endpoint
+            return found
+    raise Refused(Refusal(code=Code.NOT_FOUND, params={"what": "这个地址"}))

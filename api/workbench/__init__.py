@@ -1,0 +1,1 @@
+"""Pages for whoever signs in: their account, and their work."""

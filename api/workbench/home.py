@@ -1,0 +1,58 @@
+"""The first page, for everybody, and where a workbench begins."""
+
+from starlette.responses import RedirectResponse, Response
+
+from api.announcements.announcements import listed, reader_of
+from api.door.operations import Call, Operation
+from api.door.pages import page, render
+from api.door.parts import parts_of
+from api.door.rights import Right
+from domain.announcements import PieceKind
+from domain.case.commands import Role
+
+_LATEST = 5
+
+
+async def home_page(call: Call) -> Response:
+    """What this is, and where everything stands."""
+    role, region = await reader_of(call)
+    pieces = await parts_of(call.request).announcements.pieces_for(role, region, None)
+    values = {"pieces": [listed(one) for one in pieces][:_LATEST], "kinds": PieceKind}
+    return render("home.html", values, {"Cache-Control": "public, max-age=30"})
+
+
+_BEGINNINGS = {
+    Role.FILER: "/work/filings",
+    Role.REVIEWER: "/work/tasks",
+    Role.CHECKER: "/work/tasks",
+}
+
+
+async def work_page(call: Call) -> Response:
+    """Where somebody's work begins."""
+    beginning = _BEGINNINGS.get(call.actor.role)
+    if beginning is not None:
+        return RedirectResponse(beginning, status_code=303)
+    year = parts_of(call.request).clock().year - 1
+    campaigns = call.actor.role in (Role.OPERATOR, Role.AUDITOR)
+    place = call.actor.scope or "000000"
+    return page(
+        call,
+        "work.html",
+        {"progress": f"/work/campaigns/{year}/{place}" if campaigns else ""},
+    )
+
+
+PAGES = [
+    Operation("GET", "/", home_page, "首页", "页面", Right.ANYONE, None, answer_media="text/html"),
+    Operation(
+        "GET",
+        "/work",
+        work_page,
+        "工作台",
+        "页面",
+        Right.SIGNED_IN,
+        None,
+        answer_media="text/html",
+    ),
+]

@@ -1,0 +1,232 @@
+"""Signing in and out, setting a password by a one-time link, one's own roles and sign-ins."""
+
+from typing import Any
+from urllib.parse import quote
+
+import segno
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from api.campaigns.memberships import membership_shown
+from api.door.identity import SESSION_COOKIE
+from api.door.operations import Call, Operation, Parameter
+from api.door.pages import page, render, render_refused, words_of
+from api.door.parts import parts_of
+from api.door.requests import query
+from api.door.rights import Right
+from domain.case.commands import ROLE_LABELS
+from domain.refusals import Refusal, Refused
+from services.sign_in import SHORTEST_PASSWORD, SignedIn
+
+_KEEP_NOTHING = {"Cache-Control": "no-store"}
+_LARGEST = 16 * 1024
+_HOME = "/work"
+
+
+def seen_by(request: Request) -> str:
+    """What the browser is signed in by, "" for nothing."""
+    return request.cookies.get(SESSION_COOKIE, "")
+
+
+async def sign_in_page(call: Call) -> Response:
+    """The form."""
+    to = query(call.request, "to", str, "")
+    return render("sign_in.html", await _form(call, "", to), _KEEP_NOTHING)
+
+
+async def sign_in(call: Call) -> Response:
+    """Signs a person in, and leads to where they wanted to go."""
+    form, parts = call.body, parts_of(call.request)
+    name, to = form.text("name").strip(), form.text("to")
+    client = call.request.client
+    try:
+        secret = await parts.sign_in.sign_in(
+            name,
+            form.text("password"),
+            form.text("code"),
+            client.host if client else "",
+            call.request.headers.get("user-agent", ""),
+        )
+    except Refused as refused:
+        values = await _form(call, name[:64], to)
+        return _again("sign_in.html", values, refused.refusal)
+    return _keeping(call.request, secret, RedirectResponse(_own_address(to), status_code=303))
+
+
+async def _form(call: Call, name: str, to: str) -> dict[str, Any]:
+    parts = parts_of(call.request)
+    shown = [
+        (
+            one.membership.person,
+            ROLE_LABELS[one.membership.role],
+            one.membership.scope,
+            one.password,
+        )
+        for one in await parts.sign_in.demo_accounts()
+    ]
+    return {
+        "name": name,
+        "to": to if _own_address(to) == to else "",
+        "demo": shown,
+        "refused": None,
+        "request_id": call.request_id,
+    }
+
+
+def _again(template: str, values: dict[str, Any], refusal: Refusal) -> Response:
+    return render_refused(template, {**values, "refused": words_of(refusal)}, refusal)
+
+
+def _own_address(to: str) -> str:
+    """An address of this site's workbench; anything else would lead whoever signs in away."""
+    own = to.startswith(("/work", "/me")) and to.isascii() and "\\" not in to and "//" not in to
+    return to if own and to.isprintable() else _HOME
+
+
+def _keeping(request: Request, secret: str, response: Response) -> Response:
+    response.set_cookie(
+        SESSION_COOKIE,
+        secret,
+        path="/",
+        httponly=True,
+        samesite="lax",
+        secure=request.url.scheme == "https",
+    )
+    return response
+
+
+async def sign_out(call: Call) -> Response:
+    """Ends this browser's sign-in."""
+    parts, secret = parts_of(call.request), seen_by(call.request)
+    found = await parts.sign_in.signed_in(secret) if secret else None
+    if found is not None:
+        await parts.sign_in.sign_out(found.session.person, found.session.sha256)
+    response = RedirectResponse("/", status_code=303)
+    response.delete_cookie(SESSION_COOKIE, path="/", httponly=True, samesite="lax")
+    return response
+
+
+# --- one-time links -------------------------------------------------------------------------------
+
+
+async def link_page(call: Call) -> Response:
+    """The form in which somebody sets a password."""
+    return render("link.html", await _link(call), _KEEP_NOTHING)
+
+
+async def use_link(call: Call) -> Response:
+    """Sets password and second factor; then one signs in."""
+    form, parts = call.body, parts_of(call.request)
+    values = await _link(call)
+    try:
+        await parts.sign_in.set_password(
+            call.request.path_params["link"],
+            form.text("password"),
+            form.text("again"),
+            form.text("code"),
+        )
+    except Refused as refused:
+        return _again("link.html", values, refused.refusal)
+    return RedirectResponse("/sign-in", status_code=303)
+
+
+async def _link(call: Call) -> dict[str, Any]:
+    secret: str = call.request.path_params["link"]
+    invitation = await parts_of(call.request).sign_in.invited(secret)
+    picture = (
+        segno.make(invitation.address, error="m").svg_inline(scale=5, border=2)
+        if invitation.address
+        else ""
+    )
+    return {
+        "person": invitation.person,
+        "secret": invitation.secret,
+        "picture": picture,
+        "shortest": SHORTEST_PASSWORD,
+        "action": f"/sign-in/link/{quote(secret, safe='')}",
+        "refused": None,
+        "request_id": call.request_id,
+    }
+
+
+# --- one's own page -------------------------------------------------------------------------------
+
+
+async def own_page(call: Call) -> Response:
+    """One's roles and sign-ins; also for whose present role has ended."""
+    found = await _signed_in(call)
+    if found is None:
+        return RedirectResponse("/sign-in?to=/me", status_code=303)
+    return await _own(call, found)
+
+
+async def _own(call: Call, found: SignedIn, refusal: Refusal | None = None) -> Response:
+    parts = parts_of(call.request)
+    now = parts.clock()
+    values = {
+        "roles": [membership_shown(one, now) for one in await parts.sign_in.roles(found)],
+        "acting": found.membership.id,
+        "sessions": await parts.sign_in.sessions(found.session.person),
+        "this": found.session.sha256,
+        "refused": words_of(refusal) if refusal else None,
+    }
+    as_itself = call._replace(actor=found.membership.actor)
+    return page(as_itself, "own.html", values, refusal.code.status if refusal else 200)
+
+
+async def change_role(call: Call) -> Response:
+    """Has this browser act in another of one's roles."""
+    found = await _signed_in(call)
+    if found is None:
+        return RedirectResponse("/sign-in?to=/me", status_code=303)
+    try:
+        await parts_of(call.request).sign_in.act_in(found, call.body.text("membership"))
+    except Refused as refused:
+        return await _own(call, found, refused.refusal)
+    return RedirectResponse(_HOME, status_code=303)
+
+
+async def end_sign_ins(call: Call) -> Response:
+    """Ends one of one's sign-ins, or all of them."""
+    found = await _signed_in(call)
+    if found is not None:
+        chosen = call.body.text("session")
+        await parts_of(call.request).sign_in.sign_out(found.session.person, chosen)
+    return RedirectResponse("/me", status_code=303)
+
+
+async def _signed_in(call: Call) -> SignedIn | None:
+    secret = seen_by(call.request)
+    return await parts_of(call.request).sign_in.signed_in(secret) if secret else None
+
+
+def _page(method: str, path: str, handler: Any, summary: str, **more: Any) -> Operation:
+    if method == "POST":
+        more = {"form": True, "largest": _LARGEST, **more}
+    return Operation(
+        method,
+        path,
+        handler,
+        summary,
+        "页面",
+        Right.ANYONE,
+        None,
+        answer_media="text/html",
+        **more,
+    )
+
+
+_TO = Parameter("to", "登录后去哪里")
+
+PAGES = [
+    _page("GET", "/sign-in", sign_in_page, "登录", parameters=(_TO,)),
+    _page("POST", "/sign-in", sign_in, "登录", unhurried=True, before_sign_in=True),
+    _page("POST", "/sign-out", sign_out, "退出登录"),
+    _page("GET", "/sign-in/link/{link}", link_page, "一次性链接"),
+    _page(
+        "POST", "/sign-in/link/{link}", use_link, "设定密码", unhurried=True, before_sign_in=True
+    ),
+    _page("GET", "/me", own_page, "本人的账号"),
+    _page("POST", "/me/role", change_role, "换一个身份"),
+    _page("POST", "/me/sign-out", end_sign_ins, "结束登录"),
+]

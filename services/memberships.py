@@ -1,0 +1,241 @@
+"""Roles of people: given, ended, told of, and the one-time links by which they come to sign in."""
+
+import hashlib
+import hmac
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from domain.case.commands import ROLE_LABELS, Actor, Role
+from domain.ids import NATION
+from domain.memberships import OF_INSTITUTION, Membership, can_administer, holds, may_administer
+from domain.refusals import Code, Refusal, Refused
+from services.clock import Clock
+from store import accounts, content, institutions, journal
+
+LINK_LIFETIME = timedelta(days=3)
+
+
+class MembershipService:
+    """Who holds which role for what, from when to when, given by whom.
+
+    Every change is a step of the person's own record, ``person/<name>``. What holds is asked of
+    the record at each request, so that it takes effect on what is open already.
+    """
+
+    def __init__(self, engine: AsyncEngine, key: str, clock: Clock) -> None:
+        self._engine = engine
+        self._key = key.encode()
+        self._clock = clock
+
+    async def give(
+        self,
+        person: str,
+        role: Role,
+        scope: str,
+        administers: bool,
+        starts: datetime | None,
+        ends: datetime | None,
+        actor: Actor,
+        key: str,
+        reason: str,
+        *,
+        by_hand: bool = False,
+    ) -> Membership:
+        """Gives somebody a role, and an account to sign in with; the same key is the same.
+
+        ``by_hand``: at the terminal of the machine, where whoever gives it holds the database
+        anyway. Raises Refused.
+        """
+        now = self._clock()
+        wrong = _wrong(person, role, administers, starts or now, ends, now, actor)
+        if wrong:
+            raise Refused(Refusal(code=Code.MEMBERSHIP_REFUSED, params={"why": wrong}))
+        async with self._engine.begin() as connection:
+            await self._may(connection, actor, role, scope, by_hand)
+            note = await content.save_note(connection, {"reason": reason}) if reason.strip() else ""
+            given = Membership(
+                id=_id(actor, key),
+                person=person,
+                role=role,
+                scope=scope,
+                administers=administers,
+                starts=starts or now,
+                ends=ends,
+                given_by=actor.subject,
+                note_sha256=note,
+                given_at=now,
+            )
+            await accounts.add_account(connection, person, now)
+            kept, new = await accounts.add_membership(connection, given)
+            if new:
+                await self._record(connection, "role_given", kept, actor, note)
+        if _asked(kept) != _asked(given):
+            raise Refused(Refusal(code=Code.KEY_REUSED))
+        return kept
+
+    async def end(
+        self, id_: str, actor: Actor, reason: str, *, by_hand: bool = False
+    ) -> Membership:
+        """Ends it at once, on open sign-ins as well; ended once more it stays. Raises Refused."""
+        async with self._engine.begin() as connection:
+            standing = await accounts.membership(connection, id_)
+            if standing is None:
+                raise Refused(Refusal(code=Code.NOT_FOUND, params={"what": f"身份 {id_}"}))
+            await self._may(connection, actor, standing.role, standing.scope, by_hand)
+            note = await content.save_note(connection, {"reason": reason}) if reason.strip() else ""
+            if await accounts.end_membership(connection, id_, actor.subject, self._clock()):
+                await self._record(connection, "role_ended", standing, actor, note)
+            ended = await accounts.membership(connection, id_)
+        assert ended is not None
+        return ended
+
+    async def held_for(
+        self, scope: str, actor: Actor, *, by_hand: bool = False
+    ) -> list[Membership]:
+        """What people hold and held for a scope, as far as the asker administers it."""
+        async with self._engine.connect() as connection:
+            found = await accounts.memberships_for(connection, scope)
+            if by_hand:
+                return found
+            administrator = await self._administrator(connection, actor)
+            if administrator is None:
+                raise Refused(_no_administrator(actor, scope))
+            region = await _region(connection, scope)
+        return [one for one in found if may_administer(administrator, one.role, scope, region)]
+
+    async def link(self, person: str, actor: Actor, key: str, *, by_hand: bool = False) -> str:
+        """The secret of a one-time link by which somebody sets a password; the same key, the same.
+
+        Only who administers all that the person holds may have one made: whoever has the link
+        becomes that person. Raises Refused.
+        """
+        now = self._clock()
+        secret = hmac.new(self._key, f"link|{_id(actor, key)}".encode(), "sha256").hexdigest()
+        async with self._engine.begin() as connection:
+            held = await accounts.memberships_of(connection, person)
+            open_ = [one for one in held if one.ended_at is None and not _over(one, now)]
+            if not open_:
+                raise Refused(
+                    Refusal(code=Code.NO_ROLE, params={"person": person, "why": "，不能登录"})
+                )
+            for one in open_:
+                await self._may(connection, actor, one.role, one.scope, by_hand)
+            made = accounts.Link(
+                sha256=hashed(secret),
+                person=person,
+                made_by=actor.subject,
+                made_at=now,
+                ends_at=now + LINK_LIFETIME,
+            )
+            await accounts.add_link(connection, made)
+            await record_of(connection, person, "link_made", actor, now, {}, made.sha256)
+        return secret
+
+    async def first_administrator(self, person: str, actor: Actor) -> str:
+        """The secret of a link for a nation's administrator, "" once one can sign in."""
+        async with self._engine.connect() as connection:
+            if await accounts.administered(connection, NATION):
+                return ""
+        await self.give(
+            person, Role.OPERATOR, NATION, True, None, None, actor, "first", "", by_hand=True
+        )
+        now = self._clock()
+        return await self.link(person, actor, f"first-{now.isoformat()}", by_hand=True)
+
+    async def _may(
+        self, connection: AsyncConnection, actor: Actor, role: Role, scope: str, by_hand: bool
+    ) -> None:
+        of_institution = role in OF_INSTITUTION
+        region = await _region(connection, scope) if of_institution else None
+        if of_institution and region is None:
+            why = f"没有机构 {scope}"
+            raise Refused(Refusal(code=Code.MEMBERSHIP_REFUSED, params={"why": why}))
+        if by_hand:
+            return
+        administrator = await self._administrator(connection, actor)
+        if administrator is None or not may_administer(administrator, role, scope, region):
+            raise Refused(_no_administrator(actor, f"{ROLE_LABELS[role]} {scope}".strip()))
+
+    async def _administrator(self, connection: AsyncConnection, actor: Actor) -> Membership | None:
+        """The membership in which somebody acts, where it administers and holds now."""
+        now = self._clock()
+        for one in await accounts.memberships_of(connection, actor.subject):
+            if one.actor == actor and one.administers and holds(one, now):
+                return one
+        return None
+
+    async def _record(
+        self, connection: AsyncConnection, event: str, about: Membership, actor: Actor, note: str
+    ) -> None:
+        body = {
+            "membership": about.id,
+            "role": about.role.value,
+            "role_label": ROLE_LABELS[about.role],
+            "scope": about.scope,
+            "administers": about.administers,
+        }
+        await record_of(connection, about.person, event, actor, self._clock(), body, about.id, note)
+
+
+async def record_of(
+    connection: AsyncConnection,
+    person: str,
+    event: str,
+    actor: Actor,
+    now: datetime,
+    body: dict[str, Any],
+    key: str,
+    note: str = "",
+) -> None:
+    """Puts one step on a person's own record; the same key again changes nothing."""
+    await journal.append_operator_step(
+        connection, f"person/{person}", event, actor, now, body, f"{event}:{key}", "", note
+    )
+
+
+async def _region(connection: AsyncConnection, institution: str) -> str | None:
+    known = await institutions.by_ids(connection, [institution])
+    return known[institution].facts.region if institution in known else None
+
+
+def _wrong(
+    person: str,
+    role: Role,
+    administers: bool,
+    starts: datetime,
+    ends: datetime | None,
+    now: datetime,
+    actor: Actor,
+) -> str:
+    """Why a role cannot be given like this, "" if it can."""
+    if person == actor.subject:
+        return "不能给自己"
+    if ends is not None and ends <= max(starts, now):
+        return "结束时间须晚于开始时间和现在"
+    if administers and not can_administer(role):
+        return "只有辖区的经办人和机构的填报人可以是管理员"
+    return ""
+
+
+def _asked(given: Membership) -> tuple[object, ...]:
+    return given.person, given.role, given.scope, given.administers, given.ends
+
+
+def _over(membership: Membership, now: datetime) -> bool:
+    return membership.ends is not None and membership.ends <= now
+
+
+def _no_administrator(actor: Actor, what: str) -> Refusal:
+    params = {"person": actor.subject, "what": what}
+    return Refusal(code=Code.NOT_AN_ADMINISTRATOR, params=params)
+
+
+def hashed(secret: str) -> str:
+    """256 random bits need no slow hash: there is nothing to guess."""
+    return hashlib.sha256(f"sign-in|{secret}".encode()).hexdigest()
+
+
+def _id(actor: Actor, key: str) -> str:
+    return hashlib.sha256(f"{actor.subject}\n{key}".encode()).hexdigest()[:32]

@@ -1,0 +1,308 @@
+"""Signing in with a local account: password, code of a telephone, and what a browser then keeps."""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import secrets
+from datetime import timedelta
+from typing import NamedTuple
+
+import pyotp
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerifyMismatchError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from domain.case.commands import ROLE_LABELS, SYSTEM, Actor
+from domain.memberships import Membership, holds, wants_second_factor
+from domain.refusals import Code, Refusal, Refused
+from services.clock import Clock
+from services.memberships import hashed, record_of
+from services.rate_limits import Limiter, RateLimits
+from store import accounts
+from store.accounts import Session as Session
+
+SESSION_LIFETIME = timedelta(hours=10)
+"""A working day; then one signs in again."""
+
+SHORTEST_PASSWORD, LONGEST_PASSWORD = 10, 128
+DEMO = "demo-"
+"""What the names of a demonstration's accounts begin with."""
+
+_STEP = 30
+"""Seconds for which a code holds (RFC 6238); the one before and the one after are taken too."""
+
+_AT_ONCE = 4
+"""So many passwords are checked at a time: each takes 64 MiB."""
+
+
+class SignedIn(NamedTuple):
+    """A sign-in and the membership it acts in."""
+
+    session: Session
+    membership: Membership
+
+
+class Invitation(NamedTuple):
+    """What a one-time link leads to; ``address`` is what a telephone reads, "" if none is needed.
+
+    ``secret`` is the same to type in.
+    """
+
+    person: str
+    secret: str
+    address: str
+
+
+class DemoAccount(NamedTuple):
+    """An account of the demonstration, with its password for everybody to see."""
+
+    membership: Membership
+    password: str
+
+
+class SignInService:
+    """Local accounts and the sign-ins of browsers.
+
+    Passwords are kept as Argon2id hashes. The secret of a person's codes is derived from the
+    system's key and a salt on record, so that the database alone gives none away. A browser's
+    secret is random and kept as its hash.
+    """
+
+    def __init__(
+        self, engine: AsyncEngine, key: str, limit: str, *, demo: bool, clock: Clock
+    ) -> None:
+        self._engine = engine
+        self._key = key.encode()
+        self._demo = demo
+        self._clock = clock
+        self._limiter = Limiter(RateLimits(limit, limit))
+        self._hasher = PasswordHasher()
+        self._nobody = self._hasher.hash(secrets.token_hex(16))
+        self._checking = asyncio.Semaphore(_AT_ONCE)
+
+    # --- signing in ----------------------------------------------------------------------------
+
+    async def sign_in(self, name: str, password: str, code: str, address: str, agent: str) -> str:
+        """A new secret for the browser. Raises Refused; what was wrong is not told apart."""
+        self._count(name, address)
+        async with self._engine.connect() as connection:
+            account = await accounts.account(connection, name)
+        kept = account.password_hash if account else ""
+        right = await self._fits(kept or self._nobody, password)
+        if account is None or not kept or not right:
+            raise Refused(Refusal(code=Code.SIGN_IN_REFUSED))
+        if account.totp_salt:
+            await self._use_code(name, account.totp_salt, code)
+        return await self.begin(name, agent, second_factor=bool(account.totp_salt))
+
+    async def begin(self, name: str, agent: str, *, second_factor: bool) -> str:
+        """Signs in a person who has been recognised. Raises Refused where they hold no role."""
+        now, secret = self._clock(), secrets.token_urlsafe(32)
+        async with self._engine.begin() as connection:
+            usable = await self._usable(connection, name, second_factor)
+            if not usable:
+                params = {"person": name, "why": "，或须先以一次性链接设定动态口令"}
+                raise Refused(Refusal(code=Code.NO_ROLE, params=params))
+            session = Session(
+                sha256=hashed(secret),
+                person=name,
+                membership=usable[0].id,
+                second_factor=second_factor,
+                agent="".join(mark for mark in agent if mark.isprintable())[:120],
+                began_at=now,
+                ends_at=now + SESSION_LIFETIME,
+            )
+            await accounts.add_session(connection, session)
+        return secret
+
+    def _count(self, name: str, address: str) -> None:
+        now = self._clock()
+        try:
+            self._limiter.count_client(address, now)
+            self._limiter.count_name(name, now)
+        except Refused as refused:
+            params = refused.refusal.params
+            raise Refused(Refusal(code=Code.TOO_MANY_SIGN_INS, params=params)) from None
+
+    async def _fits(self, kept: str, password: str) -> bool:
+        async with self._checking:
+            return await asyncio.to_thread(self._verify, kept, password[: LONGEST_PASSWORD + 1])
+
+    def _verify(self, kept: str, password: str) -> bool:
+        try:
+            return self._hasher.verify(kept, password)
+        except (VerifyMismatchError, InvalidHashError):
+            return False
+
+    async def _use_code(self, name: str, salt: str, code: str) -> None:
+        step = self._step_of(name, salt, code)
+        if step is not None:
+            async with self._engine.begin() as connection:
+                if await accounts.use_step(connection, name, step):
+                    return
+        raise Refused(Refusal(code=Code.SIGN_IN_REFUSED))
+
+    def _step_of(self, name: str, salt: str, code: str) -> int | None:
+        """The time step of a code that holds now, None for one that does not."""
+        codes = pyotp.HOTP(self._totp_secret(name, salt))
+        now = int(self._clock().timestamp()) // _STEP
+        given = code.strip().encode()
+        fitting = [
+            step
+            for step in (now - 1, now, now + 1)
+            if hmac.compare_digest(codes.at(step).encode(), given)
+        ]
+        return fitting[-1] if fitting else None
+
+    def _totp_secret(self, name: str, salt: str) -> str:
+        made = hmac.new(self._key, f"totp|{name}|{salt}".encode(), hashlib.sha256).digest()
+        return base64.b32encode(made[:20]).decode()
+
+    # --- signed in -----------------------------------------------------------------------------
+
+    async def signed_in(self, secret: str) -> SignedIn | None:
+        """The sign-in behind a browser's secret, None for none; its role may have ended."""
+        async with self._engine.connect() as connection:
+            found = await accounts.session(connection, hashed(secret), self._clock())
+        return SignedIn(*found) if found else None
+
+    async def acting(self, secret: str) -> Actor:
+        """Who asks with a browser's secret, as things stand now. Raises Refused."""
+        found = await self.signed_in(secret)
+        if found is None:
+            raise Refused(Refusal(code=Code.UNAUTHENTICATED, params={"why": "没有登录或已退出"}))
+        membership = found.membership
+        if not holds(membership, self._clock()) or (
+            not found.session.second_factor and self._wants_code(membership)
+        ):
+            raise Refused(role_ended(membership.actor))
+        return membership.actor
+
+    async def roles(self, found: SignedIn) -> list[Membership]:
+        """In which memberships a sign-in can act now."""
+        async with self._engine.connect() as connection:
+            return await self._usable(connection, found.session.person, found.session.second_factor)
+
+    async def act_in(self, found: SignedIn, membership_id: str) -> None:
+        """Has a sign-in act in another membership of its person. Raises Refused."""
+        if membership_id not in {one.id for one in await self.roles(found)}:
+            params = {"person": found.session.person, "why": ""}
+            raise Refused(Refusal(code=Code.NO_ROLE, params=params))
+        async with self._engine.begin() as connection:
+            await accounts.act_in(connection, found.session.sha256, membership_id)
+
+    async def sessions(self, person: str) -> list[Session]:
+        """A person's sign-ins that have not ended, the latest first."""
+        async with self._engine.connect() as connection:
+            return await accounts.sessions_of(connection, person, self._clock())
+
+    async def sign_out(self, person: str, sha256: str = "") -> None:
+        """Ends one sign-in of a person, or all of them, everywhere."""
+        async with self._engine.begin() as connection:
+            await accounts.end_sessions(connection, person, self._clock(), sha256)
+
+    async def _usable(
+        self, connection: AsyncConnection, name: str, second_factor: bool
+    ) -> list[Membership]:
+        now = self._clock()
+        return [
+            one
+            for one in await accounts.memberships_of(connection, name)
+            if holds(one, now) and (second_factor or not self._wants_code(one))
+        ]
+
+    def _wants_code(self, membership: Membership) -> bool:
+        demo = self._demo and membership.person.startswith(DEMO)
+        return wants_second_factor(membership) and not demo
+
+    # --- links and passwords -------------------------------------------------------------------
+
+    async def invited(self, secret: str) -> Invitation:
+        """Whom a one-time link is for, and the second factor it sets up. Raises Refused."""
+        async with self._engine.connect() as connection:
+            link = await accounts.open_link(connection, hashed(secret), self._clock())
+            if link is None:
+                raise Refused(Refusal(code=Code.LINK_ENDED))
+            held = await accounts.memberships_of(connection, link.person)
+        now = self._clock()
+        if not any(self._wants_code(one) for one in held if holds(one, now) or one.starts > now):
+            return Invitation(link.person, "", "")
+        totp = self._totp_secret(link.person, _salt_of(link.sha256))
+        address = pyotp.TOTP(totp).provisioning_uri(
+            name=link.person, issuer_name="检验检测统计直报"
+        )
+        return Invitation(link.person, totp, address)
+
+    async def set_password(self, secret: str, password: str, again: str, code: str) -> str:
+        """Sets password and second factor by a link, which is used up; whose. Raises Refused."""
+        invitation = await self.invited(secret)
+        wrong = _unfit(invitation.person, password, again)
+        salt = _salt_of(hashed(secret)) if invitation.secret else ""
+        step = self._step_of(invitation.person, salt, code) if salt else 0
+        if wrong or step is None:
+            why = wrong or "动态口令不对，请核对手机的时间"
+            raise Refused(Refusal(code=Code.PASSWORD_UNFIT, params={"why": why}))
+        async with self._checking:
+            kept = await asyncio.to_thread(self._hasher.hash, password)
+        now, person = self._clock(), invitation.person
+        async with self._engine.begin() as connection:
+            if not await accounts.use_link(connection, hashed(secret), now):
+                raise Refused(Refusal(code=Code.LINK_ENDED))
+            await accounts.set_password(connection, person, kept, salt)
+            if step:
+                await accounts.use_step(connection, person, step)
+            # whoever knew the old password is out
+            await accounts.end_sessions(connection, person, now)
+            actor = SYSTEM.model_copy(update={"subject": person})
+            await record_of(connection, person, "password_set", actor, now, {}, hashed(secret))
+        return person
+
+    # --- the demonstration ---------------------------------------------------------------------
+
+    async def demo_accounts(self) -> list[DemoAccount]:
+        """The demonstration's accounts with their passwords; none in any other system."""
+        if not self._demo:
+            return []
+        async with self._engine.connect() as connection:
+            held = await accounts.memberships_like(connection, DEMO)
+        now = self._clock()
+        return [
+            DemoAccount(one, self._demo_password(one.person)) for one in held if holds(one, now)
+        ]
+
+    async def open_demo_account(self, name: str) -> None:
+        """Sets the password that the demonstration's sign-in page shows for an account."""
+        if not self._demo or not name.startswith(DEMO):
+            raise ValueError(f"no account of a demonstration: {name}")
+        kept = await asyncio.to_thread(self._hasher.hash, self._demo_password(name))
+        async with self._engine.begin() as connection:
+            await accounts.set_password(connection, name, kept, "")
+
+    def _demo_password(self, name: str) -> str:
+        made = hmac.new(self._key, f"demo|{name}".encode(), hashlib.sha256).digest()
+        return base64.b32encode(made)[:12].decode().lower()
+
+
+def role_ended(actor: Actor) -> Refusal:
+    """The refusal of somebody whose role does not hold any more, or not yet."""
+    params = {"person": actor.subject, "role": ROLE_LABELS[actor.role]}
+    return Refusal(code=Code.ROLE_ENDED, params=params)
+
+
+def csrf_token(secret: str) -> str:
+    """What the forms of a browser's pages carry, so that no other site can send one."""
+    return hashlib.sha256(f"form|{secret}".encode()).hexdigest()
+
+
+def _salt_of(link: str) -> str:
+    return hashlib.sha256(f"salt|{link}".encode()).hexdigest()[:32]
+
+
+def _unfit(person: str, password: str, again: str) -> str:
+    """Why a password cannot be taken, "" if it can."""
+    if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
+        return f"密码须有 {SHORTEST_PASSWORD} 至 {LONGEST_PASSWORD} 个字符"
+    if person.casefold() in password.casefold() or len(set(password)) < 5:
+        return "密码不能含有账号，也不能只由几个字符重复组成"
+    return "" if password == again else "两次填写的密码不一样"

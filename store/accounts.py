@@ -1,0 +1,285 @@
+"""Accounts, memberships, one-time links and sign-ins, as they stand on record."""
+
+from datetime import datetime
+
+from sqlalchemy import func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.case.commands import Actor, Role
+from domain.memberships import Membership
+from domain.model import Value
+from store.tables import account_links, accounts, memberships, sessions
+
+
+class Account(Value):
+    """Who can sign in; without a password nobody can yet, without a salt there is no code."""
+
+    name: str
+    password_hash: str = ""
+    totp_salt: str = ""
+    totp_used: int = 0
+    made_at: datetime
+
+
+class Link(Value):
+    """A one-time link by which somebody sets a password."""
+
+    sha256: str
+    person: str
+    made_by: str
+    made_at: datetime
+    ends_at: datetime
+    used_at: datetime | None = None
+
+
+class Session(Value):
+    """A browser that is signed in, as its person in one membership, until ``ends_at``."""
+
+    sha256: str
+    person: str
+    membership: str
+    second_factor: bool
+    agent: str
+    began_at: datetime
+    ends_at: datetime
+    ended_at: datetime | None = None
+
+
+async def add_account(connection: AsyncConnection, name: str, now: datetime) -> None:
+    """Puts an account on record that cannot sign in yet, unless it is there."""
+    await connection.execute(
+        insert(accounts).values(name=name, made_at=now).on_conflict_do_nothing()
+    )
+
+
+async def account(connection: AsyncConnection, name: str) -> Account | None:
+    """One account, None for none of this name."""
+    rows = await connection.execute(select(accounts).where(accounts.c.name == name))
+    row = rows.mappings().first()
+    return Account(**row) if row else None
+
+
+async def set_password(
+    connection: AsyncConnection, name: str, password_hash: str, totp_salt: str
+) -> None:
+    """Sets what an account signs in with."""
+    await connection.execute(
+        update(accounts)
+        .where(accounts.c.name == name)
+        .values(password_hash=password_hash, totp_salt=totp_salt)
+    )
+
+
+async def use_step(connection: AsyncConnection, name: str, step: int) -> bool:
+    """Uses up a code's time step; false where it, or a later one, has been used."""
+    done = await connection.execute(
+        update(accounts)
+        .where(accounts.c.name == name, accounts.c.totp_used < step)
+        .values(totp_used=step)
+    )
+    return done.rowcount == 1
+
+
+# --- memberships ----------------------------------------------------------------------------------
+
+
+async def add_membership(connection: AsyncConnection, given: Membership) -> tuple[Membership, bool]:
+    """Puts a membership on record, and whether it is new; one under this id already stays."""
+    added = await connection.execute(
+        insert(memberships)
+        .values(**given.model_dump())
+        .on_conflict_do_nothing()
+        .returning(memberships.c.id)
+    )
+    standing = await membership(connection, given.id)
+    assert standing is not None
+    return standing, added.first() is not None
+
+
+async def membership(connection: AsyncConnection, id_: str) -> Membership | None:
+    """One membership, None for none with this id."""
+    rows = await connection.execute(select(memberships).where(memberships.c.id == id_))
+    row = rows.mappings().first()
+    return Membership(**row) if row else None
+
+
+async def memberships_of(connection: AsyncConnection, person: str) -> list[Membership]:
+    """All that a person holds and held, the latest first."""
+    rows = await connection.execute(
+        select(memberships)
+        .where(memberships.c.person == person)
+        .order_by(memberships.c.starts.desc(), memberships.c.id)
+    )
+    return [Membership(**row) for row in rows.mappings()]
+
+
+async def memberships_for(connection: AsyncConnection, scope: str) -> list[Membership]:
+    """All that people hold and held for a scope, the latest first."""
+    rows = await connection.execute(
+        select(memberships)
+        .where(memberships.c.scope == scope)
+        .order_by(memberships.c.starts.desc(), memberships.c.id)
+        .limit(500)
+    )
+    return [Membership(**row) for row in rows.mappings()]
+
+
+async def end_membership(connection: AsyncConnection, id_: str, by: str, at: datetime) -> bool:
+    """Ends it; false where it has been ended."""
+    done = await connection.execute(
+        update(memberships)
+        .where(memberships.c.id == id_, memberships.c.ended_at.is_(None))
+        .values(ended_by=by, ended_at=at)
+    )
+    return done.rowcount == 1
+
+
+async def lost(connection: AsyncConnection, actor: Actor, now: datetime) -> bool:
+    """Whether somebody has been given this role for this scope, and does not hold it now.
+
+    Whoever was never given it on record is known by their token alone.
+    """
+    holding = (
+        (memberships.c.starts <= now)
+        & or_(memberships.c.ends.is_(None), memberships.c.ends > now)
+        & memberships.c.ended_at.is_(None)
+    )
+    rows = await connection.execute(
+        select(func.bool_or(holding)).where(
+            memberships.c.person == actor.subject,
+            memberships.c.role == actor.role.value,
+            memberships.c.scope == actor.scope,
+        )
+    )
+    return rows.scalar() is False
+
+
+async def administered(connection: AsyncConnection, scope: str) -> bool:
+    """Whether anybody has ever been made an administrator of a jurisdiction and can sign in."""
+    rows = await connection.execute(
+        select(memberships.c.id)
+        .join(accounts, accounts.c.name == memberships.c.person)
+        .where(
+            memberships.c.role == Role.OPERATOR.value,
+            memberships.c.scope == scope,
+            memberships.c.administers,
+            accounts.c.password_hash != "",
+        )
+        .limit(1)
+    )
+    return rows.first() is not None
+
+
+# --- links ----------------------------------------------------------------------------------------
+
+
+async def add_link(connection: AsyncConnection, link: Link) -> None:
+    """Keeps a link; its person's earlier ones end. The same link again changes nothing."""
+    added = await connection.execute(
+        insert(account_links)
+        .values(**link.model_dump())
+        .on_conflict_do_nothing()
+        .returning(account_links.c.sha256)
+    )
+    if added.first() is not None:
+        await connection.execute(
+            update(account_links)
+            .where(
+                account_links.c.person == link.person,
+                account_links.c.sha256 != link.sha256,
+                account_links.c.ends_at > link.made_at,
+            )
+            .values(ends_at=link.made_at)
+        )
+
+
+async def open_link(connection: AsyncConnection, sha256: str, now: datetime) -> Link | None:
+    """A link that can still be used."""
+    rows = await connection.execute(
+        select(account_links).where(
+            account_links.c.sha256 == sha256,
+            account_links.c.ends_at > now,
+            account_links.c.used_at.is_(None),
+        )
+    )
+    row = rows.mappings().first()
+    return Link(**row) if row else None
+
+
+async def use_link(connection: AsyncConnection, sha256: str, now: datetime) -> bool:
+    """Uses a link up; false where somebody was earlier."""
+    done = await connection.execute(
+        update(account_links)
+        .where(account_links.c.sha256 == sha256, account_links.c.used_at.is_(None))
+        .values(used_at=now)
+    )
+    return done.rowcount == 1
+
+
+# --- sign-ins -------------------------------------------------------------------------------------
+
+
+async def add_session(connection: AsyncConnection, session: Session) -> None:
+    """Keeps a sign-in."""
+    await connection.execute(insert(sessions).values(**session.model_dump()))
+
+
+async def session(
+    connection: AsyncConnection, sha256: str, now: datetime
+) -> tuple[Session, Membership] | None:
+    """A sign-in that has not ended, with the membership it acts in, whatever became of that."""
+    kept = [column.label(f"s_{column.name}") for column in sessions.c]
+    rows = await connection.execute(
+        select(*kept, memberships)
+        .join(memberships, memberships.c.id == sessions.c.membership)
+        .where(
+            sessions.c.sha256 == sha256,
+            sessions.c.ends_at > now,
+            sessions.c.ended_at.is_(None),
+        )
+    )
+    row = rows.mappings().first()
+    if row is None:
+        return None
+    of_session = {name: row[f"s_{name}"] for name in Session.model_fields}
+    of_membership = {name: row[name] for name in Membership.model_fields}
+    return Session(**of_session), Membership(**of_membership)
+
+
+async def act_in(connection: AsyncConnection, sha256: str, membership_id: str) -> None:
+    """Has a sign-in act in another membership of its person."""
+    await connection.execute(
+        update(sessions).where(sessions.c.sha256 == sha256).values(membership=membership_id)
+    )
+
+
+async def sessions_of(connection: AsyncConnection, person: str, now: datetime) -> list[Session]:
+    """A person's sign-ins that have not ended, the latest first."""
+    rows = await connection.execute(
+        select(sessions)
+        .where(sessions.c.person == person, sessions.c.ends_at > now, sessions.c.ended_at.is_(None))
+        .order_by(sessions.c.began_at.desc(), sessions.c.sha256)
+    )
+    return [Session(**row) for row in rows.mappings()]
+
+
+async def end_sessions(
+    connection: AsyncConnection, person: str, now: datetime, sha256: str = ""
+) -> None:
+    """Ends one sign-in of a person, or all of them."""
+    query = update(sessions).where(sessions.c.person == person, sessions.c.ended_at.is_(None))
+    if sha256:
+        query = query.where(sessions.c.sha256 == sha256)
+    await connection.execute(query.values(ended_at=now))
+
+
+async def memberships_like(connection: AsyncConnection, prefix: str) -> list[Membership]:
+    """What people whose names begin with ``prefix`` hold and held, by name."""
+    rows = await connection.execute(
+        select(memberships)
+        .where(memberships.c.person.startswith(prefix, autoescape=True))
+        .order_by(memberships.c.person)
+        .limit(100)
+    )
+    return [Membership(**row) for row in rows.mappings()]

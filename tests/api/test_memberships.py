@@ -1,0 +1,256 @@
+"""Roles given and ended by administrators, at once; accounts, links, and who gets in."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from deploy.embedded.postgres import EmbeddedPostgres
+from domain.case.commands import Role
+from domain.refusals import Code, Refused
+from services.sign_in import csrf_token
+from tests.accounts import PASSWORD, TERMINAL, code_of, given, password_set, signed_in
+from tests.api.conftest import open_rules as open_rules
+from tests.api.conftest import whole_system
+from tests.system import FILER, OPERATOR, REVIEWER, Answer, System, institution
+
+pytestmark = pytest.mark.anyio
+
+PATH = "/api/people/memberships"
+REVIEWING = {"person": "r-new", "role": "reviewer", "scope": "amr-350200"}
+
+
+@pytest.fixture(scope="module")
+async def house(postgres: EmbeddedPostgres, open_rules: Path) -> AsyncIterator[System]:
+    async with whole_system(postgres, open_rules) as house:
+        await house.add(institution("lab-1", "350102"), institution("lab-2", "350102"))
+        await given(house, "boss", OPERATOR, "350000", administers=True)
+        await given(house, "boss-city", OPERATOR, "350200", administers=True)
+        await given(house, "lab-boss", FILER, "lab-1", administers=True)
+        yield house
+
+
+def boss(house: System) -> str:
+    return house.token(OPERATOR, "boss", "350000")
+
+
+async def give(house: System, token: str, **body: Any) -> Answer:
+    return await house.send("POST", PATH, token, {**REVIEWING, **body})
+
+
+async def page(
+    house: System, path: str, cookie: str, form: dict[str, str] | None = None, **headers: str
+) -> httpx.Response:
+    """A page, asked for by a browser that keeps ``cookie``."""
+    named = {"cookie": f"zhibao_session={cookie}", "accept": "text/html", **headers}
+    if form is None:
+        return await house.http.get(path, headers=named)
+    return await house.http.post(path, data=form, headers=named)
+
+
+async def test_an_administrator_gives_and_ends_roles_of_its_own_jurisdiction(
+    house: System,
+) -> None:
+    assert (await give(house, house.token(OPERATOR, "another", "350000"))).status == 403
+    assert (await give(house, boss(house), scope="amr-440000")).status == 403
+    assert (await give(house, house.token(FILER, "lab-boss", "lab-1"))).status == 403
+    assert (await give(house, boss(house), person="boss")).status == 422
+    assert (await give(house, boss(house), scope="350200")).status == 422
+    assert (await give(house, boss(house), administers=True)).status == 422
+    first = await house.send("POST", PATH, boss(house), REVIEWING, idempotency_key="once")
+    again = await house.send("POST", PATH, boss(house), REVIEWING, idempotency_key="once")
+    assert (first.status, first.body) == (201, again.body)
+    listed = (await house.send("GET", f"{PATH}?scope=amr-350200", boss(house))).body["items"]
+    assert [(one["person"], one["open"], one["given_by"]) for one in listed] == [
+        ("r-new", True, "boss")
+    ]
+    reviewer = house.token(REVIEWER, "r-new", "amr-350200")
+    assert (await house.send("GET", "/api/tasks", reviewer)).status == 200
+    end = f"{PATH}/{first.body['id']}/end"
+    assert (await house.send("POST", end, house.token(OPERATOR, "x", "350000"))).status == 403
+    ended = await house.send("POST", end, boss(house), {"reason": "（生成）调离"})
+    assert (ended.body["open"], ended.body["ended_by"]) == (False, "boss")
+    # at once, whatever the token says; another authority's is another role
+    gone = await house.send("GET", "/api/tasks", reviewer)
+    assert (gone.status, gone.body["code"]) == (403, "role_ended")
+    other = house.token(REVIEWER, "r-new", "samr")
+    assert (await house.send("GET", "/api/tasks", other)).status == 200
+
+
+async def test_what_somebody_was_given_and_lost_is_on_their_record(house: System) -> None:
+    given_ = await give(house, boss(house), person="r-kept")
+    await house.send("POST", f"{PATH}/{given_.body['id']}/end", boss(house), {"reason": "x"})
+    await house.send("POST", f"{PATH}/{given_.body['id']}/end", boss(house), {"reason": "x"})
+    entries = await house.parts.records.timeline("person/r-kept", with_notes=False)
+    assert [(entry.event, entry.subject) for entry in entries] == [
+        ("role_given", "boss"),
+        ("role_ended", "boss"),
+    ]
+
+
+async def test_only_who_administers_all_that_somebody_holds_makes_them_a_link(
+    house: System,
+) -> None:
+    """Whoever has a link becomes that person."""
+    await given(house, "two-roles", FILER, "lab-1")
+    lab = house.token(FILER, "lab-boss", "lab-1")
+    path = "/api/people/accounts/two-roles/link"
+    made = await house.send("POST", path, lab, idempotency_key="l")
+    assert made.status == 201
+    again = await house.send("POST", path, lab, idempotency_key="l")
+    assert again.body == made.body
+    await given(house, "two-roles", OPERATOR, "350200")
+    refused = await house.send("POST", path, lab)
+    assert (refused.status, refused.body["code"]) == (403, "not_an_administrator")
+    assert (await house.send("POST", path, boss(house))).status == 201
+    # the earlier link ended with the later one
+    secret = made.body["path"].rpartition("/")[2]
+    with pytest.raises(Refused) as ended:
+        await house.parts.sign_in.invited(secret)
+    assert ended.value.refusal.code is Code.LINK_ENDED
+
+
+async def test_a_role_lost_is_lost_within_a_second_where_somebody_is_signed_in(
+    house: System,
+) -> None:
+    cookie = await signed_in(house, "r-signed", REVIEWER, "amr-350000")
+    assert (await page(house, "/me", cookie)).status_code == 200
+    assert (await page(house, "/work", cookie)).status_code == 303
+    held = (await house.send("GET", f"{PATH}?scope=amr-350000", boss(house))).body["items"]
+    [mine] = [one for one in held if one["person"] == "r-signed"]
+    await house.send("POST", f"{PATH}/{mine['id']}/end", boss(house), {})
+    gone = await page(house, "/work", cookie)
+    assert gone.status_code == 403
+    assert "身份已到期或收回" in gone.text
+    # and with another role they go on, having chosen it on their own page
+    other = await given(house, "r-signed", FILER, "lab-1")
+    assert "填报人" in (await page(house, "/me", cookie)).text
+    form = {"csrf": csrf_token(cookie), "membership": other.id}
+    assert (await page(house, "/me/role", cookie, form)).status_code == 303
+    assert (await page(house, "/work", cookie)).headers["location"] == "/work/filings"
+    foreign = await given(house, "somebody-else", FILER, "lab-2")
+    form["membership"] = foreign.id
+    assert (await page(house, "/me/role", cookie, form)).status_code == 403
+
+
+async def test_operators_sign_in_with_a_code_that_holds_once(house: System) -> None:
+    sign_in = house.parts.sign_in.sign_in
+    await given(house, "op-code", OPERATOR, "350100")
+    secret = await password_set(house, "op-code")
+    for password, code in ((PASSWORD, ""), (PASSWORD, "000000"), ("wrong-password", "")):
+        with pytest.raises(Refused) as refused:
+            await sign_in("op-code", password, code, "192.0.2.7", "")
+        assert refused.value.refusal.code is Code.SIGN_IN_REFUSED
+    code = code_of(house, secret, 1)
+    assert await sign_in("op-code", PASSWORD, code, "192.0.2.7", "")
+    with pytest.raises(Refused):
+        await sign_in("op-code", PASSWORD, code, "192.0.2.7", "")
+    # a role that wants a code is not to be had by a sign-in without one
+    plain = await signed_in(house, "f-plain", FILER, "lab-1")
+    await given(house, "f-plain", OPERATOR, "350100")
+    found = await house.parts.sign_in.signed_in(plain)
+    assert found is not None
+    assert [one.role for one in await house.parts.sign_in.roles(found)] == [Role.FILER]
+
+
+async def test_guessing_passwords_comes_to_an_end(house: System) -> None:
+    await given(house, "guessed", FILER, "lab-1")
+    await password_set(house, "guessed")
+    codes = []
+    for number in range(21):
+        with pytest.raises(Refused) as refused:
+            await house.parts.sign_in.sign_in("guessed", "x", "", f"192.0.2.{100 + number}", "")
+        codes.append(refused.value.refusal.code)
+    assert codes == [Code.SIGN_IN_REFUSED] * 20 + [Code.TOO_MANY_SIGN_INS]
+    # the right password does not help now either, wherever it comes from
+    with pytest.raises(Refused):
+        await house.parts.sign_in.sign_in("guessed", PASSWORD, "", "198.51.100.1", "")
+
+
+async def test_forms_of_other_sites_and_of_earlier_sign_ins_are_refused(house: System) -> None:
+    cookie = await signed_in(house, "f-forms", FILER, "lab-1")
+    good = {"csrf": csrf_token(cookie), "session": ""}
+    for form, headers in (
+        ({"session": ""}, {}),
+        ({**good, "csrf": csrf_token("another")}, {}),
+        ({**good, "csrf": "é"}, {}),
+        (good, {"sec-fetch-site": "cross-site"}),
+    ):
+        refused = await page(house, "/me/sign-out", cookie, form, **headers)
+        assert (refused.status_code, "表单已失效" in refused.text) == (403, True)
+    assert (await page(house, "/me", cookie)).status_code == 200
+    # the cookie opens pages and nothing of the API
+    bare = {"cookie": f"zhibao_session={cookie}"}
+    assert (await house.http.get("/api/me", headers=bare)).status_code == 401
+    out = await page(house, "/me/sign-out", cookie, good)
+    assert out.status_code == 303
+    assert (await page(house, "/work", cookie)).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "to", ["https://example.org/", "//example.org", "/work//x", "/work\\x", "/c/1", "/work\n"]
+)
+async def test_signing_in_leads_nowhere_else(house: System, to: str) -> None:
+    cookie = await signed_in(house, f"f-{abs(hash(to))}", FILER, "lab-1")
+    found = await house.parts.sign_in.signed_in(cookie)
+    assert found is not None
+    form = {"name": found.session.person, "password": PASSWORD, "to": to}
+    answer = await house.http.post("/sign-in", data=form)
+    house.http.cookies.clear()
+    assert (answer.status_code, answer.headers["location"]) == (303, "/work")
+    kept = answer.headers["set-cookie"]
+    assert "HttpOnly" in kept
+    assert "samesite=lax" in kept.lower()
+
+
+async def test_the_first_administrator_gets_a_link_until_one_can_sign_in(house: System) -> None:
+    first = house.parts.memberships.first_administrator
+    link = await first("first-admin", TERMINAL)
+    later = await first("first-admin", TERMINAL)
+    assert later not in ("", link)
+    invitation = await house.parts.sign_in.invited(later)
+    for password, again in (("short", "short"), ("first-admin-1", "first-admin-1"), ("a", "b")):
+        with pytest.raises(Refused) as refused:
+            await house.parts.sign_in.set_password(later, password, again, "")
+        assert refused.value.refusal.code is Code.PASSWORD_UNFIT
+    code = code_of(house, invitation.secret)
+    both = await asyncio.gather(
+        *(house.parts.sign_in.set_password(later, PASSWORD, PASSWORD, code) for _ in range(2)),
+        return_exceptions=True,
+    )
+    assert sorted(isinstance(one, Refused) for one in both) == [False, True]
+    assert await first("first-admin", TERMINAL) == ""
+
+
+async def test_a_sign_in_ends_after_its_hours(house: System) -> None:
+    cookie = await signed_in(house, "f-hours", FILER, "lab-1")
+    house.ahead = timedelta(hours=9, minutes=59)
+    assert (await page(house, "/work", cookie)).status_code == 303
+    house.ahead = timedelta(hours=10, seconds=1)
+    assert (await page(house, "/work", cookie)).status_code == 401
+    house.ahead = timedelta()
+
+
+async def test_no_account_has_a_password_that_is_shown_outside_the_demonstration(
+    house: System,
+) -> None:
+    await given(house, "demo-x", FILER, "lab-1")
+    assert await house.parts.sign_in.demo_accounts() == []
+    with pytest.raises(ValueError, match="demonstration"):
+        await house.parts.sign_in.open_demo_account("demo-x")
+    assert "演示账号" not in (await house.http.get("/sign-in")).text
+
+
+async def test_a_browser_is_answered_with_pages_and_a_program_with_problems(
+    house: System,
+) -> None:
+    for path, status in (("/nothing", 404), ("/api/nothing", 404), ("/api/me", 401)):
+        browser = await house.http.get(path, headers={"accept": "text/html,*/*;q=0.8"})
+        program = await house.http.get(path, headers={"accept": "*/*"})
+        assert (browser.status_code, program.status_code) == (status, status)
+        assert browser.headers["content-type"].startswith("text/html")
+        assert program.headers["content-type"] == "application/problem+json"
