@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import func, insert, select, text
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.legal_persons import FILED, Account, Finding
@@ -89,7 +90,7 @@ async def filing_with(connection: AsyncConnection, ids: Sequence[str]) -> dict[s
     """Of some accounts those that file with another one, and with which."""
     newest = (
         select(legal_person_findings)
-        .distinct(legal_person_findings.c.institution_id)
+        .ext(distinct_on(legal_person_findings.c.institution_id))
         .where(legal_person_findings.c.institution_id == func.any(list(ids)))
         .order_by(
             legal_person_findings.c.institution_id,
