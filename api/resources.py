@@ -39,6 +39,7 @@ from api.filings import authority_figures, filings
 from api.notices import notices, outbox
 from api.numbers import batches, changes, lookup, uploads
 from api.numbers.lookup_page import PAGES as LOOKUP_PAGES
+from api.workbench.filings import PAGES as FILING_PAGES
 from api.workbench.home import PAGES as HOME_PAGES
 from api.workbench.sign_in import PAGES as SIGN_IN_PAGES
 
@@ -96,6 +97,7 @@ OPERATIONS: list[Operation] = [
 PAGES: list[Operation] = [
     *HOME_PAGES,
     *SIGN_IN_PAGES,
+    *FILING_PAGES,
     *LOOKUP_PAGES,
     *COMPLAINT_PAGES,
     *CERTIFICATE_PAGES,

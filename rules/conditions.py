@@ -182,11 +182,12 @@ class Known:
 class Condition:
     """A compiled yes-no condition. ``names`` are the facts it reads."""
 
-    __slots__ = ("_compiled", "_fact", "always", "names", "source")
+    __slots__ = ("_atoms", "_compiled", "_fact", "_whole", "always", "names", "source")
 
     def __init__(self, source: str, scope: Scope) -> None:
         self.source = source
         self.always = source.strip() == "true"
+        self._atoms, self._whole = _atoms(source, scope)
         self._compiled = _compile(source, scope, cel.Type.BOOL)
         self._fact = _plain_fact(source, scope)
         self.names = _names(source, scope)
@@ -197,6 +198,12 @@ class Condition:
             return True
         if self._fact is not None:
             return bool(known.facts[self._fact])
+        # one part that is false makes the whole false, in CEL too; most conditions end here
+        for name, wanted, alike in self._atoms:
+            if (known.facts[name] == wanted) is not alike:
+                return False
+        if self._whole:
+            return True
         value = known.evaluate(self._compiled, self.source).value()
         if value is True or value is False:
             return value
@@ -206,7 +213,7 @@ class Condition:
 class TextExpression:
     """A compiled expression that yields text, an authority's id or ""; ``names`` as above."""
 
-    __slots__ = ("_compiled", "_fact", "_literal", "names", "source")
+    __slots__ = ("_compiled", "_fact", "_field", "_literal", "names", "source")
 
     def __init__(self, source: str, scope: Scope) -> None:
         self.source = source
@@ -214,6 +221,7 @@ class TextExpression:
         self._fact = _plain_fact(source, scope)
         literal = _LITERAL.fullmatch(source.strip())
         self._literal = literal[1] if literal is not None else None
+        self._field = _plain_field(source, scope)
         self.names = _names(source, scope)
 
     def text(self, known: Known) -> str:
@@ -222,6 +230,8 @@ class TextExpression:
             return self._literal
         if self._fact is not None:
             return str(known.facts[self._fact])
+        if self._field is not None:
+            return str(getattr(known.facts[self._field[0]], self._field[1]))
         result = known.evaluate(self._compiled, self.source)
         value = result.value()
         if result.type() == cel.Type.ERROR:
@@ -247,6 +257,43 @@ def _plain_fact(source: str, scope: Scope) -> str | None:
     """The fact's name where the whole expression is one fact: no need to ask CEL then."""
     name = source.strip()
     return name if any(fact.name == name for fact in known_facts(scope)) else None
+
+
+def _plain_field(source: str, scope: Scope) -> tuple[str, str] | None:
+    """Fact and field where the whole expression is a text field of one: no need for CEL either."""
+    name, _, field = source.strip().partition(".")
+    kinds = {fact.name: fact.kind for fact in known_facts(scope)}
+    fields = {"certificate": CERTIFICATE, "institution": INSTITUTION}.get(kinds.get(name, ""), ())
+    return (name, field) if any(f.name == field and f.kind == "text" for f in fields) else None
+
+
+_ATOM = re.compile(r"(!)?([a-z_]+)|([a-z_]+) *(==|!=) *'([^'\\]*)'")
+_Atom = tuple[str, bool | str, bool]
+
+
+def _atoms(source: str, scope: Scope) -> tuple[tuple[_Atom, ...], bool]:
+    """The parts of a conjunction that are plain facts or compare one with a text, and if all are.
+
+    Each is a fact, a value, and whether the fact must be alike or must not.
+    """
+    if "||" in source or "?" in source or '"' in source:
+        return (), False
+    kinds = {fact.name: fact.kind for fact in known_facts(scope)}
+    parts = source.split("&&")
+    found: list[_Atom] = []
+    for part in parts:
+        atom = _ATOM.fullmatch(part.strip())
+        if atom is None:
+            continue
+        if atom[2] is not None and kinds.get(atom[2]) == "yes-no":
+            found.append((atom[2], True, atom[1] is None))
+        elif atom[3] is not None and kinds.get(atom[3]) == "text":
+            found.append((atom[3], atom[5], atom[4] == "=="))
+    balanced = all(part.count("(") == part.count(")") for part in parts)
+    quoted = any(part.count("'") % 2 for part in parts)
+    if not balanced or quoted:
+        return (), False
+    return tuple(found), len(found) == len(parts)
 
 
 def _names(source: str, scope: Scope) -> frozenset[str]:

@@ -1,6 +1,7 @@
 """Pages: plain HTML from the server, the same answers as the API gives, no script."""
 
 from collections.abc import Mapping
+from datetime import date, datetime
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -26,7 +27,19 @@ _TEMPLATES = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_TEMPLATES.globals.update(local_time=local_time, closing_time=closing_time, me=None)
+
+
+def _closing(at: datetime | str) -> str:
+    """An instant, or the end of something, with its day of the week."""
+    instant = datetime.fromisoformat(at) if isinstance(at, str) else at
+    told = closing_time(instant)
+    day = date.fromisoformat(told[:10])
+    return f"{told[:10]} 星期{'一二三四五六日'[day.weekday()]}{told[10:]}"
+
+
+_TEMPLATES.globals.update(
+    local_time=local_time, closing_time=closing_time, closing=_closing, me=None
+)
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'self'; "

@@ -23,6 +23,7 @@ async def home_page(call: Call) -> Response:
 
 _BEGINNINGS = {
     Role.FILER: "/work/filings",
+    Role.RESPONSIBLE: "/work/filings",
     Role.REVIEWER: "/work/tasks",
     Role.CHECKER: "/work/tasks",
 }

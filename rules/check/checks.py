@@ -16,7 +16,7 @@ from rules.check.confirmed import unconfirmed
 from rules.check.evidence import held_to_text
 from rules.check.examples import complete, shortcomings
 from rules.check.form_checks import check_forms, example_findings
-from rules.check.meaning import meaning
+from rules.check.meaning import expressions, meaning
 from rules.check.placing import Findings
 from rules.check.reachability import Reach, combinations, explore, explore_numbers
 from rules.check.years import strangers
@@ -183,10 +183,20 @@ def _last_days(library: RuleLibrary, merged: Merged) -> Iterator[Finding]:
             yield found.one("last_day_off", ("filing", "windows", name, "to"), message)
 
 
+_NO_HINDRANCE = frozenset(
+    {
+        "source_text_missing", "unused_source", "quote_not_in_source", "trivial_assumption",
+        "unknown_path", "missing_key",
+    }
+)  # fmt: skip
+"""What is wrong with a file and does not keep its conditions from being tried."""
+
+
 def _workable(library: RuleLibrary, merged: Merged) -> list[Finding]:
     """Meaning first; examples and reach only where the meaning is in order."""
     findings = meaning(library, merged)
-    if set(findings) - set(merged.unknown):
+    hindering = [found for found in findings if found.code not in _NO_HINDRANCE]
+    if set(hindering) - set(merged.unknown):
         return findings
     rules = CompiledRules(library.resolved(merged).document)
     tried = list(combinations(rules, library.catalogue.areas))
@@ -223,7 +233,7 @@ def _reach(
     found = Findings(merged.node, merged.own)
     reach = explore(rules, [*_facts_of_examples(rules, merged), *tried])
     for key, failure in dict.fromkeys(reach.failures):
-        yield found.one("condition_fails", ("filing", key), failure)
+        yield found.one("condition_fails", _failing(merged, ("filing", key), failure), failure)
     if reach.failures:
         return
     filing = merged.rules.filing
@@ -242,8 +252,16 @@ def _reach(
     ids = [rule.id for rule in filing.reviewers]
     for authority, by in reach.authorities.items():
         if not library.catalogue.knows(authority):
-            message = _unknown_authority(by, authority)
+            message = _unknown_authority(library, by, authority)
             yield found.one("unknown_authority", ("filing", "reviewers", ids.index(by)), message)
+
+
+def _failing(merged: Merged, section: NodePath, failure: str) -> NodePath:
+    """Where the condition stands that cannot be computed; the section where it is not known."""
+    for path, source, _, _ in expressions(merged.rules):
+        if path[:2] == section and f"条件 {source} 对" in failure:
+            return path
+    return section
 
 
 def _reach_of_numbers(
@@ -256,7 +274,8 @@ def _reach_of_numbers(
     found = Findings(merged.node, merged.own)
     reach = explore_numbers(numbers, [*_facts_of_examples(rules, merged), *tried])
     for key, failure in dict.fromkeys(reach.failures):
-        yield found.one("condition_fails", ("report_numbers", key), failure)
+        path = _failing(merged, ("report_numbers", key), failure)
+        yield found.one("condition_fails", path, failure)
     if reach.failures:
         return
     section = numbers.section
@@ -267,7 +286,7 @@ def _reach_of_numbers(
     for index, name in enumerate(ids["complaints"]):
         if name not in reach.complaints:
             message = f"投诉规则 {name} 永远轮不到；请改条件、次序或删去"
-            path: NodePath = ("report_numbers", "complaints", index)
+            path = ("report_numbers", "complaints", index)
             yield found.one("unreachable_complaint_rule", path, message)
     for index, name in enumerate(ids["review_chain"]):
         if name not in reach.levels:
@@ -275,7 +294,7 @@ def _reach_of_numbers(
             yield found.one("unreachable_level", ("report_numbers", "review_chain", index), message)
     for authority, (key, by) in reach.authorities.items():
         if not library.catalogue.knows(authority):
-            message = _unknown_authority(by, authority)
+            message = _unknown_authority(library, by, authority)
             path = ("report_numbers", key, ids[key].index(by))
             yield found.one("unknown_authority", path, message)
 
@@ -312,14 +331,15 @@ def _reach_of_enforcement(
             seen.add(key)
             for name, authority in enforcement.authorities(facts):
                 if not library.catalogue.knows(authority):
-                    message = _unknown_authority(name, authority)
+                    message = _unknown_authority(library, name, authority)
                     path = ("enforcement", "measures", ids.index(name))
                     yield found.one("unknown_authority", path, message)
                     return
 
 
-def _unknown_authority(rule: str, authority: str) -> str:
-    forms = "samr、cnas、caiq、group-…、amr-六位代码"
+def _unknown_authority(library: RuleLibrary, rule: str, authority: str) -> str:
+    fixed = "、".join(library.catalogue.authorities.fixed)
+    forms = f"{fixed}、group-…、amr-六位代码"
     return f"规则 {rule} 得出的部门 {authority} 不存在；部门写作 {forms}"
 
 

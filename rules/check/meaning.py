@@ -188,7 +188,7 @@ def _completeness(merged: Merged) -> Iterator[Finding]:
 
 def _conditions(merged: Merged) -> Iterator[Finding]:
     found = Findings(merged.node, merged.own)
-    for path, source, compiler, scope in _expressions(merged.rules):
+    for path, source, compiler, scope in expressions(merged.rules):
         try:
             compiler(source, scope)
         except ConditionInvalid as invalid:
@@ -211,7 +211,8 @@ _KEYS: tuple[tuple[str, _Compiler], ...] = (
 )
 
 
-def _expressions(rules: RuleFile) -> Iterator[tuple[NodePath, str, _Compiler, Scope]]:
+def expressions(rules: RuleFile) -> Iterator[tuple[NodePath, str, _Compiler, Scope]]:
+    """Every expression of a file: where it stands, its text, what compiles it, what it may name."""
     filing, numbers, enforcement = rules.filing, rules.report_numbers, rules.enforcement
     for index, fact in enumerate(rules.facts):
         yield ("facts", index, "means"), fact.means, _OF_KIND[fact.kind], "facts"
@@ -286,12 +287,18 @@ def _missing_item(merged: Merged, place: str) -> str | None:
 _AUTHORITY_LITERAL = re.compile(r"'(amr-[^']*|group-[^']*)'|\"(amr-[^\"]*|group-[^\"]*)\"")
 
 
+_BRANCH = re.compile(r"(?:^|[?:])\s*(?:'([^']+)'|\"([^\"]+)\")\s*(?=$|[:)])")
+"""A text that a branch of an expression comes to, and no comparison."""
+
+
 def _named_authorities(folder: RuleFolder, merged: Merged) -> Iterator[Finding]:
     """Authorities that an expression names, on whichever of its branches."""
     found = Findings(merged.node, merged.own)
-    for path, source, _, _ in _expressions(merged.rules):
-        for one, two in _AUTHORITY_LITERAL.findall(source):
-            authority = one or two
+    for path, source, compiler, _ in expressions(merged.rules):
+        named = [one or two for one, two in _AUTHORITY_LITERAL.findall(source)]
+        if compiler is TextExpression and path[0] != "facts":
+            named += [one or two for one, two in _BRANCH.findall(source)]
+        for authority in dict.fromkeys(named):
             if not folder.catalogue.knows(authority):
                 message = f"没有部门 {authority}；请核对代码"
                 yield found.one("unknown_authority", path, message)

@@ -13,12 +13,13 @@ from typing import Any
 
 from domain.decision import ReviewerDecision, ReviewLevel
 from domain.facts import CertificateFacts, Facts, FilingEnd, FilingRecord, InstitutionFacts
-from domain.ids import NATION
+from domain.ids import NATION, authority_of
 from domain.numbers.quarters import Quarter
 from rules.compiled import CompiledRules
 from rules.conditions import ConditionFailed
 from rules.numbers.report_numbers import NumberRules
 
+_NATIONAL = authority_of(NATION)
 _STANDINGS = (
     FilingRecord(),
     *(
@@ -31,9 +32,7 @@ _SAMPLE_PROVINCES = ("350000", "430000")
 _TEXT = re.compile(r"'([^']*)'|\"([^\"]*)\"")
 _NUMBER = re.compile(r"(?<![\w'.-])\d{1,6}(?![\w'.-])")
 _WORD = re.compile(r"[A-Za-z_]\w*")
-_KNOWN_TEXT = re.compile(
-    r"samr|cnas|caiq|provincial|national|amr-.*|group-.*|\d*|.*[\^$\[\]{}\\|*+?].*"
-)
+_KNOWN_TEXT = re.compile(r"provincial|national|amr-.*|group-.*|\d*|.*[\^$\[\]{}\\|*+?].*")
 _DERIVED = {"choice": ("chosen",)}
 """Facts that stand for another one which is varied."""
 
@@ -188,7 +187,7 @@ def combinations(rules: CompiledRules, areas: Collection[str]) -> Iterator[Facts
     """
     named = _named(rules)
     groups = sorted({"group-railway", *(t for t in named.texts if t.startswith("group-"))})
-    sides = ["samr", "cnas", "caiq", *groups]
+    sides = [*_fixed(rules), *groups]
     home, other = _provinces(rules)
     regions = _regions(rules, home, named.texts, areas)
     flags = (False, True)
@@ -249,11 +248,16 @@ class _Named:
     texts: list[str]
     numbers: list[int]
     words: frozenset[str]
+    fixed: frozenset[str]
 
     @property
     def free(self) -> list[str]:
         """Texts that name no authority, area or level: qualifications, for one."""
-        return [text for text in self.texts if text and not _KNOWN_TEXT.fullmatch(text)]
+        return [
+            text
+            for text in self.texts
+            if text and text not in self.fixed and not _KNOWN_TEXT.fullmatch(text)
+        ]
 
     def varied(self, fact: str, values: tuple[Any, ...]) -> tuple[Any, ...]:
         """The values to try of a fact: only the first where nothing reads it."""
@@ -283,7 +287,12 @@ def _named(rules: CompiledRules) -> _Named:
     bare = [_TEXT.sub("", source) for source in sources]
     numbers = {int(n) for source in bare for n in _NUMBER.findall(source)}
     words = frozenset(word for source in bare for word in _WORD.findall(source))
-    return _Named(sorted(texts), sorted(numbers), words)
+    return _Named(sorted(texts), sorted(numbers), words, frozenset(_fixed(rules)))
+
+
+def _fixed(rules: CompiledRules) -> list[str]:
+    """Authorities that are neither a regulator of an area nor a review group."""
+    return [name for name in rules.document.names if not name.startswith(("amr-", "group-"))]
 
 
 def _provinces(rules: CompiledRules) -> tuple[str, str]:
@@ -326,7 +335,7 @@ def _certificates(
     ) -> CertificateFacts:
         return CertificateFacts(
             number=number or f"{issuer}-{scope}",
-            level="national" if issuer == "samr" else "provincial",
+            level="national" if issuer == _NATIONAL else "provincial",
             issuer=issuer,
             scope=scope,
             valid_to=as_of if valid else expired,
@@ -336,19 +345,19 @@ def _certificates(
     yield (one(home, 1, valid=False),)
     yield (one(home, 1),)
     yield (one(other, 1),)
-    yield (one("samr", 1),)
+    yield (one(_NATIONAL, 1),)
     yield (one(home, 2), one(other, 1))
     yield (one(home, 1), one(other, 1))
-    yield (one(home, 2), one("samr", 1))
-    yield (one(home, 1), one("samr", 2))
-    yield (one(home, 1), one("samr", 1))
-    yield (one(other, 1), one("samr", 1))
+    yield (one(home, 2), one(_NATIONAL, 1))
+    yield (one(home, 1), one(_NATIONAL, 2))
+    yield (one(home, 1), one(_NATIONAL, 1))
+    yield (one(other, 1), one(_NATIONAL, 1))
     for number in named.numbers:
         if number > 2:
             for scope in (number, number + 1):
                 yield (one(home, scope),)
-                yield (one("samr", scope),)
-                yield (one(home, scope), one("samr", number))
+                yield (one(_NATIONAL, scope),)
+                yield (one(home, scope), one(_NATIONAL, number))
     if wide and "number" in named.words:
         # year, authority, field, industry, serial: every field, then every industry
         for code in range(100):

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from domain.ids import NATION, JurisdictionCode
+from domain.ids import NATION, AuthorityId, JurisdictionCode
 from domain.model import Value
 from rules.file.findings import Finding, RulesInvalid
 from rules.file.strict_yaml import Node, load
@@ -22,7 +22,7 @@ AUTHORITIES = "authorities.yaml"
 JURISDICTIONS = "jurisdictions.yaml"
 
 AreaLevel = Literal["nation", "province", "city", "county"]
-_AUTHORITY = re.compile(r"samr|cnas|caiq|group-[a-z0-9-]{1,40}|amr-\d{6}")
+_GROUP = re.compile(r"group-[a-z0-9-]{1,40}")
 _Name = Annotated[str, StringConstraints(min_length=1, max_length=60)]
 
 
@@ -110,7 +110,7 @@ class _Groups(Value):
 
 
 class _AuthoritiesFile(Value):
-    fixed: dict[Literal["samr", "cnas", "caiq"], _Name]
+    fixed: dict[AuthorityId, _Name]
     regulators: _Regulators
     groups: _Groups
 
@@ -129,9 +129,9 @@ class Catalogue:
 
     def authority_name(self, authority: str) -> str:
         """The Chinese name of an authority; an unknown one is named by its id."""
-        fixed = self.authorities.fixed.get(authority)  # type: ignore[call-overload]
+        fixed = self.authorities.fixed.get(authority)
         if fixed is not None:
-            return str(fixed)
+            return fixed
         kind, _, rest = authority.partition("-")
         if kind == "group":
             groups = self.authorities.groups
@@ -151,7 +151,7 @@ class Catalogue:
         """Whether an authority of this id exists: a group by its form, a regulator by its area."""
         if authority.startswith("amr-"):
             return authority[4:] in self.areas and authority[4:] != NATION
-        return _AUTHORITY.fullmatch(authority) is not None
+        return authority in self.authorities.fixed or _GROUP.fullmatch(authority) is not None
 
     def within(self, jurisdiction: str) -> list[str]:
         """The codes of the listed areas in ``jurisdiction``, itself included, in order."""

@@ -154,5 +154,6 @@ def _names(jurisdiction: str, catalogue: Catalogue) -> dict[str, str]:
     """Names of the fixed authorities, the provinces, and everything in the set's own province."""
     own = [] if jurisdiction == "000000" else catalogue.within(jurisdiction)
     provinces = [code for code in catalogue.areas if catalogue.tree.level(code) == "province"]
-    authorities = ["samr", "cnas", "caiq", *(f"amr-{code}" for code in sorted({*provinces, *own}))]
+    regulators = (f"amr-{code}" for code in sorted({*provinces, *own}))
+    authorities = [*catalogue.authorities.fixed, *regulators]
     return {authority: catalogue.authority_name(authority) for authority in authorities}

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 
 from rules.file.findings import Finding, RulesInvalid, dotted
 from rules.file.strict_yaml import Node
+from rules.file.validation import FORMER
 
 OWN = frozenset({
     "id", "year", "jurisdiction", "title", "extends", "revision", "not_publishable", "sources",
@@ -99,6 +100,8 @@ class _Merger:
         if key not in (known := self.known(path[:-1])):
             near = difflib.get_close_matches(key, known, n=1)
             hint = f"；是不是想写 {near[0]}？" if near else f"；这里可以写：{'、'.join(known)}"
+            if key in FORMER:
+                hint = f"；{FORMER[key]}"
             place = overlay.keys[key]
             message = f"不认识的键 {key}{hint}"
             found = Finding("unknown_key", place.file, place.line, dotted(path), message)

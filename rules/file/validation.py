@@ -18,6 +18,8 @@ _CODES = {
     "literal_error": "unknown_value",
     "enum": "unknown_value",
 }
+FORMER = {"sanctions": "措施写在 enforcement 的 measures 里"}
+"""Keys that files of earlier formats have, and where what they said is said now."""
 _TYPES = {
     "string_type": "这里要写文本；数字、日期和代码请加引号",
     "int_type": "这里要写整数，不加引号",
@@ -96,6 +98,8 @@ def _message(model: type[BaseModel], detail: ErrorDetails, path: Sequence[str | 
     context: dict[str, Any] = detail.get("ctx", {})
     if kind == "extra_forbidden":
         known = _all_keys(model)
+        if name in FORMER:
+            return f"不认识的键 {name}；{FORMER[name]}"
         if name in known:
             return f"这里不能写 {name}；请移到它该在的位置或删去"
         near = difflib.get_close_matches(name, known, n=1)

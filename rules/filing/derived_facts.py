@@ -7,7 +7,7 @@ from functools import lru_cache, partial
 from typing import Any
 
 from domain.facts import CertificateFacts, Facts, FilingEnd, FilingRecord, InstitutionFacts
-from domain.ids import authority_of
+from domain.ids import NATION, authority_of
 from rules.conditions import certificate_fact, institution_fact
 from rules.file.catalogue import Tree
 from rules.file.number_schema import LatestYear
@@ -134,7 +134,7 @@ def add_departments(facts: FactTable, national_department: str) -> None:
     ``national_department`` reviews for national certificates, "" where there are none. A choice
     or a previous reviewer means a department when it names it, or an issuer for which it reviews.
     """
-    national = {"samr", national_department} if facts["has_national"] else set()
+    national = {authority_of(NATION), national_department} if facts["has_national"] else set()
     provincial = [issuer for issuer in facts["issuers"] if issuer not in national]
     departments = provincial + ([national_department] if national_department else [])
     choice, widest = facts["choice"], facts.widest_certificate

@@ -15,6 +15,9 @@ from rules.file.schema import DepartmentRule, ReviewerRule
 from rules.file.shapes import LevelRule
 from rules.filing.derived_facts import Areas, FactTable, add_departments, basic_facts
 
+_DAYS_KEPT = 16
+"""For how many days the facts last asked about are kept."""
+
 NOBODY = "nobody_applies"
 
 
@@ -78,6 +81,8 @@ class Precedence:
         self._name = name
         self._as_of = filing.certificates.as_of
         self._areas = Areas(document.tree)
+        # one institution is asked about again and again: its obligation, parts, reviewer
+        self._derived: dict[tuple[date, date | None], tuple[Facts, FactTable]] = {}
         self._departments = [_Department.of(rule) for rule in filing.national_department]
         self._rules = [
             _Reviewer.of(rule, document.citation(rule.cite)) for rule in filing.reviewers
@@ -105,8 +110,14 @@ class Precedence:
         Certificates valid on ``as_of``, or by ``until``, count, for annual filings on the day the
         rules name.
         """
-        known = basic_facts(facts, as_of if as_of is not None else self._as_of, self._areas, until)
-        add_departments(known, self._national_department(known))
+        first = as_of if as_of is not None else self._as_of
+        asked, known = self._derived.get((first, until), (None, None))
+        if asked is not facts or known is None:
+            known = basic_facts(facts, first, self._areas, until)
+            add_departments(known, self._national_department(known))
+            if len(self._derived) >= _DAYS_KEPT:
+                self._derived.clear()
+            self._derived[first, until] = (facts, known)
         return known
 
     def decide(self, facts: Facts, as_of: date | None = None) -> ReviewerDecision:

@@ -4,6 +4,8 @@ from datetime import UTC, date, datetime
 from typing import get_args
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from domain.case.status import Status
 from domain.enforcement.consequences import EnforcementFacts, FilingFacts, standing
@@ -181,3 +183,33 @@ def test_a_tie_within_one_issuer_is_none() -> None:
 )
 def test_a_choice_means_an_issuer_or_who_reviews_for_it(choice: str | None, chosen: str) -> None:
     assert known(one("amr-350000", 5), one("samr", 5), choice=choice)["chosen"] == chosen
+
+
+PARTS = st.sampled_from(
+    ["has_national", "!has_provincial", "tied", "choice != ''", "province == 'amr-350000'",
+     "institution.legal_person", "provincial_scope > 3", "!has_certificate", "county == ''"]
+)  # fmt: skip
+
+
+@given(st.lists(PARTS, min_size=1, max_size=4), st.booleans(), st.booleans(), st.integers(0, 5))
+def test_a_conjunction_holds_as_cel_has_it(
+    parts: list[str], person: bool, national: bool, scope: int
+) -> None:
+    certificate = {
+        "number": "1",
+        "level": "national" if national else "provincial",
+        "issuer": "samr" if national else "amr-350000",
+        "scope": scope,
+        "valid_to": "2025-01-01",
+    }
+    facts = Facts.model_validate(
+        {
+            "institution": {"id": "any", "region": "350102", "legal_person": person},
+            "certificates": [certificate],
+        }
+    )
+    known = basic_facts(facts, date(2024, 12, 31), Areas(Tree()))
+    source = " && ".join(parts)
+    plain, asked = Condition(source, "facts"), Condition(f"true == ({source})", "facts")
+    ready = Known("facts", names_of(plain, asked), known)
+    assert plain.holds(ready) is asked.holds(ready)

@@ -527,3 +527,24 @@ def test_a_damaged_file_is_told_and_breaks_nothing(data: st.DataObject, folder: 
         with suppress(RulesInvalid):
             meaning(library, library.merged(one))
     path.unlink()
+
+
+@pytest.mark.parametrize("assign", ["'cnass'", "has_national ? 'cnas' : 'cnass'"])
+def test_an_authority_there_is_not_is_told_behind_every_branch(assign: str, folder: Path) -> None:
+    text = PROVINCE.replace(
+        "filing:\n",
+        f"""\
+filing:
+  reviewers:
+    - id: mine
+      before: chosen
+      label: 由别的部门审核
+      when: institution.region == '320505'
+      why_not: 不在该区
+      assign: "{assign}"
+      {ASSUMED}
+""",
+        1,
+    )
+    write(folder, "2024/jiangsu", text)
+    assert codes(folder, "2024/jiangsu") == {"unknown_authority": 16}
