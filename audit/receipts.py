@@ -2,7 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from audit.seal_checks import signature_fault
 from domain.canonical import sha256_of
@@ -11,6 +14,8 @@ from domain.case.plan import CasePlan
 from domain.certificates.statement import PublishedKeys
 from domain.clock import day_of
 from domain.filing.receipts import FORMAT, NOT_OF_STEPS, receipt_body
+from services.certificates.keys import SigningKeys
+from store import auditing, cases, journal
 
 
 def receipt_fault(receipt: Mapping[str, Any], keys: PublishedKeys) -> str:
@@ -30,6 +35,21 @@ def receipt_fault(receipt: Mapping[str, Any], keys: PublishedKeys) -> str:
         return signature_fault(body, receipt["key"], receipt["signature"], keys, day_of(signed))
     except (KeyError, TypeError, ValueError):
         return "回执没有写明何时签名"
+
+
+async def against_record(engine: AsyncEngine, receipt: Any, keys: Path | None) -> str:
+    """What is wrong with a receipt that somebody holds: its signature, or what it says; "" if
+    nothing is."""
+    handed = receipt if isinstance(receipt, dict) else {}
+    if fault := receipt_fault(handed, SigningKeys(keys).published()):
+        return fault
+    body = handed["body"]
+    async with auditing.snapshot(engine) as connection:
+        case = await cases.by_id(connection, str(body.get("case_id")))
+        if case is None:
+            return f"没有 {body.get('case_id')} 的记录"
+        steps = await journal.steps(connection, case.case_id)
+    return unlike_record(body, case.plan, steps)
 
 
 def unlike_record(body: Mapping[str, Any], plan: CasePlan, steps: Sequence[Step]) -> str:

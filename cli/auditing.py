@@ -60,6 +60,7 @@ def mount(app: typer.Typer) -> None:
     """Puts these commands below ``zhibao audit``."""
     for name, command in (
         ("verify", verify),
+        ("receipt", receipt),
         ("seal", seal),
         ("archive", archive),
         ("replay", replay),
@@ -115,6 +116,36 @@ def verify(
         if "processes" not in found.checked:
             err.print("流程引擎连不上，流程没有核对。")
     if not found.ok:
+        raise typer.Exit(NOT_IN_ORDER)
+
+
+def receipt(
+    file: Annotated[Path, typer.Argument(help="提交回执，如 GET …/receipt 的答复")],
+    data: Data = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """核对一份提交回执：签名是不是本系统的，所写的与现在的日志是不是一致。"""
+    import json
+
+    from audit.receipts import against_record
+
+    try:
+        handed = json.loads(file.read_bytes())
+    except (OSError, ValueError):
+        err.print(f"读不出 {escape(str(file))}：应是一份 JSON 文件。")
+        raise typer.Exit(WRONG_USAGE) from None
+
+    async def checking(auditor: Auditor) -> Any:
+        return await against_record(auditor.engine, handed, auditor.settings.receipt_keys)
+
+    fault = _run(data, "receipt", checking)
+    if as_json:
+        print_json({"ok": not fault, "fault": fault})
+    elif fault:
+        out.print(f"[red]不符[/red]  {escape(fault)}", highlight=False)
+    else:
+        out.print("相符：签名有效，与日志一致。")
+    if fault:
         raise typer.Exit(NOT_IN_ORDER)
 
 

@@ -44,6 +44,7 @@ app = typer.Typer(
 )
 rules.app.command("impact")(rules_ahead.impact)
 rules.app.command("new")(rules_ahead.new)
+app.command("simulate")(rules_ahead.simulate)
 app.add_typer(rules.app, name="rules", help="规则：核对、查看、试算、比较。")
 app.add_typer(campaigns.roster_app, name="roster", help="机构名录。")
 campaign_ends.add_commands(campaigns.campaign_app)

@@ -1,4 +1,4 @@
-"""``zhibao rules impact`` and ``zhibao rules new``: whom rules would move, next year's file."""
+"""``zhibao rules impact | new`` and ``zhibao simulate``: whom rules would move, what is to come."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ from cli.terminal import (
 )
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from cli.system import Services
     from rules.compiled import CompiledRules
     from rules.file.library import RuleLibrary
@@ -165,3 +167,82 @@ def new(
         return
     typer.echo(f"已写入 {path}：{len(open_)} 处日期待确认，共 {len(findings)} 处要办，逐处见")
     typer.echo(f"zhibao rules check {path}")
+
+
+@ends_plainly
+def simulate(
+    year: Annotated[int, typer.Argument(help="统计年度，如 2024")],
+    jurisdiction: Annotated[str, typer.Argument(help="六位辖区代码，全国为 000000")],
+    roster: Annotated[
+        Path, typer.Option(exists=True, dir_okay=False, help="机构名录，CSV 或 XLSX")
+    ],
+    behaviour: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="各方行为的 JSON；不填为通常")
+    ] = None,
+    svg: Annotated[Path | None, typer.Option(help="把每日提交和待办画成图，写入这一 SVG")] = None,
+    as_json: AsJson = False,
+    rules: RulesFolder = None,
+) -> None:
+    """开启之前先演一遍：按规则走完整个年度，每日提交、各部门积压、逾期、最后一日、后续处理。"""
+    from pydantic import ValidationError
+
+    from cli.rule_files import answer, library_in
+    from domain.numbers.quarters import Period
+    from domain.working_days import CalendarMissing
+    from rules.file.calendars import read_calendar
+    from services.campaigns.simulation import Behaviour, Playing, picture
+
+    library = library_in(rules)
+    sets = {
+        place: one
+        for place, one in sets_of(library, str(year)).items()
+        if place.startswith(jurisdiction.rstrip("0")) or place == jurisdiction
+    }
+    if jurisdiction not in sets:
+        fail(f"没有 {year} 年度 {jurisdiction} 可以用来开展统计的规则")
+    given = behaviour.read_text("utf-8") if behaviour is not None else "{}"
+    try:
+        people = Behaviour.model_validate_json(given)
+    except ValidationError as wrong:
+        first = wrong.errors()[0]
+        fail(f"{behaviour}：{'.'.join(map(str, first['loc']))} {first['msg']}")
+    calendar = answer(library, lambda: read_calendar(library.root))
+
+    def works(day: date) -> bool:
+        try:
+            return calendar.works(day)
+        except CalendarMissing:
+            return day.weekday() < _SATURDAY
+
+    def tell(day: date) -> None:
+        if day.day == 1 or day.weekday() == 0:
+            typer.echo(f"演至 {day}", err=True)
+
+    listed = [
+        one.facts
+        for one in _listed(roster)
+        if jurisdiction in library.catalogue.tree.upwards(one.facts.institution.region)
+    ]
+    playing = Playing(sets, jurisdiction, Period(year), people, works)
+    played = playing.play(listed, tell)
+    if svg is not None:
+        svg.write_text(picture(played, f"{year} 年度 {jurisdiction}（模拟）"), "utf-8")
+    if as_json:
+        print_json(played)
+        return
+    peak = f"，最多的一日 {played.peak.day} {played.peak.submitted} 件" if played.peak else ""
+    typer.echo(
+        f"名录 {played.institutions} 家，应填报 {played.must}，可填报 {played.may}；"
+        f"填报 {played.filings} 件{peak}，最后一日 {played.last_day} 件"
+    )
+    typer.echo("结果：" + "，".join(f"{k} {n}" for k, n in played.statuses.items()))
+    if played.proposals:
+        typer.echo("后续处理：" + "，".join(f"{k} {n}" for k, n in played.proposals.items()))
+    table = listing("部门", "名称", "收到", "办理", "最多积压", "哪一日", "剩余")
+    for id_, desk in played.authorities.items():
+        numbers = map(str, (desk.received, desk.done, desk.most, desk.most_on or "", desk.left))
+        table.add_row(id_, desk.name, *numbers)
+    print_listing(table)
+
+
+_SATURDAY = 5

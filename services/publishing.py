@@ -187,7 +187,9 @@ def fit_to_publish(rules: Path, year: int, jurisdiction: str) -> list[ResolvedSe
         # the place that is asked for is told of even where others within it are there
         library.name_of(year, jurisdiction)
         with _checking:
-            findings = [f for p in places for f in check_name(library, library.name_of(year, p))]
+            # a file that cannot be read may be the set of a place that would go by another's
+            findings = library.broken_in(year)
+            findings += [f for p in places for f in check_name(library, library.name_of(year, p))]
         if findings:
             raise RulesInvalid(findings)
         sets = [library.resolve(year, place) for place in places]

@@ -128,7 +128,12 @@ class System:
             assert saved.status == 200, saved.body
             draft = saved.body
         body = {"revision": draft["revision"], "sha256": draft["sha256"], "choice": choice}
-        return await self.act(filing, "submit", token, body)
+        answer = await self.act(filing, "submit", token, body)
+        if answer.status == 422 and answer.body["code"] == "correction_reason":
+            # what was completed before says why it is corrected
+            why = {"correction": "figures-wrong", "reason": "（生成）数据有误"}
+            answer = await self.act(filing, "submit", token, body | why)
+        return answer
 
     async def add(self, *added: Institution) -> None:
         """Puts institutions on record."""

@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 from swagger_ui_bundle import swagger_ui_path
 
+from api.door.files import TABLES
 from api.door.operations import Operation, Parameter
 from api.door.problems import Problem
 from api.door.rights import ROLES, Right
@@ -142,7 +143,11 @@ def _answer(operation: Operation, names: Any) -> dict[str, Any]:
     if operation.answer_example is not None:
         content["example"] = operation.answer_example
     words = "已受理" if operation.status == 202 else "成功"
-    return {"description": words, "content": {operation.answer_media: content}}
+    media = [operation.answer_media]
+    if any("xlsx" in one.schema.get("enum", ()) for one in operation.parameters):
+        # whoever asks chooses between this and a workbook
+        media += [one for one, kind in TABLES.items() if kind == "xlsx"]
+    return {"description": words, "content": dict.fromkeys(media, content)}
 
 
 def _other(model: type[BaseModel], names: Any) -> dict[str, Any]:

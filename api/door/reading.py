@@ -40,12 +40,15 @@ _PATHS = frozenset(
 _NOBODYS = frozenset({Right.ANYONE, Right.SIGNED_IN, Right.FOLLOW_EVENTS})
 """What is for everybody; and the feed of steps, which each record of its reading would lengthen."""
 
+_OWN = (Role.FILER, Role.RESPONSIBLE)
+"""Whoever acts for the institution itself."""
+
 _LONGEST = 1000
 
 
 def read_as(operation: Operation, role: Role) -> str:
     """The event that a read goes on record as; "" for one that does not."""
-    if operation.method != "GET" or operation.right in _NOBODYS or role is Role.FILER:
+    if operation.method != "GET" or operation.right in _NOBODYS or role in _OWN:
         return ""
     if role is Role.AUDITOR:
         return "audited"

@@ -24,7 +24,7 @@ Number = Annotated[Plain, Field(min_length=1, max_length=200)]
 class DeclareBody(Value):
     """All numbers of the quarter are in, so many of them; 0: no report was issued."""
 
-    total: int = Field(ge=0, le=2**53)
+    total: int = Field(ge=0, le=2**53 - 1)
 
 
 class WithdrawBody(Value):

@@ -82,7 +82,7 @@ class UploadBody(Value):
     filename: Filename
     media: Literal["csv", "xlsx"]
     accept: Accept = "all"
-    bytes: int | None = Field(default=None, ge=1)
+    bytes: int | None = Field(default=None, ge=1, le=2**53 - 1)
 
 
 class CompleteBody(Value):

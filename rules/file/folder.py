@@ -171,13 +171,23 @@ class RuleFolder:
         same_place = _same(own, base_own, "jurisdiction")
         carried = same_place and not _same(own, base_own, "year")
         goes_on = year if year is not None else _whole(own, "year")
-        base = self._merge(base_name, base_own, (*below, name), goes_on if carried else None)
+        try:
+            base = self._merge(base_name, base_own, (*below, name), goes_on if carried else None)
+        except RulesInvalid as invalid:
+            if not carried:
+                raise
+            # in order in its own year: what is wrong is that this one goes on from it
+            advice = f"{goes_on} 年度不能沿用，请直接以上级本年度的规则为基础"
+            raise RulesInvalid(
+                Finding(f.code, *place, "extends", f"{f.message}（{f.file}:{f.line}）；{advice}")
+                for f in invalid.findings
+            ) from None
         may_change = base.may_change if same_place else base.rules.overridable
         node, unknown = merge(
             base.written, own, may_change, base_name, known_keys, inherits_all=same_place
         )
         merged = self._finished(name, own, node, base, may_change, tuple(unknown), carried)
-        self._below(merged, base, same_place)
+        self._below(merged, base, same_place, goes_on)
         return merged
 
     def _at_home(self, name: str, own: Node) -> None:
@@ -243,11 +253,13 @@ class RuleFolder:
             unknown=(*unknown, *more),
         )
 
-    def _below(self, merged: Merged, base: Merged, same_place: bool) -> None:
+    def _below(self, merged: Merged, base: Merged, same_place: bool, goes_on: int | None) -> None:
+        """Whether the base is one the file can have; ``goes_on`` is the year it is read for."""
         findings = []
         own, rules, base_name = merged.own, merged.rules, base.name
-        later = same_place and rules.year > base.rules.year
-        if rules.year != base.rules.year and not later:
+        year = goes_on if goes_on is not None else rules.year
+        later = same_place and year > base.rules.year
+        if year != base.rules.year and not later:
             message = f"年度 {rules.year} 与所依据的 {base_name}（{base.rules.year}）不同"
             if same_place:
                 message = f"{rules.year} 年度不能沿用更晚的 {base_name}；请改 extends"

@@ -15,7 +15,7 @@ from rules.check.meaning import meaning
 from rules.compiled import SHIPPED
 from rules.file.document import RuleDocument, build_document
 from rules.file.findings import Finding, Place, RulesInvalid
-from rules.file.folder import Merged, RuleFolder
+from rules.file.folder import STANDING, Merged, RuleFolder
 from rules.file.shapes import Cite
 from rules.file.strict_yaml import Node
 
@@ -111,7 +111,7 @@ class RuleLibrary(RuleFolder):
         name = self._index.get((year, jurisdiction))
         if name is not None:
             return name
-        broken = [finding for finding in self._broken if finding.file.startswith(f"{year}/")]
+        broken = self.broken_in(year)
         if broken:
             raise RulesInvalid(broken)
         raise RuleSetNotFound(year, jurisdiction, self.sets())
@@ -135,7 +135,7 @@ class RuleLibrary(RuleFolder):
                     f"{where}没有自己的规则，上级的 {found.id} 只是基础：{found.not_publishable}"
                 )
                 raise RuleSetNotFound(year, region, self.sets(), reason)
-        broken = [finding for finding in self._broken if finding.file.startswith(f"{year}/")]
+        broken = self.broken_in(year)
         if broken:
             raise RulesInvalid(broken)
         raise RuleSetNotFound(year, region, self.sets())
@@ -149,7 +149,7 @@ class RuleLibrary(RuleFolder):
         years = {year for year, code in self._index if code == NATION}
         years |= {int(finding.file[:4]) for finding in self._broken if finding.file[:4].isdigit()}
         for year in sorted(years, reverse=True):
-            broken = [finding for finding in self._broken if finding.file.startswith(f"{year}/")]
+            broken = self.broken_in(year)
             if broken:
                 raise RulesInvalid(broken)
             found = self.resolve(year, NATION)
@@ -200,10 +200,12 @@ class RuleLibrary(RuleFolder):
                 message = "缺少 year（整数）或 jurisdiction（带引号的六位代码）"
                 broken.append(Finding("missing_key", f"{name}.yaml", 1, "", message))
             elif key in index:
-                message = (
-                    f"{key[0]} 年度 {key[1]} 的规则集在 {index[key[0], key[1]]}.yaml 里已经有了"
-                )
-                broken.append(Finding("duplicate_set", f"{name}.yaml", 1, "", message))
+                other = index[key[0], key[1]]
+                if name.startswith(STANDING) and not other.startswith(STANDING):
+                    continue  # the year's own file goes before the standing one, and rests on it
+                file, there = (f"{one.rpartition('@')[0] or one}.yaml" for one in (name, other))
+                message = f"{key[0]} 年度 {key[1]} 的规则集在 {there} 里已经有了"
+                broken.append(Finding("duplicate_set", file, 1, "", message))
             else:
                 index[key[0], key[1]] = name
         return index, broken
@@ -215,6 +217,11 @@ class RuleLibrary(RuleFolder):
     @property
     def _broken(self) -> list[Finding]:
         return self._read[1]
+
+    def broken_in(self, year: int) -> list[Finding]:
+        """What keeps files of a year, or standing ones, from being any set at all."""
+        folders = (f"{year}/", f"{STANDING}/")
+        return [finding for finding in self._broken if finding.file.startswith(folders)]
 
     def duplicates(self) -> list[Finding]:
         """Files that give a set another file gives already."""

@@ -1,6 +1,7 @@
 """A form on a page and back: what is shown, sent as it stands, is what was there."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -50,7 +51,7 @@ def test_what_is_no_number_is_kept_as_it_was_typed_for_the_api_to_refuse() -> No
 
 
 def test_what_was_filled_in_beforehand_stays_marked_until_it_is_ticked() -> None:
-    content = {"sections": []}
+    content: dict[str, Any] = {"sections": []}
     standing = {"unconfirmed": ["a", "b"], "reasons": {"c": "old", "d": "kept"}}
     read = read_part(content, None, Form({"confirmed": ["a"], "reasons/c": ["new"]}), standing)
     assert read["unconfirmed"] == ["b"]

@@ -109,7 +109,10 @@ def test_an_operation_says_what_goes_in_what_comes_out_and_who_may_use_it(
     for status, answer in one["responses"].items():
         assert answer["description"]
         (media, content), *more = answer["content"].items()
-        assert not more
+        workbook = any("xlsx" in p.schema.get("enum", ()) for p in operation.parameters)
+        assert [media for media, _ in more] == [XLSX] * (
+            workbook and str(operation.status) == status
+        )
         assert content["schema"]
         if status == "default":
             assert media == "application/problem+json"
@@ -167,6 +170,7 @@ def token_for(found: Filing, role: Role) -> str:
         Role.FILER: found.filer, Role.REVIEWER: found.reviewer, Role.CHECKER: found.checker,
         Role.OPERATOR: found.operator, Role.AUDITOR: found.auditor, Role.CLERK: found.clerk,
         Role.OFFICER: found.officer, Role.DECIDER: found.decider,
+        Role.RESPONSIBLE: found.responsible,
     }[role]  # fmt: skip
 
 

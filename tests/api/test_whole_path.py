@@ -12,7 +12,7 @@ import pytest
 import yaml
 from sqlalchemy import text
 
-from audit.receipts import receipt_fault
+from audit.receipts import against_record, receipt_fault
 from audit.verify import Keys, verify
 from deploy.embedded.postgres import EmbeddedPostgres
 from domain.clock import day_of
@@ -35,7 +35,6 @@ from tests.system import (
 
 pytestmark = pytest.mark.anyio
 
-CENTRE = "国家甲产品质量检验检测中心（生成）"
 WHY = {"reason": "（生成）说明理由"}
 
 
@@ -130,7 +129,8 @@ async def lab(house: System, id_: str) -> Lab:
         "430102",
         certificates=(certificate(number, "amr-430000"),),
         legal_person=True,
-        national_centres=(CENTRE,),
+        # a centre is filed by one unit only
+        national_centres=(f"国家 {id_} 产品质量检验检测中心（生成）",),
     )
     await house.add(one)
     found = Lab(house, id_)
@@ -417,6 +417,10 @@ async def test_a_receipt_that_was_changed_is_told_of(house: System) -> None:
     forged = json.loads(json.dumps(receipt))
     forged["body"]["decided_at"] = "2024-01-01T00:00:00+00:00"
     assert receipt_fault(forged, keys) != ""
+    held = house.settings.receipt_keys
+    assert await against_record(house.engine, receipt, held) == ""
+    assert await against_record(house.engine, forged, held) != ""
+    assert await against_record(house.engine, ["nonsense"], held) != ""
     async with house.engine.begin() as connection:
         await connection.execute(
             text("UPDATE filing_receipts SET body = jsonb_set(body, '{late}', 'true')"

@@ -168,6 +168,40 @@ def bad_values(schema: dict[str, Any]) -> Iterator[tuple[str, tuple[str, ...]]]:
             yield "？", (FORMATS[resolved["pattern"]],)
 
 
+def numbers_in(schema: Any, at: str, within: frozenset[str]) -> Iterator[tuple[str, Any]]:
+    """The schemas of the numbers that a body may hold, each once on every way to it."""
+    name = schema.get("$ref", "").rpartition("/")[2]
+    if name:
+        if name not in within:
+            yield from numbers_in(DOCUMENT["components"]["schemas"][name], at, within | {name})
+        return
+    if schema.get("type") in ("integer", "number"):
+        yield at, schema
+    for key, inner in schema.get("properties", {}).items():
+        yield from numbers_in(inner, f"{at}/{key}", within)
+    for key in ("items", "additionalProperties"):
+        if isinstance(schema.get(key), dict):
+            yield from numbers_in(schema[key], at, within)
+    for key in ("anyOf", "oneOf", "allOf", "prefixItems"):
+        for inner in schema.get(key, ()):
+            yield from numbers_in(inner, at, within)
+
+
+def test_no_body_takes_a_number_that_no_record_can_hold() -> None:
+    """Canonical JSON ends at 2^53 - 1; what a form is filled in with has its own limits."""
+    seen = 0
+    for operation in OPERATIONS:
+        if operation.body is None:
+            continue
+        described = DOCUMENT["paths"][operation.path][operation.method.lower()]["requestBody"]
+        schema = described["content"]["application/json"]["schema"]
+        for at, number in numbers_in(schema, operation.path, frozenset()):
+            seen += 1
+            assert number["type"] == "integer", at
+            assert "const" in number or number.get("maximum", 2**53) < 2**53, at
+    assert seen > 5
+
+
 async def test_every_parameter_with_limits_or_options_names_them(asking: Enquiries) -> None:
     checked = 0
     for operation in OPERATIONS:

@@ -22,4 +22,6 @@ def test_every_role_that_a_token_can_have_has_its_line() -> None:
 
 
 def test_content_is_shown_to_whom_the_page_says() -> None:
-    assert ROLES[Right.SEE_CONTENT] == {Role.FILER, Role.REVIEWER, Role.CHECKER}
+    assert ROLES[Right.SEE_CONTENT] == {
+        Role.FILER, Role.RESPONSIBLE, Role.REVIEWER, Role.CHECKER,
+    }  # fmt: skip

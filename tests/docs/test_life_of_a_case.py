@@ -2,11 +2,17 @@
 
 import re
 
+import pytest
+
 from domain.case.commands import Role
+from domain.case.kind import CommandRule
 from domain.case.plan import WINDOWS
 from domain.case.status import STATUS_LABELS, Status
+from domain.filing.attesting import ATTESTING_COMMANDS
 from domain.filing.kind import FILING
 from domain.filing.questions import QUESTION_COMMANDS
+from domain.filing.remarking import REMARKING_COMMANDS
+from domain.filing.waiving import WAIVING_COMMANDS
 from domain.refusals import Code
 from tests.docs.pages import page
 from tests.docs.transitions import moves
@@ -32,11 +38,21 @@ def test_the_table_of_commands_names_labels_and_roles() -> None:
         assert Role(who) in rule.roles
 
 
-def test_the_table_of_questions_names_every_command_about_them() -> None:
-    told = [(codes_in(row[0])[0], row[1], row[2]) for row in PAGE.table("## Questions")]
+@pytest.mark.parametrize(
+    ("heading", "commands"),
+    [
+        ("## Questions", QUESTION_COMMANDS),
+        ("## Confirmed by a second person", ATTESTING_COMMANDS),
+        ("## A check waived", WAIVING_COMMANDS),
+        ("## What a reviewer looks at", REMARKING_COMMANDS),
+    ],
+)
+def test_the_tables_of_what_moves_no_status_name_every_command_about_it(
+    heading: str, commands: dict[str, CommandRule]
+) -> None:
+    told = [(codes_in(row[0])[0], row[1], row[2]) for row in PAGE.table(heading)]
     assert told == [
-        (name, rule.command.label, ", ".join(sorted(rule.roles)))
-        for name, rule in QUESTION_COMMANDS.items()
+        (name, rule.command.label, ", ".join(sorted(rule.roles))) for name, rule in commands.items()
     ]
 
 

@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 
 from domain.facts import CertificateFacts, Facts, InstitutionFacts
+from domain.refusals import Refused
 from rules.compiled import SHIPPED, CompiledRules, NotPublishable
 from rules.file.catalogue import load_catalogue
 from rules.file.findings import RulesInvalid
 from rules.file.library import RuleLibrary, RuleSetNotFound
+from services.publishing import fit_to_publish
 
 
 def institution(region: str, **more: object) -> Facts:
@@ -157,3 +159,12 @@ def test_every_value_that_decides_is_cited(library: RuleLibrary) -> None:
                 assert origin.cites, origin.path
                 for cite in origin.cites:
                     assert cite.assumption or cite.quote, origin.path
+
+
+@pytest.mark.parametrize("place", ["2024/guangdong.yaml", "standing/guangdong.yaml"])
+def test_nothing_is_published_beside_a_file_nobody_can_read(place: str, folder: Path) -> None:
+    assert fit_to_publish(folder, 2024, "000000")
+    (folder / place).parent.mkdir(exist_ok=True)
+    (folder / place).write_text("id: [\n", "utf-8")
+    with pytest.raises(Refused, match="rules_invalid"):
+        fit_to_publish(folder, 2024, "000000")

@@ -202,6 +202,43 @@ def test_a_province_hands_on_only_what_the_nation_did(folder: Path) -> None:
     assert codes(folder, "2024/jiangsu") == {"overridable_not_granted": 8}
 
 
+CARRIED = """\
+id: jiangsu-2025
+year: 2025
+jurisdiction: "320000"
+extends: 2024/jiangsu
+title: 2025年度江苏省检验检测统计（生成的例子）
+revision: 1
+examples:
+  - name: 最后一秒
+    at: "2026-03-20T23:59:59+08:00"
+    expect: {inside: [fill]}
+"""
+
+
+def test_a_province_goes_on_over_this_years_nation(folder: Path) -> None:
+    write(folder, "2025/national", NEXT_YEAR)
+    write(folder, "forms/statistics-2025", NEXT_FORM)
+    write(folder, "2024/jiangsu", PROVINCE)
+    write(folder, "2025/jiangsu", CARRIED)
+    library = in_order(folder, "2025/jiangsu")
+    merged = library.merged("2025/jiangsu")
+    assert merged.bases == ("2024/jiangsu", "2025/national", "2024/national")
+    plan = rules_of(library, 2025, "320000").plan(holder("320505", "amr-320000"))
+    assert not plan.lapse_unapproved
+    assert plan.fill.closes.isoformat() == "2026-03-21T00:00:00+08:00"
+    assert merged.rules.overridable == ("filing.review_chain",)
+
+
+def test_a_province_does_not_go_on_with_what_the_nation_takes_back(folder: Path) -> None:
+    permissions = "title:", "overridable: [filing.review_chain]\ntitle:"
+    write(folder, "2025/national", NEXT_YEAR.replace(*permissions, 1))
+    write(folder, "forms/statistics-2025", NEXT_FORM)
+    write(folder, "2024/jiangsu", PROVINCE)
+    write(folder, "2025/jiangsu", CARRIED)
+    assert codes(folder, "2025/jiangsu") == {"overlay_not_allowed": 4}
+
+
 STANDING = f"""\
 id: jiangsu-standing
 jurisdiction: "320000"
@@ -283,9 +320,18 @@ def test_a_year_of_a_standing_regulation_is_its_differences(folder: Path) -> Non
     rules = rules_of(library, 2024, "320000")
     assert rules.windows["review"].closes.isoformat() == "2025-04-01T00:00:00+08:00"
     assert not rules.plan(holder("320505", "amr-320000")).lapse_unapproved
+    assert library.name_of(2024, "320000") == "2024/jiangsu"
+    assert library.duplicates() == []
     # and it may let its cities change what the regulation lets them
     write(folder, "2024/suzhou", CITY)
     in_order(folder, "2024/suzhou")
+
+
+def test_two_regulations_of_one_place_are_told(folder: Path) -> None:
+    write(folder, "standing/jiangsu", STANDING)
+    write(folder, "standing/suzhou", STANDING)
+    findings = RuleLibrary(folder).duplicates()
+    assert {(one.code, one.file) for one in findings} == {("duplicate_set", "standing/suzhou.yaml")}
 
 
 @pytest.mark.parametrize(

@@ -150,9 +150,17 @@ LIVES: dict[str, tuple[str, str]] = {
         "lives.py::test_a_campaign_makes_another_pass_and_one_that_is_over_ends",
         "campaign_*",
     ),
+    "annual-filing-confirmed": (
+        "lives.py::test_a_filing_is_confirmed_excused_waived_and_remarked_on",
+        "filing_*",
+    ),
     "campaign-annulled": (
         "lives.py::test_a_campaign_and_its_filings_are_annulled_by_a_job",
         "campaign_*",
+    ),
+    "annual-filing-amended": (
+        "lives.py::test_a_filing_is_amended_with_its_filer_and_with_its_reviewer",
+        "filing_*",
     ),
     "annual-filing-annulled": (
         "lives.py::test_a_campaign_and_its_filings_are_annulled_by_a_job",

@@ -3,7 +3,8 @@
 import asyncio
 import shutil
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import WorkflowExecutionStatus
 from temporalio.testing import WorkflowEnvironment
 
+from domain.canonical import sha256_of
 from domain.case import commands as c
 from domain.case.commands import Actor
-from rules.file.library import SHIPPED
+from rules.file.library import SHIPPED, current_library
+from services.publishing import put_in_force
 from services.reconciler import Reconciler
 from tests.certificates import Office, content
 from tests.deploy.record_release import CHAIN, open_rules
@@ -22,6 +25,7 @@ from tests.system import (
     CHECKER,
     FILER,
     OPERATOR,
+    RESPONSIBLE,
     REVIEWER,
     System,
     certificate,
@@ -102,6 +106,57 @@ async def test_a_filing_goes_back_and_forth_and_is_cancelled(system: System) -> 
     )
 
 
+async def amended(system: System, revision: int) -> None:
+    """Fujian's filings of 2023 come under a further revision, by which all closes a week later."""
+    found = current_library(system.settings.rules).resolve(2023, "350000")
+    document = {**found.document, "revision": revision}
+    later = timedelta(days=7 * revision)
+    windows = {
+        name: span and {**span, "to": (date.fromisoformat(span["to"]) + later).isoformat()}
+        for name, span in document["filing"]["windows"].items()
+    }
+    document["filing"] = {**document["filing"], "windows": windows}
+    sha256 = sha256_of(document)
+    new = replace(found, revision=revision, document=document, sha256=sha256)
+    by = Actor(subject="publisher-1", role=OPERATOR, scope="000000")
+    async with system.engine.begin() as connection:
+        await put_in_force(connection, [new], by, f"publish-{revision}", "（生成）", system.now())
+    operator = system.token(OPERATOR, "operator-1", "350000")
+    made = await system.send(
+        "POST", "/api/campaigns/2023/350000/amendments", operator, {"reason": "（生成）洪灾"}
+    )
+    assert made.status == 202, made.body
+    path = f"/api/jobs/{made.body['id']}"
+    async with asyncio.timeout(20):
+        while (await system.send("GET", path, operator)).body["state"] != "done":
+            await asyncio.sleep(0.1)
+    job = (await system.send("GET", path, operator)).body
+    assert (job["done"], job["refused"]) == (1, 0), job
+
+
+async def test_a_filing_is_amended_with_its_filer_and_with_its_reviewer(system: System) -> None:
+    await system.add(institution("inst-1"))
+    await system.open(2023, "350000")
+    filing = "2023/inst-1"
+    before = await system.until(filing, "draft")
+    await amended(system, 101)
+    clerk = system.token(FILER, "clerk-1", "inst-1")
+    assert (await system.submit(filing, clerk)).status == 200
+    first = system.token(REVIEWER, f"r-{CHAIN[0]}", CHAIN[0])
+    assert (await system.act(filing, "claim", first)).status == 200
+    await amended(system, 102)
+    # whose turn it is, and who has claimed it, stays
+    assert (await system.act(filing, "approve", first)).status == 200
+    for authority in CHAIN[1:]:
+        reviewer = system.token(REVIEWER, f"r-{authority}", authority)
+        assert (await system.act(filing, "claim", reviewer)).status == 200
+        assert (await system.act(filing, "approve", reviewer)).status == 200
+    after = await system.until(filing, "quality_check")
+    closes = [datetime.fromisoformat(one["windows"]["fill"]["closes"]) for one in (before, after)]
+    assert closes[1] - closes[0] == timedelta(days=7 * 102)
+    assert after["ruleset"]["revision"] == 102
+
+
 async def test_a_filing_is_asked_about_and_asked_back(system: System) -> None:
     await system.add(institution("inst-1"))
     await system.open(2023, "350000")
@@ -127,6 +182,48 @@ async def test_a_filing_is_asked_about_and_asked_back(system: System) -> None:
         ("ask-return", clerk, CAUSE, "in_review"),
         ("decline-return", first, CAUSE, "in_review"),
         ("ask-return", clerk, CAUSE, "in_review"),
+        ("return", first, CAUSE, "returned"),
+        ("cancel", operator, CAUSE, "cancelled"),
+    )
+
+
+async def test_a_filing_is_confirmed_excused_waived_and_remarked_on(system: System) -> None:
+    await system.add(institution("inst-1", legal_person=True))
+    await system.open(2023, "350000")
+    path = "/api/filings/2023/inst-1"
+    clerk = system.token(FILER, "clerk-1", "inst-1")
+    head = system.token(RESPONSIBLE, "head-1", "inst-1")
+    operator = system.token(OPERATOR, "operator-1", "350000")
+    province = system.token(REVIEWER, "r-3", CHAIN[2])
+    saved = (await system.save("2023/inst-1", clerk)).body
+    complete = saved["parts"]
+    wrong = {**complete, "annual-report": {**complete["annual-report"]}}
+    wrong["annual-report"]["institution_name"] = "另一名称（生成）"
+    blocked = await system.send("PUT", f"{path}/draft", clerk, {"parts": wrong}, if_match='"1"')
+    [found] = [f for f in blocked.body["report"]["findings"] if f["sha256"]]
+    waiver = {"revision": 2, "finding": found["sha256"], **CAUSE}
+    await play(
+        system,
+        path,
+        ("waivers", clerk, waiver, "draft"),
+        ("waivers/1/decline", province, CAUSE, "draft"),
+        ("waivers", clerk, waiver, "draft"),
+        ("waivers/2/grant", province, CAUSE, "draft"),
+        ("ask-unsigned", clerk, CAUSE, "draft"),
+        ("excuse-signer", operator, CAUSE, "draft"),
+        ("demand-signer", operator, CAUSE, "draft"),
+    )
+    last = await system.send("PUT", f"{path}/draft", clerk, {"parts": complete}, if_match='"2"')
+    standing = {"revision": 3, "sha256": last.body["sha256"]}
+    first = system.token(REVIEWER, "r-1", CHAIN[0])
+    remark = {"fields": [{"part": "statistics", "field": "patents", "reason": "（生成）"}]}
+    await play(
+        system,
+        path,
+        ("attest", head, standing, "draft"),
+        ("submit", clerk, standing, "in_review"),
+        ("claim", first, {}, "in_review"),
+        ("remarks", first, remark, "in_review"),
         ("return", first, CAUSE, "returned"),
         ("cancel", operator, CAUSE, "cancelled"),
     )

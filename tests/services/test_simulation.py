@@ -1,0 +1,70 @@
+"""A campaign played ahead: the rules decide, the people are made up, and it adds up."""
+
+from datetime import date
+
+import pytest
+
+from deploy.demo.roster import generate_roster
+from domain.numbers.quarters import Period
+from rules.compiled import CompiledRules
+from rules.file.library import RuleLibrary
+from services.campaigns.simulation import Behaviour, Playing, Simulation, picture
+
+NATION = {"000000": CompiledRules(RuleLibrary().resolve(2024, "000000").document)}
+FACTS = [one.facts() for one in generate_roster(150, 11)]
+
+
+def played(days: list[date] | None = None, **behaviour: object) -> Simulation:
+    people = Behaviour.model_validate(behaviour)
+    playing = Playing(NATION, "000000", Period(2024), people, lambda day: day.weekday() < 5)
+    return playing.play(FACTS, (days if days is not None else []).append)
+
+
+def test_everybody_is_accounted_for_and_the_same_seed_plays_the_same() -> None:
+    told: list[date] = []
+    simulation = played(told)
+    assert simulation.institutions == len(FACTS)
+    assert sum(simulation.statuses.values()) == simulation.filings
+    assert sum(day.lapsed for day in simulation.days) == simulation.statuses["lapsed"]
+    assert sum(day.completed for day in simulation.days) == simulation.statuses["completed"]
+    assert [day.day for day in simulation.days] == told
+    assert simulation == played()
+    assert simulation != played(seed=2)
+
+
+def test_who_never_files_lapses_with_the_window_and_nobody_else_does() -> None:
+    nobody = played(files=0, volunteers=0)
+    assert nobody.statuses == {"lapsed": nobody.must}
+    assert nobody.peak is not None
+    assert (nobody.peak.submitted, nobody.authorities) == (0, {})
+    # the window closes at the end of 21 March: to the instant, the first of the 22nd
+    assert [day.day for day in nobody.days if day.lapsed] == [date(2025, 3, 22)]
+    quick = played(files=1, returned=0, at_the_end=0, a_day=1000)
+    assert "lapsed" not in quick.statuses
+
+
+def test_what_authorities_cannot_do_in_time_piles_up_and_lapses() -> None:
+    overrun = played(files=1, returned=0, a_day=0)
+    assert overrun.statuses == {"lapsed": overrun.filings}
+    assert all(desk.done == 0 for desk in overrun.authorities.values())
+    assert max(day.backlog for day in overrun.days) > 0
+    # where the review's end is the filing's own, nothing is left with anybody after it
+    assert all(desk.left == 0 for desk in overrun.authorities.values())
+    one = max(overrun.authorities, key=lambda id_: overrun.authorities[id_].received)
+    eased = played(files=1, returned=0, a_day=0, authorities={one: 1000})
+    assert eased.authorities[one].done > 0
+
+
+def test_most_come_at_the_end_if_they_are_said_to() -> None:
+    late = played(files=1, at_the_end=1, last_days=1)
+    assert late.peak is not None
+    assert late.peak.day == date(2025, 3, 21)
+    assert late.last_day == late.peak.submitted > 0
+    svg = picture(late, "模拟")
+    assert svg.startswith("<svg")
+    assert svg.count("<rect") == len(late.days) + 1
+
+
+def test_a_share_is_a_share() -> None:
+    with pytest.raises(ValueError, match="less than or equal to 1"):
+        Behaviour(files=1.5)
