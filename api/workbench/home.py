@@ -3,10 +3,11 @@
 from starlette.responses import RedirectResponse, Response
 
 from api.announcements.announcements import listed, reader_of
+from api.door.asking import ask
 from api.door.operations import Call, Operation
 from api.door.pages import page, render
 from api.door.parts import parts_of
-from api.door.rights import Right
+from api.door.rights import ROLES, Right
 from domain.announcements import PieceKind
 from domain.case.commands import Role
 
@@ -34,14 +35,10 @@ async def work_page(call: Call) -> Response:
     beginning = _BEGINNINGS.get(call.actor.role)
     if beginning is not None:
         return RedirectResponse(beginning, status_code=303)
-    year = parts_of(call.request).clock().year - 1
-    campaigns = call.actor.role in (Role.OPERATOR, Role.AUDITOR)
-    place = call.actor.scope or "000000"
-    return page(
-        call,
-        "work.html",
-        {"progress": f"/work/campaigns/{year}/{place}" if campaigns else ""},
-    )
+    campaigns = []
+    if call.actor.role in ROLES[Right.SEE_REGISTER]:
+        campaigns = (await ask(call, "GET", "/api/campaigns")).body["items"]
+    return page(call, "work.html", {"campaigns": campaigns})
 
 
 PAGES = [

@@ -254,3 +254,11 @@ async def test_a_browser_is_answered_with_pages_and_a_program_with_problems(
         assert (browser.status_code, program.status_code) == (status, status)
         assert browser.headers["content-type"].startswith("text/html")
         assert program.headers["content-type"] == "application/problem+json"
+
+
+async def test_an_operators_workbench_lists_the_campaigns(house: System) -> None:
+    await house.open(2024, "000000")
+    named = {"authorization": f"Bearer {boss(house)}"}
+    begun = await house.http.get("/work", headers=named)
+    assert begun.status_code == 200
+    assert 'href="/work/campaigns/2024/000000"' in begun.text
