@@ -30,6 +30,7 @@ async def check_tables(connection: AsyncConnection, tally: Tally) -> None:
         _registers,
         _deliveries,
         _files,
+        _figures,
         _lines,
         _seals,
         _references,
@@ -136,6 +137,14 @@ async def _files(connection: AsyncConnection, _: Tally) -> AsyncIterator[Finding
     async for row in auditing.rows(connection, auditing.FILES):
         told = f"文件 {row['name']} 与其哈希不符"
         yield _wrong(row["table"], told, Kind.CONTENT, row["case_id"])
+
+
+async def _figures(connection: AsyncConnection, tally: Tally) -> AsyncIterator[Finding]:
+    async for row in auditing.rows(connection, auditing.AUTHORITY_FIGURES):
+        tally.checked["authority_figures"] += 1
+        if sha256_of(row["content"]) != row["sha256"]:
+            told = f"{row['authority']} 的 {row['year']} 年第 {row['revision']} 稿与其哈希不符"
+            yield _wrong("authority_figures", told, Kind.CONTENT)
 
 
 async def _lines(connection: AsyncConnection, tally: Tally) -> AsyncIterator[Finding]:

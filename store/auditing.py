@@ -247,7 +247,11 @@ FILES = """
     UNION ALL
     SELECT 'enforcement_attachments', case_id, name
     FROM enforcement_attachments WHERE encode(sha256(content), 'hex') <> sha256
+    UNION ALL
+    SELECT 'filing_files', case_id, name
+    FROM filing_files WHERE encode(sha256(content), 'hex') <> sha256
 """
+AUTHORITY_FIGURES = "SELECT authority, year, revision, sha256, content FROM authority_figures"
 DELIVERIES = "SELECT * FROM certificate_deliveries"
 CONTENTS = """
     SELECT number AS case_id, content FROM certificates WHERE content IS NOT NULL

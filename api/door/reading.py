@@ -16,6 +16,7 @@ _RIGHTS = frozenset(
         Right.SEE_ENFORCEMENT,
         Right.SEE_CLIENTS,
         Right.SEE_OUTBOX,
+        Right.GIVE_ROLES,
     }
 )
 """Whatever these rights let people see is content, somebody's data, or who holds which key.

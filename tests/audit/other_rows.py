@@ -25,6 +25,7 @@ async def write(engine: AsyncEngine) -> None:
         at = (await connection.execute(text("SELECT now()"))).scalar_one()
         body = {"delivery": "（生成）"}
         client = (await connection.execute(text("SELECT id FROM api_clients"))).scalar_one()
+        rules = (await connection.execute(text("SELECT min(sha256) FROM rule_sets"))).scalar_one()
         order = {"action": "remind", "actor": OPERATOR.model_dump(mode="json"), "details": {}}
         for table, row in (
             ("addresses", {"id": "a", "addressee": LAB, "channel": "mail", "target": "a@example",
@@ -79,6 +80,32 @@ async def write(engine: AsyncEngine) -> None:
                               "committed_at": at, "drawn_at": at}),
             ("sampled_cases", {"campaign": CAMPAIGN, "number": 1, "case_id": CASE,
                                "rule_set": SHA256, "stratum": "350102", "drawn": True}),
+            ("amendments", {"id": "d", "campaign": CAMPAIGN, "opening": 1, "before": {},
+                            "after": {},
+                            "document": "（生成）", "note_sha256": SHA256,
+                            "made_by": OPERATOR.model_dump(mode="json"), "made_at": at}),
+            ("authority_figures", {"year": 2023, "subject": "amr-350000", "revision": 1,
+                                   "authority": "amr-350000", "rule_set": SHA256,
+                                   "content": body, "sha256": sha256_of(body),
+                                   "saved_by": "r-1", "saved_at": at}),
+            ("filing_files", {"case_id": CASE, "sha256": SHA256, "name": "a.txt",
+                              "media": "text/plain", "size": len(FILE), "content": FILE,
+                              "scanned": "", "added_by": "clerk-done", "added_at": at}),
+            ("legal_person_findings", {"id": "l", "institution_id": LAB, "finding": "separate",
+                                       "document": "（生成）", "note_sha256": SHA256,
+                                       "found_by": "operator-1", "found_at": at}),
+            ("publications", {"year": 2023, "jurisdiction": "350000", "revision": 1,
+                              "rule_set": rules, "published_at": at, "note_sha256": SHA256,
+                              "published_by": OPERATOR.model_dump(mode="json"),
+                              "command_id": "m"}),
+            ("accounts", {"name": "r-1", "made_at": at}),
+            ("memberships", {"id": "n", "person": "r-1", "role": "reviewer",
+                             "scope": "amr-350102", "administers": False, "starts": at,
+                             "given_by": "operator-1", "given_at": at}),
+            ("account_links", {"sha256": SHA256, "person": "r-1", "made_by": "operator-1",
+                               "made_at": at, "ends_at": at}),
+            ("sessions", {"sha256": SHA256, "person": "r-1", "membership": "n",
+                          "second_factor": True, "began_at": at, "ends_at": at}),
             ("campaign_summaries", {"campaign": CAMPAIGN, "opening": 1,
                                     "document": json.dumps(body), "sha256": SHA256,
                                     "sealed_at": at}),

@@ -18,7 +18,9 @@ _SEALED = {
     "enforcement_documents": "content",
     "extensions": "",
     "job_lists": "",
+    "notes": "note",
     "revocations": "",
+    "rule_sets": "document",
     "sample_draws": "",
     "sampled_cases": "",
 }
