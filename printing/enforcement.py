@@ -29,9 +29,13 @@ _MAIN = """\
 """
 
 
-def number_of(kind: Kind, year: int, serial: int) -> str:
-    """The number of a document: the year, the word of its kind, the case's serial."""
-    return f"处{KIND_WORDS[kind][1]}〔{year}〕{serial}号"
+def number_of(kind: Kind, year: int, serial: int, which: int = 1) -> str:
+    """The number of a document: the year, the word of its kind, the case's serial.
+
+    ``which``: the second of its kind in a case, as of two objections, is number “1-2”.
+    """
+    shown = f"{serial}-{which}" if which > 1 else serial
+    return f"处{KIND_WORDS[kind][1]}〔{year}〕{shown}号"
 
 
 def render(

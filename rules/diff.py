@@ -139,11 +139,34 @@ _LABELS = {
 }
 _TELLING = (
     "assign", "refuse", "outcome", "authority", "form", "code", "days_before_due", "label",
-    "document", "counts",
+    "document", "counts", "title",
 )  # fmt: skip
 """The key that stands for a whole item, the first it has."""
 _IN_ENFORCEMENT = {"days": "天数", "by": "方式"}
 """What a key is called below ``enforcement``, where that differs."""
+_IN_FORMS = {
+    "forms": "表单",
+    "sections": "各节",
+    "fields": "字段",
+    "checks": "校验",
+    "header": "表头",
+    "type": "类型",
+    "required": "必填",
+    "help": "填写说明",
+    "source": "数据来源",
+    "holds": "应成立的条件",
+    "level": "级别",
+    "message": "提示",
+    "tolerance": "容差",
+    "example": "例子",
+    "options": "选项",
+    "table": "表格",
+    "derived": "由系统计算",
+    "min": "至少",
+    "max": "至多",
+    "assumption": "推定",
+}
+"""What a key is called below ``forms``, where that differs."""
 _IN_NUMBERS = {
     "obligation": "报送义务",
     "assign": "由谁办理",
@@ -178,8 +201,15 @@ def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
     Names only one of them needs (of its own province's authorities) are no difference.
     """
     names = old["names"].keys() & new["names"].keys()
-    found = _mapping(old, new, (), ())
+    found = _mapping(_by_part(old), _by_part(new), (), ())
     return [one for one in found if not one.path.startswith("names.") or one.path[6:] in names]
+
+
+def _by_part(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The document with its forms under the parts that they are for: another year's is compared."""
+    used = {part["form"]: part["id"] for part in document["filing"].get("parts", ())}
+    forms = document.get("forms") or {}
+    return {**document, "forms": {used.get(id_, id_): form for id_, form in forms.items()}}
 
 
 def _mapping(
@@ -246,6 +276,8 @@ def _label(path: tuple[str, ...]) -> str:
         return _IN_NUMBERS[key]
     if path[0] == "enforcement" and key in _IN_ENFORCEMENT:
         return _IN_ENFORCEMENT[key]
+    if path[0] == "forms" and key in _IN_FORMS:
+        return _IN_FORMS[key]
     return _LABELS.get(key, key)
 
 

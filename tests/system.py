@@ -6,7 +6,7 @@ Only the clock of the API can be moved, to keep step with a time-skipping engine
 import os
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
@@ -202,8 +202,12 @@ async def running(
     *,
     runner: WorkflowRunner | None = None,
     max_cached_workflows: int = 1000,
+    working: bool = True,
 ) -> AsyncIterator[System]:
-    """The system on an engine and a database; workflows run in the sandbox."""
+    """The system on an engine and a database; workflows run in the sandbox.
+
+    Not ``working``: no worker is part of it.
+    """
     keys = Path(tempfile.mkdtemp(prefix="zk"))
     add_key(keys, "test-1", date(2019, 1, 1))
     receipt_keys = Path(tempfile.mkdtemp(prefix="zr"))
@@ -230,7 +234,10 @@ async def running(
         rules=rules,
     )
     transport = httpx.ASGITransport(app=create_app(parts), raise_app_exceptions=False)
-    async with worker, httpx.AsyncClient(transport=transport, base_url="http://test") as http:
+    async with (
+        worker if working else nullcontext(),
+        httpx.AsyncClient(transport=transport, base_url="http://test") as http,
+    ):
         system = System(parts, http, client, engine, environment, keys, settings)
         holder.append(system)
         async with parts.lookups.running(), parts.enquiries.running():

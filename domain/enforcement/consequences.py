@@ -176,8 +176,8 @@ def why_no_trigger(found: Standing) -> str:
         side = "，在期限之后" if found.late else "，没有逾期"
         return f"已于 {local_time(found.handed_in)}提交{side}"
     if found.not_due_yet:
-        return f"期限到 {closing_time(found.due)} 为止，尚未届满"
-    return f"期限已于 {closing_time(found.due)} 届满，没有提交"
+        return f"期限到 {closing_time(found.due)}为止，尚未届满"
+    return f"期限已于 {closing_time(found.due)}届满，没有提交"
 
 
 class Law(Recorded):

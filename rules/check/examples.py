@@ -11,6 +11,7 @@ from domain.facts import Facts
 from domain.numbers.quarters import Quarter
 from rules.compiled import CompiledRules
 from rules.file.schema import Example, ExampleFacts
+from rules.file.validation import in_chinese
 from rules.numbers.report_numbers import NumberRules
 
 
@@ -163,7 +164,7 @@ def _plainly(error: Exception) -> str:
     if isinstance(error, ValidationError):
         first = error.errors(include_url=False)[0]
         place = ".".join(str(step) for step in first["loc"])
-        return f"facts 里的 {place} 不合要求（{first['msg']}）"
+        return f"facts 里的 {place} 不合要求：{in_chinese(first)}"
     return str(error)
 
 

@@ -32,6 +32,16 @@ _TYPES = {
     "string_too_short": "这里不能为空",
     "too_short": "这里至少要有一项",
 }
+_BOUNDS = {
+    "greater_than_equal": "太小了；不能小于 {ge}",
+    "less_than_equal": "太大了；不能大于 {le}",
+    "greater_than": "太小了；要大于 {gt}",
+    "less_than": "太大了；要小于 {lt}",
+    "string_too_long": "太长了；最多 {max_length} 个字符",
+    "too_long": "项数太多；最多 {max_length} 项",
+    "string_pattern_mismatch": "不符合要求的写法 {pattern}",
+    "literal_error": "不是这里能写的；可以写：{expected}",
+}
 
 
 def validate(model: type[Model], node: Node) -> Model:
@@ -113,7 +123,17 @@ def _message(model: type[BaseModel], detail: ErrorDetails, path: Sequence[str | 
         return f"{_shown(detail)} 不符合要求的写法 {context.get('pattern', '')}"
     if kind == "value_error":
         return str(context.get("error", detail["msg"]))
-    return _TYPES.get(kind, f"{_shown(detail)} 不合要求（{detail['msg']}）")
+    return in_chinese(detail)
+
+
+def in_chinese(detail: ErrorDetails) -> str:
+    """What is wrong with a value, as far as Pydantic names the kind."""
+    kind, context = detail["type"], detail.get("ctx", {})
+    if kind in _TYPES:
+        return _TYPES[kind]
+    if kind in _BOUNDS:
+        return f"{_shown(detail)} {_BOUNDS[kind].format(**context)}"
+    return f"{_shown(detail)} 不合要求（{detail['msg']}）"
 
 
 def _shown(detail: ErrorDetails) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.case.commands import SYSTEM, Role
 from domain.case.events import Step, event_of
 from domain.case.kind import fold
 from domain.clock import BEIJING
@@ -72,8 +73,11 @@ async def notices_of_step(
         return []
     kind = _PAPERS[step.event]
     data = await _data(connection, case, steps, kind, opened.about)
-    number = number_of(kind, opened.year, opened.serial)
-    authority = step.actor.scope or opened.authority
+    which = sum(_PAPERS.get(one.event) == kind and _told_of(one, steps) for one in steps)
+    number = number_of(kind, opened.year, opened.serial, which)
+    acts = step.actor.role in (Role.OFFICER, Role.DECIDER)
+    # what an institution's own cure ends, the authority tells of that opened the case
+    authority = step.actor.scope if acts else opened.authority
     catalogue = cached_catalogue(SHIPPED)
     named = {"number": number, "authority": catalogue.authority_name(authority)}
     if kind == "service_record":
@@ -98,7 +102,9 @@ async def notices_of_step(
             for one in reversed(await enforcement.documents(connection, case.case_id))
             if one.kind == "decision"
         )
-    title = f"{KIND_WORDS[serves][0]}（{number_of(serves, opened.year, opened.serial)}）"
+    if kind != serves:
+        number = number_of(serves, opened.year, opened.serial)
+    title = f"{KIND_WORDS[serves][0]}（{number}）"
     return [
         NewNotice(
             case_id=case.case_id,
@@ -109,7 +115,7 @@ async def notices_of_step(
             title=title,
             body=_body(serves, data, title),
             document_sha256=made,
-            served_by=step.actor,
+            served_by=step.actor if acts else SYSTEM,
             served_at=step.at,
             channels=_CHANNELS,
         )

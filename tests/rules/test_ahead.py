@@ -1,5 +1,6 @@
 """Looking ahead: whom other rules would move, and next year's file with every date open."""
 
+import copy
 import json
 import re
 import shutil
@@ -17,6 +18,7 @@ from domain.facts import CertificateFacts, Facts, InstitutionFacts
 from files.roster import roster_csv
 from rules.check.checks import check_name
 from rules.compiled import CompiledRules
+from rules.diff import changes
 from rules.file.library import SHIPPED, RuleLibrary
 from rules.file.next_year import UNCONFIRMED
 from rules.impact import ASPECTS, Listed, impact
@@ -89,6 +91,22 @@ def test_the_command_counts_by_province_and_lists_every_institution(tmp_path: Pa
     lines = table.read_text("utf-8-sig").splitlines()
     assert len(lines) == 1 + len(told["rows"]) == 1 + told["total"]["changed"]
     assert lines[0].startswith("机构编号,名称,区域,填报义务（前）,填报义务（后）")
+
+
+def test_a_form_is_compared_field_by_field_and_check_by_check() -> None:
+    old = LIBRARY.resolve(2024, "000000").document
+    new = copy.deepcopy(old)
+    # a form of another year for the same part
+    form = new["forms"]["statistics-2025"] = new["forms"].pop("statistics-2024")
+    new["filing"]["parts"][0]["form"] = "statistics-2025"
+    section = next(one for one in form["sections"] if one["fields"])
+    field, check = section["fields"][0], form["checks"].pop(0)
+    label, field["label"] = field["label"], "改过的名称"
+    told = {one.path: one.text for one in changes(old, new)}
+    at = f"forms.statistics.sections[{section['id']}].fields[{field['id']}].label"
+    assert told.pop(at).endswith(f"名称：由 {label} 改为 改过的名称")
+    assert "取消" in told.pop(f"forms.statistics.checks[{check['id']}]")
+    assert list(told) == ["filing.parts[statistics].form"]
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import AsyncIterator
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ from rules.compiled import CompiledRules
 from rules.file.library import RuleLibrary
 from tests.certificates import content
 from tests.enforcing import Matter, at, enforcing_rules, local_matter, matter
+from tests.printing.papers import text_of
+from tests.registered import register
 from tests.system import DECIDER, FILER, OFFICER, OPERATOR, System, running
 
 pytestmark = pytest.mark.anyio
@@ -154,6 +157,14 @@ async def test_who_did_not_file_is_refused_applications_until_it_has(system: Sys
     await lab.done("cure", lab.filer)
     shown = await lab.shown()
     assert (shown["stage"], shown["ended_by"]) == ("over", "cured")
+    # the institution asked for the end, the authority tells of it
+    [end] = [one for one in shown["documents"] if one["kind"] == "end"]
+    paper = await system.http.get(
+        f"{lab.path}/documents/{end['sha256']}", headers={"Authorization": f"Bearer {lab.filer}"}
+    )
+    said = text_of(paper.content)
+    assert system.parts.authority_name(lab.authority) in said
+    assert "补报并通过审核，解除" in said
 
 
 async def _refused_to_apply(system: System, lab: Matter) -> str | None:
@@ -165,8 +176,11 @@ async def _refused_to_apply(system: System, lab: Matter) -> str | None:
 
 async def test_a_listing_is_published_shown_objected_to_and_corrected(system: System) -> None:
     lab = await matter(system, "lab")
+    valid_to = date(2035, 1, 1)
+    held = await register(system.engine, "240000000009", institution="lab", valid_to=valid_to)
     await lab.decided("listed-abnormal", "2029-03-09T09:00:00")
     assert (await system.send("GET", "/public/measures")).body["items"] == []
+    assert "列为异常" not in (await system.http.get(f"/c/{held.code}")).text
     await lab.done("service", lab.officer)
     await system.skip_to(at("2029-03-24T00:00:01"))
     [row] = (await system.send("GET", "/public/measures")).body["items"]
@@ -174,6 +188,9 @@ async def test_a_listing_is_published_shown_objected_to_and_corrected(system: Sy
     assert (await system.send("GET", "/public/measures?name=没有这家")).body["items"] == []
     page = await system.http.get("/measures?name=lab")
     assert "列为异常检验检测机构" in page.text
+    # the rules have it shown with the certificate, from its first day
+    certificate = (await system.http.get(f"/c/{held.code}")).text
+    assert "列为异常检验检测机构，自 2029-03-24 起" in certificate
     nothing = await lab.refused("objection-answer", lab.decider, {"upheld": True, "reason": "对"})
     assert nothing["code"] == "wrong_status"
     await lab.done("objection", lab.filer, {"text": "提交时间记错了。"})
@@ -192,6 +209,7 @@ async def test_a_listing_is_published_shown_objected_to_and_corrected(system: Sy
     [row] = (await system.send("GET", "/public/measures")).body["items"]
     assert (row["state"], row["ended_by_label"]) == ("ended", "异议成立，更正")
     assert (await system.send("GET", "/public/measures?state=in_force")).body["items"] == []
+    assert "列为异常" not in (await system.http.get(f"/c/{held.code}")).text
 
 
 async def test_a_measure_expires_by_itself_and_an_objection_may_still_come(system: System) -> None:
@@ -199,6 +217,9 @@ async def test_a_measure_expires_by_itself_and_an_objection_may_still_come(syste
     await lab.decided("public-notice", "2029-03-09T09:00:00")
     await lab.done("service", lab.officer)
     await system.skip_to(at("2029-03-24T00:00:01"))
+    # a public notice is published, and the rules do not have it shown with certificates
+    held = await register(system.engine, "240000000008", institution="lab")
+    assert "公告，自" not in (await system.http.get(f"/c/{held.code}")).text
     assert (await lab.shown())["expires_at"] == "2030-03-24T00:00:00+08:00"
     await system.skip_to(at("2030-03-23T23:59:57"))
     assert (await lab.shown())["stage"] == "in_force"
@@ -213,6 +234,12 @@ async def test_a_measure_expires_by_itself_and_an_objection_may_still_come(syste
     assert (await lab.shown())["ended_by"] == "corrected"
     [row] = (await system.send("GET", "/public/measures")).body["items"]
     assert (row["ended_at"][:10], row["ended_by_label"]) == ("2030-03-24", "异议成立，更正")
+    numbers = [one["number"] for one in (await lab.shown())["documents"]]
+    assert [one for one in numbers if one.startswith("处复")] == [
+        "处复〔2029〕1号",
+        "处复〔2029〕1-2号",
+    ]
+    assert len(set(numbers)) == len(numbers)
 
 
 async def test_ninety_days_without_a_decision_end_it(system: System) -> None:
