@@ -8,11 +8,15 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from domain.case.commands import ROLE_LABELS, Actor, Role
+from domain.connected import client_of
 from domain.ids import NATION
 from domain.memberships import OF_INSTITUTION, Membership, can_administer, holds, may_administer
 from domain.refusals import Code, Refusal, Refused
 from services.clock import Clock
 from store import accounts, content, institutions, journal
+
+_NOT_PEOPLE = ("cli.", "system")
+"""What the names of those begin with who act for the system itself."""
 
 LINK_LIFETIME = timedelta(days=3)
 
@@ -212,6 +216,8 @@ def _wrong(
     """Why a role cannot be given like this, "" if it can."""
     if person == actor.subject:
         return "不能给自己"
+    if client_of(Actor(subject=person, role=role)) or person.startswith(_NOT_PEOPLE):
+        return f"{person} 是系统所用的名称，请换一个账号"
     if ends is not None and ends <= max(starts, now):
         return "结束时间须晚于开始时间和现在"
     if administers and not can_administer(role):

@@ -59,6 +59,9 @@ async def test_an_administrator_gives_and_ends_roles_of_its_own_jurisdiction(
     assert (await give(house, boss(house), scope="amr-440000")).status == 403
     assert (await give(house, house.token(FILER, "lab-boss", "lab-1"))).status == 403
     assert (await give(house, boss(house), person="boss")).status == 422
+    # nobody is to be taken for a client, or for the system
+    for name in ("client-0123456789abcdef", "cli.root", "system"):
+        assert (await give(house, boss(house), person=name, role="clerk")).status == 422, name
     assert (await give(house, boss(house), scope="350200")).status == 422
     assert (await give(house, boss(house), administers=True)).status == 422
     first = await house.send("POST", PATH, boss(house), REVIEWING, idempotency_key="once")
