@@ -90,7 +90,7 @@ async def test_a_filing_goes_from_the_clerk_to_the_reviewer_and_back_on_pages(
         assert reviewer.url == f"{address}/work/tasks"
         await keep_picture(reviewer, "inbox-1280")
         await reviewer.get_by_role("link", name="gd-0").click()
-        form = {
+        form: dict[str, str | float | bool] = {
             name: await reviewer.locator(f'form.act input[name="{name}"]').first.input_value()
             for name in ("csrf", "key")
         }
