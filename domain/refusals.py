@@ -266,7 +266,7 @@ class Code(StrEnum):
         "amendment_decided",
         409,
         "修订不及于已经确定的事项",
-        "{why}。",
+        "这一修订不适用于本件：{why}。",
         "本件仍按原来的规则办理；需要更多时间的请用延期（zhibao campaign extend）。",
     )
     PERSON_NOT_FIT = (

@@ -16,6 +16,7 @@ from deploy.embedded.postgres import EmbeddedPostgres
 from rules.check.checks import unfit
 from rules.file.library import RuleLibrary
 from tests.api.conftest import whole_system
+from tests.api.documented import as_documented
 from tests.api.people import GUANGDONG, HUNAN, LIAONING, SHAANXI
 from tests.system import AUDITOR, FILER, OPERATOR, Answer, System, institution
 
@@ -98,6 +99,7 @@ async def test_a_province_has_three_weeks_more_and_each_filing_its_outcome(
     await three_weeks_more(house, folder, "shaanxi", "liaoning")
 
     foreseen = (await house.send("GET", f"{PATH}/amendments/forecast", operator(house))).body
+    as_documented("/api/campaigns/{period}/{jurisdiction}/amendments/forecast", foreseen)
     # those of Liaoning are on record as opened after their window: that is decided
     assert set(foreseen["revisions"]) == {"210000", "610000"}
     assert (foreseen["running"], foreseen["would_change"], foreseen["decided"]) == (6, 2, 0)

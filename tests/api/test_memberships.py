@@ -16,6 +16,7 @@ from services.sign_in import csrf_token
 from tests.accounts import PASSWORD, TERMINAL, code_of, given, password_set, signed_in
 from tests.api.conftest import open_rules as open_rules
 from tests.api.conftest import whole_system
+from tests.api.documented import as_documented
 from tests.system import FILER, OPERATOR, REVIEWER, Answer, System, institution
 
 pytestmark = pytest.mark.anyio
@@ -67,7 +68,9 @@ async def test_an_administrator_gives_and_ends_roles_of_its_own_jurisdiction(
     first = await house.send("POST", PATH, boss(house), REVIEWING, idempotency_key="once")
     again = await house.send("POST", PATH, boss(house), REVIEWING, idempotency_key="once")
     assert (first.status, first.body) == (201, again.body)
-    listed = (await house.send("GET", f"{PATH}?scope=amr-350200", boss(house))).body["items"]
+    listing = (await house.send("GET", f"{PATH}?scope=amr-350200", boss(house))).body
+    as_documented(PATH, listing)
+    listed = listing["items"]
     assert [(one["person"], one["open"], one["given_by"]) for one in listed] == [
         ("r-new", True, "boss")
     ]

@@ -13,6 +13,7 @@ from rules.file.library import SHIPPED, RuleLibrary
 from rules.filing.forms.example import blank_example
 from rules.filing.forms.library import FormLibrary
 from store import campaigns, institutions, rule_sets
+from tests.api.documented import as_documented
 from tests.api.people import Filing, filing
 from tests.system import AUDITOR, CHECKER, FILER, OPERATOR, REVIEWER, System, institution
 
@@ -172,6 +173,7 @@ async def test_the_accreditation_body_reports_its_own_figures(house: System) -> 
     assert (sent.status, sent.body["submitted_revision"], sent.body["late"]) == (200, 1, True)
     shown = await house.send("GET", path, samr)
     assert shown.body["values"]["laboratories"] == 11000
+    as_documented("/api/authority-figures/{year}/{subject}", shown.body)
     auditor = house.token(AUDITOR, "auditor-1")
     (listed,) = (await house.send("GET", "/api/authority-figures/2020", auditor)).body["items"]
     assert (listed["authority"], listed["due"], listed["late"]) == ("cnas", "2021-02-28", True)

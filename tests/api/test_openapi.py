@@ -23,18 +23,26 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from api.door.app import create_app
-from api.door.openapi import build_document
 from api.door.rights import ROLES, Right
-from api.resources import OPERATIONS, PLACES
+from api.resources import OPERATIONS
 from domain.case.commands import Role
 from files.form_sheets import XLSX
+from tests.api.documented import DOCUMENT, valid
 from tests.api.people import FUJIAN, REASONS, Filing, filing
 from tests.api.places import QUARTER, places
 from tests.system import CHECKER, REVIEWER, System
 
 pytestmark = pytest.mark.anyio
 
-DOCUMENT = build_document(OPERATIONS, PLACES)
+ANSWERED_ELSEWHERE = {
+    "/public/statistics/{period}/{jurisdiction}/figures",
+    "/public/statistics/{period}/{jurisdiction}/figures/table",
+    "/api/campaigns/{period}/{jurisdiction}/amendments/forecast",
+    "/api/authority-figures/{year}/{subject}",
+    "/api/people/memberships",
+}
+"""What needs rules or people of its own: its tests hold its answers against the document."""
+
 CHECKS = [
     not_a_server_error,
     content_type_conformance,
@@ -58,14 +66,6 @@ def described() -> list[Any]:
         for path, methods in DOCUMENT["paths"].items()
         for method, one in methods.items()
     ]
-
-
-def valid(schema: Any, value: Any) -> None:
-    """Fails unless a value is as a schema of the document says."""
-    whole = {"$ref": "#/wanted", "wanted": schema, "components": DOCUMENT["components"]}
-    checker = Draft202012Validator.FORMAT_CHECKER
-    errors = list(Draft202012Validator(whole, format_checker=checker).iter_errors(value))
-    assert not errors, [f"{'/'.join(map(str, e.absolute_path))}: {e.message[:200]}" for e in errors]
 
 
 # --- the document itself -------------------------------------------------------------------------
@@ -198,6 +198,7 @@ async def test_every_real_answer_is_as_its_schema_says(
                 "campaign": "campaign/2024/000000",
                 "rules": "2024/national",
                 "at": house.now().isoformat(),
+                "and": house.now().isoformat(),
             }
             for role in ROLES[operation.right] - {Role.SYSTEM}:
                 token = token_for(found, role)
@@ -217,7 +218,7 @@ async def test_every_real_answer_is_as_its_schema_says(
                     valid(one[key]["content"][media]["schema"], answer.json())
                 seen.add((operation.path, answer.status_code))
     # each operation has answered properly at least once
-    assert {path for path, status in seen if status == 200} == {
+    assert {path for path, status in seen if status == 200} | ANSWERED_ELSEWHERE == {
         operation.path for operation in OPERATIONS if operation.method == "GET"
     }
 

@@ -16,6 +16,7 @@ from temporalio.testing import WorkflowEnvironment
 from audit.recompute import Recomputing
 from domain.clock import day_of
 from services.certificates.keys import add_key
+from tests.api.documented import as_documented
 from tests.api.people import REASONS
 from tests.command import ROOT, ZHIBAO, environment
 from tests.conftest import LATER
@@ -151,6 +152,7 @@ class Province:
         address = f"/public/statistics/2023/{FUJIAN}/figures"
         shown = await self.house.send("GET", address)
         assert shown.status == 200, shown.body
+        as_documented("/public/statistics/{period}/{jurisdiction}/figures", shown.body)
         kinds, fields = shown.body["tables"]
         assert [one["id"] for one in kinds["indicators"]][:2] == ["institutions", "staff"]
         assert [one["id"] for one in fields["indicators"]] == ["institutions", "reports", "revenue"]
