@@ -14,6 +14,7 @@ from typing import Any, cast
 import psycopg
 import pytest
 import structlog
+from hypothesis import settings
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.testing import WorkflowEnvironment
@@ -33,6 +34,10 @@ LATER = 8
 """Years by which `moved_rules` moves all dates: into the future, leap years onto leap years."""
 
 _numbers = itertools.count(1)
+
+# no test may fail for a busy machine
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 
 @pytest.fixture(scope="session")

@@ -569,7 +569,7 @@ CASES |= {
         NATIONAL,
         "  complaints:\n",
         COMPLAINT.format(when="certs[0].issuer != ''", assign="local"),
-        0,
+        3,
         "condition_fails",
         "算不出",
     ),
