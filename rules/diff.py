@@ -46,6 +46,9 @@ _LABELS = {
     "reported_to": "报送给谁",
     "attestation": "单位负责人确认",
     "corrections": "更正办结填报的事由",
+    "one_filing": "同一法人填报一次",
+    "accounts_kept": "沿用此前账号的依据",
+    "joint_centres": "共建中心的填报",
     "material": "重大更正",
     "label": "名称",
     "when": "条件",
@@ -165,6 +168,10 @@ _IN_FORMS = {
     "min": "至少",
     "max": "至多",
     "assumption": "推定",
+    "table_number": "表号",
+    "issuing_authority": "制定机关",
+    "approval_number": "批准或备案文号",
+    "valid_until": "有效期至",
 }
 """What a key is called below ``forms``, where that differs."""
 _IN_NUMBERS = {
@@ -270,6 +277,9 @@ def _lists(
 
 def _label(path: tuple[str, ...]) -> str:
     key = path[-1]
+    if path[:-1] in (("forms",), ("sources",)):
+        # names of the file's own
+        return f"“{key}”"
     if path[:-1] == _LATEST_YEAR:
         return _ENDS.get(key, key)
     if path[0] == "report_numbers" and key in _IN_NUMBERS:
