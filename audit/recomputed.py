@@ -15,7 +15,7 @@ from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
 from pydantic import BaseModel
-from temporalio.api.common.v1 import Payload
+from temporalio.api.common.v1 import Payload, Payloads
 from temporalio.bridge.proto.workflow_activation import WorkflowActivation
 from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
 from temporalio.converter import DataConverter
@@ -28,19 +28,26 @@ from engine.values import COMPRESSED
 
 @dataclass(frozen=True)
 class Told:
-    """A value that a workflow hands on.
+    """A value that a workflow hands on, read only when it is asked for.
 
     ``least`` makes of it what is not as it is unless it is said: a field that is newer than a
-    recording, and is not in there, is no difference.
+    recording, and is not in there, is no difference. ``payloads`` is what ``value`` is read from,
+    None for what stands in no payload; ``name`` is that of the activity that is asked for.
     """
 
-    value: Any
+    value: Callable[[], Any]
     least: Callable[[], Any]
+    payloads: Sequence[Payload] | None = None
+    name: str = ""
+
+    def said_by(self, name: str, payloads: Sequence[Payload]) -> bool:
+        """Whether the same bytes say it of the same name; the values may be the same otherwise."""
+        return self.payloads == payloads and self.name == name
 
 
 def plain(value: Any) -> Told:
     """A value of no model: all of it is said."""
-    return Told(value, lambda: value)
+    return Told(lambda: value, lambda: value)
 
 
 @dataclass
@@ -50,7 +57,7 @@ class Recomputed:
     models: dict[bytes, BaseModel] = field(default_factory=dict)
     timers: dict[str, timedelta] = field(default_factory=dict)
     activities: dict[str, Told] = field(default_factory=dict)
-    local_activities: dict[int, tuple[str, list[Any]]] = field(default_factory=dict)
+    local_activities: dict[int, tuple[str, list[Payload]]] = field(default_factory=dict)
     updates: dict[str, Told] = field(default_factory=dict)
     end: Told = field(default_factory=lambda: plain(None))
 
@@ -64,13 +71,17 @@ class Recomputed:
                 case "schedule_activity":
                     wanted = command.schedule_activity
                     self.activities[wanted.activity_id or str(wanted.seq)] = self._told(
-                        wanted.arguments, partial(_asked_for, wanted.activity_type)
+                        wanted.arguments,
+                        partial(_asked_for, wanted.activity_type),
+                        wanted.activity_type,
                     )
                 case "schedule_local_activity":
                     local = command.schedule_local_activity
                     if local.attempt <= 1:
-                        given = [value_of(one) for one in local.arguments]
-                        self.local_activities[local.seq] = (local.activity_type, given)
+                        self.local_activities[local.seq] = (
+                            local.activity_type,
+                            _unchanged(local.arguments),
+                        )
                 case "update_response":
                     answer = command.update_response
                     if answer.HasField("completed"):
@@ -89,21 +100,32 @@ class Recomputed:
                     failure = command.fail_workflow_execution.failure
                     self.end = plain({"failed": failure.application_failure_info.type})
 
-    def _told(self, payloads: Iterable[Payload], wrapped: Callable[[list[Any]], Any]) -> Told:
+    def _told(
+        self, payloads: Iterable[Payload], wrapped: Callable[[list[Any]], Any], name: str = ""
+    ) -> Told:
         """The values in payloads, in what stands around them."""
-        given = list(payloads)
-        values = [value_of(one) for one in given]
+        given = _unchanged(payloads)
+
+        def value() -> Any:
+            return wrapped([value_of(payload) for payload in given])
 
         def least() -> Any:
-            models = [self.models.get(one.data) for one in given]
+            models = [self.models.get(payload.data) for payload in given]
             return wrapped(
                 [
-                    value if model is None else model.model_dump(mode="json", exclude_defaults=True)
-                    for value, model in zip(values, models, strict=True)
+                    value_of(payload)
+                    if model is None
+                    else model.model_dump(mode="json", exclude_defaults=True)
+                    for payload, model in zip(given, models, strict=True)
                 ]
             )
 
-        return Told(wrapped(values), least)
+        return Told(value, least, given, name)
+
+
+def _unchanged(payloads: Iterable[Payload]) -> list[Payload]:
+    """Payloads of their own: a codec writes into those of a command."""
+    return list(Payloads(payloads=payloads).payloads)
 
 
 def _asked_for(activity: str, given: list[Any]) -> dict[str, Any]:

@@ -7,9 +7,11 @@ run hands to the next, and each step that is to be recorded with the row that th
 import json
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from datetime import timedelta
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.api.common.v1 import Payload
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, WorkflowHistory
@@ -151,17 +153,21 @@ def run_of(history: WorkflowHistory) -> str:
 
 
 class _Event:
-    """An event of a history, its payloads as values."""
+    """An event of a history, its payloads without their codec and, once asked for, as values."""
 
-    def __init__(self, event: HistoryEvent, values: list[Any]) -> None:
+    def __init__(self, event: HistoryEvent, payloads: list[Payload]) -> None:
         self.id = event.event_id
         self.name = EventType.Name(event.event_type).removeprefix("EVENT_TYPE_")
         self.event = event
-        self.values = values
+        self.payloads = payloads
+
+    @cached_property
+    def values(self) -> list[Any]:
+        return [value_of(payload) for payload in self.payloads]
 
 
 async def _decoded(event: HistoryEvent, converter: DataConverter) -> _Event:
-    payloads: list[Any] = []
+    payloads: list[Payload] = []
     match EventType.Name(event.event_type):
         case "EVENT_TYPE_WORKFLOW_EXECUTION_STARTED":
             payloads = list(event.workflow_execution_started_event_attributes.input.payloads)
@@ -180,11 +186,14 @@ async def _decoded(event: HistoryEvent, converter: DataConverter) -> _Event:
             payloads = list(again.input.payloads)
     if payloads and converter.payload_codec is not None:
         payloads = list(await converter.payload_codec.decode(payloads))
-    return _Event(event, [value_of(one) for one in payloads])
+    return _Event(event, payloads)
 
 
 def _of_run(events: Sequence[_Event], run: Recomputed) -> Iterator[Difference]:
-    """What the history itself tells of."""
+    """What the history itself tells of.
+
+    Values are read only where the bytes that say them are not the same.
+    """
     for one in events:
         recorded: Any
         recomputed: Told | None
@@ -192,22 +201,28 @@ def _of_run(events: Sequence[_Event], run: Recomputed) -> Iterator[Difference]:
             case "TIMER_STARTED":
                 timer = one.event.timer_started_event_attributes
                 recorded = span(timer.start_to_fire_timeout).total_seconds()
-                found = run.timers.get(timer.timer_id)
+                length = run.timers.get(timer.timer_id)
                 recomputed = (
-                    plain(min(found, LONGEST).total_seconds()) if found is not None else None
+                    plain(min(length, LONGEST).total_seconds()) if length is not None else None
                 )
                 what = "timer"
             case "ACTIVITY_TASK_SCHEDULED":
                 asked = one.event.activity_task_scheduled_event_attributes
-                recorded = {"type": asked.activity_type.name, "input": one.values}
+                name = asked.activity_type.name
                 recomputed = run.activities.get(asked.activity_id)
-                what = f"activity {asked.activity_type.name}"
+                if recomputed is not None and recomputed.said_by(name, one.payloads):
+                    continue
+                recorded = {"type": name, "input": one.values}
+                what = f"activity {name}"
             case "WORKFLOW_EXECUTION_UPDATE_COMPLETED":
                 done = one.event.workflow_execution_update_completed_event_attributes
-                failure = done.outcome.failure.application_failure_info.type
-                failed = done.outcome.HasField("failure")
-                recorded = {"failed": failure} if failed else _first(one.values)
                 recomputed = run.updates.get(done.meta.update_id)
+                if done.outcome.HasField("failure"):
+                    recorded = {"failed": done.outcome.failure.application_failure_info.type}
+                elif recomputed is not None and recomputed.said_by("", one.payloads):
+                    continue
+                else:
+                    recorded = _first(one.values)
                 what = "update result"
             case "WORKFLOW_EXECUTION_COMPLETED":
                 recorded, recomputed = {"result": _first(one.values)}, run.end
@@ -241,7 +256,7 @@ def _told_otherwise(
     event: int, what: str, recorded: Any, recomputed: Told | None
 ) -> Iterator[Difference]:
     """The places in which what a workflow hands on is not what it handed on."""
-    value = recomputed.value if recomputed is not None else None
+    value = recomputed.value() if recomputed is not None else None
     if recorded != value:
         least = recomputed.least() if recomputed is not None else None
         yield from _unlike(event, what, recorded, value, least)
@@ -313,9 +328,8 @@ class _Covered:
                 continue
             answered = _first(one.values) or {}
             adopted = answered.get("steps", [])
-            asked_for = known[1][0].get("request", known[1][0]).get("steps", [])
             # what stood in the journal already was adopted in the place of what was asked for
-            for step in adopted or asked_for:
+            for step in adopted or _asked_for(known[1]):
                 yield from self._step(one.id, step)
 
     def _step(self, event: int, step: Mapping[str, Any]) -> Iterator[Difference]:
@@ -327,6 +341,13 @@ class _Covered:
             yield Difference(event=event, what=what, recorded=None, recomputed=step["event"])
             return
         yield from _unlike(event, what, dict(row), dict(step), dict(step))
+
+
+def _asked_for(arguments: Sequence[Payload]) -> list[Any]:
+    """The steps that a local activity was asked to record."""
+    request = value_of(arguments[0])
+    steps: list[Any] = request.get("request", request).get("steps", [])
+    return steps
 
 
 def _carried(case_id: str, started: _Event, rows: Journal) -> tuple[int, list[Difference]]:
