@@ -20,11 +20,12 @@ from domain.filing.kind import PREPARE_SUBMISSION
 from domain.filing.parts import left_over_refusal, parts_to_file
 from domain.refusals import Code, Refusal
 from rules.compiled import CompiledRules
+from rules.filing.forms.changes import figures_differ
 from services import legal_persons
 from services.campaigns.amending import plan_of
 from services.contents import ContentService
 from services.rule_sets import PinnedRules
-from store import submissions
+from store import content, submissions
 from store.batching import Batcher
 from store.submissions import Submitted
 from store.writer import JournalWriter
@@ -95,7 +96,15 @@ class FilingActivities:
             return FilingFindings(refusal=Refusal(code=Code.CONTENT_INCOMPLETE, params=params))
         if wanted.purpose == "attest":
             return FilingFindings(editors=submitted.editors, attestation=rules.attestation)
-        return assign(rules, facts, submitted)
+        findings = assign(rules, facts, submitted)
+        if not wanted.completed_revision:
+            return findings
+        async with self._engine.connect() as connection:
+            before = await content.revision(connection, wanted.case_id, wanted.completed_revision)
+        differ = before is not None and figures_differ(
+            rules.forms_of(to_file), before.content, submitted.content
+        )
+        return findings.model_copy(update={"figures_changed": differ})
 
     @activity.defn(name=PREPARE_AMENDMENT)
     async def prepare_amendment(self, wanted: PrepareAmendment) -> FilingFindings:

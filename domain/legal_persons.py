@@ -30,6 +30,8 @@ FILED = (
     Status.APPROVED,
     Status.QUALITY_CHECK,
     Status.COMPLETED,
+    # back with its filer to be corrected, a completed one among them: nobody else comes between
+    Status.RETURNED,
 )
 """How a filing stands that counts as the legal person's own."""
 

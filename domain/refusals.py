@@ -170,6 +170,13 @@ class Code(StrEnum):
         "本件已经办结，更正后重新提交须写明事由和说明；可选的事由：{options}。",
         "请在 correction 中填写事由的代码，在 reason 中写明更正了什么、为什么，再提交。",
     )
+    CORRECTION_CHANGES_FIGURES = (
+        "correction_changes_figures",
+        422,
+        "更正改动了统计数据",
+        "所写的事由“{label}”不算重大更正，而这一稿的数值或选项与办结的第 {completed} 稿不同。",
+        "请改写改动数据的事由；只更正文字的，请恢复数据后再提交。可选的事由：{options}。",
+    )
     NO_CORRECTION = (
         "no_correction",
         422,

@@ -145,8 +145,9 @@ class LegalPersonService:
     async def find(self, institution: str, found: Found, actor: Actor, command_id: str) -> str:
         """Keeps what an operator finds of an account; returns the finding's id.
 
-        Of one that files with another the open filings are cancelled by a job. Raises Refused:
-        unknown, merged, elsewhere, or no account to file with.
+        Of one that files with another the open filings are cancelled by a job, as long as nothing
+        else was found since. Raises Refused: unknown, merged, elsewhere, or no account to file
+        with: that one files with another itself.
         """
         id_ = hashlib.sha256(f"legal-person|{command_id}".encode()).hexdigest()[:32]
         joined = found.finding is Finding.FILES_WITH
@@ -157,7 +158,8 @@ class LegalPersonService:
             await journal.lock(connection, REGISTER)
             if await legal_persons.by_id(connection, id_) is None:
                 await self._keep(connection, id_, institution, found, actor, command_id)
-        if joined:
+            standing = (await legal_persons.filing_with(connection, [institution])).get(institution)
+        if joined and standing == found.files_with:
             await self._end_open(id_, institution, found, actor)
         return id_
 
@@ -178,6 +180,10 @@ class LegalPersonService:
             if one not in known:
                 raise Refused(Refusal(code=Code.UNKNOWN_INSTITUTION, params={"institution": one}))
             refuse_merged(known[one])
+        with_another = await legal_persons.filing_with(connection, named[1:])
+        for one, other in with_another.items():
+            params = {"year": str(self._clock().year), "institution": one, "other": other}
+            raise Refused(Refusal(code=Code.LEGAL_PERSON_FILES_ONCE, params=params))
         now = self._clock()
         note = await content.save_note(connection, {"reason": found.reason})
         made = FindingMade(

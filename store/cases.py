@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.case.events import EventName
 from domain.case.plan import CasePlan
-from domain.case.status import Status
+from domain.case.status import EDITABLE, Status
 from domain.enforcement.kind import ENFORCEMENT
 from domain.facts import FilingEnd, filing_end
 from domain.filing.kind import FILING
@@ -200,6 +200,9 @@ async def listed(
     ):
         if value is not None:
             query = query.where(column == value)
+    if signer_asked or waiver_asked:
+        # what was submitted nevertheless waits for no answer
+        query = query.where(cases.c.status.in_([one.value for one in EDITABLE]))
     for prefix in filter(None, (region_prefix, region)):
         query = query.where(institutions.c.region.startswith(prefix, autoescape=True))
     if name:

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import and_, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -55,11 +55,26 @@ async def remove(
     return done.rowcount > 0
 
 
-async def standing(connection: AsyncConnection, case_id: str) -> list[FilingFile]:
-    """The files beside a filing, in the order they came."""
+async def was_added(connection: AsyncConnection, case_id: str, sha256: str) -> bool:
+    """Whether a file was ever put beside a filing, be it removed or not."""
+    rows = await connection.execute(
+        select(filing_files.c.sha256).where(
+            filing_files.c.case_id == case_id, filing_files.c.sha256 == sha256
+        )
+    )
+    return rows.first() is not None
+
+
+async def standing(
+    connection: AsyncConnection, case_id: str, at: datetime | None = None
+) -> list[FilingFile]:
+    """The files beside a filing, now or as they stood at an instant, in the order they came."""
+    removed, added = filing_files.c.removed_at, filing_files.c.added_at
+    there = removed.is_(None)
+    stood = and_(added <= at, or_(there, removed > at)) if at is not None else there
     rows = await connection.execute(
         select(*_NAMED)
-        .where(filing_files.c.case_id == case_id, filing_files.c.removed_at.is_(None))
+        .where(filing_files.c.case_id == case_id, stood)
         .order_by(filing_files.c.added_at, filing_files.c.sha256)
     )
     return [FilingFile(**row) for row in rows.mappings()]
@@ -68,12 +83,11 @@ async def standing(connection: AsyncConnection, case_id: str) -> list[FilingFile
 async def content(
     connection: AsyncConnection, case_id: str, sha256: str
 ) -> tuple[FilingFile, bytes] | None:
-    """A file that stands beside a filing, with its content; None for none."""
+    """A file beside a filing, removed or not, with its content; None for none."""
     rows = await connection.execute(
         select(*_NAMED, filing_files.c.content).where(
             filing_files.c.case_id == case_id,
             filing_files.c.sha256 == sha256,
-            filing_files.c.removed_at.is_(None),
         )
     )
     row = rows.mappings().first()

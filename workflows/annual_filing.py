@@ -111,6 +111,7 @@ class AnnualFiling(CaseWorkflow):
                 choice=None if isinstance(command, Attest) else command.choice,
                 parts=self._plan.parts,
                 returned_revision=self._state.returned_revision,
+                completed_revision=self._state.completed_revision,
                 purpose=_PURPOSES[command.kind],
                 waived=granted(own),
             ),

@@ -26,7 +26,7 @@ class FilingFiles(Value):
 
 async def list_files(call: Call) -> Response:
     """The files beside a filing."""
-    files = await parts_of(call.request).filing_files.standing(case_of(call))
+    files = await parts_of(call.request).filing_files.seen(case_of(call), call.actor)
     return json_of(FilingFiles(items=tuple(files)))
 
 
@@ -36,7 +36,7 @@ async def add_file(call: Call) -> Response:
     name: str = query(call.request, "filename", _Name, "")
     media = media_type(call.request)
     files = await parts.filing_files.add(
-        case_of(call), name, media, call.body, call.actor, parts.scanner
+        case_of(call), name, media, call.body, call.actor, parts.scanner, repeated=call.repeated
     )
     return json_of(FilingFiles(items=tuple(files)), status_code=201)
 
@@ -44,14 +44,18 @@ async def add_file(call: Call) -> Response:
 async def remove_file(call: Call) -> Response:
     """Takes a file from beside the filing."""
     sha256: str = path(call.request, "file", _Sha256)
-    files = await parts_of(call.request).filing_files.remove(case_of(call), sha256, call.actor)
+    files = await parts_of(call.request).filing_files.remove(
+        case_of(call), sha256, call.actor, repeated=call.repeated
+    )
     return json_of(FilingFiles(items=tuple(files)))
 
 
 async def get_file(call: Call) -> Response:
     """The content of one of them, to be saved and not to be shown."""
     sha256: str = path(call.request, "file", _Sha256)
-    file, content = await parts_of(call.request).filing_files.content(case_of(call), sha256)
+    file, content = await parts_of(call.request).filing_files.content(
+        case_of(call), sha256, call.actor
+    )
     return Response(
         content,
         media_type="application/octet-stream",

@@ -21,7 +21,8 @@ def correction_of(
     """What the body of a submission says of why it corrects a completed filing; {} for nothing.
 
     ``words`` is the hash of the reason in words. Refused: a reason that the rules do not know, or
-    one where nothing was completed, or none at all where they ask for one.
+    one where nothing was completed, or none at all where they ask for one; and one that is not
+    material where a figure differs from what was completed.
     """
     known = {one.code: one for one in findings.corrections}
     options = "、".join(f"{one.code}（{one.label}）" for one in known.values())
@@ -34,6 +35,11 @@ def correction_of(
         return {}
     if code not in known or not words:
         return Refusal(code=Code.CORRECTION_REASON, params={"options": options or "（没有）"})
+    if findings.figures_changed and not known[code].material:
+        params = {"label": known[code].label, "completed": str(s.completed_revision)}
+        material = "、".join(f"{one.code}（{one.label}）" for one in known.values() if one.material)
+        params["options"] = material or "（没有）"
+        return Refusal(code=Code.CORRECTION_CHANGES_FIGURES, params=params)
     return {"correction": known[code].model_dump(mode="json")}
 
 

@@ -24,7 +24,8 @@ class FilingFindings(Findings):
 
     ``unchanged``: it is what was sent back. ``attestation`` is the clause that a second signature
     is asked for by, None where none is. ``corrections`` are the reasons that the rules know for
-    correcting what was completed, none where they do not ask for one. ``plan`` is what the filing
+    correcting what was completed, none where they do not ask for one; ``figures_changed``: a figure
+    or choice is another than in what was completed. ``plan`` is what the filing
     would run on under amended rules, found out for amendments alone.
     """
 
@@ -33,6 +34,7 @@ class FilingFindings(Findings):
     unchanged: bool = False
     attestation: Citation | None = None
     corrections: tuple[Correction, ...] = ()
+    figures_changed: bool = False
     plan: CasePlan | None = None
 
 
@@ -40,6 +42,7 @@ class PrepareSubmission(Recorded):
     """What is to be found out about a submission before the state machine decides on it.
 
     ``parts`` are those of the plan; ``returned_revision`` is what was sent back, 0 for nothing.
+    ``completed_revision`` is what is corrected, 0 where nothing was completed.
     ``purpose`` is what it is looked into for: a confirmation needs no reviewer, a waiver no
     content. ``waived`` are the filing's waivers by the findings that they are for.
     """
@@ -52,5 +55,6 @@ class PrepareSubmission(Recorded):
     choice: str | None
     parts: tuple[str, ...]
     returned_revision: int = 0
+    completed_revision: int = 0
     purpose: Literal["submit", "attest", "waive"] = "submit"
     waived: dict[str, int] = Field(default_factory=dict)

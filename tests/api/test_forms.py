@@ -323,6 +323,44 @@ async def test_files_stand_beside_a_filing_while_it_may_be_edited(house: System)
     assert (await found.get(found.reviewer, "/files")).body == added.body
 
 
+async def test_a_late_repeat_undoes_nothing_that_was_done_with_files_since(house: System) -> None:
+    found = await filing(house)
+    content = b"%PDF-1.7 late"
+    added = await put_file(found, "a.pdf", content, key=f"{found.id}-late-add")
+    one = f"{found.path}/files/{added.body['items'][0]['sha256']}/remove"
+    key = f"{found.id}-late-remove"
+    removed = await house.send("POST", one, found.filer, {}, idempotency_key=key)
+    assert (removed.status, removed.body["items"]) == (200, [])
+    assert (await house.send("POST", one, found.filer, {}, idempotency_key=key)).body == {
+        "items": []
+    }
+    again = await put_file(found, "a.pdf", content, key=f"{found.id}-late-add")
+    assert (again.status, again.body["items"]) == (201, [])
+    anew = await put_file(found, "a.pdf", content, key=f"{found.id}-anew")
+    assert [file["name"] for file in anew.body["items"]] == ["a.pdf"]
+
+
+async def test_a_reviewer_sees_the_files_that_were_submitted_and_no_draft(house: System) -> None:
+    found = await filing(house)
+    kept = (await put_file(found, "a.pdf", b"%PDF-1.7 kept")).body["items"]
+    await found.returned()
+    await put_file(found, "b.pdf", b"%PDF-1.7 draft", key=f"{found.id}-draft")
+    old, new = (await found.get(found.filer, "/files")).body["items"]
+    await house.send("POST", f"{found.path}/files/{old['sha256']}/remove", found.filer, {})
+    assert (await found.get(found.reviewer, "/files")).body["items"] == kept
+    for file, status in ((old, 200), (new, 404)):
+        got = await house.http.get(
+            f"{found.path}/files/{file['sha256']}",
+            headers={"authorization": f"Bearer {found.reviewer}"},
+        )
+        assert got.status_code == status
+    assert [file["name"] for file in (await found.get(found.filer, "/files")).body["items"]] == [
+        "b.pdf"
+    ]
+    await found.submitted()
+    assert (await found.get(found.reviewer, "/files")).body["items"] == [new]
+
+
 @pytest.mark.parametrize(
     ("command", "code"),
     [

@@ -119,6 +119,50 @@ async def test_who_files_with_another_has_nothing_left_to_file(house: System) ->
     assert (asked.status, asked.body["code"]) == (409, "legal_person_files_once")
 
 
+async def test_nobody_files_while_the_other_account_corrects_what_it_filed(house: System) -> None:
+    first, second = await filing(house), await filing(house)
+    await shares(house, code("91350100M000100Y7"), first, second)
+    await second.saved()
+    await first.returned()
+    refused = await house.submit(second.name, second.filer)
+    assert (refused.status, refused.body["code"]) == (409, "legal_person_files_once")
+    await first.submitted()
+
+
+async def test_a_late_repeat_of_what_was_found_ends_no_filing(house: System) -> None:
+    head = await filing(house)
+    joined = {
+        "finding": "files_with",
+        "files_with": head.id,
+        "document": "（生成）4号",
+        "reason": "（生成）同一法人",
+    }
+    separate = {"finding": "separate", "document": "（生成）5号", "reason": "（生成）独立法人"}
+    late = f"later-{head.id}"
+    await house.add(institution(late, head.region, issuer=head.issuer))
+    path = f"/api/institutions/{late}/legal-person"
+    key = {"idempotency_key": f"joined-{late}"}
+    made = await house.send("POST", path, head.operator, joined, **key)
+    assert made.status == 200, made.body
+    assert (await house.send("POST", path, head.operator, separate)).status == 200
+    await house.send("POST", f"/api/filings/2024/{late}", head.operator)
+    await house.until(f"2024/{late}", "draft")
+    again = await house.send("POST", path, head.operator, joined, **key)
+    assert (again.status, again.body) == (200, made.body)
+    jobs = (await house.send("GET", "/api/jobs?size=200", head.operator)).body["items"]
+    assert not [job for job in jobs if late in str(job)]
+    # nobody files with an account that files with another itself
+    assert (await house.send("POST", path, head.operator, joined)).status == 200
+    circle = await house.send(
+        "POST",
+        f"/api/institutions/{head.id}/legal-person",
+        head.operator,
+        {**joined, "files_with": late},
+    )
+    assert (circle.status, circle.body["code"]) == (409, "legal_person_files_once")
+    assert head.id in circle.body["detail"]
+
+
 async def test_a_centre_of_two_units_is_listed(house: System) -> None:
     one, other = await filing(house), await filing(house)
     centres = ("国家共建产品质量检验检测中心（生成）",)
@@ -174,6 +218,17 @@ async def test_the_accreditation_body_reports_its_own_figures(house: System) -> 
     shown = await house.send("GET", path, samr)
     assert shown.body["values"]["laboratories"] == 11000
     as_documented("/api/authority-figures/{year}/{subject}", shown.body)
+    # the same key again, after another revision was saved
+    key = {"idempotency_key": "figures-again"}
+    values["laboratories"] = 11001
+    newer = await house.send("PUT", path, cnas, {"values": values}, if_match='"1"')
+    body = {"revision": 2, "sha256": newer.body["sha256"]}
+    assert (await house.send("POST", f"{path}/submit", cnas, body, **key)).status == 200
+    await house.send(
+        "PUT", path, cnas, {"values": {**values, "laboratories": 11002}}, if_match='"2"'
+    )
+    repeated = await house.send("POST", f"{path}/submit", cnas, body, **key)
+    assert (repeated.status, repeated.body["submitted_revision"]) == (200, 2), repeated.body
     auditor = house.token(AUDITOR, "auditor-1")
     (listed,) = (await house.send("GET", "/api/authority-figures/2020", auditor)).body["items"]
     assert (listed["authority"], listed["due"], listed["late"]) == ("cnas", "2021-02-28", True)

@@ -247,6 +247,16 @@ async def test_a_clerks_whole_path(house: System, path: Path3) -> None:
     silent = await one.post("submit", one.clerk, one.standing)
     assert (silent.status, silent.body["code"]) == (422, "correction_reason")
     assert "wording（" in silent.body["detail"]
+    wording = {"correction": "wording", "reason": "（生成）说明写得不清楚"}
+    before_figures = copy.deepcopy(one.parts)
+    one.parts["statistics"]["patents"] = 8
+    await one.save()
+    await one.done("attest", one.head, one.standing)
+    changed = await one.refused("submit", one.clerk, {**one.standing, **wording})
+    assert changed == (422, "correction_changes_figures")
+    one.parts = before_figures
+    await one.save()
+    await one.done("attest", one.head, one.standing)
     corrected = {**one.standing, "correction": "wording", "reason": "（生成）说明写得不清楚"}
     await one.done("submit", one.clerk, corrected)
     await one.done("claim", one.reviewer)
@@ -325,8 +335,21 @@ async def test_a_check_is_waived_for_what_was_found_and_shown_wherever_it_is(
     assert not (await one.save())["report"]["ready"]
     one.parts = values
     await one.save()
+    # another request that the figures made needless: submitted, it waits for no answer any more
+    one.parts = copy.deepcopy(values)
+    one.parts["annual-report"]["institution_name"] = "再一名称（生成）"
+    [other] = [
+        f for f in (await one.save())["report"]["findings"] if f["check"] == "name-in-statistics"
+    ]
+    await one.done(
+        "waivers", one.clerk, {"revision": one.revision, "finding": other["sha256"], **WHY}
+    )
+    one.parts = values
+    await one.save()
     await one.done("attest", one.head, one.standing)
     await one.done("submit", one.clerk, one.standing)
+    listed = await house.send("GET", "/api/filings?waiver_asked=true&size=200", one.reviewer)
+    assert listed.body["items"] == []
     receipt = (await one.get("/receipt", one.operator)).body
     assert [w["check"] for w in receipt["body"]["waivers"]] == ["name-in-statistics"]
     review = (await one.get("/review", one.reviewer)).body

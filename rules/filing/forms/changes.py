@@ -1,11 +1,12 @@
 """The difference between two filled-in contents, place by place."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from domain.model import Value
+from rules.filing.forms.checking import readings
 from rules.filing.forms.findings import pointer
-from rules.filing.forms.model import COPIES, REASONS, UNCONFIRMED, Form
+from rules.filing.forms.model import COPIES, NUMBERS, REASONS, UNCONFIRMED, Form, FormField
 
 
 class Change(Value):
@@ -30,6 +31,42 @@ def changes(
         for part in parts
         for change in _differing((part,), old.get(part), new.get(part), forms.get(part))
     ]
+
+
+def figures_differ(
+    forms: Mapping[str, Form], old: Mapping[str, Any], new: Mapping[str, Any]
+) -> bool:
+    """Whether a number or a choice differs: what statistics are made of, other than mere words."""
+    before, after = (
+        {part: _counted(forms[part], values) for part, values in readings(forms, one).items()}
+        for one in (old, new)
+    )
+    return before != after
+
+
+def _counted(form: Form, values: dict[str, Any]) -> Any:
+    if form.repeats is not None:
+        return {name: _counted_of(form, copy) for name, copy in values.items()}
+    return _counted_of(form, values)
+
+
+def _counted_of(form: Form, values: Mapping[str, Any]) -> dict[str, Any]:
+    counted: dict[str, Any] = _numbers(form.fields.values(), values)
+    for name, section in form.tables.items():
+        if values.get(name):
+            counted[name] = [_numbers(section.fields, row) for row in values[name]]
+    return counted
+
+
+def _numbers(fields: Iterable[FormField], values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        field.id: values[field.id]
+        for field in fields
+        if field.type in _COUNTED and field.id in values
+    }
+
+
+_COUNTED = NUMBERS | {"choice", "choices", "boolean"}
 
 
 def _differing(
