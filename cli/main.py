@@ -7,9 +7,10 @@ import os
 import signal
 import sys
 import time
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from rich.markup import escape
@@ -216,11 +217,14 @@ def setup(data: Data = HERE) -> None:
     err.print(f"命名空间 {settings.temporal_namespace} 已就绪，历史保留 {kept.days} 天。")
 
 
+_NAMED = "filer、reviewer、checker、clerk、officer、decider、operator、auditor、responsible"
+
+
 @app.command()
 def token(
     role: Annotated[
         str,
-        typer.Option(help="filer、reviewer、checker、clerk、officer、decider、operator 或 auditor"),
+        typer.Option(help=f"应是 {_NAMED} 之一"),
     ],
     subject: Annotated[str, typer.Option(help="人员编号，如 zhang.san")],
     scope: Annotated[
@@ -246,9 +250,12 @@ def token(
     typer.echo(identity.issue(actor, system_clock(), timedelta(days=days)))
 
 
+_INSTITUTION = (
+    "应是机构编号：字母或数字开头，只用字母、数字和 . _ -，至多 64 个字符，如 demo-000006"
+)
 _AUTHORITY = "应是部门编号，如 samr、amr-350000、group-railway"
 _SCOPES = {
-    "filer": "应是机构编号：字母或数字开头，只用字母、数字和 . _ -，至多 64 个字符，如 demo-000006",
+    "filer": _INSTITUTION,
     "reviewer": _AUTHORITY,
     "checker": _AUTHORITY,
     "clerk": _AUTHORITY,
@@ -256,6 +263,7 @@ _SCOPES = {
     "decider": _AUTHORITY,
     "operator": "应是六位辖区代码，如 350000，全国为 000000",
     "auditor": "不限，请去掉 --scope",
+    "responsible": _INSTITUTION,
 }
 
 
@@ -274,7 +282,24 @@ def _mend(part: str, actor: Actor, role: str) -> str:
 
 def main(arguments: list[str] | None = None) -> Any:
     """Runs the command; every failure has an exit code (0 done, 1 not in order, 2 wrong usage)."""
-    return app(args=arguments)
+    try:
+        return app(args=arguments)
+    except SystemExit as ended:
+        if arguments is None and "temporalio.bridge.client" in sys.modules:
+            _leave(ended.code)
+        raise
+
+
+def _leave(code: Any) -> NoReturn:
+    """Ends the process without taking the interpreter down around the engine's client.
+
+    Its threads outlive a client that was opened for one question, and one that calls back while
+    the interpreter ends aborts the process after the work is done.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code if isinstance(code, int) else int(code is not None))
 
 
 if __name__ == "__main__":
