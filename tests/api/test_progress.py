@@ -332,6 +332,6 @@ async def test_a_place_reports_how_far_it_has_come(country: System) -> None:
     assert "规则没有写明应当报送的条款" in told
     content = (await house.http.get(f"{path}?format=xlsx", headers=headers)).content
     book = openpyxl.load_workbook(BytesIO(content))
-    assert book.sheetnames == ["报告", "各地进展", "待办", "延期", "未报机构名单"]
+    assert book.sheetnames == ["报告", "各地进展", "待办", "延期", "各项职责", "未报机构名单"]
     names = [row[1] for row in book["未报机构名单"].iter_rows(min_row=2, values_only=True)]
     assert names == ["测试机构 guangdong-1（生成）"]
