@@ -740,13 +740,6 @@ class Code(StrEnum):
         "{year} 是季度的报告编号，正在办理的批次固定按开启时的规则办理。",
         "需要更多时间的请用延期（zhibao campaign extend）；新的规则从下一季度起适用。",
     )
-    NOT_PUBLISHED = (
-        "not_published",
-        409,
-        "规则尚未发布",
-        "{year} 统计年度、{jurisdiction} 的规则还没有发布。",
-        "请先发布（zhibao rules publish {year} {jurisdiction} --reason 理由），再开启。",
-    )
     REVISION_TAKEN = (
         "revision_taken",
         409,

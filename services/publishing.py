@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
@@ -16,7 +16,14 @@ from domain.ids import NATION, region_prefix
 from domain.model import Value
 from domain.refusals import Code, Refusal, Refused
 from rules.check.checks import check_name
-from rules.file.library import ResolvedSet, RuleSetNotFound, RulesInvalid, current_library
+from rules.file.findings import Finding
+from rules.file.library import (
+    ResolvedSet,
+    RuleLibrary,
+    RuleSetNotFound,
+    RulesInvalid,
+    current_library,
+)
 from services.clock import Clock
 from store import content, journal, publications, rule_sets
 from store.publications import Publication
@@ -174,7 +181,12 @@ async def put_in_force(
     return new
 
 
-def fit_to_publish(rules: Path, year: int, jurisdiction: str) -> list[ResolvedSet]:
+def fit_to_publish(
+    rules: Path,
+    year: int,
+    jurisdiction: str,
+    check: Callable[[RuleLibrary, str], list[Finding]] = check_name,
+) -> list[ResolvedSet]:
     """The sets of a place and of all places within it, none of which has any finding.
 
     Mere bases are left out. Raises Refused: none there, only a base, not in order.
@@ -189,7 +201,7 @@ def fit_to_publish(rules: Path, year: int, jurisdiction: str) -> list[ResolvedSe
         with _checking:
             # a file that cannot be read may be the set of a place that would go by another's
             findings = library.broken_in(year)
-            findings += [f for p in places for f in check_name(library, library.name_of(year, p))]
+            findings += [f for p in places for f in check(library, library.name_of(year, p))]
         if findings:
             raise RulesInvalid(findings)
         sets = [library.resolve(year, place) for place in places]

@@ -1,8 +1,9 @@
 """Campaigns: opening a year under its rules, another pass over the register, progress."""
 
+import asyncio
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from temporalio.client import Client, WorkflowHandle
@@ -20,14 +21,15 @@ from domain.numbers.batch import BATCH
 from domain.numbers.quarters import Period
 from domain.refusals import Code, Refusal, Refused
 from engine.client import ANSWER_WITHIN, WorkflowGone, translated
+from rules.check.checks import unfit
 from rules.compiled import CompiledRules, NotPublishable
 from rules.file.catalogue import cached_catalogue
-from rules.file.library import RuleSetNotFound, RulesInvalid, current_library
+from rules.file.library import ResolvedSet, current_library
 from services.campaigns.considering import filing_closes, windows_of
 from services.campaigns.forecast import Forecast, forecast
 from services.campaigns.sampling import commit_to_seed
 from services.clock import Clock
-from services.publishing import rules_invalid
+from services.publishing import fit_to_publish, put_in_force
 from services.rule_sets import PinnedRules
 from store import campaigns, cases, content, journal, publications
 from store.campaigns import Campaign
@@ -84,7 +86,7 @@ class CampaignService:
         async with self._engine.connect() as connection:
             if await campaigns.openings(connection, case_id, command_id):
                 return case_id
-        compiled = await self.rules_of(period, jurisdiction)
+        compiled, unpublished = await self._rules_of(period, jurisdiction)
         own = compiled[jurisdiction]
         stages = _stages(own, period)
         now = self._clock()
@@ -113,6 +115,9 @@ class CampaignService:
             opening=standing.opening + 1 if standing is not None else 1,
         )
         async with self._engine.begin() as connection:
+            if unpublished:
+                why = "统计工作开启时首次发布"
+                await put_in_force(connection, unpublished, actor, command_id, why, now)
             first = await record_opening(connection, start)
         if not first:
             # somebody else was a moment earlier: their opening counts
@@ -129,20 +134,43 @@ class CampaignService:
         return case_id
 
     async def rules_of(self, period: Period, jurisdiction: str) -> dict[str, CompiledRules]:
-        """The published sets that a campaign would pin now, by jurisdiction. Raises Refused."""
-        asked = {"year": str(period.year), "jurisdiction": jurisdiction}
+        """The sets that a campaign would pin now, by jurisdiction. Raises Refused."""
+        compiled, _ = await self._rules_of(period, jurisdiction)
+        return compiled
+
+    async def _rules_of(
+        self, period: Period, jurisdiction: str
+    ) -> tuple[dict[str, CompiledRules], list[ResolvedSet]]:
+        """What a campaign would pin, and which of it opening has to put in force.
+
+        That is what is in force, or, where the place has never had any, what its files say: they
+        hold nothing that a case could stumble over, examples included.
+        """
         prefix = region_prefix(jurisdiction)
         async with self._engine.connect() as connection:
             published = await publications.in_force(connection, period.year, prefix)
-        if jurisdiction not in published:
-            self._raise_not_published(period.year, jurisdiction, asked)
-        compiled = {place: await self._pinned.get(one.rule_set) for place, one in published.items()}
+        sets: list[ResolvedSet] = []
+        if jurisdiction in published:
+            compiled = {
+                place: await self._pinned.get(one.rule_set) for place, one in published.items()
+            }
+        else:
+            # checking rules takes seconds of pure computing: other requests go on meanwhile
+            sets = await asyncio.to_thread(
+                fit_to_publish, self._rules, period.year, jurisdiction, unfit
+            )
+            compiled = {one.jurisdiction: CompiledRules(one.document) for one in sets}
+        if jurisdiction not in compiled:
+            base = current_library(self._rules).resolve(period.year, jurisdiction)
+            known = f"{base.id} 只是基础：{base.not_publishable}"
+            asked = {"year": str(period), "jurisdiction": jurisdiction, "known": known}
+            raise Refused(Refusal(code=Code.RULES_NOT_FOUND, params=asked))
         try:
             windows_of(compiled[jurisdiction], period)
         except NotPublishable as failure:
             asked = {"year": str(period), "jurisdiction": jurisdiction, "known": str(failure)}
             raise Refused(Refusal(code=Code.RULES_NOT_FOUND, params=asked)) from None
-        return compiled
+        return compiled, sets
 
     async def annul(
         self, period: Period, jurisdiction: str, actor: Actor, command_id: str, reason: str
@@ -250,20 +278,6 @@ class CampaignService:
             return sum((await cases.counts(connection, case_id)).values())
 
     # --- private steps -----------------------------------------------------------------------
-
-    def _raise_not_published(self, year: int, jurisdiction: str, asked: dict[str, str]) -> NoReturn:
-        """Says whether there are rules that could be published, or none at all."""
-        try:
-            own = current_library(self._rules).resolve(year, jurisdiction)
-        except RuleSetNotFound as failure:
-            params = {**asked, "known": str(failure)}
-            raise Refused(Refusal(code=Code.RULES_NOT_FOUND, params=params)) from None
-        except RulesInvalid as invalid:
-            raise Refused(rules_invalid(invalid, **asked)) from None
-        if own.not_publishable is not None:
-            known = f"{own.id} 只是基础：{own.not_publishable}"
-            raise Refused(Refusal(code=Code.RULES_NOT_FOUND, params={**asked, "known": known}))
-        raise Refused(Refusal(code=Code.NOT_PUBLISHED, params=asked))
 
     def _handle(self, campaign: Campaign) -> WorkflowHandle[Any, Any]:
         return self._client.get_workflow_handle(process_id(campaign.case_id, campaign.opening))

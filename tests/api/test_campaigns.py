@@ -109,7 +109,7 @@ async def test_an_open_campaign_is_not_opened_again_under_other_rules(
         assert (covered.status, covered.body["code"]) == (409, "campaign_covered")
 
 
-async def test_rules_that_are_not_in_order_are_not_published_and_open_nothing(
+async def test_rules_that_are_not_in_order_open_nothing_and_those_that_are_get_published(
     postgres: EmbeddedPostgres, open_rules: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "rules"
@@ -123,12 +123,22 @@ async def test_rules_that_are_not_in_order_are_not_published_and_open_nothing(
         assert (refused.status, refused.body["code"]) == (409, "rules_invalid")
         assert "hunan.yaml" in refused.body["detail"]
         assert str(tmp_path) not in refused.body["detail"]
-        # mended, and still not published
-        file.write_text(right)
         refused = await post(house, "2024/430000")
-        assert (refused.status, refused.body["code"]) == (409, "not_published")
-        missing = await house.send("GET", "/api/campaigns/2024/000000", operator_of(house))
+        assert (refused.status, refused.body["code"]) == (409, "rules_invalid")
+        missing = await house.send("GET", "/api/campaigns/2024/430000", operator_of(house))
         assert (missing.status, missing.body["code"]) == (404, "campaign_not_found")
+        # mended: looking ahead publishes nothing, opening does
+        file.write_text(right)
+        ahead = "/api/campaigns/2024/430000/forecast"
+        assert (await house.send("GET", ahead, operator_of(house))).status == 200
+        listed = "/api/rules/2024/430000/publications"
+        assert (await house.send("GET", listed, operator_of(house))).body["items"] == []
+        opened = await post(house, "2024/430000")
+        assert opened.status == 202, opened.body
+        (published,) = (await house.send("GET", listed, operator_of(house))).body["items"]
+        assert published["published_by"] == "operator-000000"
+        shown = await get(house, "2024/430000")
+        assert shown["rule_set"] == published["ruleset"]["sha256"]
 
 
 async def test_there_is_no_campaign_without_rules_of_its_own_that_can_be_published(
