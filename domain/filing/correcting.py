@@ -36,9 +36,12 @@ def correction_of(
     if code not in known or not words:
         return Refusal(code=Code.CORRECTION_REASON, params={"options": options or "（没有）"})
     if findings.figures_changed and not known[code].material:
-        params = {"label": known[code].label, "completed": str(s.completed_revision)}
         material = "、".join(f"{one.code}（{one.label}）" for one in known.values() if one.material)
-        params["options"] = material or "（没有）"
+        params = {
+            "label": known[code].label,
+            "completed": str(s.completed_revision),
+            "options": material or "（没有）",
+        }
         return Refusal(code=Code.CORRECTION_CHANGES_FIGURES, params=params)
     return {"correction": known[code].model_dump(mode="json")}
 
