@@ -21,6 +21,7 @@ from domain.case.commands import Actor, Role
 from domain.facts import CertificateFacts, InstitutionFacts
 from domain.ids import campaign_id
 from domain.numbers.quarters import Period
+from rules.check.checks import unfit
 from rules.compiled import CompiledRules
 from rules.file.catalogue import cached_catalogue
 from services.campaigns.forecast import forecast
@@ -74,7 +75,7 @@ async def measured(bench: Bench, number: int) -> dict[str, Any]:
     added = everybody(number, counties)
     async with bench.engine.begin() as connection:
         await institutions.save(connection, added)
-    sets = fit_to_publish(bench.settings.rules, YEAR, NATION)
+    sets = fit_to_publish(bench.settings.rules, YEAR, NATION, unfit)
     documents = {one.jurisdiction: one.document for one in sets}
     compiled = {place: CompiledRules(document) for place, document in documents.items()}
     now, taken = datetime.now(UTC), {}

@@ -33,7 +33,7 @@ CAMPAIGN = "/api/campaigns/2024/000000"
 
 async def survive(folder: Path, count: int, kills: int, within: float, *, job: bool) -> None:
     """Launches a year and extends all of it, each with the worker killed again and again."""
-    machine, random = Machine(folder / "launch", open_rules(folder)), Random(1)
+    machine, random = Machine(folder / f"launch-{count}", open_rules(folder)), Random(1)
     async with machine.running(), httpx.AsyncClient(timeout=60) as http:
         people = People(machine.url, http, random)
         content = roster_csv(generate_roster(count, seed=3, as_of=day_of(system_clock())))
