@@ -141,7 +141,20 @@ def print_json(value: Any) -> None:
 
     from domain.clock import in_beijing
 
-    typer.echo(to_json(in_beijing(value), indent=2).decode())
+    typer.echo(to_json(in_beijing(_dumped(value)), indent=2).decode())
+
+
+def _dumped(value: Any) -> Any:
+    """The same value with every model in it, however deep, as what it holds."""
+    from pydantic import BaseModel
+
+    if isinstance(value, BaseModel):
+        return value.model_dump(by_alias=True)
+    if isinstance(value, dict):
+        return {key: _dumped(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_dumped(part) for part in value]
+    return value
 
 
 def read_instant(text: str) -> "datetime":

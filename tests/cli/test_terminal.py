@@ -1,12 +1,16 @@
 """Tables in a terminal of any width, and in a pipe, lose nothing."""
 
 import io
+import json
+from datetime import UTC, datetime
 
 import pytest
 from rich.console import Console
 from rich.text import Text
 
 from cli import terminal
+from cli.terminal import print_json
+from domain.model import Value
 
 NAME = "福州榕城建筑工程质量检测技术有限责任公司厦门分公司（生成）"
 
@@ -38,3 +42,16 @@ def test_a_table_in_a_pipe_has_one_line_a_row(monkeypatch: pytest.MonkeyPatch) -
     assert NAME in row
     assert "2027-01-28 00:00:00" in row
     assert max(map(len, text.splitlines())) < 200
+
+
+def test_every_instant_of_a_document_is_told_on_beijings_clocks(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    class Told(Value):
+        at: datetime
+
+    at = datetime(2025, 3, 21, 16, tzinfo=UTC)
+    print_json({"alone": at, "model": Told(at=at), "list": [Told(at=at), {"at": at}]})
+    said = json.loads(capsys.readouterr().out)
+    local = "2025-03-22T00:00:00+08:00"
+    assert said == {"alone": local, "model": {"at": local}, "list": [{"at": local}] * 2}
