@@ -116,7 +116,9 @@ def picture_says(picture: bytes) -> str:
 
 def _code_in(picture: Image.Image) -> str:
     # lines of a table may pass for bars of other codes
-    codes = zxingcpp.read_barcodes(picture, formats=zxingcpp.BarcodeFormat.QRCode)
+    codes = zxingcpp.read_barcodes(
+        picture, formats=zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode)
+    )
     assert len(codes) <= 1
     return "".join(code.bytes.decode() for code in codes)
 
