@@ -323,7 +323,7 @@ async def test_what_is_no_number_is_refused_and_not_repeated(
     assert answer.headers["cache-control"] == "no-store"
     assert answer.json()["code"] == "invalid_parameter"
     assert name in answer.json()["detail"]
-    assert "1111" not in answer.text
+    assert "1" * 20 not in answer.text  # a trace id may well hold a few ones in a row
 
 
 @pytest.mark.parametrize("number", ["1" * 64, "a", "报告〔2025〕第1号", "%", "'; --", "\u200b1"])
