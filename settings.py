@@ -176,6 +176,21 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
         raise SettingMissing(f"环境变量 {names} 的值不对。") from None
 
 
+MIGRATION = "ZHIBAO_MIGRATION_DATABASE_URL"
+"""How `zhibao migrate` reaches the database: nothing that serves reads it."""
+
+
+def to_migrate(data: Path, environment: Mapping[str, str] = os.environ) -> str:
+    """The database's address for whoever changes its structure. Raises SettingMissing."""
+    given = {**environment_of(data), **environment}
+    if not given.get(MIGRATION) and not given.get("DATABASE_URL"):
+        raise SettingMissing(
+            f"缺少环境变量 {MIGRATION}：zhibao_migrator 连接数据库所用的地址。"
+            "针对正在运行的单机系统，请用 --data 指明其数据目录。"
+        )
+    return given.get(MIGRATION) or given["DATABASE_URL"]
+
+
 RUNTIME = "runtime.json"
 """Where a system on a data folder leaves word of how to reach it."""
 

@@ -39,7 +39,7 @@ from domain.case.workflow_messages import TASK_QUEUE
 from domain.clock import day_of
 from engine.search_attributes import REGISTERED
 from services.certificates.keys import SigningKeys, add_key
-from settings import ENVIRONMENT, RUNTIME, Settings, as_environment, environment_of
+from settings import ENVIRONMENT, MIGRATION, RUNTIME, Settings, as_environment, environment_of
 from store.migrate import upgrade
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -156,7 +156,7 @@ def running(
         temporal = stack.enter_context(EmbeddedTemporal(data, search_attributes=REGISTERED))
         say("核对数据库结构 …")
         try:
-            upgrade(postgres.url)
+            upgrade(postgres.owner_url)
         except OperationalError as failure:
             raise EmbeddedServerFailed(
                 f"核对数据库结构时 PostgreSQL 断开了连接，请重新启动：{failure.orig}"
@@ -178,7 +178,7 @@ def running(
         )
         if (rules / GENERATED).exists():
             asyncio.run(publish_at(postgres.url, rules, datetime.now(UTC)))
-        remember(data, settings, temporal.ui_url)
+        remember(data, settings, temporal.ui_url, postgres.owner_url)
         restarts = Restarts(say)
         children = Children(settings, lock, restarts)
         stack.callback(children.stop)
@@ -232,9 +232,11 @@ def _folder_of(setting: str) -> Path | None:
     return Path(named).resolve() if named else None
 
 
-def remember(data: Path, settings: Settings, ui_url: str) -> None:
+def remember(data: Path, settings: Settings, ui_url: str, owner_url: str) -> None:
     """Leaves word of where the system runs, for commands given ``--data``."""
-    known = {"environment": as_environment(settings), "temporal_ui": ui_url}
+    # what serves is not told how the structure is changed
+    environment = {**as_environment(settings), MIGRATION: owner_url}
+    known = {"environment": environment, "temporal_ui": ui_url}
     write_private(data / RUNTIME, json.dumps(known))
 
 

@@ -305,6 +305,14 @@ class Code(StrEnum):
         "提交的是第 {revision} 稿，系统中最新为第 {latest} 稿。",
         "请核对最新一稿后再提交。",
     )
+    CONTENT_ALTERED = (
+        "content_altered",
+        409,
+        "内容与记录不符",
+        "第 {revision} 稿的内容与保存、提交时记下的 SHA-256 不符，可能被人在数据库中改动过，"
+        "不予显示，也不能据以办理。",
+        "请把办件编号 {case} 告知系统管理员，由其运行 zhibao audit verify 查明，从备份恢复原稿。",
+    )
     CONTENT_INCOMPLETE = (
         "content_incomplete",
         422,

@@ -131,10 +131,15 @@ def _guarding(send: Send) -> Send:
     return guarded
 
 
-def create_app(parts: Parts, hosts: str = "") -> Application:
-    """The application over its parts; ``hosts`` are the names it answers to, any by default."""
+def create_app(
+    parts: Parts, hosts: str = "", operations: Sequence[Operation] = (*OPERATIONS, *PAGES)
+) -> Application:
+    """The application over its parts; ``hosts`` are the names it answers to, any by default.
+
+    ``operations`` are what it answers, all there are unless told otherwise.
+    """
     paths: dict[str, list[Operation]] = {}
-    for operation in [*OPERATIONS, *PAGES]:
+    for operation in operations:
         paths.setdefault(operation.path, []).append(operation)
     endpoints = {path: _endpoint(operations) for path, operations in paths.items()}
     app = Application(

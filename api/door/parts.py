@@ -138,9 +138,18 @@ class Parts:
 
 
 def build_parts(
-    settings: Settings, client: Client, engine: AsyncEngine, clock: Clock = system_clock
+    settings: Settings,
+    client: Client,
+    engine: AsyncEngine,
+    clock: Clock = system_clock,
+    public: AsyncEngine | None = None,
 ) -> Parts:
-    """All parts of the API over one engine client and one database."""
+    """All parts of the API over one engine client and one database.
+
+    ``public`` are the connections of what anybody asks (`store.database.connect_public`); without
+    them it is asked on everybody's.
+    """
+    public = public if public is not None else engine
     catalogue = cached_catalogue(settings.rules)
     pinned = PinnedRules(engine)
     certificates = CertificateService(
@@ -231,9 +240,9 @@ def build_parts(
         published_figures=PublishedFiguresService(engine, pinned, catalogue.areas),
         roster=RosterService(engine, known_regions(catalogue), clock),
         review=ReviewService(engine, campaigns, catalogue, clock),
-        lookups=LookupService(engine, latest_rules(settings.rules), clock, limits),
+        lookups=LookupService(public, latest_rules(settings.rules), clock, limits),
         enquiries=CertificateEnquiries(
-            engine, certificates.rules, keys.published, catalogue.authority_name, clock, limits
+            public, certificates.rules, keys.published, catalogue.authority_name, clock, limits
         ),
         search=CertificateSearch(engine),
         notices=NoticeRecords(engine, clock),

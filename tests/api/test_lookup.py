@@ -20,6 +20,7 @@ from services.numbers.lookup import KEEP, latest_rules
 from services.rate_limits import RateLimits
 from store.database import connect
 from tests.api.lookups import DAY, LIMITS, Lookups, SomeRules, lookups_on, partitions
+from tests.databases import owning
 from tests.system import certificate
 
 pytestmark = pytest.mark.anyio
@@ -528,11 +529,11 @@ async def test_lookups_are_counted_by_day_province_and_answer_and_by_nothing_els
 
 async def test_counts_that_cannot_be_added_are_kept(lookups: Lookups) -> None:
     await lookups.ask("1")
-    async with lookups.engine.begin() as connection:
+    async with owning(lookups.engine) as connection:
         await connection.execute(text("ALTER TABLE lookup_counts RENAME TO gone"))
     await lookups.parts.lookups.flush()
     await lookups.ask("1")
-    async with lookups.engine.begin() as connection:
+    async with owning(lookups.engine) as connection:
         await connection.execute(text("ALTER TABLE gone RENAME TO lookup_counts"))
     async with lookups.parts.lookups.running():
         pass  # what is left is added at the end
