@@ -30,6 +30,7 @@ class Settings(BaseModel):
     """What every part needs to know of where it runs.
 
     ``database_url`` is SQLAlchemy's form with psycopg; ``token_key`` signs and checks tokens.
+    ``requests_per_person`` and ``requests_per_authority`` bound what people who are signed in ask.
     The limits of the public lookup are written as in ``60/minute; 1000/hour``; only the proxies
     named (addresses or networks, with commas between) may say for whom they ask. ``hosts`` are the
     names this system answers to, with commas between; any, unless they are set.
@@ -64,6 +65,8 @@ class Settings(BaseModel):
     complaints_per_client: str = "20/hour"
     deliveries_per_client: str = "600/minute"
     tokens_per_client: str = "60/minute"
+    requests_per_person: str = "3000/minute"
+    requests_per_authority: str = "30000/minute"
     trusted_proxies: str = ""
     hosts: str = ""
     certificate_keys: Path | None = None
@@ -93,6 +96,8 @@ class Settings(BaseModel):
         "complaints_per_client",
         "deliveries_per_client",
         "tokens_per_client",
+        "requests_per_person",
+        "requests_per_authority",
         "sign_ins",
     )
     @classmethod
@@ -129,6 +134,8 @@ ENVIRONMENT = {
     "complaints_per_client": "ZHIBAO_COMPLAINTS_PER_CLIENT",
     "deliveries_per_client": "ZHIBAO_DELIVERIES_PER_CLIENT",
     "tokens_per_client": "ZHIBAO_TOKENS_PER_CLIENT",
+    "requests_per_person": "ZHIBAO_REQUESTS_PER_PERSON",
+    "requests_per_authority": "ZHIBAO_REQUESTS_PER_AUTHORITY",
     "trusted_proxies": "ZHIBAO_TRUSTED_PROXIES",
     "hosts": "ZHIBAO_HOSTS",
     "certificate_keys": "ZHIBAO_CERTIFICATE_KEYS",
@@ -226,6 +233,8 @@ def as_environment(settings: Settings) -> dict[str, str]:
         "complaints_per_client": settings.complaints_per_client,
         "deliveries_per_client": settings.deliveries_per_client,
         "tokens_per_client": settings.tokens_per_client,
+        "requests_per_person": settings.requests_per_person,
+        "requests_per_authority": settings.requests_per_authority,
         "trusted_proxies": settings.trusted_proxies,
         "hosts": settings.hosts,
         "certificate_keys": str(settings.certificate_keys or ""),

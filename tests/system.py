@@ -227,6 +227,8 @@ async def running(
         temporal_address="unused",
         token_key=SecretStr(KEY),
         rules=rules,
+        requests_per_person="1000000/minute",
+        requests_per_authority="1000000/minute",
         certificate_keys=keys,
         receipt_keys=receipt_keys,
         site="https://certificates.example",

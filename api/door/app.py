@@ -296,8 +296,22 @@ async def _identified(operation: Operation, parts: Parts, request: Request) -> A
     else:
         actor = parts.identity.identify(request.headers.get("authorization"))
         await parts.clients.acting(actor)
+    _count(parts, actor)
     await parts.people.standing(actor)
     return actor
+
+
+def _count(parts: Parts, actor: Actor) -> None:
+    """Counts a request of somebody. Raises Refused: theirs, or all of their authority's, are many.
+
+    What a page asks of the API for its reader has been counted with the page.
+    """
+    person = f"{actor.role}|{actor.scope}|{actor.subject}"
+    try:
+        parts.paces.count_member(person, actor.scope or actor.role, parts.clock())
+    except Refused as refused:
+        params = refused.refusal.params
+        raise Refused(Refusal(code=Code.TOO_MANY_REQUESTS, params=params)) from None
 
 
 def _kept(operation: Operation, request: Request) -> str:

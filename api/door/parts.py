@@ -61,7 +61,7 @@ from services.numbers.batches import BatchService
 from services.numbers.lookup import LookupService, latest_rules
 from services.people import PeopleService
 from services.publishing import PublicationService
-from services.rate_limits import RateLimits
+from services.rate_limits import Limiter, RateLimits
 from services.reads import Reads
 from services.registrations import RegistrationService
 from services.requests import RequestRecords
@@ -79,6 +79,7 @@ class Parts:
     """Everything handlers call. None of them knows HTTP."""
 
     draining: Draining
+    paces: Limiter
     records: CaseRecords
     auditing: AuditService
     reads: Reads
@@ -162,6 +163,7 @@ def build_parts(
     limits = RateLimits(settings.lookups_per_client, settings.lookups_per_prefix)
     return Parts(
         draining=Draining(),
+        paces=Limiter(RateLimits(settings.requests_per_person, settings.requests_per_authority)),
         records=CaseRecords(engine),
         auditing=AuditService(client, engine, settings, clock),
         reads=Reads(engine, clock),
