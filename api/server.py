@@ -9,15 +9,13 @@ from types import FrameType
 
 import structlog
 import uvicorn
-from sqlalchemy.ext.asyncio import AsyncEngine
-from temporalio.client import Client
 
 from api.door.app import Application, create_app
 from api.door.bounded import BoundedProtocol
 from api.door.draining import Draining
 from api.door.parts import build_parts
 from api.public import PUBLIC
-from engine.client import connect_engine
+from engine.client import connect_engine, no_engine
 from settings import Settings
 from store.database import connect, connect_public
 
@@ -45,7 +43,12 @@ async def application(settings: Settings) -> AsyncIterator[Application]:
     """The application on real servers; its connections are closed afterwards."""
     client = await connect_engine(settings.temporal_address, settings.temporal_namespace)
     engine = connect(settings.database_url.get_secret_value(), pool_size=20, patience=PATIENCE)
-    public = _public(settings)
+    public = connect_public(
+        settings.database_url.get_secret_value(),
+        longest=LONGEST_ASKED,
+        pool_size=8,
+        patience=PATIENCE,
+    )
     parts = build_parts(settings, client, engine, public=public)
     try:
         async with parts.lookups.running(), parts.enquiries.running():
@@ -58,19 +61,15 @@ async def application(settings: Settings) -> AsyncIterator[Application]:
 @asynccontextmanager
 async def public_application(settings: Settings) -> AsyncIterator[Application]:
     """What anybody may read, by itself: no engine, no key, and a database login of its own."""
-    client = await Client.connect("127.0.0.1:1", lazy=True)
-    public = _public(settings)
-    parts = build_parts(settings, client, public)
+    public = connect_public(
+        settings.database_url.get_secret_value(), longest=LONGEST_ASKED, patience=PATIENCE
+    )
+    parts = build_parts(settings, await no_engine(), public)
     try:
         async with parts.lookups.running(), parts.enquiries.running():
             yield create_app(parts, settings.hosts, PUBLIC)
     finally:
         await public.dispose()
-
-
-def _public(settings: Settings) -> AsyncEngine:
-    url = settings.database_url.get_secret_value()
-    return connect_public(url, longest=LONGEST_ASKED, pool_size=8, patience=PATIENCE)
 
 
 async def serve(settings: Settings, *, public: bool = False) -> None:
