@@ -17,10 +17,10 @@ SEED ?=
 FIGURES ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types imports bench bench-short chaos chaos-short clean
+.PHONY: help run test lint types imports bom advisories bench bench-short chaos chaos-short clean
 
 help:
-	@echo "make run | test | lint | types | bench | chaos | clean"
+	@echo "make run | test | lint | types | bench | chaos | bom | advisories | clean"
 
 $(READY): requirements.lock requirements-test.lock requirements-assets.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "zhibao needs Python 3.11 or newer; this is %s. Set one with: make PYTHON=python3.11" % sys.version.split()[0])'
@@ -46,6 +46,19 @@ types: $(READY)
 
 imports: $(READY)
 	$(BIN)/lint-imports
+
+# the tools that look at packages are in a place of their own: none of them is part of the system
+$(VENV)/audit/.ready: requirements-audit.lock $(READY)
+	@$(PYTHON) -m venv $(VENV)/audit
+	@$(VENV)/audit/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-audit.lock
+	@touch $@
+
+bom: $(VENV)/audit/.ready
+	$(VENV)/audit/bin/cyclonedx-py requirements requirements.lock --output-reproducible --of JSON -o bom.json
+
+advisories: $(VENV)/audit/.ready
+	$(VENV)/audit/bin/pip-audit --require-hashes --disable-pip -r requirements.lock --progress-spinner off --timeout 10 -f json -o $(VENV)/audit/report.json || test -s $(VENV)/audit/report.json
+	$(BIN)/python -m deploy.advisories $(VENV)/audit/report.json
 
 bench: $(READY)
 	$(BIN)/python -m bench.filing_life
