@@ -28,11 +28,13 @@ from api.door.parts import Parts, parts_of
 from api.door.problems import problem
 from api.door.reading import read_as, what_of
 from api.door.requests import (
+    FILE_FORM_MEDIA,
     FORM_MEDIA,
     LARGEST_FILE,
     LARGEST_JSON,
     InvalidFields,
     forget_unknown_parameters,
+    parse_file_form,
     parse_form,
     parse_json,
     read_bytes,
@@ -248,9 +250,12 @@ async def _through_the_door(operation: Operation, request: Request, request_id: 
         data = await read_bytes(request, operation.largest or LARGEST_JSON)
         body = parse_json(data, operation.body)
     elif operation.form:
-        require_media(request, [FORM_MEDIA])
-        data = await read_bytes(request, operation.largest or LARGEST_JSON)
-        body = parse_form(data)
+        require_media(request, [FILE_FORM_MEDIA if operation.with_file else FORM_MEDIA])
+        if operation.with_file:
+            body = await parse_file_form(request, operation.largest or LARGEST_FILE)
+        else:
+            data = await read_bytes(request, operation.largest or LARGEST_JSON)
+            body = parse_form(data)
         kept = "" if operation.before_sign_in else _kept(operation, request)
         refuse_foreign_form(request, body, kept)
     elif operation.media:
@@ -466,4 +471,7 @@ async def _http_problem(request: Request, failure: Exception) -> Response:
 
 async def _unexpected(request: Request, failure: Exception) -> Response:
     log.error("unexpected", exc_info=failure)
-    return problem(Refusal(code=Code.INTERNAL), _new_id())
+    refusal, request_id = Refusal(code=Code.INTERNAL), _new_id()
+    if wants_page(request):
+        return refused_page(refusal, request_id, request)
+    return problem(refusal, request_id)
