@@ -21,9 +21,9 @@ from structlog.contextvars import STRUCTLOG_KEY_PREFIX
 
 from api.door.asking import Told, asked_by
 from api.door.identity import SESSION_COOKIE
-from api.door.openapi import SwaggerFiles, docs_page, openapi_document
+from api.door.openapi import HTMX, SWAGGER_UI, PackageFiles, docs_page, openapi_document
 from api.door.operations import Call, Operation
-from api.door.pages import refused_page, told_page
+from api.door.pages import demonstration, refused_page, told_page
 from api.door.parts import Parts, parts_of
 from api.door.problems import problem
 from api.door.reading import read_as, what_of
@@ -147,7 +147,8 @@ def create_app(parts: Parts, hosts: str = "") -> Application:
             ),
             Route("/openapi.json", openapi_document(OPERATIONS, PLACES), methods=["GET"]),
             Route("/docs", docs_page, methods=["GET"]),
-            Mount("/static/swagger-ui", SwaggerFiles()),
+            Mount("/static/swagger-ui", PackageFiles("swagger_ui_bundle", *SWAGGER_UI)),
+            Mount("/static/htmx", PackageFiles("django_htmx", *HTMX)),
             Mount("/static", StaticFiles(packages=[("api", "static")])),
         ],
         exception_handlers={HTTPException: _http_problem, Exception: _unexpected},
@@ -185,6 +186,7 @@ def _endpoint(operations: Sequence[Operation]) -> Callable[[Request], Awaitable[
         operation = by_method["GET" if method == "HEAD" else method]
         request_id = _new_id()
         bound = _REQUEST_ID.set(request_id)
+        demonstration.set(parts_of(request).demo)
         try:
             response = await _answer(operation, request, request_id)
         finally:

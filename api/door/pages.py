@@ -1,6 +1,7 @@
 """Pages: plain HTML from the server, the same answers as the API gives, no script."""
 
 from collections.abc import Mapping
+from contextvars import ContextVar
 from datetime import date, datetime
 from pathlib import Path
 from secrets import token_hex
@@ -72,6 +73,11 @@ WORK: dict[Role, tuple[tuple[str, str], ...]] = {
 }
 """Where people of a role find their work: an address of a page, and what it is called."""
 
+demonstration: ContextVar[bool] = ContextVar("demonstration", default=False)
+"""Whether the request is one to a demonstration, whose pages all say so."""
+
+_TEMPLATES.globals["demonstration"] = demonstration.get
+
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; "
     "form-action 'self'; "
@@ -79,6 +85,8 @@ HEADERS = {
     # the number asked for stands in the address
     "Referrer-Policy": "no-referrer",
 }
+_SCRIPTS = "; script-src 'self'; connect-src 'self'"
+"""Pages of the workbench save and refresh by a script of this site; they do without, too."""
 
 _LABELS = {"number": "报告编号", "institution": "机构名称"}
 """What most pages call the parameters they have in common."""
@@ -137,7 +145,9 @@ def page(call: Call, template: str, values: Mapping[str, Any], status: int = 200
         "errors": [],
         "at": call.request.url.path,
     }
-    return render(template, {**common, **values}, {"Cache-Control": "no-store"}, status)
+    policy = HEADERS["Content-Security-Policy"] + _SCRIPTS
+    headers = {"Cache-Control": "no-store", "Content-Security-Policy": policy}
+    return render(template, {**common, **values}, headers, status)
 
 
 def refused_page(refusal: Refusal, request_id: str, request: Request) -> Response:

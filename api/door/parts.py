@@ -135,6 +135,7 @@ class Parts:
     outbox: OutboxService
     schedule: ScheduleService
     authority_name: Callable[[str], str]
+    demo: bool = False
 
 
 def build_parts(
@@ -245,6 +246,7 @@ def build_parts(
             clock,
         ),
         authority_name=catalogue.authority_name,
+        demo=settings.demo,
     )
 
 

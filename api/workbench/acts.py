@@ -165,8 +165,8 @@ def summary_of(forms: Sequence[ActShown], failed: Failed | None) -> dict[str, An
     if failed is None:
         return {}
     wrong = [one for form in forms if form.open for one in form.inputs]
-    linked = [(one.id, message) for one in wrong for message in one.said]
-    told = {message for _, message in linked}
+    linked = [(one.id, f"{one.input.label}：{text}") for one in wrong for text in one.said]
+    told = {text for one in wrong for text in one.said}
     rest = [one["message"] for one in failed.told.problem["errors"] if one["message"] not in told]
     return {"refused": failed.told.problem, "linked": linked, "rest": rest}
 

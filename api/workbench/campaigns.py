@@ -154,13 +154,13 @@ def curve(days: Sequence[dict[str, Any]], owed: int) -> Curve | None:
         return None
     lines, most = [], max(owed, 1)
     for name, label in (("submitted", "提交"), ("completed", "办结")):
-        sums, so_far = [], 0
+        sums, so_far = [0], 0
         for one in days:
             so_far += one[name]
             sums.append(so_far)
         most = max(most, so_far)
         lines.append((name, label, sums))
-    room, step = _HEIGHT - 2 * _LEFT, (_WIDTH - 2 * _LEFT) / max(len(days) - 1, 1)
+    room, step = _HEIGHT - 2 * _LEFT, (_WIDTH - 2 * _LEFT) / len(days)
     return Curve(
         _WIDTH,
         _HEIGHT,

@@ -215,7 +215,7 @@ def _content(rules: Mapping[str, Any], given: Mapping[str, Any], *, new: bool) -
         Input("holder", "证书上的机构名称"),
         Input("uscc", "统一社会信用代码", required=False),
         Input("parent_uscc", "所属单位的信用代码", required=False),
-        Input("address", "地址", required=False),
+        Input("address", "地址"),
         Input("sites", "其他场所", "lines", "每行一处。", required=False),
         Input("level", "级别", "choice", options=_LEVELS),
         Input("issuer", "发证机关", hint=fixed or "部门编号，如 amr-350000。"),

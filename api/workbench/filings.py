@@ -7,9 +7,10 @@ from urllib.parse import quote
 from starlette.responses import RedirectResponse, Response
 
 from api.cases.cases import CaseYear
-from api.door.asking import Told, ask
+from api.door.asking import Answer, Told, ask
 from api.door.operations import Call, Parameter
 from api.door.pages import page
+from api.door.parts import parts_of
 from api.door.requests import Form, path, query
 from api.workbench.acts import (
     REASON,
@@ -325,21 +326,44 @@ async def save_part(call: Call) -> Response:
     """Saves one part as the next revision."""
     api, here = _named(call)
     part = call.request.path_params["part"]
-    form, standing = await _form(call, api, part)
-    values = read_part(form["content"], form["copies"], call.body, standing)
-    revision = call.body.text("revision")
+    values = await _values(call, api, part)
     try:
-        await ask(
-            call,
-            "PATCH",
-            f"{api}/draft",
-            {"parts": {part: values}},
-            if_match=f'"{revision if revision.isdecimal() else ""}"',
-        )
+        await _save(call, api, part, values)
     except Told as told:
         if not await _saved_already(call, api, part, values, told):
             return await _part(call, told, values)
     return RedirectResponse(f"{here}/parts/{quote(part)}?saved=1", status_code=303)
+
+
+async def keep_part(call: Call) -> Response:
+    """Saves one part by itself while somebody fills it in; tells how that went, and no more."""
+    api, _ = _named(call)
+    part = call.request.path_params["part"]
+    try:
+        saved = (await _save(call, api, part, await _values(call, api, part))).body
+    except Told as told:
+        # what is wrong is told beside the form, which stays as it is
+        rest = [one["message"] for one in told.problem["errors"]]
+        return page(call, "_kept.html", {"refused": told.problem, "rest": rest})
+    values = {
+        "now": parts_of(call.request).clock(),
+        "revision": saved["revision"],
+        "blocks": saved["report"]["blocks"],
+        "warnings": saved["report"]["warnings"],
+    }
+    return page(call, "_kept.html", values)
+
+
+async def _values(call: Call, api: str, part: str) -> dict[str, Any]:
+    """What a part's form says."""
+    form, standing = await _form(call, api, part)
+    return read_part(form["content"], form["copies"], call.body, standing)
+
+
+async def _save(call: Call, api: str, part: str, values: dict[str, Any]) -> Answer:
+    revision = call.body.text("revision")
+    based_on = f'"{revision if revision.isdecimal() else ""}"'
+    return await ask(call, "PATCH", f"{api}/draft", {"parts": {part: values}}, if_match=based_on)
 
 
 async def _saved_already(
@@ -477,5 +501,6 @@ PAGES = [
         parameters=(Parameter("saved", "刚保存"), Parameter("remark", "给哪一项写批注")),
     ),
     page_of("POST", f"{_ONE}/parts/{{part}}", save_part, "保存一个部分", unhurried=True),
+    page_of("POST", f"{_ONE}/parts/{{part}}/keep", keep_part, "自动保存", unhurried=True),
     page_of("POST", f"{_ONE}/parts/{{part}}/remark", remark, "写批注", unhurried=True),
 ]

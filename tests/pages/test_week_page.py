@@ -66,8 +66,11 @@ async def test_an_operator_signs_in_and_sees_the_week(country: System, page: Pag
         ]
         assert heights[-2] == pytest.approx(3 * heights[-1], abs=0.2)
         assert heights[-1] > 0
-        refresh = page.locator('meta[http-equiv="refresh"]')
-        assert await refresh.get_attribute("content") == "60"
+        refresh = page.locator("[hx-trigger]")
+        assert await refresh.get_attribute("hx-trigger") == "every 60s"
+        assert await refresh.get_by_role("link", name="现在刷新").get_attribute("href") == (
+            "/work/campaigns/2024/440000"
+        )
         await keep_picture(page, "week-360")
         await page.set_viewport_size({"width": 1280, "height": 900})
         await keep_picture(page, "week-1280")
