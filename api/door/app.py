@@ -259,13 +259,21 @@ async def _through_the_door(operation: Operation, request: Request, request_id: 
             data = await read_bytes(request, operation.largest or LARGEST_JSON)
             body = parse_form(data)
         kept = "" if operation.before_sign_in else _kept(operation, request)
-        refuse_foreign_form(request, body, kept)
+        try:
+            refuse_foreign_form(request, body, kept)
+        except Refused:
+            await body.close()
+            raise
     elif operation.media:
         require_media(request, operation.media)
         if not operation.streams:
             body = data = await read_bytes(request, operation.largest or LARGEST_FILE)
     call = Call(request, actor, target, body, "", request_id)
-    return await _in_time(operation, left, _handled(operation, call, data))
+    try:
+        return await _in_time(operation, left, _handled(operation, call, data))
+    finally:
+        if operation.with_file:
+            await body.close()
 
 
 def _has_body(request: Request) -> bool:

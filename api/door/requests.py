@@ -50,6 +50,11 @@ class Form(dict[str, list[str]]):
         """The last text under a name, "" for none."""
         return self.get(name, [""])[-1]
 
+    async def close(self) -> None:
+        """Gives up the file, which lies on disk until then."""
+        if self.file is not None:
+            await self.file.close()
+
 
 class InvalidFields(Refused):
     """A refusal that names single fields."""
@@ -115,6 +120,10 @@ def parse_form(data: bytes) -> Form:
     )
 
 
+class _TooLarge(MultiPartException):
+    """More has come than may; the parser closes its files for what is of this kind."""
+
+
 async def parse_file_form(request: Request, largest: int) -> Form:
     """What a page's form with a file sends; the file lies on disk, not in memory.
 
@@ -126,19 +135,21 @@ async def parse_file_form(request: Request, largest: int) -> Form:
         async for chunk in request.stream():
             size += len(chunk)
             if size > largest:
-                limit = f"{largest // 1024} KiB"
-                raise Refused(Refusal(code=Code.TOO_LARGE, params={"limit": limit}))
+                raise _TooLarge("")
             yield chunk
 
     form = Form()
     try:
         given = await MultiPartParser(request.headers, bounded(), max_files=1).parse()
+    except _TooLarge:
+        limit = f"{largest // 1024} KiB"
+        raise Refused(Refusal(code=Code.TOO_LARGE, params={"limit": limit})) from None
     except MultiPartException:
         return form
     for name, value in given.multi_items():
         if isinstance(value, UploadFile):
-            # a form sent without a file names none
-            form.file = value if value.filename else None
+            # a form sent without a file has an empty one without a name
+            form.file = value
         else:
             form.setdefault(name, []).append(value.replace("\r\n", "\n"))
     return form

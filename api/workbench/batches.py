@@ -29,6 +29,7 @@ from api.workbench.pages import (
     DONE,
     asked_of,
     here_of,
+    name_of,
     page_of,
     said_at_once,
     text_parameter,
@@ -156,7 +157,7 @@ async def upload(call: Call) -> Response:
     """Hands a file on to the API as it is, and leads to its report."""
     api, here = _named(call)
     file = call.body.file
-    name = (file.filename or "").replace("\\", "/").rpartition("/")[2] if file else ""
+    name = name_of(file)
     media = _MEDIA["xlsx" if name.lower().endswith(".xlsx") else "csv"]
     asked = {"accept": call.body.text("accept") or "all", **({"filename": name} if name else {})}
     try:

@@ -75,7 +75,7 @@ _QUALITY = Act(
 def _apply(rules: Mapping[str, Any], draft: Mapping[str, Any] | None, *, decided: bool) -> Act:
     fixed = {"revision": draft["revision"], "sha256": draft["sha256"]} if draft else {}
     changes = tuple((one["id"], one["label"]) for one in rules.get("changes", ()))
-    inputs = (
+    inputs: tuple[Input, ...] = (
         Input(
             "purpose",
             "申请什么",
@@ -199,10 +199,7 @@ async def search_register(call: Call) -> Response:
 
 
 def _tables(rules: Mapping[str, Any], name: str) -> Options:
-    numbering = next(
-        (one[name] for one in rules.values() if isinstance(one, dict) and name in one), {}
-    )
-    codes = numbering.get("codes", {})
+    codes = rules["number"][name]["codes"]
     return tuple((code, f"{code} {label}") for code, label in sorted(codes.items()))
 
 
@@ -364,9 +361,7 @@ async def content_page(call: Call) -> Response:
 async def _content_page(call: Call, failed: Failed | None) -> Response:
     api, here = await _named(call)
     draft = (await ask(call, "GET", f"{api}/draft")).body
-    act = Act(
-        "content", "保存", "已保存", _content(await _rules(call), draft["content"] or {}, new=False)
-    )
+    act = _saving(await _rules(call), draft["content"] or {})
     forms = acts_shown([act], failed)
     values = {
         "shown": forms[0],

@@ -25,6 +25,7 @@ from api.workbench.pages import (
     DONE,
     asked_of,
     here_of,
+    name_of,
     page_of,
     said_at_once,
     text_parameter,
@@ -255,7 +256,7 @@ async def attach(call: Call) -> Response:
     """Keeps a file of the institution's."""
     api, here = await _named(call)
     file = call.body.file
-    name = (file.filename or "").replace("\\", "/").rpartition("/")[2] if file else ""
+    name = name_of(file)
     media = _MEDIA.get(name.rpartition(".")[2].lower(), "application/octet-stream")
     try:
         await ask(

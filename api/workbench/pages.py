@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
 from api.door.asking import Told, ask, fetch
@@ -43,6 +44,12 @@ def asked_of(call: Call, *names: str) -> dict[str, str]:
     """What a page's filter says, what is left empty left out."""
     given = {name: query(call.request, name, str, "").strip() for name in names}
     return {name: text for name, text in given.items() if text}
+
+
+def name_of(file: UploadFile | None) -> str:
+    """What a file is called that was chosen in a form, without folders; "" for none."""
+    name = (file.filename or "") if file is not None else ""
+    return name.replace("\\", "/").rpartition("/")[2]
 
 
 def here_of(place: str) -> tuple[str, str]:

@@ -5,13 +5,13 @@ from typing import Annotated, Any
 from pydantic import Field
 from starlette.responses import Response
 
-from api.campaigns.rules import of_rules
 from api.door.asking import ask
 from api.door.operations import Call, Parameter
 from api.door.pages import page
 from api.door.parts import parts_of
 from api.door.requests import path, query
 from api.workbench.pages import if_shown, page_of
+from domain.ids import JurisdictionCode
 from rules.diff import changes
 from rules.reading import lines
 
@@ -30,9 +30,9 @@ async def list_rules(call: Call) -> Response:
 
 async def rules_page(call: Call) -> Response:
     """One set, or a stored revision of it, in readable form; beside it what a revision changed."""
-    target = await of_rules(call.request)
     year: int = path(call.request, "year", _Year)
-    place = f"{year}/{target.region}"
+    jurisdiction: str = path(call.request, "jurisdiction", JurisdictionCode)
+    place = f"{year}/{jurisdiction}"
     sha256 = query(call.request, "revision", _Hash | None, None)
     since = query(call.request, "since", _Hash | None, None)
     shown = (
@@ -45,7 +45,7 @@ async def rules_page(call: Call) -> Response:
         differences = changes(older["document"], shown["document"])
     values = {
         "place": place,
-        "name": parts_of(call.request).progress.place_name(target.region),
+        "name": parts_of(call.request).progress.place_name(jurisdiction),
         "year": year,
         "shown": shown,
         "lines": list(lines(shown["document"])),
