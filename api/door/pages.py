@@ -79,14 +79,14 @@ demonstration: ContextVar[bool] = ContextVar("demonstration", default=False)
 _TEMPLATES.globals["demonstration"] = demonstration.get
 
 HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; "
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; "
     "form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'",
     # the number asked for stands in the address
     "Referrer-Policy": "no-referrer",
 }
-_SCRIPTS = "; script-src 'self'; connect-src 'self'"
-"""Pages of the workbench save and refresh by a script of this site; they do without, too."""
+_MORE = "; img-src 'self'; script-src 'self'; connect-src 'self'"
+"""Pages of the workbench show pictures, and save and refresh by a script; without it, too."""
 
 _LABELS = {"number": "报告编号", "institution": "机构名称"}
 """What most pages call the parameters they have in common."""
@@ -145,7 +145,7 @@ def page(call: Call, template: str, values: Mapping[str, Any], status: int = 200
         "errors": [],
         "at": call.request.url.path,
     }
-    policy = HEADERS["Content-Security-Policy"] + _SCRIPTS
+    policy = HEADERS["Content-Security-Policy"] + _MORE
     headers = {"Cache-Control": "no-store", "Content-Security-Policy": policy}
     return render(template, {**common, **values}, headers, status)
 
