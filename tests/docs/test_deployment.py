@@ -100,7 +100,7 @@ def test_the_notice_names_each_package_for_the_browser_and_where_its_licence_lie
         assert licences
         assert f"`{package}`" in notice
         known = metadata.metadata(package)
-        licence = known.get("License-Expression") or known["License"]
+        licence = known["License-Expression" if "License-Expression" in known else "License"]
         for file in licences:
             place = file.as_posix().replace(metadata.version(package), "*")
             assert f"{licence}, {place}" in notice
