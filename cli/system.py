@@ -11,6 +11,7 @@ import typer
 from rich.markup import escape
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.door.parts import provider_sign_in
 from cli.terminal import NOT_IN_ORDER, WRONG_USAGE, err, logs_aside
 from domain.case.commands import Actor, Role
 from domain.ids import NATION
@@ -43,12 +44,15 @@ from services.notices.reminding import ReminderService
 from services.notices.telling import Telling
 from services.notices.webhooks import Webhooks
 from services.people import PeopleService
+from services.programs import ProgramService
+from services.provider_sign_in import ProviderSignIn
 from services.publishing import PublicationService
 from services.registrations import RegistrationService
 from services.review import ReviewService
 from services.roster import RosterService, known_regions
 from services.rule_sets import PinnedRules
 from services.schedule import ScheduleService
+from services.tokens import TokenService
 from settings import SettingMissing, of_system
 from store.database import connect
 
@@ -83,6 +87,9 @@ class Services(NamedTuple):
     measures: EnforcementRegister
     publications: PublicationService
     amendments: AmendmentService
+    tokens: TokenService
+    programs: ProgramService
+    provider: ProviderSignIn
 
 
 @asynccontextmanager
@@ -95,6 +102,7 @@ async def connected(data: Path) -> AsyncIterator[Services]:
     catalogue = cached_catalogue(settings.rules)
     jobs = JobService(client, engine, system_clock)
     progress = ProgressService(engine, PinnedRules(engine), catalogue, system_clock)
+    memberships = MembershipService(engine, settings.keyring, jobs, system_clock)
     try:
         campaigns = CampaignService(
             client, engine, PinnedRules(engine), settings.rules, system_clock
@@ -114,7 +122,7 @@ async def connected(data: Path) -> AsyncIterator[Services]:
             jobs,
             ExtensionService(engine, jobs, CaseService(client, engine, system_clock), system_clock),
             PeopleService(engine, jobs, system_clock),
-            MembershipService(engine, settings.token_key.get_secret_value(), system_clock),
+            memberships,
             RosterService(engine, known_regions(catalogue), system_clock),
             RegisterService(engine, settings.rules, system_clock),
             InstitutionService(engine),
@@ -131,7 +139,7 @@ async def connected(data: Path) -> AsyncIterator[Services]:
             ),
             OutboxService(
                 engine,
-                Webhooks(settings.token_key.get_secret_value(), settings.webhook_hosts.split(",")),
+                Webhooks(settings.keyring, settings.webhook_hosts.split(",")),
                 system_clock,
             ),
             ScheduleService(engine, PinnedRules(engine), system_clock),
@@ -147,6 +155,11 @@ async def connected(data: Path) -> AsyncIterator[Services]:
             EnforcementRegister(engine, system_clock),
             PublicationService(engine, settings.rules, system_clock),
             AmendmentService(engine, PinnedRules(engine), jobs, system_clock),
+            TokenService(engine, memberships, system_clock),
+            ProgramService(
+                engine, memberships, settings.keyring, settings.tokens_per_client, system_clock
+            ),
+            provider_sign_in(settings, engine, memberships, system_clock),
         )
     finally:
         await engine.dispose()

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import json
 import os
-import secrets
 import signal
 import sys
 import time
@@ -34,11 +33,12 @@ from deploy.embedded.processes import (
 )
 from deploy.embedded.server import EmbeddedServer
 from deploy.embedded.temporal import EmbeddedTemporal
-from deploy.private_files import write_private
 from domain.case.workflow_messages import TASK_QUEUE
 from domain.clock import day_of
 from engine.search_attributes import REGISTERED
 from services.certificates.keys import SigningKeys, add_key
+from services.keys import make_missing
+from services.private_files import write_private
 from settings import ENVIRONMENT, RUNTIME, Settings, as_environment, environment_of
 from store.migrate import upgrade
 
@@ -165,7 +165,8 @@ def running(
             database_url=SecretStr(postgres.url),
             temporal_address=temporal.address,
             temporal_namespace=temporal.namespace,
-            token_key=SecretStr(token_key(data)),
+            token_key=SecretStr(given_secret()),
+            keys=None if given_secret() else keys(data),
             rules=rules,
             port=required_port(port) if port else choose_port(_last_port(data)),
             certificate_keys=certificate_keys(data),
@@ -190,12 +191,20 @@ def running(
         yield Running(settings, url, temporal.ui_url, children, (postgres, temporal), restarts)
 
 
-def token_key(data: Path) -> str:
-    """The key that signs this folder's tokens, made on first use, readable by its owner only."""
-    file = data / "token.key"
-    if not file.exists():
-        write_private(file, secrets.token_urlsafe(48))
-    return file.read_text()
+def given_secret() -> str:
+    """The one secret that the environment names in place of a folder of keys, "" for none."""
+    return os.environ.get(ENVIRONMENT["token_key"], "") if not _folder_of("keys") else ""
+
+
+def keys(data: Path) -> Path:
+    """The folder of the keys for tokens, codes, links and webhooks.
+
+    The environment's, or this data folder's, which gets a key for each purpose by itself.
+    """
+    if (named := _folder_of("keys")) is not None:
+        return named
+    make_missing(data / "keys", datetime.now(UTC))
+    return data / "keys"
 
 
 def certificate_keys(data: Path) -> Path:

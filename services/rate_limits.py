@@ -42,15 +42,11 @@ class Limiter:
 
     def count_client(self, address: str, now: datetime) -> None:
         """Counts a lookup of a client. Raises Refused above the limit."""
-        self._count(self._clients, _client(address), now, "您所在的网络地址")
+        self._count(self._clients, one_client(address), now, "您所在的网络地址")
 
     def count_number(self, number: str, now: datetime) -> None:
         """Counts a lookup of a number among its neighbours. Raises Refused above the limit."""
         self._count(self._prefixes, number[:-NEIGHBOURS], now, "与此相邻的编号")
-
-    def count_name(self, name: str, now: datetime) -> None:
-        """Counts a try under a name. Raises Refused above the limit."""
-        self._count(self._prefixes, name, now, "这一账号")
 
     def _count(self, windows: list["_Windows"], text: str, now: datetime, counted: str) -> None:
         key = hash(self._key + text)
@@ -100,7 +96,7 @@ class _Windows:
             del self._open[oldest]
 
 
-def _client(address: str) -> str:
+def one_client(address: str) -> str:
     """What counts as one client: an IPv4 address, or the network an IPv6 address belongs to."""
     if ":" not in address:
         return address
