@@ -3,7 +3,7 @@
 import asyncio
 import getpass
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -53,10 +53,11 @@ from services.roster import RosterService, known_regions
 from services.rule_sets import PinnedRules
 from services.schedule import ScheduleService
 from services.tokens import TokenService
-from settings import SettingMissing, of_system
+from settings import SettingMissing, Settings, of_system
 from store.database import connect
 
 Answer = TypeVar("Answer")
+Opened = TypeVar("Opened")
 
 
 class Services(NamedTuple):
@@ -87,9 +88,35 @@ class Services(NamedTuple):
     measures: EnforcementRegister
     publications: PublicationService
     amendments: AmendmentService
+
+
+class Credentials(NamedTuple):
+    """What commands about tokens, programs and identities work with: no engine is needed."""
+
+    settings: Settings
     tokens: TokenService
     programs: ProgramService
     provider: ProviderSignIn
+
+
+@asynccontextmanager
+async def credentials(data: Path) -> AsyncIterator[Credentials]:
+    """The same for the system that the environment or the data folder names."""
+    logs_aside()
+    settings = of_system(data)
+    engine = connect(settings.database_url.get_secret_value(), pool_size=1)
+    memberships = MembershipService(engine, settings.keyring, None, system_clock)
+    try:
+        yield Credentials(
+            settings,
+            TokenService(engine, memberships, system_clock),
+            ProgramService(
+                engine, memberships, settings.keyring, settings.tokens_per_client, system_clock
+            ),
+            provider_sign_in(settings, engine, memberships, system_clock),
+        )
+    finally:
+        await engine.dispose()
 
 
 @asynccontextmanager
@@ -155,11 +182,6 @@ async def connected(data: Path) -> AsyncIterator[Services]:
             EnforcementRegister(engine, system_clock),
             PublicationService(engine, settings.rules, system_clock),
             AmendmentService(engine, PinnedRules(engine), jobs, system_clock),
-            TokenService(engine, memberships, system_clock),
-            ProgramService(
-                engine, memberships, settings.keyring, settings.tokens_per_client, system_clock
-            ),
-            provider_sign_in(settings, engine, memberships, system_clock),
         )
     finally:
         await engine.dispose()
@@ -167,9 +189,19 @@ async def connected(data: Path) -> AsyncIterator[Services]:
 
 def run(data: Path, work: Callable[[Services], Awaitable[Answer]]) -> Answer:
     """Runs an operator's command; a refusal or a missing system ends it with a sentence."""
+    return _run(connected(data), work)
 
+
+def run_on_credentials(data: Path, work: Callable[[Credentials], Awaitable[Answer]]) -> Answer:
+    """The same for commands about tokens, programs and identities."""
+    return _run(credentials(data), work)
+
+
+def _run(
+    opened: AbstractAsyncContextManager[Opened], work: Callable[[Opened], Awaitable[Answer]]
+) -> Answer:
     async def within() -> Answer:
-        async with connected(data) as services:
+        async with opened as services:
             return await work(services)
 
     try:

@@ -69,7 +69,7 @@ def token(
     """签发一个凭证，记录在案：写入文件，或交给另一个程序；可以用 zhibao people 查看和作废。"""
     from api.door.identity import Identity, wrong_part
     from cli.main import settings_for
-    from cli.system import operator, run
+    from cli.system import operator, run_on_credentials
     from domain.case.commands import Actor, Role
     from services.clock import system_clock
     from services.keys import KeyMissing
@@ -91,7 +91,7 @@ def token(
         )
     except KeyMissing:
         fail("这里没有签发凭证的私钥；请在保管私钥的主机上签发，见 zhibao keys", NOT_IN_ORDER)
-    run(
+    run_on_credentials(
         data,
         lambda services: services.tokens.issued(id_, actor, now, now + lifetime, operator()),
     )
@@ -130,11 +130,13 @@ def _mend(part: str, actor: Actor, role: str) -> str:
 
 def tokens(person: Person, data: Data = HERE, as_json: AsJson = False) -> None:
     """某人现在有效的凭证，新的在前；凭证本身不保存。"""
-    from cli.system import operator, run
+    from cli.system import operator, run_on_credentials
     from domain.case.commands import ROLE_LABELS
     from domain.messages import local_time
 
-    held = run(data, lambda services: services.tokens.of_person(person, operator(), by_hand=True))
+    held = run_on_credentials(
+        data, lambda services: services.tokens.of_person(person, operator(), by_hand=True)
+    )
     if as_json:
         print_json({"rows": [one.model_dump() for one in held]})
         return
@@ -151,9 +153,11 @@ def revoke_token(
     as_json: AsJson = False,
 ) -> None:
     """作废一个凭证，即刻生效。"""
-    from cli.system import operator, run
+    from cli.system import operator, run_on_credentials
 
-    revoked = run(data, lambda services: services.tokens.revoke(token, operator(), by_hand=True))
+    revoked = run_on_credentials(
+        data, lambda services: services.tokens.revoke(token, operator(), by_hand=True)
+    )
     print_json(revoked) if as_json else out.print("已作废。")
 
 
@@ -168,10 +172,10 @@ def secret(
     data: Data = HERE,
 ) -> None:
     """发给程序一个新密钥：它凭账号和密钥到 /oauth/token 换取十分钟有效的凭证。"""
-    from cli.system import operator, run
+    from cli.system import operator, run_on_credentials
 
     may_hand_out(file)
-    _, made = run(
+    _, made = run_on_credentials(
         data,
         lambda services: services.programs.new_secret(
             program, timedelta(hours=overlap), operator(), uuid.uuid4().hex, by_hand=True
@@ -182,9 +186,9 @@ def secret(
 
 def end_secrets(program: Program, data: Data = HERE) -> None:
     """停用程序的全部密钥，即刻生效。"""
-    from cli.system import operator, run
+    from cli.system import operator, run_on_credentials
 
-    run(
+    run_on_credentials(
         data,
         lambda services: services.programs.end_secrets(program, operator(), by_hand=True),
     )
@@ -193,9 +197,9 @@ def end_secrets(program: Program, data: Data = HERE) -> None:
 
 def tie(person: Person, subject: Subject, data: Data = HERE) -> None:
     """把统一身份认证中的一个人绑定到账号；本人也可由一次性链接自行绑定。"""
-    from cli.system import operator, run
+    from cli.system import operator, run_on_credentials
 
-    run(
+    run_on_credentials(
         data,
         lambda services: services.provider.tie(person, subject, operator(), by_hand=True),
     )
@@ -204,9 +208,9 @@ def tie(person: Person, subject: Subject, data: Data = HERE) -> None:
 
 def untie(person: Person, subject: Subject, data: Data = HERE) -> None:
     """解除绑定；由它登录着的浏览器即刻退出。"""
-    from cli.system import operator, run
+    from cli.system import operator, run_on_credentials
 
-    run(
+    run_on_credentials(
         data,
         lambda services: services.provider.untie(person, subject, operator(), by_hand=True),
     )
