@@ -9,6 +9,7 @@ import secrets
 from datetime import timedelta
 from typing import NamedTuple
 
+import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from domain.case.commands import SYSTEM, Actor
@@ -21,6 +22,8 @@ from services.throttle import Throttle
 from store import accounts, identities
 from store.identities import Begun
 from store.identities import Identity as Identity
+
+log = structlog.get_logger()
 
 BACK = "/sign-in/provider/back"
 """Where the provider sends browsers back to."""
@@ -86,8 +89,8 @@ class ProviderSignIn:
             await identities.begin(connection, begun)
         try:
             return await provider.address(state, nonce, verifier, self._back), state
-        except ProviderAway:
-            raise self._away() from None
+        except ProviderAway as failure:
+            raise self._away(failure) from None
 
     async def arrive(self, state: str, kept: str, code: str, issuer: str, agent: str) -> Arrived:
         """Signs in a browser that comes back. Raises Refused.
@@ -110,8 +113,8 @@ class ProviderSignIn:
             claims = await provider.claims(code, begun.verifier, begun.nonce, self._back)
         except NotBelieved as failure:
             raise self._refused(str(failure)) from None
-        except ProviderAway:
-            raise self._away() from None
+        except ProviderAway as failure:
+            raise self._away(failure) from None
         came = CameFrom(provider.client.issuer, claims.subject, claims.session)
         async with self._engine.begin() as connection:
             if begun.link:
@@ -140,8 +143,8 @@ class ProviderSignIn:
             subject, session, id_ = await provider.signed_out(given)
         except NotBelieved as failure:
             raise self._refused(str(failure)) from None
-        except ProviderAway:
-            raise self._away() from None
+        except ProviderAway as failure:
+            raise self._away(failure) from None
         issuer = provider.client.issuer
         if not await self._throttle.first(f"logout|{issuer}|{id_}", timedelta(hours=1)):
             raise self._refused("这一退出通知已经收到过")
@@ -211,7 +214,9 @@ class ProviderSignIn:
         params = {"provider": self.name, "why": why}
         return Refused(Refusal(code=Code.PROVIDER_REFUSED, params=params))
 
-    def _away(self) -> Refused:
+    def _away(self, failure: ProviderAway) -> Refused:
+        # who looks after the system sees what the provider lacks; nobody who signs in does
+        log.error("provider_away", why=str(failure))
         return Refused(Refusal(code=Code.UNAVAILABLE, params={"part": self.name}))
 
 

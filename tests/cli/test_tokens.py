@@ -1,4 +1,4 @@
-"""``zhibao token`` and ``zhibao keys``: issued, on record, revoked; nothing secret on a terminal."""
+"""``zhibao token`` and ``zhibao keys``: on record, revoked; nothing secret on a terminal."""
 
 import json
 import stat
