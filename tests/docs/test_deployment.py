@@ -29,9 +29,9 @@ KUBERNETES: list[dict[str, Any]] = [
 ]
 NEEDED = {
     ENVIRONMENT[field]
-    for field in ("database_url", "temporal_address", "token_key")
+    for field in ("database_url", "temporal_address")
     if Settings.model_fields[field].is_required()
-}
+} | {ENVIRONMENT["token_key"]}
 PORT = Settings.model_fields["port"].default
 SERVICES = {name: one for name, one in COMPOSE["services"].items() if "command" in one}
 OURS = {name: one for name, one in SERVICES.items() if one["command"]}
