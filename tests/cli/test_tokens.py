@@ -2,6 +2,7 @@
 
 import json
 import stat
+import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -147,7 +148,7 @@ def test_secrets_go_into_files_of_their_owner_and_onto_no_terminal(
     listed = done(surroundings, "keys", "list")
     secrets = [key.secret for key in Keyring(tmp_path / "keys").keys("tokens")]  # type: ignore[arg-type]
     assert not any(secret in json.dumps(listed) for secret in secrets)
-    monkeypatch.setattr(terminal.sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
     with pytest.raises(Exception, match="不能显示在终端上"):
         terminal.may_hand_out(None)
     terminal.may_hand_out(file)

@@ -205,16 +205,22 @@ async def test_a_provider_that_is_another_or_speaks_openly_is_none(
 
 async def test_a_word_of_signing_out_names_whose_sign_ins_end(there: Elsewhere) -> None:
     def word(**changes: Any) -> str:
-        events = {"events": {LOGOUT_EVENT: {}}, "jti": "j", "nonce": None, "exp": None}
+        events: dict[str, Any] = {
+            "events": {LOGOUT_EVENT: {}},
+            "jti": "j",
+            "nonce": None,
+            "exp": None,
+        }
         return there.signs(**(events | changes))
 
     assert await there.provider.signed_out(word()) == ("someone", "", "j")
     assert await there.provider.signed_out(word(sub=None, sid="s")) == ("", "s", "j")
-    for wrong in (
+    wrongs: tuple[dict[str, Any], ...] = (
         {"sub": None}, {"nonce": "n"}, {"events": {}}, {"events": None}, {"jti": None},
         {"aud": "other"}, {"iss": "https://other.example"}, {"iat": NOW - OLDEST - LEEWAY - 1},
         {"exp": NOW - LEEWAY},
-    ):  # fmt: skip
+    )  # fmt: skip
+    for wrong in wrongs:
         with pytest.raises(NotBelieved):
             await there.provider.signed_out(word(**wrong))
     # an ID token is none
