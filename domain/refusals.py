@@ -850,6 +850,27 @@ class Code(StrEnum):
         "账号 {person} 现在没有可用的身份{why}。",
         "请联系本机构或本辖区的管理员。",
     )
+    IDENTITY_UNKNOWN = (
+        "identity_unknown",
+        403,
+        "还没有绑定账号",
+        "您在{provider}的身份没有绑定本系统的账号。",
+        "请向本机构或本辖区的管理员索取一次性链接，由链接绑定。",
+    )
+    PROVIDER_REFUSED = (
+        "provider_refused",
+        400,
+        "登录没有完成",
+        "{provider}的答复不能采信（{why}）。",
+        "请回到登录页重新开始。",
+    )
+    PROGRAM_REFUSED = (
+        "program_refused",
+        401,
+        "程序的账号或密钥无效",
+        "程序的账号或密钥不对、密钥已失效，或者没有所要的身份。",
+        "请核对账号、密钥和 scope；密钥遗失的，请管理员另发。",
+    )
     LINK_ENDED = (
         "link_ended",
         404,

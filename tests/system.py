@@ -32,6 +32,7 @@ from domain.facts import CertificateFacts, InstitutionFacts
 from rules.filing.forms.example import blank_example
 from services.certificates.keys import add_key
 from services.contents import register_of
+from services.keys import Keyring
 from settings import Settings
 from store import institutions
 from store.database import connect_public
@@ -39,6 +40,7 @@ from store.institutions import Institution
 from worker import build_worker
 
 KEY = "a-key-for-tests-only-a-key-for-tests-only"
+KEYS = Keyring(None, KEY)
 SHANGHAI_DAY = timedelta(days=1)
 
 FILER, REVIEWER, CHECKER, OPERATOR, AUDITOR, CLERK, OFFICER, DECIDER, RESPONSIBLE = (
@@ -84,7 +86,7 @@ class System:
     def token(self, role: Role, subject: str, scope: str = "") -> str:
         """A token for one person in one capacity."""
         actor = Actor(subject=subject, role=role, scope=scope)
-        return self.parts.identity.issue(actor, datetime.now(UTC), timedelta(days=36500))
+        return self.parts.identity.issue(actor, datetime.now(UTC), timedelta(days=366))
 
     async def send(
         self, method: str, path: str, token: str = "", body: Any = None, **headers: str
@@ -226,6 +228,7 @@ async def running(
         database_url=SecretStr("postgresql+psycopg://unused"),
         temporal_address="unused",
         token_key=SecretStr(KEY),
+        token_days=366,
         rules=rules,
         requests_per_person="1000000/minute",
         requests_per_authority="1000000/minute",

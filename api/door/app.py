@@ -305,14 +305,14 @@ async def _admitted(
 
 async def _identified(operation: Operation, parts: Parts, request: Request) -> Actor:
     """Who asks, as things stand now: by a token, or on pages by what the browser keeps."""
-    kept = _kept(operation, request)
+    kept, token = _kept(operation, request), ""
     if kept:
         actor = await parts.sign_in.acting(kept)
     else:
-        actor = parts.identity.identify(request.headers.get("authorization"))
+        actor, token, _ = parts.identity.identify(request.headers.get("authorization"))
         await parts.clients.acting(actor)
     _count(parts, actor)
-    await parts.people.standing(actor)
+    await parts.people.standing(actor, token)
     return actor
 
 

@@ -29,9 +29,9 @@ KUBERNETES: list[dict[str, Any]] = [
 ]
 NEEDED = {
     ENVIRONMENT[field]
-    for field in ("database_url", "temporal_address", "token_key")
+    for field in ("database_url", "temporal_address")
     if Settings.model_fields[field].is_required()
-}
+} | {ENVIRONMENT["token_key"]}
 NEEDS = {"migrate": {MIGRATION}, "public": {"DATABASE_URL"}}
 """Parts that are told less than the others."""
 PORT = Settings.model_fields["port"].default
