@@ -12,7 +12,8 @@ from api.door.operations import Call, Operation, Parameter
 from api.door.pages import page
 from api.door.requests import Form, path, query
 from api.door.rights import Right
-from api.workbench.blanks import groups, read_part
+from api.workbench.blanks import groups, read_part, warned
+from domain.case.commands import Role
 from domain.case.status import EDITABLE, STATUS_NEXT, Status
 from domain.ids import InstitutionId
 from domain.refusals import Code, Refusal, Refused
@@ -28,6 +29,7 @@ def _version(form: Form) -> dict[str, Any]:
     return {
         "revision": int(revision) if revision.isdecimal() and len(revision) < 9 else 0,
         "sha256": form.text("sha256"),
+        "files": list(form.get("files", ())),
     }
 
 
@@ -102,6 +104,8 @@ async def filing_page(call: Call, told: Told | None = None) -> Response:
     draft = await _if_shown(call, f"{api}/draft")
     forms = await _if_shown(call, f"{api}/forms") if draft else None
     changes = await _if_shown(call, f"{api}/draft/changes") if draft else None
+    compares = draft and draft["revision"] and call.actor.role in (Role.REVIEWER, Role.CHECKER)
+    review = await _if_shown(call, f"{api}/review") if compares else None
     timeline = (await ask(call, "GET", f"{api}/timeline")).body
     done = query(call.request, "done", str, "")
     values = {
@@ -109,6 +113,7 @@ async def filing_page(call: Call, told: Told | None = None) -> Response:
         "draft": draft,
         "forms": forms["items"] if forms else [],
         "changes": changes,
+        "review": review,
         "timeline": timeline,
         "here": here,
         "editable": filing["status"] in EDITABLE,
@@ -213,7 +218,7 @@ async def _part(call: Call, told: Told | None, given: Mapping[str, Any] | None) 
             said,
         ),
         "revision": draft["revision"],
-        "warnings": [one for one in findings if one["level"] == "warn"],
+        "warnings": warned(findings, own, form["copies"]),
         "here": here,
         "address": f"{here}/parts/{quote(part)}",
         "own": own,
