@@ -73,7 +73,8 @@ def _attest(
         return refusal
     if m.actor.subject in findings.editors:
         return Refusal(code=Code.SIGNER_IS_FILER)
-    if holds_for(s, m.revision, m.content_sha256, findings.files):
+    known = findings.files
+    if known is not None and holds_for(s, m.revision, m.content_sha256, known):
         return wrong_status(s, f"重复{m.label}", "这一稿已经确认，可以提交（submit）")
     body = {
         "revision": m.revision,
@@ -100,7 +101,7 @@ def unsigned(s: Filing, m: Any, findings: FilingFindings) -> Refusal | None:
     """
     if findings.attestation is None or s.own.signer is Signer.EXCUSED:
         return None
-    if not holds_for(s, m.revision, m.content_sha256, findings.files):
+    if not holds_for(s, m.revision, m.content_sha256, findings.files or ()):
         params = {"revision": str(m.revision)}
         return Refusal(code=Code.NOT_ATTESTED, params=params, cite=findings.attestation)
     last = s.own.attestation

@@ -27,8 +27,9 @@ class FilingFindings(Findings):
     correcting what was completed, none where they do not ask for one; ``figures_changed``: a figure
     or choice is another than in what was completed. ``plan`` is what the filing
     would run on under amended rules, found out for amendments alone. ``files`` are the hashes of
-    the files beside the content, sorted. ``shared`` are the legal persons and
-    centres of a year for which some other account could file as well, see `domain.legal_persons`.
+    the files beside the content, sorted; None as long as nobody has looked. ``shared`` are the
+    legal persons and centres of a year for which some other account could file as well, see
+    `domain.legal_persons`.
     """
 
     decision: ReviewerDecision | None = None
@@ -38,7 +39,7 @@ class FilingFindings(Findings):
     corrections: tuple[Correction, ...] = ()
     figures_changed: bool = False
     plan: CasePlan | None = None
-    files: tuple[str, ...] = ()
+    files: tuple[str, ...] | None = None
     shared: tuple[str, ...] = ()
 
 

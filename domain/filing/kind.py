@@ -85,7 +85,7 @@ def _submit(
         "choice": m.choice,
         "late": late,
         "editors": list(findings.editors),
-        **t.unchanged_if(findings.unchanged and set(s.own.files) == set(findings.files)),
+        **t.unchanged_if(findings.unchanged and set(s.own.files) == set(findings.files or ())),
         **files_if(findings.files),
         **correction,
     }

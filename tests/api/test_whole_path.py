@@ -87,7 +87,9 @@ PEERS = 30
 async def _peers(house: System) -> None:
     """As many institutions alike as are compared, their filings complete since yesterday."""
     id_ = "peer-0"
-    await house.add(institution(id_, "430102", certificates=(certificate("", "amr-430000"),)))
+    await house.add(
+        institution(id_, "430102", certificates=(certificate("230000000001", "amr-430000"),))
+    )
     operator = house.token(OPERATOR, "operator-hn", "430000")
     asked = await house.send("POST", f"/api/filings/2023/{id_}", operator)
     assert asked.status == 202, asked.body

@@ -40,7 +40,7 @@ from tests.domain.filing.test_transitions import (
 )
 
 LAW = Citation(document="中华人民共和国统计法实施条例", clause="第十七条")
-SIGNED = FilingFindings(decision=decision(1), editors=("filer-1",), attestation=LAW)
+SIGNED = FilingFindings(decision=decision(1), editors=("filer-1",), attestation=LAW, files=())
 OTHER = "b" * 64
 
 
