@@ -455,7 +455,7 @@ async def ask_waiver(call: Call) -> Response:
     known = await parts.records.filing(case.case_id)
     # what a repeated request asks for may have been mended since; the record answers for it
     before = _asked_before(known, body) if call.repeated else None
-    found = before or await _waivable(parts, case, body, known)
+    found = before or await _waivable(parts, case, body)
 
     def build(_: Call, base: dict[str, Any]) -> Built:
         command = AskWaiver(
@@ -490,7 +490,7 @@ def _asked_before(known: FilingOnRecord, body: WaiverBody) -> _Found | None:
     return _Found(one.part, one.check, one.pointer, message)
 
 
-async def _waivable(parts: Parts, case: Case, body: WaiverBody, known: FilingOnRecord) -> _Found:
+async def _waivable(parts: Parts, case: Case, body: WaiverBody) -> _Found:
     """A finding of the newest revision that only a waiver or another figure ends."""
     latest = await parts.records.latest_revision(case)
     if latest is None or latest.revision != body.revision:
@@ -498,9 +498,8 @@ async def _waivable(parts: Parts, case: Case, body: WaiverBody, known: FilingOnR
         params = {"revision": str(body.revision), "latest": newest}
         raise Refused(Refusal(code=Code.STALE_REVISION, params=params))
     due = await parts.filings.due_of(case)
-    report = await parts.contents.report(
-        due.rules, due.parts, due.institution, latest.content, granted(known.own)
-    )
+    # what one authority has waived another one may be asked for
+    report = await parts.contents.report(due.rules, due.parts, due.institution, latest.content)
     for one in report.findings:
         if one.sha256 == body.finding and one.open and one.check is not None:
             part = one.pointer.split("/")[1]
