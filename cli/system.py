@@ -24,6 +24,7 @@ from services.campaigns.amending import AmendmentService
 from services.campaigns.closing import ClosingService
 from services.campaigns.opening import CampaignService
 from services.campaigns.progress import ProgressService
+from services.campaigns.published_figures import PublishedFiguresService
 from services.campaigns.report import ReportService
 from services.campaigns.sampling import SampleService
 from services.case_records import CaseRecords
@@ -88,6 +89,7 @@ class Services(NamedTuple):
     measures: EnforcementRegister
     publications: PublicationService
     amendments: AmendmentService
+    published_figures: PublishedFiguresService
 
 
 class Credentials(NamedTuple):
@@ -182,6 +184,7 @@ async def connected(data: Path) -> AsyncIterator[Services]:
             EnforcementRegister(engine, system_clock),
             PublicationService(engine, settings.rules, system_clock),
             AmendmentService(engine, PinnedRules(engine), jobs, system_clock),
+            PublishedFiguresService(engine, PinnedRules(engine), catalogue.areas),
         )
     finally:
         await engine.dispose()

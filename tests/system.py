@@ -109,17 +109,21 @@ class System:
             "POST", f"/api/filings/{filing}/{name}", token, body or {}, **headers
         )
 
-    async def save(self, filing: str, token: str) -> Answer:
-        """Saves a generated, complete revision of every part."""
-        path = f"/api/filings/{filing}"
-        shown = (await self.send("GET", path, token)).body
-        draft = (await self.send("GET", f"{path}/draft", token)).body
+    async def example(self, filing: str, token: str) -> dict[str, Any]:
+        """A generated, complete content of every part of a filing."""
+        shown = (await self.send("GET", f"/api/filings/{filing}", token)).body
         rules = await self.parts.pinned.get(shown["rule_set"])
         async with self.engine.connect() as connection:
             known = await institutions.by_ids(connection, [shown["institution"]])
         register = register_of(known[shown["institution"]])
         year = rules.document.year
-        parts = {one: blank_example(rules.form(one), register, year) for one in shown["parts"]}
+        return {one: blank_example(rules.form(one), register, year) for one in shown["parts"]}
+
+    async def save(self, filing: str, token: str) -> Answer:
+        """Saves a generated, complete revision of every part."""
+        path = f"/api/filings/{filing}"
+        parts = await self.example(filing, token)
+        draft = (await self.send("GET", f"{path}/draft", token)).body
         return await self.send(
             "PUT", f"{path}/draft", token, {"parts": parts}, if_match=f'"{draft["revision"]}"'
         )

@@ -24,7 +24,7 @@ from api.workbench.acts import (
     shared_acts_now,
     summary_of,
 )
-from api.workbench.blanks import groups, read_part
+from api.workbench.blanks import groups, read_part, warned
 from api.workbench.pages import (
     CURSOR,
     DONE,
@@ -47,6 +47,7 @@ def _version(form: Form) -> dict[str, Any]:
     return {
         "revision": int(revision) if revision.isdecimal() and len(revision) < 9 else 0,
         "sha256": form.text("sha256"),
+        "files": list(form.get("files", ())),
     }
 
 
@@ -206,7 +207,7 @@ async def _filing(call: Call, told: Told | None, failed: Failed | None) -> Respo
     draft = await if_shown(call, f"{api}/draft")
     forms = await if_shown(call, f"{api}/forms") if draft else None
     changes = await if_shown(call, f"{api}/draft/changes") if draft else None
-    reviews = role in (Role.REVIEWER, Role.CHECKER) and draft is not None
+    reviews = role in (Role.REVIEWER, Role.CHECKER) and draft and draft["revision"]
     more = acts_shown(_more_now(filing, draft, role, mine=mine), failed)
     timeline = (await ask(call, "GET", f"{api}/timeline")).body
     done = query(call.request, "done", str, "")
@@ -447,7 +448,7 @@ async def _part(call: Call, told: Told | None, given: Mapping[str, Any] | None) 
             said,
         ),
         "revision": draft["revision"],
-        "warnings": [one for one in findings if one["level"] == "warn"],
+        "warnings": warned(findings, own, form["copies"]),
         "here": here,
         "address": f"{here}/parts/{quote(part)}",
         "own": own,
