@@ -3,9 +3,12 @@
 import json
 import os
 from collections.abc import Mapping
+from datetime import timedelta
+from functools import cached_property
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal, Self
+from urllib.parse import urlsplit
 
 from limits import parse_many
 from pydantic import (
@@ -20,6 +23,7 @@ from pydantic import (
 
 from domain.contacts import MAIL
 from rules.file.library import SHIPPED
+from store.keyring import Keyring
 
 
 class SettingMissing(Exception):
@@ -29,7 +33,9 @@ class SettingMissing(Exception):
 class Settings(BaseModel):
     """What every part needs to know of where it runs.
 
-    ``database_url`` is SQLAlchemy's form with psycopg; ``token_key`` signs and checks tokens.
+    ``database_url`` is SQLAlchemy's form with psycopg. ``keys`` is the folder of the keys for
+    tokens, codes, links, webhooks (`store.keyring`); without one they are derived from
+    ``token_key``. No token lasts longer than ``token_days``.
     ``requests_per_person`` and ``requests_per_authority`` bound what people who are signed in ask.
     The limits of the public lookup are written as in ``60/minute; 1000/hour``; only the proxies
     named (addresses or networks, with commas between) may say for whom they ask. ``hosts`` are the
@@ -45,6 +51,9 @@ class Settings(BaseModel):
     ``sign_ins`` is how often one network address, and one account, may try to sign in; ``demo``
     shows the demonstration's accounts with their passwords on its sign-in page.
     ``receipt_keys`` is the folder of the keys that sign the receipts of submissions.
+    ``oidc_issuer`` is the provider by which people sign in as well (OpenID Connect), with the
+    ``oidc_client`` and ``oidc_secret`` it gave this system, the ``oidc_name`` people know it by,
+    and what it writes into ``amr`` or ``acr`` where it asked for a second factor, ``oidc_second``.
     ``scanner`` is the command that looks attachments through, none unless set.
     ``metrics`` is the address (``host:port``) a worker shows its metrics at, none unless set.
     """
@@ -54,7 +63,9 @@ class Settings(BaseModel):
     database_url: SecretStr
     temporal_address: str
     temporal_namespace: str = "zhibao"
-    token_key: SecretStr = Field(min_length=32)
+    token_key: SecretStr = SecretStr("")
+    keys: Path | None = None
+    token_days: int = Field(default=90, ge=1, le=366)
     rules: Path = SHIPPED
     host: str = "127.0.0.1"
     port: int = 8600
@@ -84,6 +95,21 @@ class Settings(BaseModel):
     demo: bool = False
     receipt_keys: Path | None = None
     scanner: str = ""
+    oidc_issuer: str = Field(default="", pattern=r"^(https?://[^\s?#]+)?$")
+    oidc_client: str = ""
+    oidc_secret: SecretStr = SecretStr("")
+    oidc_name: str = "统一身份认证"
+    oidc_second: str = "mfa"
+
+    @cached_property
+    def keyring(self) -> Keyring:
+        """The keys that this process has."""
+        return Keyring(self.keys, self.token_key.get_secret_value())
+
+    @property
+    def longest_token(self) -> timedelta:
+        """For how long a token may hold at most."""
+        return timedelta(days=self.token_days)
 
     @property
     def public_site(self) -> str:
@@ -106,6 +132,21 @@ class Settings(BaseModel):
         return value
 
     @model_validator(mode="after")
+    def _keys_known(self) -> Self:
+        if self.keys is None and len(self.token_key.get_secret_value()) < 32:
+            raise ValueError("neither a folder of keys nor a secret of at least 32 characters")
+        return self
+
+    @model_validator(mode="after")
+    def _client_known(self) -> Self:
+        if self.oidc_issuer and not self.oidc_client:
+            raise ValueError("a provider needs the client it knows this system by")
+        here = ("127.0.0.1", "localhost", "::1")
+        if self.oidc_issuer.startswith("http:") and urlsplit(self.oidc_issuer).hostname not in here:
+            raise ValueError("a provider elsewhere needs https")
+        return self
+
+    @model_validator(mode="after")
     def _sender_known(self) -> Self:
         if self.mail_server and not self.mail_sender:
             raise ValueError("a mail server needs a sender")
@@ -124,6 +165,8 @@ ENVIRONMENT = {
     "temporal_address": "TEMPORAL_ADDRESS",
     "temporal_namespace": "TEMPORAL_NAMESPACE",
     "token_key": "ZHIBAO_TOKEN_KEY",
+    "keys": "ZHIBAO_KEYS",
+    "token_days": "ZHIBAO_TOKEN_DAYS",
     "rules": "ZHIBAO_RULES",
     "host": "ZHIBAO_HOST",
     "port": "ZHIBAO_PORT",
@@ -153,6 +196,11 @@ ENVIRONMENT = {
     "demo": "ZHIBAO_DEMO",
     "receipt_keys": "ZHIBAO_RECEIPT_KEYS",
     "scanner": "ZHIBAO_SCANNER",
+    "oidc_issuer": "ZHIBAO_OIDC_ISSUER",
+    "oidc_client": "ZHIBAO_OIDC_CLIENT",
+    "oidc_secret": "ZHIBAO_OIDC_SECRET",
+    "oidc_name": "ZHIBAO_OIDC_NAME",
+    "oidc_second": "ZHIBAO_OIDC_SECOND",
 }
 
 
@@ -162,23 +210,26 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
         field: environment[name] for field, name in ENVIRONMENT.items() if environment.get(name)
     }
     missing = [
-        ENVIRONMENT[field]
-        for field in ("database_url", "temporal_address", "token_key")
-        if field not in given
+        ENVIRONMENT[field] for field in ("database_url", "temporal_address") if field not in given
     ]
+    if not {"keys", "token_key"} & given.keys():
+        missing.append(f"{ENVIRONMENT['keys']}（或 {ENVIRONMENT['token_key']}）")
     if missing:
         raise SettingMissing(
             f"缺少环境变量 {'、'.join(missing)}。单机运行请用 zhibao up；"
             "针对正在运行的单机系统，请用 --data 指明其数据目录。"
         )
-    if len(given["token_key"]) < 32:
+    if "keys" not in given and len(given["token_key"]) < 32:
         raise SettingMissing("ZHIBAO_TOKEN_KEY 至少 32 个字符。")
     try:
         return Settings.model_validate(given)
     except ValidationError as failure:
         wrong = [error["loc"][0] for error in failure.errors() if error["loc"]]
         if not wrong:
-            raise SettingMissing("设了 ZHIBAO_MAIL_SERVER，还要设 ZHIBAO_MAIL_SENDER。") from None
+            raise SettingMissing(
+                "设了 ZHIBAO_MAIL_SERVER，还要设 ZHIBAO_MAIL_SENDER；"
+                "设了 ZHIBAO_OIDC_ISSUER，还要设 ZHIBAO_OIDC_CLIENT，不在本机的须是 https。"
+            ) from None
         names = "、".join(ENVIRONMENT[str(one)] for one in wrong)
         raise SettingMissing(f"环境变量 {names} 的值不对。") from None
 
@@ -221,6 +272,8 @@ def as_environment(settings: Settings) -> dict[str, str]:
     values = {
         "database_url": settings.database_url.get_secret_value(),
         "token_key": settings.token_key.get_secret_value(),
+        "keys": str(settings.keys or ""),
+        "token_days": str(settings.token_days),
         "temporal_address": settings.temporal_address,
         "temporal_namespace": settings.temporal_namespace,
         "rules": str(settings.rules),
@@ -252,5 +305,10 @@ def as_environment(settings: Settings) -> dict[str, str]:
         "demo": "1" if settings.demo else "",
         "receipt_keys": str(settings.receipt_keys or ""),
         "scanner": settings.scanner,
+        "oidc_issuer": settings.oidc_issuer,
+        "oidc_client": settings.oidc_client,
+        "oidc_secret": settings.oidc_secret.get_secret_value(),
+        "oidc_name": settings.oidc_name,
+        "oidc_second": settings.oidc_second,
     }
     return {ENVIRONMENT[field]: value for field, value in values.items()}

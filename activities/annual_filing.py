@@ -1,8 +1,9 @@
 """What an annual filing's workflow asks for: recording steps, looking into a submission."""
 
+import asyncio
 from collections.abc import Sequence
 
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from temporalio import activity
 
 from domain.canonical import sha256_of
@@ -18,6 +19,7 @@ from domain.filing.amending import PREPARE_AMENDMENT, PrepareAmendment
 from domain.filing.findings import FilingFindings, PrepareSubmission
 from domain.filing.kind import PREPARE_SUBMISSION
 from domain.filing.parts import left_over_refusal, parts_to_file
+from domain.filing.waiving import waived_by_another
 from domain.refusals import Code, Refusal
 from rules.compiled import CompiledRules
 from rules.filing.forms.changes import figures_differ
@@ -25,7 +27,7 @@ from services import legal_persons
 from services.campaigns.amending import plan_of
 from services.contents import ContentService
 from services.rule_sets import PinnedRules
-from store import content, submissions
+from store import content, institutions, journal, submissions
 from store.batching import Batcher
 from store.submissions import Submitted
 from store.writer import JournalWriter
@@ -43,6 +45,9 @@ class FilingActivities:
     ) -> None:
         # single reads: no transaction to begin and end around them
         self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._transactions = engine
+        # whoever waits for a lock holds a connection, and the writer needs one too
+        self._alone = asyncio.Semaphore(2)
         self._writer = writer
         self._pinned = pinned
         self._contents = contents
@@ -51,7 +56,16 @@ class FilingActivities:
     @activity.defn(name=RECORD_STEPS)
     async def record_steps(self, request: RecordRequest) -> RecordedSteps:
         """Writes the steps of one command, with the read model, in one transaction."""
-        return await self._writer.record(request)
+        if not request.shared:
+            return await self._writer.record(request)
+        # one after the other for one legal person, in whichever process: the second sees the first
+        async with self._alone, self._transactions.begin() as connection:
+            for name in request.shared:
+                await journal.lock(connection, name)
+            refusal = await self._filed_meanwhile(connection, request)
+            if refusal is not None:
+                return RecordedSteps(refusal=refusal)
+            return await self._writer.record(request)
 
     @activity.defn(name=READ_STEPS)
     async def read_steps(self, asked: ReadSteps) -> RecordedSteps:
@@ -78,9 +92,9 @@ class FilingActivities:
             )
         rules = await self._pinned.get(wanted.rule_set)
         async with self._engine.connect() as connection:
-            refusal = await legal_persons.refusal(connection, rules, institution)
-        if refusal is not None:
-            return FilingFindings(refusal=refusal)
+            beside = await legal_persons.beside(connection, rules, institution)
+        if beside.refusal is not None:
+            return FilingFindings(refusal=beside.refusal)
         facts = institution.facts_for(wanted.choice)
         if waiving:
             return assign(rules, facts, submitted)
@@ -88,15 +102,25 @@ class FilingActivities:
         refusal = left_over_refusal(submitted.content, to_file)
         if refusal is not None:
             return FilingFindings(refusal=refusal)
-        report = await self._contents.report(
-            rules, to_file, institution, submitted.content, wanted.waived
-        )
+        waived = {
+            finding: number for mine in wanted.waived.values() for finding, number in mine.items()
+        }
+        report = await self._contents.report(rules, to_file, institution, submitted.content, waived)
         if not report.ready:
             params = {"count": str(len(report.open))}
             return FilingFindings(refusal=Refusal(code=Code.CONTENT_INCOMPLETE, params=params))
         if wanted.purpose == "attest":
-            return FilingFindings(editors=submitted.editors, attestation=rules.attestation)
+            return FilingFindings(
+                editors=submitted.editors, attestation=rules.attestation, files=submitted.files
+            )
         findings = assign(rules, facts, submitted)
+        reviewer = findings.decision.reviewer if findings.decision is not None else None
+        if reviewer is not None:
+            used = {one.sha256: one.waiver for one in report.findings if one.waiver is not None}
+            refusal = waived_by_another(used, wanted.waived, reviewer)
+            if refusal is not None:
+                return FilingFindings(refusal=refusal)
+        findings = findings.model_copy(update={"shared": beside.shared})
         if not wanted.completed_revision:
             return findings
         async with self._engine.connect() as connection:
@@ -114,6 +138,17 @@ class FilingActivities:
         if isinstance(plan, Refusal):
             return FilingFindings(refusal=plan)
         return FilingFindings(plan=plan)
+
+    async def _filed_meanwhile(
+        self, connection: AsyncConnection, request: RecordRequest
+    ) -> Refusal | None:
+        """Why a submission is refused after all: another account was quicker."""
+        institution_id, rule_set = request.steps[0].actor.scope, request.rule_set
+        known = await institutions.by_ids(connection, [institution_id])
+        if institution_id not in known:
+            return None
+        rules = await self._pinned.get(rule_set)
+        return (await legal_persons.beside(connection, rules, known[institution_id])).refusal
 
     async def _read(self, wanted: Sequence[PrepareSubmission]) -> Sequence[Submitted]:
         return await submissions.read(
@@ -145,6 +180,7 @@ def assign(rules: CompiledRules, facts: Facts, submitted: Submitted) -> FilingFi
         decision=pinned,
         editors=submitted.editors,
         unchanged=submitted.sha256 == submitted.returned_sha256,
+        files=submitted.files,
         attestation=rules.attestation,
         corrections=rules.corrections,
     )

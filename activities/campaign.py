@@ -1,7 +1,7 @@
 """What a campaign's workflow asks for: its opening, everybody's filings, its stages."""
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -110,15 +110,6 @@ class CampaignActivities:
 
     # --- private steps -----------------------------------------------------------------------
 
-    async def _filing_with_others(
-        self, period: Period, page: Sequence[Institution]
-    ) -> Collection[str]:
-        """Who of a page files with another account of its legal person; only for a year."""
-        if period.quarter:
-            return ()
-        async with self._engine.connect() as connection:
-            return await legal_persons.filing_with(connection, [one.facts.id for one in page])
-
     async def _record_page(
         self, request: ScanRequest, page: Sequence[Institution], progress: ScanProgress
     ) -> ScanProgress:
@@ -130,12 +121,14 @@ class CampaignActivities:
         }
         counted: Counter[str] = Counter()
         starts = []
-        with_others = await self._filing_with_others(period, page)
+        async with self._engine.connect() as connection:
+            ids = [one.facts.id for one in page]
+            with_others = await legal_persons.filing_with_others(connection, period, ids)
         for institution in page:
             facts = institution.facts_for(None)
-            outcome, place = consider(rule_sets, request.jurisdiction, facts, period)
-            if facts.institution.id in with_others:
-                outcome = "outside"
+            outcome, place = consider(
+                rule_sets, request.jurisdiction, facts, period, facts.institution.id in with_others
+            )
             counted[_COUNTED_AS[outcome]] += 1
             if outcome == "must":
                 starts.append(

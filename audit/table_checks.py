@@ -137,6 +137,9 @@ async def _files(connection: AsyncConnection, _: Tally) -> AsyncIterator[Finding
     async for row in auditing.rows(connection, auditing.FILES):
         told = f"文件 {row['name']} 与其哈希不符"
         yield _wrong(row["table"], told, Kind.CONTENT, row["case_id"])
+    async for row in auditing.rows(connection, auditing.MISSING_FILES):
+        told = f"第 {row['sequence']} 步所列的附件 {row['sha256'][:12]}… 不在"
+        yield _wrong("filing_files", told, Kind.DELETED, row["case_id"], row["sequence"])
 
 
 async def _figures(connection: AsyncConnection, tally: Tally) -> AsyncIterator[Finding]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import uuid
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.campaigns import Jurisdiction, Of
+from cli.campaigns import Jurisdiction, Of, export
 from cli.terminal import (
     HERE,
     NOT_IN_ORDER,
@@ -170,7 +171,36 @@ def published(
     out.print(f"1 至 {told.fewest - 1} 的数和能推出它们的数不公布，写作 —", highlight=False)
 
 
+def figures(
+    period: Of,
+    jurisdiction: Jurisdiction,
+    csv: Annotated[Path | None, typer.Option(help="写入这一 CSV 文件")] = None,
+    xlsx: Annotated[Path | None, typer.Option(help="写入这一 XLSX 文件")] = None,
+    data: Data = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """公布的统计数据：办结的填报按区域与类别、区域与领域汇总，不公布的写作“不公布”。"""
+    from cli.system import run
+    from services.campaigns.published_figures import HEADER
+
+    told = run(data, lambda services: services.published_figures.of(period, jurisdiction))
+    rows = [list(line) for line in told.lines()]
+    export("统计结果", list(HEADER), rows, csv, xlsx)
+    if as_json:
+        print_json(told)
+    elif csv is None and xlsx is None:
+        table = listing(*HEADER)
+        for row in rows:
+            table.add_row(*row)
+        print_listing(table)
+        out.print(
+            f"少于 {told.fewest} 家的、一家占比过 {told.dominant}% 的和能推出它们的数不公布；"
+            f"读不出的填报 {told.left_out} 件",
+            highlight=False,
+        )
+
+
 def add_commands(app: typer.Typer) -> None:
     """Adds these commands to those of ``zhibao campaign``."""
-    for command in (sample, close, summary, published):
+    for command in (sample, close, summary, published, figures):
         app.command(command.__name__)(command)

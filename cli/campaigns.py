@@ -132,7 +132,7 @@ def review_register(
     told = run(data, lambda services: services.review.review(period, jurisdiction, since))
     header = review.REGION_COLUMNS if by_region else review.FINDING_COLUMNS
     rows = review.region_rows(told) if by_region else review.finding_rows(told)
-    _exported("摸清底数", list(header), rows, csv, xlsx)
+    export("摸清底数", list(header), rows, csv, xlsx)
     if as_json:
         print_json(told)
     elif csv is None and xlsx is None:
@@ -777,7 +777,7 @@ def progress(
     header = ["代码", "名称", *FIGURES.values()]
     rows = [[row.key, row.name, *(getattr(row, name) for name in FIGURES)] for row in told.rows]
     total = ["", "合计", *(getattr(told.total, name) for name in FIGURES)]
-    _exported("填报进度", header, [*rows, total], csv, xlsx)
+    export("填报进度", header, [*rows, total], csv, xlsx)
     if as_json:
         print_json(told)
     elif csv is None and xlsx is None:
@@ -871,19 +871,21 @@ def activity(
     print_listing(table)
 
 
-def _exported(
+def export(
     title: str,
     header: list[str],
     rows: list[list[Any]],
     csv: Path | None,
     xlsx: Path | None,
 ) -> None:
-    from files import export
+    """Writes a table to the files that are named, and says so."""
+    from files.export import csv_table
+    from files.export import xlsx as workbook
 
     if csv is not None:
-        csv.write_bytes(export.csv_table(header, rows))
+        csv.write_bytes(csv_table(header, rows))
     if xlsx is not None:
-        xlsx.write_bytes(export.xlsx(title, header, rows))
+        xlsx.write_bytes(workbook(title, header, rows))
     for file in filter(None, (csv, xlsx)):
         err.print(f"已写入 {escape(str(file))}，{len(rows)} 行", highlight=False)
 
@@ -924,7 +926,7 @@ def non_filers(
     )
     header = list(NON_FILERS)
     rows: list[list[Any]] = list(map(non_filer_cells, listed))
-    _exported("未报机构名单", header, rows, csv, xlsx)
+    export("未报机构名单", header, rows, csv, xlsx)
     if as_json:
         print_json({"rows": [row.model_dump() for row in listed]})
     elif csv is None and xlsx is None:

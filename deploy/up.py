@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import json
 import os
-import secrets
 import signal
 import sys
 import time
@@ -33,11 +32,12 @@ from deploy.embedded.processes import (
 )
 from deploy.embedded.server import EmbeddedServer
 from deploy.embedded.temporal import EmbeddedTemporal
-from deploy.private_files import write_private
 from domain.case.workflow_messages import TASK_QUEUE
 from domain.clock import day_of
 from engine.search_attributes import REGISTERED
 from services.certificates.keys import SigningKeys, add_key
+from services.keys import make_missing
+from services.private_files import write_private
 from settings import (
     ENVIRONMENT,
     MIGRATION,
@@ -174,7 +174,8 @@ def running(
                 "DATABASE_URL": postgres.url,
                 "TEMPORAL_ADDRESS": temporal.address,
                 "TEMPORAL_NAMESPACE": temporal.namespace,
-                "ZHIBAO_TOKEN_KEY": token_key(data),
+                "ZHIBAO_TOKEN_KEY": given_secret(),
+                "ZHIBAO_KEYS": "" if given_secret() else str(keys(data)),
                 "ZHIBAO_RULES": str(rules),
                 "ZHIBAO_HOST": Settings.model_fields["host"].default,
                 "ZHIBAO_PORT": str(required_port(port) if port else choose_port(_last_port(data))),
@@ -200,6 +201,22 @@ def running(
         yield Running(settings, url, temporal.ui_url, children, (postgres, temporal), restarts)
 
 
+def given_secret() -> str:
+    """The one secret that the environment names in place of a folder of keys, "" for none."""
+    return os.environ.get(ENVIRONMENT["token_key"], "") if not _folder_of("keys") else ""
+
+
+def keys(data: Path) -> Path:
+    """The folder of the keys for tokens, codes, links and webhooks.
+
+    The environment's, or this data folder's, which gets a key for each purpose by itself.
+    """
+    if (named := _folder_of("keys")) is not None:
+        return named
+    make_missing(data / "keys", datetime.now(UTC))
+    return data / "keys"
+
+
 def settings_beside(own: Mapping[str, str]) -> Settings:
     """The settings of a system on one machine: what is its own, and else what the environment says.
 
@@ -210,14 +227,6 @@ def settings_beside(own: Mapping[str, str]) -> Settings:
         return from_environment({**os.environ, **own})
     except SettingMissing as wrong:
         raise EmbeddedServerFailed(str(wrong)) from None
-
-
-def token_key(data: Path) -> str:
-    """The key that signs this folder's tokens, made on first use, readable by its owner only."""
-    file = data / "token.key"
-    if not file.exists():
-        write_private(file, secrets.token_urlsafe(48))
-    return file.read_text()
 
 
 def certificate_keys(data: Path) -> Path:

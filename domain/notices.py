@@ -29,6 +29,10 @@ class NoticeKind(StrEnum):
     RETURN_DECLINED = "return_declined"
     DOCUMENT = "document"
     AMENDMENT = "amendment"
+    WAIVER_ASKED = "waiver_asked"
+    WAIVER_ANSWERED = "waiver_answered"
+    SIGNER_ASKED = "signer_asked"
+    SIGNER_ANSWERED = "signer_answered"
 
 
 NOTICE_KIND_LABELS: dict[NoticeKind, str] = {
@@ -40,6 +44,10 @@ NOTICE_KIND_LABELS: dict[NoticeKind, str] = {
     NoticeKind.RETURN_DECLINED: "不予退回",
     NoticeKind.DOCUMENT: "文书",
     NoticeKind.AMENDMENT: "规则修订",
+    NoticeKind.WAIVER_ASKED: "申请豁免校验",
+    NoticeKind.WAIVER_ANSWERED: "豁免校验的答复",
+    NoticeKind.SIGNER_ASKED: "申请免予确认",
+    NoticeKind.SIGNER_ANSWERED: "免予确认的答复",
 }
 
 EVIDENCE = frozenset({NoticeKind.REMINDER_TO_FILE, NoticeKind.DOCUMENT})
@@ -84,7 +92,8 @@ DELIVERY_STATE_LABELS: dict[DeliveryState, str] = {
 class NewNotice(Value):
     """A notice that is to be served.
 
-    ``addressee`` is an institution's or an authority's id, as ``audience`` says. ``key`` names it
+    ``addressee`` is an institution's or an authority's id, as ``audience`` says; an operator's is
+    that of the market regulator of its jurisdiction. ``key`` names it
     within its case: the same one served again is one notice. ``document_sha256`` is the document
     that is served by it, empty for none. Over ``message`` it is served in any case.
     """

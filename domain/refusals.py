@@ -163,6 +163,15 @@ class Code(StrEnum):
         "第 {waiver} 号豁免申请{state}，不能{action}。",
         "请查看本件的豁免申请（waivers），按其现状办理。",
     )
+    WAIVED_BY_ANOTHER = (
+        "waived_by_another",
+        409,
+        "豁免校验的不是审核本件的部门",
+        "第 {waivers} 号豁免由 {authorities} 准予，而本次提交由 {reviewer} 审核；"
+        "豁免只在准予的部门审核时有效。",
+        "请选取准予豁免的部门，或更正数据；"
+        "由 {reviewer} 审核的，请向其申请豁免（waivers，写明 choice）。",
+    )
     CORRECTION_REASON = (
         "correction_reason",
         422,
@@ -304,6 +313,13 @@ class Code(StrEnum):
         "提交的不是最新内容",
         "提交的是第 {revision} 稿，系统中最新为第 {latest} 稿。",
         "请核对最新一稿后再提交。",
+    )
+    STALE_FILES = (
+        "stale_files",
+        409,
+        "附件已经变动",
+        "所列的附件与现在的不同：{gone} 件已不在，{new} 件没有列出。",
+        "请重新查看附件（files），核对后再办理。",
     )
     CONTENT_ALTERED = (
         "content_altered",
@@ -849,6 +865,27 @@ class Code(StrEnum):
         "没有可用的身份",
         "账号 {person} 现在没有可用的身份{why}。",
         "请联系本机构或本辖区的管理员。",
+    )
+    IDENTITY_UNKNOWN = (
+        "identity_unknown",
+        403,
+        "还没有绑定账号",
+        "您在{provider}的身份没有绑定本系统的账号。",
+        "请向本机构或本辖区的管理员索取一次性链接，由链接绑定。",
+    )
+    PROVIDER_REFUSED = (
+        "provider_refused",
+        400,
+        "登录没有完成",
+        "{provider}的答复不能采信（{why}）。",
+        "请回到登录页重新开始。",
+    )
+    PROGRAM_REFUSED = (
+        "program_refused",
+        401,
+        "程序的账号或密钥无效",
+        "程序的账号或密钥不对、密钥已失效，或者没有所要的身份。",
+        "请核对账号、密钥和 scope；密钥遗失的，请管理员另发。",
     )
     LINK_ENDED = (
         "link_ended",

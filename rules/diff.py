@@ -224,7 +224,7 @@ def _mapping(
     old: Mapping[str, Any], new: Mapping[str, Any], path: tuple[str, ...], words: tuple[str, ...]
 ) -> Iterator[Change]:
     for key in dict.fromkeys((*old, *new)):
-        label = _label((*path, key))
+        label = label_of((*path, key))
         yield from _value(
             old.get(key), new.get(key), (*path, key), (*words, label) if label else words
         )
@@ -276,7 +276,8 @@ def _lists(
             )
 
 
-def _label(path: tuple[str, ...]) -> str:
+def label_of(path: tuple[str, ...]) -> str:
+    """What a place of a rule set is called."""
     key = path[-1]
     if path[:-1] in (("forms",), ("sources",)):
         # names of the file's own

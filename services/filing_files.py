@@ -3,6 +3,7 @@
 import hashlib
 
 from domain.case.commands import Actor, Role
+from domain.filing.beside import MOST_FILES
 from domain.filing.receipts import submissions
 from domain.refusals import Code, Refusal, Refused
 from services.announcements import ATTACHMENTS
@@ -13,7 +14,6 @@ from store.cases import Case
 from store.filing_files import FilingFile as FilingFile
 
 LARGEST_FILE = 10 * 1024 * 1024
-MOST_FILES = 20
 MEDIA = ("application/pdf", "image/png", "image/jpeg")
 _OF_INSTITUTION = (Role.FILER, Role.RESPONSIBLE)
 
@@ -82,26 +82,32 @@ class FilingFileService(CaseService):
                 raise Refused(Refusal(code=Code.NOT_FOUND, params={"what": "这一附件"}))
             return await filing_files.standing(connection, case.case_id)
 
-    async def seen(self, case: Case, actor: Actor) -> list[FilingFile]:
+    async def seen(self, case: Case, actor: Actor, revision: int = 0) -> list[FilingFile]:
         """The files beside a filing that somebody may see.
 
-        Its filer sees those that stand there now, others those that stood there when it was
-        submitted last: like the content, what is changed since is a draft.
+        Its filer sees those that stand there now, others those that were submitted last: like the
+        content, what is changed since is a draft. With a ``revision`` that was submitted, those
+        that it was submitted with.
         """
         async with self._engine.connect() as connection:
-            if actor.role in _OF_INSTITUTION:
-                return await filing_files.standing(connection, case.case_id)
             steps = submissions(await journal.steps(connection, case.case_id))
-            if not steps or not case.revision:
-                return []
-            return await filing_files.standing(connection, case.case_id, steps[-1].at)
+            if actor.role in _OF_INSTITUTION and not revision:
+                return await filing_files.standing(connection, case.case_id)
+            wanted = revision or case.revision
+            sent = [step for step in steps if step.body["revision"] == wanted]
+            named = sent[-1].body.get("files", ()) if sent else ()
+            if not sent and actor.role in _OF_INSTITUTION:
+                return await filing_files.standing(connection, case.case_id)
+            return await filing_files.named(connection, case.case_id, named)
 
     async def content(self, case: Case, sha256: str, actor: Actor) -> tuple[FilingFile, bytes]:
         """A file that somebody may see, with its content. Raises Refused for none."""
         seen = {one.sha256 for one in await self.seen(case, actor)}
         file = None
-        if sha256 in seen:
-            async with self._engine.connect() as connection:
+        async with self._engine.connect() as connection:
+            for step in submissions(await journal.steps(connection, case.case_id)):
+                seen |= set(step.body.get("files", ()))
+            if sha256 in seen:
                 file = await filing_files.content(connection, case.case_id, sha256)
         if file is None:
             raise Refused(Refusal(code=Code.NOT_FOUND, params={"what": "这一附件"}))

@@ -12,15 +12,17 @@ from rules.filing.forms.findings import FormFinding, FormReport, pointer
 from rules.filing.forms.model import Form, FormField, Section
 from store.cases import Case
 from store.content import Revision
+from store.filing_files import FilingFile
 from store.filing_receipts import FilingReceipt
 
 
 class Beside(NamedTuple):
-    """What stands beside a content: its report, its waivers with the reasons, its receipt."""
+    """What stands beside a content: report, waivers with the reasons, receipt, files."""
 
     report: FormReport
     waivers: Sequence[tuple[Waiver, str]]
     receipt: FilingReceipt | None
+    files: Sequence[FilingFile]
 
 
 def filing_data(
@@ -38,6 +40,7 @@ def filing_data(
         "sha256": revision.sha256,
         "rules": f"{rules.ref.id} 第 {rules.ref.revision} 版　{rules.ref.sha256[:16]}…",
         "receipt": list(_receipt(submitted)) if submitted is not None else [],
+        "files": [f"{one.name}　{one.size} 字节　SHA-256 {one.sha256}" for one in beside.files],
         "parts": [
             _part(form, revision.content[part], part, beside)
             for part, form in rules.forms_of(case.plan.parts).items()

@@ -62,7 +62,7 @@ class FilingService(CaseService):
                 raise Refused(Refusal(code=Code.FILING_EXISTS, params=params))
         rules = await self._pinned.get(sha256)
         async with self._engine.connect() as connection:
-            refusal = await legal_persons.refusal(connection, rules, found[institution_id])
+            refusal = (await legal_persons.beside(connection, rules, found[institution_id])).refusal
         if refusal is not None:
             raise Refused(refusal)
         obligation = rules.obligation(facts)

@@ -78,37 +78,49 @@ class Found(NamedTuple):
     reason: str
 
 
-async def refusal(
+class Beside(NamedTuple):
+    """How an account stands beside others: why it may not file, and what it shares with them.
+
+    ``shared`` names, for a year, what only one of several accounts files for; sorted, so that
+    whoever locks several of them does so in one order.
+    """
+
+    refusal: Refusal | None = None
+    shared: tuple[str, ...] = ()
+
+
+async def beside(
     connection: AsyncConnection, rules: CompiledRules, institution: Institution
-) -> Refusal | None:
-    """Why an institution may not file for a year, another account having; None where it may."""
+) -> Beside:
+    """Whether an institution may file for a year, or another account has; and what they share."""
     rule, year = rules.document.filing.one_filing, rules.document.year
     if rule is None:
-        return None
+        return Beside()
     cite = rules.document.citation(rule.cite)
     own = await legal_persons.account(connection, institution.facts.id, year)
     if own is None:
-        return None
+        return Beside()
     params = {"year": str(year), "institution": own.institution}
     if own.finding is Finding.FILES_WITH:
         told = {**params, "other": own.files_with}
-        return Refusal(code=Code.LEGAL_PERSON_FILES_ONCE, params=told, cite=cite)
+        return Beside(Refusal(code=Code.LEGAL_PERSON_FILES_ONCE, params=told, cite=cite))
     others = await legal_persons.beside(connection, own, year)
-    found = rival(own, others, rule.accounts_kept is not None)
+    kept = rule.accounts_kept is not None
+    found = rival(own, others, kept)
     if found is not None:
         told = {**params, "other": found.institution}
-        return Refusal(code=Code.LEGAL_PERSON_FILES_ONCE, params=told, cite=cite)
+        return Beside(Refusal(code=Code.LEGAL_PERSON_FILES_ONCE, params=told, cite=cite))
+    shared = [f"legal-person/{year}/{own.key}"] if others and not by_itself(own, kept) else []
     centres = institution.facts.national_centres
     if rule.joint_centres is None or not centres:
-        return None
+        return Beside(shared=tuple(shared))
     filed = await legal_persons.centre_filed_by(connection, own.institution, centres, year)
-    if filed is None:
-        return None
-    return Refusal(
-        code=Code.CENTRE_FILED_BY_LEAD,
-        params={"other": filed[0], "centre": filed[1]},
-        cite=rules.document.citation(rule.joint_centres),
-    )
+    if filed is not None:
+        params = {"other": filed[0], "centre": filed[1]}
+        joint = rules.document.citation(rule.joint_centres)
+        return Beside(Refusal(code=Code.CENTRE_FILED_BY_LEAD, params=params, cite=joint))
+    shared += [f"centre/{year}/{one}" for one in centres]
+    return Beside(shared=tuple(sorted(set(shared))))
 
 
 class LegalPersonService:

@@ -47,7 +47,7 @@ class Limiter:
 
     def count_client(self, address: str, now: datetime) -> None:
         """Counts a lookup of a client. Raises Refused above the limit."""
-        self._count(self._clients, _client(address), now, "您所在的网络地址")
+        self._count(self._clients, one_client(address), now, "您所在的网络地址")
 
     def count_number(self, number: str, now: datetime, address: str) -> None:
         """Counts a lookup of a number among its neighbours, whoever asks.
@@ -55,10 +55,6 @@ class Limiter:
         Raises Refused above the limit, but for an address that has asked for few of them.
         """
         self._count_shared(number[:-NEIGHBOURS], now, address, "与此相邻的编号")
-
-    def count_name(self, name: str, now: datetime, address: str) -> None:
-        """Counts a try under a name, whoever tries. Raises as `count_number` does."""
-        self._count_shared(name, now, address, "这一账号")
 
     def count_member(self, person: str, group: str, now: datetime) -> None:
         """Counts a request of a person, and of the authority or institution it is for.
@@ -69,7 +65,7 @@ class Limiter:
         self._count_shared(group, now, person, "您所在单位")
 
     def _count_shared(self, text: str, now: datetime, whose: str, counted: str) -> None:
-        few = self._ends(self._shares, f"{text}|{_client(whose)}", now)[0] == 0
+        few = self._ends(self._shares, f"{text}|{one_client(whose)}", now)[0] == 0
         try:
             self._count(self._prefixes, text, now, counted)
         except Refused:
@@ -130,7 +126,7 @@ class _Windows:
             del self._open[oldest]
 
 
-def _client(address: str) -> str:
+def one_client(address: str) -> str:
     """What counts as one client: an IPv4 address, or the network an IPv6 address belongs to."""
     if ":" not in address:
         return address

@@ -21,7 +21,7 @@ from rules.file.catalogue import Catalogue
 from services.campaigns.considering import Outcome, consider
 from services.campaigns.opening import CampaignService
 from services.clock import Clock
-from store import institutions, roster_imports
+from store import institutions, legal_persons, roster_imports
 from store.institutions import Alike, Institution
 
 _PAGE = 2_000
@@ -135,12 +135,14 @@ class ReviewService:
             after = ""
             while page := await institutions.page(connection, after, _PAGE, prefix):
                 after = page[-1].facts.id
-                named_at = await institutions.named_by_rosters(
-                    connection, [one.facts.id for one in page]
-                )
+                ids = [one.facts.id for one in page]
+                named_at = await institutions.named_by_rosters(connection, ids)
+                with_others = await legal_persons.filing_with_others(connection, period, ids)
                 for one in page:
                     id_, region = one.facts.id, one.facts.region
-                    outcome, _ = consider(rule_sets, jurisdiction, one.facts_for(None), period)
+                    outcome, _ = consider(
+                        rule_sets, jurisdiction, one.facts_for(None), period, id_ in with_others
+                    )
                     last = since or self._last_roster(rosters, region)
                     at = named_at.get(id_)
                     named = None if last is None else at is not None and at >= last

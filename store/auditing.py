@@ -251,6 +251,14 @@ FILES = """
     SELECT 'filing_files', case_id, name
     FROM filing_files WHERE encode(sha256(content), 'hex') <> sha256
 """
+MISSING_FILES = """
+    SELECT j.case_id, j.sequence, f.sha256
+    FROM journal j CROSS JOIN jsonb_array_elements_text(j.step #> '{body,files}') AS f(sha256)
+    WHERE j.event IN ('submitted', 'attested') AND j.case_id LIKE 'filing/%'
+      AND NOT EXISTS (
+        SELECT FROM filing_files b WHERE b.case_id = j.case_id AND b.sha256 = f.sha256)
+    ORDER BY 1, 2, 3
+"""
 AUTHORITY_FIGURES = "SELECT authority, year, revision, sha256, content FROM authority_figures"
 DELIVERIES = "SELECT * FROM certificate_deliveries"
 CONTENTS = """

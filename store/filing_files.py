@@ -1,8 +1,9 @@
 """Files that an institution puts beside its filing. None is ever lost: removed ones are kept."""
 
+from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import and_, or_, select, update
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -65,16 +66,24 @@ async def was_added(connection: AsyncConnection, case_id: str, sha256: str) -> b
     return rows.first() is not None
 
 
-async def standing(
-    connection: AsyncConnection, case_id: str, at: datetime | None = None
+async def standing(connection: AsyncConnection, case_id: str) -> list[FilingFile]:
+    """The files beside a filing now, in the order they came."""
+    return await _listed(connection, case_id, filing_files.c.removed_at.is_(None))
+
+
+async def named(
+    connection: AsyncConnection, case_id: str, hashes: Collection[str]
 ) -> list[FilingFile]:
-    """The files beside a filing, now or as they stood at an instant, in the order they came."""
-    removed, added = filing_files.c.removed_at, filing_files.c.added_at
-    there = removed.is_(None)
-    stood = and_(added <= at, or_(there, removed > at)) if at is not None else there
+    """Those of a filing's files that have these hashes, removed or not, in the order they came."""
+    return await _listed(connection, case_id, filing_files.c.sha256 == func.any(list(hashes)))
+
+
+async def _listed(
+    connection: AsyncConnection, case_id: str, wanted: ColumnElement[bool]
+) -> list[FilingFile]:
     rows = await connection.execute(
         select(*_NAMED)
-        .where(filing_files.c.case_id == case_id, stood)
+        .where(filing_files.c.case_id == case_id, wanted)
         .order_by(filing_files.c.added_at, filing_files.c.sha256)
     )
     return [FilingFile(**row) for row in rows.mappings()]

@@ -1,6 +1,6 @@
 """Accounts by the legal person they belong to, and what operators found of them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.legal_persons import FILED, Account, Finding
 from domain.model import Value
+from domain.numbers.quarters import Period
 from store.tables import legal_person_findings
 
 _NEWEST = """
@@ -105,6 +106,13 @@ async def filing_with(connection: AsyncConnection, ids: Sequence[str]) -> dict[s
         )
     )
     return {row.institution_id: row.files_with for row in rows}
+
+
+async def filing_with_others(
+    connection: AsyncConnection, period: Period, ids: Sequence[str]
+) -> Collection[str]:
+    """Who of some accounts files nothing of its own for a period; numbers everybody uploads."""
+    return () if period.quarter else await filing_with(connection, ids)
 
 
 async def centre_filed_by(

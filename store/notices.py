@@ -72,6 +72,7 @@ class Told(Value):
     year: int
     quarter: int
     rule_set: str
+    campaign: str
     institution: str
     institution_name: str
     region: str
@@ -83,7 +84,7 @@ class Told(Value):
 # --- steps that are to be told --------------------------------------------------------------------
 
 _TO_TELL = text("""
-    SELECT o.id, j.step, j.hash, c.kind, c.year, c.quarter, c.rule_set,
+    SELECT o.id, j.step, j.hash, c.kind, c.year, c.quarter, c.rule_set, c.campaign,
            coalesce(i.id, '') AS institution, coalesce(i.name, '') AS institution_name,
            coalesce(i.region, '') AS region, c.reviewer,
            c.authority, n.note

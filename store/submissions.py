@@ -15,13 +15,15 @@ class Submitted(Value):
     """A revision to be submitted: its hash and content, the newest number, all its editors, and
     the institution as it is on record now (None if it is not).
 
-    ``returned_sha256`` is the hash of the revision that was sent back, None for none."""
+    ``returned_sha256`` is the hash of the revision that was sent back, None for none; ``files`` are
+    the hashes of the files that stand beside it now, sorted."""
 
     sha256: str | None
     returned_sha256: str | None
     content: dict[str, Any]
     latest: int
     editors: tuple[str, ...]
+    files: tuple[str, ...]
     institution: Institution | None
 
 
@@ -31,6 +33,9 @@ _SUBMITTED = """
             WHERE b.case_id = w.case_id AND b.revision = w.returned),
            coalesce((SELECT max(revision) FROM revisions a WHERE a.case_id = w.case_id), 0),
            ARRAY(SELECT DISTINCT saved_by FROM revisions e WHERE e.case_id = w.case_id ORDER BY 1),
+           ARRAY(SELECT f.sha256 FROM filing_files f
+                 WHERE f.case_id = w.case_id AND f.removed_at IS NULL
+                 ORDER BY f.sha256 COLLATE "C"),
            to_jsonb(i),
            ARRAY(SELECT to_jsonb(c) FROM certificates c
                  WHERE c.institution_id = w.institution
@@ -66,9 +71,19 @@ async def read(engine: AsyncEngine, wanted: Sequence[tuple[str, int, int, str]])
             content=content or {},
             latest=latest,
             editors=tuple(editors),
+            files=tuple(files),
             institution=_institution(institution, certificates) if institution else None,
         )
-        for sha256, content, returned_sha256, latest, editors, institution, certificates in found
+        for (
+            sha256,
+            content,
+            returned_sha256,
+            latest,
+            editors,
+            files,
+            institution,
+            certificates,
+        ) in found
     ]
 
 

@@ -32,6 +32,7 @@ from domain.facts import CertificateFacts, InstitutionFacts
 from rules.filing.forms.example import blank_example
 from services.certificates.keys import add_key
 from services.contents import register_of
+from services.keys import Keyring
 from settings import Settings
 from store import institutions
 from store.database import connect_public
@@ -39,6 +40,7 @@ from store.institutions import Institution
 from worker import build_worker
 
 KEY = "a-key-for-tests-only-a-key-for-tests-only"
+KEYS = Keyring(None, KEY)
 SHANGHAI_DAY = timedelta(days=1)
 
 FILER, REVIEWER, CHECKER, OPERATOR, AUDITOR, CLERK, OFFICER, DECIDER, RESPONSIBLE = (
@@ -84,7 +86,7 @@ class System:
     def token(self, role: Role, subject: str, scope: str = "") -> str:
         """A token for one person in one capacity."""
         actor = Actor(subject=subject, role=role, scope=scope)
-        return self.parts.identity.issue(actor, datetime.now(UTC), timedelta(days=36500))
+        return self.parts.identity.issue(actor, datetime.now(UTC), timedelta(days=366))
 
     async def send(
         self, method: str, path: str, token: str = "", body: Any = None, **headers: str
@@ -107,17 +109,21 @@ class System:
             "POST", f"/api/filings/{filing}/{name}", token, body or {}, **headers
         )
 
-    async def save(self, filing: str, token: str) -> Answer:
-        """Saves a generated, complete revision of every part."""
-        path = f"/api/filings/{filing}"
-        shown = (await self.send("GET", path, token)).body
-        draft = (await self.send("GET", f"{path}/draft", token)).body
+    async def example(self, filing: str, token: str) -> dict[str, Any]:
+        """A generated, complete content of every part of a filing."""
+        shown = (await self.send("GET", f"/api/filings/{filing}", token)).body
         rules = await self.parts.pinned.get(shown["rule_set"])
         async with self.engine.connect() as connection:
             known = await institutions.by_ids(connection, [shown["institution"]])
         register = register_of(known[shown["institution"]])
         year = rules.document.year
-        parts = {one: blank_example(rules.form(one), register, year) for one in shown["parts"]}
+        return {one: blank_example(rules.form(one), register, year) for one in shown["parts"]}
+
+    async def save(self, filing: str, token: str) -> Answer:
+        """Saves a generated, complete revision of every part."""
+        path = f"/api/filings/{filing}"
+        parts = await self.example(filing, token)
+        draft = (await self.send("GET", f"{path}/draft", token)).body
         return await self.send(
             "PUT", f"{path}/draft", token, {"parts": parts}, if_match=f'"{draft["revision"]}"'
         )
@@ -226,6 +232,7 @@ async def running(
         database_url=SecretStr("postgresql+psycopg://unused"),
         temporal_address="unused",
         token_key=SecretStr(KEY),
+        token_days=366,
         rules=rules,
         requests_per_person="1000000/minute",
         requests_per_authority="1000000/minute",

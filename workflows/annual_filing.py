@@ -5,6 +5,7 @@ windows, levels and quality check apply. States: see `domain.case.status`. Messa
 ``act``, takes every command; timers open the filing, start the quality check and let it lapse.
 """
 
+from collections.abc import Sequence
 from typing import Literal
 
 from temporalio import workflow
@@ -13,15 +14,15 @@ from workflows.case import ONE_TRY, RETRY, CaseWorkflow
 
 with workflow.unsafe.imports_passed_through():
     from domain.case.commands import Command
-    from domain.case.events import Event
+    from domain.case.events import Event, EventName
     from domain.case.status import Status
-    from domain.case.workflow_messages import CaseStart
+    from domain.case.workflow_messages import CaseStart, RecordedSteps, RecordRequest
     from domain.filing.amending import PREPARE_AMENDMENT, Amend, PrepareAmendment
     from domain.filing.attesting import Attest
     from domain.filing.findings import FilingFindings, PrepareSubmission
     from domain.filing.kind import FILING, FILING_WORKFLOW, PREPARE_SUBMISSION, Submit
     from domain.filing.state import FilingState
-    from domain.filing.waiving import AskWaiver, granted
+    from domain.filing.waiving import AskWaiver, granted_by
 
 
 _PURPOSES: dict[str, Literal["submit", "attest", "waive"]] = {
@@ -40,6 +41,7 @@ class AnnualFiling(CaseWorkflow):
     @workflow.init
     def __init__(self, start: CaseStart) -> None:
         super().__init__(start)
+        self._shared: tuple[str, ...] = ()
 
     @workflow.run
     async def run(self, start: CaseStart) -> Status:
@@ -113,13 +115,21 @@ class AnnualFiling(CaseWorkflow):
                 returned_revision=self._state.returned_revision,
                 completed_revision=self._state.completed_revision,
                 purpose=_PURPOSES[command.kind],
-                waived=granted(own),
+                waived=granted_by(own),
             ),
             result_type=FilingFindings,
             start_to_close_timeout=ONE_TRY,
             retry_policy=RETRY,
         )
+        self._shared = findings.shared
         return findings
+
+    async def write(self, request: RecordRequest, events: Sequence[Event]) -> RecordedSteps:
+        """Has steps recorded; a submission for what several accounts have only if it is first."""
+        if any(event.name == EventName.SUBMITTED for event in events):
+            told = {"shared": self._shared, "rule_set": self._plan.ruleset.sha256}
+            request = request.model_copy(update=told)
+        return await super().write(request, events)
 
     async def _amended(self, command: Amend) -> FilingFindings:
         findings: FilingFindings = await workflow.execute_local_activity(

@@ -215,7 +215,7 @@ class CaseWorkflow:
                 await self.record(command, outcome)
 
     async def record(self, command: Command, events: Sequence[Event]) -> None:
-        """Writes the steps of one command; only what is written has happened.
+        """Writes the steps of one command; only what is written has happened. Raises a refusal.
 
         A crash can come between the journal's commit and the engine's history. The journal is
         then ahead: what stands in it is adopted, and the command is to be decided on once more.
@@ -224,6 +224,8 @@ class CaseWorkflow:
         first = steps[0].sequence == 1
         request = RecordRequest(steps=steps, opening=self._start.opening if first else None)
         recorded = await self.write(request, events)
+        if recorded.refusal is not None:
+            raise refused(recorded.refusal)
         self._adopt(recorded.steps or steps, recorded.opening)
 
     # --- private steps -----------------------------------------------------------------------

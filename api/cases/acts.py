@@ -104,6 +104,17 @@ def act(build: Callable[[Call, dict[str, Any]], Built], fields: Fields = no_fiel
     return handler
 
 
+def told(handler: Handler) -> Handler:
+    """An act whose notice is there with its answer."""
+
+    async def act_and_tell(call: Call) -> Response:
+        answer = await handler(call)
+        await parts_of(call.request).telling.tell(case_of(call).case_id)
+        return answer
+
+    return act_and_tell
+
+
 async def _refuse_unknown_fields(
     parts: Parts, case: Case, note: dict[str, Any], fields: Fields
 ) -> None:

@@ -21,18 +21,20 @@ from structlog.contextvars import STRUCTLOG_KEY_PREFIX
 
 from api.door.asking import Told, asked_by
 from api.door.identity import SESSION_COOKIE
-from api.door.openapi import SwaggerFiles, docs_page, openapi_document
+from api.door.openapi import HTMX, SWAGGER_UI, PackageFiles, docs_page, openapi_document
 from api.door.operations import Call, Operation
-from api.door.pages import refused_page, told_page
+from api.door.pages import demonstration, refused_page, told_page
 from api.door.parts import Parts, parts_of
 from api.door.problems import problem
 from api.door.reading import read_as, what_of
 from api.door.requests import (
+    FILE_FORM_MEDIA,
     FORM_MEDIA,
     LARGEST_FILE,
     LARGEST_JSON,
     InvalidFields,
     forget_unknown_parameters,
+    parse_file_form,
     parse_form,
     parse_json,
     read_bytes,
@@ -150,7 +152,8 @@ def create_app(
             ),
             Route("/openapi.json", openapi_document(OPERATIONS, PLACES), methods=["GET"]),
             Route("/docs", docs_page, methods=["GET"]),
-            Mount("/static/swagger-ui", SwaggerFiles()),
+            Mount("/static/swagger-ui", PackageFiles("swagger_ui_bundle", *SWAGGER_UI)),
+            Mount("/static/htmx", PackageFiles("django_htmx", *HTMX)),
             Mount("/static", StaticFiles(packages=[("api", "static")])),
         ],
         exception_handlers={HTTPException: _http_problem, Exception: _unexpected},
@@ -188,6 +191,7 @@ def _endpoint(operations: Sequence[Operation]) -> Callable[[Request], Awaitable[
         operation = by_method["GET" if method == "HEAD" else method]
         request_id = _new_id()
         bound = _REQUEST_ID.set(request_id)
+        demonstration.set(parts_of(request).demo)
         try:
             response = await _answer(operation, request, request_id)
         finally:
@@ -253,17 +257,28 @@ async def _through_the_door(operation: Operation, request: Request, request_id: 
         data = await read_bytes(request, operation.largest or LARGEST_JSON)
         body = parse_json(data, operation.body)
     elif operation.form:
-        require_media(request, [FORM_MEDIA])
-        data = await read_bytes(request, operation.largest or LARGEST_JSON)
-        body = parse_form(data)
+        require_media(request, [FILE_FORM_MEDIA if operation.with_file else FORM_MEDIA])
+        if operation.with_file:
+            body = await parse_file_form(request, operation.largest or LARGEST_FILE)
+        else:
+            data = await read_bytes(request, operation.largest or LARGEST_JSON)
+            body = parse_form(data)
         kept = "" if operation.before_sign_in else _kept(operation, request)
-        refuse_foreign_form(request, body, kept)
+        try:
+            refuse_foreign_form(request, body, kept)
+        except Refused:
+            await body.close()
+            raise
     elif operation.media:
         require_media(request, operation.media)
         if not operation.streams:
             body = data = await read_bytes(request, operation.largest or LARGEST_FILE)
     call = Call(request, actor, target, body, "", request_id)
-    return await _in_time(operation, left, _handled(operation, call, data))
+    try:
+        return await _in_time(operation, left, _handled(operation, call, data))
+    finally:
+        if operation.with_file:
+            await body.close()
 
 
 def _has_body(request: Request) -> bool:
@@ -290,14 +305,14 @@ async def _admitted(
 
 async def _identified(operation: Operation, parts: Parts, request: Request) -> Actor:
     """Who asks, as things stand now: by a token, or on pages by what the browser keeps."""
-    kept = _kept(operation, request)
+    kept, token = _kept(operation, request), ""
     if kept:
         actor = await parts.sign_in.acting(kept)
     else:
-        actor = parts.identity.identify(request.headers.get("authorization"))
+        actor, token, _ = parts.identity.identify(request.headers.get("authorization"))
         await parts.clients.acting(actor)
     _count(parts, actor)
-    await parts.people.standing(actor)
+    await parts.people.standing(actor, token)
     return actor
 
 
@@ -485,4 +500,7 @@ async def _http_problem(request: Request, failure: Exception) -> Response:
 
 async def _unexpected(request: Request, failure: Exception) -> Response:
     log.error("unexpected", exc_info=failure)
-    return problem(Refusal(code=Code.INTERNAL), _new_id())
+    refusal, request_id = Refusal(code=Code.INTERNAL), _new_id()
+    if wants_page(request):
+        return refused_page(refusal, request_id, request)
+    return problem(refusal, request_id)

@@ -8,8 +8,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
 
+from starlette.datastructures import UploadFile
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Match
 from starlette.types import Message
 
@@ -18,6 +19,7 @@ from domain.case.commands import Actor
 from domain.refusals import Code, Refusal, Refused
 
 _ACTOR = "zhibao.actor"
+_PIECE = 64 * 1024
 
 
 class Told(Exception):
@@ -48,17 +50,38 @@ async def ask(
     body: Any = None,
     *,
     query: dict[str, str] | None = None,
+    file: UploadFile | None = None,
     **headers: str,
 ) -> Answer:
     """What the API answers the asker of a page. Raises Told for a refusal.
 
-    Header names are written with underscores; ``idempotency_key`` is that of the page's form.
+    Header names are written with underscores; ``idempotency_key`` is that of the page's form. A
+    ``file`` is sent instead of a body, as the ``content_type`` among the headers.
     """
+    response = await fetch(call, method, path, body, query=query, file=file, **headers)
+    content_type = response.headers.get("content-type", "")
+    given = bytes(response.body)
+    return Answer(json.loads(given) if "json" in content_type else given, dict(response.headers))
+
+
+async def fetch(
+    call: Call,
+    method: str,
+    path: str,
+    body: Any = None,
+    *,
+    query: dict[str, str] | None = None,
+    file: UploadFile | None = None,
+    **headers: str,
+) -> Response:
+    """As `ask`, the answer as it is: a file is passed on piece by piece."""
     content = b"" if body is None else json.dumps(body).encode()
     named = {name.replace("_", "-"): text for name, text in headers.items()}
     if body is not None:
         named["content-type"] = "application/json"
         named["content-length"] = str(len(content))
+    elif file is not None:
+        named["content-length"] = str(file.size)
     outer = call.request.scope
     scope = {
         "type": "http",
@@ -77,15 +100,15 @@ async def ask(
     }
 
     async def receive() -> Message:
-        return {"type": "http.request", "body": content, "more_body": False}
+        if file is None:
+            return {"type": "http.request", "body": content, "more_body": False}
+        piece = await file.read(_PIECE)
+        return {"type": "http.request", "body": piece, "more_body": bool(piece)}
 
     response = await _endpoint(outer["app"], scope)(Request(scope, receive))
-    content_type = response.headers.get("content-type", "")
-    given = bytes(response.body)
-    told: Any = json.loads(given) if "json" in content_type else given
-    if response.status_code >= 400:
-        raise Told(told)
-    return Answer(told, dict(response.headers))
+    if response.status_code >= 400 and not isinstance(response, StreamingResponse):
+        raise Told(json.loads(bytes(response.body)))
+    return response
 
 
 def _endpoint(app: Any, scope: dict[str, Any]) -> Callable[[Request], Awaitable[Response]]:

@@ -174,16 +174,24 @@ async def docs_page(request: Request) -> Response:
     return HTMLResponse(_DOCS, headers={"Content-Security-Policy": policy})
 
 
-class SwaggerFiles(StaticFiles):
-    """Of Swagger UI, as its package has it, the two files that the page names.
+SWAGGER_UI = (
+    f"vendor/{swagger_ui_path.name}",
+    frozenset({"swagger-ui.css", "swagger-ui-bundle.js"}),
+)
+HTMX = ("static/django_htmx", frozenset({"htmx-2.min.js"}))
+"""What browsers get out of packages: the folder in it, and the files that pages name."""
 
-    The package's own pages would ask other hosts, under our address and without our policy.
+
+class PackageFiles(StaticFiles):
+    """Of a package those files that our pages name.
+
+    A package's own pages would ask other hosts, under our address and without our policy.
     """
 
-    def __init__(self) -> None:
-        super().__init__(packages=[("swagger_ui_bundle", f"vendor/{swagger_ui_path.name}")])
+    def __init__(self, package: str, folder: str, named: frozenset[str]) -> None:
+        super().__init__(packages=[(package, folder)])
+        self._named = named
 
     def lookup_path(self, path: str) -> tuple[str, os.stat_result | None]:
         """The file at a path below the mount, or none."""
-        named = path in {"swagger-ui.css", "swagger-ui-bundle.js"}
-        return super().lookup_path(path) if named else ("", None)
+        return super().lookup_path(path) if path in self._named else ("", None)

@@ -61,6 +61,7 @@ class Operation:
     ``largest`` is the most bytes a body may have, where it is not the usual for its type.
     ``documented`` describes the body of a JSON request that the handler reads field by field.
     ``form``: a page's form; the body is a `api.door.requests.Form`, and not one of another site.
+    ``with_file``: a file can be chosen in it.
     ``before_sign_in``: a form that is nobody's yet, whoever signed in on this browser earlier.
     ``streams``: the handler reads the body itself, as it comes.
     ``passed_on``: an address that people pass on, as every page is (see `lenient`).
@@ -81,6 +82,7 @@ class Operation:
     documented: type[BaseModel] | None = None
     media: Sequence[str] = ()
     form: bool = False
+    with_file: bool = False
     before_sign_in: bool = False
     streams: bool = False
     largest: int | None = None

@@ -1,6 +1,7 @@
 """Pages: plain HTML from the server, the same answers as the API gives, no script."""
 
 from collections.abc import Mapping
+from contextvars import ContextVar
 from datetime import date, datetime
 from pathlib import Path
 from secrets import token_hex
@@ -14,7 +15,7 @@ from starlette.responses import HTMLResponse, Response
 from api.door.identity import SESSION_COOKIE
 from api.door.operations import Call
 from api.door.problems import headers_of
-from domain.case.commands import ROLE_LABELS
+from domain.case.commands import ROLE_LABELS, Role
 from domain.messages import closing_time, explain, local_time
 from domain.refusals import Code, Refusal
 from services.sign_in import csrf_token
@@ -41,12 +42,51 @@ _TEMPLATES.globals.update(
     local_time=local_time, closing_time=closing_time, closing=_closing, me=None
 )
 
+_TEMPLATES.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "sort_keys": True}
+
+_STATISTICS, _RULES = ("/work/campaigns", "统计工作"), ("/work/rules", "规则")
+_CERTIFICATES, _MEASURES = ("/work/certificates", "证书"), ("/work/enforcement", "后续处理")
+_NUMBERS, _NOTICES = ("/work/report-batches", "报告编号"), ("/work/notices", "通知")
+_TASKS, _FILINGS, _JOBS = ("/work/tasks", "待办"), ("/work/filings", "填报"), ("/work/jobs", "批办")
+_REGISTRATIONS = ("/work/registrations", "机构登记")
+
+WORK: dict[Role, tuple[tuple[str, str], ...]] = {
+    Role.FILER: (_FILINGS, _NUMBERS, _CERTIFICATES, _MEASURES, _NOTICES, _REGISTRATIONS, _RULES),
+    Role.RESPONSIBLE: (_FILINGS, _RULES),
+    Role.REVIEWER: (_TASKS, _FILINGS, _NUMBERS, _CERTIFICATES, _JOBS, _NOTICES, _RULES),
+    Role.CHECKER: (_TASKS, _FILINGS, _CERTIFICATES, _JOBS, _RULES),
+    Role.CLERK: (_CERTIFICATES, ("/work/certificates/search", "证书登记"), _RULES),
+    Role.OFFICER: (_MEASURES, _RULES),
+    Role.DECIDER: (_MEASURES, _RULES),
+    Role.OPERATOR: (
+        _STATISTICS,
+        _JOBS,
+        _FILINGS,
+        _NUMBERS,
+        _CERTIFICATES,
+        _MEASURES,
+        _REGISTRATIONS,
+        _NOTICES,
+        _RULES,
+    ),
+    Role.AUDITOR: (("/work/audit", "审计"), _STATISTICS, _CERTIFICATES, _MEASURES, _RULES),
+}
+"""Where people of a role find their work: an address of a page, and what it is called."""
+
+demonstration: ContextVar[bool] = ContextVar("demonstration", default=False)
+"""Whether the request is one to a demonstration, whose pages all say so."""
+
+_TEMPLATES.globals["demonstration"] = demonstration.get
+
 HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'self'; "
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; "
+    "form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'",
     # the number asked for stands in the address
     "Referrer-Policy": "no-referrer",
 }
+_MORE = "; img-src 'self'; script-src 'self'; connect-src 'self'"
+"""Pages of the workbench show pictures, and save and refresh by a script; without it, too."""
 
 _LABELS = {"number": "报告编号", "institution": "机构名称"}
 """What most pages call the parameters they have in common."""
@@ -94,6 +134,7 @@ def page(call: Call, template: str, values: Mapping[str, Any], status: int = 200
         "role": call.actor.role.value,
         "role_label": ROLE_LABELS[call.actor.role],
         "scope": call.actor.scope,
+        "work": WORK.get(call.actor.role, ()),
     }
     common: dict[str, Any] = {
         "me": me,
@@ -102,8 +143,11 @@ def page(call: Call, template: str, values: Mapping[str, Any], status: int = 200
         "request_id": call.request_id,
         "refused": None,
         "errors": [],
+        "at": call.request.url.path,
     }
-    return render(template, {**common, **values}, {"Cache-Control": "no-store"}, status)
+    policy = HEADERS["Content-Security-Policy"] + _MORE
+    headers = {"Cache-Control": "no-store", "Content-Security-Policy": policy}
+    return render(template, {**common, **values}, headers, status)
 
 
 def refused_page(refusal: Refusal, request_id: str, request: Request) -> Response:

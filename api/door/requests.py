@@ -2,12 +2,14 @@
 
 import json
 import math
-from collections.abc import Sequence, Set
+from collections.abc import AsyncGenerator, Sequence, Set
 from hmac import compare_digest
 from typing import Annotated, Any, TypeVar, cast
 from urllib.parse import parse_qs, parse_qsl
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from api.door.wrong_values import NOT_JSON, said
@@ -18,6 +20,7 @@ from services.sign_in import csrf_token
 LARGEST_JSON = 1024 * 1024
 LARGEST_FILE = 64 * 1024 * 1024
 FORM_MEDIA = "application/x-www-form-urlencoded"
+FILE_FORM_MEDIA = "multipart/form-data"
 MOST_FIELDS = 10_000
 MOST_ERRORS = 100
 """At most so many wrong fields are listed; the refusal counts all of them."""
@@ -36,11 +39,21 @@ Wanted = TypeVar("Wanted")
 
 
 class Form(dict[str, list[str]]):
-    """What a page's form sends: the texts under each name, lines ended with one character."""
+    """What a page's form sends: the texts under each name, lines ended with one character.
+
+    ``file`` is the file that was chosen in it, None without one.
+    """
+
+    file: UploadFile | None = None
 
     def text(self, name: str) -> str:
         """The last text under a name, "" for none."""
         return self.get(name, [""])[-1]
+
+    async def close(self) -> None:
+        """Gives up the file, which lies on disk until then."""
+        if self.file is not None:
+            await self.file.close()
 
 
 class InvalidFields(Refused):
@@ -105,6 +118,41 @@ def parse_form(data: bytes) -> Form:
     return Form(
         {name: [text.replace("\r\n", "\n") for text in texts] for name, texts in given.items()}
     )
+
+
+class _TooLarge(MultiPartException):
+    """More has come than may; the parser closes its files for what is of this kind."""
+
+
+async def parse_file_form(request: Request, largest: int) -> Form:
+    """What a page's form with a file sends; the file lies on disk, not in memory.
+
+    Raises Refused when it all is larger than ``largest`` bytes.
+    """
+
+    async def bounded() -> AsyncGenerator[bytes, None]:
+        size = 0
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > largest:
+                raise _TooLarge("")
+            yield chunk
+
+    form = Form()
+    try:
+        given = await MultiPartParser(request.headers, bounded(), max_files=1).parse()
+    except _TooLarge:
+        limit = f"{largest // 1024} KiB"
+        raise Refused(Refusal(code=Code.TOO_LARGE, params={"limit": limit})) from None
+    except MultiPartException:
+        return form
+    for name, value in given.multi_items():
+        if isinstance(value, UploadFile):
+            # a form sent without a file has an empty one without a name
+            form.file = value
+        else:
+            form.setdefault(name, []).append(value.replace("\r\n", "\n"))
+    return form
 
 
 def refuse_foreign(request: Request) -> None:

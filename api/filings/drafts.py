@@ -14,10 +14,11 @@ from api.door.operations import Call, json_of
 from api.door.parts import Parts, parts_of
 from api.door.requests import MOST_ERRORS, InvalidFields, Plain, invalid, pointer, query
 from api.door.rights import of_institution
-from api.filings.standing import Standing, reasons_of_waivers, standing
+from api.filings.standing import Standing, counting, reasons_of_waivers, standing
 from domain.case.events import EventName
 from domain.case.status import EDITABLE
 from domain.clock import day_of
+from domain.filing.beside import FilesSeen
 from domain.filing.kind import Submit
 from domain.filing.parts import left_over_refusal, parts_left_over
 from domain.filing.receipts import submissions
@@ -36,6 +37,7 @@ from rules.filing.forms.findings import FormFinding, FormReport, report
 from rules.filing.forms.model import Form
 from rules.filing.forms.prefill import still_unconfirmed
 from services.case_records import Case, FilingOnRecord, Revision
+from services.filing_files import FilingFile
 from services.filing_papers import Beside, filing_data
 from services.filings import Due
 
@@ -69,8 +71,9 @@ class FormRef(Value):
 class DraftShown(Value):
     """A revision, what follows from it, and what is found about it.
 
-    ``derived`` are sums and shares by part, which nobody fills in. ``standing`` is what others say
-    of it: the confirmation, waivers, remarks.
+    ``derived`` are sums and shares by part, which nobody fills in. ``files`` are those beside it:
+    what is confirmed and submitted with it. ``standing`` is what others say of it: the
+    confirmation, waivers, remarks.
     """
 
     revision: int
@@ -78,6 +81,7 @@ class DraftShown(Value):
     forms: dict[str, FormRef]
     parts: dict[str, dict[str, Any]]
     derived: dict[str, Any]
+    files: tuple[FilingFile, ...]
     saved_by: str
     saved_at: datetime | None
     report: FormReport
@@ -88,7 +92,8 @@ class SubmitBody(Value):
     """Which revision is submitted, and, if there is a choice, the authority picked.
 
     Where a filing that was completed is corrected: ``correction`` is the code of a reason of the
-    rules, and ``reason`` says it in words.
+    rules, and ``reason`` says it in words. ``files`` are the hashes of the files that were looked
+    at; without it all that there are.
     """
 
     revision: int = Field(ge=1, le=2**31 - 1)
@@ -96,6 +101,7 @@ class SubmitBody(Value):
     choice: AuthorityId | None = None
     correction: Plain = Field(default="", max_length=64)
     reason: Plain = Field(default="", max_length=2000)
+    files: FilesSeen = None
 
 
 class RevisionLine(Value):
@@ -138,7 +144,7 @@ async def get_draft(call: Call) -> Response:
     """The newest revision for the filer, the submitted one for others; or the one asked for."""
     case, parts = case_of(call), parts_of(call.request)
     asked = query(call.request, "revision", RevisionNumber, 0)
-    return await _shown(parts, case, await _revision(call, asked), call)
+    return await _shown(parts, case, await _revision(call, asked), call, asked)
 
 
 async def list_revisions(call: Call) -> Response:
@@ -287,11 +293,16 @@ async def get_pdf(call: Call) -> Response:
     ]
     due = await parts.filings.due_of(case)
     report_ = await parts.contents.report(
-        due.rules, due.parts, due.institution, revision.content, granted(known.own)
+        due.rules,
+        due.parts,
+        due.institution,
+        revision.content,
+        granted(known.own, counting(case, known)),
     )
     beside = Beside(
         report=report_,
-        waivers=reasons_of_waivers(known),
+        waivers=reasons_of_waivers(case, known),
+        files=await parts.filing_files.seen(case, call.actor, revision.revision),
         receipt=await parts.receipts.of(case, sent[-1].sequence) if sent else None,
     )
     uscc = due.institution.uscc if due.institution is not None else ""
@@ -407,6 +418,7 @@ def _submit(call: Call, base: dict[str, Any]) -> Built:
         content_sha256=body.sha256,
         choice=body.choice,
         correction=body.correction,
+        files=body.files,
     )
     corrects = body.correction and body.reason.strip()
     return submission, {"reason": body.reason} if corrects else None
@@ -420,13 +432,18 @@ def revision_in(tag: str | None) -> int:
     return int(bare)
 
 
-async def _shown(parts: Parts, case: Case, revision: Revision | None, call: Call) -> Response:
-    body = await _body(parts, case, revision, call)
+async def _shown(
+    parts: Parts, case: Case, revision: Revision | None, call: Call, asked: int = 0
+) -> Response:
+    body = await _body(parts, case, revision, call, asked)
     return json_of(body, headers={"ETag": f'"{body.revision}"'})
 
 
-async def _body(parts: Parts, case: Case, revision: Revision | None, call: Call) -> DraftShown:
+async def _body(
+    parts: Parts, case: Case, revision: Revision | None, call: Call, asked: int = 0
+) -> DraftShown:
     known = await parts.records.filing(case.case_id)
+    files = await parts.filing_files.seen(case, call.actor, asked)
     number = revision.revision if revision else 0
     content = revision.content if revision else {}
     rules = await parts.pinned.get(case.rule_set)
@@ -444,10 +461,11 @@ async def _body(parts: Parts, case: Case, revision: Revision | None, call: Call)
             for part, form in forms.items()
             if part in content
         },
+        files=tuple(files),
         saved_by=revision.saved_by if revision else "",
         saved_at=revision.saved_at if revision else None,
         report=await _report(parts, case, content, known),
-        standing=await standing(parts, call, rules, number, known),
+        standing=standing(call, rules, number, known, files),
     )
 
 
@@ -460,7 +478,7 @@ async def _report(
     """
     due = await parts.filings.due_of(case)
     found = await parts.contents.report(
-        due.rules, due.parts, due.institution, document, granted(known.own)
+        due.rules, due.parts, due.institution, document, granted(known.own, counting(case, known))
     )
     here = [_placed(one) for one in found.findings]
     if case.status in EDITABLE:

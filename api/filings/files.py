@@ -11,8 +11,9 @@ from api.door.operations import Call, Operation, Parameter, Targeting, json_of, 
 from api.door.parts import parts_of
 from api.door.requests import Plain, media_type, path, query
 from api.door.rights import Right
+from domain.filing.beside import MOST_FILES
 from domain.model import Value
-from services.filing_files import LARGEST_FILE, MEDIA, MOST_FILES, FilingFile
+from services.filing_files import LARGEST_FILE, MEDIA, FilingFile
 
 _Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 _Name = Annotated[Plain, Field(min_length=1, max_length=200)]

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import Field
 from starlette.responses import Response
 
-from api.cases.acts import Built, Cause, Note, act, acting, case_of
+from api.cases.acts import Built, Cause, Note, act, acting, case_of, told
 from api.door.operations import Call, Handler, Operation, Targeting, json_of
 from api.door.parts import parts_of
 from api.door.requests import Text, path
@@ -120,17 +120,6 @@ def _decline_return(call: Call, base: dict[str, Any]) -> Built:
 def _number(call: Call) -> int:
     number: int = path(call.request, "question", QuestionNumber)
     return number
-
-
-def told(handler: Handler) -> Handler:
-    """An act whose notice is there with its answer."""
-
-    async def act_and_tell(call: Call) -> Response:
-        answer = await handler(call)
-        await parts_of(call.request).telling.tell(case_of(call).case_id)
-        return answer
-
-    return act_and_tell
 
 
 def question_operations(prefix: str, tag: str, target: Targeting) -> list[Operation]:

@@ -16,6 +16,7 @@ from api.cases.acts import (
     acting,
     case_of,
     form_fields,
+    told,
 )
 from api.door.operations import Call, Handler, Operation, Parameter, Targeting, json_of, schema_of
 from api.door.parts import Parts, parts_of
@@ -24,8 +25,10 @@ from api.door.requests import Text, invalid, path, pointer, query
 from api.door.rights import Right, of_institution
 from domain.case.commands import ROLE_LABELS, Document, Sha256
 from domain.case.events import EventName, Step
+from domain.case.status import EDITABLE
 from domain.filing.attesting import AskUnsigned, Attest, DemandSigner, ExcuseSigner
-from domain.filing.correcting import versions
+from domain.filing.beside import FilesSeen
+from domain.filing.correcting import Version, versions
 from domain.filing.kind import FILING
 from domain.filing.remarking import WITH_REMARKS, Remark
 from domain.filing.state import Signer, Waiver, WaiverState
@@ -44,6 +47,7 @@ from rules.compiled import CompiledRules
 from rules.filing.forms.changes import Change, changes
 from rules.filing.forms.findings import FormReport
 from services.case_records import Case, FilingOnRecord
+from services.filing_files import FilingFile
 from services.filing_receipts import handed_out
 
 RevisionNumber = Annotated[int, Field(ge=1, le=2**31 - 1)]
@@ -54,7 +58,8 @@ StepNumber = Annotated[int, Field(ge=0, le=2**31 - 1)]
 class AttestationShown(Value):
     """Whether the unit's responsible person has to confirm, and what stands confirmed.
 
-    ``revision`` is what was confirmed last, 0 for nothing; it ``holds`` while that is the newest.
+    ``revision`` is what was confirmed last, 0 for nothing; it ``holds`` while that is the newest,
+    with the same files beside it.
     ``signer``: ``asked`` where the operator was asked to do without, ``excused`` where it agreed.
     """
 
@@ -129,22 +134,9 @@ class ReceiptShown(Value):
     signature: str
 
 
-class VersionShown(Value):
-    """One time that a filing was completed.
+class VersionShown(Version):
+    """A version with its ``reason`` in words; ``changes`` is what differs from the one before."""
 
-    ``first`` is when it was completed first. ``material`` is None where no reason was asked for.
-    ``changes`` is what differs from the version before.
-    """
-
-    number: int
-    revision: int
-    sha256: str
-    submitted_at: datetime
-    completed_at: datetime
-    first: datetime
-    material: bool | None
-    code: str
-    label: str
     reason: str
     changes: tuple[Change, ...]
 
@@ -173,7 +165,8 @@ class ReviewShown(Value):
     """What a reviewer compares a submission with; nothing in it can be changed.
 
     ``before`` is the revision submitted before this one, 0 for none; ``last_year`` is what differs
-    from what was completed for the year before, None where nothing was.
+    from what was completed for the year before, None where nothing was. ``files`` are those
+    submitted with it, ``files_before`` those with the one before.
     """
 
     revision: int
@@ -183,15 +176,21 @@ class ReviewShown(Value):
     last_year: tuple[Change, ...] | None
     report: FormReport
     peers: tuple[PeerShown, ...]
+    files: tuple[FilingFile, ...]
+    files_before: tuple[FilingFile, ...]
     questions: int
     standing: Standing
 
 
 class AttestBody(Value):
-    """Which revision is confirmed, with the hash of what was read."""
+    """Which revision is confirmed, with the hash of what was read.
+
+    ``files`` are the hashes of the files that were looked at; without it all that there are.
+    """
 
     revision: RevisionNumber
     sha256: Sha256
+    files: FilesSeen = None
 
 
 class Excuse(Value):
@@ -219,18 +218,24 @@ class Remarks(Value):
 # --- what is shown --------------------------------------------------------------------------------
 
 
-async def standing(
-    parts: Parts, call: Call, rules: CompiledRules, newest: int, known: FilingOnRecord
+def standing(
+    call: Call,
+    rules: CompiledRules,
+    newest: int,
+    known: FilingOnRecord,
+    files: Sequence[FilingFile],
 ) -> Standing:
-    """What stands beside a content whose newest revision is ``newest``."""
+    """What stands beside a content whose newest revision is ``newest``, with its files."""
     return Standing(
-        attestation=_attestation(rules, newest, known),
+        attestation=_attestation(rules, newest, known, {one.sha256 for one in files}),
         waivers=tuple(_waivers(call, known)),
         remarks=tuple(_remarks(call, known)),
     )
 
 
-def _attestation(rules: CompiledRules, newest: int, known: FilingOnRecord) -> AttestationShown:
+def _attestation(
+    rules: CompiledRules, newest: int, known: FilingOnRecord, files: set[str]
+) -> AttestationShown:
     last, cite = known.own.attestation, rules.attestation
     return AttestationShown(
         required=cite is not None and known.own.signer is not Signer.EXCUSED,
@@ -238,7 +243,7 @@ def _attestation(rules: CompiledRules, newest: int, known: FilingOnRecord) -> At
         revision=last.revision if last is not None else 0,
         by=last.by if last is not None else "",
         at=last.at if last is not None else None,
-        holds=last is not None and last.revision == newest,
+        holds=last is not None and last.revision == newest and set(last.files) == files,
         signer=known.own.signer,
     )
 
@@ -278,8 +283,17 @@ def _waivers(call: Call, known: FilingOnRecord) -> Sequence[WaiverShown]:
     return shown
 
 
-def reasons_of_waivers(known: FilingOnRecord) -> list[tuple[Waiver, str]]:
-    """The waivers that were granted, each with the reason that the authority gave."""
+def counting(case: Case, known: FilingOnRecord) -> str | None:
+    """Whose waivers count: its reviewer's once a filing is submitted, before that anybody's."""
+    if case.status in EDITABLE:
+        return None
+    assigned = [step for step in _this_life(known.steps) if step.event == EventName.ASSIGNED]
+    return str(assigned[-1].body["reviewer"]) if assigned else None
+
+
+def reasons_of_waivers(case: Case, known: FilingOnRecord) -> list[tuple[Waiver, str]]:
+    """The waivers that count, each with the reason that the authority gave."""
+    authority = counting(case, known)
     why = {
         step.body["waiver"]: known.notes.get(step.note_sha256, {}).get("reason", "")
         for step in _this_life(known.steps)
@@ -288,7 +302,7 @@ def reasons_of_waivers(known: FilingOnRecord) -> list[tuple[Waiver, str]]:
     return [
         (one, why.get(one.number, ""))
         for one in known.own.waivers
-        if one.state is WaiverState.GRANTED
+        if one.state is WaiverState.GRANTED and authority in (None, one.authority)
     ]
 
 
@@ -343,13 +357,12 @@ async def list_versions(call: Call) -> Response:
     forms = rules.forms_of(case.plan.parts)
     items: list[VersionShown] = []
     before: dict[str, Any] | None = None
-    for one in versions(known.steps):
+    for one, note_sha256 in versions(known.steps):
         revision = await parts.records.revision(case, one.revision)
         content = revision.content if revision is not None else {}
         differs = changes(forms, before, content) if before is not None else []
-        note = known.notes.get(one.note_sha256, {})
-        told = one.model_dump(exclude={"note_sha256"})
-        items.append(VersionShown(**told, reason=note.get("reason", ""), changes=tuple(differs)))
+        reason = known.notes.get(note_sha256, {}).get("reason", "")
+        items.append(VersionShown(**dict(one), reason=reason, changes=tuple(differs)))
         before = content
     return json_of(Versions(items=tuple(items)))
 
@@ -374,8 +387,14 @@ async def get_review(call: Call) -> Response:
     last = await parts.contents.year_before(case.institution_id, case.year)
     due = await parts.filings.due_of(case)
     report = await parts.contents.report(
-        rules, due.parts, due.institution, revision.content, granted(known.own)
+        rules,
+        due.parts,
+        due.institution,
+        revision.content,
+        granted(known.own, counting(case, known)),
     )
+    files = await parts.filing_files.seen(case, call.actor, revision.revision)
+    before = await parts.filing_files.seen(case, call.actor, number) if number else []
     peers = await parts.contents.among_peers(rules, revision.content)
     return json_of(
         ReviewShown(
@@ -399,8 +418,10 @@ async def get_review(call: Call) -> Response:
                 )
                 for one in peers
             ),
+            files=tuple(files),
+            files_before=tuple(before),
             questions=len(known.own.questions),
-            standing=await standing(parts, call, rules, revision.revision, known),
+            standing=standing(call, rules, revision.revision, known, files),
         )
     )
 
@@ -410,7 +431,10 @@ async def get_review(call: Call) -> Response:
 
 def _attest(call: Call, base: dict[str, Any]) -> Built:
     body: AttestBody = call.body
-    return Attest(**base, revision=body.revision, content_sha256=body.sha256), None
+    return (
+        Attest(**base, revision=body.revision, content_sha256=body.sha256, files=body.files),
+        None,
+    )
 
 
 def _ask_unsigned(call: Call, base: dict[str, Any]) -> Built:
@@ -429,7 +453,9 @@ async def ask_waiver(call: Call) -> Response:
     """Asks to have a blocking check waived; what was found is kept with the request."""
     case, parts, body = case_of(call), parts_of(call.request), call.body
     known = await parts.records.filing(case.case_id)
-    found = _asked_before(known, body) or await _waivable(parts, case, body, known)
+    # what a repeated request asks for may have been mended since; the record answers for it
+    before = _asked_before(known, body) if call.repeated else None
+    found = before or await _waivable(parts, case, body)
 
     def build(_: Call, base: dict[str, Any]) -> Built:
         command = AskWaiver(
@@ -464,7 +490,7 @@ def _asked_before(known: FilingOnRecord, body: WaiverBody) -> _Found | None:
     return _Found(one.part, one.check, one.pointer, message)
 
 
-async def _waivable(parts: Parts, case: Case, body: WaiverBody, known: FilingOnRecord) -> _Found:
+async def _waivable(parts: Parts, case: Case, body: WaiverBody) -> _Found:
     """A finding of the newest revision that only a waiver or another figure ends."""
     latest = await parts.records.latest_revision(case)
     if latest is None or latest.revision != body.revision:
@@ -472,9 +498,8 @@ async def _waivable(parts: Parts, case: Case, body: WaiverBody, known: FilingOnR
         params = {"revision": str(body.revision), "latest": newest}
         raise Refused(Refusal(code=Code.STALE_REVISION, params=params))
     due = await parts.filings.due_of(case)
-    report = await parts.contents.report(
-        due.rules, due.parts, due.institution, latest.content, granted(known.own)
-    )
+    # what one authority has waived another one may be asked for
+    report = await parts.contents.report(due.rules, due.parts, due.institution, latest.content)
     for one in report.findings:
         if one.sha256 == body.finding and one.open and one.check is not None:
             part = one.pointer.split("/")[1]
@@ -524,14 +549,17 @@ _REMARKS = {"fields": [{"part": "statistics", "field": "staff", "reason": "请�
 def standing_operations(prefix: str, tag: str, target: Targeting) -> list[Operation]:
     """Confirming, waiving, remarking; the receipt, the versions and what a reviewer compares."""
     one = f"{prefix}/waivers/{{waiver}}"
+    ask_unsigned, excuse, demand, grant, decline = (
+        told(act(build)) for build in (_ask_unsigned, _excuse, _demand, _grant, _decline)
+    )
     rows: list[tuple[str, Handler, str, Right, type[Value], Any]] = [
         (f"{prefix}/attest", act(_attest), "单位负责人确认", Right.ATTEST, AttestBody, _REVISION),
-        (f"{prefix}/ask-unsigned", act(_ask_unsigned), "申请免予确认", Right.FILE, Cause, _REASON),
-        (f"{prefix}/excuse-signer", act(_excuse), "准予免予确认", Right.OPERATE, Excuse, _REASON),
-        (f"{prefix}/demand-signer", act(_demand), "不予免予确认", Right.OPERATE, Cause, _REASON),
-        (f"{prefix}/waivers", ask_waiver, "申请豁免校验", Right.FILE, WaiverBody, _WAIVER),
-        (f"{one}/grant", act(_grant), "准予豁免", Right.REVIEW, Cause, _REASON),
-        (f"{one}/decline", act(_decline), "不予豁免", Right.REVIEW, Cause, _REASON),
+        (f"{prefix}/ask-unsigned", ask_unsigned, "申请免予确认", Right.FILE, Cause, _REASON),
+        (f"{prefix}/excuse-signer", excuse, "准予免予确认", Right.OPERATE, Excuse, _REASON),
+        (f"{prefix}/demand-signer", demand, "不予免予确认", Right.OPERATE, Cause, _REASON),
+        (f"{prefix}/waivers", told(ask_waiver), "申请豁免校验", Right.FILE, WaiverBody, _WAIVER),
+        (f"{one}/grant", grant, "准予豁免", Right.REVIEW, Cause, _REASON),
+        (f"{one}/decline", decline, "不予豁免", Right.REVIEW, Cause, _REASON),
         (
             f"{prefix}/remarks",
             act(_remark, form_fields),

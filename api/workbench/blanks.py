@@ -45,6 +45,40 @@ class Group(NamedTuple):
     said: tuple[str, ...]
 
 
+class Warned(NamedTuple):
+    """A check that warns: what it says, its copy, and under which ``name`` a reason is written.
+
+    A check that is made row by row says several things and is explained once.
+    """
+
+    messages: tuple[str, ...]
+    copy: str
+    name: str
+    reason: str
+
+
+def warned(
+    findings: Sequence[Mapping[str, Any]], own: str, copies: Sequence[str] | None
+) -> list[Warned]:
+    """The warnings among findings, those of one check in one copy together.
+
+    ``own`` is what the part's pointers begin with.
+    """
+    made: dict[tuple[str, str], Warned] = {}
+    for one in findings:
+        if one["level"] != "warn" or not one["check"]:
+            continue
+        place, prefix, copy = one["pointer"].removeprefix(own).split("/"), "", ""
+        if copies is not None and place[0] == "copies":
+            prefix, number = f"copies/{place[1]}/", int(place[1])
+            copy = copies[number] if number < len(copies) else ""
+        key = (prefix, one["check"])
+        before = made[key].messages if key in made else ()
+        name = f"{prefix}reasons/{one['check']}"
+        made[key] = Warned((*before, one["message"]), copy, name, one["reason"] or "")
+    return list(made.values())
+
+
 def groups(
     content: Mapping[str, Any],
     copies: Sequence[str] | None,
@@ -182,12 +216,13 @@ def _read_copy(
     looked_at = set(form.get(f"{prefix}confirmed", ()))
     left = [name for name in standing.get("unconfirmed") or () if name not in looked_at]
     made["unconfirmed"] = left or None
-    reasons = {
-        name.removeprefix(f"{prefix}reasons/"): text
+    given = {
+        name.removeprefix(f"{prefix}reasons/"): form.text(name).strip()
         for name in form
-        if name.startswith(f"{prefix}reasons/") and (text := form.text(name).strip())
+        if name.startswith(f"{prefix}reasons/")
     }
-    made["reasons"] = {**(standing.get("reasons") or {}), **reasons} or None
+    reasons = {**(standing.get("reasons") or {}), **given}
+    made["reasons"] = {name: text for name, text in reasons.items() if text} or None
     return made
 
 

@@ -1,26 +1,45 @@
-"""A filing on pages: the list of one's filings, one with what can be done now, its form by part."""
+"""A filing on pages: one's filings and inbox, one with what can be done now, its form by part."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
 from starlette.responses import RedirectResponse, Response
 
 from api.cases.cases import CaseYear
-from api.door.asking import Told, ask
-from api.door.operations import Call, Operation, Parameter
+from api.door.asking import Answer, Told, ask
+from api.door.operations import Call, Parameter
 from api.door.pages import page
+from api.door.parts import parts_of
 from api.door.requests import Form, path, query
-from api.door.rights import Right
-from api.workbench.blanks import groups, read_part
+from api.workbench.acts import (
+    REASON,
+    SHARED,
+    Act,
+    Failed,
+    Input,
+    acts_shown,
+    done_of,
+    perform,
+    shared_acts_now,
+    summary_of,
+)
+from api.workbench.blanks import groups, read_part, warned
+from api.workbench.pages import (
+    CURSOR,
+    DONE,
+    asked_of,
+    if_shown,
+    page_of,
+    said_at_once,
+    text_parameter,
+)
+from domain.case.commands import Role
 from domain.case.status import EDITABLE, STATUS_NEXT, Status
 from domain.ids import InstitutionId
 from domain.refusals import Code, Refusal, Refused
 
 Body = Callable[[Form], dict[str, Any]]
-
-_NOT_SHOWN = ("forbidden", "not_your_authority")
-"""Refusals for which a page goes without what was asked for: its reader sees no content."""
 
 
 def _version(form: Form) -> dict[str, Any]:
@@ -28,12 +47,13 @@ def _version(form: Form) -> dict[str, Any]:
     return {
         "revision": int(revision) if revision.isdecimal() and len(revision) < 9 else 0,
         "sha256": form.text("sha256"),
+        "files": list(form.get("files", ())),
     }
 
 
 def _submitted(form: Form) -> dict[str, Any]:
-    choice = form.text("choice").strip()
-    return {**_version(form), **({"choice": choice} if choice else {})}
+    given = {name: form.text(name).strip() for name in ("choice", "correction", "reason")}
+    return {**_version(form), **{name: text for name, text in given.items() if text}}
 
 
 def _returned(form: Form) -> dict[str, Any]:
@@ -58,6 +78,44 @@ ACTS: dict[str, tuple[str, Body]] = {
 }
 """What the page of a filing can do: what is then said, and the body that its form makes."""
 
+_EXCUSE = Act(
+    "excuse-signer",
+    "准予免予确认",
+    "已准予",
+    (REASON, Input("document", "文号", required=False)),
+    "机构请求不经单位负责人确认而提交。",
+)
+_DEMAND = Act("demand-signer", "不予免予确认", "已不予", (REASON,))
+_UNSIGNED = Act(
+    "ask-unsigned",
+    "请求免予确认",
+    "已请求",
+    (REASON,),
+    "单位负责人无法登录的，写明理由，由经办人决定。",
+)
+_MORE = (
+    *(one for one in SHARED if one.name not in ACTS),
+    _EXCUSE,
+    _DEMAND,
+    _UNSIGNED,
+)
+"""What else can be done, by forms that are nothing but an act's own blanks."""
+
+
+def _more_now(
+    filing: Mapping[str, Any], draft: Mapping[str, Any] | None, role: Role, *, mine: bool
+) -> list[Act]:
+    """Of these, what the reader of a filing can think of now. Pure."""
+    if role is Role.FILER:
+        if draft is None or Status(filing["status"]) not in EDITABLE:
+            return []
+        attestation = draft["standing"]["attestation"]
+        asks = attestation["required"] and not attestation["holds"] and not filing["signer_asked"]
+        return [_UNSIGNED] if asks and draft["revision"] else []
+    shared = [one for one in shared_acts_now(filing, role, mine=mine) if one in _MORE]
+    asked = role is Role.OPERATOR and filing["signer_asked"]
+    return [*((_EXCUSE, _DEMAND) if asked else ()), *shared]
+
 
 async def my_filings(call: Call) -> Response:
     """The filings that somebody sees, the most pressing first."""
@@ -69,13 +127,60 @@ async def my_filings(call: Call) -> Response:
 
 async def inbox(call: Call) -> Response:
     """What waits for the authority, narrowed and sorted."""
-    asked = {
-        name: given
-        for name in ("claimed", "sort", "cursor")
-        if (given := query(call.request, name, str, ""))
-    }
+    return await _inbox(call, None)
+
+
+async def _inbox(call: Call, told: Told | None) -> Response:
+    asked = asked_of(call, "claimed", "sort", "cursor")
     found = (await ask(call, "GET", "/api/tasks", query={"size": "50", **asked})).body
-    return page(call, "inbox.html", {"found": found, "asked": asked})
+    filings = [one for one in found["items"] if one["kind"] == "filing"]
+    values = {
+        "found": found,
+        "asked": asked,
+        "view": {name: text for name, text in asked.items() if name != "cursor"},
+        "bulk": any(not one["claimed"] for one in filings),
+        "unclaimed": sum(1 for one in found["items"] if not one["claimed"]),
+        "mine": sum(1 for one in found["items"] if one["claimed_by"] == call.actor.subject),
+        "place_of": _place_of,
+    }
+    return said_at_once(call, "inbox.html", values, told)
+
+
+def _place_of(case_id: str) -> str:
+    """The address of a case's page, "" for a kind that has none."""
+    kind, _, rest = case_id.partition("/")
+    names = {
+        "filing": "filings",
+        "report-numbers": "report-batches",
+        "certificate": "certificates",
+        "enforcement": "enforcement",
+    }
+    return f"/work/{names[kind]}/{rest}" if kind in names else ""
+
+
+async def claim_many(call: Call) -> Response:
+    """Claims what was ticked, one by one, as a job."""
+    ids = call.body.get("id", [])
+    body = {"action": "claim", "selection": {"ids": ids} if ids else {}}
+    try:
+        job = await ask(call, "POST", "/api/jobs", body, idempotency_key=call.body.text("key"))
+    except Told as told:
+        return await _inbox(call, told)
+    return RedirectResponse(f"/work/jobs/{job.body['id']}", status_code=303)
+
+
+async def next_task(call: Call) -> Response:
+    """Leads to the most pressing case that nobody else has, or back to the inbox."""
+    last = query(call.request, "after", str, "")
+    tasks = (await ask(call, "GET", "/api/tasks", query={"size": "50"})).body["items"]
+    places = [
+        place
+        for one in tasks
+        if one["id"] != last
+        and one["claimed_by"] in ("", call.actor.subject)
+        and (place := _place_of(one["id"]))
+    ]
+    return RedirectResponse(places[0] if places else "/work/tasks", status_code=303)
 
 
 def _named(call: Call) -> tuple[str, str]:
@@ -86,22 +191,24 @@ def _named(call: Call) -> tuple[str, str]:
     return f"/api/{place}", f"/work/{place}"
 
 
-async def _if_shown(call: Call, address: str) -> Any:
-    try:
-        return (await ask(call, "GET", address)).body
-    except Told as told:
-        if told.problem["code"] in _NOT_SHOWN:
-            return None
-        raise
-
-
 async def filing_page(call: Call, told: Told | None = None) -> Response:
     """One filing: how it stands, what is next, its content, what can be done."""
+    return await _filing(call, told, None)
+
+
+async def _refused_more(call: Call, failed: Failed | None) -> Response:
+    return await _filing(call, failed.told if failed else None, failed)
+
+
+async def _filing(call: Call, told: Told | None, failed: Failed | None) -> Response:
     api, here = _named(call)
     filing = (await ask(call, "GET", api)).body
-    draft = await _if_shown(call, f"{api}/draft")
-    forms = await _if_shown(call, f"{api}/forms") if draft else None
-    changes = await _if_shown(call, f"{api}/draft/changes") if draft else None
+    role, mine = call.actor.role, filing["claimed_by"] == call.actor.subject
+    draft = await if_shown(call, f"{api}/draft")
+    forms = await if_shown(call, f"{api}/forms") if draft else None
+    changes = await if_shown(call, f"{api}/draft/changes") if draft else None
+    reviews = role in (Role.REVIEWER, Role.CHECKER) and draft and draft["revision"]
+    more = acts_shown(_more_now(filing, draft, role, mine=mine), failed)
     timeline = (await ask(call, "GET", f"{api}/timeline")).body
     done = query(call.request, "done", str, "")
     values = {
@@ -113,10 +220,71 @@ async def filing_page(call: Call, told: Told | None = None) -> Response:
         "here": here,
         "editable": filing["status"] in EDITABLE,
         "next": STATUS_NEXT.get(Status(filing["status"]), ""),
-        "done": ACTS[done][0] if done in ACTS else "",
-        "mine": filing["claimed_by"] == call.actor.subject,
+        "done": ACTS[done][0] if done in ACTS else done_of(_MORE, done),
+        "mine": mine,
+        "review": await if_shown(call, f"{api}/review") if reviews else None,
+        "sent": filing["revision"] > 0 and role in (Role.FILER, Role.RESPONSIBLE),
+        "more": more,
+        **summary_of(more, failed),
     }
-    return _with_problem(call, "filing.html", values, told)
+    return said_at_once(call, "filing.html", values, told)
+
+
+async def check_page(call: Call, told: Told | None = None) -> Response:
+    """All answers before they are submitted: what differs first, then section by section."""
+    api, here = _named(call)
+    filing = (await ask(call, "GET", api)).body
+    draft = (await ask(call, "GET", f"{api}/draft")).body
+    forms = (await ask(call, "GET", f"{api}/forms")).body["items"]
+    rules = (await ask(call, "GET", f"/api/rule-sets/{filing['rule_set']}")).body["document"]
+    differences = (await ask(call, "GET", f"{api}/draft/changes")).body
+    parts = [
+        (
+            form,
+            groups(
+                form["content"],
+                form["copies"],
+                draft["parts"].get(form["part"], {}),
+                draft["derived"].get(form["part"]) or {},
+                {},
+            ),
+        )
+        for form in forms
+        if form["part"] in draft["parts"]
+    ]
+    values = {
+        "filing": filing,
+        "draft": draft,
+        "parts": parts,
+        "labels": {form["part"]: form["label"] for form in forms},
+        "changes": differences,
+        "differing": _by_part(differences["changes"]),
+        "corrections": rules["filing"].get("corrections") or [],
+        "here": here,
+        "writes": call.actor.role is Role.FILER and filing["status"] in EDITABLE,
+    }
+    return said_at_once(call, "check.html", values, told)
+
+
+def _by_part(changes: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[Mapping[str, Any]]]]:
+    """Differences by the part that they stand in, parts in the order of the content."""
+    grouped: dict[str, list[Mapping[str, Any]]] = {}
+    for one in changes:
+        grouped.setdefault(one["pointer"].split("/")[1], []).append(one)
+    return list(grouped.items())
+
+
+async def receipt_page(call: Call) -> Response:
+    """The receipt of what was submitted, and what comes next."""
+    api, here = _named(call)
+    values = {
+        "filing": (filing := (await ask(call, "GET", api)).body),
+        "receipt": (await ask(call, "GET", f"{api}/receipt")).body,
+        "next": STATUS_NEXT.get(Status(filing["status"]), ""),
+        "here": here,
+        "sent": query(call.request, "sent", str, "") == "1",
+    }
+    return page(call, "receipt.html", values)
 
 
 async def act_on_filing(call: Call) -> Response:
@@ -124,7 +292,7 @@ async def act_on_filing(call: Call) -> Response:
     api, here = _named(call)
     name = call.request.path_params["act"]
     if name not in ACTS:
-        raise Refused(Refusal(code=Code.NOT_FOUND, params={"what": "这个地址"}))
+        return await perform(call, _MORE, api, here, _refused_more)
     try:
         await ask(
             call,
@@ -134,8 +302,9 @@ async def act_on_filing(call: Call) -> Response:
             idempotency_key=call.body.text("key"),
         )
     except Told as told:
-        return await filing_page(call, told)
-    return RedirectResponse(f"{here}?done={name}", status_code=303)
+        return await (check_page if name == "submit" else filing_page)(call, told)
+    done = f"{here}/receipt?sent=1" if name == "submit" else f"{here}?done={name}"
+    return RedirectResponse(done, status_code=303)
 
 
 async def begin(call: Call) -> Response:
@@ -158,20 +327,73 @@ async def save_part(call: Call) -> Response:
     """Saves one part as the next revision."""
     api, here = _named(call)
     part = call.request.path_params["part"]
+    values = await _values(call, api, part)
+    try:
+        await _save(call, api, part, values)
+    except Told as told:
+        if not await _saved_already(call, api, part, values, told):
+            return await _part(call, told, values)
+    return RedirectResponse(f"{here}/parts/{quote(part)}?saved=1", status_code=303)
+
+
+async def keep_part(call: Call) -> Response:
+    """Saves one part by itself while somebody fills it in; tells how that went, and no more."""
+    api, _ = _named(call)
+    part = call.request.path_params["part"]
+    try:
+        saved = (await _save(call, api, part, await _values(call, api, part))).body
+    except Told as told:
+        # what is wrong is told beside the form, which stays as it is
+        rest = [one["message"] for one in told.problem["errors"]]
+        return page(call, "_kept.html", {"refused": told.problem, "rest": rest})
+    values = {
+        "now": parts_of(call.request).clock(),
+        "revision": saved["revision"],
+        "blocks": saved["report"]["blocks"],
+        "warnings": saved["report"]["warnings"],
+    }
+    return page(call, "_kept.html", values)
+
+
+async def _values(call: Call, api: str, part: str) -> dict[str, Any]:
+    """What a part's form says."""
     form, standing = await _form(call, api, part)
-    values = read_part(form["content"], form["copies"], call.body, standing)
+    return read_part(form["content"], form["copies"], call.body, standing)
+
+
+async def _save(call: Call, api: str, part: str, values: dict[str, Any]) -> Answer:
     revision = call.body.text("revision")
+    based_on = f'"{revision if revision.isdecimal() else ""}"'
+    return await ask(call, "PATCH", f"{api}/draft", {"parts": {part: values}}, if_match=based_on)
+
+
+async def _saved_already(
+    call: Call, api: str, part: str, values: Mapping[str, Any], told: Told
+) -> bool:
+    """Whether a form came twice, and what it says has been saved by the first time."""
+    if told.problem["code"] != "revision_conflict":
+        return False
+    newest = (await ask(call, "GET", f"{api}/draft")).body["parts"].get(part, {})
+    said = {name: value for name, value in values.items() if value is not None}
+    return bool(newest == said)
+
+
+async def remark(call: Call) -> Response:
+    """Writes a remark at one field of a part."""
+    api, here = _named(call)
+    part = call.request.path_params["part"]
+    field = {"part": part, "field": call.body.text("field"), "reason": call.body.text("remark")}
     try:
         await ask(
             call,
-            "PATCH",
-            f"{api}/draft",
-            {"parts": {part: values}},
-            if_match=f'"{revision if revision.isdecimal() else ""}"',
+            "POST",
+            f"{api}/remarks",
+            {"fields": [field]},
+            idempotency_key=call.body.text("key"),
         )
     except Told as told:
-        return await _part(call, told, values)
-    return RedirectResponse(f"{here}/parts/{quote(part)}?saved=1", status_code=303)
+        return await _part(call, told, None)
+    return RedirectResponse(f"{here}/parts/{quote(part)}#remarks", status_code=303)
 
 
 async def _form(call: Call, api: str, part: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -182,6 +404,19 @@ async def _form(call: Call, api: str, part: str) -> tuple[dict[str, Any], dict[s
         raise Refused(Refusal(code=Code.NOT_FOUND, params={"what": f"部分 {part[:64]}"}))
     draft = (await ask(call, "GET", f"{api}/draft")).body
     return form, draft["parts"].get(part, {})
+
+
+def _linked(told: Told | None, own: str) -> dict[str, Any]:
+    """What of a refusal is about blanks of a part, with their ids, and what is not."""
+    errors = told.problem["errors"] if told else []
+    return {
+        "linked": [
+            (one["pointer"].removeprefix(own).replace("/", "-"), one["message"])
+            for one in errors
+            if one["pointer"].startswith(own)
+        ],
+        "rest": [one["message"] for one in errors if not one["pointer"].startswith(own)],
+    }
 
 
 async def _part(call: Call, told: Told | None, given: Mapping[str, Any] | None) -> Response:
@@ -213,60 +448,60 @@ async def _part(call: Call, told: Told | None, given: Mapping[str, Any] | None) 
             said,
         ),
         "revision": draft["revision"],
-        "warnings": [one for one in findings if one["level"] == "warn"],
+        "warnings": warned(findings, own, form["copies"]),
         "here": here,
         "address": f"{here}/parts/{quote(part)}",
         "own": own,
         "following": f"{here}/parts/{quote(following[0])}" if following else here,
-        "writes": call.actor.role.value == "filer" and filing["status"] in EDITABLE,
+        "writes": call.actor.role is Role.FILER and filing["status"] in EDITABLE,
+        "remarks": [one for one in draft["standing"]["remarks"] if one["part"] == part],
+        "remarking": call.actor.role in (Role.REVIEWER, Role.CHECKER)
+        and filing["claimed_by"] == call.actor.subject,
+        "remarked": query(call.request, "remark", str, ""),
         "saved": query(call.request, "saved", str, "") == "1" and told is None,
+        **_linked(told, own),
     }
-    return _with_problem(call, "part.html", values, told)
-
-
-def _with_problem(call: Call, template: str, values: dict[str, Any], told: Told | None) -> Response:
-    if told is None:
-        return page(call, template, values)
-    told_values = {"refused": told.problem, "errors": told.problem["errors"]}
-    return page(call, template, {**values, **told_values}, told.problem["status"])
-
-
-def _page(method: str, address: str, handler: Any, summary: str, **more: Any) -> Operation:
-    return Operation(
-        method,
-        address,
-        handler,
-        summary,
-        "页面",
-        Right.SIGNED_IN,
-        None,
-        answer_media="text/html",
-        form=method == "POST",
-        **more,
-    )
+    return said_at_once(call, "part.html", values, told)
 
 
 _ONE = "/work/filings/{year}/{institution}"
-_CURSOR = Parameter("cursor", "下一页")
 
 PAGES = [
-    _page("GET", "/work/filings", my_filings, "填报", parameters=(_CURSOR,)),
-    _page(
+    page_of("GET", "/work/filings", my_filings, "填报", parameters=(CURSOR,)),
+    page_of(
         "GET",
         "/work/tasks",
         inbox,
         "待办",
-        parameters=(Parameter("claimed", "谁领取的"), Parameter("sort", "次序"), _CURSOR),
+        parameters=(text_parameter("claimed", "谁领取的"), text_parameter("sort", "次序"), CURSOR),
     ),
-    _page("GET", _ONE, filing_page, "一件填报", parameters=(Parameter("done", "刚办的事"),)),
-    _page("POST", f"{_ONE}/begin", begin, "从已知的开始填"),
-    _page("POST", f"{_ONE}/act/{{act}}", act_on_filing, "办理", unhurried=True),
-    _page(
+    page_of("POST", "/work/tasks", claim_many, "领取多件", unhurried=True),
+    page_of(
+        "GET",
+        "/work/tasks/next",
+        next_task,
+        "下一件",
+        parameters=(text_parameter("after", "刚办的一件"),),
+    ),
+    page_of("GET", _ONE, filing_page, "一件填报", parameters=(DONE,)),
+    page_of("GET", f"{_ONE}/check", check_page, "核对并提交"),
+    page_of(
+        "GET",
+        f"{_ONE}/receipt",
+        receipt_page,
+        "提交回执",
+        parameters=(Parameter("sent", "刚提交"),),
+    ),
+    page_of("POST", f"{_ONE}/begin", begin, "从已知的开始填"),
+    page_of("POST", f"{_ONE}/act/{{act}}", act_on_filing, "办理", unhurried=True),
+    page_of(
         "GET",
         f"{_ONE}/parts/{{part}}",
         part_page,
         "一个部分",
-        parameters=(Parameter("saved", "刚保存"),),
+        parameters=(Parameter("saved", "刚保存"), Parameter("remark", "给哪一项写批注")),
     ),
-    _page("POST", f"{_ONE}/parts/{{part}}", save_part, "保存一个部分", unhurried=True),
+    page_of("POST", f"{_ONE}/parts/{{part}}", save_part, "保存一个部分", unhurried=True),
+    page_of("POST", f"{_ONE}/parts/{{part}}/keep", keep_part, "自动保存", unhurried=True),
+    page_of("POST", f"{_ONE}/parts/{{part}}/remark", remark, "写批注", unhurried=True),
 ]

@@ -3,11 +3,10 @@
 from starlette.responses import RedirectResponse, Response
 
 from api.announcements.announcements import listed, reader_of
-from api.door.asking import ask
 from api.door.operations import Call, Operation
-from api.door.pages import page, render
+from api.door.pages import render
 from api.door.parts import parts_of
-from api.door.rights import ROLES, Right
+from api.door.rights import Right
 from domain.announcements import PieceKind
 from domain.case.commands import Role
 
@@ -27,18 +26,17 @@ _BEGINNINGS = {
     Role.RESPONSIBLE: "/work/filings",
     Role.REVIEWER: "/work/tasks",
     Role.CHECKER: "/work/tasks",
+    Role.CLERK: "/work/certificates",
+    Role.OFFICER: "/work/enforcement",
+    Role.DECIDER: "/work/enforcement",
+    Role.OPERATOR: "/work/campaigns",
+    Role.AUDITOR: "/work/audit",
 }
 
 
 async def work_page(call: Call) -> Response:
     """Where somebody's work begins."""
-    beginning = _BEGINNINGS.get(call.actor.role)
-    if beginning is not None:
-        return RedirectResponse(beginning, status_code=303)
-    campaigns = []
-    if call.actor.role in ROLES[Right.SEE_REGISTER]:
-        campaigns = (await ask(call, "GET", "/api/campaigns")).body["items"]
-    return page(call, "work.html", {"campaigns": campaigns})
+    return RedirectResponse(_BEGINNINGS.get(call.actor.role, "/me"), status_code=303)
 
 
 PAGES = [

@@ -13,6 +13,7 @@ from domain.case.plan import CasePlan
 from domain.case.status import Status
 from domain.ids import JurisdictionCode
 from domain.model import Recorded
+from domain.refusals import Refusal
 
 CAMPAIGN_WORKFLOW = "campaign"
 ACT = "act"
@@ -124,10 +125,14 @@ class RecordRequest(Recorded):
     """The steps of one accepted command, to be recorded together or not at all.
 
     ``opening`` is what the read model is told of a case that begins with them, or begins anew.
+    ``shared`` are the legal persons and centres that only one account files for: recorded is the
+    first one's submission, by the rules of ``rule_set``.
     """
 
     steps: tuple[Step, ...]
     opening: CaseOpening | None = None
+    shared: tuple[str, ...] = ()
+    rule_set: str = ""
 
 
 class RecordedSteps(Recorded):
@@ -135,11 +140,13 @@ class RecordedSteps(Recorded):
 
     Empty when they were recorded. Otherwise nothing was written: a crash came between an earlier
     commit and the engine's history, and the workflow has to adopt these steps first. ``opening`` is
-    what the case runs on since, if it has begun anew among them.
+    what the case runs on since, if it has begun anew among them. ``refusal``: nothing was written,
+    because another case was quicker.
     """
 
     steps: tuple[Step, ...] = ()
     opening: CaseOpening | None = None
+    refusal: Refusal | None = None
 
 
 class ReadSteps(Recorded):
@@ -166,7 +173,7 @@ _NOT_ASKED = {"received_at", "id", "seen_sequence", "acting_for"}
 def command_sha256(command: Command) -> str:
     """The hash of what a command asks, without when it was received: equal retries are equal."""
     asked = command.model_dump(mode="json", exclude=_NOT_ASKED)
-    for newer in ("extension", "correction"):
+    for newer in ("extension", "correction", "files"):
         if not asked.get(newer, True):
             # commands from before these were known keep their hashes
             del asked[newer]

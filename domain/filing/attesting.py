@@ -1,11 +1,12 @@
 """The second signature on a filing: its unit's responsible person confirms what was filled in.
 
-What is confirmed is one revision with its hash. A later revision is another content, so that a
-change of the draft needs no act of its own to undo the confirmation: it holds for what was seen.
+What is confirmed is one revision with its hash, and the files beside it with theirs. A later
+revision is another content, as is one with another file, so that a change of the draft needs no act
+of its own to undo the confirmation: it holds for what was seen.
 Where nobody is left to sign, the operator may have a filing go without, with the reason on record.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, ClassVar, Literal
 
@@ -16,6 +17,7 @@ from domain.case.kind import CommandRule, EventRule, commands, nothing_more, rul
 from domain.case.plan import CasePlan
 from domain.case.state import took_part
 from domain.case.status import EDITABLE
+from domain.filing.beside import FilesSeen, files_if, files_refusal, tell_files
 from domain.filing.findings import FilingFindings
 from domain.filing.state import Attestation, Filing, Signer
 from domain.refusals import Code, Refusal
@@ -27,12 +29,13 @@ SIGNER_DEMANDED = "signer_demanded"
 
 
 class Attest(Command):
-    """The responsible person confirms a revision, exactly as it stands."""
+    """The responsible person confirms a revision and the files beside it, exactly as they stand."""
 
     kind: Literal["attest"] = "attest"
     label: ClassVar[str] = "确认"
     revision: Revision
     content_sha256: Sha256
+    files: FilesSeen = None
 
 
 class AskUnsigned(Command):
@@ -60,21 +63,35 @@ class DemandSigner(Command):
 def _attest(
     s: Filing, _: CasePlan, m: Attest, __: datetime, findings: FilingFindings
 ) -> Decision | Refusal:
-    refusal = expect(s, m, *EDITABLE) or person(s, m.actor) or findings.refusal
+    refusal = (
+        expect(s, m, *EDITABLE)
+        or person(s, m.actor)
+        or findings.refusal
+        or files_refusal(m.files, findings.files)
+    )
     if refusal is not None:
         return refusal
     if m.actor.subject in findings.editors:
         return Refusal(code=Code.SIGNER_IS_FILER)
-    if holds_for(s, m.revision, m.content_sha256):
+    known = findings.files
+    if known is not None and holds_for(s, m.revision, m.content_sha256, known):
         return wrong_status(s, f"重复{m.label}", "这一稿已经确认，可以提交（submit）")
-    body = {"revision": m.revision, "content_sha256": m.content_sha256}
+    body = {
+        "revision": m.revision,
+        "content_sha256": m.content_sha256,
+        **files_if(findings.files),
+    }
     return [PendingEvent(ATTESTED, m.actor, body, findings.attestation)]
 
 
-def holds_for(s: Filing, revision: int, sha256: str) -> bool:
-    """Whether what was confirmed last is this very revision."""
+def holds_for(s: Filing, revision: int, sha256: str, files: Collection[str]) -> bool:
+    """Whether what was confirmed last is this very revision with these very files."""
     last = s.own.attestation
-    return last is not None and (last.revision, last.content_sha256) == (revision, sha256)
+    return (
+        last is not None
+        and (last.revision, last.content_sha256) == (revision, sha256)
+        and set(last.files) == set(files)
+    )
 
 
 def unsigned(s: Filing, m: Any, findings: FilingFindings) -> Refusal | None:
@@ -84,7 +101,7 @@ def unsigned(s: Filing, m: Any, findings: FilingFindings) -> Refusal | None:
     """
     if findings.attestation is None or s.own.signer is Signer.EXCUSED:
         return None
-    if not holds_for(s, m.revision, m.content_sha256):
+    if not holds_for(s, m.revision, m.content_sha256, findings.files or ()):
         params = {"revision": str(m.revision)}
         return Refusal(code=Code.NOT_ATTESTED, params=params, cite=findings.attestation)
     last = s.own.attestation
@@ -131,6 +148,7 @@ def _attested(s: Filing, event: Event) -> Mapping[str, Any]:
         content_sha256=body["content_sha256"],
         by=event.actor.subject,
         at=event.at,
+        files=tuple(body.get("files", ())),
     )
     return {**s.own_with(attestation=new), **took_part(s, event.actor)}
 
@@ -143,7 +161,7 @@ def _signer(signer: Signer) -> Any:
 
 
 def _tell_attested(body: Mapping[str, Any]) -> str:
-    return f"第 {body['revision']} 稿"
+    return f"第 {body['revision']} 稿{tell_files(body)}"
 
 
 def _tell_document(body: Mapping[str, Any]) -> str:

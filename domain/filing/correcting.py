@@ -50,7 +50,8 @@ class Version(Value):
     """One time that a filing was completed, from 1; ``revision`` is what it was completed as.
 
     ``first`` is when it was completed first. ``material`` is None where no reason is on record:
-    for the first version, and where the rules ask for none.
+    for the first version, and where the rules ask for none. ``files`` are the hashes of
+    those beside it.
     """
 
     number: int
@@ -62,15 +63,14 @@ class Version(Value):
     material: bool | None
     code: str
     label: str
-    note_sha256: str
+    files: tuple[str, ...]
 
 
-def versions(steps: Sequence[Step]) -> list[Version]:
-    """The versions of a filing, the first one first; of an annulled year's none are left."""
-    return list(_versions(steps))
+def versions(steps: Sequence[Step]) -> Iterator[tuple[Version, str]]:
+    """The versions of a filing, the first one first, each with the hash of its reason in words.
 
-
-def _versions(steps: Sequence[Step]) -> Iterator[Version]:
+    Of an annulled year's none are left.
+    """
     begun = [step.sequence for step in steps if step.event == EventName.SCHEDULED]
     submitted: Step | None = None
     number, first = 0, None
@@ -83,7 +83,7 @@ def _versions(steps: Sequence[Step]) -> Iterator[Version]:
             continue
         number, first = number + 1, first or step.at
         correction = submitted.body.get("correction") or {}
-        yield Version(
+        version = Version(
             number=number,
             revision=submitted.body["revision"],
             sha256=submitted.body["content_sha256"],
@@ -93,5 +93,6 @@ def _versions(steps: Sequence[Step]) -> Iterator[Version]:
             material=correction.get("material"),
             code=correction.get("code", ""),
             label=correction.get("label", ""),
-            note_sha256=submitted.note_sha256,
+            files=tuple(submitted.body.get("files", ())),
         )
+        yield version, submitted.note_sha256

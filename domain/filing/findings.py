@@ -26,7 +26,10 @@ class FilingFindings(Findings):
     is asked for by, None where none is. ``corrections`` are the reasons that the rules know for
     correcting what was completed, none where they do not ask for one; ``figures_changed``: a figure
     or choice is another than in what was completed. ``plan`` is what the filing
-    would run on under amended rules, found out for amendments alone.
+    would run on under amended rules, found out for amendments alone. ``files`` are the hashes of
+    the files beside the content, sorted; None as long as nobody has looked. ``shared`` are the
+    legal persons and centres of a year for which some other account could file as well, see
+    `domain.legal_persons`.
     """
 
     decision: ReviewerDecision | None = None
@@ -36,6 +39,8 @@ class FilingFindings(Findings):
     corrections: tuple[Correction, ...] = ()
     figures_changed: bool = False
     plan: CasePlan | None = None
+    files: tuple[str, ...] | None = None
+    shared: tuple[str, ...] = ()
 
 
 class PrepareSubmission(Recorded):
@@ -44,7 +49,8 @@ class PrepareSubmission(Recorded):
     ``parts`` are those of the plan; ``returned_revision`` is what was sent back, 0 for nothing.
     ``completed_revision`` is what is corrected, 0 where nothing was completed.
     ``purpose`` is what it is looked into for: a confirmation needs no reviewer, a waiver no
-    content. ``waived`` are the filing's waivers by the findings that they are for.
+    content. ``waived`` are the filing's waivers by the authorities that granted them, each by the
+    finding that it is for.
     """
 
     case_id: str
@@ -57,4 +63,4 @@ class PrepareSubmission(Recorded):
     returned_revision: int = 0
     completed_revision: int = 0
     purpose: Literal["submit", "attest", "waive"] = "submit"
-    waived: dict[str, int] = Field(default_factory=dict)
+    waived: dict[str, dict[str, int]] = Field(default_factory=dict)

@@ -10,7 +10,7 @@ from domain.case import commands as c
 from domain.case import transitions as t
 from domain.case.checks import expect, person, submission_window
 from domain.case.commands import ROLE_LABELS, SYSTEM, Command, Revision, Role, Sha256
-from domain.case.events import Decision, EventName, PendingEvent
+from domain.case.events import Decision, Event, EventName, PendingEvent
 from domain.case.kind import CaseKind, EventRule, anybody, commands, nothing_more, rule
 from domain.case.plan import CasePlan
 from domain.case.reminders import (
@@ -24,6 +24,7 @@ from domain.case.state import CaseState, Timer, closing, status_due, status_time
 from domain.case.status import EDITABLE, ENDED, Status
 from domain.filing.amending import AMENDING_COMMANDS, AMENDING_EVENTS, Amend
 from domain.filing.attesting import ATTESTING_COMMANDS, ATTESTING_EVENTS, Attest, unsigned
+from domain.filing.beside import FilesSeen, files_if, files_refusal, tell_files
 from domain.filing.correcting import correction_of
 from domain.filing.findings import FilingFindings
 from domain.filing.questions import QUESTION_COMMANDS, QUESTION_EVENTS
@@ -41,7 +42,7 @@ class Submit(Command):
     """The filer submits a saved revision; ``choice`` is the authority it picks, if it may.
 
     ``correction`` is the code of the reason why a filing that was completed is corrected; the
-    reason in words is then the note.
+    reason in words is then the note. ``files`` are the files beside it, where they are named.
     """
 
     kind: Literal["submit"] = "submit"
@@ -50,6 +51,7 @@ class Submit(Command):
     content_sha256: Sha256
     choice: Annotated[str, Field(max_length=64)] | None = None
     correction: Annotated[str, Field(max_length=64)] = ""
+    files: FilesSeen = None
 
 
 def _submit(
@@ -61,6 +63,7 @@ def _submit(
         or submission_window(s, p, now)
         or person(s, m.actor)
         or findings.refusal
+        or files_refusal(m.files, findings.files)
     )
     if refusal is not None:
         return refusal
@@ -82,7 +85,8 @@ def _submit(
         "choice": m.choice,
         "late": late,
         "editors": list(findings.editors),
-        **t.unchanged_if(findings.unchanged),
+        **t.unchanged_if(findings.unchanged and set(s.own.files) == set(findings.files or ())),
+        **files_if(findings.files),
         **correction,
     }
     cite = p.supplement.cite if late and p.supplement else p.fill.cite
@@ -97,12 +101,16 @@ def _submit(
 def _tell_submitted(body: Mapping[str, Any]) -> str:
     late = "，补报" if body["late"] else ""
     choice = f"，选取审核部门 {body['choice']}" if body["choice"] else ""
-    told = f"第 {body['revision']} 稿{late}{choice}{t.tell_unchanged(body)}"
+    told = f"第 {body['revision']} 稿{tell_files(body)}{late}{choice}{t.tell_unchanged(body)}"
     correction = body.get("correction")
     if correction is None:
         return told
     kind = "重大更正" if correction["material"] else "非重大更正"
     return f"{told}，{kind}：{correction['label']}"
+
+
+def _submitted(s: Filing, event: Event) -> Mapping[str, Any]:
+    return {**t.submitted(s, event), **s.own_with(files=tuple(event.body.get("files", ())))}
 
 
 def _scheduled(_: CaseState, __: object) -> Mapping[str, Any]:
@@ -160,7 +168,7 @@ FILING = CaseKind(
         **REMARKING_EVENTS,
         **settling({**t.SHARED_EVENTS, EventName.ANNULLED: t.ANNULLED}),
         EventName.SCHEDULED: EventRule("列入本年度填报", _scheduled, nothing_more),
-        EventName.SUBMITTED: EventRule("提交", t.submitted, _tell_submitted),
+        EventName.SUBMITTED: EventRule("提交", _submitted, _tell_submitted),
     },
     prepares=frozenset({Submit.name(), Attest.name(), AskWaiver.name(), Amend.name()}),
     timers=_timers,

@@ -55,6 +55,7 @@ def receipt_body(
         ),
         None,
     )
+    review = assigned.body["reviewer"] if assigned is not None else ""
     return {
         "format": FORMAT,
         "case_id": step.case_id,
@@ -62,12 +63,13 @@ def receipt_body(
         "step_hash": step.hash,
         "revision": step.body["revision"],
         "content_sha256": step.body["content_sha256"],
+        "files": list(step.body.get("files", ())),
         "received_at": in_utc(step.received_at),
         "decided_at": in_utc(step.at),
         "late": step.body["late"],
         "submitted_by": step.actor.subject,
         "institution": step.actor.scope,
-        "review": assigned.body["reviewer"] if assigned is not None else "",
+        "review": review,
         "rule_set": plan.ruleset.model_dump(mode="json"),
         "forms": {part: dict(form) for part, form in forms.items()},
         "attestation": _attestation(own, step),
@@ -80,7 +82,7 @@ def receipt_body(
                 "authority": one.authority,
             }
             for one in own.waivers
-            if one.state is WaiverState.GRANTED
+            if one.state is WaiverState.GRANTED and one.authority == review
         ],
         "correction": step.body.get("correction"),
         "key": key,
@@ -90,8 +92,8 @@ def receipt_body(
 
 def _attestation(own: FilingState, step: Step) -> dict[str, Any] | None:
     last = own.attestation
-    wanted = (step.body["revision"], step.body["content_sha256"])
-    if last is not None and (last.revision, last.content_sha256) == wanted:
+    wanted = (step.body["revision"], step.body["content_sha256"], own.files)
+    if last is not None and (last.revision, last.content_sha256, last.files) == wanted:
         assert last.at is not None
         return {"by": last.by, "at": in_utc(last.at)}
     return {"excused": True} if own.signer is Signer.EXCUSED else None

@@ -34,12 +34,16 @@ class Question(Recorded):
 
 
 class Attestation(Recorded):
-    """Which revision the unit's responsible person has confirmed last, by whom and when."""
+    """What the unit's responsible person has confirmed last, by whom and when.
+
+    A revision with its hash, and the hashes of the files that stood beside it.
+    """
 
     revision: int
     content_sha256: str
     by: str
     at: datetime | None = None
+    files: tuple[str, ...] = ()
 
 
 class Signer(StrEnum):
@@ -77,7 +81,8 @@ class FilingState(Reminded):
     """``return_asked``: the filer has asked to have its claimed submission returned.
 
     ``attestation`` holds for its own revision and no other. ``signer`` is about the second
-    signature where the rules ask for one.
+    signature where the rules ask for one. ``files`` are the hashes of those that stood beside the
+    content when it was submitted last.
     """
 
     questions: tuple[Question, ...] = ()
@@ -85,6 +90,7 @@ class FilingState(Reminded):
     attestation: Attestation | None = None
     signer: Signer = Signer.NEEDED
     waivers: tuple[Waiver, ...] = ()
+    files: tuple[str, ...] = ()
 
 
 Filing = CaseState[FilingState]

@@ -1,8 +1,8 @@
 """Blocking checks that the reviewing authority waives for one filing.
 
 A waiver is for what was found when it was asked for: the check, its place and its figures, which
-``finding`` is the hash of. With other figures the check blocks again. Who asked, who granted and
-why are steps and notes of the case.
+``finding`` is the hash of. With other figures the check blocks again, and with another reviewer.
+Who asked, who granted and why are steps and notes of the case.
 """
 
 from collections.abc import Callable, Mapping
@@ -71,19 +71,23 @@ def _ask(
     refusal = expect(s, m, *EDITABLE) or needs_note(m) or findings.refusal
     if refusal is not None:
         return refusal
-    known = [one for one in s.own.waivers if one.finding == m.finding]
+    decision = findings.decision
+    authority = (decision.reviewer if decision is not None else "") or ""
+    # whoever reviews it instead has not been asked yet
+    known = [
+        one for one in s.own.waivers if one.finding == m.finding and one.authority == authority
+    ]
     if any(one.state is not WaiverState.DECLINED for one in known):
         return _wrong(known[-1], m.label)
     if len(s.own.waivers) >= MOST:
         return wrong_status(s, m.label, f"本件申请豁免已满 {MOST} 次，请更正数据")
-    decision = findings.decision
     body = {
         "waiver": len(s.own.waivers) + 1,
         "part": m.part,
         "check": m.check,
         "pointer": m.pointer,
         "finding": m.finding,
-        "authority": (decision.reviewer if decision is not None else "") or "",
+        "authority": authority,
         "waiting": True,
     }
     return [PendingEvent(WAIVER_ASKED, m.actor, body)]
@@ -151,9 +155,42 @@ def _now(state: WaiverState) -> Callable[[Filing, Event], Mapping[str, Any]]:
     return fold
 
 
-def granted(own: FilingState) -> dict[str, int]:
-    """The numbers of the waivers that were granted, by the findings that they are for."""
-    return {one.finding: one.number for one in own.waivers if one.state is WaiverState.GRANTED}
+def granted(own: FilingState, authority: str | None = None) -> dict[str, int]:
+    """The numbers of the waivers that were granted, by the findings that they are for.
+
+    Those of one authority; of all where nobody has been found to review the filing yet.
+    """
+    return {
+        one.finding: one.number
+        for one in own.waivers
+        if one.state is WaiverState.GRANTED and authority in (None, one.authority)
+    }
+
+
+def granted_by(own: FilingState) -> dict[str, dict[str, int]]:
+    """The same by the authorities that granted them."""
+    authorities = sorted({one.authority for one in own.waivers})
+    return {one: mine for one in authorities if (mine := granted(own, one))}
+
+
+def waived_by_another(
+    used: Mapping[str, int], waived: Mapping[str, Mapping[str, int]], reviewer: str
+) -> Refusal | None:
+    """The refusal of a filing that passes by what another authority than its reviewer waived.
+
+    ``used`` are the findings that were let pass, with the numbers of the waivers; ``waived`` is
+    what `granted_by` says.
+    """
+    left = [finding for finding in used if finding not in waived.get(reviewer, {})]
+    if not left:
+        return None
+    others = sorted(one for one in waived if any(finding in waived[one] for finding in left))
+    params = {
+        "waivers": "、".join(str(number) for number in sorted({used[one] for one in left})),
+        "authorities": "、".join(others),
+        "reviewer": reviewer,
+    }
+    return Refusal(code=Code.WAIVED_BY_ANOTHER, params=params)
 
 
 def _tell(body: Mapping[str, Any]) -> str:

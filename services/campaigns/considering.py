@@ -36,12 +36,17 @@ class Considered(NamedTuple):
 
 
 def consider(
-    rule_sets: Mapping[str, CompiledRules], jurisdiction: str, facts: Facts, period: Period
+    rule_sets: Mapping[str, CompiledRules],
+    jurisdiction: str,
+    facts: Facts,
+    period: Period,
+    files_with_another: bool = False,
 ) -> Considered:
     """The outcome for one institution in the campaign of a jurisdiction.
 
     ``rule_sets`` are those that the campaign pins, by jurisdiction, its own among them; the
-    most specific one that an institution's region lies in decides.
+    most specific one that an institution's region lies in decides. Whoever
+    ``files_with_another`` account of its legal person files nothing for a year of its own.
     """
     places = rule_sets[jurisdiction].document.tree.upwards(facts.institution.region)
     place = next((place for place in places if place in rule_sets), None)
@@ -51,5 +56,5 @@ def consider(
     if period.quarter:
         obligation = rules.batch_obligation(facts, Quarter(*period)).outcome
     else:
-        obligation = rules.obligation(facts).outcome
+        obligation = "none" if files_with_another else rules.obligation(facts).outcome
     return Considered("outside" if obligation == "none" else obligation, place)

@@ -16,7 +16,7 @@ from rules.compiled import CompiledRules
 from rules.file.catalogue import Tree
 from services.campaigns.considering import consider, filing_closes, windows_of
 from services.starts import id_of
-from store import cases, institutions
+from store import cases, institutions, legal_persons
 
 _PAGE = 2_000
 
@@ -102,9 +102,13 @@ async def forecast(
     while page := await institutions.page(connection, after, _PAGE, region_prefix(jurisdiction)):
         after, total = page[-1].facts.id, total + len(page)
         must: list[tuple[str, str, bool]] = []
+        ids = [one.facts.id for one in page]
+        with_others = await legal_persons.filing_with_others(connection, period, ids)
         for institution in page:
             facts = institution.facts_for(None)
-            outcome, place = consider(rule_sets, jurisdiction, facts, period)
+            outcome, place = consider(
+                rule_sets, jurisdiction, facts, period, facts.institution.id in with_others
+            )
             below = area_below(tree, jurisdiction, facts.institution.region)
             counted = by_place.setdefault(below, Counter())
             if place:
@@ -114,8 +118,8 @@ async def forecast(
                 continue
             closed = now >= closings[place]
             must.append((id_of(period, facts.institution.id), below, closed))
-        ids = [case_id for case_id, _, _ in must]
-        present = await cases.standing_campaigns_of(connection, ids)
+        case_ids = [case_id for case_id, _, _ in must]
+        present = await cases.standing_campaigns_of(connection, case_ids)
         own = campaign_id(period, jurisdiction)
         for case_id, below, closed in must:
             counted = by_place[below]

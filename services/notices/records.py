@@ -5,7 +5,8 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from domain.case.commands import Actor
+from domain.case.commands import Actor, Role
+from domain.ids import authority_of
 from domain.notices import EVIDENCE, NOTICE_SEEN, notice_case_id
 from domain.refusals import Code, Refusal, Refused
 from services.clock import Clock
@@ -37,7 +38,8 @@ class NoticeRecords:
 
     async def opened(self, notice: Notice, actor: Actor) -> Notice:
         """The notice, after it is noted that its addressee has seen it, if that is who asks."""
-        if notice.seen_at is not None or actor.scope != notice.addressee:
+        own = authority_of(actor.scope) if actor.role is Role.OPERATOR else actor.scope
+        if notice.seen_at is not None or own != notice.addressee:
             return notice
         if actor.role is not notice.audience:
             return notice

@@ -17,8 +17,10 @@ from domain.case.commands import Role
 from domain.case.events import Step
 from domain.case.reminders import REMINDED, REMINDER_SERVED
 from domain.filing.amending import tell_amended
+from domain.filing.attesting import SIGNER_ASKED, SIGNER_DEMANDED, SIGNER_EXCUSED
 from domain.filing.questions import QUESTION_ANSWERED, QUESTION_ASKED, QUESTION_REOPENED
 from domain.filing.returning import RETURN_ASKED, RETURN_DECLINED
+from domain.filing.waiving import WAIVER_ASKED, WAIVER_DECLINED, WAIVER_GRANTED
 from domain.ids import authority_of
 from domain.kinds import KINDS
 from domain.messages import closing_time
@@ -165,6 +167,51 @@ def _amended(told: Told, _: CompiledRules) -> NewNotice:
     return _to_filer(told, NoticeKind.AMENDMENT, f"{_about(told)}的规则修订", text)
 
 
+def _waiver_asked(told: Told, _: CompiledRules) -> NewNotice:
+    body = told.step.body
+    text = (
+        f"{told.institution_name}就其{_about(told)}申请豁免一项校验（第 {body['waiver']} 号），"
+        "请在该件中查看所校验的内容和理由，准予或者不予豁免。"
+    )
+    title, kind = "填报机构申请豁免校验", NoticeKind.WAIVER_ASKED
+    return _notice(told, kind, title, text, _USUAL, Role.REVIEWER, body["authority"])
+
+
+def _waiver_answered(told: Told, _: CompiledRules) -> NewNotice:
+    granted = told.step.event == WAIVER_GRANTED
+    text = (
+        f"贵机构{_about(told)}的第 {told.step.body['waiver']} 号豁免校验申请，审核部门"
+        f"{'已准予' if granted else '未予准许'}，理由请在该件中查看。"
+    )
+    title = "已准予豁免校验" if granted else "未予豁免校验"
+    return _to_filer(told, NoticeKind.WAIVER_ANSWERED, title, text)
+
+
+def _signer_asked(told: Told, _: CompiledRules) -> NewNotice:
+    """For the operator of the campaign: somebody has to see to it, or nothing goes on."""
+    text = (
+        f"{told.institution_name}的{_about(told)}没有单位负责人可以确认，申请免予确认；"
+        "请在该件中查看理由，准予（excuse-signer）或者不予（demand-signer）。"
+    )
+    jurisdiction = told.campaign.rpartition("/")[2]
+    return _notice(
+        told,
+        NoticeKind.SIGNER_ASKED,
+        "没有单位负责人可以确认",
+        text,
+        _USUAL,
+        Role.OPERATOR,
+        authority_of(jurisdiction),
+    )
+
+
+def _signer_answered(told: Told, _: CompiledRules) -> NewNotice:
+    excused = told.step.event == SIGNER_EXCUSED
+    outcome = "已准予免予单位负责人确认" if excused else "须由单位负责人确认"
+    text = f"贵机构{_about(told)}{outcome}，理由请在该件的经过中查看。"
+    return _to_filer(told, NoticeKind.SIGNER_ANSWERED, outcome, text)
+
+
 _NOTICES: dict[str, Callable[[Told, CompiledRules], NewNotice]] = {
     REMINDER_SERVED: _reminder_to_file,
     REMINDED: _reminder,
@@ -174,6 +221,12 @@ _NOTICES: dict[str, Callable[[Told, CompiledRules], NewNotice]] = {
     RETURN_ASKED: _return_asked,
     RETURN_DECLINED: _return_declined,
     AMENDED: _amended,
+    WAIVER_ASKED: _waiver_asked,
+    WAIVER_GRANTED: _waiver_answered,
+    WAIVER_DECLINED: _waiver_answered,
+    SIGNER_ASKED: _signer_asked,
+    SIGNER_EXCUSED: _signer_answered,
+    SIGNER_DEMANDED: _signer_answered,
 }
 assert _NOTICES.keys() == TOLD, "what is to be told in words, and only that, has some"
 

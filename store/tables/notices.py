@@ -23,7 +23,7 @@ notices = Table(
     Column("key", Text, nullable=False, comment="在一件中区分各通知：同一键只送达一次"),
     Column("kind", Text, nullable=False),
     Column("institution", Text, nullable=False, comment="所涉机构"),
-    Column("audience", Text, nullable=False, comment="filer 填报人，reviewer 审核人"),
+    Column("audience", Text, nullable=False, comment="filer 填报，reviewer 审核，operator 经办"),
     Column("addressee", Text, nullable=False, comment="收件的机构或部门"),
     Column("title", Text, nullable=False),
     Column("body", Text, nullable=False),

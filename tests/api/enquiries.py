@@ -61,7 +61,7 @@ class Enquiries:
     def token(self, role: Role, scope: str = "") -> dict[str, str]:
         """The header of somebody in a capacity."""
         actor = Actor(subject=f"{role}-1", role=role, scope=scope)
-        issued = self.parts.identity.issue(actor, datetime.now(UTC), timedelta(days=36500))
+        issued = self.parts.identity.issue(actor, datetime.now(UTC), timedelta(days=90))
         return {"Authorization": f"Bearer {issued}"}
 
     async def scan(self, code: str, statement: str | None = None) -> Any:

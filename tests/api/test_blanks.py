@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from api.door.requests import Form
-from api.workbench.blanks import Blank, groups, read_part
+from api.workbench.blanks import Blank, Warned, groups, read_part, warned
 from rules.file.library import SHIPPED
 from rules.filing.forms.example import blank_example
 from rules.filing.forms.library import FormLibrary
@@ -56,3 +56,25 @@ def test_what_was_filled_in_beforehand_stays_marked_until_it_is_ticked() -> None
     read = read_part(content, None, Form({"confirmed": ["a"], "reasons/c": ["new"]}), standing)
     assert read["unconfirmed"] == ["b"]
     assert read["reasons"] == {"c": "new", "d": "kept"}
+    assert read_part(content, None, Form({"reasons/c": [" "]}), standing)["reasons"] == {
+        "d": "kept"
+    }
+
+
+def test_a_warning_is_explained_in_its_own_copy_and_once_for_all_its_rows() -> None:
+    def finding(place: str, level: str = "warn", reason: str | None = None) -> dict[str, Any]:
+        own = {"check": "c", "message": place, "level": level, "reason": reason}
+        return {"pointer": f"/parts/p/{place}", **own}
+
+    rows = [finding("rows/0"), finding("rows/1"), finding("x", "block")]
+    assert warned(rows, "/parts/p/", None) == [Warned(("rows/0", "rows/1"), "", "reasons/c", "")]
+    both = [finding("copies/0/x"), finding("copies/1/x", reason="确实")]
+    told = warned(both, "/parts/p/", ("甲中心", "乙中心"))
+    assert told == [
+        Warned(("copies/0/x",), "甲中心", "copies/0/reasons/c", ""),
+        Warned(("copies/1/x",), "乙中心", "copies/1/reasons/c", "确实"),
+    ]
+    # and under that name it is read
+    sent_ = Form({"copies/0/reasons/c": ["属实"]})
+    read = read_part({"sections": []}, ("甲中心", "乙中心"), sent_, {})
+    assert read == {"copies": [{"reasons": {"c": "属实"}}, {}]}

@@ -515,6 +515,38 @@ async def test_a_choice_must_be_an_issuer_and_is_needed_between_equal_scopes(
     assert (national.status, national.body["authority"]) == (200, "caiq")
 
 
+async def test_a_waiver_counts_only_where_the_authority_that_granted_it_reviews(
+    house: System,
+) -> None:
+    serial = 9001
+    certificates = (
+        certificate(f"25130000{serial}", "amr-350000"), certificate(f"25000000{serial}", "samr"),
+    )  # fmt: skip
+    found = await filing(house, FUJIAN, certificates=certificates)
+    values = (await found.saved()).body["parts"]["statistics"]
+    values["patents_invention"] = values["patents"] + 1
+    saved = (await put(found, 1, values)).body
+    [open_] = [one for one in saved["report"]["findings"] if one["level"] == "block"]
+    revision = {"revision": saved["revision"]}
+    cause = {"reason": "（生成）口径不同"}
+    asked = {**revision, "finding": open_["sha256"], **cause}
+    assert (await found.act("waivers", found.filer, asked)).body["code"] == "choice_needed"
+    await found.done("waivers", found.filer, {**asked, "choice": "amr-350000"})
+    [waiver] = (await found.get(found.filer, "/waivers")).body["items"]
+    granting = house.token(REVIEWER, "granting", waiver["authority"])
+    await found.done("waivers/1/grant", granting, cause)
+    submission = {**revision, "sha256": saved["sha256"]}
+    elsewhere = await found.act("submit", found.filer, {**submission, "choice": "samr"})
+    assert (elsewhere.status, elsewhere.body["code"]) == (409, "waived_by_another")
+    assert waiver["authority"] in elsewhere.body["detail"]
+    # the other one may be asked for itself, by the same figures
+    again = await found.act("waivers", found.filer, {**asked, "choice": "samr"})
+    assert again.status == 200, again.body
+    await found.done("submit", found.filer, {**submission, "choice": "amr-350000"})
+    receipt = (await found.get(found.filer, "/receipt")).body["body"]
+    assert [one["waiver"] for one in receipt["waivers"]] == [1]
+
+
 async def test_a_submission_before_the_review_opens_waits_and_nobody_can_claim_it(
     house: System,
 ) -> None:

@@ -266,5 +266,7 @@ async def test_an_operators_workbench_lists_the_campaigns(house: System) -> None
     await house.open(2024, "000000")
     named = {"authorization": f"Bearer {boss(house)}"}
     begun = await house.http.get("/work", headers=named)
-    assert begun.status_code == 200
-    assert 'href="/work/campaigns/2024/000000"' in begun.text
+    assert (begun.status_code, begun.headers["location"]) == (303, "/work/campaigns")
+    listed = await house.http.get("/work/campaigns", headers=named)
+    assert listed.status_code == 200
+    assert 'href="/work/campaigns/2024/000000"' in listed.text

@@ -1,18 +1,23 @@
 """One legal person files once; an authority reports its own figures. Over HTTP, to the end."""
 
+import asyncio
 from typing import Any
 
 import pytest
 
+from activities.annual_filing import FilingActivities
 from domain.campaigns import CampaignStart
 from domain.case.commands import Actor
+from domain.case.workflow_messages import RecordRequest
 from domain.facts import InstitutionFacts
+from domain.filing.findings import PrepareSubmission
 from domain.ids import NATION
 from domain.uscc import check_digit
 from rules.file.library import SHIPPED, RuleLibrary
 from rules.filing.forms.example import blank_example
 from rules.filing.forms.library import FormLibrary
 from store import campaigns, institutions, rule_sets
+from store.writer import JournalWriter
 from tests.api.documented import as_documented
 from tests.api.people import Filing, filing
 from tests.system import AUDITOR, CHECKER, FILER, OPERATOR, REVIEWER, System, institution
@@ -81,6 +86,87 @@ async def test_the_second_account_of_a_legal_person_is_refused_until_an_operator
     assert (await house.send("POST", one, second.operator, separate)).status == 200
     assert not (await doubts(house, uscc))["open"]
     await second.submitted()
+
+
+async def test_of_two_accounts_that_submit_at_once_one_is_refused_with_the_clause(
+    house: System,
+) -> None:
+    first, second = await filing(house), await filing(house)
+    uscc = code("91350100M000100Y8")
+    await shares(house, uscc, first, second)
+    for one in (first, second):
+        await one.saved()
+    both = await asyncio.gather(*(house.submit(one.name, one.filer) for one in (first, second)))
+    assert sorted(answer.status for answer in both) == [200, 409]
+    [refused] = [answer for answer in both if answer.status == 409]
+    assert refused.body["code"] == "legal_person_files_once"
+    assert refused.body["sources"][0]["document"] == "市监检测函〔2024〕595号"
+    assert sorted([await first.status(), await second.status()]) == ["draft", "in_review"]
+
+
+async def test_what_another_account_filed_meanwhile_is_seen_before_a_submission_is_recorded(
+    house: System,
+) -> None:
+    first, second = await filing(house), await filing(house)
+    uscc = code("91350100M000100Y9")
+    await shares(house, uscc, first, second)
+    saved = (await second.saved()).body
+    parts = house.parts
+    activities = FilingActivities(
+        house.engine, JournalWriter(house.engine), parts.pinned, parts.contents
+    )
+    case = (await parts.records.find(second.case_id, "填报")).case
+    found = await activities.prepare_submission(
+        PrepareSubmission(
+            case_id=second.case_id,
+            institution=second.id,
+            rule_set=case.rule_set,
+            revision=saved["revision"],
+            content_sha256=saved["sha256"],
+            choice=None,
+            parts=case.plan.parts,
+        )
+    )
+    assert (found.refusal, found.shared) == (None, (f"legal-person/2024/{uscc}",))
+    # between looking into it and recording it the other one files
+    await first.submitted()
+    before = (await parts.records.steps(case))[-1]
+    step = before.model_copy(
+        update={"event": "submitted", "actor": Actor(subject="f", role=FILER, scope=second.id)}
+    )
+    request = RecordRequest(steps=(step,), shared=found.shared, rule_set=case.rule_set)
+    recorded = await activities.record_steps(request)
+    assert recorded.refusal is not None
+    assert (recorded.refusal.code, recorded.refusal.params["other"]) == (
+        "legal_person_files_once", first.id,
+    )  # fmt: skip
+    assert (await parts.records.steps(case))[-1] == before
+
+
+async def test_who_files_with_another_is_not_counted_as_owing_a_filing(house: System) -> None:
+    head = await filing(house)
+    branch = f"branch-{head.id}"
+    await house.add(institution(branch, head.region, issuer=head.issuer))
+
+    async def counted() -> tuple[int, int, int, int]:
+        foreseen = await house.send("GET", "/api/campaigns/2024/000000/forecast", head.operator)
+        review = await house.send("GET", "/api/institutions/review/2024/000000", head.operator)
+        total = review.body["total"]
+        return (
+            foreseen.body["must"], foreseen.body["outside"], total["must"], total["outside"],
+        )  # fmt: skip
+
+    before = await counted()
+    body = {
+        "finding": "files_with",
+        "files_with": head.id,
+        "document": "（生成）6号",
+        "reason": "（生成）同一法人",
+    }
+    path = f"/api/institutions/{branch}/legal-person"
+    made = await house.send("POST", path, head.operator, body)
+    assert made.status == 200, made.body
+    assert await counted() == (before[0] - 1, before[1] + 1, before[2] - 1, before[3] + 1)
 
 
 async def test_an_account_kept_from_before_files_and_is_seen(house: System) -> None:

@@ -1,6 +1,7 @@
 """A clerk's whole path under Hunan's rules of 2023, for each of the three forms, over HTTP."""
 
 import copy
+import hashlib
 import json
 import shutil
 from collections.abc import AsyncIterator
@@ -10,15 +11,18 @@ from typing import Any, NamedTuple
 
 import pytest
 import yaml
-from sqlalchemy import text
+from sqlalchemy import insert, text
 
 from audit.receipts import against_record, receipt_fault
 from audit.verify import Keys, verify
 from deploy.embedded.postgres import EmbeddedPostgres
+from domain.canonical import sha256_of
 from domain.clock import day_of
 from rules.file.library import SHIPPED
 from services.certificates.keys import SigningKeys
 from services.clock import system_clock
+from store.auditing import MISSING_FILES, rows
+from store.tables import revisions
 from tests.api.conftest import whole_system
 from tests.system import (
     AUDITOR,
@@ -72,7 +76,52 @@ def _days(first: date, last: date) -> dict[str, Any]:
 async def house(postgres: EmbeddedPostgres, hunan: Path) -> AsyncIterator[System]:
     async with whole_system(postgres, hunan) as found:
         await found.open(2023, "430000")
+        # before anything is compared: what is usual is counted once a day
+        await _peers(found)
         yield found
+
+
+PEERS = 30
+
+
+async def _peers(house: System) -> None:
+    """As many institutions alike as are compared, their filings complete since yesterday."""
+    id_ = "peer-0"
+    await house.add(
+        institution(id_, "430102", certificates=(certificate("230000000001", "amr-430000"),))
+    )
+    operator = house.token(OPERATOR, "operator-hn", "430000")
+    asked = await house.send("POST", f"/api/filings/2023/{id_}", operator)
+    assert asked.status == 202, asked.body
+    await house.until(f"2023/{id_}", "draft")
+    clerk = house.token(FILER, "clerk-peer", id_)
+    parts = await house.example(f"2023/{id_}", clerk)
+    for number in range(PEERS):
+        case_id = f"filing/2023/peer-{number + 1}"
+        await _completed(house, f"filing/2023/{id_}", case_id, parts)
+
+
+async def _completed(
+    house: System, source: str, case_id: str, parts: dict[str, Any], **changes: Any
+) -> None:
+    """Puts a filing that is complete into the read model, as another one that is on record."""
+    new = {"case_id": case_id, "status": "completed", "revision": 1, **changes}
+    async with house.engine.begin() as connection:
+        await connection.execute(
+            text("INSERT INTO cases SELECT (jsonb_populate_record(NULL::cases,"
+                 " to_jsonb(c) || CAST(:new AS jsonb))).* FROM cases c WHERE case_id = :source"),
+            {"new": json.dumps(new), "source": source},
+        )  # fmt: skip
+        await connection.execute(
+            insert(revisions).values(
+                case_id=case_id,
+                revision=1,
+                sha256=sha256_of(parts),
+                content=parts,
+                saved_by="clerk",
+                saved_at=house.now() - timedelta(days=2),
+            )
+        )
 
 
 class Lab:
@@ -104,6 +153,16 @@ class Lab:
     async def refused(self, place: str, token: str, body: Any = None) -> tuple[int, str]:
         answer = await self.post(place, token, body)
         return answer.status, answer.body["code"]
+
+    async def notices(self, token: str) -> list[str]:
+        """What somebody has been told of this filing, by kinds."""
+        found = await self.house.send("GET", f"/api/notices?case={self.case_id}", token)
+        mine = [one for one in found.body["items"] if self._for(one, token)]
+        return [one["kind"] for one in mine]
+
+    def _for(self, notice: dict[str, Any], token: str) -> bool:
+        audience = {self.reviewer: "reviewer", self.clerk: "filer"}.get(token, "operator")
+        return bool(notice["audience"] == audience)
 
     async def save(self) -> Any:
         """Saves the parts as they are here; the draft as it is answered."""
@@ -179,7 +238,11 @@ def values_of(parts: dict[str, Any], part: str) -> dict[str, Any]:
 async def test_a_clerks_whole_path(house: System, path: Path3) -> None:
     one = await lab(house, f"lab-{path.part}")
     prefilled = await one.get("/draft/prefilled", one.clerk)
-    assert path.part in prefilled.body["parts"]
+    complete, one.parts = one.parts, prefilled.body["parts"]
+    begun = (await one.save())["report"]["findings"]
+    marked = [f["pointer"] for f in begun if f["code"] == "unconfirmed"]
+    assert [place for place in marked if place.startswith(f"/parts/{path.part}/")], begun
+    one.parts = complete
 
     # a warning, then its reason
     values_of(one.parts, path.part).update(path.warned)
@@ -308,6 +371,8 @@ async def test_a_check_is_waived_for_what_was_found_and_shown_wherever_it_is(
     listed = await house.send("GET", "/api/filings?waiver_asked=true&size=200", one.reviewer)
     assert [item["id"] for item in listed.body["items"]] == [one.case_id]
 
+    assert await one.notices(one.reviewer) == ["waiver_asked"]
+
     # another authority, another county: nothing of theirs
     for authority, code in (("amr-440000", "not_your_authority"), ("samr", "not_your_authority")):
         stranger = house.token(REVIEWER, "stranger", authority)
@@ -319,6 +384,7 @@ async def test_a_check_is_waived_for_what_was_found_and_shown_wherever_it_is(
     assert "另一名称（生成）" in waiver["message"]
     assert (await one.get("/draft", one.reviewer)).body["revision"] == 0
     await one.done("waivers/1/grant", one.reviewer, {"reason": "（生成）更名尚在办理"})
+    assert await one.notices(one.clerk) == ["waiver_answered"]
 
     shown = (await one.get("/draft", one.clerk)).body
     [finding] = [f for f in shown["report"]["findings"] if f["check"] == "name-in-statistics"]
@@ -344,8 +410,19 @@ async def test_a_check_is_waived_for_what_was_found_and_shown_wherever_it_is(
     await one.done(
         "waivers", one.clerk, {"revision": one.revision, "finding": other["sha256"], **WHY}
     )
+    one.parts["annual-report"]["institution_name"] = "第四名称（生成）"
+    [third] = [
+        f for f in (await one.save())["report"]["findings"] if f["check"] == "name-in-statistics"
+    ]
+    await one.done(
+        "waivers", one.clerk, {"revision": one.revision, "finding": third["sha256"], **WHY}
+    )
+    await one.done("waivers/2/decline", one.reviewer, WHY)
     one.parts = values
     await one.save()
+    # what was declined is asked for again only while it is found
+    again = {"revision": one.revision, "finding": other["sha256"], **WHY}
+    assert await one.refused("waivers", one.clerk, again) == (409, "not_waivable")
     await one.done("attest", one.head, one.standing)
     await one.done("submit", one.clerk, one.standing)
     listed = await house.send("GET", "/api/filings?waiver_asked=true&size=200", one.reviewer)
@@ -364,10 +441,18 @@ async def test_nobody_left_to_sign_is_a_task_of_the_operator(house: System) -> N
     await one.done("ask-unsigned", one.clerk, WHY)
     found = (await house.send("GET", path, one.operator)).body["items"]
     assert [item["id"] for item in found] == [one.case_id]
+    assert await one.notices(one.operator) == ["signer_asked"]
     elsewhere = house.token(OPERATOR, "operator-gd", "440000")
     assert await one.refused("excuse-signer", elsewhere, WHY) == (403, "not_your_region")
+    assert await one.notices(elsewhere) == []
     await one.done("excuse-signer", one.operator, {**WHY, "document": "湘市监函（示例）"})
     assert (await house.send("GET", path, one.operator)).body["items"] == []
+    assert await one.notices(one.clerk) == ["signer_answered"]
+    # whoever the notice is for has seen it once it is opened
+    noticed = f"/api/notices?case={one.case_id}&kind=signer_asked"
+    [notice] = (await house.send("GET", noticed, one.operator)).body["items"]
+    opened = await house.send("GET", f"/api/notices/{notice['id']}", one.operator)
+    assert opened.body["seen_at"] is not None
     await one.done("submit", one.clerk, one.standing)
     receipt = (await one.get("/receipt", one.clerk)).body["body"]
     assert receipt["attestation"] == {"excused": True}
@@ -454,3 +539,100 @@ async def test_a_receipt_that_was_changed_is_told_of(house: System) -> None:
     assert any("回执" in message for message in found)
     auditor = house.token(AUDITOR, "auditor-1")
     assert (await one.get("/receipt", auditor)).body["body"]["late"] is True
+
+
+async def test_a_reviewer_compares_with_before_with_last_year_and_with_peers(
+    house: System,
+) -> None:
+    one = await lab(house, "lab-review")
+    statistics = one.parts["statistics"]
+    last = {**copy.deepcopy(statistics), "patents": 5, "reasons": {}}
+    case_id = f"filing/2022/{one.id}"
+    await _completed(house, one.case_id, case_id, {"statistics": last}, year=2022)
+    statistics["staff_bachelor"] = 400
+    wanted = {"staff-peers", "staff-last-year"}
+    found = (await one.save())["report"]["findings"]
+    assert {f["check"] for f in found if f["level"] == "warn" and not f["reason"]} == wanted
+    statistics["reasons"] = {check: f"（生成）{check} 属实" for check in wanted}
+    await one.save()
+    await one.done("attest", one.head, one.standing)
+    await one.done("submit", one.clerk, one.standing)
+    await one.done("questions", one.clerk, {"text": "（生成）兼职人员计入吗？"})
+    review = (await one.get("/review", one.reviewer)).body
+    assert (review["before"], review["changes"], review["questions"]) == (0, [], 1)
+    differs = {
+        change["pointer"]: (change["old"], change["new"])
+        for change in review["last_year"]
+        if change["pointer"].startswith("/statistics/") and "reasons" not in change["pointer"]
+    }
+    assert differs == {
+        "/statistics/staff_bachelor": (18, 400), "/statistics/patents": (5, 6),
+    }  # fmt: skip
+    by = {(peer["pointer"], peer["unusual"]): peer for peer in review["peers"]}
+    staff = by["/parts/statistics/staff", True]
+    assert (staff["value"], staff["count"], staff["median"]) == ("418", PEERS, "36.00")
+    assert ("/parts/statistics/reports", False) in by
+    reasons = {f["check"]: f["reason"] for f in review["report"]["findings"] if f["check"]}
+    assert {check: reasons[check] for check in wanted} == statistics["reasons"]
+    # a clerk is shown no range that others' figures make
+    assert (await one.get("/review", house.token(REVIEWER, "far", "amr-440000"))).status == 403
+
+
+async def test_files_are_confirmed_and_submitted_with_the_content(house: System) -> None:
+    one = await lab(house, "lab-files")
+
+    async def put(name: str, content: bytes) -> str:
+        headers = {
+            "authorization": f"Bearer {one.clerk}",
+            "content-type": "application/pdf",
+            "idempotency-key": f"{one.id}-{name}",
+        }
+        added = await house.http.post(
+            f"{one.path}/files?filename={name}", content=content, headers=headers
+        )
+        assert added.status_code == 201, added.text
+        return hashlib.sha256(content).hexdigest()
+
+    await one.done("attest", one.head, one.standing)
+    first = await put("a.pdf", b"%PDF-1.7 first")
+    # another file is another content: what was confirmed was without it
+    draft = (await one.get("/draft", one.head)).body
+    assert [file["sha256"] for file in draft["files"]] == [first]
+    assert draft["standing"]["attestation"]["holds"] is False
+    assert await one.refused("submit", one.clerk, one.standing) == (409, "not_attested")
+    none = {**one.standing, "files": []}
+    assert await one.refused("attest", one.head, none) == (409, "stale_files")
+    await one.done("attest", one.head, {**one.standing, "files": [first]})
+    assert (await one.get("/draft", one.head)).body["standing"]["attestation"]["holds"] is True
+    assert await one.refused("submit", one.clerk, none) == (409, "stale_files")
+    await one.done("submit", one.clerk, {**one.standing, "files": [first]})
+    receipt = (await one.get("/receipt", one.clerk)).body
+    assert receipt["body"]["files"] == [first]
+    assert receipt["body"]["attestation"]["by"] == f"head-{one.id}"
+
+    # returned, another file beside the same content: nothing of the first is lost, nor unchanged
+    await one.done("claim", one.reviewer)
+    await one.done("return", one.reviewer, {**WHY, "fields": []})
+    second = await put("b.pdf", b"%PDF-1.7 second")
+    await one.done("attest", one.head, one.standing)
+    sent = await one.done("submit", one.clerk, one.standing)
+    review = (await one.get("/review", one.reviewer)).body
+    assert {file["sha256"] for file in review["files"]} == {first, second}
+    timeline = (await one.get("/timeline", one.reviewer)).body["entries"]
+    told = [entry["detail"] for entry in timeline if entry["event"] == "submitted"]
+    assert len(told) == 2
+    assert "附件 1 件" in told[0]
+    assert "附件 2 件" in told[1]
+    assert "未改动" not in told[1]
+    older = await one.get(f"/receipt?sequence={receipt['body']['sequence']}", one.reviewer)
+    assert older.body["body"]["files"] == [first]
+    assert sent["sequence"] > receipt["body"]["sequence"]
+    assert await _verified(house, one.case_id) == []
+    async with house.engine.begin() as connection:
+        await connection.execute(
+            text("DELETE FROM filing_files WHERE case_id = :case_id AND sha256 = :sha256"),
+            {"case_id": one.case_id, "sha256": second},
+        )
+    async with house.engine.connect() as connection:
+        missing = [row async for row in rows(connection, MISSING_FILES)]
+    assert {(row["case_id"], row["sha256"]) for row in missing} == {(one.case_id, second)}

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from api.door.app import create_app
 from api.door.parts import build_parts
 from deploy.embedded.temporal import EmbeddedTemporal
+from domain.canonical import canonical_json, sha256_of
 from domain.case.commands import Actor, Role
+from domain.filing.receipts import receipt_body, submissions
 from engine.client import connect_engine
+from services.certificates.keys import SigningKeys, add_key
 from settings import Settings
+from store import cases, journal
 from store.database import connect
 from tests import command
 from tests.audit.conftest import World, now
@@ -60,6 +64,40 @@ async def audit(where: dict[str, str], folder: Path, *words: str) -> tuple[int |
 async def told(where: dict[str, str], folder: Path, *words: str) -> tuple[int | None, Any]:
     code, said = await audit(where, folder, *words, "--json")
     return code, json.loads(said)
+
+
+async def test_a_receipt_that_somebody_holds_is_checked_against_its_key_and_the_record(
+    where: dict[str, str], world: World, tmp_path: Path
+) -> None:
+    keys = tmp_path / "receipt-keys"
+    add_key(keys, "receipt-1", date(2020, 1, 1))
+    signing = SigningKeys(keys)
+    key = signing.in_use(now().date())
+    assert key is not None
+    engine = connect(world.url)
+    async with engine.connect() as connection:
+        case = await cases.by_id(connection, DONE)
+        steps = await journal.steps(connection, DONE)
+    await engine.dispose()
+    assert case is not None
+    last = submissions(steps)[-1].sequence
+    body = receipt_body(case.plan, steps, last, {}, key.id, now())
+    signature = signing.sign_bytes(key, canonical_json(body))
+    handed = {"body": body, "sha256": sha256_of(body), "key": key.id, "signature": signature}
+    file = tmp_path / "receipt.json"
+    file.write_text(json.dumps(handed), "utf-8")
+    environment = {**where, "ZHIBAO_RECEIPT_KEYS": str(keys)}
+    assert await told(environment, tmp_path, "receipt", str(file)) == (0, {"ok": True, "fault": ""})
+    # signed again over something else: the signature holds, the record says otherwise
+    lies = {**body, "late": not body["late"]}
+    signature = signing.sign_bytes(key, canonical_json(lies))
+    handed |= {"body": lies, "sha256": sha256_of(lies), "signature": signature}
+    file.write_text(json.dumps(handed), "utf-8")
+    code, found = await told(environment, tmp_path, "receipt", str(file))
+    assert (code, found["ok"], "late" in found["fault"]) == (1, False, True)
+    file.write_text("{", "utf-8")
+    code, said = await audit(environment, tmp_path, "receipt", str(file))
+    assert (code, "JSON" in said) == (2, True)
 
 
 async def test_each_command_prints_its_document(where: dict[str, str], tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.base import AXE_SCRIPT
 from playwright.async_api import Browser, Page, ViewportSize, async_playwright
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -41,6 +42,23 @@ async def sign_in(page: Page, name: str, password: str, code: str = "") -> None:
     await page.get_by_label("密码").fill(password)
     await page.get_by_label("动态口令").fill(code)
     await page.get_by_role("button", name="登录").click()
+
+
+_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+
+
+async def faults(page: Page) -> list[str]:
+    """What axe finds of WCAG 2.2 AA that is serious or worse: rule and where."""
+    await page.evaluate(AXE_SCRIPT)
+    found = await page.evaluate(
+        "rules => axe.run({runOnly: rules, resultTypes: ['violations']}).then(r => r.violations)",
+        _RULES,
+    )
+    return [
+        f"{one['id']}: {one['nodes'][0]['html'][:200]}"
+        for one in found
+        if one["impact"] in ("serious", "critical")
+    ]
 
 
 async def keep_picture(page: Page, name: str, *, full_page: bool = True) -> None:

@@ -76,9 +76,12 @@ async def test_a_filing_goes_from_the_clerk_to_the_reviewer_and_back_on_pages(
         assert other is not None
         assert other.status == 403
         await clerk.goto(f"{address}/work/filings/2024/gd-0")
+        await clerk.get_by_role("link", name="核对并提交").click()
+        await keep_picture(clerk, "check-360")
         await clerk.get_by_role("button", name="提交第").click()
-        told = await clerk.get_by_role("main").inner_text()
+        told = await clerk.get_by_role("status").inner_text()
         assert "已提交" in told, told
+        assert "回执编号" in told
         await keep_picture(clerk, "submitted-360")
 
         reviewing = await browser.new_context(

@@ -167,6 +167,8 @@ class Province:
         lines = table.text.splitlines()
         assert "按类别,,合计,企业,从业人员,人,144" in lines
         assert "按领域,350100,福州市,食品,机构数,家,不公布" in lines
+        printed = await self.command("campaign", "figures", "2023", FUJIAN)
+        assert printed == shown.body
         page = await self.house.http.get(f"/statistics/2023/{FUJIAN}")
         assert page.status_code == 200, page.text
         assert "20800" in page.text

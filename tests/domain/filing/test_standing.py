@@ -14,7 +14,14 @@ from domain.filing.findings import Correction, FilingFindings
 from domain.filing.kind import FILING, Submit
 from domain.filing.remarking import Remark
 from domain.filing.state import FilingState
-from domain.filing.waiving import AskWaiver, DeclineWaiver, GrantWaiver, granted
+from domain.filing.waiving import (
+    AskWaiver,
+    DeclineWaiver,
+    GrantWaiver,
+    granted,
+    granted_by,
+    waived_by_another,
+)
 from domain.refusals import Code, Refusal
 from tests.domain.filing.test_transitions import (
     ONE,
@@ -33,7 +40,7 @@ from tests.domain.filing.test_transitions import (
 )
 
 LAW = Citation(document="中华人民共和国统计法实施条例", clause="第十七条")
-SIGNED = FilingFindings(decision=decision(1), editors=("filer-1",), attestation=LAW)
+SIGNED = FilingFindings(decision=decision(1), editors=("filer-1",), attestation=LAW, files=())
 OTHER = "b" * 64
 
 
@@ -152,6 +159,63 @@ def test_what_was_declined_can_be_asked_for_again() -> None:
     declined = after(asked, given(DeclineWaiver, reviewer(authority), waiver=1))
     assert granted(own(declined)) == {}
     assert [one.number for one in own(after(declined, ask)).waivers] == [1, 2]
+
+
+def test_a_waiver_is_for_the_authority_that_granted_it() -> None:
+    ask = given(AskWaiver, filer(), **ASKED, finding=SHA)
+    first, second = decision(1), decision(1).model_copy(update={"reviewer": "amr-440000"})
+    waived = after(
+        after(draft(ONE), ask), given(GrantWaiver, reviewer(str(first.reviewer)), waiver=1)
+    )
+    assert waived_by_another({SHA: 1}, granted_by(own(waived)), str(first.reviewer)) is None
+    refusal = waived_by_another({SHA: 1}, granted_by(own(waived)), "amr-440000")
+    assert refusal is not None
+    assert (refusal.code, refusal.params) == (
+        Code.WAIVED_BY_ANOTHER,
+        {"waivers": "1", "authorities": str(first.reviewer), "reviewer": "amr-440000"},
+    )
+    # nothing passes by a waiver: whoever reviews it has nothing to grant
+    assert waived_by_another({}, granted_by(own(waived)), "amr-440000") is None
+    # the other one is asked for itself
+    asked = after(waived, ask, FilingFindings(decision=second))
+    both = after(asked, given(GrantWaiver, reviewer("amr-440000"), waiver=2))
+    assert granted(own(both), "amr-440000") == {SHA: 2}
+    assert granted(own(both), str(first.reviewer)) == {SHA: 1}
+    assert waived_by_another({SHA: 2}, granted_by(own(both)), "amr-440000") is None
+
+
+FILE = "c" * 64
+
+
+def test_what_is_confirmed_and_submitted_are_the_files_too() -> None:
+    state = draft(ONE)
+    with_file = SIGNED.model_copy(update={"files": (FILE,)})
+    confirmed = after(state, attest())
+    # a file more, or one less, is other content
+    assert why_not(confirmed, submit(), with_file)[0] is Code.NOT_ATTESTED
+    again = after(confirmed, attest(), with_file)
+    assert own(again).attestation is not None
+    assert why_not(again, submit())[0] is Code.NOT_ATTESTED
+    # whoever names files has seen these, all of them and no others
+    for seen in ((), (FILE, OTHER), (OTHER,)):
+        assert why_not(again, submit(files=seen), with_file)[0] is Code.STALE_FILES
+        unseen = given(Attest, responsible("head-2"), revision=1, content_sha256=SHA, files=seen)
+        assert why_not(again, unseen, with_file)[0] is Code.STALE_FILES
+    submitted = after(again, submit(files=(FILE, FILE)), with_file)
+    assert (own(submitted).files, submitted.revision) == ((FILE,), 1)
+
+
+def test_the_same_content_with_other_files_is_not_unchanged() -> None:
+    with_file = FilingFindings(decision=decision(1), files=(FILE,), unchanged=True)
+    mine = reviewer("amr-350102")
+    sent = after(draft(ONE), submit(), with_file.model_copy(update={"unchanged": False}))
+    returned = played(sent, ONE, 1, ("claim", mine, 2), ("return", mine, 2))
+    for files, unchanged in (((FILE,), True), ((), False), ((FILE, OTHER), False)):
+        found = decide(
+            FILING, returned, ONE, submit(), day(2), with_file.model_copy(update={"files": files})
+        )
+        assert not isinstance(found, Refusal), found
+        assert found[0].body.get("unchanged", False) is unchanged
 
 
 def test_only_who_has_the_filing_before_them_remarks_on_it() -> None:

@@ -1,0 +1,334 @@
+"""A day of each audience in a real browser, from a telephone's width to a wide screen's.
+
+Every page that is seen is looked at by axe, and must not be wider than the screen.
+"""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, Page, ViewportSize
+
+from api.door.identity import SESSION_COOKIE
+from deploy.embedded.postgres import EmbeddedPostgres
+from domain.case.commands import Role
+from tests.accounts import signed_in
+from tests.api.conftest import open_rules as open_rules
+from tests.api.conftest import whole_system
+from tests.api.lookups import served
+from tests.api.people import GUANGDONG, LIAONING, Filing
+from tests.certificates import content
+from tests.enforcing import case_on_record
+from tests.pages.conftest import TELEPHONE, faults, keep_picture
+from tests.system import (
+    AUDITOR,
+    CHECKER,
+    CLERK,
+    DECIDER,
+    FILER,
+    OFFICER,
+    OPERATOR,
+    RESPONSIBLE,
+    REVIEWER,
+    System,
+    institution,
+)
+
+pytestmark = pytest.mark.anyio
+
+REGION, ISSUER = GUANGDONG
+QUARTER = "2024Q4"
+WIDE: ViewportSize = {"width": 1280, "height": 900}
+
+
+@dataclass
+class Town:
+    """A system with some labs of Guangdong, served to browsers."""
+
+    house: System
+    address: str
+    browser: Browser
+    stack: AsyncExitStack
+    looked: set[str]
+
+    async def person(self, role: Role, scope: str, size: ViewportSize = WIDE) -> "Visitor":
+        """The browser of somebody new who is signed in."""
+        name = f"{role}-{scope or 'all'}"
+        cookie = await signed_in(self.house, name, role, scope)
+        context = await self.browser.new_context(viewport=size)
+        self.stack.push_async_callback(context.close)
+        await context.add_cookies([{"name": SESSION_COOKIE, "value": cookie, "url": self.address}])
+        return Visitor(self, await context.new_page(), name)
+
+
+@dataclass
+class Visitor:
+    """Somebody at their browser."""
+
+    town: Town
+    page: Page
+    name: str
+
+    async def at(self, path: str) -> None:
+        """Goes to a page, which must be there."""
+        answer = await self.page.goto(self.town.address + path)
+        assert answer is not None
+        assert answer.status == 200, await self.text()
+        await self.looked_at()
+
+    async def looked_at(self) -> None:
+        """No page sticks out of its screen, and axe finds nothing serious in it, once by place."""
+        where = self.page.url.removeprefix(self.town.address)
+        await keep_picture(self.page, (self.name + where).replace("/", "_")[:100])
+        width = await self.page.evaluate("document.documentElement.scrollWidth")
+        size = self.page.viewport_size
+        assert size is not None
+        assert width <= size["width"], where
+        place = re.sub(r"[?#].*|[0-9a-f]{24,}", "", where)
+        if place not in self.town.looked:
+            self.town.looked.add(place)
+            assert await faults(self.page) == [], where
+
+    async def press(self, name: str) -> None:
+        """Presses a button, and looks at what comes."""
+        await self.page.get_by_role("button", name=name, exact=True).click()
+        await self.looked_at()
+
+    async def open(self, name: str) -> None:
+        """Unfolds an act's form."""
+        await self.page.locator("summary", has_text=name).first.click()
+
+    async def fill(self, label: str, value: str) -> None:
+        """Fills in a blank by its label, in the form that is unfolded."""
+        await self.page.locator(":visible").get_by_label(label).last.fill(value)
+
+    async def text(self) -> str:
+        """What the page says."""
+        return await self.page.get_by_role("main").inner_text()
+
+
+@pytest.fixture(scope="module")
+async def town(
+    postgres: EmbeddedPostgres, open_rules: Path, browser: Browser
+) -> AsyncIterator[Town]:
+    async with AsyncExitStack() as stack:
+        house = await stack.enter_async_context(whole_system(postgres, open_rules))
+        await house.add(
+            *(institution(f"gd-{n}", REGION, issuer=ISSUER) for n in range(4)),
+            institution("ln-0", LIAONING[0], issuer=LIAONING[1]),
+        )
+        await house.open(2024, "000000")
+        await house.open(QUARTER, "000000")
+        address = await stack.enter_async_context(served(house.parts))
+        yield Town(house, address, browser, stack, set())
+
+
+async def test_a_labs_clerk_fills_in_checks_and_submits(town: Town) -> None:
+    lab = Filing(town.house, "gd-0", GUANGDONG)
+    await lab.saved()
+    clerk = await town.person(FILER, "gd-0", TELEPHONE)
+    await clerk.at("/work")
+    await clerk.page.get_by_role("link", name="测试机构 gd-0").click()
+    await clerk.page.get_by_role("link", name="核对并提交").click()
+    await clerk.looked_at()
+    assert "提交之前核对" in await clerk.page.title()
+    await clerk.press("提交第 1 稿")
+    assert "回执编号" in await clerk.text()
+    assert clerk.page.url.endswith("/work/filings/2024/gd-0/receipt?sent=1")
+
+
+async def test_what_is_typed_is_kept_without_pressing_anything(town: Town) -> None:
+    lab = Filing(town.house, "gd-2", GUANGDONG)
+    await lab.saved()
+    clerk = await town.person(FILER, "gd-2")
+    said: list[str] = []
+    clerk.page.on("console", lambda message: said.append(message.text))
+    # axe's own styles are against our policy, so it does not look here
+    await clerk.page.goto(f"{town.address}/work/filings/2024/gd-2/parts/statistics")
+    box = clerk.page.locator('input[inputmode="decimal"]').first
+    for typed, revision in (("7", 2), ("8", 3)):
+        await box.fill(typed)
+        await box.blur()
+        await clerk.page.locator("#kept", has_text=f"已自动保存为第 {revision} 稿").wait_for()
+    # saving by hand goes on from there
+    await clerk.page.get_by_role("button", name="保存", exact=True).click()
+    assert "第 4 稿" in await clerk.page.get_by_role("status").inner_text()
+    assert await box.input_value() == "8"
+    assert said == []
+    await clerk.looked_at()
+
+
+async def test_a_reviewer_compares_remarks_and_sends_back(town: Town) -> None:
+    lab = Filing(town.house, "gd-1", GUANGDONG)
+    await lab.submitted()
+    reviewer = await town.person(REVIEWER, ISSUER)
+    await reviewer.at("/work/tasks")
+    await reviewer.page.get_by_label("选中 测试机构 gd-1").check()
+    await reviewer.press("领取选中的")
+    await town.house.until("2024/gd-1", "in_review")
+    await reviewer.at("/work/filings/2024/gd-1/parts/statistics")
+    await reviewer.page.get_by_role("link", name="写批注").first.click()
+    await reviewer.fill("批注", "（生成）请核实")
+    await reviewer.press("写批注")
+    assert "（生成）请核实" in await reviewer.text()
+    await reviewer.at("/work/filings/2024/gd-1")
+    assert "对照" in await reviewer.text()
+    await reviewer.fill("退回的理由", "（生成）请改正")
+    await reviewer.press("退回")
+    assert "已退回" in await reviewer.text()
+    await reviewer.page.get_by_role("link", name="下一件").click()
+    await reviewer.looked_at()
+
+
+async def test_an_issuing_clerk_issues_and_revokes(town: Town) -> None:
+    clerk = await town.person(CLERK, ISSUER)
+    await clerk.at("/work")
+    await clerk.page.get_by_role("link", name="新建申请").click()
+    await clerk.press("建立申请")
+    assert await clerk.page.get_by_role("alert").count() == 1
+    applied = content("gd-2", issuer=ISSUER)
+    for label, name in (("机构编号", "institution"), ("证书上的机构名称", "holder")):
+        await clerk.fill(label, applied[name])
+    await clerk.page.get_by_label("专业领域").select_option(applied["field"])
+    await clerk.page.get_by_label("行业").select_option(applied["industry"])
+    await clerk.fill("地址", applied["address"])
+    await clerk.fill("检测能力", "混凝土\t抗压强度\tGB/T 50081\t2019\n钢筋 | 拉伸性能 | GB/T 28900")
+    await clerk.press("建立申请")
+    told = await clerk.text()
+    assert "GB/T 28900" in told
+    # the register knows another name
+    assert "发证之前请核对" in told
+    await clerk.open("提交申请或发证")
+    await clerk.fill("批准日期", "2026-01-05")
+    await clerk.fill("批准文书", "粤市监〔2026〕1号（生成）")
+    await clerk.fill("批准人", "（生成）")
+    await clerk.press("提交申请或发证")
+    assert "证书编号" in await clerk.text()
+    await clerk.open("终止证书")
+    await clerk.page.get_by_label("怎样终止").select_option("revoked")
+    await clerk.fill("自哪一天起", "2026-02-01")
+    await clerk.press("终止证书")
+    # four eyes: without who approved it nothing is revoked
+    assert "批准人" in await clerk.page.get_by_role("alert").inner_text()
+    assert await clerk.page.locator("#end-on").input_value() == "2026-02-01"
+    for label in ("理由", "文书", "批准人"):
+        await clerk.page.locator("#act-end").get_by_label(label).fill("（生成）")
+    await clerk.press("终止证书")
+    assert "撤销" in await clerk.text()
+    await clerk.page.get_by_role("link", name="查验页").click()
+    await clerk.page.get_by_text("撤销").first.wait_for()
+    await clerk.at("/work/certificates/search?institution=gd-2")
+    assert "撤销" in await clerk.text()
+
+
+async def test_a_lab_uploads_numbers_and_sees_every_wrong_row(town: Town) -> None:
+    await Filing(town.house, "gd-3", GUANGDONG).completed()
+    clerk = await town.person(FILER, "gd-3")
+    await clerk.at("/work/report-batches")
+    await clerk.open("自愿报送一个季度")
+    await clerk.fill("季度", QUARTER)
+    await clerk.page.get_by_role("button", name="建立").click()
+    await clerk.page.wait_for_url(f"**/{QUARTER}/gd-3")
+    await clerk.looked_at()
+    for rows, stage in (("2024-13-01", "行有错"), ("2024-11-01", "收了 1 个编号")):
+        await clerk.page.get_by_label("文件").set_input_files(
+            {
+                "name": "编号.csv",
+                "mimeType": "text/csv",
+                "buffer": f"报告编号,出具日期\r\nGD-0001,{rows}\r\n".encode(),
+            }
+        )
+        await clerk.page.get_by_role("button", name="上传").click()
+        await clerk.page.wait_for_url("**/uploads/*")
+        # the page asks again by itself until the file is read
+        await clerk.page.locator("[hx-trigger]").wait_for(state="detached")
+        await clerk.looked_at()
+        assert stage in await clerk.text()
+        if "13" in rows:
+            assert "怎样修改" in await clerk.text()
+        await clerk.page.get_by_role("link", name="报告编号报送").last.click()
+    await clerk.open("撤回编号")
+    await clerk.page.locator("#act-withdraw-numbers").get_by_label("编号").fill("GD-0001\nGD-9")
+    await clerk.page.locator("#act-withdraw-numbers").get_by_label("理由").fill("（生成）")
+    await clerk.press("撤回编号")
+    assert await clerk.page.locator("#withdraw-numbers-numbers").input_value() == "GD-0001\nGD-9"
+    await clerk.page.locator("#act-withdraw-numbers").get_by_label("编号").fill("GD-0001")
+    await clerk.press("撤回编号")
+    assert "已撤回" in await clerk.page.get_by_role("status").inner_text()
+
+
+async def test_officer_institution_and_decider_settle_a_case(town: Town) -> None:
+    await case_on_record(town.house, "gd-0", "filing/2024/gd-0")
+    here = "/work/enforcement/filing/2024/gd-0/1"
+    officer = await town.person(OFFICER, "amr-440000")
+    await officer.at("/work")
+    await officer.at(here)
+    await officer.open("提出措施")
+    await officer.page.locator("#act-propose").get_by_label("理由").fill("（生成）两次催报未报")
+    await officer.press("提出措施")
+    assert "已提出" in await officer.text()
+    decider = await town.person(DECIDER, "amr-440000", TELEPHONE)
+    await decider.at(here)
+    await decider.open("决定")
+    await decider.page.locator("#decide-outcome").select_option("dismiss")
+    await decider.page.locator("#act-decide").get_by_label("理由").fill("（生成）理由不足")
+    await decider.press("决定")
+    told = await decider.text()
+    assert "已决定" in told or "先告知" in told, told
+
+
+async def test_an_operator_opens_drills_down_and_reminds(town: Town) -> None:
+    operator = await town.person(OPERATOR, "000000")
+    await operator.at("/work")
+    await operator.at("/work/campaigns?period=2024&jurisdiction=350000")
+    assert "现在开启会怎样" in await operator.text()
+    await operator.at("/work/campaigns/2024/000000/progress")
+    for place in ("广东省", "广州市"):
+        await operator.page.get_by_role("link", name=place).first.click()
+        await operator.looked_at()
+    assert operator.page.url.endswith("/440100/progress")
+    await operator.at("/work/campaigns/2024/000000/non-filers?status=draft")
+    await operator.page.get_by_label("测试机构 gd-2").check()
+    await operator.fill("催报的内容", "（生成）请尽快填报")
+    await operator.press("开始批办")
+    await operator.page.get_by_text("已办 1，未办 0").wait_for(timeout=30_000)
+    await operator.at("/work/rules")
+    await operator.at("/work/rules/2024/000000")
+    assert "市监检测函〔2024〕595号" in await operator.page.content()
+    await operator.at("/work/registrations")
+
+
+async def test_an_auditor_follows_verifies_and_takes_a_case_along(town: Town) -> None:
+    auditor = await town.person(AUDITOR, "")
+    await auditor.at("/work")
+    case = "filing/2024/gd-2"
+    await auditor.at(f"/work/audit?case={case}")
+    assert case in await auditor.text()
+    for look, words in (("verify", "记录"), ("recompute", "项决定")):
+        await auditor.at(f"/work/audit/case?case={case}&look={look}")
+        assert words in await auditor.text()
+    await auditor.at(f"/work/audit/case?case={case}&look=as-of&at=2099-01-01T00:00")
+    async with auditor.page.expect_download() as download:
+        await auditor.page.get_by_role("link", name="带走这一件").click()
+    assert (await download.value).suggested_filename.endswith(".zip")
+
+
+async def test_everybody_finds_their_work_from_the_first_page(town: Town) -> None:
+    for role, scope in (
+        (FILER, "gd-2"), (RESPONSIBLE, "gd-2"), (REVIEWER, "amr-440100"), (CHECKER, "samr"),
+        (CLERK, "amr-440100"), (OFFICER, "amr-440100"), (DECIDER, "amr-440100"),
+        (OPERATOR, "440000"), (AUDITOR, ""),
+    ):  # fmt: skip
+        visitor = await town.person(role, scope, TELEPHONE)
+        await visitor.at("/work")
+        links = visitor.page.get_by_role("navigation", name="工作").get_by_role("link")
+        for address in [await one.get_attribute("href") for one in await links.all()]:
+            assert address is not None
+            if address in town.looked:
+                answer = await visitor.page.request.get(town.address + address)
+                assert answer.status == 200
+            else:
+                await visitor.at(address)
