@@ -8,9 +8,10 @@ from temporalio.client import Client
 from audit.case_checks import Circumstances, check_case
 from audit.findings import Finding, Kind, Tally, Verified
 from audit.processes import check_processes
-from audit.seal_checks import check_checkpoints
-from audit.table_checks import check_tables
+from audit.seal_checks import check_checkpoints, key_faults
+from audit.table_checks import check_tables, seal_faults
 from domain.certificates.statement import PublishedKeys
+from domain.signing_keys import KeyPurpose
 from services.certificates.keys import SigningKeys
 from services.clock import Clock
 from store import auditing
@@ -30,6 +31,11 @@ class Keys:
         self.audit: PublishedKeys = SigningKeys(audit).published()
         self.checkpoints = checkpoints
         self.receipts: PublishedKeys = SigningKeys(receipts).published()
+        self.by_purpose = {
+            KeyPurpose.CERTIFICATES: self.certificates,
+            KeyPurpose.CHECKPOINTS: self.audit,
+            KeyPurpose.RECEIPTS: self.receipts,
+        }
 
 
 async def verify(
@@ -68,6 +74,11 @@ async def check_record(
         for table, present in rows.rows.items():
             tally.checked[table] += len(present)
         tally.found(check_case(rows, about))
-    if not case_id:
-        await check_tables(connection, tally)
-        await check_checkpoints(connection, keys.audit, keys.checkpoints, tally)
+    if case_id:
+        async for finding in seal_faults(connection, case_id):
+            tally.found(iter((finding,)))
+        return
+    await check_tables(connection, tally)
+    async for finding in key_faults(connection, keys.by_purpose):
+        tally.found(iter((finding,)))
+    await check_checkpoints(connection, keys.audit, keys.checkpoints, tally)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import os
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, nullcontext
@@ -202,8 +203,11 @@ def archive(
 def replay(
     what: What,
     processes: Annotated[
-        int, typer.Option(help="几个进程同时进行", callback=within("--processes", 1, 64))
-    ] = 1,
+        int,
+        typer.Option(
+            help="几个进程同时进行；不填为处理器的个数", callback=within("--processes", 0, 64)
+        ),
+    ] = 0,
     report: Annotated[
         Path | None,
         typer.Option("--report", help="报告目录：report.jsonl、.json、.csv、.html；再次运行接着做"),
@@ -269,7 +273,8 @@ def _replay_many(what: str, processes: int, folder: Path, data: Path, as_json: b
     if not cases:
         err.print(f"没有 {escape(what)} 的记录。")
         raise typer.Exit(NOT_IN_ORDER)
-    summary = replay_many(data.resolve(), what, cases, processes, folder, tell)
+    at_once = processes or (os.cpu_count() or 1)
+    summary = replay_many(data.resolve(), what, cases, at_once, folder, tell)
     if as_json:
         print_json(summary)
     else:

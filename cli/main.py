@@ -7,8 +7,9 @@ import os
 import signal
 import sys
 import time
+import uuid
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -235,7 +236,7 @@ def token(
     ] = 30,
     data: Data = HERE,
 ) -> None:
-    """签发一个凭证，打印到标准输出。"""
+    """签发一个凭证，打印到标准输出；给了谁、什么身份、到何时，记入其人的记录。"""
     from api.door.identity import Identity, wrong_part
     from domain.case.commands import Actor, Role
     from services.clock import system_clock
@@ -247,7 +248,33 @@ def token(
         err.print(f"[red]{escape(_mend(part, actor, role))}[/red]")
         raise typer.Exit(WRONG_USAGE)
     identity = Identity(settings.token_key.get_secret_value())
-    typer.echo(identity.issue(actor, system_clock(), timedelta(days=days)))
+    now, lifetime = system_clock(), timedelta(days=days)
+    # whoever holds it is that person: what cannot be put on record is not given out
+    _put_token_on_record(settings, actor, now + lifetime)
+    typer.echo(identity.issue(actor, now, lifetime))
+
+
+def _put_token_on_record(settings: Settings, actor: Actor, ends_at: datetime) -> None:
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from cli.system import operator
+    from services.memberships import note_token
+    from store.database import connect
+
+    async def put() -> None:
+        engine = connect(settings.database_url.get_secret_value(), pool_size=1)
+        try:
+            await note_token(engine, actor, ends_at, operator(), uuid.uuid4().hex)
+        finally:
+            await engine.dispose()
+
+    try:
+        asyncio.run(put())
+    except (SQLAlchemyError, OSError):
+        err.print(
+            "[red]记不下来，没有签发：[/red]连不上数据库。请先运行 zhibao up，或核对 --data。"
+        )
+        raise typer.Exit(NOT_IN_ORDER) from None
 
 
 _INSTITUTION = (

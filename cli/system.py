@@ -2,6 +2,7 @@
 
 import asyncio
 import getpass
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -44,6 +45,7 @@ from services.notices.telling import Telling
 from services.notices.webhooks import Webhooks
 from services.people import PeopleService
 from services.publishing import PublicationService
+from services.reads import Reads
 from services.registrations import RegistrationService
 from services.review import ReviewService
 from services.roster import RosterService, known_regions
@@ -83,6 +85,7 @@ class Services(NamedTuple):
     measures: EnforcementRegister
     publications: PublicationService
     amendments: AmendmentService
+    reads: Reads
 
 
 @asynccontextmanager
@@ -147,17 +150,25 @@ async def connected(data: Path) -> AsyncIterator[Services]:
             EnforcementRegister(engine, system_clock),
             PublicationService(engine, settings.rules, system_clock),
             AmendmentService(engine, PinnedRules(engine), jobs, system_clock),
+            Reads(engine, system_clock),
         )
     finally:
         await engine.dispose()
 
 
-def run(data: Path, work: Callable[[Services], Awaitable[Answer]]) -> Answer:
-    """Runs an operator's command; a refusal or a missing system ends it with a sentence."""
+def run(data: Path, work: Callable[[Services], Awaitable[Answer]], read: str = "") -> Answer:
+    """Runs an operator's command; a refusal or a missing system ends it with a sentence.
+
+    ``read`` says of whose data it tells; that it was read goes on record then.
+    """
 
     async def within() -> Answer:
         async with connected(data) as services:
-            return await work(services)
+            answer = await work(services)
+            if read:
+                key = uuid.uuid4().hex
+                await services.reads.note(operator(), "content_read", read, key)
+            return answer
 
     try:
         return asyncio.run(within())

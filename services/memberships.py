@@ -12,7 +12,7 @@ from domain.connected import client_of
 from domain.ids import NATION
 from domain.memberships import OF_INSTITUTION, Membership, can_administer, holds, may_administer
 from domain.refusals import Code, Refusal, Refused
-from services.clock import Clock
+from services.clock import Clock, system_clock
 from store import accounts, content, institutions, journal
 
 _NOT_PEOPLE = ("cli.", "system")
@@ -197,6 +197,17 @@ async def record_of(
     await journal.append_operator_step(
         connection, f"person/{person}", event, actor, now, body, f"{event}:{key}", "", note
     )
+
+
+async def note_token(
+    engine: AsyncEngine, holder: Actor, ends_at: datetime, actor: Actor, key: str
+) -> None:
+    """Puts on somebody's own record that a token was made for them; the token itself is no part."""
+    said = {"role": holder.role.value, "role_label": ROLE_LABELS[holder.role]}
+    said |= {"scope": holder.scope, "ends_at": ends_at.isoformat()}
+    async with engine.begin() as connection:
+        now = system_clock()
+        await record_of(connection, holder.subject, "token_issued", actor, now, said, key)
 
 
 async def _region(connection: AsyncConnection, institution: str) -> str | None:

@@ -2,9 +2,9 @@
 
 import json
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Table, text
@@ -27,9 +27,9 @@ async def by_hand(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
             await connection.rollback()
 
 
-async def found_by(connection: AsyncConnection, world: World) -> Verified:
+async def found_by(connection: AsyncConnection, world: World, case_id: str = "") -> Verified:
     tally = Tally()
-    await check_record(connection, world.keys, now, tally)
+    await check_record(connection, world.keys, now, tally, case_id)
     return tally.result()
 
 
@@ -76,25 +76,32 @@ def _elsewhere(value: Any, choose: random.Random) -> Any:
     return "x" if value is None else other(value, choose)
 
 
-Where = Callable[[Table], str]
-
-
 async def changed(
-    connection: AsyncConnection, table: Table, column: str, choose: random.Random, where: str = ""
+    connection: AsyncConnection,
+    table: Table,
+    column: str,
+    choose: random.Random,
+    where: str = "true",
+    among: Sequence[str] = (),
 ) -> bool:
-    """Changes one value of one row; False if there is none to be changed."""
-    condition = (
-        f"{column!r}".replace("'", '"') + " IS NOT NULL" + (f" AND {where}" if where else "")
-    )
+    """Changes one value of one row, one that is none too; False if there is no row.
+
+    ``among`` are the values that a check allows, if one does.
+    """
     rows = await connection.execute(
         text(f"SELECT ctid::text AS place, tableoid::regclass::text AS part, \"{column}\" AS value"
-             f" FROM {table.name} WHERE {condition} ORDER BY ctid")
+             f" FROM {table.name} WHERE {where} ORDER BY \"{column}\" IS NULL, ctid")
     )  # fmt: skip
     found = rows.all()
     if not found:
         return False
-    row = choose.choice(found)
-    value = other(row.value, choose)
+    row = choose.choice([one for one in found if one.value is not None] or found)
+    if among:
+        value: Any = choose.choice([one for one in among if one != row.value])
+    elif row.value is None:
+        value = _SOME[table.c[column].type.python_type]
+    else:
+        value = other(row.value, choose)
     assert value != row.value
     as_json = isinstance(value, dict | list)
     given = json.dumps(value, ensure_ascii=False) if as_json else value
@@ -105,6 +112,17 @@ async def changed(
         {"value": given, "place": row.place},
     )  # fmt: skip
     return True
+
+
+_SOME: dict[type, Any] = {
+    str: "x",
+    int: 7,
+    bool: True,
+    date: date(2001, 1, 1),
+    datetime: datetime(2001, 1, 1, tzinfo=UTC),
+    dict: {"x": 1},
+}
+"""Something where there was nothing."""
 
 
 async def deleted(connection: AsyncConnection, table: Table, choose: random.Random) -> bool:
