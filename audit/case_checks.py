@@ -101,13 +101,13 @@ def check_case(rows: CaseRows, about: Circumstances) -> Iterator[Finding]:
     if (refused := refusal_fault(rows)) is not None:
         yield refused
     yield from _archives(rows)
+    if not rows["journal"] and not rows["outbox"]:
+        yield from _without_journal(rows, about)
+        return
     fault = journal_fault(rows)
     if fault is not None:
         # whatever else differs, differs because of it
         yield fault
-        return
-    if not rows["journal"]:
-        yield from _without_journal(rows, about)
         return
     yield from outbox_faults(rows)
     kind = kind_of(rows.case_id)

@@ -138,7 +138,6 @@ async def key_faults(
             table="journal",
             message=f"第 {row['sequence']} 步记下的{label}{told}",
         )
-        return
 
 
 def _copies(every: Sequence[Checkpoint], folder: Path | None) -> list[Finding]:

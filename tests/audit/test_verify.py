@@ -210,7 +210,7 @@ async def _none_is_missed(world: World, audited: AsyncEngine, seed: int, wanted:
 
 
 async def test_no_random_corruption_is_missed(world: World, audited: AsyncEngine) -> None:
-    await _none_is_missed(world, audited, 1, 60)
+    await _none_is_missed(world, audited, 1, 40)
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from typing import Any
 
+import psycopg
 import pytest
 from click.testing import Result
 from typer.testing import CliRunner
@@ -48,28 +49,38 @@ finally:
     assert done.stdout.splitlines()[-1] == "loaded:", done.stdout.splitlines()[-1]
 
 
-def token(role: str, scope: str = "", subject: str = "zhang.san") -> Result:
+def token(role: str, scope: str = "", subject: str = "zhang.san", **more: str) -> Result:
     words: list[Any] = ["token", "--role", role, "--subject", subject]
     words += ["--scope", scope] if scope else []
-    return CliRunner(env=SYSTEM).invoke(app, words)  # type: ignore[return-value]
+    return CliRunner(env={**SYSTEM, **more}).invoke(app, words)  # type: ignore[return-value]
 
 
-@pytest.mark.parametrize(
-    ("role", "scope"),
-    [
+def test_a_token_carries_what_was_asked_for_and_is_on_record(database_url: str) -> None:
+    asked = (
         ("filer", "demo-000006"),
         ("reviewer", "samr"),
         ("checker", "group-railway"),
         ("clerk", "amr-350000"),
         ("operator", "350000"),
         ("auditor", ""),
-    ],
-)
-def test_a_token_carries_what_was_asked_for(role: str, scope: str) -> None:
-    issued = token(role, scope)
-    assert issued.exit_code == 0, issued.output
-    actor = Identity(KEY).identify(f"Bearer {issued.stdout.strip()}")
-    assert (actor.role, actor.scope, actor.subject) == (Role(role), scope, "zhang.san")
+    )
+    for role, scope in asked:
+        issued = token(role, scope, DATABASE_URL=database_url)
+        assert issued.exit_code == 0, issued.output
+        actor = Identity(KEY).identify(f"Bearer {issued.stdout.strip()}")
+        assert (actor.role, actor.scope, actor.subject) == (Role(role), scope, "zhang.san")
+    with psycopg.connect(database_url.replace("+psycopg", "")) as connection:
+        rows = connection.execute(
+            "SELECT event, step #>> '{body,role}', step #>> '{body,scope}' FROM journal"
+            " WHERE case_id = 'person/zhang.san' ORDER BY sequence"
+        ).fetchall()
+    assert rows == [("token_issued", *one) for one in asked]
+
+
+def test_a_token_that_cannot_be_put_on_record_is_not_given_out() -> None:
+    refused = token("auditor", DATABASE_URL="postgresql+psycopg://nobody@127.0.0.1:1/none")
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert "没有签发" in refused.stderr
 
 
 @pytest.mark.parametrize(
