@@ -1,9 +1,11 @@
 """What belongs to no single case: notes, rule sets, jobs, imports, deliveries, what is searched."""
 
+from collections import defaultdict
 from collections.abc import AsyncIterator
+from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import Table
+from sqlalchemy import PrimaryKeyConstraint, Table, UniqueConstraint
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.findings import Finding, Kind, Tally
@@ -191,19 +193,47 @@ async def _told(connection: AsyncConnection, _: Tally) -> AsyncIterator[Finding]
             yield _wrong(told.table, what, kind, row["case_id"], row["sequence"])
 
 
+async def structure_faults(connection: AsyncConnection) -> list[Finding]:
+    """Tables and columns that are not there any more: then there is nothing to be looked at."""
+    there = set()
+    async for row in auditing.rows(connection, auditing.COLUMNS):
+        there.add((row["table"], row["column"]))
+    return [
+        _wrong(table.name, f"数据库里没有 {table.name} 的 {column.name} 列", Kind.DELETED)
+        for table in metadata.sorted_tables
+        for column in table.columns
+        if (table.name, column.name) not in there
+    ]
+
+
+def _unique() -> set[tuple[str, tuple[str, ...]]]:
+    """The columns of each table whose values stand there once."""
+    once = set()
+    for table in metadata.sorted_tables:
+        of_table: list[Any] = [one for one in table.constraints if isinstance(one, _ONCE)]
+        of_table += [one for one in table.indexes if one.unique and not one.dialect_kwargs]
+        for one in of_table:
+            if columns := tuple(sorted(column.name for column in one.columns)):
+                once.add((table.name, columns))
+    return once
+
+
+_ONCE = (PrimaryKeyConstraint, UniqueConstraint)
+
+
 async def _guards(connection: AsyncConnection, _: Tally) -> AsyncIterator[Finding]:
     """What the database itself watches with: all of it there, as it was made, and nothing more."""
     enabled = set()
     async for row in auditing.rows(connection, auditing.TRIGGERS):
-        if row["name"] not in _WATCHING.get(row["table"], ()):
+        if row["name"] not in _WATCHING.get(row["table"], {}):
             told = f"数据库里有不是本系统的触发器 {row['name']}（{row['function']}）"
             yield _wrong(row["table"], told, Kind.INSERTED)
         elif row["enabled"]:
-            enabled.add((row["table"], row["name"]))
-    for table, names in sorted(_WATCHING.items()):
-        for name in names:
-            if (table, name) not in enabled:
-                yield _wrong(table, f"数据库的守护触发器 {name} 不在或被停用", Kind.UNLIKE)
+            enabled.add((row["table"], row["name"], row["function"], row["when"]))
+    for table, triggers in sorted(_WATCHING.items()):
+        for name, (function, when) in triggers.items():
+            if (table, name, f"public.{function}", when) not in enabled:
+                yield _wrong(table, f"数据库的守护触发器 {name} 不在、被停用或被改写", Kind.UNLIKE)
     sources = {}
     async for row in auditing.rows(connection, auditing.SOURCES, names=sorted(FUNCTIONS)):
         sources[row["name"]] = row["sha256"]
@@ -212,23 +242,36 @@ async def _guards(connection: AsyncConnection, _: Tally) -> AsyncIterator[Findin
             yield _wrong("seals", f"数据库的守护函数 {name} 不在或被改写", Kind.UNLIKE)
     async for row in auditing.rows(connection, auditing.REWRITTEN, names=sorted(metadata.tables)):
         yield _wrong(row["table"], "数据库里这张表被改写规则或视图顶替", Kind.UNLIKE)
+    async for row in auditing.rows(connection, auditing.SHADOWS, names=sorted(metadata.tables)):
+        told = f"另有同名的表 {row['schema']}.{row['table']}"
+        yield _wrong(row["table"], told, Kind.INSERTED)
+    once = set()
+    async for row in auditing.rows(connection, auditing.UNIQUE):
+        once.add((row["table"], tuple(row["columns"])))
+    for name, columns in sorted(_unique() - once):
+        told = f"{'、'.join(columns)} 不再是每个值只有一行"
+        yield _wrong(name, told, Kind.UNLIKE)
     async for row in auditing.rows(connection, auditing.SET_BACK):
         told = f"{row['column']} 的序列退到 {row['last']}，表中已用到 {row['highest']}"
         yield _wrong(row["table"], told, Kind.UNLIKE)
 
 
-def _watching() -> dict[str, tuple[str, ...]]:
-    names: dict[str, list[str]] = {}
+def _watching() -> dict[str, dict[str, tuple[str, str]]]:
+    triggers: dict[str, dict[str, tuple[str, str]]] = defaultdict(dict)
     for table in GUARDED:
-        names.setdefault(table, []).append(f"{table}_only_grows")
-    for table in (*SEALED_BY_ROW, *SEALED_IN_PART):
-        acts = ("insert", "update") if table in SEALED_IN_PART else ("insert", "update", "delete")
-        names.setdefault(table, []).extend(f"{table}_sealed_on_{act}" for act in acts)
-    return {table: tuple(of_table) for table, of_table in names.items()}
+        triggers[table][f"{table}_only_grows"] = "refuse_change", ""
+    for table in SEALED_BY_ROW:
+        for act in ("insert", "update", "delete"):
+            triggers[table][f"{table}_sealed_on_{act}"] = "keep_seals", ""
+    for table in SEALED_IN_PART:
+        triggers[table][f"{table}_sealed_on_insert"] = "keep_plan_seal", ""
+        changed = "old.plan IS DISTINCT FROM new.plan"
+        triggers[table][f"{table}_sealed_on_update"] = "keep_plan_seal", changed
+    return triggers
 
 
 _WATCHING = _watching()
-"""The triggers of each table."""
+"""The triggers of each table: the function that each runs, and when."""
 
 
 async def seal_faults(connection: AsyncConnection, case_id: str = "") -> AsyncIterator[Finding]:

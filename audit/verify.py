@@ -9,7 +9,7 @@ from audit.case_checks import Circumstances, check_case
 from audit.findings import Finding, Kind, Tally, Verified
 from audit.processes import check_processes
 from audit.seal_checks import check_checkpoints, key_faults
-from audit.table_checks import check_tables, seal_faults
+from audit.table_checks import check_tables, seal_faults, structure_faults
 from domain.certificates.statement import PublishedKeys
 from domain.signing_keys import KeyPurpose
 from services.certificates.keys import SigningKeys
@@ -69,6 +69,9 @@ async def check_record(
     connection: AsyncConnection, keys: Keys, clock: Clock, tally: Tally, case_id: str = ""
 ) -> None:
     """Looks at what the database holds, as a connection sees it."""
+    if missing := await structure_faults(connection):
+        tally.found(iter(missing))
+        return
     about = Circumstances(clock(), keys.certificates, keys.receipts)
     async for rows in auditing.by_case(connection, case_id):
         for table, present in rows.rows.items():

@@ -307,13 +307,33 @@ PLANS = """
 """
 TRIGGERS = """
     SELECT c.relname AS "table", t.tgname AS name, t.tgenabled = 'O' AS enabled,
-           t.tgargs AS given, p.proname AS function
+           t.tgargs AS given, p.pronamespace::regnamespace || '.' || p.proname AS function,
+           btrim(coalesce(substring(pg_get_triggerdef(t.oid) FROM ' WHEN (.*) EXECUTE '), ''), '()') AS when
     FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_proc p ON p.oid = t.tgfoid
     WHERE NOT t.tgisinternal AND c.relnamespace = 'public'::regnamespace
 """
 KEYS_TOLD = """
     SELECT case_id, sequence, event, step -> 'body' AS body FROM journal
     WHERE case_id = 'register/keys' ORDER BY sequence
+"""
+COLUMNS = """
+    SELECT c.relname AS "table", a.attname AS column
+    FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+    WHERE c.relnamespace = 'public'::regnamespace AND a.attnum > 0 AND NOT a.attisdropped
+"""
+UNIQUE = """
+    SELECT c.relname AS "table", array_agg(a.attname::text ORDER BY a.attname::text) AS columns
+    FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid
+    JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = ANY(i.indkey)
+    WHERE c.relnamespace = 'public'::regnamespace AND i.indisunique AND i.indisvalid
+      AND i.indpred IS NULL AND i.indexprs IS NULL
+    GROUP BY c.relname, i.indexrelid
+"""
+SHADOWS = """
+    SELECT n.nspname AS schema, c.relname AS "table"
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relname = ANY(:names) AND n.nspname <> 'public' AND n.nspname NOT LIKE 'pg\\_%'
+    ORDER BY 1, 2
 """
 SOURCES = """
     SELECT p.proname AS name, encode(sha256(convert_to(p.prosrc, 'UTF8')), 'hex') AS sha256

@@ -118,11 +118,11 @@ async def test_it_is_refused_with_files_or_lines_more_fewer_or_in_another_order(
         if name.name != "verify.py":
             assert verified(folder)[0] == 1, name
         (folder / name).write_bytes(original)
-    for name in ("__pycache__/verify.pyc", "histories/more.json", ".hidden"):
-        more = folder / name
+    for added in ("__pycache__/verify.pyc", "histories/more.json", ".hidden"):
+        more = folder / added
         more.parent.mkdir(exist_ok=True)
         more.write_text("x")
-        assert verified(folder)[0] == 1, name
+        assert verified(folder)[0] == 1, added
         more.unlink()
     (folder / "link").symlink_to("/etc/hostname")
     assert verified(folder)[0] == 1

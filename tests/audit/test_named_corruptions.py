@@ -162,6 +162,19 @@ CORRUPTIONS: dict[str, tuple[tuple[str, ...], str, str]] = {
          " AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION keep_seals('id', 'id')"),
         "unlike", "notices",
     ),
+    "a guard never acts": (
+        ("DROP TRIGGER jobs_sealed_on_delete ON jobs",
+         "CREATE TRIGGER jobs_sealed_on_delete AFTER DELETE ON jobs FOR EACH ROW"
+         " WHEN (OLD.id = '') EXECUTE FUNCTION keep_seals('id', 'id')"),
+        "unlike", "jobs",
+    ),
+    "two rows may be the same": (
+        ("ALTER TABLE job_lists DROP CONSTRAINT pk_job_lists CASCADE",), "unlike", "job_lists",
+    ),
+    "a table of the same name stands before ours": (
+        ("CREATE SCHEMA theirs", "CREATE TABLE theirs.accounts AS SELECT * FROM accounts"),
+        "inserted", "accounts",
+    ),
     "somebody's own trigger waits": (
         ("CREATE FUNCTION theirs() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'",
          "CREATE TRIGGER theirs BEFORE INSERT ON cases FOR EACH ROW EXECUTE FUNCTION theirs()"),
@@ -175,6 +188,7 @@ CORRUPTIONS: dict[str, tuple[tuple[str, ...], str, str]] = {
          "CREATE VIEW contacts AS SELECT * FROM contacts_kept"),
         "unlike", "contacts",
     ),
+    "a table is gone": (("DROP TABLE upload_pieces",), "deleted", "upload_pieces"),
     "numbers are given out anew": (
         ("ALTER SEQUENCE outbox_id_seq RESTART WITH 1",), "unlike", "outbox",
     ),
@@ -182,6 +196,7 @@ CORRUPTIONS: dict[str, tuple[tuple[str, ...], str, str]] = {
 
 
 ALONE = (
+    "a table is gone",
     "a checkpoint is gone",
     "the first checkpoint is gone",
     "a number is withdrawn in the place of another",

@@ -245,8 +245,8 @@ async def test_a_row_without_steps_is_told_of_and_nobody_acts_on_it(system: Syst
     assert [(one.case_id, one.engine, one.state) for one in found] == [(planted, None, "missing")]
     # there is nothing that it could be carried on from
     assert await reconciler(system).reconcile() == []
-    reviewer = system.token(REVIEWER, "r-amr-350102", "amr-350102")
-    refused = await system.act("2023/inst-9", "claim", reviewer)
+    operator = system.token(Role.OPERATOR, "operator-1", "000000")
+    refused = await system.act("2023/inst-9", "cancel", operator, {"reason": "（生成）"})
     assert (refused.status, refused.body["code"]) == (404, "not_found")
     await agree(system)
 
