@@ -308,7 +308,8 @@ PLANS = """
 TRIGGERS = """
     SELECT c.relname AS "table", t.tgname AS name, t.tgenabled = 'O' AS enabled,
            t.tgargs AS given, p.pronamespace::regnamespace || '.' || p.proname AS function,
-           btrim(coalesce(substring(pg_get_triggerdef(t.oid) FROM ' WHEN (.*) EXECUTE '), ''), '()') AS when
+           btrim(coalesce(
+               substring(pg_get_triggerdef(t.oid) FROM ' WHEN (.*) EXECUTE '), ''), '()') AS when
     FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_proc p ON p.oid = t.tgfoid
     WHERE NOT t.tgisinternal AND c.relnamespace = 'public'::regnamespace
 """
@@ -332,7 +333,8 @@ UNIQUE = """
 SHADOWS = """
     SELECT n.nspname AS schema, c.relname AS "table"
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE c.relname = ANY(:names) AND n.nspname <> 'public' AND n.nspname NOT LIKE 'pg\\_%'
+    WHERE c.relname = ANY(:names) AND n.nspname NOT IN ('public', 'published')
+      AND n.nspname NOT LIKE 'pg\\_%'
     ORDER BY 1, 2
 """
 SOURCES = """

@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from alembic import op
 
 revision: str = "0034"
-down_revision: str | None = "0033"
+down_revision: str | None = "0043"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
 # row by row, and only where a plan changes: cases are written with every step
 _FUNCTION = """
-    CREATE FUNCTION keep_plan_seal() RETURNS trigger LANGUAGE plpgsql AS $$
+    CREATE FUNCTION keep_plan_seal() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = public, pg_temp AS $$
     DECLARE
         keys text := TG_ARGV[0];
         columns text := TG_ARGV[1];
