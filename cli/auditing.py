@@ -551,7 +551,7 @@ def _reason(entry: Told) -> str:
 def client_of(auditor: Auditor) -> Client:
     """The engine; without one the command ends."""
     if auditor.client is None:
-        err.print("[red]连不上流程引擎。[/red]")
+        err.print("[red]连不上数据库或流程引擎。[/red]请先运行 zhibao up，或核对 --data。")
         raise typer.Exit(NOT_IN_ORDER)
     return auditor.client
 

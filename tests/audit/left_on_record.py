@@ -231,7 +231,7 @@ _SERVES = "it serves, or makes ready to; what is done with it is on record"
 _FILES = "it works on files, or on what is given with it, and asks no record"
 _FIGURES = "figures, names and dates of institutions, no content and nobody's data"
 NOTHING_BY_COMMAND: dict[str, str] = {
-    **dict.fromkeys(("api", "migrate", "setup", "up"), _SERVES),
+    **dict.fromkeys(("api", "migrate", "public", "setup", "up"), _SERVES),
     **dict.fromkeys(
         (
             "certificates decode", "certificates keys list", "certificates verify",
