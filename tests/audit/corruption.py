@@ -2,12 +2,13 @@
 
 import json
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Table, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from audit.findings import Tally, Verified
@@ -39,7 +40,7 @@ def other(value: Any, choose: random.Random) -> Any:
         case bool():
             return not value
         case int():
-            return value + choose.choice((1, -1, 7))
+            return value + choose.choice((1, -1, 7, 100_003))
         case str():
             if len(value) == 64 and all(one in "0123456789abcdef" for one in value):
                 return ("1" if value[0] == "0" else "0") + value[1:]
@@ -82,12 +83,8 @@ async def changed(
     column: str,
     choose: random.Random,
     where: str = "true",
-    among: Sequence[str] = (),
 ) -> bool:
-    """Changes one value of one row, one that is none too; False if there is no row.
-
-    ``among`` are the values that a check allows, if one does.
-    """
+    """Changes one value of one row, one that is none too; False if there is no row."""
     rows = await connection.execute(
         text(f"SELECT ctid::text AS place, tableoid::regclass::text AS part, \"{column}\" AS value"
              f" FROM {table.name} WHERE {where} ORDER BY \"{column}\" IS NULL, ctid")
@@ -96,14 +93,13 @@ async def changed(
     if not found:
         return False
     row = choose.choice([one for one in found if one.value is not None] or found)
-    if among:
-        value: Any = choose.choice([one for one in among if one != row.value])
-    elif row.value is None:
+    value: Any
+    if row.value is None:
         value = _SOME[table.c[column].type.python_type]
     else:
         value = other(row.value, choose)
     assert value != row.value
-    as_json = isinstance(value, dict | list)
+    as_json = isinstance(table.c[column].type, JSONB)
     given = json.dumps(value, ensure_ascii=False) if as_json else value
     kind = "jsonb" if as_json else table.c[column].type.compile(connection.dialect)
     await connection.execute(
@@ -120,7 +116,9 @@ _SOME: dict[type, Any] = {
     bool: True,
     date: date(2001, 1, 1),
     datetime: datetime(2001, 1, 1, tzinfo=UTC),
-    dict: {"x": 1},
+    object: {"x": 1},
+    bytes: b"x",
+    list: ["x"],
 }
 """Something where there was nothing."""
 
