@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from domain.contacts import MAIL
+from domain.signing_keys import KeyPurpose
 from rules.file.library import SHIPPED
 from store.keyring import Keyring
 
@@ -265,6 +266,16 @@ def environment_of(data: Path) -> dict[str, str]:
 def of_system(data: Path) -> Settings:
     """The settings from the environment, completed from a data folder. Raises SettingMissing."""
     return from_environment({**environment_of(data), **os.environ})
+
+
+def key_folders(settings: Settings) -> dict[KeyPurpose, Path]:
+    """The folders of keys that a system signs with, by their purpose."""
+    folders = {
+        KeyPurpose.CERTIFICATES: settings.certificate_keys,
+        KeyPurpose.CHECKPOINTS: settings.audit_keys,
+        KeyPurpose.RECEIPTS: settings.receipt_keys,
+    }
+    return {purpose: folder for purpose, folder in folders.items() if folder is not None}
 
 
 def as_environment(settings: Settings) -> dict[str, str]:

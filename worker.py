@@ -37,6 +37,7 @@ from services.clock import system_clock
 from services.contents import ContentService
 from services.deadlines import Deadlines
 from services.enforcement.cases import EnforcementService
+from services.key_records import KeyRecords
 from services.notices.delivery import Delivering
 from services.notices.mail import MailServer
 from services.notices.telling import Telling
@@ -46,7 +47,7 @@ from services.reconciler import Reconciler
 from services.recovery import Recovery
 from services.roster import known_regions
 from services.rule_sets import PinnedCertificateRules, PinnedRules
-from settings import Settings
+from settings import Settings, key_folders
 from store.database import connect
 from store.writer import JournalWriter
 from workflows.registry import WORKFLOWS
@@ -191,6 +192,7 @@ async def serving(settings: Settings) -> AsyncIterator[Worker]:
             reconciler.running(),
             deadlines.running(),
             sealing.running(),
+            KeyRecords(engine, key_folders(settings), system_clock).running(),
             Archiving(client, engine, system_clock).running(),
             telling.running(),
             enforcing.running(),

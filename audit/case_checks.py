@@ -34,6 +34,7 @@ from domain.numbers.batch import BATCH
 from domain.numbers.commands import NumberEvent
 from domain.numbers.report_numbers import UploadStage
 from domain.operator_events import OPERATOR_EVENTS
+from domain.text import normalised
 from store.auditing import CaseRows, Row
 from store.writer import case_row, sees_from
 
@@ -100,13 +101,13 @@ def check_case(rows: CaseRows, about: Circumstances) -> Iterator[Finding]:
     if (refused := refusal_fault(rows)) is not None:
         yield refused
     yield from _archives(rows)
+    if not rows["journal"] and not rows["outbox"]:
+        yield from _without_journal(rows, about)
+        return
     fault = journal_fault(rows)
     if fault is not None:
         # whatever else differs, differs because of it
         yield fault
-        return
-    if not rows["journal"]:
-        yield from _without_journal(rows, about)
         return
     yield from outbox_faults(rows)
     kind = kind_of(rows.case_id)
@@ -494,20 +495,26 @@ def _changes(c: _Checking) -> Iterator[Finding]:
     for id_, row in rows.items():
         found = steps.get(id_)
         sequence = found.sequence if found is not None else None
-        listed = row["content"].get("numbers", row["content"].get("corrections", []))
         if sha256_of(row["content"]) != row["sha256"]:
             told = f"撤回或更正 {id_} 的内容与其哈希不符"
             yield c.wrong("number_changes", told, sequence, Kind.CONTENT)
             return
-        wanted = len(listed) if row["made_at"] is not None else 0
-        if marked.get(row["no"], 0) != wanted:
-            told = f"{id_} 撤回或更正 {wanted} 个编号，库中有 {marked.get(row['no'], 0)} 个"
+        wanted = _changed_by(row["content"]) if row["made_at"] is not None else []
+        there = sorted(marked.get(row["no"], []))
+        if there != wanted:
+            told = f"{id_} 撤回或更正 {len(wanted)} 个编号，库中有 {len(there)} 个，或不是那些"
             yield c.wrong("report_numbers", told, sequence, Kind.NUMBERS)
             return
         if row["made_at"] is not None and found is None and _long_ago(c, row["made_at"]):
             told = f"撤回或更正 {id_} 已办，日志里没有"
             yield c.wrong("number_changes", told, kind=Kind.WITHOUT_STEP)
             return
+
+
+def _changed_by(content: Mapping[str, Any]) -> list[str]:
+    """The numbers that a withdrawal or a correction is about, as they stand on record."""
+    listed = content.get("numbers") or [one["number"] for one in content.get("corrections", [])]
+    return sorted(map(normalised, map(str, listed)))
 
 
 def _long_ago(c: _Checking, at: datetime) -> bool:

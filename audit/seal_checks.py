@@ -16,6 +16,7 @@ from domain.case.events import GENESIS
 from domain.certificates.statement import PublishedKeys
 from domain.clock import day_of, in_utc
 from domain.merkle import MerkleTree
+from domain.signing_keys import KEY_PURPOSE_LABELS, KeyPurpose
 from store import auditing, checkpoints
 from store.checkpoints import LOG, SEALED, Checkpoint
 
@@ -108,6 +109,35 @@ def _signatures(every: Sequence[Checkpoint], keys: PublishedKeys) -> list[Findin
         if why:
             return [_wrong(f"第 {one.number} 个封存点：{why}", Kind.SIGNATURE)]
     return []
+
+
+async def key_faults(
+    connection: AsyncConnection, published: Mapping[KeyPurpose, PublishedKeys]
+) -> AsyncIterator[Finding]:
+    """The keys on record against the published lists, as far as these are at hand."""
+    async for row in auditing.rows(connection, auditing.KEYS_TOLD):
+        said = row["body"]
+        purpose = KeyPurpose(said["purpose"])
+        keys = {one.id: one for one in published[purpose].keys}
+        if not keys:
+            continue
+        key = keys.get(said["key"])
+        if key is None:
+            told = "不在公布的密钥表里"
+        elif key.public_key != said["public_key"]:
+            told = "在公布的密钥表里是另一把"
+        elif row["event"] == "key_retired" and key.retired is None:
+            told = "已作废，公布的密钥表里却没有"
+        else:
+            continue
+        label = f"{KEY_PURPOSE_LABELS[purpose]} {said['key']}"
+        yield Finding(
+            kind=Kind.SIGNATURE,
+            case_id=row["case_id"],
+            sequence=row["sequence"],
+            table="journal",
+            message=f"第 {row['sequence']} 步记下的{label}{told}",
+        )
 
 
 def _copies(every: Sequence[Checkpoint], folder: Path | None) -> list[Finding]:

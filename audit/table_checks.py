@@ -1,8 +1,11 @@
 """What belongs to no single case: notes, rule sets, jobs, imports, deliveries, what is searched."""
 
+from collections import defaultdict
 from collections.abc import AsyncIterator
+from typing import Any
 
 from pydantic import ValidationError
+from sqlalchemy import PrimaryKeyConstraint, Table, UniqueConstraint
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.findings import Finding, Kind, Tally
@@ -10,7 +13,14 @@ from domain.canonical import sha256_of
 from domain.certificates.certificate import CertificateContent
 from store import auditing
 from store.certificates.lines import lines_of
-from store.tables.audit import GUARDED, SEALED_BY_ROW
+from store.tables import metadata
+from store.tables.audit import (
+    FUNCTIONS,
+    GUARDED,
+    HASHED_ELSEWHERE,
+    SEALED_BY_ROW,
+    SEALED_IN_PART,
+)
 
 
 def _wrong(
@@ -32,6 +42,8 @@ async def check_tables(connection: AsyncConnection, tally: Tally) -> None:
         _files,
         _figures,
         _lines,
+        _told,
+        _guards,
         _seals,
         _references,
     ):
@@ -173,31 +185,136 @@ async def _lines(connection: AsyncConnection, tally: Tally) -> AsyncIterator[Fin
 _LINE = ("kind", "line", "words", "standard", "year")
 
 
-async def _seals(connection: AsyncConnection, tally: Tally) -> AsyncIterator[Finding]:
-    """Rows that no journal tells of, against what they were when the application wrote them."""
-    given: dict[str, list[str]] = {}
-    guards = set()
+async def _told(connection: AsyncConnection, _: Tally) -> AsyncIterator[Finding]:
+    """Rows and the operators' steps that tell of them: neither is there without the other."""
+    for told in auditing.TOLD:
+        async for row in auditing.rows(connection, told.apart, events=list(told.events)):
+            if row["deleted"]:
+                kind, what = Kind.DELETED, f"第 {row['sequence']} 步所说的 {row['key']} 不在"
+            else:
+                kind, what = Kind.WITHOUT_STEP, f"{row['key']} 这一行，日志里没有这一步"
+            yield _wrong(told.table, what, kind, row["case_id"], row["sequence"])
+
+
+async def structure_faults(connection: AsyncConnection) -> list[Finding]:
+    """Tables and columns that are not there any more: then there is nothing to be looked at."""
+    there = set()
+    async for row in auditing.rows(connection, auditing.COLUMNS):
+        there.add((row["table"], row["column"]))
+    return [
+        _wrong(table.name, f"数据库里没有 {table.name} 的 {column.name} 列", Kind.DELETED)
+        for table in metadata.sorted_tables
+        for column in table.columns
+        if (table.name, column.name) not in there
+    ]
+
+
+def _unique() -> set[tuple[str, tuple[str, ...]]]:
+    """The columns of each table whose values stand there once."""
+    once = set()
+    for table in metadata.sorted_tables:
+        of_table: list[Any] = [one for one in table.constraints if isinstance(one, _ONCE)]
+        of_table += [one for one in table.indexes if one.unique and not one.dialect_kwargs]
+        for one in of_table:
+            if columns := tuple(sorted(column.name for column in one.columns)):
+                once.add((table.name, columns))
+    return once
+
+
+_ONCE = (PrimaryKeyConstraint, UniqueConstraint)
+
+
+async def _guards(connection: AsyncConnection, _: Tally) -> AsyncIterator[Finding]:
+    """What the database itself watches with: all of it there, as it was made, and nothing more."""
+    enabled = set()
+    async for row in auditing.rows(connection, auditing.TRIGGERS):
+        if row["name"] not in _WATCHING.get(row["table"], {}):
+            told = f"数据库里有不是本系统的触发器 {row['name']}（{row['function']}）"
+            yield _wrong(row["table"], told, Kind.INSERTED)
+        elif row["enabled"]:
+            enabled.add((row["table"], row["name"], row["function"], row["when"]))
+    for table, triggers in sorted(_WATCHING.items()):
+        for name, (function, when) in triggers.items():
+            if (table, name, f"public.{function}", when) not in enabled:
+                yield _wrong(table, f"数据库的守护触发器 {name} 不在、被停用或被改写", Kind.UNLIKE)
+    sources = {}
+    async for row in auditing.rows(connection, auditing.SOURCES, names=sorted(FUNCTIONS)):
+        sources[row["name"]] = row["sha256"]
+    for name, sha256 in FUNCTIONS.items():
+        if sources.get(name) != sha256:
+            yield _wrong("seals", f"数据库的守护函数 {name} 不在或被改写", Kind.UNLIKE)
+    async for row in auditing.rows(connection, auditing.REWRITTEN, names=sorted(metadata.tables)):
+        yield _wrong(row["table"], "数据库里这张表被改写规则或视图顶替", Kind.UNLIKE)
+    async for row in auditing.rows(connection, auditing.SHADOWS, names=sorted(metadata.tables)):
+        told = f"另有同名的表 {row['schema']}.{row['table']}"
+        yield _wrong(row["table"], told, Kind.INSERTED)
+    once = set()
+    async for row in auditing.rows(connection, auditing.UNIQUE):
+        once.add((row["table"], tuple(row["columns"])))
+    for name, columns in sorted(_unique() - once):
+        told = f"{'、'.join(columns)} 不再是每个值只有一行"
+        yield _wrong(name, told, Kind.UNLIKE)
+    async for row in auditing.rows(connection, auditing.SET_BACK):
+        told = f"{row['column']} 的序列退到 {row['last']}，表中已用到 {row['highest']}"
+        yield _wrong(row["table"], told, Kind.UNLIKE)
+
+
+def _watching() -> dict[str, dict[str, tuple[str, str]]]:
+    triggers: dict[str, dict[str, tuple[str, str]]] = defaultdict(dict)
+    for table in GUARDED:
+        triggers[table][f"{table}_only_grows"] = "refuse_change", ""
+    for table in SEALED_BY_ROW:
+        for act in ("insert", "update", "delete"):
+            triggers[table][f"{table}_sealed_on_{act}"] = "keep_seals", ""
+    for table in SEALED_IN_PART:
+        triggers[table][f"{table}_sealed_on_insert"] = "keep_plan_seal", ""
+        changed = "old.plan IS DISTINCT FROM new.plan"
+        triggers[table][f"{table}_sealed_on_update"] = "keep_plan_seal", changed
+    return triggers
+
+
+_WATCHING = _watching()
+"""The triggers of each table: the function that each runs, and when."""
+
+
+async def seal_faults(connection: AsyncConnection, case_id: str = "") -> AsyncIterator[Finding]:
+    """Rows that no step tells all of, against what they were when the application wrote them.
+
+    With ``case_id`` only those of a case.
+    """
+    given: dict[str, tuple[str, str]] = {}
     async for row in auditing.rows(connection, auditing.TRIGGERS):
         if row["name"] == f"{row['table']}_sealed_on_insert":
-            given[row["table"]] = bytes(row["given"]).decode().split("\0")
-        if row["enabled"]:
-            guards.add((row["table"], row["name"]))
-    wanted = {(table, f"{table}_only_grows") for table in GUARDED} | {
-        (table, f"{table}_sealed_on_{act}")
-        for table in SEALED_BY_ROW
-        for act in ("insert", "update", "delete")
-    }
-    for table, name in sorted(wanted - guards):
-        yield _wrong(table, f"数据库的守护触发器 {name} 不在或被停用", Kind.UNLIKE)
-    for table, (keys, columns, *_) in sorted(given.items()):
-        async for row in auditing.unsealed(connection, table, keys, columns):
+            keys, columns, *_ = bytes(row["given"]).decode().split("\0")
+            given[row["table"]] = keys, columns
+    for name, (keys, columns) in sorted(given.items()):
+        table = metadata.tables.get(name)
+        if table is None or not _seals_all(table, keys, columns):
+            yield _wrong(name, "数据库的守护触发器不是为这些列设的", Kind.UNLIKE)
+            continue
+        async for row in auditing.unsealed(connection, name, keys, columns, case_id):
             if row["deleted"]:
                 kind, told = Kind.DELETED, "被删除，不是由系统删的"
             elif row["inserted"]:
                 kind, told = Kind.INSERTED, "不是由系统写入的"
             else:
                 kind, told = Kind.UNLIKE, "被改动，不是由系统改的"
-            yield _wrong(table, f"{row['key']} 这一行{told}", kind, row["case_id"] or "")
+            yield _wrong(name, f"{row['key']} 这一行{told}", kind, row["case_id"] or "")
+
+
+def _seals_all(table: Table, keys: str, columns: str) -> bool:
+    """Whether the seals of a table are made of what they have to be made of."""
+    left_out = HASHED_ELSEWHERE.get(table.name)
+    wanted = SEALED_IN_PART.get(table.name) or [
+        column.name for column in table.columns if column.name != left_out
+    ]
+    made_of = keys.split(","), set(columns.split(","))
+    return made_of == ([column.name for column in table.primary_key], set(wanted))
+
+
+async def _seals(connection: AsyncConnection, _: Tally) -> AsyncIterator[Finding]:
+    async for finding in seal_faults(connection):
+        yield finding
 
 
 async def _references(connection: AsyncConnection, _: Tally) -> AsyncIterator[Finding]:

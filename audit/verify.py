@@ -8,9 +8,10 @@ from temporalio.client import Client
 from audit.case_checks import Circumstances, check_case
 from audit.findings import Finding, Kind, Tally, Verified
 from audit.processes import check_processes
-from audit.seal_checks import check_checkpoints
-from audit.table_checks import check_tables
+from audit.seal_checks import check_checkpoints, key_faults
+from audit.table_checks import check_tables, seal_faults, structure_faults
 from domain.certificates.statement import PublishedKeys
+from domain.signing_keys import KeyPurpose
 from services.certificates.keys import SigningKeys
 from services.clock import Clock
 from store import auditing
@@ -30,6 +31,11 @@ class Keys:
         self.audit: PublishedKeys = SigningKeys(audit).published()
         self.checkpoints = checkpoints
         self.receipts: PublishedKeys = SigningKeys(receipts).published()
+        self.by_purpose = {
+            KeyPurpose.CERTIFICATES: self.certificates,
+            KeyPurpose.CHECKPOINTS: self.audit,
+            KeyPurpose.RECEIPTS: self.receipts,
+        }
 
 
 async def verify(
@@ -63,11 +69,19 @@ async def check_record(
     connection: AsyncConnection, keys: Keys, clock: Clock, tally: Tally, case_id: str = ""
 ) -> None:
     """Looks at what the database holds, as a connection sees it."""
+    if missing := await structure_faults(connection):
+        tally.found(iter(missing))
+        return
     about = Circumstances(clock(), keys.certificates, keys.receipts)
     async for rows in auditing.by_case(connection, case_id):
         for table, present in rows.rows.items():
             tally.checked[table] += len(present)
         tally.found(check_case(rows, about))
-    if not case_id:
-        await check_tables(connection, tally)
-        await check_checkpoints(connection, keys.audit, keys.checkpoints, tally)
+    if case_id:
+        async for finding in seal_faults(connection, case_id):
+            tally.found(iter((finding,)))
+        return
+    await check_tables(connection, tally)
+    async for finding in key_faults(connection, keys.by_purpose):
+        tally.found(iter((finding,)))
+    await check_checkpoints(connection, keys.audit, keys.checkpoints, tally)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import os
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, nullcontext
@@ -97,7 +98,7 @@ def verify(
         )
         return await work(auditor.engine, auditor.client, keys, system_clock, case_id)
 
-    found = _run(data, f"verify {case_id}".strip(), verifying)
+    found = run(data, f"verify {case_id}".strip(), verifying)
     if as_json:
         print_json(found)
     else:
@@ -138,7 +139,7 @@ def receipt(
     async def checking(auditor: Auditor) -> Any:
         return await against_record(auditor.engine, handed, auditor.settings.receipt_keys)
 
-    fault = _run(data, "receipt", checking)
+    fault = run(data, "receipt", checking)
     if as_json:
         print_json({"ok": not fault, "fault": fault})
     elif fault:
@@ -161,7 +162,7 @@ def seal(data: Data = HERE, as_json: AsJson = False) -> None:
         await work.hand_out_all()
         return made
 
-    made = _run(data, "", sealing)
+    made = run(data, "", sealing)
     if made is None:
         err.print("另有进程正在封存，请稍后再试。")
         raise typer.Exit(NOT_IN_ORDER)
@@ -183,13 +184,13 @@ def archive(
     from store import archive as kept
 
     async def archiving(auditor: Auditor) -> Any:
-        work = Archiving(_client(auditor), auditor.engine, system_clock)
+        work = Archiving(client_of(auditor), auditor.engine, system_clock)
         new = len(await work.archive_case(case_id)) if case_id else await work.archive_news()
         async with auditor.engine.connect() as connection:
             runs, size = await kept.size(connection)
         return {"new": new, "runs": runs, "bytes": size}
 
-    done = _run(data, "", archiving)
+    done = run(data, f"archive {case_id}".strip(), archiving)
     if as_json:
         print_json(done)
     else:
@@ -202,8 +203,11 @@ def archive(
 def replay(
     what: What,
     processes: Annotated[
-        int, typer.Option(help="几个进程同时进行", callback=within("--processes", 1, 64))
-    ] = 1,
+        int,
+        typer.Option(
+            help="几个进程同时进行；不填为处理器的个数", callback=within("--processes", 0, 64)
+        ),
+    ] = 0,
     report: Annotated[
         Path | None,
         typer.Option("--report", help="报告目录：report.jsonl、.json、.csv、.html；再次运行接着做"),
@@ -224,7 +228,7 @@ def replay(
         except NoHistory:
             return None
 
-    done = _run(data, f"replay {what}", replaying)
+    done = run(data, f"replay {what}", replaying)
     if done is None:
         err.print(f"{escape(what)} 没有流程历史，也没有存档。")
         raise typer.Exit(NOT_IN_ORDER)
@@ -265,11 +269,12 @@ def _replay_many(what: str, processes: int, folder: Path, data: Path, as_json: b
             asked = auditing.rows(connection, auditing.IDS, what=what)
             return [row["case_id"] async for row in asked]
 
-    cases = _run(data, f"replay {what}", ids)
+    cases = run(data, f"replay {what}", ids)
     if not cases:
         err.print(f"没有 {escape(what)} 的记录。")
         raise typer.Exit(NOT_IN_ORDER)
-    summary = replay_many(data.resolve(), what, cases, processes, folder, tell)
+    at_once = processes or (os.cpu_count() or 1)
+    summary = replay_many(data.resolve(), what, cases, at_once, folder, tell)
     if as_json:
         print_json(summary)
     else:
@@ -339,7 +344,7 @@ def _of_record(
         except NoSuchCase:
             return None
 
-    found = _run(data, told, deciding)
+    found = run(data, told, deciding)
     if found is None:
         err.print(f"没有 {escape(what)} 的记录。")
         raise typer.Exit(NOT_IN_ORDER)
@@ -405,7 +410,7 @@ def as_of(
             return [one async for one in moments.listed_as_of(engine, what, at)]
         return await moments.figures_as_of(engine, what, at)
 
-    found = _run(data, f"as-of {what} {at.isoformat()}", looking)
+    found = run(data, f"as-of {what} {at.isoformat()}", looking)
     if found is None or found == [None, None]:
         err.print(f"{escape(what)} 在这一时刻还没有记录。")
         raise typer.Exit(NOT_IN_ORDER)
@@ -444,7 +449,7 @@ def export(
             return "密钥表里的私钥都不在本机，不能给清单签名；请在有审计密钥的机器上导出。"
 
     told = f"export {what}" + (f"，含内容，授权：{mandate}" if mandate else "")
-    made = _run(data, told, exporting)
+    made = run(data, told, exporting)
     if isinstance(made, str):
         err.print(escape(made))
         raise typer.Exit(NOT_IN_ORDER)
@@ -498,7 +503,7 @@ def timeline(
 
     filters = {"by": person, "action": action, "rule": rule, "from": since, "to": until}
     told = " ".join(f"{name}={value}" for name, value in filters.items() if value)
-    number, found = _run(data, f"timeline {case_id} {told}".strip(), reading)
+    number, found = run(data, f"timeline {case_id} {told}".strip(), reading)
     if csv is not None:
         err.print(f"已写入 {escape(str(csv))}，{number} 步", highlight=False)
     if as_json:
@@ -543,9 +548,10 @@ def _reason(entry: Told) -> str:
 # --- private steps --------------------------------------------------------------------------------
 
 
-def _client(auditor: Auditor) -> Client:
+def client_of(auditor: Auditor) -> Client:
+    """The engine; without one the command ends."""
     if auditor.client is None:
-        err.print("[red]连不上流程引擎。[/red]")
+        err.print("[red]连不上数据库或流程引擎。[/red]请先运行 zhibao up，或核对 --data。")
         raise typer.Exit(NOT_IN_ORDER)
     return auditor.client
 
@@ -570,7 +576,7 @@ async def auditing(settings: Settings) -> AsyncIterator[Auditor]:
         await engine.dispose()
 
 
-def _run(data: Path, told: str, work: Callable[[Auditor], Awaitable[Answer]]) -> Answer:
+def run(data: Path, told: str, work: Callable[[Auditor], Awaitable[Answer]]) -> Answer:
     """Does an auditor's work, and puts on record that it was done; ``told`` empty: nothing."""
     from sqlalchemy.exc import SQLAlchemyError
     from temporalio.service import RPCError
@@ -581,7 +587,7 @@ def _run(data: Path, told: str, work: Callable[[Auditor], Awaitable[Answer]]) ->
         async with auditing(of_system(data)) as auditor:
             answer = await work(auditor)
             if told:
-                await _note(auditor, told)
+                await note(auditor, told)
             return answer
 
     try:
@@ -594,7 +600,8 @@ def _run(data: Path, told: str, work: Callable[[Auditor], Awaitable[Answer]]) ->
         raise typer.Exit(NOT_IN_ORDER) from None
 
 
-async def _note(auditor: Auditor, told: str) -> None:
+async def note(auditor: Auditor, told: str) -> None:
+    """Puts on record what was asked."""
     from domain.case.commands import Actor, Role
     from services.clock import system_clock
     from services.reads import Reads

@@ -740,9 +740,14 @@ def _show(progress: dict[str, Any], as_json: bool) -> None:
 @campaign_app.command("rescan")
 def rescan(period: Of, jurisdiction: Jurisdiction, data: Data = HERE) -> None:
     """重新核对名录，为后来登记的机构补建填报。"""
-    from cli.system import run
+    from cli.system import operator, run
 
-    run(data, lambda services: services.campaigns.rescan(period, jurisdiction, uuid.uuid4().hex))
+    run(
+        data,
+        lambda services: services.campaigns.rescan(
+            period, jurisdiction, operator(), uuid.uuid4().hex
+        ),
+    )
     out.print("已安排重新核对名录。")
 
 

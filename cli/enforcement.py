@@ -56,7 +56,8 @@ def foresee(about: About, data: Data = HERE, as_json: AsJson = False) -> None:
     from cli.system import run
     from rules.rendering import consequences_lines
 
-    found = run(data, lambda services: services.enforcement.consequences(about))
+    read = f"可以提出什么 {about}"
+    found = run(data, lambda services: services.enforcement.consequences(about), read)
     if as_json:
         print_json(found.model_dump())
         return
@@ -149,7 +150,11 @@ def list_cases(
 
     given = {"status": status, "institution": institution, "authority": authority}
     filters: dict[str, Any] = {name: value for name, value in given.items() if value}
-    rows = run(data, lambda services: services.records.listed(ENFORCEMENT, None, 1000, **filters))
+    rows = run(
+        data,
+        lambda services: services.records.listed(ENFORCEMENT, None, 1000, **filters),
+        " ".join(["后续处理的办件", *filters.values()]),
+    )
     if as_json:
         print_json({"rows": [_row(case) for case in rows]})
         return
@@ -181,7 +186,7 @@ def show(case_id: CaseId, data: Data = HERE, as_json: AsJson = False) -> None:
         documents, attachments = await service.documents(case), await service.attachments(case)
         return case, await service.state(case), documents, attachments
 
-    case, state, documents, attachments = run(data, ask)
+    case, state, documents, attachments = run(data, ask, f"后续处理 {case_id}")
     terms, own = terms_of(case.plan), state.own
     if as_json:
         print_json(
@@ -384,7 +389,7 @@ def show_register(
             holds=not ended,
         )
 
-    rows = run(data, ask)
+    rows = run(data, ask, f"措施登记簿 {region} {measure}".strip())
     if as_json:
         print_json({"rows": [row.model_dump() for row in rows]})
         return

@@ -165,17 +165,17 @@ def show(
 @jobs_app.command("stop")
 def stop(job_id: JobId, data: Data = HERE, as_json: AsJson = False) -> None:
     """停止一项批办；已办的不受影响。"""
-    from cli.system import run
+    from cli.system import operator, run
 
-    show_job(run(data, lambda services: services.jobs.stop(job_id)), as_json=as_json)
+    show_job(run(data, lambda services: services.jobs.stop(job_id, operator())), as_json=as_json)
 
 
 @jobs_app.command("resume")
 def resume(job_id: JobId, data: Data = HERE, as_json: AsJson = False) -> None:
     """继续一项停下的批办。"""
-    from cli.system import run
+    from cli.system import operator, run
 
-    show_job(run(data, lambda services: services.jobs.resume(job_id)), as_json=as_json)
+    show_job(run(data, lambda services: services.jobs.resume(job_id, operator())), as_json=as_json)
 
 
 def show_job(job: Job, *, as_json: bool) -> None:

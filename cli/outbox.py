@@ -41,7 +41,7 @@ def list_outbox(
             rows.extend(page)
         return rows
 
-    rows = run(data, work)
+    rows = run(data, work, "系统以外的送达")
     if as_json:
         print_json({"rows": [_told(*row) for row in rows]})
         return

@@ -85,7 +85,8 @@ def deputies(authority: Authority, data: Data = HERE, as_json: AsJson = False) -
     from cli.system import run
     from domain.messages import local_time
 
-    named = run(data, lambda services: services.people.deputies(_of(authority), authority))
+    read = f"离岗和代办 {authority}"
+    named = run(data, lambda services: services.people.deputies(_of(authority), authority), read)
     if as_json:
         print_json({"rows": [one.model_dump() for one in named]})
         return
@@ -202,7 +203,9 @@ def roles(
     from domain.messages import local_time
 
     held = run(
-        data, lambda services: services.memberships.held_for(scope, operator(), by_hand=True)
+        data,
+        lambda services: services.memberships.held_for(scope, operator(), by_hand=True),
+        f"身份 {scope}",
     )
     if as_json:
         print_json({"rows": [one.model_dump() for one in held]})

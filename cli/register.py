@@ -165,7 +165,7 @@ def list_requests(
             after = (page[-1].request.asked_at, page[-1].request.id)
         return found
 
-    known = run(data, work)
+    known = run(data, work, "机构登记申请")
     if as_json:
         print_json({"items": [_request(one) for one in known]})
         return

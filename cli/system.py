@@ -2,6 +2,7 @@
 
 import asyncio
 import getpass
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -48,6 +49,7 @@ from services.people import PeopleService
 from services.programs import ProgramService
 from services.provider_sign_in import ProviderSignIn
 from services.publishing import PublicationService
+from services.reads import Reads
 from services.registrations import RegistrationService
 from services.review import ReviewService
 from services.roster import RosterService, known_regions
@@ -90,6 +92,7 @@ class Services(NamedTuple):
     publications: PublicationService
     amendments: AmendmentService
     published_figures: PublishedFiguresService
+    reads: Reads
 
 
 class Credentials(NamedTuple):
@@ -185,14 +188,25 @@ async def connected(data: Path) -> AsyncIterator[Services]:
             PublicationService(engine, settings.rules, system_clock),
             AmendmentService(engine, PinnedRules(engine), jobs, system_clock),
             PublishedFiguresService(engine, PinnedRules(engine), catalogue.areas),
+            Reads(engine, system_clock),
         )
     finally:
         await engine.dispose()
 
 
-def run(data: Path, work: Callable[[Services], Awaitable[Answer]]) -> Answer:
-    """Runs an operator's command; a refusal or a missing system ends it with a sentence."""
-    return _run(connected(data), work)
+def run(data: Path, work: Callable[[Services], Awaitable[Answer]], read: str = "") -> Answer:
+    """Runs an operator's command; a refusal or a missing system ends it with a sentence.
+
+    ``read`` says of whose data it tells; that it was read goes on record then.
+    """
+
+    async def told(services: Services) -> Answer:
+        answer = await work(services)
+        if read:
+            await services.reads.note(operator(), "content_read", read, uuid.uuid4().hex)
+        return answer
+
+    return _run(connected(data), told)
 
 
 def run_on_credentials(data: Path, work: Callable[[Credentials], Awaitable[Answer]]) -> Answer:

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from domain.case.kind import nothing_more
+from domain.jobs import JOB_ACTION_LABELS, JobAction
 from domain.legal_persons import FINDING_LABELS, Finding
 from domain.messages import closing_time
 from domain.notices import (
@@ -14,6 +15,7 @@ from domain.notices import (
     NOTICE_SERVED,
     Channel,
 )
+from domain.signing_keys import KEY_PURPOSE_LABELS, KeyPurpose
 
 
 class OperatorEvent(NamedTuple):
@@ -144,6 +146,30 @@ def _over(body: Mapping[str, Any]) -> str:
     return CHANNEL_LABELS[Channel(body["channel"])]
 
 
+def _deputy(body: Mapping[str, Any]) -> str:
+    return f"{body['authority']}：由 {body['deputy']} 代办"
+
+
+def _of_authority(body: Mapping[str, Any]) -> str:
+    return str(body["authority"])
+
+
+def _scope(body: Mapping[str, Any]) -> str:
+    return f"{body['role_label']} {body['scope']}".strip()
+
+
+def _key(body: Mapping[str, Any]) -> str:
+    return f"{KEY_PURPOSE_LABELS[KeyPurpose(body['purpose'])]} {body['key']}"
+
+
+def _job(body: Mapping[str, Any]) -> str:
+    return f"{JOB_ACTION_LABELS[JobAction(body['action'])]}，{body['total']} 件"
+
+
+def _list(body: Mapping[str, Any]) -> str:
+    return f"{body['filename']}，{body['rows']} 行"
+
+
 OPERATOR_EVENTS: dict[str, OperatorEvent] = {
     "rules_published": OperatorEvent("发布规则", _ruleset),
     "campaign_opened": OperatorEvent("开启年度统计工作", nothing_more),
@@ -202,5 +228,19 @@ OPERATOR_EVENTS: dict[str, OperatorEvent] = {
     "secrets_ended": OperatorEvent("停用程序的密钥", nothing_more),
     "identity_tied": OperatorEvent("绑定身份认证", nothing_more),
     "identity_untied": OperatorEvent("解除身份认证的绑定", nothing_more),
+    "deputy_named": OperatorEvent("登记代办", _deputy),
+    "deputy_ended": OperatorEvent("提前结束代办", _deputy),
+    "role_revoked": OperatorEvent("停用身份", _of_authority),
+    "role_restored": OperatorEvent("恢复停用的身份", _of_authority),
+    "signed_in": OperatorEvent("登录", _scope),
+    "role_chosen": OperatorEvent("换用身份", _scope),
+    "signed_out": OperatorEvent("退出登录", nothing_more),
+    "key_made": OperatorEvent("增加签名密钥", _key),
+    "key_retired": OperatorEvent("作废签名密钥", _key),
+    "job_begun": OperatorEvent("开始批办", _job),
+    "job_stopped": OperatorEvent("停止批办", nothing_more),
+    "job_resumed": OperatorEvent("接着批办", nothing_more),
+    "job_list_added": OperatorEvent("上传批办用的名单", _list),
+    "register_rescanned": OperatorEvent("重新核对名录", nothing_more),
     "plan_received": OperatorEvent("收到赋码系统对接方案", nothing_more),
 }

@@ -13,8 +13,8 @@ from domain.case.commands import Actor, Role
 from domain.contacts import NOBODY, Contact, ContactRole, ContactSource, Reachable
 from services.clock import Clock
 from store import contacts, journal
-from store.contacts import CONTACTS
 from store.contacts import ContactEntry as ContactEntry
+from store.contacts import contacts_chain
 from store.contacts import current as current
 
 
@@ -40,16 +40,22 @@ class ContactService:
                 await contacts.history(connection, institution),
             )
             if found.history and reader.role is not Role.FILER:
-                await self.note_reading(connection, reader, institution, 1)
+                chain = contacts_chain(institution)
+                await self.note_reading(connection, chain, reader, institution, 1)
         return found
 
     async def note_reading(
-        self, connection: AsyncConnection, reader: Actor, about: str, institutions: int
+        self,
+        connection: AsyncConnection,
+        chain: str,
+        reader: Actor,
+        about: str,
+        institutions: int,
     ) -> None:
         """Puts on record that somebody has read the contacts of so many institutions."""
         await journal.append_operator_step(
             connection,
-            CONTACTS,
+            chain,
             "contacts_read",
             reader,
             self._clock(),
@@ -71,8 +77,9 @@ class ContactService:
         """
         source = ContactSource.FILER if actor.role is Role.FILER else ContactSource.OPERATOR
         async with self._engine.begin() as connection:
-            await journal.lock(connection, CONTACTS)
-            if await journal.by_command(connection, CONTACTS, command_id) is None:
+            chain = contacts_chain(institution)
+            await journal.lock(connection, chain)
+            if await journal.by_command(connection, chain, command_id) is None:
                 standing = await contacts.current(connection, institution)
                 if person != _in_role(standing, role):
                     now = self._clock()
@@ -81,7 +88,7 @@ class ContactService:
                     )
                     await journal.append_operator_step(
                         connection,
-                        CONTACTS,
+                        chain,
                         "contact_set" if person.name else "contact_removed",
                         actor,
                         now,

@@ -35,7 +35,7 @@ from domain.refusals import Code, Refusal, Refused
 from engine.client import ANSWER_WITHIN, translated
 from files.selection import SelectionReading, read_selection
 from services.clock import Clock
-from store import content, jobs
+from store import content, jobs, journal
 from store.jobs import Job as Job
 from store.jobs import JobItem as JobItem
 from store.jobs import NewJob
@@ -202,6 +202,10 @@ class JobService:
             async with self._engine.begin() as connection:
                 now = self._clock()
                 await jobs.add_list(connection, id_, filename, list(reading.ids), actor, now)
+                said = {"filename": filename, "rows": len(reading.ids)}
+                await journal.append_operator_step(
+                    connection, f"job-list/{id_}", "job_list_added", actor, now, said, id_
+                )
         return id_, reading
 
     async def listed_ids(self, id_: str, actor: Actor) -> tuple[str, ...]:
@@ -212,14 +216,14 @@ class JobService:
             raise Refused(Refusal(code=Code.NOT_FOUND, params={"what": f"您上传的名单 {id_}"}))
         return tuple(ids)
 
-    async def stop(self, id_: str) -> Job:
+    async def stop(self, id_: str, actor: Actor) -> Job:
         """Has a running job act on no further case; what was done stays done."""
-        await self._change(id_, JobState.RUNNING, JobState.STOPPED)
+        await self._change(id_, JobState.RUNNING, JobState.STOPPED, actor)
         return await self.find(id_)
 
-    async def resume(self, id_: str) -> Job:
+    async def resume(self, id_: str, actor: Actor) -> Job:
         """Has a stopped job go on with the cases that wait."""
-        await self._change(id_, JobState.STOPPED, JobState.RUNNING)
+        await self._change(id_, JobState.STOPPED, JobState.RUNNING, actor)
         job = await self.find(id_)
         if job.state is JobState.RUNNING:
             await self._start(id_)
@@ -291,6 +295,10 @@ class JobService:
                 raise Refused(Refusal(code=Code.NOTHING_SELECTED))
             if beside is not None and added is not None:
                 await beside.after(connection, order, added, now)
+            if added is not None and not (beside and beside.acts_itself):
+                said = {"action": action.value, "about": about, "total": added}
+                said |= {"asked_sha256": asked}
+                await _record(connection, id_, "job_begun", actor, now, said, note)
         job = await self.find(id_)
         if job.asked_sha256 != asked:
             raise Refused(Refusal(code=Code.KEY_REUSED))
@@ -300,14 +308,32 @@ class JobService:
 
     # --- private steps -----------------------------------------------------------------------
 
-    async def _change(self, id_: str, before: JobState, after: JobState) -> None:
+    async def _change(self, id_: str, before: JobState, after: JobState, actor: Actor) -> None:
         async with self._engine.begin() as connection:
             if await jobs.state_of(connection, id_) is before:
                 await jobs.set_state(connection, id_, after)
+                event = "job_stopped" if after is JobState.STOPPED else "job_resumed"
+                await _record(connection, id_, event, actor, self._clock(), {})
 
     async def _start(self, id_: str) -> None:
         async with translated():
             await start_job(self._client, id_)
+
+
+async def _record(
+    connection: AsyncConnection,
+    id_: str,
+    event: str,
+    actor: Actor,
+    now: datetime,
+    said: dict[str, Any],
+    note: str = "",
+) -> None:
+    """One step of a job's own chain; it begins once, and is stopped and resumed often."""
+    key = event if event == "job_begun" else f"{event}:{now.isoformat()}"
+    await journal.append_operator_step(
+        connection, f"job/{id_}", event, actor, now, said, key, note_sha256=note
+    )
 
 
 async def start_job(client: Client, id_: str) -> None:

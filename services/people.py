@@ -7,14 +7,16 @@ before its token ends, and lets a colleague act on what somebody has claimed.
 import hashlib
 from datetime import datetime
 
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from domain.case.commands import Actor, Role
+from domain.clock import in_utc
 from domain.ids import authority_of, jurisdiction_of, region_prefix
 from domain.refusals import Code, Refusal, Refused
 from services.clock import Clock
 from services.deputies import OF_AUTHORITIES
 from services.jobs import JobService
+from services.memberships import record_of
 from services.sign_in import role_ended
 from store import accounts, content, people
 from store.people import Deputy as Deputy
@@ -88,8 +90,9 @@ class PeopleService:
                 named_at=self._clock(),
             )
             kept = await people.add_deputy(connection, named)
-        if kept.model_copy(update={"named_at": named.named_at, "ended_at": None}) != named:
-            raise Refused(Refusal(code=Code.KEY_REUSED))
+            if kept.model_copy(update={"named_at": named.named_at, "ended_at": None}) != named:
+                raise Refused(Refusal(code=Code.KEY_REUSED))
+            await self._record(connection, "deputy_named", kept, actor, kept.note_sha256)
         return kept
 
     async def end_deputy(self, id_: str, actor: Actor) -> Deputy:
@@ -101,6 +104,7 @@ class PeopleService:
             _of_the_authority(named.authority, actor, named.person)
             await people.end_deputy(connection, id_, self._clock())
             ended = await people.deputy(connection, id_)
+            await self._record(connection, "deputy_ended", named, actor)
         assert ended is not None
         return ended
 
@@ -137,6 +141,7 @@ class PeopleService:
             kept = await people.add_revocation(connection, revocation)
             if (kept.authority, kept.person) != (authority, person):
                 raise Refused(Refusal(code=Code.KEY_REUSED))
+            await self._record(connection, "role_revoked", kept, actor, kept.note_sha256)
         job = await self._jobs.release_claims(authority, person, actor, key, reason)
         if job:
             async with self._engine.begin() as connection:
@@ -152,6 +157,7 @@ class PeopleService:
             _in_the_region(revocation.authority, actor)
             await people.restore(connection, id_, actor.subject, self._clock())
             restored = await people.revocation_by_id(connection, id_)
+            await self._record(connection, "role_restored", revocation, actor)
         assert restored is not None
         return restored
 
@@ -160,6 +166,22 @@ class PeopleService:
         _in_the_region(authority, actor)
         async with self._engine.connect() as connection:
             return await people.revocations_of(connection, authority)
+
+    async def _record(
+        self,
+        connection: AsyncConnection,
+        event: str,
+        about: Deputy | Revocation,
+        actor: Actor,
+        note: str = "",
+    ) -> None:
+        """Puts on the record of whoever it is about; the same again changes nothing."""
+        body = {"id": about.id, "authority": about.authority}
+        if isinstance(about, Deputy):
+            times = {"starts": in_utc(about.starts), "ends": in_utc(about.ends)}
+            body |= {"deputy": about.deputy, **times}
+        now = self._clock()
+        await record_of(connection, about.person, event, actor, now, body, about.id, note)
 
 
 def _of_the_authority(authority: str, actor: Actor, person: str) -> None:

@@ -10,6 +10,11 @@ from services.clock import Clock
 from store import journal
 
 
+def chain_of(reader: Actor) -> str:
+    """The chain of what somebody reads."""
+    return f"reads/{reader.role.value}/{reader.subject}"
+
+
 class Reads:
     """Puts on record what somebody has read."""
 
@@ -22,7 +27,7 @@ class Reads:
         async with self._engine.begin() as connection:
             await journal.append_operator_step(
                 connection,
-                f"reads/{actor.role.value}/{actor.subject}",
+                chain_of(actor),
                 event,
                 actor,
                 self._clock(),

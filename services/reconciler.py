@@ -18,6 +18,7 @@ from time import monotonic
 from typing import TypeVar
 
 import structlog
+from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import (
@@ -36,6 +37,7 @@ from domain.case.status import ENDED
 from domain.case.workflow_messages import CATCH_UP, SEQUENCE, CaseStart
 from domain.kinds import KINDS, kind_of
 from domain.model import Value
+from domain.refusals import Refused
 from services.campaigns.opening import start_again as campaign_from_record
 from services.clock import Clock
 from services.jobs import start_job
@@ -239,6 +241,10 @@ class Reconciler:
                     return await work(one)
                 except (RPCError, SQLAlchemyError, OSError):
                     raise
+                except Refused as refused:
+                    what = refused.refusal.params.get("what", "")
+                    log.error("case_without_record", case_id=one.case_id, what=what)
+                    return None
                 except Exception:
                     # one case that cannot be read must not keep the others waiting
                     log.exception("case_not_reconciled", case_id=one.case_id)
@@ -287,7 +293,11 @@ class Reconciler:
         if broken_off:
             # there may have been work left that only its workflow knows of
             return False
-        start = await self._start(case_id)
+        try:
+            start = await self._start(case_id)
+        except (Refused, ValidationError, KeyError):
+            # a row without steps, or of somebody else's making: nothing vouches for its rest
+            return False
         kind = KINDS[start.opening.kind]
         state = kind.state(start.carried.state)
         timer = next_timer(kind, state, start.opening.plan)

@@ -14,6 +14,7 @@ from domain.case.workflow_messages import (
     Newcomer,
 )
 from domain.kinds import KINDS
+from domain.refusals import Code, Refusal, Refused
 from engine.search_attributes import search_attributes
 from store.cases import Case
 from store.journal import memory
@@ -22,7 +23,13 @@ from store.journal import memory
 def start_from_record(
     case: Case, recorded: Sequence[Step], at: datetime, revived_by: str = ""
 ) -> CaseStart:
-    """What a new run starts from; ``recorded`` are all steps of the case, at least one."""
+    """What a new run starts from; ``recorded`` are all steps of the case.
+
+    Raises Refused for none: the case stands in the read model, and nothing of it has happened.
+    """
+    if not recorded:
+        what = f"{case.case_id} 的记录"
+        raise Refused(Refusal(code=Code.NOT_FOUND, params={"what": what}))
     first = recorded[0].body
     newcomer = first.get("newcomer")
     return CaseStart(

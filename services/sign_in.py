@@ -140,6 +140,9 @@ class SignInService:
                 provider_session=came_from.session,
             )
             await accounts.add_session(connection, session)
+            said = {**acting_as(usable[0]), "second_factor": second_factor}
+            actor, key = usable[0].actor, session.sha256
+            await record_of(connection, name, "signed_in", actor, now, said, key)
         return secret
 
     async def _count(self, name: str, address: str, browser: str) -> None:
@@ -239,11 +242,18 @@ class SignInService:
 
     async def act_in(self, found: SignedIn, membership_id: str) -> None:
         """Has a sign-in act in another membership of its person. Raises Refused."""
-        if membership_id not in {one.id for one in await self.roles(found)}:
+        roles = {one.id: one for one in await self.roles(found)}
+        chosen, person = roles.get(membership_id), found.session.person
+        if chosen is None:
             params = {"person": found.session.person, "why": ""}
             raise Refused(Refusal(code=Code.NO_ROLE, params=params))
         async with self._engine.begin() as connection:
             await accounts.act_in(connection, found.session.sha256, membership_id)
+            if membership_id == found.membership.id:
+                return
+            now, key = self._clock(), secrets.token_hex(16)
+            said = acting_as(chosen)
+            await record_of(connection, person, "role_chosen", chosen.actor, now, said, key)
 
     async def sessions(self, person: str) -> list[Session]:
         """A person's sign-ins that have not ended, the latest first."""
@@ -253,7 +263,12 @@ class SignInService:
     async def sign_out(self, person: str, sha256: str = "") -> None:
         """Ends one sign-in of a person, or all of them, everywhere."""
         async with self._engine.begin() as connection:
-            await accounts.end_sessions(connection, person, self._clock(), sha256)
+            now = self._clock()
+            ended = await accounts.end_sessions(connection, person, now, sha256)
+            if ended:
+                actor = SYSTEM.model_copy(update={"subject": person})
+                said, key = {"sessions": ended}, secrets.token_hex(16)
+                await record_of(connection, person, "signed_out", actor, now, said, key)
 
     async def _usable(
         self, connection: AsyncConnection, name: str, second_factor: bool
@@ -342,6 +357,16 @@ def role_ended(actor: Actor) -> Refusal:
     """The refusal of somebody whose role does not hold any more, or not yet."""
     params = {"person": actor.subject, "role": ROLE_LABELS[actor.role]}
     return Refusal(code=Code.ROLE_ENDED, params=params)
+
+
+def acting_as(membership: Membership) -> dict[str, str]:
+    """In which role somebody acts, as it goes on record."""
+    return {
+        "membership": membership.id,
+        "role": membership.role.value,
+        "role_label": ROLE_LABELS[membership.role],
+        "scope": membership.scope,
+    }
 
 
 def csrf_token(secret: str) -> str:

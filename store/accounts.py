@@ -283,12 +283,12 @@ async def sessions_of(connection: AsyncConnection, person: str, now: datetime) -
 
 async def end_sessions(
     connection: AsyncConnection, person: str, now: datetime, sha256: str = ""
-) -> None:
-    """Ends one sign-in of a person, or all of them."""
+) -> int:
+    """Ends one sign-in of a person, or all of them; how many had not ended."""
     query = update(sessions).where(sessions.c.person == person, sessions.c.ended_at.is_(None))
     if sha256:
         query = query.where(sessions.c.sha256 == sha256)
-    await connection.execute(query.values(ended_at=now))
+    return (await connection.execute(query.values(ended_at=now))).rowcount
 
 
 async def end_provider_sessions(

@@ -47,7 +47,7 @@ BY_CASE: dict[str, str] = {
         FROM report_numbers r JOIN uploads u ON u.no = r.upload_no
         WHERE {one} GROUP BY u.case_id, r.upload_no
         ORDER BY u.case_id COLLATE "C", r.upload_no""",
-    "changed_numbers": """SELECT c.case_id, r.change_no, count(*) AS numbers
+    "changed_numbers": """SELECT c.case_id, r.change_no, array_agg(r.number) AS numbers
         FROM report_numbers r JOIN number_changes c ON c.no = r.change_no
         WHERE {one} GROUP BY c.case_id, r.change_no ORDER BY c.case_id COLLATE "C", r.change_no""",
     "certificates": """SELECT * FROM certificates
@@ -315,18 +315,76 @@ PLANS = """
 """
 TRIGGERS = """
     SELECT c.relname AS "table", t.tgname AS name, t.tgenabled = 'O' AS enabled,
-           t.tgargs AS given
-    FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+           t.tgargs AS given, p.pronamespace::regnamespace || '.' || p.proname AS function,
+           btrim(coalesce(
+               substring(pg_get_triggerdef(t.oid) FROM ' WHEN (.*) EXECUTE '), ''), '()') AS when
+    FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_proc p ON p.oid = t.tgfoid
     WHERE NOT t.tgisinternal AND c.relnamespace = 'public'::regnamespace
 """
+KEYS_TOLD = """
+    SELECT case_id, sequence, event, step -> 'body' AS body FROM journal
+    WHERE case_id = 'register/keys' ORDER BY sequence
+"""
+COLUMNS = """
+    SELECT c.relname AS "table", a.attname AS column
+    FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+    WHERE c.relnamespace = 'public'::regnamespace AND a.attnum > 0 AND NOT a.attisdropped
+"""
+UNIQUE = """
+    SELECT c.relname AS "table", array_agg(a.attname::text ORDER BY a.attname::text) AS columns
+    FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid
+    JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = ANY(i.indkey)
+    WHERE c.relnamespace = 'public'::regnamespace AND i.indisunique AND i.indisvalid
+      AND i.indpred IS NULL AND i.indexprs IS NULL
+    GROUP BY c.relname, i.indexrelid
+"""
+SHADOWS = """
+    SELECT n.nspname AS schema, c.relname AS "table"
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relname = ANY(:names) AND n.nspname NOT IN ('public', 'published')
+      AND n.nspname NOT LIKE 'pg\\_%'
+    ORDER BY 1, 2
+"""
+SOURCES = """
+    SELECT p.proname AS name, encode(sha256(convert_to(p.prosrc, 'UTF8')), 'hex') AS sha256
+    FROM pg_proc p WHERE p.pronamespace = 'public'::regnamespace AND p.proname = ANY(:names)
+"""
+REWRITTEN = """
+    SELECT c.relname AS "table" FROM pg_class c
+    WHERE c.relnamespace = 'public'::regnamespace AND c.relname = ANY(:names)
+      AND (c.relkind NOT IN ('r', 'p')
+       OR EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class = c.oid))
+    ORDER BY 1
+"""
+
+
+def _set_back() -> str:
+    """Numbers that are given out in order, against what has been given out already."""
+    asked = [
+        f"SELECT '{table.name}' AS \"table\", '{column.name}' AS column, s.last_value AS last, "  # noqa: S608
+        f"(SELECT max({column.name}) FROM {table.name}) AS highest FROM pg_sequences s "
+        f"WHERE format('%I.%I', s.schemaname, s.sequencename) "
+        f"= pg_get_serial_sequence('public.{table.name}', '{column.name}') "
+        "AND has_sequence_privilege(format('%I.%I', s.schemaname, s.sequencename), 'USAGE, SELECT')"
+        for table in metadata.sorted_tables
+        for column in table.columns
+        if column.identity is not None
+    ]
+    return (
+        f"SELECT * FROM ({' UNION ALL '.join(asked)}) n "  # noqa: S608
+        "WHERE highest > coalesce(last, 0)"
+    )
+
+
+SET_BACK = _set_back()
 _UNSEALED = """
     SELECT x.case_id, coalesce(x.key, s.key) AS key, x.key IS NULL AS deleted,
            s.key IS NULL AS inserted
     FROM (
         SELECT j ->> 'case_id' AS case_id, seal_key(j, :keys) AS key, seal_of(j, :columns) AS sha256
-        FROM (SELECT to_jsonb(r) AS j FROM {table} r) n
-    ) x FULL JOIN (
-        SELECT key, sha256 FROM seals WHERE "table" = :table
+        FROM (SELECT to_jsonb(r) AS j FROM (SELECT {sealed} FROM {table}{of_case}) r) n
+    ) x {join} JOIN (
+        SELECT key, sha256 FROM seals WHERE "table" = :table{of_seals}
     ) s ON s.key = x.key
     WHERE s.sha256 IS DISTINCT FROM x.sha256
     ORDER BY 2
@@ -334,14 +392,39 @@ _UNSEALED = """
 
 
 async def unsealed(
-    connection: AsyncConnection, table: str, keys: str, columns: str
+    connection: AsyncConnection, table: str, keys: str, columns: str, case_id: str = ""
 ) -> AsyncIterator[Row]:
-    """The rows of a table that were written, changed or deleted by somebody else than us."""
+    """The rows of a table that were written, changed or deleted by somebody else than us.
+
+    ``keys`` and ``columns`` are what seals are made of, with commas between them. With ``case_id``
+    only a case's own rows, none of a table that knows no cases.
+    """
+    names = dict.fromkeys((*keys.split(","), *columns.split(",")))
+    if case_id and "case_id" not in names:
+        return
+    # a row that is gone is known by its seal, if the seal says whose it was
+    first = keys.split(",", maxsplit=1)[0] == "case_id"
+    statement = _UNSEALED.format(
+        table=quoted(table),
+        sealed=", ".join(map(quoted, names)),
+        of_case=" WHERE case_id = :case_id" if case_id else "",
+        join="FULL" if first or not case_id else "LEFT",
+        of_seals=" AND (key = :case_id OR starts_with(key, :case_id || '|'))"
+        if first and case_id
+        else "",
+    )
+    given = {"table": table, "keys": keys, "columns": columns}
     await connection.execute(text("SET LOCAL timezone = 'UTC'"))
-    statement = _UNSEALED.format(table=table)
-    async for row in rows(connection, statement, table=table, keys=keys, columns=columns):
+    if case_id:
+        given["case_id"] = case_id
+    async for row in rows(connection, statement, **given):
         yield row
     await connection.execute(text("SET LOCAL timezone = 'Asia/Shanghai'"))
+
+
+def quoted(name: str) -> str:
+    """A name as an identifier of a statement: names of triggers' arguments are nobody's promise."""
+    return '"' + name.replace('"', '""') + '"'
 
 
 NOT_LAUNCHED = """
@@ -446,3 +529,95 @@ def _references() -> list[Reference]:
 
 REFERENCES = _references()
 """Every foreign key: a superuser can break what the database otherwise keeps."""
+
+
+class Told(NamedTuple):
+    """Rows of a table that each have their step: how a row and its step name each other.
+
+    ``row`` and ``step`` are expressions over ``r``, a row, and ``j``, one of the journal.
+    ``always``: each row has a step, and not only each step its row.
+    """
+
+    table: str
+    events: tuple[str, ...]
+    row: str
+    step: str
+    always: bool = False
+
+    @property
+    def apart(self) -> str:
+        """The statement that finds a row without its step, or a step without its row."""
+        return f"""
+            SELECT coalesce(r.key, s.key) AS key, coalesce(s.case_id, '') AS case_id, s.sequence,
+                   r.key IS NULL AS deleted
+            FROM (SELECT {self.row} AS key FROM {self.table} r) r FULL JOIN (
+                SELECT DISTINCT ON ({self.step}) {self.step} AS key, j.case_id, j.sequence
+                FROM journal j WHERE j.event = ANY(:events)
+                ORDER BY {self.step}, j.case_id COLLATE "C", j.sequence
+            ) s ON s.key = r.key
+            WHERE r.key IS NULL{" OR s.key IS NULL" if self.always else ""}
+            ORDER BY 1
+        """  # noqa: S608 - of the names above alone
+
+
+TOLD = (
+    Told("memberships", ("role_given",), "r.id", "j.step #>> '{body,membership}'", always=True),
+    Told("amendments", ("campaign_amended",), "r.id", "j.step #>> '{body,amendment}'", always=True),
+    Told(
+        "institution_acts",
+        ("institution_uscc_changed", "institution_merged", "institution_split"),
+        "r.id",
+        "j.step #>> '{body,act}'",
+        always=True,
+    ),
+    Told(
+        "registration_requests",
+        ("registration_requested",),
+        "r.id",
+        "j.step #>> '{body,request}'",
+        always=True,
+    ),
+    Told(
+        "legal_person_findings",
+        ("legal_person_found",),
+        "r.id",
+        "j.step #>> '{body,finding_id}'",
+        always=True,
+    ),
+    Told(
+        "publications",
+        ("rules_published",),
+        "'rules/' || r.year || '/' || r.jurisdiction || ' ' || r.revision || ' ' || r.rule_set",
+        "j.case_id || ' ' || (j.step #>> '{body,ruleset,revision}')"
+        " || ' ' || (j.step #>> '{body,ruleset,sha256}')",
+        always=True,
+    ),
+    Told(
+        "announcement_versions",
+        ("announcement_published", "announcement_changed"),
+        "r.announcement_id || ' ' || r.version",
+        "(j.step #>> '{body,announcement}') || ' ' || (j.step #>> '{body,version}')",
+    ),
+    Told("notices", ("notice_served",), "'notice/' || r.id", "j.case_id"),
+    Told(
+        "sample_draws",
+        ("sample_drawn",),
+        "r.campaign || ' ' || r.number",
+        "j.case_id || ' ' || (j.step #>> '{body,draw}')",
+    ),
+    Told("campaign_summaries", ("campaign_closed",), "r.sha256", "j.step #>> '{body,sha256}'"),
+    Told("addresses", ("address_registered",), "r.id", "j.step #>> '{body,address}'"),
+    Told("deputies", ("deputy_named",), "r.id", "j.step #>> '{body,id}'"),
+    Told("revocations", ("role_revoked",), "r.id", "j.step #>> '{body,id}'"),
+    Told("sessions", ("signed_in",), "'signed_in:' || r.sha256", "j.command_id"),
+    Told("account_links", ("link_made",), "'link_made:' || r.sha256", "j.command_id"),
+    Told("jobs", ("job_begun",), "'job/' || r.id", "j.case_id"),
+    Told("job_lists", ("job_list_added",), "'job-list/' || r.id", "j.case_id"),
+    Told(
+        "certificate_imports",
+        ("import_begun",),
+        "'certificate-import/' || r.id",
+        "j.case_id",
+    ),
+)
+"""What operators' steps and the rows of tables say of each other: neither is there alone."""

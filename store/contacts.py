@@ -10,8 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.contacts import Contact, ContactRole, ContactSource, Reachable
 from store.tables import contacts
 
-CONTACTS = "register/contacts"
-"""The journal's name for the contacts as a whole: who set and who read them, never what."""
+
+def contacts_chain(institution: str) -> str:
+    """The journal's name for an institution's contacts: who set and who read them, never what.
+
+    Each has a chain of its own: there are as many as institutions.
+    """
+    return f"register/contacts/{institution}"
 
 
 class ContactEntry(Reachable):

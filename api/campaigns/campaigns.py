@@ -223,7 +223,7 @@ async def published(call: Call) -> Response:
 async def rescan(call: Call) -> Response:
     """Goes through the register again, for institutions that came on record later."""
     period, jurisdiction = named(call.request)
-    await parts_of(call.request).campaigns.rescan(period, jurisdiction, call.command_id)
+    await parts_of(call.request).campaigns.rescan(period, jurisdiction, call.actor, call.command_id)
     return JSONResponse({"id": campaign_id(period, jurisdiction)}, status_code=202)
 
 

@@ -303,12 +303,12 @@ async def job_report(call: Call) -> Response:
 
 async def stop_job(call: Call) -> Response:
     """Has a job act on no further case."""
-    return json_of(job_shown(await _jobs(call).stop(_id(call))))
+    return json_of(job_shown(await _jobs(call).stop(_id(call), call.actor)))
 
 
 async def resume_job(call: Call) -> Response:
     """Has a stopped job go on."""
-    return json_of(job_shown(await _jobs(call).resume(_id(call))))
+    return json_of(job_shown(await _jobs(call).resume(_id(call), call.actor)))
 
 
 def _id(call: Call) -> str:

@@ -37,6 +37,9 @@ _PATHS = frozenset(
 )
 """What is content, or somebody's data, below rights that let people see other things too."""
 
+_PRINTED = frozenset({"/api/certificates/papers"})
+"""What is asked for with a list, and answered with papers."""
+
 _NOBODYS = frozenset({Right.ANYONE, Right.SIGNED_IN, Right.FOLLOW_EVENTS})
 """What is for everybody; and the feed of steps, which each record of its reading would lengthen."""
 
@@ -48,11 +51,14 @@ _LONGEST = 1000
 
 def read_as(operation: Operation, role: Role) -> str:
     """The event that a read goes on record as; "" for one that does not."""
-    if operation.method != "GET" or operation.right in _NOBODYS or role in _OWN:
+    printed = operation.path in _PRINTED
+    reads = operation.method == "GET" or printed
+    if not reads or operation.right in _NOBODYS or role in _OWN:
         return ""
     if role is Role.AUDITOR:
         return "audited"
-    return "content_read" if operation.right in _RIGHTS or operation.path in _PATHS else ""
+    of_others = operation.right in _RIGHTS or operation.path in _PATHS or printed
+    return "content_read" if of_others else ""
 
 
 def what_of(operation: Operation, call: Call) -> str:

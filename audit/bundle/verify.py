@@ -203,9 +203,7 @@ def check_files():
     manifest = json.loads(raw)
     wanted = manifest["files"]
     there = {
-        str(one.relative_to(HERE)).replace("\\", "/")
-        for one in HERE.rglob("*")
-        if one.is_file() and "__pycache__" not in one.parts
+        str(one.relative_to(HERE)).replace("\\", "/") for one in HERE.rglob("*") if not one.is_dir()
     }
     for name in sorted(wanted):
         require(name in there, f"文件 {name} 不在")

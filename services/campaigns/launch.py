@@ -167,11 +167,12 @@ async def launch_page(
     gate = asyncio.Semaphore(AT_ONCE)
 
     async def launch(case: Case) -> None:
-        if case.status in ENDED:
-            # nothing to carry on: who extends it has its process started
+        steps = recorded.get(case.case_id)
+        if case.status in ENDED or steps is None:
+            # nothing to carry on: who extends it has its process started; a row without steps is
+            # nobody's case, and the audit tells of it
             return
         async with gate:
-            steps = recorded[case.case_id]
             start = start_from_record(case, steps, now)
             await start_case(client, start, again=has_begun_anew(steps))
             tell()

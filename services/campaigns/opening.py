@@ -214,7 +214,9 @@ class CampaignService:
                 await handle.signal(ANNUL, rpc_timeout=ANSWER_WITHIN)
         return Opening(campaign.case_id, campaign.opening)
 
-    async def rescan(self, period: Period, jurisdiction: str, command_id: str) -> None:
+    async def rescan(
+        self, period: Period, jurisdiction: str, actor: Actor, command_id: str
+    ) -> None:
         """Has the register gone through again, for institutions that came on record later."""
         campaign = await self.find(period, jurisdiction)
         if campaign is None:
@@ -234,6 +236,11 @@ class CampaignService:
                 "再用 zhibao campaign extend 延期；其他机构从下一期起列入",
             }
             raise Refused(Refusal(code=Code.CASE_ENDED, params=params)) from None
+        async with self._engine.begin() as connection:
+            now, event = self._clock(), "register_rescanned"
+            await journal.append_operator_step(
+                connection, campaign.case_id, event, actor, now, {}, f"rescan:{command_id}"
+            )
 
     async def find(self, period: Period, jurisdiction: str) -> Campaign | None:
         """A campaign, None if it has not been opened."""

@@ -19,6 +19,7 @@ from rules.file.catalogue import Catalogue
 from services.campaigns.considering import windows_of
 from services.clock import Clock
 from services.contacts import ContactService
+from services.reads import chain_of
 from services.rule_sets import PinnedRules
 from store import campaigns, contacts, progress
 from store.campaigns import Campaign
@@ -360,7 +361,8 @@ class ProgressService:
             )
             known = sum(map(bool, reached.values()))
             if known:
-                await self._contacts.note_reading(connection, reader, about, known)
+                chain = chain_of(reader)
+                await self._contacts.note_reading(connection, chain, reader, about, known)
         return [
             row.model_copy(
                 update={"contact": "；".join(one.words for one in reached[row.institution])}

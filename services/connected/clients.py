@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from domain.case.commands import Actor
+from domain.case.commands import ROLE_LABELS, Actor
 from domain.connected import ApiClient, client_of
 from domain.refusals import Code, Refusal, Refused
 from services.clock import Clock
@@ -84,7 +84,10 @@ class ClientService:
         return client
 
     async def authenticate(self, client_id: str, secret: str, address: str) -> ApiClient:
-        """The client with this id and secret. Raises Refused; too many tries are refused too."""
+        """The client with this id and secret, who gets a token; that goes on record.
+
+        Raises Refused; too many tries are refused too.
+        """
         try:
             self._limiter.count_client(address, self._clock())
         except Refused as refused:
@@ -98,6 +101,11 @@ class ClientService:
         fitting = [hmac.compare_digest(given, one) for one in hashes]
         if client is None or not any(fitting):
             raise Refused(Refusal(code=Code.CLIENT_REFUSED, params={"why": "不区分是哪一种"}))
+        ends = self._clock() + TOKEN_LIFETIME
+        said = {"role": client.actor.role.value, "role_label": ROLE_LABELS[client.actor.role]}
+        said |= {"scope": client.authority, "ends_at": ends.isoformat()}
+        async with self._engine.begin() as connection:
+            await self._record(connection, client_id, "token_issued", client.actor, said)
         return client
 
     async def acting(self, actor: Actor) -> ApiClient | None:

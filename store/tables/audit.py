@@ -96,6 +96,32 @@ SEALED_BY_ROW = (
 )
 """The tables whose rows have seals. What their rows hold of content is hashed elsewhere."""
 
+HASHED_ELSEWHERE = {
+    "announcement_files": "content",
+    "authority_figures": "content",
+    "certificates": "content",
+    "enforcement_attachments": "content",
+    "enforcement_documents": "content",
+    "filing_files": "content",
+    "histories": "content",
+    "notes": "note",
+    "revisions": "content",
+    "rule_sets": "document",
+}
+"""Of sealed tables the column that seals leave out, since its hash stands in another."""
+
+SEALED_IN_PART = {"cases": ("case_id", "plan")}
+"""Of the tables that steps tell all of: the columns that have a seal beside, to the letter."""
+
+FUNCTIONS = {
+    "keep_plan_seal": "e59a78c79e1f339a9a539faff7d3adf2614e4ae93e82931bf725e055e07521ef",
+    "keep_seals": "524ea7ffb6fab2011c867490cbe357245328bb7ff1ff2a55f6f965df10753a03",
+    "refuse_change": "e773863d69af3f05a99a2b93fb2a98b91ba286d2dfa4ef235179f514c3cff31d",
+    "seal_key": "18c51af8f288dda0f44e4197aae25b2b773b282c1032b7f79252ed3433e9a722",
+    "seal_of": "fb67acb64415c077134fa3262f3a2762f922ca470e1454c999d8f5f5dda9dda5",
+}
+"""The SHA-256 of the source of each function that triggers of the record run."""
+
 GUARDED = ("checkpoints", "journal", "rule_sets")
 """The tables in which the database itself refuses to change or delete a row."""
 

@@ -3,6 +3,8 @@
 import itertools
 from typing import Any
 
+from sqlalchemy import text
+
 from domain.facts import CertificateFacts
 from tests.system import (
     AUDITOR,
@@ -19,6 +21,17 @@ from tests.system import (
     certificate,
     institution,
 )
+
+
+async def events_of(house: System, chain: str) -> list[str]:
+    """The events of one chain, in order."""
+    async with house.engine.connect() as connection:
+        rows = await connection.execute(
+            text("SELECT event FROM journal WHERE case_id = :chain ORDER BY sequence"),
+            {"chain": chain},
+        )
+        return list(rows.scalars())
+
 
 GUANGDONG = ("440106", "amr-440000")
 """One level of review; the quality check follows at once."""

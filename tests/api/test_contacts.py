@@ -104,7 +104,7 @@ async def test_every_reading_of_others_contacts_is_on_record_and_no_contact_is(
                 " (step -> 'body' ->> 'about', step -> 'body' ->> 'institution')"
                 " ORDER BY sequence"
             ),
-            {"c": contacts.CONTACTS, "id": of.id},
+            {"c": contacts.contacts_chain(of.id), "id": of.id},
         )
         assert [tuple(r) for r in rows] == [
             ("contact_set", f"clerk-{of.id}", None),

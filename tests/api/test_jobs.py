@@ -15,7 +15,7 @@ from domain.refusals import Code, Refusal, Refused
 from services.cases import CaseService
 from store.cases import Case
 from tests.api.conftest import whole_system
-from tests.api.people import FUJIAN, GUANGDONG, Filing
+from tests.api.people import FUJIAN, GUANGDONG, Filing, events_of
 from tests.system import AUDITOR, FILER, OPERATOR, REVIEWER, Answer, System, institution
 
 pytestmark = pytest.mark.anyio
@@ -190,6 +190,11 @@ async def test_a_job_is_stopped_and_resumed_and_no_case_is_acted_on_twice(
     assert (standing["state"], standing["done"], len(acted)) == ("stopped", 5, 5)
     resumed = await house.send("POST", f"{path}/resume", operator(house))
     assert resumed.body["state"] == "running"
+    assert await events_of(house, f"job/{stopped.body['id']}") == [
+        "job_begun",
+        "job_stopped",
+        "job_resumed",
+    ]
     # an engine that does not answer in between is no outcome
     shown = await done(house, job)
     assert (shown["done"], shown["refused"]) == (MANY, 0)

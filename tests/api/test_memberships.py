@@ -17,6 +17,7 @@ from tests.accounts import PASSWORD, TERMINAL, code_of, given, password_set, sig
 from tests.api.conftest import open_rules as open_rules
 from tests.api.conftest import whole_system
 from tests.api.documented import as_documented
+from tests.api.people import events_of
 from tests.system import FILER, OPERATOR, REVIEWER, Answer, System, institution
 
 pytestmark = pytest.mark.anyio
@@ -141,6 +142,17 @@ async def test_a_role_lost_is_lost_within_a_second_where_somebody_is_signed_in(
     foreign = await given(house, "somebody-else", FILER, "lab-2")
     form["membership"] = foreign.id
     assert (await page(house, "/me/role", cookie, form)).status_code == 403
+    await house.parts.sign_in.sign_out("r-signed")
+    assert await events_of(house, "person/r-signed") == [
+        "role_given",
+        "link_made",
+        "password_set",
+        "signed_in",
+        "role_ended",
+        "role_given",
+        "role_chosen",
+        "signed_out",
+    ]
 
 
 async def test_operators_sign_in_with_a_code_that_holds_once(house: System) -> None:

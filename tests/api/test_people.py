@@ -13,7 +13,7 @@ from deploy.embedded.postgres import EmbeddedPostgres
 from domain.case.commands import Actor
 from tests.accounts import given
 from tests.api.conftest import whole_system
-from tests.api.people import GUANGDONG, Filing
+from tests.api.people import GUANGDONG, Filing, events_of
 from tests.system import OPERATOR, REVIEWER, Answer, System, institution
 
 pytestmark = pytest.mark.anyio
@@ -137,6 +137,8 @@ async def test_a_deputy_acts_on_the_tasks_of_somebody_away_for_their_time_only(
     # the same act sent again is the same act, whoever may act for whom by now
     again = await lab(house, 0).act("approve", r2, idempotency_key="once")
     assert again.status == 200, again.body
+    named_twice = ["deputy_named"] * 2
+    assert await events_of(house, "person/r-1") == [*named_twice, "deputy_ended"]
     # those of another authority have no deputies here
     other = house.token(REVIEWER, "r-2", "amr-350000")
     assert (
@@ -175,6 +177,7 @@ async def test_whoever_loses_a_role_loses_the_tasks_at_once_and_is_given_no_more
     assert (deputy.status, deputy.body["code"]) == (422, "deputy_refused")
     back = await house.send("POST", f"{path}/{revoked.body['id']}/restore", operator(house))
     assert back.body["restored_by"] == "operator-440000"
+    assert await events_of(house, "person/r-1") == ["role_revoked", "role_restored"]
     assert (await house.send("GET", "/api/tasks", r1)).status == 200
 
 
@@ -200,6 +203,8 @@ async def test_a_list_comes_from_a_table_and_the_outcomes_go_out_as_one(submitte
     chosen = {"campaign": "2024/000000", "list": kept.json()["id"]}
     done = await job(house, token, action="cancel", selection=chosen, reason="（生成）")
     assert (done["total"], done["done"], done["refused"]) == (3, 2, 1)
+    assert await events_of(house, f"job-list/{kept.json()['id']}") == ["job_list_added"]
+    assert await events_of(house, f"job/{done['id']}") == ["job_begun"]
     other = await house.send(
         "POST", "/api/jobs", operator(house, "000000"),
         {"action": "cancel", "selection": chosen, "reason": "（生成）"},

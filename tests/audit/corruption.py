@@ -2,12 +2,13 @@
 
 import json
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Table, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from audit.findings import Tally, Verified
@@ -27,9 +28,9 @@ async def by_hand(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
             await connection.rollback()
 
 
-async def found_by(connection: AsyncConnection, world: World) -> Verified:
+async def found_by(connection: AsyncConnection, world: World, case_id: str = "") -> Verified:
     tally = Tally()
-    await check_record(connection, world.keys, now, tally)
+    await check_record(connection, world.keys, now, tally, case_id)
     return tally.result()
 
 
@@ -39,7 +40,7 @@ def other(value: Any, choose: random.Random) -> Any:
         case bool():
             return not value
         case int():
-            return value + choose.choice((1, -1, 7))
+            return value + choose.choice((1, -1, 7, 100_003))
         case str():
             if len(value) == 64 and all(one in "0123456789abcdef" for one in value):
                 return ("1" if value[0] == "0" else "0") + value[1:]
@@ -76,27 +77,29 @@ def _elsewhere(value: Any, choose: random.Random) -> Any:
     return "x" if value is None else other(value, choose)
 
 
-Where = Callable[[Table], str]
-
-
 async def changed(
-    connection: AsyncConnection, table: Table, column: str, choose: random.Random, where: str = ""
+    connection: AsyncConnection,
+    table: Table,
+    column: str,
+    choose: random.Random,
+    where: str = "true",
 ) -> bool:
-    """Changes one value of one row; False if there is none to be changed."""
-    condition = (
-        f"{column!r}".replace("'", '"') + " IS NOT NULL" + (f" AND {where}" if where else "")
-    )
+    """Changes one value of one row, one that is none too; False if there is no row."""
     rows = await connection.execute(
         text(f"SELECT ctid::text AS place, tableoid::regclass::text AS part, \"{column}\" AS value"
-             f" FROM {table.name} WHERE {condition} ORDER BY ctid")
+             f" FROM {table.name} WHERE {where} ORDER BY \"{column}\" IS NULL, ctid")
     )  # fmt: skip
     found = rows.all()
     if not found:
         return False
-    row = choose.choice(found)
-    value = other(row.value, choose)
+    row = choose.choice([one for one in found if one.value is not None] or found)
+    value: Any
+    if row.value is None:
+        value = _SOME[table.c[column].type.python_type]
+    else:
+        value = other(row.value, choose)
     assert value != row.value
-    as_json = isinstance(value, dict | list)
+    as_json = isinstance(table.c[column].type, JSONB)
     given = json.dumps(value, ensure_ascii=False) if as_json else value
     kind = "jsonb" if as_json else table.c[column].type.compile(connection.dialect)
     await connection.execute(
@@ -105,6 +108,19 @@ async def changed(
         {"value": given, "place": row.place},
     )  # fmt: skip
     return True
+
+
+_SOME: dict[type, Any] = {
+    str: "x",
+    int: 7,
+    bool: True,
+    date: date(2001, 1, 1),
+    datetime: datetime(2001, 1, 1, tzinfo=UTC),
+    object: {"x": 1},
+    bytes: b"x",
+    list: ["x"],
+}
+"""Something where there was nothing."""
 
 
 async def deleted(connection: AsyncConnection, table: Table, choose: random.Random) -> bool:

@@ -112,6 +112,7 @@ async def write(engine: AsyncEngine) -> None:
         ):  # fmt: skip
             await connection.execute(insert(metadata.tables[table]), [row])
         await _plan(connection, at)
+        await _steps(connection, at, rules)
 
 
 async def enforcement(engine: AsyncEngine, case_id: str) -> None:
@@ -123,6 +124,30 @@ async def enforcement(engine: AsyncEngine, case_id: str) -> None:
         made = {"sequence": 1, "kind": "notice", "number": "1", "made_at": at}
         for table, more in (("enforcement_attachments", added), ("enforcement_documents", made)):
             await connection.execute(insert(metadata.tables[table]), [{**file, **more}])
+
+
+async def _steps(connection: AsyncConnection, at: Any, rules: str) -> None:
+    """The steps that come with some of these rows."""
+    pinned = await connection.execute(
+        text("SELECT rule_sets FROM campaigns WHERE case_id = :id"), {"id": CAMPAIGN}
+    )
+    amended = {"amendment": "d", "places": [], "rule_sets": pinned.scalar_one(), "document": ""}
+    merged = {"act": "k", "institution_id": "draft", "into_id": LAB}
+    asked = {"request": "h", "institution": "asks", "name": "（生成）", "region": "350102"}
+    found = {"finding_id": "l", "institution_id": LAB, "finding": "separate", "files_with": ""}
+    role = {"role": "reviewer", "role_label": "审核人", "scope": "amr-350102"}
+    published = {"id": "（生成）", "revision": 1, "sha256": rules}
+    for chain, event, said in (
+        (CAMPAIGN, "campaign_amended", {**amended, "total": 0}),
+        ("register/institutions", "institution_merged", merged),
+        ("register/institutions", "registration_requested", asked),
+        ("register/institutions", "legal_person_found", found),
+        ("person/r-1", "role_given", {"membership": "n", "administers": False, **role}),
+        ("rules/2023/350000", "rules_published", {"ruleset": published, "replaces": ""}),
+    ):
+        await journal.append_operator_step(
+            connection, chain, event, OPERATOR, at, said, f"{event}-of-world"
+        )
 
 
 async def _plan(connection: AsyncConnection, at: Any) -> None:

@@ -96,6 +96,40 @@ async def test_it_is_refused_after_any_one_byte_is_changed(
     assert verified(folder)[0] == 0
 
 
+async def test_it_is_refused_with_files_or_lines_more_fewer_or_in_another_order(
+    world: World, audited: AsyncEngine, tmp_path: Path
+) -> None:
+    folder = await taken(world, audited, tmp_path, CASES[0], "（生成）")
+    journal = folder / "journal.jsonl"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    for changed in (
+        [lines[1], lines[0], *lines[2:]],
+        lines[:-1],
+        [*lines, lines[-1]],
+        [*lines[:-1], lines[-1][:-20]],
+        [],
+    ):
+        journal.write_bytes(b"".join(changed))
+        assert verified(folder)[0] == 1
+    journal.write_bytes(b"".join(lines))
+    for name in sorted(one.relative_to(folder) for one in folder.rglob("*") if one.is_file()):
+        original = (folder / name).read_bytes()
+        (folder / name).unlink()
+        if name.name != "verify.py":
+            assert verified(folder)[0] == 1, name
+        (folder / name).write_bytes(original)
+    for added in ("__pycache__/verify.pyc", "histories/more.json", ".hidden"):
+        more = folder / added
+        more.parent.mkdir(exist_ok=True)
+        more.write_text("x")
+        assert verified(folder)[0] == 1, added
+        more.unlink()
+    (folder / "link").symlink_to("/etc/hostname")
+    assert verified(folder)[0] == 1
+    (folder / "link").unlink()
+    assert verified(folder)[0] == 0
+
+
 async def test_a_changed_step_is_named_though_the_list_was_made_anew(
     world: World, audited: AsyncEngine, tmp_path: Path
 ) -> None:

@@ -53,6 +53,35 @@ def test_keys_are_added_listed_and_given_up(tmp_path: Path) -> None:
     assert "作废" in second_line
 
 
+def test_a_key_that_is_made_or_given_up_is_on_record(tmp_path: Path, database_url: str) -> None:
+    system = {
+        "DATABASE_URL": database_url,
+        "TEMPORAL_ADDRESS": "127.0.0.1:1",
+        "ZHIBAO_TOKEN_KEY": "a-key-for-tests-only-a-key-for-tests-only",
+        "ZHIBAO_CERTIFICATE_KEYS": str(tmp_path / "keys"),
+        "ZHIBAO_AUDIT_KEYS": str(tmp_path / "others"),
+    }
+    answer("keys", "add", "a", **system)
+    [_, used] = answer("keys", "add", "b", **system)["keys"]
+    answer("keys", "retire", "a", **system)
+    answer("keys", "retire", "a", **system)
+    answer("keys", "add", "c", "--folder", str(tmp_path / "others"), **system)
+    answer("keys", "add", "nobodys", "--folder", str(tmp_path / "elsewhere"), **system)
+    with psycopg.connect(database_url.replace("+psycopg", "")) as connection:
+        rows = connection.execute(
+            "SELECT event, step #>> '{body,purpose}', step #>> '{body,key}',"
+            " step #>> '{body,public_key}' FROM journal WHERE case_id = 'register/keys'"
+            " ORDER BY sequence"
+        ).fetchall()
+    assert [row[:3] for row in rows] == [
+        ("key_made", "certificates", "a"),
+        ("key_made", "certificates", "b"),
+        ("key_retired", "certificates", "a"),
+        ("key_made", "checkpoints", "c"),
+    ]
+    assert rows[1][3] == used["public_key"]
+
+
 def test_no_private_key_is_ever_printed(tmp_path: Path) -> None:
     said = ""
     for words in (("add", "a"), ("list",), ("add", "b"), ("list",)):
@@ -159,7 +188,9 @@ def test_what_was_issued_without_a_key_is_signed_later_and_once(
     assert statements(surroundings)[:3] == signed
     assert "新签 0 张" in run("sign", **surroundings).stdout
     # on record once: the two runs that changed nothing left no step
-    steps = rows(surroundings, "SELECT step->'body' FROM journal")
+    steps = rows(
+        surroundings, "SELECT step->'body' FROM journal WHERE event = 'certificates_signed'"
+    )
     assert steps == [counts]
 
 

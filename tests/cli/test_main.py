@@ -46,10 +46,10 @@ finally:
     assert done.stdout.splitlines()[-1] == "loaded:", done.stdout.splitlines()[-1]
 
 
-def token(role: str, scope: str = "", subject: str = "zhang.san") -> Result:
+def token(role: str, scope: str = "", subject: str = "zhang.san", **more: str) -> Result:
     words: list[Any] = ["token", "--role", role, "--subject", subject]
     words += ["--scope", scope] if scope else []
-    return CliRunner(env=SYSTEM).invoke(app, words)  # type: ignore[return-value]
+    return CliRunner(env={**SYSTEM, **more}).invoke(app, words)  # type: ignore[return-value]
 
 
 @pytest.mark.parametrize(

@@ -230,6 +230,27 @@ async def test_a_case_that_does_not_replay_is_found_and_started_from_its_record(
     await agree(forgetful)
 
 
+async def test_a_row_without_steps_is_told_of_and_nobody_acts_on_it(system: System) -> None:
+    planted = "filing/2023/inst-9"
+    async with system.engine.begin() as connection:
+        await connection.execute(
+            text("""
+                INSERT INTO cases SELECT (jsonb_populate_record(NULL::cases, to_jsonb(c)
+                    || jsonb_build_object('case_id', CAST(:planted AS text)))).*
+                FROM cases c WHERE case_id = :case_id
+            """),
+            {"planted": planted, "case_id": CASE},
+        )
+    found = [one async for one in reconciler(system).sweep(closely=True)]
+    assert [(one.case_id, one.engine, one.state) for one in found] == [(planted, None, "missing")]
+    # there is nothing that it could be carried on from
+    assert await reconciler(system).reconcile() == []
+    operator = system.token(Role.OPERATOR, "operator-1", "000000")
+    refused = await system.act("2023/inst-9", "cancel", operator, {"reason": "（生成）"})
+    assert (refused.status, refused.body["code"]) == (404, "not_found")
+    await agree(system)
+
+
 @pytest.mark.parametrize("how", ["terminated", "deleted"])
 async def test_a_campaign_whose_process_is_gone_is_opened_once_more(
     system: System, how: str

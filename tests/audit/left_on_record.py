@@ -1,0 +1,252 @@
+"""What each act leaves on record: the events of its steps, or why it leaves none.
+
+Reads are decided at one place, `api/door/reading.py`.
+"""
+
+_CASE = {
+    "claim": ("claimed",),
+    "release": ("released",),
+    "assign": ("task_assigned",),
+    "hand-over": ("task_handed_over",),
+    "approve": ("level_approved", "approved"),
+    "return": ("returned",),
+    "cancel": ("cancelled",),
+    "extension": ("extended",),
+    "reopen": ("reopened",),
+    "quality": ("quality_passed", "quality_failed", "sent_back"),
+    "reminders": ("reminder_served", "notice_served"),
+}
+_FILING = _CASE | {
+    "submit": ("submitted", "assigned"),
+    "withdraw": ("withdrawn",),
+    "attest": ("attested",),
+    "ask-return": ("return_asked",),
+    "decline-return": ("return_declined",),
+    "ask-unsigned": ("signer_asked",),
+    "excuse-signer": ("signer_excused",),
+    "demand-signer": ("signer_demanded",),
+    "remarks": ("remarked",),
+    "questions": ("question_asked",),
+    "questions/{question}/answer": ("question_answered",),
+    "questions/{question}/close": ("question_closed",),
+    "questions/{question}/reopen": ("question_reopened",),
+    "waivers": ("waiver_asked",),
+    "waivers/{waiver}/grant": ("waiver_granted",),
+    "waivers/{waiver}/decline": ("waiver_declined",),
+}
+_BATCH = {name: _CASE[name] for name in _CASE if name != "quality"} | {
+    "submit": ("submitted",),
+    "uploads": ("upload_received", "numbers_accepted", "upload_rejected"),
+    "uploads/{upload}/complete": ("upload_received", "numbers_accepted", "upload_rejected"),
+    "withdraw-numbers": ("numbers_withdrawn",),
+    "correct-numbers": ("numbers_corrected",),
+}
+_CERTIFICATE = {name: _CASE[name] for name in ("claim", "release", "approve", "return", "quality",
+                                               "cancel")} | {
+    "apply": ("submitted",),
+    "withdraw": ("withdrawn",),
+    "reject": ("cancelled", "change_abandoned"),
+    "end": ("certificate_ended",),
+}  # fmt: skip
+_COMPLAINT = {name: _CASE[name] for name in ("claim", "release", "cancel")} | {
+    "resolve": ("complaint_resolved",),
+}
+_ENFORCEMENT = {
+    "propose": ("measure_proposed",),
+    "notice": ("prior_notice_given",),
+    "statement": ("statement_made",),
+    "decide": ("measure_decided", "measure_dismissed"),
+    "service": ("decision_served",),
+    "refer": ("file_handed_over",),
+    "objection": ("objection_raised",),
+    "objection-answer": ("objection_answered",),
+    "withdraw": ("measure_ended",),
+    "cure": ("measure_ended",),
+}
+_DELIVERED = ("application_begun", "issued", "certificate_changed", "institution_delivered")
+_CAMPAIGN = {
+    "": ("campaign_opened", "rules_published"),
+    "/amendments": ("campaign_amended", "amended"),
+    "/annul": ("campaign_annulled", "annulled"),
+    "/close": ("campaign_closed", "checkpoint_made"),
+    "/extensions": ("extension_granted", "extended"),
+    "/extensions/{extension}/shorten": ("extension_shortened",),
+    "/rescan": ("register_rescanned", "filings_started"),
+    "/sample": ("sample_drawn",),
+}
+
+
+def _below(path: str, acts: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    return {f"POST {path}{act}": events for act, events in acts.items()}
+
+
+BY_ADDRESS: dict[str, tuple[str, ...]] = {
+    **_below("/api/filings/{year}/{institution}/", _FILING),
+    **_below("/api/report-batches/{quarter}/{institution}/", _BATCH),
+    **_below("/api/certificates/{application}/", _CERTIFICATE),
+    **_below("/api/complaints/{complaint}/", _COMPLAINT),
+    **_below("/api/enforcement/{about}/{period}/{institution}/{n}/", _ENFORCEMENT),
+    **_below("/api/campaigns/{period}/{jurisdiction}", _CAMPAIGN),
+    "POST /api/filings/{year}/{institution}": ("scheduled", "opened"),
+    "POST /api/report-batches/{quarter}/{institution}": ("scheduled", "opened"),
+    "POST /api/enforcement": ("enforcement_opened",),
+    "POST /public/complaints": ("complaint_received",),
+    "POST /api/certificates": ("application_begun",),
+    "POST /api/certificates/deliveries": _DELIVERED,
+    "POST /api/certificates/deliveries/batch": _DELIVERED,
+    "POST /api/certificates/imports": ("import_begun", "certificates_imported"),
+    "POST /api/certificates/papers": ("content_read",),
+    "POST /api/certificates/provinces/{authority}/plan": ("plan_received",),
+    "POST /api/certificates/register": ("register_imported",),
+    "POST /api/certificates/serials/{year}": ("serials_set",),
+    "POST /api/clients": ("client_registered",),
+    "POST /api/clients/{client}/revoke": ("client_revoked",),
+    "POST /api/clients/{client}/rotate": ("client_secret_rotated",),
+    "POST /api/connected/token": ("token_issued",),
+    "POST /api/addresses": ("address_registered",),
+    "POST /api/addresses/{address}/end": ("address_ended",),
+    "POST /api/outbox/{sending}/replay": ("delivery_replayed",),
+    "POST /api/announcements": ("announcement_published",),
+    "POST /api/announcements/{announcement}": ("announcement_changed",),
+    "POST /api/announcements/{announcement}/files": ("attachment_added",),
+    "POST /api/announcements/{announcement}/files/{file}/remove": ("attachment_removed",),
+    "POST /api/announcements/{announcement}/withdraw": ("announcement_withdrawn",),
+    "POST /api/authority-figures/{year}/{subject}/submit": ("authority_figures_submitted",),
+    "POST /api/institutions/imports": ("roster_imported",),
+    "POST /api/institutions/registrations/{registration}/approve": ("registration_approved",),
+    "POST /api/institutions/registrations/{registration}/refuse": ("registration_refused",),
+    "POST /api/institutions/{institution}/registration": ("registration_requested",),
+    "POST /api/institutions/{institution}/contacts": ("contact_set",),
+    "POST /api/institutions/{institution}/contacts/remove": ("contact_removed",),
+    "POST /api/institutions/{institution}/legal-person": ("legal_person_found",),
+    "POST /api/institutions/{institution}/merge": ("institution_merged",),
+    "POST /api/institutions/{institution}/split": ("institution_split",),
+    "POST /api/institutions/{institution}/uscc": ("institution_uscc_changed",),
+    "POST /api/jobs": ("job_begun",),
+    "POST /api/jobs/lists": ("job_list_added",),
+    "POST /api/jobs/{job}/resume": ("job_resumed",),
+    "POST /api/jobs/{job}/stop": ("job_stopped",),
+    "POST /api/me/sign-out": ("signed_out",),
+    "POST /api/people/accounts/{person}/link": ("link_made",),
+    "POST /api/people/deputies": ("deputy_named",),
+    "POST /api/people/deputies/{deputy}/end": ("deputy_ended",),
+    "POST /api/people/memberships": ("role_given",),
+    "POST /api/people/memberships/{membership}/end": ("role_ended",),
+    "POST /api/people/revocations": ("role_revoked",),
+    "POST /api/people/revocations/{revocation}/restore": ("role_restored",),
+    "POST /api/rules/{year}/{jurisdiction}/publish": ("rules_published",),
+    # pages: the acts of cases are the API's, by the same services
+    "POST /sign-in": ("signed_in",),
+    "POST /sign-in/link/{link}": ("password_set", "signed_in"),
+    "POST /sign-out": ("signed_out",),
+    "POST /me/role": ("role_chosen",),
+    "POST /me/sign-out": ("signed_out",),
+    "POST /complaint": ("complaint_received",),
+    "POST /work/filings/{year}/{institution}/act/{act}": ("submitted", "claimed", "approved"),
+}
+
+_DRAFT = "a draft is a revision of its own, with who saved it when, sealed by checkpoints"
+_FILE = "a row of its own with its hash, who added it and who removed it, sealed"
+NOTHING: dict[str, str] = {
+    "PUT /api/filings/{year}/{institution}/draft": _DRAFT,
+    "PATCH /api/filings/{year}/{institution}/draft": _DRAFT,
+    "PUT /api/filings/{year}/{institution}/draft/workbook": _DRAFT,
+    "PUT /api/certificates/{application}/draft": _DRAFT,
+    "PUT /api/authority-figures/{year}/{subject}": _DRAFT,
+    "POST /work/filings/{year}/{institution}/begin": _DRAFT,
+    "POST /work/filings/{year}/{institution}/parts/{part}": _DRAFT,
+    "POST /api/filings/{year}/{institution}/files": _FILE,
+    "POST /api/filings/{year}/{institution}/files/{file}/remove": _FILE,
+    "POST /api/enforcement/{about}/{period}/{institution}/{n}/attachments": _FILE,
+    "POST /api/report-batches/{quarter}/{institution}/uploads/resumable": "not a file yet",
+    "PUT /api/report-batches/{quarter}/{institution}/uploads/{upload}": "not a file yet",
+    "DELETE /api/report-batches/{quarter}/{institution}/uploads/{upload}": "not a file yet",
+    "POST /api/rules/{year}/{jurisdiction}/route": "it tries rules on facts that are made up",
+}
+
+_READ = ("content_read",)
+BY_COMMAND: dict[str, tuple[str, ...]] = {
+    "announcements change": ("announcement_changed",),
+    "announcements publish": ("announcement_published", "attachment_added"),
+    "announcements withdraw": ("announcement_withdrawn",),
+    **{f"audit {one}": ("audited",) for one in (
+        "archive", "as-of", "counterfactual", "export", "receipt", "recompute", "reconcile",
+        "replay", "timeline", "verify")},
+    "audit seal": ("checkpoint_made",),
+    "campaign amend": ("campaign_amended",),
+    "campaign annul": ("campaign_annulled", "job_begun"),
+    "campaign close": ("campaign_closed",),
+    "campaign extend": ("extension_granted", "job_begun"),
+    "campaign non-filers": ("contacts_read",),
+    "campaign open": ("campaign_opened",),
+    "campaign remind": ("reminder_served", "job_begun"),
+    "campaign rescan": ("register_rescanned",),
+    "campaign sample": ("sample_drawn",),
+    "campaign shorten": ("extension_shortened",),
+    "certificates import": ("register_imported",),
+    "certificates keys add": ("key_made",),
+    "certificates keys retire": ("key_retired",),
+    "certificates sign": ("certificates_signed",),
+    "enforcement consequences": _READ,
+    "enforcement decide": ("measure_decided", "measure_dismissed"),
+    "enforcement list": _READ,
+    "enforcement notice": ("prior_notice_given",),
+    "enforcement open": ("enforcement_opened",),
+    "enforcement open-all": ("enforcement_opened", "job_begun"),
+    "enforcement propose": ("measure_proposed",),
+    "enforcement register": _READ,
+    "enforcement serve": ("decision_served",),
+    "enforcement show": _READ,
+    "enforcement state": ("statement_made",),
+    "enforcement withdraw": ("measure_ended",),
+    "institutions approve": ("registration_approved",),
+    "institutions change-uscc": ("institution_uscc_changed",),
+    "institutions contacts": ("contacts_read",),
+    "institutions merge": ("institution_merged",),
+    "institutions refuse": ("registration_refused",),
+    "institutions remove-contact": ("contact_removed",),
+    "institutions requests": _READ,
+    "institutions set-contact": ("contact_set",),
+    "institutions split": ("institution_split",),
+    "jobs ask": ("job_begun",),
+    "jobs resume": ("job_resumed",),
+    "jobs stop": ("job_stopped",),
+    "outbox list": _READ,
+    "outbox replay": ("delivery_replayed",),
+    "people deputies": _READ,
+    "people deputy": ("deputy_named",),
+    "people end": ("role_ended",),
+    "people give": ("role_given",),
+    "people link": ("link_made",),
+    "people restore": ("role_restored",),
+    "people revoke": ("role_revoked",),
+    "people roles": _READ,
+    "roster import": ("roster_imported",),
+    "rules publish": ("rules_published",),
+    "token": ("token_issued",),
+    "worker": ("key_made", "key_retired"),
+}  # fmt: skip
+
+_SERVES = "it serves, or makes ready to; what is done with it is on record"
+_FILES = "it works on files, or on what is given with it, and asks no record"
+_FIGURES = "figures, names and dates of institutions, no content and nobody's data"
+NOTHING_BY_COMMAND: dict[str, str] = {
+    **dict.fromkeys(("api", "migrate", "public", "setup", "up"), _SERVES),
+    **dict.fromkeys(
+        (
+            "certificates decode", "certificates keys list", "certificates verify",
+            "rules check", "rules consequences", "rules deadline", "rules diff", "rules form",
+            "rules impact", "rules new", "rules route", "rules schema", "rules show", "simulate",
+        ),
+        _FILES,
+    ),
+    **dict.fromkeys(
+        (
+            "announcements list", "campaign activity", "campaign backlog", "campaign extensions",
+            "campaign progress", "campaign published", "campaign report", "campaign schedule",
+            "campaign status", "campaign summary", "enforcement figures", "jobs list", "jobs show",
+            "roster review", "rules published",
+        ),
+        _FIGURES,
+    ),
+}  # fmt: skip
