@@ -21,6 +21,7 @@ from rules.file.catalogue import cached_catalogue
 from services.announcements import AnnouncementService
 from services.campaigns.amending import AmendmentService
 from services.campaigns.closing import ClosingService
+from services.campaigns.duties import DutyService
 from services.campaigns.opening import CampaignService
 from services.campaigns.progress import ProgressService
 from services.campaigns.report import ReportService
@@ -95,6 +96,7 @@ async def connected(data: Path) -> AsyncIterator[Services]:
     catalogue = cached_catalogue(settings.rules)
     jobs = JobService(client, engine, system_clock)
     progress = ProgressService(engine, PinnedRules(engine), catalogue, system_clock)
+    duties = DutyService(engine, progress, PinnedRules(engine), catalogue, system_clock)
     try:
         campaigns = CampaignService(
             client, engine, PinnedRules(engine), settings.rules, system_clock
@@ -102,7 +104,7 @@ async def connected(data: Path) -> AsyncIterator[Services]:
         yield Services(
             campaigns,
             progress,
-            ReportService(engine, progress, PinnedRules(engine), catalogue),
+            ReportService(engine, progress, PinnedRules(engine), catalogue, duties),
             SampleService(client, engine, PinnedRules(engine), system_clock),
             ClosingService(
                 engine,

@@ -285,6 +285,23 @@ async def on_record(connection: AsyncConnection, numbers: Sequence[str]) -> dict
     }
 
 
+async def valid_by_issuer(
+    connection: AsyncConnection, issuers: Sequence[str], day: date
+) -> dict[str, int]:
+    """How many certificates of each of these authorities are on record and valid on a day."""
+    rows = await connection.execute(
+        select(certificates.c.issuer, func.count().label("number"))
+        .where(
+            certificates.c.issuer == func.any(list(issuers)),
+            certificates.c.status == CertificateStatus.VALID.value,
+            certificates.c.valid_to >= day,
+            or_(certificates.c.valid_from.is_(None), certificates.c.valid_from <= day),
+        )
+        .group_by(certificates.c.issuer)
+    )
+    return {row.issuer: row.number for row in rows}
+
+
 async def certificates_of(
     connection: AsyncConnection, ids: Sequence[str]
 ) -> dict[str, list[OnRecord]]:

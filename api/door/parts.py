@@ -22,6 +22,7 @@ from services.campaigns.closing import ClosingService
 from services.campaigns.opening import CampaignService
 from services.campaigns.progress import ProgressService
 from services.campaigns.published_figures import PublishedFiguresService
+from services.campaigns.duties import DutyService
 from services.campaigns.report import ReportService
 from services.campaigns.sampling import SampleService
 from services.case_records import CaseRecords
@@ -125,6 +126,7 @@ class Parts:
     closing: ClosingService
     published_figures: PublishedFiguresService
     reports: ReportService
+    duties: DutyService
     roster: RosterService
     review: ReviewService
     lookups: LookupService
@@ -149,6 +151,7 @@ def build_parts(
     keys = SigningKeys(settings.certificate_keys)
     jobs = JobService(client, engine, clock)
     progress = ProgressService(engine, pinned, catalogue, clock)
+    duties = DutyService(engine, progress, pinned, catalogue, clock)
     campaigns = CampaignService(client, engine, pinned, settings.rules, clock)
     limits = RateLimits(settings.lookups_per_client, settings.lookups_per_prefix)
     return Parts(
@@ -219,7 +222,8 @@ def build_parts(
         ),
         extensions=ExtensionService(engine, jobs, CaseService(client, engine, clock), clock),
         progress=progress,
-        reports=ReportService(engine, progress, pinned, catalogue),
+        reports=ReportService(engine, progress, pinned, catalogue, duties),
+        duties=duties,
         samples=SampleService(client, engine, pinned, clock),
         closing=ClosingService(
             engine,

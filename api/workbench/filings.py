@@ -13,6 +13,7 @@ from api.door.pages import page
 from api.door.requests import Form, path, query
 from api.door.rights import Right
 from api.workbench.blanks import groups, read_part
+from api.workbench.home import duties_of
 from domain.case.status import EDITABLE, STATUS_NEXT, Status
 from domain.ids import InstitutionId
 from domain.refusals import Code, Refusal, Refused
@@ -75,7 +76,8 @@ async def inbox(call: Call) -> Response:
         if (given := query(call.request, name, str, ""))
     }
     found = (await ask(call, "GET", "/api/tasks", query={"size": "50", **asked})).body
-    return page(call, "inbox.html", {"found": found, "asked": asked})
+    values = {"found": found, "asked": asked, "duties": await duties_of(call)}
+    return page(call, "inbox.html", values)
 
 
 def _named(call: Call) -> tuple[str, str]:

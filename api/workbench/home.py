@@ -1,5 +1,7 @@
 """The first page, for everybody, and where a workbench begins."""
 
+from typing import Any
+
 from starlette.responses import RedirectResponse, Response
 
 from api.announcements.announcements import listed, reader_of
@@ -12,6 +14,14 @@ from domain.announcements import PieceKind
 from domain.case.commands import Role
 
 _LATEST = 5
+
+
+async def duties_of(call: Call) -> list[dict[str, Any]]:
+    """The duties of the reader's authority, none for whoever has to do with none."""
+    if call.actor.role not in ROLES[Right.SEE_DUTIES]:
+        return []
+    items: list[dict[str, Any]] = (await ask(call, "GET", "/api/duties")).body["items"]
+    return items
 
 
 async def home_page(call: Call) -> Response:
@@ -38,7 +48,7 @@ async def work_page(call: Call) -> Response:
     campaigns = []
     if call.actor.role in ROLES[Right.SEE_REGISTER]:
         campaigns = (await ask(call, "GET", "/api/campaigns")).body["items"]
-    return page(call, "work.html", {"campaigns": campaigns})
+    return page(call, "work.html", {"campaigns": campaigns, "duties": await duties_of(call)})
 
 
 PAGES = [

@@ -8,7 +8,8 @@ from deploy.demo.roster import generate_roster
 from domain.numbers.quarters import Period
 from rules.compiled import CompiledRules
 from rules.file.library import RuleLibrary
-from services.campaigns.simulation import Behaviour, Playing, Simulation, picture
+from services.campaigns.simulation import Behaviour, Playing, Simulation
+from services.campaigns.simulation_picture import picture
 
 NATION = {"000000": CompiledRules(RuleLibrary().resolve(2024, "000000").document)}
 FACTS = [one.facts() for one in generate_roster(150, 11)]
