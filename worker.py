@@ -123,9 +123,7 @@ def build_worker(
     )
 
 
-def filings_worker(
-    client: Client, activities: Sequence[Callable[..., Awaitable[Any]]]
-) -> Worker:
+def filings_worker(client: Client, activities: Sequence[Callable[..., Awaitable[Any]]]) -> Worker:
     """A worker for annual filings alone, with whatever stands in for their activities."""
     return Worker(
         client,

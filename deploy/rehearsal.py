@@ -155,7 +155,7 @@ class Rehearsal:
         now = await self._environment.get_current_time()
         first = min(script.steps, default=now.astimezone(BEIJING).date())
         self._moved = timedelta(days=(now.astimezone(BEIJING).date() - first).days + 2)
-        acts = defaultdict(lambda: defaultdict(list))
+        acts: dict[date, dict[int, list[simulation.Act]]] = defaultdict(lambda: defaultdict(list))
         for act in script.acts:
             acts[act.day][act.number].append(act)
         async with serving(self._client, self._record.activities()):

@@ -30,7 +30,7 @@ class DutyMeasure(StrEnum):
 
 
 SAID = frozenset({DutyMeasure.ROSTER_IMPORTED, DutyMeasure.CERTIFICATES, DutyMeasure.BY_HAND})
-"""What no figure alone decides: whoever's duty it is says that it is done, and is on record with it."""
+"""What no figure alone decides: whoever's duty it is says on record that it is done."""
 
 
 def duty_journal(period: str, authority: str) -> str:

@@ -90,7 +90,7 @@ async def under_way(
 
 
 class Held(Value):
-    """How many filings of a region an amendment concerns that wait for an authority, "" for none."""
+    """How many filings that an amendment concerns wait for an authority, "" for none, by region."""
 
     authority: str
     region: str

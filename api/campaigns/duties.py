@@ -1,4 +1,4 @@
-"""The duties of the asker's own authority beside filing itself: its tasks, and what it says of them."""
+"""The duties of the asker's own authority beside filing: its tasks, and what it says of them."""
 
 from typing import Annotated, Any
 
@@ -34,7 +34,7 @@ class DutyTasks(Value):
 
 
 def _authority(actor: Actor) -> str:
-    """Whose tasks somebody has: the authority's, or those of the regulator of an operator's place."""
+    """Whose tasks somebody has: an operator has those of the regulator of its place."""
     return authority_of(actor.scope) if SCOPES[actor.role] is Scope.JURISDICTION else actor.scope
 
 

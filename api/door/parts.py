@@ -19,10 +19,10 @@ from services.announcements import AnnouncementService
 from services.authority_figures import AuthorityFigureService
 from services.campaigns.amending import AmendmentService
 from services.campaigns.closing import ClosingService
+from services.campaigns.duties import DutyService
 from services.campaigns.opening import CampaignService
 from services.campaigns.progress import ProgressService
 from services.campaigns.published_figures import PublishedFiguresService
-from services.campaigns.duties import DutyService
 from services.campaigns.report import ReportService
 from services.campaigns.sampling import SampleService
 from services.case_records import CaseRecords

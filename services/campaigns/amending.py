@@ -333,7 +333,6 @@ class _Amended(Beside):
             note_sha256=order.note_sha256,
         )
 
-
     async def _tell(
         self, connection: AsyncConnection, changed: Sequence[str], by: Actor, now: datetime
     ) -> None:
@@ -371,7 +370,8 @@ class _Amended(Beside):
                     body=(
                         f"{self._period} 年度统计工作的规则已经修订：{told}。{basis}"
                         f"本部门正在审核或质量审查 {waiting[authority]} 件，"
-                        f"辖区内正在办理 {inside} 件。各件随后逐一改按新的规则，已经确定的事项不变；"
+                        f"辖区内正在办理 {inside} 件。"
+                        "各件随后逐一改按新的规则，已经确定的事项不变；"
                         f"每一件的结果见批办 {self._id}。"
                     ),
                     served_by=by,

@@ -17,7 +17,7 @@ from domain.citation import Citation
 from domain.clock import day_of
 from domain.decision import RuleSetRef
 from domain.duties import DUTY_REPORTED, SAID, Duty, DutyMeasure, duty_journal
-from domain.ids import NATION, authority_of, jurisdiction_of, region_prefix, regulates
+from domain.ids import authority_of, jurisdiction_of, region_prefix, regulates
 from domain.model import Value
 from domain.numbers.quarters import Period
 from domain.refusals import Code, Refusal, Refused
@@ -235,7 +235,7 @@ class DutyService:
         periods = [
             Period(one.year, one.quarter)
             for one in opened
-            if one.annulled_at is None and one.closed_at is None
+            if one.annulled_at is None and one.closed_at is None and not one.quarter
         ]
         tasks = [
             task for period in dict.fromkeys(periods) for task in await self._own(period, authority)
@@ -285,7 +285,12 @@ class DutyService:
     # --- whose duties they are ---------------------------------------------------------------
 
     async def _pinned_by_place(self, period: Period) -> dict[str, str]:
-        """The rule set of every place that the open campaigns of a period pin one for."""
+        """The rule set of every place that the open campaigns of a year pin one for.
+
+        Duties are of years: a quarter's report numbers have none of their own.
+        """
+        if period.quarter:
+            return {}
         async with self._engine.connect() as connection:
             opened = await campaigns.of_period(connection, period.year, period.quarter)
         return {place: sha for one in opened for place, sha in one.rule_sets.items()}
@@ -437,7 +442,9 @@ class DutyService:
         return {place: Figures(**have) for place, have in sums.items()}
 
     def _in(self, counted: Mapping[str, int], place: str) -> int:
-        return sum(n for region, n in counted.items() if place in self._catalogue.tree.upwards(region))
+        return sum(
+            n for region, n in counted.items() if place in self._catalogue.tree.upwards(region)
+        )
 
     # --- as people read it -------------------------------------------------------------------
 
@@ -472,9 +479,7 @@ class DutyService:
         return DutyRow(
             id=duty.id,
             label=duty.label,
-            who=tuple(
-                _LEVELS.get(who) or self._catalogue.authority_name(who) for who in duty.who
-            ),
+            who=tuple(_LEVELS.get(who) or self._catalogue.authority_name(who) for who in duty.who),
             due=duty.due,
             term=_term(duty),
             once=duty.once,

@@ -14,7 +14,13 @@ _MOST_NAMED = 5
 """So many authorities have a line of their own, those with the most at once."""
 
 _COLOURS = ("#9a3412", "#6d28d9", "#047857", "#b45309", "#be185d")
-_SUBMITTED, _COMPLETED, _LAPSED, _INK, _FAINT = "#2b6cb0", "#2f855a", "#c53030", "#2d3748", "#e2e8f0"
+_SUBMITTED, _COMPLETED, _LAPSED, _INK, _FAINT = (
+    "#2b6cb0",
+    "#2f855a",
+    "#c53030",
+    "#2d3748",
+    "#e2e8f0",
+)
 
 
 class _Panel(NamedTuple):
@@ -55,8 +61,7 @@ def picture(played: Simulation, title: str) -> str:
         *_peak(upper, days, played),
         *_legend(
             334,
-            [("待办合计", _INK)]
-            + [(one.name, _COLOURS[n]) for n, one in enumerate(named)],
+            [("待办合计", _INK)] + [(one.name, _COLOURS[n]) for n, one in enumerate(named)],
         ),
         *_scale(lower, days),
         _line(lower, days, [one.backlog for one in played.days], _INK, 2),
@@ -79,7 +84,7 @@ _STATUSES = {
 
 def _round(most: int) -> int:
     """The least number of one digit and noughts that is not below ``most``, 4 at least."""
-    step = 10 ** (len(str(most)) - 1)
+    step: int = 10 ** (len(str(most)) - 1)
     return max(4, ceil(most / step) * step)
 
 
@@ -100,7 +105,10 @@ def _scale(panel: _Panel, days: Sequence[date]) -> Iterator[str]:
     for number, day in enumerate(days):
         x = _x(number, days)
         if day.weekday() == 0:
-            yield f'<line x1="{x:.1f}" y1="{panel.floor}" x2="{x:.1f}" y2="{panel.floor + 4}" stroke="{_INK}"/>'
+            yield (
+                f'<line x1="{x:.1f}" y1="{panel.floor}" x2="{x:.1f}" y2="{panel.floor + 4}" '
+                f'stroke="{_INK}"/>'
+            )
         if number in (0, len(days) - 1) or (day.day in (1, 15) and 3 < number < len(days) - 4):
             anchor = "end" if number == len(days) - 1 else "start"
             yield (

@@ -13,12 +13,12 @@ from audit.recompute import Recomputing
 from audit.verify import Keys, verify
 from deploy.demo.publishing import publish_generated
 from deploy.embedded.postgres import EmbeddedPostgres
+from domain.case.commands import Role
 from rules.check.checks import unfit
 from rules.file.library import RuleLibrary
 from tests.api.conftest import whole_system
 from tests.api.documented import as_documented
 from tests.api.people import GUANGDONG, HUNAN, LIAONING, SHAANXI
-from domain.case.commands import Role
 from tests.system import AUDITOR, FILER, OPERATOR, REVIEWER, Answer, System, institution
 
 pytestmark = pytest.mark.anyio
