@@ -52,8 +52,8 @@ from services.campaigns.simulation import Script
 _AT_ONCE = 40
 """So many updates are asked for at once: more only wait in the engine."""
 
-_PATIENCE = 120.0
-"""Seconds of real time after which steps that have not come are missing."""
+_PATIENCE = 30.0
+"""Seconds of real time without any step after which those that have not come are missing."""
 
 _MOST_TOLD = 20
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$")
@@ -214,10 +214,11 @@ class Rehearsal:
 
     async def _until(self, steps: int, day: date) -> None:
         """Waits until so many steps are on record; says when they do not come."""
-        waited = 0.0
+        waited, before = 0.0, self._record.total
         while self._record.total < steps and waited < _PATIENCE:
             await asyncio.sleep(0.02)
-            waited += 0.02
+            waited = waited + 0.02 if self._record.total == before else 0.0
+            before = self._record.total
         if self._record.total != steps:
             self._differs(f"{day} 演到第 {steps} 步，办理到第 {self._record.total} 步")
 

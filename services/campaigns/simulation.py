@@ -12,7 +12,7 @@ import random
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
 from pydantic import Field
@@ -122,8 +122,8 @@ class Act(NamedTuple):
 class Script(NamedTuple):
     """A campaign as it was played: its filings with their plans, and all that people did.
 
-    ``timed`` counts the steps that time brought at the first instant of each day, ``steps`` all
-    that there were by its end; ``statuses`` are the filings' at the end of the last.
+    ``timed`` counts the steps of each day that time brought before anybody did something with the
+    filing, ``steps`` all that there were by its end; ``statuses`` are those at the end of the last.
     """
 
     period: Period
@@ -186,6 +186,7 @@ class Playing:
         self._last_days: Counter[bool] = Counter()
         self._acts: list[Act] = []
         self._timed: Counter[date] = Counter()
+        self._acted: dict[int, date] = {}
         self._steps: dict[date, int] = {}
         self._today = date.min
 
@@ -394,7 +395,9 @@ class Playing:
         if command.actor.role is not Role.SYSTEM:
             refused = outcome.code.value if isinstance(outcome, Refusal) else ""
             self._acts.append(Act(self._today, number, command, findings, refused))
-        elif isinstance(outcome, tuple) and at == datetime.combine(self._today, time.min, BEIJING):
+            self._acted[number] = self._today
+        elif isinstance(outcome, tuple) and self._acted.get(number) != self._today:
+            # what time brings to a filing that somebody has moved today comes with that
             self._timed[self._today] += len(outcome)
         if isinstance(outcome, Refusal):
             self._refused[outcome.code.value] += 1
