@@ -233,7 +233,8 @@ def simulate(
     playing = Playing(sets, jurisdiction, Period(year), people, works)
     played = playing.play(listed, tell)
     if svg is not None:
-        svg.write_text(picture(played, f"{year} 年度 {jurisdiction}（模拟）"), "utf-8")
+        place = library.catalogue.areas.get(jurisdiction, "全国")
+        svg.write_text(picture(played, f"{year} 年度{place}检验检测统计（模拟）"), "utf-8")
     rehearsed = _rehearsed(playing.script()) if processes else None
     if as_json:
         print_json(
@@ -268,23 +269,17 @@ def simulate(
 
 def _rehearsed(script: Script) -> Rehearsed:
     """What real processes make of what was played. Ends the command where there is no engine."""
-    import asyncio
-
     from cli.terminal import logs_aside
     from deploy.embedded.processes import EmbeddedServerFailed
-    from deploy.rehearsal import Rehearsal, skipping
+    from deploy.rehearsal import rehearsed
     from worker import filings_worker
 
     def tell(day: date, steps: int) -> None:
         typer.echo(f"办至 {day}，{steps} 步", err=True)
 
-    async def work() -> Rehearsed:
-        async with skipping() as environment:
-            return await Rehearsal(script, environment).run(filings_worker, tell)
-
     logs_aside()
     try:
-        return asyncio.run(work())
+        return rehearsed(script, filings_worker, tell)
     except EmbeddedServerFailed as failed:
         fail(str(failed))
 

@@ -7,12 +7,16 @@ cannot go back; so the whole campaign is moved by as many days as it takes.
 """
 
 import asyncio
+import logging
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import date, datetime, time, timedelta
 from importlib import metadata
+from multiprocessing import get_context
+from os import cpu_count
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +27,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
+import logs
 from deploy.embedded.processes import EmbeddedServerFailed
 from domain.case.kind import SPREAD
 from domain.case.plan import FOREVER, CasePlan
@@ -57,6 +62,9 @@ _PATIENCE = 30.0
 
 _SLOW = (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED)
 _MOST_TOLD = 20
+_WORTH_A_PART = 500
+"""So many filings are worth an engine and a process of their own."""
+
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$")
 
 
@@ -134,6 +142,39 @@ def _binary() -> Path:
     )
 
 
+def rehearsed(script: Script, serving: Serving, tell: Callable[[date, int], None]) -> Rehearsed:
+    """What processes make of a script, on as many engines at once as the machine has processors.
+
+    ``tell`` is called for the first of them. Raises EmbeddedServerFailed: none is installed.
+    """
+    parts = max(1, min(cpu_count() or 1, len(script.filings) // _WORTH_A_PART))
+    if parts == 1:
+        return asyncio.run(_carried(script, serving, tell))
+    with ProcessPoolExecutor(parts, mp_context=get_context("spawn")) as pool:
+        others = [pool.submit(_apart, script.part(n, parts), serving) for n in range(1, parts)]
+        found = [asyncio.run(_carried(script.part(0, parts), serving, tell))]
+        found += [one.result() for one in others]
+    return Rehearsed(
+        filings=sum(one.filings for one in found),
+        acts=sum(one.acts for one in found),
+        steps=sum(one.steps for one in found),
+        differing=sum(one.differing for one in found),
+        differences=tuple(told for one in found for told in one.differences)[:_MOST_TOLD],
+    )
+
+
+def _apart(script: Script, serving: Serving) -> Rehearsed:
+    logs.set_up("text", level=logging.WARNING)
+    return asyncio.run(_carried(script, serving, lambda day, steps: None))
+
+
+async def _carried(
+    script: Script, serving: Serving, tell: Callable[[date, int], None]
+) -> Rehearsed:
+    async with skipping() as environment:
+        return await Rehearsal(script, environment).run(serving, tell)
+
+
 class Rehearsal:
     """Has processes carry what was played, and compares what comes of it."""
 
@@ -153,8 +194,12 @@ class Rehearsal:
     async def run(self, serving: Serving, tell: Callable[[date, int], None]) -> Rehearsed:
         """Day by day; ``tell`` is called with each day that is over and the steps there were."""
         script = self._script
+        timed, recorded = Counter[date](), Counter[date]()
+        for one in script.steps:
+            recorded[one.day] += one.added
+            timed[one.day] += one.added if one.timed else 0
         now = await self._environment.get_current_time()
-        first = min(script.steps, default=now.astimezone(BEIJING).date())
+        first = min(script.days, default=now.astimezone(BEIJING).date())
         self._moved = timedelta(days=(now.astimezone(BEIJING).date() - first).days + 2)
         acts: dict[date, dict[int, list[simulation.Act]]] = defaultdict(lambda: defaultdict(list))
         for act in script.acts:
@@ -162,15 +207,13 @@ class Rehearsal:
         async with serving(self._client, self._record.activities()):
             await asyncio.gather(*(self._start(n) for n in range(len(self._ids))))
             await self._until(len(self._ids), first)
-            over = 0
-            for day, steps in script.steps.items():
-                if day not in acts and day not in script.timed and steps == over:
-                    continue
+            over = len(self._ids)
+            for day in sorted(recorded.keys() | acts.keys()):
                 await self._skip_to(day)
-                await self._until(len(self._ids) + over + script.timed.get(day, 0), day)
+                await self._until(over + timed[day], day)
                 await asyncio.gather(*(self._of(n, asked) for n, asked in acts[day].items()))
-                await self._until(len(self._ids) + steps, day)
-                over = steps
+                over += recorded[day]
+                await self._until(over, day)
                 tell(day, self._record.total)
         for id_, status in zip(self._ids, script.statuses, strict=True):
             if self._record.statuses.get(id_) is not status:
@@ -199,7 +242,7 @@ class Rehearsal:
                 plan=moved(plan, self._moved),
                 region=facts.institution.region,
             ),
-            requested_at=datetime.combine(min(self._script.steps), time.min, BEIJING),
+            requested_at=datetime.combine(min(self._script.days), time.min, BEIJING),
         )
         async with self._at_once:
             await self._client.start_workflow(

@@ -119,19 +119,45 @@ class Act(NamedTuple):
     refused: str
 
 
+class Steps(NamedTuple):
+    """So many steps of a filing on a day; ``timed``: time brought them before anybody else did."""
+
+    day: date
+    number: int
+    added: int
+    timed: bool
+
+
 class Script(NamedTuple):
     """A campaign as it was played: its filings with their plans, and all that people did.
 
-    ``timed`` counts the steps of each day that time brought before anybody did something with the
-    filing, ``steps`` all that there were by its end; ``statuses`` are those at the end of the last.
+    ``days`` are all of them, ``steps`` what was recorded on each; ``statuses`` are the filings' at
+    the end of the last.
     """
 
     period: Period
     filings: tuple[tuple[Facts, CasePlan], ...]
     acts: tuple[Act, ...]
-    timed: dict[date, int]
-    steps: dict[date, int]
+    days: tuple[date, ...]
+    steps: tuple[Steps, ...]
     statuses: tuple[Status, ...]
+
+    def part(self, number: int, of: int) -> "Script":
+        """Every so manieth of the filings, with all that is about them: one of ``of`` parts."""
+        return self._replace(
+            filings=self.filings[number::of],
+            acts=tuple(
+                one._replace(number=one.number // of)
+                for one in self.acts
+                if one.number % of == number
+            ),
+            steps=tuple(
+                one._replace(number=one.number // of)
+                for one in self.steps
+                if one.number % of == number
+            ),
+            statuses=self.statuses[number::of],
+        )
 
 
 @dataclass
@@ -185,9 +211,9 @@ class Playing:
         self._refused: Counter[str] = Counter()
         self._last_days: Counter[bool] = Counter()
         self._acts: list[Act] = []
-        self._timed: Counter[date] = Counter()
+        self._steps: list[Steps] = []
         self._acted: dict[int, date] = {}
-        self._steps: dict[date, int] = {}
+        self._days_played: list[date] = []
         self._today = date.min
 
     def play(self, listed: Iterable[Facts], tell: Callable[[date], None]) -> Simulation:
@@ -219,8 +245,8 @@ class Playing:
             period=self._period,
             filings=tuple((case.facts, case.plan) for case in self._cases),
             acts=tuple(self._acts),
-            timed=dict(self._timed),
-            steps=self._steps,
+            days=tuple(self._days_played),
+            steps=tuple(self._steps),
             statuses=tuple(case.state.status for case in self._cases),
         )
 
@@ -275,7 +301,7 @@ class Playing:
                     self._works_off(authority, nine)
             self._until(datetime(day.year, day.month, day.day, tzinfo=BEIJING) + timedelta(days=1))
             days.append(self._day(day))
-            self._steps[day] = sum(case.sequence for case in self._cases)
+            self._days_played.append(day)
             day += timedelta(days=1)
         return days
 
@@ -396,12 +422,12 @@ class Playing:
             refused = outcome.code.value if isinstance(outcome, Refusal) else ""
             self._acts.append(Act(self._today, number, command, findings, refused))
             self._acted[number] = self._today
-        elif isinstance(outcome, tuple) and self._acted.get(number) != self._today:
-            # what time brings to a filing that somebody has moved today comes with that
-            self._timed[self._today] += len(outcome)
         if isinstance(outcome, Refusal):
             self._refused[outcome.code.value] += 1
             return False
+        # what time brings to a filing that somebody has moved today comes with that
+        timed = command.actor.role is Role.SYSTEM and self._acted.get(number) != self._today
+        self._steps.append(Steps(self._today, number, len(outcome), timed))
         for event in outcome:
             case.state = evolve(FILING, case.state, event.model_copy(update={"at": at}))
             case.sequence += 1
@@ -428,7 +454,7 @@ class Playing:
             most=desk.most,
             most_on=desk.most_on,
             left=sum(self._is_with(number, authority) for number in desk.waiting),
-            by_day=tuple(desk.by_day.get(day, 0) for day in self._steps),
+            by_day=tuple(desk.by_day.get(day, 0) for day in self._days_played),
         )
 
     def _proposals(self) -> dict[str, int]:

@@ -83,9 +83,10 @@ _STATUSES = {
 
 
 def _round(most: int) -> int:
-    """The least number of one digit and noughts that is not below ``most``, 4 at least."""
-    step: int = 10 ** (len(str(most)) - 1)
-    return max(4, ceil(most / step) * step)
+    """Four times the least number of one digit and noughts that makes it at least ``most``."""
+    quarter = max(1, ceil(most / 4))
+    step: int = 10 ** (len(str(quarter)) - 1)
+    return 4 * ceil(quarter / step) * step
 
 
 def _x(number: float, days: Sequence[date]) -> float:

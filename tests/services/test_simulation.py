@@ -1,5 +1,6 @@
 """A campaign played ahead: the rules decide, the people are made up, and it adds up."""
 
+from collections import Counter
 from datetime import date
 from xml.etree import ElementTree
 
@@ -81,6 +82,21 @@ def test_a_backlog_is_told_day_by_day_for_each_authority() -> None:
         assert sum(one.by_day[place] for one in overrun.authorities.values()) == day.backlog
 
 
+def test_the_parts_of_a_script_are_all_of_it() -> None:
+    playing = Playing(NATION, "000000", Period(2024), Behaviour(), lambda day: day.weekday() < 5)
+    simulation = playing.play(FACTS, lambda day: None)
+    script = playing.script()
+    parts = [script.part(number, 3) for number in range(3)]
+    for number, part in enumerate(parts):
+        assert part.filings == script.filings[number::3]
+        assert max(act.number for act in part.acts) < len(part.filings)
+    assert sum(len(part.acts) for part in parts) == len(script.acts)
+    assert Counter(s for part in parts for s in part.statuses) == simulation.statuses
+    assert sum(one.added for part in parts for one in part.steps) == sum(
+        one.added for one in script.steps
+    )
+
+
 @pytest.mark.anyio
 async def test_processes_come_to_what_was_played(skipping_engine: WorkflowEnvironment) -> None:
     people = Behaviour(files=0.8, volunteers=1, returned=0.3, corrected=0.6, a_day=2, seed=3)
@@ -94,7 +110,7 @@ async def test_processes_come_to_what_was_played(skipping_engine: WorkflowEnviro
     )
     assert rehearsed.differences == ()
     assert (rehearsed.filings, rehearsed.acts) == (simulation.filings, len(script.acts))
-    assert rehearsed.steps == simulation.filings + max(script.steps.values())
+    assert rehearsed.steps == simulation.filings + sum(one.added for one in script.steps)
     assert days == sorted(days)
 
 
