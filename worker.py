@@ -132,6 +132,8 @@ def filings_worker(client: Client, activities: Sequence[Callable[..., Awaitable[
         activities=activities,
         workflow_runner=UnsandboxedWorkflowRunner(),
         max_cached_workflows=10_000,
+        # thousands of filings in one process: a pause to collect garbage is no deadlock
+        debug_mode=True,
     )
 
 

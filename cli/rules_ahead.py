@@ -193,6 +193,7 @@ def simulate(
     from pydantic import ValidationError
 
     from cli.rule_files import answer, library_in
+    from domain.case.status import STATUS_LABELS, Status
     from domain.numbers.quarters import Period
     from domain.working_days import CalendarMissing
     from rules.file.calendars import read_calendar
@@ -249,7 +250,8 @@ def simulate(
         f"名录 {played.institutions} 家，应填报 {played.must}，可填报 {played.may}；"
         f"填报 {played.filings} 件{peak}，最后一日 {played.last_day} 件"
     )
-    typer.echo("结果：" + "，".join(f"{k} {n}" for k, n in played.statuses.items()))
+    ends = (f"{STATUS_LABELS[Status(k)]} {n}" for k, n in played.statuses.items())
+    typer.echo("结果：" + "，".join(ends))
     if played.proposals:
         typer.echo("后续处理：" + "，".join(f"{k} {n}" for k, n in played.proposals.items()))
     if rehearsed is not None:

@@ -23,6 +23,7 @@ from typing import Any
 from temporalio import activity
 from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
+from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
@@ -147,6 +148,7 @@ def rehearsed(script: Script, serving: Serving, tell: Callable[[date, int], None
 
     ``tell`` is called for the first of them. Raises EmbeddedServerFailed: none is installed.
     """
+    _quiet()
     parts = max(1, min(cpu_count() or 1, len(script.filings) // _WORTH_A_PART))
     if parts == 1:
         return asyncio.run(_carried(script, serving, tell))
@@ -165,7 +167,15 @@ def rehearsed(script: Script, serving: Serving, tell: Callable[[date, int], None
 
 def _apart(script: Script, serving: Serving) -> Rehearsed:
     logs.set_up("text", level=logging.WARNING)
+    _quiet()
     return asyncio.run(_carried(script, serving, lambda day, steps: None))
+
+
+def _quiet() -> None:
+    """What the engine's client remarks on would stand on standard output, among the answer."""
+    only_errors = LoggingConfig(TelemetryFilter(core_level="ERROR", other_level="ERROR"))
+    telemetry = TelemetryConfig(logging=only_errors)
+    Runtime.set_default(Runtime(telemetry=telemetry), error_if_already_set=False)
 
 
 async def _carried(

@@ -6,6 +6,7 @@ from html import escape
 from math import ceil
 from typing import NamedTuple
 
+from domain.case.status import STATUS_LABELS, Status
 from services.campaigns.simulation import Simulation
 
 _WIDTH = 960
@@ -44,7 +45,7 @@ def picture(played: Simulation, title: str) -> str:
     lower = _Panel(floor=540, height=170, most=_round(piled))
     told = (
         f"填报 {played.filings} 件；"
-        + "，".join(f"{_STATUSES.get(k, k)} {n}" for k, n in played.statuses.items())
+        + "，".join(f"{STATUS_LABELS[Status(k)]} {n}" for k, n in played.statuses.items())
         + f"；最后一日提交 {played.last_day} 件"
     )
     parts = [
@@ -69,17 +70,6 @@ def picture(played: Simulation, title: str) -> str:
         "</svg>\n",
     ]
     return "\n".join(parts)
-
-
-_STATUSES = {
-    "completed": "办结",
-    "lapsed": "逾期",
-    "draft": "填报中",
-    "returned": "退回",
-    "approved": "审核通过",
-    "in_review": "审核中",
-    "quality_check": "质量审查中",
-}
 
 
 def _round(most: int) -> int:
