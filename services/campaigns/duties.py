@@ -278,7 +278,9 @@ class DutyService:
                 connection, name, DUTY_REPORTED, actor, self._clock(), body, command_id,
                 note_sha256=note,
             )  # fmt: skip
-        if (step.body, step.note_sha256) != (body, note):
+        # the rules may have been amended since it was said for the first time
+        said = {**step.body, **{name: body[name] for name in ("label", "ruleset", "revision")}}
+        if (said, step.note_sha256) != (body, note):
             raise Refused(Refusal(code=Code.KEY_REUSED))
         return await self._task(period, duty, authority)
 
