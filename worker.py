@@ -3,9 +3,10 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -120,6 +121,20 @@ def build_worker(
         workflow_failure_exception_types=[NondeterminismError],
         max_cached_workflows=max_cached_workflows,
         graceful_shutdown_timeout=timedelta(seconds=10),
+    )
+
+
+def filings_worker(client: Client, activities: Sequence[Callable[..., Awaitable[Any]]]) -> Worker:
+    """A worker for annual filings alone, with whatever stands in for their activities."""
+    return Worker(
+        client,
+        task_queue=TASK_QUEUE,
+        workflows=WORKFLOWS,
+        activities=activities,
+        workflow_runner=UnsandboxedWorkflowRunner(),
+        max_cached_workflows=10_000,
+        # thousands of filings in one process: a pause to collect garbage is no deadlock
+        debug_mode=True,
     )
 
 

@@ -25,9 +25,11 @@ if TYPE_CHECKING:
     from datetime import date
 
     from cli.system import Services
+    from deploy.rehearsal import Rehearsed
     from rules.compiled import CompiledRules
     from rules.file.library import RuleLibrary
     from rules.impact import Listed
+    from services.campaigns.simulation import Script
 
 _PAGE = 1000
 
@@ -180,6 +182,10 @@ def simulate(
         Path | None, typer.Option(exists=True, dir_okay=False, help="各方行为的 JSON；不填为通常")
     ] = None,
     svg: Annotated[Path | None, typer.Option(help="把每日提交和待办画成图，写入这一 SVG")] = None,
+    processes: Annotated[
+        bool,
+        typer.Option("--processes", help="再由真正的流程在快进时间的服务器上逐日办一遍，核对结果"),
+    ] = False,
     as_json: AsJson = False,
     rules: RulesFolder = None,
 ) -> None:
@@ -187,10 +193,12 @@ def simulate(
     from pydantic import ValidationError
 
     from cli.rule_files import answer, library_in
+    from domain.case.status import STATUS_LABELS, Status
     from domain.numbers.quarters import Period
     from domain.working_days import CalendarMissing
     from rules.file.calendars import read_calendar
-    from services.campaigns.simulation import Behaviour, Playing, picture
+    from services.campaigns.simulation import Behaviour, Playing
+    from services.campaigns.simulation_picture import picture
 
     library = library_in(rules)
     sets = {
@@ -226,23 +234,56 @@ def simulate(
     playing = Playing(sets, jurisdiction, Period(year), people, works)
     played = playing.play(listed, tell)
     if svg is not None:
-        svg.write_text(picture(played, f"{year} 年度 {jurisdiction}（模拟）"), "utf-8")
+        place = library.catalogue.areas.get(jurisdiction, "全国")
+        svg.write_text(picture(played, f"{year} 年度{place}检验检测统计（模拟）"), "utf-8")
+    rehearsed = _rehearsed(playing.script()) if processes else None
     if as_json:
-        print_json(played)
-        return
+        print_json(
+            {
+                **played.model_dump(mode="json"),
+                "processes": rehearsed.model_dump(mode="json") if rehearsed is not None else None,
+            }
+        )
+        raise typer.Exit(NOT_IN_ORDER if rehearsed is not None and rehearsed.differing else 0)
     peak = f"，最多的一日 {played.peak.day} {played.peak.submitted} 件" if played.peak else ""
     typer.echo(
         f"名录 {played.institutions} 家，应填报 {played.must}，可填报 {played.may}；"
         f"填报 {played.filings} 件{peak}，最后一日 {played.last_day} 件"
     )
-    typer.echo("结果：" + "，".join(f"{k} {n}" for k, n in played.statuses.items()))
+    ends = (f"{STATUS_LABELS[Status(k)]} {n}" for k, n in played.statuses.items())
+    typer.echo("结果：" + "，".join(ends))
     if played.proposals:
         typer.echo("后续处理：" + "，".join(f"{k} {n}" for k, n in played.proposals.items()))
+    if rehearsed is not None:
+        typer.echo(
+            f"流程：{rehearsed.filings} 件填报由真正的流程逐日办理，{rehearsed.acts} 次办理，"
+            f"{rehearsed.steps} 步；与所演的不同 {rehearsed.differing} 处"
+        )
+        for one in rehearsed.differences:
+            typer.echo(f"  {one}")
     table = listing("部门", "名称", "收到", "办理", "最多积压", "哪一日", "剩余")
     for id_, desk in played.authorities.items():
         numbers = map(str, (desk.received, desk.done, desk.most, desk.most_on or "", desk.left))
         table.add_row(id_, desk.name, *numbers)
     print_listing(table)
+    raise typer.Exit(NOT_IN_ORDER if rehearsed is not None and rehearsed.differing else 0)
+
+
+def _rehearsed(script: Script) -> Rehearsed:
+    """What real processes make of what was played. Ends the command where there is no engine."""
+    from cli.terminal import logs_aside
+    from deploy.embedded.processes import EmbeddedServerFailed
+    from deploy.rehearsal import rehearsed
+    from worker import filings_worker
+
+    def tell(day: date, steps: int) -> None:
+        typer.echo(f"办至 {day}，{steps} 步", err=True)
+
+    logs_aside()
+    try:
+        return rehearsed(script, filings_worker, tell)
+    except EmbeddedServerFailed as failed:
+        fail(str(failed))
 
 
 _SATURDAY = 5

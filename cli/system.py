@@ -23,6 +23,7 @@ from rules.file.catalogue import cached_catalogue
 from services.announcements import AnnouncementService
 from services.campaigns.amending import AmendmentService
 from services.campaigns.closing import ClosingService
+from services.campaigns.duties import DutyService
 from services.campaigns.opening import CampaignService
 from services.campaigns.progress import ProgressService
 from services.campaigns.published_figures import PublishedFiguresService
@@ -135,6 +136,7 @@ async def connected(data: Path) -> AsyncIterator[Services]:
     jobs = JobService(client, engine, system_clock)
     progress = ProgressService(engine, PinnedRules(engine), catalogue, system_clock)
     memberships = MembershipService(engine, settings.keyring, jobs, system_clock)
+    duties = DutyService(engine, progress, PinnedRules(engine), catalogue, system_clock)
     try:
         campaigns = CampaignService(
             client, engine, PinnedRules(engine), settings.rules, system_clock
@@ -142,7 +144,7 @@ async def connected(data: Path) -> AsyncIterator[Services]:
         yield Services(
             campaigns,
             progress,
-            ReportService(engine, progress, PinnedRules(engine), catalogue),
+            ReportService(engine, progress, PinnedRules(engine), catalogue, duties),
             SampleService(client, engine, PinnedRules(engine), system_clock),
             ClosingService(
                 engine,

@@ -7,15 +7,35 @@ from domain.citation import Citation
 from domain.model import Value
 from domain.working_days import Term
 
+DUTY_REPORTED = "duty_reported"
+
 
 class DutyMeasure(StrEnum):
-    """What tells whether a duty is done; ``by_hand`` is what no figure of the system shows."""
+    """What tells whether a duty is done.
+
+    ``CERTIFICATES`` tells how many are on record, and not whether that is all of them;
+    ``ROSTER_IMPORTED`` that a survey is done, and not that it is not: it may be on paper.
+    ``BY_HAND`` is what no figure of the system shows.
+    """
 
     SUBMITTED = "submitted"
     APPROVED = "approved"
     COMPLETED = "completed"
+    CHECKED = "checked"
     NO_NON_FILERS = "no_non_filers"
+    ROSTER_IMPORTED = "roster_imported"
+    FIGURES_SUBMITTED = "figures_submitted"
+    CERTIFICATES = "certificates"
     BY_HAND = "by_hand"
+
+
+SAID = frozenset({DutyMeasure.ROSTER_IMPORTED, DutyMeasure.CERTIFICATES, DutyMeasure.BY_HAND})
+"""What no figure alone decides: whoever's duty it is says on record that it is done."""
+
+
+def duty_journal(period: str, authority: str) -> str:
+    """The journal's name for what an authority says of its duties: ``duties/2023/amr-350102``."""
+    return f"duties/{period}/{authority}"
 
 
 class DutyTerm(Value):

@@ -93,7 +93,8 @@ class NewNotice(Value):
     """A notice that is to be served.
 
     ``addressee`` is an institution's or an authority's id, as ``audience`` says; an operator's is
-    that of the market regulator of its jurisdiction. ``key`` names it
+    that of the market regulator of its jurisdiction. ``institution`` is whom it is about, empty for
+    what is about a place, served on its regulator. ``key`` names it
     within its case: the same one served again is one notice. ``document_sha256`` is the document
     that is served by it, empty for none. Over ``message`` it is served in any case.
     """

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from domain.case.kind import nothing_more
+from domain.duties import DUTY_REPORTED
 from domain.jobs import JOB_ACTION_LABELS, JobAction
 from domain.legal_persons import FINDING_LABELS, Finding
 from domain.messages import closing_time
@@ -74,6 +75,11 @@ def _finding(body: Mapping[str, Any]) -> str:
 def _figures(body: Mapping[str, Any]) -> str:
     late = "，逾期" if body["late"] else ""
     return f"{body['authority']} {body['label']}，第 {body['revision']} 稿{late}"
+
+
+def _duty(body: Mapping[str, Any]) -> str:
+    document = f"（{body['document']}）" if body["document"] else ""
+    return f"{body['label']}：{'已办' if body['done'] else '尚未办好'}{document}"
 
 
 def _merged(body: Mapping[str, Any]) -> str:
@@ -197,6 +203,7 @@ OPERATOR_EVENTS: dict[str, OperatorEvent] = {
     "content_read": OperatorEvent("查看内容", _what),
     "legal_person_found": OperatorEvent("认定账号由谁填报", _finding),
     "authority_figures_submitted": OperatorEvent("部门提交自己的统计", _figures),
+    DUTY_REPORTED: OperatorEvent("部门说明职责的办理", _duty),
     "registration_requested": OperatorEvent("申请登记机构", _institution),
     "registration_approved": OperatorEvent("同意登记机构", _institution),
     "registration_refused": OperatorEvent("不予登记机构", _institution),

@@ -757,6 +757,13 @@ class Code(StrEnum):
         "{year} 统计年度、{jurisdiction} 的规则共有 {count} 处问题，例如 {first}",
         "请用 zhibao rules check 查看全部问题，改正后重试。",
     )
+    DUTY_MEASURED = (
+        "duty_measured",
+        409,
+        "这一职责由系统数据说明",
+        "这一职责做到没有，由系统里的数据说明，不由部门填写；现在是：{figure}。",
+        "请把事情办好，数据随之更新；认为数据不对的，请联系经办人。",
+    )
     QUARTER_NOT_AMENDED = (
         "quarter_not_amended",
         409,

@@ -142,13 +142,14 @@ _LABELS = {
     "cites": "出处",
 }
 _TELLING = (
-    "assign", "refuse", "outcome", "authority", "form", "code", "days_before_due", "label",
+    "assign", "refuse", "outcome", "authority", "form", "code", "days_before_due", "due", "label",
     "document", "counts", "title",
 )  # fmt: skip
 """The key that stands for a whole item, the first it has."""
 _IN_ENFORCEMENT = {"days": "天数", "by": "方式"}
 """What a key is called below ``enforcement``, where that differs."""
 _IN_FORMS = {
+    "id": "编号",
     "forms": "表单",
     "sections": "各节",
     "fields": "字段",
@@ -191,6 +192,23 @@ _ENDS = {
 """What an end of a filing is called below ``report_numbers.latest_year``."""
 """What a key is called below ``report_numbers``, where that differs."""
 _LATEST_YEAR = ("report_numbers", "latest_year")
+_VALUES = {
+    "outcome": {"must": "必须", "may": "可以", "none": "不用"},
+    "require": {
+        "approved_inside_window": "在期限内审核通过",
+        "submitted_inside_window": "在期限内提交",
+        "reported": "已经报送",
+    },
+    "opens": {"after_quarter": "季度结束之后", "with_quarter": "季度的第一天"},
+    "counts": {"complete": "已完成", "owed": "尚未完成", "not_owed": "不要求完成"},
+    "kind": {"penalty": "行政处罚", "management": "管理措施", "referral": "移送其他部门"},
+    "level": {"block": "须改正", "warn": "提醒", "note": "提示"},
+}
+"""What words of the file's own mean, by the key they stand under."""
+
+
+_NOTHING: tuple[Any, ...] = (None, [], {}, "")
+"""What says nothing, whichever of them stands there."""
 
 
 class Change(Value):
@@ -231,7 +249,7 @@ def _mapping(
 
 
 def _value(old: Any, new: Any, path: tuple[str, ...], words: tuple[str, ...]) -> Iterator[Change]:
-    if old == new:
+    if old == new or (old in _NOTHING and new in _NOTHING):
         return
     if path in (("report_numbers",), _LATEST_YEAR, ("enforcement",)):
         # a section that only one of the two has is told value by value
@@ -294,14 +312,14 @@ def label_of(path: tuple[str, ...]) -> str:
 
 
 def _change(old: Any, new: Any, path: tuple[str, ...], words: tuple[str, ...]) -> Change:
-    where = _sentence(words)
+    where, key = _sentence(words), path[-1]
     kind: Literal["added", "removed", "changed"]
     if old is None:
-        kind, text = "added", f"{where}新增 {_shown(new)}"
+        kind, text = "added", f"{where}新增 {_shown(new, key)}"
     elif new is None:
-        kind, text = "removed", f"{where}取消，原为 {_shown(old)}"
+        kind, text = "removed", f"{where}取消，原为 {_shown(old, key)}"
     else:
-        kind, text = "changed", f"{where}由 {_shown(old)} 改为 {_shown(new)}"
+        kind, text = "changed", f"{where}由 {_shown(old, key)} 改为 {_shown(new, key)}"
     return Change(path=".".join(path), kind=kind, before=old, after=new, text=text)
 
 
@@ -318,7 +336,7 @@ def _sentence(words: tuple[str, ...]) -> str:
     return " · ".join(words) + "：" if words else ""
 
 
-def _shown(value: Any) -> str:
+def _shown(value: Any, key: str = "") -> str:
     if isinstance(value, Mapping):
         if "assume" in value:
             return _cited(value)
@@ -326,12 +344,17 @@ def _shown(value: Any) -> str:
             return f"{value['from']} 至 {value['to']}"
         for key in _TELLING:
             if value.get(key):
-                return f"{_LABELS[key]} {value[key]}"
-        inner = (f"{_LABELS.get(key, key)} {_shown(part)}" for key, part in value.items() if part)
+                return f"{_LABELS[key]} {_shown(value[key], key)}"
+        inner = (
+            f"{_LABELS.get(key, key)} {_shown(part, key)}" for key, part in value.items() if part
+        )
         return "；".join(inner)
     if isinstance(value, list):
         return "、".join(_shown(item) for item in value) or "（空）"
-    return str(value) if value != "" else "（空）"
+    if isinstance(value, bool):
+        return "是" if value else "否"
+    told = str(value)
+    return _VALUES.get(key, {}).get(told, told) if told else "（空）"
 
 
 def _cited(cite: Mapping[str, Any]) -> str:

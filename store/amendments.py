@@ -89,6 +89,31 @@ async def under_way(
     return [UnderWay(**row) for row in rows.mappings()]
 
 
+class Held(Value):
+    """How many filings that an amendment concerns wait for an authority, "" for none, by region."""
+
+    authority: str
+    region: str
+    number: int
+
+
+_HELD = text("""
+    SELECT CASE WHEN c.status IN ('in_review', 'quality_check') THEN c.authority ELSE '' END
+               AS authority, i.region, count(*) AS number
+    FROM job_items t
+    JOIN cases c ON c.case_id = t.case_id
+    JOIN institutions i ON i.id = c.institution_id
+    WHERE t.job_id = :id
+    GROUP BY 1, 2 ORDER BY 1, 2
+""")
+
+
+async def held(connection: AsyncConnection, id_: str) -> list[Held]:
+    """The filings that an amendment concerns, counted by who has them now and by region."""
+    rows = await connection.execute(_HELD, {"id": id_})
+    return [Held(**row) for row in rows.mappings()]
+
+
 async def inputs(connection: AsyncConnection, case_id: str) -> dict[str, Any] | None:
     """The facts that a filing's plan was decided by, None where they are not on record."""
     found: dict[str, Any] | None = (

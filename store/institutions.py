@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, RowMapping, delete, func, select, text, update
+from sqlalchemy import ColumnElement, RowMapping, delete, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -283,6 +283,23 @@ async def on_record(connection: AsyncConnection, numbers: Sequence[str]) -> dict
         one.number: one
         for one in await _on_record(connection, certificates.c.number == func.any(list(numbers)))
     }
+
+
+async def valid_by_issuer(
+    connection: AsyncConnection, issuers: Sequence[str], day: date
+) -> dict[str, int]:
+    """How many certificates of each of these authorities are on record and valid on a day."""
+    rows = await connection.execute(
+        select(certificates.c.issuer, func.count().label("number"))
+        .where(
+            certificates.c.issuer == func.any(list(issuers)),
+            certificates.c.status == CertificateStatus.VALID.value,
+            certificates.c.valid_to >= day,
+            or_(certificates.c.valid_from.is_(None), certificates.c.valid_from <= day),
+        )
+        .group_by(certificates.c.issuer)
+    )
+    return {row.issuer: row.number for row in rows}
 
 
 async def certificates_of(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, func, or_, select, text, tuple_, update
+from sqlalchemy import Select, and_, func, or_, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -254,7 +254,12 @@ def _within(query: Select[Any], region_prefix: str) -> Select[Any]:
     inside = select(institutions.c.id).where(
         institutions.c.region.startswith(region_prefix, autoescape=True)
     )
-    return query.where(notices.c.institution.in_(inside))
+    # what is about no institution but a place is its regulator's
+    of_place = and_(
+        notices.c.institution == "",
+        notices.c.addressee.startswith(f"amr-{region_prefix}", autoescape=True),
+    )
+    return query.where(or_(notices.c.institution.in_(inside), of_place))
 
 
 async def _whole(connection: AsyncConnection, rows: list[dict[str, Any]]) -> list[Notice]:

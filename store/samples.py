@@ -119,6 +119,26 @@ async def keep(
     )
 
 
+async def checked_by_region(
+    connection: AsyncConnection, campaigns: Sequence[str]
+) -> dict[str, int]:
+    """How many filings that were drawn have been checked and are complete, by region."""
+    rows = await connection.execute(
+        text("""
+            SELECT i.region, count(*) AS number
+            FROM sampled_cases s
+            JOIN sample_draws d ON d.campaign = s.campaign AND d.number = s.number
+            JOIN campaigns k ON k.case_id = d.campaign AND k.opening = d.opening
+            JOIN cases c ON c.case_id = s.case_id AND c.status = 'completed'
+            JOIN institutions i ON i.id = c.institution_id
+            WHERE s.campaign = ANY(:campaigns) AND s.drawn
+            GROUP BY 1
+        """),
+        {"campaigns": list(campaigns)},
+    )
+    return {row.region: row.number for row in rows}
+
+
 async def seed_of(connection: AsyncConnection, campaign: str, number: int) -> str:
     """The seed of a draw, in whichever opening of the campaign; "" for a draw that is not there."""
     rows = await connection.execute(

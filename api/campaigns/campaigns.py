@@ -19,6 +19,7 @@ from api.door.rights import Right, Target, region_in_sight, sees_campaign, sees_
 from domain.campaigns import CampaignStage
 from domain.case.status import Status
 from domain.clock import day_of
+from domain.decision import RuleSetRef
 from domain.ids import AuthorityId, JurisdictionCode, campaign_id
 from domain.model import Value
 from domain.numbers.quarters import Period
@@ -355,8 +356,9 @@ async def get_report(call: Call) -> Response:
 
 
 class DutiesShown(Value):
-    """The duties of a campaign beside the filing itself."""
+    """The duties of a campaign beside the filing itself, and the rules that name them."""
 
+    ruleset: RuleSetRef | None
     items: tuple[DutyRow, ...]
 
 
@@ -364,8 +366,9 @@ async def get_duties(call: Call) -> Response:
     """Who has to do what by when under the rules of a place, and how far it has come."""
     period, jurisdiction = named(call.request)
     within = region_in_sight(call.actor)
-    rows = await parts_of(call.request).reports.duties(period, jurisdiction, within)
-    return json_of(DutiesShown(items=rows))
+    duties = parts_of(call.request).duties
+    rows = await duties.of_place(period, jurisdiction, within)
+    return json_of(DutiesShown(ruleset=await duties.ruleset(period, jurisdiction), items=rows))
 
 
 _Days = Annotated[int, Field(ge=1, le=31)]

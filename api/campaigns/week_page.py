@@ -80,6 +80,7 @@ async def week_page(call: Call) -> Response:
     )
     hours = await parts.progress.activity(period, jurisdiction, today, 1, "hour", within)
     backlog = await parts.progress.backlog(period, jurisdiction, within)
+    duties = await parts.duties.of_place(period, jurisdiction, within)
     total = told.total
     values: dict[str, Any] = {
         "name": parts.progress.place_name(jurisdiction),
@@ -108,6 +109,19 @@ async def week_page(call: Call) -> Response:
                 row.extended,
             )
             for row in reversed(week)
+        ],
+        "ruleset": await parts.duties.ruleset(period, jurisdiction),
+        "duties": [
+            (
+                one.label,
+                "、".join(one.who),
+                one.due or one.term,
+                one.figure,
+                {True: "是", False: "否", None: ""}[one.done],
+                f"{one.done_by} / {len(one.authorities)}" if one.authorities else "",
+                "是" if one.overdue else "",
+            )
+            for one in duties
         ],
         "backlog": [
             (

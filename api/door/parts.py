@@ -20,6 +20,7 @@ from services.announcements import AnnouncementService
 from services.authority_figures import AuthorityFigureService
 from services.campaigns.amending import AmendmentService
 from services.campaigns.closing import ClosingService
+from services.campaigns.duties import DutyService
 from services.campaigns.opening import CampaignService
 from services.campaigns.progress import ProgressService
 from services.campaigns.published_figures import PublishedFiguresService
@@ -139,6 +140,7 @@ class Parts:
     closing: ClosingService
     published_figures: PublishedFiguresService
     reports: ReportService
+    duties: DutyService
     roster: RosterService
     review: ReviewService
     lookups: LookupService
@@ -173,6 +175,7 @@ def build_parts(
     keys = SigningKeys(settings.certificate_keys)
     jobs = JobService(client, engine, clock)
     progress = ProgressService(engine, pinned, catalogue, clock)
+    duties = DutyService(engine, progress, pinned, catalogue, clock)
     campaigns = CampaignService(client, engine, pinned, settings.rules, clock)
     limits = RateLimits(settings.lookups_per_client, settings.lookups_per_prefix)
     memberships = MembershipService(engine, settings.keyring, jobs, clock)
@@ -249,7 +252,8 @@ def build_parts(
         longest_token=settings.longest_token,
         extensions=ExtensionService(engine, jobs, CaseService(client, engine, clock), clock),
         progress=progress,
-        reports=ReportService(engine, progress, pinned, catalogue),
+        reports=ReportService(engine, progress, pinned, catalogue, duties),
+        duties=duties,
         samples=SampleService(client, engine, pinned, clock),
         closing=ClosingService(
             engine,

@@ -53,6 +53,8 @@ class Right(StrEnum):
     SEE_NOTICES = "see_notices"
     SEE_OWN_FIGURES = "see_own_figures"
     OWN_FIGURES = "own_figures"
+    SEE_DUTIES = "see_duties"
+    REPORT_DUTY = "report_duty"
     MANAGE_CLIENTS = "manage_clients"
     SEE_CLIENTS = "see_clients"
     SEE_ENFORCEMENT = "see_enforcement"
@@ -109,6 +111,9 @@ ROLES: dict[Right, frozenset[Role]] = {
     # which authority's they are stands in the rules: the service looks closer
     Right.SEE_OWN_FIGURES: frozenset({Role.REVIEWER, Role.CHECKER, Role.OPERATOR, Role.AUDITOR}),
     Right.OWN_FIGURES: frozenset({Role.REVIEWER}),
+    # of the authority that somebody acts for; an operator acts for the regulator of its place
+    Right.SEE_DUTIES: frozenset({Role.REVIEWER, Role.CHECKER, Role.OPERATOR}),
+    Right.REPORT_DUTY: frozenset({Role.REVIEWER, Role.OPERATOR}),
     Right.MANAGE_CLIENTS: frozenset({Role.OPERATOR}),
     Right.SEE_CLIENTS: frozenset({Role.OPERATOR, Role.AUDITOR}),
     Right.SEE_ENFORCEMENT: frozenset(

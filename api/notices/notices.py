@@ -14,7 +14,7 @@ from api.door.parts import parts_of
 from api.door.requests import path, query
 from api.door.rights import SCOPES, Right, Scope, Target, check, region_in_sight
 from domain.case.commands import ROLE_LABELS, Actor, Role
-from domain.ids import InstitutionId
+from domain.ids import InstitutionId, jurisdiction_of
 from domain.model import Value
 from domain.notices import (
     CHANNEL_LABELS,
@@ -24,6 +24,7 @@ from domain.notices import (
     DeliveryState,
     NoticeKind,
 )
+from domain.refusals import Code, Refusal, Refused
 from services.notices.records import Notice
 
 NoticeId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
@@ -154,6 +155,8 @@ async def of_notice(request: Request) -> Target:
     """The notice in the address: for its addressee, its sender's authority, its region."""
     parts = parts_of(request)
     notice = await parts.notices.find(path(request, "notice", NoticeId))
+    if not notice.institution:
+        return Target(region=jurisdiction_of(notice.addressee))
     institution, involved = await parts.institutions.find(notice.institution)
     return Target(
         institution=notice.institution,
@@ -162,12 +165,22 @@ async def of_notice(request: Request) -> Target:
     )
 
 
+def _of_place(actor: Actor, notice: Notice) -> bool:
+    """Whether what is about a place is for somebody: its authority's, or its operators' matter."""
+    if SCOPES[actor.role] is Scope.AUTHORITY:
+        return actor.scope in (notice.addressee, notice.served_scope)
+    return SCOPES[actor.role] in (Scope.JURISDICTION, Scope.EVERYTHING)
+
+
 async def get_notice(call: Call) -> Response:
     """One notice with its text; its addressee has seen it from then on."""
     notices = parts_of(call.request).notices
     notice = await notices.find(path(call.request, "notice", NoticeId))
     if call.actor.role is Role.FILER and notice.addressee != call.actor.scope:
         check(Right.SEE_NOTICES, call.actor, Target(institution=notice.addressee))
+    if not notice.institution and not _of_place(call.actor, notice):
+        params = {"authority": notice.addressee}
+        raise Refused(Refusal(code=Code.NOT_YOUR_AUTHORITY, params=params))
     opened = await notices.opened(notice, call.actor)
     return json_of(shown(opened, call.actor, whole=True))
 

@@ -139,6 +139,8 @@ async def of_outbox(request: Request) -> Target:
     """The delivery in the address: for operators of its institution's region."""
     parts = parts_of(request)
     _, notice = await parts.outbox.find(path(request, "sending", DeliveryId))
+    if not notice.institution:
+        return Target(region=jurisdiction_of(notice.addressee))
     institution, _ = await parts.institutions.find(notice.institution)
     return Target(region=institution.facts.region)
 

@@ -23,6 +23,7 @@ from api.workbench.acts import (
     perform,
     summary_of,
 )
+from api.workbench.home import duties_of
 from api.workbench.pages import (
     CURSOR,
     DONE,
@@ -108,6 +109,7 @@ async def _list(call: Call, told: Told | None) -> Response:
         "opens": call.actor.role is Role.OPERATOR,
         "home": call.actor.scope if call.actor.role is Role.OPERATOR else NATION,
         "statuses": STATUS_LABELS,
+        "duties": await duties_of(call),
     }
     return said_at_once(call, "campaigns.html", values, told)
 

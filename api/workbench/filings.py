@@ -25,6 +25,7 @@ from api.workbench.acts import (
     summary_of,
 )
 from api.workbench.blanks import groups, read_part, warned
+from api.workbench.home import duties_of
 from api.workbench.pages import (
     CURSOR,
     DONE,
@@ -142,6 +143,7 @@ async def _inbox(call: Call, told: Told | None) -> Response:
         "unclaimed": sum(1 for one in found["items"] if not one["claimed"]),
         "mine": sum(1 for one in found["items"] if one["claimed_by"] == call.actor.subject),
         "place_of": _place_of,
+        "duties": await duties_of(call),
     }
     return said_at_once(call, "inbox.html", values, told)
 

@@ -1,16 +1,27 @@
 """The first page, for everybody, and where a workbench begins."""
 
+from typing import Any
+
 from starlette.responses import RedirectResponse, Response
 
 from api.announcements.announcements import listed, reader_of
+from api.door.asking import ask
 from api.door.operations import Call, Operation
 from api.door.pages import render
 from api.door.parts import parts_of
-from api.door.rights import Right
+from api.door.rights import ROLES, Right
 from domain.announcements import PieceKind
 from domain.case.commands import Role
 
 _LATEST = 5
+
+
+async def duties_of(call: Call) -> list[dict[str, Any]]:
+    """The duties of the reader's authority, none for whoever has to do with none."""
+    if call.actor.role not in ROLES[Right.SEE_DUTIES]:
+        return []
+    items: list[dict[str, Any]] = (await ask(call, "GET", "/api/duties")).body["items"]
+    return items
 
 
 async def home_page(call: Call) -> Response:

@@ -14,6 +14,7 @@ from domain.citation import Citation
 from domain.ids import AuthorityId
 from domain.model import Value
 from rules.file.document import CitedSource
+from rules.file.duty_schema import Duties
 from rules.file.schema import Source
 from rules.file.shapes import Cite, Day, Id, Text, unique
 
@@ -253,6 +254,7 @@ class CertificateParts(Value):
     changes: Annotated[tuple[ChangeRule, ...], Field(min_length=1), AfterValidator(unique)]
     endings: Annotated[tuple[EndingRule, ...], AfterValidator(_all_endings)]
     public: PublicCites
+    duties: Duties = ()
 
 
 class CertificateFile(CertificateParts):

@@ -5,7 +5,7 @@ on has the new rules; what is decided of the others stays, and the job says of w
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from domain.canonical import sha256_of
 from domain.case.amending import differences
-from domain.case.commands import ROLE_LABELS, Actor, forbidden
+from domain.case.commands import ROLE_LABELS, Actor, Role, forbidden
 from domain.case.plan import CasePlan
 from domain.case.state import CaseState
 from domain.case.status import ENDED, Status
@@ -22,16 +22,18 @@ from domain.facts import Facts
 from domain.filing.amending import amended, tell_amended
 from domain.filing.kind import FILING
 from domain.filing.state import FilingState
-from domain.ids import campaign_id, region_prefix
+from domain.ids import authority_of, campaign_id, jurisdiction_of, region_prefix, regulates
 from domain.jobs import JobAction, JobOrder
 from domain.messages import explain
 from domain.model import Value
+from domain.notices import NewNotice, NoticeKind
 from domain.numbers.quarters import Period
 from domain.refusals import Code, Refusal, Refused
 from rules.compiled import CompiledRules
 from services.campaigns.considering import consider
 from services.clock import Clock
 from services.jobs import Beside, JobService, Selection, id_of_job, reason_required
+from services.notices.serving import serve
 from services.rule_sets import PinnedRules
 from store import amendments, campaigns, content, jobs, journal, publications
 from store.amendments import Amendment, UnderWay
@@ -312,6 +314,7 @@ class _Amended(Beside):
             ),
         )
         changed = sorted(p for p, sha in self._after.items() if self._before.get(p) != sha)
+        await self._tell(connection, changed, order.actor, now)
         body = {
             "amendment": self._id,
             "places": changed,
@@ -329,6 +332,53 @@ class _Amended(Beside):
             self._key,
             note_sha256=order.note_sha256,
         )
+
+    async def _tell(
+        self, connection: AsyncConnection, changed: Sequence[str], by: Actor, now: datetime
+    ) -> None:
+        """Has the regulators of the places, and whoever has filings of them, told; each once.
+
+        The filers are told one by one, when their filing has changed.
+        """
+        held = await amendments.held(connection, self._id)
+        waiting: Counter[str] = Counter()
+        for one in held:
+            if one.authority:
+                waiting[one.authority] += one.number
+        revisions = await _revisions(connection, self._before, self._after)
+        told = "；".join(
+            f"{place} 改按 {both.after.id} 第 {both.after.revision} 版"
+            f"（SHA-256 {both.after.sha256[:12]}…）"
+            for place, both in revisions.items()
+        )
+        basis = f"依据 {self._document}。" if self._document else ""
+        for authority in sorted({*map(authority_of, changed), *waiting}):
+            prefix = region_prefix(jurisdiction_of(authority)) if regulates(authority) else None
+            inside = sum(
+                one.number for one in held if prefix is not None and one.region.startswith(prefix)
+            )
+            await serve(
+                connection,
+                NewNotice(
+                    case_id=self.about,
+                    key=self._id,
+                    kind=NoticeKind.AMENDMENT,
+                    institution="",
+                    audience=Role.REVIEWER,
+                    addressee=authority,
+                    title=f"{self._period} 年度统计工作的规则修订",
+                    body=(
+                        f"{self._period} 年度统计工作的规则已经修订：{told}。{basis}"
+                        f"本部门正在审核或质量审查 {waiting[authority]} 件，"
+                        f"辖区内正在办理 {inside} 件。"
+                        "各件随后逐一改按新的规则，已经确定的事项不变；"
+                        f"每一件的结果见批办 {self._id}。"
+                    ),
+                    served_by=by,
+                    served_at=now,
+                ),
+                now,
+            )
 
 
 async def plan_of(

@@ -10,15 +10,13 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.citation import Citation
-from domain.clock import day_of
 from domain.ids import NATION, authority_of, region_prefix
 from domain.messages import closing_time, local_time
 from domain.model import Value
 from domain.numbers.quarters import Period
 from files import export
-from rules.compiled import CompiledRules
 from rules.file.catalogue import Catalogue
-from services.campaigns.duties import DutyRow, duty_row
+from services.campaigns.duties import DutyRow, DutyService
 from services.campaigns.progress import (
     NON_FILERS,
     BacklogRow,
@@ -161,7 +159,17 @@ class Report(Value):
                 ),
                 (
                     "各项职责",
-                    ("编号", "职责", "谁", "到哪一天", "情况", "做到", "依据"),
+                    (
+                        "编号",
+                        "职责",
+                        "谁",
+                        "到哪一天",
+                        "情况",
+                        "做到",
+                        "做到的部门",
+                        "部门数",
+                        "依据",
+                    ),
                     [
                         [
                             one.id,
@@ -170,6 +178,8 @@ class Report(Value):
                             str(one.due or one.term),
                             one.figure,
                             {None: "", True: "是", False: "否"}[one.done],
+                            one.done_by,
+                            len(one.authorities),
                             str(one.cite),
                         ]
                         for one in self.duties
@@ -193,11 +203,13 @@ class ReportService:
         progress: ProgressService,
         pinned: PinnedRules,
         catalogue: Catalogue,
+        duties: DutyService,
     ) -> None:
         self._engine = engine
         self._progress = progress
         self._pinned = pinned
         self._catalogue = catalogue
+        self._duties = duties
 
     async def of(self, period: Period, jurisdiction: str, within: str = "") -> Report:
         """The report of a place, as far as ``within`` reaches. Raises Refused: nothing opened."""
@@ -211,7 +223,7 @@ class ReportService:
                 connection, period.year, period.quarter, prefix, None, 200
             )
         to, cite = await self._asked_for(period, jurisdiction)
-        duties = await self._duties(period, jurisdiction, figures)
+        duties = await self._duties.of_place(period, jurisdiction, within)
         own = authority_of(jurisdiction)
         return Report(
             place=self._catalogue.areas.get(jurisdiction, "全国"),
@@ -228,33 +240,6 @@ class ReportService:
                 await self._progress.all_non_filers(period, jurisdiction, within=within)
             ),
         )
-
-    async def duties(
-        self, period: Period, jurisdiction: str, within: str = ""
-    ) -> tuple[DutyRow, ...]:
-        """The duties that the rules of a place name. Raises Refused: nothing opened."""
-        figures = await self._progress.figures(period, jurisdiction, "region", within=within)
-        return await self._duties(period, jurisdiction, figures)
-
-    async def _duties(
-        self, period: Period, jurisdiction: str, figures: Progress
-    ) -> tuple[DutyRow, ...]:
-        rules = await self._rules_of(period, jurisdiction)
-        today = day_of(figures.as_of)
-        return tuple(
-            duty_row(duty, figures.total, self._catalogue, today)
-            for duty in (rules.duties if rules is not None else ())
-        )
-
-    async def _rules_of(self, period: Period, jurisdiction: str) -> CompiledRules | None:
-        """The rules that a place is under, None where no campaign that reaches it is open."""
-        async with self._engine.connect() as connection:
-            opened = await campaigns.of_period(connection, period.year, period.quarter)
-        pinned = {place: sha for one in opened for place, sha in one.rule_sets.items()}
-        for place in self._catalogue.tree.upwards(jurisdiction):
-            if place in pinned:
-                return await self._pinned.get(pinned[place])
-        return None
 
     async def _asked_for(self, period: Period, jurisdiction: str) -> tuple[str, Citation | None]:
         """To whom the rules of a place have its progress reported, and in which clause."""

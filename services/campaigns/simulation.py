@@ -2,7 +2,8 @@
 
 What the rules decide is decided by the very code that runs filings, plan, reviewer, state machine
 and timers; only the people are made up, as a `Behaviour` says, and the same seed plays the same
-campaign. No engine and no database take part: what they do to time, load, is not told here.
+campaign. No engine and no database take part; a `Script` is what real processes are given to
+carry the same campaign, see `deploy.rehearsal`.
 """
 
 import heapq
@@ -12,6 +13,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from typing import NamedTuple
 
 from pydantic import Field
 
@@ -69,7 +71,10 @@ class Day(Value):
 
 
 class Backlog(Value):
-    """What one authority had to do: in all, done, most at once, and left over at the end."""
+    """What one authority had to do: in all, done, most at once, and left over at the end.
+
+    ``by_day`` is what waited for it at the end of each day of the campaign.
+    """
 
     name: str
     received: int
@@ -77,6 +82,7 @@ class Backlog(Value):
     most: int
     most_on: date | None
     left: int
+    by_day: tuple[int, ...]
 
 
 class Simulation(Value):
@@ -100,6 +106,60 @@ class Simulation(Value):
     refused: dict[str, int]
 
 
+class Act(NamedTuple):
+    """What somebody asks of a filing on a day: by its number, and what it came to.
+
+    ``findings`` are what is found out for it, ``refused`` is its refusal's code, "" for none.
+    """
+
+    day: date
+    number: int
+    command: Command
+    findings: FilingFindings | None
+    refused: str
+
+
+class Steps(NamedTuple):
+    """So many steps of a filing on a day; ``timed``: time brought them before anybody else did."""
+
+    day: date
+    number: int
+    added: int
+    timed: bool
+
+
+class Script(NamedTuple):
+    """A campaign as it was played: its filings with their plans, and all that people did.
+
+    ``days`` are all of them, ``steps`` what was recorded on each; ``statuses`` are the filings' at
+    the end of the last.
+    """
+
+    period: Period
+    filings: tuple[tuple[Facts, CasePlan], ...]
+    acts: tuple[Act, ...]
+    days: tuple[date, ...]
+    steps: tuple[Steps, ...]
+    statuses: tuple[Status, ...]
+
+    def part(self, number: int, of: int) -> "Script":
+        """Every so manieth of the filings, with all that is about them: one of ``of`` parts."""
+        return self._replace(
+            filings=self.filings[number::of],
+            acts=tuple(
+                one._replace(number=one.number // of)
+                for one in self.acts
+                if one.number % of == number
+            ),
+            steps=tuple(
+                one._replace(number=one.number // of)
+                for one in self.steps
+                if one.number % of == number
+            ),
+            statuses=self.statuses[number::of],
+        )
+
+
 @dataclass
 class _Case:
     facts: Facts
@@ -118,6 +178,7 @@ class _Desk:
     done: int = 0
     most: int = 0
     most_on: date | None = None
+    by_day: dict[date, int] = field(default_factory=dict)
 
 
 _SHA = "0" * 64
@@ -149,6 +210,11 @@ class Playing:
         self._happened: dict[date, Counter[str]] = {}
         self._refused: Counter[str] = Counter()
         self._last_days: Counter[bool] = Counter()
+        self._acts: list[Act] = []
+        self._steps: list[Steps] = []
+        self._acted: dict[int, date] = {}
+        self._days_played: list[date] = []
+        self._today = date.min
 
     def play(self, listed: Iterable[Facts], tell: Callable[[date], None]) -> Simulation:
         """The campaign of these institutions; ``tell`` is called with each day that begins."""
@@ -171,6 +237,17 @@ class Playing:
             authorities={id_: self._told(id_) for id_ in sorted(self._desks)},
             proposals=self._proposals(),
             refused=dict(sorted(self._refused.items())),
+        )
+
+    def script(self) -> Script:
+        """What was played, for processes that are to carry it."""
+        return Script(
+            period=self._period,
+            filings=tuple((case.facts, case.plan) for case in self._cases),
+            acts=tuple(self._acts),
+            days=tuple(self._days_played),
+            steps=tuple(self._steps),
+            statuses=tuple(case.state.status for case in self._cases),
         )
 
     # --- who takes part, and when ------------------------------------------------------------
@@ -216,6 +293,7 @@ class Playing:
         day = first
         while day <= last:
             tell(day)
+            self._today = day
             nine = datetime(day.year, day.month, day.day, 9, tzinfo=BEIJING)
             self._until(nine)
             if self._works(day):
@@ -223,6 +301,7 @@ class Playing:
                     self._works_off(authority, nine)
             self._until(datetime(day.year, day.month, day.day, tzinfo=BEIJING) + timedelta(days=1))
             days.append(self._day(day))
+            self._days_played.append(day)
             day += timedelta(days=1)
         return days
 
@@ -246,6 +325,7 @@ class Playing:
             # what has lapsed waits for nobody
             desk.waiting = deque(n for n in desk.waiting if self._is_with(n, id_))
             waiting += len(desk.waiting)
+            desk.by_day[day] = len(desk.waiting)
             if len(desk.waiting) > desk.most:
                 desk.most, desk.most_on = len(desk.waiting), day
         count = self._happened.get(day, Counter())
@@ -338,9 +418,16 @@ class Playing:
         case = self._cases[number]
         before = case.state.authority(case.plan)
         outcome = decide(FILING, case.state, case.plan, command, at, findings)
+        if command.actor.role is not Role.SYSTEM:
+            refused = outcome.code.value if isinstance(outcome, Refusal) else ""
+            self._acts.append(Act(self._today, number, command, findings, refused))
+            self._acted[number] = self._today
         if isinstance(outcome, Refusal):
             self._refused[outcome.code.value] += 1
             return False
+        # what time brings to a filing that somebody has moved today comes with that
+        timed = command.actor.role is Role.SYSTEM and self._acted.get(number) != self._today
+        self._steps.append(Steps(self._today, number, len(outcome), timed))
         for event in outcome:
             case.state = evolve(FILING, case.state, event.model_copy(update={"at": at}))
             case.sequence += 1
@@ -367,6 +454,7 @@ class Playing:
             most=desk.most,
             most_on=desk.most_on,
             left=sum(self._is_with(number, authority) for number in desk.waiting),
+            by_day=tuple(desk.by_day.get(day, 0) for day in self._days_played),
         )
 
     def _proposals(self) -> dict[str, int]:
@@ -389,37 +477,3 @@ class Playing:
                 continue
             found.update({one.measure for one in told.proposals})
         return dict(sorted(found.items()))
-
-
-_WIDTH, _HEIGHT, _FLOOR = 960, 320, 270
-
-
-def picture(played: Simulation, title: str) -> str:
-    """Submissions by day as bars and the authorities' backlog as a line, as SVG."""
-    days = played.days
-    most = max((day.submitted for day in days), default=0) or 1
-    piled = max((day.backlog for day in days), default=0) or 1
-    each = (_WIDTH - 80) / max(len(days), 1)
-    bars, line = [], []
-    for number, day in enumerate(days):
-        x, height = 60 + number * each, 220 * day.submitted / most
-        bars.append(
-            f'<rect x="{x:.1f}" y="{_FLOOR - height:.1f}" width="{max(each * 0.8, 0.5):.1f}" '
-            f'height="{height:.1f}" fill="#2b6cb0"><title>{day.day} {day.submitted}</title></rect>'
-        )
-        line.append(f"{x + each / 2:.1f},{_FLOOR - 220 * day.backlog / piled:.1f}")
-    ends = (f"{days[0].day}", f"{days[-1].day}") if days else ("", "")
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" '
-        'font-family="sans-serif" font-size="13">'
-        f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="#fff"/>'
-        f'<text x="60" y="24" font-size="16">{title}</text>'
-        f'<text x="60" y="42" fill="#2b6cb0">柱：每日提交，最多 {most} 件</text>'
-        f'<text x="300" y="42" fill="#c05621">线：各部门待办合计，最多 {piled} 件</text>'
-        f"{''.join(bars)}"
-        f'<polyline points="{" ".join(line)}" fill="none" stroke="#c05621" stroke-width="2"/>'
-        f'<line x1="60" y1="{_FLOOR}" x2="{_WIDTH - 20}" y2="{_FLOOR}" stroke="#333"/>'
-        f'<text x="60" y="{_FLOOR + 20}">{ends[0]}</text>'
-        f'<text x="{_WIDTH - 20}" y="{_FLOOR + 20}" text-anchor="end">{ends[1]}</text>'
-        "</svg>\n"
-    )

@@ -216,6 +216,7 @@ async def places(house: System, found: Filing) -> dict[str, str]:
                     "file": attached.json()["attachments"][0]["sha256"],
                     "form": "statistics-2024",
                     "subject": "accreditation",
+                    "duty": "settle-problems",
                     "question": "1",
                     "waiver": "1",
                     "notice": (told := await notice(house, found)),

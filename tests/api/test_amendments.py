@@ -13,12 +13,13 @@ from audit.recompute import Recomputing
 from audit.verify import Keys, verify
 from deploy.demo.publishing import publish_generated
 from deploy.embedded.postgres import EmbeddedPostgres
+from domain.case.commands import Role
 from rules.check.checks import unfit
 from rules.file.library import RuleLibrary
 from tests.api.conftest import whole_system
 from tests.api.documented import as_documented
 from tests.api.people import GUANGDONG, HUNAN, LIAONING, SHAANXI
-from tests.system import AUDITOR, FILER, OPERATOR, Answer, System, institution
+from tests.system import AUDITOR, FILER, OPERATOR, REVIEWER, Answer, System, institution
 
 pytestmark = pytest.mark.anyio
 
@@ -90,6 +91,28 @@ async def filing(house: System, id_: str) -> dict[str, Any]:
     return shown
 
 
+async def regulators_are_told(house: System, amendment: str) -> None:
+    """Whoever answers for the places is told once, and nobody of other places reads it."""
+
+    async def told(role: Role, scope: str) -> list[dict[str, Any]]:
+        token = house.token(role, f"of-{scope}", scope)
+        items = (await house.send("GET", "/api/notices?kind=amendment", token)).body["items"]
+        return [one for one in items if one["institution"] == ""]
+
+    [notice] = await told(REVIEWER, "amr-610000")
+    address = f"/api/notices/{notice['id']}"
+    shown = await house.send("GET", address, house.token(REVIEWER, "r", "amr-610000"))
+    assert amendment in shown.body["body"]
+    assert WHY["document"] in shown.body["body"]
+    assert "辖区内正在办理 2 件" in shown.body["body"]
+    assert [one["id"] for one in await told(OPERATOR, "610000")] == [notice["id"]]
+    assert [one["addressee"] for one in await told(REVIEWER, "amr-210000")] == ["amr-210000"]
+    assert await told(REVIEWER, "amr-440000") == await told(OPERATOR, "440000") == []
+    for role, scope in ((REVIEWER, "amr-440000"), (OPERATOR, "440000"), (FILER, "sn-0")):
+        refused = await house.send("GET", address, house.token(role, "x", scope))
+        assert refused.status == 403, (role, refused.body)
+
+
 async def test_a_province_has_three_weeks_more_and_each_filing_its_outcome(
     house: System, folder: Path
 ) -> None:
@@ -130,6 +153,7 @@ async def test_a_province_has_three_weeks_more_and_each_filing_its_outcome(
     await house.parts.telling.tell_all()
     notices = (await house.send("GET", "/api/notices", filer)).body["items"]
     assert [one["kind"] for one in notices] == ["amendment"]
+    await regulators_are_told(house, made.body["id"])
     shown = (await house.send("GET", f"{PATH}/amendments", operator(house))).body["items"]
     assert [(one["id"], one["amended"], one["refused"]) for one in shown] == [
         (made.body["id"], 2, 0)

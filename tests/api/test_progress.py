@@ -10,11 +10,22 @@ from urllib.parse import quote
 import openpyxl
 import pytest
 
+from audit.verify import Keys, verify
 from deploy.embedded.postgres import EmbeddedPostgres
 from files.export import csv_table, xlsx
 from tests.api.conftest import whole_system
+from tests.api.documented import as_documented
 from tests.api.people import FUJIAN, GUANGDONG, HENAN, HUNAN, LIAONING, SHAANXI, Filing
-from tests.system import AUDITOR, FILER, OPERATOR, System, institution
+from tests.system import (
+    AUDITOR,
+    CHECKER,
+    FILER,
+    OPERATOR,
+    REVIEWER,
+    Answer,
+    System,
+    institution,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -234,6 +245,59 @@ async def test_duties_are_listed_with_how_far_they_have_come(country: System) ->
     assert found["review"]["done"] is False
     assert found["review"]["figure"].startswith("审核通过 ")
     assert found["settle-problems"]["done"] is None
+
+    # and each is a task of every authority that has it
+    guangdong = house.token(REVIEWER, "reviewer-1", "amr-440000")
+
+    async def tasks(token: str) -> dict[str, Any]:
+        answer = await house.send("GET", "/api/duties", token)
+        assert answer.status == 200, answer.body
+        as_documented("/api/duties", answer.body)
+        return {one["duty"]: one for one in answer.body["items"]}
+
+    async def says(token: str, duty: str, body: Any, **headers: str) -> Answer:
+        return await house.send("POST", f"/api/duties/2024/{duty}", token, body, **headers)
+
+    own = await tasks(guangdong)
+    assert set(own) == {"review", "settle-problems", "others"}
+    review = own["review"]
+    assert (review["period"], review["due"], review["measured"]) == (
+        "2024", "2025-03-21", "approved",
+    )  # fmt: skip
+    assert (review["done"], review["overdue"]) == (False, True)
+    assert review["figure"].startswith("审核通过 0/")
+    assert (own["settle-problems"]["done"], own["settle-problems"]["figure"]) == (None, "")
+    # the nation's own is nobody else's, and a place has those of its level
+    assert set(await tasks(house.token(CHECKER, "checker-1", "samr"))) == {"handbooks"}
+    assert set(await tasks(house.token(REVIEWER, "r", "amr-440106"))) == {"others"}
+    assert set(await tasks(house.token(REVIEWER, "r", "caiq"))) == {"review"}
+
+    why = {"reason": "（生成）逐件沟通", "document": "（生成）1号"}
+    assert (await says(guangdong, "review", why)).body["code"] == "duty_measured"
+    assert (await says(guangdong, "handbooks", why)).status == 404
+    assert (await says(guangdong, "settle-problems", {"reason": " "})).status == 422
+    told = await says(guangdong, "settle-problems", why, idempotency_key="once")
+    assert (told.status, told.body["done"], told.body["said"]) == (200, True, why["reason"])
+    again = await says(guangdong, "settle-problems", why, idempotency_key="once")
+    assert again.body == told.body
+    other = await says(guangdong, "settle-problems", {"reason": "x"}, idempotency_key="once")
+    assert other.body["code"] == "key_reused"
+    # the operator of the place sees what was said, and nobody of another place is done by it
+    operator = house.token(OPERATOR, "operator-gd", "440000")
+    assert (await tasks(operator))["settle-problems"]["said_by"] == "reviewer-1"
+    hunan = house.token(REVIEWER, "reviewer-2", "amr-430000")
+    assert all(one["done"] is not True for one in (await tasks(hunan)).values())
+    whole = {one["id"]: one for one in (await get(house, "2024/000000/duties"))["items"]}
+    standing = {one["authority"]: one for one in whole["settle-problems"]["authorities"]}
+    assert (standing["amr-440000"]["done"], standing["amr-110000"]["done"]) == (True, None)
+    assert whole["settle-problems"]["done"] is False
+    # what was said is taken back by saying so, and stays on record
+    back = await says(operator, "settle-problems", {"reason": "（生成）又有问题", "done": False})
+    assert (back.body["done"], back.body["document"]) == (False, "")
+    keys = Keys(house.keys, None, None)
+    verified = await verify(house.engine, None, keys, house.now, "duties/2024/amr-440000")
+    assert verified.checked["journal"] == 2
+    assert verified.findings == ()
 
 
 async def test_the_backlog_says_what_waits_for_whom_and_how_long(country: System) -> None:

@@ -61,6 +61,8 @@ ENFORCEMENT = "/api/enforcement/{about}/{period}/{institution}/{n}"
 MATRIX: dict[tuple[str, str], set[Role] | None] = {
     ("GET", "/api/me"): CLERKS_TOO,
     ("GET", "/api/tasks"): {R, C, E, D},
+    ("GET", "/api/duties"): {R, C, O},
+    ("POST", "/api/duties/{period}/{duty}"): {R, O},
     ("GET", "/api/filings"): EVERYBODY,
     ("GET", FILING): EVERYBODY,
     ("POST", FILING): {F, O},
@@ -379,6 +381,7 @@ NOWHERE = {
     "question": "1",
     "waiver": "1",
     "draw": "1",
+    "duty": "settle-problems",
     "notice": "0" * 32,
     "job": "0" * 32,
     "extension": "0" * 32,

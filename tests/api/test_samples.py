@@ -15,7 +15,7 @@ from deploy.embedded.postgres import EmbeddedPostgres
 from tests.api.conftest import whole_system
 from tests.api.people import REASONS, Filing
 from tests.command import ROOT
-from tests.system import CHECKER, OPERATOR, REVIEWER, Answer, System, institution
+from tests.system import CHECKER, OPERATOR, REVIEWER, Answer, System, certificate, institution
 
 pytestmark = pytest.mark.anyio
 
@@ -32,6 +32,7 @@ SAMPLED = """
 LEVELS = """
     levels:
     - {id: first, label: 初审, by: samr, cite: {assume: 测试（生成）}}
+    - {id: national, label: 国家级的, by: caiq, when: has_national, cite: {assume: 测试（生成）}}
     - {id: second, label: 复审, by: cnas, cite: {assume: 测试（生成）}}
 """
 
@@ -251,3 +252,20 @@ async def test_each_level_is_passed_by_somebody_else_of_its_own_authority(
         await one.done("quality", one.checker, {"outcome": "pass"})
         answer = await one.done("quality", second, {"outcome": "pass"})
         assert answer.body["status"] == "completed"
+
+
+async def test_a_level_with_a_condition_is_passed_by_those_that_it_is_for(
+    postgres: EmbeddedPostgres, open_rules: Path, tmp_path: Path
+) -> None:
+    async with whole_system(postgres, rules_with(tmp_path / "r", open_rules, LEVELS)) as house:
+        both = Filing(house, "both", GUANGZHOU)
+        held = (certificate("240001060017", ISSUER, 200), certificate("240000060018", "samr", 10))
+        await house.add(institution(both.id, both.region, certificates=held))
+        await house.open(2024, "000000")
+        await both.checked()
+        passed = []
+        for authority in ("samr", "caiq", "cnas"):
+            assert (await both.get()).body["authority"] == authority
+            somebody = house.token(CHECKER, f"of-{authority}", authority)
+            passed.append((await both.done("quality", somebody, {"outcome": "pass"})).body)
+        assert [one["status"] for one in passed] == ["quality_check", "quality_check", "completed"]

@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,12 +22,21 @@ from domain.clock import day_of
 from files.roster import roster_csv
 from settings import Settings
 from tests.api.conftest import whole_system
+from tests.command import ROOT
+from tests.docs.forked import started
 from tests.system import KEY, OPERATOR, System
 
 INSTITUTIONS = 240
 """As many as `zhibao up --demo` generates, so that its institutions have the same numbers."""
 REPORTING = "demo-000012"
 """One whose filing needs one review and a quality check, and which holds a certificate in force."""
+
+
+@pytest.fixture(scope="session")
+def zhibao(short_folder: Path) -> Iterator[Path]:
+    """The program that pages' commands run."""
+    with started(short_folder, ROOT) as program:
+        yield program
 
 
 @pytest.fixture(scope="module")

@@ -28,8 +28,8 @@ from rules.compiled import SHIPPED
 from rules.filing.forms.checking import check_form
 from rules.filing.forms.library import FormLibrary
 from tests import curl
-from tests.command import IN_A_SHELL
 from tests.docs import names
+from tests.docs.forked import TERMINAL
 from tests.docs.pages import ROOT, Block, Page, page, pages
 
 BLOCKS = [block for one in pages() for block in one.blocks]
@@ -117,11 +117,13 @@ LIVE = [one for one in OWN if any(b.marked("run") == "system" for b in one.block
 
 
 @pytest.mark.parametrize("shown", [pytest.param(one, id=one.name) for one in OFFLINE])
-def test_what_runs_by_itself_prints_what_the_page_shows(shown: Page, tmp_path: Path) -> None:
+def test_what_runs_by_itself_prints_what_the_page_shows(
+    shown: Page, tmp_path: Path, zhibao: Path
+) -> None:
     blocks = [one for one in shown.blocks if one.marked("run") in ("", "exit 1")]
     done = subprocess.run(
         ["bash", "-c", script(blocks)],
-        cwd=work_folder(shown, tmp_path),
+        cwd=work_folder(shown, tmp_path, zhibao),
         env=surroundings(tmp_path),
         capture_output=True,
         text=True,
@@ -131,12 +133,12 @@ def test_what_runs_by_itself_prints_what_the_page_shows(shown: Page, tmp_path: P
     compare(shown, blocks, done.stdout, done.returncode)
 
 
-def work_folder(shown: Page, tmp_path: Path) -> Path:
+def work_folder(shown: Page, tmp_path: Path, zhibao: Path) -> Path:
     """A folder with the page's files, a ``zhibao`` that runs this checkout's, and a ``curl``."""
     programs = tmp_path / "bin"
     programs.mkdir()
     for name, line in {
-        "zhibao": f'{IN_A_SHELL} "$@"',
+        "zhibao": f'exec "{zhibao}" "$@"',
         "python3": f'exec "{sys.executable}" "$@"',
         "curl": f'exec {curl.command()} "$@"',
     }.items():
@@ -157,7 +159,7 @@ def surroundings(tmp_path: Path, **more: str) -> dict[str, str]:
     """The environment of a page's commands: a wide terminal, no settings of the tester's own."""
     path = f"{tmp_path / 'bin'}:{os.environ['PATH']}"
     home = str(tmp_path)
-    return {"PATH": path, "HOME": home, "LANG": "C.UTF-8", "COLUMNS": "250", "TERM": "dumb"} | more
+    return {"PATH": path, "HOME": home} | TERMINAL | more
 
 
 def script(blocks: list[Block], address: str = "") -> str:
@@ -200,7 +202,7 @@ def matches(expected: str, printed: str) -> bool:
 @pytest.mark.anyio
 @pytest.mark.parametrize("shown", [pytest.param(one, id=one.name) for one in LIVE])
 async def test_what_needs_a_system_runs_against_one(
-    shown: Page, served: tuple[str, dict[str, str]], tmp_path: Path
+    shown: Page, served: tuple[str, dict[str, str]], tmp_path: Path, zhibao: Path
 ) -> None:
     address, settings = served
     blocks = [one for one in shown.blocks if one.marked("run") == "system"]
@@ -208,7 +210,7 @@ async def test_what_needs_a_system_runs_against_one(
         "bash",
         "-c",
         script(blocks, address),
-        cwd=work_folder(shown, tmp_path),
+        cwd=work_folder(shown, tmp_path, zhibao),
         env=surroundings(tmp_path, **settings),
         stdout=asyncio.subprocess.PIPE,
     )

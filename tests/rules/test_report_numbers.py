@@ -566,7 +566,7 @@ def test_a_change_of_the_section_is_told_in_words(folder: Path) -> None:
     assert told["report_numbers.window.due_months"] == (
         "报告编号 · 报送时间 · 季度结束后几个月内报送：取消，原为 1"
     )
-    assert told["report_numbers.obligation[certified].outcome"].endswith("由 must 改为 may")
+    assert told["report_numbers.obligation[certified].outcome"].endswith("由 必须 改为 可以")
     assert "latest_year_not_completed" in told["report_numbers.gate[latest-closed-year]"]
     # no key goes by its English name; a part is called by its id
     words = [re.sub(r"^表单 · [a-z-]+ · ", "表单 · ", text) for text in told.values()]
