@@ -66,6 +66,7 @@ def show_behind(data: Data = HERE, as_json: AsJson = False) -> None:
 
 async def _behind(data: Path) -> list[Behind]:
     from engine.client import connect_engine
+    from rules.file.catalogue import put_in_use
     from services.clock import system_clock
     from services.reconciler import Reconciler
     from services.rule_sets import PinnedRules
@@ -74,6 +75,7 @@ async def _behind(data: Path) -> list[Behind]:
 
     logs_aside()
     settings = of_system(data)
+    put_in_use(settings.rules)
     client = await connect_engine(settings.temporal_address, settings.temporal_namespace)
     engine = connect(settings.database_url.get_secret_value(), pool_size=4)
     try:

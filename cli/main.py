@@ -253,7 +253,7 @@ def token(
 _INSTITUTION = (
     "应是机构编号：字母或数字开头，只用字母、数字和 . _ -，至多 64 个字符，如 demo-000006"
 )
-_AUTHORITY = "应是部门编号，如 samr、amr-350000、group-railway"
+_AUTHORITY = "应是部门编号，如 amr-350000、group-railway"
 _SCOPES = {
     "filer": _INSTITUTION,
     "reviewer": _AUTHORITY,

@@ -151,9 +151,10 @@ def route(
     ruleset = resolve(library, year, jurisdiction)
     if ruleset.not_publishable is not None:
         fail(f"{ruleset.id} 不能用来确定审核部门：{ruleset.not_publishable}")
-    in_reach(library, ruleset, known.institution.region)
     compiled = CompiledRules(ruleset.document)
     day = _day(on, "--on") if on else None
+    as_of = day or compiled.document.filing.certificates.as_of
+    in_reach(library, ruleset, known.institution.region, as_of)
     try:
         decision, obligation = compiled.route(known, day), compiled.obligation(known, day)
     except ConditionFailed as failed:

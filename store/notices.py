@@ -13,8 +13,10 @@ from domain.case.commands import Role
 from domain.case.events import Step
 from domain.case.reminders import REMINDER_SERVED
 from domain.clock import BEIJING
+from domain.ids import NATION
 from domain.model import Value
 from domain.notices import Channel, DeliveryState, NewNotice, NoticeKind
+from store.areas import lies_in
 from store.tables import (
     addresses,
     assignments,
@@ -211,7 +213,7 @@ async def page(
     *,
     addressee: str | None = None,
     institution: str | None = None,
-    region_prefix: str = "",
+    within: str = "",
     involved: str | None = None,
     case_id: str | None = None,
     kind: NoticeKind | None = None,
@@ -220,7 +222,7 @@ async def page(
 ) -> list[Notice]:
     """Up to ``size`` notices, the newest first, each filter narrowing the list.
 
-    ``region_prefix``: what the regions of the institutions that they are about begin with;
+    ``within``: the jurisdiction in which the institutions lie that they are about;
     ``involved``: an authority that they are for or from, or whose case they are about.
     """
     query = select(notices).order_by(notices.c.served_at.desc(), notices.c.id.desc()).limit(size)
@@ -232,8 +234,8 @@ async def page(
     ):
         if value is not None:
             query = query.where(column == value)
-    if region_prefix:
-        query = _within(query, region_prefix)
+    if within not in ("", NATION):
+        query = _within(query, within)
     if involved is not None:
         theirs = select(assignments.c.case_id).where(assignments.c.authority == involved)
         query = query.where(
@@ -249,10 +251,8 @@ async def page(
     return await _whole(connection, [dict(row) for row in rows])
 
 
-def _within(query: Select[Any], region_prefix: str) -> Select[Any]:
-    inside = select(institutions.c.id).where(
-        institutions.c.region.startswith(region_prefix, autoescape=True)
-    )
+def _within(query: Select[Any], within: str) -> Select[Any]:
+    inside = select(institutions.c.id).where(lies_in(institutions.c.region, within))
     return query.where(notices.c.institution.in_(inside))
 
 
@@ -353,7 +353,7 @@ async def outbox_page(
     *,
     state: DeliveryState | None,
     channel: Channel | None,
-    region_prefix: str,
+    within: str,
     after: str,
     size: int,
 ) -> list[tuple[Delivery, Notice]]:
@@ -372,8 +372,8 @@ async def outbox_page(
         query = query.where(notice_deliveries.c.state == state.value)
     if channel is not None:
         query = query.where(notice_deliveries.c.channel == channel.value)
-    if region_prefix:
-        query = _within(query, region_prefix)
+    if within not in ("", NATION):
+        query = _within(query, within)
     rows = [Delivery(**row) for row in (await connection.execute(query)).mappings()]
     ids = [row.notice_id for row in rows]
     found = await connection.execute(select(notices).where(notices.c.id == func.any(ids)))

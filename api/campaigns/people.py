@@ -15,6 +15,7 @@ from api.door.requests import Plain, Text, path, query
 from api.door.rights import Right
 from domain.case.commands import Person
 from domain.ids import AuthorityId
+from domain.jurisdictions import KnownAuthority
 from domain.model import Value
 from services.people import Deputy, Revocation, own_authority
 
@@ -31,7 +32,7 @@ class DeputyBody(Value):
     deputy: Person
     starts: _Instant | None = None
     ends: _Instant
-    authority: AuthorityId | None = None
+    authority: KnownAuthority | None = None
     reason: Plain = Field(default="", max_length=2000)
 
 
@@ -59,7 +60,7 @@ class RevocationBody(Value):
     """Whose capacities in an authority are taken away, and why."""
 
     person: Person
-    authority: AuthorityId
+    authority: KnownAuthority
     reason: Text
 
 

@@ -95,7 +95,7 @@ async def register(call: Call) -> Response:
     body: ClientBody = call.body
     parts = parts_of(call.request)
     if body.authority not in parts.certificates.rules().document.names:
-        message = "不是发证机关；请填 samr 或者省级部门，如 amr-350000"
+        message = "不是发证机关；请填发国家级证书的部门，或者省级部门，如 amr-350000"
         raise invalid([{"pointer": "/authority", "code": "no_issuer", "message": message}])
     client, secret = await parts.clients.register(
         body.authority, body.name, body.sandbox, call.actor, call.command_id

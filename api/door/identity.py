@@ -11,7 +11,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from api.door.rights import SCOPES, Scope
 from domain.case.commands import Actor
-from domain.ids import AuthorityId, InstitutionId, JurisdictionCode
+from domain.ids import InstitutionId, JurisdictionCode
+from domain.jurisdictions import KnownAuthority
 from domain.refusals import Code, Refusal, Refused
 
 SESSION_COOKIE = "zhibao_session"
@@ -22,7 +23,7 @@ _ALGORITHM = "HS256"
 _SUBJECT = re.compile(r"[0-9A-Za-z][0-9A-Za-z._@-]{0,63}")
 _SHAPES: dict[Scope, TypeAdapter[Any]] = {
     Scope.INSTITUTION: TypeAdapter(InstitutionId),
-    Scope.AUTHORITY: TypeAdapter(AuthorityId),
+    Scope.AUTHORITY: TypeAdapter(KnownAuthority),
     Scope.JURISDICTION: TypeAdapter(JurisdictionCode),
     Scope.EVERYTHING: TypeAdapter(Literal[""]),
 }

@@ -51,9 +51,10 @@ _LIMITS = {
 }
 _OPTIONS = {"literal_error": "expected", "enum": "expected", "union_tag_invalid": "expected_tags"}
 FORMATS = {
-    r"^(samr|cnas|caiq|group-[a-z0-9-]{1,40}|amr-[0-9]{6})$": (
-        "应是部门编号，如 samr、amr-350000、group-railway"
+    r"^([a-z]{2,20}|group-[a-z0-9-]{1,40}|amr-[0-9]{6})$": (
+        "应是部门编号，如 amr-350000、group-railway"
     ),
+    r"^([0-9]{6})?$": "应是六位辖区代码，如 350000，不限的留空",
     r"^amr-[0-9]{6}$": "应是省级部门的编号，如 amr-350000",
     r"^[0-9A-Za-z][0-9A-Za-z._-]{0,63}$": (
         "应是机构编号：字母或数字开头，只用字母、数字和 . _ -，至多 64 个字符"

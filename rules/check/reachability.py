@@ -9,17 +9,18 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from itertools import product
-from typing import Any
+from typing import Any, get_args
 
 from domain.decision import ReviewerDecision, ReviewLevel
 from domain.facts import CertificateFacts, Facts, FilingEnd, FilingRecord, InstitutionFacts
-from domain.ids import NATION, authority_of
+from domain.ids import NATION
+from domain.jurisdictions import authority_of
 from domain.numbers.quarters import Quarter
+from domain.uscc import HolderKind
 from rules.compiled import CompiledRules
 from rules.conditions import ConditionFailed
 from rules.numbers.report_numbers import NumberRules
 
-_NATIONAL = authority_of(NATION)
 _STANDINGS = (
     FilingRecord(),
     *(
@@ -195,6 +196,12 @@ def combinations(rules: CompiledRules, areas: Collection[str]) -> Iterator[Facts
     review_groups = named.varied("review_group", (None, *groups))
     direct = named.varied("under_samr", flags)
     kinds = list(_kinds(named))
+    year = rules.document.year - 1
+    records = [
+        {"holder_kind": holder, "outcomes": {year: end} if end is not None else {}}
+        for holder in named.varied("holder_kind", get_args(HolderKind))
+        for end in named.varied("last_year_filing", (None, *FilingEnd))
+    ]
     for region in regions:
         wide = region == regions[0]
         choices = (None, home, other, *sides, "amr-999999") if wide else (None, home)
@@ -210,19 +217,22 @@ def combinations(rules: CompiledRules, areas: Collection[str]) -> Iterator[Facts
                 if under and (choice, before) != (None, None):
                     continue
                 for kind in kinds if (choice, before) == (None, None) else kinds[:1]:
-                    yield Facts(
-                        institution=InstitutionFacts(
-                            id="any",
-                            region=region,
-                            under_samr=under,
-                            accredited=accredited,
-                            review_group=group,
-                            **kind,
-                        ),
-                        certificates=certificates,
-                        choice=choice,
-                        previous_reviewer=before,
+                    institution = InstitutionFacts(
+                        id="any",
+                        region=region,
+                        under_samr=under,
+                        accredited=accredited,
+                        review_group=group,
+                        **kind,
                     )
+                    for record in records:
+                        yield Facts(
+                            institution=institution,
+                            certificates=certificates,
+                            choice=choice,
+                            previous_reviewer=before,
+                            **record,
+                        )
 
 
 def _kinds(named: "_Named") -> Iterator[dict[str, Any]]:
@@ -335,7 +345,7 @@ def _certificates(
     ) -> CertificateFacts:
         return CertificateFacts(
             number=number or f"{issuer}-{scope}",
-            level="national" if issuer == _NATIONAL else "provincial",
+            level="national" if issuer == authority_of(NATION) else "provincial",
             issuer=issuer,
             scope=scope,
             valid_to=as_of if valid else expired,
@@ -345,20 +355,20 @@ def _certificates(
     yield (one(home, 1, valid=False),)
     yield (one(home, 1),)
     yield (one(other, 1),)
-    yield (one(_NATIONAL, 1),)
+    yield (one(authority_of(NATION), 1),)
     yield (one(home, 2), one(other, 1))
     yield (one(home, 1), one(other, 1))
-    yield (one(home, 2), one(_NATIONAL, 1))
-    yield (one(home, 1), one(_NATIONAL, 2))
-    yield (one(home, 1), one(_NATIONAL, 1))
-    yield (one(other, 1), one(_NATIONAL, 1))
+    yield (one(home, 2), one(authority_of(NATION), 1))
+    yield (one(home, 1), one(authority_of(NATION), 2))
+    yield (one(home, 1), one(authority_of(NATION), 1))
+    yield (one(other, 1), one(authority_of(NATION), 1))
     for number in named.numbers:
         if number > 2:
             for scope in (number, number + 1):
                 yield (one(home, scope),)
-                yield (one(_NATIONAL, scope),)
-                yield (one(home, scope), one(_NATIONAL, number))
-    if wide and "number" in named.words:
+                yield (one(authority_of(NATION), scope),)
+                yield (one(home, scope), one(authority_of(NATION), number))
+    if wide and named.words & {"number", "field", "industry"}:
         # year, authority, field, industry, serial: every field, then every industry
         for code in range(100):
             yield (one(home, 1, number=f"2400{code:02}010001"),)

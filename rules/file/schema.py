@@ -18,11 +18,12 @@ from pydantic import (
 
 from domain.case import plan
 from domain.case.commands import Role
-from domain.facts import FilingRecord, InstitutionFacts
+from domain.facts import FilingEnd, FilingRecord, InstitutionFacts
 from domain.ids import AuthorityId, JurisdictionCode
 from domain.model import Value
 from domain.notices import Channel
 from domain.sampling import Strata
+from domain.uscc import HolderKind
 from rules.file.duty_schema import Duties, FactRules
 from rules.file.enforcement_schema import Enforcement, LawRule
 from rules.file.number_schema import GateCode, ReportNumbers
@@ -368,6 +369,10 @@ class ExampleFacts(Value):
     certificates: tuple[ExampleCertificate, ...] = ()
     choice: str | None = None
     previous_reviewer: str | None = None
+    holder_kind: HolderKind = ""
+    outcomes: dict[Annotated[str, StringConstraints(pattern=r"^2\d{3}$")], FilingEnd] = Field(
+        default_factory=dict
+    )
 
     @model_validator(mode="after")
     def _institution(self) -> Self:

@@ -7,9 +7,9 @@ from functools import lru_cache, partial
 from typing import Any
 
 from domain.facts import CertificateFacts, Facts, FilingEnd, FilingRecord, InstitutionFacts
-from domain.ids import NATION, authority_of
+from domain.ids import NATION
+from domain.jurisdictions import Tree, authority_of
 from rules.conditions import certificate_fact, institution_fact
-from rules.file.catalogue import Tree
 from rules.file.number_schema import LatestYear
 
 _NO_CERTIFICATE = certificate_fact()
@@ -47,11 +47,13 @@ class Areas:
         return found
 
 
-def basic_facts(facts: Facts, as_of: date, areas: Areas, until: date | None = None) -> FactTable:
+def basic_facts(
+    facts: Facts, as_of: date, areas: Areas, until: date | None = None, *, year: int = 0
+) -> FactTable:
     """Every fact of the scope ``facts`` by name.
 
     A certificate counts when valid on ``as_of``, or on any day from then to ``until``; an issuer
-    is as wide as its widest one.
+    is as wide as its widest one. ``year`` is the one that the rules are of.
     """
     last = until if until is not None else as_of
     institution, region = facts.institution, facts.institution.region
@@ -69,6 +71,8 @@ def basic_facts(facts: Facts, as_of: date, areas: Areas, until: date | None = No
             "review_group": institution.review_group or "",
             "choice": facts.choice or "",
             "previous_reviewer": facts.previous_reviewer or "",
+            "holder_kind": facts.holder_kind,
+            "last_year_filing": facts.outcomes.get(year - 1, FilingEnd.NOT_OPENED).value,
             **areas.regulators(region),
             "has_certificate": bool(counted),
             "has_provincial": bool(provincial),
@@ -89,7 +93,8 @@ def no_facts() -> dict[str, Any]:
     texts = dict.fromkeys(
         (
             "review_group", "choice", "previous_reviewer", "local", "county", "city", "province",
-            "national_department", "chosen", "widest_department",
+            "national_department", "chosen", "widest_department", "holder_kind",
+            "last_year_filing",
         ),
         "",
     )  # fmt: skip

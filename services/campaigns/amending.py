@@ -22,7 +22,7 @@ from domain.facts import Facts
 from domain.filing.amending import amended, tell_amended
 from domain.filing.kind import FILING
 from domain.filing.state import FilingState
-from domain.ids import campaign_id, region_prefix
+from domain.ids import campaign_id
 from domain.jobs import JobAction, JobOrder
 from domain.messages import explain
 from domain.model import Value
@@ -156,7 +156,7 @@ class AmendmentService:
                 kind=FILING.name,
                 campaign=campaign_id(period, jurisdiction),
                 statuses=RUNNING,
-                regions=tuple(map(region_prefix, moved)),
+                regions=tuple(moved),
             ),
             actor,
             {"amendment": id_, "document": document},
@@ -193,9 +193,7 @@ class AmendmentService:
             raise Refused(Refusal(code=Code.CAMPAIGN_NOT_FOUND, params=params))
         if campaign.annulled_at is not None:
             raise Refused(Refusal(code=Code.CAMPAIGN_ANNULLED, params=params))
-        published = await publications.in_force(
-            connection, period.year, region_prefix(jurisdiction)
-        )
+        published = await publications.in_force(connection, period.year, jurisdiction)
         after = {
             **campaign.rule_sets,
             **{place: one.rule_set for place, one in published.items()},
@@ -284,8 +282,8 @@ class _Amended(Beside):
 
     async def before(self, connection: AsyncConnection) -> None:
         """Whoever comes on record from here on has the new rules; the others are selected."""
-        prefix = region_prefix(self._jurisdiction)
-        await campaigns.of_place(connection, self._period.year, self._period.quarter, prefix)
+        place = self._jurisdiction
+        await campaigns.of_place(connection, self._period.year, self._period.quarter, place)
 
     async def after(
         self, connection: AsyncConnection, order: JobOrder, total: int, now: datetime

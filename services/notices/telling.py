@@ -19,7 +19,7 @@ from domain.case.reminders import REMINDED, REMINDER_SERVED
 from domain.filing.amending import tell_amended
 from domain.filing.questions import QUESTION_ANSWERED, QUESTION_ASKED, QUESTION_REOPENED
 from domain.filing.returning import RETURN_ASKED, RETURN_DECLINED
-from domain.ids import authority_of
+from domain.jurisdictions import authority_of
 from domain.kinds import KINDS
 from domain.messages import closing_time
 from domain.notices import Channel, NewNotice, NoticeKind

@@ -334,7 +334,11 @@ SPECIAL = '  - code: "350128"\n'
         ('{code: "320500", level: city, parent: "320500", why: 自己}', "jurisdiction_cycle"),
         ('{code: "320000", level: county, parent: "320505", why: 倒置}', "jurisdiction_cycle"),
         ('{code: "320505", level: county, parent: "320506", why: 平级}', "jurisdiction_level"),
-        ('{code: "659001", level: city, parent: "999999", why: 没有}', "unknown_jurisdiction"),
+        (
+            '{code: "320500", level: county, parent: "320000", why: 其下还有县}',
+            "jurisdiction_level",
+        ),
+        ('{code: "429004", level: city, parent: "999999", why: 没有}', "unknown_jurisdiction"),
         ('{code: "999998", level: city, parent: "350000", why: 没有}', "unknown_jurisdiction"),
     ],
 )
