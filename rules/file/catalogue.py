@@ -51,7 +51,7 @@ class _NoCityLevel(Value):
 class _Change(Value):
     """A day on which areas begin and end; an area that ends goes on in the areas named for it."""
 
-    on: date
+    day: date
     ends: dict[JurisdictionCode, tuple[JurisdictionCode, ...]] = Field(default_factory=dict)
     begins: tuple[JurisdictionCode, ...] = ()
     why: str = Field(min_length=1)
@@ -182,9 +182,9 @@ def load_catalogue(root: Path) -> Catalogue:
 
 def _days(areas: _JurisdictionsFile) -> dict[str, InForce]:
     """The first and last days of the areas that a change begins or ends."""
-    first = {code: change.on for change in areas.changes for code in change.begins}
+    first = {code: change.day for change in areas.changes for code in change.begins}
     last = {
-        code: (change.on - timedelta(days=1), instead)
+        code: (change.day - timedelta(days=1), instead)
         for change in areas.changes
         for code, instead in change.ends.items()
     }
@@ -262,7 +262,7 @@ def _broken_changes(areas: _JurisdictionsFile, node: Node) -> Iterator[Finding]:
             if code in days:
                 message = f"{code} 在 {days[code]} 的变更里已经写过；请删去一个"
                 yield Finding("duplicate_id", *node.place_of(path), shown, message)
-            days.setdefault(code, change.on)
+            days.setdefault(code, change.day)
         for code, instead in change.ends.items():
             for at, other in enumerate(instead):
                 if other not in areas.names or other == code:
@@ -273,10 +273,10 @@ def _broken_changes(areas: _JurisdictionsFile, node: Node) -> Iterator[Finding]:
                     )
     for index, change in enumerate(areas.changes):
         for code in change.ends:
-            if code in begun and begun[code] >= change.on:
-                place = node.place_of(("changes", index, "on"))
-                message = f"{code} 在 {begun[code]} 才设立，不能在 {change.on} 撤销；请更正日子"
-                yield Finding("reversed_window", *place, f"changes[{index}].on", message)
+            if code in begun and begun[code] >= change.day:
+                place = node.place_of(("changes", index, "day"))
+                message = f"{code} 在 {begun[code]} 才设立，不能在 {change.day} 撤销；请更正日子"
+                yield Finding("reversed_window", *place, f"changes[{index}].day", message)
 
 
 def put_in_use(root: Path) -> Catalogue:
