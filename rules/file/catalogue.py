@@ -26,6 +26,7 @@ from domain.jurisdictions import (
 from domain.model import Value
 from rules.file.findings import Finding, RulesInvalid
 from rules.file.strict_yaml import Node, load
+from rules.file.strict_yaml import Path as NodePath
 from rules.file.validation import validate
 
 SHIPPED = Path(__file__).resolve().parents[1]
@@ -251,7 +252,9 @@ def _broken_changes(areas: _JurisdictionsFile, node: Node) -> Iterator[Finding]:
     begun: dict[str, date] = {}
     ended: dict[str, date] = {}
     for index, change in enumerate(areas.changes):
-        steps = [(("begins", at), code, begun) for at, code in enumerate(change.begins)]
+        steps: list[tuple[NodePath, str, dict[str, date]]] = [
+            (("begins", at), code, begun) for at, code in enumerate(change.begins)
+        ]
         steps += [(("ends", code), code, ended) for code in change.ends]
         for step, code, days in steps:
             path = ("changes", index, *step)
@@ -266,11 +269,9 @@ def _broken_changes(areas: _JurisdictionsFile, node: Node) -> Iterator[Finding]:
         for code, instead in change.ends.items():
             for at, other in enumerate(instead):
                 if other not in areas.names or other == code:
-                    path = ("changes", index, "ends", code, at)
+                    place = node.place_of(("changes", index, "ends", code, at))
                     message = f"{code} 并入的 {other} 不在 names 里，或就是它自己；请更正"
-                    yield Finding(
-                        "unknown_jurisdiction", *node.place_of(path), f"changes[{index}]", message
-                    )
+                    yield Finding("unknown_jurisdiction", *place, f"changes[{index}]", message)
     for index, change in enumerate(areas.changes):
         for code in change.ends:
             if code in begun and begun[code] >= change.day:
