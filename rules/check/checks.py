@@ -1,7 +1,7 @@
 """Everything a rule file is checked for, beyond its shape: meaning, evidence, examples, reach."""
 
 import re
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -199,12 +199,15 @@ def _workable(library: RuleLibrary, merged: Merged) -> list[Finding]:
     if set(hindering) - set(merged.unknown):
         return findings
     rules = CompiledRules(library.resolved(merged).document)
-    tried = list(combinations(rules, library.catalogue.areas))
-    found = [*findings, *_examples(rules, merged), *_reach(library, rules, merged, tried)]
+    areas = library.catalogue.areas
+    found = [*findings, *_examples(rules, merged)]
+    found += _reach(library, rules, merged, combinations(rules, areas))
     found += example_findings(library, {part.form for part in merged.rules.filing.parts})
     if rules.numbers is not None:
+        tried = combinations(rules, areas, "report_numbers")
         found += _reach_of_numbers(library, rules, rules.numbers, merged, tried)
     if rules.enforcement is not None:
+        tried = combinations(rules, areas, "enforcement")
         found += _reach_of_enforcement(library, rules.enforcement, merged, tried)
     return in_order(found)
 
@@ -228,7 +231,7 @@ def _facts_of_examples(rules: CompiledRules, merged: Merged) -> list[Facts]:
 
 
 def _reach(
-    library: RuleLibrary, rules: CompiledRules, merged: Merged, tried: list[Facts]
+    library: RuleLibrary, rules: CompiledRules, merged: Merged, tried: Iterable[Facts]
 ) -> Iterator[Finding]:
     found = Findings(merged.node, merged.own)
     reach = explore(rules, [*_facts_of_examples(rules, merged), *tried])
@@ -269,7 +272,7 @@ def _reach_of_numbers(
     rules: CompiledRules,
     numbers: NumberRules,
     merged: Merged,
-    tried: list[Facts],
+    tried: Iterable[Facts],
 ) -> Iterator[Finding]:
     found = Findings(merged.node, merged.own)
     reach = explore_numbers(numbers, [*_facts_of_examples(rules, merged), *tried])
@@ -300,7 +303,7 @@ def _reach_of_numbers(
 
 
 def _reach_of_enforcement(
-    library: RuleLibrary, enforcement: EnforcementRules, merged: Merged, tried: list[Facts]
+    library: RuleLibrary, enforcement: EnforcementRules, merged: Merged, tried: Iterable[Facts]
 ) -> Iterator[Finding]:
     found = Findings(merged.node, merged.own)
     section = enforcement.section

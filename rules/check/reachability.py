@@ -5,11 +5,11 @@ their conditions name. A rule that none of them reaches is dead text.
 """
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from itertools import product
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from domain.decision import ReviewerDecision, ReviewLevel
 from domain.facts import CertificateFacts, Facts, FilingEnd, FilingRecord, InstitutionFacts
@@ -179,18 +179,26 @@ def _note(reach: Reach, decision: ReviewerDecision) -> None:
         reach.authorities.setdefault(decision.reviewer, decision.rule)
 
 
-def combinations(rules: CompiledRules, areas: Collection[str]) -> Iterator[Facts]:
+Section = Literal["filing", "report_numbers", "enforcement"]
+
+
+def combinations(
+    rules: CompiledRules, areas: Collection[str], section: Section = "filing"
+) -> Iterator[Facts]:
     """Certificates × accreditation × group × choice × previous reviewer × the rest.
 
-    Only facts that some expression reads are varied. What an institution is beyond that (legal
-    person, qualifications, national centres) is tried with every certificate in every region,
-    choices aside.
+    Only facts that some expression of the section reads are varied. What an institution is beyond
+    that (legal person, qualifications, national centres) is tried with every certificate in every
+    region, choices aside.
     """
-    named = _named(rules)
+    sources = _sources(rules, section)
+    named = _named(rules, sources)
     groups = sorted({"group-railway", *(t for t in named.texts if t.startswith("group-"))})
     sides = [*_fixed(rules), *groups]
     home, other = _provinces(rules)
     regions = _regions(rules, home, named.texts, areas)
+    if not any(_looks_into(source) for source in sources):
+        regions = _told_apart(rules, home, named.texts, regions)
     flags = (False, True)
     accreditation = named.varied("accredited", flags)
     review_groups = named.varied("review_group", (None, *groups))
@@ -274,25 +282,65 @@ class _Named:
         return values if self.words & {fact, *_DERIVED.get(fact, ())} else values[:1]
 
 
-def _named(rules: CompiledRules) -> _Named:
-    filing = rules.document.filing
-    sources = [rule.when for rule in filing.obligation]
-    sources += [part.required_when for part in filing.parts]
-    sources += [rule.when for rule in filing.national_department]
-    sources += [rule.assign for rule in filing.national_department]
-    for rule in filing.reviewers:
-        sources += [text for text in (rule.when, rule.must, rule.assign) if text is not None]
-    for level in filing.review_chain:
-        sources += [level.when, level.authority]
-    numbers_section = rules.document.report_numbers
-    if numbers_section is not None:
-        sources += [rule.when for rule in numbers_section.obligation]
-        sources += [rule.when for rule in numbers_section.gate]
-        sources.append(numbers_section.eligible.when)
-        for level in numbers_section.review_chain:
+def _sources(rules: CompiledRules, section: Section) -> list[str]:
+    """The expressions that a section's decisions come from."""
+    filing, numbers, enforcement = (
+        rules.document.filing,
+        rules.document.report_numbers,
+        rules.document.enforcement,
+    )
+    departments = [text for one in filing.national_department for text in (one.when, one.assign)]
+    sources: list[str] = []
+    if section == "filing":
+        sources += [rule.when for rule in filing.obligation]
+        sources += [part.required_when for part in filing.parts]
+        for rule in filing.reviewers:
+            sources += [text for text in (rule.when, rule.must, rule.assign) if text is not None]
+        for level in filing.review_chain:
             sources += [level.when, level.authority]
-        for complaint in numbers_section.complaints:
+        return sources + departments
+    if section == "report_numbers" and numbers is not None:
+        sources += [rule.when for rule in numbers.obligation]
+        sources += [rule.when for rule in numbers.gate]
+        sources.append(numbers.eligible.when)
+        for level in numbers.review_chain:
+            sources += [level.when, level.authority]
+        for complaint in numbers.complaints:
             sources += [complaint.when, complaint.assign]
+    if section == "enforcement" and enforcement is not None:
+        for measure in enforcement.measures:
+            sources += [measure.proposes, measure.decides]
+    reads = {word for source in sources for word in _WORD.findall(source)}
+    return sources + (departments if reads & _OF_DEPARTMENTS else [])
+
+
+_OF_DEPARTMENTS = {"national_department", "departments", "chosen", "widest_department"}
+"""Facts that follow from who reviews for national certificates."""
+_PLACES = re.compile(r"\b(region|local|county|city|province|reviewer|chosen)\b")
+_LOOKING = re.compile(r"[<>+]|\.(?!exists\b|exists_one\b|all\b|filter\b|map\b)\w+\(")
+
+
+def _looks_into(source: str) -> bool:
+    """Whether an expression may ask for more of a place than whether it is another one."""
+    return _PLACES.search(source) is not None and _LOOKING.search(source) is not None
+
+
+def _told_apart(rules: CompiledRules, home: str, texts: list[str], regions: list[str]) -> list[str]:
+    """The regions that expressions can tell apart, which only compare places: one of each kind.
+
+    A kind is a level, which of the areas above are there, and which of them an expression names.
+    """
+    tree = rules.document.tree
+    named = {code for text in texts for code in re.findall(r"\d{6}", text)} | {home[4:]}
+    kinds: dict[Hashable, str] = {}
+    for region in regions:
+        above = list(tree.upwards(region))
+        levels = tuple(tree.level(area) for area in above)
+        kinds.setdefault((levels, frozenset(named.intersection(above))), region)
+    return list(kinds.values())
+
+
+def _named(rules: CompiledRules, sources: list[str]) -> _Named:
     texts = {one or two for source in sources for one, two in _TEXT.findall(source)}
     bare = [_TEXT.sub("", source) for source in sources]
     numbers = {int(n) for source in bare for n in _NUMBER.findall(source)}

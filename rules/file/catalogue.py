@@ -234,6 +234,8 @@ def _broken(areas: _JurisdictionsFile, node: Node) -> Iterator[Finding]:
         if _ORDER.index(tree.level(parent)) >= _ORDER.index(tree.level(code)):
             upended.setdefault(parent, code)
     for parent, code in upended.items():
+        if NATION not in tree.upwards(parent):
+            continue  # told as a circle
         message = (
             f"{parent} 的层级写作 {special[parent].level}，而按代码在它之下的 {code} 层级不比它低；"
             f"请更正 level，或把其下的各个代码也写进 special"
