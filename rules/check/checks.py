@@ -120,7 +120,8 @@ def _checked(library: RuleLibrary, name: str) -> tuple[Finding, ...]:
     except RulesInvalid as invalid:
         return tuple(invalid.findings)
     year = name.split("/", 1)[0]
-    findings = list(_ignored(library, merged))
+    findings = [*_ignored(library, merged)]
+    findings += [one for one in library.duplicates() if one.file == f"{name}.yaml"]
     if year.isdigit() and str(merged.rules.year) != year:
         message = f"year 是 {merged.rules.year}，文件却放在 {year} 目录；请改年度或移动文件"
         findings.append(Findings(merged.node, merged.own).one("year_mismatch", ("year",), message))
@@ -236,7 +237,8 @@ def _reach(
     found = Findings(merged.node, merged.own)
     reach = explore(rules, [*_facts_of_examples(rules, merged), *tried])
     for key, failure in dict.fromkeys(reach.failures):
-        yield found.one("condition_fails", _failing(merged, ("filing", key), failure), failure)
+        section: NodePath = ("duties",) if key == "duties" else ("filing", key)
+        yield found.one("condition_fails", _failing(merged, section, failure), failure)
     if reach.failures:
         return
     filing = merged.rules.filing
@@ -252,6 +254,16 @@ def _reach(
         if level.id not in reach.levels:
             message = f"审核层级 {level.id} 永远用不到；请更正条件或删去"
             yield found.one("unreachable_level", ("filing", "review_chain", index), message)
+    for index, duty in enumerate(merged.rules.duties):
+        if "institution" in duty.who and duty.id not in reach.duties:
+            message = f"职责 {duty.id} 没有一个机构要履行；请更正条件或删去"
+            yield found.one("unreachable_duty", ("duties", index), message)
+    check = filing.quality_check
+    for index, one in enumerate(check.levels if check is not None else ()):
+        if one.id not in reach.checks:
+            message = f"质量审查的层级 {one.id} 永远用不到；请更正条件或删去"
+            place: NodePath = ("filing", "quality_check", "levels", index)
+            yield found.one("unreachable_level", place, message)
     ids = [rule.id for rule in filing.reviewers]
     for authority, by in reach.authorities.items():
         if not library.catalogue.knows(authority):
@@ -262,7 +274,7 @@ def _reach(
 def _failing(merged: Merged, section: NodePath, failure: str) -> NodePath:
     """Where the condition stands that cannot be computed; the section where it is not known."""
     for path, source, _, _ in expressions(merged.rules):
-        if path[:2] == section and f"条件 {source} 对" in failure:
+        if path[: len(section)] == section and f"条件 {source} 对" in failure:
             return path
     return section
 

@@ -48,7 +48,8 @@ class Reach:
     ``deciding`` counts the decisions of each rule, ``taken_by`` says for each rule whose condition
     is the same as an earlier one's which that is, ``authorities`` all ids that came out, each with
     the rule that yielded it, ``failures`` conditions that could not be computed, each with the
-    list it stands in, ``nothing_to_file`` whether somebody must file and has no part to fill in.
+    list it stands in, ``nothing_to_file`` whether somebody must file and has no part to fill in,
+    ``duties`` and ``checks`` the duties of institutions and the levels of the quality check.
     """
 
     tried: int = 0
@@ -57,6 +58,8 @@ class Reach:
     authorities: dict[str, str] = field(default_factory=dict)
     failures: list[tuple[str, str]] = field(default_factory=list)
     nothing_to_file: bool = False
+    duties: set[str] = field(default_factory=set)
+    checks: set[str] = field(default_factory=set)
 
 
 def explore(rules: CompiledRules, tried: Iterable[Facts]) -> Reach:
@@ -93,6 +96,14 @@ def _note_duty(reach: Reach, rules: CompiledRules, facts: Facts) -> None:
         return
     if outcome == "must" and not parts:
         reach.nothing_to_file = True
+    try:
+        reach.duties.update(duty.id for duty in rules.duties_of(facts))
+    except ConditionFailed as failed:
+        reach.failures.append(("duties", str(failed)))
+    try:
+        reach.checks.update(level.id for level in rules.checks(facts) or ())
+    except ConditionFailed as failed:
+        reach.failures.append(("quality_check", str(failed)))
 
 
 @dataclass
@@ -298,6 +309,9 @@ def _sources(rules: CompiledRules, section: Section) -> list[str]:
             sources += [text for text in (rule.when, rule.must, rule.assign) if text is not None]
         for level in filing.review_chain:
             sources += [level.when, level.authority]
+        sources += [duty.when for duty in rules.duties]
+        if filing.quality_check is not None:
+            sources += [one.when for one in (filing.quality_check, *filing.quality_check.levels)]
         return sources + departments
     if section == "report_numbers" and numbers is not None:
         sources += [rule.when for rule in numbers.obligation]
