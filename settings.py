@@ -30,6 +30,7 @@ class Settings(BaseModel):
     """What every part needs to know of where it runs.
 
     ``database_url`` is SQLAlchemy's form with psycopg; ``token_key`` signs and checks tokens.
+    ``requests_per_person`` and ``requests_per_authority`` bound what people who are signed in ask.
     The limits of the public lookup are written as in ``60/minute; 1000/hour``; only the proxies
     named (addresses or networks, with commas between) may say for whom they ask. ``hosts`` are the
     names this system answers to, with commas between; any, unless they are set.
@@ -64,6 +65,8 @@ class Settings(BaseModel):
     complaints_per_client: str = "20/hour"
     deliveries_per_client: str = "600/minute"
     tokens_per_client: str = "60/minute"
+    requests_per_person: str = "3000/minute"
+    requests_per_authority: str = "30000/minute"
     trusted_proxies: str = ""
     hosts: str = ""
     certificate_keys: Path | None = None
@@ -93,6 +96,8 @@ class Settings(BaseModel):
         "complaints_per_client",
         "deliveries_per_client",
         "tokens_per_client",
+        "requests_per_person",
+        "requests_per_authority",
         "sign_ins",
     )
     @classmethod
@@ -129,6 +134,8 @@ ENVIRONMENT = {
     "complaints_per_client": "ZHIBAO_COMPLAINTS_PER_CLIENT",
     "deliveries_per_client": "ZHIBAO_DELIVERIES_PER_CLIENT",
     "tokens_per_client": "ZHIBAO_TOKENS_PER_CLIENT",
+    "requests_per_person": "ZHIBAO_REQUESTS_PER_PERSON",
+    "requests_per_authority": "ZHIBAO_REQUESTS_PER_AUTHORITY",
     "trusted_proxies": "ZHIBAO_TRUSTED_PROXIES",
     "hosts": "ZHIBAO_HOSTS",
     "certificate_keys": "ZHIBAO_CERTIFICATE_KEYS",
@@ -176,6 +183,21 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
         raise SettingMissing(f"环境变量 {names} 的值不对。") from None
 
 
+MIGRATION = "ZHIBAO_MIGRATION_DATABASE_URL"
+"""How `zhibao migrate` reaches the database: nothing that serves reads it."""
+
+
+def to_migrate(data: Path, environment: Mapping[str, str] = os.environ) -> str:
+    """The database's address for whoever changes its structure. Raises SettingMissing."""
+    given = {**environment_of(data), **environment}
+    if not given.get(MIGRATION) and not given.get("DATABASE_URL"):
+        raise SettingMissing(
+            f"缺少环境变量 {MIGRATION}：zhibao_migrator 连接数据库所用的地址。"
+            "针对正在运行的单机系统，请用 --data 指明其数据目录。"
+        )
+    return given.get(MIGRATION) or given["DATABASE_URL"]
+
+
 RUNTIME = "runtime.json"
 """Where a system on a data folder leaves word of how to reach it."""
 
@@ -211,6 +233,8 @@ def as_environment(settings: Settings) -> dict[str, str]:
         "complaints_per_client": settings.complaints_per_client,
         "deliveries_per_client": settings.deliveries_per_client,
         "tokens_per_client": settings.tokens_per_client,
+        "requests_per_person": settings.requests_per_person,
+        "requests_per_authority": settings.requests_per_authority,
         "trusted_proxies": settings.trusted_proxies,
         "hosts": settings.hosts,
         "certificate_keys": str(settings.certificate_keys or ""),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import signal
 import sys
 import time
@@ -77,14 +78,19 @@ def settings_for(data: Path | None) -> Settings:
 
 
 def settings_to_serve() -> Settings:
-    """As `settings_for`, of a database that this version can serve. Exits with 1 if it cannot."""
+    """As `settings_for`, of a database that this version can serve. Exits with 1 if it cannot.
+
+    Nothing serves with a login that could take the record apart either.
+    """
     from store.migrate import NewerDatabase, refuse_newer
+    from store.roles import TooMuchPower, refuse_power
 
     settings = settings_for(None)
     try:
         refuse_newer(settings.database_url.get_secret_value())
-    except NewerDatabase as newer:
-        err.print(f"[red]{escape(str(newer))}[/red]")
+        refuse_power(settings.database_url.get_secret_value())
+    except (NewerDatabase, TooMuchPower) as refused:
+        err.print(f"[red]{escape(str(refused))}[/red]")
         raise typer.Exit(NOT_IN_ORDER) from None
     return settings
 
@@ -185,12 +191,32 @@ def api() -> None:
 
 
 @app.command()
+def public() -> None:
+    """只运行公众查询（只需要 DATABASE_URL，用只看得见公开内容的账号）。"""
+    import uvloop
+
+    import logs
+    from api.server import serve
+
+    # it signs and checks nothing, and asks no engine
+    for name in ("TEMPORAL_ADDRESS", "ZHIBAO_TOKEN_KEY"):
+        os.environ[name] = secrets.token_hex(32)
+    settings = settings_to_serve()
+    logs.set_up(settings.log_format)
+    uvloop.run(serve(settings, public=True))
+
+
+@app.command()
 def migrate(data: Data = HERE) -> None:
     """把数据库更新到现在的结构。"""
+    from settings import SettingMissing, to_migrate
     from store.migrate import DatabaseNotReady, upgrade
 
     try:
-        upgrade(settings_for(data).database_url.get_secret_value())
+        upgrade(to_migrate(data))
+    except SettingMissing as missing:
+        err.print(f"[red]{escape(str(missing))}[/red]")
+        raise typer.Exit(WRONG_USAGE) from None
     except DatabaseNotReady as failure:
         err.print(f"[red]{escape(str(failure))}[/red]")
         raise typer.Exit(NOT_IN_ORDER) from None

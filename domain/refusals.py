@@ -305,6 +305,14 @@ class Code(StrEnum):
         "提交的是第 {revision} 稿，系统中最新为第 {latest} 稿。",
         "请核对最新一稿后再提交。",
     )
+    CONTENT_ALTERED = (
+        "content_altered",
+        409,
+        "内容与记录不符",
+        "第 {revision} 稿的内容与保存、提交时记下的 SHA-256 不符，可能被人在数据库中改动过，"
+        "不予显示，也不能据以办理。",
+        "请把办件编号 {case} 告知系统管理员，由其运行 zhibao audit verify 查明，从备份恢复原稿。",
+    )
     CONTENT_INCOMPLETE = (
         "content_incomplete",
         422,
@@ -1192,6 +1200,20 @@ class Code(StrEnum):
         "请在 {seconds} 秒之后再登录。",
     )
     # the system itself
+    SEARCH_TOO_WIDE = (
+        "search_too_wide",
+        422,
+        "查询的条件太宽",
+        "按所给的条件要找的太多，没有在规定的时间内查完。",
+        "请改用证书编号、统一社会信用代码，或者写得更全的机构名称、能力、标准再查。",
+    )
+    TOO_MANY_REQUESTS = (
+        "too_many_requests",
+        429,
+        "请求过于频繁",
+        "{counted}在 {window} 秒内最多请求 {limit} 次。",
+        "请在 {seconds} 秒后用同一个 Idempotency-Key 再试；成批办理请用批办（/api/jobs）。",
+    )
     BUSY = (
         "busy",
         429,

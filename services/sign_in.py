@@ -120,7 +120,7 @@ class SignInService:
         now = self._clock()
         try:
             self._limiter.count_client(address, now)
-            self._limiter.count_name(name, now)
+            self._limiter.count_name(name, now, address)
         except Refused as refused:
             params = refused.refusal.params
             raise Refused(Refusal(code=Code.TOO_MANY_SIGN_INS, params=params)) from None

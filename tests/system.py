@@ -25,6 +25,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from api.door.app import create_app
 from api.door.parts import Parts, build_parts
+from api.server import LONGEST_ASKED
 from deploy.demo.publishing import publish_generated
 from domain.case.commands import Actor, Role
 from domain.facts import CertificateFacts, InstitutionFacts
@@ -33,6 +34,7 @@ from services.certificates.keys import add_key
 from services.contents import register_of
 from settings import Settings
 from store import institutions
+from store.database import connect_public
 from store.institutions import Institution
 from worker import build_worker
 
@@ -225,6 +227,8 @@ async def running(
         temporal_address="unused",
         token_key=SecretStr(KEY),
         rules=rules,
+        requests_per_person="1000000/minute",
+        requests_per_authority="1000000/minute",
         certificate_keys=keys,
         receipt_keys=receipt_keys,
         site="https://certificates.example",
@@ -232,7 +236,8 @@ async def running(
     client = environment.client
     await publish_generated(engine, rules, datetime(2019, 1, 1, tzinfo=UTC))
     holder: list[System] = []
-    parts = build_parts(settings, client, engine, lambda: holder[0].now())
+    public = connect_public(engine.url, longest=LONGEST_ASKED, pool_size=4)
+    parts = build_parts(settings, client, engine, lambda: holder[0].now(), public)
     worker = build_worker(
         client,
         engine,
@@ -243,6 +248,7 @@ async def running(
     )
     transport = httpx.ASGITransport(app=create_app(parts), raise_app_exceptions=False)
     async with (
+        disposed(public),
         worker if working else nullcontext(),
         httpx.AsyncClient(transport=transport, base_url="http://test") as http,
     ):
@@ -252,6 +258,15 @@ async def running(
             yield system
             if folder := os.environ.get("RECORD_LIVES"):  # `tests.workflows.record_histories`
                 await record_lives(system, Path(folder))
+
+
+@asynccontextmanager
+async def disposed(engine: AsyncEngine) -> AsyncIterator[AsyncEngine]:
+    """Connections that are closed afterwards."""
+    try:
+        yield engine
+    finally:
+        await engine.dispose()
 
 
 async def record_lives(system: System, folder: Path) -> None:

@@ -131,10 +131,15 @@ def _guarding(send: Send) -> Send:
     return guarded
 
 
-def create_app(parts: Parts, hosts: str = "") -> Application:
-    """The application over its parts; ``hosts`` are the names it answers to, any by default."""
+def create_app(
+    parts: Parts, hosts: str = "", operations: Sequence[Operation] = (*OPERATIONS, *PAGES)
+) -> Application:
+    """The application over its parts; ``hosts`` are the names it answers to, any by default.
+
+    ``operations`` are what it answers, all there are unless told otherwise.
+    """
     paths: dict[str, list[Operation]] = {}
-    for operation in [*OPERATIONS, *PAGES]:
+    for operation in operations:
         paths.setdefault(operation.path, []).append(operation)
     endpoints = {path: _endpoint(operations) for path, operations in paths.items()}
     app = Application(
@@ -291,8 +296,22 @@ async def _identified(operation: Operation, parts: Parts, request: Request) -> A
     else:
         actor = parts.identity.identify(request.headers.get("authorization"))
         await parts.clients.acting(actor)
+    _count(parts, actor)
     await parts.people.standing(actor)
     return actor
+
+
+def _count(parts: Parts, actor: Actor) -> None:
+    """Counts a request of somebody. Raises Refused: theirs, or all of their authority's, are many.
+
+    What a page asks of the API for its reader has been counted with the page.
+    """
+    person = f"{actor.role}|{actor.scope}|{actor.subject}"
+    try:
+        parts.paces.count_member(person, actor.scope or actor.role, parts.clock())
+    except Refused as refused:
+        params = refused.refusal.params
+        raise Refused(Refusal(code=Code.TOO_MANY_REQUESTS, params=params)) from None
 
 
 def _kept(operation: Operation, request: Request) -> str:

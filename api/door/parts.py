@@ -61,7 +61,7 @@ from services.numbers.batches import BatchService
 from services.numbers.lookup import LookupService, latest_rules
 from services.people import PeopleService
 from services.publishing import PublicationService
-from services.rate_limits import RateLimits
+from services.rate_limits import Limiter, RateLimits
 from services.reads import Reads
 from services.registrations import RegistrationService
 from services.requests import RequestRecords
@@ -79,6 +79,7 @@ class Parts:
     """Everything handlers call. None of them knows HTTP."""
 
     draining: Draining
+    paces: Limiter
     records: CaseRecords
     auditing: AuditService
     reads: Reads
@@ -138,9 +139,18 @@ class Parts:
 
 
 def build_parts(
-    settings: Settings, client: Client, engine: AsyncEngine, clock: Clock = system_clock
+    settings: Settings,
+    client: Client,
+    engine: AsyncEngine,
+    clock: Clock = system_clock,
+    public: AsyncEngine | None = None,
 ) -> Parts:
-    """All parts of the API over one engine client and one database."""
+    """All parts of the API over one engine client and one database.
+
+    ``public`` are the connections of what anybody asks (`store.database.connect_public`); without
+    them it is asked on everybody's.
+    """
+    public = public if public is not None else engine
     catalogue = put_in_use(settings.rules)
     pinned = PinnedRules(engine)
     certificates = CertificateService(
@@ -153,6 +163,7 @@ def build_parts(
     limits = RateLimits(settings.lookups_per_client, settings.lookups_per_prefix)
     return Parts(
         draining=Draining(),
+        paces=Limiter(RateLimits(settings.requests_per_person, settings.requests_per_authority)),
         records=CaseRecords(engine),
         auditing=AuditService(client, engine, settings, clock),
         reads=Reads(engine, clock),
@@ -231,9 +242,9 @@ def build_parts(
         published_figures=PublishedFiguresService(engine, pinned, catalogue.areas),
         roster=RosterService(engine, known_regions(catalogue, clock), clock),
         review=ReviewService(engine, campaigns, catalogue, clock),
-        lookups=LookupService(engine, latest_rules(settings.rules), clock, limits),
+        lookups=LookupService(public, latest_rules(settings.rules), clock, limits),
         enquiries=CertificateEnquiries(
-            engine, certificates.rules, keys.published, catalogue.authority_name, clock, limits
+            public, certificates.rules, keys.published, catalogue.authority_name, clock, limits
         ),
         search=CertificateSearch(engine),
         notices=NoticeRecords(engine, clock),

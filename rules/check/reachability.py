@@ -309,7 +309,7 @@ def _sources(rules: CompiledRules, section: Section) -> list[str]:
             sources += [text for text in (rule.when, rule.must, rule.assign) if text is not None]
         for level in filing.review_chain:
             sources += [level.when, level.authority]
-        sources += [duty.when for duty in rules.duties]
+        sources += [duty.when for duty in rules.document.duties]
         if filing.quality_check is not None:
             sources += [one.when for one in (filing.quality_check, *filing.quality_check.levels)]
         return sources + departments
