@@ -311,7 +311,8 @@ def _sources(rules: CompiledRules, section: Section) -> list[str]:
             sources += [level.when, level.authority]
         sources += [duty.when for duty in rules.document.duties]
         if filing.quality_check is not None:
-            sources += [one.when for one in (filing.quality_check, *filing.quality_check.levels)]
+            sources.append(filing.quality_check.when)
+            sources += [level.when for level in filing.quality_check.levels]
         return sources + departments
     if section == "report_numbers" and numbers is not None:
         sources += [rule.when for rule in numbers.obligation]
