@@ -138,7 +138,7 @@ def in_reach(library: RuleLibrary, ruleset: ResolvedSet, region: str, day: date)
     """Ends the command where the set does not govern the region, or there is none on that day."""
     catalogue = library.catalogue
     if region not in catalogue.areas:
-        fail(f"事实里的监管所在地 {region} 不是区划代码；请核对 institution.region")
+        fail(f"事实里的监管所在地 {region} 不是现行的区划代码；请核对 institution.region")
     if (gone := catalogue.not_there(region, day)) is not None:
         fail(f"事实里的监管所在地 {gone}")
     if ruleset.jurisdiction not in catalogue.tree.upwards(region):
