@@ -58,12 +58,17 @@ class Institution(Value):
         )
 
 
-async def by_ids(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, Institution]:
-    """The institutions with these ids that are on record."""
+async def by_ids(
+    connection: AsyncConnection, ids: Sequence[str], *, filings: bool = True
+) -> dict[str, Institution]:
+    """The institutions with these ids that are on record; without their ``filings``: no outcomes.
+
+    Whoever answers the public has no sight of filings.
+    """
     found = await connection.execute(
         select(institutions).where(institutions.c.id == func.any(list(ids)))
     )
-    return await _with_certificates(connection, found.mappings().all())
+    return await _with_certificates(connection, found.mappings().all(), filings=filings)
 
 
 def named(part: str) -> ColumnElement[bool]:
@@ -122,10 +127,11 @@ async def count(connection: AsyncConnection, within: str = "") -> int:
 
 
 async def _with_certificates(
-    connection: AsyncConnection, rows: Sequence[RowMapping]
+    connection: AsyncConnection, rows: Sequence[RowMapping], *, filings: bool
 ) -> dict[str, Institution]:
     ids = [row["id"] for row in rows]
-    owned, ends = await _certificates_of(connection, ids), await outcomes_of(connection, ids)
+    owned = await _certificates_of(connection, ids)
+    ends = await outcomes_of(connection, ids) if filings else {}
     return {row["id"]: _institution(row, owned[row["id"]], ends.get(row["id"])) for row in rows}
 
 

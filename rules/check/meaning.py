@@ -204,6 +204,14 @@ def _conditions(merged: Merged) -> Iterator[Finding]:
             compiler(source, scope)
         except ConditionInvalid as invalid:
             yield found.one(invalid.code, path, str(invalid))
+            continue
+        if path == _OF_THE_PUBLIC and _OF_FILINGS.search(source) is not None:
+            message = "公众查询的条件不能看填报（统计法实施条例第三十条），请去掉 last_year_filing"
+            yield found.one("unknown_fact", path, message)
+
+
+_OF_THE_PUBLIC: NodePath = ("report_numbers", "eligible", "when")
+_OF_FILINGS = re.compile(r"\blast_year_filing\b")
 
 
 _Compiler = Callable[[str, Scope], Any]

@@ -121,7 +121,7 @@ async def by_no(connection: AsyncConnection, numbers: Sequence[int]) -> dict[int
         select(institutions.c.no, standing).where(institutions.c.no == func.any(list(numbers)))
     )
     ids = {row.no: row.id for row in found}
-    known = await register.by_ids(connection, list(ids.values()))
+    known = await register.by_ids(connection, list(ids.values()), filings=False)
     return {no: known[id_] for no, id_ in ids.items() if id_ in known}
 
 

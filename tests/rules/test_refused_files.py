@@ -557,6 +557,14 @@ CASES |= {
         "condition_type",
         "真假",
     ),
+    "numbers: the public is told nothing of filings": (
+        NATIONAL,
+        "  eligible:\n    when: has_certificate",
+        "  eligible:\n    when: has_certificate && last_year_filing != 'lapsed'",
+        1,
+        "unknown_fact",
+        "公众查询",
+    ),
     "numbers: complaint by yes or no": (
         NATIONAL,
         "  complaints:\n",
