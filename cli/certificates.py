@@ -113,7 +113,7 @@ def import_register(
 def _is_authority(text: str) -> bool:
     from pydantic import TypeAdapter, ValidationError
 
-    from domain.ids import AuthorityId
+    from domain.jurisdictions import AuthorityId
 
     try:
         TypeAdapter(AuthorityId).validate_python(text)

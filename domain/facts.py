@@ -11,7 +11,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StrictBool, field_validator, model_validator
 
 from domain.case.status import Status
-from domain.ids import NATION, AuthorityId, InstitutionId, JurisdictionCode
+from domain.ids import NATION, AuthorityShape, InstitutionId, JurisdictionCode
 from domain.jurisdictions import authority_of
 from domain.model import Value
 from domain.text import AllDigits, Unmarked, Visible
@@ -55,7 +55,7 @@ class CertificateFacts(Value):
 
     number: Annotated[str, Field(min_length=1, max_length=64), Unmarked, Visible, AllDigits]
     level: Literal["provincial", "national"]
-    issuer: AuthorityId
+    issuer: AuthorityShape
     scope: int = Field(ge=0, le=1_000_000_000)
     valid_to: date
     valid_from: date | None = None

@@ -9,10 +9,9 @@ from domain.text import AllDigits, Unmarked
 
 NATION = "000000"
 
-AuthorityId = Annotated[
-    str, StringConstraints(pattern=r"^([a-z]{2,20}|group-[a-z0-9-]{1,40}|amr-[0-9]{6})$")
-]
-"""The shape of an authority's id; which there are, `authorities.yaml` and the areas say."""
+AUTHORITY = r"^([a-z]{2,20}|group-[a-z0-9-]{1,40}|amr-[0-9]{6})$"
+AuthorityShape = Annotated[str, StringConstraints(pattern=AUTHORITY)]
+"""An id that could be an authority's: what is on record, and what rule files are read by."""
 InstitutionId = Annotated[
     str, StringConstraints(pattern=r"^[0-9A-Za-z][0-9A-Za-z._-]{0,63}$"), AllDigits
 ]

@@ -4,15 +4,16 @@ One tree is asked by rights, scans, counts and rules alike. A process puts the o
 folder in use when it starts; what a code begins with says nothing about where its area lies.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, WithJsonSchema
 
-from domain.ids import NATION, AuthorityId, JurisdictionCode
+from domain.ids import AUTHORITY, NATION, JurisdictionCode
 from domain.model import Value
 
 AreaLevel = Literal["nation", "province", "city", "county"]
@@ -180,14 +181,18 @@ def issues(authority: str, level: str) -> bool:
     return code != authority and known().tree.level(code) == "province" and code in known().names
 
 
-def _there_is(authority: str) -> str:
-    if "-" not in authority and authority not in known().authorities:
-        raise ValueError("应是部门编号，如 amr-350000、group-railway，或规则文件里列出的部门")
-    return authority
+def _of_an_authority(text: str) -> str:
+    if not re.fullmatch(AUTHORITY, text) or ("-" not in text and text not in known().authorities):
+        raise ValueError("应是部门编号，如 amr-350000、group-railway")
+    return text
 
 
-KnownAuthority = Annotated[AuthorityId, AfterValidator(_there_is)]
-"""An authority's id, of those that `authorities.yaml` lists where it is no regulator or group."""
+AuthorityId = Annotated[
+    str,
+    AfterValidator(_of_an_authority),
+    WithJsonSchema({"type": "string", "pattern": AUTHORITY}),
+]
+"""An authority's id: a regulator's or a review group's, else one that `authorities.yaml` lists."""
 
 
 def regulates(authority: str) -> bool:

@@ -17,8 +17,8 @@ from api.door.parts import parts_of
 from api.door.requests import Plain, Text, invalid, path
 from api.door.rights import Right, Target, region_in_sight
 from domain.case.status import Status
-from domain.ids import AuthorityId, JurisdictionCode
-from domain.jurisdictions import lies_in, narrower
+from domain.ids import JurisdictionCode
+from domain.jurisdictions import AuthorityId, lies_in, narrower
 from domain.model import Value
 from domain.refusals import Code, Refusal, Refused
 from domain.text import name_key

@@ -46,7 +46,7 @@ class SelectionBody(Value):
 
     campaign: Annotated[str, Field(pattern=r"^(2[0-9]{3}/[0-9]{6})?$")] = ""
     statuses: tuple[Status, ...] = ()
-    region: Annotated[str, Field(pattern=r"^([0-9]{6})?$")] = ""
+    region: Annotated[str, Field(pattern=r"^([0-9]{2}){0,3}$")] = ""
     authority: Plain = Field(default="", max_length=64)
     claimed_by: Plain = Field(default="", max_length=64)
     name: Plain = Field(default="", max_length=100)
@@ -147,7 +147,9 @@ async def ask_for_job(call: Call) -> Response:
     selection = Selection(
         kind=FILING.name,
         campaign=f"campaign/{chosen.campaign}" if chosen.campaign else "",
-        **chosen.model_dump(exclude={"campaign", "ids", "list"}),
+        **chosen.model_dump(exclude={"campaign", "region", "ids", "list"}),
+        # a shorter code is that of the province or city with its zeros left out
+        region=chosen.region and chosen.region.ljust(6, "0"),
         ids=ids,
     )
     if body.action == "extend":

@@ -14,8 +14,7 @@ from api.door.parts import parts_of
 from api.door.requests import Plain, Text, path, query
 from api.door.rights import Right
 from domain.case.commands import Person
-from domain.ids import AuthorityId
-from domain.jurisdictions import KnownAuthority
+from domain.jurisdictions import AuthorityId
 from domain.model import Value
 from services.people import Deputy, Revocation, own_authority
 
@@ -32,7 +31,7 @@ class DeputyBody(Value):
     deputy: Person
     starts: _Instant | None = None
     ends: _Instant
-    authority: KnownAuthority | None = None
+    authority: AuthorityId | None = None
     reason: Plain = Field(default="", max_length=2000)
 
 
@@ -60,7 +59,7 @@ class RevocationBody(Value):
     """Whose capacities in an authority are taken away, and why."""
 
     person: Person
-    authority: KnownAuthority
+    authority: AuthorityId
     reason: Text
 
 

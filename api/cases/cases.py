@@ -28,7 +28,8 @@ from domain.case.kind import CaseKind
 from domain.case.plan import FOREVER, Window
 from domain.case.status import STATUS_LABELS, Status
 from domain.decision import RuleSetRef
-from domain.ids import AuthorityId, InstitutionId, JurisdictionCode
+from domain.ids import InstitutionId, JurisdictionCode
+from domain.jurisdictions import AuthorityId
 from domain.kinds import KindName
 from domain.model import Value
 from domain.text import name_key

@@ -22,8 +22,8 @@ from domain.certificates.certificate import (
 )
 from domain.certificates.public import Counted, PublicCertificate
 from domain.clock import day_of
-from domain.ids import AuthorityId, JurisdictionCode, jurisdiction_of
-from domain.jurisdictions import authority_of
+from domain.ids import JurisdictionCode, jurisdiction_of
+from domain.jurisdictions import AuthorityId, authority_of
 from domain.model import Value
 from domain.refusals import Code, Refusal, Refused
 from services.certificates.enquiries import public_part

@@ -16,7 +16,7 @@ from api.door.parts import Parts, parts_of
 from api.door.requests import Text, invalid, path
 from api.door.rights import Right
 from domain.connected import ApiClient, Said
-from domain.ids import AuthorityId
+from domain.jurisdictions import AuthorityId
 from domain.model import Value
 from domain.refusals import Code, Refusal, Refused
 from services.connected.clients import TOKEN_LIFETIME

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from api.door.rights import SCOPES, Scope
 from domain.case.commands import Actor
 from domain.ids import InstitutionId, JurisdictionCode
-from domain.jurisdictions import KnownAuthority
+from domain.jurisdictions import AuthorityId
 from domain.refusals import Code, Refusal, Refused
 
 SESSION_COOKIE = "zhibao_session"
@@ -23,7 +23,7 @@ _ALGORITHM = "HS256"
 _SUBJECT = re.compile(r"[0-9A-Za-z][0-9A-Za-z._@-]{0,63}")
 _SHAPES: dict[Scope, TypeAdapter[Any]] = {
     Scope.INSTITUTION: TypeAdapter(InstitutionId),
-    Scope.AUTHORITY: TypeAdapter(KnownAuthority),
+    Scope.AUTHORITY: TypeAdapter(AuthorityId),
     Scope.JURISDICTION: TypeAdapter(JurisdictionCode),
     Scope.EVERYTHING: TypeAdapter(Literal[""]),
 }

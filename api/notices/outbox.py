@@ -12,8 +12,8 @@ from api.door.operations import PAGING, Call, Operation, Parameter, json_of, sch
 from api.door.parts import parts_of
 from api.door.requests import path, query, wrong_parameter
 from api.door.rights import Right, Target, check, region_in_sight
-from domain.ids import AuthorityId, InstitutionId, jurisdiction_of
-from domain.jurisdictions import known
+from domain.ids import InstitutionId, jurisdiction_of
+from domain.jurisdictions import AuthorityId, known
 from domain.model import Value
 from domain.notices import (
     CHANNEL_LABELS,

@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from domain.ids import NATION, AuthorityId, JurisdictionCode
+from domain.ids import NATION, AuthorityShape, JurisdictionCode
 from domain.jurisdictions import (
     AreaLevel,
     InForce,
@@ -66,7 +66,7 @@ class _JurisdictionsFile(Value):
 
 
 class _Regulators(Value):
-    nation: AuthorityId
+    nation: AuthorityShape
     suffix: _Name
     named: dict[JurisdictionCode, _Name]
 
@@ -78,7 +78,7 @@ class _Groups(Value):
 
 
 class _AuthoritiesFile(Value):
-    fixed: dict[AuthorityId, _Name]
+    fixed: dict[AuthorityShape, _Name]
     regulators: _Regulators
     groups: _Groups
 
