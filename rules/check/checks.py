@@ -3,6 +3,7 @@
 import re
 from collections.abc import Hashable, Iterable, Iterator
 from contextlib import suppress
+from datetime import date
 from functools import lru_cache
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from rules.file.findings import Finding, RulesInvalid, in_order
 from rules.file.folder import STANDING, Merged
 from rules.file.library import RuleLibrary
 from rules.file.schema import Filing
+from rules.file.shapes import Cite
 from rules.file.strict_yaml import Path as NodePath
 from rules.numbers.report_numbers import NumberRules
 
@@ -170,18 +172,33 @@ def _last_days(library: RuleLibrary, merged: Merged) -> Iterator[Finding]:
     """
     calendar = read_calendar(library.root)
     found = Findings(merged.node, merged.own if merged.carried else None)
-    for name, span in merged.rules.filing.windows.stated().items():
+    for label, last, cite, path in _ends(merged):
         try:
-            works = calendar.works(span.last)
+            works = calendar.works(last)
         except CalendarMissing:
             continue
-        if not works and not span.cite.assume:
-            label = WINDOWS[name].label
+        if not works and not cite.assume:
             message = (
-                f"{label}的最后一天 {span.last} 是休息日，通知没有写是否顺延；"
+                f"{label}的最后一天 {last} 是休息日，通知没有写是否顺延；"
                 f"请用 assume 说明为什么照写的日子，或改到工作日并说明"
             )
-            yield found.one("last_day_off", ("filing", "windows", name, "to"), message)
+            yield found.one("last_day_off", path, message)
+
+
+def _ends(merged: Merged) -> Iterator[tuple[str, date, Cite, NodePath]]:
+    """The last days that a file states: what of, the day, its citation, where it stands."""
+    filing = merged.rules.filing
+    for name, span in filing.windows.stated().items():
+        yield WINDOWS[name].label, span.last, span.cite, ("filing", "windows", name, "to")
+    told = {span.last for span in filing.windows.stated().values()}
+    for index, stage in enumerate(filing.stages):
+        if stage.last not in told:
+            yield stage.label, stage.last, stage.cite, ("filing", "stages", index, "to")
+    for index, own in enumerate(filing.authority_figures):
+        yield own.label, own.due, own.cite, ("filing", "authority_figures", index, "due")
+    for index, duty in enumerate(merged.rules.duties):
+        if duty.due is not None:
+            yield duty.label, duty.due, duty.cite, ("duties", index, "due")
 
 
 _NO_HINDRANCE = frozenset(
