@@ -144,6 +144,7 @@ def route(
     from domain.facts import Facts
     from rules.compiled import CompiledRules
     from rules.conditions import ConditionFailed
+    from rules.filing.derived_facts import doubtful
     from rules.rendering import decision_json, decision_lines
 
     library = library_in(rules)
@@ -159,10 +160,11 @@ def route(
         decision, obligation = compiled.route(known, day), compiled.obligation(known, day)
     except ConditionFailed as failed:
         fail(f"{ruleset.id}：{failed}", NOT_IN_ORDER)
+    notes = doubtful(known.certificates, as_of)
     if as_json:
-        print_json(decision_json(compiled, decision, obligation))
+        print_json({**decision_json(compiled, decision, obligation), "notes": notes})
     else:
-        for line in decision_lines(compiled, decision, obligation):
+        for line in (*decision_lines(compiled, decision, obligation), *notes):
             typer.echo(line)
     raise typer.Exit(0 if decision.reviewer is not None else NOT_IN_ORDER)
 

@@ -114,6 +114,22 @@ def no_facts() -> dict[str, Any]:
     }
 
 
+def doubtful(certificates: Sequence[CertificateFacts], as_of: date) -> list[str]:
+    """What to say of certificates that count, and that their own numbers say are of a later year.
+
+    Nobody has stated their first day, and so they are assumed to have begun.
+    """
+    return [
+        f"证书 {one.number} 的编号是 {2000 + int(one.number[:2])} 年的，事实里没有 valid_from，"
+        f"按 {as_of} 已经生效计；请补上 valid_from（生效日）"
+        for one in certificates
+        if one.valid_from is None
+        and one.valid_to >= as_of
+        and _CODED.fullmatch(one.number)
+        and 2000 + int(one.number[:2]) > as_of.year
+    ]
+
+
 def standing_facts(standing: FilingRecord, latest_year: LatestYear | None) -> dict[str, Any]:
     """The facts that the scope ``gate`` adds.
 
