@@ -25,7 +25,7 @@ from activities.job import JobActivities
 from activities.report_batch import ReportBatchActivities
 from domain.case.workflow_messages import TASK_QUEUE
 from engine.client import connect_engine
-from rules.file.catalogue import cached_catalogue
+from rules.file.catalogue import put_in_use
 from rules.file.library import SHIPPED
 from services.archive import Archiving
 from services.cases import CaseService
@@ -146,7 +146,7 @@ def _importing(
     templates: Path | None = None,
 ) -> CertificateImportService:
     issuing = CertificateService(client, engine, rules, pinned, system_clock, templates)
-    regions = known_regions(cached_catalogue(rules))
+    regions = known_regions(put_in_use(rules), system_clock)
     return CertificateImportService(client, engine, issuing, regions, system_clock)
 
 

@@ -18,7 +18,6 @@ from domain.campaigns import (
     Stage,
 )
 from domain.case.commands import SYSTEM
-from domain.ids import region_prefix
 from domain.numbers.quarters import Period
 from services.campaigns import launch
 from services.campaigns.considering import Outcome, consider
@@ -58,13 +57,14 @@ class CampaignActivities:
         """
         before = activity.info().heartbeat_details
         progress = ScanProgress.model_validate(before[0]) if before else ScanProgress()
-        prefix = region_prefix(request.jurisdiction)
         async with self._engine.connect() as connection:
-            total = await institutions.count(connection, prefix)
+            total = await institutions.count(connection, request.jurisdiction)
         progress = progress.model_copy(update={"total": total})
         while True:
             async with self._engine.connect() as connection:
-                page = await institutions.page(connection, progress.after, launch.PAGE, prefix)
+                page = await institutions.page(
+                    connection, progress.after, launch.PAGE, request.jurisdiction
+                )
             if not page:
                 break
             try:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from audit.replay import Replayed, replay_campaign
 from engine.client import connect_engine
+from rules.file.catalogue import put_in_use
 from settings import of_system
 from store.database import connect
 
@@ -101,6 +102,7 @@ def _portion(data: Path, case_ids: Sequence[str]) -> list[dict[str, Any]]:
 
 async def _replayed(data: Path, case_ids: Sequence[str]) -> list[dict[str, Any]]:
     settings = of_system(data)
+    put_in_use(settings.rules)
     try:
         client = await connect_engine(settings.temporal_address, settings.temporal_namespace)
     except RuntimeError:

@@ -560,9 +560,11 @@ def client_of(auditor: Auditor) -> Client:
 async def auditing(settings: Settings) -> AsyncIterator[Auditor]:
     """What an auditor works with, on one system."""
     from engine.client import connect_engine
+    from rules.file.catalogue import put_in_use
     from store.database import connect
 
     logs_aside()
+    put_in_use(settings.rules)
     try:
         client = await connect_engine(settings.temporal_address, settings.temporal_namespace)
     except RuntimeError:

@@ -405,12 +405,12 @@ def _to_be_reminded(
 ) -> Selection:
     from cli.jobs import ids_of
     from domain.case.reminders import OWING
-    from domain.ids import region_prefix
+    from domain.jurisdictions import lies_in
     from services.campaigns.opening import kind_of
     from services.jobs import Selection
     from services.starts import id_of
 
-    if region and not region.startswith(region_prefix(jurisdiction)):
+    if region and not lies_in(region, jurisdiction):
         raise typer.BadParameter(f"不在 {jurisdiction} 之内", param_hint="--region")
     ids = tuple(id_ if "/" in id_ else id_of(period, id_) for id_ in ids_of(file))
     return Selection(
@@ -418,7 +418,7 @@ def _to_be_reminded(
         year=period.year,
         quarter=period.quarter,
         statuses=tuple(status or (() if ids else OWING)),
-        region=region_prefix(region or jurisdiction),
+        region=region or jurisdiction,
         ids=ids,
     )
 
@@ -580,7 +580,6 @@ def extend(
     """为一个辖区、一个区域（后来列入的同样）或一份名单延期；逐件办理，到期自行恢复原定期限。"""
     from cli.jobs import ids_of
     from cli.system import operator, run
-    from domain.ids import region_prefix
     from services.campaigns.opening import kind_of
     from services.extensions import UNFINISHED, ExtensionTerms
     from services.jobs import Selection
@@ -602,7 +601,7 @@ def extend(
         year=period.year,
         quarter=period.quarter,
         statuses=() if ids else UNFINISHED,
-        region=region_prefix(place),
+        region=place,
         ids=ids,
     )
 
@@ -619,12 +618,9 @@ def extensions(
 ) -> None:
     """一个辖区之内、以及对它有效的延期，新的在前。"""
     from cli.system import run
-    from domain.ids import region_prefix
 
     async def work(services: Services) -> tuple[list[Extension], dict[str, str]]:
-        listed = await services.extensions.newest_first(
-            period, region_prefix(jurisdiction), None, 200
-        )
+        listed = await services.extensions.newest_first(period, jurisdiction, None, 200)
         return listed, await services.extensions.reasons(listed)
 
     _show_extensions(*run(data, work), alone=False, as_json=as_json)

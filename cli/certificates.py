@@ -97,7 +97,7 @@ def import_register(
 ) -> None:
     """导入各省的有效证书清单；有一处错误即不导入。缺少的证书只列出，不注销。"""
     if complete and not _is_authority(complete):
-        fail(f"--complete {complete} 不是发证机关的编号；应如 samr、amr-350000")
+        fail(f"--complete {complete} 不是发证机关的编号；应如 amr-350000")
     import_list(
         file,
         lambda services: services.register,
@@ -113,7 +113,7 @@ def import_register(
 def _is_authority(text: str) -> bool:
     from pydantic import TypeAdapter, ValidationError
 
-    from domain.ids import AuthorityId
+    from domain.jurisdictions import AuthorityId
 
     try:
         TypeAdapter(AuthorityId).validate_python(text)

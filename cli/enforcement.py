@@ -111,7 +111,6 @@ def open_all(
     from cli.jobs import show_job
     from cli.system import operator, run
     from domain.case.status import Status
-    from domain.ids import region_prefix
     from domain.jobs import JobAction
     from services.campaigns.opening import kind_of
     from services.jobs import Selection
@@ -125,7 +124,7 @@ def open_all(
         kind=kind_of(period),
         campaign=f"campaign/{period}/{jurisdiction}",
         statuses=tuple(known),
-        region=region_prefix(region) if region else "",
+        region=region,
     )
     job = run(
         data,
@@ -378,13 +377,12 @@ def show_register(
 ) -> None:
     """措施登记簿：生效的，或者已经终止的。"""
     from cli.system import run
-    from domain.ids import region_prefix
 
     async def ask(services: Services) -> list[Measure]:
         return await services.measures.page(
             None,
             1000,
-            region_prefix=region_prefix(region),
+            within=region,
             measure=measure or None,
             holds=not ended,
         )

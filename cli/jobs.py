@@ -57,7 +57,6 @@ def ask(
     from cli.system import operator, run
     from domain.case.commands import Role
     from domain.filing.kind import FILING
-    from domain.ids import region_prefix
     from domain.jobs import JobAction
     from domain.numbers.quarters import Period
     from domain.text import name_key
@@ -81,7 +80,7 @@ def ask(
         kind=FILING.name,
         campaign=f"campaign/{campaign}",
         statuses=tuple(status or ()),
-        region=region_prefix(region) if len(region) == 6 else region,
+        region=region,
         authority=authority,
         name=name_key(name),
         ids=tuple(ids),

@@ -4,7 +4,9 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,7 +16,7 @@ from rules.check import checks
 from rules.check.certificate_checks import check_certificates
 from rules.check.form_checks import check_form_file
 from rules.file.calendars import CALENDAR, read_year
-from rules.file.catalogue import AUTHORITIES, JURISDICTIONS
+from rules.file.catalogue import AUTHORITIES, JURISDICTIONS, put_in_use
 from rules.file.document import build_document
 from rules.file.findings import Finding, RulesInvalid, in_order
 from rules.file.folder import CERTIFICATES, STANDING
@@ -35,6 +37,8 @@ def library_in(folder: Path | None) -> RuleLibrary:
     root = folder if folder is not None else SHIPPED
     if not root.is_dir():
         fail(f"规则目录 {root} 不存在；请用 --rules 或 ZHIBAO_RULES 指向一个规则目录")
+    with suppress(RulesInvalid):  # what is wrong with it, the command itself will tell
+        put_in_use(root)
     return RuleLibrary(root)
 
 
@@ -130,11 +134,13 @@ def _code(library: RuleLibrary, year: int, jurisdiction: str) -> str:
     raise RuleSetNotFound(year, jurisdiction, library.sets())
 
 
-def in_reach(library: RuleLibrary, ruleset: ResolvedSet, region: str) -> None:
-    """Ends the command where the set does not govern the region, or nobody knows the region."""
+def in_reach(library: RuleLibrary, ruleset: ResolvedSet, region: str, day: date) -> None:
+    """Ends the command where the set does not govern the region, or there is none on that day."""
     catalogue = library.catalogue
     if region not in catalogue.areas:
         fail(f"事实里的监管所在地 {region} 不是现行的区划代码；请核对 institution.region")
+    if (gone := catalogue.not_there(region, day)) is not None:
+        fail(f"事实里的监管所在地 {gone}")
     if ruleset.jurisdiction not in catalogue.tree.upwards(region):
         name, own = catalogue.area_name(region), catalogue.area_name(ruleset.jurisdiction)
         fail(f"{region}（{name}）不在 {ruleset.id} 的辖区 {own} 之内；请换一个规则集或更正地区")

@@ -144,6 +144,7 @@ def route(
     from domain.facts import Facts
     from rules.compiled import CompiledRules
     from rules.conditions import ConditionFailed
+    from rules.filing.derived_facts import doubtful
     from rules.rendering import decision_json, decision_lines
 
     library = library_in(rules)
@@ -151,17 +152,19 @@ def route(
     ruleset = resolve(library, year, jurisdiction)
     if ruleset.not_publishable is not None:
         fail(f"{ruleset.id} 不能用来确定审核部门：{ruleset.not_publishable}")
-    in_reach(library, ruleset, known.institution.region)
     compiled = CompiledRules(ruleset.document)
     day = _day(on, "--on") if on else None
+    as_of = day or compiled.document.filing.certificates.as_of
+    in_reach(library, ruleset, known.institution.region, as_of)
     try:
         decision, obligation = compiled.route(known, day), compiled.obligation(known, day)
     except ConditionFailed as failed:
         fail(f"{ruleset.id}：{failed}", NOT_IN_ORDER)
+    notes = doubtful(known.certificates, as_of)
     if as_json:
-        print_json(decision_json(compiled, decision, obligation))
+        print_json({**decision_json(compiled, decision, obligation), "notes": notes})
     else:
-        for line in decision_lines(compiled, decision, obligation):
+        for line in (*decision_lines(compiled, decision, obligation), *notes):
             typer.echo(line)
     raise typer.Exit(0 if decision.reviewer is not None else NOT_IN_ORDER)
 

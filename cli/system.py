@@ -19,7 +19,7 @@ from domain.ids import NATION
 from domain.messages import explain
 from domain.refusals import Code, Refusal, Refused
 from engine.client import connect_engine
-from rules.file.catalogue import cached_catalogue
+from rules.file.catalogue import put_in_use
 from services.announcements import AnnouncementService
 from services.campaigns.amending import AmendmentService
 from services.campaigns.closing import ClosingService
@@ -132,7 +132,7 @@ async def connected(data: Path) -> AsyncIterator[Services]:
     settings = of_system(data)
     client = await connect_engine(settings.temporal_address, settings.temporal_namespace)
     engine = connect(settings.database_url.get_secret_value(), pool_size=2)
-    catalogue = cached_catalogue(settings.rules)
+    catalogue = put_in_use(settings.rules)
     jobs = JobService(client, engine, system_clock)
     progress = ProgressService(engine, PinnedRules(engine), catalogue, system_clock)
     memberships = MembershipService(engine, settings.keyring, jobs, system_clock)
@@ -157,7 +157,7 @@ async def connected(data: Path) -> AsyncIterator[Services]:
             ExtensionService(engine, jobs, CaseService(client, engine, system_clock), system_clock),
             PeopleService(engine, jobs, system_clock),
             memberships,
-            RosterService(engine, known_regions(catalogue), system_clock),
+            RosterService(engine, known_regions(catalogue, system_clock), system_clock),
             RegisterService(engine, settings.rules, system_clock),
             InstitutionService(engine),
             ContactService(engine, system_clock),

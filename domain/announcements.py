@@ -8,7 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 
 from domain.case.commands import Role
-from domain.ids import NATION, region_prefix
+from domain.ids import NATION
+from domain.jurisdictions import lies_in
 from domain.model import Value
 
 
@@ -85,7 +86,7 @@ def addressed(piece: Piece, role: Role | None, region: str) -> bool:
         role is None or role.value not in {one.value for one in piece.audience}
     ):
         return False
-    return not region or region.startswith(region_prefix(piece.jurisdiction))
+    return not region or lies_in(region, piece.jurisdiction)
 
 
 def about_case(

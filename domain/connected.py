@@ -13,7 +13,7 @@ from domain.case.commands import Actor, Role
 from domain.certificates.certificate import CertificateContent, CertificateStatus, Ended
 from domain.certificates.issuing import Decided
 from domain.certificates.warnings import CertificateWarning
-from domain.ids import AuthorityId, CertificateNumber
+from domain.ids import AuthorityShape, CertificateNumber
 from domain.model import Value
 from domain.text import AllDigits, Trimmed, Unmarked, Visible
 
@@ -146,7 +146,7 @@ class ApiClient(Value):
     """A provincial approval system as it is on record; its secrets are kept as hashes only."""
 
     id: str
-    authority: AuthorityId
+    authority: AuthorityShape
     name: str
     sandbox: bool
     created_by: str

@@ -11,9 +11,11 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StrictBool, field_validator, model_validator
 
 from domain.case.status import Status
-from domain.ids import AuthorityId, InstitutionId, JurisdictionCode
+from domain.ids import NATION, AuthorityShape, InstitutionId, JurisdictionCode
+from domain.jurisdictions import authority_of
 from domain.model import Value
 from domain.text import AllDigits, Unmarked, Visible
+from domain.uscc import HolderKind
 
 _GROUP = re.compile(r"group-[a-z0-9-]{1,40}")
 
@@ -53,7 +55,7 @@ class CertificateFacts(Value):
 
     number: Annotated[str, Field(min_length=1, max_length=64), Unmarked, Visible, AllDigits]
     level: Literal["provincial", "national"]
-    issuer: AuthorityId
+    issuer: AuthorityShape
     scope: int = Field(ge=0, le=1_000_000_000)
     valid_to: date
     valid_from: date | None = None
@@ -65,18 +67,10 @@ class CertificateFacts(Value):
 
     @model_validator(mode="after")
     def _issued_at_its_level(self) -> Self:
-        if (self.level == "national") != (self.issuer == "samr"):
-            raise ValueError("国家级证书由 samr 颁发，省级证书由省级部门（amr-…）颁发")
+        national = authority_of(NATION)
+        if (self.level == "national") != (self.issuer == national):
+            raise ValueError(f"国家级证书由 {national} 颁发，省级证书由省级部门（amr-…）颁发")
         return self
-
-
-class Facts(Value):
-    """Everything a reviewer's decision reads. Absent choice and previous reviewer are None."""
-
-    institution: InstitutionFacts
-    certificates: tuple[CertificateFacts, ...] = ()
-    choice: str | None = None
-    previous_reviewer: str | None = None
 
 
 class FilingEnd(StrEnum):
@@ -89,6 +83,20 @@ class FilingEnd(StrEnum):
     CANCELLED = "cancelled"
     NOT_OBLIGED = "not_obliged"
     NOT_OPENED = "not_opened"
+
+
+class Facts(Value):
+    """Everything a reviewer's decision reads. Absent choice and previous reviewer are None.
+
+    ``outcomes`` says how the institution's filing of each year stands, years with none left out.
+    """
+
+    institution: InstitutionFacts
+    certificates: tuple[CertificateFacts, ...] = ()
+    choice: str | None = None
+    previous_reviewer: str | None = None
+    holder_kind: HolderKind = ""
+    outcomes: dict[int, FilingEnd] = Field(default_factory=dict)
 
 
 def filing_end(status: Status, obligation: str) -> FilingEnd:

@@ -9,9 +9,9 @@ from domain.text import AllDigits, Unmarked
 
 NATION = "000000"
 
-AuthorityId = Annotated[
-    str, StringConstraints(pattern=r"^(samr|cnas|caiq|group-[a-z0-9-]{1,40}|amr-[0-9]{6})$")
-]
+AUTHORITY = r"^([a-z]{2,20}|group-[a-z0-9-]{1,40}|amr-[0-9]{6})$"
+AuthorityShape = Annotated[str, StringConstraints(pattern=AUTHORITY)]
+"""An id that could be an authority's: what is on record, and what rule files are read by."""
 InstitutionId = Annotated[
     str, StringConstraints(pattern=r"^[0-9A-Za-z][0-9A-Za-z._-]{0,63}$"), AllDigits
 ]
@@ -48,29 +48,11 @@ def campaign_id(period: Period | int, jurisdiction: str) -> str:
     return f"campaign/{period}/{jurisdiction}"
 
 
-def authority_of(jurisdiction: str) -> str:
-    """The market regulator of a jurisdiction: ``amr-350000``; the nation's is ``samr``."""
-    return "samr" if jurisdiction == NATION else f"amr-{jurisdiction}"
-
-
 def jurisdiction_of(authority: str) -> str:
     """The jurisdiction of a market regulator: ``350000`` of ``amr-350000``; else the nation."""
     return authority.removeprefix("amr-") if authority.startswith("amr-") else NATION
 
 
-def regulates(authority: str) -> bool:
-    """Whether an authority is the market regulator of a jurisdiction."""
-    return authority == "samr" or authority.startswith("amr-")
-
-
 def certificate_id(application: str) -> str:
     """The id of a certificate's case: ``certificate/<application>``."""
     return f"certificate/{application}"
-
-
-def region_prefix(jurisdiction: str) -> str:
-    """What the codes of all areas in a jurisdiction begin with; empty for the nation."""
-    for length in (0, 2, 4):
-        if jurisdiction.endswith("0" * (6 - length)):
-            return jurisdiction[:length]
-    return jurisdiction

@@ -3,7 +3,8 @@
 from datetime import datetime
 
 from domain.case.commands import Actor, Role
-from domain.ids import NATION, jurisdiction_of, region_prefix
+from domain.ids import NATION, jurisdiction_of
+from domain.jurisdictions import lies_in
 from domain.model import Value
 
 OF_INSTITUTION = frozenset({Role.FILER, Role.RESPONSIBLE})
@@ -79,4 +80,4 @@ def may_administer(administrator: Membership, role: Role, scope: str, region: st
 
 
 def _within(region: str, administrator: Membership) -> bool:
-    return region.startswith(region_prefix(administrator.scope))
+    return lies_in(region, administrator.scope)

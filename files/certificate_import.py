@@ -21,13 +21,14 @@ from domain.certificates.issuing import Decided
 from domain.certificates.number import NumberProblem, decode
 from domain.certificates.statement import EARLIEST
 from domain.faults import shown
-from domain.ids import NATION, jurisdiction_of, region_prefix
+from domain.ids import NATION, jurisdiction_of
+from domain.jurisdictions import authority_of, lies_in
 from domain.messages import explain
 from domain.model import Value
 from domain.text import ENTERING, same_name
 from files.certificate_register import EXISTING_NUMBER, FIELD, INDUSTRY
 from files.findings import Problems, RowProblem, Unusable
-from files.roster import ACCOUNT, NUMBER, USCC
+from files.roster import ACCOUNT, NUMBER, USCC, no_region
 from files.table import (
     Code,
     Column,
@@ -83,10 +84,9 @@ def _issuer(cell: Shown, at: Place) -> str:
 
 def _region(text: str, at: Place) -> str:
     if not at.known.known_regions(text):
-        what = f"没有代码为 {text} 的监管区域"
-        raise Unusable("unknown_region", what, "请核对六位区域代码")
+        raise no_region(text)
     own = jurisdiction_of(at.known.authority)
-    if own != NATION and not text.startswith(region_prefix(own)):
+    if own != NATION and not lies_in(text, own):
         what = f"监管区域 {text} 不在您的辖区"
         raise Unusable("outside_jurisdiction", what, "请核对区域代码")
     return text
@@ -492,7 +492,7 @@ class _Maker:
         self.log.notice(group.first, label, "unusual_number", what, "请核对编号")
 
     def _content(self, group: _Group, values: dict[str, Any]) -> CertificateContent | None:
-        level = "national" if self.authority == "samr" else "provincial"
+        level = "national" if self.authority == authority_of(NATION) else "provincial"
         lists = {id_: self._gathered(group, id_) for id_ in _LISTS}
         given = {
             "institution": values["institution"],

@@ -4,15 +4,16 @@ One row per certificate. Numbers are kept as they are or refused, never correcte
 the whole country in one file: rows stay plain, and nothing is made of them but their values.
 """
 
-import re
 from dataclasses import replace
 from datetime import date
 from typing import Any, NamedTuple
 
 from domain.faults import shown
+from domain.ids import NATION
+from domain.jurisdictions import authority_of, issues
 from domain.messages import explain
 from files.findings import Problems, RowProblem, Unusable
-from files.roster import ACCOUNT, NUMBER, USCC, issued_at_level
+from files.roster import ACCOUNT, NUMBER, USCC
 from files.table import (
     Column,
     Format,
@@ -33,7 +34,6 @@ EXISTING_NUMBER = replace(
     NUMBER, pattern=r"[\x21-\x7e]{1,64}", shape="至多 64 位半角字符，中间不含空白"
 )
 """The number of a certificate that a list or an issuing office tells of."""
-_PROVINCE = re.compile(r"amr-(?!00)[0-9]{2}0000")
 
 
 class Known(NamedTuple):
@@ -47,9 +47,9 @@ class Known(NamedTuple):
 def _issuer(cell: Shown, at: Place) -> str:
     text = text_of(cell)
     issuer = at.known.issuers.get(text)
-    if issuer is None or (issuer != "samr" and _PROVINCE.fullmatch(issuer) is None):
+    if issuer is None or not any(issues(issuer, level) for level in ("national", "provincial")):
         what = f"没有发证机关“{shown(text)}”"
-        raise Unusable("unknown_issuer", what, "请填 samr、amr-350000 这样的编号或机关全称")
+        raise Unusable("unknown_issuer", what, "请填 amr-350000 这样的编号或机关全称")
     if at.known.complete and issuer != at.known.complete:
         what = f"清单声明为 {at.known.complete} 的全部证书，本行却是 {issuer} 的"
         raise Unusable("other_authority", what, "请把其他机关的证书另放一个文件")
@@ -161,8 +161,9 @@ def _check(row: Row, rules: CertificateRules, log: Problems) -> None:
     if not any(values.get(id_, "x") for id_ in ("institution", "uscc")):
         error("institution", "required", "机构编号和统一社会信用代码都是空的", "请至少填其中一栏")
     level, issuer, number = (values.get(id_) for id_ in ("level", "issuer", "number"))
-    if level and issuer and not issued_at_level(level, issuer):
-        what = f"国家级证书由 samr 颁发，省级证书由省级部门颁发，发证机关却是 {issuer}"
+    if level and issuer and not issues(issuer, level):
+        national = authority_of(NATION)
+        what = f"国家级证书由 {national} 颁发，省级证书由省级部门颁发，发证机关却是 {issuer}"
         error("level", "level_not_of_issuer", what)
     refusal = number_refusal(rules, number, issuer) if number and issuer else None
     if refusal is not None:

@@ -14,8 +14,11 @@ from pydantic import Field, ValidationError
 
 from domain import contacts, uscc
 from domain.facts import CertificateFacts, Facts, InstitutionFacts
+from domain.ids import NATION
+from domain.jurisdictions import authority_of, issues, known
 from domain.model import Value
 from domain.text import name_key, same_name
+from domain.uscc import holder_kind
 from files.findings import Problems, RowProblem, Unusable
 from files.table import (
     CLEAR,
@@ -63,6 +66,7 @@ class RosterInstitution(Value):
             institution=self.institution,
             certificates=self.certificates,
             previous_reviewer=self.previous_reviewer,
+            holder_kind=holder_kind(self.uscc or ""),
         )
 
 
@@ -89,8 +93,8 @@ class RosterReading(Value):
 
 _EXAMPLE_NAME = "演示检测机构（生成，请删除本行）"
 AUTHORITY = Code(
-    r"samr|cnas|caiq|group-[a-z0-9-]{1,40}|amr-[0-9]{6}",
-    "部门编号，如 samr、amr-350000、group-railway",
+    r"[a-z]{2,20}|group-[a-z0-9-]{1,40}|amr-[0-9]{6}",
+    "部门编号，如 amr-350000、group-railway",
 )
 ACCOUNT = Code(r"[0-9A-Za-z][0-9A-Za-z._-]{0,63}", "字母、数字、点、横线，至多 64 位")
 NUMBER = Code(
@@ -98,7 +102,6 @@ NUMBER = Code(
 )
 """A certificate's number on paper: never corrected, but for the marks that a spreadsheet puts
 around it."""
-_PROVINCE = re.compile(r"amr-(?!00)[0-9]{2}0000")
 
 
 def _right_uscc(text: str, _: Place) -> str:
@@ -116,8 +119,15 @@ USCC = Code(r"[0-9A-Z]{18}", "18 位数字和大写字母", upper=True, check=_r
 
 def _known_region(text: str, at: Place) -> str:
     if at.known is not None and not at.known(text):
-        raise Unusable("unknown_region", f"没有代码为 {text} 的监管区域", "请核对六位区域代码")
+        raise no_region(text)
     return text
+
+
+def no_region(text: str) -> Unusable:
+    """What is wrong with a code that is no area: which took its place, if one did."""
+    instead = known().in_force(text).instead
+    mend = f"该区域已撤销，请改为 {'、'.join(instead)}" if instead else "请核对六位区域代码"
+    return Unusable("unknown_region", f"没有代码为 {text} 的监管区域", mend)
 
 
 def _group(text: str, _: Place) -> str:
@@ -156,11 +166,6 @@ def _list(cell: Shown, at: Place) -> tuple[str, ...]:
     return distinct
 
 
-def issued_at_level(level: str, issuer: str) -> bool:
-    """Whether a certificate of a level can be an issuer's: 国家级 SAMR's, 省级 a province's."""
-    return issuer == "samr" if level == "national" else _PROVINCE.fullmatch(issuer) is not None
-
-
 _LEAVES = "empty: as on record"
 _OF_CERTIFICATE = "certificate"
 ROSTER = Format(
@@ -196,7 +201,7 @@ ROSTER = Format(
                group=_OF_CERTIFICATE, clearable=True),
         Column("level", "证书级别", ("certificate_level",), level, True, "省级 or 国家级",
                group=_OF_CERTIFICATE),
-        Column("issuer", "发证机关", ("发证部门",), AUTHORITY, True, "as `samr`, `amr-350000`",
+        Column("issuer", "发证机关", ("发证部门",), AUTHORITY, True, "as `amr-350000`",
                group=_OF_CERTIFICATE),
         Column("scope", "参数数量", ("参数数", "能力参数数量"), count, True,
                "how many parameters it covers", group=_OF_CERTIFICATE),
@@ -226,7 +231,7 @@ ROSTER = Format(
         for certificate in (
             {"number": "241312050001", "level": "省级", "issuer": "amr-350000", "scope": "120",
              "valid_to": "2030-05-31"},
-            {"number": "240012050001", "level": "国家级", "issuer": "samr", "scope": "80",
+            {"number": "241912050001", "level": "省级", "issuer": "amr-440000", "scope": "80",
              "valid_to": "2030-08-31"},
         )
     ),
@@ -335,11 +340,11 @@ def _refuse_half_certificate(row: Row, log: Problems) -> None:
 
 def _refuse_level_of_another_issuer(row: Row, log: Problems) -> None:
     level, issuer = row.values.get("level"), row.values.get("issuer")
-    if level is None or issuer is None or issued_at_level(level, issuer):
+    if level is None or issuer is None or issues(issuer, level):
         return
     what = f"省级证书由省级市场监管部门（如 amr-350000）颁发，发证机关却写作 {issuer}"
     if level == "national":
-        what = f"国家级证书由市场监管总局（samr）颁发，发证机关却写作 {issuer}"
+        what = f"国家级证书由 {authority_of(NATION)} 颁发，发证机关却写作 {issuer}"
     mend = "请对照证书核对证书级别和发证机关"
     log.error(row.number, _LABELS["level"], "level_not_of_issuer", what, mend)
 

@@ -12,6 +12,8 @@ from typing import Any
 import typst
 
 from domain.clock import BEIJING
+from domain.ids import NATION, jurisdiction_of
+from domain.jurisdictions import known
 from printing.characters import families_of, font_files, fonts_of, name_character
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -89,8 +91,7 @@ def places_of(authority: str) -> list[str]:
     """The codes whose folders are looked through: a county's, its city's, its province's."""
     if not authority.startswith("amr-"):
         return []
-    code = authority.removeprefix("amr-")
-    return list(dict.fromkeys((code, code[:4] + "00", code[:2] + "0000")))
+    return [code for code in known().tree.upwards(jurisdiction_of(authority)) if code != NATION]
 
 
 def template(name: str, places: list[str], folder: Path) -> str:

@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from domain.case.plan import FOREVER, NEEDED_WINDOWS, CasePlan, Reminder, Window
@@ -41,7 +40,7 @@ from domain.sampling import Sampling
 from domain.working_days import Term
 from rules.conditions import Condition, Known, names_of
 from rules.enforcement.consequences import EnforcementRules
-from rules.file.catalogue import cached_catalogue
+from rules.file.catalogue import SHIPPED, cached_catalogue
 from rules.file.document import RuleDocument, reference
 from rules.file.duty_schema import DutyRule, EventTerm
 from rules.file.findings import RulesInvalid
@@ -51,9 +50,6 @@ from rules.filing.reminders import reminder, written
 from rules.filing.reviewers import Precedence
 from rules.filing.windows import window
 from rules.numbers.report_numbers import NumberRules
-
-SHIPPED = Path(__file__).resolve().parent
-"""The folder of the rule files that come with the project."""
 
 
 class FactsIncomplete(ValueError):

@@ -33,7 +33,7 @@ class Fact:
 CERTIFICATE: tuple[Fact, ...] = (
     Fact("number", "text", "证书编号"),
     Fact("level", "text", "provincial（省级）或 national（国家级）"),
-    Fact("issuer", "text", "发证部门的 id，如 amr-350000、samr"),
+    Fact("issuer", "text", "发证部门的 id，如 amr-350000"),
     Fact("scope", "number", "能力范围覆盖的参数个数"),
     Fact("valid", "yes-no", "在规则的截止日（certificates.as_of）仍有效"),
     Fact("field", "text", "专业领域代码：十二位编号的第 5、6 位，不是这种编号的为空"),
@@ -56,6 +56,17 @@ FACTS: tuple[Fact, ...] = (
     Fact("review_group", "text", "归口的行业评审组 group-…，没有时为空"),
     Fact("choice", "text", "机构选取的审核部门，没有选取时为空"),
     Fact("previous_reviewer", "text", "上一年度的审核部门，没有时为空"),
+    Fact(
+        "holder_kind",
+        "text",
+        "机构的性质：enterprise（企业）、public_institution（事业单位）、other，没有信用代码的为空",
+    ),
+    Fact(
+        "last_year_filing",
+        "text",
+        "规则年度上一年的填报：completed、under_way、lapsed、withdrawn、cancelled、"
+        "not_obliged，没有的为 not_opened",
+    ),
     Fact("local", "text", "监管所在地的市场监管部门 amr-…"),
     Fact("county", "text", "所在县（市、区）的市场监管部门，没有这一级时为空"),
     Fact("city", "text", "所在设区市的市场监管部门，没有这一级时为空"),

@@ -13,6 +13,7 @@ from domain.case.plan import WINDOWS
 from domain.case.status import Status
 from domain.enforcement.consequences import EnforcementFacts, FilingFacts
 from domain.facts import CertificateFacts, Facts
+from domain.jurisdictions import known
 from domain.model import Value
 from rules.compiled import CompiledRules, FactsIncomplete
 
@@ -74,7 +75,7 @@ def impact(
     rows = []
     for name, facts in listed:
         region = facts.institution.region
-        province = f"{region[:2]}0000"
+        province = known().province(region)
         institutions[province] += 1
         changes = comparing.changes(facts)
         if not changes:
@@ -108,6 +109,7 @@ _READS = {
     "number": re.compile(r"\b(number|field|industry)\b"),
     "scope": re.compile(r"\bscope\b"),
     "valid": re.compile(r"\bvalid_(from|to)\b"),
+    "outcomes": re.compile(r"\blast_year_filing\b"),
     "id": re.compile(r"\binstitution\.id\b|\bholder\b"),
 }
 """Facts that rules seldom read: where none of both sets does, they tell nobody apart."""
@@ -141,6 +143,8 @@ class _Comparing:
             of.id if "id" in self._reads else "",
             of.region, of.legal_person, of.under_samr, of.accredited, of.review_group,
             of.other_qualifications, of.national_centres, facts.choice, facts.previous_reviewer,
+            facts.holder_kind,
+            tuple(sorted(facts.outcomes.items())) if "outcomes" in self._reads else (),
             tuple(self._certificate(one, alone=len(facts.certificates) == 1)
                   for one in facts.certificates),
         )  # fmt: skip

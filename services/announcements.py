@@ -222,10 +222,10 @@ class AnnouncementService:
             if addressed(piece, role, region) and kind in (None, piece.kind)
         ]
 
-    async def within(self, region_prefix: str, kind: PieceKind | None) -> list[Piece]:
+    async def within(self, jurisdiction: str, kind: PieceKind | None) -> list[Piece]:
         """What was published in a jurisdiction, whether it is shown or not, the newest first."""
         async with self._engine.connect() as connection:
-            pieces = await announcements.within(connection, region_prefix)
+            pieces = await announcements.within(connection, jurisdiction)
         return [piece for piece in pieces if kind in (None, piece.kind)]
 
     async def standing(self) -> list[Piece]:

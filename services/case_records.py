@@ -183,8 +183,8 @@ class CaseRecords:
             return await content.save_note(connection, note)
 
     async def events_after(
-        self, transaction: int, id_: int, size: int, region_prefix: str
+        self, transaction: int, id_: int, size: int, within: str
     ) -> Sequence[OutgoingEvent]:
         """Up to ``size`` outgoing events after a reader's last one."""
         async with self._engine.connect() as connection:
-            return await outbox.after(connection, transaction, id_, size, region_prefix)
+            return await outbox.after(connection, transaction, id_, size, within)

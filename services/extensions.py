@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from domain.case.commands import ROLE_LABELS, Actor, forbidden
 from domain.case.status import Status
 from domain.case.workflow_messages import Receipt
-from domain.ids import campaign_id, region_prefix
+from domain.ids import campaign_id
 from domain.jobs import JobAction, JobOrder, JobState, command_of
 from domain.kinds import KINDS
 from domain.model import Value
@@ -178,12 +178,12 @@ class ExtensionService:
         return extension
 
     async def newest_first(
-        self, period: Period, prefix: str, after: tuple[datetime, str] | None, size: int
+        self, period: Period, place: str, after: tuple[datetime, str] | None, size: int
     ) -> list[Extension]:
         """Up to ``size`` extensions within a place, or of a place around it."""
         async with self._engine.connect() as connection:
             return await extensions.of_place(
-                connection, period.year, period.quarter, prefix, after, size
+                connection, period.year, period.quarter, place, after, size
             )
 
     async def reasons(self, granted: Sequence[Extension]) -> dict[str, str]:
@@ -287,8 +287,7 @@ class _Shortened(Beside):
 
 
 async def _campaigns(connection: AsyncConnection, period: Period, jurisdiction: str) -> list[str]:
-    prefix = region_prefix(jurisdiction)
-    return await campaigns.of_place(connection, period.year, period.quarter, prefix)
+    return await campaigns.of_place(connection, period.year, period.quarter, jurisdiction)
 
 
 async def _on_campaigns(

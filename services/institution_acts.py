@@ -15,8 +15,8 @@ from domain.case.commands import Actor
 from domain.case.status import Status
 from domain.clock import day_of
 from domain.filing.kind import FILING
-from domain.ids import region_prefix
 from domain.institutions import ACT_KIND_LABELS, ActKind, Part
+from domain.jurisdictions import lies_in
 from domain.numbers.batch import BATCH
 from domain.refusals import Code, Refusal, Refused
 from services.clock import Clock
@@ -150,7 +150,7 @@ class InstitutionActService:
             if id_ not in known:
                 raise Refused(Refusal(code=Code.UNKNOWN_INSTITUTION, params={"institution": id_}))
             region = known[id_].facts.region
-            if not region.startswith(region_prefix(actor.scope)):
+            if not lies_in(region, actor.scope):
                 params = {"region": region, "jurisdiction": actor.scope}
                 raise Refused(Refusal(code=Code.NOT_YOUR_REGION, params=params))
         for id_ in ids:

@@ -44,11 +44,11 @@ class InstitutionService:
         return Holder(known[id_], owned[id_])
 
     async def holders(
-        self, after: str, size: int, region_prefix: str, region: str = "", name: str = ""
+        self, after: str, size: int, within: str, region: str = "", name: str = ""
     ) -> list[Holder]:
         """Up to ``size`` institutions with ids after ``after``, as `store.institutions.page`."""
         async with self._engine.connect() as connection:
-            known = await institutions.page(connection, after, size, region_prefix, region, name)
+            known = await institutions.page(connection, after, size, within, region, name)
             owned = await institutions.certificates_of(
                 connection, [institution.facts.id for institution in known]
             )

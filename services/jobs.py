@@ -16,7 +16,7 @@ from domain.case.commands import ROLE_LABELS, Actor, Role, forbidden
 from domain.case.reminders import OWING
 from domain.case.workflow_messages import TASK_QUEUE
 from domain.filing.kind import FILING
-from domain.ids import jurisdiction_of, region_prefix, regulates
+from domain.ids import jurisdiction_of
 from domain.jobs import (
     JOB_ACTION_LABELS,
     JOB_STATE_LABELS,
@@ -28,6 +28,7 @@ from domain.jobs import (
     JobState,
     needs_reason,
 )
+from domain.jurisdictions import regulates
 from domain.kinds import KINDS
 from domain.messages import explain, local_time
 from domain.model import Value
@@ -36,6 +37,7 @@ from engine.client import ANSWER_WITHIN, translated
 from files.selection import SelectionReading, read_selection
 from services.clock import Clock
 from store import content, jobs, journal
+from store.areas import regions
 from store.jobs import Job as Job
 from store.jobs import JobItem as JobItem
 from store.jobs import NewJob
@@ -233,11 +235,11 @@ class JobService:
         self, actor: Actor, after: tuple[datetime, str] | None, size: int
     ) -> list[Job]:
         """Up to ``size`` jobs that somebody may see: an operator's own region's, all of others."""
-        within = region_prefix(actor.scope) if actor.role is Role.OPERATOR else None
+        scopes = regions(actor.scope) if actor.role is Role.OPERATOR else None
         if actor.role in (Role.REVIEWER, Role.CHECKER):
-            within = actor.scope
+            scopes = [actor.scope]
         async with self._engine.connect() as connection:
-            return await jobs.newest_first(connection, within, after, size)
+            return await jobs.newest_first(connection, scopes, after, size)
 
     async def items(
         self, id_: str, outcome: ItemOutcome | None, after: int, size: int
@@ -281,7 +283,7 @@ class JobService:
                 "reason": reason,
             }
         )
-        prefix = "" if beside and beside.everywhere else _regions(action, actor)
+        within = "" if beside and beside.everywhere else _regions(action, actor)
         async with self._engine.begin() as connection:
             note = await content.save_note(connection, {"reason": reason}) if reason else ""
             order = JobOrder(action=action, actor=actor, details=details, note_sha256=note)
@@ -290,7 +292,7 @@ class JobService:
             now = self._clock()
             if beside is not None:
                 await beside.before(connection)
-            added = await jobs.add(connection, begun, selection, prefix, now)
+            added = await jobs.add(connection, begun, selection, within, now)
             if added == 0 and not (beside and beside.may_be_empty):
                 raise Refused(Refusal(code=Code.NOTHING_SELECTED))
             if beside is not None and added is not None:
@@ -382,11 +384,11 @@ def _within(action: JobAction, selection: Selection, actor: Actor) -> Selection:
 
 
 def _regions(action: JobAction, actor: Actor) -> str:
-    """What the regions begin with whose cases somebody may act on together."""
+    """The jurisdiction whose cases somebody may act on together, "" for any."""
     if actor.role is Role.OPERATOR:
-        return region_prefix(actor.scope)
+        return actor.scope
     if action is JobAction.SERVE_REMINDER:
-        return region_prefix(jurisdiction_of(actor.scope))
+        return jurisdiction_of(actor.scope)
     return ""
 
 

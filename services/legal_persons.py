@@ -12,7 +12,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from domain.case.commands import Actor
 from domain.filing.kind import FILING
-from domain.ids import region_prefix
 from domain.legal_persons import (
     FINDING_LABELS,
     Account,
@@ -139,10 +138,9 @@ class LegalPersonService:
         rule_sets = await self._campaigns.rules_of(period, jurisdiction)
         rule = rule_sets[jurisdiction].document.filing.one_filing
         kept = rule is not None and rule.accounts_kept is not None
-        prefix = region_prefix(jurisdiction)
         async with self._engine.connect() as connection:
-            accounts = await legal_persons.shared(connection, prefix, period.year)
-            centres = await legal_persons.shared_centres(connection, prefix)
+            accounts = await legal_persons.shared(connection, jurisdiction, period.year)
+            centres = await legal_persons.shared_centres(connection, jurisdiction)
         persons = [
             _person(key, list(own), kept) for key, own in groupby(accounts, lambda one: one.key)
         ]

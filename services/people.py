@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from domain.case.commands import Actor, Role
 from domain.clock import in_utc
-from domain.ids import authority_of, jurisdiction_of, region_prefix
+from domain.ids import jurisdiction_of
+from domain.jurisdictions import authority_of, lies_in
 from domain.refusals import Code, Refusal, Refused
 from services.clock import Clock
 from services.deputies import OF_AUTHORITIES
@@ -197,7 +198,7 @@ def _of_the_authority(authority: str, actor: Actor, person: str) -> None:
 def _in_the_region(authority: str, actor: Actor) -> None:
     """Raises Refused for an operator whose jurisdiction the authority is not in."""
     region = jurisdiction_of(authority)
-    if actor.role is Role.OPERATOR and not region.startswith(region_prefix(actor.scope)):
+    if actor.role is Role.OPERATOR and not lies_in(region, actor.scope):
         params = {"region": region, "jurisdiction": actor.scope}
         raise Refused(Refusal(code=Code.NOT_YOUR_REGION, params=params))
 

@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from domain.case.commands import Actor
 from domain.decision import RuleSetRef
-from domain.ids import NATION, region_prefix
+from domain.ids import NATION
+from domain.jurisdictions import lies_in
 from domain.model import Value
 from domain.refusals import Code, Refusal, Refused
 from rules.check.checks import check_name
@@ -107,8 +108,7 @@ class PublicationService:
         """What is in force at an instant, of one year or of all, by year and place."""
         async with self._engine.connect() as connection:
             years = [year] if year is not None else await publications.years(connection)
-            prefix = region_prefix(NATION)
-            each = [await publications.in_force(connection, one, prefix, at) for one in years]
+            each = [await publications.in_force(connection, one, NATION, at) for one in years]
         return await self._shown([one for of_year in each for one in of_year.values()])
 
     async def _shown(self, listed: Sequence[Publication]) -> tuple[PublicationShown, ...]:
@@ -193,9 +193,8 @@ def fit_to_publish(
     """
     library = current_library(rules)
     asked = {"year": str(year), "jurisdiction": jurisdiction}
-    prefix = region_prefix(jurisdiction)
     try:
-        places = [p for y, p in library.sets() if y == year and p.startswith(prefix)]
+        places = [p for y, p in library.sets() if y == year and lies_in(p, jurisdiction)]
         # the place that is asked for is told of even where others within it are there
         library.name_of(year, jurisdiction)
         with _checking:

@@ -91,7 +91,7 @@ class RegistrationService:
 
     async def page(
         self,
-        region_prefix: str,
+        within: str,
         institution: str,
         state: RequestState | None,
         after: tuple[datetime, str] | None,
@@ -99,9 +99,7 @@ class RegistrationService:
     ) -> list[RequestKnown]:
         """Up to ``size`` requests, the oldest first, as `store.registrations.page`."""
         async with self._engine.connect() as connection:
-            found = await registrations.page(
-                connection, region_prefix, institution, state, after, size
-            )
+            found = await registrations.page(connection, within, institution, state, after, size)
             return [await _known(connection, request) for request in found]
 
     async def approve(self, id_: str, actor: Actor, command_id: str) -> RequestKnown:

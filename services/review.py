@@ -5,7 +5,7 @@ may both be right.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from enum import StrEnum
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from typing import NamedTuple
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from domain.clock import day_of
-from domain.ids import region_prefix
+from domain.jurisdictions import InForce
 from domain.model import Value
 from domain.numbers.quarters import Period
 from domain.text import same_name
@@ -37,6 +37,7 @@ class Doubt(StrEnum):
     DUPLICATE_USCC = "duplicate_uscc"
     DUPLICATE_NAME = "duplicate_name"
     WITHOUT_USCC = "without_uscc"
+    REGION_ABOLISHED = "region_abolished"
 
 
 DOUBT_LABELS: dict[Doubt, str] = {
@@ -47,6 +48,7 @@ DOUBT_LABELS: dict[Doubt, str] = {
     Doubt.DUPLICATE_USCC: "疑似重复：信用代码和名称都相同",
     Doubt.DUPLICATE_NAME: "疑似重复：名称相同，信用代码不同或没有",
     Doubt.WITHOUT_USCC: "没有信用代码",
+    Doubt.REGION_ABOLISHED: "监管区域已撤销，应改为现在的区域",
 }
 OBLIGATION_LABELS: dict[Outcome, str] = {
     "must": "应填报",
@@ -128,12 +130,12 @@ class ReviewService:
         Raises Refused when there are no rules.
         """
         rule_sets = await self._campaigns.rules_of(period, jurisdiction)
-        prefix, now = region_prefix(jurisdiction), self._clock()
+        now = self._clock()
         known: dict[str, _Known] = {}
         async with self._engine.connect() as connection:
             rosters = await roster_imports.newest_by_scope(connection)
             after = ""
-            while page := await institutions.page(connection, after, _PAGE, prefix):
+            while page := await institutions.page(connection, after, _PAGE, jurisdiction):
                 after = page[-1].facts.id
                 ids = [one.facts.id for one in page]
                 named_at = await institutions.named_by_rosters(connection, ids)
@@ -147,8 +149,8 @@ class ReviewService:
                     at = named_at.get(id_)
                     named = None if last is None else at is not None and at >= last
                     known[id_] = _Known(one, outcome, named)
-            alike = await _alike(connection, prefix)
-        findings = _findings(known, alike, day_of(now))
+            alike = await _alike(connection, jurisdiction)
+        findings = _findings(known, alike, day_of(now), self._catalogue.jurisdictions.in_force)
         regions = _figures(known.values(), findings, self._catalogue.areas)
         return Review(
             period=str(period),
@@ -166,15 +168,18 @@ class ReviewService:
         return max((rosters[place] for place in places if place in rosters), default=None)
 
 
-async def _alike(connection: AsyncConnection, prefix: str) -> dict[str, list[Alike]]:
+async def _alike(connection: AsyncConnection, within: str) -> dict[str, list[Alike]]:
     return {
-        "uscc": await institutions.alike(connection, "uscc", prefix),
-        "name": await institutions.alike(connection, "name", prefix),
+        "uscc": await institutions.alike(connection, "uscc", within),
+        "name": await institutions.alike(connection, "name", within),
     }
 
 
 def _findings(
-    known: Mapping[str, _Known], alike: Mapping[str, Sequence[Alike]], today: date
+    known: Mapping[str, _Known],
+    alike: Mapping[str, Sequence[Alike]],
+    today: date,
+    in_force: Callable[[str], InForce],
 ) -> list[Finding]:
     """Everything to be looked at, institution by institution. Pure."""
     findings: list[Finding] = []
@@ -206,6 +211,8 @@ def _findings(
             add(Doubt.ROSTER_WITHOUT_CERTIFICATE, id_)
         if not one.institution.uscc:
             add(Doubt.WITHOUT_USCC, id_)
+        if not in_force(one.institution.facts.region).on(today):
+            add(Doubt.REGION_ABOLISHED, id_)
     for group in alike["uscc"]:
         for id_ in group.ids:
             if id_ in known:

@@ -11,9 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from domain import contacts as people
 from domain.canonical import sha256_of
 from domain.certificates.certificate import CERTIFICATE_STATUS_LABELS
+from domain.clock import day_of
 from domain.contacts import ContactRole, ContactSource, Reachable
 from domain.facts import CertificateFacts, Facts, InstitutionFacts
-from domain.ids import NATION, region_prefix
+from domain.ids import NATION
+from domain.jurisdictions import lies_in
 from domain.model import Value
 from domain.numbers.quarters import Quarter
 from files.findings import Level, RowProblem
@@ -40,9 +42,15 @@ _FACTS = tuple(name for name in InstitutionFacts.model_fields if name != "id")
 _OUTCOMES = {"must": "应当报送", "may": "可以报送", "none": "不在报送范围", "": "没有规则"}
 
 
-def known_regions(catalogue: Catalogue) -> Callable[[str], bool]:
-    """Tells whether a six-digit code is an area an institution can be supervised in."""
-    return lambda code: code != NATION and code in catalogue.areas
+def known_regions(catalogue: Catalogue, clock: Clock) -> Callable[[str], bool]:
+    """Tells whether a six-digit code is an area an institution can be supervised in today."""
+    places = catalogue.jurisdictions
+
+    def there(code: str) -> bool:
+        inside = code != NATION and code in places.names
+        return inside and places.in_force(code).on(day_of(clock()))
+
+    return there
 
 
 class RosterChange(Value):
@@ -277,13 +285,12 @@ async def _checked(
     numbers = [c.number for one in reading.institutions for c in one.certificates]
     register = await institutions.on_record(connection, numbers)
     former = await institution_acts.former_codes(connection, list(known))
-    prefix = region_prefix(scope)
     good, problems = [], list(reading.problems)
     for one in reading.institutions:
         rows = reading.places[one.id]
         found: list[RowProblem] = []
         notices: list[RowProblem] = []
-        if one.id in known and not known[one.id].facts.region.startswith(prefix):
+        if one.id in known and not lies_in(known[one.id].facts.region, scope):
             what = f"机构 {one.id} 已登记在其他辖区"
             mend = "请由其现所在辖区的经办人办理迁移，或核对机构编号"
             found.append(_problem(rows[0], "id", "held_by_other_jurisdiction", what, mend))
@@ -295,7 +302,7 @@ async def _checked(
             what = f"机构 {one.id} 的信用代码已变更为 {known[one.id].uscc}，本行写的是原代码"
             mend = "请改为现在的代码；变更有误的，请另办一次信用代码变更"
             found.append(_problem(rows[0], "uscc", "former_uscc", what, mend))
-        elif not one.institution.region.startswith(prefix):
+        elif not lies_in(one.institution.region, scope):
             what = f"机构 {one.id} 的监管区域 {one.institution.region} 不在您的辖区"
             mend = "请由其所在辖区的经办人导入，或核对区域代码"
             found.append(_problem(rows[0], "region", "outside_jurisdiction", what, mend))
@@ -363,6 +370,7 @@ def _merged(
         previous_reviewer=given.previous_reviewer,
         facts=facts,
         certificates=given.certificates,
+        outcomes=known.outcomes if known is not None else {},
     )
     if known is None:
         return made

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.announcements import Audience, Piece
 from domain.model import Value
+from store.areas import lies_in
 from store.tables import announcement_files, announcement_versions, announcements
 
 ANNOUNCEMENTS = "register/announcements"
@@ -103,11 +104,11 @@ async def standing(connection: AsyncConnection, now: datetime) -> list[Piece]:
     return [Piece(**row) for row in rows.mappings()]
 
 
-async def within(connection: AsyncConnection, region_prefix: str) -> list[Piece]:
+async def within(connection: AsyncConnection, jurisdiction: str) -> list[Piece]:
     """All pieces of a jurisdiction and those in it, whether they are shown or not."""
     rows = await connection.execute(
         select(announcements)
-        .where(announcements.c.jurisdiction.startswith(region_prefix, autoescape=True))
+        .where(lies_in(announcements.c.jurisdiction, jurisdiction))
         .order_by(announcements.c.shown_from.desc(), announcements.c.id.desc())
         .limit(MOST_STANDING)
     )

@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.campaigns import CampaignStart, ScanProgress
-from domain.ids import region_prefix
+from domain.jurisdictions import lies_in
 from domain.model import Value
 from store import readable
 from store.tables import campaigns, journal
@@ -102,7 +102,7 @@ async def by_id(connection: AsyncConnection, case_id: str) -> Campaign | None:
     return Campaign(**row) if row else None
 
 
-async def of_place(connection: AsyncConnection, year: int, quarter: int, prefix: str) -> list[str]:
+async def of_place(connection: AsyncConnection, year: int, quarter: int, place: str) -> list[str]:
     """The ids of the campaigns of a period that a place's cases may belong to, held still.
 
     Nobody else's case comes on record in them until the transaction ends.
@@ -116,7 +116,7 @@ async def of_place(connection: AsyncConnection, year: int, quarter: int, prefix:
     return [
         row.case_id
         for row in rows
-        if row.jurisdiction.startswith(prefix) or prefix.startswith(region_prefix(row.jurisdiction))
+        if lies_in(row.jurisdiction, place) or lies_in(place, row.jurisdiction)
     ]
 
 

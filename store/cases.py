@@ -16,6 +16,7 @@ from domain.filing.kind import FILING
 from domain.kinds import KindName
 from domain.model import Value
 from store import readable
+from store.areas import lies_in
 from store.institutions import named
 from store.tables import assignments, campaigns, cases, certificates, institutions, journal
 
@@ -162,7 +163,7 @@ async def listed(
     institution: str | None = None,
     authority: str | None = None,
     jurisdiction: str | None = None,
-    region_prefix: str = "",
+    within: str = "",
     campaign: str | None = None,
     status: Status | None = None,
     involved: str | None = None,
@@ -182,7 +183,7 @@ async def listed(
     longest where they stand. ``after`` is that instant and the id of the last case before.
 
     ``involved`` keeps those that an authority has now, or has ever been assigned. ``region`` is
-    what their institutions' regions begin with, like ``region_prefix``, within which it narrows;
+    a jurisdiction their institutions lie in, like ``within``, within which it narrows;
     ``name`` is part of their institutions' names, ``number`` that of the certificate issued.
     """
     query = _cases().where(cases.c.kind == kind)
@@ -203,8 +204,8 @@ async def listed(
     if signer_asked or waiver_asked:
         # what was submitted nevertheless waits for no answer
         query = query.where(cases.c.status.in_([one.value for one in EDITABLE]))
-    for prefix in filter(None, (region_prefix, region)):
-        query = query.where(institutions.c.region.startswith(prefix, autoescape=True))
+    for place in (within, region):
+        query = query.where(lies_in(institutions.c.region, place))
     if name:
         query = query.where(named(name))
     if number is not None:

@@ -23,6 +23,7 @@ from domain.case.status import Status
 from domain.citation import Citation
 from domain.clock import BEIJING
 from domain.model import Value
+from store.areas import lies_in, regions
 from store.roles import ENFORCEMENT
 from store.tables import (
     enforcement_attachments,
@@ -268,7 +269,7 @@ async def register(
     connection: AsyncConnection,
     now: datetime,
     *,
-    region_prefix: str = "",
+    within: str = "",
     measure: str | None = None,
     holds: bool | None = None,
     published: bool | None = None,
@@ -283,8 +284,7 @@ async def register(
         .order_by(_SEEN.effective_at.desc(), _SEEN.case_id.desc())
         .limit(size)
     )
-    if region_prefix:
-        query = query.where(_SEEN.region.startswith(region_prefix, autoescape=True))
+    query = query.where(lies_in(_SEEN.region, within))
     if measure is not None:
         query = query.where(_SEEN.measure == measure)
     if holds is not None:
@@ -305,7 +305,7 @@ def _measure(row: Any) -> Measure:
 
 
 async def figures(
-    connection: AsyncConnection, campaign: str, region_prefix: str
+    connection: AsyncConnection, campaign: str, within: str
 ) -> list[tuple[str, str, str, int]]:
     """Of a campaign's enforcement: stage event, measure, how it ended, and how many cases."""
     found = await connection.execute(
@@ -322,10 +322,11 @@ async def figures(
             JOIN cases c ON c.case_id = e.case_id
             JOIN cases f ON f.case_id = e.about
             JOIN institutions i ON i.id = c.institution_id
-            WHERE f.campaign = :campaign AND starts_with(i.region, :region)
+            WHERE f.campaign = :campaign
+              AND coalesce(i.region = ANY(CAST(:regions AS text[])), true)
             GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
         """),
-        {"campaign": campaign, "region": region_prefix},
+        {"campaign": campaign, "regions": regions(within)},
     )
     return [(row.status, row.measure, row.ended_by, row.cases) for row in found]
 

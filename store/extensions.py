@@ -8,9 +8,10 @@ from sqlalchemy import Select, func, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.case.commands import Actor, Extend
-from domain.ids import NATION, region_prefix
+from domain.jurisdictions import known
 from domain.model import Value
 from store import jobs as of_jobs
+from store.areas import lies_in
 from store.tables import cases, extensions, institutions, jobs
 
 
@@ -82,13 +83,14 @@ async def of_place(
     connection: AsyncConnection,
     year: int,
     quarter: int,
-    prefix: str,
+    place: str,
     after: tuple[datetime, str] | None,
     size: int,
 ) -> list[Extension]:
     """Up to ``size`` extensions within a place, or of a place around it; the newest first."""
-    within = extensions.c.jurisdiction.startswith(prefix, autoescape=True)
-    around = extensions.c.standing & extensions.c.jurisdiction.in_(_around(prefix.ljust(6, "0")))
+    within = lies_in(extensions.c.jurisdiction, place)
+    above = list(known().tree.upwards(place))
+    around = extensions.c.standing & extensions.c.jurisdiction.in_(above)
     query = (
         _extensions()
         .where(extensions.c.year == year, extensions.c.quarter == quarter, or_(within, around))
@@ -98,11 +100,6 @@ async def of_place(
     if after is not None:
         query = query.where(tuple_(extensions.c.granted_at, extensions.c.id) < tuple_(*after))
     return [Extension(**row) for row in (await connection.execute(query)).mappings()]
-
-
-def _around(region: str) -> list[str]:
-    """The places that a region is or lies in, by their codes."""
-    return [NATION, f"{region[:2]}0000", f"{region[:4]}00", region]
 
 
 async def standing(
@@ -139,7 +136,7 @@ async def for_newcomers(
     for case_id, institution in owners.items():
         region = regions.get(institution, "")
         for extension in running:
-            if region and region.startswith(region_prefix(extension.jurisdiction)):
+            if region and known().lies_in(region, extension.jurisdiction):
                 given[case_id] = command_of(extension)
                 break
     return given

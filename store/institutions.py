@@ -4,15 +4,20 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any, Literal
 
+from pydantic import Field
 from sqlalchemy import ColumnElement, RowMapping, delete, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.case.status import Status
 from domain.certificates.certificate import CertificateStatus
-from domain.facts import CertificateFacts, Facts, InstitutionFacts
+from domain.facts import CertificateFacts, Facts, FilingEnd, InstitutionFacts, filing_end
+from domain.filing.kind import FILING
 from domain.model import Value
+from domain.uscc import holder_kind
 from store import readable
-from store.tables import certificates, institutions
+from store.areas import lies_in, regions
+from store.tables import cases, certificates, institutions
 from store.words import contains, folded_column
 
 COUNTED = (CertificateStatus.VALID, CertificateStatus.EXPIRED)
@@ -30,7 +35,7 @@ class Institution(Value):
     """One institution on record with the certificates that count for the rules.
 
     Those of accounts merged into it are its own. ``merged_into`` is its survivor, "" for none; then
-    it has no certificates that count.
+    it has no certificates that count. ``outcomes`` says how its own filing of each year stands.
     """
 
     name: str
@@ -39,6 +44,7 @@ class Institution(Value):
     merged_into: str = ""
     facts: InstitutionFacts
     certificates: tuple[CertificateFacts, ...]
+    outcomes: dict[int, FilingEnd] = Field(default_factory=dict)
 
     def facts_for(self, choice: str | None) -> Facts:
         """The facts a reviewer's decision reads, with the filer's choice."""
@@ -47,15 +53,22 @@ class Institution(Value):
             certificates=self.certificates,
             choice=choice,
             previous_reviewer=self.previous_reviewer,
+            holder_kind=holder_kind(self.uscc),
+            outcomes=self.outcomes,
         )
 
 
-async def by_ids(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, Institution]:
-    """The institutions with these ids that are on record."""
+async def by_ids(
+    connection: AsyncConnection, ids: Sequence[str], *, filings: bool = True
+) -> dict[str, Institution]:
+    """The institutions with these ids that are on record; without their ``filings``: no outcomes.
+
+    Whoever answers the public has no sight of filings.
+    """
     found = await connection.execute(
         select(institutions).where(institutions.c.id == func.any(list(ids)))
     )
-    return await _with_certificates(connection, found.mappings().all())
+    return await _with_certificates(connection, found.mappings().all(), filings=filings)
 
 
 def named(part: str) -> ColumnElement[bool]:
@@ -70,7 +83,7 @@ async def page(
     connection: AsyncConnection,
     after: str,
     size: int,
-    region_prefix: str = "",
+    within: str = "",
     region: str = "",
     name: str = "",
 ) -> list[Institution]:
@@ -78,11 +91,11 @@ async def page(
 
     Those that were merged into another one are not among them.
 
-    Both prefixes hold of their regions; ``name`` is part of their names.
+    They lie in both places; ``name`` is part of their names.
     """
     query = select(institutions).where(institutions.c.merged_into.is_(None))
-    for prefix in filter(None, (region_prefix, region)):
-        query = query.where(institutions.c.region.startswith(prefix, autoescape=True))
+    for place in (within, region):
+        query = query.where(lies_in(institutions.c.region, place))
     if name:
         query = query.where(named(name))
     alone = await readable.page(
@@ -93,23 +106,49 @@ async def page(
         after,
         size,
     )
-    owned = await _certificates_of(connection, [one.facts.id for one in alone])
-    return [one.model_copy(update={"certificates": tuple(owned[one.facts.id])}) for one in alone]
+    ids = [one.facts.id for one in alone]
+    owned, ends = await _certificates_of(connection, ids), await outcomes_of(connection, ids)
+    return [
+        one.model_copy(
+            update={
+                "certificates": tuple(owned[one.facts.id]),
+                "outcomes": ends.get(one.facts.id, {}),
+            }
+        )
+        for one in alone
+    ]
 
 
-async def count(connection: AsyncConnection, region_prefix: str = "") -> int:
-    """How many institutions are on record under a region's prefix."""
+async def count(connection: AsyncConnection, within: str = "") -> int:
+    """How many institutions of a jurisdiction are on record."""
     query = select(func.count()).where(institutions.c.merged_into.is_(None))
-    if region_prefix:
-        query = query.where(institutions.c.region.startswith(region_prefix, autoescape=True))
+    query = query.where(lies_in(institutions.c.region, within))
     return int((await connection.execute(query)).scalar_one())
 
 
 async def _with_certificates(
-    connection: AsyncConnection, rows: Sequence[RowMapping]
+    connection: AsyncConnection, rows: Sequence[RowMapping], *, filings: bool
 ) -> dict[str, Institution]:
-    owned = await _certificates_of(connection, [row["id"] for row in rows])
-    return {row["id"]: _institution(row, owned[row["id"]]) for row in rows}
+    ids = [row["id"] for row in rows]
+    owned = await _certificates_of(connection, ids)
+    ends = await outcomes_of(connection, ids) if filings else {}
+    return {row["id"]: _institution(row, owned[row["id"]], ends.get(row["id"])) for row in rows}
+
+
+async def outcomes_of(
+    connection: AsyncConnection, ids: Sequence[str]
+) -> dict[str, dict[int, FilingEnd]]:
+    """How the filings of some institutions stand, by year."""
+    found = await connection.execute(
+        select(cases.c.institution_id, cases.c.year, cases.c.status, cases.c.obligation).where(
+            cases.c.institution_id == func.any(list(ids)), cases.c.kind == FILING.name
+        )
+    )
+    ends: dict[str, dict[int, FilingEnd]] = {}
+    for row in found:
+        end = filing_end(Status(row.status), row.obligation)
+        ends.setdefault(row.institution_id, {})[row.year] = end
+    return ends
 
 
 async def _certificates_of(
@@ -141,7 +180,9 @@ def _owned_by(ids: Sequence[str]) -> ColumnElement[bool]:
     return own | (institutions.c.merged_into == func.any(list(ids)))
 
 
-def _institution(row: RowMapping, owned: list[CertificateFacts]) -> Institution:
+def _institution(
+    row: RowMapping, owned: list[CertificateFacts], ends: dict[int, FilingEnd] | None = None
+) -> Institution:
     return Institution(
         name=row["name"],
         uscc=row["uscc"],
@@ -149,6 +190,7 @@ def _institution(row: RowMapping, owned: list[CertificateFacts]) -> Institution:
         merged_into=row["merged_into"] or "",
         facts=InstitutionFacts(**{key: row[key] for key in InstitutionFacts.model_fields}),
         certificates=tuple(owned),
+        outcomes=ends or {},
     )
 
 
@@ -344,18 +386,19 @@ class Alike(Value):
 
 
 async def alike(
-    connection: AsyncConnection, by: Literal["uscc", "name"], region_prefix: str
+    connection: AsyncConnection, by: Literal["uscc", "name"], within: str
 ) -> list[Alike]:
     """Who shares a unified social credit code or a name, as far as one is in the regions."""
     key = {"uscc": "uscc", "name": "name_key(name)"}[by]
+    inside = "coalesce(region = ANY(CAST(:regions AS text[])), true)"
     rows = await connection.execute(
         text(
-            f"SELECT array_agg(id ORDER BY id) FILTER (WHERE region LIKE :region) AS ids,"  # noqa: S608
-            f" count(*) FILTER (WHERE region NOT LIKE :region) AS elsewhere"
+            f"SELECT array_agg(id ORDER BY id) FILTER (WHERE {inside}) AS ids,"  # noqa: S608
+            f" count(*) FILTER (WHERE NOT {inside}) AS elsewhere"
             f" FROM institutions WHERE {key} <> '' AND merged_into IS NULL"
-            f" GROUP BY {key} HAVING count(*) > 1 AND bool_or(region LIKE :region) ORDER BY 1"
+            f" GROUP BY {key} HAVING count(*) > 1 AND bool_or({inside}) ORDER BY 1"
         ),
-        {"region": f"{region_prefix}%"},
+        {"regions": regions(within)},
     )
     return [Alike(ids=tuple(row.ids), elsewhere=row.elsewhere) for row in rows]
 

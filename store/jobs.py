@@ -1,5 +1,6 @@
 """Bulk jobs: which there are, which of their cases wait, and what came of each."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ from domain.case.commands import Actor
 from domain.jobs import ItemOutcome, JobOrder, JobState
 from domain.model import Value
 from domain.refusals import Code, Refusal
+from store.areas import lies_in
 from store.institutions import named
 from store.tables import cases, institutions, job_items, job_lists, jobs
 
@@ -57,9 +59,9 @@ class Selection(Value):
     """Which cases a job is about: those of ``ids``, or else all that the filters leave.
 
     ``campaign`` is a campaign's id, ``year`` and ``quarter`` a period of whichever campaigns;
-    ``statuses`` empty: any. ``region`` is what regions begin with, ``authority`` whose turn it is,
+    ``statuses`` empty: any. ``region`` is a jurisdiction, ``authority`` whose turn it is,
     ``claimed_by`` who has claimed it, ``name`` part of an institution's name, ``extension`` the id
-    of the extension in force. ``regions``: regions begin with any of these.
+    of the extension in force. ``regions``: they lie in any of these.
     """
 
     kind: str
@@ -103,12 +105,15 @@ async def by_id(connection: AsyncConnection, id_: str) -> Job | None:
 
 
 async def newest_first(
-    connection: AsyncConnection, within: str | None, after: tuple[datetime, str] | None, size: int
+    connection: AsyncConnection,
+    scopes: Sequence[str] | None,
+    after: tuple[datetime, str] | None,
+    size: int,
 ) -> list[Job]:
-    """Up to ``size`` jobs, the newest first; ``within`` keeps those of a scope's prefix."""
+    """Up to ``size`` jobs, the newest first; ``scopes`` keeps those of some scopes."""
     query = _jobs().order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(size)
-    if within is not None:
-        query = query.where(jobs.c.scope.startswith(within, autoescape=True))
+    if scopes is not None:
+        query = query.where(jobs.c.scope == func.any(list(scopes)))
     if after is not None:
         at, id_ = after
         older = (jobs.c.created_at < at) | ((jobs.c.created_at == at) & (jobs.c.id < id_))
@@ -123,11 +128,11 @@ async def running(connection: AsyncConnection) -> list[str]:
 
 
 async def add(
-    connection: AsyncConnection, job: NewJob, selection: Selection, region_prefix: str, at: datetime
+    connection: AsyncConnection, job: NewJob, selection: Selection, within: str, at: datetime
 ) -> int | None:
     """Puts a job on record with the cases it is about now; how many, None if it is there already.
 
-    ``region_prefix`` keeps cases within somebody's jurisdiction.
+    ``within`` keeps cases within somebody's jurisdiction.
     """
     added = await connection.execute(
         insert(jobs)
@@ -147,17 +152,17 @@ async def add(
     if added.first() is None:
         return None
     if selection.ids:
-        total = await _add_named(connection, job.id, selection, region_prefix, at)
+        total = await _add_named(connection, job.id, selection, within, at)
     else:
-        total = await _add_chosen(connection, job.id, selection, region_prefix)
+        total = await _add_chosen(connection, job.id, selection, within)
     await connection.execute(update(jobs).where(jobs.c.id == job.id).values(total=total))
     return total
 
 
 async def _add_chosen(
-    connection: AsyncConnection, id_: str, selection: Selection, region_prefix: str
+    connection: AsyncConnection, id_: str, selection: Selection, within: str
 ) -> int:
-    chosen = _chosen(selection, region_prefix).subquery()
+    chosen = _chosen(selection, within).subquery()
     number = func.row_number().over(order_by=chosen.c.case_id)
     added = await connection.execute(
         insert(job_items)
@@ -170,10 +175,10 @@ async def _add_chosen(
 
 
 async def _add_named(
-    connection: AsyncConnection, id_: str, selection: Selection, region_prefix: str, at: datetime
+    connection: AsyncConnection, id_: str, selection: Selection, within: str, at: datetime
 ) -> int:
     """All ids that were named, in their order; those that may not be acted on are told of."""
-    rows = await connection.execute(_chosen(selection, region_prefix))
+    rows = await connection.execute(_chosen(selection, within))
     known = set(rows.scalars())
     named = list(dict.fromkeys(selection.ids))
     unknown = Refusal(code=Code.NOT_FOUND, params={"what": "办件"}).model_dump(mode="json")
@@ -190,14 +195,14 @@ async def _add_named(
     return len(items)
 
 
-def _chosen(selection: Selection, region_prefix: str) -> Select[Any]:
+def _chosen(selection: Selection, within: str) -> Select[Any]:
     query = (
         select(cases.c.case_id)
         .join(institutions, institutions.c.id == cases.c.institution_id)
         .where(cases.c.kind == selection.kind)
     )
-    for prefix in filter(None, (region_prefix, selection.region)):
-        query = query.where(institutions.c.region.startswith(prefix, autoescape=True))
+    for place in (within, selection.region):
+        query = query.where(lies_in(institutions.c.region, place))
     if selection.ids:
         return query.where(cases.c.case_id == func.any(list(selection.ids)))
     if selection.year:
@@ -211,10 +216,8 @@ def _chosen(selection: Selection, region_prefix: str) -> Select[Any]:
         if value:
             query = query.where(column == value)
     if selection.regions:
-        begins = [
-            institutions.c.region.startswith(one, autoescape=True) for one in selection.regions
-        ]
-        query = query.where(or_(*begins))
+        places = [lies_in(institutions.c.region, place) for place in selection.regions]
+        query = query.where(or_(*places))
     if selection.statuses:
         query = query.where(cases.c.status == func.any(list(selection.statuses)))
     if selection.name:

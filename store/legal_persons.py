@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.legal_persons import FILED, Account, Finding
 from domain.model import Value
 from domain.numbers.quarters import Period
+from store.areas import regions
 from store.tables import legal_person_findings
 
 _NEWEST = """
@@ -72,17 +73,18 @@ async def beside(connection: AsyncConnection, own: Account, year: int) -> list[A
     return [Account(**row) for row in rows.mappings()]
 
 
-async def shared(connection: AsyncConnection, region_prefix: str, year: int) -> list[Account]:
+async def shared(connection: AsyncConnection, within: str, year: int) -> list[Account]:
     """The accounts of all legal persons of several accounts, one at least of them in a region."""
     rows = await connection.execute(
         text(f"""
             WITH a AS ({_ACCOUNTS})
             SELECT * FROM a WHERE key IN (
                 SELECT key FROM a WHERE key <> '' GROUP BY key
-                HAVING count(*) > 1 AND bool_or(region LIKE :region)
+                HAVING count(*) > 1
+                   AND coalesce(bool_or(region = ANY(CAST(:regions AS text[]))), true)
             ) ORDER BY key, institution
         """),  # noqa: S608
-        {"region": f"{region_prefix}%", "year": str(year)},
+        {"regions": regions(within), "year": str(year)},
     )
     return [Account(**row) for row in rows.mappings()]
 
@@ -140,7 +142,7 @@ async def centre_filed_by(
 
 
 async def shared_centres(
-    connection: AsyncConnection, region_prefix: str
+    connection: AsyncConnection, within: str
 ) -> list[tuple[str, tuple[str, ...]]]:
     """National centres that several accounts have, one of them in a region: name and accounts."""
     rows = await connection.execute(
@@ -148,9 +150,10 @@ async def shared_centres(
             SELECT centre, array_agg(i.id ORDER BY i.id) AS ids FROM institutions i
             CROSS JOIN jsonb_array_elements_text(i.national_centres) AS centre
             WHERE i.merged_into IS NULL
-            GROUP BY centre HAVING count(*) > 1 AND bool_or(i.region LIKE :region) ORDER BY 1
+            GROUP BY centre HAVING count(*) > 1
+               AND coalesce(bool_or(i.region = ANY(CAST(:regions AS text[]))), true) ORDER BY 1
         """),
-        {"region": f"{region_prefix}%"},
+        {"regions": regions(within)},
     )
     return [(row.centre, tuple(row.ids)) for row in rows]
 

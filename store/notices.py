@@ -13,8 +13,10 @@ from domain.case.commands import Role
 from domain.case.events import Step
 from domain.case.reminders import REMINDER_SERVED
 from domain.clock import BEIJING
+from domain.ids import NATION
 from domain.model import Value
 from domain.notices import Channel, DeliveryState, NewNotice, NoticeKind
+from store.areas import lies_in, regions
 from store.tables import (
     addresses,
     assignments,
@@ -212,7 +214,7 @@ async def page(
     *,
     addressee: str | None = None,
     institution: str | None = None,
-    region_prefix: str = "",
+    within: str = "",
     involved: str | None = None,
     case_id: str | None = None,
     kind: NoticeKind | None = None,
@@ -221,7 +223,7 @@ async def page(
 ) -> list[Notice]:
     """Up to ``size`` notices, the newest first, each filter narrowing the list.
 
-    ``region_prefix``: what the regions of the institutions that they are about begin with;
+    ``within``: the jurisdiction in which the institutions lie that they are about;
     ``involved``: an authority that they are for or from, or whose case they are about.
     """
     query = select(notices).order_by(notices.c.served_at.desc(), notices.c.id.desc()).limit(size)
@@ -233,8 +235,8 @@ async def page(
     ):
         if value is not None:
             query = query.where(column == value)
-    if region_prefix:
-        query = _within(query, region_prefix)
+    if within not in ("", NATION):
+        query = _within(query, within)
     if involved is not None:
         theirs = select(assignments.c.case_id).where(assignments.c.authority == involved)
         query = query.where(
@@ -250,15 +252,11 @@ async def page(
     return await _whole(connection, [dict(row) for row in rows])
 
 
-def _within(query: Select[Any], region_prefix: str) -> Select[Any]:
-    inside = select(institutions.c.id).where(
-        institutions.c.region.startswith(region_prefix, autoescape=True)
-    )
+def _within(query: Select[Any], within: str) -> Select[Any]:
+    inside = select(institutions.c.id).where(lies_in(institutions.c.region, within))
     # what is about no institution but a place is its regulator's
-    of_place = and_(
-        notices.c.institution == "",
-        notices.c.addressee.startswith(f"amr-{region_prefix}", autoescape=True),
-    )
+    regulators = [f"amr-{region}" for region in regions(within) or ()]
+    of_place = and_(notices.c.institution == "", notices.c.addressee == func.any(regulators))
     return query.where(or_(notices.c.institution.in_(inside), of_place))
 
 
@@ -359,7 +357,7 @@ async def outbox_page(
     *,
     state: DeliveryState | None,
     channel: Channel | None,
-    region_prefix: str,
+    within: str,
     after: str,
     size: int,
 ) -> list[tuple[Delivery, Notice]]:
@@ -378,8 +376,8 @@ async def outbox_page(
         query = query.where(notice_deliveries.c.state == state.value)
     if channel is not None:
         query = query.where(notice_deliveries.c.channel == channel.value)
-    if region_prefix:
-        query = _within(query, region_prefix)
+    if within not in ("", NATION):
+        query = _within(query, within)
     rows = [Delivery(**row) for row in (await connection.execute(query)).mappings()]
     ids = [row.notice_id for row in rows]
     found = await connection.execute(select(notices).where(notices.c.id == func.any(ids)))

@@ -6,6 +6,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.model import Value
+from store.areas import regions
 
 
 class OutgoingEvent(Value):
@@ -31,9 +32,9 @@ _AFTER = text("""
     FROM outbox o JOIN journal j USING (case_id, sequence)
     WHERE (o.transaction, o.id) > (:transaction, :id)
       AND o.transaction < txid_snapshot_xmin(txid_current_snapshot())
-      AND (CAST(:prefix AS text) = '' OR EXISTS (
+      AND (CAST(:regions AS text[]) IS NULL OR EXISTS (
           SELECT 1 FROM cases c JOIN institutions i ON i.id = c.institution_id
-          WHERE c.case_id = o.case_id AND i.region LIKE CAST(:prefix AS text) || '%'))
+          WHERE c.case_id = o.case_id AND i.region = ANY(CAST(:regions AS text[]))))
     ORDER BY o.transaction, o.id
     LIMIT :size
 """)
@@ -46,10 +47,10 @@ async def newest(connection: AsyncConnection) -> int:
 
 
 async def after(
-    connection: AsyncConnection, transaction: int, id_: int, size: int, region_prefix: str = ""
+    connection: AsyncConnection, transaction: int, id_: int, size: int, within: str = ""
 ) -> list[OutgoingEvent]:
     """The events after a reader's last one, at most ``size``."""
     found = await connection.execute(
-        _AFTER, {"transaction": transaction, "id": id_, "size": size, "prefix": region_prefix}
+        _AFTER, {"transaction": transaction, "id": id_, "size": size, "regions": regions(within)}
     )
     return [OutgoingEvent(**row) for row in found.mappings()]

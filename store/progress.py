@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.case.status import Status
 from domain.model import Value
+from store.areas import regions
 from store.institutions import named
 from store.tables import institutions
 
@@ -81,7 +82,8 @@ _FIGURES = """
         ON closing.rule_set = f.rule_set
     CROSS JOIN LATERAL (SELECT f.obligation = 'must' AS owed) o
     {field}
-    WHERE i.region LIKE :region AND f.status <> ALL(:none)
+    WHERE coalesce(i.region = ANY(CAST(:regions AS text[])), true)
+      AND f.status <> ALL(:none)
     GROUP BY 1 ORDER BY 1
 """
 
@@ -140,7 +142,7 @@ async def figures(
     campaigns: Sequence[str],
     terms: Mapping[str, Terms],
     by: str,
-    region_prefix: str,
+    within: str,
     at: datetime | None = None,
 ) -> dict[str, Figures]:
     """The figures of some campaigns by key; ``at`` None: now.
@@ -155,7 +157,7 @@ async def figures(
         "rule_sets": list(terms),
         "closings": [one.closes for one in terms.values()],
         "checked": [one.checked for one in terms.values()],
-        "region": f"{region_prefix}%",
+        "regions": regions(within),
         "none": [status.value for status in _COUNTED_NOT],
     }
     if at is not None:
@@ -210,7 +212,8 @@ _NON_FILERS = """
         WHERE j.case_id = f.case_id AND j.event = 'reminder_served' AND j.at <= :upto
           AND j.at >= f.began_at
     ) s ON true
-    WHERE i.region LIKE :region AND f.status = ANY(:statuses) AND f.case_id > :after
+    WHERE coalesce(i.region = ANY(CAST(:regions AS text[])), true)
+      AND f.status = ANY(:statuses) AND f.case_id > :after
       AND (f.revision = 0 OR NOT :unreported)
       AND (:authority = '' OR a.authority = :authority){named}
     ORDER BY f.case_id LIMIT :size
@@ -221,7 +224,7 @@ async def non_filers(
     connection: AsyncConnection,
     campaigns: Sequence[str],
     statuses: Sequence[Status],
-    region_prefix: str,
+    within: str,
     upto: datetime,
     after: str,
     size: int,
@@ -246,7 +249,7 @@ async def non_filers(
     asked: dict[str, Any] = {
         "campaigns": list(campaigns),
         "statuses": [status.value for status in statuses],
-        "region": f"{region_prefix}%",
+        "regions": regions(within),
         "upto": upto,
         "after": after,
         "size": size,
@@ -318,7 +321,8 @@ _BACKLOG = """
            percentile_disc(0.5) WITHIN GROUP (ORDER BY f.waiting_since) AS median,
            min(f.due) AS due
     FROM ({filings}) f JOIN institutions i ON i.id = f.institution_id
-    WHERE i.region LIKE :region AND f.status = ANY(:turns) AND f.authority <> ''
+    WHERE coalesce(i.region = ANY(CAST(:regions AS text[])), true)
+      AND f.status = ANY(:turns) AND f.authority <> ''
     GROUP BY 1, 2 ORDER BY 1, 2
 """
 
@@ -326,13 +330,13 @@ _BACKLOG = """
 async def backlog(
     connection: AsyncConnection,
     campaigns: Sequence[str],
-    region_prefix: str,
+    within: str,
     at: datetime | None = None,
 ) -> list[Backlog]:
     """What waits for each authority, by status; ``at`` None: now, else out of the journal."""
     asked: dict[str, Any] = {
         "campaigns": list(campaigns),
-        "region": f"{region_prefix}%",
+        "regions": regions(within),
         "turns": [Status.IN_REVIEW.value, Status.QUALITY_CHECK.value],
     }
     if at is not None:
@@ -351,7 +355,8 @@ _EVENTS = """
     JOIN cases c ON c.case_id = j.case_id
     JOIN institutions i ON i.id = c.institution_id
     WHERE j.at >= :start AND j.at < :upto AND j.event = ANY(:events) AND j.at >= c.opened_at
-      AND c.campaign = ANY(:campaigns) AND i.region LIKE :region
+      AND c.campaign = ANY(:campaigns)
+      AND coalesce(i.region = ANY(CAST(:regions AS text[])), true)
     GROUP BY 1, 2
     UNION ALL
     SELECT date_trunc(:unit, r.at, :zone), :refused, count(*)
@@ -360,7 +365,8 @@ _EVENTS = """
     JOIN institutions i ON i.id = c.institution_id
     WHERE r.at >= :start AND r.at < :upto AND r.action = 'submit'
       AND r.at >= c.opened_at
-      AND c.campaign = ANY(:campaigns) AND i.region LIKE :region
+      AND c.campaign = ANY(:campaigns)
+      AND coalesce(i.region = ANY(CAST(:regions AS text[])), true)
     GROUP BY 1
 """
 
@@ -368,7 +374,7 @@ _EVENTS = """
 async def happened(
     connection: AsyncConnection,
     campaigns: Sequence[str],
-    region_prefix: str,
+    within: str,
     span: tuple[datetime, datetime],
     unit: str,
     events: Sequence[str],
@@ -386,7 +392,7 @@ async def happened(
         "events": list(events),
         "refused": REFUSED_SUBMISSION,
         "campaigns": list(campaigns),
-        "region": f"{region_prefix}%",
+        "regions": regions(within),
     }
     counted: dict[datetime, dict[str, int]] = {}
     for row in await connection.execute(text(_EVENTS), asked):

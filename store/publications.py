@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.case.commands import Actor
 from domain.model import Value
+from store.areas import lies_in
 from store.tables import publications, rule_sets
 
 
@@ -47,17 +48,14 @@ async def add(connection: AsyncConnection, publication: Publication) -> None:
 
 
 async def in_force(
-    connection: AsyncConnection, year: int, prefix: str, at: datetime | None = None
+    connection: AsyncConnection, year: int, place: str, at: datetime | None = None
 ) -> dict[str, Publication]:
-    """What is in force at an instant, by default now, of a place and all within it, by place.
-
-    ``prefix`` is what the codes of the places begin with.
-    """
+    """What is in force at an instant, by default now, of a place and all within it, by place."""
     query = (
         _publications()
         .where(
             publications.c.year == year,
-            publications.c.jurisdiction.startswith(prefix, autoescape=True),
+            lies_in(publications.c.jurisdiction, place),
         )
         .order_by(publications.c.jurisdiction, publications.c.revision)
     )

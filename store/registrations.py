@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.institutions import RequestState
 from domain.model import Value
+from store.areas import lies_in
 from store.tables import registration_requests as requests
 
 
@@ -63,7 +64,7 @@ async def decide(
 
 async def page(
     connection: AsyncConnection,
-    region_prefix: str,
+    within: str,
     institution: str,
     state: RequestState | None,
     after: tuple[datetime, str] | None,
@@ -71,8 +72,7 @@ async def page(
 ) -> list[RegistrationRequest]:
     """Up to ``size`` requests, the oldest first; of one account where ``institution`` says so."""
     query = select(requests).order_by(requests.c.asked_at, requests.c.id).limit(size)
-    if region_prefix:
-        query = query.where(requests.c.region.startswith(region_prefix, autoescape=True))
+    query = query.where(lies_in(requests.c.region, within))
     if institution:
         query = query.where(requests.c.institution_id == institution)
     if state is not None:

@@ -6,7 +6,8 @@ from typing import Any
 import psycopg
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from domain.facts import CertificateFacts, InstitutionFacts
+from domain.case.status import Status
+from domain.facts import CertificateFacts, InstitutionFacts, filing_end
 from domain.model import Value
 from store.institutions import COUNTED, Institution
 
@@ -39,7 +40,9 @@ _SUBMITTED = """
            to_jsonb(i),
            ARRAY(SELECT to_jsonb(c) FROM certificates c
                  WHERE c.institution_id = w.institution
-                   AND c.status = ANY(%(counted)s::text[]) ORDER BY c.number)
+                   AND c.status = ANY(%(counted)s::text[]) ORDER BY c.number),
+           ARRAY(SELECT jsonb_build_array(f.year, f.status, f.obligation) FROM cases f
+                 WHERE f.institution_id = w.institution AND f.kind = 'filing')
     FROM unnest(%(cases)s::text[], %(numbers)s::int[], %(returned)s::int[],
                 %(institutions)s::text[])
          WITH ORDINALITY AS w(case_id, revision, returned, institution, place)
@@ -72,7 +75,7 @@ async def read(engine: AsyncEngine, wanted: Sequence[tuple[str, int, int, str]])
             latest=latest,
             editors=tuple(editors),
             files=tuple(files),
-            institution=_institution(institution, certificates) if institution else None,
+            institution=_institution(institution, certificates, filings) if institution else None,
         )
         for (
             sha256,
@@ -83,11 +86,14 @@ async def read(engine: AsyncEngine, wanted: Sequence[tuple[str, int, int, str]])
             files,
             institution,
             certificates,
+            filings,
         ) in found
     ]
 
 
-def _institution(row: dict[str, Any], certificates: list[dict[str, Any]]) -> Institution:
+def _institution(
+    row: dict[str, Any], certificates: list[dict[str, Any]], filings: list[tuple[int, str, str]]
+) -> Institution:
     return Institution(
         name=row["name"],
         uscc=row["uscc"],
@@ -97,4 +103,5 @@ def _institution(row: dict[str, Any], certificates: list[dict[str, Any]]) -> Ins
             CertificateFacts(**{key: one[key] for key in CertificateFacts.model_fields})
             for one in certificates
         ),
+        outcomes={year: filing_end(Status(status), owed) for year, status, owed in filings},
     )

@@ -20,7 +20,8 @@ from domain.campaigns import CampaignStage
 from domain.case.status import Status
 from domain.clock import day_of
 from domain.decision import RuleSetRef
-from domain.ids import AuthorityId, JurisdictionCode, campaign_id
+from domain.ids import JurisdictionCode, campaign_id
+from domain.jurisdictions import AuthorityId
 from domain.model import Value
 from domain.numbers.quarters import Period
 from domain.refusals import Code, Refusal, Refused

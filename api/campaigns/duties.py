@@ -11,7 +11,7 @@ from api.door.parts import parts_of
 from api.door.requests import Plain, Text, path
 from api.door.rights import SCOPES, Right, Scope
 from domain.case.commands import Actor
-from domain.ids import authority_of
+from domain.jurisdictions import authority_of
 from domain.model import Value
 from domain.numbers.quarters import Period
 from services.campaigns.duties import DutyTask

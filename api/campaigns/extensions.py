@@ -17,7 +17,8 @@ from api.door.parts import parts_of
 from api.door.requests import Plain, Text, invalid, path
 from api.door.rights import Right, Target, region_in_sight
 from domain.case.status import Status
-from domain.ids import AuthorityId, JurisdictionCode, region_prefix
+from domain.ids import JurisdictionCode
+from domain.jurisdictions import AuthorityId, lies_in, narrower
 from domain.model import Value
 from domain.refusals import Code, Refusal, Refused
 from domain.text import name_key
@@ -67,7 +68,7 @@ async def of_extension(request: Request) -> Target:
     """The extension in the address: of its place's operators, and of those around it."""
     period, jurisdiction = named(request)
     extension = await parts_of(request).extensions.find(path(request, "extension", JobId))
-    elsewhere = not extension.jurisdiction.startswith(region_prefix(jurisdiction))
+    elsewhere = not lies_in(extension.jurisdiction, jurisdiction)
     if (extension.year, extension.quarter) != period or elsewhere:
         what = {"what": f"{period} 年度 {jurisdiction} 的延期 {extension.id}"}
         raise Refused(Refusal(code=Code.NOT_FOUND, params=what))
@@ -79,8 +80,7 @@ async def extend(call: Call) -> Response:
     request, body = call.request, call.body
     period, jurisdiction = named(request)
     region: str = body.region or jurisdiction
-    prefix = region_prefix(jurisdiction)
-    if not region.startswith(prefix):
+    if not lies_in(region, jurisdiction):
         outside = {"pointer": "/region", "code": "outside", "message": f"应在 {jurisdiction} 之内"}
         raise invalid([outside])
     ids = await chosen_ids(call, (*body.ids,), body.list, period)
@@ -90,7 +90,7 @@ async def extend(call: Call) -> Response:
         year=period.year,
         quarter=period.quarter,
         statuses=() if ids else tuple(body.statuses or UNFINISHED),
-        region=region_prefix(region),
+        region=region,
         authority=body.authority or "",
         name=name_key(body.name),
         ids=ids,
@@ -115,12 +115,12 @@ async def list_extensions(call: Call) -> Response:
     """The extensions of a place, and those of a place around it."""
     request = call.request
     period, jurisdiction = named(request)
-    prefix = max(region_prefix(jurisdiction), region_in_sight(call.actor), key=len)
+    place = narrower(region_in_sight(call.actor), jurisdiction)
     last = cursors.given(request, (str, str))
     after = (datetime.fromisoformat(last[0]), last[1]) if last else None
     page, following = await cursors.paged(
         request,
-        lambda size: parts_of(request).extensions.newest_first(period, prefix, after, size),
+        lambda size: parts_of(request).extensions.newest_first(period, place, after, size),
         lambda extension: [extension.granted_at.isoformat(), extension.id],
     )
     return json_of(ExtensionPage(items=tuple(await _shown(call, page)), next=following))

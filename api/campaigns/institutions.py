@@ -17,7 +17,7 @@ from domain.certificates.certificate import CERTIFICATE_STATUS_LABELS, Certifica
 from domain.certificates.warnings import CertificateWarning, register_warnings
 from domain.clock import day_of
 from domain.facts import CertificateFacts
-from domain.ids import NATION, InstitutionId, JurisdictionCode, region_prefix
+from domain.ids import NATION, InstitutionId, JurisdictionCode
 from domain.model import Value
 from domain.refusals import Code, Refusal
 from domain.text import name_key
@@ -106,13 +106,13 @@ def _today(call: Call) -> date:
 
 async def list_institutions(call: Call) -> Response:
     """The institutions in the asker's jurisdiction."""
-    institutions, prefix = parts_of(call.request).institutions, region_in_sight(call.actor)
+    institutions, within = parts_of(call.request).institutions, region_in_sight(call.actor)
     region = query(call.request, "region", JurisdictionCode, NATION)
     name = name_key(query(call.request, "name", NameGiven, ""))
     [after] = cursors.given(call.request, (str,)) or [""]
     holders, more = await cursors.paged(
         call.request,
-        lambda size: institutions.holders(after, size, prefix, region_prefix(region), name),
+        lambda size: institutions.holders(after, size, within, region, name),
         lambda holder: [holder.institution.facts.id],
     )
     today = _today(call)

@@ -20,8 +20,9 @@ from api.door.rights import Right, Target
 from domain.case.commands import Person
 from domain.case.status import Status
 from domain.filing.kind import FILING
-from domain.ids import jurisdiction_of, region_prefix
+from domain.ids import jurisdiction_of
 from domain.jobs import ItemOutcome, JobAction
+from domain.jurisdictions import narrower
 from domain.messages import explain
 from domain.model import Value
 from domain.notices import Channel
@@ -45,7 +46,7 @@ class SelectionBody(Value):
 
     campaign: Annotated[str, Field(pattern=r"^(2[0-9]{3}/[0-9]{6})?$")] = ""
     statuses: tuple[Status, ...] = ()
-    region: Annotated[str, Field(pattern=r"^[0-9]{0,6}$")] = ""
+    region: Annotated[str, Field(pattern=r"^([0-9]{2}){0,3}$")] = ""
     authority: Plain = Field(default="", max_length=64)
     claimed_by: Plain = Field(default="", max_length=64)
     name: Plain = Field(default="", max_length=100)
@@ -147,7 +148,8 @@ async def ask_for_job(call: Call) -> Response:
         kind=FILING.name,
         campaign=f"campaign/{chosen.campaign}" if chosen.campaign else "",
         **chosen.model_dump(exclude={"campaign", "region", "ids", "list"}),
-        region=region_prefix(chosen.region) if len(chosen.region) == 6 else chosen.region,
+        # a shorter code is that of the province or city with its zeros left out
+        region=chosen.region and chosen.region.ljust(6, "0"),
         ids=ids,
     )
     if body.action == "extend":
@@ -184,7 +186,7 @@ async def _extension(call: Call, selection: Selection, year: int) -> str:
     if not year:
         raise _missing("/selection/campaign", "请写明 campaign，如 2024/000000")
     place = body.selection.campaign.partition("/")[2]
-    whole = max(place, call.actor.scope, key=region_prefix) if place else call.actor.scope
+    whole = narrower(place, call.actor.scope)
     grant = ExtensionTerms(
         period=Period(year),
         jurisdiction=whole,
@@ -324,7 +326,7 @@ _TAG = "批办"
 _ONE = "/api/jobs/{job}"
 _EXAMPLE = {
     "action": "extend",
-    "selection": {"campaign": "2024/350000", "region": "3502", "statuses": ["draft", "returned"]},
+    "selection": {"campaign": "2024/350000", "region": "350200", "statuses": ["draft", "returned"]},
     "until": "2025-04-01T00:00:00+08:00",
     "reason": "所在地遭受洪灾，三日无法办公",
     "document": "市监函〔2025〕×号（示例）",

@@ -14,7 +14,7 @@ from api.door.parts import parts_of
 from api.door.requests import Plain, Text, path, query
 from api.door.rights import Right
 from domain.case.commands import Person
-from domain.ids import AuthorityId
+from domain.jurisdictions import AuthorityId
 from domain.model import Value
 from services.people import Deputy, Revocation, own_authority
 

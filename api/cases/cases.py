@@ -28,7 +28,8 @@ from domain.case.kind import CaseKind
 from domain.case.plan import FOREVER, Window
 from domain.case.status import STATUS_LABELS, Status
 from domain.decision import RuleSetRef
-from domain.ids import AuthorityId, InstitutionId, JurisdictionCode, region_prefix
+from domain.ids import InstitutionId, JurisdictionCode
+from domain.jurisdictions import AuthorityId
 from domain.kinds import KindName
 from domain.model import Value
 from domain.text import name_key
@@ -207,7 +208,7 @@ BY_AUTHORITY = equal("authority", AuthorityId, "现由哪个部门办理")
 BY_REGION = Filter(
     Parameter("region", "机构的监管区域，含其下级", schema=schema_of(JurisdictionCode)),
     JurisdictionCode,
-    lambda given: {"region": region_prefix(given)},
+    lambda given: {"region": given},
 )
 NameGiven = Annotated[Plain, Field(max_length=200)]
 BY_NAME = Filter(
@@ -224,7 +225,7 @@ def in_sight(actor: Actor, institution: str | None = None) -> dict[str, Any]:
             check(Right.SEE_FILING, actor, Target(institution=institution))
             return {"institution": actor.scope}
         case Scope.JURISDICTION:
-            return {"region_prefix": region_in_sight(actor)}
+            return {"within": region_in_sight(actor)}
         case Scope.AUTHORITY:
             return {"involved": actor.scope}
         case Scope.EVERYTHING:

@@ -12,7 +12,7 @@ from api.door.requests import parameters, query, wrong_parameter
 from api.door.rights import Right
 from domain.certificates.public import Proof, PublicCertificate, Scan, SearchAnswer
 from domain.certificates.statement import PublishedKeys
-from domain.ids import JurisdictionCode, region_prefix
+from domain.ids import JurisdictionCode
 from domain.model import Value
 from domain.text import is_usable, normalised
 from services.certificates.enquiries import MOST_PAGES, PAGE
@@ -81,7 +81,7 @@ def asked(request: Request) -> tuple[Criteria, int]:
     region = _narrowing(request, "region", JurisdictionCode)
     criteria = Criteria(
         **{**given, "uscc": given["uscc"].upper()},
-        region=region_prefix(region) if region else "",
+        region=region,
         field=_narrowing(request, "field", TwoDigits),
     )
     return criteria, query(request, "page", _Page, 1)

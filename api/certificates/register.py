@@ -8,7 +8,7 @@ from api.door.operations import Call, Operation, Parameter, json_of, schema_of
 from api.door.parts import parts_of
 from api.door.requests import query
 from api.door.rights import Right
-from domain.ids import AuthorityId
+from domain.jurisdictions import AuthorityId
 from files.certificate_register import REGISTER
 from services.certificates.register import RegisterReport
 

@@ -22,13 +22,8 @@ from domain.certificates.certificate import (
 )
 from domain.certificates.public import Counted, PublicCertificate
 from domain.clock import day_of
-from domain.ids import (
-    AuthorityId,
-    JurisdictionCode,
-    authority_of,
-    jurisdiction_of,
-    region_prefix,
-)
+from domain.ids import JurisdictionCode, jurisdiction_of
+from domain.jurisdictions import AuthorityId, authority_of
 from domain.model import Value
 from domain.refusals import Code, Refusal, Refused
 from services.certificates.enquiries import public_part
@@ -112,7 +107,7 @@ def sight_of(actor: Actor) -> Sight:
             if actor.scope != authority_of(area):
                 return Sight(issuer=actor.scope)
             # a market regulator has to do with all institutions of its area, whoever certified them
-            return Sight(issuer=actor.scope, region=region_prefix(area))
+            return Sight(issuer=actor.scope, region=area)
 
 
 # --- searching ------------------------------------------------------------------------------------
@@ -126,7 +121,7 @@ async def search(call: Call) -> Response:
         **{name: term(request, name) for name in _TERMS},
         uscc=term(request, "uscc").upper(),
         parent_uscc=term(request, "parent_uscc").upper(),
-        region=region_prefix(region) if region else "",
+        region=region,
         field=query(request, "field", TwoDigits, ""),
         issuer=query(request, "issuer", AuthorityId, ""),
         state=query(request, "state", CertificateStatus | None, None),
@@ -236,10 +231,10 @@ async def counts(call: Call) -> Response:
         raise wrong_parameter("from", f"须不晚于 until，且相距不超过 {MOST_MONTHS} 个月")
     given = cursors.given(request, (str, str, str))
     after = (given[0], given[1], given[2]) if given else None
-    search, prefix = parts_of(request).search, region_in_sight(call.actor)
+    search, within = parts_of(request).search, region_in_sight(call.actor)
     counted, more = await cursors.paged(
         request,
-        lambda size: search.counts(first, last, prefix, after, size),
+        lambda size: search.counts(first, last, within, after, size),
         lambda row: [row[0], row[1], row[2].value],
         size=200,
     )

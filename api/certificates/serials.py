@@ -11,7 +11,7 @@ from api.door.operations import Call, Operation, json_of
 from api.door.parts import parts_of
 from api.door.requests import Text, path
 from api.door.rights import Right
-from domain.ids import AuthorityId
+from domain.jurisdictions import AuthorityId
 from domain.model import Value
 from domain.refusals import Code, Refusal, Refused
 from rules.certificates.certificates import NoAuthorityCode

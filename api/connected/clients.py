@@ -13,7 +13,7 @@ from api.door.parts import Parts, parts_of
 from api.door.requests import Text, invalid, path
 from api.door.rights import Right
 from domain.connected import ApiClient, Said
-from domain.ids import AuthorityId
+from domain.jurisdictions import AuthorityId
 from domain.model import Value
 from domain.refusals import Code, Refusal, Refused
 from services.connected.clients import TOKEN_LIFETIME
@@ -91,7 +91,7 @@ async def register(call: Call) -> Response:
     body: ClientBody = call.body
     parts = parts_of(call.request)
     if body.authority not in parts.certificates.rules().document.names:
-        message = "不是发证机关；请填 samr 或者省级部门，如 amr-350000"
+        message = "不是发证机关；请填发国家级证书的部门，或者省级部门，如 amr-350000"
         raise invalid([{"pointer": "/authority", "code": "no_issuer", "message": message}])
     client, secret = await parts.clients.register(
         body.authority, body.name, body.sandbox, call.actor, call.command_id

@@ -15,7 +15,8 @@ from pydantic import TypeAdapter, ValidationError
 from api.door.rights import SCOPES, Scope
 from domain.case.commands import Actor
 from domain.connected import client_of
-from domain.ids import AuthorityId, InstitutionId, JurisdictionCode
+from domain.ids import InstitutionId, JurisdictionCode
+from domain.jurisdictions import AuthorityId
 from domain.memberships import is_program
 from domain.refusals import Code, Refusal, Refused
 from services.clock import system_clock

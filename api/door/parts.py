@@ -15,7 +15,7 @@ from temporalio.client import Client
 from api.door.draining import Draining
 from api.door.identity import Identity
 from audit.service import AuditService
-from rules.file.catalogue import cached_catalogue
+from rules.file.catalogue import put_in_use
 from services.announcements import AnnouncementService
 from services.authority_figures import AuthorityFigureService
 from services.campaigns.amending import AmendmentService
@@ -167,7 +167,7 @@ def build_parts(
     them it is asked on everybody's.
     """
     public = public if public is not None else engine
-    catalogue = cached_catalogue(settings.rules)
+    catalogue = put_in_use(settings.rules)
     pinned = PinnedRules(engine)
     certificates = CertificateService(
         client, engine, settings.rules, PinnedCertificateRules(engine), clock
@@ -221,14 +221,14 @@ def build_parts(
         certificates=certificates,
         keys=keys,
         imports=CertificateImportService(
-            client, engine, certificates, known_regions(catalogue), clock
+            client, engine, certificates, known_regions(catalogue, clock), clock
         ),
         register=RegisterService(engine, settings.rules, clock),
         clients=ClientService(engine, clock, settings.tokens_per_client),
         deliveries=DeliveryService(
             engine,
             certificates,
-            known_regions(catalogue),
+            known_regions(catalogue, clock),
             settings.public_site,
             clock,
             settings.deliveries_per_client,
@@ -263,7 +263,7 @@ def build_parts(
             clock,
         ),
         published_figures=PublishedFiguresService(engine, pinned, catalogue.areas),
-        roster=RosterService(engine, known_regions(catalogue), clock),
+        roster=RosterService(engine, known_regions(catalogue, clock), clock),
         review=ReviewService(engine, campaigns, catalogue, clock),
         lookups=LookupService(public, latest_rules(settings.rules), clock, limits),
         enquiries=CertificateEnquiries(

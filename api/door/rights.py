@@ -8,7 +8,8 @@ from enum import StrEnum
 
 from domain.case.commands import ROLE_LABELS, Actor, Role, forbidden
 from domain.connected import client_of
-from domain.ids import NATION, jurisdiction_of, region_prefix, regulates
+from domain.ids import NATION, jurisdiction_of
+from domain.jurisdictions import lies_in, regulates
 from domain.refusals import Code, Refusal, Refused
 from services.case_records import Case
 
@@ -221,8 +222,8 @@ def check(right: Right, actor: Actor, target: Target) -> None:
 
 
 def region_in_sight(actor: Actor) -> str:
-    """The prefix of the regions whose records somebody sees: an operator's own, else all."""
-    return region_prefix(actor.scope) if SCOPES[actor.role] is Scope.JURISDICTION else ""
+    """The jurisdiction whose records somebody sees: an operator's own, else the nation."""
+    return actor.scope if SCOPES[actor.role] is Scope.JURISDICTION else NATION
 
 
 def sees_contacts(actor: Actor) -> bool:
@@ -232,7 +233,7 @@ def sees_contacts(actor: Actor) -> bool:
 
 def covers(jurisdiction: str, region: str | None) -> bool:
     """Whether a region, or a campaign's jurisdiction, lies in an operator's jurisdiction."""
-    return region is None or region.startswith(region_prefix(jurisdiction))
+    return region is None or lies_in(region, jurisdiction)
 
 
 def supervises(authority: str, region: str | None) -> bool:

@@ -17,7 +17,8 @@ from api.door.rights import Right, region_in_sight
 from domain.case.status import STATUS_LABELS, Status
 from domain.enforcement.commands import ENDING_LABELS, Ending
 from domain.enforcement.consequences import KIND_LABELS
-from domain.ids import JurisdictionCode, campaign_id, region_prefix
+from domain.ids import NATION, JurisdictionCode, campaign_id
+from domain.jurisdictions import lies_in, narrower
 from domain.model import Value
 from services.enforcement.register import Measure
 
@@ -117,13 +118,11 @@ async def _page(call: Call, *, public: bool) -> MeasurePage:
     request = call.request
     region = query(request, "region", JurisdictionCode | None, None)
     state = query(request, "state", _State | None, None)
-    sight = "" if public else region_in_sight(call.actor)
-    asked = region_prefix(region) if region is not None else ""
-    narrowed = asked if asked.startswith(sight) else sight
-    if region is not None and not (asked.startswith(sight) or sight.startswith(asked)):
+    sight = NATION if public else region_in_sight(call.actor)
+    if region is not None and not (lies_in(region, sight) or lies_in(sight, region)):
         return MeasurePage(items=(), next=None)
     filters: dict[str, Any] = {
-        "region_prefix": narrowed,
+        "within": narrower(region or "", sight),
         "measure": query(request, "measure", _MeasureId | None, None),
         "holds": None if state is None else state == "in_force",
         "published": True if public else None,

@@ -23,7 +23,7 @@ from domain.filing.kind import Submit
 from domain.filing.parts import left_over_refusal, parts_left_over
 from domain.filing.receipts import submissions
 from domain.filing.waiving import granted
-from domain.ids import AuthorityId, authority_of
+from domain.jurisdictions import AuthorityId, authority_of
 from domain.messages import explain
 from domain.model import Value
 from domain.refusals import Code, Refusal, Refused

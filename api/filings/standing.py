@@ -40,7 +40,7 @@ from domain.filing.waiving import (
     GrantWaiver,
     granted,
 )
-from domain.ids import AuthorityId
+from domain.jurisdictions import AuthorityId
 from domain.model import Value
 from domain.refusals import Code, Refusal, Refused
 from rules.compiled import CompiledRules

@@ -117,7 +117,7 @@ def in_sight(actor: Actor, institution: str | None) -> dict[str, Any]:
         case Scope.AUTHORITY:
             return {"involved": actor.scope}
         case Scope.JURISDICTION:
-            return {"region_prefix": region_in_sight(actor)}
+            return {"within": region_in_sight(actor)}
         case Scope.EVERYTHING:
             return {}
 

@@ -12,7 +12,8 @@ from api.door.operations import PAGING, Call, Operation, Parameter, json_of, sch
 from api.door.parts import parts_of
 from api.door.requests import path, query, wrong_parameter
 from api.door.rights import Right, Target, check, region_in_sight
-from domain.ids import AuthorityId, InstitutionId, jurisdiction_of
+from domain.ids import InstitutionId, jurisdiction_of
+from domain.jurisdictions import AuthorityId, known
 from domain.model import Value
 from domain.notices import (
     CHANNEL_LABELS,
@@ -126,7 +127,7 @@ async def list_outbox(call: Call) -> Response:
         lambda size: parts_of(request).outbox.page(
             state=state,
             channel=channel,
-            region_prefix=region_in_sight(call.actor),
+            within=region_in_sight(call.actor),
             after=after,
             size=size,
         ),
@@ -154,7 +155,7 @@ async def replay(call: Call) -> Response:
 
 async def _region(request: Request, addressee: str) -> str:
     """The region that an addressee belongs to. Raises Refused for an unknown institution."""
-    if addressee in ("samr", "cnas", "caiq") or addressee.startswith(("amr-", "group-")):
+    if addressee in known().authorities or addressee.startswith(("amr-", "group-")):
         return jurisdiction_of(addressee)
     institution, _ = await parts_of(request).institutions.find(addressee)
     return institution.facts.region

@@ -87,10 +87,10 @@ async def lookup_counts(call: Call) -> Response:
         raise wrong_parameter("from", f"须不晚于 to，且相距不超过 {MOST_DAYS} 天")
     given = cursors.given(request, (str, str))
     after = _after(given) if given else None
-    lookups, prefix = parts_of(request).lookups, region_in_sight(call.actor)
+    lookups, within = parts_of(request).lookups, region_in_sight(call.actor)
     counted, more = await cursors.paged(
         request,
-        lambda size: lookups.counts(first, last, prefix, after, size),
+        lambda size: lookups.counts(first, last, within, after, size),
         lambda row: [row[0].isoformat(), row[1]],
         size=200,
     )

@@ -37,7 +37,8 @@ from api.workbench.pages import (
 from domain.case.commands import Role
 from domain.case.status import STATUS_LABELS
 from domain.clock import day_of
-from domain.ids import NATION, region_prefix
+from domain.ids import NATION
+from domain.jurisdictions import known, lies_in
 from services.campaigns.progress import UNFINISHED
 
 _MOST_DAYS = 31
@@ -186,7 +187,8 @@ def curve(days: Sequence[dict[str, Any]], owed: int) -> Curve | None:
 
 def below(jurisdiction: str) -> str:
     """At which level the places within a jurisdiction are told."""
-    return {0: "province", 2: "city"}.get(len(region_prefix(jurisdiction)), "county")
+    here = known().tree.level(jurisdiction)
+    return {"nation": "province", "province": "city"}.get(here, "county")
 
 
 async def _days(call: Call, api: str, since: date, today: date) -> list[dict[str, Any]]:
@@ -211,8 +213,7 @@ async def progress_page(call: Call, failed: Failed | None = None) -> Response:
     over = [
         one
         for one in campaigns
-        if (one["year"], one["quarter"]) == period
-        and jurisdiction.startswith(region_prefix(one["jurisdiction"]))
+        if (one["year"], one["quarter"]) == period and lies_in(jurisdiction, one["jurisdiction"])
     ]
     campaign = next((one for one in over if one["jurisdiction"] == jurisdiction), None)
     today = day_of(parts_of(call.request).clock())

@@ -29,6 +29,7 @@ from domain.certificates.certificate import CertificateStatus
 from domain.clock import day_of
 from domain.facts import CertificateFacts
 from domain.ids import NATION
+from domain.jurisdictions import authority_of
 from domain.numbers.quarters import Quarter
 from files.roster import roster_csv
 from rules.compiled import CompiledRules
@@ -438,7 +439,7 @@ def _print_next_steps(
     visitors = {
         "filer": people.actor(Role.FILER, f"demo-filer-{institution}", institution),
         "reviewer": people.actor(Role.REVIEWER, "demo-visitor-reviewer", "amr-440000"),
-        "checker": people.actor(Role.CHECKER, "demo-visitor-checker", "samr"),
+        "checker": people.actor(Role.CHECKER, "demo-visitor-checker", authority_of(NATION)),
         "clerk": people.actor(Role.CLERK, "demo-visitor-clerk", "amr-440000"),
         "operator": people.operator,
         "auditor": people.auditor,

@@ -11,6 +11,7 @@ from typing import Any
 from deploy.demo.people import Acting
 from domain.case.commands import Actor, Role
 from domain.clock import day_of
+from domain.jurisdictions import authority_of, known
 from services.clock import system_clock
 
 _CAPABILITIES = (
@@ -27,7 +28,7 @@ class _Office:
     def __init__(self, people: Acting, shown: dict[str, Any]) -> None:
         self._people = people
         self.institution = str(shown["id"])
-        issuer = f"amr-{shown['region'][:2]}0000"
+        issuer = authority_of(known().province(shown["region"]))
         self.content = {
             "institution": self.institution,
             "holder": shown["name"],

@@ -16,7 +16,8 @@ import yaml
 
 from domain import uscc as uscc_code
 from domain.facts import CertificateFacts, InstitutionFacts
-from domain.ids import authority_of
+from domain.ids import NATION
+from domain.jurisdictions import authority_of
 from files.roster import RosterInstitution
 
 MAX_COUNT = 100_000
@@ -175,7 +176,7 @@ def _certificate(
     certificate = CertificateFacts(
         number=f"{prefix}{maker.serials[prefix]:04d}",
         level="national" if province is None else "provincial",
-        issuer="samr" if province is None else authority_of(province),
+        issuer=authority_of(province or NATION),
         scope=min(9_999, max(1, round(rng.lognormvariate(4.6, 1.0)))),
         valid_to=_six_years_after(issued) - timedelta(days=1),
     )
@@ -194,7 +195,7 @@ def _previous_reviewer(
     if not certificates or rng.random() < 0.3:
         return None
     issuer = rng.choice(certificates).issuer
-    return facts.review_group or issuer if issuer == "samr" else issuer
+    return facts.review_group or issuer if issuer == authority_of(NATION) else issuer
 
 
 def _uscc(rng: random.Random, index: int, region: str) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from domain.ids import AuthorityId, InstitutionId
+from domain.ids import AuthorityShape, InstitutionId
 from domain.model import Value
 from domain.text import Unmarked, Visible
 
@@ -102,7 +102,7 @@ class CertificateContent(Value):
     address: Line = ""
     sites: tuple[Line, ...] = Field(default=(), max_length=200)
     level: Literal["provincial", "national"]
-    issuer: AuthorityId
+    issuer: AuthorityShape
     field: TwoDigits
     industry: TwoDigits
     capabilities: tuple[Capability, ...] = Field(default=(), max_length=20_000)

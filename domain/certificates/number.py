@@ -10,7 +10,7 @@ import unicodedata
 from enum import StrEnum
 
 from domain.certificates.certificate import TwoDigits
-from domain.ids import AuthorityId
+from domain.ids import AuthorityShape
 from domain.model import Value
 
 CENTURY = 2000
@@ -21,7 +21,7 @@ _SHOWN = 40
 class NumberTables(Value):
     """What the codes mean: issuing authorities by id, fields and industries by name."""
 
-    authorities: dict[TwoDigits, AuthorityId]
+    authorities: dict[TwoDigits, AuthorityShape]
     fields: dict[TwoDigits, str]
     industries: dict[TwoDigits, str]
 
@@ -31,7 +31,7 @@ class DecodedNumber(Value):
 
     year: int
     authority_code: TwoDigits
-    authority: AuthorityId
+    authority: AuthorityShape
     field: TwoDigits
     field_name: str
     industry: TwoDigits

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import (
 from pydantic import Field, StringConstraints, ValidationError, model_validator
 
 from domain.certificates.certificate import Certificate, Name
-from domain.ids import AuthorityId
+from domain.ids import AuthorityShape
 from domain.model import Value
 
 VERSION = 1
@@ -55,7 +55,7 @@ class Statement(Value):
     """
 
     key: KeyId
-    issuer: AuthorityId
+    issuer: AuthorityShape
     number: Printable
     code: Printable
     holder: Name

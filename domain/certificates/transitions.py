@@ -30,7 +30,7 @@ from domain.certificates.commands import CertificateEvent
 from domain.certificates.issuing import Allotment, HeldCertificate, Purpose
 from domain.certificates.state import CertificateFindings, Holding
 from domain.clock import day_of
-from domain.ids import authority_of
+from domain.jurisdictions import authority_of
 from domain.refusals import Code, Refusal
 
 

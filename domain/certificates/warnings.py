@@ -9,7 +9,8 @@ from datetime import date
 
 from domain.certificates.certificate import CertificateContent, CertificateStatus, status_on
 from domain.certificates.number import NumberTables, decode
-from domain.ids import jurisdiction_of, region_prefix
+from domain.ids import jurisdiction_of
+from domain.jurisdictions import lies_in
 from domain.model import Value
 from domain.text import same_name
 
@@ -126,8 +127,7 @@ def _second(others: list[str]) -> list[CertificateWarning]:
 
 
 def _other_province(issuer: str, region: str) -> list[CertificateWarning]:
-    prefix = region_prefix(jurisdiction_of(issuer))
-    if not region or region.startswith(prefix):
+    if not region or lies_in(region, jurisdiction_of(issuer)):
         return []
     message = f"该机构的监管区域 {region} 不在发证机关 {issuer} 的辖区"
     mend = "请核对机构编号和发证机关；名录中的区域不对的，请经办人更正名录"

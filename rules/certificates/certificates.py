@@ -17,7 +17,7 @@ from domain.certificates.number import NumberTables
 from domain.citation import Citation
 from domain.clock import day_of, first_instant
 from domain.decision import Obligation, ReviewLevel, RuleSetRef
-from domain.ids import AuthorityId, jurisdiction_of
+from domain.ids import AuthorityShape, jurisdiction_of
 from rules.check.evidence import source_findings
 from rules.check.placing import Findings
 from rules.file.certificate_schema import (
@@ -313,7 +313,7 @@ def resolved_certificates(library: RuleLibrary, read: ReadCertificates) -> Resol
     if findings:
         raise RulesInvalid(findings)
     file = read.file
-    authorities: list[AuthorityId] = [
+    authorities: list[AuthorityShape] = [
         *file.number.authorities.codes.values(),
         *(f"amr-{code}" for code in library.catalogue.areas if _is_province(library, code)),
     ]

@@ -12,6 +12,8 @@ from domain.certificates.certificate import CertificateContent
 from domain.certificates.issuing import Allotment, Decided, Purpose
 from domain.certificates.number import NumberProblem, decode
 from domain.certificates.statement import EARLIEST, LATEST
+from domain.ids import NATION
+from domain.jurisdictions import authority_of
 from domain.model import Value
 from domain.refusals import Code, Refusal
 from domain.text import not_written
@@ -78,8 +80,10 @@ def content_problems(
         add("/field", "unknown_field", f"没有专业领域代码 {content.field}；请从代码表中选取")
     if rules.industry_name(content.industry) is None:
         add("/industry", "unknown_industry", f"没有行业代码 {content.industry}；请从代码表中选取")
-    if (content.level == "national") != (content.issuer == "samr"):
-        add("/level", "wrong_level", "国家级证书由 samr 颁发，省级证书由省级部门颁发；请改其一")
+    national = authority_of(NATION)
+    if (content.level == "national") != (content.issuer == national):
+        message = f"国家级证书由 {national} 颁发，省级证书由省级部门颁发；请改其一"
+        add("/level", "wrong_level", message)
     try:
         rules.authority_code(content.issuer)
     except NoAuthorityCode as failure:

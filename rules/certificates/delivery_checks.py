@@ -21,7 +21,8 @@ from domain.connected import (
     ExtensionDelivery,
     IssueDelivery,
 )
-from domain.ids import jurisdiction_of, region_prefix
+from domain.ids import jurisdiction_of
+from domain.jurisdictions import lies_in
 from domain.messages import explain
 from domain.model import Value
 from domain.refusals import Code, Refusal
@@ -169,7 +170,7 @@ def _institution(authority: str, delivery: IssueDelivery, known: Known) -> list[
     if not known.region:
         message = "没有这个辖区代码；请按 rules/jurisdictions.yaml 填写机构的监管区域"
         return [Wrong(pointer="/institution/region", code="unknown_region", message=message)]
-    if not details.region.startswith(region_prefix(jurisdiction_of(authority))):
+    if not lies_in(details.region, jurisdiction_of(authority)):
         message = "机构的监管区域不在发证机关的辖区之内；请核对"
         return [Wrong(pointer="/institution/region", code="outside_jurisdiction", message=message)]
     return []

@@ -1,8 +1,9 @@
 """Everything a rule file is checked for, beyond its shape: meaning, evidence, examples, reach."""
 
 import re
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from contextlib import suppress
+from datetime import date
 from functools import lru_cache
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from rules.file.findings import Finding, RulesInvalid, in_order
 from rules.file.folder import STANDING, Merged
 from rules.file.library import RuleLibrary
 from rules.file.schema import Filing
+from rules.file.shapes import Cite
 from rules.file.strict_yaml import Path as NodePath
 from rules.numbers.report_numbers import NumberRules
 
@@ -120,7 +122,8 @@ def _checked(library: RuleLibrary, name: str) -> tuple[Finding, ...]:
     except RulesInvalid as invalid:
         return tuple(invalid.findings)
     year = name.split("/", 1)[0]
-    findings = list(_ignored(library, merged))
+    findings = [*_ignored(library, merged)]
+    findings += [one for one in library.duplicates() if one.file == f"{name}.yaml"]
     if year.isdigit() and str(merged.rules.year) != year:
         message = f"year 是 {merged.rules.year}，文件却放在 {year} 目录；请改年度或移动文件"
         findings.append(Findings(merged.node, merged.own).one("year_mismatch", ("year",), message))
@@ -169,18 +172,33 @@ def _last_days(library: RuleLibrary, merged: Merged) -> Iterator[Finding]:
     """
     calendar = read_calendar(library.root)
     found = Findings(merged.node, merged.own if merged.carried else None)
-    for name, span in merged.rules.filing.windows.stated().items():
+    for label, last, cite, path in _ends(merged):
         try:
-            works = calendar.works(span.last)
+            works = calendar.works(last)
         except CalendarMissing:
             continue
-        if not works and not span.cite.assume:
-            label = WINDOWS[name].label
+        if not works and not cite.assume:
             message = (
-                f"{label}的最后一天 {span.last} 是休息日，通知没有写是否顺延；"
+                f"{label}的最后一天 {last} 是休息日，通知没有写是否顺延；"
                 f"请用 assume 说明为什么照写的日子，或改到工作日并说明"
             )
-            yield found.one("last_day_off", ("filing", "windows", name, "to"), message)
+            yield found.one("last_day_off", path, message)
+
+
+def _ends(merged: Merged) -> Iterator[tuple[str, date, Cite, NodePath]]:
+    """The last days that a file states: what of, the day, its citation, where it stands."""
+    filing = merged.rules.filing
+    for name, span in filing.windows.stated().items():
+        yield WINDOWS[name].label, span.last, span.cite, ("filing", "windows", name, "to")
+    told = {span.last for span in filing.windows.stated().values()}
+    for index, stage in enumerate(filing.stages):
+        if stage.last not in told:
+            yield stage.label, stage.last, stage.cite, ("filing", "stages", index, "to")
+    for index, own in enumerate(filing.authority_figures):
+        yield own.label, own.due, own.cite, ("filing", "authority_figures", index, "due")
+    for index, duty in enumerate(merged.rules.duties):
+        if duty.due is not None:
+            yield duty.label, duty.due, duty.cite, ("duties", index, "due")
 
 
 _NO_HINDRANCE = frozenset(
@@ -199,12 +217,15 @@ def _workable(library: RuleLibrary, merged: Merged) -> list[Finding]:
     if set(hindering) - set(merged.unknown):
         return findings
     rules = CompiledRules(library.resolved(merged).document)
-    tried = list(combinations(rules, library.catalogue.areas))
-    found = [*findings, *_examples(rules, merged), *_reach(library, rules, merged, tried)]
+    areas = library.catalogue.areas
+    found = [*findings, *_examples(rules, merged)]
+    found += _reach(library, rules, merged, combinations(rules, areas))
     found += example_findings(library, {part.form for part in merged.rules.filing.parts})
     if rules.numbers is not None:
+        tried = combinations(rules, areas, "report_numbers")
         found += _reach_of_numbers(library, rules, rules.numbers, merged, tried)
     if rules.enforcement is not None:
+        tried = combinations(rules, areas, "enforcement")
         found += _reach_of_enforcement(library, rules.enforcement, merged, tried)
     return in_order(found)
 
@@ -228,12 +249,13 @@ def _facts_of_examples(rules: CompiledRules, merged: Merged) -> list[Facts]:
 
 
 def _reach(
-    library: RuleLibrary, rules: CompiledRules, merged: Merged, tried: list[Facts]
+    library: RuleLibrary, rules: CompiledRules, merged: Merged, tried: Iterable[Facts]
 ) -> Iterator[Finding]:
     found = Findings(merged.node, merged.own)
     reach = explore(rules, [*_facts_of_examples(rules, merged), *tried])
     for key, failure in dict.fromkeys(reach.failures):
-        yield found.one("condition_fails", _failing(merged, ("filing", key), failure), failure)
+        section: NodePath = ("duties",) if key == "duties" else ("filing", key)
+        yield found.one("condition_fails", _failing(merged, section, failure), failure)
     if reach.failures:
         return
     filing = merged.rules.filing
@@ -249,6 +271,16 @@ def _reach(
         if level.id not in reach.levels:
             message = f"审核层级 {level.id} 永远用不到；请更正条件或删去"
             yield found.one("unreachable_level", ("filing", "review_chain", index), message)
+    for index, duty in enumerate(merged.rules.duties):
+        if "institution" in duty.who and duty.id not in reach.duties:
+            message = f"职责 {duty.id} 没有一个机构要履行；请更正条件或删去"
+            yield found.one("unreachable_duty", ("duties", index), message)
+    check = filing.quality_check
+    for index, one in enumerate(check.levels if check is not None else ()):
+        if one.id not in reach.checks:
+            message = f"质量审查的层级 {one.id} 永远用不到；请更正条件或删去"
+            place: NodePath = ("filing", "quality_check", "levels", index)
+            yield found.one("unreachable_level", place, message)
     ids = [rule.id for rule in filing.reviewers]
     for authority, by in reach.authorities.items():
         if not library.catalogue.knows(authority):
@@ -259,7 +291,7 @@ def _reach(
 def _failing(merged: Merged, section: NodePath, failure: str) -> NodePath:
     """Where the condition stands that cannot be computed; the section where it is not known."""
     for path, source, _, _ in expressions(merged.rules):
-        if path[:2] == section and f"条件 {source} 对" in failure:
+        if path[: len(section)] == section and f"条件 {source} 对" in failure:
             return path
     return section
 
@@ -269,7 +301,7 @@ def _reach_of_numbers(
     rules: CompiledRules,
     numbers: NumberRules,
     merged: Merged,
-    tried: list[Facts],
+    tried: Iterable[Facts],
 ) -> Iterator[Finding]:
     found = Findings(merged.node, merged.own)
     reach = explore_numbers(numbers, [*_facts_of_examples(rules, merged), *tried])
@@ -300,7 +332,7 @@ def _reach_of_numbers(
 
 
 def _reach_of_enforcement(
-    library: RuleLibrary, enforcement: EnforcementRules, merged: Merged, tried: list[Facts]
+    library: RuleLibrary, enforcement: EnforcementRules, merged: Merged, tried: Iterable[Facts]
 ) -> Iterator[Finding]:
     found = Findings(merged.node, merged.own)
     section = enforcement.section

@@ -6,7 +6,9 @@ assumption must stand in its quotation. Pure, over the wording that the folder h
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import date, timedelta
+from decimal import Decimal, InvalidOperation
 
 from rules.check.placing import Findings
 from rules.file.findings import Finding
@@ -21,6 +23,11 @@ UNSEEN = "未见"
 _WHITESPACE = re.compile(r"\s+")
 _WORDY = re.compile(r"[^\W_]")
 _HAN = re.compile(r"[\u3400-\u9fff\U00020000-\U0003ffff]")
+_PLACEHOLDER = re.compile(
+    "同上|如上|见上|见前|略去|省略|待定|待补|待查|不详|不明|未知|暂无|没有|无据|推定|同前|同左"
+    "|暂定|如题|理由|原因|说明|见下|待确认|待补充|无说明|无理由|placeholder|reason|unknown"
+)
+"""What people write where a reason is wanted and there is none."""
 _NUMERAL = "[一二三四五六七八九十百]+"
 _DOCUMENT = re.compile(r"\w+〔\d{4}〕(?:第)?\d+号")
 _YEAR = re.compile(r"(\d{4})年")
@@ -40,11 +47,14 @@ _STEP = re.compile(
     rf"|(?P<annex>附件\d*)|（(?P<section>{_NUMERAL})）|（(?P<point>\d+)）"
     rf"|(?P<chapter>{_NUMERAL})|(?P<item>\d+)"
 )
+_PERCENT = re.compile(r"(\d+(?:\.\d+)?)[%％]")
+_IN_A_HUNDRED = re.compile(r"百分之([一二两三四五六七八九十]+)")
 _NUMBERS = re.compile(r"\d+|[一二两三四五六七八九十]+")
 _SAID = {"次日": 1, "次月": 1, "当日": 0, "半年": 6, "一年": 12, "当天": 0}
 _DIGITS = {digit: number for number, digit in enumerate("零一二三四五六七八九")} | {"两": 2}
 
 # Numbers that a notice states: keys below which a citation must hold them.
+_MOST_TIMES = 3
 _COUNTED = ("due_months", "until_months", "days_before_due", "days", "characters")
 
 
@@ -99,6 +109,7 @@ def held_to_text(
         text = folder.source_text(source.text) if source is not None else None
         if source is not None and text is not None:
             yield from _in_its_clause(found, path, cite, source, text)
+            yield from _says_little(found, path, cite, text)
     yield from _values(found, node, counted)
     listed = own.get("sources")
     for name in listed.value if listed is not None and isinstance(listed.value, dict) else ():
@@ -121,7 +132,10 @@ def quoted(quote: str, text: str) -> bool:
 
 def says_something(text: str) -> bool:
     """Whether a reason is more than a placeholder: two characters of Chinese, or a word."""
-    return len(_HAN.findall(text)) >= 2 or len(_WORDY.findall(text)) >= 6
+    words = "".join(_WORDY.findall(text)).casefold()
+    if _PLACEHOLDER.fullmatch(words) or len(set(words)) < 2:
+        return False
+    return len(_HAN.findall(text)) >= 2 or (len(words) >= 6 and len(set(words)) > 2)
 
 
 def clause_of(text: str, clause: str) -> str | None:
@@ -173,6 +187,15 @@ def _trivial(found: Findings, path: NodePath, cite: Node) -> Iterator[Finding]:
     if assume is not None and not says_something(assume):
         message = f"assume 要写推定的理由；“{assume}”不是理由，请写一句话"
         yield found.one("trivial_assumption", (*path, "assume"), message)
+
+
+def _says_little(found: Findings, path: NodePath, cite: Node, text: str) -> Iterator[Finding]:
+    """A phrase that a notice uses again and again proves nothing."""
+    quote = _WHITESPACE.sub("", _text(cite, "quote") or "")
+    times = _WHITESPACE.sub("", text).count(quote) if quote else 0
+    if times >= _MOST_TIMES:
+        message = f"引文“{quote}”在原文里出现 {times} 次，证明不了这个值；请引用说明它的整句"
+        yield found.one("trivial_quote", (*path, "quote"), message)
 
 
 def _in_its_clause(
@@ -233,6 +256,11 @@ def _values(found: Findings, written: Node, node: Node) -> Iterator[Finding]:
             if isinstance(said, int) and not _says_number(quote, said):
                 message = f"引文里没有 {said} 这个数；请引用写明它的句子，推算出来的用 assume 说明"
                 yield found.one("value_not_in_quote", (*path, *key), message)
+        for key, share in _shares_said(below):
+            if not _says_share(quote, share):
+                percent = f"{(share * 100).normalize():f}%"
+                message = f"引文里没有 {percent}；请引用写明它的句子，推算出来的用 assume 说明"
+                yield found.one("value_not_in_quote", (*path, *key), message)
         label = _text(below, "label")
         is_measure = path[:2] == ("enforcement", "measures") and len(path) == 3
         if is_measure and label is not None and not _names_measure(quote, label):
@@ -263,10 +291,41 @@ def _days_said(path: NodePath, below: Node, node: Node) -> Iterator[tuple[NodePa
 
 
 def _numbers_said(below: Node) -> Iterator[tuple[NodePath, int]]:
+    """The numbers of a mapping, and of what it holds that has no citation of its own."""
     for key in _COUNTED:
         number = below.get(key)
         if number is not None and isinstance(number.value, int):
             yield (key,), number.value
+    for name in ("term", "anchor"):
+        held = below.get(name)
+        if held is None or not isinstance(held.value, dict) or held.get("cite") is not None:
+            continue
+        for key in ("days", "working_days", "months"):
+            number = held.get(key)
+            if number is not None and isinstance(number.value, int):
+                yield (name, key), number.value
+    years = below.get("years")
+    for index, year in enumerate(years.value if years and isinstance(years.value, list) else ()):
+        if isinstance(year.value, int):
+            yield ("years", index), year.value
+
+
+def _shares_said(below: Node) -> Iterator[tuple[NodePath, Decimal]]:
+    """The shares of a mapping that are a part only; the whole is said in many words."""
+    for place in (("share",), ("measured", "share"), ("sample", "share")):
+        if len(place) > 1 and below.get(place[0], "cite") is not None:
+            continue
+        share = below.get(*place)
+        if share is not None and isinstance(share.value, str):
+            with suppress(InvalidOperation):
+                if Decimal(share.value) < 1:
+                    yield place, Decimal(share.value)
+
+
+def _says_share(quote: str, share: Decimal) -> bool:
+    if any(Decimal(said) == share * 100 for said in _PERCENT.findall(quote)):
+        return True
+    return any(_number(said) == share * 100 for said in _IN_A_HUNDRED.findall(quote))
 
 
 def _names_measure(quote: str, label: str) -> bool:

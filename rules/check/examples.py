@@ -156,6 +156,8 @@ def complete(facts: ExampleFacts, as_of: date) -> Facts:
             ],
             "choice": facts.choice,
             "previous_reviewer": facts.previous_reviewer,
+            "holder_kind": facts.holder_kind,
+            "outcomes": facts.outcomes,
         }
     )
 

@@ -48,6 +48,17 @@ def meaning(folder: RuleFolder, merged: Merged) -> list[Finding]:
     if merged.rules.jurisdiction not in folder.catalogue.areas:
         message = f"辖区 {merged.rules.jurisdiction} 不在 jurisdictions.yaml 里"
         found.add("unknown_jurisdiction", ("jurisdiction",), message)
+    gone = folder.catalogue.not_there(merged.rules.jurisdiction, filing.certificates.as_of)
+    if gone is not None:
+        found.add("jurisdiction_not_in_force", ("jurisdiction",), f"辖区 {gone}")
+    for index, example in enumerate(merged.rules.examples):
+        region = example.facts.institution.get("region") if example.facts is not None else None
+        if not isinstance(region, str):
+            continue
+        gone = folder.catalogue.not_there(region, filing.certificates.as_of)
+        if gone is not None:
+            where: NodePath = ("examples", index, "facts", "institution", "region")
+            found.add("jurisdiction_not_in_force", where, f"算例里的监管所在地 {gone}")
     for index, part in enumerate(filing.parts):
         named: NodePath = ("filing", "parts", index, "form")
         try:
@@ -193,6 +204,14 @@ def _conditions(merged: Merged) -> Iterator[Finding]:
             compiler(source, scope)
         except ConditionInvalid as invalid:
             yield found.one(invalid.code, path, str(invalid))
+            continue
+        if path == _OF_THE_PUBLIC and _OF_FILINGS.search(source) is not None:
+            message = "公众查询的条件不能看填报（统计法实施条例第三十条），请去掉 last_year_filing"
+            yield found.one("unknown_fact", path, message)
+
+
+_OF_THE_PUBLIC: NodePath = ("report_numbers", "eligible", "when")
+_OF_FILINGS = re.compile(r"\blast_year_filing\b")
 
 
 _Compiler = Callable[[str, Scope], Any]

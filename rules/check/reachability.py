@@ -5,21 +5,22 @@ their conditions name. A rule that none of them reaches is dead text.
 """
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from itertools import product
-from typing import Any
+from typing import Any, Literal, get_args
 
 from domain.decision import ReviewerDecision, ReviewLevel
 from domain.facts import CertificateFacts, Facts, FilingEnd, FilingRecord, InstitutionFacts
-from domain.ids import NATION, authority_of
+from domain.ids import NATION
+from domain.jurisdictions import authority_of
 from domain.numbers.quarters import Quarter
+from domain.uscc import HolderKind
 from rules.compiled import CompiledRules
 from rules.conditions import ConditionFailed
 from rules.numbers.report_numbers import NumberRules
 
-_NATIONAL = authority_of(NATION)
 _STANDINGS = (
     FilingRecord(),
     *(
@@ -47,7 +48,8 @@ class Reach:
     ``deciding`` counts the decisions of each rule, ``taken_by`` says for each rule whose condition
     is the same as an earlier one's which that is, ``authorities`` all ids that came out, each with
     the rule that yielded it, ``failures`` conditions that could not be computed, each with the
-    list it stands in, ``nothing_to_file`` whether somebody must file and has no part to fill in.
+    list it stands in, ``nothing_to_file`` whether somebody must file and has no part to fill in,
+    ``duties`` and ``checks`` the duties of institutions and the levels of the quality check.
     """
 
     tried: int = 0
@@ -56,6 +58,8 @@ class Reach:
     authorities: dict[str, str] = field(default_factory=dict)
     failures: list[tuple[str, str]] = field(default_factory=list)
     nothing_to_file: bool = False
+    duties: set[str] = field(default_factory=set)
+    checks: set[str] = field(default_factory=set)
 
 
 def explore(rules: CompiledRules, tried: Iterable[Facts]) -> Reach:
@@ -92,6 +96,14 @@ def _note_duty(reach: Reach, rules: CompiledRules, facts: Facts) -> None:
         return
     if outcome == "must" and not parts:
         reach.nothing_to_file = True
+    try:
+        reach.duties.update(duty.id for duty in rules.duties_of(facts))
+    except ConditionFailed as failed:
+        reach.failures.append(("duties", str(failed)))
+    try:
+        reach.checks.update(level.id for level in rules.checks(facts) or ())
+    except ConditionFailed as failed:
+        reach.failures.append(("quality_check", str(failed)))
 
 
 @dataclass
@@ -178,23 +190,37 @@ def _note(reach: Reach, decision: ReviewerDecision) -> None:
         reach.authorities.setdefault(decision.reviewer, decision.rule)
 
 
-def combinations(rules: CompiledRules, areas: Collection[str]) -> Iterator[Facts]:
+Section = Literal["filing", "report_numbers", "enforcement"]
+
+
+def combinations(
+    rules: CompiledRules, areas: Collection[str], section: Section = "filing"
+) -> Iterator[Facts]:
     """Certificates × accreditation × group × choice × previous reviewer × the rest.
 
-    Only facts that some expression reads are varied. What an institution is beyond that (legal
-    person, qualifications, national centres) is tried with every certificate in every region,
-    choices aside.
+    Only facts that some expression of the section reads are varied. What an institution is beyond
+    that (legal person, qualifications, national centres) is tried with every certificate in every
+    region, choices aside.
     """
-    named = _named(rules)
+    sources = _sources(rules, section)
+    named = _named(rules, sources)
     groups = sorted({"group-railway", *(t for t in named.texts if t.startswith("group-"))})
     sides = [*_fixed(rules), *groups]
     home, other = _provinces(rules)
     regions = _regions(rules, home, named.texts, areas)
+    if not any(_looks_into(source) for source in sources):
+        regions = _told_apart(rules, home, named.texts, regions)
     flags = (False, True)
     accreditation = named.varied("accredited", flags)
     review_groups = named.varied("review_group", (None, *groups))
     direct = named.varied("under_samr", flags)
     kinds = list(_kinds(named))
+    year = rules.document.year - 1
+    records = [
+        {"holder_kind": holder, "outcomes": {year: end} if end is not None else {}}
+        for holder in named.varied("holder_kind", get_args(HolderKind))
+        for end in named.varied("last_year_filing", (None, *FilingEnd))
+    ]
     for region in regions:
         wide = region == regions[0]
         choices = (None, home, other, *sides, "amr-999999") if wide else (None, home)
@@ -210,19 +236,22 @@ def combinations(rules: CompiledRules, areas: Collection[str]) -> Iterator[Facts
                 if under and (choice, before) != (None, None):
                     continue
                 for kind in kinds if (choice, before) == (None, None) else kinds[:1]:
-                    yield Facts(
-                        institution=InstitutionFacts(
-                            id="any",
-                            region=region,
-                            under_samr=under,
-                            accredited=accredited,
-                            review_group=group,
-                            **kind,
-                        ),
-                        certificates=certificates,
-                        choice=choice,
-                        previous_reviewer=before,
+                    institution = InstitutionFacts(
+                        id="any",
+                        region=region,
+                        under_samr=under,
+                        accredited=accredited,
+                        review_group=group,
+                        **kind,
                     )
+                    for record in records:
+                        yield Facts(
+                            institution=institution,
+                            certificates=certificates,
+                            choice=choice,
+                            previous_reviewer=before,
+                            **record,
+                        )
 
 
 def _kinds(named: "_Named") -> Iterator[dict[str, Any]]:
@@ -264,25 +293,69 @@ class _Named:
         return values if self.words & {fact, *_DERIVED.get(fact, ())} else values[:1]
 
 
-def _named(rules: CompiledRules) -> _Named:
-    filing = rules.document.filing
-    sources = [rule.when for rule in filing.obligation]
-    sources += [part.required_when for part in filing.parts]
-    sources += [rule.when for rule in filing.national_department]
-    sources += [rule.assign for rule in filing.national_department]
-    for rule in filing.reviewers:
-        sources += [text for text in (rule.when, rule.must, rule.assign) if text is not None]
-    for level in filing.review_chain:
-        sources += [level.when, level.authority]
-    numbers_section = rules.document.report_numbers
-    if numbers_section is not None:
-        sources += [rule.when for rule in numbers_section.obligation]
-        sources += [rule.when for rule in numbers_section.gate]
-        sources.append(numbers_section.eligible.when)
-        for level in numbers_section.review_chain:
+def _sources(rules: CompiledRules, section: Section) -> list[str]:
+    """The expressions that a section's decisions come from."""
+    filing, numbers, enforcement = (
+        rules.document.filing,
+        rules.document.report_numbers,
+        rules.document.enforcement,
+    )
+    departments = [text for one in filing.national_department for text in (one.when, one.assign)]
+    sources: list[str] = []
+    if section == "filing":
+        sources += [rule.when for rule in filing.obligation]
+        sources += [part.required_when for part in filing.parts]
+        for rule in filing.reviewers:
+            sources += [text for text in (rule.when, rule.must, rule.assign) if text is not None]
+        for level in filing.review_chain:
             sources += [level.when, level.authority]
-        for complaint in numbers_section.complaints:
+        sources += [duty.when for duty in rules.document.duties]
+        if filing.quality_check is not None:
+            sources.append(filing.quality_check.when)
+            sources += [level.when for level in filing.quality_check.levels]
+        return sources + departments
+    if section == "report_numbers" and numbers is not None:
+        sources += [rule.when for rule in numbers.obligation]
+        sources += [rule.when for rule in numbers.gate]
+        sources.append(numbers.eligible.when)
+        for level in numbers.review_chain:
+            sources += [level.when, level.authority]
+        for complaint in numbers.complaints:
             sources += [complaint.when, complaint.assign]
+    if section == "enforcement" and enforcement is not None:
+        for measure in enforcement.measures:
+            sources += [measure.proposes, measure.decides]
+    reads = {word for source in sources for word in _WORD.findall(source)}
+    return sources + (departments if reads & _OF_DEPARTMENTS else [])
+
+
+_OF_DEPARTMENTS = {"national_department", "departments", "chosen", "widest_department"}
+"""Facts that follow from who reviews for national certificates."""
+_PLACES = re.compile(r"\b(region|local|county|city|province|reviewer|chosen)\b")
+_LOOKING = re.compile(r"[<>+]|\.(?!exists\b|exists_one\b|all\b|filter\b|map\b)\w+\(")
+
+
+def _looks_into(source: str) -> bool:
+    """Whether an expression may ask for more of a place than whether it is another one."""
+    return _PLACES.search(source) is not None and _LOOKING.search(source) is not None
+
+
+def _told_apart(rules: CompiledRules, home: str, texts: list[str], regions: list[str]) -> list[str]:
+    """The regions that expressions can tell apart, which only compare places: one of each kind.
+
+    A kind is a level, which of the areas above are there, and which of them an expression names.
+    """
+    tree = rules.document.tree
+    named = {code for text in texts for code in re.findall(r"\d{6}", text)} | {home[4:]}
+    kinds: dict[Hashable, str] = {}
+    for region in regions:
+        above = list(tree.upwards(region))
+        levels = tuple(tree.level(area) for area in above)
+        kinds.setdefault((levels, frozenset(named.intersection(above))), region)
+    return list(kinds.values())
+
+
+def _named(rules: CompiledRules, sources: list[str]) -> _Named:
     texts = {one or two for source in sources for one, two in _TEXT.findall(source)}
     bare = [_TEXT.sub("", source) for source in sources]
     numbers = {int(n) for source in bare for n in _NUMBER.findall(source)}
@@ -335,7 +408,7 @@ def _certificates(
     ) -> CertificateFacts:
         return CertificateFacts(
             number=number or f"{issuer}-{scope}",
-            level="national" if issuer == _NATIONAL else "provincial",
+            level="national" if issuer == authority_of(NATION) else "provincial",
             issuer=issuer,
             scope=scope,
             valid_to=as_of if valid else expired,
@@ -345,20 +418,20 @@ def _certificates(
     yield (one(home, 1, valid=False),)
     yield (one(home, 1),)
     yield (one(other, 1),)
-    yield (one(_NATIONAL, 1),)
+    yield (one(authority_of(NATION), 1),)
     yield (one(home, 2), one(other, 1))
     yield (one(home, 1), one(other, 1))
-    yield (one(home, 2), one(_NATIONAL, 1))
-    yield (one(home, 1), one(_NATIONAL, 2))
-    yield (one(home, 1), one(_NATIONAL, 1))
-    yield (one(other, 1), one(_NATIONAL, 1))
+    yield (one(home, 2), one(authority_of(NATION), 1))
+    yield (one(home, 1), one(authority_of(NATION), 2))
+    yield (one(home, 1), one(authority_of(NATION), 1))
+    yield (one(other, 1), one(authority_of(NATION), 1))
     for number in named.numbers:
         if number > 2:
             for scope in (number, number + 1):
                 yield (one(home, scope),)
-                yield (one(_NATIONAL, scope),)
-                yield (one(home, scope), one(_NATIONAL, number))
-    if wide and "number" in named.words:
+                yield (one(authority_of(NATION), scope),)
+                yield (one(home, scope), one(authority_of(NATION), number))
+    if wide and named.words & {"number", "field", "industry"}:
         # year, authority, field, industry, serial: every field, then every industry
         for code in range(100):
             yield (one(home, 1, number=f"2400{code:02}010001"),)

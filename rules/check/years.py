@@ -38,6 +38,10 @@ def strangers(rules: RuleFile) -> Iterator[tuple[NodePath, str]]:
                     f"请核对是不是照抄了别的年度"
                 ),
             )
+    for path, day, until in _later(rules):
+        if day > until:
+            message = f"{day} 离 {year} 年度太远（至迟 {until}）；请核对是不是照抄了别的年度"
+            yield path, message
     as_of = rules.filing.certificates.as_of
     if not date(year, 1, 1) <= as_of <= last:
         message = f"{as_of} 不在 {year} 年度统计所涉的时间之内（{year}-01-01 至 {last}）；请更正"
@@ -49,6 +53,16 @@ def _named(rules: RuleFile) -> Iterator[tuple[NodePath, str, re.Pattern[str]]]:
     yield ("title",), rules.title, _TITLED
     for index, part in enumerate(rules.filing.parts):
         yield ("filing", "parts", index, "form"), part.form, _NAMED
+
+
+def _later(rules: RuleFile) -> Iterator[tuple[NodePath, date, date]]:
+    """Days of duties and figures, with the last that can be meant; a backfill may take longer."""
+    for index, duty in enumerate(rules.duties):
+        if duty.due is not None:
+            years = 3 if duty.once else 1
+            yield ("duties", index, "due"), duty.due, date(rules.year + years, 12, 31)
+    for index, own in enumerate(rules.filing.authority_figures):
+        yield ("filing", "authority_figures", index, "due"), own.due, date(rules.year + 1, 12, 31)
 
 
 def _days(rules: RuleFile) -> Iterator[tuple[NodePath, date]]:

@@ -1,84 +1,41 @@
 """Who the authorities are and which area lies in which: `authorities.yaml`, `jurisdictions.yaml`.
 
-`Tree` is the pure part; a resolved rule set carries its own, so that it needs no file.
+`domain.jurisdictions` is the pure part; a resolved rule set carries its own tree, and no file.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from domain.ids import NATION, AuthorityId, JurisdictionCode
+from domain.ids import NATION, AuthorityShape, JurisdictionCode
+from domain.jurisdictions import (
+    AreaLevel,
+    InForce,
+    Jurisdictions,
+    SpecialArea,
+    Tree,
+    default_to,
+    use,
+)
 from domain.model import Value
 from rules.file.findings import Finding, RulesInvalid
 from rules.file.strict_yaml import Node, load
+from rules.file.strict_yaml import Path as NodePath
 from rules.file.validation import validate
 
+SHIPPED = Path(__file__).resolve().parents[1]
+"""The rules folder this code comes with."""
 AUTHORITIES = "authorities.yaml"
 JURISDICTIONS = "jurisdictions.yaml"
 
-AreaLevel = Literal["nation", "province", "city", "county"]
 _GROUP = re.compile(r"group-[a-z0-9-]{1,40}")
 _Name = Annotated[str, StringConstraints(min_length=1, max_length=60)]
-
-
-class SpecialArea(Value):
-    """An area whose place in the tree is not what its code says."""
-
-    level: Literal["province", "city", "county"]
-    parent: JurisdictionCode
-
-
-class Tree(Value):
-    """The jurisdiction tree: parents are derived from the code, exceptions are listed.
-
-    ``no_city_level`` holds code prefixes whose counties stand directly under the province.
-    """
-
-    no_city_level: tuple[str, ...] = ()
-    special: dict[str, SpecialArea] = Field(default_factory=dict)
-
-    def level(self, code: str) -> AreaLevel:
-        """Which level of the tree a six-digit code stands on."""
-        listed = self.special.get(code)
-        if listed is not None:
-            return listed.level
-        if code == NATION:
-            return "nation"
-        if code.endswith("0000"):
-            return "province"
-        return "city" if code.endswith("00") else "county"
-
-    def parent(self, code: str) -> str | None:
-        """The area directly above, None above the nation."""
-        listed = self.special.get(code)
-        if listed is not None:
-            return listed.parent
-        level = self.level(code)
-        if level == "nation":
-            return None
-        if level == "province":
-            return NATION
-        if level == "city" or code.startswith(self.no_city_level):
-            return f"{code[:2]}0000"
-        return f"{code[:4]}00"
-
-    def upwards(self, code: str) -> Iterator[str]:
-        """The area itself, then everything above it, the nation last."""
-        seen: set[str] = set()
-        step: str | None = code
-        while step is not None and step not in seen:
-            seen.add(step)
-            yield step
-            step = self.parent(step)
-
-    def at_level(self, code: str, level: AreaLevel) -> str:
-        """The area of ``level`` that ``code`` is or lies in; "" where the tree has none."""
-        return next((area for area in self.upwards(code) if self.level(area) == level), "")
 
 
 class _SpecialEntry(Value):
@@ -92,13 +49,24 @@ class _NoCityLevel(Value):
     prefixes: tuple[Annotated[str, StringConstraints(pattern=r"^\d{2}(\d{2})?$")], ...]
 
 
+class _Change(Value):
+    """A day on which areas begin and end; an area that ends goes on in the areas named for it."""
+
+    day: date
+    ends: dict[JurisdictionCode, tuple[JurisdictionCode, ...]] = Field(default_factory=dict)
+    begins: tuple[JurisdictionCode, ...] = ()
+    why: str = Field(min_length=1)
+
+
 class _JurisdictionsFile(Value):
     no_city_level: _NoCityLevel
     special: tuple[_SpecialEntry, ...]
+    changes: tuple[_Change, ...] = ()
     names: dict[JurisdictionCode, _Name]
 
 
 class _Regulators(Value):
+    nation: AuthorityShape
     suffix: _Name
     named: dict[JurisdictionCode, _Name]
 
@@ -110,7 +78,7 @@ class _Groups(Value):
 
 
 class _AuthoritiesFile(Value):
-    fixed: dict[AuthorityId, _Name]
+    fixed: dict[AuthorityShape, _Name]
     regulators: _Regulators
     groups: _Groups
 
@@ -119,13 +87,41 @@ class _AuthoritiesFile(Value):
 class Catalogue:
     """Names of areas and authorities, and the tree."""
 
-    tree: Tree
-    areas: dict[str, str] = field(repr=False)
+    jurisdictions: Jurisdictions
     authorities: _AuthoritiesFile = field(repr=False)
+
+    @property
+    def tree(self) -> Tree:
+        """Which area lies in which."""
+        return self.jurisdictions.tree
+
+    @property
+    def areas(self) -> Mapping[str, str]:
+        """The names of the areas by their codes, those abolished since 2020 included."""
+        return self.jurisdictions.names
 
     def area_name(self, code: str) -> str:
         """The Chinese name of an area; an unknown one is named by its code."""
         return self.areas.get(code, code)
+
+    def not_there(self, code: str, day: date) -> str | None:
+        """Why an area is none on a day and what to write instead; None where it is one."""
+        days = self.jurisdictions.in_force(code)
+        if days.on(day):
+            return None
+        name = f"{code}（{self.area_name(code)}）"
+        if days.first is not None and day < days.first:
+            former = [
+                other
+                for other, its in self.jurisdictions.days.items()
+                if code in its.instead and its.on(day)
+            ]
+            return f"{name}在 {days.first} 才设立，{day} 还没有；{self._write(former)}"
+        return f"{name}在 {days.last} 之后已撤销，{day} 不再有；{self._write(days.instead)}"
+
+    def _write(self, codes: Sequence[str]) -> str:
+        named = "、".join(f"{code}（{self.area_name(code)}）" for code in codes)
+        return f"请改写为 {named}" if named else "请核对区划代码"
 
     def authority_name(self, authority: str) -> str:
         """The Chinese name of an authority; an unknown one is named by its id."""
@@ -155,7 +151,7 @@ class Catalogue:
 
     def within(self, jurisdiction: str) -> list[str]:
         """The codes of the listed areas in ``jurisdiction``, itself included, in order."""
-        return [code for code in sorted(self.areas) if jurisdiction in self.tree.upwards(code)]
+        return self.jurisdictions.within(jurisdiction)
 
 
 def load_catalogue(root: Path) -> Catalogue:
@@ -165,7 +161,13 @@ def load_catalogue(root: Path) -> Catalogue:
     broken = list(_broken(areas, node))
     if broken:
         raise RulesInvalid(broken)
-    authorities = validate(_AuthoritiesFile, _read(root, AUTHORITIES))
+    written = _read(root, AUTHORITIES)
+    authorities = validate(_AuthoritiesFile, written)
+    national = authorities.regulators.nation
+    if national not in authorities.fixed:
+        place = written.place_of(("regulators", "nation"))
+        message = f"{national} 不在 fixed 里；请写 fixed 中的一个，或把它补进 fixed"
+        raise RulesInvalid([Finding("unknown_authority", *place, "regulators.nation", message)])
     tree = Tree(
         no_city_level=areas.no_city_level.prefixes,
         special={
@@ -173,7 +175,24 @@ def load_catalogue(root: Path) -> Catalogue:
             for entry in areas.special
         },
     )
-    return Catalogue(tree, dict(areas.names), authorities)
+    jurisdictions = Jurisdictions(
+        tree, dict(areas.names), national, frozenset(authorities.fixed), _days(areas)
+    )
+    return Catalogue(jurisdictions, authorities)
+
+
+def _days(areas: _JurisdictionsFile) -> dict[str, InForce]:
+    """The first and last days of the areas that a change begins or ends."""
+    first = {code: change.day for change in areas.changes for code in change.begins}
+    last = {
+        code: (change.day - timedelta(days=1), instead)
+        for change in areas.changes
+        for code, instead in change.ends.items()
+    }
+    return {
+        code: InForce(first.get(code), *last.get(code, (None, ())))
+        for code in sorted({*first, *last})
+    }
 
 
 _ORDER: tuple[AreaLevel, ...] = ("nation", "province", "city", "county")
@@ -205,6 +224,23 @@ def _broken(areas: _JurisdictionsFile, node: Node) -> Iterator[Finding]:
         elif _ORDER.index(tree.level(entry.parent)) >= _ORDER.index(entry.level):
             message = f"上级 {entry.parent} 的层级不高于 {entry.code}（{entry.level}）；请更正"
             yield finding("jurisdiction_level", index, "parent", message)
+    yield from _broken_changes(areas, node)
+    places = {entry.code: index for index, entry in enumerate(areas.special)}
+    upended: dict[str, str] = {}
+    for code in areas.names:
+        parent = tree.parent(code)
+        if code in special or parent is None or parent not in special:
+            continue
+        if _ORDER.index(tree.level(parent)) >= _ORDER.index(tree.level(code)):
+            upended.setdefault(parent, code)
+    for parent, code in upended.items():
+        if NATION not in tree.upwards(parent):
+            continue  # told as a circle
+        message = (
+            f"{parent} 的层级写作 {special[parent].level}，而按代码在它之下的 {code} 层级不比它低；"
+            f"请更正 level，或把其下的各个代码也写进 special"
+        )
+        yield finding("jurisdiction_level", places[parent], "level", message)
     for code in areas.names:
         parent = tree.parent(code)
         if code not in special and parent is not None and parent not in areas.names:
@@ -213,10 +249,54 @@ def _broken(areas: _JurisdictionsFile, node: Node) -> Iterator[Finding]:
             yield Finding("unknown_jurisdiction", *place, f"names.{code}", message)
 
 
+def _broken_changes(areas: _JurisdictionsFile, node: Node) -> Iterator[Finding]:
+    """Areas that begin or end twice, end before they begin, or go on in what is not there."""
+    begun: dict[str, date] = {}
+    ended: dict[str, date] = {}
+    for index, change in enumerate(areas.changes):
+        steps: list[tuple[NodePath, str, dict[str, date]]] = [
+            (("begins", at), code, begun) for at, code in enumerate(change.begins)
+        ]
+        steps += [(("ends", code), code, ended) for code in change.ends]
+        for step, code, days in steps:
+            path = ("changes", index, *step)
+            shown = f"changes[{index}].{step[0]}"
+            if code not in areas.names:
+                message = f"{code} 不在 names 里；请补上名称，或更正代码"
+                yield Finding("unknown_jurisdiction", *node.place_of(path), shown, message)
+            if code in days:
+                message = f"{code} 在 {days[code]} 的变更里已经写过；请删去一个"
+                yield Finding("duplicate_id", *node.place_of(path), shown, message)
+            days.setdefault(code, change.day)
+        for code, instead in change.ends.items():
+            for at, other in enumerate(instead):
+                if other not in areas.names or other == code:
+                    place = node.place_of(("changes", index, "ends", code, at))
+                    message = f"{code} 并入的 {other} 不在 names 里，或就是它自己；请更正"
+                    yield Finding("unknown_jurisdiction", *place, f"changes[{index}]", message)
+    for index, change in enumerate(areas.changes):
+        for code in change.ends:
+            if code in begun and begun[code] >= change.day:
+                place = node.place_of(("changes", index, "day"))
+                message = f"{code} 在 {begun[code]} 才设立，不能在 {change.day} 撤销；请更正日子"
+                yield Finding("reversed_window", *place, f"changes[{index}].day", message)
+
+
+def put_in_use(root: Path) -> Catalogue:
+    """The catalogue of ``root``, whose areas and authorities the process goes by from now on."""
+    catalogue = cached_catalogue(root)
+    use(catalogue.jurisdictions)
+    return catalogue
+
+
 @lru_cache(maxsize=4)
 def cached_catalogue(root: Path) -> Catalogue:
     """The catalogue of ``root``, read once per process; for files that do not change."""
     return load_catalogue(root)
+
+
+# a process that is told of no folder goes by the shipped one
+default_to(lambda: cached_catalogue(SHIPPED).jurisdictions)
 
 
 def _read(root: Path, name: str) -> Node:

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StrictInt, model_va
 from domain.certificates.certificate import Ended, TwoDigits
 from domain.certificates.number import NumberFault
 from domain.citation import Citation
-from domain.ids import AuthorityId
+from domain.ids import AuthorityShape
 from domain.model import Value
 from rules.file.document import CitedSource
 from rules.file.duty_schema import Duties
@@ -46,7 +46,7 @@ RenewalStage = Literal["early", "open", "late"]
 class AuthorityCodes(Value):
     """Two digits of the number to the authority that issues under them."""
 
-    codes: Annotated[dict[TwoDigits, AuthorityId], Field(min_length=1)]
+    codes: Annotated[dict[TwoDigits, AuthorityShape], Field(min_length=1)]
     cite: Cite
 
 
@@ -71,14 +71,14 @@ class IssuingLevel(Value):
 
     id: Id
     label: Text
-    by: Literal["issuer"] | AuthorityId
+    by: Literal["issuer"] | AuthorityShape
     cite: Cite
 
 
 class IssuingCheck(Value):
     """Who checks a certificate's quality before it is issued."""
 
-    by: Literal["issuer"] | AuthorityId
+    by: Literal["issuer"] | AuthorityShape
     cite: Cite
 
 
@@ -136,7 +136,7 @@ class Modes(Value):
 
     default: Mode
     cite: Cite
-    provinces: dict[AuthorityId, ProvinceMode] = Field(default_factory=dict)
+    provinces: dict[AuthorityShape, ProvinceMode] = Field(default_factory=dict)
 
 
 class DeadlineRule(Value):
@@ -184,7 +184,7 @@ class Expected(Value):
     valid: bool | None = None
     renewal: RenewalStage | None = None
     year: StrictInt | None = None
-    authority: AuthorityId | None = None
+    authority: AuthorityShape | None = None
     field: str | None = None
     industry: str | None = None
     problem: NumberFault | None = None
@@ -206,7 +206,7 @@ class CertificateExample(Value):
     valid_to: Day | None = None
     day: Day | None = None
     number: str | None = None
-    issuer: AuthorityId | None = None
+    issuer: AuthorityShape | None = None
     expect: Expected
 
     @model_validator(mode="after")
@@ -271,7 +271,7 @@ class CertificateDocument(CertificateParts):
     kind: Literal["certificates"] = "certificates"
     jurisdiction: Literal["000000"] = "000000"
     sources: dict[str, CitedSource]
-    names: dict[AuthorityId, str]
+    names: dict[AuthorityShape, str]
 
     def citation(self, cite: Cite) -> Citation:
         """A citation that stands alone: the notice's number in place of its name here."""

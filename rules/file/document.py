@@ -11,8 +11,9 @@ from pydantic import ConfigDict, model_validator
 from domain.canonical import sha256_of
 from domain.citation import Citation
 from domain.decision import RuleSetRef
+from domain.jurisdictions import Tree
 from domain.model import Value
-from rules.file.catalogue import Catalogue, Tree
+from rules.file.catalogue import Catalogue
 from rules.file.duty_schema import Duties
 from rules.file.enforcement_schema import Enforcement
 from rules.file.number_schema import ReportNumbers

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, StrictInt, StringConstraints, model_validator
 
 from domain.duties import DutyMeasure
-from domain.ids import AuthorityId
+from domain.ids import AuthorityShape
 from domain.model import Value
 from rules.file.shapes import Cite, CountedDay, Expression, Id, Text, unique
 
@@ -56,7 +56,7 @@ class DutyRule(Value):
 
     id: Id
     label: Text
-    who: Annotated[tuple[Level | Literal["institution"] | AuthorityId, ...], Field(min_length=1)]
+    who: Annotated[tuple[Level | Literal["institution"] | AuthorityShape, ...], Field(min_length=1)]
     when: Expression = "true"
     due: CountedDay | None = None
     term: EventTerm | None = None

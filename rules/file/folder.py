@@ -11,8 +11,7 @@ from datetime import date
 from functools import cached_property
 from pathlib import Path
 
-from rules.compiled import SHIPPED
-from rules.file.catalogue import Catalogue, load_catalogue
+from rules.file.catalogue import SHIPPED, Catalogue, load_catalogue
 from rules.file.counted_days import count_days
 from rules.file.declared_facts import written_out
 from rules.file.findings import Finding, Place, RulesInvalid

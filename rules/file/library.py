@@ -12,7 +12,7 @@ from domain.citation import Citation
 from domain.decision import RuleSetRef
 from domain.ids import NATION
 from rules.check.meaning import meaning
-from rules.compiled import SHIPPED
+from rules.file.catalogue import SHIPPED
 from rules.file.document import RuleDocument, build_document
 from rules.file.findings import Finding, Place, RulesInvalid
 from rules.file.folder import STANDING, Merged, RuleFolder

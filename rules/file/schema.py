@@ -18,11 +18,12 @@ from pydantic import (
 
 from domain.case import plan
 from domain.case.commands import Role
-from domain.facts import FilingRecord, InstitutionFacts
-from domain.ids import AuthorityId, JurisdictionCode
+from domain.facts import FilingEnd, FilingRecord, InstitutionFacts
+from domain.ids import AuthorityShape, JurisdictionCode
 from domain.model import Value
 from domain.notices import Channel
 from domain.sampling import Strata
+from domain.uscc import HolderKind
 from rules.file.duty_schema import Duties, FactRules
 from rules.file.enforcement_schema import Enforcement, LawRule
 from rules.file.number_schema import GateCode, ReportNumbers
@@ -168,7 +169,7 @@ class CheckLevel(Value):
 
     id: Id
     label: Text
-    by: AuthorityId
+    by: AuthorityShape
     when: Expression = "true"
     cite: Cite
 
@@ -198,7 +199,7 @@ class QualityCheck(Value):
     which ``when`` fails are not checked.
     """
 
-    by: AuthorityId
+    by: AuthorityShape
     when: Expression = "true"
     levels: Annotated[tuple[CheckLevel, ...], AfterValidator(unique)] = ()
     sample: SampleRule | None = None
@@ -252,7 +253,7 @@ class AuthorityFigures(Value):
 
     id: Id
     label: Text
-    by: AuthorityId
+    by: AuthorityShape
     form: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,63}$")]
     due: Day
     cite: Cite
@@ -299,7 +300,7 @@ class FilingReminder(Value):
 class ProgressReport(Value):
     """To whom the regulator of the place reports how far its institutions have come."""
 
-    reported_to: AuthorityId
+    reported_to: AuthorityShape
     cite: Cite
 
 
@@ -354,7 +355,7 @@ class ExampleCertificate(Value):
     """A certificate of an example; what is left out is filled in by `rules.check.examples`."""
 
     level: Literal["provincial", "national"]
-    issuer: AuthorityId
+    issuer: AuthorityShape
     number: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
     scope: Annotated[StrictInt, Field(ge=0)] = 1
     valid_from: Day | None = None
@@ -368,6 +369,10 @@ class ExampleFacts(Value):
     certificates: tuple[ExampleCertificate, ...] = ()
     choice: str | None = None
     previous_reviewer: str | None = None
+    holder_kind: HolderKind = ""
+    outcomes: dict[Annotated[str, StringConstraints(pattern=r"^2\d{3}$")], FilingEnd] = Field(
+        default_factory=dict
+    )
 
     @model_validator(mode="after")
     def _institution(self) -> Self:
@@ -383,26 +388,26 @@ class ExampleFacts(Value):
 class Expectation(Value):
     """What an example must come to; only what is written is compared."""
 
-    reviewer: AuthorityId | None = None
+    reviewer: AuthorityShape | None = None
     rule: Id | None = None
     refusal: Refusal | None = None
-    chain: tuple[AuthorityId, ...] | None = None
+    chain: tuple[AuthorityShape, ...] | None = None
     obligation: Literal["must", "may", "none"] | None = None
     parts: tuple[Id, ...] | None = None
     duties: tuple[Id, ...] | None = None
-    checks: tuple[AuthorityId, ...] | None = None
+    checks: tuple[AuthorityShape, ...] | None = None
     inside: tuple[str, ...] | None = None
     outside: tuple[str, ...] | None = None
     batch: Literal["must", "may", "none"] | None = None
     batch_inside: tuple[str, ...] | None = None
     batch_outside: tuple[str, ...] | None = None
-    batch_chain: tuple[AuthorityId, ...] | None = None
+    batch_chain: tuple[AuthorityShape, ...] | None = None
     reminders: tuple[Moment, ...] | None = None
     reminded_at: tuple[Moment, ...] | None = None
     upload: Literal["allowed"] | GateCode | None = None
     visible: bool | None = None
     eligible: bool | None = None
-    complaint: AuthorityId | None = None
+    complaint: AuthorityShape | None = None
     complaint_rule: Id | None = None
 
 

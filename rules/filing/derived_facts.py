@@ -7,9 +7,9 @@ from functools import lru_cache, partial
 from typing import Any
 
 from domain.facts import CertificateFacts, Facts, FilingEnd, FilingRecord, InstitutionFacts
-from domain.ids import NATION, authority_of
+from domain.ids import NATION
+from domain.jurisdictions import Tree, authority_of
 from rules.conditions import certificate_fact, institution_fact
-from rules.file.catalogue import Tree
 from rules.file.number_schema import LatestYear
 
 _NO_CERTIFICATE = certificate_fact()
@@ -47,11 +47,13 @@ class Areas:
         return found
 
 
-def basic_facts(facts: Facts, as_of: date, areas: Areas, until: date | None = None) -> FactTable:
+def basic_facts(
+    facts: Facts, as_of: date, areas: Areas, until: date | None = None, *, year: int = 0
+) -> FactTable:
     """Every fact of the scope ``facts`` by name.
 
     A certificate counts when valid on ``as_of``, or on any day from then to ``until``; an issuer
-    is as wide as its widest one.
+    is as wide as its widest one. ``year`` is the one that the rules are of.
     """
     last = until if until is not None else as_of
     institution, region = facts.institution, facts.institution.region
@@ -69,6 +71,8 @@ def basic_facts(facts: Facts, as_of: date, areas: Areas, until: date | None = No
             "review_group": institution.review_group or "",
             "choice": facts.choice or "",
             "previous_reviewer": facts.previous_reviewer or "",
+            "holder_kind": facts.holder_kind,
+            "last_year_filing": facts.outcomes.get(year - 1, FilingEnd.NOT_OPENED).value,
             **areas.regulators(region),
             "has_certificate": bool(counted),
             "has_provincial": bool(provincial),
@@ -89,7 +93,8 @@ def no_facts() -> dict[str, Any]:
     texts = dict.fromkeys(
         (
             "review_group", "choice", "previous_reviewer", "local", "county", "city", "province",
-            "national_department", "chosen", "widest_department",
+            "national_department", "chosen", "widest_department", "holder_kind",
+            "last_year_filing",
         ),
         "",
     )  # fmt: skip
@@ -107,6 +112,22 @@ def no_facts() -> dict[str, Any]:
         "tied": False,
         "departments": [],
     }
+
+
+def doubtful(certificates: Sequence[CertificateFacts], as_of: date) -> list[str]:
+    """What to say of certificates that count, and that their own numbers say are of a later year.
+
+    Nobody has stated their first day, and so they are assumed to have begun.
+    """
+    return [
+        f"证书 {one.number} 的编号是 {2000 + int(one.number[:2])} 年的，事实里没有 valid_from，"
+        f"按 {as_of} 已经生效计；请补上 valid_from（生效日）"
+        for one in certificates
+        if one.valid_from is None
+        and one.valid_to >= as_of
+        and _CODED.fullmatch(one.number)
+        and 2000 + int(one.number[:2]) > as_of.year
+    ]
 
 
 def standing_facts(standing: FilingRecord, latest_year: LatestYear | None) -> dict[str, Any]:

@@ -79,6 +79,7 @@ class Precedence:
         filing = document.filing
         self._ref = ref
         self._name = name
+        self._year = document.year
         self._as_of = filing.certificates.as_of
         self._areas = Areas(document.tree)
         # one institution is asked about again and again: its obligation, parts, reviewer
@@ -113,7 +114,7 @@ class Precedence:
         first = as_of if as_of is not None else self._as_of
         asked, known = self._derived.get((first, until), (None, None))
         if asked is not facts or known is None:
-            known = basic_facts(facts, first, self._areas, until)
+            known = basic_facts(facts, first, self._areas, until, year=self._year)
             add_departments(known, self._national_department(known))
             if len(self._derived) >= _DAYS_KEPT:
                 self._derived.clear()

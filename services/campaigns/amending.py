@@ -22,8 +22,9 @@ from domain.facts import Facts
 from domain.filing.amending import amended, tell_amended
 from domain.filing.kind import FILING
 from domain.filing.state import FilingState
-from domain.ids import authority_of, campaign_id, jurisdiction_of, region_prefix, regulates
+from domain.ids import campaign_id, jurisdiction_of
 from domain.jobs import JobAction, JobOrder
+from domain.jurisdictions import authority_of, lies_in, regulates
 from domain.messages import explain
 from domain.model import Value
 from domain.notices import NewNotice, NoticeKind
@@ -158,7 +159,7 @@ class AmendmentService:
                 kind=FILING.name,
                 campaign=campaign_id(period, jurisdiction),
                 statuses=RUNNING,
-                regions=tuple(map(region_prefix, moved)),
+                regions=tuple(moved),
             ),
             actor,
             {"amendment": id_, "document": document},
@@ -195,9 +196,7 @@ class AmendmentService:
             raise Refused(Refusal(code=Code.CAMPAIGN_NOT_FOUND, params=params))
         if campaign.annulled_at is not None:
             raise Refused(Refusal(code=Code.CAMPAIGN_ANNULLED, params=params))
-        published = await publications.in_force(
-            connection, period.year, region_prefix(jurisdiction)
-        )
+        published = await publications.in_force(connection, period.year, jurisdiction)
         after = {
             **campaign.rule_sets,
             **{place: one.rule_set for place, one in published.items()},
@@ -286,8 +285,8 @@ class _Amended(Beside):
 
     async def before(self, connection: AsyncConnection) -> None:
         """Whoever comes on record from here on has the new rules; the others are selected."""
-        prefix = region_prefix(self._jurisdiction)
-        await campaigns.of_place(connection, self._period.year, self._period.quarter, prefix)
+        place = self._jurisdiction
+        await campaigns.of_place(connection, self._period.year, self._period.quarter, place)
 
     async def after(
         self, connection: AsyncConnection, order: JobOrder, total: int, now: datetime
@@ -353,9 +352,9 @@ class _Amended(Beside):
         )
         basis = f"依据 {self._document}。" if self._document else ""
         for authority in sorted({*map(authority_of, changed), *waiting}):
-            prefix = region_prefix(jurisdiction_of(authority)) if regulates(authority) else None
+            place = jurisdiction_of(authority)
             inside = sum(
-                one.number for one in held if prefix is not None and one.region.startswith(prefix)
+                one.number for one in held if regulates(authority) and lies_in(one.region, place)
             )
             await serve(
                 connection,

@@ -1,6 +1,7 @@
 """Closing a campaign: its summary is sealed, can be made again, and shows what came after."""
 
 import json
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -108,7 +109,7 @@ class ClosingService:
         self,
         engine: AsyncEngine,
         pinned: PinnedRules,
-        names: dict[str, str],
+        names: Mapping[str, str],
         sealing: Sealing,
         clock: Clock,
     ) -> None:

@@ -17,7 +17,8 @@ from domain.citation import Citation
 from domain.clock import day_of
 from domain.decision import RuleSetRef
 from domain.duties import DUTY_REPORTED, SAID, Duty, DutyMeasure, duty_journal
-from domain.ids import authority_of, jurisdiction_of, region_prefix, regulates
+from domain.ids import jurisdiction_of
+from domain.jurisdictions import authority_of, lies_in, regulates
 from domain.model import Value
 from domain.numbers.quarters import Period
 from domain.refusals import Code, Refusal, Refused
@@ -190,7 +191,7 @@ class DutyService:
     ) -> tuple[DutyRow, ...]:
         """The duties that the rules of a place name, with every authority that has them there.
 
-        ``within`` is the prefix of the regions that the asker may see. Raises Refused: not opened.
+        ``within`` is the jurisdiction that the asker may see. Raises Refused: not opened.
         """
         regions = await self._progress.figures(period, jurisdiction, within=within)
         pinned = await self._pinned_by_place(period)
@@ -202,7 +203,7 @@ class DutyService:
             duty.id: [
                 one
                 for one in self._concerned(duty, pinned, place, jurisdiction)
-                if region_prefix(jurisdiction_of(one)).startswith(within) or not regulates(one)
+                if lies_in(jurisdiction_of(one), within) or not regulates(one)
             ]
             for duty in rules.duties
         }

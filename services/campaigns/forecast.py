@@ -9,11 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.case.plan import FOREVER, Window
 from domain.decision import RuleSetRef
-from domain.ids import campaign_id, region_prefix
+from domain.ids import campaign_id
+from domain.jurisdictions import Tree
 from domain.model import Value
 from domain.numbers.quarters import Period
 from rules.compiled import CompiledRules
-from rules.file.catalogue import Tree
 from services.campaigns.considering import consider, filing_closes, windows_of
 from services.starts import id_of
 from store import cases, institutions, legal_persons
@@ -99,7 +99,7 @@ async def forecast(
         place: filing_closes(windows_of(rules, period)).closes for place, rules in rule_sets.items()
     }
     after, total = "", 0
-    while page := await institutions.page(connection, after, _PAGE, region_prefix(jurisdiction)):
+    while page := await institutions.page(connection, after, _PAGE, jurisdiction):
         after, total = page[-1].facts.id, total + len(page)
         must: list[tuple[str, str, bool]] = []
         ids = [one.facts.id for one in page]
@@ -155,7 +155,7 @@ def area_below(tree: Tree, jurisdiction: str, region: str) -> str:
         if area == jurisdiction:
             return below
         below = area
-    # a region whose place in the tree is not below the jurisdiction its code begins with
+    # a region that is not below the jurisdiction in the tree of its rules
     return jurisdiction
 
 

@@ -16,7 +16,7 @@ from domain.case.plan import FOREVER, WINDOWS, Window
 from domain.case.status import Status
 from domain.case.workflow_messages import CAMPAIGN_WORKFLOW, TASK_QUEUE
 from domain.filing.kind import FILING
-from domain.ids import campaign_id, region_prefix
+from domain.ids import campaign_id
 from domain.numbers.batch import BATCH
 from domain.numbers.quarters import Period
 from domain.refusals import Code, Refusal, Refused
@@ -146,9 +146,8 @@ class CampaignService:
         That is what is in force, or, where the place has never had any, what its files say: they
         hold nothing that a case could stumble over, examples included.
         """
-        prefix = region_prefix(jurisdiction)
         async with self._engine.connect() as connection:
-            published = await publications.in_force(connection, period.year, prefix)
+            published = await publications.in_force(connection, period.year, jurisdiction)
         sets: list[ResolvedSet] = []
         if jurisdiction in published:
             compiled = {

@@ -10,7 +10,7 @@ from domain.case.commands import Actor
 from domain.case.events import EventName
 from domain.case.status import STATUS_LABELS, Status
 from domain.clock import BEIJING
-from domain.ids import region_prefix
+from domain.jurisdictions import lies_in, narrower
 from domain.messages import closing_time, local_time
 from domain.model import Value
 from domain.numbers.quarters import Period
@@ -144,8 +144,8 @@ class ProgressService:
     ) -> Progress:
         """The figures of a jurisdiction's filings, at a moment, the present by default.
 
-        By region, ``level`` gathers counties into what they lie in. ``within`` is the prefix of
-        the regions that the asker may see. Raises Refused when nothing was opened there.
+        By region, ``level`` gathers counties into what they lie in. ``within`` is the
+        jurisdiction that the asker may see. Raises Refused when nothing was opened there.
         """
         at, then = self._moment(as_of)
         async with self._engine.connect() as connection:
@@ -155,7 +155,7 @@ class ProgressService:
                 [campaign.case_id for campaign in opened],
                 await self._terms(period, opened),
                 by,
-                max(region_prefix(jurisdiction), within, key=len),
+                narrower(within, jurisdiction),
                 at if then else None,
             )
         if by == "region" and level is not None:
@@ -258,7 +258,7 @@ class ProgressService:
             waiting = await progress.backlog(
                 connection,
                 [campaign.case_id for campaign in opened],
-                max(region_prefix(jurisdiction), within, key=len),
+                narrower(within, jurisdiction),
                 at if then else None,
             )
         return tuple(
@@ -292,7 +292,7 @@ class ProgressService:
             counted = await progress.happened(
                 connection,
                 [campaign.case_id for campaign in opened],
-                max(region_prefix(jurisdiction), within, key=len),
+                narrower(within, jurisdiction),
                 (start, upto),
                 unit,
                 list(_COUNTED),
@@ -325,17 +325,17 @@ class ProgressService:
         size: int = _PAGE,
     ) -> list[NonFilerRow]:
         at, then = self._moment(as_of)
-        prefixes = (region_prefix(jurisdiction), region_prefix(region) if region else "", within)
+        place = narrower(within, jurisdiction)
         async with self._engine.connect() as connection:
             opened = await self._opened(connection, period, jurisdiction)
-            if any(not max(prefixes, key=len).startswith(prefix) for prefix in prefixes):
+            if region and not (lies_in(region, place) or lies_in(place, region)):
                 # a region that lies elsewhere has nobody here
                 return []
             filings = await progress.non_filers(
                 connection,
                 [campaign.case_id for campaign in opened],
                 statuses,
-                max(prefixes, key=len),
+                narrower(region, place),
                 at,
                 after,
                 size,

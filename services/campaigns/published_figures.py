@@ -104,7 +104,7 @@ class _Plan(NamedTuple):
 class PublishedFiguresService:
     """Adds up the figures of closed years."""
 
-    def __init__(self, engine: AsyncEngine, pinned: PinnedRules, names: dict[str, str]) -> None:
+    def __init__(self, engine: AsyncEngine, pinned: PinnedRules, names: Mapping[str, str]) -> None:
         self._engine = engine
         self._pinned = pinned
         self._names = names

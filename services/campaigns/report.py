@@ -10,7 +10,8 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.citation import Citation
-from domain.ids import NATION, authority_of, region_prefix
+from domain.ids import NATION
+from domain.jurisdictions import authority_of, narrower
 from domain.messages import closing_time, local_time
 from domain.model import Value
 from domain.numbers.quarters import Period
@@ -217,10 +218,10 @@ class ReportService:
         figures = await self._progress.figures(
             period, jurisdiction, "region", level=level, within=within
         )
-        prefix = max(region_prefix(jurisdiction), within, key=len)
+        place = narrower(within, jurisdiction)
         async with self._engine.connect() as connection:
             given = await extensions.of_place(
-                connection, period.year, period.quarter, prefix, None, 200
+                connection, period.year, period.quarter, place, None, 200
             )
         to, cite = await self._asked_for(period, jurisdiction)
         duties = await self._duties.of_place(period, jurisdiction, within)
@@ -252,4 +253,4 @@ class ReportService:
                 asked = rules.document.filing.progress_report
                 if asked is not None:
                     return asked.reported_to, rules.document.citation(asked.cite)
-        return "samr", None
+        return authority_of(NATION), None

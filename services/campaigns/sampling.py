@@ -18,12 +18,12 @@ from domain.case.events import Step
 from domain.filing.kind import FILING
 from domain.ids import campaign_id
 from domain.jobs import JobAction, JobOrder
+from domain.jurisdictions import Tree
 from domain.model import Value
 from domain.numbers.quarters import Period
 from domain.refusals import Code, Refusal, Refused
 from domain.sampling import Sampling, commitment, draw
 from engine.client import translated
-from rules.file.catalogue import Tree
 from services.clock import Clock
 from services.jobs import start_job
 from services.rule_sets import PinnedRules

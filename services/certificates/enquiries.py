@@ -35,6 +35,7 @@ from domain.certificates.public import (
 from domain.certificates.statement import PublishedKeys, Statement, StatementProblem, verify_scanned
 from domain.clock import BEIJING, day_of
 from domain.ids import NATION, jurisdiction_of
+from domain.jurisdictions import known
 from domain.refusals import Code, Refusal, Refused
 from rules.certificates.certificates import CertificateRules
 from services.clock import Clock
@@ -344,7 +345,7 @@ def _holder_now(found: Registered) -> HolderNow | None:
 
 def province_of(issuer: str) -> str:
     """The province whose authority issued, ``000000`` for the nation's."""
-    return f"{jurisdiction_of(issuer)[:2]}0000"
+    return known().province(jurisdiction_of(issuer))
 
 
 def _since(found: Registered, status: CertificateStatus) -> date | None:

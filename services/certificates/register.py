@@ -16,7 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from domain.case.commands import Actor
 from domain.certificates.certificate import CERTIFICATE_STATUS_LABELS, CertificateStatus
 from domain.clock import day_of
-from domain.ids import NATION, jurisdiction_of, region_prefix
+from domain.ids import NATION, jurisdiction_of
+from domain.jurisdictions import lies_in
 from domain.refusals import Code, Refusal, Refused
 from files.certificate_register import REGISTER as FORMAT
 from files.certificate_register import ListedCertificate, RegisterReading, read_register
@@ -127,7 +128,7 @@ class RegisterService(ListService[_Read, RegisterReport]):
 def _covers(scope: str, authority: str) -> bool:
     """Whether an authority lies in an operator's jurisdiction."""
     own = jurisdiction_of(authority)
-    return scope == NATION or (own != NATION and own.startswith(region_prefix(scope)))
+    return scope == NATION or (own != NATION and lies_in(own, scope))
 
 
 class _Checked(NamedTuple):

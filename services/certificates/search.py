@@ -61,10 +61,10 @@ class CertificateSearch:
         self,
         first: str,
         last: str,
-        region_prefix: str,
+        within: str,
         after: tuple[str, str, str] | None,
         size: int,
     ) -> list[tuple[str, str, Counted, dict[str, int]]]:
         """How often the public was answered, as `store.certificates.counts.counts` has it."""
         async with self._engine.connect() as connection:
-            return await counts.counts(connection, first, last, region_prefix, after, size)
+            return await counts.counts(connection, first, last, within, after, size)

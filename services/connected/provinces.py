@@ -9,7 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from domain.case.commands import Actor
 from domain.citation import Citation
 from domain.clock import day_of
-from domain.ids import jurisdiction_of, region_prefix
+from domain.ids import jurisdiction_of
+from domain.jurisdictions import lies_in
 from domain.model import Value
 from domain.refusals import Code, Refusal, Refused
 from rules.certificates.certificates import CertificateRules
@@ -73,11 +74,10 @@ class ProvinceService:
         async with self._engine.connect() as connection:
             plans = await provinces.plans(connection)
             progress = await provinces.progress(connection)
-        prefix = region_prefix(jurisdiction)
         return [
             _shown(rules, one, plans.get(one), progress.get(one, Progress()), today)
             for one in known_provinces(rules)
-            if jurisdiction_of(one).startswith(prefix)
+            if lies_in(jurisdiction_of(one), jurisdiction)
         ]
 
     async def record_plan(

@@ -28,8 +28,7 @@ from domain.notices import CHANNEL_LABELS, Channel, NewNotice, NoticeKind
 from domain.numbers.quarters import Period
 from printing.enforcement import KIND_WORDS, Kind, number_of, render
 from printing.typesetting import TEMPLATES
-from rules.compiled import SHIPPED
-from rules.file.catalogue import cached_catalogue
+from rules.file.catalogue import SHIPPED, cached_catalogue
 from store import cases, content, enforcement, journal
 from store.cases import Case
 from store.notices import Told

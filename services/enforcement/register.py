@@ -46,7 +46,7 @@ class EnforcementRegister:
         after: tuple[datetime, str] | None,
         size: int,
         *,
-        region_prefix: str = "",
+        within: str = "",
         measure: str | None = None,
         holds: bool | None = None,
         published: bool | None = None,
@@ -57,7 +57,7 @@ class EnforcementRegister:
             return await enforcement.register(
                 connection,
                 self._clock(),
-                region_prefix=region_prefix,
+                within=within,
                 measure=measure,
                 holds=holds,
                 published=published,
@@ -66,7 +66,7 @@ class EnforcementRegister:
                 size=size,
             )
 
-    async def figures(self, campaign: str, region_prefix: str) -> list[tuple[str, str, str, int]]:
+    async def figures(self, campaign: str, within: str) -> list[tuple[str, str, str, int]]:
         """How many cases of a campaign's enforcement stand where: status, measure, end, cases."""
         async with self._engine.connect() as connection:
-            return await enforcement.figures(connection, campaign, region_prefix)
+            return await enforcement.figures(connection, campaign, within)

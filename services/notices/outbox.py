@@ -41,7 +41,7 @@ class OutboxService:
         *,
         state: DeliveryState | None = None,
         channel: Channel | None = None,
-        region_prefix: str = "",
+        within: str = "",
         after: str = "",
         size: int = 50,
     ) -> list[tuple[Delivery, Notice]]:
@@ -51,7 +51,7 @@ class OutboxService:
                 connection,
                 state=state,
                 channel=channel,
-                region_prefix=region_prefix,
+                within=within,
                 after=after,
                 size=size,
             )

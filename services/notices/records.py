@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.case.commands import Actor, Role
-from domain.ids import authority_of
+from domain.jurisdictions import authority_of
 from domain.notices import EVIDENCE, NOTICE_SEEN, notice_case_id
 from domain.refusals import Code, Refusal, Refused
 from services.clock import Clock

@@ -21,7 +21,7 @@ from domain.filing.attesting import SIGNER_ASKED, SIGNER_DEMANDED, SIGNER_EXCUSE
 from domain.filing.questions import QUESTION_ANSWERED, QUESTION_ASKED, QUESTION_REOPENED
 from domain.filing.returning import RETURN_ASKED, RETURN_DECLINED
 from domain.filing.waiving import WAIVER_ASKED, WAIVER_DECLINED, WAIVER_GRANTED
-from domain.ids import authority_of
+from domain.jurisdictions import authority_of
 from domain.kinds import KINDS
 from domain.messages import closing_time
 from domain.notices import Channel, NewNotice, NoticeKind

@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from domain.clock import BEIJING, day_of
 from domain.decision import Eligibility, PublicAnswer
 from domain.facts import Facts
+from domain.jurisdictions import known
 from domain.numbers.lookup import Holder, LookupAnswer, LookupEntry, NumberRow, Outcome, decide
 from domain.numbers.report_numbers import LONGEST_NUMBER, Answer
 from domain.refusals import Code, Refusal, Refused
@@ -145,13 +146,13 @@ class LookupService:
         self,
         first: date,
         last: date,
-        region_prefix: str,
+        within: str,
         after: tuple[date, str] | None,
         size: int,
     ) -> list[tuple[date, str, dict[Answer, int]]]:
         """How often each answer was given, as `store.numbers.lookup.counts` has it."""
         async with self._engine.connect() as connection:
-            return await lookup.counts(connection, first, last, region_prefix, after, size)
+            return await lookup.counts(connection, first, last, within, after, size)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -271,7 +272,7 @@ class LookupService:
         found = await self._reading(lambda reader: lookup.by_no(reader.connection, unknown))
         for no, one in found.items():
             eligible = rules.number_eligibility(one.facts_for(None), today).eligible
-            province = f"{one.facts.region[:2]}0000"
+            province = known().province(one.facts.region)
             self._holders[no] = Holder(one.name, province, eligible)
 
     async def _refresh(self, now: datetime) -> PublicRules:

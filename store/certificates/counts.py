@@ -8,6 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.certificates.public import Counted
+from store.areas import lies_in
 from store.tables import certificate_counts
 
 
@@ -40,7 +41,7 @@ async def counts(
     connection: AsyncConnection,
     first: str,
     last: str,
-    province_prefix: str,
+    within: str,
     after: tuple[str, str, str] | None,
     size: int,
 ) -> list[tuple[str, str, Counted, dict[str, int]]]:
@@ -50,8 +51,7 @@ async def counts(
     query = select(*places, func.jsonb_object_agg(table.answer, table.count)).where(
         table.month.between(first, last)
     )
-    if province_prefix:
-        query = query.where(table.province.startswith(province_prefix, autoescape=True))
+    query = query.where(lies_in(table.province, within))
     if after is not None:
         query = query.where(tuple_(*places) > tuple_(*after))
     found = await connection.execute(query.group_by(*places).order_by(*places).limit(size))

@@ -30,7 +30,9 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.certificates.certificate import CertificateStatus
+from domain.ids import NATION
 from domain.model import Value
+from store.areas import lies_in
 from store.certificates.lines import LineKind, standard_of
 from store.certificates.register import Registered, registered
 from store.tables import certificate_lines, certificates, institutions
@@ -75,7 +77,7 @@ class Criteria(Value):
 class Sight:
     """Whose certificates somebody sees in full: of an institution, an issuer, an area, any of them.
 
-    ``region`` is the prefix of an area's codes, empty for the nation.
+    ``region`` is the code of an area, the nation for all of them.
     """
 
     institution: str | None = None
@@ -241,7 +243,7 @@ def _narrowing(criteria: Criteria, today: date) -> list[ColumnElement[bool]]:
         if value := getattr(criteria, name):
             found.append(certificates.c[name] == value)
     if criteria.region:
-        found.append(institutions.c.region.startswith(criteria.region, autoescape=True))
+        found.append(lies_in(institutions.c.region, criteria.region))
     if criteria.state is not None:
         found.append(stands(criteria.state, today))
     if criteria.expires_from is not None:
@@ -358,10 +360,10 @@ def _sees(sight: Sight) -> ColumnElement[bool]:
         )
     if sight.issuer is not None:
         ways.append(certificates.c.issuer == sight.issuer)
-    if sight.region == "":
+    if sight.region == NATION:
         return true()
     if sight.region is not None:
-        ways.append(institutions.c.region.startswith(sight.region, autoescape=True))
+        ways.append(lies_in(institutions.c.region, sight.region))
     return or_(false(), *ways)
 
 

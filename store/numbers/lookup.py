@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from domain.numbers.lookup import NumberRow
 from domain.numbers.report_numbers import Answer
 from store import institutions as register
+from store.areas import lies_in
 from store.institutions import Institution
 from store.tables import institutions, lookup_counts
 from store.words import name_key_of
@@ -120,7 +121,7 @@ async def by_no(connection: AsyncConnection, numbers: Sequence[int]) -> dict[int
         select(institutions.c.no, standing).where(institutions.c.no == func.any(list(numbers)))
     )
     ids = {row.no: row.id for row in found}
-    known = await register.by_ids(connection, list(ids.values()))
+    known = await register.by_ids(connection, list(ids.values()), filings=False)
     return {no: known[id_] for no, id_ in ids.items() if id_ in known}
 
 
@@ -152,7 +153,7 @@ async def counts(
     connection: AsyncConnection,
     first: date,
     last: date,
-    province_prefix: str,
+    within: str,
     after: tuple[date, str] | None,
     size: int,
 ) -> list[tuple[date, str, dict[Answer, int]]]:
@@ -161,8 +162,7 @@ async def counts(
     query = select(
         *days, func.jsonb_object_agg(lookup_counts.c.answer, lookup_counts.c.count)
     ).where(lookup_counts.c.day.between(first, last))
-    if province_prefix:
-        query = query.where(lookup_counts.c.province.startswith(province_prefix, autoescape=True))
+    query = query.where(lies_in(lookup_counts.c.province, within))
     if after is not None:
         query = query.where(tuple_(*days) > tuple_(*after))
     found = await connection.execute(query.group_by(*days).order_by(*days).limit(size))

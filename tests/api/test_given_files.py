@@ -532,9 +532,9 @@ async def test_districts_in_force_are_known_and_others_are_not(ways: Ways, kind:
     rows = [
         {**GOOD_ROSTER, "id": f"hz-{kind}-{region}", "region": region, "number": f"Z{kind}{region}",
          "issuer": CONNECTED}
-        for region in ("330113", "330114", "330199", "999999")
+        for region in ("330113", "330114", "330199", "999999", "330103", "330104")
     ]  # fmt: skip
-    codes = {4: "unknown_region", 5: "unknown_region"}
+    codes = dict.fromkeys((4, 5, 6, 7), "unknown_region")
     assert await ways.roster(table_of(ROSTER, rows, kind), kind) == codes
 
 

@@ -90,7 +90,7 @@ async def test_a_selection_is_extended_case_by_case_within_the_operator_s_region
     assert (shown["total"], shown["done"], shown["refused"]) == (MANY, MANY, 0)
     assert await count_of(house, "lab-00", "extended") == 1
     assert await count_of(house, "elsewhere", "extended") == 0
-    other = await ask(house, extension(region="4401"), idempotency_key="once")
+    other = await ask(house, extension(region="440100"), idempotency_key="once")
     assert (other.status, other.body["code"]) == (422, "key_reused")
     report = await house.http.get(
         f"/api/jobs/{shown['id']}/report",

@@ -17,7 +17,8 @@ from api.door.requests import InvalidFields, Text, field_errors, parse_json
 from api.door.rights import ROLES, SCOPES, Right, Scope
 from api.door.wrong_values import FORMATS
 from api.resources import OPERATIONS, PLACES
-from domain.ids import NATION, AuthorityId
+from domain.ids import NATION
+from domain.jurisdictions import AuthorityId
 from rules.file.library import SHIPPED
 from tests.api.enquiries import Enquiries, enquiries_on
 
@@ -83,7 +84,7 @@ class Sample(BaseModel):
         ("reason", " \n", "不能为空，也不能只有空白"),
         ("reason", "", "不能为空，也不能只有空白"),
         ("reason", "a\x01", "含有看不见的控制字符，请删去"),
-        ("authority", "fujian", "应是部门编号，如 samr、amr-350000、group-railway"),
+        ("authority", "fujian", "应是部门编号，如 amr-350000、group-railway"),
         ("unknown", 1, None),
     ],
 )

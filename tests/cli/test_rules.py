@@ -67,7 +67,12 @@ def test_route_tells_the_obligation_too(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("region", "words"), [("430102", "不在 fujian-2023 的辖区"), ("359999", "不是现行的区划代码")]
+    ("region", "words"),
+    [
+        ("430102", "不在 fujian-2023 的辖区"),
+        ("359999", "不是现行的区划代码"),
+        ("350403", "2021-02-01 之后已撤销，2023-12-31 不再有；请改写为 350404（三元区）"),
+    ],
 )
 def test_route_refuses_a_region_that_the_set_does_not_govern(
     region: str, words: str, tmp_path: Path
@@ -78,6 +83,24 @@ def test_route_refuses_a_region_that_the_set_does_not_govern(
     result = run("route", "2023", "350000", "--facts", str(path))
     assert result.exit_code == 2
     assert words in result.output
+
+
+def test_route_says_of_which_certificate_it_does_not_know_the_first_day(tmp_path: Path) -> None:
+    path = tmp_path / "facts.json"
+    certificate = {
+        "number": "251300000001", "level": "provincial", "issuer": "amr-350000", "scope": 10,
+        "valid_to": "2031-02-13",
+    }  # fmt: skip
+    facts = {"institution": {"id": "new", "region": "350102"}, "certificates": [certificate]}
+    path.write_text(json.dumps(facts), "utf-8")
+    got = answer("route", "2023", "350000", "--facts", str(path))
+    assert [note for note in got["notes"] if "251300000001" in note and "valid_from" in note]
+    certificate["valid_from"] = "2025-02-14"
+    path.write_text(json.dumps(facts), "utf-8")
+    told = run("route", "2023", "350000", "--facts", str(path))
+    assert told.exit_code == 1
+    assert "nobody_applies" in told.output
+    assert "valid_from" not in told.output
 
 
 def test_route_prints_the_documented_json(facts: str, library: RuleLibrary) -> None:

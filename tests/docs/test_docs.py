@@ -24,7 +24,7 @@ from domain.citation import Citation
 from domain.enforcement.consequences import EnforcementFacts
 from domain.facts import Facts
 from domain.refusals import Code, Refusal
-from rules.compiled import SHIPPED
+from rules.file.catalogue import SHIPPED
 from rules.filing.forms.checking import check_form
 from rules.filing.forms.library import FormLibrary
 from tests import curl

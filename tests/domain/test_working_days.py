@@ -4,8 +4,8 @@ import pytest
 
 from domain.clock import BEIJING
 from domain.working_days import CalendarMissing, Term, WorkingCalendar
-from rules.compiled import SHIPPED
 from rules.file.calendars import read_calendar
+from rules.file.catalogue import SHIPPED
 
 
 @pytest.fixture(scope="module")

@@ -110,6 +110,7 @@ def test_a_row_becomes_an_institution_with_its_facts() -> None:
                 },
             ],
             "previous_reviewer": "amr-350000",
+            "holder_kind": "enterprise",
         }
     )
 

@@ -170,20 +170,21 @@ def test_every_value_that_decides_is_cited_or_says_why_not(library: RuleLibrary)
             assert origin.cite.quote or origin.cite.assumption, origin.path
 
 
-def test_a_later_years_file_takes_over_from_its_year(folder: Path) -> None:
-    later = folder / "2023" / "certificates.yaml"
-    text = (folder / f"{NAME}.yaml").read_text("utf-8")
+def test_a_later_years_file_takes_over_from_its_year(small: Path) -> None:
+    later = small / "2023" / "certificates.yaml"
+    later.parent.mkdir()
+    text = (small / f"{NAME}.yaml").read_text("utf-8")
     later.write_text(
         text.replace("certificates-2019", "certificates-2023").replace("year: 2019", "year: 2023")
     )
-    assert check_folder(RuleLibrary(folder)) == []
+    assert check_folder(RuleLibrary(small)) == []
     found = {
-        year: current_certificate_rules(folder, year).ref.id
+        year: current_certificate_rules(small, year).ref.id
         for year in (2019, 2022, 2023, 2030, None)
     }
     assert list(found.values()) == ["certificates-2019"] * 2 + ["certificates-2023"] * 3
     with pytest.raises(RuleSetNotFound, match="2019/certificates"):
-        current_certificate_rules(folder, 2018)
+        current_certificate_rules(small, 2018)
 
 
 def test_changed_files_are_seen_and_a_broken_one_is_never_used(folder: Path) -> None:
@@ -272,11 +273,11 @@ def test_is_refused_with_its_line(name: str, folder: Path) -> None:
     assert matching[0].line == line - ABOVE.get(name, 0), [str(one) for one in matching]
 
 
-def test_the_check_of_a_folder_is_one_of_its_certificates_too(folder: Path) -> None:
-    path = folder / f"{NAME}.yaml"
+def test_the_check_of_a_folder_is_one_of_its_certificates_too(small: Path) -> None:
+    path = small / f"{NAME}.yaml"
     old, new, code, _ = CASES["misquoted"]
     path.write_text(path.read_text("utf-8").replace(old, new, 1), "utf-8")
-    assert [(f.file, f.code) for f in check_folder(RuleLibrary(folder))] == [(f"{NAME}.yaml", code)]
+    assert [(f.file, f.code) for f in check_folder(RuleLibrary(small))] == [(f"{NAME}.yaml", code)]
 
 
 def test_a_file_elsewhere_is_checked_with_the_folders_sources(tmp_path: Path) -> None:

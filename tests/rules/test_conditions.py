@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from domain.case.status import Status
 from domain.enforcement.consequences import EnforcementFacts, FilingFacts, standing
 from domain.facts import CertificateFacts, Facts, FilingRecord, InstitutionFacts
+from domain.jurisdictions import SpecialArea, Tree
 from rules.conditions import (
     FACTS,
     Condition,
@@ -23,7 +24,6 @@ from rules.conditions import (
     names_of,
 )
 from rules.enforcement.consequences import facts_of
-from rules.file.catalogue import SpecialArea, Tree
 from rules.filing.derived_facts import Areas, add_departments, basic_facts, no_facts, standing_facts
 
 SCOPES = get_args(Scope)

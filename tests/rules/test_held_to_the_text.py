@@ -28,6 +28,75 @@ CASES: dict[str, tuple[str, str, str, int, str, str]] = {
     "punctuation": (NATIONAL, OPENING, "quote: ，。（）}", 0, "trivial_quote", "太短"),
     "blank assumption": (NATIONAL, ASSUMED, '" "', 0, "trivial_assumption", "理由"),
     "one letter": (NATIONAL, ASSUMED, "x", 0, "trivial_assumption", "“x”不是理由"),
+    "the same as above": (NATIONAL, ASSUMED, "同上", 0, "trivial_assumption", "“同上”不是理由"),
+    "one character again and again": (NATIONAL, ASSUMED, "的的的的", 0, "trivial_assumption", ""),
+    "a word without sense": (NATIONAL, ASSUMED, "xxxxxxxx", 0, "trivial_assumption", ""),
+    "a phrase of every notice": (
+        NATIONAL,
+        OPENING,
+        "quote: 检验检测机构}",
+        0,
+        "trivial_quote",
+        "次，证明不了",
+    ),
+    "a duty's day off": (
+        FUJIAN,
+        '    due: "2024-03-07"',
+        '    due: "2024-03-09"',
+        0,
+        "last_day_off",
+        "2024-03-09 是休息日",
+    ),
+    "a duty years later": (
+        FUJIAN,
+        '    due: "2024-03-07"',
+        '    due: "2031-03-07"',
+        0,
+        "other_year",
+        "2031-03-07",
+    ),
+    "a term the quotation does not say": (
+        FUJIAN,
+        '    due: "2024-03-07"',
+        "    term: {event: 收到名单, working_days: 9}",
+        0,
+        "value_not_in_quote",
+        "没有 9 这个数",
+    ),
+    "a share the quotation does not say": (
+        FUJIAN,
+        """    measured: {by: by_hand}
+    cite:
+      source: m1
+      clause: 二（一）2
+""",
+        """    measured: {by: by_hand, share: "0.05"}
+    cite:
+      source: m1
+      clause: 二（一）2
+""",
+        0,
+        "value_not_in_quote",
+        "没有 5%",
+    ),
+    "a duty by position": (
+        FUJIAN,
+        "duties:\n",
+        "duties:\n  - {id: mine, label: 试, who: [institution], when: 'certs[0].valid', "
+        "cite: {assume: 生成的例子}}\n",
+        1,
+        "condition_fails",
+        "certs[0]",
+    ),
+    "a duty nobody has": (
+        FUJIAN,
+        "duties:\n",
+        "duties:\n  - {id: mine, label: 试, who: [institution], "
+        "when: 'has_national && !has_certificate', cite: {assume: 生成的例子}}\n",
+        1,
+        "unreachable_duty",
+        "mine",
+    ),
     "no such clause": (
         NATIONAL,
         f"clause: 二, {OPENING}",
@@ -334,7 +403,11 @@ SPECIAL = '  - code: "350128"\n'
         ('{code: "320500", level: city, parent: "320500", why: 自己}', "jurisdiction_cycle"),
         ('{code: "320000", level: county, parent: "320505", why: 倒置}', "jurisdiction_cycle"),
         ('{code: "320505", level: county, parent: "320506", why: 平级}', "jurisdiction_level"),
-        ('{code: "659001", level: city, parent: "999999", why: 没有}', "unknown_jurisdiction"),
+        (
+            '{code: "320500", level: county, parent: "320000", why: 其下还有县}',
+            "jurisdiction_level",
+        ),
+        ('{code: "429004", level: city, parent: "999999", why: 没有}', "unknown_jurisdiction"),
         ('{code: "999998", level: city, parent: "350000", why: 没有}', "unknown_jurisdiction"),
     ],
 )
@@ -356,11 +429,11 @@ def test_a_broken_tree_is_refused(entry: str, code: str, folder: Path) -> None:
         ("2024/guangdong.yml", "wrong_suffix"),
     ],
 )
-def test_a_file_nobody_reads_is_told(place: str, code: str, folder: Path) -> None:
-    path = folder / place
+def test_a_file_nobody_reads_is_told(place: str, code: str, small: Path) -> None:
+    path = small / place
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes((folder / "2024" / "national.yaml").read_bytes())
-    assert [(one.code, one.file) for one in check_folder(RuleLibrary(folder))] == [(code, place)]
+    path.write_bytes((small / "2024" / "national.yaml").read_bytes())
+    assert [(one.code, one.file) for one in check_folder(RuleLibrary(small))] == [(code, place)]
 
 
 def test_a_difference_with_a_missing_form_is_told(folder: Path, tmp_path: Path) -> None:

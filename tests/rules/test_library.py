@@ -7,8 +7,8 @@ import pytest
 
 from domain.facts import CertificateFacts, Facts, InstitutionFacts
 from domain.refusals import Refused
-from rules.compiled import SHIPPED, CompiledRules, NotPublishable
-from rules.file.catalogue import load_catalogue
+from rules.compiled import CompiledRules, NotPublishable
+from rules.file.catalogue import SHIPPED, load_catalogue
 from rules.file.findings import RulesInvalid
 from rules.file.library import RuleLibrary, RuleSetNotFound
 from services.publishing import fit_to_publish

@@ -557,6 +557,14 @@ CASES |= {
         "condition_type",
         "真假",
     ),
+    "numbers: the public is told nothing of filings": (
+        NATIONAL,
+        "  eligible:\n    when: has_certificate",
+        "  eligible:\n    when: has_certificate && last_year_filing != 'lapsed'",
+        1,
+        "unknown_fact",
+        "公众查询",
+    ),
     "numbers: complaint by yes or no": (
         NATIONAL,
         "  complaints:\n",
@@ -819,10 +827,10 @@ def test_examples_of_numbers_need_the_section(folder: Path) -> None:
     ],
 )
 def test_a_folder_in_disorder_is_refused(
-    remove: Callable[[Path], object], code: str, folder: Path
+    remove: Callable[[Path], object], code: str, small: Path
 ) -> None:
-    remove(folder)
-    findings = check_folder(RuleLibrary(folder))
+    remove(small)
+    findings = check_folder(RuleLibrary(small))
     assert code in {finding.code for finding in findings}, [str(one) for one in findings]
 
 

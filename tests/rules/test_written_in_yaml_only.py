@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from domain.case.plan import CasePlan
-from domain.facts import CertificateFacts, Facts, InstitutionFacts
+from domain.facts import CertificateFacts, Facts, FilingEnd, InstitutionFacts
 from rules.check.checks import check_name, idle
 from rules.check.form_checks import check_form_file
 from rules.check.meaning import meaning
@@ -351,6 +351,75 @@ def test_a_standing_file_is_told_at_its_line(
 ) -> None:
     write(folder, "standing/jiangsu", STANDING.replace(old, new, 1))
     assert codes(folder, "standing/jiangsu@2024") == {code: line}
+
+
+REVIEWED_BY_THE_CITY = f"""\
+facts:
+  - id: watched
+    about: 上年逾期未填的企业
+    kind: yes-no
+    means: holder_kind == 'enterprise' && last_year_filing == 'lapsed'
+    {ASSUMED}
+  - id: newcomer
+    about: 上年没有填报，证书在本年生效
+    kind: yes-no
+    means: last_year_filing == 'not_opened' && certs.exists(c, c.valid && c.valid_from >= '2024')
+    {ASSUMED}
+filing:
+  reviewers:
+    - id: by-city
+      before: chosen
+      label: 由设区市审核
+      when: watched || newcomer
+      why_not: 不是上年逾期的企业，也不是新获证的机构
+      assign: city
+      {ASSUMED}
+"""
+
+
+def test_facts_are_declared_over_the_register_and_earlier_results(folder: Path) -> None:
+    text = PROVINCE.replace("filing:\n", REVIEWED_BY_THE_CITY, 1)
+    text += """\
+  - name: 上年逾期的企业由市级审核
+    facts:
+      institution: {region: "320505"}
+      certificates: [{level: provincial, issuer: amr-320000}]
+      holder_kind: enterprise
+      outcomes: {"2022": completed, "2023": lapsed}
+    expect: {reviewer: amr-320500, rule: by-city}
+  - name: 上年逾期的事业单位照常
+    facts:
+      institution: {region: "320505"}
+      certificates: [{level: provincial, issuer: amr-320000}]
+      holder_kind: public_institution
+      outcomes: {"2023": lapsed}
+    expect: {reviewer: amr-320000}
+  - name: 新获证的由市级审核
+    facts:
+      institution: {region: "320505"}
+      certificates: [{level: provincial, issuer: amr-320000, valid_from: "2024-05-01"}]
+    expect: {reviewer: amr-320500, rule: by-city}
+"""
+    write(folder, "2024/jiangsu", text)
+    rules = rules_of(in_order(folder, "2024/jiangsu"), 2024, "320000")
+    facts = holder("320505", "amr-320000")
+    late = {"holder_kind": "enterprise", "outcomes": {2023: FilingEnd.LAPSED}}
+    assert rules.route(facts.model_copy(update=late)).reviewer == "amr-320500"
+    late = {"holder_kind": "enterprise", "outcomes": {2022: FilingEnd.LAPSED}}
+    assert rules.route(facts.model_copy(update=late)).reviewer == "amr-320000"
+
+
+def test_a_place_is_one_of_its_year(folder: Path) -> None:
+    text = PROVINCE.replace('region: "320505"', 'region: "320602"')
+    write(folder, "2024/jiangsu", text)
+    assert codes(folder, "2024/jiangsu") == {"jurisdiction_not_in_force": 16}
+    [told] = check_name(RuleLibrary(folder), "2024/jiangsu")
+    assert "请改写为 320613（崇川区）" in told.message
+    city = CITY.replace('"320500"', '"330114"').replace("id: suzhou", "id: qiantang")
+    city = city.replace("2024/jiangsu", "2020/national").replace("2024", "2020")
+    write(folder, "2020/qiantang", city)
+    found = check_name(RuleLibrary(folder), "2020/qiantang")
+    assert [one.line for one in found if one.code == "jurisdiction_not_in_force"] == [3]
 
 
 def duties(*items: str) -> str:

@@ -11,6 +11,7 @@ from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.certificates.certificate import RECORDED_STATUSES, CertificateStatus, status_on
+from domain.ids import NATION
 from domain.text import is_usable, name_key, unmarked
 from store import institutions
 from store.certificates.lines import standard_of
@@ -26,7 +27,7 @@ from tests.system import institution
 pytestmark = pytest.mark.anyio
 
 TODAY = date(2025, 3, 22)
-ALL = Sight(region="")
+ALL = Sight(region=NATION)
 
 
 async def found(engine: AsyncEngine, sight: Sight = ALL, **criteria: Any) -> list[str]:
@@ -210,9 +211,9 @@ async def test_region_field_issuer_and_expiry_narrow(engine: AsyncEngine) -> Non
         engine, "2", region="430102", issuer="amr-430000", field="12", valid_to=date(2027, 1, 1)
     )
     for criteria, wanted in (
-        ({"region": "35"}, ["1"]),
-        ({"region": "3501"}, ["1"]),
-        ({"region": "3502"}, []),
+        ({"region": "350000"}, ["1"]),
+        ({"region": "350100"}, ["1"]),
+        ({"region": "350200"}, []),
         ({"field": "12"}, ["2"]),
         ({"issuer": "amr-430000"}, ["2"]),
         ({"expires_until": date(2026, 1, 1)}, ["1"]),

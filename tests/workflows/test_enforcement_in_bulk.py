@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.testing import WorkflowEnvironment
 
-from rules.compiled import SHIPPED
+from rules.file.catalogue import SHIPPED
 from tests.command import ZHIBAO, environment
 from tests.system import FILER, OFFICER, OPERATOR, Answer, System, institution, running
 
