@@ -14,7 +14,7 @@ from api.door.app import Application, create_app
 from api.door.bounded import BoundedProtocol
 from api.door.draining import Draining
 from api.door.parts import build_parts
-from engine.client import connect_engine
+from services.doors import engine_of
 from settings import Settings
 from store.database import connect
 
@@ -36,7 +36,7 @@ certificates may take, shorter than `api.door.app.DEADLINE`."""
 @asynccontextmanager
 async def application(settings: Settings) -> AsyncIterator[Application]:
     """The application on real servers; its connections are closed afterwards."""
-    client = await connect_engine(settings.temporal_address, settings.temporal_namespace)
+    client = await engine_of(settings)
     engine = connect(settings.database_url.get_secret_value(), pool_size=20, patience=PATIENCE)
     parts = build_parts(settings, client, engine)
     try:

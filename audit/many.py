@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from audit.replay import Replayed, replay_campaign
-from engine.client import connect_engine
+from services.doors import engine_of
 from settings import of_system
 from store.database import connect
 
@@ -84,7 +84,7 @@ def _portion(data: Path, case_ids: Sequence[str]) -> list[dict[str, Any]]:
 async def _replayed(data: Path, case_ids: Sequence[str]) -> list[dict[str, Any]]:
     settings = of_system(data)
     try:
-        client = await connect_engine(settings.temporal_address, settings.temporal_namespace)
+        client = await engine_of(settings)
     except RuntimeError:
         client = None
     engine = connect(settings.database_url.get_secret_value(), pool_size=2)

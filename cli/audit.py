@@ -65,8 +65,8 @@ def show_behind(data: Data = HERE, as_json: AsJson = False) -> None:
 
 
 async def _behind(data: Path) -> list[Behind]:
-    from engine.client import connect_engine
     from services.clock import system_clock
+    from services.doors import engine_of
     from services.reconciler import Reconciler
     from services.rule_sets import PinnedRules
     from settings import of_system
@@ -74,7 +74,7 @@ async def _behind(data: Path) -> list[Behind]:
 
     logs_aside()
     settings = of_system(data)
-    client = await connect_engine(settings.temporal_address, settings.temporal_namespace)
+    client = await engine_of(settings)
     engine = connect(settings.database_url.get_secret_value(), pool_size=4)
     try:
         comparing = Reconciler(client, engine, PinnedRules(engine), system_clock)

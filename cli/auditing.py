@@ -553,12 +553,12 @@ def _client(auditor: Auditor) -> Client:
 @asynccontextmanager
 async def auditing(settings: Settings) -> AsyncIterator[Auditor]:
     """What an auditor works with, on one system."""
-    from engine.client import connect_engine
+    from services.doors import engine_of
     from store.database import connect
 
     logs_aside()
     try:
-        client = await connect_engine(settings.temporal_address, settings.temporal_namespace)
+        client = await engine_of(settings)
     except RuntimeError:
         client = None
     url = settings.database_url.get_secret_value()

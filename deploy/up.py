@@ -153,7 +153,10 @@ def running(
         say("启动 PostgreSQL …")
         postgres = stack.enter_context(EmbeddedPostgres(data))
         say("启动 Temporal …")
-        temporal = stack.enter_context(EmbeddedTemporal(data, search_attributes=REGISTERED))
+        pages = bool(os.environ.get(ENVIRONMENT["temporal_pages"]))
+        temporal = stack.enter_context(
+            EmbeddedTemporal(data, search_attributes=REGISTERED, pages=pages)
+        )
         say("核对数据库结构 …")
         try:
             upgrade(postgres.url)
@@ -165,6 +168,7 @@ def running(
             database_url=SecretStr(postgres.url),
             temporal_address=temporal.address,
             temporal_namespace=temporal.namespace,
+            temporal_pages=pages,
             token_key=SecretStr(token_key(data)),
             rules=rules,
             port=required_port(port) if port else choose_port(_last_port(data)),

@@ -58,6 +58,13 @@ def jurisdiction_of(authority: str) -> str:
     return authority.removeprefix("amr-") if authority.startswith("amr-") else NATION
 
 
+def speaks_for(jurisdiction: str, authority: str) -> bool:
+    """Whether an operator's jurisdiction is that of an authority, or has it within."""
+    area = jurisdiction_of(authority)
+    within = area != NATION and area.startswith(region_prefix(jurisdiction))
+    return jurisdiction == NATION or within
+
+
 def regulates(authority: str) -> bool:
     """Whether an authority is the market regulator of a jurisdiction."""
     return authority == "samr" or authority.startswith("amr-")

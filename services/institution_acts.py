@@ -15,10 +15,10 @@ from domain.case.commands import Actor
 from domain.case.status import Status
 from domain.clock import day_of
 from domain.filing.kind import FILING
-from domain.ids import region_prefix
+from domain.ids import NATION, region_prefix
 from domain.institutions import ACT_KIND_LABELS, ActKind, Part
 from domain.numbers.batch import BATCH
-from domain.refusals import Code, Refusal, Refused
+from domain.refusals import Code, Refusal, Refused, unseen
 from services.clock import Clock
 from services.institutions import refuse_merged
 from services.jobs import JobService
@@ -147,12 +147,11 @@ class InstitutionActService:
         """The institutions of an act. Raises Refused: unknown, elsewhere, or merged already."""
         known = await institutions.by_ids(connection, ids)
         for id_ in ids:
-            if id_ not in known:
+            if id_ not in known and actor.scope == NATION:
                 raise Refused(Refusal(code=Code.UNKNOWN_INSTITUTION, params={"institution": id_}))
-            region = known[id_].facts.region
-            if not region.startswith(region_prefix(actor.scope)):
-                params = {"region": region, "jurisdiction": actor.scope}
-                raise Refused(Refusal(code=Code.NOT_YOUR_REGION, params=params))
+            within = region_prefix(actor.scope)
+            if id_ not in known or not known[id_].facts.region.startswith(within):
+                raise Refused(unseen())
         for id_ in ids:
             refuse_merged(known[id_])
         return [known[id_] for id_ in ids]

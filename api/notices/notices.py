@@ -12,7 +12,7 @@ from api.door import cursors
 from api.door.operations import PAGING, Call, Operation, Parameter, json_of, schema_of
 from api.door.parts import parts_of
 from api.door.requests import path, query
-from api.door.rights import SCOPES, Right, Scope, Target, check, region_in_sight
+from api.door.rights import SCOPES, Right, Scope, Target, check, check_found, region_in_sight
 from domain.case.commands import ROLE_LABELS, Actor, Role
 from domain.ids import InstitutionId
 from domain.model import Value
@@ -167,7 +167,7 @@ async def get_notice(call: Call) -> Response:
     notices = parts_of(call.request).notices
     notice = await notices.find(path(call.request, "notice", NoticeId))
     if call.actor.role is Role.FILER and notice.addressee != call.actor.scope:
-        check(Right.SEE_NOTICES, call.actor, Target(institution=notice.addressee))
+        check_found(Right.SEE_NOTICES, call.actor, Target(institution=notice.addressee))
     opened = await notices.opened(notice, call.actor)
     return json_of(shown(opened, call.actor, whole=True))
 

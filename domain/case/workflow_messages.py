@@ -13,6 +13,7 @@ from domain.case.plan import CasePlan
 from domain.case.status import Status
 from domain.ids import JurisdictionCode
 from domain.model import Recorded
+from domain.orders import Order, Sent
 
 CAMPAIGN_WORKFLOW = "campaign"
 ACT = "act"
@@ -37,7 +38,7 @@ class Receipt(Recorded):
     at: datetime
 
 
-class Act(Recorded):
+class Act(Sent):
     """The argument of the one update: a command in its JSON form.
 
     What it may be depends on the kind of case, so the case's workflow decodes it.
@@ -99,7 +100,7 @@ class CaseOpening(Recorded):
         return {"campaign": self.campaign, "region": self.region} if self.region else {}
 
 
-class CaseStart(Recorded):
+class CaseStart(Sent):
     """Input of every kind of case's workflow.
 
     ``carried`` is not empty when a run goes on where another ended; ``revived_by`` is then the
@@ -124,10 +125,12 @@ class RecordRequest(Recorded):
     """The steps of one accepted command, to be recorded together or not at all.
 
     ``opening`` is what the read model is told of a case that begins with them, or begins anew.
+    ``orders`` are what was sent to the process and led to them; none for what time brings about.
     """
 
     steps: tuple[Step, ...]
     opening: CaseOpening | None = None
+    orders: tuple[Order, ...] = ()
 
 
 class RecordedSteps(Recorded):

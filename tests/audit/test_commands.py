@@ -21,7 +21,8 @@ from api.door.app import create_app
 from api.door.parts import build_parts
 from deploy.embedded.temporal import EmbeddedTemporal
 from domain.case.commands import Actor, Role
-from engine.client import connect_engine
+from engine.client import connect_engine, through
+from services.doors import door_of
 from settings import Settings
 from store.database import connect
 from tests import command
@@ -167,6 +168,7 @@ async def http(
         audit_keys=world.audit_keys,
         checkpoints=world.checkpoints,
     )
+    client = through(client, door_of(settings))
     parts = build_parts(settings, client, engine, now)
     auditor = Actor(subject="auditor-7", role=Role.AUDITOR)
     token = parts.identity.issue(auditor, now(), timedelta(days=1))

@@ -1,0 +1,29 @@
+"""What the gateway has not given its word for, on record: counted, for auditors and alarms."""
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from domain.case.commands import SYSTEM
+from domain.case.timeline import RefusedAct
+from domain.orders import Order
+from domain.refusals import Refusal
+from services.clock import Clock
+from store import refusals
+
+
+class OrderRecords:
+    """Counts refused orders. Who sent them nobody knows."""
+
+    def __init__(self, engine: AsyncEngine, clock: Clock) -> None:
+        self._engine = engine
+        self._clock = clock
+
+    async def note(self, order: Order, refusal: Refusal) -> None:
+        """Counts one more; in no case's chain, which nobody unknown is to lengthen."""
+        act = RefusedAct(
+            action=order.kind,
+            **SYSTEM.model_dump(),
+            at=self._clock(),
+            refusal=refusal,
+        )
+        async with self._engine.begin() as connection:
+            await refusals.count(connection, act, keep=False)
