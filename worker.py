@@ -117,7 +117,7 @@ def build_worker(
             campaigns.start_filings,
             campaigns.enter_stage,
         ],
-        interceptors=[Checking(commands, OrderRecords(engine, system_clock).note)],
+        interceptors=[Checking(commands, OrderRecords(engine, system_clock))],
         workflow_runner=runner or UnsandboxedWorkflowRunner(),
         # what does not replay under this code ends, and the reconciler starts it from its record
         workflow_failure_exception_types=[NondeterminismError],

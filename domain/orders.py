@@ -50,8 +50,8 @@ class Sent(Recorded):
 class Order(Recorded):
     """A message as an activity is told of it, without its content.
 
-    ``began`` is when the run began that a start began: those from before there was any key carry
-    no warrant.
+    ``began`` is when the run began that a start began: those from before starts were signed
+    carry no warrant.
     """
 
     process: str
@@ -73,15 +73,15 @@ def code_of(process: str, kind: Kind, said: str, key: str, secret: bytes, at: da
     return digest(secret, text, "sha256").hex()
 
 
-def fault(order: Order, secret: bytes | None, now: datetime, first: datetime) -> str:
+def fault(order: Order, secret: bytes | None, now: datetime, since: datetime) -> str:
     """Why an order does not hold, a word for the log; "" for one that does.
 
-    ``secret`` is that of the warrant's key, None for a key nobody knows; ``first`` is since when
-    there are keys.
+    ``secret`` is that of the warrant's key, None for a key nobody knows; ``since`` is when signing
+    began.
     """
     warrant = order.warrant
     if warrant is None:
-        older = order.kind == "start" and order.began is not None and order.began < first
+        older = order.kind == "start" and order.began is not None and order.began < since
         return "" if older else "unsigned"
     if secret is None:
         return "foreign_key"

@@ -83,12 +83,8 @@ def payloads_in(message: Message) -> Iterable[Payload]:
         yield message
         return
     for field, value in message.ListFields():
-        if field.type != FieldDescriptor.TYPE_MESSAGE:
-            continue
-        if isinstance(value, Message):
-            value = [value]
-        elif hasattr(value, "values"):
-            value = value.values()
-        for one in value:
-            if isinstance(one, Message):
-                yield from payloads_in(one)
+        if field.type == FieldDescriptor.TYPE_MESSAGE:
+            inside = value.values() if hasattr(value, "values") else value
+            for one in [value] if isinstance(value, Message) else inside:
+                if isinstance(one, Message):
+                    yield from payloads_in(one)

@@ -1,8 +1,8 @@
 """The gateway's word: given to what is sent to processes, looked at before activities act on it."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import structlog
 from temporalio import activity, client, worker
@@ -15,18 +15,24 @@ log = structlog.get_logger()
 
 
 class Secret(NamedTuple):
-    """A secret by its id, in use from an instant on."""
+    """A secret by its id."""
 
     id: str
     value: bytes
-    starts: datetime
 
 
 Secrets = Callable[[], Sequence[Secret]]
 """The secrets that hold now, that in use first; read anew each time, since keys rotate."""
 
-Noting = Callable[[Order, Refusal], Awaitable[None]]
-"""Puts on record that an order was refused."""
+
+class Records(Protocol):
+    """What is on record of orders."""
+
+    async def since(self) -> datetime:
+        """Since when every process is begun by a signed start."""
+
+    async def note(self, order: Order, refusal: Refusal) -> None:
+        """Puts on record that an order was refused."""
 
 
 class Signing(client.Interceptor):
@@ -78,24 +84,24 @@ class _Outbound(client.OutboundInterceptor):
 class Checking(worker.Interceptor):
     """Lets no activity act on what the gateway has not given its word for."""
 
-    def __init__(self, secrets: Secrets, note: Noting) -> None:
+    def __init__(self, secrets: Secrets, records: Records) -> None:
         self._secrets = secrets
-        self._note = note
+        self._records = records
 
     def intercept_activity(
         self, next: worker.ActivityInboundInterceptor
     ) -> worker.ActivityInboundInterceptor:
         """What every activity passes."""
-        return _Inbound(next, self._secrets, self._note)
+        return _Inbound(next, self._secrets, self._records)
 
 
 class _Inbound(worker.ActivityInboundInterceptor):
     def __init__(
-        self, next: worker.ActivityInboundInterceptor, secrets: Secrets, note: Noting
+        self, next: worker.ActivityInboundInterceptor, secrets: Secrets, records: Records
     ) -> None:
         super().__init__(next)
         self._secrets = secrets
-        self._note = note
+        self._records = records
 
     async def execute_activity(self, input: worker.ExecuteActivityInput) -> Any:
         orders = [order for one in input.args for order in _orders_in(one)]
@@ -104,17 +110,16 @@ class _Inbound(worker.ActivityInboundInterceptor):
         return await super().execute_activity(input)
 
     async def _look(self, orders: Sequence[Order]) -> None:
-        secrets = self._secrets()
-        by_id = {one.id: one.value for one in secrets}
-        first = min(one.starts for one in secrets)
+        by_id = {one.id: one.value for one in self._secrets()}
+        since = await self._records.since()
         for order in orders:
             secret = by_id.get(order.warrant.key) if order.warrant is not None else None
-            why = fault(order, secret, datetime.now(UTC), first)
+            why = fault(order, secret, datetime.now(UTC), since)
             if not why:
                 continue
             log.error("order_refused", process=order.process, kind=order.kind, why=why)
             refusal = Refusal(code=Code.UNSIGNED_COMMAND)
-            await self._note(order, refusal)
+            await self._records.note(order, refusal)
             raise ApplicationError(
                 why,
                 refusal.model_dump(mode="json"),

@@ -3,21 +3,22 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from temporalio.client import Client
 from temporalio.service import TLSConfig
 
 from engine.client import Door, connect_engine
 from engine.orders import Secret, Secrets
 from settings import Settings
+from store.keyring import Keyring, Purpose
 
 
 def door_of(settings: Settings) -> Door:
     """The way to the engine. Raises OSError: a certificate that cannot be read."""
+    keyring = Keyring(None, settings.token_key.get_secret_value())
+    hidden = settings.temporal_payloads == "hidden"
     return Door(
-        commands=_secrets(settings, "commands"),
-        payloads=_secrets(settings, "payloads") if settings.temporal_payloads == "hidden" else None,
+        commands=_secrets(keyring, Purpose.COMMANDS),
+        payloads=_secrets(keyring, Purpose.PAYLOADS) if hidden else None,
         tls=tls_of(settings),
         api_key=settings.temporal_api_key.get_secret_value() or None,
     )
@@ -50,8 +51,13 @@ def _read(path: Path | None) -> bytes | None:
     return path.read_bytes() if path is not None else None
 
 
-def _secrets(settings: Settings, purpose: str) -> Secrets:
-    made = HKDF(SHA256(), 32, salt=None, info=f"zhibao|{purpose}".encode())
-    value = made.derive(settings.token_key.get_secret_value().encode())
-    only = [Secret("derived", value, datetime.min.replace(tzinfo=UTC))]
-    return lambda: only
+def _secrets(keyring: Keyring, purpose: Purpose) -> Secrets:
+    """The keys for a purpose that hold now, that in use first."""
+
+    def held() -> list[Secret]:
+        now = datetime.now(UTC)
+        used = keyring.current(purpose, now)
+        others = [key for key in keyring.valid(purpose, now) if key.id != used.id and key.secret]
+        return [Secret(key.id, key.value) for key in (used, *others)]
+
+    return held

@@ -11,7 +11,7 @@ from domain.case.events import GENESIS
 from domain.case.timeline import RefusedAct
 from domain.clock import in_utc
 from domain.model import Value
-from store.tables import refusal_counts, refusal_heads, refusals
+from store.tables import refusal_counts, refusal_heads, refusals, signed_starts
 
 HASHED = (
     "case_id",
@@ -139,3 +139,9 @@ async def of_case(connection: AsyncConnection, case_id: str, most: int = 1000) -
     )
     rows = reversed(found.mappings().all())
     return [RefusedAct(**{key: row[key] for key in RefusedAct.model_fields}) for row in rows]
+
+
+async def signed_since(connection: AsyncConnection) -> datetime:
+    """Since when every process is begun by a signed start."""
+    found = await connection.execute(select(signed_starts.c.since))
+    return found.scalar_one()

@@ -14,7 +14,7 @@ from typing import ClassVar
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ActivityError, ApplicationError, FailureError
 
 with workflow.unsafe.imports_passed_through():
     from pydantic import ValidationError
@@ -247,7 +247,7 @@ class CaseWorkflow:
         )
         try:
             recorded = await self.write(request, events)
-        except ActivityError as failure:
+        except FailureError as failure:
             self._look_at(failure)
             raise
         self._sent = None
@@ -329,15 +329,15 @@ class CaseWorkflow:
             if isinstance(outcome, Refusal):
                 raise refused(outcome)
             await self.record(command, outcome)
-        except ActivityError as failure:
+        except FailureError as failure:
             self._look_at(failure)
             raise
         finally:
             self._orders = ()
 
-    def _look_at(self, failure: ActivityError) -> None:
+    def _look_at(self, failure: FailureError) -> None:
         """A run that the gateway has not started ends, before anything comes of it."""
-        cause = failure.cause
+        cause = failure.cause if isinstance(failure, ActivityError) else failure
         if isinstance(cause, ApplicationError) and cause.type == UNSIGNED_START:
             self._forged = True
 

@@ -58,6 +58,7 @@ from store.tables.record import (
     refusals,
     requests,
     revisions,
+    signed_starts,
 )
 from store.tables.register import (
     certificate_counts,
@@ -143,6 +144,7 @@ __all__ = [
     "sampled_cases",
     "seals",
     "sessions",
+    "signed_starts",
     "upload_pieces",
     "upload_problems",
     "uploads",

@@ -181,6 +181,13 @@ refusal_counts = Table(
     comment="被拒绝的操作按人按小时计数，超出部分只计数",
 )
 
+signed_starts = Table(
+    "signed_starts",
+    metadata,
+    Column("since", DateTime(timezone=True), primary_key=True),
+    comment="自此起，流程只能由网关签名启动；此前启动的没有签名",
+)
+
 revisions = Table(
     "revisions",
     metadata,

@@ -329,6 +329,7 @@ MATRIX: dict[tuple[str, str], set[Role] | None] = {
             "as-of",
             "figures",
             "foreseen",
+            "refusals",
             "history",
             "listed",
             "compared",
@@ -457,6 +458,69 @@ async def test_a_role_may_use_exactly_the_operations_of_its_column(
             )
         else:
             assert (answer.status, code) == (403, "forbidden"), (role, answer.body)
+
+
+# --- what is another's is what is not there -------------------------------------------------------
+
+SHOWN_TO_ALL = {
+    "/api/announcements/{announcement}",
+    "/api/announcements/{announcement}/files/{file}",
+    "/api/authority-figures/{year}/{subject}",
+    "/api/authority-figures/{year}/{subject}/submit",
+    "/api/certificates/registered/{number}",
+    "/api/certificates/linked/{uscc}",
+    "/api/certificates/serials/{year}",
+    "/api/forms/{form}",
+    "/api/forms/{form}/schema",
+    "/api/forms/{form}/template",
+    "/api/rule-sets/{sha256}",
+}
+"""What everybody is shown whose role lets them ask: no scope ends there."""
+
+STRANGERS = {
+    F: "some-other-institution", H: "some-other-institution", R: "amr-330000", C: "amr-330000",
+    K: "amr-330000", E: "amr-330000", D: "amr-330000", O: "330000",
+}  # fmt: skip
+
+
+def elsewhere(known: str) -> str:
+    """An id as long as one that is on record, and on no record itself."""
+    return known[:-1] + ("1" if known[-1] != "1" else "2")
+
+
+KEPT = {
+    "year", "period", "quarter", "jurisdiction", "form", "subject", "about", "n", "question",
+    "waiver", "draw", "sha256",
+}  # fmt: skip
+"""Parts of an address that name no record by themselves."""
+
+NAMED = [row for row in ROWS if "{" in row[1] and MATRIX[row] and row[1] not in SHOWN_TO_ALL]
+
+
+@pytest.mark.parametrize("row", NAMED, ids=[" ".join(row) for row in NAMED])
+async def test_what_is_anothers_is_answered_as_what_is_not_there(
+    house: System, case: Filing, row: tuple[str, str]
+) -> None:
+    method, path = row
+    known = {**PLACES[case.id], "institution": case.id, "year": "2024"}
+    known |= {"jurisdiction": "000000", "sha256": "0" * 64}
+    missing = {name: id_ if name in KEPT else elsewhere(id_) for name, id_ in known.items()}
+    body: Any = None if method == "GET" else {}
+    for role in sorted((MATRIX[row] or set()) - {A}):
+        token = house.token(role, "stranger", STRANGERS[role])
+        theirs, nobodys = [
+            await house.send(method, path.format(**ids), token, body) for ids in (known, missing)
+        ]
+        assert theirs.status == nobodys.status >= 400, (role, theirs.body, nobodys.body)
+        told, like = (
+            json.dumps({**one.body, "request_id": ""}, ensure_ascii=False)
+            for one in (theirs, nobodys)
+        )
+        # the asker's own words may come back
+        for name in re.findall(r"{(\w+)}", path):
+            told = told.replace(known[name], missing[name])
+        assert told == like, role
+        assert theirs.headers["content-length"] == nobodys.headers["content-length"]
 
 
 def signed(key: str, algorithm: str = "HS256", **changes: Any) -> str:

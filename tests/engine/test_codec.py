@@ -1,7 +1,5 @@
 """What the engine keeps of us cannot be read there, and by us as long as a key holds."""
 
-from datetime import UTC, datetime
-
 import pytest
 from temporalio.api.common.v1 import Payload, Payloads
 from temporalio.api.history.v1 import HistoryEvent
@@ -12,8 +10,7 @@ from engine.orders import Secret
 
 pytestmark = pytest.mark.anyio
 
-BEGINNING = datetime(2025, 1, 1, tzinfo=UTC)
-OLD, NEW = (Secret(name, name.encode() * 8, BEGINNING) for name in ("old1", "new1"))
+OLD, NEW = (Secret(name, name.encode() * 8) for name in ("old1", "new1"))
 PLAIN = Payload(metadata={"encoding": b"json/plain"}, data="检验检测机构".encode() * 20)
 
 

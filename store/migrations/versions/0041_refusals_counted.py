@@ -1,6 +1,6 @@
-"""refused acts are counted by actor and hour
+"""refused acts are counted by actor and hour; since when processes are begun by signed starts
 
-The way back drops the counts; what stands in the refusals stays.
+The way back drops both; what stands in the refusals stays.
 """
 
 from collections.abc import Sequence
@@ -12,6 +12,8 @@ revision: str = "0041"
 down_revision: str | None = "0033"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
+
+_TABLES = ("refusal_counts", "signed_starts")
 
 
 def upgrade() -> None:
@@ -31,10 +33,19 @@ def upgrade() -> None:
         ),
         comment="被拒绝的操作按人按小时计数，超出部分只计数",
     )
-    op.execute("SELECT seal_table('refusal_counts')")
+    op.create_table(
+        "signed_starts",
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("since", name=op.f("pk_signed_starts")),
+        comment="自此起，流程只能由网关签名启动；此前启动的没有签名",
+    )
+    op.execute("INSERT INTO signed_starts VALUES (now())")
+    for table in _TABLES:
+        op.execute(f"SELECT seal_table('{table}')")
 
 
 def downgrade() -> None:
     """Undoes the change."""
-    op.drop_table("refusal_counts")
-    op.execute("DELETE FROM seals WHERE \"table\" = 'refusal_counts'")
+    for table in _TABLES:
+        op.drop_table(table)
+        op.execute(f"DELETE FROM seals WHERE \"table\" = '{table}'")  # noqa: S608
