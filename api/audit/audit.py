@@ -328,7 +328,8 @@ OPERATIONS = [
         RefusalsCounted,
         Parameter("by", "只看此人的"),
         *PAGING,
-        description="times 为次数，kept 为其中逐次在案的次数；逐次的经过见 timeline（action=refused）。",
+        description="times 为次数，kept 为其中逐次在案的次数；"
+        "逐次的经过见 timeline（action=refused）。",
     ),
     _asked("reconcile", reconcile, "流程落后于记录的办件", BehindRecord),
 ]
