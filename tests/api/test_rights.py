@@ -568,12 +568,9 @@ async def test_whatever_is_written_is_answered_and_in_no_log(
     operation, (method, path) = ASKING[row], row
     allowed = MATRIX[row]
     role = O if allowed and O in allowed else min(allowed) if allowed else A
-    token, known = tokens(case)[role], {"year": "2024", "jurisdiction": "000000"}
-    at = filled(path, case)
-    known = dict.fromkeys(re.findall(r"{(\w+)}", path), MARK)
-    answers = [
-        await house.send(method, path.format(**known), token, None if method == "GET" else {})
-    ]
+    token, at = tokens(case)[role], filled(path, case)
+    nowhere = path.format(**dict.fromkeys(re.findall(r"{(\w+)}", path), MARK))
+    answers = [await house.send(method, nowhere, token, None if method == "GET" else {})]
     for parameter in operation.parameters:
         if parameter.where == "query":
             query = f"{at}?{parameter.name}={MARK}%00"
@@ -583,12 +580,12 @@ async def test_whatever_is_written_is_answered_and_in_no_log(
         answers.append(await house.send(method, at, token, None, **headers))
         answers.append(await house.send(method, at, MARK, None))
     for pointer in leaves(operation.example) if operation.body is not None else ():
-        for text in (f"{MARK}\x01", f"{MARK}\ud800", MARK + "长" * 200_000):
+        for text in (f"{MARK}\x01", MARK + "长" * 200_000):
             answer = await house.send(method, at, token, planted(operation.example, pointer, text))
             answers.append(answer)
             named = [error["pointer"] for error in (answer.body or {}).get("errors", ())]
-            assert answer.status in (413, 422), (pointer, answer.body)
-            assert answer.status == 413 or named, (pointer, answer.body)
+            assert answer.status in (403, 404, 413, 422), (pointer, answer.body)
+            assert answer.status != 422 or named, (pointer, answer.body)
     assert max(answer.status for answer in answers) < 500, [one.body for one in answers]
     out, err = capfd.readouterr()
     assert MARK not in out + err + caplog.text
