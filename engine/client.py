@@ -62,13 +62,11 @@ async def connect_engine(address: str, namespace: str, door: Door | None = None)
 
 def through(client: Client, door: Door) -> Client:
     """The same connection, through a door."""
-    known = client.config()
     return Client(
-        **{
-            **known,
-            "data_converter": door.converter,
-            "interceptors": [*known["interceptors"], Signing(door.commands)],
-        }
+        client.service_client,
+        namespace=client.namespace,
+        data_converter=door.converter,
+        interceptors=[Signing(door.commands)],
     )
 
 

@@ -144,4 +144,5 @@ async def of_case(connection: AsyncConnection, case_id: str, most: int = 1000) -
 async def signed_since(connection: AsyncConnection) -> datetime:
     """Since when every process is begun by a signed start."""
     found = await connection.execute(select(signed_starts.c.since))
-    return found.scalar_one()
+    since: datetime = found.scalar_one()
+    return since

@@ -175,10 +175,8 @@ async def refusals(call: Call) -> Response:
     after = None
     if (place := given(call.request, (str, str, str, str, str))) is not None:
         try:
-            after = (
-                datetime.fromisoformat(place[0]),
-                *(bytes.fromhex(one).decode() for one in place[1:]),
-            )
+            subject, role, scope, code = (bytes.fromhex(one).decode() for one in place[1:])
+            after = (datetime.fromisoformat(place[0]), subject, role, scope, code)
         except ValueError:
             raise refused() from None
 

@@ -417,7 +417,7 @@ async def test_an_operator_cannot_take_an_institution_out_of_another_jurisdictio
     taken = row("theirs", "241301000001", region="350102", issuer="amr-430000")
     refused = await load(house, table(taken), jurisdiction="350000")
     (error,) = refused.body["errors"]
-    assert error["code"] == "held_by_other_jurisdiction"
+    assert error["code"] == "outside_jurisdiction"
     assert (await shown(house, "theirs"))["region"] == "430102"
     # whoever covers both may move it
     assert (await load(house, table(taken))).status == 200

@@ -37,9 +37,12 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture(scope="module")
 async def outsider(house: System) -> Client:
     """Whoever reaches the engine's port; even one who knows how payloads are hidden."""
-    known = house.environment.client.config()
-    converter = house.client.data_converter
-    return Client(**{**known, "data_converter": converter})
+    port = house.environment.client
+    return Client(
+        port.service_client,
+        namespace=port.namespace,
+        data_converter=house.client.data_converter,
+    )
 
 
 def approval(found: Filing, subject: str = "nobody-in-particular") -> Command:
@@ -142,7 +145,7 @@ async def test_no_process_does_anything_that_the_gateway_has_not_started(
         handle = await outsider.start_workflow(name, start, id=id_, task_queue=TASK_QUEUE)
         with pytest.raises(WorkflowFailureError) as failed:
             await handle.result()
-        cause = failed.value.cause
+        cause: BaseException | None = failed.value.cause
         cause = cause.cause if isinstance(cause, ActivityError) else cause
         assert isinstance(cause, ApplicationError), name
         assert cause.type == "unsigned_start", name

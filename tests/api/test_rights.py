@@ -481,6 +481,8 @@ SHOWN_TO_ALL = {
 }
 """What everybody is shown whose role lets them ask: no scope ends there."""
 
+NOT_THEIRS = explain(unseen()).detail
+
 STRANGERS = {
     F: "some-other-institution", H: "some-other-institution", R: "amr-330000", C: "amr-330000",
     K: "amr-330000", E: "amr-330000", D: "amr-330000", O: "330000",
@@ -498,7 +500,11 @@ KEPT = {
 }  # fmt: skip
 """Parts of an address that name no record by themselves."""
 
-NAMED = [row for row in ROWS if "{" in row[1] and MATRIX[row] and row[1] not in SHOWN_TO_ALL]
+NAMED = [
+    row
+    for row in ROWS
+    if set(re.findall(r"{(\w+)}", row[1])) - KEPT and MATRIX[row] and row[1] not in SHOWN_TO_ALL
+]
 
 
 @pytest.mark.parametrize("row", NAMED, ids=[" ".join(row) for row in NAMED])
@@ -515,9 +521,9 @@ async def test_what_is_anothers_is_answered_as_what_is_not_there(
         theirs, nobodys = [
             await house.send(method, path.format(**ids), token, body) for ids in (known, missing)
         ]
-        assert theirs.status == nobodys.status >= 400, (role, theirs.body, nobodys.body)
+        assert theirs.status == nobodys.status, (role, theirs.body, nobodys.body)
         told, like = (
-            json.dumps({**one.body, "request_id": ""}, ensure_ascii=False)
+            json.dumps({**(one.body or {}), "request_id": ""}, ensure_ascii=False)
             for one in (theirs, nobodys)
         )
         # the asker's own words may come back
@@ -732,9 +738,9 @@ async def test_an_operators_rights_end_at_its_jurisdiction(
     answer = await tried(house, row, case, operator)
     if inside:
         assert answer.status not in (401, 403), answer.body
-        assert (answer.body or {}).get("detail") != explain(unseen()).detail
+        assert (answer.body or {}).get("detail") != NOT_THEIRS
     else:
-        assert (answer.status, answer.body["detail"]) == (404, explain(unseen()).detail)
+        assert (answer.status, answer.body["detail"]) == (404, NOT_THEIRS)
 
 
 async def test_every_level_sees_a_case_from_its_submission_on_and_keeps_sight_of_it(
@@ -962,7 +968,7 @@ async def test_an_operator_sees_the_register_and_the_events_of_its_jurisdiction_
     for id_ in shown:
         assert (await house.send("GET", f"/api/institutions/{id_}", operator)).status == 200
     alone = await house.send("GET", f"/api/institutions/{outside.id}", operator)
-    assert (alone.status, alone.body["code"]) == (403, "not_your_region")
+    assert (alone.status, alone.body["code"]) == (404, "not_found")
     events = (await house.send("GET", "/api/events?size=1000", operator)).body["items"]
     cases = {event["case_id"] for event in events}
     assert inside.case_id in cases
