@@ -18,6 +18,7 @@ from api.resources import OPERATIONS
 from domain.case.commands import Actor, Role
 from domain.messages import explain
 from domain.refusals import unseen
+from store.refusals import MOST
 from tests.api.people import FUJIAN, GUANGDONG, REASONS, Filing, filing
 from tests.api.places import places
 from tests.system import (
@@ -1040,6 +1041,29 @@ async def test_every_refused_act_on_a_case_is_on_its_timeline(house: System) -> 
     by_name = {entry["subject"]: entry["label"] for entry in refused}
     assert by_name["wrong-place"].startswith("延期被拒绝")
     assert not [label for label in by_name.values() if re.match("[a-z]", label)], by_name
+
+
+async def test_nobody_floods_away_what_others_were_refused(house: System) -> None:
+    found = await filing(house)
+    assert (await found.act("approve", found.auditor, {})).status == 403
+    thief = house.token(FILER, "flood", "some-other-institution")
+    for _ in range(MOST + 3):
+        assert (await found.act("submit", thief, {})).body["code"] == "not_your_case"
+    query = "/api/audit/refusals?by=flood&size=1"
+    page = (await house.send("GET", query, found.auditor)).body
+    rows = page["items"]
+    while page["next"]:
+        page = (await house.send("GET", f"{query}&cursor={page['next']}", found.auditor)).body
+        rows += page["items"]
+    # the test may run over the full hour
+    assert sum(one["times"] for one in rows) == MOST + 3
+    assert [one["kept"] for one in rows] == [min(one["times"], MOST) for one in rows]
+    kept = sum(one["kept"] for one in rows)
+    refused = [entry for entry in await found.timeline() if entry["event"] == "refused"]
+    assert [entry["rule"] for entry in refused] == ["forbidden", *["not_your_case"] * kept]
+    assert {(one["code"], one["scope"]) for one in rows} == {
+        ("not_your_case", "some-other-institution")
+    }
 
 
 async def test_a_refused_look_and_a_request_without_a_token_leave_no_trace(house: System) -> None:
