@@ -3,9 +3,12 @@
 import json
 import os
 from collections.abc import Mapping
+from datetime import timedelta
+from functools import cached_property
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal, Self
+from urllib.parse import urlsplit
 
 from limits import parse_many
 from pydantic import (
@@ -20,6 +23,7 @@ from pydantic import (
 
 from domain.contacts import MAIL
 from rules.file.library import SHIPPED
+from store.keyring import Keyring
 
 
 class SettingMissing(Exception):
@@ -29,7 +33,10 @@ class SettingMissing(Exception):
 class Settings(BaseModel):
     """What every part needs to know of where it runs.
 
-    ``database_url`` is SQLAlchemy's form with psycopg; ``token_key`` signs and checks tokens.
+    ``database_url`` is SQLAlchemy's form with psycopg. ``keys`` is the folder of the keys for
+    tokens, codes, links, webhooks (`store.keyring`); without one they are derived from
+    ``token_key``. No token lasts longer than ``token_days``.
+    ``requests_per_person`` and ``requests_per_authority`` bound what people who are signed in ask.
     ``temporal_ca``, ``temporal_certificate`` and ``temporal_private_key`` are the PEM files that
     the engine is reached with by TLS, ``temporal_api_key`` the key that it asks for; what passes
     through it is hidden, unless ``temporal_payloads`` is ``plain``. ``temporal_pages``: the
@@ -48,6 +55,9 @@ class Settings(BaseModel):
     ``sign_ins`` is how often one network address, and one account, may try to sign in; ``demo``
     shows the demonstration's accounts with their passwords on its sign-in page.
     ``receipt_keys`` is the folder of the keys that sign the receipts of submissions.
+    ``oidc_issuer`` is the provider by which people sign in as well (OpenID Connect), with the
+    ``oidc_client`` and ``oidc_secret`` it gave this system, the ``oidc_name`` people know it by,
+    and what it writes into ``amr`` or ``acr`` where it asked for a second factor, ``oidc_second``.
     ``scanner`` is the command that looks attachments through, none unless set.
     ``metrics`` is the address (``host:port``) a worker shows its metrics at, none unless set.
     """
@@ -63,7 +73,9 @@ class Settings(BaseModel):
     temporal_api_key: SecretStr = SecretStr("")
     temporal_payloads: Literal["hidden", "plain"] = "hidden"
     temporal_pages: bool = False
-    token_key: SecretStr = Field(min_length=32)
+    token_key: SecretStr = SecretStr("")
+    keys: Path | None = None
+    token_days: int = Field(default=90, ge=1, le=366)
     rules: Path = SHIPPED
     host: str = "127.0.0.1"
     port: int = 8600
@@ -74,6 +86,8 @@ class Settings(BaseModel):
     complaints_per_client: str = "20/hour"
     deliveries_per_client: str = "600/minute"
     tokens_per_client: str = "60/minute"
+    requests_per_person: str = "3000/minute"
+    requests_per_authority: str = "30000/minute"
     trusted_proxies: str = ""
     hosts: str = ""
     certificate_keys: Path | None = None
@@ -91,6 +105,21 @@ class Settings(BaseModel):
     demo: bool = False
     receipt_keys: Path | None = None
     scanner: str = ""
+    oidc_issuer: str = Field(default="", pattern=r"^(https?://[^\s?#]+)?$")
+    oidc_client: str = ""
+    oidc_secret: SecretStr = SecretStr("")
+    oidc_name: str = "统一身份认证"
+    oidc_second: str = "mfa"
+
+    @cached_property
+    def keyring(self) -> Keyring:
+        """The keys that this process has."""
+        return Keyring(self.keys, self.token_key.get_secret_value())
+
+    @property
+    def longest_token(self) -> timedelta:
+        """For how long a token may hold at most."""
+        return timedelta(days=self.token_days)
 
     @property
     def public_site(self) -> str:
@@ -103,12 +132,29 @@ class Settings(BaseModel):
         "complaints_per_client",
         "deliveries_per_client",
         "tokens_per_client",
+        "requests_per_person",
+        "requests_per_authority",
         "sign_ins",
     )
     @classmethod
     def _are_limits(cls, value: str) -> str:
         parse_many(value)
         return value
+
+    @model_validator(mode="after")
+    def _keys_known(self) -> Self:
+        if self.keys is None and len(self.token_key.get_secret_value()) < 32:
+            raise ValueError("neither a folder of keys nor a secret of at least 32 characters")
+        return self
+
+    @model_validator(mode="after")
+    def _client_known(self) -> Self:
+        if self.oidc_issuer and not self.oidc_client:
+            raise ValueError("a provider needs the client it knows this system by")
+        here = ("127.0.0.1", "localhost", "::1")
+        if self.oidc_issuer.startswith("http:") and urlsplit(self.oidc_issuer).hostname not in here:
+            raise ValueError("a provider elsewhere needs https")
+        return self
 
     @model_validator(mode="after")
     def _sender_known(self) -> Self:
@@ -135,6 +181,8 @@ ENVIRONMENT = {
     "temporal_payloads": "ZHIBAO_TEMPORAL_PAYLOADS",
     "temporal_pages": "ZHIBAO_TEMPORAL_PAGES",
     "token_key": "ZHIBAO_TOKEN_KEY",
+    "keys": "ZHIBAO_KEYS",
+    "token_days": "ZHIBAO_TOKEN_DAYS",
     "rules": "ZHIBAO_RULES",
     "host": "ZHIBAO_HOST",
     "port": "ZHIBAO_PORT",
@@ -145,6 +193,8 @@ ENVIRONMENT = {
     "complaints_per_client": "ZHIBAO_COMPLAINTS_PER_CLIENT",
     "deliveries_per_client": "ZHIBAO_DELIVERIES_PER_CLIENT",
     "tokens_per_client": "ZHIBAO_TOKENS_PER_CLIENT",
+    "requests_per_person": "ZHIBAO_REQUESTS_PER_PERSON",
+    "requests_per_authority": "ZHIBAO_REQUESTS_PER_AUTHORITY",
     "trusted_proxies": "ZHIBAO_TRUSTED_PROXIES",
     "hosts": "ZHIBAO_HOSTS",
     "certificate_keys": "ZHIBAO_CERTIFICATE_KEYS",
@@ -162,6 +212,11 @@ ENVIRONMENT = {
     "demo": "ZHIBAO_DEMO",
     "receipt_keys": "ZHIBAO_RECEIPT_KEYS",
     "scanner": "ZHIBAO_SCANNER",
+    "oidc_issuer": "ZHIBAO_OIDC_ISSUER",
+    "oidc_client": "ZHIBAO_OIDC_CLIENT",
+    "oidc_secret": "ZHIBAO_OIDC_SECRET",
+    "oidc_name": "ZHIBAO_OIDC_NAME",
+    "oidc_second": "ZHIBAO_OIDC_SECOND",
 }
 
 
@@ -171,25 +226,43 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
         field: environment[name] for field, name in ENVIRONMENT.items() if environment.get(name)
     }
     missing = [
-        ENVIRONMENT[field]
-        for field in ("database_url", "temporal_address", "token_key")
-        if field not in given
+        ENVIRONMENT[field] for field in ("database_url", "temporal_address") if field not in given
     ]
+    if not {"keys", "token_key"} & given.keys():
+        missing.append(f"{ENVIRONMENT['keys']}（或 {ENVIRONMENT['token_key']}）")
     if missing:
         raise SettingMissing(
             f"缺少环境变量 {'、'.join(missing)}。单机运行请用 zhibao up；"
             "针对正在运行的单机系统，请用 --data 指明其数据目录。"
         )
-    if len(given["token_key"]) < 32:
+    if "keys" not in given and len(given["token_key"]) < 32:
         raise SettingMissing("ZHIBAO_TOKEN_KEY 至少 32 个字符。")
     try:
         return Settings.model_validate(given)
     except ValidationError as failure:
         wrong = [error["loc"][0] for error in failure.errors() if error["loc"]]
         if not wrong:
-            raise SettingMissing("设了 ZHIBAO_MAIL_SERVER，还要设 ZHIBAO_MAIL_SENDER。") from None
+            raise SettingMissing(
+                "设了 ZHIBAO_MAIL_SERVER，还要设 ZHIBAO_MAIL_SENDER；"
+                "设了 ZHIBAO_OIDC_ISSUER，还要设 ZHIBAO_OIDC_CLIENT，不在本机的须是 https。"
+            ) from None
         names = "、".join(ENVIRONMENT[str(one)] for one in wrong)
         raise SettingMissing(f"环境变量 {names} 的值不对。") from None
+
+
+MIGRATION = "ZHIBAO_MIGRATION_DATABASE_URL"
+"""How `zhibao migrate` reaches the database: nothing that serves reads it."""
+
+
+def to_migrate(data: Path, environment: Mapping[str, str] = os.environ) -> str:
+    """The database's address for whoever changes its structure. Raises SettingMissing."""
+    given = {**environment_of(data), **environment}
+    if not given.get(MIGRATION) and not given.get("DATABASE_URL"):
+        raise SettingMissing(
+            f"缺少环境变量 {MIGRATION}：zhibao_migrator 连接数据库所用的地址。"
+            "针对正在运行的单机系统，请用 --data 指明其数据目录。"
+        )
+    return given.get(MIGRATION) or given["DATABASE_URL"]
 
 
 RUNTIME = "runtime.json"
@@ -215,6 +288,8 @@ def as_environment(settings: Settings) -> dict[str, str]:
     values = {
         "database_url": settings.database_url.get_secret_value(),
         "token_key": settings.token_key.get_secret_value(),
+        "keys": str(settings.keys or ""),
+        "token_days": str(settings.token_days),
         "temporal_address": settings.temporal_address,
         "temporal_namespace": settings.temporal_namespace,
         "temporal_ca": str(settings.temporal_ca or ""),
@@ -233,6 +308,8 @@ def as_environment(settings: Settings) -> dict[str, str]:
         "complaints_per_client": settings.complaints_per_client,
         "deliveries_per_client": settings.deliveries_per_client,
         "tokens_per_client": settings.tokens_per_client,
+        "requests_per_person": settings.requests_per_person,
+        "requests_per_authority": settings.requests_per_authority,
         "trusted_proxies": settings.trusted_proxies,
         "hosts": settings.hosts,
         "certificate_keys": str(settings.certificate_keys or ""),
@@ -250,5 +327,10 @@ def as_environment(settings: Settings) -> dict[str, str]:
         "demo": "1" if settings.demo else "",
         "receipt_keys": str(settings.receipt_keys or ""),
         "scanner": settings.scanner,
+        "oidc_issuer": settings.oidc_issuer,
+        "oidc_client": settings.oidc_client,
+        "oidc_secret": settings.oidc_secret.get_secret_value(),
+        "oidc_name": settings.oidc_name,
+        "oidc_second": settings.oidc_second,
     }
     return {ENVIRONMENT[field]: value for field, value in values.items()}

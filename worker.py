@@ -159,9 +159,7 @@ def _delivering(settings: Settings, engine: AsyncEngine) -> Delivering:
             settings.mail_user,
             settings.mail_password,
         )
-    hooks = Webhooks(
-        settings.token_key.get_secret_value(), settings.webhook_hosts.split(","), settings.site
-    )
+    hooks = Webhooks(settings.keyring, settings.webhook_hosts.split(","), settings.site)
     return Delivering(engine, server, hooks, system_clock)
 
 

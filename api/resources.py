@@ -39,6 +39,7 @@ from api.filings import authority_figures, filings
 from api.notices import notices, outbox
 from api.numbers import batches, changes, lookup, uploads
 from api.numbers.lookup_page import PAGES as LOOKUP_PAGES
+from api.people import provider, tokens
 from api.workbench.filings import PAGES as FILING_PAGES
 from api.workbench.home import PAGES as HOME_PAGES
 from api.workbench.sign_in import PAGES as SIGN_IN_PAGES
@@ -61,6 +62,8 @@ OPERATIONS: list[Operation] = [
     *samples.OPERATIONS,
     *people.OPERATIONS,
     *memberships.OPERATIONS,
+    *tokens.OPERATIONS,
+    *provider.OPERATIONS,
     *batches.OPERATIONS,
     *uploads.OPERATIONS,
     *changes.OPERATIONS,
@@ -148,6 +151,13 @@ PLACES: dict[str, Parameter] = {
         _place("deputy", "代办编号", type="string", pattern="^[0-9a-f]{32}$"),
         _place("membership", "身份编号", type="string", pattern="^[0-9a-f]{32}$"),
         _place("person", "账号", type="string", pattern="^[0-9A-Za-z][0-9A-Za-z._@-]{0,63}$"),
+        _place("token", "凭证编号", type="string", pattern="^[0-9a-f]{32}$"),
+        _place(
+            "program",
+            "程序的账号",
+            type="string",
+            pattern="^program\\.[0-9A-Za-z._@-]{1,56}$",
+        ),
         _place("revocation", "停用编号", type="string", pattern="^[0-9a-f]{32}$"),
         _place("notice", "通知编号", type="string", pattern="^[0-9a-f]{32}$"),
         _place("job", "批办编号", type="string", pattern="^[0-9a-f]{32}$"),

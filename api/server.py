@@ -14,9 +14,11 @@ from api.door.app import Application, create_app
 from api.door.bounded import BoundedProtocol
 from api.door.draining import Draining
 from api.door.parts import build_parts
+from api.public import PUBLIC
+from engine.client import no_engine
 from services.doors import engine_of
 from settings import Settings
-from store.database import connect
+from store.database import connect, connect_public
 
 log = structlog.get_logger()
 
@@ -33,22 +35,51 @@ PATIENCE = 10.5
 certificates may take, shorter than `api.door.app.DEADLINE`."""
 
 
+LONGEST_ASKED = 3.0
+"""Seconds that the database works on one question of the public, then it is given up."""
+
+
 @asynccontextmanager
 async def application(settings: Settings) -> AsyncIterator[Application]:
     """The application on real servers; its connections are closed afterwards."""
     client = await engine_of(settings)
     engine = connect(settings.database_url.get_secret_value(), pool_size=20, patience=PATIENCE)
-    parts = build_parts(settings, client, engine)
+    public = connect_public(
+        settings.database_url.get_secret_value(),
+        longest=LONGEST_ASKED,
+        pool_size=8,
+        patience=PATIENCE,
+    )
+    parts = build_parts(settings, client, engine, public=public)
     try:
         async with parts.lookups.running(), parts.enquiries.running():
             yield create_app(parts, settings.hosts)
     finally:
+        await public.dispose()
         await engine.dispose()
 
 
-async def serve(settings: Settings) -> None:
-    """Serves HTTP until asked to stop: by SIGTERM, with others to go on, or by SIGINT, at once."""
-    async with application(settings) as app:
+@asynccontextmanager
+async def public_application(settings: Settings) -> AsyncIterator[Application]:
+    """What anybody may read, by itself: no engine, no key, and a database login of its own."""
+    public = connect_public(
+        settings.database_url.get_secret_value(), longest=LONGEST_ASKED, patience=PATIENCE
+    )
+    parts = build_parts(settings, await no_engine(), public)
+    try:
+        async with parts.lookups.running(), parts.enquiries.running():
+            yield create_app(parts, settings.hosts, PUBLIC)
+    finally:
+        await public.dispose()
+
+
+async def serve(settings: Settings, *, public: bool = False) -> None:
+    """Serves HTTP until asked to stop: by SIGTERM, with others to go on, or by SIGINT, at once.
+
+    ``public``: only what anybody may read.
+    """
+    served = public_application if public else application
+    async with served(settings) as app:
         settle()
         await DrainingServer(http_config(app, settings), app.parts.draining).serve()
 

@@ -179,7 +179,7 @@ def main() -> None:
             tempfile.TemporaryDirectory(prefix="zb") as folder,
             EmbeddedPostgres(Path(folder)) as server,
         ):
-            upgrade(server.url)
+            upgrade(server.owner_url)
             asyncio.run(fill(server.url, count, rules, document))
             asyncio.run(measure(server.url, count, other))
 

@@ -196,8 +196,8 @@ async def measure(url: str, rounds: int) -> dict[str, object]:
 def main(lines: int, rounds: int) -> dict[str, object]:
     """Fills a database and measures on it."""
     with tempfile.TemporaryDirectory(prefix="zb") as folder, EmbeddedPostgres(Path(folder)) as db:
-        upgrade(db.url)
-        address = db.url.replace("+psycopg", "")
+        upgrade(db.owner_url)
+        address = db.owner_url.replace("+psycopg", "")
         told: dict[str, object] = {"target": TARGET, "lines": lines}
         told["indexing, s"] = round(fill(address, lines), 1)
         with psycopg.connect(address) as connection:

@@ -181,13 +181,13 @@ async def main(count: int, rounds: int, before: int, sizes: list[int]) -> dict[s
         tempfile.TemporaryDirectory(prefix="zb") as data,
         EmbeddedPostgres(Path(data), settings=_ROOM_FOR_THE_LOG) as server,
     ):
-        upgrade(server.url)
+        upgrade(server.owner_url)
         engine = connect(server.url)
         numbers = Numbers(engine)
         await prefill(server.url, numbers, before)
         found: dict[str, list[Round]] = {"bare": [], "full": []}
         memory: dict[int, float] = {}
-        with psycopg.connect(server.url.replace("+psycopg", "")) as connection:
+        with psycopg.connect(server.owner_url.replace("+psycopg", "")) as connection:
             for number in range(rounds):
                 for kind in ("bare", "full") if number % 2 else ("full", "bare"):
                     if kind == "bare":

@@ -217,8 +217,8 @@ def main(
         tempfile.TemporaryDirectory(prefix="zb") as folder,
         EmbeddedPostgres(Path(folder), settings={"shared_buffers": memory}) as db,
     ):
-        upgrade(db.url)
-        address = db.url.replace("+psycopg", "")
+        upgrade(db.owner_url)
+        address = db.owner_url.replace("+psycopg", "")
         prepare(address)
         settings = Settings(
             database_url=SecretStr(db.url),

@@ -77,7 +77,7 @@ async def servers() -> AsyncIterator[Bench]:
         data = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="zb")))
         postgres = stack.enter_context(EmbeddedPostgres(data))
         temporal = stack.enter_context(EmbeddedTemporal(data, search_attributes=REGISTERED))
-        upgrade(postgres.url)
+        upgrade(postgres.owner_url)
         write_rules(data / "rules", day_of(datetime.now(UTC)))
         settings = Settings(
             database_url=SecretStr(postgres.url),

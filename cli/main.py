@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import signal
 import sys
 import time
 from contextlib import suppress
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -24,16 +24,17 @@ from cli import (
     certificates,
     enforcement,
     jobs,
+    keys,
     outbox,
     people,
     register,
     rules,
     rules_ahead,
+    tokens,
 )
 from cli.terminal import HERE, NOT_IN_ORDER, WRONG_USAGE, Commands, Data, err, within
 
 if TYPE_CHECKING:
-    from domain.case.commands import Actor
     from settings import Settings
 
 app = typer.Typer(
@@ -63,6 +64,10 @@ app.add_typer(
     help="后续处理：可以提出什么、立案、办理、登记簿。",
 )
 app.add_typer(audit.app, name="audit", help="审计。")
+app.add_typer(
+    keys.keys_app, name="keys", help="密钥：凭证、动态口令、链接、推送各用各的，增加和停用。"
+)
+tokens.mount(app, people.people_app)
 
 
 def settings_for(data: Path | None) -> Settings:
@@ -77,14 +82,19 @@ def settings_for(data: Path | None) -> Settings:
 
 
 def settings_to_serve() -> Settings:
-    """As `settings_for`, of a database that this version can serve. Exits with 1 if it cannot."""
+    """As `settings_for`, of a database that this version can serve. Exits with 1 if it cannot.
+
+    Nothing serves with a login that could take the record apart either.
+    """
     from store.migrate import NewerDatabase, refuse_newer
+    from store.roles import TooMuchPower, refuse_power
 
     settings = settings_for(None)
     try:
         refuse_newer(settings.database_url.get_secret_value())
-    except NewerDatabase as newer:
-        err.print(f"[red]{escape(str(newer))}[/red]")
+        refuse_power(settings.database_url.get_secret_value())
+    except (NewerDatabase, TooMuchPower) as refused:
+        err.print(f"[red]{escape(str(refused))}[/red]")
         raise typer.Exit(NOT_IN_ORDER) from None
     return settings
 
@@ -113,6 +123,7 @@ def up(
     from deploy.temporal_namespace import NamespaceNotReady
     from deploy.up import running
     from rules.file.library import SHIPPED
+    from services.private_files import write_private
     from store.migrate import DatabaseNotReady
 
     logs.set_up("text")
@@ -134,7 +145,12 @@ def up(
                 highlight=False,
             )
             if not demo and (link := first_link(system.settings)):
-                err.print(f"第一位管理员由此设定密码（只能用一次）：\n  {link}\n", highlight=False)
+                file = data.resolve() / "first-administrator.link"
+                write_private(file, f"{link}\n")
+                err.print(
+                    f"第一位管理员由这一文件里的链接设定密码（只能用一次）：\n  {file}\n",
+                    highlight=False,
+                )
             if demo:
                 try:
                     show_demo(
@@ -185,12 +201,33 @@ def api() -> None:
 
 
 @app.command()
+def public() -> None:
+    """只运行公众查询（只需要 DATABASE_URL，用只看得见公开内容的账号）。"""
+    import uvloop
+
+    import logs
+    from api.server import serve
+
+    # it signs and checks nothing, and asks no engine
+    os.environ.pop("ZHIBAO_KEYS", None)
+    for name in ("TEMPORAL_ADDRESS", "ZHIBAO_TOKEN_KEY"):
+        os.environ[name] = secrets.token_hex(32)
+    settings = settings_to_serve()
+    logs.set_up(settings.log_format)
+    uvloop.run(serve(settings, public=True))
+
+
+@app.command()
 def migrate(data: Data = HERE) -> None:
     """把数据库更新到现在的结构。"""
+    from settings import SettingMissing, to_migrate
     from store.migrate import DatabaseNotReady, upgrade
 
     try:
-        upgrade(settings_for(data).database_url.get_secret_value())
+        upgrade(to_migrate(data))
+    except SettingMissing as missing:
+        err.print(f"[red]{escape(str(missing))}[/red]")
+        raise typer.Exit(WRONG_USAGE) from None
     except DatabaseNotReady as failure:
         err.print(f"[red]{escape(str(failure))}[/red]")
         raise typer.Exit(NOT_IN_ORDER) from None
@@ -221,69 +258,6 @@ def setup(data: Data = HERE) -> None:
         err.print(f"[red]{escape(str(failure))}[/red]")
         raise typer.Exit(NOT_IN_ORDER) from None
     err.print(f"命名空间 {settings.temporal_namespace} 已就绪，历史保留 {kept.days} 天。")
-
-
-_NAMED = "filer、reviewer、checker、clerk、officer、decider、operator、auditor、responsible"
-
-
-@app.command()
-def token(
-    role: Annotated[
-        str,
-        typer.Option(help=f"应是 {_NAMED} 之一"),
-    ],
-    subject: Annotated[str, typer.Option(help="人员编号，如 zhang.san")],
-    scope: Annotated[
-        str, typer.Option(help="机构编号、部门编号或辖区代码，依身份而定；auditor 不填")
-    ] = "",
-    days: Annotated[
-        int, typer.Option(help="有效天数，1 至 3650", callback=within("--days", 1, 3650))
-    ] = 30,
-    data: Data = HERE,
-) -> None:
-    """签发一个凭证，打印到标准输出。"""
-    from api.door.identity import Identity, wrong_part
-    from domain.case.commands import Actor, Role
-    from services.clock import system_clock
-
-    settings = settings_for(data)
-    capacity = Role(role) if role in _SCOPES else Role.SYSTEM
-    actor = Actor(subject=subject, role=capacity, scope=scope)
-    if (part := wrong_part(actor)) is not None:
-        err.print(f"[red]{escape(_mend(part, actor, role))}[/red]")
-        raise typer.Exit(WRONG_USAGE)
-    identity = Identity(settings.token_key.get_secret_value())
-    typer.echo(identity.issue(actor, system_clock(), timedelta(days=days)))
-
-
-_INSTITUTION = (
-    "应是机构编号：字母或数字开头，只用字母、数字和 . _ -，至多 64 个字符，如 demo-000006"
-)
-_AUTHORITY = "应是部门编号，如 samr、amr-350000、group-railway"
-_SCOPES = {
-    "filer": _INSTITUTION,
-    "reviewer": _AUTHORITY,
-    "checker": _AUTHORITY,
-    "clerk": _AUTHORITY,
-    "officer": _AUTHORITY,
-    "decider": _AUTHORITY,
-    "operator": "应是六位辖区代码，如 350000，全国为 000000",
-    "auditor": "不限，请去掉 --scope",
-    "responsible": _INSTITUTION,
-}
-
-
-def _mend(part: str, actor: Actor, role: str) -> str:
-    """Which option is wrong, and how it should look."""
-    if part == "role":
-        return f"--role {role} 不是身份：应是 {'、'.join(_SCOPES)} 之一"
-    if part == "subject":
-        return (
-            f"--subject {actor.subject} 不是人员编号："
-            "字母或数字开头，只用字母、数字和 . _ @ -，至多 64 个字符，如 zhang.san"
-        )
-    given = f"--scope {actor.scope} 不对" if actor.scope else "缺少 --scope"
-    return f"{given}：{role} 的范围{_SCOPES[role]}"
 
 
 def main(arguments: list[str] | None = None) -> Any:

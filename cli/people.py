@@ -11,8 +11,12 @@ from cli.terminal import (
     HERE,
     AsJson,
     Data,
+    Out,
+    ends_plainly,
     fail,
+    hand_out,
     listing,
+    may_hand_out,
     out,
     print_json,
     print_listing,
@@ -25,6 +29,14 @@ if TYPE_CHECKING:
 people_app = typer.Typer(no_args_is_help=True)
 
 Authority = Annotated[str, typer.Argument(help="部门，如 amr-350200")]
+
+
+def _instant(option: str, about: str) -> Any:
+    return typer.Option(option, help=about, parser=read_instant, metavar="INSTANT")
+
+
+From = Annotated[Any, _instant("--from", "自何时起；不填为现在")]
+Why = Annotated[str, typer.Option("--reason", help="事由")]
 Whom = Annotated[str, typer.Argument(metavar="PERSON", help="凭证上的账号")]
 
 
@@ -41,15 +53,9 @@ def deputy(
     authority: Authority,
     person: Whom,
     deputy: Annotated[str, typer.Argument(help="代为办理的人")],
-    ends: Annotated[
-        Any,
-        typer.Option("--until", help="代办至何时", parser=read_instant, metavar="INSTANT"),
-    ],
-    starts: Annotated[
-        Any,
-        typer.Option("--from", help="自何时起；不填为现在", parser=read_instant, metavar="INSTANT"),
-    ] = None,
-    reason: Annotated[str, typer.Option(help="事由")] = "",
+    ends: Annotated[Any, _instant("--until", "代办至何时")],
+    starts: From = None,
+    reason: Why = "",
     data: Data = HERE,
     as_json: AsJson = False,
 ) -> None:
@@ -126,6 +132,7 @@ def restore(
 
 
 @people_app.command("give")
+@ends_plainly
 def give(
     person: Whom,
     role: Annotated[str, typer.Argument(help="filer、reviewer、operator 等，见 zhibao token")],
@@ -133,14 +140,9 @@ def give(
     administers: Annotated[
         bool, typer.Option("--administrator", help="可以在本范围内给予和收回身份")
     ] = False,
-    ends: Annotated[
-        Any, typer.Option("--until", help="至何时", parser=read_instant, metavar="INSTANT")
-    ] = None,
-    starts: Annotated[
-        Any,
-        typer.Option("--from", help="自何时起；不填为现在", parser=read_instant, metavar="INSTANT"),
-    ] = None,
-    reason: Annotated[str, typer.Option(help="事由")] = "",
+    ends: Annotated[Any, _instant("--until", "至何时")] = None,
+    starts: From = None,
+    reason: Why = "",
     data: Data = HERE,
     as_json: AsJson = False,
 ) -> None:
@@ -174,7 +176,7 @@ def give(
 @people_app.command("end")
 def end(
     membership: Annotated[str, typer.Argument(help="身份编号")],
-    reason: Annotated[str, typer.Option(help="事由")] = "",
+    reason: Why = "",
     data: Data = HERE,
     as_json: AsJson = False,
 ) -> None:
@@ -220,15 +222,17 @@ def roles(
 
 
 @people_app.command("link")
-def link(person: Whom, data: Data = HERE) -> None:
-    """发出一次性链接，打印到标准输出：本人由此设定密码和动态口令，三天内有效。"""
+@ends_plainly
+def link(person: Whom, file: Out = None, data: Data = HERE) -> None:
+    """发出一次性链接，写入文件或交给另一个程序：本人由此设定密码和动态口令，三天内有效。"""
     from cli.main import settings_for
     from cli.system import operator, run
 
+    may_hand_out(file)
     secret = run(
         data,
         lambda services: services.memberships.link(
             person, operator(), uuid.uuid4().hex, by_hand=True
         ),
     )
-    typer.echo(f"{settings_for(data).public_site}/sign-in/link/{secret}")
+    hand_out(f"{settings_for(data).public_site}/sign-in/link/{secret}", file)

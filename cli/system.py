@@ -3,7 +3,7 @@
 import asyncio
 import getpass
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -11,6 +11,7 @@ import typer
 from rich.markup import escape
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.door.parts import provider_sign_in
 from cli.terminal import NOT_IN_ORDER, WRONG_USAGE, err, logs_aside
 from domain.case.commands import Actor, Role
 from domain.ids import NATION
@@ -43,16 +44,20 @@ from services.notices.reminding import ReminderService
 from services.notices.telling import Telling
 from services.notices.webhooks import Webhooks
 from services.people import PeopleService
+from services.programs import ProgramService
+from services.provider_sign_in import ProviderSignIn
 from services.publishing import PublicationService
 from services.registrations import RegistrationService
 from services.review import ReviewService
 from services.roster import RosterService, known_regions
 from services.rule_sets import PinnedRules
 from services.schedule import ScheduleService
-from settings import SettingMissing, of_system
+from services.tokens import TokenService
+from settings import SettingMissing, Settings, of_system
 from store.database import connect
 
 Answer = TypeVar("Answer")
+Opened = TypeVar("Opened")
 
 
 class Services(NamedTuple):
@@ -85,6 +90,35 @@ class Services(NamedTuple):
     amendments: AmendmentService
 
 
+class Credentials(NamedTuple):
+    """What commands about tokens, programs and identities work with: no engine is needed."""
+
+    settings: Settings
+    tokens: TokenService
+    programs: ProgramService
+    provider: ProviderSignIn
+
+
+@asynccontextmanager
+async def credentials(data: Path) -> AsyncIterator[Credentials]:
+    """The same for the system that the environment or the data folder names."""
+    logs_aside()
+    settings = of_system(data)
+    engine = connect(settings.database_url.get_secret_value(), pool_size=1)
+    memberships = MembershipService(engine, settings.keyring, None, system_clock)
+    try:
+        yield Credentials(
+            settings,
+            TokenService(engine, memberships, system_clock),
+            ProgramService(
+                engine, memberships, settings.keyring, settings.tokens_per_client, system_clock
+            ),
+            provider_sign_in(settings, engine, memberships, system_clock),
+        )
+    finally:
+        await engine.dispose()
+
+
 @asynccontextmanager
 async def connected(data: Path) -> AsyncIterator[Services]:
     """Services to the system that the environment or the data folder names."""
@@ -95,6 +129,7 @@ async def connected(data: Path) -> AsyncIterator[Services]:
     catalogue = cached_catalogue(settings.rules)
     jobs = JobService(client, engine, system_clock)
     progress = ProgressService(engine, PinnedRules(engine), catalogue, system_clock)
+    memberships = MembershipService(engine, settings.keyring, jobs, system_clock)
     try:
         campaigns = CampaignService(
             client, engine, PinnedRules(engine), settings.rules, system_clock
@@ -114,7 +149,7 @@ async def connected(data: Path) -> AsyncIterator[Services]:
             jobs,
             ExtensionService(engine, jobs, CaseService(client, engine, system_clock), system_clock),
             PeopleService(engine, jobs, system_clock),
-            MembershipService(engine, settings.token_key.get_secret_value(), system_clock),
+            memberships,
             RosterService(engine, known_regions(catalogue), system_clock),
             RegisterService(engine, settings.rules, system_clock),
             InstitutionService(engine),
@@ -131,7 +166,7 @@ async def connected(data: Path) -> AsyncIterator[Services]:
             ),
             OutboxService(
                 engine,
-                Webhooks(settings.token_key.get_secret_value(), settings.webhook_hosts.split(",")),
+                Webhooks(settings.keyring, settings.webhook_hosts.split(",")),
                 system_clock,
             ),
             ScheduleService(engine, PinnedRules(engine), system_clock),
@@ -154,9 +189,19 @@ async def connected(data: Path) -> AsyncIterator[Services]:
 
 def run(data: Path, work: Callable[[Services], Awaitable[Answer]]) -> Answer:
     """Runs an operator's command; a refusal or a missing system ends it with a sentence."""
+    return _run(connected(data), work)
 
+
+def run_on_credentials(data: Path, work: Callable[[Credentials], Awaitable[Answer]]) -> Answer:
+    """The same for commands about tokens, programs and identities."""
+    return _run(credentials(data), work)
+
+
+def _run(
+    opened: AbstractAsyncContextManager[Opened], work: Callable[[Opened], Awaitable[Answer]]
+) -> Answer:
     async def within() -> Answer:
-        async with connected(data) as services:
+        async with opened as services:
             return await work(services)
 
     try:

@@ -5,9 +5,12 @@ answers at once; a command imports what it needs when it runs.
 """
 
 import functools
+import os
 import re
+import stat
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar, cast
 
@@ -29,6 +32,9 @@ out, err = Console(soft_wrap=True), Console(stderr=True, soft_wrap=True)
 
 HERE = Path(".zhibao")
 Data = Annotated[Path, typer.Option("--data", help="单机系统的数据目录")]
+Out = Annotated[
+    Path | None, typer.Option("--out", help="写入这一文件，只有本人可读；不填则输出给另一个程序")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="只输出一个 JSON 文档")]
 RulesFolder = Annotated[
     Path | None, typer.Option("--rules", envvar="ZHIBAO_RULES", help="规则目录，默认用随附的")
@@ -168,6 +174,26 @@ def read_instant(text: str) -> "datetime":
     except ValueError:
         raise typer.BadParameter("写作 2025-03-01T00:00:00+08:00") from None
     return instant if instant.tzinfo else instant.replace(tzinfo=BEIJING)
+
+
+def may_hand_out(file: Path | None) -> None:
+    """Ends the command where a secret would be shown on a terminal: for a file, or a program."""
+    if file is None and sys.stdout.isatty():
+        fail("这里的内容不能显示在终端上：请用 --out 写入文件，或者交给另一个程序")
+
+
+def hand_out(secret: str, file: Path | None) -> None:
+    """Writes a secret into a file of its owner's alone, or onto standard output."""
+    if file is not None:
+        from services.private_files import write_private
+
+        write_private(file, f"{secret}\n")
+        err.print(f"已写入 {file}，只有本人可读。", highlight=False)
+        return
+    with suppress(OSError, ValueError):
+        if stat.S_ISREG(os.fstat(sys.stdout.fileno()).st_mode):
+            os.fchmod(sys.stdout.fileno(), 0o600)
+    typer.echo(secret)
 
 
 def logs_aside() -> None:

@@ -44,7 +44,7 @@ def open_demo_accounts(settings: Settings, people: Iterable[Actor]) -> None:
         memberships = _memberships(engine, settings)
         sign_in = SignInService(
             engine,
-            settings.token_key.get_secret_value(),
+            settings.keyring,
             settings.sign_ins,
             demo=settings.demo,
             clock=system_clock,
@@ -71,7 +71,7 @@ def open_demo_accounts(settings: Settings, people: Iterable[Actor]) -> None:
 
 
 def _memberships(engine: AsyncEngine, settings: Settings) -> MembershipService:
-    return MembershipService(engine, settings.token_key.get_secret_value(), system_clock)
+    return MembershipService(engine, settings.keyring, None, system_clock)
 
 
 def _terminal() -> Actor:

@@ -4,17 +4,15 @@ import asyncio
 import contextlib
 import json
 import os
-import secrets
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
-from pydantic import SecretStr
 from sqlalchemy.exc import OperationalError
 from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
@@ -34,12 +32,22 @@ from deploy.embedded.processes import (
 )
 from deploy.embedded.server import EmbeddedServer
 from deploy.embedded.temporal import EmbeddedTemporal
-from deploy.private_files import write_private
 from domain.case.workflow_messages import TASK_QUEUE
 from domain.clock import day_of
 from engine.search_attributes import REGISTERED
 from services.certificates.keys import SigningKeys, add_key
-from settings import ENVIRONMENT, RUNTIME, Settings, as_environment, environment_of
+from services.keys import make_missing
+from services.private_files import write_private
+from settings import (
+    ENVIRONMENT,
+    MIGRATION,
+    RUNTIME,
+    SettingMissing,
+    Settings,
+    as_environment,
+    environment_of,
+    from_environment,
+)
 from store.migrate import upgrade
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -159,30 +167,33 @@ def running(
         )
         say("核对数据库结构 …")
         try:
-            upgrade(postgres.url)
+            upgrade(postgres.owner_url)
         except OperationalError as failure:
             raise EmbeddedServerFailed(
                 f"核对数据库结构时 PostgreSQL 断开了连接，请重新启动：{failure.orig}"
             ) from failure
-        settings = Settings(
-            database_url=SecretStr(postgres.url),
-            temporal_address=temporal.address,
-            temporal_namespace=temporal.namespace,
-            temporal_pages=pages,
-            token_key=SecretStr(token_key(data)),
-            rules=rules,
-            port=required_port(port) if port else choose_port(_last_port(data)),
-            certificate_keys=certificate_keys(data),
-            site=os.environ.get(ENVIRONMENT["site"], ""),
-            templates=_folder_of("templates"),
-            audit_keys=audit_keys(data),
-            receipt_keys=receipt_keys(data),
-            checkpoints=_folder_of("checkpoints") or data / "checkpoints",
-            demo=demo,
+        settings = settings_beside(
+            {
+                "DATABASE_URL": postgres.url,
+                "TEMPORAL_ADDRESS": temporal.address,
+                "TEMPORAL_NAMESPACE": temporal.namespace,
+                "ZHIBAO_TEMPORAL_PAGES": "1" if pages else "",
+                "ZHIBAO_TOKEN_KEY": given_secret(),
+                "ZHIBAO_KEYS": "" if given_secret() else str(keys(data)),
+                "ZHIBAO_RULES": str(rules),
+                "ZHIBAO_HOST": Settings.model_fields["host"].default,
+                "ZHIBAO_PORT": str(required_port(port) if port else choose_port(_last_port(data))),
+                "ZHIBAO_CERTIFICATE_KEYS": str(certificate_keys(data)),
+                "ZHIBAO_TEMPLATES": str(_folder_of("templates") or ""),
+                "ZHIBAO_AUDIT_KEYS": str(audit_keys(data)),
+                "ZHIBAO_RECEIPT_KEYS": str(receipt_keys(data)),
+                "ZHIBAO_CHECKPOINTS": str(_folder_of("checkpoints") or data / "checkpoints"),
+                "ZHIBAO_DEMO": "1" if demo else "",
+            }
         )
         if (rules / GENERATED).exists():
             asyncio.run(publish_at(postgres.url, rules, datetime.now(UTC)))
-        remember(data, settings, temporal.ui_url)
+        remember(data, settings, temporal.ui_url, postgres.owner_url)
         restarts = Restarts(say)
         children = Children(settings, lock, restarts)
         stack.callback(children.stop)
@@ -194,12 +205,32 @@ def running(
         yield Running(settings, url, temporal.ui_url, children, (postgres, temporal), restarts)
 
 
-def token_key(data: Path) -> str:
-    """The key that signs this folder's tokens, made on first use, readable by its owner only."""
-    file = data / "token.key"
-    if not file.exists():
-        write_private(file, secrets.token_urlsafe(48))
-    return file.read_text()
+def given_secret() -> str:
+    """The one secret that the environment names in place of a folder of keys, "" for none."""
+    return os.environ.get(ENVIRONMENT["token_key"], "") if not _folder_of("keys") else ""
+
+
+def keys(data: Path) -> Path:
+    """The folder of the keys for tokens, codes, links and webhooks.
+
+    The environment's, or this data folder's, which gets a key for each purpose by itself.
+    """
+    if (named := _folder_of("keys")) is not None:
+        return named
+    make_missing(data / "keys", datetime.now(UTC))
+    return data / "keys"
+
+
+def settings_beside(own: Mapping[str, str]) -> Settings:
+    """The settings of a system on one machine: what is its own, and else what the environment says.
+
+    Limits, proxies, names, mail and whatever else an operator sets hold here as well. Raises
+    EmbeddedServerFailed for a value that is wrong.
+    """
+    try:
+        return from_environment({**os.environ, **own})
+    except SettingMissing as wrong:
+        raise EmbeddedServerFailed(str(wrong)) from None
 
 
 def certificate_keys(data: Path) -> Path:
@@ -236,9 +267,11 @@ def _folder_of(setting: str) -> Path | None:
     return Path(named).resolve() if named else None
 
 
-def remember(data: Path, settings: Settings, ui_url: str) -> None:
+def remember(data: Path, settings: Settings, ui_url: str, owner_url: str) -> None:
     """Leaves word of where the system runs, for commands given ``--data``."""
-    known = {"environment": as_environment(settings), "temporal_ui": ui_url}
+    # what serves is not told how the structure is changed
+    environment = {**as_environment(settings), MIGRATION: owner_url}
+    known = {"environment": environment, "temporal_ui": ui_url}
     write_private(data / RUNTIME, json.dumps(known))
 
 

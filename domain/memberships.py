@@ -7,6 +7,8 @@ from domain.ids import NATION, jurisdiction_of, region_prefix
 from domain.model import Value
 
 OF_INSTITUTION = frozenset({Role.FILER, Role.RESPONSIBLE})
+PROGRAM = "program."
+"""What the names of accounts begin with that are programs, and no people."""
 OF_AUTHORITY = frozenset({Role.REVIEWER, Role.CHECKER, Role.CLERK, Role.OFFICER, Role.DECIDER})
 
 
@@ -41,6 +43,11 @@ def holds(membership: Membership, now: datetime) -> bool:
     begun = membership.starts <= now
     over = membership.ends is not None and membership.ends <= now
     return begun and not over and membership.ended_at is None
+
+
+def is_program(name: str) -> bool:
+    """Whether an account is a program's: it has secrets, and no password."""
+    return name.startswith(PROGRAM)
 
 
 def wants_second_factor(membership: Membership) -> bool:

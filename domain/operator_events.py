@@ -28,6 +28,11 @@ def _role(body: Mapping[str, Any]) -> str:
     return f"{told}（管理员）" if body["administers"] else told
 
 
+def _token(body: Mapping[str, Any]) -> str:
+    whom = f"{body['role_label']} {body['scope']}".strip()
+    return f"{whom}，至 {closing_time(datetime.fromisoformat(body['ends_at']))}"
+
+
 def _label(body: Mapping[str, Any]) -> str:
     return str(body["label"])
 
@@ -191,5 +196,11 @@ OPERATOR_EVENTS: dict[str, OperatorEvent] = {
     "role_ended": OperatorEvent("收回身份", _role),
     "link_made": OperatorEvent("发出一次性链接", nothing_more),
     "password_set": OperatorEvent("设定密码", nothing_more),
+    "token_issued": OperatorEvent("签发凭证", _token),
+    "token_revoked": OperatorEvent("作废凭证", nothing_more),
+    "secret_made": OperatorEvent("发给程序密钥", nothing_more),
+    "secrets_ended": OperatorEvent("停用程序的密钥", nothing_more),
+    "identity_tied": OperatorEvent("绑定身份认证", nothing_more),
+    "identity_untied": OperatorEvent("解除身份认证的绑定", nothing_more),
     "plan_received": OperatorEvent("收到赋码系统对接方案", nothing_more),
 }

@@ -305,6 +305,14 @@ class Code(StrEnum):
         "提交的是第 {revision} 稿，系统中最新为第 {latest} 稿。",
         "请核对最新一稿后再提交。",
     )
+    CONTENT_ALTERED = (
+        "content_altered",
+        409,
+        "内容与记录不符",
+        "第 {revision} 稿的内容与保存、提交时记下的 SHA-256 不符，可能被人在数据库中改动过，"
+        "不予显示，也不能据以办理。",
+        "请把办件编号 {case} 告知系统管理员，由其运行 zhibao audit verify 查明，从备份恢复原稿。",
+    )
     CONTENT_INCOMPLETE = (
         "content_incomplete",
         422,
@@ -849,6 +857,27 @@ class Code(StrEnum):
         "账号 {person} 现在没有可用的身份{why}。",
         "请联系本机构或本辖区的管理员。",
     )
+    IDENTITY_UNKNOWN = (
+        "identity_unknown",
+        403,
+        "还没有绑定账号",
+        "您在{provider}的身份没有绑定本系统的账号。",
+        "请向本机构或本辖区的管理员索取一次性链接，由链接绑定。",
+    )
+    PROVIDER_REFUSED = (
+        "provider_refused",
+        400,
+        "登录没有完成",
+        "{provider}的答复不能采信（{why}）。",
+        "请回到登录页重新开始。",
+    )
+    PROGRAM_REFUSED = (
+        "program_refused",
+        401,
+        "程序的账号或密钥无效",
+        "程序的账号或密钥不对、密钥已失效，或者没有所要的身份。",
+        "请核对账号、密钥和 scope；密钥遗失的，请管理员另发。",
+    )
     LINK_ENDED = (
         "link_ended",
         404,
@@ -1199,6 +1228,20 @@ class Code(StrEnum):
         "请在 {seconds} 秒之后再登录。",
     )
     # the system itself
+    SEARCH_TOO_WIDE = (
+        "search_too_wide",
+        422,
+        "查询的条件太宽",
+        "按所给的条件要找的太多，没有在规定的时间内查完。",
+        "请改用证书编号、统一社会信用代码，或者写得更全的机构名称、能力、标准再查。",
+    )
+    TOO_MANY_REQUESTS = (
+        "too_many_requests",
+        429,
+        "请求过于频繁",
+        "{counted}在 {window} 秒内最多请求 {limit} 次。",
+        "请在 {seconds} 秒后用同一个 Idempotency-Key 再试；成批办理请用批办（/api/jobs）。",
+    )
     BUSY = (
         "busy",
         429,

@@ -70,6 +70,11 @@ def through(client: Client, door: Door) -> Client:
     )
 
 
+async def no_engine() -> Client:
+    """A client that reaches no engine, for a part that asks none."""
+    return await Client.connect("127.0.0.1:1", lazy=True)
+
+
 ANSWER_WITHIN = timedelta(seconds=11)
 """How long an act may take before its sender is told to ask again with the same key."""
 

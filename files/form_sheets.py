@@ -8,6 +8,7 @@ by side, from the column in which single values stand.
 import io
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -19,8 +20,8 @@ from openpyxl.worksheet.datavalidation import DataValidation
 
 from domain.text import trimmed
 from files.findings import RowProblem, Unusable
-from files.table import MAX_UNPACKED_BYTES, content_of, day_of, half_width, is_blank, text_of
-from files.workbook import Shown, Workbook, column_letters
+from files.table import content_of, day_of, half_width, is_blank, opened, text_of
+from files.workbook import Shown, column_letters
 from rules.filing.forms.findings import pointer
 from rules.filing.forms.model import COPIES, REASONS, Form, FormField, Section
 
@@ -221,12 +222,9 @@ def read(file: bytes, forms: Mapping[str, Form]) -> Read:
         what = "只接受 .xlsx 工作簿（可能是改过扩展名、加密或旧版 .xls 文件）"
         raise Unusable("wrong_type", what, "请下载本件的工作簿，填写后上传")
     found = Read()
-    book = Workbook(io.BytesIO(content), MAX_UNPACKED_BYTES)
-    try:
+    with closing(opened(content)) as book:
         for number, cells in book.rows():
             _read_row(found, forms, number, cells)
-    finally:
-        book.close()
     if not found.cells and not found.problems:
         what = "工作簿里没有本件各项的编号"
         raise Unusable("not_this_form", what, "请下载本件的工作簿，不要改动第一列的编号")

@@ -11,6 +11,7 @@ import csv
 import io
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import zip_longest
@@ -31,12 +32,16 @@ from domain.text import (
     unseen,
 )
 from files import findings
+from files.apart import Apart, is_small
 from files.findings import Problems, Unusable, unusable
 from files.workbook import Cell, Shown, Workbook, column_letters
 
 MAX_BYTES = 64 * 1024 * 1024
 MAX_UNPACKED_BYTES = 256 * 1024 * 1024
 MAX_ROWS = 200_000
+_MOST_LINES = 1_048_576
+"""As many as a sheet has: blank ones cost as well."""
+_LONGEST_HEADER = 20_000
 CLEAR = "清除"
 """What stands in a cell whose value is to be taken off the record; an empty cell leaves it."""
 DELIMITERS = ",;\t"
@@ -46,6 +51,7 @@ _FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000:
 _BREAKS = dict.fromkeys(map(ord, "\t\r\n"))
 _EXACT = 10**15  # Excel keeps 15 digits; of anything longer the last ones are lost
 _NUMBER = re.compile(r"[+-]?[0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?")
+_SOMETHING = re.compile(r"\S")
 _FORMULA = re.compile(r"[=@]|[+-].*[|!]", re.DOTALL)
 
 
@@ -101,18 +107,34 @@ def _decoded(content: bytes) -> str:
     )
 
 
-def _csv_rows(
-    content: bytes, known: Callable[[str], bool]
-) -> Iterator[tuple[int, Sequence[Shown]]]:
-    """The rows of a CSV file; its delimiter is the one that parts the most known names."""
-    text = _decoded(content)
-    first_line = next((line for line in text.splitlines() if line.strip()), "")
+def _first_line(text: str) -> str:
+    """The first line with something in it. Raises Unusable: no table's header is that long."""
+    found = _SOMETHING.search(text)
+    start = found.start() if found else len(text)
+    line = text[start : start + _LONGEST_HEADER + 1].partition("\n")[0].rstrip("\r")
+    if len(line) > _LONGEST_HEADER:
+        what = f"第一行超过 {_LONGEST_HEADER:,} 字，不是表头"
+        raise Unusable("too_long", what, "请照模板填写表头，每家一行")
+    return line
+
+
+def _delimiter_of(first_line: str, known: Callable[[str], bool]) -> str:
+    """The delimiter that parts the most known names."""
     names = {mark: [cell.strip('"') for cell in first_line.split(mark)] for mark in DELIMITERS}
-    delimiter = max(DELIMITERS, key=lambda mark: sum(map(known, names[mark])))
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    return max(DELIMITERS, key=lambda mark: sum(map(known, names[mark])))
+
+
+def csv_rows(content: bytes, delimiter: str) -> Iterator[tuple[int, Sequence[Shown]]]:
+    """The rows of a CSV file that are not blank, with their numbers. Raises Unusable."""
+    reader = csv.reader(
+        io.StringIO(_decoded(content), newline=""), delimiter=delimiter, strict=True
+    )
     number = 0
     while True:
         number += 1
+        if number > _MOST_LINES:
+            what = f"文件超过 {_MOST_LINES:,} 行"
+            raise Unusable("too_many_rows", what, "请删去空行，或拆成几个文件分别上传")
         try:
             row = next(reader)
         except StopIteration:
@@ -128,7 +150,27 @@ def _csv_rows(
                 "请检查该行的英文双引号，或改用 .xlsx 上传",
                 number,
             ) from None
-        yield number, row
+        if any(row):
+            yield number, row
+
+
+def opened(content: bytes) -> Workbook | Apart:
+    """A workbook with something in it, a large one read by a process of its own.
+
+    Raises Unusable, at once or while its rows come.
+    """
+    if not is_small("xlsx", content):
+        return Apart("xlsx", content, MAX_UNPACKED_BYTES)
+    book = Workbook(io.BytesIO(content), MAX_UNPACKED_BYTES)
+    if book.is_empty:
+        book.close()
+        raise empty_workbook()
+    return book
+
+
+def empty_workbook() -> Unusable:
+    """A workbook without anything in it."""
+    return Unusable("empty", "工作簿里没有数据", "请按模板填写后再上传")
 
 
 def name_key(name: str) -> str:
@@ -136,7 +178,7 @@ def name_key(name: str) -> str:
     return half_width(name).strip("*").replace(" ", "").casefold()
 
 
-def refuse_unseen_places(book: Workbook, header: int, columns: Iterable[int]) -> None:
+def refuse_unseen_places(book: Workbook | Apart, header: int, columns: Iterable[int]) -> None:
     """Raises Unusable where cells of these columns were hidden or merged under the header."""
     used = set(columns)
     for first, last in book.hidden_columns:
@@ -521,17 +563,20 @@ class Format:
         suffix = Path(filename).suffix.lower()
         zipped = content[:2] == b"PK"
         if suffix == ".xlsx" and zipped:
-            book = Workbook(io.BytesIO(content), MAX_UNPACKED_BYTES)
-            try:
-                if book.is_empty:
-                    raise Unusable("empty", "工作簿里没有数据", "请按模板填写后再上传")
+            with closing(opened(content)) as book:
                 table = self._table(book.rows(), named, known)
                 refuse_unseen_places(book, table.header, range(len(table.present)))
-            finally:
-                book.close()
             return table
         if suffix in (".csv", ".txt", ".tsv") and not zipped:
-            return self._table(_csv_rows(content, lambda n: name_key(n) in named), named, known)
+            delimiter = _delimiter_of(
+                _first_line(_decoded(content)), lambda n: name_key(n) in named
+            )
+            rows = (
+                csv_rows(content, delimiter)
+                if is_small("csv", content)
+                else Apart("csv", content, MAX_UNPACKED_BYTES, delimiter).rows()
+            )
+            return self._table(rows, named, known)
         what = "只接受 .csv（.txt、.tsv）和 .xlsx 文件"
         if suffix in (".xlsx", ".csv", ".txt", ".tsv"):
             what = f"文件内容与扩展名 {suffix} 不符（可能是改过扩展名、加密或旧版 .xls 文件）"

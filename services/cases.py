@@ -6,7 +6,15 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from temporalio.client import Client, WithStartWorkflowOperation
 
-from domain.case.commands import Actor, Assign, Command, HandOver
+from domain.case.commands import (
+    Actor,
+    Approve,
+    Assign,
+    Command,
+    HandOver,
+    PassQuality,
+    PassWithRemark,
+)
 from domain.case.events import Position
 from domain.case.kind import next_timer
 from domain.case.review import check, editable, lapsed
@@ -53,6 +61,7 @@ class CaseService:
         receipt = await self._recorded_before(case.case_id, command)
         if receipt is None:
             await self._refuse_revoked(case, command)
+            await self._refuse_altered(case, command)
             found_out = {
                 "seen_sequence": case.sequence,
                 "acting_for": await self._acting_for(case, command.actor),
@@ -111,6 +120,17 @@ class CaseService:
         refusal = Refusal(code=Code.PERSON_REVOKED, params=params, at=since)
         await self._record_refusal(case.case_id, command, refusal)
         raise Refused(refusal)
+
+    async def _refuse_altered(self, case: Case, command: Command) -> None:
+        """Nothing is approved that is not what was submitted."""
+        if not isinstance(command, Approve | PassQuality | PassWithRemark) or not case.revision:
+            return
+        try:
+            async with self._reads.connect() as connection:
+                await content.revision(connection, case.case_id, case.revision)
+        except Refused as refused:
+            await self._record_refusal(case.case_id, command, refused.refusal)
+            raise
 
     async def _acting_for(self, case: Case, actor: Actor) -> str:
         if case.claimed_by in ("", actor.subject):

@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import hashlib
-import hmac
 from pathlib import Path
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -21,6 +20,7 @@ from rules.compiled import CompiledRules
 from rules.file.library import ResolvedSet, current_library
 from services.cases import CaseService
 from services.clock import Clock
+from services.keys import Keyring, Purpose, derived_by
 from services.rate_limits import Limiter, RateLimits
 from store import complaints, content, institutions, rule_sets
 from store.cases import Case
@@ -36,14 +36,14 @@ class ComplaintService(CaseService):
         engine: AsyncEngine,
         rules: Path,
         clock: Clock,
-        secret: str,
+        keyring: Keyring,
         limit: str,
     ) -> None:
         super().__init__(client, engine, clock)
         self._limiter = Limiter(RateLimits(limit, limit))
         self._compiled: CompiledRules | None = None
         self._rules = rules
-        self._secret = secret.encode()
+        self._keyring = keyring
 
     async def receive(
         self,
@@ -63,11 +63,13 @@ class ComplaintService(CaseService):
         is answered with the same receipt.
         """
         self._count(address)
-        receipt = self._receipt_for(command_id)
+        receipts = self._receipts_for(command_id)
         case_id = complaint_id(hashlib.sha256(f"complaint|{command_id}".encode()).hexdigest()[:32])
         now = self._clock()
         resolved, rules = await asyncio.to_thread(self._latest)
         async with self._engine.begin() as connection:
+            standing = await complaints.receipt_of(connection, case_id)
+            receipt = next((one for one in receipts if _hashed(one) == standing), receipts[0])
             sha256 = await rule_sets.store(connection, resolved.document)
             holders = await complaints.holders(connection, number, institution)
             # two institutions may share a number or a name: then it is not clear who is meant
@@ -166,11 +168,20 @@ class ComplaintService(CaseService):
             params = refused.refusal.params
             raise Refused(Refusal(code=Code.TOO_MANY_COMPLAINTS, params=params)) from None
 
-    def _receipt_for(self, command_id: str) -> str:
-        """Twenty letters and digits (100 bits) that nobody can guess, in groups of five."""
-        made = hmac.digest(self._secret, f"receipt|{command_id}".encode(), "sha256")
-        text = base64.b32encode(made).decode()[:20]
-        return "-".join(text[at : at + 5] for at in range(0, 20, 5))
+    def _receipts_for(self, command_id: str) -> list[str]:
+        """The receipt of a new complaint, then those it may have got under earlier keys."""
+        now = self._clock()
+        using = self._keyring.current(Purpose.COMPLAINTS, now)
+        keys = self._keyring.valid(Purpose.COMPLAINTS, now)
+        return [
+            _receipt(derived_by(key, command_id)) for key in (using, *keys) if key.starts <= now
+        ]
+
+
+def _receipt(made: bytes) -> str:
+    """Twenty letters and digits (100 bits) that nobody can guess, in groups of five."""
+    text = base64.b32encode(made).decode()[:20]
+    return "-".join(text[at : at + 5] for at in range(0, 20, 5))
 
 
 def _hashed(receipt: str) -> str:

@@ -14,7 +14,7 @@ from store.keyring import Keyring, Purpose
 
 def door_of(settings: Settings) -> Door:
     """The way to the engine. Raises OSError: a certificate that cannot be read."""
-    keyring = Keyring(None, settings.token_key.get_secret_value())
+    keyring = settings.keyring
     hidden = settings.temporal_payloads == "hidden"
     return Door(
         commands=_secrets(keyring, Purpose.COMMANDS),

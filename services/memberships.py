@@ -1,7 +1,6 @@
 """Roles of people: given, ended, told of, and the one-time links by which they come to sign in."""
 
 import hashlib
-import hmac
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,13 +9,25 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from domain.case.commands import ROLE_LABELS, Actor, Role
 from domain.connected import client_of
 from domain.ids import NATION
-from domain.memberships import OF_INSTITUTION, Membership, can_administer, holds, may_administer
+from domain.memberships import (
+    OF_INSTITUTION,
+    Membership,
+    can_administer,
+    holds,
+    is_program,
+    may_administer,
+)
 from domain.refusals import Code, Refusal, Refused
 from services.clock import Clock
+from services.jobs import JobService
+from services.keys import Keyring, Purpose, derived
 from store import accounts, content, institutions, journal
 
 _NOT_PEOPLE = ("cli.", "system")
 """What the names of those begin with who act for the system itself."""
+
+_CLAIMING = frozenset({Role.REVIEWER, Role.CHECKER, Role.OFFICER, Role.DECIDER})
+"""Who claims tasks in their authority."""
 
 LINK_LIFETIME = timedelta(days=3)
 
@@ -28,9 +39,12 @@ class MembershipService:
     the record at each request, so that it takes effect on what is open already.
     """
 
-    def __init__(self, engine: AsyncEngine, key: str, clock: Clock) -> None:
+    def __init__(
+        self, engine: AsyncEngine, keyring: Keyring, jobs: JobService | None, clock: Clock
+    ) -> None:
         self._engine = engine
-        self._key = key.encode()
+        self._keyring = keyring
+        self._jobs = jobs
         self._clock = clock
 
     async def give(
@@ -60,7 +74,7 @@ class MembershipService:
             await self._may(connection, actor, role, scope, by_hand)
             note = await content.save_note(connection, {"reason": reason}) if reason.strip() else ""
             given = Membership(
-                id=_id(actor, key),
+                id=step_id(actor, key),
                 person=person,
                 role=role,
                 scope=scope,
@@ -93,6 +107,11 @@ class MembershipService:
                 await self._record(connection, "role_ended", standing, actor, note)
             ended = await accounts.membership(connection, id_)
         assert ended is not None
+        if self._jobs is not None and ended.role in _CLAIMING:
+            # what they had claimed is others' to take from now on
+            await self._jobs.release_claims(
+                ended.scope, ended.person, actor, f"role-ended:{ended.id}", reason or "身份已收回"
+            )
         return ended
 
     async def held_for(
@@ -115,17 +134,13 @@ class MembershipService:
         Only who administers all that the person holds may have one made: whoever has the link
         becomes that person. Raises Refused.
         """
+        if is_program(person):
+            why = "程序没有密码，请发给它密钥"
+            raise Refused(Refusal(code=Code.MEMBERSHIP_REFUSED, params={"why": why}))
         now = self._clock()
-        secret = hmac.new(self._key, f"link|{_id(actor, key)}".encode(), "sha256").hexdigest()
+        secret = derived(self._keyring, Purpose.LINKS, now, f"link|{step_id(actor, key)}")
         async with self._engine.begin() as connection:
-            held = await accounts.memberships_of(connection, person)
-            open_ = [one for one in held if one.ended_at is None and not _over(one, now)]
-            if not open_:
-                raise Refused(
-                    Refusal(code=Code.NO_ROLE, params={"person": person, "why": "，不能登录"})
-                )
-            for one in open_:
-                await self._may(connection, actor, one.role, one.scope, by_hand)
+            await self.may_become(connection, person, actor, by_hand=by_hand)
             made = accounts.Link(
                 sha256=hashed(secret),
                 person=person,
@@ -136,6 +151,23 @@ class MembershipService:
             await accounts.add_link(connection, made)
             await record_of(connection, person, "link_made", actor, now, {}, made.sha256)
         return secret
+
+    async def may_become(
+        self, connection: AsyncConnection, person: str, actor: Actor, *, by_hand: bool
+    ) -> None:
+        """Raises Refused unless somebody administers all that a person holds, which is something.
+
+        Whoever has a link of theirs, a secret or a token becomes that person.
+        """
+        now = self._clock()
+        held = await accounts.memberships_of(connection, person)
+        open_ = [one for one in held if one.ended_at is None and not _over(one, now)]
+        if not open_:
+            raise Refused(
+                Refusal(code=Code.NO_ROLE, params={"person": person, "why": "，不能登录"})
+            )
+        for one in open_:
+            await self._may(connection, actor, one.role, one.scope, by_hand)
 
     async def first_administrator(self, person: str, actor: Actor) -> str:
         """The secret of a link for a nation's administrator, "" once one can sign in."""
@@ -220,6 +252,8 @@ def _wrong(
         return f"{person} 是系统所用的名称，请换一个账号"
     if ends is not None and ends <= max(starts, now):
         return "结束时间须晚于开始时间和现在"
+    if administers and is_program(person):
+        return "程序不能是管理员"
     if administers and not can_administer(role):
         return "只有辖区的经办人和机构的填报人可以是管理员"
     return ""
@@ -243,5 +277,6 @@ def hashed(secret: str) -> str:
     return hashlib.sha256(f"sign-in|{secret}".encode()).hexdigest()
 
 
-def _id(actor: Actor, key: str) -> str:
+def step_id(actor: Actor, key: str) -> str:
+    """The id of what somebody does with a key: the same again is the same."""
     return hashlib.sha256(f"{actor.subject}\n{key}".encode()).hexdigest()[:32]

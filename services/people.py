@@ -29,10 +29,17 @@ class PeopleService:
         self._jobs = jobs
         self._clock = clock
 
-    async def standing(self, actor: Actor) -> None:
-        """Raises Refused for a person whose role has ended, or was revoked in an authority."""
+    async def standing(self, actor: Actor, token: str = "") -> None:
+        """Raises Refused for a person whose role has ended, or was revoked in an authority.
+
+        And for whom a token stands that was revoked, by its id.
+        """
         async with self._engine.connect() as connection:
-            if await accounts.lost(connection, actor, self._clock()):
+            lost, revoked_token = await accounts.standing(connection, actor, self._clock(), token)
+            if revoked_token:
+                why = {"why": "已作废"}
+                raise Refused(Refusal(code=Code.UNAUTHENTICATED, params=why))
+            if lost:
                 raise Refused(role_ended(actor))
             if actor.role not in OF_AUTHORITIES:
                 return

@@ -18,6 +18,10 @@ from domain.refusals import Code, Refusal, Refused
 NEIGHBOURS = 4
 """Numbers that differ in their last so many characters are counted together."""
 
+FEW = 3
+"""So many of what others have used up are still had by whoever has had none: a limit that all
+share stops those who filled it, and is no way to shut others out."""
+
 _MOST_KEYS = 100_000
 
 
@@ -39,20 +43,38 @@ class Limiter:
         self._key = secrets.token_hex(32)
         self._clients = [_Windows(item) for item in parse_many(limits.per_client)]
         self._prefixes = [_Windows(item) for item in parse_many(limits.per_prefix)]
+        self._shares = [_Windows(item, FEW) for item in parse_many(limits.per_prefix)]
 
     def count_client(self, address: str, now: datetime) -> None:
         """Counts a lookup of a client. Raises Refused above the limit."""
-        self._count(self._clients, _client(address), now, "您所在的网络地址")
+        self._count(self._clients, one_client(address), now, "您所在的网络地址")
 
-    def count_number(self, number: str, now: datetime) -> None:
-        """Counts a lookup of a number among its neighbours. Raises Refused above the limit."""
-        self._count(self._prefixes, number[:-NEIGHBOURS], now, "与此相邻的编号")
+    def count_number(self, number: str, now: datetime, address: str) -> None:
+        """Counts a lookup of a number among its neighbours, whoever asks.
 
-    def count_name(self, name: str, now: datetime) -> None:
-        """Counts a try under a name. Raises Refused above the limit."""
-        self._count(self._prefixes, name, now, "这一账号")
+        Raises Refused above the limit, but for an address that has asked for few of them.
+        """
+        self._count_shared(number[:-NEIGHBOURS], now, address, "与此相邻的编号")
 
-    def _count(self, windows: list["_Windows"], text: str, now: datetime, counted: str) -> None:
+    def count_member(self, person: str, group: str, now: datetime) -> None:
+        """Counts a request of a person, and of the authority or institution it is for.
+
+        Raises Refused above the person's limit, and above that of all of the group.
+        """
+        self._count(self._clients, person, now, "您")
+        self._count_shared(group, now, person, "您所在单位")
+
+    def _count_shared(self, text: str, now: datetime, whose: str, counted: str) -> None:
+        few = self._ends(self._shares, f"{text}|{one_client(whose)}", now)[0] == 0
+        try:
+            self._count(self._prefixes, text, now, counted)
+        except Refused:
+            if not few:
+                raise
+
+    def _ends(
+        self, windows: list["_Windows"], text: str, now: datetime
+    ) -> tuple[float, "_Windows"]:
         key = hash(self._key + text)
         instant = now.timestamp()
         until, window = 0.0, windows[0]
@@ -60,12 +82,16 @@ class Limiter:
             ends = one.hit(key, instant)
             if ends > until:
                 until, window = ends, one
+        return until, window
+
+    def _count(self, windows: list["_Windows"], text: str, now: datetime, counted: str) -> None:
+        until, window = self._ends(windows, text, now)
         if until:
             params = {
                 "counted": counted,
                 "window": str(window.seconds),
                 "limit": str(window.amount),
-                "seconds": str(ceil(until - instant)),
+                "seconds": str(ceil(until - now.timestamp())),
             }
             raise Refused(Refusal(code=Code.TOO_MANY_LOOKUPS, params=params))
 
@@ -73,8 +99,8 @@ class Limiter:
 class _Windows:
     """One limit: how often each key has come up in its present window."""
 
-    def __init__(self, item: RateLimitItem) -> None:
-        self.amount = item.amount
+    def __init__(self, item: RateLimitItem, amount: int | None = None) -> None:
+        self.amount = item.amount if amount is None else min(amount, item.amount)
         self.seconds = item.get_expiry()
         # all windows are equally long: this is in the order in which they end; the first of a
         # plain dictionary takes the longer to find the more were deleted before it
@@ -100,7 +126,7 @@ class _Windows:
             del self._open[oldest]
 
 
-def _client(address: str) -> str:
+def one_client(address: str) -> str:
     """What counts as one client: an IPv4 address, or the network an IPv6 address belongs to."""
     if ":" not in address:
         return address

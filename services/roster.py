@@ -283,8 +283,11 @@ async def _checked(
         rows = reading.places[one.id]
         found: list[RowProblem] = []
         notices: list[RowProblem] = []
-        elsewhere = one.id in known and not known[one.id].facts.region.startswith(prefix)
-        if elsewhere or not one.institution.region.startswith(prefix):
+        places = [one.institution.region]
+        if one.id in known:
+            places.append(known[one.id].facts.region)
+        elsewhere = not all(place.startswith(prefix) for place in places)
+        if elsewhere:
             # the same words whether it is on record elsewhere or nowhere
             what = f"机构 {one.id} 不在您的辖区"
             mend = "请核对机构编号和区域代码；确有其事的，请由其所在辖区的经办人办理"
@@ -297,7 +300,9 @@ async def _checked(
             what = f"机构 {one.id} 的信用代码已变更为 {known[one.id].uscc}，本行写的是原代码"
             mend = "请改为现在的代码；变更有误的，请另办一次信用代码变更"
             found.append(_problem(rows[0], "uscc", "former_uscc", what, mend))
-        for row, certificate in zip(rows, one.certificates, strict=False):
+        # of what is elsewhere nothing more is looked at, and nothing told
+        certificates = () if elsewhere else one.certificates
+        for row, certificate in zip(rows, certificates, strict=False):
             known_as = register.get(certificate.number)
             own = known_as is not None and known_as.institution_id == one.id
             if not own and not speaks_for(scope, certificate.issuer):
@@ -305,7 +310,8 @@ async def _checked(
                 mend = "请由发证机关登记这张证书，或由其所在辖区的经办人导入；名录中先不写证书"
                 found.append(_problem(row, "issuer", "outside_jurisdiction", what, mend))
             elif known_as is not None and not own:
-                what = f"证书 {certificate.number} 已登记在其他机构名下"
+                holder = known_as.institution_id if scope == NATION else "其他机构"
+                what = f"证书 {certificate.number} 已登记在{holder}名下"
                 mend = "请核对证书编号；确已变更的，请先更新原机构的证书"
                 found.append(_problem(row, "number", "certificate_held_by_other", what, mend))
             elif known_as is not None and _differs(known_as, certificate):

@@ -17,8 +17,9 @@ from domain.case.commands import ROLE_LABELS, SYSTEM, Actor
 from domain.memberships import Membership, holds, wants_second_factor
 from domain.refusals import Code, Refusal, Refused
 from services.clock import Clock
+from services.keys import Keyring, Purpose, derived_by
 from services.memberships import hashed, record_of
-from services.rate_limits import Limiter, RateLimits
+from services.throttle import Throttle
 from store import accounts
 from store.accounts import Session as Session
 
@@ -26,6 +27,9 @@ SESSION_LIFETIME = timedelta(hours=10)
 """A working day; then one signs in again."""
 
 SHORTEST_PASSWORD, LONGEST_PASSWORD = 10, 128
+BROWSER_LIFETIME = timedelta(days=180)
+"""For so long a browser is known that somebody has signed in with."""
+
 DEMO = "demo-"
 """What the names of a demonstration's accounts begin with."""
 
@@ -54,6 +58,18 @@ class Invitation(NamedTuple):
     address: str
 
 
+class CameFrom(NamedTuple):
+    """The provider by which somebody signs in, and what it calls person and sign-in."""
+
+    issuer: str = ""
+    subject: str = ""
+    session: str = ""
+
+
+NOWHERE = CameFrom()
+"""For a sign-in of this system's own."""
+
+
 class DemoAccount(NamedTuple):
     """An account of the demonstration, with its password for everybody to see."""
 
@@ -64,28 +80,33 @@ class DemoAccount(NamedTuple):
 class SignInService:
     """Local accounts and the sign-ins of browsers.
 
-    Passwords are kept as Argon2id hashes. The secret of a person's codes is derived from the
-    system's key and a salt on record, so that the database alone gives none away. A browser's
-    secret is random and kept as its hash.
+    Passwords are kept as Argon2id hashes. The secret of a person's codes is derived from a key
+    of the system's and a salt on record, which names the key, so that the database alone gives
+    none away. A browser's secret is random and kept as its hash.
     """
 
     def __init__(
-        self, engine: AsyncEngine, key: str, limit: str, *, demo: bool, clock: Clock
+        self, engine: AsyncEngine, keyring: Keyring, limit: str, *, demo: bool, clock: Clock
     ) -> None:
         self._engine = engine
-        self._key = key.encode()
+        self._keyring = keyring
         self._demo = demo
         self._clock = clock
-        self._limiter = Limiter(RateLimits(limit, limit))
+        self._throttle = Throttle(engine, keyring, limit, clock)
         self._hasher = PasswordHasher()
         self._nobody = self._hasher.hash(secrets.token_hex(16))
         self._checking = asyncio.Semaphore(_AT_ONCE)
 
     # --- signing in ----------------------------------------------------------------------------
 
-    async def sign_in(self, name: str, password: str, code: str, address: str, agent: str) -> str:
-        """A new secret for the browser. Raises Refused; what was wrong is not told apart."""
-        self._count(name, address)
+    async def sign_in(
+        self, name: str, password: str, code: str, address: str, agent: str, browser: str = ""
+    ) -> str:
+        """A new secret for the browser. Raises Refused; what was wrong is not told apart.
+
+        ``browser`` is what a browser keeps by which it is known, see `known`.
+        """
+        await self._count(name, address, browser)
         async with self._engine.connect() as connection:
             account = await accounts.account(connection, name)
         kept = account.password_hash if account else ""
@@ -96,7 +117,9 @@ class SignInService:
             await self._use_code(name, account.totp_salt, code)
         return await self.begin(name, agent, second_factor=bool(account.totp_salt))
 
-    async def begin(self, name: str, agent: str, *, second_factor: bool) -> str:
+    async def begin(
+        self, name: str, agent: str, *, second_factor: bool, came_from: CameFrom = NOWHERE
+    ) -> str:
         """Signs in a person who has been recognised. Raises Refused where they hold no role."""
         now, secret = self._clock(), secrets.token_urlsafe(32)
         async with self._engine.begin() as connection:
@@ -112,18 +135,37 @@ class SignInService:
                 agent="".join(mark for mark in agent if mark.isprintable())[:120],
                 began_at=now,
                 ends_at=now + SESSION_LIFETIME,
+                issuer=came_from.issuer,
+                subject=came_from.subject,
+                provider_session=came_from.session,
             )
             await accounts.add_session(connection, session)
         return secret
 
-    def _count(self, name: str, address: str) -> None:
-        now = self._clock()
-        try:
-            self._limiter.count_client(address, now)
-            self._limiter.count_name(name, now)
-        except Refused as refused:
-            params = refused.refusal.params
-            raise Refused(Refusal(code=Code.TOO_MANY_SIGN_INS, params=params)) from None
+    async def _count(self, name: str, address: str, browser: str) -> None:
+        """One more try. Raises Refused: too many.
+
+        Whoever guesses at a name from ever so many addresses locks out those who guess, and not
+        the browsers its person has signed in with: these are counted by themselves.
+        """
+        await self._throttle.count_address(address)
+        if browser and await self._knows(name, browser):
+            await self._throttle.count("browser", hashed(browser), "这一浏览器")
+        else:
+            await self._throttle.count("name", name, "这一账号")
+
+    async def _knows(self, name: str, browser: str) -> bool:
+        async with self._engine.connect() as connection:
+            return await accounts.knows_browser(connection, hashed(browser), name, self._clock())
+
+    async def known(self, name: str, browser: str) -> str:
+        """What a browser is to keep that its person has signed in with: what it has, or new."""
+        if browser and await self._knows(name, browser):
+            return browser
+        now, kept = self._clock(), secrets.token_urlsafe(32)
+        async with self._engine.begin() as connection:
+            await accounts.add_browser(connection, hashed(kept), name, now, now + BROWSER_LIFETIME)
+        return kept
 
     async def _fits(self, kept: str, password: str) -> bool:
         async with self._checking:
@@ -145,7 +187,10 @@ class SignInService:
 
     def _step_of(self, name: str, salt: str, code: str) -> int | None:
         """The time step of a code that holds now, None for one that does not."""
-        codes = pyotp.HOTP(self._totp_secret(name, salt))
+        secret = self._totp_secret(name, salt)
+        if not secret:
+            return None
+        codes = pyotp.HOTP(secret)
         now = int(self._clock().timestamp()) // _STEP
         given = code.strip().encode()
         fitting = [
@@ -156,8 +201,16 @@ class SignInService:
         return fitting[-1] if fitting else None
 
     def _totp_secret(self, name: str, salt: str) -> str:
-        made = hmac.new(self._key, f"totp|{name}|{salt}".encode(), hashlib.sha256).digest()
-        return base64.b32encode(made[:20]).decode()
+        """What a telephone is given; "" once the key behind it has ended."""
+        id_, _, rest = salt.partition(":")
+        key = self._keyring.by_id(Purpose.TOTP, id_, self._clock())
+        if key is None:
+            return ""
+        return base64.b32encode(derived_by(key, f"{name}|{rest}")[:20]).decode()
+
+    def _salt_of(self, link: str) -> str:
+        key = self._keyring.current(Purpose.TOTP, self._clock())
+        return f"{key.id}:{hashlib.sha256(f'salt|{link}'.encode()).hexdigest()[:32]}"
 
     # --- signed in -----------------------------------------------------------------------------
 
@@ -228,7 +281,7 @@ class SignInService:
         now = self._clock()
         if not any(self._wants_code(one) for one in held if holds(one, now) or one.starts > now):
             return Invitation(link.person, "", "")
-        totp = self._totp_secret(link.person, _salt_of(link.sha256))
+        totp = self._totp_secret(link.person, self._salt_of(link.sha256))
         address = pyotp.TOTP(totp).provisioning_uri(
             name=link.person, issuer_name="检验检测统计直报"
         )
@@ -238,7 +291,7 @@ class SignInService:
         """Sets password and second factor by a link, which is used up; whose. Raises Refused."""
         invitation = await self.invited(secret)
         wrong = _unfit(invitation.person, password, again)
-        salt = _salt_of(hashed(secret)) if invitation.secret else ""
+        salt = self._salt_of(hashed(secret)) if invitation.secret else ""
         step = self._step_of(invitation.person, salt, code) if salt else 0
         if wrong or step is None:
             why = wrong or "动态口令不对，请核对手机的时间"
@@ -254,6 +307,7 @@ class SignInService:
                 await accounts.use_step(connection, person, step)
             # whoever knew the old password is out
             await accounts.end_sessions(connection, person, now)
+            await accounts.forget_browsers(connection, person, now)
             actor = SYSTEM.model_copy(update={"subject": person})
             await record_of(connection, person, "password_set", actor, now, {}, hashed(secret))
         return person
@@ -280,8 +334,8 @@ class SignInService:
             await accounts.set_password(connection, name, kept, "")
 
     def _demo_password(self, name: str) -> str:
-        made = hmac.new(self._key, f"demo|{name}".encode(), hashlib.sha256).digest()
-        return base64.b32encode(made)[:12].decode().lower()
+        key = self._keyring.current(Purpose.LINKS, self._clock())
+        return base64.b32encode(derived_by(key, f"demo|{name}"))[:12].decode().lower()
 
 
 def role_ended(actor: Actor) -> Refusal:
@@ -293,10 +347,6 @@ def role_ended(actor: Actor) -> Refusal:
 def csrf_token(secret: str) -> str:
     """What the forms of a browser's pages carry, so that no other site can send one."""
     return hashlib.sha256(f"form|{secret}".encode()).hexdigest()
-
-
-def _salt_of(link: str) -> str:
-    return hashlib.sha256(f"salt|{link}".encode()).hexdigest()[:32]
 
 
 def _unfit(person: str, password: str, again: str) -> str:

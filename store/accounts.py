@@ -2,14 +2,21 @@
 
 from datetime import datetime
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import exists, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.case.commands import Actor, Role
 from domain.memberships import Membership
 from domain.model import Value
-from store.tables import account_links, accounts, memberships, sessions
+from store.tables import (
+    account_links,
+    accounts,
+    known_browsers,
+    memberships,
+    sessions,
+    tokens,
+)
 
 
 class Account(Value):
@@ -34,7 +41,11 @@ class Link(Value):
 
 
 class Session(Value):
-    """A browser that is signed in, as its person in one membership, until ``ends_at``."""
+    """A browser that is signed in, as its person in one membership, until ``ends_at``.
+
+    ``issuer``, ``subject`` and ``provider_session`` name the provider it came from and what that
+    calls person and sign-in, "" for a local one.
+    """
 
     sha256: str
     person: str
@@ -44,6 +55,9 @@ class Session(Value):
     began_at: datetime
     ends_at: datetime
     ended_at: datetime | None = None
+    issuer: str = ""
+    subject: str = ""
+    provider_session: str = ""
 
 
 async def add_account(connection: AsyncConnection, name: str, now: datetime) -> None:
@@ -135,24 +149,27 @@ async def end_membership(connection: AsyncConnection, id_: str, by: str, at: dat
     return done.rowcount == 1
 
 
-async def lost(connection: AsyncConnection, actor: Actor, now: datetime) -> bool:
-    """Whether somebody has been given this role for this scope, and does not hold it now.
+async def standing(
+    connection: AsyncConnection, actor: Actor, now: datetime, token: str
+) -> tuple[bool, bool]:
+    """Whether a role for a scope was given and does not hold now; whether a token was revoked.
 
-    Whoever was never given it on record is known by their token alone.
+    Whoever was never given a role on record is known by their token alone.
     """
     holding = (
         (memberships.c.starts <= now)
         & or_(memberships.c.ends.is_(None), memberships.c.ends > now)
         & memberships.c.ended_at.is_(None)
     )
-    rows = await connection.execute(
-        select(func.bool_or(holding)).where(
-            memberships.c.person == actor.subject,
-            memberships.c.role == actor.role.value,
-            memberships.c.scope == actor.scope,
-        )
+    held = select(func.bool_or(holding)).where(
+        memberships.c.person == actor.subject,
+        memberships.c.role == actor.role.value,
+        memberships.c.scope == actor.scope,
     )
-    return rows.scalar() is False
+    revoked = exists().where(tokens.c.id == token, tokens.c.revoked_at.is_not(None))
+    rows = await connection.execute(select(held.scalar_subquery(), revoked))
+    holds, gone = rows.one()
+    return holds is False, gone
 
 
 async def administered(connection: AsyncConnection, scope: str) -> bool:
@@ -272,6 +289,50 @@ async def end_sessions(
     if sha256:
         query = query.where(sessions.c.sha256 == sha256)
     await connection.execute(query.values(ended_at=now))
+
+
+async def end_provider_sessions(
+    connection: AsyncConnection, issuer: str, subject: str, session_: str, now: datetime
+) -> int:
+    """Ends the sign-ins that came from a provider's person or sign-in; how many those were."""
+    query = update(sessions).where(sessions.c.issuer == issuer, sessions.c.ended_at.is_(None))
+    if session_:
+        query = query.where(sessions.c.provider_session == session_)
+    if subject:
+        query = query.where(sessions.c.subject == subject)
+    done = await connection.execute(query.values(ended_at=now))
+    return done.rowcount
+
+
+async def add_browser(
+    connection: AsyncConnection, sha256: str, person: str, now: datetime, ends_at: datetime
+) -> None:
+    """Keeps that somebody has signed in with a browser."""
+    values = {"sha256": sha256, "person": person, "made_at": now, "ends_at": ends_at}
+    await connection.execute(insert(known_browsers).values(values).on_conflict_do_nothing())
+
+
+async def knows_browser(
+    connection: AsyncConnection, sha256: str, person: str, now: datetime
+) -> bool:
+    """Whether this person has signed in with a browser lately."""
+    rows = await connection.execute(
+        select(known_browsers.c.sha256).where(
+            known_browsers.c.sha256 == sha256,
+            known_browsers.c.person == person,
+            known_browsers.c.ends_at > now,
+        )
+    )
+    return rows.first() is not None
+
+
+async def forget_browsers(connection: AsyncConnection, person: str, now: datetime) -> None:
+    """Takes the browsers of a person for unknown ones from now on."""
+    await connection.execute(
+        update(known_browsers)
+        .where(known_browsers.c.person == person, known_browsers.c.ends_at > now)
+        .values(ends_at=now)
+    )
 
 
 async def memberships_like(connection: AsyncConnection, prefix: str) -> list[Membership]:

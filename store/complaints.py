@@ -51,6 +51,14 @@ class Settled(Value):
     resolved_at: datetime
 
 
+async def receipt_of(connection: AsyncConnection, case_id: str) -> str:
+    """The hash of the receipt that a complaint got, "" where there is none."""
+    found = await connection.execute(
+        select(complaints.c.receipt_sha256).where(complaints.c.case_id == case_id)
+    )
+    return found.scalar() or ""
+
+
 async def add(
     connection: AsyncConnection,
     *,

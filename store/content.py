@@ -9,9 +9,11 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.canonical import sha256_of
+from domain.case.events import EventName
 from domain.case.status import Status
 from domain.model import Value
-from store.tables import cases, notes, revisions
+from domain.refusals import Code, Refusal, Refused
+from store.tables import cases, journal, notes, revisions
 
 
 class Revision(Value):
@@ -26,23 +28,51 @@ class Revision(Value):
 
 
 async def latest_revision(connection: AsyncConnection, case_id: str) -> Revision | None:
-    """The newest revision of a case's content, None if nothing was saved yet."""
+    """The newest revision of a case's content, None if nothing was saved yet.
+
+    Raises Refused when it is not what was saved, or submitted.
+    """
     return await _one(connection, case_id, None)
 
 
 async def revision(connection: AsyncConnection, case_id: str, number: int) -> Revision | None:
-    """One revision of a case's content, None if there is none with this number."""
+    """One revision of a case's content, None if there is none with this number.
+
+    Raises Refused when it is not what was saved, or submitted.
+    """
     return await _one(connection, case_id, number)
 
 
 async def _one(connection: AsyncConnection, case_id: str, number: int | None) -> Revision | None:
     named = [revisions.c[name] for name in Revision.model_fields]
-    query = select(*named).where(revisions.c.case_id == case_id)
+    query = select(*named, _SUBMITTED).where(revisions.c.case_id == case_id)
     if number is not None:
         query = query.where(revisions.c.revision == number)
     found = await connection.execute(query.order_by(revisions.c.revision.desc()).limit(1))
     row = found.mappings().first()
-    return Revision(**row) if row else None
+    if row is None:
+        return None
+    read = Revision(**{name: row[name] for name in Revision.model_fields})
+    kept = {read.sha256, row["submitted"] or read.sha256}
+    if kept != {sha256_of(read.content)}:
+        params = {"case": case_id, "revision": str(read.revision)}
+        raise Refused(Refusal(code=Code.CONTENT_ALTERED, params=params))
+    return read
+
+
+_SUBMITTED = (
+    select(journal.c.step["body"]["content_sha256"].astext)
+    .where(
+        journal.c.case_id == revisions.c.case_id,
+        journal.c.event == EventName.SUBMITTED,
+        journal.c.step["body"]["revision"].as_integer() == revisions.c.revision,
+    )
+    .order_by(journal.c.sequence.desc())
+    .limit(1)
+    .scalar_subquery()
+    .label("submitted")
+)
+"""What the journal says was submitted: whoever changes a revision by hand may change its hash."""
 
 
 async def save_revision(

@@ -17,12 +17,18 @@ from sqlalchemy import URL, NullPool, event, make_url
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from store.roles import PUBLIC, PUBLISHED
+
 Answer = TypeVar("Answer")
 
-_OPTIONS = "-c statement_timeout=60000 -c timezone=Asia/Shanghai -c zhibao.writer=on"
+_OPTIONS = "-c timezone=Asia/Shanghai -c zhibao.writer=on"
 """Instants are read in the zone of the notices, whatever the server's own. What is written here is
 the application's own writing: its rows are sealed (`store.tables.audit`), those of others are not.
 """
+
+_LONGEST_STATEMENT = 60.0
+
+_AS_THE_PUBLIC = f" -c role={PUBLIC} -c search_path={PUBLISHED},public"
 
 _STATEMENT_AND_A_BIT = 70.0
 """Silence longer than any statement may take, in seconds."""
@@ -51,9 +57,20 @@ def connect(
 
     A server that is silent for ``patience`` seconds while something is asked of it counts as gone.
     """
+    return _pooled(make_url(url), patience, pool_size)
+
+
+def _pooled(
+    url: URL,
+    patience: float,
+    pool_size: int,
+    longest: float = _LONGEST_STATEMENT,
+    options: str = "",
+) -> AsyncEngine:
     engine = _engine(
-        make_url(url),
+        url,
         patience,
+        f" -c statement_timeout={longest * 1000:.0f}{options}",
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=4,
@@ -65,6 +82,17 @@ def connect(
     return engine
 
 
+def connect_public(
+    url: str | URL, *, longest: float, pool_size: int = 10, patience: float = _STATEMENT_AND_A_BIT
+) -> AsyncEngine:
+    """An engine for what anybody asks: it sees what is published, and no statement takes long.
+
+    ``longest``: seconds that one statement may take. Tables' names lead to the views of them in the
+    schema `published`; whose login the address has must be given the role for it.
+    """
+    return _pooled(make_url(url), patience, pool_size, longest, _AS_THE_PUBLIC)
+
+
 def lost_its_connection(failure: BaseException) -> bool:
     """Whether the database was asked on a connection that was of no use; another may be."""
     return isinstance(failure, DBAPIError) and failure.connection_invalidated
@@ -74,13 +102,17 @@ def lost_its_connection(failure: BaseException) -> bool:
 async def beside(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """One more connection for who holds one of the pool: waiting there might wait for oneself."""
     own = _engine(
-        engine.url, _STATEMENT_AND_A_BIT, poolclass=NullPool, isolation_level="AUTOCOMMIT"
+        engine.url,
+        _STATEMENT_AND_A_BIT,
+        f" -c statement_timeout={_LONGEST_STATEMENT * 1000:.0f}",
+        poolclass=NullPool,
+        isolation_level="AUTOCOMMIT",
     )
     async with own.connect() as connection:
         yield connection
 
 
-def _engine(url: URL, patience: float, **pool: Any) -> AsyncEngine:
+def _engine(url: URL, patience: float, more: str, **pool: Any) -> AsyncEngine:
     async def reach(*arguments: Any, **options: Any) -> _Watched:
         connection = await _Watched.connect(*arguments, **options)
         connection.patience = patience
@@ -90,7 +122,7 @@ def _engine(url: URL, patience: float, **pool: Any) -> AsyncEngine:
         url,
         # errors are logged: no value of a form may stand in them
         hide_parameters=True,
-        connect_args={**_REACHING, "options": _OPTIONS, "async_creator_fn": reach},
+        connect_args={**_REACHING, "options": _OPTIONS + more, "async_creator_fn": reach},
         **pool,
     )
 

@@ -23,13 +23,12 @@ from domain.case.status import Status
 from domain.citation import Citation
 from domain.clock import BEIJING
 from domain.model import Value
+from store.roles import ENFORCEMENT
 from store.tables import (
     enforcement_attachments,
     enforcement_cases,
     enforcement_documents,
 )
-
-ROLE = "zhibao_enforcement"
 
 
 class FilingDates(Value):
@@ -118,7 +117,7 @@ async def filing_dates(engine: AsyncEngine, case_id: str) -> FilingDates | None:
     Read as the role that may see nothing else: whatever this asked for beyond them would fail.
     """
     async with engine.begin() as connection:
-        await connection.execute(text(f"SET LOCAL ROLE {ROLE}"))
+        await connection.execute(text(f"SET LOCAL ROLE {ENFORCEMENT}"))
         found = await connection.execute(
             text("SELECT * FROM filing_dates WHERE case_id = :case_id"), {"case_id": case_id}
         )

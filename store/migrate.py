@@ -37,6 +37,12 @@ _ROLE_MISSING = "ZH001"
 """The SQLSTATE with which migrations say so."""
 
 
+_NOT_THE_OWNER = (
+    "这个账号不能改数据库的结构：请把 zhibao_migrator 的连接写在 ZHIBAO_MIGRATION_DATABASE_URL "
+    "中再运行 zhibao migrate。从早先的版本升级的，先请数据库管理员连接到这个数据库，"
+    "执行 deploy/database/roles.sql。"
+)
+
 _NEWER = (
     "数据库的结构比这一版程序新，已由更新的版本升级过："
     "请改用那个版本或更新的版本，或者恢复升级之前的备份。"
@@ -49,6 +55,8 @@ def upgrade(url: str) -> None:
         command.upgrade(configuration(url), "head")
     except DBAPIError as failure:
         refused = failure.orig
+        if isinstance(refused, psycopg.errors.InsufficientPrivilege):
+            raise RoleMissing(_NOT_THE_OWNER) from None
         if not isinstance(refused, psycopg.Error) or refused.sqlstate != _ROLE_MISSING:
             raise
         raise RoleMissing(refused.diag.message_primary) from None

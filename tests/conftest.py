@@ -1,7 +1,5 @@
 """Real servers for all tests: one PostgreSQL and one Temporal per test process."""
 
-import itertools
-import os
 import re
 import shutil
 import warnings
@@ -11,7 +9,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, cast
 
-import psycopg
 import pytest
 import structlog
 from hypothesis import settings
@@ -27,13 +24,12 @@ from engine.values import VALUES
 from rules.file.library import SHIPPED
 from store.database import connect
 from store.migrate import upgrade
+from tests.databases import fresh_database, know
 from tests.folders import new_folder
 from tests.system import System, running
 
 LATER = 8
 """Years by which `moved_rules` moves all dates: into the future, leap years onto leap years."""
-
-_numbers = itertools.count(1)
 
 # no test may fail for a busy machine
 settings.register_profile("unhurried", deadline=None)
@@ -84,21 +80,16 @@ def postgres(short_folder: Path) -> Iterator[EmbeddedPostgres]:
         "max_wal_size": "256MB",
     }
     with EmbeddedPostgres(short_folder, settings=settings) as server:
-        upgrade(server.url)
+        know(server)
+        upgrade(server.owner_url)
         yield server
 
 
 @pytest.fixture
 def database_url(postgres: EmbeddedPostgres) -> Iterator[str]:
     """A fresh, migrated database of this test's own."""
-    base = postgres.url.rpartition("/")[0]
-    name = f"test_{os.getpid()}_{next(_numbers)}"
-    admin = base.replace("+psycopg", "") + "/postgres"
-    with psycopg.connect(admin, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE zhibao STRATEGY FILE_COPY")
-    yield f"{base}/{name}"
-    with psycopg.connect(admin, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    with fresh_database(postgres) as url:
+        yield url
 
 
 @pytest.fixture

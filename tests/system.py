@@ -25,6 +25,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from api.door.app import create_app
 from api.door.parts import Parts, build_parts
+from api.server import LONGEST_ASKED
 from deploy.demo.publishing import publish_generated
 from domain.case.commands import Actor, Role
 from domain.facts import CertificateFacts, InstitutionFacts
@@ -33,12 +34,15 @@ from rules.filing.forms.example import blank_example
 from services.certificates.keys import add_key
 from services.contents import register_of
 from services.doors import door_of
+from services.keys import Keyring
 from settings import Settings
 from store import institutions
+from store.database import connect_public
 from store.institutions import Institution
 from worker import build_worker
 
 KEY = "a-key-for-tests-only-a-key-for-tests-only"
+KEYS = Keyring(None, KEY)
 SHANGHAI_DAY = timedelta(days=1)
 
 FILER, REVIEWER, CHECKER, OPERATOR, AUDITOR, CLERK, OFFICER, DECIDER, RESPONSIBLE = (
@@ -84,7 +88,7 @@ class System:
     def token(self, role: Role, subject: str, scope: str = "") -> str:
         """A token for one person in one capacity."""
         actor = Actor(subject=subject, role=role, scope=scope)
-        return self.parts.identity.issue(actor, datetime.now(UTC), timedelta(days=36500))
+        return self.parts.identity.issue(actor, datetime.now(UTC), timedelta(days=366))
 
     async def send(
         self, method: str, path: str, token: str = "", body: Any = None, **headers: str
@@ -226,7 +230,10 @@ async def running(
         database_url=SecretStr("postgresql+psycopg://unused"),
         temporal_address="unused",
         token_key=SecretStr(KEY),
+        token_days=366,
         rules=rules,
+        requests_per_person="1000000/minute",
+        requests_per_authority="1000000/minute",
         certificate_keys=keys,
         receipt_keys=receipt_keys,
         site="https://certificates.example",
@@ -234,7 +241,8 @@ async def running(
     client = through(environment.client, door_of(settings))
     await publish_generated(engine, rules, datetime(2019, 1, 1, tzinfo=UTC))
     holder: list[System] = []
-    parts = build_parts(settings, client, engine, lambda: holder[0].now())
+    public = connect_public(engine.url, longest=LONGEST_ASKED, pool_size=4)
+    parts = build_parts(settings, client, engine, lambda: holder[0].now(), public)
     worker = build_worker(
         client,
         engine,
@@ -246,6 +254,7 @@ async def running(
     )
     transport = httpx.ASGITransport(app=create_app(parts), raise_app_exceptions=False)
     async with (
+        disposed(public),
         worker if working else nullcontext(),
         httpx.AsyncClient(transport=transport, base_url="http://test") as http,
     ):
@@ -255,6 +264,15 @@ async def running(
             yield system
             if folder := os.environ.get("RECORD_LIVES"):  # `tests.workflows.record_histories`
                 await record_lives(system, Path(folder))
+
+
+@asynccontextmanager
+async def disposed(engine: AsyncEngine) -> AsyncIterator[AsyncEngine]:
+    """Connections that are closed afterwards."""
+    try:
+        yield engine
+    finally:
+        await engine.dispose()
 
 
 async def record_lives(system: System, folder: Path) -> None:

@@ -12,7 +12,7 @@ from api.complaints.complaints import ComplaintBody, receive, state_of
 from api.door.operations import Call, Operation, Parameter
 from api.door.pages import render, render_refused, words_of
 from api.door.parts import parts_of
-from api.door.requests import InvalidFields, field_errors, invalid, query
+from api.door.requests import InvalidFields, field_errors, invalid, query, refuse_foreign
 from api.door.rights import Right
 from domain.refusals import Refused
 
@@ -58,6 +58,7 @@ async def complaint_page(call: Call) -> Response:
 
 async def complain(call: Call) -> Response:
     """Takes the form; the same form sent twice is one complaint."""
+    refuse_foreign(call.request)
     data: bytes = call.body
     try:
         form = parse_qs(data.decode(), keep_blank_values=True, max_num_fields=10)

@@ -1,16 +1,13 @@
 """Clients of connected mode: who may deliver, their secrets, and the tokens they get for them."""
 
-import base64
-import binascii
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
-from urllib.parse import parse_qs
 
 from pydantic import Field
-from starlette.requests import Request
 from starlette.responses import Response
 
 from api.door import cursors
+from api.door.credentials import LONGEST_FORM, basic_credentials, credentials_form
 from api.door.operations import PAGING, Call, Operation, json_of
 from api.door.parts import Parts, parts_of
 from api.door.requests import Text, invalid, path
@@ -87,7 +84,6 @@ class TokenAnswer(Value):
 
 
 _ClientId = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
-_LONGEST_FORM = 4096
 
 
 async def register(call: Call) -> Response:
@@ -141,15 +137,12 @@ async def list_clients(call: Call) -> Response:
 async def token(call: Call) -> Response:
     """A short-lived token for a client that shows its id and secret."""
     parts, request = parts_of(call.request), call.request
-    try:
-        form = parse_qs(call.body.decode("ascii"), max_num_fields=10)
-    except ValueError:
-        form = {}
-    if form.get("grant_type") != ["client_credentials"]:
-        message = "应为 client_credentials"
-        wrong = {"pointer": "/grant_type", "code": "literal_error", "message": message}
-        raise invalid([wrong])
-    id_, secret = _basic(request)
+    credentials_form(call.body)
+    shown = basic_credentials(request)
+    if shown is None or not shown[0].isalnum():
+        params = {"why": "缺少 Authorization: Basic，或者格式不对"}
+        raise Refused(Refusal(code=Code.CLIENT_REFUSED, params=params))
+    id_, secret = shown
     address = (request.scope.get("client") or ("", 0))[0]
     client = await parts.clients.authenticate(id_, secret, address)
     lifetime = TOKEN_LIFETIME
@@ -162,21 +155,6 @@ async def token(call: Call) -> Response:
             sandbox=client.sandbox,
         )
     )
-
-
-def _basic(request: Request) -> tuple[str, str]:
-    """Id and secret of ``Authorization: Basic``. Raises Refused."""
-    scheme, _, given = request.headers.get("authorization", "").partition(" ")
-    try:
-        if scheme.lower() != "basic" or len(given) > _LONGEST_FORM:
-            raise ValueError
-        id_, found, secret = base64.b64decode(given.strip(), validate=True).decode().partition(":")
-        if not found or not id_.isascii() or not id_.isalnum():
-            raise ValueError
-    except (ValueError, binascii.Error):
-        params = {"why": "缺少 Authorization: Basic，或者格式不对"}
-        raise Refused(Refusal(code=Code.CLIENT_REFUSED, params=params)) from None
-    return id_, secret
 
 
 async def _shown(parts: Parts, client: ApiClient) -> ClientShown:
@@ -248,7 +226,7 @@ OPERATIONS = [
         Right.ANYONE,
         TokenAnswer,
         media=("application/x-www-form-urlencoded",),
-        largest=_LONGEST_FORM,
+        largest=LONGEST_FORM,
         description="OAuth 2.0 客户端凭证：Authorization: Basic 为客户端编号和密钥，"
         "内容为 grant_type=client_credentials。",
     ),

@@ -142,10 +142,15 @@ def _guarding(send: Send) -> Send:
     return guarded
 
 
-def create_app(parts: Parts, hosts: str = "") -> Application:
-    """The application over its parts; ``hosts`` are the names it answers to, any by default."""
+def create_app(
+    parts: Parts, hosts: str = "", operations: Sequence[Operation] = (*OPERATIONS, *PAGES)
+) -> Application:
+    """The application over its parts; ``hosts`` are the names it answers to, any by default.
+
+    ``operations`` are what it answers, all there are unless told otherwise.
+    """
     paths: dict[str, list[Operation]] = {}
-    for operation in [*OPERATIONS, *PAGES]:
+    for operation in operations:
         paths.setdefault(operation.path, []).append(operation)
     endpoints = {path: _endpoint(operations) for path, operations in paths.items()}
     app = Application(
@@ -371,14 +376,28 @@ async def _found(operation: Operation, request: Request, actor: Actor, request_i
 
 async def _identified(operation: Operation, parts: Parts, request: Request) -> Actor:
     """Who asks, as things stand now: by a token, or on pages by what the browser keeps."""
-    kept = _kept(operation, request)
+    kept, token = _kept(operation, request), ""
     if kept:
         actor = await parts.sign_in.acting(kept)
     else:
-        actor = parts.identity.identify(request.headers.get("authorization"))
+        actor, token, _ = parts.identity.identify(request.headers.get("authorization"))
         await parts.clients.acting(actor)
-    await parts.people.standing(actor)
+    _count(parts, actor)
+    await parts.people.standing(actor, token)
     return actor
+
+
+def _count(parts: Parts, actor: Actor) -> None:
+    """Counts a request of somebody. Raises Refused: theirs, or all of their authority's, are many.
+
+    What a page asks of the API for its reader has been counted with the page.
+    """
+    person = f"{actor.role}|{actor.scope}|{actor.subject}"
+    try:
+        parts.paces.count_member(person, actor.scope or actor.role, parts.clock())
+    except Refused as refused:
+        params = refused.refusal.params
+        raise Refused(Refusal(code=Code.TOO_MANY_REQUESTS, params=params)) from None
 
 
 def _kept(operation: Operation, request: Request) -> str:

@@ -1,7 +1,7 @@
 """Whether the process lives, and whether it can serve."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 
 from starlette.responses import Response
 
@@ -34,15 +34,19 @@ async def readyz(call: Call) -> Response:
     parts = parts_of(call.request)
     if parts.draining.begun:
         return json_of(Health(ok=False, parts={"accepting": False}), status_code=503)
-    asked = {
-        "database": asyncio.ensure_future(_answers(parts.requests.database_writes())),
-        "engine": asyncio.ensure_future(_answers(parts.filings.answers())),
-    }
-    # whoever is late is left to end by itself: giving up takes time as well
-    await asyncio.wait(asked.values(), timeout=_WITHIN)
-    usable = {name: task.done() and task.result() for name, task in asked.items()}
+    usable = await answers_in_time(
+        {"database": parts.requests.database_writes(), "engine": parts.filings.answers()}
+    )
     ok = all(usable.values())
     return json_of(Health(ok=ok, parts=usable), status_code=200 if ok else 503)
+
+
+async def answers_in_time(asked: Mapping[str, Awaitable[bool]]) -> dict[str, bool]:
+    """Which of some parts can be used, as far as they say so soon enough."""
+    asking = {name: asyncio.ensure_future(_answers(one)) for name, one in asked.items()}
+    # whoever is late is left to end by itself: giving up takes time as well
+    await asyncio.wait(asking.values(), timeout=_WITHIN)
+    return {name: task.done() and task.result() for name, task in asking.items()}
 
 
 async def _answers(asking: Awaitable[bool]) -> bool:

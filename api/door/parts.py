@@ -5,6 +5,7 @@ Tests hand in others.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -59,9 +60,14 @@ from services.notices.telling import Telling
 from services.notices.webhooks import Webhooks
 from services.numbers.batches import BatchService
 from services.numbers.lookup import LookupService, latest_rules
+from services.own_record import OwnRecord
 from services.people import PeopleService
+from services.programs import ProgramService
+from services.provider import Client as ProviderClient
+from services.provider import Provider
+from services.provider_sign_in import ProviderSignIn
 from services.publishing import PublicationService
-from services.rate_limits import RateLimits
+from services.rate_limits import Limiter, RateLimits
 from services.reads import Reads
 from services.registrations import RegistrationService
 from services.requests import RequestRecords
@@ -71,6 +77,8 @@ from services.rule_sets import PinnedCertificateRules, PinnedRules
 from services.scanner import Scanner
 from services.schedule import ScheduleService
 from services.sign_in import SignInService
+from services.throttle import Throttle
+from services.tokens import TokenService
 from settings import Settings
 
 
@@ -79,6 +87,7 @@ class Parts:
     """Everything handlers call. None of them knows HTTP."""
 
     draining: Draining
+    paces: Limiter
     records: CaseRecords
     auditing: AuditService
     reads: Reads
@@ -120,6 +129,11 @@ class Parts:
     people: PeopleService
     memberships: MembershipService
     sign_in: SignInService
+    provider: ProviderSignIn
+    tokens: TokenService
+    programs: ProgramService
+    own_record: OwnRecord
+    longest_token: timedelta
     progress: ProgressService
     samples: SampleService
     closing: ClosingService
@@ -138,9 +152,18 @@ class Parts:
 
 
 def build_parts(
-    settings: Settings, client: Client, engine: AsyncEngine, clock: Clock = system_clock
+    settings: Settings,
+    client: Client,
+    engine: AsyncEngine,
+    clock: Clock = system_clock,
+    public: AsyncEngine | None = None,
 ) -> Parts:
-    """All parts of the API over one engine client and one database."""
+    """All parts of the API over one engine client and one database.
+
+    ``public`` are the connections of what anybody asks (`store.database.connect_public`); without
+    them it is asked on everybody's.
+    """
+    public = public if public is not None else engine
     catalogue = cached_catalogue(settings.rules)
     pinned = PinnedRules(engine)
     certificates = CertificateService(
@@ -151,8 +174,13 @@ def build_parts(
     progress = ProgressService(engine, pinned, catalogue, clock)
     campaigns = CampaignService(client, engine, pinned, settings.rules, clock)
     limits = RateLimits(settings.lookups_per_client, settings.lookups_per_prefix)
+    memberships = MembershipService(engine, settings.keyring, jobs, clock)
+    sign_in = SignInService(
+        engine, settings.keyring, settings.sign_ins, demo=settings.demo, clock=clock
+    )
     return Parts(
         draining=Draining(),
+        paces=Limiter(RateLimits(settings.requests_per_person, settings.requests_per_authority)),
         records=CaseRecords(engine),
         auditing=AuditService(client, engine, settings, clock),
         reads=Reads(engine, clock),
@@ -162,7 +190,7 @@ def build_parts(
         registrations=RegistrationService(engine, catalogue, clock),
         announcements=AnnouncementService(engine, clock),
         acts=InstitutionActService(engine, jobs, clock),
-        identity=Identity(settings.token_key.get_secret_value()),
+        identity=Identity(settings.keyring, settings.longest_token),
         clock=clock,
         rules=settings.rules,
         pinned=pinned,
@@ -179,7 +207,7 @@ def build_parts(
             engine,
             settings.rules,
             clock,
-            settings.token_key.get_secret_value(),
+            settings.keyring,
             settings.complaints_per_client,
         ),
         enforcement=EnforcementService(
@@ -209,14 +237,15 @@ def build_parts(
         campaigns=campaigns,
         jobs=jobs,
         people=PeopleService(engine, jobs, clock),
-        memberships=MembershipService(engine, settings.token_key.get_secret_value(), clock),
-        sign_in=SignInService(
-            engine,
-            settings.token_key.get_secret_value(),
-            settings.sign_ins,
-            demo=settings.demo,
-            clock=clock,
+        memberships=memberships,
+        sign_in=sign_in,
+        provider=provider_sign_in(settings, engine, memberships, clock, sign_in),
+        tokens=TokenService(engine, memberships, clock),
+        programs=ProgramService(
+            engine, memberships, settings.keyring, settings.tokens_per_client, clock
         ),
+        own_record=OwnRecord(engine),
+        longest_token=settings.longest_token,
         extensions=ExtensionService(engine, jobs, CaseService(client, engine, clock), clock),
         progress=progress,
         reports=ReportService(engine, progress, pinned, catalogue),
@@ -231,9 +260,9 @@ def build_parts(
         published_figures=PublishedFiguresService(engine, pinned, catalogue.areas),
         roster=RosterService(engine, known_regions(catalogue), clock),
         review=ReviewService(engine, campaigns, catalogue, clock),
-        lookups=LookupService(engine, latest_rules(settings.rules), clock, limits),
+        lookups=LookupService(public, latest_rules(settings.rules), clock, limits),
         enquiries=CertificateEnquiries(
-            engine, certificates.rules, keys.published, catalogue.authority_name, clock, limits
+            public, certificates.rules, keys.published, catalogue.authority_name, clock, limits
         ),
         search=CertificateSearch(engine),
         notices=NoticeRecords(engine, clock),
@@ -241,10 +270,37 @@ def build_parts(
         schedule=ScheduleService(engine, pinned, clock),
         outbox=OutboxService(
             engine,
-            Webhooks(settings.token_key.get_secret_value(), settings.webhook_hosts.split(",")),
+            Webhooks(settings.keyring, settings.webhook_hosts.split(",")),
             clock,
         ),
         authority_name=catalogue.authority_name,
+    )
+
+
+def provider_sign_in(
+    settings: Settings,
+    engine: AsyncEngine,
+    memberships: MembershipService,
+    clock: Clock,
+    sign_in: SignInService | None = None,
+) -> ProviderSignIn:
+    """Signing in by the provider that is set, if any is."""
+    provider = None
+    if settings.oidc_issuer:
+        client = ProviderClient(
+            settings.oidc_issuer,
+            settings.oidc_client,
+            settings.oidc_secret.get_secret_value(),
+            settings.oidc_name,
+            settings.oidc_second,
+        )
+        provider = Provider(client, lambda: int(clock().timestamp()))
+    sign_in = sign_in or SignInService(
+        engine, settings.keyring, settings.sign_ins, demo=settings.demo, clock=clock
+    )
+    throttle = Throttle(engine, settings.keyring, settings.sign_ins, clock)
+    return ProviderSignIn(
+        engine, provider, sign_in, memberships, throttle, settings.public_site, clock
     )
 
 

@@ -111,15 +111,26 @@ def parse_form(data: bytes) -> Form:
     )
 
 
+def refuse_foreign(request: Request) -> None:
+    """Raises Refused for what another site's page has had a browser send.
+
+    Browsers say so; an origin is looked at where they do not. A page that tells nobody where it
+    was (no-referrer) has the origin ``null``, and so have ours.
+    """
+    site = request.headers.get("sec-fetch-site")
+    origin = request.headers.get("origin", "null")
+    own = origin.partition("://")[2] == request.headers.get("host", "")
+    if site not in ("same-origin", "none") if site is not None else not (own or origin == "null"):
+        raise Refused(Refusal(code=Code.FORM_REFUSED))
+
+
 def refuse_foreign_form(request: Request, form: Form, kept: str) -> None:
     """Raises Refused for a form that another site has had sent, or of an earlier sign-in.
 
     ``kept`` is what the browser is signed in by, "" where it is not.
     """
-    foreign = request.headers.get("sec-fetch-site", "none") not in ("same-origin", "none")
-    if foreign or (
-        kept and not compare_digest(form.text("csrf").encode(), csrf_token(kept).encode())
-    ):
+    refuse_foreign(request)
+    if kept and not compare_digest(form.text("csrf").encode(), csrf_token(kept).encode()):
         raise Refused(Refusal(code=Code.FORM_REFUSED))
 
 

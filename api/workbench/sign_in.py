@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from api.campaigns.memberships import membership_shown
-from api.door.identity import SESSION_COOKIE
+from api.door.identity import BROWSER_COOKIE, SESSION_COOKIE
 from api.door.operations import Call, Operation, Parameter
 from api.door.pages import page, render, render_refused, words_of
 from api.door.parts import parts_of
@@ -16,11 +16,13 @@ from api.door.requests import query
 from api.door.rights import Right
 from domain.case.commands import ROLE_LABELS
 from domain.refusals import Refusal, Refused
-from services.sign_in import SHORTEST_PASSWORD, SignedIn
+from services.provider_sign_in import BACK
+from services.sign_in import BROWSER_LIFETIME, SHORTEST_PASSWORD, SignedIn
 
 _KEEP_NOTHING = {"Cache-Control": "no-store"}
 _LARGEST = 16 * 1024
 _HOME = "/work"
+_STATE_COOKIE = "zhibao_provider"
 
 
 def seen_by(request: Request) -> str:
@@ -31,7 +33,10 @@ def seen_by(request: Request) -> str:
 async def sign_in_page(call: Call) -> Response:
     """The form."""
     to = query(call.request, "to", str, "")
-    return render("sign_in.html", await _form(call, "", to), _KEEP_NOTHING)
+    values = await _form(call, "", to)
+    if query(call.request, "left", str, ""):
+        values["leaving"] = await parts_of(call.request).provider.leaving()
+    return render("sign_in.html", values, _KEEP_NOTHING)
 
 
 async def sign_in(call: Call) -> Response:
@@ -46,11 +51,37 @@ async def sign_in(call: Call) -> Response:
             form.text("code"),
             client.host if client else "",
             call.request.headers.get("user-agent", ""),
+            _browser(call.request),
         )
     except Refused as refused:
         values = await _form(call, name[:64], to)
         return _again("sign_in.html", values, refused.refusal)
-    return _keeping(call.request, secret, RedirectResponse(_own_address(to), status_code=303))
+    return await _entered(call, secret, name, to)
+
+
+async def _entered(call: Call, secret: str, person: str, to: str) -> Response:
+    """Leads whoever has signed in to where they wanted to go; the browser is known from now on."""
+    known = await parts_of(call.request).sign_in.known(person, _browser(call.request))
+    response = _keeping(call.request, secret, RedirectResponse(_own_address(to), status_code=303))
+    return _keeping_known(call.request, known, response)
+
+
+def _browser(request: Request) -> str:
+    """What the browser keeps since somebody signed in with it, "" for nothing."""
+    return request.cookies.get(BROWSER_COOKIE, "")
+
+
+def _keeping_known(request: Request, known: str, response: Response) -> Response:
+    response.set_cookie(
+        BROWSER_COOKIE,
+        known,
+        max_age=int(BROWSER_LIFETIME.total_seconds()),
+        path="/sign-in",
+        httponly=True,
+        samesite="lax",
+        secure=request.url.scheme == "https",
+    )
+    return response
 
 
 async def _form(call: Call, name: str, to: str) -> dict[str, Any]:
@@ -68,6 +99,8 @@ async def _form(call: Call, name: str, to: str) -> dict[str, Any]:
         "name": name,
         "to": to if _own_address(to) == to else "",
         "demo": shown,
+        "provider": parts.provider.name,
+        "leaving": "",
         "refused": None,
         "request_id": call.request_id,
     }
@@ -101,7 +134,8 @@ async def sign_out(call: Call) -> Response:
     found = await parts.sign_in.signed_in(secret) if secret else None
     if found is not None:
         await parts.sign_in.sign_out(found.session.person, found.session.sha256)
-    response = RedirectResponse("/", status_code=303)
+    by_provider = found is not None and found.session.issuer
+    response = RedirectResponse("/sign-in?left=1" if by_provider else "/", status_code=303)
     response.delete_cookie(SESSION_COOKIE, path="/", httponly=True, samesite="lax")
     return response
 
@@ -119,7 +153,7 @@ async def use_link(call: Call) -> Response:
     form, parts = call.body, parts_of(call.request)
     values = await _link(call)
     try:
-        await parts.sign_in.set_password(
+        person = await parts.sign_in.set_password(
             call.request.path_params["link"],
             form.text("password"),
             form.text("again"),
@@ -127,7 +161,8 @@ async def use_link(call: Call) -> Response:
         )
     except Refused as refused:
         return _again("link.html", values, refused.refusal)
-    return RedirectResponse("/sign-in", status_code=303)
+    known = await parts.sign_in.known(person, "")
+    return _keeping_known(call.request, known, RedirectResponse("/sign-in", status_code=303))
 
 
 async def _link(call: Call) -> dict[str, Any]:
@@ -144,9 +179,54 @@ async def _link(call: Call) -> dict[str, Any]:
         "picture": picture,
         "shortest": SHORTEST_PASSWORD,
         "action": f"/sign-in/link/{quote(secret, safe='')}",
+        "provider": parts_of(call.request).provider.name,
         "refused": None,
         "request_id": call.request_id,
     }
+
+
+# --- a provider of OpenID Connect -----------------------------------------------------------------
+
+
+async def to_provider(call: Call) -> Response:
+    """Sends a browser to the provider, to sign in."""
+    return await _sent(call, query(call.request, "to", str, ""), "")
+
+
+async def to_provider_by_link(call: Call) -> Response:
+    """Sends a browser to the provider, so that whoever has a link ties their account."""
+    return await _sent(call, "", call.request.path_params["link"])
+
+
+async def _sent(call: Call, to: str, link: str) -> Response:
+    leads_to = to if _own_address(to) == to else ""
+    address, state = await parts_of(call.request).provider.begin(leads_to, link)
+    response = RedirectResponse(address, status_code=303)
+    response.set_cookie(
+        _STATE_COOKIE,
+        state,
+        max_age=600,
+        path=BACK,
+        httponly=True,
+        samesite="lax",
+        secure=call.request.url.scheme == "https",
+    )
+    return response
+
+
+async def from_provider(call: Call) -> Response:
+    """Signs in a browser that comes back from the provider."""
+    request = call.request
+    arrived = await parts_of(request).provider.arrive(
+        query(request, "state", str, ""),
+        request.cookies.get(_STATE_COOKIE, ""),
+        query(request, "code", str, ""),
+        query(request, "iss", str, ""),
+        request.headers.get("user-agent", ""),
+    )
+    response = await _entered(call, arrived.secret, arrived.person, arrived.leads_to)
+    response.delete_cookie(_STATE_COOKIE, path=BACK, httponly=True, samesite="lax")
+    return response
 
 
 # --- one's own page -------------------------------------------------------------------------------
@@ -166,7 +246,11 @@ async def _own(call: Call, found: SignedIn, refusal: Refusal | None = None) -> R
     values = {
         "roles": [membership_shown(one, now) for one in await parts.sign_in.roles(found)],
         "acting": found.membership.id,
+        "labels": ROLE_LABELS,
         "sessions": await parts.sign_in.sessions(found.session.person),
+        "tokens": await parts.tokens.mine(found.membership.actor),
+        "identities": await parts.provider.tied(found.session.person),
+        "record": await parts.own_record.of(found.session.person),
         "this": found.session.sha256,
         "refused": words_of(refusal) if refusal else None,
     }
@@ -195,6 +279,19 @@ async def end_sign_ins(call: Call) -> Response:
     return RedirectResponse("/me", status_code=303)
 
 
+async def end_token(call: Call) -> Response:
+    """Revokes one of one's tokens."""
+    found = await _signed_in(call)
+    if found is not None:
+        try:
+            await parts_of(call.request).tokens.revoke(
+                call.body.text("token"), found.membership.actor
+            )
+        except Refused as refused:
+            return await _own(call, found, refused.refusal)
+    return RedirectResponse("/me", status_code=303)
+
+
 async def _signed_in(call: Call) -> SignedIn | None:
     secret = seen_by(call.request)
     return await parts_of(call.request).sign_in.signed_in(secret) if secret else None
@@ -217,9 +314,19 @@ def _page(method: str, path: str, handler: Any, summary: str, **more: Any) -> Op
 
 
 _TO = Parameter("to", "登录后去哪里")
+_LEFT = Parameter("left", "刚退出，经统一身份认证登录的")
+_BACK = tuple(Parameter(name, "统一身份认证带回的值") for name in ("state", "code", "iss", "error"))
 
 PAGES = [
-    _page("GET", "/sign-in", sign_in_page, "登录", parameters=(_TO,)),
+    _page("GET", "/sign-in", sign_in_page, "登录", parameters=(_TO, _LEFT)),
+    _page("GET", "/sign-in/provider", to_provider, "经统一身份认证登录", parameters=(_TO,)),
+    _page("GET", BACK, from_provider, "从统一身份认证回来", parameters=_BACK),
+    _page(
+        "GET",
+        "/sign-in/link/{link}/provider",
+        to_provider_by_link,
+        "由一次性链接绑定统一身份认证",
+    ),
     _page("POST", "/sign-in", sign_in, "登录", unhurried=True, before_sign_in=True),
     _page("POST", "/sign-out", sign_out, "退出登录"),
     _page("GET", "/sign-in/link/{link}", link_page, "一次性链接"),
@@ -229,4 +336,5 @@ PAGES = [
     _page("GET", "/me", own_page, "本人的账号"),
     _page("POST", "/me/role", change_role, "换一个身份"),
     _page("POST", "/me/sign-out", end_sign_ins, "结束登录"),
+    _page("POST", "/me/tokens", end_token, "作废凭证"),
 ]

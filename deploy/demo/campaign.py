@@ -23,7 +23,6 @@ from deploy.demo.people import Acting, ChoiceNeeded, NotThereYet, People, Unexpe
 from deploy.demo.report_numbers import tell_numbers
 from deploy.demo.roster import generate_roster
 from deploy.demo.rules import write_rules
-from deploy.private_files import write_private
 from domain.case.commands import Actor, Role
 from domain.case.status import STATUS_LABELS, Status
 from domain.certificates.certificate import CertificateStatus
@@ -37,6 +36,7 @@ from rules.file.library import RuleLibrary
 from rules.filing.forms.context import Register
 from rules.filing.forms.example import blank_example
 from services.clock import system_clock
+from services.private_files import write_private
 from settings import Settings
 
 err = Console(stderr=True, highlight=False, soft_wrap=True)

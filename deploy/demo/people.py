@@ -42,7 +42,7 @@ class People:
     """Whoever acts in the demonstration, and their tokens."""
 
     def __init__(self, settings: Settings) -> None:
-        self._identity = Identity(settings.token_key.get_secret_value())
+        self._identity = Identity(settings.keyring, settings.longest_token)
         self._tokens: dict[Actor, str] = {}
         self.operator = self.actor(Role.OPERATOR, "demo-operator", NATION)
         self.auditor = self.actor(Role.AUDITOR, "demo-auditor", "")

@@ -31,12 +31,13 @@ from deploy.embedded.processes import (
     start_child,
 )
 from deploy.embedded.server import EmbeddedServer
+from store.roles import OWNER
 
 ROLE = "zhibao"
 DATABASE = "zhibao"
 SUPERUSER = "postgres"
-GRANTED_ROLES = ("zhibao_enforcement",)
-"""Roles without a login that the application takes on where it may see less."""
+MIGRATOR = "zhibao_migrator"
+_ROLES = Path(__file__).resolve().parent.parent / "database" / "roles.sql"
 
 SETTINGS: Mapping[str, str] = {
     "shared_buffers": "256MB",
@@ -49,6 +50,9 @@ SETTINGS: Mapping[str, str] = {
     "timezone": "Asia/Shanghai",
     "log_timezone": "Asia/Shanghai",
 }
+
+_LOGINS = (SUPERUSER, MIGRATOR, ROLE)
+"""Who signs in; the application is no superuser and owns nothing, as on any shared server."""
 
 _INIT_TIMEOUT = 180
 _ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C"}  # nobody's PGDATA or PGPORT gets in
@@ -82,7 +86,7 @@ class _Identity:
 
 
 class EmbeddedPostgres(EmbeddedServer):
-    """A PostgreSQL server on the data folder `data`, with a role and a database `zhibao`.
+    """A PostgreSQL server on the data folder `data`, with its roles and a database `zhibao`.
 
     `settings` are server parameters that override `SETTINGS`. Without `port` the port of the last
     run is used again if it is free.
@@ -110,10 +114,26 @@ class EmbeddedPostgres(EmbeddedServer):
 
     @property
     def url(self) -> str:
-        """Where SQLAlchemy finds the database, password included. Needs a started server."""
+        """Where SQLAlchemy finds the database as the application, password included.
+
+        Needs a started server, as the addresses of the others do.
+        """
+        return self._url_of(ROLE)
+
+    @property
+    def owner_url(self) -> str:
+        """The same as whoever migrates, and takes and loads copies: all of it is the owner's."""
+        return self._url_of(MIGRATOR)
+
+    @property
+    def superuser_url(self) -> str:
+        """The same as the server's administrator."""
+        return self._url_of(SUPERUSER)
+
+    def _url_of(self, role: str) -> str:
         self._started()
-        password = self._read_passwords()[ROLE]
-        return f"postgresql+psycopg://{ROLE}:{password}@{LOOPBACK}:{self._port}/{DATABASE}"
+        password = self._read_passwords()[role]
+        return f"postgresql+psycopg://{role}:{password}@{LOOPBACK}:{self._port}/{DATABASE}"
 
     @property
     def socket_folder(self) -> Path | None:
@@ -172,8 +192,9 @@ class EmbeddedPostgres(EmbeddedServer):
         self._run(
             identity,
             [binaries / "postgres", "--single", "-D", cluster, "-cexit_on_error=on", SUPERUSER],
-            f"CREATE ROLE {ROLE} LOGIN CREATEDB PASSWORD '{passwords[ROLE]}';\n"
-            f"CREATE DATABASE {DATABASE} OWNER {ROLE};\n",
+            f"CREATE ROLE {ROLE} LOGIN PASSWORD '{passwords[ROLE]}';\n"
+            f"CREATE ROLE {OWNER} NOLOGIN;\n"
+            f"CREATE DATABASE {DATABASE} OWNER {OWNER};\n",
         )
         cluster.rename(self._pgdata)
         _flush_folder(self.folder)
@@ -264,6 +285,7 @@ class EmbeddedPostgres(EmbeddedServer):
         deadline = time.monotonic() + self._start_timeout
         while child.running and time.monotonic() < deadline:
             if self._says_ready(child.pid) and self._login_works():
+                self._complete_passwords()
                 self._have_roles()
                 return
             time.sleep(0.01)
@@ -290,15 +312,14 @@ class EmbeddedPostgres(EmbeddedServer):
         return True
 
     def _have_roles(self) -> None:
-        """Makes the roles that migrations grant views to; the application's own may make none."""
-        address = f"postgresql://{SUPERUSER}@{LOOPBACK}:{self._port}/postgres"
-        password = self._read_passwords()[SUPERUSER]
-        with psycopg.connect(address, password=password, autocommit=True) as connection:
-            for role in GRANTED_ROLES:
-                known = connection.execute("SELECT FROM pg_roles WHERE rolname = %s", (role,))
-                if known.fetchone() is None:
-                    connection.execute(f'CREATE ROLE "{role}" NOLOGIN')
-                connection.execute(f'GRANT "{role}" TO "{ROLE}"')
+        """Sees to the roles that `deploy/database/roles.sql` makes, and who signs in as them."""
+        password = self._read_passwords()[MIGRATOR]
+        # passwords are letters, digits, - and _
+        migrator = f"ALTER ROLE {MIGRATOR} PASSWORD '{password}'"
+        address = self.superuser_url.replace("+psycopg", "")
+        with psycopg.connect(address, autocommit=True) as connection:
+            connection.execute(_ROLES.read_bytes())
+            connection.execute(migrator.encode())
 
     # Passwords
 
@@ -307,17 +328,27 @@ class EmbeddedPostgres(EmbeddedServer):
         return self.folder / "passwords.json"
 
     def _create_passwords(self) -> dict[str, str]:
-        # The application's role is no superuser, as on any shared server, hence two passwords.
-        passwords = {SUPERUSER: secrets.token_urlsafe(24), ROLE: secrets.token_urlsafe(24)}
+        passwords = {role: secrets.token_urlsafe(24) for role in _LOGINS}
+        self._write_passwords(passwords)
+        return passwords
+
+    def _complete_passwords(self) -> None:
+        """A folder of an earlier version has none for whoever migrates."""
+        passwords = self._read_passwords()
+        missing = {role: secrets.token_urlsafe(24) for role in _LOGINS if role not in passwords}
+        if missing:
+            self._write_passwords(passwords | missing)
+
+    def _write_passwords(self, passwords: Mapping[str, str]) -> None:
         self._password_file.unlink(missing_ok=True)
         self._password_file.touch(mode=0o600)
         self._password_file.write_text(json.dumps(passwords), encoding="utf-8")
-        return passwords
 
     def _read_passwords(self) -> dict[str, str]:
         try:
             passwords = json.loads(self._password_file.read_text(encoding="utf-8"))
-            return {SUPERUSER: str(passwords[SUPERUSER]), ROLE: str(passwords[ROLE])}
+            found = {role: str(passwords[role]) for role in _LOGINS if role in passwords}
+            return {SUPERUSER: found[SUPERUSER], ROLE: found[ROLE], **found}
         except (OSError, ValueError, LookupError) as error:
             raise EmbeddedServerFailed(
                 f"无法读取数据库密码文件 {self._password_file}：{error}"

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import psycopg
 import structlog
-from sqlalchemy.exc import DataError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from domain.certificates.certificate import CERTIFICATE_STATUS_LABELS, CertificateStatus, status_on
@@ -37,6 +37,7 @@ from domain.certificates.public import (
 from domain.certificates.statement import PublishedKeys, Statement, StatementProblem, verify_scanned
 from domain.clock import BEIJING, day_of
 from domain.ids import NATION, jurisdiction_of
+from domain.refusals import Code, Refusal, Refused
 from rules.certificates.certificates import CertificateRules
 from services.clock import Clock
 from services.counting import Counting
@@ -60,6 +61,8 @@ PART = 100
 """Capabilities shown at once of a certificate that was scanned."""
 
 _WAIT = 5.0
+_SEARCHES = 4
+_SEARCHES_WAITING = 40
 _KEPT_CODES = 2_000
 _KEPT_CAPABILITIES = 20
 _LONGEST_LINE = 50
@@ -108,6 +111,8 @@ class CertificateEnquiries:
         self._counts: Counting[CertificateCount] = Counting(engine, add_counts)
         self._rules: CertificateRules | None = None
         self._kept: dict[str, _Known] = {}
+        self._free = asyncio.Semaphore(_SEARCHES)
+        self._waiting = 0
 
     async def scan(self, code: str, statement: str | None, part: int, client: str) -> Scan:
         """What is known of a code, and what the signature in its address proves.
@@ -164,9 +169,9 @@ class CertificateEnquiries:
         now = self._clock()
         self._limiter.count_client(client, now)
         if criteria.number:
-            self._limiter.count_number(criteria.number, now)
+            self._limiter.count_number(criteria.number, now, client)
         today = day_of(now)
-        async with self._engine.begin() as connection:
+        async with self._searching(), self._engine.begin() as connection:
             seen = await certificate_search.search(
                 connection, criteria, NOTHING, today, skip=(page - 1) * PAGE, size=PAGE + 1
             )
@@ -195,6 +200,25 @@ class CertificateEnquiries:
         await self._counts.flush()
 
     # --- private steps -----------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def _searching(self) -> AsyncIterator[None]:
+        """Few searches at once, so that scans have connections; none takes longer than it may.
+
+        Raises Refused: too many wait, or the database has given up what was too wide.
+        """
+        if self._waiting >= _SEARCHES_WAITING:
+            raise Refused(Refusal(code=Code.BUSY))
+        self._waiting += 1
+        try:
+            async with self._free:
+                yield
+        except DBAPIError as failure:
+            if isinstance(failure.orig, psycopg.errors.QueryCanceled):
+                raise Refused(Refusal(code=Code.SEARCH_TOO_WIDE)) from None
+            raise
+        finally:
+            self._waiting -= 1
 
     async def _checked(
         self, code: str, statement: str | None

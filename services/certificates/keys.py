@@ -5,10 +5,7 @@
 only checks statements needs the list and no private key.
 """
 
-import contextlib
-import fcntl
 import os
-from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
@@ -17,6 +14,7 @@ from pydantic import ValidationError
 
 from domain.certificates.certificate import Certificate
 from domain.certificates.statement import PublishedKey, PublishedKeys, public_key, sign, state
+from services.private_files import alone, write_private
 
 PUBLISHED = "published.json"
 
@@ -76,12 +74,12 @@ def add_key(folder: Path, id_: str, today: date) -> PublishedKeys:
         raise ValueError(
             "密钥名称只能用字母、数字和连字符，以字母或数字开头，最多 32 个字符"
         ) from None
-    with _alone(folder):
+    with alone(folder):
         known = SigningKeys(folder).published()
         if any(one.id == id_ for one in known.keys):
             raise ValueError(f"密钥 {id_} 已经存在；请另取一个名字")
         # the private half first: what is published can sign
-        _write_private(_private_file(folder, id_), private.private_bytes_raw().hex())
+        write_private(_private_file(folder, id_), private.private_bytes_raw().hex())
         former = [
             one.model_copy(update={"until": max(today, one.first)})
             if one.retired is None and one.until is None
@@ -96,7 +94,7 @@ def retire_key(folder: Path, id_: str, today: date) -> PublishedKeys:
 
     Nothing it ever signed proves anything from now on. Raises ValueError for an unknown id.
     """
-    with _alone(folder):
+    with alone(folder):
         known = SigningKeys(folder).published()
         if all(one.id != id_ for one in known.keys):
             raise ValueError(f"没有密钥 {id_}；现有的见 zhibao certificates keys list")
@@ -115,28 +113,6 @@ def retire_key(folder: Path, id_: str, today: date) -> PublishedKeys:
 
 def _private_file(folder: Path, id_: str) -> Path:
     return folder / f"{id_}.key"
-
-
-@contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """One change of the list at a time, whoever makes it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder / ".lock", os.O_WRONLY | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _write_private(file: Path, text: str) -> None:
-    waiting = file.with_suffix(".new")
-    descriptor = os.open(waiting, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as out:
-        out.write(text)
-        out.flush()
-        os.fsync(out.fileno())
-    waiting.replace(file)
 
 
 def _publish(folder: Path, published: PublishedKeys) -> PublishedKeys:

@@ -109,7 +109,9 @@ class OutboxService:
             await self._record(connection, "address_registered", address, actor, now, key)
             kept = await addresses.by_id(connection, address.id)
         assert kept is not None
-        return Registered(kept, self._hooks.secret(kept.id) if channel is Channel.WEBHOOK else "")
+        return Registered(
+            kept, self._hooks.secret(kept.id, self._clock()) if channel is Channel.WEBHOOK else ""
+        )
 
     async def end(self, id_: str, actor: Actor, key: str) -> Address:
         """Sends nothing to an address any more. Raises Refused when there is none."""

@@ -6,7 +6,6 @@ The body is a CloudEvent 1.0 in JSON. It is signed as Standard Webhooks has it: 
 
 import asyncio
 import base64
-import hashlib
 import hmac
 import ipaddress
 import json
@@ -18,6 +17,7 @@ from urllib.parse import urlsplit
 
 import httpcore
 
+from services.keys import Keyring, Purpose, derived_by
 from services.notices.failures import NotDelivered, Refused
 from store.notices import Notice
 
@@ -34,14 +34,15 @@ class Webhooks:
     spoken to without TLS. A redirect is a failure: nobody is sent where nobody registered.
     """
 
-    def __init__(self, key: str, allowed: Iterable[str] = (), source: str = "") -> None:
-        self._key = hmac.digest(key.encode(), b"webhooks", "sha256")
+    def __init__(self, keyring: Keyring, allowed: Iterable[str] = (), source: str = "") -> None:
+        self._keyring = keyring
         self._allowed = frozenset(one.strip().lower() for one in allowed if one.strip())
         self._source = source
 
-    def secret(self, address_id: str) -> str:
+    def secret(self, address_id: str, now: datetime) -> str:
         """The secret of an address, as its receiver checks signatures with it."""
-        return f"whsec_{base64.b64encode(self._secret(address_id)).decode()}"
+        key = self._keyring.current(Purpose.WEBHOOKS, now)
+        return f"whsec_{base64.b64encode(derived_by(key, address_id)).decode()}"
 
     def wrong(self, url: str) -> str:
         """Why nothing is sent to an address, in Chinese; "" where something is."""
@@ -69,12 +70,16 @@ class Webhooks:
         body = json.dumps(event(notice, delivery_id, self._source), ensure_ascii=False).encode()
         stamp = str(int(now.timestamp()))
         signed = f"{delivery_id}.{stamp}.".encode() + body
-        signature = base64.b64encode(hmac.digest(self._secret(address_id), signed, "sha256"))
+        # by every key that holds: receivers learn of a new one while the old one holds as well
+        signatures = [
+            base64.b64encode(hmac.digest(derived_by(key, address_id), signed, "sha256")).decode()
+            for key in self._keyring.valid(Purpose.WEBHOOKS, now)
+        ]
         headers = {
             "Content-Type": "application/cloudevents+json; charset=utf-8",
             "webhook-id": delivery_id,
             "webhook-timestamp": stamp,
-            "webhook-signature": f"v1,{signature.decode()}",
+            "webhook-signature": " ".join(f"v1,{signature}" for signature in signatures),
         }
         try:
             async with asyncio.timeout(WITHIN):
@@ -103,9 +108,6 @@ class Webhooks:
         """Whether somebody who runs the system has named this host."""
         host = host.lower()
         return host in self._allowed or f"{host}:{port}" in self._allowed
-
-    def _secret(self, address_id: str) -> bytes:
-        return hmac.digest(self._key, address_id.encode(), hashlib.sha256)
 
 
 def event(notice: Notice, delivery_id: str, source: str) -> dict[str, Any]:

@@ -125,6 +125,8 @@ class BatchService(CaseService):
             now = self._clock()
             await uploads.abandon_stale(connection, case.case_id, now - KEPT_OPEN, now)
             await uploads.end_refused(connection, case.case_id, now)
+            # one after the other: many that count at once would all find room
+            await uploads.lock_case(connection, case.case_id)
             waiting = await uploads.count_open(connection, case.case_id)
             if waiting >= MOST_OPEN:
                 params = {"count": str(waiting)}

@@ -133,7 +133,7 @@ class LookupService:
         found = self._found.get(asked)
         if found is None or not found.stands(now):
             # one number that many people look up is no walk along a sequence
-            self._limiter.count_number(asked[0], now)
+            self._limiter.count_number(asked[0], now, client)
             told = await self._batcher.ask(asked)
             if isinstance(told, Refused):
                 raise told

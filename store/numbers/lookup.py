@@ -28,12 +28,9 @@ _ROWS = f"""
     FROM unnest(string_to_array(%s, E'\\x1f'), %s::int[])
          WITH ORDINALITY AS asked(number, institution_no, place)
     CROSS JOIN LATERAL (
-        SELECT r.institution_no, r.issued_on, u.visible_from, coalesce(c.kind, ''),
-               coalesce(c.reason, ''), coalesce(c.made_at, c.asked_at)
-        FROM report_numbers r
-        JOIN uploads u ON u.no = r.upload_no AND u.stage = 'accepted'
-                      AND u.visible_from IS NOT NULL
-        LEFT JOIN number_changes c ON c.no = r.change_no
+        SELECT r.institution_no, r.issued_on, r.visible_from, r.change_kind, r.change_reason,
+               r.changed_at
+        FROM published.public_numbers r
         WHERE hashtextextended(r.number, 0) = hashtextextended(asked.number, 0)
           AND r.number = asked.number
           AND (asked.institution_no IS NULL OR r.institution_no = asked.institution_no)

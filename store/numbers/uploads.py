@@ -502,6 +502,14 @@ async def mark_known(connection: AsyncConnection, upload_no: int, earlier: str) 
     return await _without_pieces(connection, done.scalar_one_or_none())
 
 
+async def lock_case(connection: AsyncConnection, case_id: str) -> None:
+    """Keeps others from beginning uploads of a case until the transaction ends."""
+    await connection.execute(
+        text("SELECT pg_advisory_xact_lock(hashtextextended(:lock, 0))"),
+        {"lock": f"uploads|{case_id}"},
+    )
+
+
 async def count_open(connection: AsyncConnection, case_id: str) -> int:
     """How many uploads of a case are being received or wait to be read."""
     query = select(func.count()).where(

@@ -1,6 +1,6 @@
 """Accounts, roles and sign-ins; who acts for whom; who has lost a capacity."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, Table, Text
 
 from store.tables.base import instant, metadata
 
@@ -95,6 +95,92 @@ sessions = Table(
     instant("began_at"),
     instant("ends_at"),
     instant("ended_at", nullable=True),
+    Column("issuer", Text, nullable=False, server_default=""),
+    Column("subject", Text, nullable=False, server_default=""),
+    Column("provider_session", Text, nullable=False, server_default=""),
     Index(None, "person"),
+    Index(None, "issuer", "subject"),
     comment="登录：谁的浏览器以哪个身份登录，到何时为止",
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", Text, primary_key=True, comment="凭证里的编号"),
+    Column("person", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("scope", Text, nullable=False),
+    Column("issued_by", Text, nullable=False),
+    instant("issued_at"),
+    instant("ends_at"),
+    Column("revoked_by", Text, nullable=False, server_default=""),
+    instant("revoked_at", nullable=True),
+    Index(None, "person"),
+    comment="凭证：发给了谁，到何时为止，是否已作废；凭证本身不保存",
+)
+
+program_secrets = Table(
+    "program_secrets",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("program", Text, nullable=False, comment="程序的账号"),
+    Column("sha256", Text, nullable=False, comment="密钥的哈希"),
+    Column("made_by", Text, nullable=False),
+    instant("made_at"),
+    instant("ends_at", nullable=True),
+    Index(None, "program"),
+    comment="程序的密钥：凭它换取短期凭证",
+)
+
+known_browsers = Table(
+    "known_browsers",
+    metadata,
+    Column("sha256", Text, primary_key=True, comment="浏览器所存标记的哈希"),
+    Column("person", Text, nullable=False),
+    instant("made_at"),
+    instant("ends_at"),
+    Index(None, "person"),
+    comment="登录过的浏览器：别处的猜测不妨碍它登录",
+)
+
+tries = Table(
+    "tries",
+    metadata,
+    Column("key", Text, primary_key=True, comment="所数之物的哈希"),
+    Column("count", Integer, nullable=False),
+    instant("ends_at"),
+    Index(None, "ends_at"),
+    comment="登录次数：各进程合计，过时即删",
+)
+
+identities = Table(
+    "identities",
+    metadata,
+    Column("issuer", Text, primary_key=True, comment="统一身份认证"),
+    Column("subject", Text, primary_key=True, comment="其中的编号"),
+    Column("person", Text, nullable=False),
+    Column("tied_by", Text, nullable=False),
+    instant("tied_at"),
+    Column("untied_by", Text, nullable=False, server_default=""),
+    instant("untied_at", nullable=True),
+    Index(None, "person"),
+    comment="统一身份认证中的谁，是哪个账号",
+)
+
+provider_sign_ins = Table(
+    "provider_sign_ins",
+    metadata,
+    Column("state", Text, primary_key=True, comment="随跳转带去又带回之值的哈希"),
+    Column("nonce", Text, nullable=False),
+    Column("verifier", Text, nullable=False),
+    Column("leads_to", Text, nullable=False, server_default=""),
+    Column(
+        "link",
+        Text,
+        nullable=False,
+        server_default="",
+        comment="由一次性链接绑定账号时，链接的密钥的哈希",
+    ),
+    instant("ends_at"),
+    comment="正在统一身份认证处登录的浏览器，用过或过时即删",
 )

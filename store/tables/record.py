@@ -15,6 +15,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     func,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -114,6 +115,7 @@ journal = Table(
     Index(None, "case_id", "command_id"),
     # rows come in the order of time: the smallest index there is finds a day's
     Index("ix_journal_at", "at", postgresql_using="brin"),
+    Index("ix_journal_actor", text("((step -> 'actor') ->> 'subject')"), "at"),
     comment="日志：每一步一行，只增不改，逐件哈希相连",
 )
 

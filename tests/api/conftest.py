@@ -1,12 +1,9 @@
 """One system per test module, under generated rules whose windows are open at this moment."""
 
-import itertools
-import os
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
-import psycopg
 import pytest
 from temporalio.testing import WorkflowEnvironment
 
@@ -18,9 +15,8 @@ from engine.search_attributes import INSTITUTION, JURISDICTION, YEAR
 from engine.values import VALUES
 from services.clock import system_clock
 from store.database import connect
+from tests.databases import fresh_database
 from tests.system import System, running
-
-_numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
@@ -29,19 +25,6 @@ def open_rules(short_folder: Path) -> Path:
     folder = short_folder / "open-rules"
     write_rules(folder, day_of(system_clock()))
     return folder
-
-
-@contextmanager
-def fresh_database(postgres: EmbeddedPostgres) -> Iterator[str]:
-    """A migrated database that is gone afterwards."""
-    base = postgres.url.rpartition("/")[0]
-    name = f"api_{os.getpid()}_{next(_numbers)}"
-    admin = base.replace("+psycopg", "") + "/postgres"
-    with psycopg.connect(admin, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE zhibao STRATEGY FILE_COPY")
-    yield f"{base}/{name}"
-    with psycopg.connect(admin, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @asynccontextmanager

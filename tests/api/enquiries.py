@@ -14,15 +14,17 @@ from temporalio.client import Client
 
 from api.door.app import create_app
 from api.door.parts import Parts, build_parts
+from api.server import LONGEST_ASKED
 from domain.case.commands import Actor, Role
 from domain.certificates.certificate import Certificate, CertificateContent
 from domain.certificates.issuing import HeldCertificate
 from domain.clock import BEIJING
 from services.certificates.keys import SigningKeys, add_key
 from settings import Settings
+from store.database import connect_public
 from tests.certificates import content
 from tests.registered import register
-from tests.system import KEY
+from tests.system import KEY, disposed
 
 DAY = datetime(2025, 3, 22, 9, tzinfo=BEIJING)
 SIGNED_ON = date(2022, 1, 1)
@@ -59,7 +61,7 @@ class Enquiries:
     def token(self, role: Role, scope: str = "") -> dict[str, str]:
         """The header of somebody in a capacity."""
         actor = Actor(subject=f"{role}-1", role=role, scope=scope)
-        issued = self.parts.identity.issue(actor, datetime.now(UTC), timedelta(days=36500))
+        issued = self.parts.identity.issue(actor, datetime.now(UTC), timedelta(days=90))
         return {"Authorization": f"Bearer {issued}"}
 
     async def scan(self, code: str, statement: str | None = None) -> Any:
@@ -81,6 +83,7 @@ async def enquiries_on(
 ) -> AsyncIterator[Enquiries]:
     """The whole application over a database; its engine client connects to nothing."""
     holder: list[Enquiries] = []
+    public = connect_public(engine.url, longest=LONGEST_ASKED, pool_size=4)
 
     def clock() -> datetime:
         return holder[0].now
@@ -104,10 +107,14 @@ async def enquiries_on(
             await Client.connect("127.0.0.1:1", lazy=True),
             engine,
             clock,
+            public,
         )
         assert isinstance(parts.keys, SigningKeys)
         transport = httpx.ASGITransport(app=create_app(parts), raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
+        async with (
+            disposed(public),
+            httpx.AsyncClient(transport=transport, base_url="http://test") as http,
+        ):
             holder.append(Enquiries(engine, parts, http))
             async with parts.enquiries.running():
                 yield holder[0]

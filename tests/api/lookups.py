@@ -18,6 +18,7 @@ from temporalio.client import Client
 
 from api.door.app import create_app
 from api.door.parts import Parts, build_parts
+from api.server import LONGEST_ASKED
 from domain.citation import Citation
 from domain.clock import BEIJING
 from domain.decision import Eligibility, PublicAnswer
@@ -28,8 +29,10 @@ from services.numbers.lookup import LookupService, PublicRules
 from services.rate_limits import RateLimits
 from settings import Settings
 from store import institutions, rule_sets
+from store.database import connect_public
+from store.numbers import report_numbers
 from store.tables import cases
-from tests.system import KEY, institution
+from tests.system import KEY, disposed, institution
 
 LIMITS = (
     "由上传机构对内容的真实性负责，查询结果仅为编号信息，无报告完整信息，"
@@ -155,12 +158,7 @@ async def partitions(engine: AsyncEngine, *years: int) -> None:
     """A partition for each of these years."""
     async with engine.begin() as connection:
         for year in years:
-            await connection.execute(
-                text(
-                    f"CREATE TABLE report_numbers_{year} PARTITION OF report_numbers "
-                    f"FOR VALUES FROM ('{year}-01-01') TO ('{year + 1}-01-01')"
-                )
-            )
+            await report_numbers.ensure_years(connection, year, year)
 
 
 @asynccontextmanager
@@ -182,11 +180,15 @@ async def lookups_on(
         return holder[0].now
 
     client = await Client.connect("127.0.0.1:1", lazy=True)
-    parts = build_parts(settings, client, engine, clock)
-    service = LookupService(engine, read, clock, limits)
+    public = connect_public(engine.url, longest=LONGEST_ASKED, pool_size=4)
+    parts = build_parts(settings, client, engine, clock, public)
+    service = LookupService(public, read, clock, limits)
     parts = Parts(**{**vars(parts), "lookups": service})
     transport = httpx.ASGITransport(app=create_app(parts), raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
+    async with (
+        disposed(public),
+        httpx.AsyncClient(transport=transport, base_url="http://test") as http,
+    ):
         holder.append(Lookups(engine, parts, http))
         async with service.running():
             yield holder[0]

@@ -229,6 +229,8 @@ async def places(house: System, found: Filing) -> dict[str, str]:
                     "revocation": "0" * 32,
                     "membership": "0" * 32,
                     "person": "nobody",
+                    "program": "program.nobody",
+                    "token": "0" * 32,
                     "extension": granted.body["id"],
                     "number": held.number,
                     "code": held.code,

@@ -4,15 +4,26 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx
 import pytest
+from pydantic import SecretStr
+from sqlalchemy import update
 
 from api.door import bounded, draining
 from api.door.app import create_app
 from api.door.bounded import LARGEST_HEAD, BoundedProtocol
+from api.public import PUBLIC
+from api.resources import OPERATIONS, PAGES
+from api.server import public_application
+from domain.canonical import sha256_of
+from services.rate_limits import Limiter, RateLimits
+from store import content
+from store.tables import revisions
 from tests.api.lookups import served
-from tests.system import OPERATOR, System
+from tests.databases import owning
+from tests.system import FILER, OPERATOR, REVIEWER, System, institution
 
 pytestmark = pytest.mark.anyio
 
@@ -134,3 +145,99 @@ async def test_only_its_own_names_are_answered_to(house: System) -> None:
             if status == 421:
                 assert answer.json()["code"] == "unknown_host"
             assert (await http.get("/healthz", headers={"host": host})).status_code == 200
+
+
+async def test_what_was_changed_by_hand_is_neither_shown_nor_approved(house: System) -> None:
+    """Whoever changes a revision may change its hash too: the journal has what was submitted."""
+    filer = house.token(FILER, "clerk-1", "altered")
+    await house.add(institution("altered"))
+    asked = await house.send("POST", "/api/filings/2024/altered", filer)
+    assert asked.status in (201, 202), asked.body
+    assert (await house.submit("2024/altered", filer)).status == 200
+    path = "/api/filings/2024/altered"
+    authority = (await house.send("GET", path, filer)).body["authority"]
+    reviewer = house.token(REVIEWER, "reviewer-1", authority)
+    assert (await house.act("2024/altered", "claim", reviewer)).status == 200
+    shown = await house.send("GET", f"{path}/review", reviewer)
+    assert shown.status == 200, shown.body
+    for hashed in (False, True):
+        async with owning(house.engine) as connection:
+            revision = await content.revision(connection, "filing/2024/altered", 1)
+            assert revision is not None
+            parts = {**revision.content}
+            [part] = [one for one in parts if "assets" in parts[one]]
+            altered = parts | {part: parts[part] | {"assets": "999999"}}
+            values: dict[str, Any] = {"content": altered}
+            if hashed:
+                values["sha256"] = sha256_of(altered)
+            place = revisions.c.case_id == "filing/2024/altered"
+            await connection.execute(update(revisions).where(place).values(values))
+        for answer in (
+            await house.send("GET", f"{path}/review", reviewer),
+            await house.send("GET", f"{path}/draft", reviewer),
+            await house.act("2024/altered", "approve", reviewer),
+        ):
+            assert (answer.status, answer.body["code"]) == (409, "content_altered")
+        # as it was
+        async with owning(house.engine) as connection:
+            as_saved = {"content": revision.content, "sha256": revision.sha256}
+            await connection.execute(update(revisions).where(place).values(as_saved))
+    assert (await house.act("2024/altered", "approve", reviewer)).status == 200
+
+
+async def test_the_public_s_service_answers_what_anybody_may_read_and_nothing_else(
+    house: System,
+) -> None:
+    settings = house.settings.model_copy(
+        update={"database_url": SecretStr(house.engine.url.render_as_string(False))}
+    )
+    async with public_application(settings) as app:
+        transport = httpx.ASGITransport(app=app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
+            for path in (
+                "/healthz", "/readyz", "/lookup", "/lookup?number=X-1", "/certificates",
+                "/public/report-numbers?number=X-1", "/public/certificates?number=241301060345",
+                "/public/measures", "/measures",
+            ):  # fmt: skip
+                answer = await http.get(path)
+                assert answer.status_code == 200, (path, answer.text)
+            for operation in [*OPERATIONS, *PAGES]:
+                if operation not in PUBLIC and "{" not in operation.path:
+                    answer = await http.request(operation.method, operation.path)
+                    own = operation.path == "/readyz"
+                    assert own or answer.status_code in (404, 405), operation.path
+
+
+async def test_a_complaint_is_taken_from_our_own_page_alone(house: System) -> None:
+    form = {"number": "X-1", "institution": "", "about": "（生成）", "contact": ""}
+    for headers, taken in (
+        ({"sec-fetch-site": "cross-site"}, False),
+        ({"sec-fetch-site": "same-site"}, False),
+        ({"origin": "https://evil.example"}, False),
+        ({"sec-fetch-site": "cross-site", "origin": "null"}, False),
+        ({"sec-fetch-site": "same-origin", "origin": "null"}, True),
+        ({"origin": "http://test"}, True),
+        ({}, True),
+    ):
+        answer = await house.http.post("/complaint", data=form, headers=headers)
+        assert (answer.status_code == 200) == taken, (headers, answer.text)
+
+
+async def test_a_person_s_requests_have_a_limit_that_is_theirs(
+    house: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = Limiter(RateLimits("5/minute", "12/minute"))
+    monkeypatch.setitem(vars(house.parts), "paces", own)
+
+    async def asked(subject: str, times: int) -> list[int]:
+        token = house.token(OPERATOR, subject, "430000")
+        answers = [await house.send("GET", "/api/campaigns", token) for _ in range(times)]
+        return [answer.status for answer in answers]
+
+    assert await asked("p-1", 6) == [200] * 5 + [429]
+    assert await asked("p-2", 6) == [200] * 5 + [429]
+    # together they have used up what all of them have: who has had none of it still has a few
+    assert await asked("p-3", 5) == [200] * (2 + 1) + [429] * 2
+    refused = await house.send("GET", "/api/campaigns", house.token(OPERATOR, "p-1", "430000"))
+    assert refused.body["code"] == "too_many_requests"
+    assert refused.headers["retry-after"]

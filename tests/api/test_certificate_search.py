@@ -186,6 +186,7 @@ async def test_who_asks_too_often_is_slowed_down(engine: AsyncEngine) -> None:
 
 async def test_walking_along_a_years_serials_is_slowed_down_for_all(engine: AsyncEngine) -> None:
     async with enquiries_on(engine, SHIPPED, lookups_per_prefix="5/minute") as asking:
+        # who walks has these, and who comes after it still a few (see the lookup of numbers)
         for serial in range(5):
             await public(asking, number=f"24130106{serial:04d}")
         answer = await asking.http.get("/public/certificates?number=241301069999")

@@ -5,11 +5,15 @@ from pathlib import Path
 from urllib.parse import quote_plus
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import update
 
 from deploy.embedded.postgres import EmbeddedPostgres
+from domain.canonical import sha256_of
+from store import content as contents
+from store.tables import revisions
 from tests.api.conftest import whole_system
 from tests.certificates import Office, content
+from tests.databases import owning
 from tests.registered import register
 from tests.system import OPERATOR, System, institution
 
@@ -31,17 +35,15 @@ async def test_an_older_draft_is_shown_as_it_is_and_told_of_when_it_is_applied_f
 ) -> None:
     office = Office(house)
     path = await office.begin({"content": content("lab")})
-    async with house.engine.begin() as connection:
+    case = path.replace("/api/certificates", "certificate")
+    async with owning(house.engine) as connection:
+        first = await contents.revision(connection, case, 1)
+        assert first is not None
+        older = first.content | {"certificate": first.content["certificate"] | {"holder": OLD}}
         await connection.execute(
-            text("""
-                UPDATE revisions SET content =
-                    jsonb_set(content, '{certificate,holder}', to_jsonb(CAST(:old AS text)))
-                WHERE case_id = :case
-            """),
-            {
-                "old": OLD,
-                "case": path.replace("/api/certificates", "certificate"),
-            },
+            update(revisions)
+            .where(revisions.c.case_id == case)
+            .values(content=older, sha256=sha256_of(older))
         )
     draft = (await house.send("GET", f"{path}/draft", office.filer)).body
     assert draft["content"]["holder"] == OLD

@@ -119,7 +119,8 @@ def test_an_operation_says_what_goes_in_what_comes_out_and_who_may_use_it(
         if status == "default":
             assert media == "application/problem+json"
     public = "security" not in one
-    assert public is path.startswith(("/healthz", "/readyz", "/public/", "/api/connected/token"))
+    anybodys = ("/healthz", "/readyz", "/public/", "/api/connected/token", "/oauth/token")
+    assert public is path.startswith((*anybodys, "/sign-in/provider/logout"))
 
 
 @pytest.mark.parametrize(("path", "method", "one"), described())

@@ -10,6 +10,8 @@ import openpyxl
 import pytest
 
 from deploy.embedded.postgres import EmbeddedPostgres
+from domain.case.commands import Actor
+from tests.accounts import given
 from tests.api.conftest import whole_system
 from tests.api.people import GUANGDONG, Filing
 from tests.system import OPERATOR, REVIEWER, Answer, System, institution
@@ -59,6 +61,22 @@ async def job(house: System, token: str, **body: Any) -> dict[str, Any]:
 async def mine(house: System, token: str) -> list[str]:
     page = await house.send("GET", "/api/tasks?claimed=mine", token)
     return [item["institution"] for item in page.body["items"]]
+
+
+async def test_a_role_that_ends_gives_back_what_was_claimed_with_it(submitted: System) -> None:
+    house = submitted
+    role = await given(house, "r-leaving", REVIEWER, AUTHORITY)
+    leaving = reviewer(house, "r-leaving")
+    assert (await lab(house, 0).act("claim", leaving)).status == 200
+    at_the_terminal = Actor(subject="cli.tests", role=OPERATOR, scope="000000")
+    await house.parts.memberships.end(role.id, at_the_terminal, "（生成）调离", by_hand=True)
+    assert (await house.send("GET", "/api/tasks", leaving)).status == 403
+    for _ in range(200):
+        claimed = await lab(house, 0).act("claim", reviewer(house, "r-staying"))
+        if claimed.status == 200:
+            break
+        await house.pause(0.05)
+    assert claimed.status == 200, claimed.body
 
 
 async def test_tasks_are_assigned_and_handed_over_one_by_one_and_in_bulk(

@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from joserfc import jwt
-from joserfc.jwk import OctKey
+from joserfc.jwk import OctKey, OKPKey
 
 from api.door.identity import Identity
 from api.door.rights import ROLES, SCOPES, Right
@@ -18,6 +19,7 @@ from api.resources import OPERATIONS
 from domain.case.commands import Actor, Role
 from domain.messages import explain
 from domain.refusals import unseen
+from services.keys import Keyring, Purpose
 from store.refusals import MOST
 from tests.api.people import FUJIAN, GUANGDONG, REASONS, Filing, filing
 from tests.api.places import places
@@ -28,6 +30,7 @@ from tests.system import (
     DECIDER,
     FILER,
     KEY,
+    KEYS,
     OFFICER,
     OPERATOR,
     RESPONSIBLE,
@@ -177,6 +180,16 @@ MATRIX: dict[tuple[str, str], set[Role] | None] = {
     ("POST", "/api/people/memberships"): {F, O},
     ("POST", "/api/people/memberships/{membership}/end"): {F, O},
     ("POST", "/api/people/accounts/{person}/link"): {F, O},
+    ("POST", "/api/people/accounts/{person}/identities"): {F, O},
+    ("POST", "/api/people/accounts/{person}/identities/end"): {F, O},
+    ("GET", "/api/people/tokens"): {F, O},
+    ("POST", "/api/people/tokens/{token}/revoke"): {F, O},
+    ("POST", "/api/people/programs/{program}/secrets"): {F, O},
+    ("POST", "/api/people/programs/{program}/secrets/end"): {F, O},
+    ("GET", "/api/me/tokens"): CLERKS_TOO,
+    ("POST", "/api/me/tokens/{token}/revoke"): CLERKS_TOO,
+    ("POST", "/oauth/token"): PUBLIC,
+    ("POST", "/sign-in/provider/logout"): PUBLIC,
     ("GET", "/api/me/sessions"): CLERKS_TOO,
     ("POST", "/api/me/sign-out"): CLERKS_TOO,
     ("GET", "/api/jobs/{job}"): {R, C, O},
@@ -379,6 +392,8 @@ NOWHERE = {
     "revocation": "0" * 32,
     "membership": "0" * 32,
     "person": "nobody",
+    "program": "program.nobody",
+    "token": "0" * 32,
     "registration": "0" * 32,
     "announcement": "0" * 32,
     "file": "0" * 64,
@@ -598,25 +613,50 @@ async def test_whatever_is_written_is_answered_and_in_no_log(
     assert MARK not in out + err + caplog.text
 
 
-def signed(key: str, algorithm: str = "HS256", **changes: Any) -> str:
+def signed(
+    key: str = KEY, purpose: Purpose = Purpose.TOKENS, kid: str = "tokens.derived", **changes: Any
+) -> str:
     """A token made by hand; a claim set to None is left out."""
+    header = {"alg": "Ed25519", "kid": kid}
+    secret = Keyring(None, key).current(purpose, datetime.now(UTC)).value
+    private = OKPKey.import_key(
+        {
+            "kty": "OKP",
+            "crv": "Ed25519",
+            "x": base64.urlsafe_b64encode(
+                Ed25519PrivateKey.from_private_bytes(secret).public_key().public_bytes_raw()
+            ).decode().rstrip("="),
+            "d": base64.urlsafe_b64encode(secret).decode().rstrip("="),
+        }
+    )  # fmt: skip
+    return jwt.encode(header, _claims(changes), private, algorithms=["Ed25519"])
+
+
+def _claims(changes: dict[str, Any]) -> dict[str, Any]:
     now = int(datetime.now(UTC).timestamp())
     claims = {
-        "iss": "zhibao", "sub": "operator-1", "role": "operator", "scope": "000000",
-        "iat": now, "exp": now + 3600,
+        "iss": "zhibao", "aud": "zhibao-api", "sub": "operator-1", "role": "operator",
+        "scope": "000000", "iat": now, "exp": now + 3600, "jti": "1" * 32,
     } | changes  # fmt: skip
-    claims = {name: value for name, value in claims.items() if value is not None}
-    return jwt.encode({"alg": algorithm}, claims, OctKey.import_key(key), algorithms=[algorithm])
+    return {name: value for name, value in claims.items() if value is not None}
+
+
+def with_the_public_key_as_secret() -> str:
+    """What whoever may check tokens could make if the algorithm were the token's to choose."""
+    public = Keyring(None, KEY).current(Purpose.TOKENS, datetime.now(UTC)).public
+    header = {"alg": "HS256", "kid": "tokens.derived"}
+    return jwt.encode(header, _claims({}), OctKey.import_key(public), algorithms=["HS256"])
 
 
 def unsigned() -> str:
-    claims = signed(KEY).split(".")[1]
-    header = base64.urlsafe_b64encode(b'{"alg":"none","typ":"JWT"}').decode().rstrip("=")
+    claims = signed().split(".")[1]
+    said = b'{"alg":"none","kid":"tokens.derived","typ":"JWT"}'
+    header = base64.urlsafe_b64encode(said).decode().rstrip("=")
     return f"{header}.{claims}."
 
 
 def with_other_claims() -> str:
-    header, claims, signature = signed(KEY, role="auditor", scope=None).split(".")
+    header, claims, signature = signed(role="auditor", scope=None).split(".")
     decoded = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))
     raw = json.dumps(decoded | {"role": "operator", "scope": "000000"}).encode()
     return f"{header}.{base64.urlsafe_b64encode(raw).decode().rstrip('=')}.{signature}"
@@ -630,26 +670,38 @@ BAD_HEADERS = {
     "no token": "Bearer ",
     "no JWT": "Bearer nonsense",
     "three empty parts": "Bearer ..",
-    "expired": "Bearer " + signed(KEY, exp=1_700_000_000),
-    "no expiry": "Bearer " + signed(KEY, exp=None),
-    "not valid yet": "Bearer " + signed(KEY, nbf=4_000_000_000),
+    "expired": "Bearer " + signed(exp=1_700_000_000),
+    "no expiry": "Bearer " + signed(exp=None),
+    "not valid yet": "Bearer " + signed(nbf=4_000_000_000),
     "another key": "Bearer " + signed(OTHER_KEY),
-    "another algorithm": "Bearer " + signed(KEY * 2, "HS512"),
+    "another algorithm": "Bearer " + with_the_public_key_as_secret(),
+    "a key of another purpose": "Bearer " + signed(purpose=Purpose.LINKS),
+    "a person by the programs' key": "Bearer "
+    + signed(purpose=Purpose.PROGRAMS, kid="programs.derived"),
+    "a program by the people's key": "Bearer " + signed(sub="program.x"),
+    "no key named": "Bearer " + signed(kid="derived"),
+    "another audience": "Bearer " + signed(aud="zhibao"),
+    "no audience": "Bearer " + signed(aud=None),
+    "no beginning": "Bearer " + signed(iat=None),
+    "of tomorrow": "Bearer " + signed(iat=4_000_000_000, exp=4_000_003_600),
+    "no number": "Bearer " + signed(jti=None),
+    "far too lasting": "Bearer " + signed(exp=4_000_000_000),
+    "an end that is none": "Bearer " + signed(exp="tomorrow"),
     "no signature": "Bearer " + unsigned(),
     "claims exchanged": "Bearer " + with_other_claims(),
-    "another issuer": "Bearer " + signed(KEY, iss="elsewhere"),
-    "no subject": "Bearer " + signed(KEY, sub=None),
-    "subject with a line break": "Bearer " + signed(KEY, sub="operator\n1"),
-    "no role": "Bearer " + signed(KEY, role=None),
-    "the system's role": "Bearer " + signed(KEY, role="system"),
-    "an unknown role": "Bearer " + signed(KEY, role="root"),
-    "an operator without a jurisdiction": "Bearer " + signed(KEY, scope=None),
-    "an operator with an empty jurisdiction": "Bearer " + signed(KEY, scope=""),
-    "an operator of a prefix": "Bearer " + signed(KEY, scope="35"),
-    "a reviewer without an authority": "Bearer " + signed(KEY, role="reviewer", scope=""),
-    "a checker of no authority": "Bearer " + signed(KEY, role="checker", scope="350000"),
-    "a filer without an institution": "Bearer " + signed(KEY, role="filer", scope=""),
-    "an auditor with a scope": "Bearer " + signed(KEY, role="auditor", scope="350000"),
+    "another issuer": "Bearer " + signed(iss="elsewhere"),
+    "no subject": "Bearer " + signed(sub=None),
+    "subject with a line break": "Bearer " + signed(sub="operator\n1"),
+    "no role": "Bearer " + signed(role=None),
+    "the system's role": "Bearer " + signed(role="system"),
+    "an unknown role": "Bearer " + signed(role="root"),
+    "an operator without a jurisdiction": "Bearer " + signed(scope=None),
+    "an operator with an empty jurisdiction": "Bearer " + signed(scope=""),
+    "an operator of a prefix": "Bearer " + signed(scope="35"),
+    "a reviewer without an authority": "Bearer " + signed(role="reviewer", scope=""),
+    "a checker of no authority": "Bearer " + signed(role="checker", scope="350000"),
+    "a filer without an institution": "Bearer " + signed(role="filer", scope=""),
+    "an auditor with a scope": "Bearer " + signed(role="auditor", scope="350000"),
     "far too long": "Bearer " + "a" * 20_000,
 }  # fmt: skip
 
@@ -673,7 +725,7 @@ async def test_nobody_gets_past_the_door_without_a_token_that_holds(
 
 
 async def test_a_token_that_holds_is_told_who_it_stands_for(house: System) -> None:
-    told = await house.send("GET", "/api/me", authorization="bearer " + signed(KEY))
+    told = await house.send("GET", "/api/me", authorization="bearer " + signed())
     assert told.body == {
         "subject": "operator-1", "role": "operator", "role_label": "经办人", "scope": "000000",
     }  # fmt: skip
@@ -690,7 +742,7 @@ async def test_a_token_that_holds_is_told_who_it_stands_for(house: System) -> No
 def test_no_token_is_issued_for_a_scope_that_does_not_fit_the_role(role: Role, scope: str) -> None:
     actor = Actor(subject="somebody", role=role, scope=scope)
     with pytest.raises(ValueError, match="no token"):
-        Identity(KEY).issue(actor, datetime.now(UTC), timedelta(days=1))
+        Identity(KEYS, timedelta(days=1)).issue(actor, datetime.now(UTC), timedelta(days=1))
 
 
 # --- whose case is it ----------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from domain.notices import Channel
 from services.notices.delivery import Delivering
 from services.notices.webhooks import Webhooks
 from tests.api.people import GUANGDONG, SHAANXI, Filing, filing
-from tests.system import KEY, OPERATOR, System
+from tests.system import KEYS, OPERATOR, System
 
 pytestmark = pytest.mark.anyio
 
@@ -61,7 +61,7 @@ async def test_a_delivery_is_waiting_then_retried_then_given_up_and_told_of(
         state: str = row["state"]
         return state
 
-    hooks = Webhooks(KEY, ["127.0.0.1:9"])
+    hooks = Webhooks(KEYS, ["127.0.0.1:9"])
     body = {"addressee": found.id, "channel": "webhook", "target": "http://127.0.0.1:9/x"}
     refused = await house.send("POST", "/api/addresses", found.operator, body)
     assert (refused.status, refused.body["code"]) == (422, "wrong_address")
@@ -81,7 +81,7 @@ async def test_a_delivery_is_waiting_then_retried_then_given_up_and_told_of(
     assert await delivery() == "retrying"
     # a private address that nobody has named is given up at once
     later = house.now() + timedelta(minutes=1)
-    await Delivering(house.engine, None, Webhooks(KEY), lambda: later).deliver()
+    await Delivering(house.engine, None, Webhooks(KEYS), lambda: later).deliver()
     assert await delivery() == "failed"
     path = "/api/outbox?state=failed&channel=webhook"
     [row] = [

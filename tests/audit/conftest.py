@@ -1,7 +1,6 @@
 """A record with something of everything in it, made once, and found in order."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -9,12 +8,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
-import psycopg
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from audit.verify import Keys
-from deploy.embedded.postgres import SUPERUSER, EmbeddedPostgres
+from deploy.embedded.postgres import EmbeddedPostgres
 from deploy.embedded.temporal import EmbeddedTemporal
 from domain.case import kind
 from engine.client import connect_engine
@@ -23,6 +21,7 @@ from services.certificates.keys import add_key
 from services.checkpoints import Sealing
 from store.database import connect
 from tests.audit import other_rows
+from tests.databases import as_administrator, database
 from tests.deploy import record_release
 from tests.deploy.record_release import open_rules
 from tests.enforcing import case_on_record
@@ -149,20 +148,12 @@ def world(
     postgres: EmbeddedPostgres, temporal: EmbeddedTemporal, short_folder: Path
 ) -> Iterator[World]:
     """The record as it is in order; whoever changes it takes it back."""
-    base = postgres.url.rpartition("/")[0]
-    admin = base.replace("+psycopg", "") + "/postgres"
-    with psycopg.connect(admin, autocommit=True) as connection:
-        connection.execute("CREATE DATABASE audited TEMPLATE zhibao STRATEGY FILE_COPY")
     keys = short_folder / "audit-keys"
     add_key(keys, "first", now().date() - timedelta(days=1))
-    passwords = json.loads((short_folder / "postgres" / "passwords.json").read_text())
-    place = base.rpartition("@")[2]
-    superuser = f"postgresql+psycopg://{SUPERUSER}:{passwords[SUPERUSER]}@{place}/audited"
-    made = World(f"{base}/audited", superuser, keys, keys, short_folder / "checkpoints")
-    asyncio.run(populate(made, temporal, open_rules(short_folder / "rules-audited")))
-    yield made
-    with psycopg.connect(admin, autocommit=True) as connection:
-        connection.execute("DROP DATABASE audited WITH (FORCE)")
+    with database(postgres, "audited") as url:
+        made = World(url, as_administrator(url), keys, keys, short_folder / "checkpoints")
+        asyncio.run(populate(made, temporal, open_rules(short_folder / "rules-audited")))
+        yield made
 
 
 @pytest.fixture

@@ -39,6 +39,8 @@ COUNTED_ONLY = {
     # how often the public asked, keys of requests, and what was wrong with a file: no evidence
     "certificate_counts",
     "lookup_counts",
+    "provider_sign_ins",
+    "tries",
     "requests",
     "upload_pieces",
     "upload_problems",

@@ -45,7 +45,12 @@ class Machine:
     def __init__(self, data: Path, rules: Path, **environment: str) -> None:
         self.data = data
         self.log = data / "up.log"
-        self._environment = {"ZHIBAO_RULES": str(rules), "COLUMNS": "200", **environment}
+        self._environment = {
+            "ZHIBAO_RULES": str(rules),
+            "ZHIBAO_TOKEN_KEY": KEY,
+            "COLUMNS": "200",
+            **environment,
+        }
         self._process: subprocess.Popen[bytes] | None = None
         # nobody else's, also while nobody listens: others on this machine may start systems too
         self._port = choose_port()
@@ -55,7 +60,6 @@ class Machine:
     async def running(self) -> AsyncIterator["Machine"]:
         """The machine, once everything is ready; stopped in order afterwards."""
         self.data.mkdir()
-        (self.data / "token.key").write_text(KEY)
         self._start()
         keeping = asyncio.create_task(self._keep_up())
         try:

@@ -16,6 +16,7 @@ from domain.case.commands import Actor, Role
 from domain.clock import day_of
 from domain.ids import NATION
 from files.roster import RosterInstitution, roster_csv
+from services.keys import Keyring
 from tests.certificates import content as certificate_content
 from tests.chaos.machine import QUARTER, YEAR
 from tests.system import CHECKER, FILER, KEY, OPERATOR, REVIEWER
@@ -45,7 +46,7 @@ class People:
     """
 
     def __init__(self, url: Callable[[], str], http: httpx.AsyncClient, random: Random) -> None:
-        self._identity = Identity(KEY)
+        self._identity = Identity(Keyring(None, KEY), timedelta(days=90))
         self.where = url
         self.http = http
         self._random = random

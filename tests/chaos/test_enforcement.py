@@ -21,6 +21,7 @@ from temporalio.testing import WorkflowEnvironment
 from domain.enforcement.state import EnforcementEvent
 from store import journal
 from tests.command import environment
+from tests.databases import owning
 from tests.enforcing import Matter, at, enforcing_rules
 from tests.system import KEY, OPERATOR, System, institution, running
 
@@ -75,7 +76,7 @@ class House:
 
     async def killed(self, asked: Coroutine[Any, Any, Any]) -> Any:
         """Something is asked for, and its worker is killed while it is being recorded."""
-        async with self.system.engine.connect() as holding:
+        async with owning(self.system.engine) as holding:
             await holding.execute(text("LOCK TABLE journal IN SHARE ROW EXCLUSIVE MODE"))
             task = asyncio.create_task(asked)
             async with asyncio.timeout(60), self.system.engine.connect() as looking:

@@ -123,7 +123,7 @@ async def served(folder: Path) -> AsyncIterator[tuple[Servers, Balancer]]:
         EmbeddedPostgres(place) as postgres,
         EmbeddedTemporal(place, search_attributes=REGISTERED) as temporal,
     ):
-        upgrade(postgres.url)
+        upgrade(postgres.owner_url)
         settings = Settings(
             database_url=SecretStr(postgres.url),
             temporal_address=temporal.address,

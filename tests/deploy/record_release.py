@@ -193,7 +193,7 @@ def record(name: str) -> None:
             EmbeddedPostgres(data) as postgres,
             EmbeddedTemporal(data, search_attributes=REGISTERED) as temporal,
         ):
-            upgrade(postgres.url)
+            upgrade(postgres.owner_url)
             asyncio.run(populate(postgres.url, temporal, rules))
             dump = subprocess.run(
                 [
@@ -201,7 +201,7 @@ def record(name: str) -> None:
                     "--no-owner",
                     "--no-privileges",
                     "--restrict-key=zhibao",
-                    postgres.url.replace("+psycopg", ""),
+                    postgres.owner_url.replace("+psycopg", ""),
                 ],
                 check=True,
                 capture_output=True,

@@ -14,7 +14,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
-import psycopg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -29,6 +28,7 @@ from services.reconciler import Reconciler
 from store.database import connect
 from store.migrate import upgrade
 from tests.certificates import ISSUER, Office
+from tests.databases import as_owner, database, libpq
 from tests.deploy.record_release import CHAIN, FOLDER, RENEWED
 from tests.system import CHECKER, CLERK, FILER, OPERATOR, REVIEWER, System, running
 from tests.system import institution as an_institution
@@ -47,17 +47,13 @@ def release(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def restored(postgres: EmbeddedPostgres, release: str) -> Iterator[str]:
     """A release's database, brought to today's structure."""
-    base = postgres.url.rpartition("/")[0]
-    admin = base.replace("+psycopg", "")
-    with psycopg.connect(f"{admin}/postgres", autocommit=True) as connection:
-        connection.execute("CREATE DATABASE earlier TEMPLATE template0 ENCODING 'UTF8'")
     dump = lzma.decompress((FOLDER / f"{release}.sql.xz").read_bytes())
-    program = [str(postgres_bin() / "psql"), "--quiet", "--set=ON_ERROR_STOP=1", f"{admin}/earlier"]
-    subprocess.run(program, input=dump, check=True, capture_output=True)
-    upgrade(f"{base}/earlier")
-    yield f"{base}/earlier"
-    with psycopg.connect(f"{admin}/postgres", autocommit=True) as connection:
-        connection.execute("DROP DATABASE earlier WITH (FORCE)")
+    with database(postgres, "earlier", "template0") as url:
+        owner = libpq(as_owner(url))
+        program = [str(postgres_bin() / "psql"), "--quiet", "--set=ON_ERROR_STOP=1", owner]
+        subprocess.run(program, input=dump, check=True, capture_output=True)
+        upgrade(as_owner(url))
+        yield url
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ def data() -> Iterator[Path]:
 
 
 def connect(server: EmbeddedPostgres) -> psycopg.Connection[tuple[object, ...]]:
-    return psycopg.connect(server.url.replace("+psycopg", ""), autocommit=True)
+    return psycopg.connect(server.owner_url.replace("+psycopg", ""), autocommit=True)
 
 
 def ask(server: EmbeddedPostgres, sql: str) -> object:
@@ -386,7 +386,7 @@ if not os.access(postgres_bin() / "postgres", os.X_OK):
     sys.exit()
 for run in (1, 2):
     with EmbeddedPostgres(Path(sys.argv[1])) as server:
-        with psycopg.connect(server.url.replace("+psycopg", "")) as connection:
+        with psycopg.connect(server.owner_url.replace("+psycopg", "")) as connection:
             connection.execute("CREATE TABLE IF NOT EXISTS kept (value int)")
             connection.execute("INSERT INTO kept VALUES (%s)", (run,))
             print(connection.execute("SELECT count(*) FROM kept").fetchone()[0])

@@ -14,7 +14,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
-import psycopg
 import pytest
 from temporalio.client import WorkflowExecutionStatus
 
@@ -25,6 +24,7 @@ from engine.search_attributes import REGISTERED
 from services.reconciler import Behind, Reconciler
 from store.database import connect
 from store.migrate import upgrade
+from tests.databases import as_owner, database, libpq
 from tests.deploy.record_release import CHAIN, open_rules
 from tests.system import FILER, OPERATOR, REVIEWER, System, institution, running
 from tests.workflows.test_complaint import BODY, complain, task
@@ -84,7 +84,7 @@ async def test_every_open_case_has_a_process_after_restoring(
     folder: Path, postgres: EmbeddedPostgres, database_url: str, first: str
 ) -> None:
     rules, copy, dump = open_rules(folder / "rules"), folder / "copy.db", folder / "zhibao.dump"
-    libpq = database_url.replace("+psycopg", "")
+    owner = libpq(as_owner(database_url))
     data = folder / "before"
     with EmbeddedTemporal(data, search_attributes=REGISTERED) as temporal:
         async with serving(temporal, database_url, rules) as system:
@@ -95,32 +95,32 @@ async def test_every_open_case_has_a_process_after_restoring(
             if first == "engine":
                 copy_engine(data, copy)
             else:
-                program("pg_dump", "--format=custom", f"--file={dump}", libpq)
+                program("pg_dump", "--format=custom", f"--file={dump}", owner)
             await act_between(system)
             if first == "engine":
-                program("pg_dump", "--format=custom", f"--file={dump}", libpq)
+                program("pg_dump", "--format=custom", f"--file={dump}", owner)
             else:
                 copy_engine(data, copy)
             # done since the copies, and lost
             other = system.token(FILER, "clerk-2", "inst-2")
             assert (await system.submit("2023/inst-2", other)).status == 200
 
-    base = database_url.rpartition("/")[0]
-    admin = base.replace("+psycopg", "") + "/postgres"
-    with psycopg.connect(admin, autocommit=True) as connection:
-        connection.execute("CREATE DATABASE restored TEMPLATE template0 ENCODING 'UTF8'")
-    upgrade(f"{base}/restored")
-    target = f"--dbname={base.replace('+psycopg', '')}/restored"
-    program("pg_restore", "--clean", "--if-exists", "--no-owner", target, dump)
-    upgrade(f"{base}/restored")
+    with database(postgres, "restored", "template0") as restored:
+        upgrade(as_owner(restored))
+        target = f"--dbname={libpq(as_owner(restored))}"
+        program("pg_restore", "--clean", "--if-exists", "--no-owner", target, dump)
+        upgrade(as_owner(restored))
+        await again(folder, restored, rules, copy, first)
+
+
+async def again(folder: Path, url: str, rules: Path, copy: Path, first: str) -> None:
+    """Engine and database start from what was kept."""
     after = folder / "after"
     (after / "temporal").mkdir(parents=True)
     copy.rename(after / "temporal" / "temporal.db")
     with EmbeddedTemporal(after, search_attributes=REGISTERED) as temporal:
-        async with serving(temporal, f"{base}/restored", rules) as system:
+        async with serving(temporal, url, rules) as system:
             await goes_on(system, first)
-    with psycopg.connect(admin, autocommit=True) as connection:
-        connection.execute("DROP DATABASE restored WITH (FORCE)")
 
 
 async def goes_on(system: System, first: str) -> None:

@@ -28,6 +28,7 @@ from structlog.testing import capture_logs
 from domain.case.commands import SYSTEM
 from domain.contacts import ContactRole, ContactSource, Reachable
 from domain.notices import Channel, DeliveryState, NewNotice, NoticeKind
+from services.keys import Keyring
 from services.notices import delivery, mail, webhooks
 from services.notices.delivery import ATTEMPTS, Delivering, again
 from services.notices.mail import MailServer
@@ -39,7 +40,7 @@ from tests.system import institution
 
 pytestmark = pytest.mark.anyio
 
-KEY = "a-key-for-tests-only-a-key-for-tests-only"
+KEYS = Keyring(None, "a-key-for-tests-only-a-key-for-tests-only")
 PASSWORD = "a-password-that-nobody-may-read"
 
 
@@ -210,7 +211,7 @@ async def test_mail_goes_out_once_over_tls_signed_in_and_is_proved(
         server = plain._replace(user="zhibao", password=SecretStr(PASSWORD), trusted=trusted)
         title = "（生成）催报\nBcc: other@example.org"
         notice = await new(engine, clock, Channel.MAIL, title=title)
-        workers = [Delivering(engine, server, Webhooks(KEY), clock) for _ in range(4)]
+        workers = [Delivering(engine, server, Webhooks(KEYS), clock) for _ in range(4)]
         await asyncio.gather(*(worker.deliver() for worker in workers))
         [got] = box.mails
         assert got["To"] == "somebody@example.org"
@@ -237,7 +238,7 @@ async def test_mail_goes_out_once_over_tls_signed_in_and_is_proved(
         ):
             other = await new(engine, clock, Channel.MAIL, key=repr(wrong.trusted))
             with capture_logs() as lines:
-                await Delivering(engine, wrong, Webhooks(KEY), clock).deliver()
+                await Delivering(engine, wrong, Webhooks(KEYS), clock).deliver()
             state, _, failure = (await ways(engine, other))["mail"]
             assert state == "waiting"
             assert failure
@@ -261,7 +262,7 @@ async def test_what_a_mail_server_puts_off_is_tried_again_and_what_it_refuses_is
     clock, box = Clock(), Postbox()
     box.says, box.to = says, to
     async with mail_server(box) as server:
-        worker = Delivering(engine, server._replace(security="none"), Webhooks(KEY), clock)
+        worker = Delivering(engine, server._replace(security="none"), Webhooks(KEYS), clock)
         notice = await new(engine, clock, Channel.MAIL)
         await worker.deliver()
         assert (await ways(engine, notice))["mail"] == (state, 1, failure)
@@ -269,7 +270,7 @@ async def test_what_a_mail_server_puts_off_is_tried_again_and_what_it_refuses_is
         # not before its time has come
         await worker.deliver()
         assert box.mails == []
-        outbox = OutboxService(engine, Webhooks(KEY), clock)
+        outbox = OutboxService(engine, Webhooks(KEYS), clock)
         [(one, _)] = await outbox.page(state=DeliveryState(state))
         if state == "failed":
             await outbox.replay(one.id, SYSTEM, "replayed-1")
@@ -288,7 +289,7 @@ async def test_what_a_mail_server_puts_off_is_tried_again_and_what_it_refuses_is
 async def test_nobody_to_write_to_and_no_server_are_said(engine: AsyncEngine, served: str) -> None:
     clock = Clock()
     notice = await new(engine, clock, Channel.MAIL, Channel.WEBHOOK)
-    worker = Delivering(engine, None, Webhooks(KEY), clock)
+    worker = Delivering(engine, None, Webhooks(KEYS), clock)
     await worker.deliver()
     state = await ways(engine, notice)
     assert state["mail"] == ("waiting", 1, "没有设置邮件服务器（ZHIBAO_MAIL_SERVER）")
@@ -305,7 +306,7 @@ async def test_a_webhook_gets_a_signed_cloud_event_until_it_takes_it(
 ) -> None:
     monkeypatch.setattr(webhooks, "WITHIN", 0.3)
     got, url = sink
-    clock, hooks = Clock(), Webhooks(KEY, [url.split("/")[2]], "https://zhibao.example")
+    clock, hooks = Clock(), Webhooks(KEYS, [url.split("/")[2]], "https://zhibao.example")
     outbox = OutboxService(engine, hooks, clock)
     address, secret = await outbox.register("inst-1", Channel.WEBHOOK, url, SYSTEM, "hook-1")
     worker = Delivering(engine, None, hooks, clock)
@@ -353,7 +354,7 @@ async def test_after_its_attempts_a_delivery_is_a_dead_letter_until_it_is_replay
     engine: AsyncEngine, served: str, sink: tuple[Sink, str]
 ) -> None:
     got, url = sink
-    clock, hooks = Clock(), Webhooks(KEY, ["127.0.0.1"])
+    clock, hooks = Clock(), Webhooks(KEYS, ["127.0.0.1"])
     outbox = OutboxService(engine, hooks, clock)
     await outbox.register("inst-1", Channel.WEBHOOK, url, SYSTEM, "hook-1")
     notice = await new(engine, clock, Channel.WEBHOOK)
@@ -386,7 +387,7 @@ async def test_a_worker_that_dies_in_the_middle_leaves_it_to_the_next_one(
     engine: AsyncEngine, served: str, sink: tuple[Sink, str]
 ) -> None:
     got, url = sink
-    clock, hooks = Clock(), Webhooks(KEY, ["127.0.0.1"])
+    clock, hooks = Clock(), Webhooks(KEYS, ["127.0.0.1"])
     await OutboxService(engine, hooks, clock).register(
         "inst-1", Channel.WEBHOOK, url, SYSTEM, "hook-1"
     )
@@ -416,8 +417,8 @@ async def test_a_worker_that_dies_in_the_middle_leaves_it_to_the_next_one(
     ],
 )  # fmt: skip
 def test_an_address_that_cannot_be_pushed_to_is_refused_with_why(url: str) -> None:
-    assert Webhooks(KEY).wrong(url)
-    assert Webhooks(KEY).wrong("https://example.org/hook?x=1") == ""
+    assert Webhooks(KEYS).wrong(url)
+    assert Webhooks(KEYS).wrong("https://example.org/hook?x=1") == ""
 
 
 @pytest.mark.parametrize(
@@ -428,7 +429,7 @@ def test_an_address_that_cannot_be_pushed_to_is_refused_with_why(url: str) -> No
 async def test_nothing_is_sent_into_a_private_network_unless_its_host_is_named(
     engine: AsyncEngine, served: str, host: str
 ) -> None:
-    clock, hooks = Clock(), Webhooks(KEY)
+    clock, hooks = Clock(), Webhooks(KEYS)
     outbox = OutboxService(engine, hooks, clock)
     await outbox.register("inst-1", Channel.WEBHOOK, f"https://{host}/x", SYSTEM, "hook-1")
     notice = await new(engine, clock, Channel.WEBHOOK)

@@ -4,6 +4,7 @@ import pytest
 from sqlalchemy import text
 
 from store.numbers import uploads
+from tests.databases import owning
 from tests.system import AUDITOR, FILER, OPERATOR, REVIEWER, System, institution
 from tests.workflows.test_report_batch import (
     moment,
@@ -67,7 +68,7 @@ async def test_accepted_is_shown_once_the_step_is_on_record(system: System) -> N
         declared = await system.send("POST", f"{batch}/submit", clerk, {"total": 1})
         assert declared.status == 200, declared.body
     # an outcome that is decided and not on record yet is not told
-    async with system.engine.begin() as connection:
+    async with owning(system.engine) as connection:
         await connection.execute(text("ALTER TABLE journal DISABLE TRIGGER USER"))
         await connection.execute(
             text("UPDATE journal SET command_id = 'x' || command_id WHERE command_id = :id"),
@@ -81,7 +82,7 @@ async def test_accepted_is_shown_once_the_step_is_on_record(system: System) -> N
 
 async def broken(system: System, statement: str, **given: object) -> None:
     """What nothing of ours writes."""
-    async with system.engine.begin() as connection:
+    async with owning(system.engine) as connection:
         await connection.execute(text("ALTER TABLE journal DISABLE TRIGGER USER"))
         await connection.execute(text(statement), given)
 

@@ -19,6 +19,7 @@ from store.numbers import lookup
 from store.tables import certificate_lines, certificates
 from store.tables import institutions as institutions_table
 from store.words import folded, parts_of
+from tests.databases import owning
 from tests.registered import register
 from tests.system import institution
 
@@ -343,7 +344,9 @@ async def test_names_and_parts_of_names_are_found_through_their_indexes(
                 FROM generate_series(1, 20000) AS n
             """)
         )
+    async with owning(engine) as connection:
         await connection.execute(text("ANALYZE institutions"))
+    async with engine.connect() as connection:
         for index, query in ways.items():
             asked = query.compile(dialect=engine.dialect, compile_kwargs={"literal_binds": True})
             plan = "\n".join((await connection.execute(text(f"EXPLAIN {asked}"))).scalars())

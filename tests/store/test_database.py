@@ -132,9 +132,10 @@ async def test_after_a_switchover_the_read_only_connections_are_thrown_away(
     server: EmbeddedPostgres,
 ) -> None:
     """Sessions that are open become read-only, as on a demoted server; new ones may write."""
+    as_superuser(
+        server, "CREATE TABLE IF NOT EXISTS acts (n int)", "GRANT INSERT ON acts TO zhibao"
+    )
     async with connected(server.url) as engine:
-        async with engine.begin() as connection:
-            await connection.execute(text("CREATE TABLE IF NOT EXISTS acts (n int)"))
         before = await backends(engine)
         as_superuser(
             server,

@@ -8,7 +8,7 @@ from psycopg.errors import InsufficientPrivilege
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from store import enforcement
-from store.enforcement import ROLE
+from store.roles import ENFORCEMENT as ROLE
 from store.tables import metadata
 
 SEEN = {"filing_dates", "reminder_dates", "enforcement_register"}

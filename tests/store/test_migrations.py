@@ -12,11 +12,12 @@ from alembic import command
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, inspect, make_url, text
 
-from deploy.embedded.postgres import ROLE, EmbeddedPostgres
+from deploy.embedded.postgres import EmbeddedPostgres
 from domain.case.status import Status
 from store.migrate import NewerDatabase, RoleMissing, configuration, refuse_newer, upgrade
 from store.tables import metadata
 from tests.command import ZHIBAO, environment
+from tests.databases import as_owner, database
 from tests.ill_treated import as_superuser
 
 ROOT = Path(__file__).parents[2]
@@ -32,13 +33,8 @@ def _migrate_in_a_process(url: str) -> None:
 @pytest.fixture
 def empty_database(postgres: EmbeddedPostgres) -> Iterator[str]:
     """A database with nothing in it, no schema either."""
-    base = postgres.url.rpartition("/")[0]
-    admin = base.replace("+psycopg", "") + "/postgres"
-    with psycopg.connect(admin, autocommit=True) as connection:
-        connection.execute("CREATE DATABASE test_migrations TEMPLATE template0 ENCODING 'UTF8'")
-    yield f"{base}/test_migrations"
-    with psycopg.connect(admin, autocommit=True) as connection:
-        connection.execute("DROP DATABASE test_migrations WITH (FORCE)")
+    with database(postgres, "test_migrations", "template0") as url:
+        yield as_owner(url)
 
 
 def test_the_migrations_lead_exactly_to_the_tables_the_code_works_with(
@@ -164,24 +160,27 @@ def test_every_migration_has_its_way_back_in_the_operator_s_page() -> None:
 def test_a_role_that_only_an_administrator_can_make_is_asked_for_precisely(
     postgres: EmbeddedPostgres, empty_database: str
 ) -> None:
-    """As on a server of one's own, where nobody has granted the role to the application's."""
+    """As on a server of one's own, where nobody has made it yet."""
     theirs = make_url(empty_database).set(username="newcomer", password="newcomer")
     url = theirs.render_as_string(hide_password=False)
-    grant = "GRANT zhibao_enforcement TO newcomer"
-    owned = "ALTER DATABASE test_migrations OWNER TO"
-    as_superuser(postgres, "CREATE ROLE newcomer LOGIN PASSWORD 'newcomer'", f"{owned} newcomer")
+    as_superuser(
+        postgres,
+        "CREATE ROLE newcomer LOGIN PASSWORD 'newcomer'",
+        "ALTER ROLE zhibao_auditor RENAME TO away",
+    )
     try:
         with pytest.raises(RoleMissing) as missing:
+            upgrade(empty_database)
+        assert "缺少角色 zhibao_auditor" in str(missing.value)
+        assert "deploy/database/roles.sql" in str(missing.value)
+        as_superuser(postgres, "ALTER ROLE away RENAME TO zhibao_auditor")
+        # whoever is not the owner is told who is
+        with pytest.raises(RoleMissing, match="zhibao_migrator"):
             upgrade(url)
-        assert "CREATE ROLE zhibao_enforcement NOLOGIN" in str(missing.value)
-        assert f"{grant}；然后再运行 zhibao migrate" in str(missing.value)
-        settings = {"DATABASE_URL": url, "TEMPORAL_ADDRESS": "127.0.0.1:1", "COLUMNS": "500"}
-        migrating = environment(**settings, ZHIBAO_TOKEN_KEY="a-key-for-tests-only-" * 2)
+        migrating = environment(ZHIBAO_MIGRATION_DATABASE_URL=url, COLUMNS="500")
         done = subprocess.run([*ZHIBAO, "migrate"], capture_output=True, env=migrating)
-        assert (done.returncode, grant in done.stderr.decode()) == (1, True), done.stderr
+        assert (done.returncode, "roles.sql" in done.stderr.decode()) == (1, True), done.stderr
         assert "Traceback" not in done.stderr.decode()
-        as_superuser(postgres, grant)
-        upgrade(url)
+        upgrade(empty_database)
     finally:
-        as_superuser(postgres, "DROP DATABASE test_migrations WITH (FORCE)", "DROP ROLE newcomer")
-        as_superuser(postgres, f"CREATE DATABASE test_migrations OWNER {ROLE}")
+        as_superuser(postgres, "DROP ROLE newcomer")

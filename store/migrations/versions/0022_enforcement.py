@@ -1,7 +1,6 @@
-"""enforcement: cases, documents, attachments; views and a role that see no figure of a form
+"""enforcement: cases, documents, attachments; views that show no figure of a form
 
-The way back is the copy taken before: what was decided and served stands nowhere else. The role
-belongs to the whole server and stays.
+The way back is the copy taken before: what was decided and served stands nowhere else.
 """
 
 from collections.abc import Sequence
@@ -78,26 +77,6 @@ LEFT JOIN journal x ON x.case_id = c.case_id AND x.event = 'measure_ended'
 COMMENT ON VIEW enforcement_register IS '生效和已终止的措施';
 """
 
-_ROLE = """
-DO $$ BEGIN
-    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'zhibao_enforcement') THEN
-        CREATE ROLE zhibao_enforcement NOLOGIN;
-    END IF;
-    IF NOT pg_has_role(current_user, 'zhibao_enforcement', 'MEMBER') THEN
-        GRANT zhibao_enforcement TO CURRENT_USER;
-    END IF;
-EXCEPTION
-    WHEN duplicate_object OR unique_violation THEN NULL;
-    WHEN insufficient_privilege THEN
-        RAISE EXCEPTION USING ERRCODE = 'ZH001', MESSAGE = format(
-            '数据库缺少角色 zhibao_enforcement，而 %1$I 不能自己建立或取得它。'
-            '请数据库管理员执行：'
-            'CREATE ROLE zhibao_enforcement NOLOGIN（已有的不必）；'
-            'GRANT zhibao_enforcement TO %1$I；然后再运行 zhibao migrate。', current_user);
-END $$;
-GRANT SELECT ON filing_dates, reminder_dates, enforcement_register TO zhibao_enforcement;
-"""
-
 
 def upgrade() -> None:
     """Applies the change."""
@@ -149,4 +128,3 @@ def upgrade() -> None:
         comment="机构陈述、申辩、提出异议时附的材料",
     )
     op.execute(_VIEWS)
-    op.execute(_ROLE)

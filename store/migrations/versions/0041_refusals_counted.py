@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision: str = "0041"
-down_revision: str | None = "0033"
+down_revision: str | None = "0039"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
@@ -40,6 +40,8 @@ def upgrade() -> None:
         comment="自此起，流程只能由网关签名启动；此前启动的没有签名",
     )
     op.execute("INSERT INTO signed_starts VALUES (now())")
+    op.execute("REVOKE INSERT, UPDATE, DELETE ON signed_starts FROM zhibao_application")
+    op.execute("REVOKE DELETE ON refusal_counts FROM zhibao_application")
     for table in _TABLES:
         op.execute(f"SELECT seal_table('{table}')")
 

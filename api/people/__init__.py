@@ -1,0 +1,1 @@
+"""Programs and tokens: what a person or a program shows, listed and ended."""

@@ -1,0 +1,169 @@
+"""``zhibao keys``: the keys for tokens, codes, links, webhooks, receipts, columns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli.terminal import (
+    HERE,
+    AsJson,
+    Data,
+    ends_plainly,
+    fail,
+    listing,
+    out,
+    print_json,
+    print_listing,
+    read_instant,
+)
+
+if TYPE_CHECKING:
+    from store.keyring import Key, Purpose
+
+keys_app = typer.Typer(no_args_is_help=True)
+
+FOLDER = "ZHIBAO_KEYS"
+
+Folder = Annotated[Path | None, typer.Option("--folder", envvar=FOLDER, help="密钥目录")]
+For = Annotated[str, typer.Argument(metavar="PURPOSE", help="用途，见 zhibao keys list")]
+
+
+@keys_app.command("make")
+@ends_plainly
+def make(folder: Folder = None, data: Data = HERE, as_json: AsJson = False) -> None:
+    """给还没有密钥的用途各建一把；已有的不变。"""
+    from services.clock import system_clock
+    from services.keys import make_missing
+
+    place = _folder(folder, data)
+    _tried(lambda: make_missing(place, system_clock()), place)
+    _show(place, as_json)
+
+
+@keys_app.command("list")
+@ends_plainly
+def list_keys(folder: Folder = None, data: Data = HERE, as_json: AsJson = False) -> None:
+    """列出各用途的密钥；私钥从不显示。"""
+    _show(_folder(folder, data), as_json)
+
+
+@keys_app.command("add")
+@ends_plainly
+def add(
+    purpose: For,
+    starts: Annotated[
+        Any,
+        typer.Option(
+            "--from", help="自何时起用它；不填为现在", parser=read_instant, metavar="INSTANT"
+        ),
+    ] = None,
+    folder: Folder = None,
+    data: Data = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """增加一把密钥；原有的不再用来签发，已签发的仍然有效，直到停用。"""
+    from services.clock import system_clock
+    from services.keys import add_key
+
+    place, wanted = _folder(folder, data), _purpose(purpose)
+    _tried(lambda: add_key(place, wanted, starts or system_clock()), place)
+    _show(place, as_json)
+
+
+@keys_app.command("end")
+@ends_plainly
+def end(
+    purpose: For,
+    id_: Annotated[str, typer.Argument(metavar="KEY", help="密钥编号")],
+    at: Annotated[
+        Any,
+        typer.Option("--at", help="何时停用；不填为现在", parser=read_instant, metavar="INSTANT"),
+    ] = None,
+    folder: Folder = None,
+    data: Data = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """停用一把密钥：从那时起，由它签发的一概不再作数，由它加密的不能再读。"""
+    from services.clock import system_clock
+    from services.keys import end_key
+
+    place, wanted, now = _folder(folder, data), _purpose(purpose), system_clock()
+    _tried(lambda: end_key(place, wanted, id_, at or now, now), place)
+    _show(place, as_json)
+
+
+def _tried(work: Any, place: Path) -> None:
+    try:
+        work()
+    except OSError as wrong:
+        fail(f"密钥目录 {place} 不能使用：{wrong.strerror}")
+    except ValueError as wrong:
+        fail(str(wrong) if not hasattr(wrong, "errors") else f"密钥目录 {place} 里的不是密钥")
+
+
+def _folder(given: Path | None, data: Path) -> Path:
+    """The folder given, or that of the system on a data folder."""
+    from settings import environment_of
+
+    known = given or environment_of(data).get(FOLDER)
+    if not known:
+        fail(f"没有密钥目录：请用 --folder 或环境变量 {FOLDER} 指明，或用 --data 指向单机系统")
+    return Path(known)
+
+
+def _purpose(given: str) -> Purpose:
+    from store.keyring import Purpose
+
+    if given not in {one.value for one in Purpose}:
+        fail(f"{given} 不是用途：应是 {'、'.join(one.value for one in Purpose)} 之一")
+    return Purpose(given)
+
+
+def _show(place: Path, as_json: bool) -> None:
+    from domain.messages import local_time
+    from services.clock import system_clock
+    from store.keyring import Keyring, Purpose
+
+    ring, now = Keyring(place), system_clock()
+    found: list[tuple[Purpose, Key, bool]] = []
+
+    def read() -> None:
+        for purpose in Purpose:
+            keys = ring.keys(purpose)
+            using = next(
+                (
+                    key
+                    for key in reversed(keys)
+                    if key.secret and key.starts <= now and key.holds(now)
+                ),
+                None,
+            )
+            found.extend((purpose, key, key is using) for key in keys)
+
+    _tried(read, place)
+    if as_json:
+        rows = [
+            {
+                "purpose": purpose.value,
+                "id": key.id,
+                "starts": key.starts,
+                "ends": key.ends,
+                "private": bool(key.secret),
+                "used": used,
+            }
+            for purpose, key, used in found
+        ]
+        print_json({"folder": str(place), "keys": rows})
+        return
+    if not found:
+        out.print(f"{place} 里还没有密钥；请运行 zhibao keys make", highlight=False)
+        return
+    table = listing("用途", "编号", "自", "至", "")
+    for purpose, key, used in found:
+        ends = local_time(key.ends) if key.ends else ""
+        state = "在用" if used else ("" if key.secret else "这里没有私钥")
+        table.add_row(purpose.value, key.id, local_time(key.starts), ends, state)
+    print_listing(table)
