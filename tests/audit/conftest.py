@@ -77,7 +77,7 @@ async def populate(world: World, temporal: EmbeddedTemporal, rules: Path) -> Non
         await other_rows.write(engine)
         await other_rows.enforcement(engine, "enforcement/filing/2020/draft/1")
         await asyncio.sleep(2)
-        await Archiving(client, engine, now).archive_news()
+        await Archiving(system.client, engine, now).archive_news()
         await sealing.seal()
         # what comes after the last checkpoint
         clerk = system.token(FILER, "clerk-draft", "draft")
