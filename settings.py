@@ -38,6 +38,10 @@ class Settings(BaseModel):
     tokens, codes, links, webhooks (`store.keyring`); without one they are derived from
     ``token_key``. No token lasts longer than ``token_days``.
     ``requests_per_person`` and ``requests_per_authority`` bound what people who are signed in ask.
+    ``temporal_ca``, ``temporal_certificate`` and ``temporal_private_key`` are the PEM files that
+    the engine is reached with by TLS, ``temporal_api_key`` the key that it asks for; what passes
+    through it is hidden, unless ``temporal_payloads`` is ``plain``. ``temporal_pages``: the
+    embedded one shows its own pages.
     The limits of the public lookup are written as in ``60/minute; 1000/hour``; only the proxies
     named (addresses or networks, with commas between) may say for whom they ask. ``hosts`` are the
     names this system answers to, with commas between; any, unless they are set.
@@ -64,6 +68,12 @@ class Settings(BaseModel):
     database_url: SecretStr
     temporal_address: str
     temporal_namespace: str = "zhibao"
+    temporal_ca: Path | None = None
+    temporal_certificate: Path | None = None
+    temporal_private_key: Path | None = None
+    temporal_api_key: SecretStr = SecretStr("")
+    temporal_payloads: Literal["hidden", "plain"] = "hidden"
+    temporal_pages: bool = False
     token_key: SecretStr = SecretStr("")
     keys: Path | None = None
     token_days: int = Field(default=90, ge=1, le=366)
@@ -165,6 +175,12 @@ ENVIRONMENT = {
     "database_url": "DATABASE_URL",
     "temporal_address": "TEMPORAL_ADDRESS",
     "temporal_namespace": "TEMPORAL_NAMESPACE",
+    "temporal_ca": "TEMPORAL_TLS_CA",
+    "temporal_certificate": "TEMPORAL_TLS_CERTIFICATE",
+    "temporal_private_key": "TEMPORAL_TLS_KEY",
+    "temporal_api_key": "TEMPORAL_API_KEY",
+    "temporal_payloads": "ZHIBAO_TEMPORAL_PAYLOADS",
+    "temporal_pages": "ZHIBAO_TEMPORAL_PAGES",
     "token_key": "ZHIBAO_TOKEN_KEY",
     "keys": "ZHIBAO_KEYS",
     "token_days": "ZHIBAO_TOKEN_DAYS",
@@ -287,6 +303,12 @@ def as_environment(settings: Settings) -> dict[str, str]:
         "token_days": str(settings.token_days),
         "temporal_address": settings.temporal_address,
         "temporal_namespace": settings.temporal_namespace,
+        "temporal_ca": str(settings.temporal_ca or ""),
+        "temporal_certificate": str(settings.temporal_certificate or ""),
+        "temporal_private_key": str(settings.temporal_private_key or ""),
+        "temporal_api_key": settings.temporal_api_key.get_secret_value(),
+        "temporal_payloads": settings.temporal_payloads,
+        "temporal_pages": "1" if settings.temporal_pages else "",
         "rules": str(settings.rules),
         "host": settings.host,
         "port": str(settings.port),

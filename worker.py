@@ -24,7 +24,7 @@ from activities.enforcement import EnforcementActivities
 from activities.job import JobActivities
 from activities.report_batch import ReportBatchActivities
 from domain.case.workflow_messages import TASK_QUEUE
-from engine.client import connect_engine
+from engine.orders import Checking, Secrets
 from rules.file.catalogue import put_in_use
 from rules.file.library import SHIPPED
 from services.archive import Archiving
@@ -37,6 +37,7 @@ from services.checkpoints import Sealing
 from services.clock import system_clock
 from services.contents import ContentService
 from services.deadlines import Deadlines
+from services.doors import door_of, engine_of
 from services.enforcement.cases import EnforcementService
 from services.key_records import KeyRecords
 from services.notices.delivery import Delivering
@@ -44,6 +45,7 @@ from services.notices.mail import MailServer
 from services.notices.telling import Telling
 from services.notices.webhooks import Webhooks
 from services.numbers.batches import BatchService
+from services.orders import OrderRecords
 from services.reconciler import Reconciler
 from services.recovery import Recovery
 from services.roster import known_regions
@@ -59,6 +61,7 @@ log = structlog.get_logger()
 def build_worker(
     client: Client,
     engine: AsyncEngine,
+    commands: Secrets,
     *,
     runner: WorkflowRunner | None = None,
     max_cached_workflows: int = 2000,
@@ -66,7 +69,7 @@ def build_worker(
     rules: Path = SHIPPED,
     templates: Path | None = None,
 ) -> Worker:
-    """A worker with every workflow and activity.
+    """A worker with every workflow and activity; ``commands`` are the keys orders are signed with.
 
     In production workflows run outside the sandbox: it costs a third of a filing's life, and
     the purity lint, the sandboxed tests and the replay tests stand in for it.
@@ -116,6 +119,7 @@ def build_worker(
             campaigns.start_filings,
             campaigns.enter_stage,
         ],
+        interceptors=[Checking(commands, OrderRecords(engine, system_clock))],
         workflow_runner=runner or UnsandboxedWorkflowRunner(),
         # what does not replay under this code ends, and the reconciler starts it from its record
         workflow_failure_exception_types=[NondeterminismError],
@@ -178,12 +182,13 @@ def _delivering(settings: Settings, engine: AsyncEngine) -> Delivering:
 @contextlib.asynccontextmanager
 async def serving(settings: Settings) -> AsyncIterator[Worker]:
     """A running worker on real servers; stops gracefully."""
-    client = await connect_engine(settings.temporal_address, settings.temporal_namespace)
+    client = await engine_of(settings)
     engine = connect(settings.database_url.get_secret_value())
     try:
         worker = build_worker(
             client,
             engine,
+            door_of(settings).commands,
             certificate_keys=settings.certificate_keys,
             rules=settings.rules,
             templates=settings.templates,

@@ -15,7 +15,8 @@ from api.door.bounded import BoundedProtocol
 from api.door.draining import Draining
 from api.door.parts import build_parts
 from api.public import PUBLIC
-from engine.client import connect_engine, no_engine
+from engine.client import no_engine
+from services.doors import engine_of
 from settings import Settings
 from store.database import connect, connect_public
 
@@ -41,7 +42,7 @@ LONGEST_ASKED = 3.0
 @asynccontextmanager
 async def application(settings: Settings) -> AsyncIterator[Application]:
     """The application on real servers; its connections are closed afterwards."""
-    client = await connect_engine(settings.temporal_address, settings.temporal_namespace)
+    client = await engine_of(settings)
     engine = connect(settings.database_url.get_secret_value(), pool_size=20, patience=PATIENCE)
     public = connect_public(
         settings.database_url.get_secret_value(),

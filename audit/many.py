@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from audit.replay import Replayed, replay_campaign
-from engine.client import connect_engine
 from rules.file.catalogue import put_in_use
+from services.doors import engine_of
 from settings import of_system
 from store.database import connect
 
@@ -104,7 +104,7 @@ async def _replayed(data: Path, case_ids: Sequence[str]) -> list[dict[str, Any]]
     settings = of_system(data)
     put_in_use(settings.rules)
     try:
-        client = await connect_engine(settings.temporal_address, settings.temporal_namespace)
+        client = await engine_of(settings)
     except RuntimeError:
         client = None
     engine = connect(settings.database_url.get_secret_value(), pool_size=2)

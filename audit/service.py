@@ -26,7 +26,8 @@ from services.clock import Clock
 from services.reconciler import Behind, Reconciler
 from services.rule_sets import PinnedRules
 from settings import Settings
-from store import archive
+from store import archive, refusals
+from store.refusals import Counted as Counted
 
 
 class Run(Value):
@@ -133,6 +134,11 @@ class AuditService:
     async def timeline(self, wanted: Filter, size: int | None) -> Sequence[Told]:
         """The first steps and refused acts of the whole record that a filter leaves, by time."""
         return [one async for one in whole_record(self._engine, wanted, size)]
+
+    async def refusals(self, by: str, after: refusals.Place | None, size: int) -> list[Counted]:
+        """Up to ``size`` counts of refused acts after a place, of one person or of all."""
+        async with self._engine.connect() as connection:
+            return await refusals.counts(connection, by, after, size)
 
     async def history(self, case_id: str) -> History:
         """The histories of a case's process, each with its SHA-256. Raises Refused: none."""

@@ -22,8 +22,8 @@ from deploy.demo.rules import write_rules
 from deploy.embedded.postgres import EmbeddedPostgres
 from deploy.embedded.temporal import EmbeddedTemporal
 from domain.clock import day_of
-from engine.client import connect_engine
 from engine.search_attributes import REGISTERED
+from services.doors import engine_of
 from settings import Settings, as_environment
 from store.database import connect
 from store.migrate import upgrade
@@ -91,7 +91,7 @@ async def servers() -> AsyncIterator[Bench]:
         try:
             yield Bench(
                 settings,
-                await connect_engine(settings.temporal_address, settings.temporal_namespace),
+                await engine_of(settings),
                 engine,
                 processes,
             )

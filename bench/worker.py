@@ -20,7 +20,7 @@ from temporalio.worker import Worker
 from temporalio.worker import _workflow_instance as instances
 
 from bench.bare import QUEUE, BareCampaign, BareLapse, BareLife, BareStarts, nothing
-from engine.client import connect_engine
+from services.doors import door_of, engine_of
 from settings import Settings, from_environment
 from store.database import connect
 from worker import build_worker, serving
@@ -29,9 +29,9 @@ from worker import build_worker, serving
 @contextlib.asynccontextmanager
 async def bare(settings: Settings) -> AsyncIterator[Worker]:
     """A worker with exactly the real one's settings, and nothing to do."""
-    client = await connect_engine(settings.temporal_address, settings.temporal_namespace)
+    client = await engine_of(settings)
     engine = connect(settings.database_url.get_secret_value())
-    real = build_worker(client, engine).config()
+    real = build_worker(client, engine, door_of(settings).commands).config()
     config: Any = {
         **real,
         "task_queue": QUEUE,

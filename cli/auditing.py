@@ -559,14 +559,14 @@ def client_of(auditor: Auditor) -> Client:
 @asynccontextmanager
 async def auditing(settings: Settings) -> AsyncIterator[Auditor]:
     """What an auditor works with, on one system."""
-    from engine.client import connect_engine
     from rules.file.catalogue import put_in_use
+    from services.doors import engine_of
     from store.database import connect
 
     logs_aside()
     put_in_use(settings.rules)
     try:
-        client = await connect_engine(settings.temporal_address, settings.temporal_namespace)
+        client = await engine_of(settings)
     except RuntimeError:
         client = None
     url = settings.database_url.get_secret_value()

@@ -140,8 +140,8 @@ def up(
                 f"\n  首页         {system.api_url}/\n"
                 f"  接口         {system.api_url}/api\n"
                 f"  接口文档     {system.api_url}/docs\n"
-                f"  Temporal     {system.ui_url}\n"
-                f"  数据目录     {data.resolve()}\n",
+                + (f"  Temporal     {system.ui_url}\n" if system.ui_url else "")
+                + f"  数据目录     {data.resolve()}\n",
                 highlight=False,
             )
             if not demo and (link := first_link(system.settings)):
@@ -240,12 +240,18 @@ def setup(data: Data = HERE) -> None:
     from deploy.embedded.temporal import RETENTION
     from deploy.temporal_namespace import NamespaceNotReady, prepare_namespace
     from engine.search_attributes import REGISTERED
+    from services.doors import tls_of
 
     settings = settings_for(data)
     try:
         kept = asyncio.run(
             prepare_namespace(
-                settings.temporal_address, settings.temporal_namespace, RETENTION, REGISTERED
+                settings.temporal_address,
+                settings.temporal_namespace,
+                RETENTION,
+                REGISTERED,
+                tls=tls_of(settings),
+                api_key=settings.temporal_api_key.get_secret_value() or None,
             )
         )
     except NamespaceNotReady as failure:

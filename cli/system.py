@@ -18,7 +18,6 @@ from domain.case.commands import Actor, Role
 from domain.ids import NATION
 from domain.messages import explain
 from domain.refusals import Code, Refusal, Refused
-from engine.client import connect_engine
 from rules.file.catalogue import put_in_use
 from services.announcements import AnnouncementService
 from services.campaigns.amending import AmendmentService
@@ -35,6 +34,7 @@ from services.certificates.register import RegisterService
 from services.checkpoints import Sealing
 from services.clock import system_clock
 from services.contacts import ContactService
+from services.doors import engine_of
 from services.enforcement.cases import EnforcementService
 from services.enforcement.register import EnforcementRegister
 from services.extensions import ExtensionService
@@ -130,7 +130,7 @@ async def connected(data: Path) -> AsyncIterator[Services]:
     """Services to the system that the environment or the data folder names."""
     logs_aside()
     settings = of_system(data)
-    client = await connect_engine(settings.temporal_address, settings.temporal_namespace)
+    client = await engine_of(settings)
     engine = connect(settings.database_url.get_secret_value(), pool_size=2)
     catalogue = put_in_use(settings.rules)
     jobs = JobService(client, engine, system_clock)

@@ -161,7 +161,10 @@ def running(
         say("启动 PostgreSQL …")
         postgres = stack.enter_context(EmbeddedPostgres(data))
         say("启动 Temporal …")
-        temporal = stack.enter_context(EmbeddedTemporal(data, search_attributes=REGISTERED))
+        pages = bool(os.environ.get(ENVIRONMENT["temporal_pages"]))
+        temporal = stack.enter_context(
+            EmbeddedTemporal(data, search_attributes=REGISTERED, pages=pages)
+        )
         say("核对数据库结构 …")
         try:
             upgrade(postgres.owner_url)
@@ -174,6 +177,7 @@ def running(
                 "DATABASE_URL": postgres.url,
                 "TEMPORAL_ADDRESS": temporal.address,
                 "TEMPORAL_NAMESPACE": temporal.namespace,
+                "ZHIBAO_TEMPORAL_PAGES": "1" if pages else "",
                 "ZHIBAO_TOKEN_KEY": given_secret(),
                 "ZHIBAO_KEYS": "" if given_secret() else str(keys(data)),
                 "ZHIBAO_RULES": str(rules),

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from domain.case.commands import Actor
 from domain.model import Recorded
+from domain.orders import Sent
 
 RESCAN = "rescan"
 ANNUL = "annul"
@@ -30,7 +31,7 @@ class CampaignStage(Recorded):
     closes: datetime
 
 
-class CampaignStart(Recorded):
+class CampaignStart(Sent):
     """Input of the campaign's workflow. ``quarter`` 0: a year's statistics.
 
     ``rule_sets`` maps each jurisdiction that has rules of its own, the campaign's included, to

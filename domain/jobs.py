@@ -10,6 +10,7 @@ from domain.case import commands as c
 from domain.case.commands import Actor, Command, Role
 from domain.filing.amending import Amend
 from domain.model import Recorded
+from domain.orders import Sent
 
 JOB_WORKFLOW = "job"
 WORK_THROUGH_JOB = "work_through_job"
@@ -82,7 +83,7 @@ class ItemOutcome(StrEnum):
     REFUSED = "refused"
 
 
-class JobStart(Recorded):
+class JobStart(Sent):
     """Input of a job's workflow; what it is about is in the database."""
 
     job_id: str

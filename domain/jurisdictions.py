@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 
-from domain.ids import AUTHORITY, NATION, JurisdictionCode
+from domain.ids import AUTHORITY, NATION, JurisdictionCode, jurisdiction_of
 from domain.model import Value
 
 AreaLevel = Literal["nation", "province", "city", "county"]
@@ -171,6 +171,12 @@ def narrower(one: str, other: str) -> str:
 def authority_of(jurisdiction: str) -> str:
     """The market regulator of a jurisdiction: ``amr-350000``; the nation's as the rules name it."""
     return known().national if jurisdiction == NATION else f"amr-{jurisdiction}"
+
+
+def speaks_for(jurisdiction: str, authority: str) -> bool:
+    """Whether an operator's jurisdiction is that of an authority, or has it within."""
+    area = jurisdiction_of(authority)
+    return jurisdiction == NATION or (area != NATION and lies_in(area, jurisdiction))
 
 
 def issues(authority: str, level: str) -> bool:

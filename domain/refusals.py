@@ -650,6 +650,13 @@ class Code(StrEnum):
         "以“{role}”的身份不能办理这一事项。",
         "请由{wanted}办理；您现在的身份见 /api/me。",
     )
+    UNSIGNED_COMMAND = (
+        "unsigned_command",
+        503,
+        "命令没有网关的签名",
+        "流程收到的这一命令没有有效的网关签名，没有办理。",
+        "各 API 和 worker 进程的密钥必须一致；请联系运维人员核对后重试。",
+    )
     NOT_FOUND = (
         "not_found",
         404,
@@ -1296,3 +1303,9 @@ class Refused(Exception):
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(refusal.code.value)
         self.refusal = refusal
+
+
+def unseen() -> Refusal:
+    """The one answer for what is not there and for what is there and not the asker's to see."""
+    what = "所请求的内容，或者它不由您所在的机构、部门或辖区办理"
+    return Refusal(code=Code.NOT_FOUND, params={"what": what})

@@ -1,8 +1,10 @@
 """The workflow engine's errors, told as refusals."""
 
 import asyncio
+import dataclasses
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 
 from temporalio.client import (
@@ -11,16 +13,61 @@ from temporalio.client import (
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
+from temporalio.converter import DataConverter
 from temporalio.exceptions import ApplicationError
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError, RPCStatusCode, TLSConfig
 
 from domain.refusals import Code, Refusal, Refused
+from engine.codec import Encrypting
+from engine.orders import Secrets, Signing
 from engine.values import VALUES
 
 
-async def connect_engine(address: str, namespace: str) -> Client:
-    """A client of the workflow engine that writes and reads our values."""
-    return await Client.connect(address, namespace=namespace, data_converter=VALUES)
+@dataclass(frozen=True)
+class Door:
+    """How a client comes to the engine: by which secrets it signs and hides, and how it connects.
+
+    ``payloads`` None: what it sends is readable at the engine; what is hidden is not read then.
+    """
+
+    commands: Secrets
+    payloads: Secrets | None = None
+    tls: bool | TLSConfig = False
+    api_key: str | None = None
+
+    @property
+    def converter(self) -> DataConverter:
+        """Our values, hidden from the engine."""
+        if self.payloads is None:
+            return VALUES
+        return dataclasses.replace(VALUES, payload_codec=Encrypting(self.payloads))
+
+
+async def connect_engine(address: str, namespace: str, door: Door | None = None) -> Client:
+    """A client of the workflow engine that writes and reads our values.
+
+    Without a door what it sends is nobody's word, and processes do nothing for it.
+    """
+    if door is None:
+        return await Client.connect(address, namespace=namespace, data_converter=VALUES)
+    return await Client.connect(
+        address,
+        namespace=namespace,
+        data_converter=door.converter,
+        interceptors=[Signing(door.commands)],
+        tls=door.tls,
+        api_key=door.api_key,
+    )
+
+
+def through(client: Client, door: Door) -> Client:
+    """The same connection, through a door."""
+    return Client(
+        client.service_client,
+        namespace=client.namespace,
+        data_converter=door.converter,
+        interceptors=[Signing(door.commands)],
+    )
 
 
 async def no_engine() -> Client:

@@ -9,6 +9,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowHistory
 from temporalio.service import RPCError, RPCStatusCode
 
+from engine.codec import shown
 from services.clock import Clock
 from services.repeated import repeated
 from store import archive, cases
@@ -88,7 +89,10 @@ def kept_form(case_id: str, history: WorkflowHistory, sequence: int) -> Archived
 
 
 async def histories_of(client: Client, case_id: str) -> list[WorkflowHistory]:
-    """The histories of all runs of a case that the engine still has, the earliest first."""
+    """The histories of all runs of a case that the engine still has, the earliest first.
+
+    Nothing in them is hidden any more.
+    """
     try:
         latest = await client.get_workflow_handle(case_id).fetch_history()
     except RPCError as failure:
@@ -105,7 +109,9 @@ async def histories_of(client: Client, case_id: str) -> list[WorkflowHistory]:
             except RPCError as failure:
                 if failure.status is not RPCStatusCode.NOT_FOUND:
                     raise
-    return sorted(known.values(), key=lambda one: one.events[0].event_time.ToDatetime())
+    codec = client.data_converter.payload_codec
+    histories = [await shown(history, codec) for history in known.values()]
+    return sorted(histories, key=lambda one: one.events[0].event_time.ToDatetime())
 
 
 def _run(history: WorkflowHistory) -> str:

@@ -70,10 +70,12 @@ class CaseRecords:
         """
         async with self._engine.connect() as connection:
             case = await cases.by_id(connection, case_id)
+            # asked for one that is not there as well: how long an answer takes tells nothing
+            involved = await journal.involved(connection, case_id)
             if case is None:
                 params = {"what": f"{what} {case_id}{mend}"}
                 raise Refused(Refusal(code=Code.NOT_FOUND, params=params))
-            return OnRecord(case, await journal.involved(connection, case_id))
+            return OnRecord(case, involved)
 
     async def listed(
         self,

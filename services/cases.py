@@ -28,6 +28,7 @@ from domain.case.workflow_messages import (
     receipt_of,
 )
 from domain.kinds import KINDS
+from domain.numbers.commands import ReceiveUpload
 from domain.refusals import Code, Refusal, Refused
 from engine.client import ANSWER_WITHIN, WorkflowGone, translated
 from services import deputies
@@ -217,4 +218,7 @@ class CaseService:
             refusal=refusal,
         )
         async with self._engine.begin() as connection:
-            await refusals.add(connection, case_id, act, command.id)
+            # an upload is known to be answered by its refusal
+            kept = await refusals.count(connection, act, keep=True)
+            if kept or isinstance(command, ReceiveUpload):
+                await refusals.add(connection, case_id, act, command.id)

@@ -15,10 +15,11 @@ from domain.case.commands import Actor
 from domain.case.status import Status
 from domain.clock import day_of
 from domain.filing.kind import FILING
+from domain.ids import NATION
 from domain.institutions import ACT_KIND_LABELS, ActKind, Part
 from domain.jurisdictions import lies_in
 from domain.numbers.batch import BATCH
-from domain.refusals import Code, Refusal, Refused
+from domain.refusals import Code, Refusal, Refused, unseen
 from services.clock import Clock
 from services.institutions import refuse_merged
 from services.jobs import JobService
@@ -147,12 +148,10 @@ class InstitutionActService:
         """The institutions of an act. Raises Refused: unknown, elsewhere, or merged already."""
         known = await institutions.by_ids(connection, ids)
         for id_ in ids:
-            if id_ not in known:
+            if id_ not in known and actor.scope == NATION:
                 raise Refused(Refusal(code=Code.UNKNOWN_INSTITUTION, params={"institution": id_}))
-            region = known[id_].facts.region
-            if not lies_in(region, actor.scope):
-                params = {"region": region, "jurisdiction": actor.scope}
-                raise Refused(Refusal(code=Code.NOT_YOUR_REGION, params=params))
+            if id_ not in known or not lies_in(known[id_].facts.region, actor.scope):
+                raise Refused(unseen())
         for id_ in ids:
             refuse_merged(known[id_])
         return [known[id_] for id_ in ids]

@@ -31,10 +31,12 @@ class InstitutionService:
         """
         async with self._engine.connect() as connection:
             known = await institutions.by_ids(connection, [id_])
+            # asked for one that is not there as well: how long an answer takes tells nothing
+            involved = await journal.involved_with_institution(connection, id_)
             if id_ not in known:
                 params = {"institution": id_}
                 raise Refused(Refusal(code=Code.UNKNOWN_INSTITUTION, params=params))
-            return known[id_], await journal.involved_with_institution(connection, id_)
+            return known[id_], involved
 
     async def holder(self, id_: str) -> Holder:
         """An institution on record with its certificates."""

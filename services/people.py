@@ -13,7 +13,7 @@ from domain.case.commands import Actor, Role
 from domain.clock import in_utc
 from domain.ids import jurisdiction_of
 from domain.jurisdictions import authority_of, lies_in
-from domain.refusals import Code, Refusal, Refused
+from domain.refusals import Code, Refusal, Refused, unseen
 from services.clock import Clock
 from services.deputies import OF_AUTHORITIES
 from services.jobs import JobService
@@ -100,9 +100,8 @@ class PeopleService:
         """Ends it before its time; ended once more it stays as it is. Raises Refused."""
         async with self._engine.begin() as connection:
             named = await people.deputy(connection, id_)
-            if named is None:
-                raise Refused(Refusal(code=Code.NOT_FOUND, params={"what": f"代办 {id_}"}))
-            _of_the_authority(named.authority, actor, named.person)
+            if named is None or not _is_theirs(named.authority, actor, named.person):
+                raise Refused(unseen())
             await people.end_deputy(connection, id_, self._clock())
             ended = await people.deputy(connection, id_)
             await self._record(connection, "deputy_ended", named, actor)
@@ -153,9 +152,8 @@ class PeopleService:
         """Gives the capacities back that were revoked; tokens that still run hold again."""
         async with self._engine.begin() as connection:
             revocation = await people.revocation_by_id(connection, id_)
-            if revocation is None:
-                raise Refused(Refusal(code=Code.NOT_FOUND, params={"what": f"停用 {id_}"}))
-            _in_the_region(revocation.authority, actor)
+            if revocation is None or not _is_in_the_region(revocation.authority, actor):
+                raise Refused(unseen())
             await people.restore(connection, id_, actor.subject, self._clock())
             restored = await people.revocation_by_id(connection, id_)
             await self._record(connection, "role_restored", revocation, actor)
@@ -185,11 +183,16 @@ class PeopleService:
         await record_of(connection, about.person, event, actor, now, body, about.id, note)
 
 
+def _is_theirs(authority: str, actor: Actor, person: str) -> bool:
+    """Whether it is the person's own matter, or that of the authority's operator."""
+    if actor.role in OF_AUTHORITIES:
+        return (actor.scope, actor.subject) == (authority, person)
+    return actor.role is Role.OPERATOR and actor.scope == jurisdiction_of(authority)
+
+
 def _of_the_authority(authority: str, actor: Actor, person: str) -> None:
-    """Raises Refused unless it is the person's own matter, or that of the authority's operator."""
-    if actor.role in OF_AUTHORITIES and (actor.scope, actor.subject) == (authority, person):
-        return
-    if actor.role is Role.OPERATOR and actor.scope == jurisdiction_of(authority):
+    """Raises Refused for somebody else's matter."""
+    if _is_theirs(authority, actor, person):
         return
     params = {"authority": f"{authority}（{person} 本人或该部门的经办人）"}
     raise Refused(Refusal(code=Code.NOT_YOUR_AUTHORITY, params=params))
@@ -197,10 +200,13 @@ def _of_the_authority(authority: str, actor: Actor, person: str) -> None:
 
 def _in_the_region(authority: str, actor: Actor) -> None:
     """Raises Refused for an operator whose jurisdiction the authority is not in."""
-    region = jurisdiction_of(authority)
-    if actor.role is Role.OPERATOR and not lies_in(region, actor.scope):
-        params = {"region": region, "jurisdiction": actor.scope}
+    if not _is_in_the_region(authority, actor):
+        params = {"region": jurisdiction_of(authority), "jurisdiction": actor.scope}
         raise Refused(Refusal(code=Code.NOT_YOUR_REGION, params=params))
+
+
+def _is_in_the_region(authority: str, actor: Actor) -> bool:
+    return actor.role is not Role.OPERATOR or lies_in(jurisdiction_of(authority), actor.scope)
 
 
 def own_authority(actor: Actor) -> str:

@@ -35,9 +35,14 @@ class RequestRecords:
         return repeated
 
     async def record_refusal(self, case_id: str, act: RefusedAct, request_id: str) -> None:
-        """Puts an act that was refused at the door on its case's record."""
+        """Counts an act that was refused at the door, and puts it on its case's record.
+
+        ``case_id`` is "" for what is about no case.
+        """
         async with self._engine.begin() as connection:
-            await refusals.add(connection, case_id, act, request_id)
+            kept = await refusals.count(connection, act, keep=bool(case_id))
+            if kept:
+                await refusals.add(connection, case_id, act, request_id)
 
     async def database_writes(self) -> bool:
         """Whether the database takes writes; raises what keeps it from answering."""

@@ -15,7 +15,7 @@ from domain.clock import day_of
 from domain.contacts import ContactRole, ContactSource, Reachable
 from domain.facts import CertificateFacts, Facts, InstitutionFacts
 from domain.ids import NATION
-from domain.jurisdictions import lies_in
+from domain.jurisdictions import lies_in, speaks_for
 from domain.model import Value
 from domain.numbers.quarters import Quarter
 from files.findings import Level, RowProblem
@@ -290,10 +290,15 @@ async def _checked(
         rows = reading.places[one.id]
         found: list[RowProblem] = []
         notices: list[RowProblem] = []
-        if one.id in known and not lies_in(known[one.id].facts.region, scope):
-            what = f"机构 {one.id} 已登记在其他辖区"
-            mend = "请由其现所在辖区的经办人办理迁移，或核对机构编号"
-            found.append(_problem(rows[0], "id", "held_by_other_jurisdiction", what, mend))
+        places = [one.institution.region]
+        if one.id in known:
+            places.append(known[one.id].facts.region)
+        elsewhere = not all(lies_in(place, scope) for place in places)
+        if elsewhere:
+            # the same words whether it is on record elsewhere or nowhere
+            what = f"机构 {one.id} 不在您的辖区"
+            mend = "请核对机构编号和区域代码；确有其事的，请由其所在辖区的经办人办理"
+            found.append(_problem(rows[0], "region", "outside_jurisdiction", what, mend))
         elif one.id in known and known[one.id].merged_into:
             what = f"机构 {one.id} 已并入 {known[one.id].merged_into}"
             mend = "请从名录中删去本行，证书写在并入后的机构名下"
@@ -302,14 +307,18 @@ async def _checked(
             what = f"机构 {one.id} 的信用代码已变更为 {known[one.id].uscc}，本行写的是原代码"
             mend = "请改为现在的代码；变更有误的，请另办一次信用代码变更"
             found.append(_problem(rows[0], "uscc", "former_uscc", what, mend))
-        elif not lies_in(one.institution.region, scope):
-            what = f"机构 {one.id} 的监管区域 {one.institution.region} 不在您的辖区"
-            mend = "请由其所在辖区的经办人导入，或核对区域代码"
-            found.append(_problem(rows[0], "region", "outside_jurisdiction", what, mend))
-        for row, certificate in zip(rows, one.certificates, strict=False):
+        # of what is elsewhere nothing more is looked at, and nothing told
+        certificates = () if elsewhere else one.certificates
+        for row, certificate in zip(rows, certificates, strict=False):
             known_as = register.get(certificate.number)
-            if known_as is not None and known_as.institution_id != one.id:
-                what = f"证书 {certificate.number} 已登记在机构 {known_as.institution_id} 名下"
+            own = known_as is not None and known_as.institution_id == one.id
+            if not own and not speaks_for(scope, certificate.issuer):
+                what = f"证书 {certificate.number} 的发证机关 {certificate.issuer} 不在您的辖区"
+                mend = "请由发证机关登记这张证书，或由其所在辖区的经办人导入；名录中先不写证书"
+                found.append(_problem(row, "issuer", "outside_jurisdiction", what, mend))
+            elif known_as is not None and not own:
+                holder = known_as.institution_id if scope == NATION else "其他机构"
+                what = f"证书 {certificate.number} 已登记在{holder}名下"
                 mend = "请核对证书编号；确已变更的，请先更新原机构的证书"
                 found.append(_problem(row, "number", "certificate_held_by_other", what, mend))
             elif known_as is not None and _differs(known_as, certificate):

@@ -29,6 +29,8 @@ class Purpose(StrEnum):
     WEBHOOKS = "webhooks"
     COMPLAINTS = "complaints"
     COLUMNS = "columns"
+    COMMANDS = "commands"
+    PAYLOADS = "payloads"
 
 
 SIGNING = frozenset({Purpose.TOKENS, Purpose.PROGRAMS})

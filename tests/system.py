@@ -29,9 +29,11 @@ from api.server import LONGEST_ASKED
 from deploy.demo.publishing import publish_generated
 from domain.case.commands import Actor, Role
 from domain.facts import CertificateFacts, InstitutionFacts
+from engine.client import through
 from rules.filing.forms.example import blank_example
 from services.certificates.keys import add_key
 from services.contents import register_of
+from services.doors import door_of
 from services.keys import Keyring
 from settings import Settings
 from store import institutions
@@ -240,7 +242,7 @@ async def running(
         receipt_keys=receipt_keys,
         site="https://certificates.example",
     )
-    client = environment.client
+    client = through(environment.client, door_of(settings))
     await publish_generated(engine, rules, datetime(2019, 1, 1, tzinfo=UTC))
     holder: list[System] = []
     public = connect_public(engine.url, longest=LONGEST_ASKED, pool_size=4)
@@ -248,6 +250,7 @@ async def running(
     worker = build_worker(
         client,
         engine,
+        door_of(settings).commands,
         runner=runner or SandboxedWorkflowRunner(),
         max_cached_workflows=max_cached_workflows,
         certificate_keys=keys,

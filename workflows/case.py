@@ -14,7 +14,7 @@ from typing import ClassVar
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ActivityError, ApplicationError, FailureError
 
 with workflow.unsafe.imports_passed_through():
     from pydantic import ValidationError
@@ -45,6 +45,7 @@ with workflow.unsafe.imports_passed_through():
         newest,
         receipt_of,
     )
+    from domain.orders import UNSIGNED_START, Order
     from domain.refusals import Refusal
 
 RETRY = RetryPolicy(
@@ -82,7 +83,19 @@ class CaseWorkflow:
         self._receipts = dict(start.carried.receipts)
         self._updates = 0
         self._out_of_time = False
+        # what a run goes on with that followed on another was never sent to it
+        self._sent = None if workflow.info().continued_run_id else start
+        self._orders: tuple[Order, ...] = ()
+        self._forged = False
         self._turn = asyncio.Lock()
+
+    @property
+    def orders(self) -> tuple[Order, ...]:
+        """What was sent to this process and led to what is being done now."""
+        if self._sent is None:
+            return self._orders
+        began = workflow.info().start_time
+        return (*self._orders, Order.of(self._start.case_id, "start", self._sent, began))
 
     @property
     def status(self) -> Status:
@@ -104,6 +117,11 @@ class CaseWorkflow:
         """Whether the case lives on. One that was moved often continues in a new run first."""
         if self._over() or self._worn():
             await workflow.wait_condition(workflow.all_handlers_finished)
+            if self._forged:
+                # the reconciler starts it from its record
+                raise ApplicationError(
+                    "not started by the gateway", type=UNSIGNED_START, non_retryable=True
+                )
             if self._over():
                 return False
             self._continue_as_new()
@@ -135,7 +153,7 @@ class CaseWorkflow:
             if command.seen_sequence > self._sequence:
                 await self._catch_up()
             while (known := self._receipts.get(command.id)) is None:
-                await self._perform(command)
+                await self._perform(command, asked)
             return known
 
     @act.validator
@@ -222,8 +240,17 @@ class CaseWorkflow:
         """
         steps = self._chain(command, events)
         first = steps[0].sequence == 1
-        request = RecordRequest(steps=steps, opening=self._start.opening if first else None)
-        recorded = await self.write(request, events)
+        request = RecordRequest(
+            steps=steps,
+            opening=self._start.opening if first else None,
+            orders=self.orders,
+        )
+        try:
+            recorded = await self.write(request, events)
+        except FailureError as failure:
+            self._look_at(failure)
+            raise
+        self._sent = None
         if recorded.refusal is not None:
             raise refused(recorded.refusal)
         self._adopt(recorded.steps or steps, recorded.opening)
@@ -243,7 +270,7 @@ class CaseWorkflow:
     def _over(self) -> bool:
         ended = self._state.status in ENDED and not self.has_work()
         waits = next_timer(self.kind, self._state, self._plan) is not None
-        return (ended and not waits) or self._out_of_time
+        return (ended and not waits) or self._out_of_time or self._forged
 
     def _worn(self) -> bool:
         return (
@@ -295,13 +322,26 @@ class CaseWorkflow:
             if isinstance(outcome, tuple):
                 await self.record(command, outcome)
 
-    async def _perform(self, command: Command) -> None:
-        prepared = command.kind in self.kind.prepares
-        findings = await self.prepare(command) if prepared else None
-        outcome = decide(self.kind, self._state, self._plan, command, workflow.now(), findings)
-        if isinstance(outcome, Refusal):
-            raise refused(outcome)
-        await self.record(command, outcome)
+    async def _perform(self, command: Command, asked: Act) -> None:
+        self._orders = (Order.of(self._start.case_id, "act", asked),)
+        try:
+            prepared = command.kind in self.kind.prepares
+            findings = await self.prepare(command) if prepared else None
+            outcome = decide(self.kind, self._state, self._plan, command, workflow.now(), findings)
+            if isinstance(outcome, Refusal):
+                raise refused(outcome)
+            await self.record(command, outcome)
+        except FailureError as failure:
+            self._look_at(failure)
+            raise
+        finally:
+            self._orders = ()
+
+    def _look_at(self, failure: FailureError) -> None:
+        """A run that the gateway has not started ends, before anything comes of it."""
+        cause = failure.cause if isinstance(failure, ActivityError) else failure
+        if isinstance(cause, ApplicationError) and cause.type == UNSIGNED_START:
+            self._forged = True
 
     async def _catch_up(self) -> None:
         """Adopts what the journal holds beyond this workflow's own knowledge."""
@@ -342,7 +382,7 @@ class CaseWorkflow:
             receipts=newest(self._receipts),
         )
         workflow.continue_as_new(
-            self._start.model_copy(update={"carried": carried, "revived_by": ""})
+            self._start.model_copy(update={"carried": carried, "revived_by": "", "warrant": None})
         )
 
 

@@ -239,6 +239,7 @@ class Certificate(CaseWorkflow):
                 decided=decided,
                 renews=self._start.opening.renews,
                 at=workflow.now(),
+                orders=self.orders,
             ),
             result_type=CertificateFindings,
             start_to_close_timeout=ONE_TRY,

@@ -182,6 +182,7 @@ class ReportBatch(CaseWorkflow):
                 longest=self._terms.longest,
                 visible_from=visible_from(self._plan, workflow.now()),
                 at=workflow.now(),
+                orders=self.orders,
             ),
             result_type=BatchFindings,
             start_to_close_timeout=ONE_TRY,

@@ -24,7 +24,7 @@ from audit.as_of import Figures, Moment, Moved
 from audit.findings import Verified
 from audit.recompute import Foreseen, Recomputed
 from audit.replay import Replayed
-from audit.service import AuditService, History
+from audit.service import AuditService, Counted, History
 from audit.timeline import COLUMNS, Filter, Told, csv_row
 from domain.clock import in_utc
 from domain.model import Value
@@ -50,6 +50,13 @@ class Compared(Value):
     """Cases of a campaign that stood elsewhere at one of two moments."""
 
     items: tuple[Moved, ...]
+    next: str | None
+
+
+class RefusalsCounted(Value):
+    """How often whom was refused by which code in which hour, the latest hour first."""
+
+    items: tuple[Counted, ...]
     next: str | None
 
 
@@ -160,6 +167,28 @@ async def timeline(call: Call) -> Response:
         call.request, fetch, lambda row: [in_utc(row.at), row.case_id, row.place], size=200
     )
     return json_of(Timeline(entries=tuple(rows), next=following))
+
+
+async def refusals(call: Call) -> Response:
+    """Refused acts by person and hour."""
+    by = query(call.request, "by", _Words, "")
+    after = None
+    if (place := given(call.request, (str, str, str, str, str))) is not None:
+        try:
+            subject, role, scope, code = (bytes.fromhex(one).decode() for one in place[1:])
+            after = (datetime.fromisoformat(place[0]), subject, role, scope, code)
+        except ValueError:
+            raise refused() from None
+
+    async def fetch(size: int) -> Sequence[Counted]:
+        return await _auditing(call).refusals(by, after, size)
+
+    def stands(row: Counted) -> list[str]:
+        key = (row.subject, row.role, row.scope, row.code)
+        return [in_utc(row.hour), *(one.encode().hex() for one in key)]
+
+    rows, following = await paged(call.request, fetch, stands, size=200)
+    return json_of(RefusalsCounted(items=tuple(rows), next=following))
 
 
 async def timeline_table(call: Call) -> Response:
@@ -289,6 +318,16 @@ OPERATIONS = [
         None,
         *_NARROWED,
         answer_media="text/csv",
+    ),
+    _asked(
+        "refusals",
+        refusals,
+        "被拒绝的操作，按人按小时计数",
+        RefusalsCounted,
+        Parameter("by", "只看此人的"),
+        *PAGING,
+        description="times 为次数，kept 为其中逐次在案的次数；"
+        "逐次的经过见 timeline（action=refused）。",
     ),
     _asked("reconcile", reconcile, "流程落后于记录的办件", BehindRecord),
 ]

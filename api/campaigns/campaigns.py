@@ -116,7 +116,7 @@ class CampaignList(Value):
 
 async def of_jurisdiction(request: Request) -> Target:
     """The jurisdiction named by the path, whether it has a campaign or not."""
-    return Target(region=named(request)[1])
+    return Target(region=named(request)[1], addressed=True)
 
 
 async def of_campaign(request: Request) -> Target:
@@ -125,12 +125,12 @@ async def of_campaign(request: Request) -> Target:
     if await parts_of(request).campaigns.find(period, jurisdiction) is None:
         params = {"year": str(period), "jurisdiction": jurisdiction}
         raise Refused(Refusal(code=Code.CAMPAIGN_NOT_FOUND, params=params))
-    return Target(campaign=jurisdiction)
+    return Target(campaign=jurisdiction, addressed=True)
 
 
 async def of_place(request: Request) -> Target:
     """The jurisdiction named by the path, whose filings may belong to a campaign above it."""
-    return Target(campaign=named(request)[1])
+    return Target(campaign=named(request)[1], addressed=True)
 
 
 def named(request: Request) -> tuple[Period, str]:

@@ -104,7 +104,7 @@ def check_quietly(call: Call, region: str) -> bool:
 
 async def of_account(request: Request) -> Target:
     """The account named by the path, on record or not."""
-    return Target(institution=path(request, "institution", InstitutionId))
+    return Target(institution=path(request, "institution", InstitutionId), addressed=True)
 
 
 async def of_registration(request: Request) -> Target:

@@ -56,7 +56,7 @@ class PublishBody(Value):
 
 async def of_rules(request: Request) -> Target:
     """The jurisdiction whose rules the path names."""
-    return Target(region=path(request, "jurisdiction", JurisdictionCode))
+    return Target(region=path(request, "jurisdiction", JurisdictionCode), addressed=True)
 
 
 async def list_rules(call: Call) -> Response:

@@ -53,6 +53,7 @@ from domain.certificates.transitions import issuer_of
 from domain.certificates.warnings import CertificateWarning
 from domain.clock import day_of
 from domain.ids import jurisdiction_of
+from domain.jurisdictions import authority_of
 from domain.model import Value
 from services.case_records import Case
 
@@ -121,9 +122,10 @@ class CertificatePage(Value):
 
 
 def _in_sight(actor: Actor, institution: str | None) -> dict[str, Any]:
-    """An issuing authority has all of its own, from the first draft on."""
-    if SCOPES[actor.role] is Scope.AUTHORITY:
-        return {"jurisdiction": jurisdiction_of(actor.scope)}
+    """An issuing authority has all of its own, from the first draft on; others what was theirs."""
+    area = jurisdiction_of(actor.scope) if SCOPES[actor.role] is Scope.AUTHORITY else ""
+    if area and actor.scope == authority_of(area):
+        return {"jurisdiction": area}
     return in_sight(actor, institution)
 
 

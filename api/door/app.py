@@ -5,6 +5,7 @@ import hashlib
 import re
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import suppress
 from contextvars import ContextVar
 from random import Random
 from typing import Any, TypeVar
@@ -33,20 +34,30 @@ from api.door.requests import (
     LARGEST_FILE,
     LARGEST_JSON,
     InvalidFields,
+    NoSuchAddress,
     forget_unknown_parameters,
     parse_file_form,
     parse_form,
     parse_json,
+    path,
     read_bytes,
     refuse_foreign_form,
     refuse_unknown_parameters,
     require_media,
 )
-from api.door.rights import Right, Target, check
+from api.door.rights import (
+    Right,
+    Target,
+    admit,
+    check,
+    knows_all,
+    of_institution,
+)
 from api.resources import OPERATIONS, PAGES, PLACES
 from domain.case.commands import SYSTEM, Actor
 from domain.case.timeline import RefusedAct
-from domain.refusals import Code, Refusal, Refused
+from domain.ids import InstitutionId, JurisdictionCode
+from domain.refusals import Code, Refusal, Refused, unseen
 from services.requests import AWAY, FAULTY, lost_its_connection
 
 log = structlog.get_logger()
@@ -248,6 +259,30 @@ async def _through_the_door(operation: Operation, request: Request, request_id: 
         operation, DEADLINE, _once_more(lambda: _admitted(operation, request, request_id))
     )
     left = DEADLINE - (time.monotonic() - began)
+    try:
+        return await _read_and_handled(operation, request, request_id, actor, target, left)
+    except InvalidFields:
+        raise
+    except Refused as refused:
+        raise Refused(_nameless(refused.refusal, actor)) from None
+
+
+def _nameless(refusal: Refusal, actor: Actor) -> Refusal:
+    """A refusal as an institution is told it, which deals with authorities, not people in them."""
+    named = refusal.params.get("person")
+    if named is None or named == actor.subject or not of_institution(actor):
+        return refusal
+    return refusal.model_copy(update={"params": {**refusal.params, "person": "办理人员"}})
+
+
+async def _read_and_handled(
+    operation: Operation,
+    request: Request,
+    request_id: str,
+    actor: Actor,
+    target: Target,
+    left: float,
+) -> Response:
     body: Any = None
     data = b""
     if operation.body is not None and operation.body_optional and not _has_body(request):
@@ -297,10 +332,61 @@ async def _admitted(
         forget_unknown_parameters(request, operation.known)
     else:
         refuse_unknown_parameters(request, operation.known)
-    target = await operation.target(request) if operation.target else _NOTHING
-    if operation.right is not Right.ANYONE:
-        await _check_right(operation, parts, actor, target, request_id)
-    return actor, target
+    if operation.right is Right.ANYONE:
+        return actor, await operation.target(request) if operation.target else _NOTHING
+    try:
+        admit(operation.right, actor)
+        _within_own(operation, actor, request)
+    except Refused as refused:
+        # the answer stands before anything is looked up; what is looked up now is for the record
+        await _put_on_record(operation, request, actor, refused.refusal, request_id)
+        raise
+    return actor, await _found(operation, request, actor, request_id)
+
+
+def _within_own(operation: Operation, actor: Actor, request: Request) -> None:
+    """Raises Refused for an address that names what is not the asker's, on record or not.
+
+    That is an institution the asker does not act for, or a place it has nothing to do with.
+    """
+    if operation.target is None:
+        return
+    if "institution" in request.path_params and of_institution(actor):
+        own = Target(institution=path(request, "institution", InstitutionId))
+        check(operation.right, actor, own)
+    if "jurisdiction" in request.path_params:
+        place = Target(campaign=path(request, "jurisdiction", JurisdictionCode))
+        check(operation.right, actor, place)
+
+
+async def _found(operation: Operation, request: Request, actor: Actor, request_id: str) -> Target:
+    """What the address names, where the asker has the right to it. Raises Refused.
+
+    What is another's is answered as what is not there, and is on record as what it is.
+    """
+    if operation.target is None:
+        check(operation.right, actor, _NOTHING)
+        return _NOTHING
+    named = request.path_params.get("institution")
+    try:
+        target = await operation.target(request)
+    except NoSuchAddress:
+        raise
+    except Refused as missing:
+        # that a place has no campaign is no secret to those who have to do with it
+        told = missing.refusal.code is Code.CAMPAIGN_NOT_FOUND or knows_all(actor, named)
+        if missing.refusal.code.status != 404 or told:
+            raise
+        await _put_on_record(operation, request, actor, unseen(), request_id)
+        raise Refused(unseen()) from None
+    try:
+        check(operation.right, actor, target)
+    except Refused as refused:
+        await _put_on_record(operation, request, actor, refused.refusal, request_id, target)
+        if target.addressed:
+            raise
+        raise Refused(unseen()) from None
+    return target
 
 
 async def _identified(operation: Operation, parts: Parts, request: Request) -> Actor:
@@ -417,23 +503,29 @@ _RECORDED_AS = {
 """What acts are called on record where their address has another name for them."""
 
 
-async def _check_right(
-    operation: Operation, parts: Parts, actor: Actor, target: Target, request_id: str
+async def _put_on_record(
+    operation: Operation,
+    request: Request,
+    actor: Actor,
+    refusal: Refusal,
+    request_id: str,
+    target: Target | None = None,
 ) -> None:
-    """The one rights check; an act on a case refused by it is put on the case's record."""
-    try:
-        check(operation.right, actor, target)
-    except Refused as refused:
-        if operation.writes and target.case is not None:
-            above, name = operation.path.rsplit("/", 2)[1:]
-            act = RefusedAct(
-                action=_RECORDED_AS.get(f"{above}/{name}") or _RECORDED_AS.get(name, name),
-                **actor.model_dump(),
-                at=parts.clock(),
-                refusal=refused.refusal,
-            )
-            await parts.requests.record_refusal(target.case.case_id, act, request_id)
-        raise
+    """Counts a refused act, and puts it on the record of the case it was about, if there is one."""
+    if not operation.writes:
+        return
+    if target is None and operation.target is not None:
+        with suppress(Refused):
+            target = await operation.target(request)
+    above, name = operation.path.rsplit("/", 2)[1:]
+    act = RefusedAct(
+        action=_RECORDED_AS.get(f"{above}/{name}") or _RECORDED_AS.get(name, name),
+        **actor.model_dump(),
+        at=parts_of(request).clock(),
+        refusal=refusal,
+    )
+    case_id = target.case.case_id if target is not None and target.case is not None else ""
+    await parts_of(request).requests.record_refusal(case_id, act, request_id)
 
 
 def wants_page(request: Request) -> bool:

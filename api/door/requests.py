@@ -56,6 +56,10 @@ class Form(dict[str, list[str]]):
             await self.file.close()
 
 
+class NoSuchAddress(Refused):
+    """A refusal of an address that nothing can have, whatever is on record."""
+
+
 class InvalidFields(Refused):
     """A refusal that names single fields."""
 
@@ -270,7 +274,7 @@ def path(request: Request, name: str, kind: type[Wanted] | Any) -> Wanted:
 
 
 def _no_address(name: str, why: str) -> Refused:
-    return Refused(Refusal(code=Code.NOT_FOUND, params={"what": f"这个地址：{name} {why}"}))
+    return NoSuchAddress(Refusal(code=Code.NOT_FOUND, params={"what": f"这个地址：{name} {why}"}))
 
 
 def refuse_unknown_parameters(request: Request, known: Set[str]) -> None:

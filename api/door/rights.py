@@ -1,7 +1,9 @@
 """The one place that says who may do what.
 
-Every operation names a `Right`; `check` is called once per request, before the operation's code.
-The state machine decides on its own whether the case allows the act at this moment.
+Every operation names a `Right`. Whether somebody has it at all is decided by `admit`, before
+anything is looked up; on what an address names, by `check`, before the operation's code. What is
+there and not for whoever asks is answered as what is not there: `domain.refusals.unseen`. The
+state machine decides on its own whether the case allows the act at this moment.
 """
 
 from enum import StrEnum
@@ -10,7 +12,7 @@ from domain.case.commands import ROLE_LABELS, Actor, Role, forbidden
 from domain.connected import client_of
 from domain.ids import NATION, jurisdiction_of
 from domain.jurisdictions import lies_in, regulates
-from domain.refusals import Code, Refusal, Refused
+from domain.refusals import Code, Refusal, Refused, unseen
 from services.case_records import Case
 
 
@@ -173,7 +175,8 @@ class Target:
     """What an operation is about, as far as rights depend on it.
 
     ``involved`` are the authorities a case has ever been assigned to, its checker included;
-    ``campaign`` is the jurisdiction of a campaign that is to be looked at.
+    ``campaign`` is the jurisdiction of a campaign that is to be looked at. ``addressed``: the
+    address itself says all of it, so that nothing on record is told by it.
     """
 
     def __init__(
@@ -184,7 +187,9 @@ class Target:
         institution: str | None = None,
         region: str | None = None,
         campaign: str | None = None,
+        addressed: bool = False,
     ) -> None:
+        self.addressed = addressed
         self.case = case
         self.campaign = campaign
         self.involved = involved
@@ -192,8 +197,8 @@ class Target:
         self.region = case.region if case else region
 
 
-def check(right: Right, actor: Actor, target: Target) -> None:
-    """Raises Refused unless ``actor`` has ``right`` on ``target``."""
+def admit(right: Right, actor: Actor) -> None:
+    """Raises Refused unless ``actor`` may have ``right`` on anything."""
     if actor.role not in ROLES[right]:
         raise Refused(forbidden(ROLE_LABELS[actor.role], ROLES[right]))
     if client_of(actor) and right is not Right.DELIVER:
@@ -201,10 +206,16 @@ def check(right: Right, actor: Actor, target: Target) -> None:
         raise Refused(forbidden("联网系统", ROLES[right]))
     if right is Right.DELIVER and not client_of(actor):
         raise Refused(Refusal(code=Code.CLIENTS_ONLY))
-    scope = SCOPES[actor.role]
-    if right in NATIONAL and scope is Scope.JURISDICTION and actor.scope != NATION:
+    national = right in NATIONAL and SCOPES[actor.role] is Scope.JURISDICTION
+    if national and actor.scope != NATION:
         params = {"role": "省、市、县经办人", "wanted": f"全国的经办人（辖区 {NATION}）"}
         raise Refused(Refusal(code=Code.FORBIDDEN, params=params))
+
+
+def check(right: Right, actor: Actor, target: Target) -> None:
+    """Raises Refused unless ``actor`` has ``right`` on ``target``."""
+    admit(right, actor)
+    scope = SCOPES[actor.role]
     if scope is Scope.INSTITUTION and target.institution not in (None, actor.scope):
         raise Refused(_not_yours(target))
     if scope is Scope.JURISDICTION and not covers(actor.scope, target.region):
@@ -219,6 +230,31 @@ def check(right: Right, actor: Actor, target: Target) -> None:
     ):
         authority = (target.case.authority if target.case else "") or "其他部门或填报机构"
         raise Refused(Refusal(code=Code.NOT_YOUR_AUTHORITY, params={"authority": authority}))
+
+
+def check_found(right: Right, actor: Actor, target: Target) -> None:
+    """`check` of what was looked up: what is another's is refused as what does not exist."""
+    admit(right, actor)
+    try:
+        check(right, actor, target)
+    except Refused:
+        raise Refused(unseen()) from None
+
+
+def knows_all(actor: Actor, institution: str | None) -> bool:
+    """Whether nothing that is asked for is another's: it is told what is missing, and what to do.
+
+    ``institution`` is the one that the address names.
+    """
+    match SCOPES[actor.role]:
+        case Scope.EVERYTHING:
+            return True
+        case Scope.JURISDICTION:
+            return actor.scope == NATION
+        case Scope.INSTITUTION:
+            return institution == actor.scope
+        case Scope.AUTHORITY:
+            return False
 
 
 def region_in_sight(actor: Actor) -> str:

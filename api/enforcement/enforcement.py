@@ -26,7 +26,7 @@ from api.door.operations import Call, Operation, Parameter, json_of, schema_of
 from api.door.parts import Parts, parts_of
 from api.door.problems import source
 from api.door.requests import Plain, Text, invalid, media_type, path, query
-from api.door.rights import Right, Target, check
+from api.door.rights import Right, Target, check, check_found
 from domain.case.commands import Actor, Command, Role
 from domain.case.workflow_messages import Receipt
 from domain.enforcement.commands import (
@@ -55,6 +55,7 @@ from domain.enforcement.kind import ENFORCEMENT
 from domain.enforcement.state import terms_of
 from domain.ids import InstitutionId, enforcement_id
 from domain.model import Value
+from domain.refusals import Refused, unseen
 
 About = Literal["filing", "report-numbers"]
 PeriodName = Annotated[str, Field(pattern=r"^2[0-9]{3}(Q[1-4])?$")]
@@ -239,8 +240,11 @@ async def open_case(call: Call) -> Response:
 async def _may_look(call: Call, about: str) -> None:
     """An operator acts in its own jurisdiction; an officer's authority is the service's affair."""
     if call.actor.role is Role.OPERATOR:
-        found = await parts_of(call.request).records.find(about, "填报")
-        check(Right.OPEN_ENFORCEMENT, call.actor, Target(region=found.case.region))
+        try:
+            found = await parts_of(call.request).records.find(about, "填报")
+        except Refused:
+            raise Refused(unseen()) from None
+        check_found(Right.OPEN_ENFORCEMENT, call.actor, Target(region=found.case.region))
 
 
 # --- one case -------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from api.door import cursors
 from api.door.operations import PAGING, Call, Operation, Parameter, json_of, schema_of
 from api.door.parts import parts_of
 from api.door.requests import path, query
-from api.door.rights import SCOPES, Right, Scope, Target, check, region_in_sight
+from api.door.rights import SCOPES, Right, Scope, Target, check, check_found, region_in_sight
 from domain.case.commands import ROLE_LABELS, Actor, Role
 from domain.ids import InstitutionId, jurisdiction_of
 from domain.model import Value
@@ -24,7 +24,7 @@ from domain.notices import (
     DeliveryState,
     NoticeKind,
 )
-from domain.refusals import Code, Refusal, Refused
+from domain.refusals import Refused, unseen
 from services.notices.records import Notice
 
 NoticeId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
@@ -177,10 +177,9 @@ async def get_notice(call: Call) -> Response:
     notices = parts_of(call.request).notices
     notice = await notices.find(path(call.request, "notice", NoticeId))
     if call.actor.role is Role.FILER and notice.addressee != call.actor.scope:
-        check(Right.SEE_NOTICES, call.actor, Target(institution=notice.addressee))
+        check_found(Right.SEE_NOTICES, call.actor, Target(institution=notice.addressee))
     if not notice.institution and not _of_place(call.actor, notice):
-        params = {"authority": notice.addressee}
-        raise Refused(Refusal(code=Code.NOT_YOUR_AUTHORITY, params=params))
+        raise Refused(unseen())
     opened = await notices.opened(notice, call.actor)
     return json_of(shown(opened, call.actor, whole=True))
 

@@ -11,7 +11,7 @@ from api.door import cursors
 from api.door.operations import PAGING, Call, Operation, Parameter, json_of, schema_of
 from api.door.parts import parts_of
 from api.door.requests import path, query, wrong_parameter
-from api.door.rights import Right, Target, check, region_in_sight
+from api.door.rights import Right, Target, check_found, knows_all, region_in_sight
 from domain.ids import InstitutionId, jurisdiction_of
 from domain.jurisdictions import AuthorityId, known
 from domain.model import Value
@@ -23,6 +23,7 @@ from domain.notices import (
     DeliveryState,
     NoticeKind,
 )
+from domain.refusals import Refused, unseen
 from services.notices.outbox import Address, Delivery, Notice
 
 DeliveryId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
@@ -161,13 +162,23 @@ async def _region(request: Request, addressee: str) -> str:
     return institution.facts.region
 
 
+async def _check_addressee(call: Call, addressee: str) -> None:
+    """Raises Refused for one that is not on record, or of another jurisdiction: alike."""
+    try:
+        region = await _region(call.request, addressee)
+    except Refused:
+        if knows_all(call.actor, None):
+            raise
+        raise Refused(unseen()) from None
+    check_found(Right.OPERATE, call.actor, Target(region=region))
+
+
 async def list_addresses(call: Call) -> Response:
     """The addresses of one addressee."""
     addressee: str = query(call.request, "addressee", _Addressee, "")
     if not addressee:
         raise wrong_parameter("addressee", "缺少这一项")
-    region = await _region(call.request, addressee)
-    check(Right.OPERATE, call.actor, Target(region=region))
+    await _check_addressee(call, addressee)
     known = await parts_of(call.request).outbox.addresses(addressee)
     return json_of(AddressList(items=tuple(map(_address_shown, known))))
 
@@ -175,8 +186,7 @@ async def list_addresses(call: Call) -> Response:
 async def register(call: Call) -> Response:
     """Registers an address."""
     body: AddressBody = call.body
-    region = await _region(call.request, body.addressee)
-    check(Right.OPERATE, call.actor, Target(region=region))
+    await _check_addressee(call, body.addressee)
     registered = await parts_of(call.request).outbox.register(
         body.addressee, Channel(body.channel), body.target, call.actor, call.command_id
     )

@@ -62,6 +62,8 @@ def temporal_binary() -> Path:
 class EmbeddedTemporal(EmbeddedServer):
     """A Temporal server on the data folder `data`.
 
+    Its own pages are shown only if `pages` or a `ui_port` asks for them.
+
     Without `port` and `ui_port` the ports of the last run are used again if they are free. The
     namespace gets the given retention and search attributes (see `prepare_namespace`, whose
     `NamespaceNotReady` `start` may raise too).
@@ -82,6 +84,7 @@ class EmbeddedTemporal(EmbeddedServer):
         retention: timedelta = RETENTION,
         search_attributes: Mapping[str, int] | None = None,
         start_timeout: float = 60,
+        pages: bool = False,
     ) -> None:
         super().__init__(data / "temporal")
         self.namespace = namespace
@@ -90,6 +93,7 @@ class EmbeddedTemporal(EmbeddedServer):
         self._retention = retention
         self._search_attributes = dict(search_attributes or {})
         self._start_timeout = start_timeout
+        self._pages = pages or ui_port is not None
         self._port = 0
         self._ui_port = 0
 
@@ -101,14 +105,16 @@ class EmbeddedTemporal(EmbeddedServer):
 
     @property
     def ui_url(self) -> str:
-        """Where a browser finds Temporal's own pages. Needs a started server."""
+        """Where a browser finds Temporal's own pages, "" without. Needs a started server."""
         self._started()
-        return f"http://{LOOPBACK}:{self._ui_port}"
+        return f"http://{LOOPBACK}:{self._ui_port}" if self._pages else ""
 
     def _launch(self) -> Child:
         binary = temporal_binary()
         self._choose_ports()
-        ports = ("--port", str(self._port), "--ui-port", str(self._ui_port))
+        # whoever sees its pages can end processes with them
+        shown = ("--ui-port", str(self._ui_port)) if self._pages else ("--headless",)
+        ports = ("--port", str(self._port), *shown)
         return start_child(
             [
                 binary,

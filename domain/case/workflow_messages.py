@@ -13,6 +13,7 @@ from domain.case.plan import CasePlan
 from domain.case.status import Status
 from domain.ids import JurisdictionCode
 from domain.model import Recorded
+from domain.orders import Order, Sent
 from domain.refusals import Refusal
 
 CAMPAIGN_WORKFLOW = "campaign"
@@ -38,7 +39,7 @@ class Receipt(Recorded):
     at: datetime
 
 
-class Act(Recorded):
+class Act(Sent):
     """The argument of the one update: a command in its JSON form.
 
     What it may be depends on the kind of case, so the case's workflow decodes it.
@@ -100,7 +101,7 @@ class CaseOpening(Recorded):
         return {"campaign": self.campaign, "region": self.region} if self.region else {}
 
 
-class CaseStart(Recorded):
+class CaseStart(Sent):
     """Input of every kind of case's workflow.
 
     ``carried`` is not empty when a run goes on where another ended; ``revived_by`` is then the
@@ -127,12 +128,14 @@ class RecordRequest(Recorded):
     ``opening`` is what the read model is told of a case that begins with them, or begins anew.
     ``shared`` are the legal persons and centres that only one account files for: recorded is the
     first one's submission, by the rules of ``rule_set``.
+    ``orders`` are what was sent to the process and led to them; none for what time brings about.
     """
 
     steps: tuple[Step, ...]
     opening: CaseOpening | None = None
     shared: tuple[str, ...] = ()
     rule_set: str = ""
+    orders: tuple[Order, ...] = ()
 
 
 class RecordedSteps(Recorded):

@@ -5,7 +5,8 @@ from enum import StrEnum
 from domain.canonical import sha256_of
 from domain.certificates.certificate import CertificateContent
 from domain.certificates.issuing import Decided
-from domain.model import Recorded, Value
+from domain.model import Value
+from domain.orders import Sent
 
 IMPORT_WORKFLOW = "certificate-import"
 WORK_THROUGH_IMPORT = "work_through_import"
@@ -108,7 +109,7 @@ class ImportedCertificate(Value):
         return 0 if self.decided.number else 1
 
 
-class ImportStart(Recorded):
+class ImportStart(Sent):
     """Input of the workflow of an import, and of the activity that works through it."""
 
     import_id: str

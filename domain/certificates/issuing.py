@@ -12,6 +12,7 @@ from domain.certificates.certificate import CertificateStatus
 from domain.clock import first_instant_after
 from domain.ids import CertificateNumber
 from domain.model import Recorded
+from domain.orders import Order
 from domain.text import Trimmed, Visible
 
 CERTIFICATE_WORKFLOW = "certificate"
@@ -125,7 +126,8 @@ class AllotNumber(Recorded):
 
     Unless field or industry, which are digits of it, have changed since: then another one.
 
-    ``renews`` is the code of the certificate that is to be replaced.
+    ``renews`` is the code of the certificate that is to be replaced, ``orders`` what was sent to
+    the process and led to this.
     """
 
     case_id: str
@@ -135,6 +137,7 @@ class AllotNumber(Recorded):
     decided: Decided | None
     renews: str = ""
     at: datetime
+    orders: tuple[Order, ...] = ()
 
 
 class RecordCertificate(Recorded):

@@ -64,6 +64,15 @@ class Proof(StrEnum):
     NOT_CHECKED = "not_checked"
 
 
+class Unverified(StrEnum):
+    """The status of what only a roster claims: no issuing authority has said so."""
+
+    UNVERIFIED = "unverified"
+
+
+UNVERIFIED_LABEL = "未经发证机关核实"
+
+
 class HolderNow(Value):
     """Who the holder of a certificate is now, after a merger or a change of its code."""
 
@@ -76,7 +85,8 @@ class PublicCertificate(Value):
 
     ``document`` is the number of the document that ended it; ``capabilities`` are some of its
     ``capabilities_total`` lines; ``superseded_by`` is the number of its successor.
-    ``holder_now`` is set where its holder was merged or has another code since.
+    ``holder_now`` is set where its holder was merged or has another code since. What only a
+    roster claims is ``unverified``, and never valid.
     """
 
     number: str
@@ -92,7 +102,7 @@ class PublicCertificate(Value):
     industry_label: str
     valid_from: date | None
     valid_to: date
-    status: CertificateStatus
+    status: CertificateStatus | Unverified
     status_label: str
     since: date | None
     ended_on: date | None

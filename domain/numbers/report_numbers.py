@@ -4,6 +4,7 @@ from datetime import date, datetime
 from enum import StrEnum
 
 from domain.model import Recorded
+from domain.orders import Order
 from domain.refusals import Code
 
 BATCH_WORKFLOW = "report-batch"
@@ -76,7 +77,7 @@ class PrepareUpload(Recorded):
 
 
 class ChangeRequest(Recorded):
-    """Asks for a stored withdrawal or correction to be made."""
+    """Asks for a stored withdrawal or correction to be made; ``orders`` led to this."""
 
     case_id: str
     change: str
@@ -85,6 +86,7 @@ class ChangeRequest(Recorded):
     longest: int
     visible_from: datetime
     at: datetime
+    orders: tuple[Order, ...] = ()
 
 
 class UploadStage(StrEnum):

@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from domain.certificates.certificate import CERTIFICATE_STATUS_LABELS, CertificateStatus, status_on
 from domain.certificates.public import (
     PROOF_WORDS,
+    UNVERIFIED_LABEL,
     Counted,
     Current,
     HolderNow,
@@ -27,6 +28,7 @@ from domain.certificates.public import (
     PublicCertificate,
     Scan,
     SearchAnswer,
+    Unverified,
     proof_of,
     scan_answer,
     scan_words,
@@ -46,6 +48,7 @@ from store.certificates import search as certificate_search
 from store.certificates.counts import CertificateCount, add_counts
 from store.certificates.register import Registered
 from store.certificates.search import NOTHING, Criteria
+from store.institutions import ROSTER
 
 log = structlog.get_logger()
 
@@ -310,6 +313,8 @@ def public_part(
     ``superseded_by`` is the successor's number. Of the capabilities, those that ``found`` has.
     """
     status = status_on(found.status, found.valid_to, today, found.valid_from)
+    standing = (CertificateStatus.VALID, CertificateStatus.NOT_YET_VALID)
+    claimed = found.origin == ROSTER and status in standing
     content = found.content
     return PublicCertificate(
         number=found.number,
@@ -325,9 +330,9 @@ def public_part(
         industry_label=names.industry(found.industry),
         valid_from=found.valid_from,
         valid_to=found.valid_to,
-        status=status,
-        status_label=CERTIFICATE_STATUS_LABELS[status],
-        since=_since(found, status),
+        status=Unverified.UNVERIFIED if claimed else status,
+        status_label=UNVERIFIED_LABEL if claimed else CERTIFICATE_STATUS_LABELS[status],
+        since=None if claimed else _since(found, status),
         ended_on=found.ended_on,
         document=found.document,
         superseded_by=superseded_by,

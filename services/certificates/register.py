@@ -16,8 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from domain.case.commands import Actor
 from domain.certificates.certificate import CERTIFICATE_STATUS_LABELS, CertificateStatus
 from domain.clock import day_of
-from domain.ids import NATION, jurisdiction_of
-from domain.jurisdictions import lies_in
+from domain.jurisdictions import speaks_for
 from domain.refusals import Code, Refusal, Refused
 from files.certificate_register import REGISTER as FORMAT
 from files.certificate_register import ListedCertificate, RegisterReading, read_register
@@ -72,7 +71,7 @@ class RegisterService(ListService[_Read, RegisterReport]):
 
     async def _read(self, request: ListRequest) -> _Read:
         complete = request.complete
-        if complete and not _covers(request.actor.scope, complete):
+        if complete and not speaks_for(request.actor.scope, complete):
             raise Refused(Refusal(code=Code.NOT_YOUR_AUTHORITY, params={"authority": complete}))
         rules = await asyncio.to_thread(current_certificate_rules, self._rules)
         reading = await asyncio.to_thread(
@@ -125,12 +124,6 @@ class RegisterService(ListService[_Read, RegisterReport]):
         return report
 
 
-def _covers(scope: str, authority: str) -> bool:
-    """Whether an authority lies in an operator's jurisdiction."""
-    own = jurisdiction_of(authority)
-    return scope == NATION or (own != NATION and lies_in(own, scope))
-
-
 class _Checked(NamedTuple):
     """What can be put on record, how many are there as issued, and what is wrong."""
 
@@ -159,10 +152,12 @@ async def _checked(
     entries, kept = [], 0
     for one in listed:
         holder = _holder(one, holders, log)
-        if not _covers(actor.scope, one.issuer):
+        if not speaks_for(actor.scope, one.issuer):
             name = rules.authority_name(one.issuer)
             what, mend = f"{name}不在您的辖区", "请由该机关所在辖区的经办人导入"
             log.error(one.row, LABELS["issuer"], "outside_jurisdiction", what, mend)
+            # whether there is such a certificate is not told
+            continue
         if one.valid_to < today:
             what, mend = f"有效期到 {one.valid_to}，已经届满", "请核对；属实的不必列入有效证书"
             log.notice(one.row, LABELS["valid_to"], "expired", what, mend)

@@ -29,7 +29,7 @@ from domain.enforcement.kind import ENFORCEMENT
 from domain.enforcement.state import EnforcementState
 from domain.ids import enforcement_id
 from domain.numbers.batch import BATCH
-from domain.refusals import Code, Refusal, Refused
+from domain.refusals import Code, Refusal, Refused, unseen
 from domain.working_days import CalendarMissing
 from engine.client import ANSWER_WITHIN, translated
 from engine.starting import start_case
@@ -130,8 +130,7 @@ class EnforcementService(CaseService):
         if actor.role is Role.OFFICER:
             theirs = [one for one in terms.measures if one.proposes == actor.scope]
             if not theirs:
-                params = {"authority": terms.measures[0].proposes}
-                raise Refused(Refusal(code=Code.NOT_YOUR_AUTHORITY, params=params))
+                raise Refused(unseen())
         try:
             calendar = await asyncio.to_thread(read_calendar, self._rules)
             due = {one.id: calendar.count(one.terms["decision"], now).due for one in terms.measures}

@@ -109,8 +109,8 @@ async def search(
 ) -> list[Seen]:
     """Up to ``size`` certificates after a number, in the order of their numbers.
 
-    ``own``: only those that are seen in full. Who is not to see equipment and signatories does
-    not find anything by them either.
+    ``own``: only those that are seen in full. Who is not to see equipment and signatories, nor to
+    which unit a holder belongs, does not find anything by them either.
     """
     full = _sees(sight)
     query = _shown(criteria).add_columns(full.label("full")).where(*_narrowing(criteria, today))
@@ -124,7 +124,7 @@ async def search(
             query = query.where(certificates.c.number == func.any(few))
         else:
             return []
-    if own or criteria.equipment or criteria.signatory:
+    if own or criteria.equipment or criteria.signatory or criteria.parent_uscc:
         query = query.where(full)
     if after:
         query = query.where(certificates.c.number > after)

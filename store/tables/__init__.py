@@ -59,10 +59,12 @@ from store.tables.record import (
     journal,
     notes,
     outbox,
+    refusal_counts,
     refusal_heads,
     refusals,
     requests,
     revisions,
+    signed_starts,
 )
 from store.tables.register import (
     certificate_counts,
@@ -138,6 +140,7 @@ __all__ = [
     "provider_sign_ins",
     "province_plans",
     "publications",
+    "refusal_counts",
     "refusal_heads",
     "refusals",
     "registration_requests",
@@ -151,6 +154,7 @@ __all__ = [
     "sampled_cases",
     "seals",
     "sessions",
+    "signed_starts",
     "tokens",
     "tries",
     "upload_pieces",

@@ -83,6 +83,7 @@ SEALED_BY_ROW = (
     "program_secrets",
     "province_plans",
     "publications",
+    "refusal_counts",
     "registration_requests",
     "revisions",
     "revocations",
@@ -91,6 +92,7 @@ SEALED_BY_ROW = (
     "sample_draws",
     "sampled_cases",
     "sessions",
+    "signed_starts",
     "tokens",
     "uploads",
 )

@@ -5,6 +5,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    DateTime,
     ForeignKey,
     Identity,
     Index,
@@ -166,6 +167,27 @@ refusal_heads = Table(
     Column("number", Integer, nullable=False),
     Column("hash", Text, nullable=False),
     comment="每一件的拒绝记录到第几次、最后一次的哈希",
+)
+
+refusal_counts = Table(
+    "refusal_counts",
+    metadata,
+    Column("hour", DateTime(timezone=True), primary_key=True, comment="这一小时之始"),
+    Column("subject", Text, primary_key=True),
+    Column("role", Text, primary_key=True),
+    Column("scope", Text, primary_key=True),
+    Column("code", Text, primary_key=True),
+    Column("times", BigInteger, nullable=False, comment="被拒绝的次数"),
+    Column("kept", BigInteger, nullable=False, comment="其中逐次记入拒绝记录的次数"),
+    instant("last_at"),
+    comment="被拒绝的操作按人按小时计数，超出部分只计数",
+)
+
+signed_starts = Table(
+    "signed_starts",
+    metadata,
+    Column("since", DateTime(timezone=True), primary_key=True),
+    comment="自此起，流程只能由网关签名启动；此前启动的没有签名",
 )
 
 revisions = Table(

@@ -74,6 +74,32 @@ async def test_the_public_finds_a_certificate_in_every_way_it_may_ask(asking: En
         assert await public(asking, **one) == wanted, one
 
 
+async def test_what_only_a_roster_claims_is_unverified_to_the_public(asking: Enquiries) -> None:
+    await asking.put("claimed", code="")
+    query = text("UPDATE certificates SET origin = 'roster', code = NULL WHERE number = 'claimed'")
+    async with asking.engine.begin() as connection:
+        await connection.execute(query)
+    [found] = (await asking.http.get("/public/certificates", params={"number": "claimed"})).json()[
+        "items"
+    ]
+    assert (found["status"], found["status_label"], found["since"]) == (
+        "unverified", "未经发证机关核实", None,
+    )  # fmt: skip
+    page = await asking.http.get("/certificates", params={"number": "claimed"})
+    assert "未经发证机关核实" in page.text
+    assert "<strong>有效</strong>" not in page.text
+
+
+async def test_nobody_finds_by_a_parent_what_it_may_not_see(asking: Enquiries) -> None:
+    await asking.put("1", parent_uscc="91350000000000009Z")
+    for scope, wanted in (("amr-350000", ["1"]), ("amr-430000", [])):
+        who = asking.token(Role.CLERK, scope)
+        found = await asking.http.get(
+            "/api/certificates/search", params={"parent_uscc": "91350000000000009Z"}, headers=who
+        )
+        assert [one["public"]["number"] for one in found.json()["items"]] == wanted, scope
+
+
 async def test_the_public_part_holds_nothing_else(asking: Enquiries) -> None:
     await asking.put("1", parent_uscc="91350000000000009Z", sites=["第二检测场所（生成）"])
     answer = await asking.http.get("/public/certificates", params={"number": "1"})

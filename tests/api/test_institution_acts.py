@@ -221,7 +221,7 @@ async def test_no_merger_is_done_twice_in_a_circle_or_with_itself(house: System)
     itself = await act(house, a, "merge", into=a)
     assert (itself.status, itself.body["code"]) == (422, "same_institution")
     nobody = await act(house, a, "merge", into="ring-x")
-    assert (nobody.status, nobody.body["code"]) == (404, "unknown_institution")
+    assert (nobody.status, nobody.body["code"]) == (404, "not_found")
     assert (await act(house, a, "merge", into=b)).status == 200
     for one, other in ((a, b), (a, c), (b, a), (c, a)):
         answer = await act(house, one, "merge", into=other)
@@ -261,7 +261,7 @@ async def test_an_act_needs_the_right_over_every_institution_it_concerns(house: 
     for token in (fujian, guangdong):
         for kind, body in (("merge", {"into": there.id}), ("split", parts)):
             answer = await act(house, here.id, kind, token, **body)
-            assert (answer.status, answer.body["code"]) == (403, "not_your_region"), kind
+            assert (answer.status, answer.body["code"]) == (404, "not_found"), kind
     assert (await shown(house, here.id))["merged_into"] == ""
     for role, scope in ((FILER, here.id), (REVIEWER, "amr-350000"), (AUDITOR, "")):
         answer = await act(house, here.id, "merge", house.token(role, "x", scope), into=there.id)
@@ -301,7 +301,7 @@ async def test_what_cannot_be_split_is_not(house: System) -> None:
         ([{"institution": "split-d", "certificates": ["241314000012"]}], "other_holder"),
         ([{"institution": "split-c", "certificates": []}], "same_institution"),
         ([{"institution": "split-d"}, {"institution": "split-d"}], "same_institution"),
-        ([{"institution": "nowhere"}], "unknown_institution"),
+        ([{"institution": "nowhere"}], "not_found"),
         ([{"institution": "split-d", "certificates": ["241314000011", "241314000011"]}],
          "other_holder"),
     ]  # fmt: skip

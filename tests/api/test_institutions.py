@@ -409,6 +409,40 @@ async def test_an_operator_imports_into_its_own_jurisdiction_only(house: System)
     assert await shown(house, "outside") is None
 
 
+async def test_an_operator_claims_no_certificate_of_an_issuer_elsewhere(house: System) -> None:
+    for scope, issuer in (
+        ("350102", "amr-350000"), ("350102", "samr"), ("350000", "samr"), ("350000", "amr-430000"),
+    ):  # fmt: skip
+        level = {"level": "国家级"} if issuer == "samr" else {}
+        claimed = table(row("claims", "241399300001", issuer=issuer, **level))
+        refused = await load(house, claimed, jurisdiction=scope)
+        assert refused.status == 422, refused.body
+        [error] = refused.body["errors"]
+        assert (error["code"], issuer in error["message"]) == ("outside_jurisdiction", True)
+    assert await shown(house, "claims") is None
+    # whose issuer it is, the nation's, or what stands in its name already
+    own = row("claims", "241399300002", issuer="amr-350000")
+    assert (await load(house, table(own), jurisdiction="350000")).status == 200
+    again = await load(house, table([*own]), "?accept=good", jurisdiction="350102")
+    assert (again.status, again.body["errors"]) == (200, 0)
+
+
+async def test_what_is_elsewhere_is_refused_in_the_same_words_as_what_is_nowhere(
+    house: System,
+) -> None:
+    there = row("hunans", "241399400001", region="430102", issuer="amr-430000")
+    assert (await load(house, table(there))).status == 200
+
+    async def told(id_: str, **changes: Any) -> str:
+        given = row(id_, f"2413994{len(id_):05d}", **changes)
+        [error] = (await load(house, table(given), jurisdiction="350000")).body["errors"]
+        return str(error["message"]).replace(id_, "…")
+
+    claimed = {"region": "350102", "issuer": "amr-350000"}
+    elsewhere = {"region": "430102", "issuer": "amr-350000"}
+    assert await told("hunans", **claimed) == await told("nobody", **elsewhere)
+
+
 async def test_an_operator_cannot_take_an_institution_out_of_another_jurisdiction(
     house: System,
 ) -> None:
@@ -417,7 +451,7 @@ async def test_an_operator_cannot_take_an_institution_out_of_another_jurisdictio
     taken = row("theirs", "241301000001", region="350102", issuer="amr-430000")
     refused = await load(house, table(taken), jurisdiction="350000")
     (error,) = refused.body["errors"]
-    assert error["code"] == "held_by_other_jurisdiction"
+    assert error["code"] == "outside_jurisdiction"
     assert (await shown(house, "theirs"))["region"] == "430102"
     # whoever covers both may move it
     assert (await load(house, table(taken))).status == 200

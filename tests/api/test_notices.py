@@ -119,12 +119,12 @@ async def test_who_has_not_filed_is_listed_with_its_reminders_as_of_any_instant(
         (REVIEWER, "amr-350100", 200, None),
         (REVIEWER, "amr-350000", 200, None),
         (REVIEWER, "samr", 200, None),
-        (REVIEWER, "amr-350200", 403, "not_your_authority"),
-        (REVIEWER, "amr-440000", 403, "not_your_authority"),
-        (REVIEWER, "cnas", 403, "not_your_authority"),
-        (REVIEWER, "group-railway", 403, "not_your_authority"),
+        (REVIEWER, "amr-350200", 404, "not_found"),
+        (REVIEWER, "amr-440000", 404, "not_found"),
+        (REVIEWER, "cnas", 404, "not_found"),
+        (REVIEWER, "group-railway", 404, "not_found"),
         (OPERATOR, "350100", 200, None),
-        (OPERATOR, "350200", 403, "not_your_region"),
+        (OPERATOR, "350200", 404, "not_found"),
     ],
 )
 async def test_only_an_authority_over_the_region_serves_a_reminder(
@@ -144,9 +144,9 @@ async def test_a_notice_is_its_addressees_and_its_authoritys_and_nobody_elses(
     [mine] = await notices(house, late.filer)
     path = f"/api/notices/{mine['id']}"
     for role, scope, status in (
-        (FILER, "some-other-institution", 403),
-        (REVIEWER, "amr-440000", 403),
-        (OPERATOR, "440000", 403),
+        (FILER, "some-other-institution", 404),
+        (REVIEWER, "amr-440000", 404),
+        (OPERATOR, "440000", 404),
         (REVIEWER, "amr-350100", 200),
         (OPERATOR, "350000", 200),
     ):

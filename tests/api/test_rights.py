@@ -1,8 +1,10 @@
 """Who may do what: the whole matrix of operations and roles, and who sees which case."""
 
 import base64
+import copy
 import json
 import re
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,7 +17,10 @@ from api.door.identity import Identity
 from api.door.rights import ROLES, SCOPES, Right
 from api.resources import OPERATIONS
 from domain.case.commands import Actor, Role
+from domain.messages import explain
+from domain.refusals import unseen
 from services.keys import Keyring, Purpose
+from store.refusals import MOST
 from tests.api.people import FUJIAN, GUANGDONG, REASONS, Filing, filing
 from tests.api.places import places
 from tests.system import (
@@ -344,6 +349,7 @@ MATRIX: dict[tuple[str, str], set[Role] | None] = {
             "as-of",
             "figures",
             "foreseen",
+            "refusals",
             "history",
             "listed",
             "compared",
@@ -475,6 +481,139 @@ async def test_a_role_may_use_exactly_the_operations_of_its_column(
             )
         else:
             assert (answer.status, code) == (403, "forbidden"), (role, answer.body)
+
+
+# --- what is another's is what is not there -------------------------------------------------------
+
+SHOWN_TO_ALL = {
+    "/api/announcements/{announcement}",
+    "/api/announcements/{announcement}/files/{file}",
+    "/api/authority-figures/{year}/{subject}",
+    "/api/authority-figures/{year}/{subject}/submit",
+    "/api/certificates/registered/{number}",
+    "/api/certificates/linked/{uscc}",
+    "/api/certificates/serials/{year}",
+    "/api/forms/{form}",
+    "/api/forms/{form}/schema",
+    "/api/forms/{form}/template",
+    "/api/rule-sets/{sha256}",
+}
+"""What everybody is shown whose role lets them ask: no scope ends there."""
+
+NOT_THEIRS = explain(unseen()).detail
+
+STRANGERS = {
+    F: "some-other-institution", H: "some-other-institution", R: "amr-330000", C: "amr-330000",
+    K: "amr-330000", E: "amr-330000", D: "amr-330000", O: "330000",
+}  # fmt: skip
+
+
+def elsewhere(known: str) -> str:
+    """An id as long as one that is on record, and on no record itself."""
+    return known[:-1] + ("1" if known[-1] != "1" else "2")
+
+
+KEPT = {
+    "year", "period", "quarter", "jurisdiction", "form", "subject", "about", "n", "question",
+    "waiver", "draw", "sha256",
+}  # fmt: skip
+"""Parts of an address that name no record by themselves."""
+
+NAMED = [
+    row
+    for row in ROWS
+    if set(re.findall(r"{(\w+)}", row[1])) - KEPT and MATRIX[row] and row[1] not in SHOWN_TO_ALL
+]
+
+
+@pytest.mark.parametrize("row", NAMED, ids=[" ".join(row) for row in NAMED])
+async def test_what_is_anothers_is_answered_as_what_is_not_there(
+    house: System, case: Filing, row: tuple[str, str]
+) -> None:
+    method, path = row
+    known = {**PLACES[case.id], "institution": case.id, "year": "2024"}
+    known |= {"jurisdiction": "000000", "sha256": "0" * 64}
+    missing = {name: id_ if name in KEPT else elsewhere(id_) for name, id_ in known.items()}
+    body: Any = None if method == "GET" else {}
+    for role in sorted((MATRIX[row] or set()) - {A}):
+        token = house.token(role, "stranger", STRANGERS[role])
+        theirs, nobodys = [
+            await house.send(method, path.format(**ids), token, body) for ids in (known, missing)
+        ]
+        assert theirs.status == nobodys.status, (role, theirs.body, nobodys.body)
+        told, like = (
+            json.dumps({**(one.body or {}), "request_id": ""}, ensure_ascii=False)
+            for one in (theirs, nobodys)
+        )
+        # the asker's own words may come back
+        for name in re.findall(r"{(\w+)}", path):
+            told = told.replace(known[name], missing[name])
+        assert told == like, role
+        assert theirs.headers["content-length"] == nobodys.headers["content-length"]
+
+
+# --- what people write stays out of the logs -----------------------------------------------------
+
+MARK = "marker-that-no-log-may-hold"
+
+ASKING = {(one.method, one.path): one for one in OPERATIONS}
+
+
+def leaves(example: Any, at: str = "") -> Iterator[str]:
+    """The pointers of all texts in an example."""
+    if isinstance(example, str):
+        yield at
+    elif isinstance(example, dict):
+        for name, value in example.items():
+            yield from leaves(value, f"{at}/{name}")
+    elif isinstance(example, list):
+        for place, value in enumerate(example):
+            yield from leaves(value, f"{at}/{place}")
+
+
+def planted(example: Any, pointer: str, text: str) -> Any:
+    """An example with another text at a place."""
+    body = copy.deepcopy(example)
+    *above, last = pointer.split("/")[1:]
+    inside = body
+    for name in above:
+        inside = inside[int(name) if isinstance(inside, list) else name]
+    inside[int(last) if isinstance(inside, list) else last] = text
+    return body
+
+
+@pytest.mark.parametrize("row", ROWS, ids=NAMES)
+async def test_whatever_is_written_is_answered_and_in_no_log(
+    house: System,
+    case: Filing,
+    row: tuple[str, str],
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    operation, (method, path) = ASKING[row], row
+    allowed = MATRIX[row]
+    role = O if allowed and O in allowed else min(allowed) if allowed else A
+    token, at = tokens(case)[role], filled(path, case)
+    nowhere = path.format(**dict.fromkeys(re.findall(r"{(\w+)}", path), MARK))
+    answers = [await house.send(method, nowhere, token, None if method == "GET" else {})]
+    for parameter in operation.parameters:
+        if parameter.where == "query":
+            query = f"{at}?{parameter.name}={MARK}%00"
+            answers.append(await house.send(method, query, token, None))
+    headers = {"if_match": MARK, "x_request_id": MARK, "user_agent": MARK, "accept": MARK}
+    if operation.body is None:
+        answers.append(await house.send(method, at, token, None, **headers))
+        answers.append(await house.send(method, at, MARK, None))
+    for pointer in leaves(operation.example) if operation.body is not None else ():
+        for text in (f"{MARK}\x01", MARK + "长" * 200_000):
+            answer = await house.send(method, at, token, planted(operation.example, pointer, text))
+            answers.append(answer)
+            named = [error["pointer"] for error in (answer.body or {}).get("errors", ())]
+            assert answer.status in (403, 404, 413, 422), (pointer, answer.body)
+            assert answer.status != 422 or named, (pointer, answer.body)
+    assert max(answer.status for answer in answers) < 500, [one.body for one in answers]
+    out, err = capfd.readouterr()
+    assert MARK not in out + err + caplog.text
 
 
 def signed(
@@ -639,7 +778,7 @@ async def test_an_authority_that_never_had_the_case_may_neither_see_nor_move_it(
 ) -> None:
     stranger = house.token(role, "stranger", "amr-330000")
     answer = await tried(house, row, case, stranger)
-    assert (answer.status, answer.body["code"]) == (403, "not_your_authority")
+    assert (answer.status, answer.body["code"]) == (404, "not_found")
 
 
 @pytest.mark.parametrize("row", on_a_filing(O))
@@ -655,8 +794,9 @@ async def test_an_operators_rights_end_at_its_jurisdiction(
     answer = await tried(house, row, case, operator)
     if inside:
         assert answer.status not in (401, 403), answer.body
+        assert (answer.body or {}).get("detail") != NOT_THEIRS
     else:
-        assert (answer.status, answer.body["code"]) == (403, "not_your_region")
+        assert (answer.status, answer.body["detail"]) == (404, NOT_THEIRS)
 
 
 async def test_every_level_sees_a_case_from_its_submission_on_and_keeps_sight_of_it(
@@ -693,8 +833,8 @@ async def test_an_authority_looks_up_the_institutions_whose_cases_it_has_had_and
     city = house.token(REVIEWER, "city", "amr-350100")
     await found.submitted()
     for token, id_, status in (
-        (county, found.id, 200), (county, other.id, 403),
-        (city, found.id, 200), (city, other.id, 403),
+        (county, found.id, 200), (county, other.id, 404),
+        (city, found.id, 200), (city, other.id, 404),
         (found.filer, found.id, 200), (found.filer, other.id, 403),
     ):  # fmt: skip
         answer = await house.send("GET", f"/api/institutions/{id_}", token)
@@ -884,7 +1024,7 @@ async def test_an_operator_sees_the_register_and_the_events_of_its_jurisdiction_
     for id_ in shown:
         assert (await house.send("GET", f"/api/institutions/{id_}", operator)).status == 200
     alone = await house.send("GET", f"/api/institutions/{outside.id}", operator)
-    assert (alone.status, alone.body["code"]) == (403, "not_your_region")
+    assert (alone.status, alone.body["code"]) == (404, "not_found")
     events = (await house.send("GET", "/api/events?size=1000", operator)).body["items"]
     cases = {event["case_id"] for event in events}
     assert inside.case_id in cases
@@ -928,7 +1068,7 @@ async def test_every_refused_act_on_a_case_is_on_its_timeline(house: System) -> 
     grant = {"until": "2090-01-01T00:00:00+08:00", "reason": "（生成）洪灾"}
     good = {"outcome": "pass"}
     attempts: list[tuple[str, str, Any, str]] = [
-        # refused for who asks, before the case is asked
+        # refused for who asks, before the case is asked; some are told it is not there
         ("submit", house.token(FILER, "thief", "some-other-institution"), {}, "not_your_case"),
         ("approve", house.token(REVIEWER, "wrong-house", "amr-330000"), {}, "not_your_authority"),
         ("extension", house.token(OPERATOR, "wrong-place", "330000"), grant, "not_your_region"),
@@ -941,7 +1081,8 @@ async def test_every_refused_act_on_a_case_is_on_its_timeline(house: System) -> 
     ]  # fmt: skip
     for name, token, body, code in attempts:
         answer = await found.act(name, token, body)
-        assert answer.body["code"] == code, (name, answer.body)
+        told = "not_found" if code in ("not_your_authority", "not_your_region") else code
+        assert answer.body["code"] == told, (name, answer.body)
     refused = [entry for entry in await found.timeline() if entry["event"] == "refused"]
     assert [entry["rule"] for entry in refused] == [code for *_, code in attempts]
     assert [entry["subject"] for entry in refused] == [
@@ -955,6 +1096,29 @@ async def test_every_refused_act_on_a_case_is_on_its_timeline(house: System) -> 
     by_name = {entry["subject"]: entry["label"] for entry in refused}
     assert by_name["wrong-place"].startswith("延期被拒绝")
     assert not [label for label in by_name.values() if re.match("[a-z]", label)], by_name
+
+
+async def test_nobody_floods_away_what_others_were_refused(house: System) -> None:
+    found = await filing(house)
+    assert (await found.act("approve", found.auditor, {})).status == 403
+    thief = house.token(FILER, "flood", "some-other-institution")
+    for _ in range(MOST + 3):
+        assert (await found.act("submit", thief, {})).body["code"] == "not_your_case"
+    query = "/api/audit/refusals?by=flood&size=1"
+    page = (await house.send("GET", query, found.auditor)).body
+    rows = page["items"]
+    while page["next"]:
+        page = (await house.send("GET", f"{query}&cursor={page['next']}", found.auditor)).body
+        rows += page["items"]
+    # the test may run over the full hour
+    assert sum(one["times"] for one in rows) == MOST + 3
+    assert [one["kept"] for one in rows] == [min(one["times"], MOST) for one in rows]
+    kept = sum(one["kept"] for one in rows)
+    refused = [entry for entry in await found.timeline() if entry["event"] == "refused"]
+    assert [entry["rule"] for entry in refused] == ["forbidden", *["not_your_case"] * kept]
+    assert {(one["code"], one["scope"]) for one in rows} == {
+        ("not_your_case", "some-other-institution")
+    }
 
 
 async def test_a_refused_look_and_a_request_without_a_token_leave_no_trace(house: System) -> None:

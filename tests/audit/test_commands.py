@@ -23,8 +23,9 @@ from deploy.embedded.temporal import EmbeddedTemporal
 from domain.canonical import canonical_json, sha256_of
 from domain.case.commands import Actor, Role
 from domain.filing.receipts import receipt_body, submissions
-from engine.client import connect_engine
+from engine.client import connect_engine, through
 from services.certificates.keys import SigningKeys, add_key
+from services.doors import door_of
 from settings import Settings
 from store import cases, journal
 from store.database import connect
@@ -205,6 +206,7 @@ async def http(
         audit_keys=world.audit_keys,
         checkpoints=world.checkpoints,
     )
+    client = through(client, door_of(settings))
     parts = build_parts(settings, client, engine, now)
     auditor = Actor(subject="auditor-7", role=Role.AUDITOR)
     token = parts.identity.issue(auditor, now(), timedelta(days=1))

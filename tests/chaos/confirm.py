@@ -16,10 +16,11 @@ from domain.case.kind import position
 from domain.case.status import Status
 from domain.kinds import KINDS
 from domain.model import Value
-from engine.client import connect_engine
 from services.clock import system_clock
+from services.doors import engine_of
 from services.reconciler import Reconciler
 from services.rule_sets import PinnedRules
+from settings import from_environment
 from store import cases, journal
 from store.database import connect
 from tests.chaos.machine import Machine
@@ -58,7 +59,7 @@ async def confirm(machine: Machine, people: People, last_blow: float) -> Confirm
     """
     settings = machine.settings
     engine = connect(settings["DATABASE_URL"])
-    client = await connect_engine(settings["TEMPORAL_ADDRESS"], settings["TEMPORAL_NAMESPACE"])
+    client = await engine_of(from_environment(settings))
     try:
         ahead, waiting = await _agreed(client, engine, last_blow + TWO_MINUTES)
         after = time.monotonic() - last_blow

@@ -23,7 +23,7 @@ from store import journal
 from tests.command import environment
 from tests.databases import owning
 from tests.enforcing import Matter, at, enforcing_rules
-from tests.system import OPERATOR, System, institution, running
+from tests.system import KEY, OPERATOR, System, institution, running
 
 pytestmark = pytest.mark.anyio
 
@@ -31,13 +31,24 @@ _WORKER = """
 import asyncio, sys
 from datetime import timedelta
 from pathlib import Path
-from engine.client import connect_engine
+from pydantic import SecretStr
+from services.doors import door_of, engine_of
+from settings import Settings
 from store.database import connect
 from worker import build_worker
 
-async def main(address, namespace, url, rules):
-    client = await connect_engine(address, namespace)
-    async with build_worker(client, connect(url), rules=Path(rules), max_cached_workflows=0):
+async def main(address, namespace, url, rules, key):
+    settings = Settings(
+        database_url=SecretStr(url),
+        temporal_address=address,
+        temporal_namespace=namespace,
+        token_key=SecretStr(key),
+    )
+    client = await engine_of(settings)
+    commands = door_of(settings).commands
+    async with build_worker(
+        client, connect(url), commands, rules=Path(rules), max_cached_workflows=0
+    ):
         await asyncio.Event().wait()
 
 asyncio.run(main(*sys.argv[1:]))
@@ -54,7 +65,7 @@ class House:
         self.system = system
         client = system.client
         url = system.engine.url.render_as_string(hide_password=False)
-        where = (client.service_client.config.target_host, client.namespace, url, str(rules))
+        where = (client.service_client.config.target_host, client.namespace, url, str(rules), KEY)
         self._line = [sys.executable, "-c", _WORKER, *where]
         self._start()
 

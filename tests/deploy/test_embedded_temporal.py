@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 import sqlite3
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -134,7 +136,7 @@ def worker(client: Client) -> Worker:
 
 
 def test_a_restart_keeps_the_addresses_and_a_running_timer(data: Path) -> None:
-    server = EmbeddedTemporal(data)
+    server = EmbeddedTemporal(data, pages=True)
     with server:
         address, ui_url = server.address, server.ui_url
         asyncio.run(start_waiting(address))
@@ -163,9 +165,14 @@ def test_killing_the_parent_leaves_no_server_and_loses_no_timer(data: Path, how:
         assert asyncio.run(finish_waiting(address))[0] == "rested"
 
 
-def test_the_server_listens_on_the_loopback_only_and_shows_its_pages(data: Path) -> None:
+def test_the_server_listens_on_the_loopback_only_and_shows_its_pages_if_asked(data: Path) -> None:
     with EmbeddedTemporal(data) as server:
         assert server.address.startswith("127.0.0.1:")
+        assert server.ui_url == ""
+        port = json.loads((data / "temporal" / "ports.json").read_text())["ui_port"]
+        with pytest.raises(urllib.error.URLError):
+            urllib.request.urlopen(f"http://127.0.0.1:{port}", timeout=10)
+    with EmbeddedTemporal(data, pages=True) as server:
         with urllib.request.urlopen(server.ui_url, timeout=10) as answer:
             assert answer.status == 200
         assert os.getsid(server.pid) != os.getsid(0)
