@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import psycopg
 import structlog
-from sqlalchemy.exc import DataError, DBAPIError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.exc import DataError, OperationalError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from domain.certificates.certificate import CERTIFICATE_STATUS_LABELS, CertificateStatus, status_on
@@ -214,7 +214,7 @@ class CertificateEnquiries:
         try:
             async with self._free:
                 yield
-        except DBAPIError as failure:
+        except OperationalError as failure:
             if isinstance(failure.orig, psycopg.errors.QueryCanceled):
                 raise Refused(Refusal(code=Code.SEARCH_TOO_WIDE)) from None
             raise
