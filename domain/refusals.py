@@ -1261,7 +1261,7 @@ class Code(StrEnum):
     TOO_MANY_REQUESTS = (
         "too_many_requests",
         429,
-        "请求过于频繁",
+        "一段时间内的请求过多",
         "{counted}在 {window} 秒内最多请求 {limit} 次。",
         "请在 {seconds} 秒后用同一个 Idempotency-Key 再试；成批办理请用批办（/api/jobs）。",
     )

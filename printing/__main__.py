@@ -1,9 +1,11 @@
-"""``python -m printing``: carries out one `printing.job.Job` given on standard input."""
+"""``python -m printing``: carries out one `printing.job.Job`, given on standard input behind a line
+that says where: a `printing.job.Place`."""
 
 import io
 import resource
 import sys
 
+from domain.jurisdictions import Jurisdictions, use
 from printing.batch import NotPrinted, Order, render_many
 from printing.certificate import (
     BrokenTemplate,
@@ -13,7 +15,7 @@ from printing.certificate import (
     render_certificate,
 )
 from printing.filing import render_filing
-from printing.job import Job, LeftOut, Outcome, Paper
+from printing.job import Job, LeftOut, Outcome, Paper, Place
 
 LONGEST = 180
 """Seconds of computing after which nobody waits any more: a template may never come to an end."""
@@ -75,7 +77,10 @@ def _order(paper: Paper) -> Order:
 def main() -> None:
     """Reads a job, prints, writes."""
     resource.setrlimit(resource.RLIMIT_CPU, (LONGEST, LONGEST))
-    job = Job.model_validate_json(sys.stdin.buffer.read())
+    place, _, asked = sys.stdin.buffer.read().partition(b"\n")
+    where = Place.model_validate_json(place)
+    use(Jurisdictions(where.tree, {}, where.national, where.authorities))
+    job = Job.model_validate_json(asked)
     outcome, printed = carry_out(job)
     sys.stdout.buffer.write(outcome.model_dump_json().encode() + b"\n")
     sys.stdout.buffer.write(printed)

@@ -1,5 +1,5 @@
-"""What is asked of the process that prints, and what it answers: JSON in, a line of JSON and the
-printed bytes out.
+"""What is asked of the process that prints, and what it answers: a line of JSON for where it works
+and JSON for the job in, a line of JSON and the printed bytes out.
 
 Typesetting needs memory by the hundreds of megabytes for a long annex and runs what template
 authors wrote: it has a process of its own, which ends when it is done.
@@ -10,7 +10,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 from domain.certificates.certificate import Certificate, CertificateContent
+from domain.jurisdictions import Tree
 from domain.model import Value
+
+
+class Place(Value):
+    """Of the jurisdictions in use, what printing needs: without it no authority is known."""
+
+    tree: Tree
+    national: str
+    authorities: frozenset[str]
 
 
 class Paper(Value):

@@ -17,7 +17,7 @@ import httpx
 from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowHistory
 from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import WorkflowRunner
@@ -30,6 +30,7 @@ from deploy.demo.publishing import publish_generated
 from domain.case.commands import Actor, Role
 from domain.facts import CertificateFacts, InstitutionFacts
 from engine.client import through
+from engine.codec import shown
 from rules.filing.forms.example import blank_example
 from services.certificates.keys import add_key
 from services.contents import register_of
@@ -89,6 +90,11 @@ class System:
         """A token for one person in one capacity."""
         actor = Actor(subject=subject, role=role, scope=scope)
         return self.parts.identity.issue(actor, datetime.now(UTC), timedelta(days=366))
+
+    async def history(self, id_: str, run: str | None = None) -> WorkflowHistory:
+        """What the engine keeps of a process, nothing in it hidden."""
+        handle = self.client.get_workflow_handle(id_, run_id=run)
+        return await shown(await handle.fetch_history(), self.client.data_converter.payload_codec)
 
     async def send(
         self, method: str, path: str, token: str = "", body: Any = None, **headers: str
@@ -293,7 +299,7 @@ async def record_lives(system: System, folder: Path) -> None:
         ids = [*found.scalars(), *(f"job/{id_}" for id_ in asked.scalars())]
     for id_ in ids:
         try:
-            history = await system.client.get_workflow_handle(id_).fetch_history()
+            history = await system.history(id_)
         except RPCError:
             # a register's steps, which no process carries
             continue
@@ -307,7 +313,7 @@ async def record_lives(system: System, folder: Path) -> None:
         earlier = [one for one in ids_of_runs if one != latest.original_execution_run_id]
         kept = [history]
         for run in earlier:
-            kept.append(await system.client.get_workflow_handle(id_, run_id=run).fetch_history())
+            kept.append(await system.history(id_, run))
         for one in kept:
             started = one.events[0].event_time.ToJsonString().replace(":", "")
             name = f"{id_.replace('/', '_')}@{started}.json"

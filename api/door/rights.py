@@ -168,7 +168,7 @@ OF_SUPERVISORS = frozenset(
 
 def of_institution(actor: Actor) -> bool:
     """Whether somebody acts for an institution: it deals with authorities, not people in them."""
-    return SCOPES[actor.role] is Scope.INSTITUTION
+    return SCOPES.get(actor.role) is Scope.INSTITUTION
 
 
 class Target:

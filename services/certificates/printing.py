@@ -9,9 +9,10 @@ from pathlib import Path
 
 import structlog
 
+from domain.jurisdictions import known
 from domain.refusals import Code, Refusal, Refused
 from printing.characters import missing_characters
-from printing.job import Job, Outcome
+from printing.job import Job, Outcome, Place
 
 log = structlog.get_logger()
 
@@ -103,7 +104,7 @@ class Printer:
         )
         try:
             async with asyncio.timeout(self._patience):
-                answer, said = await process.communicate(job.model_dump_json().encode())
+                answer, said = await process.communicate(_asked(job))
         except TimeoutError:
             log.error("printing_took_too_long", kind=job.kind)
             raise Refused(Refusal(code=Code.UNAVAILABLE, params={"part": "打印程序"})) from None
@@ -117,3 +118,9 @@ class Printer:
             log.error("printing_failed", exit_code=process.returncode, said=words)
             raise Refused(Refusal(code=Code.UNAVAILABLE, params={"part": "打印程序"}))
         return Outcome.model_validate_json(first), printed
+
+
+def _asked(job: Job) -> bytes:
+    areas = known()
+    place = Place(tree=areas.tree, national=areas.national, authorities=areas.authorities)
+    return f"{place.model_dump_json()}\n{job.model_dump_json()}".encode()

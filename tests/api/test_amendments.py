@@ -110,7 +110,7 @@ async def regulators_are_told(house: System, amendment: str) -> None:
     assert await told(REVIEWER, "amr-440000") == await told(OPERATOR, "440000") == []
     for role, scope in ((REVIEWER, "amr-440000"), (OPERATOR, "440000"), (FILER, "sn-0")):
         refused = await house.send("GET", address, house.token(role, "x", scope))
-        assert refused.status == 403, (role, refused.body)
+        assert refused.status == 404, (role, refused.body)
 
 
 async def test_a_province_has_three_weeks_more_and_each_filing_its_outcome(

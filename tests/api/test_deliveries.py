@@ -35,6 +35,7 @@ from tests.connected import (
     operator,
     register,
 )
+from tests.databases import owning
 from tests.system import AUDITOR, CLERK, FILER, OPERATOR, System, certificate, institution
 
 pytestmark = pytest.mark.anyio
@@ -482,7 +483,7 @@ async def test_an_institution_comes_on_record_with_its_certificate_or_not_at_all
     house: System, client: Client
 ) -> None:
     """The register cannot be written: nothing of the delivery is there until it can be."""
-    async with house.engine.begin() as connection:
+    async with owning(house.engine) as connection:
         await connection.execute(text(
             "CREATE FUNCTION full_up() RETURNS trigger LANGUAGE plpgsql AS "
             "$$ BEGIN RAISE EXCEPTION 'full' USING ERRCODE = '53100'; END $$"
@@ -495,7 +496,7 @@ async def test_an_institution_comes_on_record_with_its_certificate_or_not_at_all
     sent = asyncio.create_task(client.accepted(body))
     await asyncio.sleep(1.5)
     seen = await count(house, "institutions WHERE id = 'together'")
-    async with house.engine.begin() as connection:
+    async with owning(house.engine) as connection:
         await connection.execute(text("DROP FUNCTION full_up CASCADE"))
     await sent
     assert seen == 0
@@ -509,7 +510,7 @@ async def test_a_crash_between_issue_and_receipt_costs_no_second_number(
     house: System, client: Client
 ) -> None:
     body = issue()
-    async with house.engine.begin() as connection:
+    async with owning(house.engine) as connection:
         await connection.execute(text(
             "CREATE FUNCTION crash() RETURNS trigger LANGUAGE plpgsql AS "
             "$$ BEGIN RAISE EXCEPTION 'crashed' USING ERRCODE = '57P01'; END $$"
@@ -523,7 +524,7 @@ async def test_a_crash_between_issue_and_receipt_costs_no_second_number(
     assert crashed.status in (500, 503)
     assert await count(house, "certificates") == before + 1
     assert (await client.get(f"/{body['delivery_id']}")).body["stage"] == "working"
-    async with house.engine.begin() as connection:
+    async with owning(house.engine) as connection:
         await connection.execute(text("DROP FUNCTION crash CASCADE"))
     other = await client.deliver(body | {"decision": body["decision"] | {"approver": "别人"}})
     assert (other.status, other.body["code"]) == (422, "key_reused")

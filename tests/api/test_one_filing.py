@@ -82,7 +82,7 @@ async def test_the_second_account_of_a_legal_person_is_refused_until_an_operator
     assert (await house.send("POST", one, second.operator, itself)).status == 422
     elsewhere = house.token(OPERATOR, "operator-fj", "350000")
     separate = {**found, "finding": "separate"}
-    assert (await house.send("POST", one, elsewhere, separate)).status == 403
+    assert (await house.send("POST", one, elsewhere, separate)).status == 404
     assert (await house.send("POST", one, second.operator, separate)).status == 200
     assert not (await doubts(house, uscc))["open"]
     await second.submitted()

@@ -27,9 +27,11 @@ from api.door.problems import Problem, problem, problem_body
 from deploy.embedded.temporal import temporal_binary
 from domain.citation import Citation
 from domain.refusals import Code, Refusal
+from engine.client import through
 from engine.search_attributes import INSTITUTION, JURISDICTION, YEAR
 from engine.values import VALUES
 from rules.file.library import SHIPPED
+from services.doors import door_of
 from settings import Settings
 from store.database import connect
 from tests.api.people import GUANGDONG, Filing, filing
@@ -60,7 +62,7 @@ def test_every_code_has_words_a_person_can_act_on_and_a_status(code: Code) -> No
 
 
 def test_only_our_own_failures_are_server_errors() -> None:
-    ours = {Code.INTERNAL, Code.UNAVAILABLE, Code.TEMPLATE_BROKEN}
+    ours = {Code.INTERNAL, Code.UNAVAILABLE, Code.TEMPLATE_BROKEN, Code.UNSIGNED_COMMAND}
     assert {code for code in Code if code.status >= 500} == ours
 
 
@@ -215,8 +217,10 @@ async def api_alone(
         database_url=SecretStr("postgresql+psycopg://unused"),
         temporal_address="unused",
         token_key=SecretStr(KEY),
+        token_days=366,
         rules=rules,
     )
+    client = through(client, door_of(settings))
     parts = build_parts(settings, client, engine)
     transport = httpx.ASGITransport(app=create_app(parts), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:

@@ -135,6 +135,14 @@ BY_ADDRESS: dict[str, tuple[str, ...]] = {
     "POST /api/people/revocations": ("role_revoked",),
     "POST /api/people/revocations/{revocation}/restore": ("role_restored",),
     "POST /api/rules/{year}/{jurisdiction}/publish": ("rules_published",),
+    "POST /api/duties/{period}/{duty}": ("duty_reported",),
+    "POST /api/me/tokens/{token}/revoke": ("token_revoked",),
+    "POST /api/people/tokens/{token}/revoke": ("token_revoked",),
+    "POST /api/people/accounts/{person}/identities": ("identity_tied",),
+    "POST /api/people/accounts/{person}/identities/end": ("identity_untied",),
+    "POST /api/people/programs/{program}/secrets": ("secret_made",),
+    "POST /api/people/programs/{program}/secrets/end": ("secrets_ended",),
+    "POST /sign-in/provider/logout": ("signed_out",),
     # pages: the acts of cases are the API's, by the same services
     "POST /sign-in": ("signed_in",),
     "POST /sign-in/link/{link}": ("password_set", "signed_in"),
@@ -142,7 +150,38 @@ BY_ADDRESS: dict[str, tuple[str, ...]] = {
     "POST /me/role": ("role_chosen",),
     "POST /me/sign-out": ("signed_out",),
     "POST /complaint": ("complaint_received",),
+    "POST /me/tokens": ("token_revoked",),
     "POST /work/filings/{year}/{institution}/act/{act}": ("submitted", "claimed", "approved"),
+    "POST /work/filings/{year}/{institution}/parts/{part}/remark": _FILING["remarks"],
+    "POST /work/tasks": ("job_begun", "claimed"),
+    "POST /work/jobs/{job}/act/{act}": ("job_stopped", "job_resumed"),
+    "POST /work/campaigns": ("campaign_opened",),
+    "POST /work/campaigns/{period}/{jurisdiction}/act/{act}": (
+        "extension_granted",
+        "register_rescanned",
+        "campaign_closed",
+        "campaign_annulled",
+        "campaign_amended",
+    ),
+    "POST /work/campaigns/{period}/{jurisdiction}/non-filers": ("job_begun",),
+    "POST /work/certificates/new": ("application_begun",),
+    "POST /work/certificates/{application}/act/{act}": ("submitted", "approved"),
+    "POST /work/enforcement": ("enforcement_opened",),
+    "POST /work/enforcement/{about}/{period}/{institution}/{n}/act/{act}": (
+        "measure_proposed",
+        "measure_decided",
+    ),
+    "POST /work/registrations/act/{act}": ("registration_requested",),
+    "POST /work/registrations/{registration}/act/{act}": (
+        "registration_approved",
+        "registration_refused",
+    ),
+    "POST /work/report-batches": ("scheduled", "opened"),
+    "POST /work/report-batches/{quarter}/{institution}/act/{act}": (
+        "submitted",
+        "numbers_withdrawn",
+    ),
+    "POST /work/report-batches/{quarter}/{institution}/upload": _BATCH["uploads"],
 }
 
 _DRAFT = "a draft is a revision of its own, with who saved it when, sealed by checkpoints"
@@ -155,6 +194,10 @@ NOTHING: dict[str, str] = {
     "PUT /api/authority-figures/{year}/{subject}": _DRAFT,
     "POST /work/filings/{year}/{institution}/begin": _DRAFT,
     "POST /work/filings/{year}/{institution}/parts/{part}": _DRAFT,
+    "POST /work/filings/{year}/{institution}/parts/{part}/keep": _DRAFT,
+    "POST /work/certificates/{application}/content": _DRAFT,
+    "POST /work/enforcement/{about}/{period}/{institution}/{n}/attach": _FILE,
+    "POST /oauth/token": "a program's token holds ten minutes; that it has a secret is a step",
     "POST /api/filings/{year}/{institution}/files": _FILE,
     "POST /api/filings/{year}/{institution}/files/{file}/remove": _FILE,
     "POST /api/enforcement/{about}/{period}/{institution}/{n}/attachments": _FILE,
@@ -214,6 +257,11 @@ BY_COMMAND: dict[str, tuple[str, ...]] = {
     "outbox list": _READ,
     "outbox replay": ("delivery_replayed",),
     "people deputies": _READ,
+    "people end-secrets": ("secrets_ended",),
+    "people revoke-token": ("token_revoked",),
+    "people secret": ("secret_made",),
+    "people tie": ("identity_tied",),
+    "people untie": ("identity_untied",),
     "people deputy": ("deputy_named",),
     "people end": ("role_ended",),
     "people give": ("role_given",),
@@ -228,10 +276,13 @@ BY_COMMAND: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 _SERVES = "it serves, or makes ready to; what is done with it is on record"
+_KEYS = "the rings stand in a folder that no database knows; each key says when it began and ended"
 _FILES = "it works on files, or on what is given with it, and asks no record"
 _FIGURES = "figures, names and dates of institutions, no content and nobody's data"
 NOTHING_BY_COMMAND: dict[str, str] = {
     **dict.fromkeys(("api", "migrate", "public", "setup", "up"), _SERVES),
+    "people tokens": "ids and days of tokens, each of them a step already",
+    **dict.fromkeys(("keys add", "keys end", "keys list", "keys make"), _KEYS),
     **dict.fromkeys(
         (
             "certificates decode", "certificates keys list", "certificates verify",
@@ -243,6 +294,7 @@ NOTHING_BY_COMMAND: dict[str, str] = {
     **dict.fromkeys(
         (
             "announcements list", "campaign activity", "campaign backlog", "campaign extensions",
+            "campaign figures",
             "campaign progress", "campaign published", "campaign report", "campaign schedule",
             "campaign status", "campaign summary", "enforcement figures", "jobs list", "jobs show",
             "roster review", "rules published",

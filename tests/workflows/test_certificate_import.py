@@ -365,7 +365,7 @@ async def test_an_import_replays_and_its_history_says_nothing_of_its_certificate
     assert found["counts"] == {"bad": 1, "issued": 1, "applied": 1}
     handle = system.client.get_workflow_handle(f"certificate-import/{found['id']}")
     await handle.result()
-    history = await handle.fetch_history()
+    history = await system.history(handle.id)
     recorded = history.to_json()
     decoded = [base64.b64decode(one).decode() for one in re.findall(r'"data": "([^"]+)"', recorded)]
     assert any(found["id"] in one for one in decoded)

@@ -104,8 +104,7 @@ async def test_a_life_is_the_same_when_every_step_replays_all_before_it(evicting
         assert (step.sequence, step.previous_hash) == (number, previous)
         assert step.hash == hash_of(step)
         previous = step.hash
-    handle = evicting.client.get_workflow_handle("filing/2023/inst-1")
-    history = await handle.fetch_history()
+    history = await evicting.history("filing/2023/inst-1")
     await replayer().replay_workflow(history)
     if os.environ.get("RECORD_HISTORIES"):  # at a release, and never to make a test pass
         HISTORIES.mkdir(exist_ok=True)
@@ -249,9 +248,7 @@ async def test_a_history_that_the_code_could_not_have_made_does_not_replay() -> 
 async def test_no_text_and_no_figure_of_a_form_is_in_a_history(evicting: System) -> None:
     await open_now(evicting, "inst-1")
     await whole_life(evicting, "2023/inst-1")
-    history = (
-        await evicting.client.get_workflow_handle("filing/2023/inst-1").fetch_history()
-    ).to_json()
+    history = (await evicting.history("filing/2023/inst-1")).to_json()
     decoded = " ".join(
         plain(base64.b64decode(data)).decode("utf-8", "replace")
         for data in re.findall(r'"data": ?"([A-Za-z0-9+/=]+)"', history)

@@ -565,8 +565,7 @@ async def test_no_number_is_ever_in_an_engines_history(system: System) -> None:
         clerk,
         {"numbers": ["SECRET-NUMBER-1"], "reason": "报告作废"},
     )
-    handle = system.client.get_workflow_handle(f"report-numbers/{batch}")
-    history = await handle.fetch_history()
+    history = await system.history(f"report-numbers/{batch}")
     assert "SECRET-NUMBER" not in history.to_json()
     async with system.engine.connect() as connection:
         steps = (await connection.execute(text("SELECT step::text FROM journal"))).scalars()
