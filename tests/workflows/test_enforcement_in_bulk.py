@@ -14,7 +14,7 @@ from temporalio.testing import WorkflowEnvironment
 
 from rules.file.catalogue import SHIPPED
 from tests.command import ZHIBAO, environment
-from tests.system import FILER, OFFICER, OPERATOR, Answer, System, institution, running
+from tests.system import FILER, KEY, OFFICER, OPERATOR, Answer, System, institution, running
 
 pytestmark = pytest.mark.anyio
 
@@ -89,7 +89,7 @@ async def test_cases_are_opened_for_all_who_did_not_file_once_and_in_ones_own_re
 async def test_the_command_line_opens_shows_proposes_and_decides(system: System) -> None:
     url = system.engine.url.render_as_string(hide_password=False)
     engine = system.client.service_client.config.target_host
-    keyed = {"ZHIBAO_TOKEN_KEY": "a-key-for-tests-only-" * 2}
+    keyed = {"ZHIBAO_TOKEN_KEY": KEY}
     named = {"TEMPORAL_ADDRESS": engine, "TEMPORAL_NAMESPACE": system.client.namespace}
     settings = {"DATABASE_URL": url, **named, **keyed}
 
