@@ -27,7 +27,11 @@ SEALED_LABELS = {
     "notes": "理由和说明",
     "rule_sets": "规则集",
     "histories": "存档的流程历史",
+    "seals": "各表每行的哈希",
 }
+
+_TABLES = {"steps": "journal", "seals": "seal_log"}
+"""The table of what is sealed, where it has another name."""
 
 
 def _wrong(message: str, kind: Kind = Kind.CHECKPOINT, table: str = "checkpoints") -> Finding:
@@ -173,7 +177,7 @@ async def _sealed(
     """The rows between each two checkpoints, in one walk over all of them."""
     if not every:
         return
-    table = "journal" if name == "steps" else name
+    table = _TABLES.get(name, name)
     waiting = iter(every)
     current: Checkpoint | None = next(waiting)
     tree = MerkleTree()
