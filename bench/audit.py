@@ -60,21 +60,26 @@ async def timed(
     return time.perf_counter() - began, time.process_time() - spent
 
 
-def replayed(times: int) -> float:
-    """Compares all lives so many times, in a process of its own; returns its seconds."""
+def replayed(times: int) -> tuple[float, float]:
+    """Compares all lives so many times, in a process of its own: seconds, and of its processor."""
     histories = recorded()
     asyncio.run(compared(histories[:3]))
-    began = time.perf_counter()
+    began, spent = time.perf_counter(), time.process_time()
     for _ in range(times):
         asyncio.run(compared(histories))
-    return time.perf_counter() - began
+    return time.perf_counter() - began, time.process_time() - spent
 
 
-def over(processes: int, times: int) -> float:
-    """Lives compared per second by so many processes at once."""
+def over(processes: int, times: int) -> tuple[float, float]:
+    """Lives compared by so many processes at once: per second, and milliseconds of processor each.
+
+    The second tells what processes cost each other where others use the machine as well.
+    """
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        took = max(pool.map(replayed, [times] * processes))
-    return processes * times * len(recorded()) / took
+        took = list(pool.map(replayed, [times] * processes))
+    lives = times * len(recorded())
+    rate = processes * lives / max(one[0] for one in took)
+    return rate, sum(one[1] for one in took) / (processes * lives) * 1000
 
 
 async def main(rounds: int) -> dict[str, float]:
@@ -103,9 +108,15 @@ async def main(rounds: int) -> dict[str, float]:
 def run(short: bool) -> None:
     """Replays in this process, then in one and in two processes."""
     asyncio.run(main(1 if short else ROUNDS))
+    rounds, times = (1, 1) if short else (3, 2)
+    seen = [(over(1, times), over(2, times)) for _ in range(rounds)]
+    for one, two in seen:
+        print(
+            f"compared by one process {one[0]:.0f}/s, by two {two[0]:.0f}/s: "
+            f"{two[0] / one[0]:.2f} times; processor time each {one[1]:.1f} and {two[1]:.1f} ms"
+        )
     if not short:
-        one, two = over(1, 3), over(2, 3)
-        print(f"compared by one process {one:.0f}/s, by two {two:.0f}/s: {two / one:.2f} times")
+        print(f"median {median(two[0] / one[0] for one, two in seen):.2f} times")
 
 
 if __name__ == "__main__":
