@@ -1,16 +1,29 @@
 """A superuser who knows how seals are made, and makes them: what he leaves behind all the same."""
 
+import json
 import random
+from typing import Any
 
 import pytest
-from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import (
+    Index,
+    PrimaryKeyConstraint,
+    RowMapping,
+    Table,
+    UniqueConstraint,
+    bindparam,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from store.tables import metadata
 from store.tables.audit import HASHED_ELSEWHERE, SEALED_BY_ROW
 from tests.audit.conftest import World
-from tests.audit.corruption import by_hand, changed, deleted, found_by
+from tests.audit.corruption import by_hand, changed, deleted, found_by, other
+from tests.audit.test_vouched import anything_goes
+from tests.audit.vouched import NO_EVIDENCE
 
 pytestmark = pytest.mark.anyio
 
@@ -92,6 +105,88 @@ async def test_seals_made_anew_by_hand_are_not_those_that_were_given(
         for table in TABLES:
             assert await _one_value(connection, table, choose), table
             await _sealed_anew(connection, table)
+        found = await found_by(connection, world)
+    named = {one.table for one in found.findings}
+    assert set(TABLES) - named == set()
+
+
+ANOTHER = """
+    INSERT INTO {table} SELECT (jsonb_populate_record(NULL::{table}, to_jsonb(r) || :other)).*
+    FROM (SELECT * FROM {table} ORDER BY {last} DESC LIMIT 1) r
+"""
+
+
+def _unique(one: object) -> bool:
+    """Whether it is an index whose values stand there once, be it only of some rows."""
+    return isinstance(one, Index) and bool(one.unique)
+
+
+def _another(table: Table, row: RowMapping, choose: random.Random) -> Any:
+    """A key, and whatever else stands there once, that nobody has yet; as JSON values."""
+    once = {
+        column.name
+        for one in (*table.constraints, *table.indexes)
+        if isinstance(one, PrimaryKeyConstraint | UniqueConstraint) or _unique(one)
+        for column in one.columns
+    }
+    given = {
+        column.name: other(row[column.name], choose)
+        for column in table.columns
+        if column.name in once and row[column.name] is not None
+    }
+    return json.loads(json.dumps(given, default=str))
+
+
+async def _one_more(connection: AsyncConnection, table: Table, choose: random.Random) -> bool:
+    """Adds a row to a table, like one that is there but for its keys; whether it could."""
+    last = [table.columns[0], *table.primary_key][-1].name
+    newest = text(f"SELECT * FROM {table.name} ORDER BY {last} DESC LIMIT 1")
+    row = (await connection.execute(newest)).mappings().one()
+    add = text(ANOTHER.format(table=table.name, last=last))
+    add = add.bindparams(bindparam("other", type_=JSONB))
+    for _ in range(20):
+        try:
+            async with connection.begin_nested():
+                await connection.execute(add, {"other": _another(table, row, choose)})
+                return True
+        except IntegrityError:
+            # that one is there as well
+            continue
+    return False
+
+
+TOLD_OF_ELSEWHERE = {"outbox": "journal", "refusal_heads": "refusals"}
+"""Tables that say how far another goes: that one is named, as cut off before."""
+
+
+async def test_a_row_more_in_any_table_is_found(world: World, audited: AsyncEngine) -> None:
+    choose = random.Random(7)
+    tables = [one for one in metadata.sorted_tables if one.name not in NO_EVIDENCE]
+    added = set()
+    async with by_hand(audited) as connection:
+        for table in tables:
+            await anything_goes(connection, table)
+            if await _one_more(connection, table, choose):
+                added.add(table.name)
+        found = await found_by(connection, world)
+    named = {one.table for one in found.findings}
+    assert added - named == set(TOLD_OF_ELSEWHERE)
+    assert {one.name for one in tables} - added == set()
+    for name, elsewhere in TOLD_OF_ELSEWHERE.items():
+        async with by_hand(audited) as connection:
+            await anything_goes(connection, metadata.tables[name])
+            assert await _one_more(connection, metadata.tables[name], choose)
+            found = await found_by(connection, world)
+        assert {(one.kind.value, one.table) for one in found.findings} == {("cut", elsewhere)}
+
+
+async def test_a_row_less_is_found_though_its_seal_went_along(
+    world: World, audited: AsyncEngine
+) -> None:
+    async with by_hand(audited) as connection:
+        for table in TABLES:
+            await connection.execute(text(f"DELETE FROM {table}"))
+        await connection.execute(text("DELETE FROM seals"))
         found = await found_by(connection, world)
     named = {one.table for one in found.findings}
     assert set(TABLES) - named == set()

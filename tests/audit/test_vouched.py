@@ -56,7 +56,7 @@ async def test_every_column_is_vouched_for_or_named_with_a_reason(audited: Async
     assert set(NO_EVIDENCE) <= {table for table, _ in there}
 
 
-async def _anything_goes(connection: AsyncConnection, table: Table) -> None:
+async def anything_goes(connection: AsyncConnection, table: Table) -> None:
     """Takes away what would not let somebody write whatever they like."""
     for name in (await connection.execute(_CHECKS, {"table": table.name})).scalars().all():
         await connection.execute(text(f'ALTER TABLE {table.name} DROP CONSTRAINT "{name}"'))
@@ -91,7 +91,7 @@ async def test_a_change_of_any_column_is_found(world: World, audited: AsyncEngin
             if (table.name, column.name) in NOT_VOUCHED:
                 continue
             async with by_hand(audited) as connection:
-                await _anything_goes(connection, table)
+                await anything_goes(connection, table)
                 if not await _changed(connection, table, column.name, choose):
                     unchanged.append((table.name, column.name))
                 elif (await found_by(connection, world)).ok:
