@@ -159,10 +159,7 @@ def _waiver_asked(draft: Mapping[str, Any], code: str) -> list[Act]:
     options = tuple(
         (one["sha256"], f"第 {one['number']} 处：{one['message']}")
         for one in draft["report"]["findings"]
-        if one["level"] == "block"
-        and one["check"]
-        and one["waiver"] is None
-        and one["sha256"] not in waiting
+        if one["sha256"] and one["waiver"] is None and one["sha256"] not in waiting
     )
     if not options:
         return []

@@ -6,7 +6,7 @@ import io
 import json
 import secrets
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -51,7 +51,10 @@ WHY = {"reason": "（生成）说明理由"}
 
 @pytest.fixture(scope="module")
 def hunan(short_folder: Path) -> Path:
-    """The shipped rules, with Hunan's windows of 2023 open at this moment."""
+    """The shipped rules, with Hunan's windows of 2023 open at this moment.
+
+    A check and a condition divide by nothing for whoever has 4000 patents or seven certificates.
+    """
     folder = short_folder / "hunan-open"
     shutil.copytree(SHIPPED, folder, ignore=shutil.ignore_patterns("*.py", "__pycache__", "20??"))
     (folder / "2023").mkdir()
@@ -60,6 +63,10 @@ def hunan(short_folder: Path) -> Path:
     today = day_of(system_clock())
     for one in rules["filing"]["windows"].values():
         one |= _days(today - timedelta(days=30), today + timedelta(days=60))
+    first = rules["filing"]["reviewers"][0]
+    first["when"] += " && 1 / (certs.size() - 7) < 100"
+    with (folder / "forms/statistics-2024.yaml").open("a") as form:
+        form.write(_DIVIDES)
     rules["filing"]["stages"] = [{"id": "filing", "label": "填报"}]
     rules["filing"]["stages"][0] |= _days(today, today)
     for name, content in (("national", national), ("hunan", rules)):
@@ -72,6 +79,13 @@ def hunan(short_folder: Path) -> Path:
     return folder
 
 
+_DIVIDES = """
+  - id: divides
+    fields: [patents]
+    holds: "100 / (patents - 4000) < 100"
+    message: 有效专利{patents}，请核对
+    example: {fires: {patents: 4001}, passes: {patents: 4002}}
+"""
 _WHEN = {"assume": "测试（生成）：仅把时间移到今天前后"}
 
 
@@ -466,7 +480,7 @@ async def test_nobody_left_to_sign_is_a_task_of_the_operator(house: System) -> N
     assert await _verified(house, one.case_id) == []
 
 
-def browser_of(one: Lab, cookie: str) -> Any:
+def browser_of(one: Lab, cookie: str) -> Callable[..., Awaitable[httpx.Response]]:
     """Pages and forms of a filing, as a browser that is signed in by ``cookie`` sends them."""
     here = f"/work/filings/2023/{one.id}"
     named = {"cookie": f"zhibao_session={cookie}", "accept": "text/html"}
@@ -474,12 +488,13 @@ def browser_of(one: Lab, cookie: str) -> Any:
     async def asked(
         place: str = "", form: dict[str, str] | None = None, file: Any = None
     ) -> httpx.Response:
+        http = one.house.http
         if form is None:
-            return await one.house.http.get(here + place, headers=named)
+            return await http.get(here + place, headers=named)
         # as the page itself has them
         data = {"csrf": csrf_token(cookie), "key": secrets.token_hex(16), **form}
         files = {"file": file} if file is not None else None
-        return await one.house.http.post(here + place, headers=named, data=data, files=files)
+        return await http.post(here + place, headers=named, data=data, files=files)
 
     return asked
 
@@ -618,6 +633,79 @@ async def test_hostile_confirmations_and_remarks_change_nothing(house: System) -
             "PUT", f"{one.path}/draft", token, {"parts": one.parts}, if_match='"3"'
         )
         assert refused.status == 403
+
+
+async def test_what_cannot_be_computed_is_refused_on_record_and_changes_nothing(
+    house: System,
+) -> None:
+    # a check of the form: told at its field, until another figure or a waiver ends it
+    one = await lab(house, "lab-divides")
+    one.parts["statistics"]["patents"] = 4000
+    shown = (await one.save())["report"]
+    [finding] = [f for f in shown["findings"] if f["code"] == "check_not_computable"]
+    assert (finding["check"], finding["pointer"]) == ("divides", "/parts/statistics/patents")
+    assert "有效专利4000件" in finding["message"]
+    confirmed = await one.post("attest", one.head, one.standing)
+    refused = await one.post("submit", one.clerk, one.standing)
+    for answer in (confirmed, refused):
+        assert (answer.status, answer.body["code"]) == (422, "content_incomplete")
+    [error] = refused.body["errors"]
+    assert (error["pointer"], error["code"]) == (finding["pointer"], "check_not_computable")
+    standing = (await one.get("", one.clerk)).body
+    assert (standing["status"], standing["revision"]) == ("draft", 0)
+    asked = {"revision": one.revision, "finding": finding["sha256"], **WHY}
+    await one.done("waivers", one.clerk, asked)
+    await one.done("waivers/1/grant", one.reviewer, WHY)
+    await one.done("attest", one.head, one.standing)
+    await one.done("submit", one.clerk, one.standing)
+
+    # a condition of the rules
+    other = await lab(house, "lab-seven")
+    seven = tuple(certificate(f"2300000007{n:02d}", "amr-430000") for n in range(7))
+    centres = (f"国家 {other.id} 产品质量检验检测中心（生成）",)
+    await house.add(
+        institution(
+            other.id, "430102", certificates=seven, legal_person=True, national_centres=centres
+        )
+    )
+    await house.save(f"2023/{other.id}", other.clerk)
+    draft = (await other.get("/draft", other.clerk)).body
+    other.revision, other.sha256 = draft["revision"], draft["sha256"]
+    await other.done("attest", other.head, other.standing)
+    before = await _last_step(house, other.case_id)
+    for key in ("divides-1", "divides-1", "divides-2"):
+        refused = await other.post("submit", other.clerk, other.standing, idempotency_key=key)
+        assert (refused.status, refused.body["code"]) == (409, "condition_failed"), refused.body
+        assert "certs.size() - 7" in refused.body["detail"]
+    assert await _last_step(house, other.case_id) == before
+    async with house.engine.connect() as connection:
+        found = await connection.execute(
+            text(
+                "SELECT count(*) FROM refusals WHERE case_id = :case_id AND refusal->>'code' = :code"
+            ),
+            {"case_id": other.case_id, "code": "condition_failed"},
+        )  # fmt: skip
+        assert found.scalar_one() == 3
+    # with another certificate it can be computed, and the filing goes on
+    await house.add(
+        institution(
+            other.id,
+            "430102",
+            certificates=seven[:6],
+            legal_person=True,
+            national_centres=centres,
+        )
+    )
+    assert (await other.get("", other.clerk)).body["status"] == "draft"
+
+
+async def _last_step(house: System, case_id: str) -> Any:
+    async with house.engine.connect() as connection:
+        found = await connection.execute(
+            text("SELECT max(sequence), max(hash) FROM journal WHERE case_id = :case_id"),
+            {"case_id": case_id},
+        )
+        return tuple(found.one())
 
 
 async def test_a_receipt_that_was_changed_is_told_of(house: System) -> None:
