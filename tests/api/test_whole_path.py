@@ -681,7 +681,8 @@ async def test_what_cannot_be_computed_is_refused_on_record_and_changes_nothing(
     async with house.engine.connect() as connection:
         found = await connection.execute(
             text(
-                "SELECT count(*) FROM refusals WHERE case_id = :case_id AND refusal->>'code' = :code"
+                "SELECT count(*) FROM refusals"
+                " WHERE case_id = :case_id AND refusal->>'code' = :code"
             ),
             {"case_id": other.case_id, "code": "condition_failed"},
         )  # fmt: skip
