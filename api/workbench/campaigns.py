@@ -231,12 +231,20 @@ async def progress_page(call: Call, failed: Failed | None = None) -> Response:
         "backlog": (await ask(call, "GET", f"{api}/backlog")).body["items"],
         "duties": await if_shown(call, f"{api}/duties"),
         "here": here,
+        "details": _details(campaign, operates=operates),
         "county": below(jurisdiction) == "county",
         "done": done_of(_ACTS, query(call.request, "done", str, "")),
         "forms": forms,
         **summary_of(forms, failed),
     }
     return said_at_once(call, "progress.html", values, failed.told if failed else None)
+
+
+def _details(campaign: dict[str, Any] | None, *, operates: bool) -> list[tuple[str, str]]:
+    """The pages that belong to a place's campaign; some only where it is a campaign's own."""
+    own = [("amendments", "规则的修订"), ("sample", "抽样"), ("schedule", "到时办理的")]
+    following = [("enforcement", "后续处理")] if operates else []
+    return [("extensions", "延期"), *([*own, *following] if campaign else [])]
 
 
 def _now(campaign: dict[str, Any] | None) -> list[Act]:

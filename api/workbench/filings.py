@@ -1,6 +1,7 @@
 """A filing on pages: one's filings and inbox, one with what can be done now, its form by part."""
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -37,6 +38,8 @@ from api.workbench.pages import (
 )
 from domain.case.commands import Role
 from domain.case.status import EDITABLE, STATUS_NEXT, Status
+from domain.clock import BEIJING
+from domain.filing.kind import FILING
 from domain.ids import InstitutionId
 from domain.refusals import Code, Refusal, Refused
 
@@ -126,26 +129,56 @@ async def my_filings(call: Call) -> Response:
     return page(call, "filings.html", {"found": found, "next_by": STATUS_NEXT})
 
 
+_INBOX = ("claimed", "kind", "name", "region", "due_by", "sort")
+_SOON = timedelta(days=3)
+"""What is due within that counts as pressing on the page."""
+
+
 async def inbox(call: Call) -> Response:
     """What waits for the authority, narrowed and sorted."""
     return await _inbox(call, None)
 
 
 async def _inbox(call: Call, told: Told | None) -> Response:
-    asked = asked_of(call, "claimed", "sort", "cursor")
-    found = (await ask(call, "GET", "/api/tasks", query={"size": "50", **asked})).body
-    filings = [one for one in found["items"] if one["kind"] == "filing"]
+    asked = asked_of(call, *_INBOX, "cursor")
+    found: dict[str, Any] = {"items": [], "next": None}
+    try:
+        found = (await ask(call, "GET", "/api/tasks", query={"size": "50", **asked})).body
+    except Told as refused:
+        told = told or refused
+    counts = (await ask(call, "GET", "/api/tasks/counts")).body
+    soon = (parts_of(call.request).clock() + _SOON).astimezone(BEIJING).replace(microsecond=0)
+    view = {name: text for name, text in asked.items() if name != "cursor"}
+    if told is not None and call.body is not None:
+        ticked = frozenset(call.body.get("id", ()))
+    else:
+        ticked = frozenset()
     values = {
         "found": found,
+        "counts": counts,
         "asked": asked,
-        "view": {name: text for name, text in asked.items() if name != "cursor"},
-        "bulk": any(not one["claimed"] for one in filings),
-        "unclaimed": sum(1 for one in found["items"] if not one["claimed"]),
-        "mine": sum(1 for one in found["items"] if one["claimed_by"] == call.actor.subject),
+        "view": view,
+        "views": _views(counts, soon.isoformat()),
+        "kinds": [(one["kind"], one["label"]) for one in counts["kinds"]],
+        "bulk": any(one["kind"] == FILING.name for one in found["items"]),
+        "me_subject": call.actor.subject,
+        "ticked": ticked,
         "place_of": _place_of,
         "duties": await duties_of(call),
     }
     return said_at_once(call, "inbox.html", values, told)
+
+
+def _views(counts: Mapping[str, Any], soon: str) -> list[tuple[str, dict[str, str], int | None]]:
+    """Ways to look at an inbox that everybody has: the name, the filter, how many. Pure."""
+    return [
+        ("全部", {}, counts["total"]),
+        ("本人领取的", {"claimed": "mine"}, counts["mine"]),
+        ("无人领取的", {"claimed": "nobody"}, counts["unclaimed"]),
+        ("三日内到期的", {"due_by": soon}, None),
+        ("等得最久的", {"sort": "age"}, None),
+        *((one["label"], {"kind": one["kind"]}, one["total"]) for one in counts["kinds"]),
+    ]
 
 
 def _place_of(case_id: str) -> str:
@@ -155,17 +188,30 @@ def _place_of(case_id: str) -> str:
         "filing": "filings",
         "report-numbers": "report-batches",
         "certificate": "certificates",
+        "complaint": "complaints",
         "enforcement": "enforcement",
     }
     return f"/work/{names[kind]}/{rest}" if kind in names else ""
 
 
-async def claim_many(call: Call) -> Response:
-    """Claims what was ticked, one by one, as a job."""
-    ids = call.body.get("id", [])
-    body = {"action": "claim", "selection": {"ids": ids} if ids else {}}
+_MANY = ("claim", "release", "hand_over")
+
+
+async def act_on_many(call: Call) -> Response:
+    """Claims, gives up or hands over what was ticked, one by one, as a job."""
+    form = call.body
+    ids, action = form.get("id", []), form.text("what")
+    body: dict[str, Any] = {
+        "action": action if action in _MANY else "claim",
+        # without a choice all of a campaign would be meant
+        "selection": {"ids": ids} if ids else {},
+    }
+    if action == "hand_over":
+        body |= {"person": form.text("person").strip() or None}
+    if reason := form.text("reason").strip():
+        body["reason"] = reason
     try:
-        job = await ask(call, "POST", "/api/jobs", body, idempotency_key=call.body.text("key"))
+        job = await ask(call, "POST", "/api/jobs", body, idempotency_key=form.text("key"))
     except Told as told:
         return await _inbox(call, told)
     return RedirectResponse(f"/work/jobs/{job.body['id']}", status_code=303)
@@ -475,9 +521,9 @@ PAGES = [
         "/work/tasks",
         inbox,
         "待办",
-        parameters=(text_parameter("claimed", "谁领取的"), text_parameter("sort", "次序"), CURSOR),
+        parameters=(*(text_parameter(name, name) for name in _INBOX), CURSOR),
     ),
-    page_of("POST", "/work/tasks", claim_many, "领取多件", unhurried=True),
+    page_of("POST", "/work/tasks", act_on_many, "批办待办", unhurried=True),
     page_of(
         "GET",
         "/work/tasks/next",

@@ -167,7 +167,7 @@ async def test_a_reviewer_compares_remarks_and_sends_back(town: Town) -> None:
     reviewer = await town.person(REVIEWER, ISSUER)
     await reviewer.at("/work/tasks")
     await reviewer.page.get_by_label("选中 测试机构 gd-1").check()
-    await reviewer.press("领取选中的")
+    await reviewer.press("办理选中的")
     await town.house.until("2024/gd-1", "in_review")
     await reviewer.at("/work/filings/2024/gd-1/parts/statistics")
     await reviewer.page.get_by_role("link", name="写批注").first.click()
