@@ -55,6 +55,7 @@ from api.workbench.imports import PAGES as IMPORT_PAGES
 from api.workbench.institutions import PAGES as INSTITUTION_PAGES
 from api.workbench.notices import PAGES as NOTICE_PAGES
 from api.workbench.pages import downloads
+from api.workbench.questions import PAGES as QUESTION_PAGES
 from api.workbench.registrations import PAGES as REGISTRATION_PAGES
 from api.workbench.rules import PAGES as RULE_PAGES
 from api.workbench.sign_in import PAGES as SIGN_IN_PAGES
@@ -133,6 +134,7 @@ PAGES: list[Operation] = [
     *INSTITUTION_PAGES,
     *COMPLAINT_CASE_PAGES,
     *DUTY_PAGES,
+    *QUESTION_PAGES,
     *AUDIT_PAGES,
     *RULE_PAGES,
     *REGISTRATION_PAGES,

@@ -82,7 +82,6 @@ WORK: dict[Role, tuple[tuple[str, str], ...]] = {
         _CERTIFICATES,
         ("/work/certificates/search", "证书登记"),
         ("/work/certificates/imports", "批量导入"),
-        ("/work/certificates/serials", "流水号"),
         _RULES,
     ),
     Role.OFFICER: (_MEASURES, _RULES),

@@ -97,11 +97,21 @@ _UNSIGNED = Act(
     (REASON,),
     "单位负责人无法登录的，写明理由，由经办人决定。",
 )
+_ASK_RETURN = Act(
+    "ask-return",
+    "请求退回",
+    "已请求，由审核人决定",
+    (REASON,),
+    "审核人已经领取，退回之后才能更正。",
+)
+_DECLINE_RETURN = Act("decline-return", "不予退回", "已不予退回", (REASON,))
 _MORE = (
     *(one for one in SHARED if one.name not in ACTS),
     _EXCUSE,
     _DEMAND,
     _UNSIGNED,
+    _ASK_RETURN,
+    _DECLINE_RETURN,
 )
 """What else can be done, by forms that are nothing but an act's own blanks."""
 
@@ -111,6 +121,9 @@ def _more_now(
 ) -> list[Act]:
     """Of these, what the reader of a filing can think of now. Pure."""
     if role is Role.FILER:
+        under_review = filing["status"] == Status.IN_REVIEW and filing["claimed"]
+        if under_review and not filing["return_asked"]:
+            return [_ASK_RETURN]
         if draft is None or Status(filing["status"]) not in EDITABLE:
             return []
         attestation = draft["standing"]["attestation"]
@@ -118,7 +131,12 @@ def _more_now(
         return [_UNSIGNED] if asks and draft["revision"] else []
     shared = [one for one in shared_acts_now(filing, role, mine=mine) if one in _MORE]
     asked = role is Role.OPERATOR and filing["signer_asked"]
-    return [*((_EXCUSE, _DEMAND) if asked else ()), *shared]
+    returning = role is Role.REVIEWER and mine and filing["return_asked"]
+    return [
+        *((_EXCUSE, _DEMAND) if asked else ()),
+        *((_DECLINE_RETURN,) if returning else ()),
+        *shared,
+    ]
 
 
 async def my_filings(call: Call) -> Response:
@@ -231,7 +249,7 @@ async def next_task(call: Call) -> Response:
     return RedirectResponse(places[0] if places else "/work/tasks", status_code=303)
 
 
-def _named(call: Call) -> tuple[str, str]:
+def filing_of(call: Call) -> tuple[str, str]:
     """The filing's address in the API and on pages."""
     year: int = path(call.request, "year", CaseYear)
     institution: str = path(call.request, "institution", InstitutionId)
@@ -249,7 +267,7 @@ async def _refused_more(call: Call, failed: Failed | None) -> Response:
 
 
 async def _filing(call: Call, told: Told | None, failed: Failed | None) -> Response:
-    api, here = _named(call)
+    api, here = filing_of(call)
     filing = (await ask(call, "GET", api)).body
     role, mine = call.actor.role, filing["claimed_by"] == call.actor.subject
     draft = await if_shown(call, f"{api}/draft")
@@ -280,7 +298,7 @@ async def _filing(call: Call, told: Told | None, failed: Failed | None) -> Respo
 
 async def check_page(call: Call, told: Told | None = None) -> Response:
     """All answers before they are submitted: what differs first, then section by section."""
-    api, here = _named(call)
+    api, here = filing_of(call)
     filing = (await ask(call, "GET", api)).body
     draft = (await ask(call, "GET", f"{api}/draft")).body
     forms = (await ask(call, "GET", f"{api}/forms")).body["items"]
@@ -324,7 +342,7 @@ def _by_part(changes: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[Mappi
 
 async def receipt_page(call: Call) -> Response:
     """The receipt of what was submitted, and what comes next."""
-    api, here = _named(call)
+    api, here = filing_of(call)
     values = {
         "filing": (filing := (await ask(call, "GET", api)).body),
         "receipt": (await ask(call, "GET", f"{api}/receipt")).body,
@@ -337,7 +355,7 @@ async def receipt_page(call: Call) -> Response:
 
 async def act_on_filing(call: Call) -> Response:
     """One act on a filing; a form sent twice is one act."""
-    api, here = _named(call)
+    api, here = filing_of(call)
     name = call.request.path_params["act"]
     if name not in ACTS:
         return await perform(call, _MORE, api, here, _refused_more)
@@ -357,7 +375,7 @@ async def act_on_filing(call: Call) -> Response:
 
 async def begin(call: Call) -> Response:
     """Saves what the register and last year know as the first revision."""
-    api, here = _named(call)
+    api, here = filing_of(call)
     try:
         known = (await ask(call, "GET", f"{api}/draft/prefilled")).body
         await ask(call, "PUT", f"{api}/draft", {"parts": known["parts"]}, if_match='"0"')
@@ -373,7 +391,7 @@ async def part_page(call: Call) -> Response:
 
 async def save_part(call: Call) -> Response:
     """Saves one part as the next revision."""
-    api, here = _named(call)
+    api, here = filing_of(call)
     part = call.request.path_params["part"]
     values = await _values(call, api, part)
     try:
@@ -386,7 +404,7 @@ async def save_part(call: Call) -> Response:
 
 async def keep_part(call: Call) -> Response:
     """Saves one part by itself while somebody fills it in; tells how that went, and no more."""
-    api, _ = _named(call)
+    api, _ = filing_of(call)
     part = call.request.path_params["part"]
     try:
         saved = (await _save(call, api, part, await _values(call, api, part))).body
@@ -428,7 +446,7 @@ async def _saved_already(
 
 async def remark(call: Call) -> Response:
     """Writes a remark at one field of a part."""
-    api, here = _named(call)
+    api, here = filing_of(call)
     part = call.request.path_params["part"]
     field = {"part": part, "field": call.body.text("field"), "reason": call.body.text("remark")}
     try:
@@ -468,7 +486,7 @@ def _linked(told: Told | None, own: str) -> dict[str, Any]:
 
 
 async def _part(call: Call, told: Told | None, given: Mapping[str, Any] | None) -> Response:
-    api, here = _named(call)
+    api, here = filing_of(call)
     part = call.request.path_params["part"]
     form, standing = await _form(call, api, part)
     draft = (await ask(call, "GET", f"{api}/draft")).body

@@ -34,6 +34,7 @@ from domain.certificates.imports import (
     IMPORT_MODE_LABELS,
     ROW_OUTCOME_LABELS,
     ImportMode,
+    ImportStage,
 )
 from domain.clock import day_of
 from domain.refusals import Code, Refusal, Refused
@@ -93,7 +94,7 @@ async def import_page(call: Call) -> Response:
         "narrowed": {name: text for name, text in asked.items() if name != "cursor"},
         "outcomes": [(one.value, label) for one, label in ROW_OUTCOME_LABELS.items()],
         "labels": {one.value: label for one, label in ROW_OUTCOME_LABELS.items()},
-        "under_way": shown["finished_at"] is None,
+        "under_way": shown["stage"] == ImportStage.WORKING,
         "here": here,
     }
     return page(call, "certificate_import.html", values)
