@@ -178,7 +178,8 @@ def wrong_rows(errors: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
     made = []
     for one in errors:
         _, *places = one["pointer"].split("/")
-        row, column, *_ = [*(places[1:] if places[:1] == ["rows"] else []), "", ""]
+        inside = places[1:] if places[:1] == ["rows"] else []
+        row, column, *_ = [*inside, "", ""]
         column = column.replace("~1", "/").replace("~0", "~")
         made.append({"row": row, "column": column, "message": one["message"], "level": "error"})
     return made

@@ -434,7 +434,7 @@ async def test_a_question_is_asked_and_answered_on_pages(town: Town) -> None:
 async def test_a_clerk_brings_certificates_in_by_file(town: Town) -> None:
     clerk = await town.person(CLERK, ISSUER)
     await clerk.at("/work/certificates/imports")
-    file = {
+    file: FilePayload = {
         "name": "证书.csv",
         "mimeType": "text/csv",
         "buffer": table(row(1, region=REGION), row(2, region=REGION, field="无")),
