@@ -471,7 +471,7 @@ async def begin(call: Call) -> Response:
 
 async def put_workbook(call: Call) -> Response:
     """Saves a workbook that was filled in, or names every wrong cell of it."""
-    api, here = _named(call)
+    api, here = filing_of(call)
     try:
         await ask(
             call,
@@ -488,7 +488,7 @@ async def put_workbook(call: Call) -> Response:
 
 async def add_file(call: Call) -> Response:
     """Puts a file beside the filing, of the type that its name says."""
-    api, here = _named(call)
+    api, here = filing_of(call)
     name = name_of(call.body.file)
     try:
         await ask(
@@ -507,7 +507,7 @@ async def add_file(call: Call) -> Response:
 
 async def remove_file(call: Call) -> Response:
     """Takes a file from beside the filing."""
-    api, here = _named(call)
+    api, here = filing_of(call)
     file = quote(call.request.path_params["file"])
     try:
         await ask(
