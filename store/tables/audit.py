@@ -81,6 +81,7 @@ SEALED_BY_ROW = (
     "notices",
     "number_changes",
     "program_secrets",
+    "proposed_acts",
     "province_plans",
     "publications",
     "refusal_counts",
