@@ -50,6 +50,7 @@ from api.workbench.filings import PAGES as FILING_PAGES
 from api.workbench.home import PAGES as HOME_PAGES
 from api.workbench.notices import PAGES as NOTICE_PAGES
 from api.workbench.pages import downloads
+from api.workbench.people import PAGES as PEOPLE_PAGES
 from api.workbench.registrations import PAGES as REGISTRATION_PAGES
 from api.workbench.rules import PAGES as RULE_PAGES
 from api.workbench.sign_in import PAGES as SIGN_IN_PAGES
@@ -125,6 +126,7 @@ PAGES: list[Operation] = [
     *CAMPAIGN_PAGES,
     *AUDIT_PAGES,
     *RULE_PAGES,
+    *PEOPLE_PAGES,
     *REGISTRATION_PAGES,
     *NOTICE_PAGES,
     *downloads(OPERATIONS),

@@ -49,12 +49,22 @@ _CERTIFICATES, _MEASURES = ("/work/certificates", "证书"), ("/work/enforcement
 _NUMBERS, _NOTICES = ("/work/report-batches", "报告编号"), ("/work/notices", "通知")
 _TASKS, _FILINGS, _JOBS = ("/work/tasks", "待办"), ("/work/filings", "填报"), ("/work/jobs", "批办")
 _REGISTRATIONS = ("/work/registrations", "机构登记")
+_PEOPLE, _DEPUTIES = ("/work/people", "人员"), ("/work/deputies", "离岗代办")
 
 WORK: dict[Role, tuple[tuple[str, str], ...]] = {
-    Role.FILER: (_FILINGS, _NUMBERS, _CERTIFICATES, _MEASURES, _NOTICES, _REGISTRATIONS, _RULES),
+    Role.FILER: (
+        _FILINGS,
+        _NUMBERS,
+        _CERTIFICATES,
+        _MEASURES,
+        _NOTICES,
+        _PEOPLE,
+        _REGISTRATIONS,
+        _RULES,
+    ),
     Role.RESPONSIBLE: (_FILINGS, _RULES),
-    Role.REVIEWER: (_TASKS, _FILINGS, _NUMBERS, _CERTIFICATES, _JOBS, _NOTICES, _RULES),
-    Role.CHECKER: (_TASKS, _FILINGS, _CERTIFICATES, _JOBS, _RULES),
+    Role.REVIEWER: (_TASKS, _FILINGS, _NUMBERS, _CERTIFICATES, _JOBS, _NOTICES, _DEPUTIES, _RULES),
+    Role.CHECKER: (_TASKS, _FILINGS, _CERTIFICATES, _JOBS, _DEPUTIES, _RULES),
     Role.CLERK: (_CERTIFICATES, ("/work/certificates/search", "证书登记"), _RULES),
     Role.OFFICER: (_MEASURES, _RULES),
     Role.DECIDER: (_MEASURES, _RULES),
@@ -65,6 +75,8 @@ WORK: dict[Role, tuple[tuple[str, str], ...]] = {
         _NUMBERS,
         _CERTIFICATES,
         _MEASURES,
+        _PEOPLE,
+        _DEPUTIES,
         _REGISTRATIONS,
         _NOTICES,
         _RULES,

@@ -151,6 +151,7 @@ class Parts:
     outbox: OutboxService
     schedule: ScheduleService
     authority_name: Callable[[str], str]
+    area_name: Callable[[str], str]
     demo: bool = False
 
 
@@ -279,6 +280,7 @@ def build_parts(
             clock,
         ),
         authority_name=catalogue.authority_name,
+        area_name=catalogue.area_name,
         demo=settings.demo,
     )
 
