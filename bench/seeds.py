@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import insert, text
+from sqlalchemy import insert
 
 from bench.system import Bench
 from domain.campaigns import CampaignStart
@@ -70,10 +70,6 @@ async def add_filings(bench: Bench, numbers: range) -> tuple[list[CaseStart], st
             command_id="bench",
         )
         await campaigns.add(connection, campaign)
-        # the drafts are here before their cases: writing drafts is no part of what is measured
-        await connection.execute(
-            text("ALTER TABLE revisions DROP CONSTRAINT IF EXISTS fk_revisions_case_id_cases")
-        )
         sha256 = sha256_of(content)
         rows: list[dict[str, Any]] = [
             {

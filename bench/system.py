@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import psycopg
 from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
@@ -78,6 +79,9 @@ async def servers() -> AsyncIterator[Bench]:
         postgres = stack.enter_context(EmbeddedPostgres(data))
         temporal = stack.enter_context(EmbeddedTemporal(data, search_attributes=REGISTERED))
         upgrade(postgres.owner_url)
+        # drafts are laid down before their cases: writing drafts is no part of what is measured
+        with psycopg.connect(postgres.owner_url.replace("+psycopg", "")) as owner:
+            owner.execute("ALTER TABLE revisions DROP CONSTRAINT fk_revisions_case_id_cases")
         write_rules(data / "rules", day_of(datetime.now(UTC)))
         settings = Settings(
             database_url=SecretStr(postgres.url),

@@ -31,7 +31,7 @@ SESSIONS_AS_ALL = "ALTER ROLE zhibao RESET default_transaction_read_only"
 @pytest.fixture(scope="module")
 def server(short_folder: Path) -> Iterator[EmbeddedPostgres]:
     with EmbeddedPostgres(short_folder / "away") as server:
-        upgrade(server.url)
+        upgrade(server.owner_url)
         yield server
 
 
