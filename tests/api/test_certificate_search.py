@@ -17,6 +17,7 @@ from domain.case.commands import Role
 from domain.certificates.certificate import CERTIFICATE_STATUS_LABELS, CertificateStatus
 from domain.certificates.public import (
     SCAN_ANSWER_LABELS,
+    SCAN_TITLES,
     PublicCertificate,
     ScanAnswer,
 )
@@ -413,7 +414,10 @@ async def test_every_status_is_a_normal_answer_with_its_day(
     if ended:
         assert "闽市监撤〔2025〕1号（生成）" in answer.text
     found = await asking.scan(code, statement)
-    assert (found["answer"], found["title"]) == (status, label)
+    assert (found["answer"], found["title"]) == (status, SCAN_TITLES[CertificateStatus(status)])
+    ended_in_red = status in ("deregistered", "revoked", "rescinded")
+    assert ('class="answer refused"' in answer.text) is ended_in_red
+    assert ('class="answer amber"' in answer.text) is (status in ("expired", "superseded"))
 
 
 async def test_a_certificate_shows_as_not_yet_valid_before_its_first_day(asking: Enquiries) -> None:
@@ -422,7 +426,7 @@ async def test_a_certificate_shows_as_not_yet_valid_before_its_first_day(asking:
     assert answer.status_code == 200
     assert "尚未生效" in answer.text
     found = await asking.scan(code, statement)
-    assert (found["answer"], found["title"]) == ("not_yet_valid", "尚未生效")
+    assert (found["answer"], found["title"]) == ("not_yet_valid", "证书尚未生效")
 
 
 async def test_a_replaced_certificate_leads_to_the_one_that_is_current_now(

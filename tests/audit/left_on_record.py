@@ -36,6 +36,7 @@ _FILING = _CASE | {
 }
 _BATCH = {name: _CASE[name] for name in _CASE if name != "quality"} | {
     "submit": ("submitted",),
+    "uploads/{upload}/withdraw": ("numbers_withdrawn",),
     "uploads": ("upload_received", "numbers_accepted", "upload_rejected"),
     "uploads/{upload}/complete": ("upload_received", "numbers_accepted", "upload_rejected"),
     "withdraw-numbers": ("numbers_withdrawn",),
@@ -193,6 +194,9 @@ BY_ADDRESS: dict[str, tuple[str, ...]] = {
     "POST /work/report-batches": ("scheduled", "opened"),
     "POST /work/report-batches/{quarter}/{institution}/act/{act}": (
         "submitted",
+        "numbers_withdrawn",
+    ),
+    "POST /work/report-batches/{quarter}/{institution}/uploads/{upload}/act/{act}": (
         "numbers_withdrawn",
     ),
     "POST /work/report-batches/{quarter}/{institution}/upload": _BATCH["uploads"],

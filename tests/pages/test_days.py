@@ -252,6 +252,14 @@ async def test_a_lab_uploads_numbers_and_sees_every_wrong_row(town: Town) -> Non
         if "13" in rows:
             assert "怎样修改" in await clerk.text()
         await clerk.page.get_by_role("link", name="报告编号报送").last.click()
+    await clerk.page.get_by_role("link", name="查找和查看本季度的编号").click()
+    await clerk.page.get_by_label("编号，或其开头").fill("GD-")
+    await clerk.press("查找")
+    assert "GD-0001" in await clerk.text()
+    await clerk.page.get_by_label("编号，或其开头").fill("0001")
+    await clerk.press("查找")
+    assert "没有这样的编号" in await clerk.text()
+    await clerk.page.get_by_role("link", name="报告编号报送").last.click()
     await clerk.open("撤回编号")
     await clerk.page.locator("#act-withdraw-numbers").get_by_label("编号").fill("GD-0001\nGD-9")
     await clerk.page.locator("#act-withdraw-numbers").get_by_label("理由").fill("（生成）")
@@ -260,6 +268,12 @@ async def test_a_lab_uploads_numbers_and_sees_every_wrong_row(town: Town) -> Non
     await clerk.page.locator("#act-withdraw-numbers").get_by_label("编号").fill("GD-0001")
     await clerk.press("撤回编号")
     assert "已撤回" in await clerk.page.get_by_role("status").inner_text()
+    # nothing of the file stands any more
+    await clerk.page.get_by_role("link", name="编号.csv").first.click()
+    await clerk.open("撤回这一文件的全部编号")
+    await clerk.page.get_by_role("form").get_by_label("理由").fill("（生成）选错文件")
+    await clerk.press("撤回这一文件的全部编号")
+    assert "没有" in await clerk.page.get_by_role("alert").inner_text()
 
 
 async def test_officer_institution_and_decider_settle_a_case(town: Town) -> None:
