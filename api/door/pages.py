@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from api.door.identity import SESSION_COOKIE
+from api.door.languages import SOURCE, in_other_languages, language
 from api.door.operations import Call
 from api.door.problems import headers_of
 from domain.case.commands import ROLE_LABELS, Role
@@ -89,6 +90,10 @@ demonstration: ContextVar[bool] = ContextVar("demonstration", default=False)
 """Whether the request is one to a demonstration, whose pages all say so."""
 
 _TEMPLATES.globals["demonstration"] = demonstration.get
+_TEMPLATES.globals["language"] = SOURCE
+
+SPEAKING = in_other_languages(_TEMPLATES)
+"""The languages besides Chinese that there is a file for."""
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; "
@@ -108,8 +113,9 @@ def render(
     template: str, values: Mapping[str, Any], headers: Mapping[str, str], status: int = 200
 ) -> Response:
     """A page."""
-    text = _TEMPLATES.get_template(template).render(values)
-    return HTMLResponse(text, status_code=status, headers={**HEADERS, **headers})
+    text = SPEAKING.get(language.get(), _TEMPLATES).get_template(template).render(values)
+    varies = {"Vary": "Accept-Language"} if SPEAKING else {}
+    return HTMLResponse(text, status_code=status, headers={**HEADERS, **varies, **headers})
 
 
 def render_refused(template: str, values: Mapping[str, Any], refusal: Refusal) -> Response:

@@ -56,9 +56,12 @@ async def test_a_scan_opens_a_page_that_says_it_all(asking: Enquiries, page: Pag
         for words in (
             "签名属实", LONG, "241301060345", "福建省市场监督管理局", "2022-01-01 至 2027-12-31",
             "共 120 项，第 1 段，共 2 段", "GB/T 50344-2019；限制：不做现场取样",
-            "市监检测函〔2019〕1364号 一", "追溯证书的颁发部门、有效期、证书状态等信息",
         ):  # fmt: skip
             assert words in told, words
+        await page.get_by_text("依据", exact=True).click()
+        sources = await page.locator("details.sources").inner_text()
+        for words in ("市监检测函〔2019〕1364号 一", "追溯证书的颁发部门、有效期、证书状态等信息"):
+            assert words in sources, words
         await shown(page, "certificate-valid")
         await page.get_by_role("link", name="下一段").click()
         assert "氯离子含量第119法" in await page.locator("#capabilities").inner_text()

@@ -320,13 +320,13 @@ async def test_a_change_is_made_whole_or_not_at_all(system: System) -> None:
     ]  # fmt: skip
     assert (await system.send("GET", f"{address}?number=N-", clerk)).body["items"] == []
     other = system.token(FILER, "clerk-of-another", "another")
-    assert (await system.send("GET", address, other)).status == 404
+    assert (await system.send("GET", address, other)).status == 403
     one = {"numbers": ["HN-2"], "reason": "报告作废"}
     path = f"/api/report-batches/{batch}/withdraw-numbers"
     assert (await system.send("POST", path, clerk, one)).status == 200
     path = f"/api/report-batches/{batch}/uploads/{taken.body['id']}/withdraw"
     reason = {"reason": "文件选错"}
-    assert (await system.send("POST", path, other, reason)).status == 404
+    assert (await system.send("POST", path, other, reason)).status == 403
     sent = [
         await system.send("POST", path, clerk, reason, idempotency_key="whole") for _ in range(2)
     ]
