@@ -6,8 +6,8 @@ Run as ``python -m tests.verifying_provider``, with the options of ``oidc_provid
 import runpy
 from typing import Any
 
-from authlib.oauth2.rfc7636 import CodeChallenge
-from oidc_provider_mock import _app
+from authlib.oauth2.rfc7636 import CodeChallenge  # type: ignore[import-untyped]
+from oidc_provider_mock import _app  # type: ignore[import-untyped]
 
 _CHALLENGES: dict[str, str] = {}
 
@@ -20,7 +20,7 @@ class _Verifying(CodeChallenge):  # type: ignore[misc]
         return "S256"
 
 
-class _Grant(_app.AuthorizationCodeGrant):
+class _Grant(_app.AuthorizationCodeGrant):  # type: ignore[misc]
     def __init__(self, request: Any, server: Any) -> None:
         super().__init__(request, server)
         _Verifying(required=True)(self)
@@ -32,5 +32,5 @@ class _Grant(_app.AuthorizationCodeGrant):
 
 
 if __name__ == "__main__":
-    _app.AuthorizationCodeGrant = _Grant  # type: ignore[misc]
+    _app.AuthorizationCodeGrant = _Grant
     runpy.run_module("oidc_provider_mock", run_name="__main__")

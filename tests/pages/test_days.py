@@ -341,7 +341,7 @@ async def test_an_administrator_invites_and_takes_away_at_once(town: Town) -> No
     assert "已给予" in await lab.page.get_by_role("status").inner_text()
     link = await lab.page.get_by_role("status").get_by_role("code").inner_text()
     # whoever is invited sets a password, signs in, and is at work
-    context = await town.browser.new_context(viewport=TELEPHONE, java_script_enabled=False)
+    context = await town.browser.new_context(viewport=TELEPHONE)
     town.stack.push_async_callback(context.close)
     clerk = Visitor(town, await context.new_page(), "new.clerk")
     await clerk.page.goto(link)
