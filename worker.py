@@ -215,7 +215,7 @@ async def serving(settings: Settings) -> AsyncIterator[Worker]:
             deadlines.running(),
             PassedRoles(engine, JobService(client, engine, system_clock), system_clock).running(),
             sealing.running(),
-            KeyRecords(engine, key_folders(settings), system_clock).running(),
+            KeyRecords(engine, key_folders(settings), settings.keys, system_clock).running(),
             Archiving(client, engine, system_clock).running(),
             telling.running(),
             enforcing.running(),
