@@ -295,7 +295,8 @@ async def act_on_person(call: Call) -> Response:
 
 async def act_on_membership(call: Call) -> Response:
     """Ends a role."""
-    person, id_ = _named(call), path(call.request, "membership", JobId)
+    person = _named(call)
+    id_: str = path(call.request, "membership", JobId)
 
     async def again(call: Call, failed: Failed | None) -> Response:
         return await _person(call, person, failed)
@@ -306,7 +307,8 @@ async def act_on_membership(call: Call) -> Response:
 
 async def act_on_token(call: Call) -> Response:
     """Revokes a token."""
-    person, id_ = _named(call), path(call.request, "token", JobId)
+    person = _named(call)
+    id_: str = path(call.request, "token", JobId)
 
     async def again(call: Call, failed: Failed | None) -> Response:
         return await _person(call, person, failed)
