@@ -30,6 +30,7 @@ from api.certificates import public as certificate_public
 from api.certificates.certificate_page import PAGES as CERTIFICATE_PAGES
 from api.complaints import complaints
 from api.complaints.complaint_page import PAGES as COMPLAINT_PAGES
+from api.confirmations import confirmations
 from api.connected import clients, deliveries, provinces
 from api.door import health, me
 from api.door.operations import Operation, Parameter
@@ -43,13 +44,20 @@ from api.numbers.lookup_page import PAGES as LOOKUP_PAGES
 from api.people import provider, tokens
 from api.workbench.auditing import PAGES as AUDIT_PAGES
 from api.workbench.batches import PAGES as BATCH_PAGES
+from api.workbench.campaign_details import PAGES as CAMPAIGN_DETAIL_PAGES
 from api.workbench.campaigns import PAGES as CAMPAIGN_PAGES
 from api.workbench.certificates import PAGES as CERTIFICATE_CASE_PAGES
+from api.workbench.complaints import PAGES as COMPLAINT_CASE_PAGES
+from api.workbench.duties import PAGES as DUTY_PAGES
 from api.workbench.enforcement import PAGES as MEASURE_CASE_PAGES
 from api.workbench.filings import PAGES as FILING_PAGES
 from api.workbench.home import PAGES as HOME_PAGES
+from api.workbench.imports import PAGES as IMPORT_PAGES
+from api.workbench.institutions import PAGES as INSTITUTION_PAGES
 from api.workbench.notices import PAGES as NOTICE_PAGES
 from api.workbench.pages import downloads
+from api.workbench.people import PAGES as PEOPLE_PAGES
+from api.workbench.questions import PAGES as QUESTION_PAGES
 from api.workbench.registrations import PAGES as REGISTRATION_PAGES
 from api.workbench.rules import PAGES as RULE_PAGES
 from api.workbench.sign_in import PAGES as SIGN_IN_PAGES
@@ -60,6 +68,7 @@ OPERATIONS: list[Operation] = [
     *health.OPERATIONS,
     *me.OPERATIONS,
     *tasks.OPERATIONS,
+    *confirmations.OPERATIONS,
     *duties.OPERATIONS,
     *filings.OPERATIONS,
     *authority_figures.OPERATIONS,
@@ -120,11 +129,18 @@ PAGES: list[Operation] = [
     *published.PAGES,
     *MEASURE_PAGES,
     *BATCH_PAGES,
+    *IMPORT_PAGES,
     *CERTIFICATE_CASE_PAGES,
     *MEASURE_CASE_PAGES,
     *CAMPAIGN_PAGES,
+    *CAMPAIGN_DETAIL_PAGES,
+    *INSTITUTION_PAGES,
+    *COMPLAINT_CASE_PAGES,
+    *DUTY_PAGES,
+    *QUESTION_PAGES,
     *AUDIT_PAGES,
     *RULE_PAGES,
+    *PEOPLE_PAGES,
     *REGISTRATION_PAGES,
     *NOTICE_PAGES,
     *downloads(OPERATIONS),
@@ -169,6 +185,7 @@ PLACES: dict[str, Parameter] = {
         _place("duty", "规则中职责的编号", type="string", pattern="^[a-z][a-z0-9-]{0,63}$"),
         _place("draw", "第几次抽样", type="integer", minimum=1, maximum=9999),
         _place("extension", "延期编号", type="string", pattern="^[0-9a-f]{32}$"),
+        _place("confirmation", "待确认事项的编号", type="string", pattern="^[0-9a-f]{32}$"),
         _place("deputy", "代办编号", type="string", pattern="^[0-9a-f]{32}$"),
         _place("membership", "身份编号", type="string", pattern="^[0-9a-f]{32}$"),
         _place("person", "账号", type="string", pattern="^[0-9A-Za-z][0-9A-Za-z._@-]{0,63}$"),

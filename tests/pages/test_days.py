@@ -4,25 +4,26 @@ Every page that is seen is looked at by axe, and must not be wider than the scre
 """
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, Page, ViewportSize
+from playwright.async_api import Browser, FilePayload, Page, ViewportSize
 
 from api.door.identity import SESSION_COOKIE
 from deploy.embedded.postgres import EmbeddedPostgres
 from domain.case.commands import Role
-from tests.accounts import signed_in
+from tests.accounts import PASSWORD, signed_in
 from tests.api.conftest import open_rules as open_rules
 from tests.api.conftest import whole_system
 from tests.api.lookups import served
 from tests.api.people import GUANGDONG, LIAONING, Filing
 from tests.certificates import content
 from tests.enforcing import case_on_record
-from tests.pages.conftest import TELEPHONE, faults, keep_picture
+from tests.import_files import row, table
+from tests.pages.conftest import TELEPHONE, faults, keep_picture, sign_in
 from tests.system import (
     AUDITOR,
     CHECKER,
@@ -53,11 +54,18 @@ class Town:
     browser: Browser
     stack: AsyncExitStack
     looked: set[str]
+    cookies: dict[str, str]
 
-    async def person(self, role: Role, scope: str, size: ViewportSize = WIDE) -> "Visitor":
-        """The browser of somebody new who is signed in."""
-        name = f"{role}-{scope or 'all'}"
-        cookie = await signed_in(self.house, name, role, scope)
+    async def person(
+        self, role: Role, scope: str, size: ViewportSize = WIDE, *, administers: bool = False
+    ) -> "Visitor":
+        """A new browser of somebody who is signed in."""
+        name = f"{'head-' * administers}{role}-{scope or 'all'}"
+        if name not in self.cookies:
+            self.cookies[name] = await signed_in(
+                self.house, name, role, scope, administers=administers
+            )
+        cookie = self.cookies[name]
         context = await self.browser.new_context(viewport=size)
         self.stack.push_async_callback(context.close)
         await context.add_cookies([{"name": SESSION_COOKIE, "value": cookie, "url": self.address}])
@@ -123,7 +131,7 @@ async def town(
         await house.open(2024, "000000")
         await house.open(QUARTER, "000000")
         address = await stack.enter_async_context(served(house.parts))
-        yield Town(house, address, browser, stack, set())
+        yield Town(house, address, browser, stack, set(), {})
 
 
 async def test_a_labs_clerk_fills_in_checks_and_submits(town: Town) -> None:
@@ -167,7 +175,7 @@ async def test_a_reviewer_compares_remarks_and_sends_back(town: Town) -> None:
     reviewer = await town.person(REVIEWER, ISSUER)
     await reviewer.at("/work/tasks")
     await reviewer.page.get_by_label("选中 测试机构 gd-1").check()
-    await reviewer.press("领取选中的")
+    await reviewer.press("办理选中的")
     await town.house.until("2024/gd-1", "in_review")
     await reviewer.at("/work/filings/2024/gd-1/parts/statistics")
     await reviewer.page.get_by_role("link", name="写批注").first.click()
@@ -250,6 +258,14 @@ async def test_a_lab_uploads_numbers_and_sees_every_wrong_row(town: Town) -> Non
         if "13" in rows:
             assert "怎样修改" in await clerk.text()
         await clerk.page.get_by_role("link", name="报告编号报送").last.click()
+    await clerk.page.get_by_role("link", name="查找和查看本季度的编号").click()
+    await clerk.page.get_by_label("编号，或其开头").fill("GD-")
+    await clerk.press("查找")
+    assert "GD-0001" in await clerk.text()
+    await clerk.page.get_by_label("编号，或其开头").fill("0001")
+    await clerk.press("查找")
+    assert "没有这样的编号" in await clerk.text()
+    await clerk.page.get_by_role("link", name="报告编号报送").last.click()
     await clerk.open("撤回编号")
     await clerk.page.locator("#act-withdraw-numbers").get_by_label("编号").fill("GD-0001\nGD-9")
     await clerk.page.locator("#act-withdraw-numbers").get_by_label("理由").fill("（生成）")
@@ -258,6 +274,12 @@ async def test_a_lab_uploads_numbers_and_sees_every_wrong_row(town: Town) -> Non
     await clerk.page.locator("#act-withdraw-numbers").get_by_label("编号").fill("GD-0001")
     await clerk.press("撤回编号")
     assert "已撤回" in await clerk.page.get_by_role("status").inner_text()
+    # nothing of the file stands any more
+    await clerk.page.get_by_role("link", name="编号.csv").first.click()
+    await clerk.open("撤回这一文件的全部编号")
+    await clerk.page.get_by_role("form").get_by_label("理由").fill("（生成）选错文件")
+    await clerk.press("撤回这一文件的全部编号")
+    assert "没有" in await clerk.page.get_by_role("alert").inner_text()
 
 
 async def test_officer_institution_and_decider_settle_a_case(town: Town) -> None:
@@ -301,6 +323,152 @@ async def test_an_operator_opens_drills_down_and_reminds(town: Town) -> None:
     await operator.at("/work/registrations")
 
 
+def sheet(*rows: Sequence[str]) -> FilePayload:
+    """A CSV file as a browser sends it."""
+    text = "".join(",".join(row) + "\r\n" for row in rows)
+    return {"name": "名单.csv", "mimeType": "text/csv", "buffer": text.encode()}
+
+
+async def test_an_operator_brings_lists_in_and_works_by_list(town: Town) -> None:
+    operator = await town.person(OPERATOR, REGION)
+    page = operator.page
+    await operator.at("/work/institutions?name=gd-1")
+    await page.get_by_role("link", name="测试机构 gd-1").click()
+    await operator.looked_at()
+    await operator.open("设定联系人")
+    await operator.fill("姓名", "（生成）")
+    await operator.fill("电话", "020-81000000")
+    await operator.press("设定联系人")
+    assert "020-81000000" in await operator.text()
+    head = ("机构编号", "机构名称", "监管区域代码")
+    good, bad = (
+        ("gd-1", "测试机构 gd-1（更名）（生成）", REGION),
+        ("gd-2", "测试机构 gd-2", "999999"),
+    )
+    # one wrong row keeps the whole list out, looked at or imported
+    for trial in ("只核对，什么都不写入", "导入"):
+        await operator.at("/work/institutions/imports")
+        await page.get_by_label("文件").set_input_files(sheet(head, good, bad))
+        await page.get_by_role("radio", name=trial, exact=True).check()
+        await page.get_by_role("button", name="开始").click()
+        await page.get_by_role("alert").wait_for()
+        wrong = await page.get_by_role("region", name="有错的行").inner_text()
+        assert "3\t监管区域代码" in wrong, wrong
+        await operator.looked_at()
+    for trial, said in (("只核对，什么都不写入", "什么都没有写入"), ("导入", "已导入")):
+        await operator.at("/work/institutions/imports")
+        await page.get_by_label("文件").set_input_files(sheet(head, good, bad))
+        await page.get_by_role("radio", name=trial, exact=True).check()
+        await page.get_by_label("只导入无误的").check()
+        await page.get_by_role("button", name="开始").click()
+        await page.get_by_role("status").get_by_text(said).wait_for()
+        assert "更名" in await page.get_by_role("region", name="改动").inner_text()
+        found, _ = await town.house.parts.institutions.find("gd-1")
+        assert ("更名" in found.name) == (trial == "导入")
+    # a list of institutions, of which one has no filing
+    await operator.at("/work/jobs/new")
+    await page.get_by_label("名单", exact=True).set_input_files(
+        sheet(("机构编号",), ("gd-2",), ("nobody",))
+    )
+    await page.get_by_label("做什么").select_option("serve_reminder")
+    await operator.fill("理由", "（生成）请尽快填报")
+    await page.get_by_role("button", name="开始批办").click()
+    await page.get_by_text("已办 1，未办 1").wait_for(timeout=30_000)
+    await operator.looked_at()
+
+
+async def test_an_operator_gives_more_time_and_takes_it_back(town: Town) -> None:
+    operator = await town.person(OPERATOR, "000000")
+    here = "/work/campaigns/2024/000000"
+    await operator.at(f"{here}/progress")
+    await operator.open("延期")
+    form = operator.page.locator("#act-extensions")
+    await form.get_by_label("延到什么时候").fill("2199-01-01T00:00")
+    await form.get_by_label("理由").fill("（生成）")
+    await operator.press("延期")
+    await operator.at(f"{here}/extensions")
+    assert "2198-12-31 星期一 24:00（北京时间）" in await operator.text()
+    await operator.open("缩短或收回")
+    await operator.press("缩短或收回")
+    assert await operator.page.get_by_role("alert").count() == 1
+    await operator.fill("理由", "（生成）")
+    await operator.press("缩短或收回")
+    assert "已缩短" in await operator.page.get_by_role("status").inner_text()
+    for place in ("amendments", "sample", "schedule", "enforcement"):
+        await operator.at(f"{here}/{place}")
+    await operator.at("/work/duties")
+
+
+async def test_a_complaint_goes_from_the_public_to_its_answer(town: Town) -> None:
+    visitor = await town.browser.new_context(viewport=TELEPHONE)
+    town.stack.push_async_callback(visitor.close)
+    public = await visitor.new_page()
+    await public.goto(f"{town.address}/complaint?institution=测试机构 gd-0（生成）")
+    await public.get_by_label("投诉的事项").fill("（生成）报告与样品不符")
+    await public.get_by_role("button", name="提交投诉").click()
+    receipt = re.findall(r"[0-9A-Z]{5}(?:-[0-9A-Z]{5}){3}", await public.inner_text("main"))[0]
+    reviewer = await town.person(REVIEWER, "samr", TELEPHONE)
+    await reviewer.at("/work/complaints")
+    await reviewer.page.get_by_role("main").get_by_role("link", name="gd-0").click()
+    await reviewer.press("领取")
+    await reviewer.open("办结投诉")
+    await reviewer.press("办结投诉")
+    assert await reviewer.page.get_by_role("alert").get_by_role("link").count() == 2
+    await reviewer.page.get_by_label("结论").select_option("substantiated")
+    await reviewer.fill("给投诉人的答复", "（生成）已责令改正")
+    await reviewer.fill("办理情况", "（生成）附卷")
+    await reviewer.press("办结投诉")
+    assert "情况属实" in await reviewer.text()
+    await public.goto(f"{town.address}/complaint?receipt={receipt}")
+    told = await public.inner_text("main")
+    assert "（生成）已责令改正" in told
+    assert "附卷" not in told
+
+
+async def test_a_question_is_asked_and_answered_on_pages(town: Town) -> None:
+    here = "/work/filings/2024/gd-2"
+    clerk = await town.person(FILER, "gd-2", TELEPHONE)
+    await clerk.at(f"{here}/questions")
+    await clerk.open("提问")
+    await clerk.fill("问什么", "（生成）划转的人员计入哪一项？")
+    await clerk.press("提问")
+    assert "待答复" in await clerk.text()
+    await Filing(town.house, "gd-2", GUANGDONG).submitted()
+    reviewer = await town.person(REVIEWER, ISSUER)
+    await reviewer.at(f"{here}/questions")
+    await reviewer.open("答复")
+    await reviewer.press("答复")
+    assert await reviewer.page.get_by_role("alert").count() == 1
+    await reviewer.page.locator("#answer-q1-text").fill("（生成）计入在编人员")
+    await reviewer.press("答复")
+    await clerk.at(f"{here}/questions")
+    told = await clerk.text()
+    assert "已答复" in told
+    assert "计入在编人员" in told
+    # the filer deals with an authority, not with the person in it
+    assert reviewer.name not in told
+
+
+async def test_a_clerk_brings_certificates_in_by_file(town: Town) -> None:
+    clerk = await town.person(CLERK, ISSUER)
+    await clerk.at("/work/certificates/imports")
+    file: FilePayload = {
+        "name": "证书.csv",
+        "mimeType": "text/csv",
+        "buffer": table(row(1, region=REGION), row(2, region=REGION, field="无")),
+    }
+    await clerk.page.get_by_label("文件").set_input_files(file)
+    await clerk.press("上传")
+    told = await clerk.text()
+    assert "已核对" in told
+    assert "3" in await clerk.page.get_by_role("region", name="问题").inner_text()
+    assert "可以办理 1" in told, told
+    await clerk.page.get_by_label("结果", exact=True).select_option("bad")
+    await clerk.press("筛选")
+    assert await clerk.page.get_by_role("listitem").filter(has_text="第 3 行").count() == 1
+    await clerk.at("/work/certificates/serials")
+
+
 async def test_an_auditor_follows_verifies_and_takes_a_case_along(town: Town) -> None:
     auditor = await town.person(AUDITOR, "")
     await auditor.at("/work")
@@ -310,10 +478,70 @@ async def test_an_auditor_follows_verifies_and_takes_a_case_along(town: Town) ->
     for look, words in (("verify", "记录"), ("recompute", "项决定")):
         await auditor.at(f"/work/audit/case?case={case}&look={look}")
         assert words in await auditor.text()
+    await auditor.at("/work/audit/campaign?campaign=campaign/2024/000000&at=2099-01-01T00:00")
+    assert case in await auditor.text()
+    await auditor.at("/work/audit/refusals")
     await auditor.at(f"/work/audit/case?case={case}&look=as-of&at=2099-01-01T00:00")
     async with auditor.page.expect_download() as download:
         await auditor.page.get_by_role("link", name="带走这一件").click()
     assert (await download.value).suggested_filename.endswith(".zip")
+
+
+async def test_an_administrator_invites_and_takes_away_at_once(town: Town) -> None:
+    lab = await town.person(FILER, "gd-1", TELEPHONE, administers=True)
+    await lab.at("/work/people")
+    await lab.open("给予身份")
+    await lab.fill("账号", "new.clerk")
+    await lab.press("给予身份")
+    assert "已给予" in await lab.page.get_by_role("status").inner_text()
+    link = await lab.page.get_by_role("status").get_by_role("code").inner_text()
+    # whoever is invited sets a password, signs in, and is at work
+    context = await town.browser.new_context(viewport=TELEPHONE)
+    town.stack.push_async_callback(context.close)
+    clerk = Visitor(town, await context.new_page(), "new.clerk")
+    await clerk.page.goto(link)
+    await clerk.page.get_by_label("密码", exact=True).fill(PASSWORD)
+    await clerk.page.get_by_label("再填一次密码").fill(PASSWORD)
+    await clerk.page.get_by_role("button", name="设定").click()
+    await sign_in(clerk.page, "new.clerk", PASSWORD)
+    assert clerk.page.url.endswith("/work/filings")
+    # the clerk is no administrator, and is told who is
+    await clerk.at("/work/people")
+    assert "您现在不是管理员" in await clerk.text()
+    await lab.open("收回")
+    await lab.page.get_by_role("form", name="收回").get_by_label("事由").fill("（生成）离职")
+    await lab.press("收回")
+    assert "已收回" in await lab.page.get_by_role("status").inner_text()
+    gone = await clerk.page.goto(f"{town.address}/work/filings")
+    assert gone is not None
+    assert gone.status == 403
+    await clerk.at("/me")
+    assert "收回身份" in await clerk.text()
+
+
+async def test_an_operator_sees_the_people_of_the_province(town: Town) -> None:
+    boss = await town.person(OPERATOR, "440000", administers=True)
+    await boss.at("/work/people")
+    await boss.open("给予身份")
+    await boss.fill("账号", "r-deputy")
+    await boss.page.get_by_label("身份").last.select_option(label="审核人")
+    await boss.page.get_by_label("范围").last.fill("amr-350000")
+    await boss.press("给予身份")
+    assert "不是" in await boss.page.get_by_role("alert").inner_text()
+    await boss.page.get_by_label("范围").last.fill(ISSUER)
+    await boss.press("给予身份")
+    assert "广东省市场监督管理局" in await boss.text()
+    await boss.at(f"/work/people?scope={ISSUER}&open=true")
+    assert "r-deputy" in await boss.text()
+    await boss.at("/work/deputies")
+    await boss.open("登记离岗和代办")
+    await boss.fill("离岗的人", "r-away")
+    await boss.fill("由谁代办", "r-deputy")
+    await boss.fill("代办至何时", "2099-01-01T00:00")
+    await boss.press("登记离岗和代办")
+    assert "r-away 离岗，由 r-deputy 代办" in await boss.text()
+    await boss.press("提前结束")
+    assert "已结束" in await boss.page.get_by_role("status").inner_text()
 
 
 async def test_everybody_finds_their_work_from_the_first_page(town: Town) -> None:
