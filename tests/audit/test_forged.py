@@ -123,9 +123,10 @@ def _unique(one: object) -> bool:
 
 def _another(table: Table, row: RowMapping, choose: random.Random) -> Any:
     """A key, and whatever else stands there once, that nobody has yet; as JSON values."""
+    every: list[Any] = [*table.constraints, *table.indexes]
     once = {
         column.name
-        for one in (*table.constraints, *table.indexes)
+        for one in every
         if isinstance(one, PrimaryKeyConstraint | UniqueConstraint) or _unique(one)
         for column in one.columns
     }
