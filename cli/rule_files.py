@@ -18,6 +18,7 @@ from rules.check.certificate_checks import check_certificates
 from rules.check.form_checks import check_form_file
 from rules.file.calendars import CALENDAR, read_year
 from rules.file.catalogue import AUTHORITIES, JURISDICTIONS, put_in_use
+from rules.file.confirmations import CONFIRMATIONS
 from rules.file.document import build_document
 from rules.file.findings import Finding, RulesInvalid, in_order
 from rules.file.folder import CERTIFICATES, STANDING
@@ -70,7 +71,7 @@ def check_path(library: RuleLibrary, path: Path) -> list[Finding]:
         return []
     if path.parent.name == "forms":
         return check_form_file(path, str(path), library)
-    if path.name in (AUTHORITIES, JURISDICTIONS):
+    if path.name in (AUTHORITIES, CONFIRMATIONS, JURISDICTIONS):
         owner = RuleLibrary(path.parent)
         return _shown(owner, checks.check_catalogue(owner))
     if path.stem == CERTIFICATES:

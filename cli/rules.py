@@ -22,7 +22,9 @@ from cli.terminal import (
 if TYPE_CHECKING:
     from datetime import date, datetime
 
+    from cli.system import Services
     from rules.conditions import Fact
+    from services.publishing import PublishedShown
 
 app = typer.Typer(help="规则：检查、查看、试算审核部门、比较", no_args_is_help=True)
 
@@ -313,14 +315,17 @@ def publish(
     import uuid
 
     from cli.system import operator, run
+    from domain.confirmations import ConfirmedAct
 
-    published = run(
-        data,
-        lambda services: services.publications.publish(
-            year, _code_of(jurisdiction, year, rules), operator(), key or uuid.uuid4().hex,
-            reason, rules,
-        ),
-    )  # fmt: skip
+    async def work(services: Services) -> PublishedShown:
+        code, command = _code_of(jurisdiction, year, rules), key or uuid.uuid4().hex
+        path = f"/api/rules/{year}/{code}/publish"
+        await services.confirmations.hold(
+            ConfirmedAct.PUBLISH_RULES, 1, path, {"reason": reason}, operator(), command
+        )
+        return await services.publications.publish(year, code, operator(), command, reason, rules)
+
+    published = run(data, work)
     if as_json:
         print_json(published)
         return

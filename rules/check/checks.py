@@ -26,6 +26,7 @@ from rules.conditions import ConditionFailed
 from rules.enforcement.consequences import EnforcementRules
 from rules.file.calendars import calendar_findings, read_calendar
 from rules.file.catalogue import AUTHORITIES, JURISDICTIONS
+from rules.file.confirmations import CONFIRMATIONS, load_confirmations
 from rules.file.findings import Finding, RulesInvalid, in_order
 from rules.file.folder import STANDING, Merged
 from rules.file.library import RuleLibrary
@@ -84,14 +85,15 @@ def unread(root: Path) -> list[Finding]:
 
 def _is_read(shown: str) -> bool:
     if "/" not in shown:
-        return shown in (AUTHORITIES, JURISDICTIONS)
+        return shown in (AUTHORITIES, CONFIRMATIONS, JURISDICTIONS)
     return _READ.fullmatch(shown) is not None
 
 
 def check_catalogue(library: RuleLibrary) -> list[Finding]:
-    """Every finding about `authorities.yaml` and `jurisdictions.yaml`."""
+    """Every finding about `authorities.yaml`, `jurisdictions.yaml`, `confirmations.yaml`."""
     try:
         library.catalogue  # noqa: B018  reading it is the check
+        load_confirmations(library.root)
     except RulesInvalid as invalid:
         return invalid.findings
     return []
