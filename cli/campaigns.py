@@ -818,6 +818,54 @@ def report(
         typer.echo(made.text())
 
 
+@campaign_app.command("duties")
+def duties(
+    period: Of, jurisdiction: Jurisdiction, data: Data = HERE, as_json: AsJson = False
+) -> None:
+    """填报以外的职责：谁、到哪一天、做到了没有；用 duty 说明一项已经办好。"""
+    from cli.system import run
+
+    rows = run(data, lambda services: services.duties.of_place(period, jurisdiction))
+    if as_json:
+        print_json({"rows": [row.model_dump(mode="json") for row in rows]})
+        return
+    for row in rows:
+        typer.echo(f"{row.id}  {row.text()}")
+    if not rows:
+        typer.echo("规则没有写明填报以外的职责")
+
+
+@campaign_app.command("duty")
+def duty(
+    period: Of,
+    duty_id: Annotated[str, typer.Argument(metavar="DUTY", help="职责的编号，见 duties")],
+    authority: Annotated[str, typer.Option(help="哪个部门的职责，如 amr-350000")],
+    reason: Annotated[str, typer.Option(help="做了什么")],
+    document: Annotated[str, typer.Option(help="依据的文件")] = "",
+    undone: Annotated[bool, typer.Option("--undone", help="说错了：并没有办好")] = False,
+    key: Annotated[str, typer.Option(help="同一个键只记一次；不填为新的一次")] = "",
+    data: Data = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """说明一个部门的一项职责已经办好，记录在案；由系统数据说明的职责不由人填写。"""
+    from cli.system import operator, run
+
+    if not reason.strip():
+        raise typer.BadParameter("请写明做了什么", param_hint="--reason")
+    task = run(
+        data,
+        lambda services: services.duties.report(
+            period, duty_id, authority, operator(), key or uuid.uuid4().hex,
+            reason.strip(), document, done=not undone,
+        ),
+    )  # fmt: skip
+    if as_json:
+        print_json(task)
+        return
+    state = "已办" if task.done else "未办"
+    typer.echo(f"{task.name}：{task.label}，{state}（{task.said_by}，{task.said}）")
+
+
 @campaign_app.command("backlog")
 def backlog(
     period: Of,

@@ -71,6 +71,7 @@ class Services(NamedTuple):
     campaigns: CampaignService
     progress: ProgressService
     reports: ReportService
+    duties: DutyService
     samples: SampleService
     closing: ClosingService
     jobs: JobService
@@ -147,6 +148,7 @@ async def connected(data: Path) -> AsyncIterator[Services]:
             campaigns,
             progress,
             ReportService(engine, progress, PinnedRules(engine), catalogue, duties),
+            duties,
             SampleService(client, engine, PinnedRules(engine), system_clock),
             ClosingService(
                 engine,

@@ -121,7 +121,7 @@ class _Said(NamedTuple):
     text: str
 
 
-class _Evidence(NamedTuple):
+class Evidence(NamedTuple):
     """What is on record that tells how far an authority has come; ``drawn`` None: no sampling."""
 
     figures: Figures = Figures()
@@ -132,7 +132,7 @@ class _Evidence(NamedTuple):
     certificates: int = 0
 
 
-def _measured(duty: Duty, seen: _Evidence) -> tuple[str, bool | None]:
+def measured(duty: Duty, seen: Evidence) -> tuple[str, bool | None]:
     """How far a duty has come by what is on record, and whether it is done. Pure."""
     total = seen.figures
     wanted = Decimal(duty.share or "1")
@@ -210,7 +210,7 @@ class DutyService:
         everybody = sorted({one for listed in concerned.values() for one in listed})
         evidence = await self._evidence(period, regions, rules, everybody, within)
         said = await self._said(period, everybody)
-        whole = _Evidence(figures=regions.total)
+        whole = Evidence(figures=regions.total)
         return tuple(
             self._row(
                 duty,
@@ -364,7 +364,7 @@ class DutyService:
         rules: CompiledRules,
         authorities: Sequence[str],
         within: str,
-    ) -> dict[str, _Evidence]:
+    ) -> dict[str, Evidence]:
         measures = {duty.measure for duty in rules.duties}
         today = day_of(self._clock())
         by_place = self._summed((row.key, row) for row in regions.rows)
@@ -389,7 +389,7 @@ class DutyService:
         for one in authorities:
             place = jurisdiction_of(one)
             figures = by_place.get(place) if regulates(one) else by_authority.get(one)
-            found[one] = _Evidence(
+            found[one] = Evidence(
                 figures=Figures() if figures is None else figures,
                 drawn_and_checked=None if checked is None else self._in(checked, place),
                 roster_at=rosters.get(place) if regulates(one) else None,
@@ -452,9 +452,9 @@ class DutyService:
     # --- as people read it -------------------------------------------------------------------
 
     def _standing(
-        self, duty: Duty, authority: str, seen: _Evidence, said: _Said | None
+        self, duty: Duty, authority: str, seen: Evidence, said: _Said | None
     ) -> DutyStanding:
-        figure, done = _measured(duty, seen)
+        figure, done = measured(duty, seen)
         told = {}
         if said is not None and duty.measure in SAID:
             done = bool(done or said.step.body["done"])
@@ -473,10 +473,10 @@ class DutyService:
             **told,
         )
 
-    def _row(self, duty: Duty, whole: _Evidence, standings: list[DutyStanding]) -> DutyRow:
+    def _row(self, duty: Duty, whole: Evidence, standings: list[DutyStanding]) -> DutyRow:
         figure, done = "", None
         if duty.measure in _OF_FILINGS:
-            figure, done = _measured(duty, whole)
+            figure, done = measured(duty, whole)
         elif standings and any(one.done is not None for one in standings):
             done = all(one.done for one in standings)
         return DutyRow(

@@ -282,6 +282,7 @@ BY_COMMAND: dict[str, tuple[str, ...]] = {
     "campaign non-filers": ("contacts_read",),
     "campaign open": ("campaign_opened",),
     "campaign remind": ("reminder_served", "job_begun"),
+    "campaign duty": ("duty_reported",),
     "campaign rescan": ("register_rescanned",),
     "campaign sample": ("sample_drawn",),
     "campaign shorten": ("extension_shortened",),
@@ -353,7 +354,8 @@ NOTHING_BY_COMMAND: dict[str, str] = {
     ),
     **dict.fromkeys(
         (
-            "announcements list", "campaign activity", "campaign backlog", "campaign extensions",
+            "announcements list", "campaign activity", "campaign backlog", "campaign duties",
+            "campaign extensions",
             "campaign figures",
             "campaign progress", "campaign published", "campaign report", "campaign schedule",
             "campaign status", "campaign summary", "enforcement figures", "jobs list", "jobs show",

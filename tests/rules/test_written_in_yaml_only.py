@@ -346,6 +346,12 @@ def test_a_year_of_a_standing_regulation_is_its_differences(folder: Path) -> Non
     # and it may let its cities change what the regulation lets them
     write(folder, "2024/suzhou", CITY)
     in_order(folder, "2024/suzhou")
+    # and a city's standing notice goes by its province's year
+    write(folder, "standing/nanjing", standing_city("nanjing", "320100", "city"))
+    library = in_order(folder, "standing/nanjing@2024")
+    rules = rules_of(library, 2024, "320100")
+    assert not rules.plan(holder("320102", "amr-320000")).lapse_unapproved
+    assert rules.route(holder("320102", "amr-320000")).chain == ("amr-320100", "amr-320000")
 
 
 def test_two_regulations_of_one_place_are_told(folder: Path) -> None:
