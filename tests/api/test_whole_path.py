@@ -4,6 +4,7 @@ import copy
 import hashlib
 import io
 import json
+import re
 import secrets
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -15,8 +16,10 @@ import httpx
 import pytest
 import yaml
 from openpyxl import load_workbook
-from sqlalchemy import insert, text
+from sqlalchemy import insert, select, text
 
+from api.resources import OPERATIONS
+from api.workbench.filings import PAGES
 from audit.receipts import against_record, receipt_fault
 from audit.verify import Keys, verify
 from deploy.embedded.postgres import EmbeddedPostgres
@@ -808,6 +811,65 @@ async def test_a_branch_files_with_its_legal_person_and_one_that_is_one_for_itse
     await house.until(f"2023/{branch.id}", "cancelled")
     left = (await house.send("GET", listed, head.operator)).body["legal_persons"]
     assert parent not in [one["key"] for one in left]
+
+
+async def test_no_reviewer_changes_a_value_by_any_route(house: System) -> None:
+    one = await lab(house, "lab-routes")
+    await one.done("attest", one.head, one.standing)
+    await one.done("submit", one.clerk, one.standing)
+    reviewer = browser_of(one, await signed_in(house, "reviewer-r", REVIEWER, "amr-430000"))
+    token = house.token(REVIEWER, "reviewer-r", "amr-430000")
+    await one.done("claim", token)
+
+    async def kept() -> Any:
+        async with house.engine.connect() as connection:
+            found = await connection.execute(
+                select(revisions.c.revision, revisions.c.sha256, revisions.c.content)
+                .where(revisions.c.case_id == one.case_id)
+                .order_by(revisions.c.revision)
+            )
+            files = await connection.execute(
+                text("SELECT count(*) FROM filing_files WHERE case_id = :case_id"),
+                {"case_id": one.case_id},
+            )
+            return [tuple(row) for row in found], files.scalar_one()
+
+    before = await kept()
+    values = {"patents": 9}
+    field = {"part": "statistics", "field": "patents", "reason": "（生成）9"}
+    parts = {"parts": {"statistics": values}}
+    bodies: list[dict[str, Any]] = [
+        parts,
+        {**parts, **one.standing, **WHY},
+        {**WHY, "fields": [{**field, "value": 9}], "values": values},
+        {"fields": [field], **parts},
+    ]
+    prefix = "/api/filings/{year}/{institution}"
+    tried = 0
+    for operation in OPERATIONS:
+        if operation.method == "GET" or not operation.path.startswith(f"{prefix}/"):
+            continue
+        place = re.sub(r"{waiver}|{question}", "1", operation.path.removeprefix(prefix))
+        place = place.replace("{file}", "0" * 64)
+        for body in bodies:
+            answer = await house.send(
+                operation.method, one.path + place, token, body, if_match=f'"{one.revision}"'
+            )
+            assert 400 <= answer.status < 500, (operation.path, answer.body)
+            tried += 1
+    assert tried > 60
+    sent = {"revision": str(one.revision), "sha256": one.sha256, "patents": "9", **WHY}
+    for operation in PAGES:
+        if operation.method != "POST" or "{institution}" not in operation.path:
+            continue
+        place = operation.path.partition("{institution}")[2]
+        place = place.replace("{part}", "statistics").replace("{file}", "0" * 64)
+        for act in ("submit", "attest", "quality", "ask-waiver", "begin"):
+            file = ("a.pdf", b"%PDF-1.7", "application/pdf") if operation.with_file else None
+            page = await reviewer(place.replace("{act}", act), sent, file)
+            assert page.status_code != 303, place
+    assert await kept() == before
+    assert (await one.get("", token)).body["status"] == "in_review"
 
 
 async def test_a_receipt_that_was_changed_is_told_of(house: System) -> None:
