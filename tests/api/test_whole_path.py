@@ -4,6 +4,7 @@ import copy
 import hashlib
 import io
 import json
+import re
 import secrets
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -15,18 +16,22 @@ import httpx
 import pytest
 import yaml
 from openpyxl import load_workbook
-from sqlalchemy import insert, text
+from sqlalchemy import insert, select, text
 
+from api.resources import OPERATIONS
+from api.workbench.filings import PAGES
 from audit.receipts import against_record, receipt_fault
 from audit.verify import Keys, verify
 from deploy.embedded.postgres import EmbeddedPostgres
 from domain.canonical import sha256_of
 from domain.clock import day_of
+from domain.uscc import check_digit
 from files.form_sheets import XLSX
 from rules.file.library import SHIPPED
 from services.certificates.keys import SigningKeys
 from services.clock import system_clock
 from services.sign_in import csrf_token
+from store import institutions
 from store.auditing import MISSING_FILES, rows
 from store.tables import revisions
 from tests.accounts import signed_in
@@ -707,6 +712,164 @@ async def _last_step(house: System, case_id: str) -> Any:
             {"case_id": case_id},
         )
         return tuple(found.one())
+
+
+async def test_a_joint_centre_is_filed_by_its_lead_and_the_other_files_the_rest(
+    house: System,
+) -> None:
+    lead, other = await lab(house, "lab-lead"), await lab(house, "lab-joint")
+    shared = (f"国家 {lead.id} 产品质量检验检测中心（生成）",)
+
+    async def registered(one: Lab, centres: tuple[str, ...]) -> None:
+        number = certificate(f"23{abs(hash(one.id)) % 10**10:010d}", "amr-430000")
+        await house.add(
+            institution(
+                one.id,
+                "430102",
+                certificates=(number,),
+                legal_person=True,
+                national_centres=centres,
+            )
+        )
+
+    await registered(other, shared)
+    [copy_] = other.parts["social-responsibility"]["copies"]
+    other.parts["social-responsibility"]["copies"] = [{**copy_, "centre_name": shared[0]}]
+    saved = await other.save()
+    assert saved["report"]["ready"], saved["report"]
+    await other.done("attest", other.head, other.standing)
+    await lead.done("attest", lead.head, lead.standing)
+    await lead.done("submit", lead.clerk, lead.standing)
+    refused = await other.post("submit", other.clerk, other.standing)
+    assert (refused.status, refused.body["code"]) == (409, "centre_filed_by_lead")
+    assert shared[0] in refused.body["detail"]
+    assert [one["clause"] for one in refused.body["sources"]] == ["附件2"]
+    # the register says which unit leads; the other one files all but the centre's report
+    await registered(other, ())
+    await other.refused("submit", other.clerk, other.standing)
+    del other.parts["social-responsibility"]
+    await other.save()
+    await other.done("attest", other.head, other.standing)
+    await other.done("submit", other.clerk, other.standing)
+    assert set((await other.get("/receipt", other.clerk)).body["body"]["forms"]) == {
+        "statistics", "annual-report",
+    }  # fmt: skip
+
+
+async def test_a_branch_files_with_its_legal_person_and_one_that_is_one_for_itself(
+    house: System,
+) -> None:
+    head, branch, own = [await lab(house, f"lab-{name}") for name in ("head", "branch", "own")]
+    async with house.engine.begin() as connection:
+        for one, legal_person, first in (
+            (head, True, "91430100M00020001"),
+            (branch, False, "91430100M00020002"),
+            (own, True, "91430100M00020003"),
+        ):
+            await connection.execute(
+                text("UPDATE institutions SET uscc = :uscc, legal_person = :legal_person,"
+                     " national_centres = '[]' WHERE id = :id"),
+                {"id": one.id, "uscc": first + check_digit(first), "legal_person": legal_person},
+            )  # fmt: skip
+    for one in (head, branch, own):
+        del one.parts["social-responsibility"]
+        values = one.parts["statistics"]
+        async with house.engine.connect() as connection:
+            row = (await institutions.by_ids(connection, [one.id]))[one.id]
+        values |= {"uscc": row.uscc, "legal_person": row.facts.legal_person}
+        assert (await one.save())["report"]["ready"]
+        await one.done("attest", one.head, one.standing)
+    parent = head.parts["statistics"]["uscc"]
+    found = {
+        "finding": "files_with",
+        "files_with": head.id,
+        "parent_uscc": parent,
+        "document": "（生成）7号",
+        **WHY,
+    }
+    # what only shares the code of its parent is a doubt, until an operator settles it
+    for one in (branch, own):
+        async with house.engine.begin() as connection:
+            await connection.execute(
+                text("UPDATE certificates SET parent_uscc = :uscc WHERE institution_id = :id"),
+                {"id": one.id, "uscc": parent},
+            )
+    listed = "/api/institutions/legal-persons/2023/430000?open=true"
+    doubts = (await house.send("GET", listed, head.operator)).body["legal_persons"]
+    [doubt] = [one for one in doubts if one["key"] == parent]
+    assert sorted(one["institution"] for one in doubt["accounts"]) == ["lab-branch", "lab-head"]
+    await head.done("submit", head.clerk, head.standing)
+    refused = await branch.post("submit", branch.clerk, branch.standing)
+    assert (refused.status, refused.body["code"]) == (409, "legal_person_files_once")
+    assert refused.body["sources"]
+    # one that is a legal person files for itself whoever stands above it
+    await own.done("submit", own.clerk, own.standing)
+    settled = f"/api/institutions/{branch.id}/legal-person"
+    elsewhere = house.token(OPERATOR, "operator-gd", "440000")
+    assert (await house.send("POST", settled, elsewhere, found)).status == 404
+    assert (await house.send("POST", settled, head.operator, found)).status == 200
+    await house.until(f"2023/{branch.id}", "cancelled")
+    left = (await house.send("GET", listed, head.operator)).body["legal_persons"]
+    assert parent not in [one["key"] for one in left]
+
+
+async def test_no_reviewer_changes_a_value_by_any_route(house: System) -> None:
+    one = await lab(house, "lab-routes")
+    await one.done("attest", one.head, one.standing)
+    await one.done("submit", one.clerk, one.standing)
+    reviewer = browser_of(one, await signed_in(house, "reviewer-r", REVIEWER, "amr-430000"))
+    token = house.token(REVIEWER, "reviewer-r", "amr-430000")
+    await one.done("claim", token)
+
+    async def kept() -> Any:
+        async with house.engine.connect() as connection:
+            found = await connection.execute(
+                select(revisions.c.revision, revisions.c.sha256, revisions.c.content)
+                .where(revisions.c.case_id == one.case_id)
+                .order_by(revisions.c.revision)
+            )
+            files = await connection.execute(
+                text("SELECT count(*) FROM filing_files WHERE case_id = :case_id"),
+                {"case_id": one.case_id},
+            )
+            return [tuple(row) for row in found], files.scalar_one()
+
+    before = await kept()
+    values = {"patents": 9}
+    field = {"part": "statistics", "field": "patents", "reason": "（生成）9"}
+    parts = {"parts": {"statistics": values}}
+    bodies: list[dict[str, Any]] = [
+        parts,
+        {**parts, **one.standing, **WHY},
+        {**WHY, "fields": [{**field, "value": 9}], "values": values},
+        {"fields": [field], **parts},
+    ]
+    prefix = "/api/filings/{year}/{institution}"
+    tried = 0
+    for operation in OPERATIONS:
+        if operation.method == "GET" or not operation.path.startswith(f"{prefix}/"):
+            continue
+        place = re.sub(r"{waiver}|{question}", "1", operation.path.removeprefix(prefix))
+        place = place.replace("{file}", "0" * 64)
+        for body in bodies:
+            answer = await house.send(
+                operation.method, one.path + place, token, body, if_match=f'"{one.revision}"'
+            )
+            assert 400 <= answer.status < 500, (operation.path, answer.body)
+            tried += 1
+    assert tried > 60
+    sent = {"revision": str(one.revision), "sha256": one.sha256, "patents": "9", **WHY}
+    for operation in PAGES:
+        if operation.method != "POST" or "{institution}" not in operation.path:
+            continue
+        place = operation.path.partition("{institution}")[2]
+        place = place.replace("{part}", "statistics").replace("{file}", "0" * 64)
+        for act in ("submit", "attest", "quality", "ask-waiver", "begin"):
+            file = ("a.pdf", b"%PDF-1.7", "application/pdf") if operation.with_file else None
+            page = await reviewer(place.replace("{act}", act), sent, file)
+            assert page.status_code != 303, place
+    assert await kept() == before
+    assert (await one.get("", token)).body["status"] == "in_review"
 
 
 async def test_a_receipt_that_was_changed_is_told_of(house: System) -> None:

@@ -436,9 +436,9 @@ def test_150_checks_take_less_than_5_ms() -> None:
     values = blank_example(form)
     best = 1.0
     for _ in range(20):
-        start = time.perf_counter()
+        start = time.process_time()
         assert check_form(form, values, complete=True) == []
-        best = min(best, time.perf_counter() - start)
+        best = min(best, time.process_time() - start)
     assert best < 0.005
 
 
