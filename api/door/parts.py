@@ -39,6 +39,7 @@ from services.certificates.search import CertificateSearch
 from services.checkpoints import Sealing
 from services.clock import Clock, system_clock
 from services.complaints import ComplaintService
+from services.confirmations import ConfirmationService
 from services.connected.clients import ClientService
 from services.connected.deliveries import DeliveryService
 from services.connected.provinces import ProvinceService
@@ -150,6 +151,7 @@ class Parts:
     telling: Telling
     outbox: OutboxService
     schedule: ScheduleService
+    confirmations: ConfirmationService
     authority_name: Callable[[str], str]
     area_name: Callable[[str], str]
     whole_area_name: Callable[[str], str]
@@ -277,6 +279,7 @@ def build_parts(
         notices=NoticeRecords(engine, clock),
         telling=Telling(engine, pinned, clock),
         schedule=ScheduleService(engine, pinned, clock),
+        confirmations=ConfirmationService(engine, settings.rules, clock),
         outbox=OutboxService(
             engine,
             Webhooks(settings.keyring, settings.webhook_hosts.split(",")),

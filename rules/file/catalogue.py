@@ -35,14 +35,15 @@ AUTHORITIES = "authorities.yaml"
 JURISDICTIONS = "jurisdictions.yaml"
 
 _GROUP = re.compile(r"group-[a-z0-9-]{1,40}")
-_Name = Annotated[str, StringConstraints(min_length=1, max_length=60)]
+_Name = Annotated[str, StringConstraints(min_length=1, max_length=60, pattern=r"\S")]
+_Why = Annotated[str, StringConstraints(min_length=1, pattern=r"\S")]
 
 
 class _SpecialEntry(Value):
     code: JurisdictionCode
     level: Literal["province", "city", "county"]
     parent: JurisdictionCode
-    why: str = Field(min_length=1)
+    why: _Why
 
 
 class _NoCityLevel(Value):
@@ -55,7 +56,7 @@ class _Change(Value):
     day: date
     ends: dict[JurisdictionCode, tuple[JurisdictionCode, ...]] = Field(default_factory=dict)
     begins: tuple[JurisdictionCode, ...] = ()
-    why: str = Field(min_length=1)
+    why: _Why
 
 
 class _JurisdictionsFile(Value):

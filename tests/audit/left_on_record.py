@@ -48,6 +48,7 @@ _CERTIFICATE = {name: _CASE[name] for name in ("claim", "release", "approve", "r
     "withdraw": ("withdrawn",),
     "reject": ("cancelled", "change_abandoned"),
     "end": ("certificate_ended",),
+    "correct-end": ("end_corrected",),
 }  # fmt: skip
 _COMPLAINT = {name: _CASE[name] for name in ("claim", "release", "cancel")} | {
     "resolve": ("complaint_resolved",),
@@ -129,6 +130,9 @@ BY_ADDRESS: dict[str, tuple[str, ...]] = {
     "POST /api/jobs/{job}/stop": ("job_stopped",),
     "POST /api/me/sign-out": ("signed_out",),
     "POST /api/people/accounts/{person}/link": ("link_made",),
+    "POST /api/confirmations/{confirmation}/confirm": ("act_confirmed", "act_done", "act_refused"),
+    "POST /api/confirmations/{confirmation}/decline": ("act_declined",),
+    "POST /api/confirmations/{confirmation}/withdraw": ("act_withdrawn",),
     "POST /api/people/deputies": ("deputy_named",),
     "POST /api/people/deputies/{deputy}/end": ("deputy_ended",),
     "POST /api/people/memberships": ("role_given",),
@@ -230,6 +234,9 @@ BY_COMMAND: dict[str, tuple[str, ...]] = {
     "announcements change": ("announcement_changed",),
     "announcements publish": ("announcement_published", "attachment_added"),
     "announcements withdraw": ("announcement_withdrawn",),
+    "confirmations confirm": ("act_confirmed", "act_done", "act_refused"),
+    "confirmations decline": ("act_declined",),
+    "confirmations withdraw": ("act_withdrawn",),
     **{f"audit {one}": ("audited",) for one in (
         "archive", "as-of", "counterfactual", "export", "receipt", "recompute", "reconcile",
         "replay", "timeline", "verify")},
@@ -316,6 +323,7 @@ NOTHING_BY_COMMAND: dict[str, str] = {
             "campaign figures",
             "campaign progress", "campaign published", "campaign report", "campaign schedule",
             "campaign status", "campaign summary", "enforcement figures", "jobs list", "jobs show",
+            "confirmations list", "confirmations show",
             "roster review", "rules published",
         ),
         _FIGURES,
