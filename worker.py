@@ -40,6 +40,7 @@ from services.deadlines import Deadlines
 from services.doors import door_of, engine_of
 from services.enforcement.cases import EnforcementService
 from services.key_records import KeyRecords
+from services.keys import hide_with
 from services.notices.delivery import Delivering
 from services.notices.mail import MailServer
 from services.notices.telling import Telling
@@ -182,6 +183,7 @@ def _delivering(settings: Settings, engine: AsyncEngine) -> Delivering:
 @contextlib.asynccontextmanager
 async def serving(settings: Settings) -> AsyncIterator[Worker]:
     """A running worker on real servers; stops gracefully."""
+    hide_with(settings.keyring)
     client = await engine_of(settings)
     engine = connect(settings.database_url.get_secret_value())
     try:
