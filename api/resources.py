@@ -44,13 +44,19 @@ from api.numbers.lookup_page import PAGES as LOOKUP_PAGES
 from api.people import provider, tokens
 from api.workbench.auditing import PAGES as AUDIT_PAGES
 from api.workbench.batches import PAGES as BATCH_PAGES
+from api.workbench.campaign_details import PAGES as CAMPAIGN_DETAIL_PAGES
 from api.workbench.campaigns import PAGES as CAMPAIGN_PAGES
 from api.workbench.certificates import PAGES as CERTIFICATE_CASE_PAGES
+from api.workbench.complaints import PAGES as COMPLAINT_CASE_PAGES
+from api.workbench.duties import PAGES as DUTY_PAGES
 from api.workbench.enforcement import PAGES as MEASURE_CASE_PAGES
 from api.workbench.filings import PAGES as FILING_PAGES
 from api.workbench.home import PAGES as HOME_PAGES
+from api.workbench.imports import PAGES as IMPORT_PAGES
+from api.workbench.institutions import PAGES as INSTITUTION_PAGES
 from api.workbench.notices import PAGES as NOTICE_PAGES
 from api.workbench.pages import downloads
+from api.workbench.questions import PAGES as QUESTION_PAGES
 from api.workbench.registrations import PAGES as REGISTRATION_PAGES
 from api.workbench.rules import PAGES as RULE_PAGES
 from api.workbench.sign_in import PAGES as SIGN_IN_PAGES
@@ -122,9 +128,15 @@ PAGES: list[Operation] = [
     *published.PAGES,
     *MEASURE_PAGES,
     *BATCH_PAGES,
+    *IMPORT_PAGES,
     *CERTIFICATE_CASE_PAGES,
     *MEASURE_CASE_PAGES,
     *CAMPAIGN_PAGES,
+    *CAMPAIGN_DETAIL_PAGES,
+    *INSTITUTION_PAGES,
+    *COMPLAINT_CASE_PAGES,
+    *DUTY_PAGES,
+    *QUESTION_PAGES,
     *AUDIT_PAGES,
     *RULE_PAGES,
     *REGISTRATION_PAGES,

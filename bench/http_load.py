@@ -1,7 +1,8 @@
 """Loads an HTTP server over many connections: ``python -m bench.http_load PORT``.
 
 Reads paths from standard input, one a line, asks for them in turn for some seconds, each
-connection as soon as it has its answer, and prints what came back as JSON.
+connection as soon as it has its answer, and prints what came back as JSON. After a tab a line may
+have a header that goes along.
 """
 
 import argparse
@@ -28,10 +29,15 @@ class Asking(asyncio.Protocol):
         self._until = until
         self._buffer = b""
         self.statuses: Counter[int] = Counter()
+        self.waits: list[float] = []
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        self._ask()
+
+    def _ask(self) -> None:
+        self._asked = time.perf_counter()
         self._transport.write(next(self._requests))
 
     def data_received(self, data: bytes) -> None:
@@ -45,8 +51,9 @@ class Asking(asyncio.Protocol):
             return
         self._buffer = b""
         self.statuses[int(data[9:12])] += 1
+        self.waits.append(time.perf_counter() - self._asked)
         if time.perf_counter() < self._until:
-            self._transport.write(next(self._requests))
+            self._ask()
         else:
             self._transport.close()
 
@@ -54,13 +61,17 @@ class Asking(asyncio.Protocol):
         self.done.set_result(None)
 
 
+def _request(line: str) -> bytes:
+    path, _, header = line.partition("\t")
+    more = f"{header}\r\n" if header else ""
+    return f"GET {path} HTTP/1.1\r\nHost: bench\r\n{more}\r\n".encode()
+
+
 async def load(
-    port: int, paths: list[str], connections: int, seconds: float
-) -> tuple[float, Counter[int]]:
-    """Answers a second, and how many there were of each status."""
-    requests = itertools.cycle(
-        [f"GET {path} HTTP/1.1\r\nHost: bench\r\n\r\n".encode() for path in paths]
-    )
+    port: int, lines: list[str], connections: int, seconds: float
+) -> tuple[float, Counter[int], float]:
+    """Answers a second, how many there were of each status, and the 95th percentile in seconds."""
+    requests = itertools.cycle([_request(line) for line in lines])
     began = time.perf_counter()
     asking = [Asking(requests, began + seconds) for _ in range(connections)]
     loop = asyncio.get_running_loop()
@@ -68,7 +79,9 @@ async def load(
         await loop.create_connection(lambda one=one: one, "127.0.0.1", port)  # type: ignore[misc]
     await asyncio.gather(*(one.done for one in asking))
     statuses = sum((one.statuses for one in asking), Counter())
-    return sum(statuses.values()) / (time.perf_counter() - began), statuses
+    took = time.perf_counter() - began
+    waits = sorted(wait for one in asking for wait in one.waits)
+    return sum(statuses.values()) / took, statuses, waits[int(len(waits) * 0.95)]
 
 
 if __name__ == "__main__":
@@ -78,5 +91,5 @@ if __name__ == "__main__":
     parser.add_argument("--seconds", type=float, default=3)
     given = parser.parse_args()
     asked = sys.stdin.read().splitlines()
-    rate, found = uvloop.run(load(given.port, asked, given.connections, given.seconds))
-    print(json.dumps({"rate": rate, "statuses": found}))
+    rate, found, p95 = uvloop.run(load(given.port, asked, given.connections, given.seconds))
+    print(json.dumps({"rate": rate, "statuses": found, "p95": p95}))

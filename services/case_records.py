@@ -19,6 +19,7 @@ from services import deputies
 from store import cases, content, journal, outbox, timeline
 from store.cases import Case as Case
 from store.cases import CaseOrder as CaseOrder
+from store.cases import InboxCount as InboxCount
 from store.cases import place_of as place_of
 from store.content import Revision as Revision
 from store.outbox import OutgoingEvent as OutgoingEvent
@@ -95,23 +96,32 @@ class CaseRecords:
         self,
         authority: str,
         status: Status,
-        claimed_by: Sequence[str] | None,
+        level: int | None,
         by_age: bool,
         after: tuple[datetime | None, str] | None,
         size: int,
-        level: int | None = None,
+        **narrowed: Any,
     ) -> list[Case]:
-        """Up to ``size`` cases an authority has to act on, as `store.cases.inbox` has them."""
+        """Up to ``size`` cases an authority has to act on, narrowed as `store.cases.inbox` has."""
         async with self._engine.connect() as connection:
             return await cases.inbox(
                 connection,
                 authority,
                 status,
                 level=level,
-                claimed_by=claimed_by,
                 by_age=by_age,
                 after=after,
                 size=size,
+                **narrowed,
+            )
+
+    async def inbox_counts(
+        self, authority: str, status: Status, level: int | None, mine: Sequence[str], now: datetime
+    ) -> list[InboxCount]:
+        """An inbox in numbers, by kind."""
+        async with self._engine.connect() as connection:
+            return await cases.inbox_counts(
+                connection, authority, status, level=level, mine=mine, now=now
             )
 
     async def whose_claims(self, actor: Actor, now: datetime) -> Sequence[str]:

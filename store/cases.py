@@ -2,9 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import RowMapping, Select, false, func, or_, select, text, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    RowMapping,
+    Select,
+    false,
+    func,
+    or_,
+    select,
+    text,
+    tuple_,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.case.events import EventName
@@ -118,6 +129,10 @@ async def inbox(
     *,
     level: int | None,
     claimed_by: Sequence[str] | None = None,
+    kind: str | None = None,
+    region: str = "",
+    name: str = "",
+    due_by: datetime | None = None,
     by_age: bool = False,
     after: tuple[datetime | None, str] | None = None,
     size: int = 50,
@@ -127,18 +142,23 @@ async def inbox(
     ``level`` names the turn of those who enforce (1 proposes and serves, 2 decides); None leaves
     their cases out.
     ``claimed_by``: None for all, ``[""]`` for those nobody has claimed, else some people's.
+    ``region`` and ``name`` as for `listed`; ``due_by`` keeps what is due until then.
     ``by_age``: those first that have waited longest. ``after`` is the instant and the id of the
     last case of the page before.
     """
     far = cases.c.waiting_since if by_age else func.coalesce(cases.c.due, _NEVER)
-    name = "waiting_since" if by_age else "due"
-    query = _cases().where(cases.c.authority == authority, cases.c.status == status.value)
-    if level is None:
-        query = query.where(cases.c.kind != ENFORCEMENT.name)
-    else:
-        query = query.where(cases.c.kind == ENFORCEMENT.name, cases.c.level == level)
+    instant = "waiting_since" if by_age else "due"
+    query = _cases().where(*_to_act_on(authority, status, level))
     if claimed_by is not None:
         query = query.where(cases.c.claimed_by.in_(claimed_by))
+    if kind is not None:
+        query = query.where(cases.c.kind == kind)
+    if region:
+        query = query.where(lies_in(institutions.c.region, region))
+    if name:
+        query = query.where(named(name))
+    if due_by is not None:
+        query = query.where(cases.c.due <= due_by)
 
     def following(last: tuple[datetime | None, str] | None) -> Select[Any]:
         ordered = query.order_by(far, cases.c.case_id)
@@ -147,8 +167,51 @@ async def inbox(
         return ordered.where(tuple_(far, cases.c.case_id) > tuple_(last[0] or _NEVER, last[1]))
 
     return await readable.page(
-        connection, following, _made, lambda row: (row[name], row["case_id"]), after, size
+        connection, following, _made, lambda row: (row[instant], row["case_id"]), after, size
     )
+
+
+def _to_act_on(authority: str, status: Status, level: int | None) -> list[ColumnElement[bool]]:
+    """What tells the cases of an inbox, as `inbox` has it."""
+    enforcing = cases.c.kind == ENFORCEMENT.name
+    turn = [~enforcing] if level is None else [enforcing, cases.c.level == level]
+    return [cases.c.authority == authority, cases.c.status == status.value, *turn]
+
+
+class InboxCount(NamedTuple):
+    """How many cases of one kind an authority has to act on; ``overdue`` ones were due earlier."""
+
+    kind: str
+    total: int
+    unclaimed: int
+    mine: int
+    overdue: int
+
+
+async def inbox_counts(
+    connection: AsyncConnection,
+    authority: str,
+    status: Status,
+    *,
+    level: int | None,
+    mine: Sequence[str],
+    now: datetime,
+) -> list[InboxCount]:
+    """An inbox in numbers, by kind; ``mine`` are those whose claims its reader sees to."""
+    count = func.count()
+    found = await connection.execute(
+        select(
+            cases.c.kind,
+            count,
+            count.filter(cases.c.claimed_by == ""),
+            count.filter(cases.c.claimed_by.in_(mine)),
+            count.filter(cases.c.due <= now),
+        )
+        .where(*_to_act_on(authority, status, level))
+        .group_by(cases.c.kind)
+        .order_by(cases.c.kind)
+    )
+    return [InboxCount(*row) for row in found]
 
 
 _NEVER = datetime.fromisoformat("9999-01-01T00:00:00+00:00")

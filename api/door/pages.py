@@ -30,16 +30,29 @@ _TEMPLATES = Environment(
 )
 
 
+_WEEKDAYS = "一二三四五六日"
+
+
 def _closing(at: datetime | str) -> str:
     """An instant, or the end of something, with its day of the week."""
     instant = datetime.fromisoformat(at) if isinstance(at, str) else at
     told = closing_time(instant)
     day = date.fromisoformat(told[:10])
-    return f"{told[:10]} 星期{'一二三四五六日'[day.weekday()]}{told[10:]}"
+    return f"{told[:10]} 星期{_WEEKDAYS[day.weekday()]}{told[10:]}"
+
+
+def _closing_day(day: date | str) -> str:
+    """The last day of something, with its day of the week; it ends with that day in Beijing."""
+    last = date.fromisoformat(day) if isinstance(day, str) else day
+    return f"{last} 星期{_WEEKDAYS[last.weekday()]}"
 
 
 _TEMPLATES.globals.update(
-    local_time=local_time, closing_time=closing_time, closing=_closing, me=None
+    local_time=local_time,
+    closing_time=closing_time,
+    closing=_closing,
+    closing_day=_closing_day,
+    me=None,
 )
 
 _TEMPLATES.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "sort_keys": True}
@@ -49,13 +62,28 @@ _CERTIFICATES, _MEASURES = ("/work/certificates", "证书"), ("/work/enforcement
 _NUMBERS, _NOTICES = ("/work/report-batches", "报告编号"), ("/work/notices", "通知")
 _TASKS, _FILINGS, _JOBS = ("/work/tasks", "待办"), ("/work/filings", "填报"), ("/work/jobs", "批办")
 _REGISTRATIONS = ("/work/registrations", "机构登记")
+_COMPLAINTS, _INSTITUTIONS = ("/work/complaints", "投诉"), ("/work/institutions", "机构名录")
 
 WORK: dict[Role, tuple[tuple[str, str], ...]] = {
     Role.FILER: (_FILINGS, _NUMBERS, _CERTIFICATES, _MEASURES, _NOTICES, _REGISTRATIONS, _RULES),
     Role.RESPONSIBLE: (_FILINGS, _RULES),
-    Role.REVIEWER: (_TASKS, _FILINGS, _NUMBERS, _CERTIFICATES, _JOBS, _NOTICES, _RULES),
+    Role.REVIEWER: (
+        _TASKS,
+        _FILINGS,
+        _NUMBERS,
+        _CERTIFICATES,
+        _COMPLAINTS,
+        _JOBS,
+        _NOTICES,
+        _RULES,
+    ),
     Role.CHECKER: (_TASKS, _FILINGS, _CERTIFICATES, _JOBS, _RULES),
-    Role.CLERK: (_CERTIFICATES, ("/work/certificates/search", "证书登记"), _RULES),
+    Role.CLERK: (
+        _CERTIFICATES,
+        ("/work/certificates/search", "证书登记"),
+        ("/work/certificates/imports", "批量导入"),
+        _RULES,
+    ),
     Role.OFFICER: (_MEASURES, _RULES),
     Role.DECIDER: (_MEASURES, _RULES),
     Role.OPERATOR: (
@@ -64,12 +92,21 @@ WORK: dict[Role, tuple[tuple[str, str], ...]] = {
         _FILINGS,
         _NUMBERS,
         _CERTIFICATES,
+        _COMPLAINTS,
         _MEASURES,
+        _INSTITUTIONS,
         _REGISTRATIONS,
         _NOTICES,
         _RULES,
     ),
-    Role.AUDITOR: (("/work/audit", "审计"), _STATISTICS, _CERTIFICATES, _MEASURES, _RULES),
+    Role.AUDITOR: (
+        ("/work/audit", "审计"),
+        _STATISTICS,
+        _CERTIFICATES,
+        _MEASURES,
+        _INSTITUTIONS,
+        _RULES,
+    ),
 }
 """Where people of a role find their work: an address of a page, and what it is called."""
 

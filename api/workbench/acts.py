@@ -3,6 +3,7 @@
 The API decides on an act; a page only leaves out what its reader's role or the status rules out.
 """
 
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -16,13 +17,15 @@ from domain.case.status import Status
 from domain.refusals import Code, Refusal, Refused
 
 Options = tuple[tuple[str, str], ...]
+_SEVERAL = re.compile(r"\s*[,，、]\s*")
 
 
 class Input(NamedTuple):
     """One blank of an act's form.
 
     ``name`` is its place in the API's body, ``decided/document`` one inside another. Of a ``table``
-    each line is a row, whose cells are the ``columns``. ``preset`` stands in it at first.
+    each line is a row, whose cells are the ``columns``; one that ends in ``[]`` takes several
+    things, apart by commas. ``preset`` stands in it at first.
     """
 
     name: str
@@ -65,9 +68,10 @@ class InputShown(NamedTuple):
 
 
 class ActShown(NamedTuple):
-    """An act's form; the one that was refused shows what was typed."""
+    """An act's form with its id; the one that was refused shows what was typed."""
 
     act: Act
+    id: str
     inputs: tuple[InputShown, ...]
     open: bool
 
@@ -121,11 +125,15 @@ def _value(one: Input, form: Form) -> Any:
     return text
 
 
-def _row(line: str, columns: Sequence[str]) -> dict[str, str]:
+def _row(line: str, columns: Sequence[str]) -> dict[str, str | list[str]]:
     """A line of a table, its cells apart by tabs, as they come out of a sheet, or by bars."""
     cells = line.split("\t") if "\t" in line else line.replace("｜", "|").split("|")
     given = dict(zip(columns, (cell.strip() for cell in cells), strict=False))
-    return {name: cell for name, cell in given.items() if cell}
+    return {
+        name.removesuffix("[]"): _SEVERAL.split(cell) if name.endswith("[]") else cell
+        for name, cell in given.items()
+        if cell
+    }
 
 
 def line_of(row: Mapping[str, Any], columns: Sequence[str]) -> str:
@@ -136,19 +144,25 @@ def line_of(row: Mapping[str, Any], columns: Sequence[str]) -> str:
 # --- what a page shows ----------------------------------------------------------------------------
 
 
-def acts_shown(acts: Sequence[Act], failed: Failed | None = None) -> list[ActShown]:
-    """The forms of some acts; the refused one keeps what was typed, with what is wrong at it."""
+def acts_shown(
+    acts: Sequence[Act], failed: Failed | None = None, about: str = ""
+) -> list[ActShown]:
+    """The forms of some acts; the refused one keeps what was typed, with what is wrong at it.
+
+    ``about`` tells apart forms of one act on one page, each about something else.
+    """
     made = []
     for act in acts:
         mine = failed is not None and failed.act.name == act.name
         form = failed.form if failed is not None and mine else None
         errors = failed.told.problem["errors"] if failed is not None and mine else []
-        shown = tuple(_shown(act, one, form, errors) for one in act.inputs)
-        made.append(ActShown(act, shown, mine))
+        id_ = f"{act.name}-{about}" if about else act.name
+        shown = tuple(_shown(id_, one, form, errors) for one in act.inputs)
+        made.append(ActShown(act, id_, shown, mine))
     return made
 
 
-def _shown(act: Act, one: Input, form: Form | None, errors: Sequence[Any]) -> InputShown:
+def _shown(act: str, one: Input, form: Form | None, errors: Sequence[Any]) -> InputShown:
     given = form.get(one.name, []) if form is not None else one.preset.split(",")
     place = f"/{one.name}"
     said = tuple(
@@ -157,7 +171,7 @@ def _shown(act: Act, one: Input, form: Form | None, errors: Sequence[Any]) -> In
         if error["pointer"] == place or error["pointer"].startswith(f"{place}/")
     )
     text = form.text(one.name) if form is not None else one.preset
-    return InputShown(one, f"{act.name}-{one.name.replace('/', '-')}", text, frozenset(given), said)
+    return InputShown(one, f"{act}-{one.name.replace('/', '-')}", text, frozenset(given), said)
 
 
 def summary_of(forms: Sequence[ActShown], failed: Failed | None) -> dict[str, Any]:

@@ -36,11 +36,11 @@ async def record_page(call: Call) -> Response:
     return said_at_once(call, "record.html", values, told)
 
 
-def _instants(asked: dict[str, str]) -> dict[str, str]:
+def _instants(asked: dict[str, str], *names: str) -> dict[str, str]:
     """What a page's blanks for instants say, with Beijing's offset."""
     return {
         name: asked[name] if "+" in asked[name] else f"{asked[name]}:00+08:00"
-        for name in ("from", "to", "at")
+        for name in names or ("from", "to", "at")
         if name in asked
     }
 
@@ -80,7 +80,71 @@ async def verify_page(call: Call) -> Response:
     return page(call, "verified.html", {"found": found, "behind": behind})
 
 
+async def campaign_page(call: Call) -> Response:
+    """A campaign at a moment, what moved until another one, or under other rules."""
+    asked = asked_of(call, "campaign", "at", "and", "rules", "cursor")
+    campaign, at, then = (asked.get(name, "") for name in ("campaign", "at", "and"))
+    instants = _instants(asked, "at", "and")
+    found: dict[str, Any] = {}
+    told = None
+    try:
+        if campaign and at:
+            stood = {"campaign": campaign, "at": instants["at"]}
+            found["figures"] = (await ask(call, "GET", "/api/audit/figures", query=stood)).body
+            paged = {**stood, "size": "100", **asked_of(call, "cursor")}
+            if then:
+                paged["and"] = instants["and"]
+                found["moved"] = (await ask(call, "GET", "/api/audit/compared", query=paged)).body
+            else:
+                found["listed"] = (await ask(call, "GET", "/api/audit/listed", query=paged)).body
+        if campaign and (rules := asked.get("rules")):
+            wanted = {"campaign": campaign, "rules": rules}
+            found["foreseen"] = (await ask(call, "GET", "/api/audit/foreseen", query=wanted)).body
+    except Told as refused:
+        told = refused
+    values: dict[str, Any] = {
+        "asked": asked,
+        "narrowed": {name: text for name, text in asked.items() if name != "cursor"},
+        "found": found,
+        "statuses": STATUS_LABELS,
+        "campaigns": (await ask(call, "GET", "/api/campaigns")).body["items"],
+        "rule_sets": (await ask(call, "GET", "/api/rules")).body["items"],
+    }
+    return said_at_once(call, "audited_campaign.html", values, told)
+
+
+async def refusals_page(call: Call) -> Response:
+    """How often whom was refused, by hour."""
+    asked = asked_of(call, "by", "cursor")
+    found = (await ask(call, "GET", "/api/audit/refusals", query={"size": "100", **asked})).body
+    values = {
+        "found": found,
+        "asked": asked,
+        "narrowed": {name: text for name, text in asked.items() if name != "cursor"},
+    }
+    return page(call, "refusals.html", values)
+
+
 PAGES = [
+    page_of(
+        "GET",
+        "/work/audit/campaign",
+        campaign_page,
+        "审计一项统计工作",
+        parameters=(
+            *(text_parameter(name, name) for name in ("campaign", "at", "and", "rules")),
+            CURSOR,
+        ),
+        unhurried=True,
+    ),
+    page_of(
+        "GET",
+        "/work/audit/refusals",
+        refusals_page,
+        "被拒绝的操作",
+        parameters=(text_parameter("by", "谁"), CURSOR),
+        unhurried=True,
+    ),
     page_of(
         "GET",
         "/work/audit",

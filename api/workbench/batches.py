@@ -7,7 +7,6 @@ from typing import Any
 from starlette.responses import RedirectResponse, Response
 
 from api.door.asking import Told, ask, fetch
-from api.door.files import TABLES
 from api.door.operations import Call
 from api.door.pages import page
 from api.door.requests import path, query
@@ -29,6 +28,7 @@ from api.workbench.pages import (
     DONE,
     asked_of,
     here_of,
+    media_of,
     name_of,
     page_of,
     said_at_once,
@@ -41,7 +41,6 @@ from domain.numbers.report_numbers import UploadStage
 _SHOWN = 200
 """So many wrong rows stand on the page; the file has them all."""
 
-_MEDIA = {kind: media for media, kind in TABLES.items()}
 _OVER = (UploadStage.ACCEPTED, UploadStage.REJECTED, UploadStage.REPEATED, UploadStage.ABANDONED)
 _DECLARE = Act(
     "submit",
@@ -158,7 +157,6 @@ async def upload(call: Call) -> Response:
     api, here = _named(call)
     file = call.body.file
     name = name_of(file)
-    media = _MEDIA["xlsx" if name.lower().endswith(".xlsx") else "csv"]
     asked = {"accept": call.body.text("accept") or "all", **({"filename": name} if name else {})}
     try:
         taken = await ask(
@@ -167,7 +165,7 @@ async def upload(call: Call) -> Response:
             f"{api}/uploads",
             query=asked,
             file=file,
-            content_type=media,
+            content_type=media_of(name),
             idempotency_key=call.body.text("key"),
         )
     except Told as told:

@@ -19,17 +19,21 @@ from api.workbench.acts import (
     Failed,
     Input,
     acts_shown,
+    body_of,
     done_of,
     perform,
     summary_of,
 )
 from api.workbench.home import duties_of
+from api.workbench.institutions import wrong_rows
 from api.workbench.pages import (
     CURSOR,
     DONE,
     asked_of,
     here_of,
     if_shown,
+    media_of,
+    name_of,
     page_of,
     said_at_once,
     text_parameter,
@@ -52,7 +56,6 @@ _WIDTH, _HEIGHT, _LEFT = 640, 220, 6
 _UNTIL = Input("until", "延到什么时候", "instant", "北京时间；到这一时刻为止。")
 _DOCUMENT = Input("document", "文号", required=False)
 _RESCAN = Act("rescan", "重新核对名录", "已开始重新核对名录", hint="为后来登记的机构补建填报。")
-_WHOM = "本辖区尚未完成的，含以后登记的。"
 _EXTEND = Act(
     "extensions", "延期", "已延期", (_UNTIL, REASON, _DOCUMENT), "本辖区尚未完成的，含以后登记的。"
 )
@@ -231,12 +234,20 @@ async def progress_page(call: Call, failed: Failed | None = None) -> Response:
         "backlog": (await ask(call, "GET", f"{api}/backlog")).body["items"],
         "duties": await if_shown(call, f"{api}/duties"),
         "here": here,
+        "details": _details(campaign, operates=operates),
         "county": below(jurisdiction) == "county",
         "done": done_of(_ACTS, query(call.request, "done", str, "")),
         "forms": forms,
         **summary_of(forms, failed),
     }
     return said_at_once(call, "progress.html", values, failed.told if failed else None)
+
+
+def _details(campaign: dict[str, Any] | None, *, operates: bool) -> list[tuple[str, str]]:
+    """The pages that belong to a place's campaign; some only where it is a campaign's own."""
+    own = [("amendments", "规则的修订"), ("sample", "抽样"), ("schedule", "到时办理的")]
+    following = [("enforcement", "后续处理")] if operates else []
+    return [("extensions", "延期"), *([*own, *following] if campaign else [])]
 
 
 def _now(campaign: dict[str, Any] | None) -> list[Act]:
@@ -335,6 +346,82 @@ async def jobs_page(call: Call) -> Response:
     return page(call, "jobs.html", {"found": found})
 
 
+_BY_LIST = (
+    ("claim", "领取", (Role.REVIEWER, Role.CHECKER)),
+    ("release", "退领", (Role.REVIEWER, Role.CHECKER, Role.OPERATOR)),
+    ("hand_over", "移交", (Role.REVIEWER, Role.CHECKER)),
+    ("approve", "审核通过", (Role.REVIEWER,)),
+    ("return", "退回", (Role.REVIEWER,)),
+    ("assign", "指派", (Role.OPERATOR,)),
+    ("serve_reminder", "催报", (Role.OPERATOR,)),
+    ("extend", "延期", (Role.OPERATOR,)),
+    ("cancel", "取消", (Role.OPERATOR,)),
+    ("open_enforcement", "立案", (Role.OPERATOR,)),
+)
+"""What can be done to all filings of a list: its name in the API, in words, who does so."""
+
+
+def _by_list(role: Role, campaigns: Sequence[dict[str, Any]]) -> Act:
+    yearly = [one for one in campaigns if not one["quarter"] and not one["annulled_at"]]
+    options = tuple((f"{one['year']}/{one['jurisdiction']}",) * 2 for one in yearly)
+    return Act(
+        "by-list",
+        "开始批办",
+        "",
+        (
+            Input(
+                "action",
+                "做什么",
+                "choice",
+                options=tuple((name, label) for name, label, roles in _BY_LIST if role in roles),
+            ),
+            Input("selection/campaign", "哪一项统计工作", "choice", options=options),
+            Input("reason", "理由，或催报的内容", "text", "领取的不用写。", required=False),
+            Input("person", "交给谁", hint="指派、移交的填写接手人的账号。", required=False),
+            _UNTIL._replace(hint="延期的填写，北京时间；到这一时刻为止。", required=False),
+            _DOCUMENT,
+        ),
+        grave=True,
+    )
+
+
+async def list_job_page(call: Call, failed: Failed | None = None) -> Response:
+    """The form of a job over the filings of a list that is uploaded."""
+    campaigns = (await ask(call, "GET", "/api/campaigns")).body["items"]
+    forms = acts_shown([_by_list(call.actor.role, campaigns)], failed)
+    wrong = [] if failed is None else wrong_rows(failed.told.problem["errors"])
+    values = {
+        "shown": forms[0],
+        "wrong": [one for one in wrong if one["row"]],
+        "forms": forms,
+        **summary_of(forms, failed),
+    }
+    return said_at_once(call, "list_job.html", values, failed.told if failed else None)
+
+
+async def begin_list_job(call: Call) -> Response:
+    """Keeps the list, and begins the job over what stands in it."""
+    form, name = call.body, name_of(call.body.file)
+    campaigns = (await ask(call, "GET", "/api/campaigns")).body["items"]
+    act, key = _by_list(call.actor.role, campaigns), form.text("key")
+    try:
+        kept = await ask(
+            call,
+            "POST",
+            "/api/jobs/lists",
+            query={"filename": name} if name else {},
+            file=form.file,
+            content_type=media_of(name),
+            idempotency_key=f"{key}.list",
+        )
+        body = body_of(act, form)
+        body.setdefault("selection", {})["list"] = kept.body["id"]
+        job = await ask(call, "POST", "/api/jobs", body, idempotency_key=key)
+    except Told as told:
+        return await list_job_page(call, Failed(act, form, told))
+    return RedirectResponse(f"/work/jobs/{job.body['id']}", status_code=303)
+
+
 async def job_page(call: Call, failed: Failed | None = None) -> Response:
     """One job: how far it has come, and what was not done and why."""
     id_: str = path(call.request, "job", JobId)
@@ -394,6 +481,8 @@ PAGES = [
     ),
     page_of("POST", f"{_ONE}/non-filers", act_on_many, "批办", unhurried=True),
     page_of("GET", "/work/jobs", jobs_page, "批办", parameters=(CURSOR,)),
+    page_of("GET", "/work/jobs/new", list_job_page, "按名单批办"),
+    page_of("POST", "/work/jobs/new", begin_list_job, "按名单批办", unhurried=True, with_file=True),
     page_of("GET", "/work/jobs/{job}", job_page, "一项批办", parameters=(DONE, CURSOR)),
     page_of("POST", "/work/jobs/{job}/act/{act}", act_on_job, "办理", unhurried=True),
 ]

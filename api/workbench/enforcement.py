@@ -273,6 +273,27 @@ async def attach(call: Call) -> Response:
     return RedirectResponse(here, status_code=303)
 
 
+_REGISTER = ("region", "measure", "state", "name")
+
+
+async def register_page(call: Call) -> Response:
+    """The measures that took effect, in force and ended."""
+    asked = asked_of(call, *_REGISTER, "cursor")
+    told, found = None, None
+    try:
+        wanted = {"size": "50", **asked}
+        found = (await ask(call, "GET", "/api/enforcement/register", query=wanted)).body
+    except Told as refused:
+        told = refused
+    values = {
+        "found": found,
+        "asked": asked,
+        "narrowed": {name: text for name, text in asked.items() if name != "cursor"},
+        "states": (("in_force", "生效"), ("ended", "已终止")),
+    }
+    return said_at_once(call, "measures_register.html", values, told)
+
+
 _ALL = "/work/enforcement"
 _ONE = f"{_ALL}/{{about}}/{{period}}/{{institution}}/{{n}}"
 _LARGEST = 6 * 1024 * 1024
@@ -290,6 +311,13 @@ PAGES = [
         ),
     ),
     page_of("POST", _ALL, open_case, "立案", unhurried=True),
+    page_of(
+        "GET",
+        f"{_ALL}/register",
+        register_page,
+        "措施登记簿",
+        parameters=(*(text_parameter(name, name) for name in _REGISTER), CURSOR),
+    ),
     page_of(
         "GET",
         f"{_ALL}/consequences",

@@ -7,6 +7,7 @@ from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
 from api.door.asking import Told, ask, fetch
+from api.door.files import TABLES
 from api.door.operations import Call, Operation, Parameter
 from api.door.pages import page
 from api.door.requests import parameters, query
@@ -50,6 +51,14 @@ def name_of(file: UploadFile | None) -> str:
     """What a file is called that was chosen in a form, without folders; "" for none."""
     name = (file.filename or "") if file is not None else ""
     return name.replace("\\", "/").rpartition("/")[2]
+
+
+_MEDIA = {kind: media for media, kind in TABLES.items()}
+
+
+def media_of(name: str) -> str:
+    """What a table is that was chosen in a form: a workbook by its name, or CSV."""
+    return _MEDIA["xlsx" if name.lower().endswith(".xlsx") else "csv"]
 
 
 def here_of(place: str) -> tuple[str, str]:

@@ -10,8 +10,19 @@ from api.door.operations import Call, Parameter
 from api.door.pages import page
 from api.door.parts import parts_of
 from api.door.requests import path, query
-from api.workbench.pages import if_shown, page_of
+from api.workbench.acts import (
+    REASON,
+    Act,
+    Failed,
+    acts_shown,
+    done_of,
+    perform,
+    summary_of,
+)
+from api.workbench.pages import DONE, here_of, if_shown, page_of, said_at_once
+from domain.case.commands import Role
 from domain.ids import JurisdictionCode
+from domain.jurisdictions import lies_in
 from rules.diff import changes
 from rules.reading import lines
 
@@ -28,7 +39,25 @@ async def list_rules(call: Call) -> Response:
     return page(call, "rule_sets.html", values)
 
 
-async def rules_page(call: Call) -> Response:
+_PUBLISH = Act(
+    "publish",
+    "发布",
+    "已发布",
+    (REASON._replace(label="依据", hint="所依据的通知或修订。"),),
+    "发布之后新开启的统计工作按这一版；已经开启的不变，要改的在统计工作里修订。",
+    grave=True,
+)
+
+
+async def publish(call: Call) -> Response:
+    """Puts the sets of a place in force."""
+    year: int = path(call.request, "year", _Year)
+    jurisdiction: str = path(call.request, "jurisdiction", JurisdictionCode)
+    api, here = here_of(f"rules/{year}/{jurisdiction}")
+    return await perform(call, (_PUBLISH,), api, here, rules_page)
+
+
+async def rules_page(call: Call, failed: Failed | None = None) -> Response:
     """One set, or a stored revision of it, in readable form; beside it what a revision changed."""
     year: int = path(call.request, "year", _Year)
     jurisdiction: str = path(call.request, "jurisdiction", JurisdictionCode)
@@ -43,6 +72,19 @@ async def rules_page(call: Call) -> Response:
     if since:
         older = (await ask(call, "GET", f"/api/rule-sets/{since}")).body
         differences = changes(older["document"], shown["document"])
+    elif not sha256 and published and published["items"]:
+        # what is on the server beside what is in force
+        in_force = published["items"][0]["ruleset"]["sha256"]
+        if in_force != shown["ruleset"]["sha256"]:
+            older = (await ask(call, "GET", f"/api/rule-sets/{in_force}")).body
+            differences, since = changes(older["document"], shown["document"]), in_force
+    publishes = (
+        call.actor.role is Role.OPERATOR
+        and not sha256
+        and lies_in(jurisdiction, call.actor.scope)
+        and not (published and published["items"] and not differences)
+    )
+    forms = acts_shown([_PUBLISH] if publishes else [], failed)
     values = {
         "place": place,
         "name": parts_of(call.request).progress.place_name(jurisdiction),
@@ -52,8 +94,11 @@ async def rules_page(call: Call) -> Response:
         "published": published["items"] if published else [],
         "since": since,
         "differences": differences,
+        "done": done_of((_PUBLISH,), query(call.request, "done", str, "")),
+        "forms": forms,
+        **summary_of(forms, failed),
     }
-    return page(call, "rule_set.html", values)
+    return said_at_once(call, "rule_set.html", values, failed.told if failed else None)
 
 
 PAGES = [
@@ -63,6 +108,9 @@ PAGES = [
         "/work/rules/{year}/{jurisdiction}",
         rules_page,
         "一个规则集",
-        parameters=(Parameter("revision", "哪一版"), Parameter("since", "与哪一版比较")),
+        parameters=(Parameter("revision", "哪一版"), Parameter("since", "与哪一版比较"), DONE),
+    ),
+    page_of(
+        "POST", "/work/rules/{year}/{jurisdiction}/act/{act}", publish, "发布规则", unhurried=True
     ),
 ]

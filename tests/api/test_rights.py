@@ -66,6 +66,7 @@ ENFORCEMENT = "/api/enforcement/{about}/{period}/{institution}/{n}"
 MATRIX: dict[tuple[str, str], set[Role] | None] = {
     ("GET", "/api/me"): CLERKS_TOO,
     ("GET", "/api/tasks"): {R, C, E, D},
+    ("GET", "/api/tasks/counts"): {R, C, E, D},
     ("GET", "/api/duties"): {R, C, O},
     ("POST", "/api/duties/{period}/{duty}"): {R, O},
     ("GET", "/api/filings"): EVERYBODY,

@@ -4,13 +4,13 @@ Every page that is seen is looked at by axe, and must not be wider than the scre
 """
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, Page, ViewportSize
+from playwright.async_api import Browser, FilePayload, Page, ViewportSize
 
 from api.door.identity import SESSION_COOKIE
 from deploy.embedded.postgres import EmbeddedPostgres
@@ -22,6 +22,7 @@ from tests.api.lookups import served
 from tests.api.people import GUANGDONG, LIAONING, Filing
 from tests.certificates import content
 from tests.enforcing import case_on_record
+from tests.import_files import row, table
 from tests.pages.conftest import TELEPHONE, faults, keep_picture
 from tests.system import (
     AUDITOR,
@@ -53,11 +54,14 @@ class Town:
     browser: Browser
     stack: AsyncExitStack
     looked: set[str]
+    cookies: dict[str, str]
 
     async def person(self, role: Role, scope: str, size: ViewportSize = WIDE) -> "Visitor":
-        """The browser of somebody new who is signed in."""
+        """A new browser of somebody who is signed in."""
         name = f"{role}-{scope or 'all'}"
-        cookie = await signed_in(self.house, name, role, scope)
+        if name not in self.cookies:
+            self.cookies[name] = await signed_in(self.house, name, role, scope)
+        cookie = self.cookies[name]
         context = await self.browser.new_context(viewport=size)
         self.stack.push_async_callback(context.close)
         await context.add_cookies([{"name": SESSION_COOKIE, "value": cookie, "url": self.address}])
@@ -123,7 +127,7 @@ async def town(
         await house.open(2024, "000000")
         await house.open(QUARTER, "000000")
         address = await stack.enter_async_context(served(house.parts))
-        yield Town(house, address, browser, stack, set())
+        yield Town(house, address, browser, stack, set(), {})
 
 
 async def test_a_labs_clerk_fills_in_checks_and_submits(town: Town) -> None:
@@ -167,7 +171,7 @@ async def test_a_reviewer_compares_remarks_and_sends_back(town: Town) -> None:
     reviewer = await town.person(REVIEWER, ISSUER)
     await reviewer.at("/work/tasks")
     await reviewer.page.get_by_label("选中 测试机构 gd-1").check()
-    await reviewer.press("领取选中的")
+    await reviewer.press("办理选中的")
     await town.house.until("2024/gd-1", "in_review")
     await reviewer.at("/work/filings/2024/gd-1/parts/statistics")
     await reviewer.page.get_by_role("link", name="写批注").first.click()
@@ -301,6 +305,152 @@ async def test_an_operator_opens_drills_down_and_reminds(town: Town) -> None:
     await operator.at("/work/registrations")
 
 
+def sheet(*rows: Sequence[str]) -> FilePayload:
+    """A CSV file as a browser sends it."""
+    text = "".join(",".join(row) + "\r\n" for row in rows)
+    return {"name": "名单.csv", "mimeType": "text/csv", "buffer": text.encode()}
+
+
+async def test_an_operator_brings_lists_in_and_works_by_list(town: Town) -> None:
+    operator = await town.person(OPERATOR, REGION)
+    page = operator.page
+    await operator.at("/work/institutions?name=gd-1")
+    await page.get_by_role("link", name="测试机构 gd-1").click()
+    await operator.looked_at()
+    await operator.open("设定联系人")
+    await operator.fill("姓名", "（生成）")
+    await operator.fill("电话", "020-81000000")
+    await operator.press("设定联系人")
+    assert "020-81000000" in await operator.text()
+    head = ("机构编号", "机构名称", "监管区域代码")
+    good, bad = (
+        ("gd-1", "测试机构 gd-1（更名）（生成）", REGION),
+        ("gd-2", "测试机构 gd-2", "999999"),
+    )
+    # one wrong row keeps the whole list out, looked at or imported
+    for trial in ("只核对，什么都不写入", "导入"):
+        await operator.at("/work/institutions/imports")
+        await page.get_by_label("文件").set_input_files(sheet(head, good, bad))
+        await page.get_by_role("radio", name=trial, exact=True).check()
+        await page.get_by_role("button", name="开始").click()
+        await page.get_by_role("alert").wait_for()
+        wrong = await page.get_by_role("region", name="有错的行").inner_text()
+        assert "3\t监管区域代码" in wrong, wrong
+        await operator.looked_at()
+    for trial, said in (("只核对，什么都不写入", "什么都没有写入"), ("导入", "已导入")):
+        await operator.at("/work/institutions/imports")
+        await page.get_by_label("文件").set_input_files(sheet(head, good, bad))
+        await page.get_by_role("radio", name=trial, exact=True).check()
+        await page.get_by_label("只导入无误的").check()
+        await page.get_by_role("button", name="开始").click()
+        await page.get_by_role("status").get_by_text(said).wait_for()
+        assert "更名" in await page.get_by_role("region", name="改动").inner_text()
+        found, _ = await town.house.parts.institutions.find("gd-1")
+        assert ("更名" in found.name) == (trial == "导入")
+    # a list of institutions, of which one has no filing
+    await operator.at("/work/jobs/new")
+    await page.get_by_label("名单", exact=True).set_input_files(
+        sheet(("机构编号",), ("gd-2",), ("nobody",))
+    )
+    await page.get_by_label("做什么").select_option("serve_reminder")
+    await operator.fill("理由", "（生成）请尽快填报")
+    await page.get_by_role("button", name="开始批办").click()
+    await page.get_by_text("已办 1，未办 1").wait_for(timeout=30_000)
+    await operator.looked_at()
+
+
+async def test_an_operator_gives_more_time_and_takes_it_back(town: Town) -> None:
+    operator = await town.person(OPERATOR, "000000")
+    here = "/work/campaigns/2024/000000"
+    await operator.at(f"{here}/progress")
+    await operator.open("延期")
+    form = operator.page.locator("#act-extensions")
+    await form.get_by_label("延到什么时候").fill("2199-01-01T00:00")
+    await form.get_by_label("理由").fill("（生成）")
+    await operator.press("延期")
+    await operator.at(f"{here}/extensions")
+    assert "2198-12-31 星期一 24:00（北京时间）" in await operator.text()
+    await operator.open("缩短或收回")
+    await operator.press("缩短或收回")
+    assert await operator.page.get_by_role("alert").count() == 1
+    await operator.fill("理由", "（生成）")
+    await operator.press("缩短或收回")
+    assert "已缩短" in await operator.page.get_by_role("status").inner_text()
+    for place in ("amendments", "sample", "schedule", "enforcement"):
+        await operator.at(f"{here}/{place}")
+    await operator.at("/work/duties")
+
+
+async def test_a_complaint_goes_from_the_public_to_its_answer(town: Town) -> None:
+    visitor = await town.browser.new_context(viewport=TELEPHONE)
+    town.stack.push_async_callback(visitor.close)
+    public = await visitor.new_page()
+    await public.goto(f"{town.address}/complaint?institution=测试机构 gd-0（生成）")
+    await public.get_by_label("投诉的事项").fill("（生成）报告与样品不符")
+    await public.get_by_role("button", name="提交投诉").click()
+    receipt = re.findall(r"[0-9A-Z]{5}(?:-[0-9A-Z]{5}){3}", await public.inner_text("main"))[0]
+    reviewer = await town.person(REVIEWER, "samr", TELEPHONE)
+    await reviewer.at("/work/complaints")
+    await reviewer.page.get_by_role("main").get_by_role("link", name="gd-0").click()
+    await reviewer.press("领取")
+    await reviewer.open("办结投诉")
+    await reviewer.press("办结投诉")
+    assert await reviewer.page.get_by_role("alert").get_by_role("link").count() == 2
+    await reviewer.page.get_by_label("结论").select_option("substantiated")
+    await reviewer.fill("给投诉人的答复", "（生成）已责令改正")
+    await reviewer.fill("办理情况", "（生成）附卷")
+    await reviewer.press("办结投诉")
+    assert "情况属实" in await reviewer.text()
+    await public.goto(f"{town.address}/complaint?receipt={receipt}")
+    told = await public.inner_text("main")
+    assert "（生成）已责令改正" in told
+    assert "附卷" not in told
+
+
+async def test_a_question_is_asked_and_answered_on_pages(town: Town) -> None:
+    here = "/work/filings/2024/gd-2"
+    clerk = await town.person(FILER, "gd-2", TELEPHONE)
+    await clerk.at(f"{here}/questions")
+    await clerk.open("提问")
+    await clerk.fill("问什么", "（生成）划转的人员计入哪一项？")
+    await clerk.press("提问")
+    assert "待答复" in await clerk.text()
+    await Filing(town.house, "gd-2", GUANGDONG).submitted()
+    reviewer = await town.person(REVIEWER, ISSUER)
+    await reviewer.at(f"{here}/questions")
+    await reviewer.open("答复")
+    await reviewer.press("答复")
+    assert await reviewer.page.get_by_role("alert").count() == 1
+    await reviewer.page.locator("#answer-q1-text").fill("（生成）计入在编人员")
+    await reviewer.press("答复")
+    await clerk.at(f"{here}/questions")
+    told = await clerk.text()
+    assert "已答复" in told
+    assert "计入在编人员" in told
+    # the filer deals with an authority, not with the person in it
+    assert reviewer.name not in told
+
+
+async def test_a_clerk_brings_certificates_in_by_file(town: Town) -> None:
+    clerk = await town.person(CLERK, ISSUER)
+    await clerk.at("/work/certificates/imports")
+    file: FilePayload = {
+        "name": "证书.csv",
+        "mimeType": "text/csv",
+        "buffer": table(row(1, region=REGION), row(2, region=REGION, field="无")),
+    }
+    await clerk.page.get_by_label("文件").set_input_files(file)
+    await clerk.press("上传")
+    told = await clerk.text()
+    assert "已核对" in told
+    assert "3" in await clerk.page.get_by_role("region", name="问题").inner_text()
+    assert "可以办理 1" in told, told
+    await clerk.page.get_by_label("结果", exact=True).select_option("bad")
+    await clerk.press("筛选")
+    assert await clerk.page.get_by_role("listitem").filter(has_text="第 3 行").count() == 1
+    await clerk.at("/work/certificates/serials")
+
+
 async def test_an_auditor_follows_verifies_and_takes_a_case_along(town: Town) -> None:
     auditor = await town.person(AUDITOR, "")
     await auditor.at("/work")
@@ -310,6 +460,9 @@ async def test_an_auditor_follows_verifies_and_takes_a_case_along(town: Town) ->
     for look, words in (("verify", "记录"), ("recompute", "项决定")):
         await auditor.at(f"/work/audit/case?case={case}&look={look}")
         assert words in await auditor.text()
+    await auditor.at("/work/audit/campaign?campaign=campaign/2024/000000&at=2099-01-01T00:00")
+    assert case in await auditor.text()
+    await auditor.at("/work/audit/refusals")
     await auditor.at(f"/work/audit/case?case={case}&look=as-of&at=2099-01-01T00:00")
     async with auditor.page.expect_download() as download:
         await auditor.page.get_by_role("link", name="带走这一件").click()
