@@ -56,6 +56,7 @@ from api.workbench.imports import PAGES as IMPORT_PAGES
 from api.workbench.institutions import PAGES as INSTITUTION_PAGES
 from api.workbench.notices import PAGES as NOTICE_PAGES
 from api.workbench.pages import downloads
+from api.workbench.people import PAGES as PEOPLE_PAGES
 from api.workbench.questions import PAGES as QUESTION_PAGES
 from api.workbench.registrations import PAGES as REGISTRATION_PAGES
 from api.workbench.rules import PAGES as RULE_PAGES
@@ -139,6 +140,7 @@ PAGES: list[Operation] = [
     *QUESTION_PAGES,
     *AUDIT_PAGES,
     *RULE_PAGES,
+    *PEOPLE_PAGES,
     *REGISTRATION_PAGES,
     *NOTICE_PAGES,
     *downloads(OPERATIONS),

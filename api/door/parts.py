@@ -154,6 +154,10 @@ class Parts:
     schedule: ScheduleService
     confirmations: ConfirmationService
     authority_name: Callable[[str], str]
+    area_name: Callable[[str], str]
+    whole_area_name: Callable[[str], str]
+    areas_named: Callable[[str], list[str]]
+    provinces_named: Callable[[], list[str]]
     demo: bool = False
 
 
@@ -284,6 +288,10 @@ def build_parts(
             clock,
         ),
         authority_name=catalogue.authority_name,
+        area_name=catalogue.area_name,
+        whole_area_name=catalogue.whole_area_name,
+        areas_named=catalogue.areas_named,
+        provinces_named=catalogue.provinces_named,
         demo=settings.demo,
     )
 

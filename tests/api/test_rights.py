@@ -210,6 +210,8 @@ MATRIX: dict[tuple[str, str], set[Role] | None] = {
     ("GET", BATCH): EVERYBODY,
     ("POST", BATCH): {F, O},
     ("GET", f"{BATCH}/template"): EVERYBODY,
+    ("GET", f"{BATCH}/numbers"): {F, R, C, H},
+    ("POST", f"{BATCH}/uploads/{{upload}}/withdraw"): {F},
     ("GET", f"{BATCH}/uploads"): EVERYBODY,
     ("POST", f"{BATCH}/uploads"): {F},
     ("POST", f"{BATCH}/uploads/resumable"): {F},

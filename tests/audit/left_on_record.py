@@ -36,6 +36,7 @@ _FILING = _CASE | {
 }
 _BATCH = {name: _CASE[name] for name in _CASE if name != "quality"} | {
     "submit": ("submitted",),
+    "uploads/{upload}/withdraw": ("numbers_withdrawn",),
     "uploads": ("upload_received", "numbers_accepted", "upload_rejected"),
     "uploads/{upload}/complete": ("upload_received", "numbers_accepted", "upload_rejected"),
     "withdraw-numbers": ("numbers_withdrawn",),
@@ -175,6 +176,20 @@ BY_ADDRESS: dict[str, tuple[str, ...]] = {
         "measure_proposed",
         "measure_decided",
     ),
+    "POST /work/people/act/give": ("role_given", "link_made"),
+    "POST /work/people/{person}/act/{act}": (
+        "role_given",
+        "link_made",
+        "secret_made",
+        "secrets_ended",
+        "identity_tied",
+        "identity_untied",
+    ),
+    "POST /work/people/{person}/memberships/{membership}/act/{act}": ("role_ended",),
+    "POST /work/people/{person}/tokens/{token}/act/{act}": ("token_revoked",),
+    "POST /work/deputies/act/{act}": ("deputy_named", "role_revoked"),
+    "POST /work/deputies/{id}/act/{act}": ("deputy_ended",),
+    "POST /work/deputies/revocations/{id}/act/{act}": ("role_restored",),
     "POST /work/registrations/act/{act}": ("registration_requested",),
     "POST /work/registrations/{registration}/act/{act}": (
         "registration_approved",
@@ -183,6 +198,9 @@ BY_ADDRESS: dict[str, tuple[str, ...]] = {
     "POST /work/report-batches": ("scheduled", "opened"),
     "POST /work/report-batches/{quarter}/{institution}/act/{act}": (
         "submitted",
+        "numbers_withdrawn",
+    ),
+    "POST /work/report-batches/{quarter}/{institution}/uploads/{upload}/act/{act}": (
         "numbers_withdrawn",
     ),
     "POST /work/report-batches/{quarter}/{institution}/upload": _BATCH["uploads"],
