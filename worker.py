@@ -41,6 +41,7 @@ from services.doors import door_of, engine_of
 from services.enforcement.cases import EnforcementService
 from services.jobs import JobService
 from services.key_records import KeyRecords
+from services.keys import hide_with
 from services.memberships import PassedRoles
 from services.notices.delivery import Delivering
 from services.notices.mail import MailServer
@@ -184,6 +185,7 @@ def _delivering(settings: Settings, engine: AsyncEngine) -> Delivering:
 @contextlib.asynccontextmanager
 async def serving(settings: Settings) -> AsyncIterator[Worker]:
     """A running worker on real servers; stops gracefully."""
+    hide_with(settings.keyring)
     client = await engine_of(settings)
     engine = connect(settings.database_url.get_secret_value())
     try:

@@ -15,6 +15,7 @@ from rules.file.catalogue import put_in_use
 from services.doors import engine_of
 from settings import of_system
 from store.database import connect
+from store.hidden import hide_with, ring
 
 _AT_ONCE = 50
 """So many cases are given to a process at a time, fewer where there are few: each connects anew."""
@@ -53,7 +54,9 @@ def replay_many(
     portions = [left[at : at + size] for at in range(0, len(left), size)]
     with (
         lines.open("a", encoding="utf-8") as file,
-        ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool,
+        ProcessPoolExecutor(
+            processes, get_context("spawn"), initializer=hide_with, initargs=(ring(),)
+        ) as pool,
     ):
         for portion in as_completed(pool.submit(_portion, data, one) for one in portions):
             for one in portion.result():

@@ -577,10 +577,13 @@ def run(data: Path, told: str, work: Callable[[Auditor], Awaitable[Answer]]) -> 
     from sqlalchemy.exc import SQLAlchemyError
     from temporalio.service import RPCError
 
+    from services.keys import hide_with
     from settings import SettingMissing, of_system
 
     async def done() -> Answer:
-        async with auditing(of_system(data)) as auditor:
+        settings = of_system(data)
+        hide_with(settings.keyring)
+        async with auditing(settings) as auditor:
             answer = await work(auditor)
             if told:
                 await note(auditor, told)

@@ -42,6 +42,7 @@ from services.extensions import ExtensionService
 from services.institution_acts import InstitutionActService
 from services.institutions import InstitutionService
 from services.jobs import JobService
+from services.keys import hide_with
 from services.memberships import MembershipService
 from services.notices.outbox import OutboxService
 from services.notices.reminding import ReminderService
@@ -133,6 +134,7 @@ async def connected(data: Path) -> AsyncIterator[Services]:
     """Services to the system that the environment or the data folder names."""
     logs_aside()
     settings = of_system(data)
+    hide_with(settings.keyring)
     client = await engine_of(settings)
     engine = connect(settings.database_url.get_secret_value(), pool_size=2)
     catalogue = put_in_use(settings.rules)

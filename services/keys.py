@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from services.private_files import alone, write_private
+from store.hidden import hide_with as hide_with
 from store.keyring import (
     SIGNING,
     Key,

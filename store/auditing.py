@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, cast
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncResult
 
+from store.hidden import destroyed, shown
 from store.tables import metadata
 
 Row = Mapping[str, Any]
@@ -91,10 +92,25 @@ async def snapshot(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
             yield connection
 
 
+_HIDDEN = {"complaints": ("about", "contact")}
+"""The columns of what is read here that are hidden at rest, see `store.hidden`."""
+
+
+def _shown(table: str, row: Row) -> Row:
+    """A row as it was written; ``destroyed``: a key that hid some of it is no more."""
+    named = _HIDDEN.get(table)
+    if named is None:
+        return row
+    texts = {name: shown(row[name], f"{table}.{name}") for name in named}
+    gone = any(destroyed(row[name], f"{table}.{name}") for name in named)
+    return {**row, **texts, "destroyed": gone}
+
+
 class _Cursor:
     """The rows of one table, in the order of cases."""
 
-    def __init__(self, result: AsyncResult[Any]) -> None:
+    def __init__(self, table: str, result: AsyncResult[Any]) -> None:
+        self._table = table
         self._pages = aiter(result.mappings().partitions(_PAGE))
         self._waiting: deque[Row] = deque()
 
@@ -111,7 +127,7 @@ class _Cursor:
         """The rows of a case whose turn it is."""
         taken = []
         while await self.next_case() == case_id:
-            taken.append(self._waiting.popleft())
+            taken.append(_shown(self._table, self._waiting.popleft()))
         return taken
 
 
@@ -161,7 +177,7 @@ async def side_by_side(
         result = await connection.stream(
             text(statement), values, execution_options={"yield_per": _PAGE}
         )
-        cursors[table] = _Cursor(result)
+        cursors[table] = _Cursor(table, result)
     while True:
         nexts = {table: await cursor.next_case() for table, cursor in cursors.items()}
         present = [one for one in nexts.values() if one is not None]

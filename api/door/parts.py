@@ -54,6 +54,7 @@ from services.filings import FilingService
 from services.institution_acts import InstitutionActService
 from services.institutions import InstitutionService
 from services.jobs import JobService
+from services.keys import hide_with
 from services.legal_persons import LegalPersonService
 from services.memberships import MembershipService
 from services.notices.outbox import OutboxService
@@ -173,6 +174,7 @@ def build_parts(
     them it is asked on everybody's.
     """
     public = public if public is not None else engine
+    hide_with(settings.keyring)
     catalogue = put_in_use(settings.rules)
     pinned = PinnedRules(engine)
     certificates = CertificateService(

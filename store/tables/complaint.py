@@ -9,6 +9,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
+from store.hidden import Hidden
 from store.tables.base import instant, metadata
 
 complaints = Table(
@@ -19,8 +20,13 @@ complaints = Table(
     Column("number", Text, nullable=False),
     Column("institution_id", Text, ForeignKey("institutions.id"), nullable=True),
     Column("institution_name", Text, nullable=False, comment="投诉人写的机构名称"),
-    Column("about", Text, nullable=False),
-    Column("contact", Text, nullable=False, comment="投诉人自愿留下的联系方式"),
+    Column("about", Hidden("complaints.about"), nullable=False),
+    Column(
+        "contact",
+        Hidden("complaints.contact"),
+        nullable=False,
+        comment="投诉人自愿留下的联系方式",
+    ),
     Column("outcome", Text, nullable=False, server_default=""),
     Column("reply", Text, nullable=False, server_default="", comment="给投诉人的答复"),
     instant("received_at"),
