@@ -156,6 +156,9 @@ async def my_filings(call: Call) -> Response:
 
 
 _INBOX = ("claimed", "kind", "name", "region", "due_by", "sort")
+_ROWS = "20"
+"""So many stand on a page of the inbox."""
+
 _HALF_A_YEAR = 180 * 24 * 3600
 _SOON = timedelta(days=3)
 """What is due within that counts as pressing on the page."""
@@ -170,7 +173,7 @@ async def _inbox(call: Call, told: Told | None) -> Response:
     asked = asked_of(call, *_INBOX, "cursor")
     found: dict[str, Any] = {"items": [], "next": None}
     try:
-        found = (await ask(call, "GET", "/api/tasks", query={"size": "50", **asked})).body
+        found = (await ask(call, "GET", "/api/tasks", query={"size": _ROWS, **asked})).body
     except Told as refused:
         told = told or refused
     counts = (await ask(call, "GET", "/api/tasks/counts")).body
