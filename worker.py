@@ -212,7 +212,7 @@ async def serving(settings: Settings) -> AsyncIterator[Worker]:
             reconciler.running(),
             deadlines.running(),
             sealing.running(),
-            KeyRecords(engine, key_folders(settings), system_clock).running(),
+            KeyRecords(engine, key_folders(settings), settings.keys, system_clock).running(),
             Archiving(client, engine, system_clock).running(),
             telling.running(),
             enforcing.running(),

@@ -22,6 +22,7 @@ from domain.filing.parts import left_over_refusal, parts_to_file
 from domain.filing.waiving import waived_by_another
 from domain.refusals import Code, Refusal
 from rules.compiled import CompiledRules
+from rules.conditions import ConditionFailed
 from rules.filing.forms.changes import figures_differ
 from services import legal_persons
 from services.campaigns.amending import plan_of
@@ -76,8 +77,16 @@ class FilingActivities:
     async def prepare_submission(self, wanted: PrepareSubmission) -> FilingFindings:
         """Checks the revision, and decides under the pinned rules who reviews it.
 
-        For a confirmation nobody reviews yet; for a waiver no content is looked at.
+        For a confirmation nobody reviews yet; for a waiver no content is looked at. Where a rule
+        cannot be computed for the institution, that is the refusal: trying again would change
+        nothing.
         """
+        try:
+            return await self._looked_into(wanted)
+        except ConditionFailed as failed:
+            return FilingFindings(refusal=failed.refusal)
+
+    async def _looked_into(self, wanted: PrepareSubmission) -> FilingFindings:
         submitted = await self._reader.ask(wanted)
         institution = submitted.institution
         waiving = wanted.purpose == "waive"

@@ -1,7 +1,7 @@
 """Checkpoints against the record they seal, against each other, and against what was handed out."""
 
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Container, Mapping, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from domain.case.events import GENESIS
 from domain.certificates.statement import PublishedKeys
 from domain.clock import day_of, in_utc
 from domain.merkle import MerkleTree
-from domain.signing_keys import KEY_PURPOSE_LABELS, KeyPurpose
+from domain.signing_keys import KEY_PURPOSE_LABELS, RING_LABELS, KeyPurpose
 from store import auditing, checkpoints
 from store.checkpoints import LOG, SEALED, Checkpoint
 
@@ -27,7 +27,11 @@ SEALED_LABELS = {
     "notes": "理由和说明",
     "rule_sets": "规则集",
     "histories": "存档的流程历史",
+    "seals": "各表每行的哈希",
 }
+
+_TABLES = {"steps": "journal", "seals": "seal_log"}
+"""The table of what is sealed, where it has another name."""
 
 
 def _wrong(message: str, kind: Kind = Kind.CHECKPOINT, table: str = "checkpoints") -> Finding:
@@ -112,31 +116,36 @@ def _signatures(every: Sequence[Checkpoint], keys: PublishedKeys) -> list[Findin
 
 
 async def key_faults(
-    connection: AsyncConnection, published: Mapping[KeyPurpose, PublishedKeys]
+    connection: AsyncConnection,
+    at_hand: Mapping[str, Mapping[str, str]],
+    given_up: Container[tuple[str, str]],
 ) -> AsyncIterator[Finding]:
-    """The keys on record against the published lists, as far as these are at hand."""
+    """The keys on record against those at hand, as far as there are any for their purpose.
+
+    ``at_hand`` holds public halves by purpose and id, ``given_up`` the purpose and id of retired
+    ones.
+    """
     async for row in auditing.rows(connection, auditing.KEYS_TOLD):
         said = row["body"]
-        purpose = KeyPurpose(said["purpose"])
-        keys = {one.id: one for one in published[purpose].keys}
+        purpose, id_ = said["purpose"], said["key"]
+        keys = at_hand.get(purpose, {})
         if not keys:
             continue
-        key = keys.get(said["key"])
-        if key is None:
-            told = "不在公布的密钥表里"
-        elif key.public_key != said["public_key"]:
-            told = "在公布的密钥表里是另一把"
-        elif row["event"] == "key_retired" and key.retired is None:
+        if id_ not in keys:
+            told = "不在公布的密钥表或密钥目录里"
+        elif keys[id_] != said["public_key"]:
+            told = "在公布的密钥表或密钥目录里是另一把"
+        elif row["event"] == "key_retired" and (purpose, id_) not in given_up:
             told = "已作废，公布的密钥表里却没有"
         else:
             continue
-        label = f"{KEY_PURPOSE_LABELS[purpose]} {said['key']}"
+        label = RING_LABELS.get(purpose) or KEY_PURPOSE_LABELS[KeyPurpose(purpose)]
         yield Finding(
             kind=Kind.SIGNATURE,
             case_id=row["case_id"],
             sequence=row["sequence"],
             table="journal",
-            message=f"第 {row['sequence']} 步记下的{label}{told}",
+            message=f"第 {row['sequence']} 步记下的{label} {id_}{told}",
         )
 
 
@@ -168,7 +177,7 @@ async def _sealed(
     """The rows between each two checkpoints, in one walk over all of them."""
     if not every:
         return
-    table = "journal" if name == "steps" else name
+    table = _TABLES.get(name, name)
     waiting = iter(every)
     current: Checkpoint | None = next(waiting)
     tree = MerkleTree()

@@ -59,13 +59,7 @@ class AuditService:
 
     async def verify(self, case_id: str) -> Verified:
         """Looks at every row, or at those of one case."""
-        settings = self._settings
-        keys = Keys(
-            settings.certificate_keys,
-            settings.audit_keys,
-            settings.checkpoints,
-            settings.receipt_keys,
-        )
+        keys = Keys.of(self._settings)
         return await verify(self._engine, self._client, keys, self._clock, case_id)
 
     async def replay(self, case_id: str) -> Replayed:

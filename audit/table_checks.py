@@ -191,6 +191,9 @@ async def _told(connection: AsyncConnection, _: Tally) -> AsyncIterator[Finding]
         async for row in auditing.rows(connection, told.apart, events=list(told.events)):
             if row["deleted"]:
                 kind, what = Kind.DELETED, f"第 {row['sequence']} 步所说的 {row['key']} 不在"
+            elif row["column"]:
+                what = f"{row['key']} 的 {row['column']} 与第 {row['sequence']} 步所记的不符"
+                kind = Kind.UNLIKE
             else:
                 kind, what = Kind.WITHOUT_STEP, f"{row['key']} 这一行，日志里没有这一步"
             yield _wrong(told.table, what, kind, row["case_id"], row["sequence"])
@@ -315,6 +318,9 @@ def _seals_all(table: Table, keys: str, columns: str) -> bool:
 async def _seals(connection: AsyncConnection, _: Tally) -> AsyncIterator[Finding]:
     async for finding in seal_faults(connection):
         yield finding
+    async for row in auditing.rows(connection, auditing.SEALS_APART):
+        told = f"{row['key']} 这一行的哈希被改写，不是由系统改的"
+        yield _wrong(row["table"], told, Kind.UNLIKE)
 
 
 async def _references(connection: AsyncConnection, _: Tally) -> AsyncIterator[Finding]:

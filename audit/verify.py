@@ -14,7 +14,9 @@ from domain.certificates.statement import PublishedKeys
 from domain.signing_keys import KeyPurpose
 from services.certificates.keys import SigningKeys
 from services.clock import Clock
+from settings import Settings
 from store import auditing
+from store.keyring import Keyring, Purpose
 
 
 class Keys:
@@ -26,16 +28,43 @@ class Keys:
         audit: Path | None = None,
         checkpoints: Path | None = None,
         receipts: Path | None = None,
+        rings: Path | None = None,
     ) -> None:
         self.certificates: PublishedKeys = SigningKeys(certificates).published()
         self.audit: PublishedKeys = SigningKeys(audit).published()
         self.checkpoints = checkpoints
         self.receipts: PublishedKeys = SigningKeys(receipts).published()
-        self.by_purpose = {
+        published = {
             KeyPurpose.CERTIFICATES: self.certificates,
             KeyPurpose.CHECKPOINTS: self.audit,
             KeyPurpose.RECEIPTS: self.receipts,
         }
+        self.by_purpose: dict[str, dict[str, str]] = {
+            purpose.value: {key.id: key.public_key for key in keys.keys}
+            for purpose, keys in published.items()
+        }
+        if rings is not None:
+            ring = Keyring(rings)
+            for one in Purpose:
+                self.by_purpose[one.value] = {key.id: key.public for key in ring.keys(one)}
+        """The public halves of the keys at hand by purpose and id; "" of a secret that has none."""
+        self.given_up = {
+            (one.value, key.id)
+            for one, keys in published.items()
+            for key in keys.keys
+            if key.retired is not None
+        }
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Keys":
+        """Those of a system."""
+        return cls(
+            settings.certificate_keys,
+            settings.audit_keys,
+            settings.checkpoints,
+            settings.receipt_keys,
+            settings.keys,
+        )
 
 
 async def verify(
@@ -82,6 +111,6 @@ async def check_record(
             tally.found(iter((finding,)))
         return
     await check_tables(connection, tally)
-    async for finding in key_faults(connection, keys.by_purpose):
+    async for finding in key_faults(connection, keys.by_purpose, keys.given_up):
         tally.found(iter((finding,)))
     await check_checkpoints(connection, keys.audit, keys.checkpoints, tally)

@@ -89,13 +89,7 @@ def verify(
     from services.clock import system_clock
 
     async def verifying(auditor: Auditor) -> Any:
-        settings = auditor.settings
-        keys = Keys(
-            settings.certificate_keys,
-            settings.audit_keys,
-            settings.checkpoints,
-            settings.receipt_keys,
-        )
+        keys = Keys.of(auditor.settings)
         return await work(auditor.engine, auditor.client, keys, system_clock, case_id)
 
     found = run(data, f"verify {case_id}".strip(), verifying)

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.terminal import HERE, NOT_IN_ORDER, AsJson, Data, ends_plainly, err, fail, print_json
+from cli.key_records import put_on_record
+from cli.terminal import HERE, NOT_IN_ORDER, AsJson, Data, ends_plainly, fail, print_json
 
 if TYPE_CHECKING:
     from domain.certificates.statement import PublishedKey, PublishedKeys
-    from domain.signing_keys import KeyPurpose
     from services.certificates.signing import Signed
     from settings import Settings
 
@@ -43,7 +43,7 @@ def add(id_: Id, folder: Folder = None, data: Data = HERE, as_json: AsJson = Fal
         published = add_key(place, id_, _today())
     except (ValueError, OSError) as wrong:
         fail(_said(wrong, place))
-    _put_on_record(place, data)
+    put_on_record(place, data)
     _show(place, published, as_json)
 
 
@@ -72,7 +72,7 @@ def retire(id_: Id, folder: Folder = None, data: Data = HERE, as_json: AsJson = 
         published = retire_key(place, id_, _today())
     except (ValueError, OSError) as wrong:
         fail(_said(wrong, place))
-    _put_on_record(place, data)
+    put_on_record(place, data)
     _show(place, published, as_json)
 
 
@@ -127,43 +127,6 @@ def _folder(given: Path | None, data: Path) -> Path:
     if not known:
         fail(f"没有密钥目录：请用 --folder 或环境变量 {FOLDER} 指明，或用 --data 指向单机系统")
     return Path(known)
-
-
-def _put_on_record(place: Path, data: Path) -> None:
-    """Puts on record what was done to keys of the system at hand, if there is one."""
-    from sqlalchemy.exc import SQLAlchemyError
-
-    from settings import SettingMissing, key_folders, of_system
-
-    try:
-        settings = of_system(data)
-    except SettingMissing:
-        # keys may be made where no system is; whoever signs with them puts them on record
-        return
-    folders = {
-        purpose: folder
-        for purpose, folder in key_folders(settings).items()
-        if folder.resolve() == place.resolve()
-    }
-    try:
-        asyncio.run(_note(settings, folders))
-    except (SQLAlchemyError, OSError):
-        err.print("连不上数据库，这一改动没有记入日志；工作进程启动后补记。")
-
-
-async def _note(settings: Settings, folders: dict[KeyPurpose, Path]) -> None:
-    from cli.system import operator
-    from services.clock import system_clock
-    from services.key_records import KeyRecords
-    from store.database import connect
-
-    if not folders:
-        return
-    engine = connect(settings.database_url.get_secret_value(), pool_size=1)
-    try:
-        await KeyRecords(engine, folders, system_clock).note(operator())
-    finally:
-        await engine.dispose()
 
 
 def _today() -> date:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli.key_records import put_on_record
 from cli.terminal import (
     HERE,
     AsJson,
@@ -40,6 +41,7 @@ def make(folder: Folder = None, data: Data = HERE, as_json: AsJson = False) -> N
 
     place = _folder(folder, data)
     _tried(lambda: make_missing(place, system_clock()), place)
+    put_on_record(place, data)
     _show(place, as_json)
 
 
@@ -70,6 +72,7 @@ def add(
 
     place, wanted = _folder(folder, data), _purpose(purpose)
     _tried(lambda: add_key(place, wanted, starts or system_clock()), place)
+    put_on_record(place, data)
     _show(place, as_json)
 
 
@@ -92,6 +95,7 @@ def end(
 
     place, wanted, now = _folder(folder, data), _purpose(purpose), system_clock()
     _tried(lambda: end_key(place, wanted, id_, at or now, now), place)
+    put_on_record(place, data)
     _show(place, as_json)
 
 

@@ -16,7 +16,7 @@ from domain.notices import (
     NOTICE_SERVED,
     Channel,
 )
-from domain.signing_keys import KEY_PURPOSE_LABELS, KeyPurpose
+from domain.signing_keys import KEY_PURPOSE_LABELS, RING_LABELS, KeyPurpose
 
 
 class OperatorEvent(NamedTuple):
@@ -168,6 +168,10 @@ def _key(body: Mapping[str, Any]) -> str:
     return f"{KEY_PURPOSE_LABELS[KeyPurpose(body['purpose'])]} {body['key']}"
 
 
+def _ring_key(body: Mapping[str, Any]) -> str:
+    return f"{RING_LABELS[body['purpose']]} {body['key']}"
+
+
 def _job(body: Mapping[str, Any]) -> str:
     return f"{JOB_ACTION_LABELS[JobAction(body['action'])]}，{body['total']} 件"
 
@@ -244,6 +248,8 @@ OPERATOR_EVENTS: dict[str, OperatorEvent] = {
     "signed_out": OperatorEvent("退出登录", nothing_more),
     "key_made": OperatorEvent("增加签名密钥", _key),
     "key_retired": OperatorEvent("作废签名密钥", _key),
+    "ring_key_made": OperatorEvent("增加密钥", _ring_key),
+    "ring_key_ended": OperatorEvent("停用密钥", _ring_key),
     "job_begun": OperatorEvent("开始批办", _job),
     "job_stopped": OperatorEvent("停止批办", nothing_more),
     "job_resumed": OperatorEvent("接着批办", nothing_more),

@@ -757,6 +757,13 @@ class Code(StrEnum):
         "《{form}》（表号 {table}，文号 {approval}）的有效期限到 {until} 为止，不能再填报。",
         "统计调查对象有权拒绝填报过期的统计表；请联系 {authority}，等待重新批准或备案的表单。",
     )
+    CONDITION_FAILED = (
+        "condition_failed",
+        409,
+        "规则对本机构算不出结果",
+        "规则的条件 {condition} 对本机构的情况算不出结果：{problem}。什么都没有改变。",
+        "请把代码和请求编号告诉经办人；规则改正并发布新版、以修订用于本次统计之后再办。",
+    )
     RULES_INVALID = (
         "rules_invalid",
         409,

@@ -20,7 +20,15 @@ from openpyxl.worksheet.datavalidation import DataValidation
 
 from domain.text import trimmed
 from files.findings import RowProblem, Unusable
-from files.table import content_of, day_of, half_width, is_blank, opened, text_of
+from files.table import (
+    content_of,
+    day_of,
+    half_width,
+    is_blank,
+    opened,
+    refuse_unseen_places,
+    text_of,
+)
 from files.workbook import Shown, column_letters
 from rules.filing.forms.findings import pointer
 from rules.filing.forms.model import COPIES, REASONS, Form, FormField, Section
@@ -28,8 +36,11 @@ from rules.filing.forms.model import COPIES, REASONS, Form, FormField, Section
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 _HEAD = ("编号", "项目", "单位", "填写", "上年", "名录", "说明")
+_HEAD_ROW = 3
 _VALUE = 3
 """The column, from 0, in which a single value stands."""
+_DERIVED = "由系统推算"
+_COLUMNS = "每行一条，按下列各列填写"
 _SPARE_ROWS = 10
 _SEPARATORS = re.compile(r"[、,，;；\n]+")
 
@@ -112,7 +123,7 @@ def _copy(
                     "" if derived else "/".join((*steps, field_.id)),
                     field_.label + ("" if field_.required or derived else "（可不填）"),
                     field_.unit,
-                    "由系统推算" if derived else _written(values.get(field_.id)),
+                    _DERIVED if derived else _written(values.get(field_.id)),
                     _written(filled.last_year.get(field_.id)),
                     _written(filled.register.get(field_.id)),
                     help_,
@@ -128,7 +139,7 @@ def _table(sheet: Any, steps: tuple[str, ...], section: Section, rows: Sequence[
         f.label + (f"（{f.unit}）" if f.unit else "") + ("" if f.required else "（可不填）")
         for f in section.fields
     ]
-    _row(sheet, ["", "每行一条，按下列各列填写", "", *labels], grey=True)
+    _row(sheet, ["", _COLUMNS, "", *labels], grey=True)
     count = min(section.table.max, len(rows) + _SPARE_ROWS)
     for number in range(count):
         row = rows[number] if number < len(rows) else {}
@@ -200,11 +211,16 @@ def _written(value: Any) -> str:
 
 @dataclass
 class Read:
-    """What a workbook holds: values by part, and where each stands (``D12``) by its pointer."""
+    """What a workbook holds: values by part, and where each stands (``D12``) by its pointer.
+
+    ``addresses`` are the rows of its addresses, ``columns`` those from which something was read.
+    """
 
     content: dict[str, Any] = field(default_factory=dict)
     cells: dict[str, str] = field(default_factory=dict)
     problems: list[RowProblem] = field(default_factory=list)
+    addresses: dict[str, int] = field(default_factory=dict)
+    columns: set[int] = field(default_factory=lambda: {0, _VALUE})
 
     def cell_of(self, place: str) -> str:
         """The cell of a finding's pointer, or of what it stands in; "" for none."""
@@ -225,6 +241,7 @@ def read(file: bytes, forms: Mapping[str, Form]) -> Read:
     with closing(opened(content)) as book:
         for number, cells in book.rows():
             _read_row(found, forms, number, cells)
+        refuse_unseen_places(book, _HEAD_ROW, found.columns)
     if not found.cells and not found.problems:
         what = "工作簿里没有本件各项的编号"
         raise Unusable("not_this_form", what, "请下载本件的工作簿，不要改动第一列的编号")
@@ -237,11 +254,20 @@ def read(file: bytes, forms: Mapping[str, Form]) -> Read:
 def _read_row(found: Read, forms: Mapping[str, Form], number: int, cells: Sequence[Shown]) -> None:
     first = cells[0] if cells else None
     address = trimmed(first) if isinstance(first, str) else ""
+    if is_blank(first):
+        _tell_lost(found, number, cells)
+        return
     part, _, rest = address.partition("/")
     if part not in forms or not rest:
         if rest or (address and re.fullmatch(r"[a-z][a-z0-9_/-]*", address)):
             message = f"编号“{address[:60]}”不是本件的项目"
             _tell(found, number, 0, "unknown_address", message, "请恢复下载时的编号")
+        return
+    written = any(_cell(cells, column) is not None for column in range(_VALUE, len(cells)))
+    if written and (before := found.addresses.setdefault(address, number)) != number:
+        message = f"编号“{address[:60]}”与第 {before} 行相同，不知道以哪一行为准"
+        mend = "请删去一行；表格要加行的，把编号最后的数字改成没有用过的"
+        _tell(found, number, 0, "duplicate_address", message, mend)
         return
     form, steps, copy = forms[part], rest.split("/"), None
     if form.repeats is not None and steps[0] == COPIES and len(steps) > 2:
@@ -260,6 +286,21 @@ def _read_row(found: Read, forms: Mapping[str, Form], number: int, cells: Sequen
         _read_table_row(found, here, form.tables[steps[0]], int(steps[1]) - 1, cells, number, at)
     else:
         _unknown(found, number, address)
+
+
+def _tell_lost(found: Read, number: int, cells: Sequence[Shown]) -> None:
+    """Tells of what somebody wrote into a row without an address: nobody knows what it is."""
+    label, value = _cell(cells, 1), _cell(cells, _VALUE)
+    if number <= _HEAD_ROW or label == _COLUMNS or value == _DERIVED:
+        return
+    # beside a heading people may note something
+    last = len(cells) if label is None else _VALUE + 1
+    for column in range(_VALUE, last):
+        if _cell(cells, column) is not None:
+            message = "本行第一列没有编号，填写的内容不知道属于哪一项"
+            mend = "请恢复下载时的编号；由系统推算的不用填写，表格要加行的写上新的编号"
+            _tell(found, number, column, "no_address", message, mend)
+            return
 
 
 def _unknown(found: Read, number: int, address: str) -> None:
@@ -301,6 +342,7 @@ def _take(
     at: str,
 ) -> None:
     found.cells[f"{at}/{field_.id}"] = f"{column_letters(column)}{number}"
+    found.columns.add(column)
     try:
         here[field_.id] = _value(field_, cell)
     except Unusable as bad:
@@ -328,7 +370,10 @@ def _value(field_: FormField, cell: Shown) -> Any:
         case "choices":
             return [one for one in map(trimmed, _SEPARATORS.split(text_of(cell))) if one]
         case "text" | "choice":
-            text = text_of(cell, identifier=field_.max_length <= 64 and not field_.options)
+            code = (field_.uscc or field_.max_length <= 64) and not field_.options
+            text = text_of(cell, identifier=code)
+            if code and half_width(text).isascii():
+                text = half_width(text)
             if text[:1] in ("=", "@"):
                 what = "本格像公式，不能以 =、@ 开头"
                 raise Unusable("bad_characters", what, "请改为要填的内容本身")

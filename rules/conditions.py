@@ -14,6 +14,7 @@ from typing import Any, Literal
 from cel_expr_python import cel
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
+from domain.refusals import Code, Refusal, Refused
 from rules.expression_work import too_much
 
 Kind = Literal["text", "number", "yes-no", "texts", "certificate", "certificates", "institution"]
@@ -154,12 +155,20 @@ class ConditionInvalid(ValueError):
         super().__init__(message)
 
 
-class ConditionFailed(ValueError):
-    """A condition that compiled but could not be computed for these facts."""
+class ConditionFailed(Refused, ValueError):
+    """A condition that compiled but could not be computed for these facts.
+
+    Whoever asked for what it decides is refused: nothing is decided by a guess.
+    """
 
     def __init__(self, source: str, problem: str) -> None:
         self.source = source
-        super().__init__(f"条件 {source} 对这些事实算不出结果：{problem}")
+        params = {"condition": source, "problem": problem}
+        super().__init__(Refusal(code=Code.CONDITION_FAILED, params=params))
+
+    def __str__(self) -> str:
+        params = self.refusal.params
+        return f"条件 {params['condition']} 对这些事实算不出结果：{params['problem']}"
 
 
 class Known:

@@ -1,6 +1,6 @@
 """A whole filing as its paper shows it: every blank with its value, and what is said of it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -17,12 +17,16 @@ from store.filing_receipts import FilingReceipt
 
 
 class Beside(NamedTuple):
-    """What stands beside a content: report, waivers with the reasons, receipt, files."""
+    """What stands beside a content: report, waivers with the reasons, receipt, files.
+
+    ``authority_name`` names whoever granted a waiver.
+    """
 
     report: FormReport
     waivers: Sequence[tuple[Waiver, str]]
     receipt: FilingReceipt | None
     files: Sequence[FilingFile]
+    authority_name: Callable[[str], str]
 
 
 def filing_data(
@@ -108,6 +112,7 @@ def _section(
             "rows": [],
             "columns": [f"{one.label}{_unit(one)}" for one in section.fields],
             "lines": [[_text(row.get(one.id)) for one in section.fields] for row in rows],
+            "marks": list(_marks(f"{place}/{section.id}", beside)),
         }
     return {
         "title": section.title,
@@ -122,6 +127,7 @@ def _section(
         ],
         "columns": [],
         "lines": [],
+        "marks": [],
     }
 
 
@@ -146,10 +152,10 @@ def _text(value: Any) -> str:
 
 
 def _marks(place: str, beside: Beside) -> Iterator[str]:
-    """What is said of one value: it was let pass by a waiver."""
+    """What is said of one value, or of a table's rows: it was let pass by a waiver."""
     for waiver, why in beside.waivers:
-        if waiver.pointer == place:
-            yield f"校验 {waiver.check} 由 {waiver.authority} 豁免：{why}"
+        if waiver.pointer == place or waiver.pointer.startswith(f"{place}/"):
+            yield f"校验 {waiver.check} 由{beside.authority_name(waiver.authority)}豁免：{why}"
 
 
 def _notes(place: str, beside: Beside) -> Iterator[str]:

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, NamedTuple, cast
 
 from sqlalchemy import text
@@ -377,6 +378,15 @@ def _set_back() -> str:
 
 
 SET_BACK = _set_back()
+SEALS_APART = """
+    SELECT coalesce(l."table", s."table") AS "table", coalesce(l.key, s.key) AS key
+    FROM (SELECT DISTINCT ON ("table", key) "table", key, sha256 FROM seal_log
+          ORDER BY "table", key, id DESC) l
+    FULL JOIN seals s ON s."table" = l."table" AND s.key = l.key
+    WHERE s.sha256 IS DISTINCT FROM l.sha256
+      AND to_regclass('public.' || quote_ident(coalesce(l."table", s."table"))) IS NOT NULL
+    ORDER BY 1, 2
+"""
 _UNSEALED = """
     SELECT x.case_id, coalesce(x.key, s.key) AS key, x.key IS NULL AS deleted,
            s.key IS NULL AS inserted
@@ -535,7 +545,10 @@ class Told(NamedTuple):
     """Rows of a table that each have their step: how a row and its step name each other.
 
     ``row`` and ``step`` are expressions over ``r``, a row, and ``j``, one of the journal.
-    ``always``: each row has a step, and not only each step its row.
+    Rows and steps for which it comes to NULL are about something else.
+    ``always``: each row has a step, and not only each step its row. ``kept``: each step has its
+    row; without it, rows may have been written over. ``said``: what a row and its step both say,
+    by the row's column, as conditions.
     """
 
     table: str
@@ -543,25 +556,117 @@ class Told(NamedTuple):
     row: str
     step: str
     always: bool = False
+    kept: bool = True
+    said: Mapping[str, str] = MappingProxyType({})
 
     @property
     def apart(self) -> str:
-        """The statement that finds a row without its step, or a step without its row."""
+        """The statement that finds a row without its step, a step without its row, or the column
+        in which a row says something else than its step."""
+        unlike = " ".join(
+            f"WHEN r.key IS NOT NULL AND s.key IS NOT NULL AND NOT coalesce(s.{name}, false)"
+            f" THEN '{name}'"
+            for name in self.said
+        )
+        conditions = "".join(f", {same} AS {name}" for name, same in self.said.items())
+        joined = f"JOIN {self.table} r ON {self.row} = {self.step}" if self.said else ""
         return f"""
-            SELECT coalesce(r.key, s.key) AS key, coalesce(s.case_id, '') AS case_id, s.sequence,
-                   r.key IS NULL AS deleted
-            FROM (SELECT {self.row} AS key FROM {self.table} r) r FULL JOIN (
-                SELECT DISTINCT ON ({self.step}) {self.step} AS key, j.case_id, j.sequence
-                FROM journal j WHERE j.event = ANY(:events)
-                ORDER BY {self.step}, j.case_id COLLATE "C", j.sequence
-            ) s ON s.key = r.key
-            WHERE r.key IS NULL{" OR s.key IS NULL" if self.always else ""}
+            SELECT * FROM (
+                SELECT coalesce(r.key, s.key) AS key, coalesce(s.case_id, '') AS case_id,
+                       s.sequence, r.key IS NULL AS deleted, s.key IS NULL AS untold,
+                       {f"CASE {unlike} END" if unlike else "CAST(NULL AS text)"} AS column
+                FROM (SELECT {self.row} AS key FROM {self.table} r) r FULL JOIN (
+                    SELECT DISTINCT ON ({self.step}) {self.step} AS key, j.case_id, j.sequence
+                           {conditions}
+                    FROM journal j {"LEFT " + joined if joined else ""}
+                    WHERE j.event = ANY(:events) AND {self.step} IS NOT NULL
+                    ORDER BY {self.step}, j.case_id COLLATE "C", j.sequence
+                ) s ON s.key = r.key
+                WHERE coalesce(r.key, s.key) IS NOT NULL
+            ) t
+            WHERE {"deleted OR" if self.kept else ""} {"untold OR" if self.always else ""}
+                  "column" IS NOT NULL
             ORDER BY 1
         """  # noqa: S608 - of the names above alone
 
 
+_BY = "j.step #>> '{actor,subject}'"
+_NOTE = "r.note_sha256 = j.step ->> 'note_sha256'"
+_WHOSE = "'person/' || r.person = j.case_id"
+
+
+def _as_told(*columns: str) -> dict[str, str]:
+    """Columns that the step's body has by the same names."""
+    return {name: f"CAST(r.{name} AS text) = j.step #>> '{{body,{name}}}'" for name in columns}
+
+
+def _at_told(*columns: str) -> dict[str, str]:
+    """The same of instants."""
+    return {
+        name: f"r.{name} = CAST(j.step #>> '{{body,{name}}}' AS timestamptz)" for name in columns
+    }
+
+
 TOLD = (
-    Told("memberships", ("role_given",), "r.id", "j.step #>> '{body,membership}'", always=True),
+    Told(
+        "memberships",
+        ("role_given",),
+        "r.id",
+        "j.step #>> '{body,membership}'",
+        always=True,
+        said={
+            "person": _WHOSE,
+            **_as_told("role", "scope", "administers"),
+            "given_by": f"r.given_by = {_BY}",
+            "note_sha256": _NOTE,
+        },
+    ),
+    Told(
+        "memberships",
+        ("role_ended",),
+        "CASE WHEN r.ended_at IS NOT NULL THEN r.id END",
+        "j.step #>> '{body,membership}'",
+        always=True,
+        said={"ended_by": f"r.ended_by = {_BY}"},
+    ),
+    Told(
+        "tokens",
+        ("token_issued",),
+        "r.id",
+        # what a client gets for its secret is kept nowhere
+        "CASE WHEN j.case_id LIKE 'person/%' THEN j.step #>> '{body,token}' END",
+        always=True,
+        said={
+            "person": _WHOSE,
+            **_as_told("role", "scope"),
+            **_at_told("ends_at"),
+            "issued_by": f"r.issued_by = {_BY}",
+        },
+    ),
+    Told(
+        "tokens",
+        ("token_revoked",),
+        "CASE WHEN r.revoked_at IS NOT NULL THEN r.id END",
+        "j.step #>> '{body,token}'",
+        always=True,
+        said={"revoked_by": f"r.revoked_by = {_BY}"},
+    ),
+    Told(
+        "program_secrets",
+        ("secret_made",),
+        "'secret_made:' || r.id",
+        "j.command_id",
+        always=True,
+        said={"program": "'person/' || r.program = j.case_id", "made_by": f"r.made_by = {_BY}"},
+    ),
+    Told(
+        "identities",
+        ("identity_tied",),
+        "'person/' || r.person || ' ' || r.issuer",
+        "j.case_id || ' ' || (j.step #>> '{body,issuer}')",
+        always=True,
+        kept=False,
+    ),
     Told("amendments", ("campaign_amended",), "r.id", "j.step #>> '{body,amendment}'", always=True),
     Told(
         "institution_acts",
@@ -607,8 +712,41 @@ TOLD = (
     ),
     Told("campaign_summaries", ("campaign_closed",), "r.sha256", "j.step #>> '{body,sha256}'"),
     Told("addresses", ("address_registered",), "r.id", "j.step #>> '{body,address}'"),
-    Told("deputies", ("deputy_named",), "r.id", "j.step #>> '{body,id}'"),
-    Told("revocations", ("role_revoked",), "r.id", "j.step #>> '{body,id}'"),
+    Told(
+        "deputies",
+        ("deputy_named",),
+        "r.id",
+        "j.step #>> '{body,id}'",
+        always=True,
+        said={
+            "person": _WHOSE,
+            **_as_told("authority", "deputy"),
+            **_at_told("starts"),
+            "named_by": f"r.named_by = {_BY}",
+            "note_sha256": _NOTE,
+        },
+    ),
+    Told(
+        "revocations",
+        ("role_revoked",),
+        "r.id",
+        "j.step #>> '{body,id}'",
+        always=True,
+        said={
+            "person": _WHOSE,
+            **_as_told("authority"),
+            "revoked_by": f"r.revoked_by = {_BY}",
+            "note_sha256": _NOTE,
+        },
+    ),
+    Told(
+        "revocations",
+        ("role_restored",),
+        "CASE WHEN r.restored_at IS NOT NULL THEN r.id END",
+        "j.step #>> '{body,id}'",
+        always=True,
+        said={"restored_by": f"r.restored_by = {_BY}"},
+    ),
     Told("sessions", ("signed_in",), "'signed_in:' || r.sha256", "j.command_id"),
     Told("account_links", ("link_made",), "'link_made:' || r.sha256", "j.command_id"),
     Told("jobs", ("job_begun",), "'job/' || r.id", "j.case_id"),

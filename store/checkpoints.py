@@ -14,7 +14,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.canonical import canonical_json
 from domain.clock import in_utc
 from domain.model import Value
-from store.tables import checkpoints, histories, notes, outbox, refusals, revisions, rule_sets
+from store.tables import (
+    checkpoints,
+    histories,
+    notes,
+    outbox,
+    refusals,
+    revisions,
+    rule_sets,
+    seal_log,
+)
 
 LOG = "register/checkpoints"
 """The chain of operators' steps that tells of every checkpoint."""
@@ -51,6 +60,11 @@ SEALED: dict[str, tuple[str, str]] = {
         """SELECT no, case_id, run_id, sequence, events, sha256 FROM histories
         WHERE no > :after AND no <= :upto AND closed ORDER BY no""",
     ),
+    "seals": (
+        "seal_log",
+        """SELECT no, id, "table", key, sha256, login, at FROM seal_log
+        WHERE no > :after AND no <= :upto ORDER BY no""",
+    ),
 }
 """What is sealed, by name: the table whose numbers count, and what a leaf is made of."""
 
@@ -61,6 +75,7 @@ _NUMBER = {
     "notes": notes.c.no,
     "rule_sets": rule_sets.c.no,
     "histories": histories.c.no,
+    "seal_log": seal_log.c.no,
 }
 
 _HEADS = text("""
@@ -73,6 +88,7 @@ _NEWS = text("""
     SELECT EXISTS (SELECT FROM outbox WHERE id > :steps AND case_id <> :log)
         OR EXISTS (SELECT FROM refusals WHERE id > :refusals)
         OR EXISTS (SELECT FROM revisions WHERE no > :revisions)
+        OR EXISTS (SELECT FROM seal_log WHERE no IS NULL)
 """)
 _PAGE = 500
 
@@ -142,6 +158,8 @@ async def marks(connection: AsyncConnection) -> dict[str, int]:
 
     For a moment nobody writes: whoever does is waited for, and waits for the transaction's end.
     """
+    # seals have no number before: those of whoever is still writing are the next checkpoint's
+    await connection.execute(text("SELECT number_seals()"))
     # the owner's work: who may only add to a table may not lock it either
     await connection.execute(text("SELECT stand_still()"))
     numbers = {}

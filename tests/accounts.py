@@ -4,6 +4,7 @@ import secrets
 
 import pyotp
 
+from audit.verify import Keys, verify
 from domain.case.commands import SYSTEM, Role
 from domain.memberships import Membership
 from tests.system import System
@@ -52,3 +53,9 @@ async def signed_in(
     secret = await password_set(house, person)
     code = code_of(house, secret, 1) if secret else ""
     return await house.parts.sign_in.sign_in(person, PASSWORD, code, "192.0.2.1", "tests")
+
+
+async def in_order(house: System) -> None:
+    """What people were given and lost, and got in by, is as their steps say, to the last row."""
+    found = await verify(house.engine, None, Keys(house.keys), house.now)
+    assert found.findings == ()

@@ -304,6 +304,7 @@ async def get_pdf(call: Call) -> Response:
         waivers=reasons_of_waivers(case, known),
         files=await parts.filing_files.seen(case, call.actor, revision.revision),
         receipt=await parts.receipts.of(case, sent[-1].sequence) if sent else None,
+        authority_name=parts.authority_name,
     )
     uscc = due.institution.uscc if due.institution is not None else ""
     paper = FilingPaper(

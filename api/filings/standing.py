@@ -87,6 +87,7 @@ class WaiverShown(Value):
     state: WaiverState
     state_label: str
     authority: str
+    authority_name: str
     asked_by: str
     asked_at: datetime
     reason: str
@@ -271,6 +272,7 @@ def _waivers(call: Call, known: FilingOnRecord) -> Sequence[WaiverShown]:
                 state=one.state,
                 state_label=WAIVER_STATE_LABELS[one.state],
                 authority=one.authority,
+                authority_name=parts_of(call.request).authority_name(one.authority),
                 asked_by=asked.actor.subject,
                 asked_at=asked.at,
                 reason=note.get("reason", ""),

@@ -1,7 +1,9 @@
 """A filing on pages: one's filings and inbox, one with what can be done now, its form by part."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
+from mimetypes import guess_type
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -32,6 +34,7 @@ from api.workbench.pages import (
     DONE,
     asked_of,
     if_shown,
+    name_of,
     page_of,
     said_at_once,
     text_parameter,
@@ -44,12 +47,13 @@ from api.workbench.views import (
     without_view,
     written_views,
 )
-from domain.case.commands import Role
+from domain.case.commands import Actor, Role
 from domain.case.status import EDITABLE, STATUS_NEXT, Status
 from domain.clock import BEIJING
 from domain.filing.kind import FILING
 from domain.ids import InstitutionId
 from domain.refusals import Code, Refusal, Refused
+from files.form_sheets import XLSX
 
 Body = Callable[[Form], dict[str, Any]]
 
@@ -113,6 +117,23 @@ _ASK_RETURN = Act(
     "审核人已经领取，退回之后才能更正。",
 )
 _DECLINE_RETURN = Act("decline-return", "不予退回", "已不予退回", (REASON,))
+_WAIVER = Act(
+    "ask-waiver",
+    "申请豁免校验",
+    "已申请豁免",
+    (
+        Input("finding", "哪一处", "choice"),
+        Input("reason", "理由", "text", "数据属实而校验仍不让通过的，写明为什么。"),
+        Input("choice", "审核部门", hint="按规则可以选择，填部门编号，如 amr-350000。"),
+    ),
+    "由审核部门决定；只对现在的数字有效，数字改了要重新申请。",
+    path="waivers",
+)
+_ANSWERS = {
+    "grant": Act("", "准予豁免", "已准予豁免", (REASON,), path="grant"),
+    "decline": Act("", "不予豁免", "已不予豁免", (REASON,), path="decline"),
+}
+_ANSWER = re.compile(r"waiver-([1-9][0-9]{0,8})-(grant|decline)")
 _MORE = (
     *(one for one in SHARED if one.name not in ACTS),
     _EXCUSE,
@@ -120,24 +141,81 @@ _MORE = (
     _UNSIGNED,
     _ASK_RETURN,
     _DECLINE_RETURN,
+    _WAIVER,
 )
 """What else can be done, by forms that are nothing but an act's own blanks."""
 
 
+_FILES_DONE = {
+    "workbook": "已从工作簿保存",
+    "file": "已添加附件",
+    "remove": "已移除附件",
+}
+
+
+def _answer(number: int, word: str) -> Act:
+    """The act that answers one request to waive a check."""
+    act = _ANSWERS[word]
+    return act._replace(
+        name=f"waiver-{number}-{word}",
+        label=f"{act.label}（第 {number} 号）",
+        path=f"waivers/{number}/{act.path}",
+    )
+
+
+def _named_act(name: str, form: Form) -> list[Act]:
+    """What else the form of a page does: what it names beside its own blanks is put into it."""
+    answers = _ANSWER.fullmatch(name)
+    if answers is not None:
+        return [_answer(int(answers[1]), answers[2])]
+    return [*_MORE[:-1], _WAIVER._replace(fixed={"revision": _version(form)["revision"]})]
+
+
+def _waiver_asked(draft: Mapping[str, Any], code: str) -> list[Act]:
+    """A form to have checks waived that keep a draft back, those asked for already left out.
+
+    ``code`` is that of a refusal; where the rules leave a choice of who decides, it says so.
+    """
+    waiting = {one["finding"] for one in draft["standing"]["waivers"] if one["state"] == "asked"}
+    options = tuple(
+        (one["sha256"], f"第 {one['number']} 处：{one['message']}")
+        for one in draft["report"]["findings"]
+        if one["sha256"] and one["waiver"] is None and one["sha256"] not in waiting
+    )
+    if not options:
+        return []
+    which, why, who = _WAIVER.inputs
+    chooses = (who,) if code == Code.CHOICE_NEEDED else ()
+    return [_WAIVER._replace(inputs=(which._replace(options=options), why, *chooses))]
+
+
 def _more_now(
-    filing: Mapping[str, Any], draft: Mapping[str, Any] | None, role: Role, *, mine: bool
+    filing: Mapping[str, Any],
+    draft: Mapping[str, Any] | None,
+    actor: Actor,
+    code: str = "",
+    *,
+    mine: bool,
 ) -> list[Act]:
-    """Of these, what the reader of a filing can think of now. Pure."""
+    """Of these, what the reader of a filing can think of now, after a refusal or none. Pure."""
+    role, editable = actor.role, Status(filing["status"]) in EDITABLE
     if role is Role.FILER:
         under_review = filing["status"] == Status.IN_REVIEW and filing["claimed"]
         if under_review and not filing["return_asked"]:
             return [_ASK_RETURN]
-        if draft is None or Status(filing["status"]) not in EDITABLE:
+        if draft is None or not editable or not draft["revision"]:
             return []
         attestation = draft["standing"]["attestation"]
         asks = attestation["required"] and not attestation["holds"] and not filing["signer_asked"]
-        return [_UNSIGNED] if asks and draft["revision"] else []
+        return [*_waiver_asked(draft, code), *([_UNSIGNED] if asks else [])]
     shared = [one for one in shared_acts_now(filing, role, mine=mine) if one in _MORE]
+    if role is Role.REVIEWER and draft is not None and editable:
+        waiting = [
+            one["number"]
+            for one in draft["standing"]["waivers"]
+            if one["state"] == "asked" and one["authority"] == actor.scope
+        ]
+        shared += [_answer(number, word) for number in waiting for word in _ANSWERS]
     asked = role is Role.OPERATOR and filing["signer_asked"]
     returning = role is Role.REVIEWER and mine and filing["return_asked"]
     return [
@@ -313,7 +391,8 @@ async def _filing(call: Call, told: Told | None, failed: Failed | None) -> Respo
     forms = await if_shown(call, f"{api}/forms") if draft else None
     changes = await if_shown(call, f"{api}/draft/changes") if draft else None
     reviews = role in (Role.REVIEWER, Role.CHECKER) and draft and draft["revision"]
-    more = acts_shown(_more_now(filing, draft, role, mine=mine), failed)
+    code = failed.told.problem["code"] if failed is not None else ""
+    more = acts_shown(_more_now(filing, draft, call.actor, code, mine=mine), failed)
     timeline = (await ask(call, "GET", f"{api}/timeline")).body
     done = query(call.request, "done", str, "")
     values = {
@@ -327,7 +406,7 @@ async def _filing(call: Call, told: Told | None, failed: Failed | None) -> Respo
         "here": here,
         "editable": filing["status"] in EDITABLE,
         "next": STATUS_NEXT.get(Status(filing["status"]), ""),
-        "done": ACTS[done][0] if done in ACTS else done_of(_MORE, done),
+        "done": _done(done),
         "mine": mine,
         "review": await if_shown(call, f"{api}/review") if reviews else None,
         "sent": filing["revision"] > 0 and role in (Role.FILER, Role.RESPONSIBLE),
@@ -335,6 +414,12 @@ async def _filing(call: Call, told: Told | None, failed: Failed | None) -> Respo
         **summary_of(more, failed),
     }
     return said_at_once(call, "filing.html", values, told)
+
+
+def _done(name: str) -> str:
+    if name in ACTS:
+        return ACTS[name][0]
+    return _FILES_DONE.get(name) or done_of(_named_act(name, Form()), name)
 
 
 async def check_page(call: Call, told: Told | None = None) -> Response:
@@ -399,7 +484,7 @@ async def act_on_filing(call: Call) -> Response:
     api, here = filing_of(call)
     name = call.request.path_params["act"]
     if name not in ACTS:
-        return await perform(call, _MORE, api, here, _refused_more)
+        return await perform(call, _named_act(name, call.body), api, here, _refused_more)
     try:
         await ask(
             call,
@@ -423,6 +508,58 @@ async def begin(call: Call) -> Response:
     except Told as told:
         return await filing_page(call, told)
     return RedirectResponse(here, status_code=303)
+
+
+async def put_workbook(call: Call) -> Response:
+    """Saves a workbook that was filled in, or names every wrong cell of it."""
+    api, here = filing_of(call)
+    try:
+        await ask(
+            call,
+            "PUT",
+            f"{api}/draft/workbook",
+            file=call.body.file,
+            content_type=XLSX,
+            if_match=_based_on(call.body),
+        )
+    except Told as told:
+        return await filing_page(call, told)
+    return RedirectResponse(f"{here}?done=workbook", status_code=303)
+
+
+async def add_file(call: Call) -> Response:
+    """Puts a file beside the filing, of the type that its name says."""
+    api, here = filing_of(call)
+    name = name_of(call.body.file)
+    try:
+        await ask(
+            call,
+            "POST",
+            f"{api}/files",
+            query={"filename": name},
+            file=call.body.file,
+            content_type=guess_type(name)[0] or "application/octet-stream",
+            idempotency_key=call.body.text("key"),
+        )
+    except Told as told:
+        return await filing_page(call, told)
+    return RedirectResponse(f"{here}?done=file", status_code=303)
+
+
+async def remove_file(call: Call) -> Response:
+    """Takes a file from beside the filing."""
+    api, here = filing_of(call)
+    file = quote(call.request.path_params["file"])
+    try:
+        await ask(
+            call,
+            "POST",
+            f"{api}/files/{file}/remove",
+            idempotency_key=call.body.text("key"),
+        )
+    except Told as told:
+        return await filing_page(call, told)
+    return RedirectResponse(f"{here}?done=remove", status_code=303)
 
 
 async def part_page(call: Call) -> Response:
@@ -469,9 +606,14 @@ async def _values(call: Call, api: str, part: str) -> dict[str, Any]:
 
 
 async def _save(call: Call, api: str, part: str, values: dict[str, Any]) -> Answer:
-    revision = call.body.text("revision")
-    based_on = f'"{revision if revision.isdecimal() else ""}"'
-    return await ask(call, "PATCH", f"{api}/draft", {"parts": {part: values}}, if_match=based_on)
+    body = {"parts": {part: values}}
+    return await ask(call, "PATCH", f"{api}/draft", body, if_match=_based_on(call.body))
+
+
+def _based_on(form: Form) -> str:
+    """The revision that a page was made from, as a request names it."""
+    revision = form.text("revision")
+    return f'"{revision if revision.isdecimal() else ""}"'
 
 
 async def _saved_already(
@@ -602,6 +744,16 @@ PAGES = [
     ),
     page_of("POST", f"{_ONE}/begin", begin, "从已知的开始填"),
     page_of("POST", f"{_ONE}/act/{{act}}", act_on_filing, "办理", unhurried=True),
+    page_of(
+        "POST",
+        f"{_ONE}/draft/workbook",
+        put_workbook,
+        "上传工作簿",
+        unhurried=True,
+        with_file=True,
+    ),
+    page_of("POST", f"{_ONE}/files", add_file, "添加附件", unhurried=True, with_file=True),
+    page_of("POST", f"{_ONE}/files/{{file}}/remove", remove_file, "移除附件", unhurried=True),
     page_of(
         "GET",
         f"{_ONE}/parts/{{part}}",

@@ -179,7 +179,7 @@ def wrong_rows(errors: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
     for one in errors:
         _, *places = one["pointer"].split("/")
         inside = places[1:] if places[:1] == ["rows"] else []
-        row, column, *_ = [*inside, "", ""]
+        row, column = (*inside, "", "")[:2]
         column = column.replace("~1", "/").replace("~0", "~")
         made.append({"row": row, "column": column, "message": one["message"], "level": "error"})
     return made

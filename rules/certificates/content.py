@@ -66,7 +66,7 @@ def content_problems(
         # a draft on record may be older than what is asked of those handed in today
         if (why := not_written(text)) is not None:
             add(pointer, "bad_characters", why)
-        elif missing := unprintable(lacking.get(pointer, "")):
+        elif pointer in lacking and (missing := unprintable(text)):
             told = "、".join(f"{one}（U+{ord(one):04X}）" for one in missing[:5])
             message = f"含有无法打印的字符：{told}；请核对文字，确为生僻字的请先安装含有该字的字体"
             add(pointer, "characters_missing", message)

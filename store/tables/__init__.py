@@ -5,7 +5,7 @@ from store.tables.announcements import (
     announcement_versions,
     announcements,
 )
-from store.tables.audit import checkpoints, histories, seals
+from store.tables.audit import checkpoints, histories, seal_log, seals
 from store.tables.base import metadata
 from store.tables.complaint import complaints
 from store.tables.connected import (
@@ -152,6 +152,7 @@ __all__ = [
     "rule_sets",
     "sample_draws",
     "sampled_cases",
+    "seal_log",
     "seals",
     "sessions",
     "signed_starts",

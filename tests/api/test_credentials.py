@@ -25,7 +25,7 @@ from domain.case.commands import Actor
 from domain.refusals import Code, Refused
 from services.provider import Provider
 from services.sign_in import csrf_token
-from tests.accounts import PASSWORD, TERMINAL, given, password_set, signed_in
+from tests.accounts import PASSWORD, TERMINAL, given, in_order, password_set, signed_in
 from tests.api.conftest import open_rules as open_rules
 from tests.api.conftest import whole_system
 from tests.api.documented import as_documented
@@ -42,6 +42,7 @@ async def house(postgres: EmbeddedPostgres, open_rules: Path) -> AsyncIterator[S
         await house.add(institution("lab-1", "350102"), institution("lab-2", "350102"))
         await given(house, "boss", OPERATOR, "350000", administers=True)
         yield house
+        await in_order(house)
 
 
 def boss(house: System) -> str:

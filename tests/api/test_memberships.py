@@ -13,7 +13,7 @@ from deploy.embedded.postgres import EmbeddedPostgres
 from domain.case.commands import Role
 from domain.refusals import Code, Refused
 from services.sign_in import csrf_token
-from tests.accounts import PASSWORD, TERMINAL, code_of, given, password_set, signed_in
+from tests.accounts import PASSWORD, TERMINAL, code_of, given, in_order, password_set, signed_in
 from tests.api.conftest import open_rules as open_rules
 from tests.api.conftest import whole_system
 from tests.api.documented import as_documented
@@ -34,6 +34,7 @@ async def house(postgres: EmbeddedPostgres, open_rules: Path) -> AsyncIterator[S
         await given(house, "boss-city", OPERATOR, "350200", administers=True)
         await given(house, "lab-boss", FILER, "lab-1", administers=True)
         yield house
+        await in_order(house)
 
 
 def boss(house: System) -> str:

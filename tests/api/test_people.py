@@ -11,7 +11,7 @@ import pytest
 
 from deploy.embedded.postgres import EmbeddedPostgres
 from domain.case.commands import Actor
-from tests.accounts import given
+from tests.accounts import given, in_order
 from tests.api.conftest import whole_system
 from tests.api.people import GUANGDONG, Filing, events_of
 from tests.system import OPERATOR, REVIEWER, Answer, System, institution
@@ -32,6 +32,7 @@ async def submitted(postgres: EmbeddedPostgres, open_rules: Path) -> AsyncIterat
         for n in range(MANY):
             await Filing(house, f"lab-{n}", GUANGDONG).submitted()
         yield house
+        await in_order(house)
 
 
 def reviewer(house: System, name: str) -> str:

@@ -2,15 +2,19 @@
 
 import copy
 import hashlib
+import io
 import json
+import secrets
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import httpx
 import pytest
 import yaml
+from openpyxl import load_workbook
 from sqlalchemy import insert, text
 
 from audit.receipts import against_record, receipt_fault
@@ -18,11 +22,14 @@ from audit.verify import Keys, verify
 from deploy.embedded.postgres import EmbeddedPostgres
 from domain.canonical import sha256_of
 from domain.clock import day_of
+from files.form_sheets import XLSX
 from rules.file.library import SHIPPED
 from services.certificates.keys import SigningKeys
 from services.clock import system_clock
+from services.sign_in import csrf_token
 from store.auditing import MISSING_FILES, rows
 from store.tables import revisions
+from tests.accounts import signed_in
 from tests.api.conftest import whole_system
 from tests.system import (
     AUDITOR,
@@ -44,7 +51,10 @@ WHY = {"reason": "（生成）说明理由"}
 
 @pytest.fixture(scope="module")
 def hunan(short_folder: Path) -> Path:
-    """The shipped rules, with Hunan's windows of 2023 open at this moment."""
+    """The shipped rules, with Hunan's windows of 2023 open at this moment.
+
+    A check and a condition divide by nothing for whoever has 4000 patents or seven certificates.
+    """
     folder = short_folder / "hunan-open"
     shutil.copytree(SHIPPED, folder, ignore=shutil.ignore_patterns("*.py", "__pycache__", "20??"))
     (folder / "2023").mkdir()
@@ -53,6 +63,10 @@ def hunan(short_folder: Path) -> Path:
     today = day_of(system_clock())
     for one in rules["filing"]["windows"].values():
         one |= _days(today - timedelta(days=30), today + timedelta(days=60))
+    first = rules["filing"]["reviewers"][0]
+    first["when"] += " && 1 / (certs.size() - 7) < 100"
+    with (folder / "forms/statistics-2024.yaml").open("a") as form:
+        form.write(_DIVIDES)
     rules["filing"]["stages"] = [{"id": "filing", "label": "填报"}]
     rules["filing"]["stages"][0] |= _days(today, today)
     for name, content in (("national", national), ("hunan", rules)):
@@ -65,6 +79,13 @@ def hunan(short_folder: Path) -> Path:
     return folder
 
 
+_DIVIDES = """
+  - id: divides
+    fields: [patents]
+    holds: "100 / (patents - 4000) < 100"
+    message: 有效专利{patents}，请核对
+    example: {fires: {patents: 4001}, passes: {patents: 4002}}
+"""
 _WHEN = {"assume": "测试（生成）：仅把时间移到今天前后"}
 
 
@@ -459,6 +480,106 @@ async def test_nobody_left_to_sign_is_a_task_of_the_operator(house: System) -> N
     assert await _verified(house, one.case_id) == []
 
 
+def browser_of(one: Lab, cookie: str) -> Callable[..., Awaitable[httpx.Response]]:
+    """Pages and forms of a filing, as a browser that is signed in by ``cookie`` sends them."""
+    here = f"/work/filings/2023/{one.id}"
+    named = {"cookie": f"zhibao_session={cookie}", "accept": "text/html"}
+
+    async def asked(
+        place: str = "", form: dict[str, str] | None = None, file: Any = None
+    ) -> httpx.Response:
+        http = one.house.http
+        if form is None:
+            return await http.get(here + place, headers=named)
+        # as the page itself has them
+        data = {"csrf": csrf_token(cookie), "key": secrets.token_hex(16), **form}
+        files = {"file": file} if file is not None else None
+        return await http.post(here + place, headers=named, data=data, files=files)
+
+    return asked
+
+
+async def test_waivers_signers_files_and_workbooks_are_had_on_pages(house: System) -> None:
+    one = await lab(house, "lab-pages")
+    one.parts["annual-report"]["institution_name"] = "另一名称（生成）"
+    one.parts["annual-report"]["reasons"] = {"name-in-register": "（生成）已更名"}
+    blocked = await one.save()
+    [finding] = [f for f in blocked["report"]["findings"] if f["check"] == "name-in-statistics"]
+    clerk = browser_of(one, await signed_in(house, f"clerk-{one.id}", FILER, one.id))
+    reviewer = browser_of(one, await signed_in(house, "reviewer-p", REVIEWER, "amr-430000"))
+
+    shown = (await clerk()).text
+    assert "申请豁免校验" in shown
+    assert f'value="{finding["sha256"]}"' in shown
+    asked = {"revision": str(one.revision), "finding": finding["sha256"]}
+    # without a reason it is told at its blank; of an older revision not taken
+    silent = await clerk("/act/ask-waiver", asked)
+    assert (silent.status_code, "理由" in silent.text) == (422, True)
+    old = await clerk("/act/ask-waiver", {**asked, **WHY, "revision": "1"})
+    assert old.status_code == 409
+    done = await clerk("/act/ask-waiver", {**asked, **WHY})
+    assert done.headers["location"].endswith("?done=ask-waiver")
+    # what was asked for is not offered again, and the clerk answers nothing
+    shown = (await clerk("?done=ask-waiver")).text
+    assert "已申请豁免" in shown
+    assert f'value="{finding["sha256"]}"' not in shown
+    assert (await clerk("/act/waiver-1-grant", WHY)).status_code == 403
+    waiting = (await reviewer()).text
+    assert "准予豁免（第 1 号）" in waiting
+    assert "另一名称（生成）" in waiting
+    assert (await reviewer("/act/waiver-2-grant", WHY)).status_code == 404
+    assert (await reviewer("/act/waiver-1-burn", WHY)).status_code == 404
+    granted_ = await reviewer("/act/waiver-1-grant", {"reason": "（生成）更名尚在办理"})
+    assert granted_.status_code == 303
+    shown = (await clerk()).text
+    assert "（生成）更名尚在办理" in shown
+    assert "湖南省市场监督管理局" in shown
+    assert (await one.get("/draft", one.clerk)).body["report"]["ready"]
+
+    # a file beside it, of the type that its name says
+    pdf = ("授权（生成）.pdf", b"%PDF-1.7 " + one.id.encode(), "application/pdf")
+    assert (await clerk("/files", {}, pdf)).status_code == 303
+    exe = await clerk("/files", {}, ("a.exe", b"MZ", "application/pdf"))
+    assert exe.status_code == 415
+    [file] = (await one.get("/draft", one.clerk)).body["files"]
+    assert (await clerk(f"/files/{file['sha256']}")).content == pdf[1]
+    assert (await clerk(f"/files/{file['sha256']}/remove", {})).status_code == 303
+    assert (await one.get("/draft", one.clerk)).body["files"] == []
+
+    # offline and back: every wrong cell is named, and nothing is saved
+    sheet = await clerk("/draft/workbook")
+    book = load_workbook(io.BytesIO(sheet.content))
+    rows = {row[0].value: row[0].row for row in book.active.iter_rows() if row[0].value}
+    place = rows["statistics/patents"]
+
+    async def sent(value: Any) -> httpx.Response:
+        book.active.cell(place, 4).value = value
+        kept = io.BytesIO()
+        book.save(kept)
+        form = {"revision": str(one.revision)}
+        return await clerk("/draft/workbook", form, ("a.xlsx", kept.getvalue(), XLSX))
+
+    wrong = await sent("-3")
+    assert (wrong.status_code, f"D{place} 格" in wrong.text) == (422, True)
+    assert (await one.get("/draft", one.clerk)).body["revision"] == one.revision
+    assert (await sent("3")).status_code == 303
+    draft = (await one.get("/draft", one.clerk)).body
+    assert draft["parts"]["statistics"]["patents"] == 3
+    assert draft["parts"]["annual-report"]["reasons"] == one.parts["annual-report"]["reasons"]
+    assert (await clerk("/draft/pdf")).content.startswith(b"%PDF")
+
+    # nobody left to sign
+    assert "请求免予确认" in (await clerk()).text
+    assert (await clerk("/act/ask-unsigned", WHY)).status_code == 303
+    operator = browser_of(one, await signed_in(house, "operator-p", OPERATOR, "430000"))
+    assert "准予免予确认" in (await operator()).text
+    assert (await operator("/act/excuse-signer", WHY)).status_code == 303
+    stands = (await one.get("/draft", one.clerk)).body
+    form = {"revision": str(stands["revision"]), "sha256": stands["sha256"]}
+    submitted = await clerk("/act/submit", form)
+    assert submitted.headers["location"].endswith("/receipt?sent=1"), submitted.text
+
+
 async def test_hostile_confirmations_and_remarks_change_nothing(house: System) -> None:
     one = await lab(house, "lab-hostile")
     # the clerk with the head's capacity; the head of another institution; an older revision
@@ -512,6 +633,80 @@ async def test_hostile_confirmations_and_remarks_change_nothing(house: System) -
             "PUT", f"{one.path}/draft", token, {"parts": one.parts}, if_match='"3"'
         )
         assert refused.status == 403
+
+
+async def test_what_cannot_be_computed_is_refused_on_record_and_changes_nothing(
+    house: System,
+) -> None:
+    # a check of the form: told at its field, until another figure or a waiver ends it
+    one = await lab(house, "lab-divides")
+    one.parts["statistics"]["patents"] = 4000
+    shown = (await one.save())["report"]
+    [finding] = [f for f in shown["findings"] if f["code"] == "check_not_computable"]
+    assert (finding["check"], finding["pointer"]) == ("divides", "/parts/statistics/patents")
+    assert "有效专利4000件" in finding["message"]
+    confirmed = await one.post("attest", one.head, one.standing)
+    refused = await one.post("submit", one.clerk, one.standing)
+    for answer in (confirmed, refused):
+        assert (answer.status, answer.body["code"]) == (422, "content_incomplete")
+    [error] = refused.body["errors"]
+    assert (error["pointer"], error["code"]) == (finding["pointer"], "check_not_computable")
+    standing = (await one.get("", one.clerk)).body
+    assert (standing["status"], standing["revision"]) == ("draft", 0)
+    asked = {"revision": one.revision, "finding": finding["sha256"], **WHY}
+    await one.done("waivers", one.clerk, asked)
+    await one.done("waivers/1/grant", one.reviewer, WHY)
+    await one.done("attest", one.head, one.standing)
+    await one.done("submit", one.clerk, one.standing)
+
+    # a condition of the rules
+    other = await lab(house, "lab-seven")
+    seven = tuple(certificate(f"2300000007{n:02d}", "amr-430000") for n in range(7))
+    centres = (f"国家 {other.id} 产品质量检验检测中心（生成）",)
+    await house.add(
+        institution(
+            other.id, "430102", certificates=seven, legal_person=True, national_centres=centres
+        )
+    )
+    await house.save(f"2023/{other.id}", other.clerk)
+    draft = (await other.get("/draft", other.clerk)).body
+    other.revision, other.sha256 = draft["revision"], draft["sha256"]
+    await other.done("attest", other.head, other.standing)
+    before = await _last_step(house, other.case_id)
+    for key in ("divides-1", "divides-1", "divides-2"):
+        refused = await other.post("submit", other.clerk, other.standing, idempotency_key=key)
+        assert (refused.status, refused.body["code"]) == (409, "condition_failed"), refused.body
+        assert "certs.size() - 7" in refused.body["detail"]
+    assert await _last_step(house, other.case_id) == before
+    async with house.engine.connect() as connection:
+        found = await connection.execute(
+            text(
+                "SELECT count(*) FROM refusals"
+                " WHERE case_id = :case_id AND refusal->>'code' = :code"
+            ),
+            {"case_id": other.case_id, "code": "condition_failed"},
+        )  # fmt: skip
+        assert found.scalar_one() == 3
+    # with another certificate it can be computed, and the filing goes on
+    await house.add(
+        institution(
+            other.id,
+            "430102",
+            certificates=seven[:6],
+            legal_person=True,
+            national_centres=centres,
+        )
+    )
+    assert (await other.get("", other.clerk)).body["status"] == "draft"
+
+
+async def _last_step(house: System, case_id: str) -> Any:
+    async with house.engine.connect() as connection:
+        found = await connection.execute(
+            text("SELECT max(sequence), max(hash) FROM journal WHERE case_id = :case_id"),
+            {"case_id": case_id},
+        )
+        return tuple(found.one())
 
 
 async def test_a_receipt_that_was_changed_is_told_of(house: System) -> None:

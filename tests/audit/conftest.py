@@ -20,12 +20,13 @@ from services.archive import Archiving
 from services.certificates.keys import add_key
 from services.checkpoints import Sealing
 from store.database import connect
+from tests import command
 from tests.audit import other_rows
 from tests.databases import as_administrator, database
 from tests.deploy import record_release
 from tests.deploy.record_release import open_rules
 from tests.enforcing import case_on_record
-from tests.system import CHECKER, FILER, OPERATOR, REVIEWER, System, running
+from tests.system import CHECKER, FILER, KEY, OPERATOR, REVIEWER, System, running
 from tests.workflows.test_report_batch import read, upload
 
 ROSTER = """机构编号,机构名称,监管区域代码,独立法人
@@ -162,6 +163,19 @@ async def audited(world: World) -> AsyncIterator[AsyncEngine]:
     engine = connect(world.superuser)
     yield engine
     await engine.dispose()
+
+
+@pytest.fixture
+def where(world: World, temporal: EmbeddedTemporal) -> dict[str, str]:
+    return command.environment(
+        DATABASE_URL=world.url,
+        TEMPORAL_ADDRESS=temporal.address,
+        TEMPORAL_NAMESPACE=temporal.namespace,
+        ZHIBAO_TOKEN_KEY=KEY,
+        ZHIBAO_CERTIFICATE_KEYS=str(world.certificate_keys),
+        ZHIBAO_AUDIT_KEYS=str(world.audit_keys),
+        ZHIBAO_CHECKPOINTS=str(world.checkpoints),
+    )
 
 
 @pytest.fixture

@@ -254,6 +254,9 @@ BY_COMMAND: dict[str, tuple[str, ...]] = {
     "jobs ask": ("job_begun",),
     "jobs resume": ("job_resumed",),
     "jobs stop": ("job_stopped",),
+    "keys add": ("ring_key_made",),
+    "keys end": ("ring_key_ended",),
+    "keys make": ("ring_key_made",),
     "outbox list": _READ,
     "outbox replay": ("delivery_replayed",),
     "people deputies": _READ,
@@ -272,20 +275,18 @@ BY_COMMAND: dict[str, tuple[str, ...]] = {
     "roster import": ("roster_imported",),
     "rules publish": ("rules_published",),
     "token": ("token_issued",),
-    "worker": ("key_made", "key_retired"),
+    "worker": ("key_made", "key_retired", "ring_key_made", "ring_key_ended"),
 }  # fmt: skip
 
 _SERVES = "it serves, or makes ready to; what is done with it is on record"
-_KEYS = "the rings stand in a folder that no database knows; each key says when it began and ended"
 _FILES = "it works on files, or on what is given with it, and asks no record"
 _FIGURES = "figures, names and dates of institutions, no content and nobody's data"
 NOTHING_BY_COMMAND: dict[str, str] = {
     **dict.fromkeys(("api", "migrate", "public", "setup", "up"), _SERVES),
     "people tokens": "ids and days of tokens, each of them a step already",
-    **dict.fromkeys(("keys add", "keys end", "keys list", "keys make"), _KEYS),
     **dict.fromkeys(
         (
-            "certificates decode", "certificates keys list", "certificates verify",
+            "certificates decode", "certificates keys list", "certificates verify", "keys list",
             "rules check", "rules consequences", "rules deadline", "rules diff", "rules form",
             "rules impact", "rules new", "rules route", "rules schema", "rules show", "simulate",
         ),

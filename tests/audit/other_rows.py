@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from domain.canonical import sha256_of
 from domain.case.commands import Actor, Role
+from domain.clock import in_utc
 from store import journal
 from store.tables import metadata
 
@@ -40,7 +41,7 @@ async def write(engine: AsyncEngine) -> None:
                                        "shown_from": at, "published_by": "operator-1",
                                        "published_at": at, "sha256": SHA256}),
             ("deputies", {"id": "c", "authority": "amr-350102", "person": "r-1", "deputy": "r-2",
-                          "starts": at, "ends": at, "named_by": "r-1", "named_at": at}),
+                          "starts": at, "ends": at, "named_by": "operator-1", "named_at": at}),
             ("jobs", {"id": "d", "about": CAMPAIGN, "work": {"order": order}, "asked_sha256": "",
                       "scope": "000000", "total": 1, "state": "done", "created_at": at,
                       "ended_at": at}),
@@ -65,7 +66,8 @@ async def write(engine: AsyncEngine) -> None:
                                        "legal_person": True, "state": "asked",
                                        "asked_by": "clerk-asks", "asked_at": at}),
             ("revocations", {"id": "i", "authority": "amr-350102", "person": "r-3",
-                             "revoked_by": "r-1", "note_sha256": SHA256, "revoked_at": at}),
+                             "revoked_by": "operator-1", "note_sha256": "",
+                             "revoked_at": at}),
             ("certificate_deliveries", {"authority": "amr-350000", "sandbox": False,
                                         "delivery_id": "j", "client_id": client, "action": "issue",
                                         "body": body, "body_sha256": sha256_of(body),
@@ -106,6 +108,14 @@ async def write(engine: AsyncEngine) -> None:
                                "made_at": at, "ends_at": at}),
             ("sessions", {"sha256": SHA256, "person": "r-1", "membership": "n",
                           "second_factor": True, "began_at": at, "ends_at": at}),
+            ("tokens", {"id": "o", "person": "r-1", "role": "reviewer", "scope": "amr-350102",
+                        "issued_by": "operator-1", "issued_at": at, "ends_at": at,
+                        "revoked_by": "operator-1", "revoked_at": at}),
+            ("program_secrets", {"id": "p", "program": "program.one", "sha256": SHA256,
+                                 "made_by": "operator-1", "made_at": at, "ends_at": at}),
+            ("known_browsers", {"sha256": SHA256, "person": "r-1", "made_at": at, "ends_at": at}),
+            ("identities", {"issuer": "https://id.example", "subject": "q", "person": "r-1",
+                            "tied_by": "operator-1", "tied_at": at}),
             ("campaign_summaries", {"campaign": CAMPAIGN, "opening": 1,
                                     "document": json.dumps(body), "sha256": SHA256,
                                     "sealed_at": at}),
@@ -136,7 +146,21 @@ async def _steps(connection: AsyncConnection, at: Any, rules: str) -> None:
     asked = {"request": "h", "institution": "asks", "name": "（生成）", "region": "350102"}
     found = {"finding_id": "l", "institution_id": LAB, "finding": "separate", "files_with": ""}
     role = {"role": "reviewer", "role_label": "审核人", "scope": "amr-350102"}
+    token = {"token": "o", "ends_at": at.isoformat(), **role}
+    absent = {"starts": in_utc(at), "ends": in_utc(at), "deputy": "r-2"}
+    of_authority = {"authority": "amr-350102"}
     published = {"id": "（生成）", "revision": 1, "sha256": rules}
+    for chain, event, said, key in (
+        ("person/r-1", "token_issued", token, "o"),
+        ("person/r-1", "token_revoked", {"token": "o"}, "o"),
+        ("person/program.one", "secret_made", {"overlap_seconds": 0}, "p"),
+        ("person/r-1", "identity_tied", {"issuer": "https://id.example"}, "q"),
+        ("person/r-3", "role_revoked", {"id": "i", **of_authority}, "i"),
+        ("person/r-1", "deputy_named", {"id": "c", **of_authority, **absent}, "c"),
+    ):
+        await journal.append_operator_step(
+            connection, chain, event, OPERATOR, at, said, f"{event}:{key}"
+        )
     for chain, event, said in (
         (CAMPAIGN, "campaign_amended", {**amended, "total": 0}),
         ("register/institutions", "institution_merged", merged),

@@ -29,7 +29,6 @@ from services.doors import door_of
 from settings import Settings
 from store import cases, journal
 from store.database import connect
-from tests import command
 from tests.audit.conftest import World, now
 from tests.command import ZHIBAO
 from tests.system import KEY
@@ -37,19 +36,6 @@ from tests.system import KEY
 pytestmark = pytest.mark.anyio
 
 DONE, OPEN = "filing/2023/done", "filing/2023/claimed"
-
-
-@pytest.fixture
-def where(world: World, temporal: EmbeddedTemporal) -> dict[str, str]:
-    return command.environment(
-        DATABASE_URL=world.url,
-        TEMPORAL_ADDRESS=temporal.address,
-        TEMPORAL_NAMESPACE=temporal.namespace,
-        ZHIBAO_TOKEN_KEY=KEY,
-        ZHIBAO_CERTIFICATE_KEYS=str(world.certificate_keys),
-        ZHIBAO_AUDIT_KEYS=str(world.audit_keys),
-        ZHIBAO_CHECKPOINTS=str(world.checkpoints),
-    )
 
 
 async def audit(where: dict[str, str], folder: Path, *words: str) -> tuple[int | None, str]:

@@ -8,6 +8,7 @@ NO_EVIDENCE = {
     "lookup_counts": "how often the public asked",
     "provider_sign_ins": "sign-ins under way at a provider, for ten minutes",
     "requests": "keys of requests; what came of them is on record by its command",
+    "seal_log": "the proof itself; checkpoints seal it, and it is compared with the seals",
     "seals": "the proof itself; whatever is wrong with it is told of what it proves",
     "tries": "how often somebody tried to sign in",
     "upload_pieces": "a file on its way, deleted once it is read; its hash is in its upload's step",

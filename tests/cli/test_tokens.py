@@ -18,7 +18,7 @@ from cli.main import app
 from domain.case.commands import Role
 from domain.refusals import Refused
 from services.clock import system_clock
-from services.keys import Keyring, make_missing
+from services.keys import Keyring, Purpose, make_missing
 
 LONGEST = timedelta(days=90)
 
@@ -152,3 +152,37 @@ def test_secrets_go_into_files_of_their_owner_and_onto_no_terminal(
     with pytest.raises(Exception, match="不能显示在终端上"):
         terminal.may_hand_out(None)
     terminal.may_hand_out(file)
+
+
+def test_what_is_done_to_keys_is_on_record(surroundings: dict[str, str], tmp_path: Path) -> None:
+    made = done(surroundings, "keys", "make")["keys"]
+    first = next(one["id"] for one in made if one["purpose"] == "links")
+    keys = done(surroundings, "keys", "add", "links")["keys"]
+    second = next(one["id"] for one in keys if one["purpose"] == "links" and one["used"])
+    done(surroundings, "keys", "end", "links", first, "--at", "2099-01-01")
+    done(surroundings, "keys", "end", "links", first)
+    # a folder that is not the system's is nobody's business
+    done(surroundings, "keys", "make", "--folder", str(tmp_path / "elsewhere"))
+    with psycopg.connect(surroundings["DATABASE_URL"].replace("+psycopg", "")) as connection:
+        rows = connection.execute(
+            "SELECT event, step #>> '{body,purpose}', step #>> '{body,key}', step -> 'body',"
+            " step #>> '{actor,role}' FROM journal WHERE case_id = 'register/keys'"
+            " ORDER BY sequence"
+        ).fetchall()
+    assert {row[1] for row in rows if row[0] == "ring_key_made"} == set(Purpose)
+    of_links = [(row[0], row[2]) for row in rows if row[1] == "links"]
+    assert of_links == [
+        ("ring_key_made", first),
+        ("ring_key_made", second),
+        ("ring_key_ended", first),
+        ("ring_key_ended", first),
+    ]
+    assert {row[4] for row in rows} == {"operator"}
+    assert [row[3]["public_key"] for row in rows if row[1] == "tokens"] == [
+        Keyring(tmp_path / "keys").keys(Purpose.TOKENS)[0].public
+    ]
+    ring = Keyring(tmp_path / "keys")
+    said = json.dumps([row[3] for row in rows])
+    assert not [
+        key for one in Purpose for key in ring.keys(one) if key.secret and key.secret in said
+    ]

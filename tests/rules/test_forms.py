@@ -404,6 +404,7 @@ def test_a_check_that_cannot_be_computed_is_reported_not_passed() -> None:
     )
     problems = check_form(form, {"a": 1, "b": 0}, complete=True)
     assert [(p.check, p.code) for p in problems] == [("ratio", "check_not_computable")]
+    assert "甲1、乙0" in problems[0].message
 
 
 def test_a_long_sum_is_written_with_sum() -> None:

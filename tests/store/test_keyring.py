@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from domain.signing_keys import RING_LABELS
 from services.keys import add_key, derived, end_key, make_missing
 from store.keyring import SIGNING, KeyMissing, Keyring, Purpose, file_of, public_file_of
 
@@ -86,3 +87,7 @@ def test_without_a_folder_each_purpose_has_a_key_out_of_the_one_secret() -> None
         Keyring(None).current(Purpose.LINKS, NOW)
     # a key shows nothing of itself where it is printed
     assert ring.current(Purpose.LINKS, NOW).secret not in repr(ring.current(Purpose.LINKS, NOW))
+
+
+def test_every_purpose_has_words() -> None:
+    assert set(RING_LABELS) == set(Purpose)

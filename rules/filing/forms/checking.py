@@ -257,7 +257,7 @@ class _Second:
             return
         places = _places(self.form, one.check)
         if outcome is None:
-            yield self._not_computable(one.check, places)
+            yield self._not_computable(one.check, places, values)
             return
         yield self._failed(one.check, places, self._words(one, values, data))
 
@@ -280,10 +280,10 @@ class _Second:
                 message = f"{self.form.tables[table].title}：另有同样的行，未逐一列出"
                 yield self._failed(check, places, message)
                 return
-            if outcome is None:
-                yield self._not_computable(check, places)
-                continue
             named = {f"row.{name}": value for name, value in row.items()}
+            if outcome is None:
+                yield self._not_computable(check, places, {**values, **named})
+                continue
             words = self._words(one, {**values, **named}, data)
             yield self._failed(check, places, f"第 {number + 1} 行：{words}")
 
@@ -325,8 +325,19 @@ class _Second:
             cite=check.cite,
         )
 
-    def _not_computable(self, check: Check, places: tuple[str, ...]) -> FormFinding:
-        message = f"校验“{check.id}”无法计算，请核对有关数字；仍不行时请联系系统管理员"
+    def _not_computable(
+        self, check: Check, places: tuple[str, ...], values: dict[str, Any]
+    ) -> FormFinding:
+        """A check that says neither yes nor no, with the figures that it says it of."""
+        shown, known = self._shown(values, check), compiled(self.form).fields
+        labels = {name: known[name].label for name in check.fields if name in known}
+        if check.each:
+            labels |= {f"row.{one.id}": one.label for one in self.form.tables[check.each].fields}
+        figures = "、".join(f"{labels[name]}{shown[name]}" for name in labels if name in shown)
+        message = (
+            f"校验“{check.id}”对这些数字无法计算（{figures}），请核对；"
+            "数字无误的可以申请豁免，并告诉系统管理员"
+        )
         return FormFinding(
             code="check_not_computable",
             check=check.id,

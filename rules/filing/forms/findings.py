@@ -80,8 +80,11 @@ def report(findings: Iterable[FormFinding]) -> FormReport:
 
 
 def told_apart(found: FormFinding) -> FormFinding:
-    """The finding with its hash, where it is a blocking check that failed: only that is waived."""
-    if found.level != "block" or found.code != "check_failed":
+    """The finding with its hash, where it is a blocking check that does not let pass.
+
+    Only that is waived: one that failed, or that cannot be computed for what is filled in.
+    """
+    if found.level != "block" or found.code not in ("check_failed", "check_not_computable"):
         return found
     sha256 = sha256_of([found.check, found.pointer, found.message])
     return found.model_copy(update={"sha256": sha256})

@@ -134,7 +134,7 @@ def _row(
     reading: Reading, section: Section, number: int, row: dict[Any, Any], complete: bool
 ) -> dict[str, Any]:
     ready: dict[str, Any] = {}
-    known = {field_.id for field_ in section.fields}
+    known = [field_.id for field_ in section.fields]
     shown = f"“{section.title}”第 {number + 1} 行"
     unknown = [key for key in row if not isinstance(key, str) or key not in known]
     for key in unknown[:MAX_LISTED_UNKNOWN]:
