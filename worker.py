@@ -39,7 +39,9 @@ from services.contents import ContentService
 from services.deadlines import Deadlines
 from services.doors import door_of, engine_of
 from services.enforcement.cases import EnforcementService
+from services.jobs import JobService
 from services.key_records import KeyRecords
+from services.memberships import PassedRoles
 from services.notices.delivery import Delivering
 from services.notices.mail import MailServer
 from services.notices.telling import Telling
@@ -211,6 +213,7 @@ async def serving(settings: Settings) -> AsyncIterator[Worker]:
             recovery.running(),
             reconciler.running(),
             deadlines.running(),
+            PassedRoles(engine, JobService(client, engine, system_clock), system_clock).running(),
             sealing.running(),
             KeyRecords(engine, key_folders(settings), settings.keys, system_clock).running(),
             Archiving(client, engine, system_clock).running(),

@@ -30,6 +30,7 @@ from api.certificates import public as certificate_public
 from api.certificates.certificate_page import PAGES as CERTIFICATE_PAGES
 from api.complaints import complaints
 from api.complaints.complaint_page import PAGES as COMPLAINT_PAGES
+from api.confirmations import confirmations
 from api.connected import clients, deliveries, provinces
 from api.door import health, me
 from api.door.operations import Operation, Parameter
@@ -55,6 +56,7 @@ from api.workbench.imports import PAGES as IMPORT_PAGES
 from api.workbench.institutions import PAGES as INSTITUTION_PAGES
 from api.workbench.notices import PAGES as NOTICE_PAGES
 from api.workbench.pages import downloads
+from api.workbench.people import PAGES as PEOPLE_PAGES
 from api.workbench.questions import PAGES as QUESTION_PAGES
 from api.workbench.registrations import PAGES as REGISTRATION_PAGES
 from api.workbench.rules import PAGES as RULE_PAGES
@@ -66,6 +68,7 @@ OPERATIONS: list[Operation] = [
     *health.OPERATIONS,
     *me.OPERATIONS,
     *tasks.OPERATIONS,
+    *confirmations.OPERATIONS,
     *duties.OPERATIONS,
     *filings.OPERATIONS,
     *authority_figures.OPERATIONS,
@@ -137,6 +140,7 @@ PAGES: list[Operation] = [
     *QUESTION_PAGES,
     *AUDIT_PAGES,
     *RULE_PAGES,
+    *PEOPLE_PAGES,
     *REGISTRATION_PAGES,
     *NOTICE_PAGES,
     *downloads(OPERATIONS),
@@ -181,6 +185,7 @@ PLACES: dict[str, Parameter] = {
         _place("duty", "规则中职责的编号", type="string", pattern="^[a-z][a-z0-9-]{0,63}$"),
         _place("draw", "第几次抽样", type="integer", minimum=1, maximum=9999),
         _place("extension", "延期编号", type="string", pattern="^[0-9a-f]{32}$"),
+        _place("confirmation", "待确认事项的编号", type="string", pattern="^[0-9a-f]{32}$"),
         _place("deputy", "代办编号", type="string", pattern="^[0-9a-f]{32}$"),
         _place("membership", "身份编号", type="string", pattern="^[0-9a-f]{32}$"),
         _place("person", "账号", type="string", pattern="^[0-9A-Za-z][0-9A-Za-z._@-]{0,63}$"),

@@ -235,6 +235,7 @@ def open_campaign(
 ) -> None:
     """开启一个辖区的年度统计，或一个季度的报告编号报送。先试算，再询问。"""
     from cli.system import operator, run
+    from domain.confirmations import ConfirmedAct
 
     if dry_run or (sys.stdin.isatty() and not yes):
         foreseen = run(data, lambda services: services.campaigns.foresee(period, jurisdiction))
@@ -247,11 +248,16 @@ def open_campaign(
         typer.confirm("现在开启？", abort=True, err=True)
 
     async def work(services: Services) -> dict[str, Any]:
+        key, path = uuid.uuid4().hex, f"/api/campaigns/{period}/{jurisdiction}"
+        body = {"after_window": after_window, **({"reason": reason} if reason else {})}
+        await services.confirmations.hold(
+            ConfirmedAct.OPEN_CAMPAIGN, 1, path, body, operator(), key
+        )
         await services.campaigns.open(
             period,
             jurisdiction,
             operator(),
-            uuid.uuid4().hex,
+            key,
             after_window=after_window,
             reason=reason,
         )
@@ -541,12 +547,15 @@ def annul(
     """作废误开的年度统计工作：其填报逐件作废，不计入任何统计。"""
     from cli.jobs import show_job
     from cli.system import operator, run
+    from domain.confirmations import ConfirmedAct
 
     async def work(services: Services) -> Job | None:
-        actor = operator()
-        case_id = await services.campaigns.annul(
-            period, jurisdiction, actor, uuid.uuid4().hex, reason
+        actor, key = operator(), uuid.uuid4().hex
+        path = f"/api/campaigns/{period}/{jurisdiction}/annul"
+        await services.confirmations.hold(
+            ConfirmedAct.ANNUL_CAMPAIGN, 1, path, {"reason": reason}, actor, key
         )
+        case_id = await services.campaigns.annul(period, jurisdiction, actor, key, reason)
         return await services.jobs.annul(case_id, actor, reason)
 
     job = run(data, work)

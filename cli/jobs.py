@@ -56,6 +56,7 @@ def ask(
     """对许多填报做同一件事；逐件办理，每件各有结果。延期、催报用 campaign extend、remind。"""
     from cli.system import operator, run
     from domain.case.commands import Role
+    from domain.confirmations import BULK_ACTS
     from domain.filing.kind import FILING
     from domain.jobs import JobAction
     from domain.numbers.quarters import Period
@@ -86,12 +87,25 @@ def ask(
         ids=tuple(ids),
     )
     details = {"person": person} if person else {}
-    job = run(
-        data,
-        lambda services: services.jobs.ask(
-            wanted, selection, actor, uuid.uuid4().hex, details=details, reason=reason
-        ),
-    )
+
+    async def work(services: Services) -> Job:
+        key, act = uuid.uuid4().hex, BULK_ACTS.get(wanted)
+        if act is not None:
+            number = await services.jobs.count(wanted, selection, actor)
+            chosen = selection.model_dump(
+                mode="json", include={"statuses", "region", "authority", "name", "ids"}
+            )
+            body = {
+                "action": wanted.value,
+                "selection": {**chosen, "campaign": campaign},
+                **({"reason": reason} if reason else {}),
+            }
+            await services.confirmations.hold(act, number, "/api/jobs", body, actor, key)
+        return await services.jobs.ask(
+            wanted, selection, actor, key, details=details, reason=reason
+        )
+
+    job = run(data, work)
     show_job(job, as_json=as_json)
 
 

@@ -22,6 +22,7 @@ from cli import (
     campaigns,
     certificate_keys,
     certificates,
+    confirmations,
     enforcement,
     jobs,
     keys,
@@ -56,6 +57,11 @@ app.add_typer(campaigns.campaign_app, name="campaign", help="年度统计工作�
 app.add_typer(people.people_app, name="people", help="人员：离岗代办，停用身份。")
 app.add_typer(jobs.jobs_app, name="jobs", help="批办：对许多办件做同一件事。")
 certificate_keys.mount(certificates.certificates_app)
+app.add_typer(
+    confirmations.confirmations_app,
+    name="confirmations",
+    help="须由两个人办理的事项：一人提出，另一人确认。",
+)
 app.add_typer(outbox.outbox_app, name="outbox", help="系统以外的送达：电子邮件和网络推送。")
 app.add_typer(certificates.certificates_app, name="certificates", help="资质认定证书。")
 app.add_typer(

@@ -198,13 +198,13 @@ def roles(
     as_json: AsJson = False,
 ) -> None:
     """谁为一个机构、部门或辖区办事，新的在前。"""
-    from cli.system import operator, run
+    from cli.system import run
     from domain.case.commands import ROLE_LABELS
     from domain.messages import local_time
 
     held = run(
         data,
-        lambda services: services.memberships.held_for(scope, operator(), by_hand=True),
+        lambda services: services.memberships.held_for(scope),
         f"身份 {scope}",
     )
     if as_json:

@@ -12,11 +12,13 @@ from typing import Any, TypeVar
 
 from cli.terminal import NOT_IN_ORDER, fail
 from domain.facts import Facts
+from rules.certificates.certificates import CertificateRules, resolve_certificates
 from rules.check import checks
 from rules.check.certificate_checks import check_certificates
 from rules.check.form_checks import check_form_file
 from rules.file.calendars import CALENDAR, read_year
 from rules.file.catalogue import AUTHORITIES, JURISDICTIONS, put_in_use
+from rules.file.confirmations import CONFIRMATIONS
 from rules.file.document import build_document
 from rules.file.findings import Finding, RulesInvalid, in_order
 from rules.file.folder import CERTIFICATES, STANDING
@@ -69,7 +71,7 @@ def check_path(library: RuleLibrary, path: Path) -> list[Finding]:
         return []
     if path.parent.name == "forms":
         return check_form_file(path, str(path), library)
-    if path.name in (AUTHORITIES, JURISDICTIONS):
+    if path.name in (AUTHORITIES, CONFIRMATIONS, JURISDICTIONS):
         owner = RuleLibrary(path.parent)
         return _shown(owner, checks.check_catalogue(owner))
     if path.stem == CERTIFICATES:
@@ -190,3 +192,20 @@ def facts_in(named: str, model: type[Asked]) -> Asked:
         return parse_facts(raw, shown, model)
     except FactsInvalid as invalid:
         fail(str(invalid))
+
+
+def with_first_days(library: RuleLibrary, known: Asked) -> tuple[Asked, list[str]]:
+    """Facts with the first days that numbers and last days agree on, and a note of each."""
+    try:
+        rules = CertificateRules(resolve_certificates(library).document)
+    except (RuleSetNotFound, RulesInvalid):  # rules without certificates' say nothing of them
+        return known, []
+    made = rules.with_first_days(known)
+    pairs = zip(known.certificates, made.certificates, strict=True)
+    notes = [
+        f"证书 {one.number} 没有写 valid_from（生效日），"
+        f"按编号的年份和有效期推定为 {one.valid_from}"
+        for stated, one in pairs
+        if stated.valid_from != one.valid_from
+    ]
+    return made, notes

@@ -22,7 +22,9 @@ from cli.terminal import (
 if TYPE_CHECKING:
     from datetime import date, datetime
 
+    from cli.system import Services
     from rules.conditions import Fact
+    from services.publishing import PublishedShown
 
 app = typer.Typer(help="规则：检查、查看、试算审核部门、比较", no_args_is_help=True)
 
@@ -140,7 +142,7 @@ def route(
     rules: RulesFolder = None,
 ) -> None:
     """试算审核部门和填报义务：由谁审核、经过哪几级、为什么，以及为什么不是别的部门。"""
-    from cli.rule_files import facts_in, in_reach, library_in, resolve
+    from cli.rule_files import facts_in, in_reach, library_in, resolve, with_first_days
     from domain.facts import Facts
     from rules.compiled import CompiledRules
     from rules.conditions import ConditionFailed
@@ -148,7 +150,7 @@ def route(
     from rules.rendering import decision_json, decision_lines
 
     library = library_in(rules)
-    known = facts_in(facts, Facts)
+    known, assumed = with_first_days(library, facts_in(facts, Facts))
     ruleset = resolve(library, year, jurisdiction)
     if ruleset.not_publishable is not None:
         fail(f"{ruleset.id} 不能用来确定审核部门：{ruleset.not_publishable}")
@@ -160,7 +162,7 @@ def route(
         decision, obligation = compiled.route(known, day), compiled.obligation(known, day)
     except ConditionFailed as failed:
         fail(f"{ruleset.id}：{failed}", NOT_IN_ORDER)
-    notes = doubtful(known.certificates, as_of)
+    notes = assumed + doubtful(known.certificates, as_of)
     if as_json:
         print_json({**decision_json(compiled, decision, obligation), "notes": notes})
     else:
@@ -182,7 +184,7 @@ def consequences(
     rules: RulesFolder = None,
 ) -> None:
     """试算后续处理：对一件填报可以提出哪些措施、为什么，以及为什么不提出别的。"""
-    from cli.rule_files import facts_in, library_in, resolve
+    from cli.rule_files import facts_in, library_in, resolve, with_first_days
     from domain.enforcement.consequences import EnforcementFacts
     from rules.compiled import CompiledRules, FactsIncomplete
     from rules.conditions import ConditionFailed
@@ -191,7 +193,7 @@ def consequences(
 
     library = library_in(rules)
     moment = _instant(at, "--at") if at else system_clock()
-    known = facts_in(facts, EnforcementFacts)
+    known, _ = with_first_days(library, facts_in(facts, EnforcementFacts))
     ruleset = resolve(library, year, jurisdiction)
     compiled = CompiledRules(ruleset.document)
     try:
@@ -313,14 +315,17 @@ def publish(
     import uuid
 
     from cli.system import operator, run
+    from domain.confirmations import ConfirmedAct
 
-    published = run(
-        data,
-        lambda services: services.publications.publish(
-            year, _code_of(jurisdiction, year, rules), operator(), key or uuid.uuid4().hex,
-            reason, rules,
-        ),
-    )  # fmt: skip
+    async def work(services: Services) -> PublishedShown:
+        code, command = _code_of(jurisdiction, year, rules), key or uuid.uuid4().hex
+        path = f"/api/rules/{year}/{code}/publish"
+        await services.confirmations.hold(
+            ConfirmedAct.PUBLISH_RULES, 1, path, {"reason": reason}, operator(), command
+        )
+        return await services.publications.publish(year, code, operator(), command, reason, rules)
+
+    published = run(data, work)
     if as_json:
         print_json(published)
         return

@@ -33,6 +33,7 @@ from services.cases import CaseService
 from services.certificates.register import RegisterService
 from services.checkpoints import Sealing
 from services.clock import system_clock
+from services.confirmations import ConfirmationService
 from services.contacts import ContactService
 from services.doors import engine_of
 from services.enforcement.cases import EnforcementService
@@ -94,6 +95,7 @@ class Services(NamedTuple):
     amendments: AmendmentService
     published_figures: PublishedFiguresService
     reads: Reads
+    confirmations: ConfirmationService
 
 
 class Credentials(NamedTuple):
@@ -191,6 +193,7 @@ async def connected(data: Path) -> AsyncIterator[Services]:
             AmendmentService(engine, PinnedRules(engine), jobs, system_clock),
             PublishedFiguresService(engine, PinnedRules(engine), catalogue.areas),
             Reads(engine, system_clock),
+            ConfirmationService(engine, settings.rules, system_clock),
         )
     finally:
         await engine.dispose()
@@ -214,6 +217,13 @@ def run(data: Path, work: Callable[[Services], Awaitable[Answer]], read: str = "
 def run_on_credentials(data: Path, work: Callable[[Credentials], Awaitable[Answer]]) -> Answer:
     """The same for commands about tokens, programs and identities."""
     return _run(credentials(data), work)
+
+
+def run_on(
+    opened: AbstractAsyncContextManager[Opened], work: Callable[[Opened], Awaitable[Answer]]
+) -> Answer:
+    """The same for what a command opens by itself."""
+    return _run(opened, work)
 
 
 def _run(

@@ -8,7 +8,7 @@ from datetime import date
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, StrictBool, field_validator, model_validator
+from pydantic import Field, StrictBool, StrictInt, field_validator, model_validator
 
 from domain.case.status import Status
 from domain.ids import NATION, AuthorityShape, InstitutionId, JurisdictionCode
@@ -130,6 +130,6 @@ class FilingRecord(Value):
     complete filings of any year.
     """
 
-    latest_closed_year: int = 0
+    latest_closed_year: StrictInt = 0
     end: FilingEnd = FilingEnd.NOT_OPENED
-    completed_years: int = 0
+    completed_years: StrictInt = 0

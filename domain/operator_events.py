@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from domain.case.kind import nothing_more
+from domain.confirmations import CONFIRMED_ACT_LABELS, ConfirmedAct
 from domain.duties import DUTY_REPORTED
 from domain.jobs import JOB_ACTION_LABELS, JobAction
 from domain.legal_persons import FINDING_LABELS, Finding
@@ -180,6 +181,10 @@ def _list(body: Mapping[str, Any]) -> str:
     return f"{body['filename']}，{body['rows']} 行"
 
 
+def _confirmed(body: Mapping[str, Any]) -> str:
+    return f"{CONFIRMED_ACT_LABELS[ConfirmedAct(body['act'])]}，{body['proposed_by']} 提出"
+
+
 OPERATOR_EVENTS: dict[str, OperatorEvent] = {
     "rules_published": OperatorEvent("发布规则", _ruleset),
     "campaign_opened": OperatorEvent("开启年度统计工作", nothing_more),
@@ -253,6 +258,12 @@ OPERATOR_EVENTS: dict[str, OperatorEvent] = {
     "job_begun": OperatorEvent("开始批办", _job),
     "job_stopped": OperatorEvent("停止批办", nothing_more),
     "job_resumed": OperatorEvent("接着批办", nothing_more),
+    "act_proposed": OperatorEvent("提出须另一人确认的事项", _confirmed),
+    "act_confirmed": OperatorEvent("确认另一人提出的事项", _confirmed),
+    "act_done": OperatorEvent("确认的事项已办理", _confirmed),
+    "act_refused": OperatorEvent("确认的事项不能办理", _confirmed),
+    "act_declined": OperatorEvent("不予确认另一人提出的事项", _confirmed),
+    "act_withdrawn": OperatorEvent("撤回提出的事项", _confirmed),
     "job_list_added": OperatorEvent("上传批办用的名单", _list),
     "register_rescanned": OperatorEvent("重新核对名录", nothing_more),
     "plan_received": OperatorEvent("收到赋码系统对接方案", nothing_more),

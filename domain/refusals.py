@@ -471,6 +471,27 @@ class Code(StrEnum):
         "审批结果只能由发证机关的经办人登记。",
         "请去掉审批结果后提交，由发证机关审核。",
     )
+    CERTIFICATE_NOT_ENDED = (
+        "certificate_not_ended",
+        409,
+        "证书没有被终止",
+        "证书 {number} 现为“{status}”，没有误登记的注销、撤销或吊销可以更正。",
+        "请核对证书编号。",
+    )
+    REPLACED_MEANWHILE = (
+        "replaced_meanwhile",
+        409,
+        "已另行发证",
+        "证书 {number} 终止之后，已换发新证 {by}，不能再恢复。",
+        "请改为更正终止的方式或日期，或先依法处理新证。",
+    )
+    FILERS_DRAFT = (
+        "filers_draft",
+        409,
+        "这是机构自己的申请",
+        "这份申请由机构自己填写和提交，发证机关的经办人不能改写或代为提交。",
+        "需要修改的，请在审核中退回并写明理由；要按发证机关的决定采集的，请另建申请。",
+    )
     ENDING_DAY_OUTSIDE = (
         "ending_day_outside",
         422,
@@ -633,6 +654,57 @@ class Code(StrEnum):
         "请求过于频繁",
         "{counted}在 {window} 秒内的请求已达上限 {limit} 次，本次没有办理。",
         "请在 {seconds} 秒之后重试，送达编号不变；大量送达请用批量接口，错开时间。",
+    )
+    # what another person confirms
+    AWAITS_CONFIRMATION = (
+        "awaits_confirmation",
+        409,
+        "已提出，须另一人确认",
+        "“{act}”须由两个人办理：您已提出（编号 {id}），还没有办理。",
+        "请由本部门或本辖区的另一个人（{roles}）在 {at}之前确认，地址 /api/confirmations/{id}；"
+        "不再需要的请撤回。",
+    )
+    CONFIRMATION_LATE = (
+        "confirmation_late",
+        409,
+        "确认的期限已过",
+        "这一事项须在 {at}之前由另一人确认，现已过期，没有办理。",
+        "仍需办理的，请用新的 Idempotency-Key 重新提出。",
+    )
+    OWN_PROPOSAL = (
+        "own_proposal",
+        409,
+        "不能自己确认",
+        "这一事项由 {person} 自己提出，须由另一个人确认或不予确认。",
+        "请另一位有权确认的人办理；不再需要的，请撤回。",
+    )
+    NOT_TO_CONFIRM = (
+        "not_to_confirm",
+        403,
+        "不能确认这一事项",
+        "规则规定这一事项由{wanted}确认，程序和联网系统不能代人确认。",
+        "请由有此身份的人办理；您现在的身份见 /api/me。",
+    )
+    PROPOSERS_ONLY = (
+        "proposers_only",
+        409,
+        "只能由提出人撤回",
+        "这一事项由 {person} 提出，只能由其撤回。",
+        "不同意办理的，请写明理由，不予确认。",
+    )
+    CONFIRMATION_DECIDED = (
+        "confirmation_decided",
+        409,
+        "已有结果",
+        "这一事项已于 {at}由 {person} 办结，结果是“{state}”。",
+        "仍需办理的，请用新的 Idempotency-Key 重新提出。",
+    )
+    CONFIRMED_AND_REFUSED = (
+        "confirmed_and_refused",
+        409,
+        "已确认，但不能办理",
+        "另一人已经确认，但办理时被拒绝：{why}",
+        "请按所说的更正后，重新提出。",
     )
     # the request
     UNAUTHENTICATED = (

@@ -14,6 +14,7 @@ from domain.case.workflow_messages import CaseOpening, CaseStart, Receipt
 from domain.complaints import COMPLAINT, ComplaintOutcome, Resolve, complaint_sha256
 from domain.ids import complaint_id
 from domain.refusals import Code, Refusal, Refused
+from domain.text import normalised
 from engine.client import translated
 from engine.starting import start_case
 from rules.compiled import CompiledRules
@@ -118,7 +119,7 @@ class ComplaintService(CaseService):
     async def by_receipt(self, receipt: str) -> Complaint:
         """The complaint behind a receipt. Raises Refused when there is none."""
         async with self._engine.connect() as connection:
-            found = await complaints.by_receipt(connection, _hashed(receipt.strip().upper()))
+            found = await complaints.by_receipt(connection, _hashed(_as_made(receipt)))
         if found is None:
             raise Refused(Refusal(code=Code.NOT_FOUND, params={"what": "这个回执编号"}))
         return found
@@ -182,6 +183,12 @@ def _receipt(made: bytes) -> str:
     """Twenty letters and digits (100 bits) that nobody can guess, in groups of five."""
     text = base64.b32encode(made).decode()[:20]
     return "-".join(text[at : at + 5] for at in range(0, 20, 5))
+
+
+def _as_made(typed: str) -> str:
+    """A receipt as `_receipt` makes it, however it was typed: blanks, small letters, no hyphens."""
+    text = "".join(one for one in normalised(typed).upper() if one.isalnum())
+    return "-".join(text[at : at + 5] for at in range(0, len(text), 5))
 
 
 def _hashed(receipt: str) -> str:

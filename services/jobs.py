@@ -125,6 +125,12 @@ class JobService:
         chosen = _within(action, selection, actor)
         return await self.begin(id_, action, chosen, actor, details, reason)
 
+    async def count(self, action: JobAction, selection: Selection, actor: Actor) -> int:
+        """How many cases a job would be about if it was asked for now."""
+        chosen = _within(action, selection, actor)
+        async with self._engine.connect() as connection:
+            return await jobs.count(connection, chosen, _regions(action, actor))
+
     async def annul(self, annulled: Opening, actor: Actor, reason: str) -> Job | None:
         """Annuls all filings of a campaign; one job whoever asks again, None without filings.
 

@@ -1,14 +1,17 @@
 """Roles of people: given, ended, told of, and the one-time links by which they come to sign in."""
 
 import hashlib
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from typing import Any
 
+import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from domain.case.commands import ROLE_LABELS, Actor, Role
+from domain.case.commands import ROLE_LABELS, SYSTEM, Actor, Role
 from domain.connected import client_of
-from domain.ids import NATION
+from domain.ids import NATION, jurisdiction_of
 from domain.memberships import (
     OF_INSTITUTION,
     Membership,
@@ -21,7 +24,12 @@ from domain.refusals import Code, Refusal, Refused
 from services.clock import Clock
 from services.jobs import JobService
 from services.keys import Keyring, Purpose, derived
+from services.repeated import repeated
 from store import accounts, content, institutions, journal
+from store.accounts import Listed as Listed
+from store.accounts import Wanted as Wanted
+
+log = structlog.get_logger()
 
 _NOT_PEOPLE = ("cli.", "system")
 """What the names of those begin with who act for the system itself."""
@@ -30,6 +38,11 @@ _CLAIMING = frozenset({Role.REVIEWER, Role.CHECKER, Role.OFFICER, Role.DECIDER})
 """Who claims tasks in their authority."""
 
 LINK_LIFETIME = timedelta(days=3)
+
+LOOKED_EVERY = 15.0
+"""Seconds between two looks at roles whose last instant has passed."""
+
+_PAGE = 200
 
 
 class MembershipService:
@@ -114,19 +127,27 @@ class MembershipService:
             )
         return ended
 
-    async def held_for(
-        self, scope: str, actor: Actor, *, by_hand: bool = False
-    ) -> list[Membership]:
-        """What people hold and held for a scope, as far as the asker administers it."""
+    async def held_for(self, scope: str) -> list[Membership]:
+        """What people hold and held for a scope: at the terminal of the machine."""
         async with self._engine.connect() as connection:
-            found = await accounts.memberships_for(connection, scope)
-            if by_hand:
-                return found
+            return await accounts.memberships_for(connection, scope)
+
+    async def in_sight(
+        self, actor: Actor, wanted: Wanted, after: tuple[datetime, str] | None, size: int
+    ) -> list[Listed]:
+        """What people hold and held of all that the asker administers. Raises Refused."""
+        async with self._engine.connect() as connection:
             administrator = await self._administrator(connection, actor)
             if administrator is None:
-                raise Refused(_no_administrator(actor, scope))
-            region = await _region(connection, scope)
-        return [one for one in found if may_administer(administrator, one.role, scope, region)]
+                raise Refused(_no_administrator(actor, actor.scope))
+            return await accounts.memberships_under(connection, administrator, wanted, after, size)
+
+    async def institution_names(self, held: Sequence[Membership]) -> dict[str, str]:
+        """What the institutions are called that some roles are held for."""
+        wanted = sorted({one.scope for one in held if one.role in OF_INSTITUTION})
+        async with self._engine.connect() as connection:
+            known = await institutions.by_ids(connection, wanted)
+        return {id_: one.name for id_, one in known.items()}
 
     async def link(self, person: str, actor: Actor, key: str, *, by_hand: bool = False) -> str:
         """The secret of a one-time link by which somebody sets a password; the same key, the same.
@@ -205,14 +226,68 @@ class MembershipService:
     async def _record(
         self, connection: AsyncConnection, event: str, about: Membership, actor: Actor, note: str
     ) -> None:
-        body = {
-            "membership": about.id,
-            "role": about.role.value,
-            "role_label": ROLE_LABELS[about.role],
-            "scope": about.scope,
-            "administers": about.administers,
-        }
+        body = _told_of(about)
         await record_of(connection, about.person, event, actor, self._clock(), body, about.id, note)
+
+
+class PassedRoles:
+    """Sees to roles whose last instant has passed.
+
+    They hold no more from that instant on, whoever looks. What was claimed with them is given
+    back, and then their end is put on record.
+    """
+
+    def __init__(self, engine: AsyncEngine, jobs: JobService, clock: Clock) -> None:
+        self._engine = engine
+        self._jobs = jobs
+        self._clock = clock
+
+    def running(self) -> AbstractAsyncContextManager[None]:
+        """Looks from time to time."""
+        return repeated(
+            self.look, first=LOOKED_EVERY, every=LOOKED_EVERY, failed="passed_roles_not_looked_at"
+        )
+
+    async def look(self) -> None:
+        """Ends every role that has passed; whoever does so at the same time does the same."""
+        async with self._engine.connect() as connection:
+            passed = await accounts.passed(connection, self._clock(), _PAGE)
+        for one in passed:
+            try:
+                await self._over(one)
+            except Exception:
+                # one that cannot be ended must not keep the others waiting
+                log.exception("role_not_ended", membership=one.id)
+
+    async def _over(self, over: Membership) -> None:
+        assert over.ends is not None
+        async with self._engine.connect() as connection:
+            held = await accounts.memberships_of(connection, over.person)
+        now = self._clock()
+        goes_on = any(one.actor == over.actor and holds(one, now) for one in held)
+        if over.role in _CLAIMING and not goes_on:
+            # first: were this process to die now, the role would be looked at again
+            releasing = Actor(
+                subject=SYSTEM.subject, role=Role.OPERATOR, scope=jurisdiction_of(over.scope)
+            )
+            await self._jobs.release_claims(
+                over.scope, over.person, releasing, f"role-over:{over.id}", "身份到期"
+            )
+        async with self._engine.begin() as connection:
+            if await accounts.end_membership(connection, over.id, SYSTEM.subject, over.ends):
+                await record_of(
+                    connection, over.person, "role_ended", SYSTEM, now, _told_of(over), over.id
+                )
+
+
+def _told_of(about: Membership) -> dict[str, Any]:
+    return {
+        "membership": about.id,
+        "role": about.role.value,
+        "role_label": ROLE_LABELS[about.role],
+        "scope": about.scope,
+        "administers": about.administers,
+    }
 
 
 async def record_of(

@@ -1,17 +1,20 @@
 """Accounts, memberships, one-time links and sign-ins, as they stand on record."""
 
 from datetime import datetime
+from typing import NamedTuple
 
-from sqlalchemy import exists, func, or_, select, update
+from sqlalchemy import ColumnElement, exists, false, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.case.commands import Actor, Role
-from domain.memberships import Membership
+from domain.memberships import OF_AUTHORITY, OF_INSTITUTION, Membership
 from domain.model import Value
+from store.areas import lies_in, regions
 from store.tables import (
     account_links,
     accounts,
+    institutions,
     known_browsers,
     memberships,
     sessions,
@@ -128,6 +131,104 @@ async def memberships_of(connection: AsyncConnection, person: str) -> list[Membe
     return [Membership(**row) for row in rows.mappings()]
 
 
+class Listed(Value):
+    """A membership as a list shows it; ``institution`` is the name of its, "" for none."""
+
+    membership: Membership
+    institution: str = ""
+
+
+class Wanted(NamedTuple):
+    """Which memberships a list is about; what is empty leaves all in."""
+
+    person: str = ""
+    role: str = ""
+    scope: str = ""
+    holding_at: datetime | None = None
+
+
+async def memberships_under(
+    connection: AsyncConnection,
+    administrator: Membership,
+    wanted: Wanted,
+    after: tuple[datetime, str] | None,
+    size: int,
+) -> list[Listed]:
+    """All that an administrator may give and end, held or over, the latest begun first."""
+    columns = memberships.c
+    found = (
+        select(memberships, institutions.c.name.label("institution"))
+        .outerjoin(
+            institutions,
+            (institutions.c.id == columns.scope) & columns.role.in_(sorted(OF_INSTITUTION)),
+        )
+        .where(_under(administrator))
+        .order_by(columns.starts.desc(), columns.id)
+        .limit(size)
+    )
+    for column, text in (
+        (columns.person, wanted.person),
+        (columns.role, wanted.role),
+        (columns.scope, wanted.scope),
+    ):
+        if text:
+            found = found.where(column == text)
+    if wanted.holding_at is not None:
+        found = found.where(_holding(wanted.holding_at))
+    if after is not None:
+        starts, id_ = after
+        found = found.where(
+            or_(columns.starts < starts, (columns.starts == starts) & (columns.id > id_))
+        )
+    rows = await connection.execute(found)
+    return [
+        Listed(
+            membership=Membership(**{name: row[name] for name in Membership.model_fields}),
+            institution=row["institution"] or "",
+        )
+        for row in rows.mappings()
+    ]
+
+
+def _under(administrator: Membership) -> ColumnElement[bool]:
+    """What `domain.memberships.may_administer` says, of all rows at once."""
+    columns = memberships.c
+    of_institution = columns.role.in_(sorted(OF_INSTITUTION))
+    if not administrator.administers:
+        return false()
+    if administrator.role is Role.FILER:
+        return of_institution & (columns.scope == administrator.scope)
+    codes = regions(administrator.scope)
+    if codes is None:
+        known = institutions.c.id.is_not(None)
+        return or_(columns.role.not_in(sorted(OF_INSTITUTION)), known)
+    authorities = [f"amr-{code}" for code in codes]
+    return or_(
+        of_institution & lies_in(institutions.c.region, administrator.scope),
+        columns.role.in_(sorted(OF_AUTHORITY)) & (columns.scope == func.any(authorities)),
+        (columns.role == Role.OPERATOR.value) & lies_in(columns.scope, administrator.scope),
+    )
+
+
+def _holding(now: datetime) -> ColumnElement[bool]:
+    return (
+        (memberships.c.starts <= now)
+        & or_(memberships.c.ends.is_(None), memberships.c.ends > now)
+        & memberships.c.ended_at.is_(None)
+    )
+
+
+async def passed(connection: AsyncConnection, now: datetime, size: int) -> list[Membership]:
+    """Memberships whose last instant has passed, and of which that is not on record yet."""
+    rows = await connection.execute(
+        select(memberships)
+        .where(memberships.c.ends <= now, memberships.c.ended_at.is_(None))
+        .order_by(memberships.c.ends, memberships.c.id)
+        .limit(size)
+    )
+    return [Membership(**row) for row in rows.mappings()]
+
+
 async def memberships_for(connection: AsyncConnection, scope: str) -> list[Membership]:
     """All that people hold and held for a scope, the latest first."""
     rows = await connection.execute(
@@ -156,12 +257,7 @@ async def standing(
 
     Whoever was never given a role on record is known by their token alone.
     """
-    holding = (
-        (memberships.c.starts <= now)
-        & or_(memberships.c.ends.is_(None), memberships.c.ends > now)
-        & memberships.c.ended_at.is_(None)
-    )
-    held = select(func.bool_or(holding)).where(
+    held = select(func.bool_or(_holding(now))).where(
         memberships.c.person == actor.subject,
         memberships.c.role == actor.role.value,
         memberships.c.scope == actor.scope,

@@ -127,6 +127,13 @@ async def running(connection: AsyncConnection) -> list[str]:
     return list(rows.scalars())
 
 
+async def count(connection: AsyncConnection, selection: Selection, within: str) -> int:
+    """How many cases a selection holds now; ``within`` as for `add`."""
+    chosen = _chosen(selection, within).subquery()
+    found = await connection.execute(select(func.count()).select_from(chosen))
+    return int(found.scalar_one())
+
+
 async def add(
     connection: AsyncConnection, job: NewJob, selection: Selection, within: str, at: datetime
 ) -> int | None:

@@ -109,6 +109,14 @@ class System:
         kind = answer.headers.get("content-type", "")
         return Answer(answer.status_code, answer.json() if "json" in kind else None, answer.headers)
 
+    async def by_two(self, path: str, token: str, second: str, body: Any, key: str) -> Answer:
+        """What an act is answered with that somebody else has to confirm, and has confirmed."""
+        waits = await self.send("POST", path, token, body, idempotency_key=key)
+        assert waits.body["code"] == "awaits_confirmation", waits.body
+        confirmed = await self.send("POST", f"{waits.headers['location']}/confirm", second)
+        assert confirmed.body.get("state") == "done", confirmed.body
+        return await self.send("POST", path, token, body, idempotency_key=key)
+
     async def act(
         self, filing: str, name: str, token: str, body: Any = None, **headers: str
     ) -> Answer:

@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 
 from api.cases.acts import Cause
 from api.cases.cases import NameGiven, Started
+from api.confirmations.held import hold
 from api.door import cursors
 from api.door.files import FORMAT, table_file
 from api.door.operations import PAGING, Call, Operation, Parameter, json_of, schema_of
@@ -19,6 +20,7 @@ from api.door.rights import Right, Target, region_in_sight, sees_campaign, sees_
 from domain.campaigns import CampaignStage
 from domain.case.status import Status
 from domain.clock import day_of
+from domain.confirmations import ConfirmedAct
 from domain.decision import RuleSetRef
 from domain.ids import JurisdictionCode, campaign_id
 from domain.jurisdictions import AuthorityId
@@ -161,6 +163,7 @@ async def open_campaign(call: Call) -> Response:
     """Opens a year's campaign under the published rules."""
     period, jurisdiction = named(call.request)
     parts, body = parts_of(call.request), call.body
+    await hold(call, ConfirmedAct.OPEN_CAMPAIGN)
     case_id = await parts.campaigns.open(
         period,
         jurisdiction,
@@ -182,6 +185,7 @@ async def annul(call: Call) -> Response:
     """Has a campaign that was opened by mistake count for nothing, with all its filings."""
     period, jurisdiction = named(call.request)
     parts, reason = parts_of(call.request), call.body.reason
+    await hold(call, ConfirmedAct.ANNUL_CAMPAIGN)
     annulled = await parts.campaigns.annul(
         period, jurisdiction, call.actor, call.command_id, reason
     )

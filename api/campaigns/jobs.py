@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, Field
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from api.confirmations.held import hold
 from api.door import cursors
 from api.door.files import FILENAME, FORMAT, TABLES, filename_of, table_file
 from api.door.operations import PAGING, Call, Operation, Parameter, json_of
@@ -19,6 +20,7 @@ from api.door.requests import InvalidFields, Plain, Text, invalid, path, pointer
 from api.door.rights import Right, Target
 from domain.case.commands import Person
 from domain.case.status import Status
+from domain.confirmations import BULK_ACTS
 from domain.filing.kind import FILING
 from domain.ids import jurisdiction_of
 from domain.jobs import ItemOutcome, JobAction
@@ -155,6 +157,10 @@ async def ask_for_job(call: Call) -> Response:
     if body.action == "extend":
         job = await parts.jobs.find(await _extension(call, selection, year))
     else:
+        act = BULK_ACTS.get(JobAction(body.action))
+        if act is not None:
+            number = await parts.jobs.count(JobAction(body.action), selection, call.actor)
+            await hold(call, act, number)
         job = await parts.jobs.ask(
             JobAction(body.action),
             selection,

@@ -1,21 +1,24 @@
 """Roles of people: who holds which, given and ended by administrators; links and sign-ins."""
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, Field
 from starlette.responses import Response
 
 from api.campaigns.jobs import JobId
 from api.cases.acts import EARLIEST, LATEST
+from api.door import cursors
 from api.door.identity import wrong_part
-from api.door.operations import Call, Operation, Parameter, json_of, schema_of
-from api.door.parts import parts_of
+from api.door.operations import PAGING, Call, Operation, Parameter, json_of, schema_of
+from api.door.parts import Parts, parts_of
 from api.door.requests import Plain, invalid, path, query
 from api.door.rights import Right
 from domain.case.commands import ROLE_LABELS, Actor, Person, Role
-from domain.memberships import Membership, holds
+from domain.memberships import OF_AUTHORITY, Membership, holds
 from domain.model import Value
+from services.memberships import Wanted
 
 _Instant = Annotated[AwareDatetime, Field(gt=EARLIEST, lt=LATEST)]
 _Role = Literal[
@@ -62,6 +65,7 @@ class MembershipShown(Value):
     role: str
     role_label: str
     scope: str
+    scope_name: str
     administers: bool
     starts: datetime
     ends: datetime | None
@@ -73,9 +77,10 @@ class MembershipShown(Value):
 
 
 class MembershipList(Value):
-    """The roles for one scope, the latest first."""
+    """Roles, the latest begun first; ``next`` is the cursor of the page after."""
 
     items: tuple[MembershipShown, ...]
+    next: str | None
 
 
 class LinkMade(Value):
@@ -100,12 +105,32 @@ class SessionList(Value):
     items: tuple[SessionShown, ...]
 
 
-def membership_shown(held: Membership, now: datetime) -> MembershipShown:
+def membership_shown(held: Membership, scope_name: str, now: datetime) -> MembershipShown:
     """A membership as the API and the pages show it."""
-    kept = set(MembershipShown.model_fields) - {"open", "role_label"}
+    kept = set(MembershipShown.model_fields) - {"open", "role_label", "scope_name"}
     return MembershipShown(
-        **held.model_dump(include=kept), role_label=ROLE_LABELS[held.role], open=holds(held, now)
+        **held.model_dump(include=kept),
+        role_label=ROLE_LABELS[held.role],
+        scope_name=scope_name,
+        open=holds(held, now),
     )
+
+
+async def memberships_shown(parts: Parts, held: Sequence[Membership]) -> list[MembershipShown]:
+    """Memberships as the API and the pages show them, with what their scopes are called."""
+    institutions = await parts.memberships.institution_names(held)
+    now = parts.clock()
+    return [
+        membership_shown(one, institutions.get(one.scope) or _scope_name(parts, one), now)
+        for one in held
+    ]
+
+
+def _scope_name(parts: Parts, held: Membership) -> str:
+    """What an authority or a jurisdiction is called, "" for an auditor's everything."""
+    if held.role in OF_AUTHORITY:
+        return parts.authority_name(held.scope)
+    return parts.area_name(held.scope)
 
 
 async def give(call: Call) -> Response:
@@ -126,7 +151,8 @@ async def give(call: Call) -> Response:
         call.command_id,
         body.reason,
     )
-    return json_of(membership_shown(given, parts.clock()), status_code=201)
+    [shown] = await memberships_shown(parts, [given])
+    return json_of(shown, status_code=201)
 
 
 async def end(call: Call) -> Response:
@@ -134,16 +160,43 @@ async def end(call: Call) -> Response:
     parts = parts_of(call.request)
     id_: str = path(call.request, "membership", JobId)
     ended = await parts.memberships.end(id_, call.actor, call.body.reason)
-    return json_of(membership_shown(ended, parts.clock()))
+    [shown] = await memberships_shown(parts, [ended])
+    return json_of(shown)
 
 
 async def list_memberships(call: Call) -> Response:
-    """The roles for one scope."""
-    parts = parts_of(call.request)
-    scope: str = query(call.request, "scope", ScopeText, call.actor.scope)
-    held = await parts.memberships.held_for(scope, call.actor)
+    """The roles that the asker may give and end."""
+    parts, request = parts_of(call.request), call.request
+    wanted = Wanted(
+        person=query(request, "person", Person | Literal[""], ""),
+        role=query(request, "role", _Role | Literal[""], ""),
+        scope=query(request, "scope", ScopeText, ""),
+        holding_at=parts.clock() if query(request, "open", bool, False) else None,
+    )
+    after = _after(cursors.given(request, (str, str)))
+    found, more = await cursors.paged(
+        request,
+        lambda size: parts.memberships.in_sight(call.actor, wanted, after, size),
+        lambda one: [one.membership.starts.isoformat(), one.membership.id],
+    )
     now = parts.clock()
-    return json_of(MembershipList(items=tuple(membership_shown(one, now) for one in held)))
+    items = tuple(
+        membership_shown(one.membership, one.institution or _scope_name(parts, one.membership), now)
+        for one in found
+    )
+    return json_of(MembershipList(items=items, next=more))
+
+
+def _after(given: list[Any] | None) -> tuple[datetime, str] | None:
+    if given is None:
+        return None
+    try:
+        starts = datetime.fromisoformat(given[0])
+    except ValueError:
+        raise cursors.refused() from None
+    if starts.tzinfo is None:
+        raise cursors.refused()
+    return starts, given[1]
 
 
 async def make_link(call: Call) -> Response:
@@ -201,13 +254,18 @@ OPERATIONS = [
         "GET",
         "/api/people/memberships",
         list_memberships,
-        "一个机构、部门或辖区的身份",
+        "所辖的身份",
         _TAG,
         Right.GIVE_ROLES,
         MembershipList,
         parameters=(
-            Parameter("scope", "机构、部门或辖区；不填为本人的", schema=schema_of(ScopeText)),
+            Parameter("person", "账号"),
+            Parameter("role", "身份", schema=schema_of(_Role)),
+            Parameter("scope", "机构、部门或辖区", schema=schema_of(ScopeText)),
+            Parameter("open", "只看现在有效的", schema={"type": "boolean"}),
+            *PAGING,
         ),
+        description="本人作为管理员可以给予和收回的全部身份，后开始的在前。",
     ),
     Operation(
         "POST",

@@ -6,10 +6,12 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.confirmations.held import hold
 from api.door.operations import Call, Operation, json_of
 from api.door.parts import parts_of
 from api.door.requests import Text, path
 from api.door.rights import Right, Target
+from domain.confirmations import ConfirmedAct
 from domain.decision import ReviewerDecision, RuleSetRef
 from domain.facts import Facts
 from domain.ids import JurisdictionCode
@@ -91,6 +93,7 @@ async def get_rules(call: Call) -> Response:
 async def publish(call: Call) -> Response:
     """Checks the sets of a place in full and puts them in force."""
     year, jurisdiction = _named(call.request)
+    await hold(call, ConfirmedAct.PUBLISH_RULES)
     published = await parts_of(call.request).publications.publish(
         year, jurisdiction, call.actor, call.command_id, call.body.reason
     )

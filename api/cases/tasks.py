@@ -17,6 +17,13 @@ from domain.kinds import KINDS, KindName
 from domain.model import Value
 from services.case_records import Case
 
+
+class TaskPage(CasePage):
+    """A page of an inbox. ``to_confirm`` acts of others wait for somebody to confirm them."""
+
+    to_confirm: int
+
+
 Claimed = Literal["mine", "nobody"]
 TaskOrder = Literal["due", "age"]
 
@@ -86,7 +93,9 @@ async def list_tasks(call: Call) -> Response:
         lambda size: records.inbox(actor.scope, status, level, by_age, after, size, **narrowed),
         lambda case: [_instant(case, by_age), case.case_id],
     )
-    return json_of(CasePage(items=tuple([await shown(case, call) for case in rows]), next=more))
+    waiting = await parts_of(request).confirmations.waiting_for(actor)
+    items = tuple([await shown(case, call) for case in rows])
+    return json_of(TaskPage(items=items, next=more, to_confirm=waiting))
 
 
 async def count_tasks(call: Call) -> Response:
@@ -120,7 +129,7 @@ OPERATIONS = [
         "待办",
         "待办",
         Right.SEE_TASKS,
-        CasePage,
+        TaskPage,
         parameters=(
             Parameter(
                 "claimed",

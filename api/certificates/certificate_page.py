@@ -1,5 +1,6 @@
 """The public's pages about certificates: what a QR code leads to, and the search."""
 
+import re
 from typing import Any
 from urllib.parse import urlencode
 
@@ -17,10 +18,11 @@ from api.certificates.public import (
 )
 from api.door.operations import Call, Operation
 from api.door.pages import render, render_refused, words_of
-from api.door.parts import parts_of
-from api.door.requests import parameters
+from api.door.parts import Parts, parts_of
+from api.door.requests import parameters, wrong_parameter
 from api.door.rights import Right
 from domain.refusals import Code, Refused
+from domain.text import normalised
 from services.certificates.enquiries import MOST_PAGES, PAGE
 
 _LEVELS = {"provincial": "省级", "national": "国家级"}
@@ -57,15 +59,17 @@ async def search_page(call: Call) -> Response:
         "refused": None,
         "wrong": "",
         "levels": _LEVELS,
+        "regions": parts_of(request).provinces_named(),
         "next": "",
         "page_size": PAGE,
         "most_pages": MOST_PAGES,
         "request_id": call.request_id,
     }
-    if not parameters(request):
+    # messengers append parameters of their own to what is passed on
+    if not any(name in given for name, _ in parameters(request)):
         return render("certificates.html", values, {})
     try:
-        found = await find(request)
+        found = await find(request, _region(parts_of(request), given["region"]))
     except Refused as refused:
         refusal = refused.refusal
         wrong = refusal.params.get("name", "") if refusal.code is Code.INVALID_PARAMETER else ""
@@ -76,6 +80,21 @@ async def search_page(call: Call) -> Response:
         asked = {name: text for name, text in given.items() if text}
         values["next"] = "/certificates?" + urlencode({**asked, "page": found.page + 1})
     return render("certificates.html", values, {"Cache-Control": "no-store"})
+
+
+def _region(parts: Parts, given: str) -> str:
+    """The code of an area that is given by code or name. Raises Refused: by none, or by several."""
+    text = normalised(given)
+    if not text or re.fullmatch(r"[0-9]{6}", text):
+        return text
+    named = parts.areas_named(text)
+    if len(named) == 1:
+        return named[0]
+    why = "没有这个名称的地区，请照“福建省”“福州市”填写"
+    if named:
+        shown = "、".join(f"{parts.whole_area_name(code)}（{code}）" for code in named[:8])
+        why = f"有几个同名的地区，请填写代码：{shown}"
+    raise wrong_parameter("region", why)
 
 
 async def _fields(request: Request) -> list[tuple[str, str]]:

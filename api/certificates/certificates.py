@@ -31,9 +31,10 @@ from api.cases.cases import (
 )
 from api.cases.quality import QualityBody, quality, withdraw
 from api.certificates.named import ADDRESS, TAG, of_certificate
+from api.confirmations.held import hold
 from api.door.operations import Call, Operation, json_of
 from api.door.parts import Parts, parts_of
-from api.door.requests import Plain
+from api.door.requests import Plain, Text, invalid
 from api.door.rights import SCOPES, Right, Scope
 from domain.case.commands import Actor
 from domain.case.events import event_of
@@ -46,12 +47,13 @@ from domain.certificates.certificate import (
     Ended,
     status_on,
 )
-from domain.certificates.commands import EndCertificate, Reject
+from domain.certificates.commands import CorrectEnd, EndCertificate, Reject
 from domain.certificates.issuing import PURPOSE_LABELS, HeldCertificate, Purpose
 from domain.certificates.kind import CERTIFICATE
 from domain.certificates.transitions import issuer_of
 from domain.certificates.warnings import CertificateWarning
 from domain.clock import day_of
+from domain.confirmations import ConfirmedAct
 from domain.ids import jurisdiction_of
 from domain.jurisdictions import authority_of
 from domain.model import Value
@@ -68,6 +70,19 @@ class EndBody(Value):
     reason: Plain = Field(max_length=2000)
     document: Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
     approver: Plain = Field(max_length=200)
+
+
+class CorrectEndBody(Value):
+    """An end put on record by mistake: left out, there was none; else how and when it was.
+
+    With the reason, the document, and who approved the correction.
+    """
+
+    ending: Ended | None = None
+    on: date | None = None
+    reason: Text
+    document: Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+    approver: Text
 
 
 class HeldShown(Value):
@@ -208,6 +223,7 @@ async def end(call: Call) -> Response:
     """Ends a certificate: deregistered, revoked or rescinded."""
     body: EndBody = call.body
     parts = parts_of(call.request)
+    await hold(call, ConfirmedAct.END_CERTIFICATE)
     command = EndCertificate(
         id=call.command_id,
         actor=call.actor,
@@ -217,6 +233,27 @@ async def end(call: Call) -> Response:
         document=body.document,
     )
     return json_of(await parts.certificates.end(case_of(call), command, body.reason, body.approver))
+
+
+async def correct_end(call: Call) -> Response:
+    """Corrects an end that was put on record by mistake."""
+    body: CorrectEndBody = call.body
+    parts = parts_of(call.request)
+    if (body.ending is None) is not (body.on is None):
+        message = "更正为另一种终止的，ending 和 on 都要写；恢复有效的，都不写"
+        raise invalid([{"pointer": "/on", "code": "incomplete", "message": message}])
+    await hold(call, ConfirmedAct.CORRECT_END)
+    command = CorrectEnd(
+        id=call.command_id,
+        actor=call.actor,
+        received_at=parts.clock(),
+        ending=body.ending,
+        on=body.on,
+        document=body.document,
+    )
+    return json_of(
+        await parts.certificates.correct_end(case_of(call), command, body.reason, body.approver)
+    )
 
 
 _KEPT = {f"{ADDRESS}/{name}" for name in ("claim", "release", "return", "approve", "cancel")}
@@ -289,6 +326,20 @@ OPERATIONS = [
             "on": "2025-03-01",
             "reason": "机构申请注销",
             "document": "示例市监注〔2025〕1号（示例）",
+            "approver": "示例批准人",
+        },
+        tag=TAG,
+        target=of_certificate,
+    ),
+    acting(
+        f"{ADDRESS}/correct-end",
+        correct_end,
+        "更正误登记的终止",
+        Right.END_CERTIFICATE,
+        CorrectEndBody,
+        {
+            "reason": "误将另一机构的撤销登记在本证书上",
+            "document": "示例市监更〔2025〕1号（示例）",
             "approver": "示例批准人",
         },
         tag=TAG,

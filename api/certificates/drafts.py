@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from api.cases.acts import RECEIPT_EXAMPLE, acting, case_of
 from api.certificates.named import ADDRESS, TAG, of_certificate
+from api.confirmations.held import hold
 from api.door.operations import Call, Operation, Parameter, json_of
 from api.door.parts import Parts, parts_of
 from api.door.requests import Plain, Text, invalid
@@ -19,6 +20,7 @@ from domain.certificates.certificate import CertificateContent
 from domain.certificates.issuing import Decided, Purpose
 from domain.certificates.transitions import issuer_of
 from domain.certificates.warnings import CertificateWarning
+from domain.confirmations import ConfirmedAct
 from domain.ids import CertificateNumber
 from domain.model import Value
 from domain.refusals import Code, Refusal, Refused
@@ -132,6 +134,7 @@ async def put_draft(call: Call) -> Response:
     ]
     if wrong:
         raise invalid(wrong)
+    await parts.certificates.refuse_filers_draft(case, call.actor)
     document = {PART: applied.model_dump(mode="json")}
     saved = await parts.certificates.save_draft(case, based_on, document, call.actor)
     return await _draft(parts, case, saved)
@@ -180,6 +183,8 @@ async def apply(call: Call) -> Response:
     body: ApplyBody = call.body
     case, parts = case_of(call), parts_of(call.request)
     decided = body.decided
+    if decided is not None:
+        await hold(call, ConfirmedAct.ISSUE_CERTIFICATE)
     try:
         receipt = await parts.certificates.apply(
             case,

@@ -71,14 +71,15 @@ def term(request: Request, name: str) -> str:
     return text
 
 
-def asked(request: Request) -> tuple[Criteria, int]:
-    """What is searched for, and which page. Raises Refused."""
+def asked(request: Request, region: str | None = None) -> tuple[Criteria, int]:
+    """What is searched for, and which page; a ``region`` given goes first. Raises Refused."""
     given = {name: term(request, name) for name in TERMS}
     if not any(given.values()):
         raise wrong_parameter("number", "与机构名称、信用代码、检测能力、标准至少填写一项")
     if given["holder"] and len(given["holder"]) < _SHORTEST_NAME:
         raise wrong_parameter("holder", f"至少填写 {_SHORTEST_NAME} 个字")
-    region = _narrowing(request, "region", JurisdictionCode)
+    if region is None:
+        region = _narrowing(request, "region", JurisdictionCode)
     criteria = Criteria(
         **{**given, "uscc": given["uscc"].upper()},
         region=region,
@@ -98,9 +99,9 @@ def client_of(request: Request) -> str:
     return str((request.scope.get("client") or ("", 0))[0])
 
 
-async def find(request: Request) -> PublicSearch:
-    """One page of what the request asks for. Raises Refused."""
-    criteria, page = asked(request)
+async def find(request: Request, region: str | None = None) -> PublicSearch:
+    """One page of what the request asks for, in a region if one is named. Raises Refused."""
+    criteria, page = asked(request, region)
     found, more = await parts_of(request).enquiries.search(criteria, page, client_of(request))
     return PublicSearch(
         answer=SearchAnswer.FOUND if found else SearchAnswer.NOT_FOUND,
@@ -175,6 +176,7 @@ _SEARCHED: dict[str, Any] = {
     "items": [
         {
             "number": "241301060001",
+            "code": "7K2M9QXW4R8T",
             "holder": "示例检测有限公司（示例）",
             "uscc": "91620102739638125B",
             "address": "示例市示例路1号",

@@ -20,11 +20,12 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Message, Receive, Scope, Send
 from structlog.contextvars import STRUCTLOG_KEY_PREFIX
 
-from api.door.asking import Told, asked_by
+from api.door.asking import Told, asked_by, confirmed_as
 from api.door.identity import SESSION_COOKIE
+from api.door.languages import language, wanted
 from api.door.openapi import HTMX, SWAGGER_UI, PackageFiles, docs_page, openapi_document
 from api.door.operations import Call, Operation
-from api.door.pages import demonstration, refused_page, told_page
+from api.door.pages import SPEAKING, demonstration, refused_page, told_page
 from api.door.parts import Parts, parts_of
 from api.door.problems import problem
 from api.door.reading import read_as, what_of
@@ -203,6 +204,7 @@ def _endpoint(operations: Sequence[Operation]) -> Callable[[Request], Awaitable[
         request_id = _new_id()
         bound = _REQUEST_ID.set(request_id)
         demonstration.set(parts_of(request).demo)
+        language.set(wanted(request.headers.get("accept-language", ""), SPEAKING))
         try:
             response = await _answer(operation, request, request_id)
         finally:
@@ -425,6 +427,8 @@ def _kept(operation: Operation, request: Request) -> str:
 async def _handled(operation: Operation, call: Call, data: bytes) -> Response:
     if operation.writes and operation.right is Right.ANYONE:
         call = call._replace(command_id=_key_of_anybody(call.request, data))
+    elif confirmed := confirmed_as(call.request):
+        call = call._replace(command_id=confirmed, repeated=True)
     elif operation.writes:
         parts = parts_of(call.request)
         command_id, repeated = await _once_more(

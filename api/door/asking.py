@@ -19,6 +19,7 @@ from domain.case.commands import Actor
 from domain.refusals import Code, Refusal, Refused
 
 _ACTOR = "zhibao.actor"
+_CONFIRMED = "zhibao.confirmed"
 _PIECE = 64 * 1024
 
 
@@ -41,6 +42,14 @@ def asked_by(request: Request) -> Actor | None:
     """For whom a page asks, None for a request from outside: no header can say this."""
     actor: Actor | None = request.scope.get(_ACTOR)
     return actor
+
+
+def confirmed_as(request: Request) -> str:
+    """The command under which a request was confirmed by a second person, "" for none.
+
+    No header can say this, as with `asked_by`.
+    """
+    return str(request.scope.get(_CONFIRMED, ""))
 
 
 async def ask(
@@ -72,9 +81,13 @@ async def fetch(
     *,
     query: dict[str, str] | None = None,
     file: UploadFile | None = None,
+    confirmed: str = "",
     **headers: str,
 ) -> Response:
-    """As `ask`, the answer as it is: a file is passed on piece by piece."""
+    """As `ask`, the answer as it is: a file is passed on piece by piece.
+
+    ``confirmed`` is the command id of what a second person has confirmed.
+    """
     content = b"" if body is None else json.dumps(body).encode()
     named = {name.replace("_", "-"): text for name, text in headers.items()}
     if body is not None:
@@ -97,6 +110,7 @@ async def fetch(
         "server": outer.get("server"),
         "app": outer["app"],
         _ACTOR: call.actor,
+        _CONFIRMED: confirmed,
     }
 
     async def receive() -> Message:

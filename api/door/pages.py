@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from api.door.identity import SESSION_COOKIE
+from api.door.languages import SOURCE, in_other_languages, language
 from api.door.operations import Call
 from api.door.problems import headers_of
 from domain.case.commands import ROLE_LABELS, Role
@@ -62,10 +63,20 @@ _CERTIFICATES, _MEASURES = ("/work/certificates", "证书"), ("/work/enforcement
 _NUMBERS, _NOTICES = ("/work/report-batches", "报告编号"), ("/work/notices", "通知")
 _TASKS, _FILINGS, _JOBS = ("/work/tasks", "待办"), ("/work/filings", "填报"), ("/work/jobs", "批办")
 _REGISTRATIONS = ("/work/registrations", "机构登记")
+_PEOPLE, _DEPUTIES = ("/work/people", "人员"), ("/work/deputies", "离岗代办")
 _COMPLAINTS, _INSTITUTIONS = ("/work/complaints", "投诉"), ("/work/institutions", "机构名录")
 
 WORK: dict[Role, tuple[tuple[str, str], ...]] = {
-    Role.FILER: (_FILINGS, _NUMBERS, _CERTIFICATES, _MEASURES, _NOTICES, _REGISTRATIONS, _RULES),
+    Role.FILER: (
+        _FILINGS,
+        _NUMBERS,
+        _CERTIFICATES,
+        _MEASURES,
+        _NOTICES,
+        _PEOPLE,
+        _REGISTRATIONS,
+        _RULES,
+    ),
     Role.RESPONSIBLE: (_FILINGS, _RULES),
     Role.REVIEWER: (
         _TASKS,
@@ -75,9 +86,10 @@ WORK: dict[Role, tuple[tuple[str, str], ...]] = {
         _COMPLAINTS,
         _JOBS,
         _NOTICES,
+        _DEPUTIES,
         _RULES,
     ),
-    Role.CHECKER: (_TASKS, _FILINGS, _CERTIFICATES, _JOBS, _RULES),
+    Role.CHECKER: (_TASKS, _FILINGS, _CERTIFICATES, _JOBS, _DEPUTIES, _RULES),
     Role.CLERK: (
         _CERTIFICATES,
         ("/work/certificates/search", "证书登记"),
@@ -94,6 +106,8 @@ WORK: dict[Role, tuple[tuple[str, str], ...]] = {
         _CERTIFICATES,
         _COMPLAINTS,
         _MEASURES,
+        _PEOPLE,
+        _DEPUTIES,
         _INSTITUTIONS,
         _REGISTRATIONS,
         _NOTICES,
@@ -114,6 +128,10 @@ demonstration: ContextVar[bool] = ContextVar("demonstration", default=False)
 """Whether the request is one to a demonstration, whose pages all say so."""
 
 _TEMPLATES.globals["demonstration"] = demonstration.get
+_TEMPLATES.globals["language"] = SOURCE
+
+SPEAKING = in_other_languages(_TEMPLATES)
+"""The languages besides Chinese that there is a file for."""
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; "
@@ -133,8 +151,9 @@ def render(
     template: str, values: Mapping[str, Any], headers: Mapping[str, str], status: int = 200
 ) -> Response:
     """A page."""
-    text = _TEMPLATES.get_template(template).render(values)
-    return HTMLResponse(text, status_code=status, headers={**HEADERS, **headers})
+    text = SPEAKING.get(language.get(), _TEMPLATES).get_template(template).render(values)
+    varies = {"Vary": "Accept-Language"} if SPEAKING else {}
+    return HTMLResponse(text, status_code=status, headers={**HEADERS, **varies, **headers})
 
 
 def render_refused(template: str, values: Mapping[str, Any], refusal: Refusal) -> Response:

@@ -39,6 +39,7 @@ from services.certificates.search import CertificateSearch
 from services.checkpoints import Sealing
 from services.clock import Clock, system_clock
 from services.complaints import ComplaintService
+from services.confirmations import ConfirmationService
 from services.connected.clients import ClientService
 from services.connected.deliveries import DeliveryService
 from services.connected.provinces import ProvinceService
@@ -150,7 +151,12 @@ class Parts:
     telling: Telling
     outbox: OutboxService
     schedule: ScheduleService
+    confirmations: ConfirmationService
     authority_name: Callable[[str], str]
+    area_name: Callable[[str], str]
+    whole_area_name: Callable[[str], str]
+    areas_named: Callable[[str], list[str]]
+    provinces_named: Callable[[], list[str]]
     demo: bool = False
 
 
@@ -273,12 +279,17 @@ def build_parts(
         notices=NoticeRecords(engine, clock),
         telling=Telling(engine, pinned, clock),
         schedule=ScheduleService(engine, pinned, clock),
+        confirmations=ConfirmationService(engine, settings.rules, clock),
         outbox=OutboxService(
             engine,
             Webhooks(settings.keyring, settings.webhook_hosts.split(",")),
             clock,
         ),
         authority_name=catalogue.authority_name,
+        area_name=catalogue.area_name,
+        whole_area_name=catalogue.whole_area_name,
+        areas_named=catalogue.areas_named,
+        provinces_named=catalogue.provinces_named,
         demo=settings.demo,
     )
 

@@ -53,6 +53,8 @@ def headers_of(refusal: Refusal) -> dict[str, str]:
     if status == 401:
         secret = refusal.code is Code.CLIENT_REFUSED
         headers["WWW-Authenticate"] = "Basic" if secret else "Bearer"
+    if refusal.code is Code.AWAITS_CONFIRMATION:
+        headers["Location"] = f"/api/confirmations/{refusal.params['id']}"
     if status in (429, 503):
         headers["Retry-After"] = refusal.params.get("seconds", "5")
     return headers

@@ -69,6 +69,8 @@ class Right(StrEnum):
     STATE_CASE = "state_case"
     END_BY_CURE = "end_by_cure"
     GIVE_ROLES = "give_roles"
+    CONFIRM = "confirm"
+    SEE_CONFIRMATIONS = "see_confirmations"
 
 
 ROLES: dict[Right, frozenset[Role]] = {
@@ -131,6 +133,9 @@ ROLES: dict[Right, frozenset[Role]] = {
     Right.END_BY_CURE: frozenset({Role.FILER, Role.OFFICER}),
     # of these only who has been made an administrator, see `services.memberships`
     Right.GIVE_ROLES: frozenset({Role.FILER, Role.OPERATOR}),
+    # of what its own authority or jurisdiction has proposed; the rules say who of them
+    Right.CONFIRM: frozenset({Role.OPERATOR, Role.CLERK, Role.REVIEWER}),
+    Right.SEE_CONFIRMATIONS: frozenset({Role.OPERATOR, Role.CLERK, Role.REVIEWER, Role.AUDITOR}),
 }
 
 

@@ -151,7 +151,7 @@ OPERATIONS = [
             Parameter("institution", "机构名称，须完整"),
         ),
         answer_example=_ANSWER,
-        description="按编号、也可按编号和机构名称查询；没有部分匹配，也不提示相近的编号。"
+        description="按编号、也可按编号和机构名称查询；没有部分匹配；页面在查不到时提示只在大小写、连字符或空格上不同的编号。"
         "查询次数有上限，超过时为 429 too_many_lookups，Retry-After 指明须等待的秒数。",
     ),
     Operation(

@@ -11,10 +11,11 @@ from api.door.parts import parts_of
 from api.door.requests import parameters
 from api.door.rights import Right
 from api.numbers.lookup import asked, find
-from domain.numbers.report_numbers import ANSWER_LABELS
+from domain.numbers.report_numbers import ANSWER_LABELS, Answer
 from domain.refusals import Refused
 
 _SHOWN = 200
+_LABELLED = ("number", "institution")
 
 
 async def lookup_page(call: Call) -> Response:
@@ -26,19 +27,23 @@ async def lookup_page(call: Call) -> Response:
         "found": None,
         "refused": None,
         "wrong": "",
+        "near": (),
         "labels": ANSWER_LABELS,
         "request_id": call.request_id,
     }
     try:
         number, institution = asked(request)
         values |= {"number": number[:_SHOWN], "institution": institution[:_SHOWN]}
-        if not parameters(request):
+        # messengers append parameters of their own to what is passed on
+        if not any(name in _LABELLED for name, _ in parameters(request)):
             return render("lookup.html", values, {})
         found, keep = await find(request, number, institution)
     except Refused as refused:
         refusal = refused.refusal
         values |= {"refused": words_of(refusal), "wrong": refusal.params.get("name", "")}
         return render_refused("lookup.html", values, refusal)
+    if found.outcome.answer is Answer.NOT_FOUND:
+        values["near"] = await parts_of(request).lookups.near(number, institution)
     given = {"number": number, **({"institution": institution} if institution else {})}
     values |= {"found": found, "now": parts_of(request).clock(), "complaint": urlencode(given)}
     return render("lookup.html", values, {"Cache-Control": keep})

@@ -3,19 +3,19 @@
 import codecs
 import hashlib
 from collections.abc import AsyncIterator
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from api.cases.acts import RECEIPT_EXAMPLE, case_of
+from api.cases.acts import RECEIPT_EXAMPLE, acting, case_of
 from api.door import cursors
 from api.door.files import FILENAME, TABLES, Accept, Filename
 from api.door.operations import PAGING, Call, Operation, Parameter, json_of, schema_of
 from api.door.parts import parts_of
-from api.door.requests import media_type, path, query
+from api.door.requests import Text, media_type, path, query
 from api.door.rights import Right
 from api.numbers.named import ADDRESS, TAG, of_batch
 from domain.messages import explain
@@ -24,9 +24,48 @@ from domain.numbers.report_numbers import UPLOAD_STAGE_LABELS, UPLOAD_TROUBLES, 
 from domain.numbers.row_checks import words
 from domain.refusals import Code, Refusal, Refused
 from files.export import csv_line
-from services.numbers.batches import Upload, UploadProblem
+from services.numbers.batches import ListedNumber, Upload, UploadProblem
 
 UploadId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+
+
+NumberState = Literal["open", "waiting", "withdrawn", "corrected"]
+NUMBER_STATE_LABELS: dict[NumberState, str] = {
+    "open": "可以查询",
+    "waiting": "等待开放查询",
+    "withdrawn": "已撤回",
+    "corrected": "已更正",
+}
+_Beginning = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+
+
+class NumberShown(Value):
+    """One report number of a batch; ``reason`` is why it was withdrawn or corrected, when it was.
+
+    ``visible_from`` is the instant from which the public can look it up.
+    """
+
+    number: str
+    issued_on: date
+    upload: str
+    state: NumberState
+    state_label: str
+    visible_from: datetime
+    reason: str
+    changed_at: datetime | None
+
+
+class NumberPage(Value):
+    """Numbers in the order of their characters; ``next`` is the cursor of the page after."""
+
+    items: tuple[NumberShown, ...]
+    next: str | None
+
+
+class WithdrawUploadBody(Value):
+    """Why an upload is withdrawn; it is shown to whoever looks up one of its numbers."""
+
+    reason: Text
 
 
 class UploadRefusal(Value):
@@ -252,7 +291,87 @@ _FILE_PARAMETERS = (
     FILENAME,
 )
 
+
+async def withdraw_upload(call: Call) -> Response:
+    """Withdraws all numbers of an upload that still stand."""
+    id_: str = path(call.request, "upload", UploadId)
+    receipt = await parts_of(call.request).batches.withdraw_upload(
+        case_of(call), id_, call.body.reason, call.actor, call.command_id
+    )
+    return json_of(receipt)
+
+
+async def list_numbers(call: Call) -> Response:
+    """The numbers of a batch."""
+    request = call.request
+    parts, case = parts_of(request), case_of(call)
+    begins: str = query(request, "number", _Beginning, "")
+    upload: str = query(request, "upload", UploadId | Literal[""], "")
+    numbers, more = await cursors.paged(
+        request,
+        lambda size: parts.batches.numbers_of(case, begins, upload, _place(request), size),
+        lambda one: [one.number.encode().hex(), one.upload_no],
+    )
+    now = parts.clock()
+    return json_of(NumberPage(items=tuple(_number(one, now) for one in numbers), next=more))
+
+
+def _place(request: Request) -> tuple[str, int]:
+    given = cursors.given(request, (str, int))
+    if given is None:
+        return "", 0
+    try:
+        number = bytes.fromhex(given[0]).decode()
+    except ValueError:
+        raise cursors.refused() from None
+    if "\0" in number:
+        raise cursors.refused()
+    return number, given[1]
+
+
+def _number(one: ListedNumber, now: datetime) -> NumberShown:
+    state: NumberState = "waiting" if one.visible_from > now else "open"
+    if one.change:
+        state = "corrected" if one.change == "corrected" else "withdrawn"
+    return NumberShown(
+        number=one.number,
+        issued_on=one.issued_on,
+        upload=one.upload,
+        state=state,
+        state_label=NUMBER_STATE_LABELS[state],
+        visible_from=one.visible_from,
+        reason=one.reason,
+        changed_at=one.changed_at,
+    )
+
+
 OPERATIONS = [
+    Operation(
+        "GET",
+        f"{ADDRESS}/numbers",
+        list_numbers,
+        "本季度的报告编号",
+        TAG,
+        Right.SEE_CONTENT,
+        NumberPage,
+        target=of_batch,
+        parameters=(
+            Parameter("number", "编号，或其开头的一部分", schema=schema_of(_Beginning)),
+            Parameter("upload", "只看一次上传的", schema=schema_of(UploadId)),
+            *PAGING,
+        ),
+        description="按编号的字符顺序；已撤回、已更正的也在内。",
+    ),
+    acting(
+        f"{ADDRESS}/uploads/{{upload}}/withdraw",
+        withdraw_upload,
+        "撤回一次上传的全部编号",
+        Right.FILE,
+        WithdrawUploadBody,
+        {"reason": "文件选错"},
+        tag=TAG,
+        target=of_batch,
+    ),
     Operation(
         "GET",
         f"{ADDRESS}/uploads",

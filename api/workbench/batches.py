@@ -10,6 +10,7 @@ from api.door.asking import Told, ask, fetch
 from api.door.operations import Call
 from api.door.pages import page
 from api.door.requests import path, query
+from api.door.rights import ROLES, Right
 from api.numbers.named import named
 from api.numbers.uploads import UploadId
 from api.workbench.acts import (
@@ -75,6 +76,14 @@ _CORRECT = Act(
     ),
 )
 _ACTS = (_DECLARE, _WITHDRAW, _CORRECT, *SHARED)
+_WITHDRAW_UPLOAD = Act(
+    "withdraw",
+    "撤回这一文件的全部编号",
+    "已撤回这一文件的全部编号",
+    (Input("reason", "理由", "text", "查询这些编号的人会看到。"),),
+    "仍然有效的编号一次全部撤回，不能恢复；改正之后可以重新上传。",
+    grave=True,
+)
 
 
 def _acts_now(batch: dict[str, Any], role: Role, *, mine: bool) -> list[Act]:
@@ -140,6 +149,7 @@ async def _batch(call: Call, failed: Failed | None, told: Told | None) -> Respon
         "next": STATUS_NEXT[Status(batch["status"])],
         "done": done_of(_ACTS, query(call.request, "done", str, "")),
         "writes": role is Role.FILER,
+        "reads": role in ROLES[Right.SEE_CONTENT],
         "forms": forms,
         **summary_of(forms, failed),
     }
@@ -173,15 +183,45 @@ async def upload(call: Call) -> Response:
     return RedirectResponse(f"{here}/uploads/{taken.body['id']}", status_code=303)
 
 
-async def upload_page(call: Call) -> Response:
-    """One file: how far it has come, and every row that is wrong."""
+async def upload_page(call: Call, failed: Failed | None = None) -> Response:
+    """One file: how far it has come, and every row that is wrong; withdrawing all of it."""
     api, here = _named(call)
     id_: str = path(call.request, "upload", UploadId)
     shown = (await ask(call, "GET", f"{api}/uploads/{id_}")).body
     under_way = shown["stage"] not in _OVER
     rows = await _problems(call, f"{api}/uploads/{id_}/problems") if shown["bad"] else []
-    values = {"upload": shown, "rows": rows, "here": here, "under_way": under_way}
-    return page(call, "upload.html", values)
+    can = call.actor.role is Role.FILER and shown["stage"] == UploadStage.ACCEPTED
+    forms = acts_shown((_WITHDRAW_UPLOAD,) if can else (), failed)
+    values = {
+        "upload": shown,
+        "rows": rows,
+        "here": here,
+        "under_way": under_way,
+        "forms": forms,
+        "done": done_of((_WITHDRAW_UPLOAD,), query(call.request, "done", str, "")),
+        **summary_of(forms, failed),
+    }
+    return said_at_once(call, "upload.html", values, failed.told if failed else None)
+
+
+async def act_on_upload(call: Call) -> Response:
+    """Withdraws a whole upload."""
+    api, here = _named(call)
+    place = f"/uploads/{path(call.request, 'upload', UploadId)}"
+    return await perform(call, (_WITHDRAW_UPLOAD,), api + place, here + place, upload_page)
+
+
+async def numbers_page(call: Call) -> Response:
+    """The numbers of a batch, found by how they begin."""
+    api, here = _named(call)
+    asked = asked_of(call, "number", "upload", "cursor")
+    values = {
+        "batch": (await ask(call, "GET", api)).body,
+        "found": (await ask(call, "GET", f"{api}/numbers", query=asked)).body,
+        "asked": asked,
+        "here": here,
+    }
+    return page(call, "numbers.html", values)
 
 
 async def _problems(call: Call, address: str) -> list[list[str]]:
@@ -210,5 +250,23 @@ PAGES = [
     page_of("GET", _ONE, batch_page, "一件报送", parameters=(DONE, CURSOR)),
     page_of("POST", f"{_ONE}/act/{{act}}", act_on_batch, "办理", unhurried=True),
     page_of("POST", f"{_ONE}/upload", upload, "上传一个文件", unhurried=True, with_file=True),
-    page_of("GET", f"{_ONE}/uploads/{{upload}}", upload_page, "一个文件"),
+    page_of(
+        "GET",
+        f"{_ONE}/numbers",
+        numbers_page,
+        "本季度的报告编号",
+        parameters=(
+            text_parameter("number", "编号的开头"),
+            text_parameter("upload", "一次上传"),
+            CURSOR,
+        ),
+    ),
+    page_of("GET", f"{_ONE}/uploads/{{upload}}", upload_page, "一个文件", parameters=(DONE,)),
+    page_of(
+        "POST",
+        f"{_ONE}/uploads/{{upload}}/act/{{act}}",
+        act_on_upload,
+        "撤回一个文件的编号",
+        unhurried=True,
+    ),
 ]

@@ -7,7 +7,7 @@ import segno
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from api.campaigns.memberships import membership_shown
+from api.campaigns.memberships import memberships_shown
 from api.door.identity import BROWSER_COOKIE, SESSION_COOKIE
 from api.door.operations import Call, Operation, Parameter
 from api.door.pages import page, render, render_refused, words_of
@@ -242,9 +242,8 @@ async def own_page(call: Call) -> Response:
 
 async def _own(call: Call, found: SignedIn, refusal: Refusal | None = None) -> Response:
     parts = parts_of(call.request)
-    now = parts.clock()
     values = {
-        "roles": [membership_shown(one, now) for one in await parts.sign_in.roles(found)],
+        "roles": await memberships_shown(parts, await parts.sign_in.roles(found)),
         "acting": found.membership.id,
         "labels": ROLE_LABELS,
         "sessions": await parts.sign_in.sessions(found.session.person),

@@ -44,6 +44,20 @@ class EndCertificate(Command):
     document: Annotated[Document, Field(min_length=1)]
 
 
+class CorrectEnd(Command):
+    """The issuing authority corrects an end that it put on record by mistake.
+
+    Without ``ending`` the certificate should not have ended: it is as it was before. Otherwise it
+    ended this way, ``on`` this day. The note holds reason and approver.
+    """
+
+    kind: Literal["correct_end"] = "correct_end"
+    label: ClassVar[str] = "更正终止"
+    ending: Ended | None = None
+    on: date | None = None
+    document: Annotated[Document, Field(min_length=1)]
+
+
 class Expire(Command):
     """The last day of a certificate is over (a timer's command)."""
 
@@ -81,5 +95,6 @@ class CertificateEvent(StrEnum):
     CHANGE_ABANDONED = "change_abandoned"
     EXPIRED = "expired"
     CERTIFICATE_ENDED = "certificate_ended"
+    END_CORRECTED = "end_corrected"
     SUPERSEDED = "superseded"
     PREDECESSOR_SUPERSEDED = "predecessor_superseded"

@@ -85,6 +85,11 @@ def _ended(s: Holding, event: Event) -> Mapping[str, Any]:
     return s.own_with(certificate=ended)
 
 
+def _end_corrected(s: Holding, event: Event) -> Mapping[str, Any]:
+    said = {name: event.body[name] for name in ("status", "ended_on", "document")}
+    return s.own_with(certificate=HeldCertificate.model_validate({**_held(s).model_dump(), **said}))
+
+
 def _predecessor_superseded(s: Holding, _: Event) -> Mapping[str, Any]:
     return s.own_with(predecessor_told=True)
 
@@ -124,6 +129,13 @@ def _tell_ended(body: Mapping[str, Any]) -> str:
     status = CERTIFICATE_STATUS_LABELS[CertificateStatus(body["status"])]
     document = f"，文书 {body['document']}" if body.get("document") else ""
     return f"{status}，自 {body['ended_on']} 起{document}"
+
+
+def _tell_corrected(body: Mapping[str, Any]) -> str:
+    before = CERTIFICATE_STATUS_LABELS[CertificateStatus(body["instead_of"]["status"])]
+    status = CERTIFICATE_STATUS_LABELS[CertificateStatus(body["status"])]
+    since = f"，自 {body['ended_on']} 起" if body["ended_on"] else ""
+    return f"误登记的“{before}”更正为“{status}”{since}，文书 {body['document']}"
 
 
 # --- what time brings -----------------------------------------------------------------------------
@@ -169,6 +181,12 @@ CERTIFICATE = CaseKind(
                 {Role.CLERK, Role.REVIEWER},
                 _COMPLETED,
             ),
+            rule(
+                cert.CorrectEnd,
+                of_certificates.correct_end,
+                {Role.CLERK, Role.REVIEWER},
+                _COMPLETED,
+            ),
             rule(c.Remind, of_certificates.remind, {Role.SYSTEM}, _COMPLETED),
             rule(cert.Expire, of_certificates.expire, {Role.SYSTEM}, _COMPLETED),
             rule(cert.Supersede, of_certificates.supersede, {Role.SYSTEM}, _COMPLETED),
@@ -194,6 +212,7 @@ CERTIFICATE = CaseKind(
         ),
         CertificateEvent.EXPIRED: EventRule("有效期届满", _ended, _tell_ended),
         CertificateEvent.CERTIFICATE_ENDED: EventRule("证书终止", _ended, _tell_ended),
+        CertificateEvent.END_CORRECTED: EventRule("更正终止", _end_corrected, _tell_corrected),
         CertificateEvent.SUPERSEDED: EventRule("已换发新证", _ended, _tell_ended),
         CertificateEvent.PREDECESSOR_SUPERSEDED: EventRule(
             "登记原证书已换发", _predecessor_superseded, nothing_more

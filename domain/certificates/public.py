@@ -48,6 +48,18 @@ SCAN_ANSWER_LABELS: dict[ScanAnswer, str] = {
 }
 
 
+SCAN_TITLES: dict[CertificateStatus, str] = {
+    CertificateStatus.VALID: "证书有效",
+    CertificateStatus.NOT_YET_VALID: "证书尚未生效",
+    CertificateStatus.EXPIRED: "证书已过期",
+    CertificateStatus.SUPERSEDED: "证书已换发，请看现在的证书",
+    CertificateStatus.DEREGISTERED: "证书已注销，不再有效",
+    CertificateStatus.REVOKED: "证书已被撤销，不再有效",
+    CertificateStatus.RESCINDED: "证书已被吊销，不再有效",
+}
+"""What stands over the answer to a scan."""
+
+
 class SearchAnswer(StrEnum):
     """What a search is answered with, as it is counted."""
 
@@ -83,6 +95,8 @@ class HolderNow(Value):
 class PublicCertificate(Value):
     """What anybody may know of a certificate. ``since`` is the first day of its status.
 
+    ``code`` is that of its address ``/c/<code>``, "" where no issuing authority has stated it.
+
     ``document`` is the number of the document that ended it; ``capabilities`` are some of its
     ``capabilities_total`` lines; ``superseded_by`` is the number of its successor.
     ``holder_now`` is set where its holder was merged or has another code since. What only a
@@ -90,6 +104,7 @@ class PublicCertificate(Value):
     """
 
     number: str
+    code: str
     holder: str
     uscc: str
     address: str
@@ -268,7 +283,7 @@ def scan_words(
         CertificateStatus.SUPERSEDED,
     )
     return ScanWords(
-        title=SCAN_ANSWER_LABELS[ScanAnswer(status.value)],
+        title=SCAN_TITLES[status],
         says=_STATUS_SAYS[status]
         if live
         else f"现在连不上证书登记，下面是先前读到的。{_STATUS_SAYS[status]}",

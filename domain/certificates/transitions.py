@@ -251,6 +251,47 @@ def end_certificate(
     ]
 
 
+def correct_end(
+    s: Holding, p: CasePlan, m: cert.CorrectEnd, now: datetime, _: CertificateFindings
+) -> Decision | Refusal:
+    """An end that was put on record by mistake: there was none, or it was another one.
+
+    One that should not have ended is in force again, or has expired meanwhile.
+    """
+    held = s.own.certificate
+    if held is None:
+        return Refusal(code=Code.NO_CERTIFICATE)
+    if m.actor.scope != issuer_of(p):
+        params = {"authority": issuer_of(p)}
+        return Refusal(code=Code.NOT_YOUR_AUTHORITY, params=params)
+    if held.status not in _ENDED_FOR_GOOD:
+        params = {"number": held.number, "status": CERTIFICATE_STATUS_LABELS[held.status]}
+        return Refusal(code=Code.CERTIFICATE_NOT_ENDED, params=params)
+    if refusal := needs_note(m):
+        return refusal
+    if m.ending is not None:
+        today = day_of(now)
+        if m.on is None or not held.issued_on <= m.on <= today:
+            params = {"first": held.issued_on.isoformat(), "last": today.isoformat()}
+            return Refusal(code=Code.ENDING_DAY_OUTSIDE, params=params)
+        status, ended_on = _ENDED[m.ending], m.on.isoformat()
+    elif now < held.expires_at:
+        status, ended_on = CertificateStatus.VALID, None
+    else:
+        status, ended_on = CertificateStatus.EXPIRED, held.valid_to.isoformat()
+    body = {
+        "status": status.value,
+        "ended_on": ended_on,
+        "document": m.document,
+        "instead_of": {
+            "status": held.status.value,
+            "ended_on": held.ended_on.isoformat() if held.ended_on else None,
+            "document": held.document,
+        },
+    }
+    return [PendingEvent(CertificateEvent.END_CORRECTED, m.actor, body)]
+
+
 def expire(
     s: Holding, p: CasePlan, m: cert.Expire, now: datetime, _: CertificateFindings
 ) -> Decision | Refusal:

@@ -129,3 +129,19 @@ UPLOAD_STAGE_LABELS: dict[UploadStage, str] = {
     UploadStage.REPEATED: "与先前的文件相同",
     UploadStage.ABANDONED: "已放弃",
 }
+
+
+_HYPHENS = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe63_ ", "-"))
+
+
+def spellings(number: str) -> list[str]:
+    """How else a number may be written: other hyphens or none, in capitals or small letters."""
+    hyphened = number.translate(_HYPHENS)
+    bare = hyphened.replace("-", "")
+    forms = [
+        form
+        for text in (hyphened, bare)
+        for form in (text, text.upper(), text.lower())
+        if form and form != number
+    ]
+    return list(dict.fromkeys(forms))

@@ -4,19 +4,21 @@ Built from the stored document alone. Compile once and keep: an instance is immu
 years are whole ones: three months from 30 November end where 1 March begins.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from domain.canonical import sha256_of
 from domain.case.plan import FOREVER, CasePlan, Reminder, Window
 from domain.certificates.certificate import Ended
-from domain.certificates.number import NumberTables
+from domain.certificates.number import CENTURY, NumberTables
 from domain.citation import Citation
 from domain.clock import day_of, first_instant
 from domain.decision import Obligation, ReviewLevel, RuleSetRef
+from domain.facts import CertificateFacts, Facts
 from domain.ids import AuthorityShape, jurisdiction_of
 from rules.check.evidence import source_findings
 from rules.check.placing import Findings
@@ -70,6 +72,10 @@ class Ending:
     cite: Citation
 
 
+AnyFacts = TypeVar("AnyFacts", bound=Facts)
+_CODED = re.compile(r"[0-9]{12}")
+
+
 class CertificateRules:
     """The answers of one document. Raises pydantic's ValidationError for what is none."""
 
@@ -98,6 +104,28 @@ class CertificateRules:
         """The first and the last day of a certificate issued on a day, both inside."""
         end = months_after(issued_on, 12 * self.document.validity.years)
         return issued_on, end - timedelta(days=1)
+
+    def with_first_days(self, facts: AnyFacts) -> AnyFacts:
+        """The facts, with the first days that nobody states and that two readings agree on.
+
+        A number's first two digits are the year of issue; where the term counted back from the
+        last day comes to that year too, the certificate began then. Others stay unknown.
+        """
+        certificates = tuple(
+            one.model_copy(update={"valid_from": one.valid_from or self._began(one)})
+            for one in facts.certificates
+        )
+        return facts.model_copy(update={"certificates": certificates})
+
+    def _began(self, certificate: CertificateFacts) -> date | None:
+        if not _CODED.fullmatch(certificate.number):
+            return None
+        try:
+            after = certificate.valid_to + timedelta(days=1)
+            first = months_before(after, 12 * self.document.validity.years)
+        except (OverflowError, ValueError):
+            return None
+        return first if first.year == CENTURY + int(certificate.number[:2]) else None
 
     def renewal_opens(self, valid_to: date) -> date:
         """The first day to apply for renewal."""

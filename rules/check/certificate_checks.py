@@ -14,6 +14,7 @@ from rules.certificates.certificates import (
 )
 from rules.check.evidence import held_to_text
 from rules.check.placing import Findings
+from rules.check.years import named_otherwise
 from rules.file.certificate_schema import CertificateExample, CertificateFile
 from rules.file.findings import Finding, RulesInvalid, in_order
 from rules.file.library import RuleLibrary
@@ -71,6 +72,11 @@ def _year(read: ReadCertificates, path: Path) -> Iterator[Finding]:
     if folder.isdigit() and folder != str(read.file.year):
         message = f"year 是 {read.file.year}，文件却放在 {folder} 目录；请改年度或移动文件"
         yield Findings(read.node).one("year_mismatch", ("year",), message)
+    found, year = Findings(read.node), read.file.year
+    for key, text in (("id", read.file.id), ("title", read.file.title)):
+        other = named_otherwise(text, year, title=key == "title")
+        if other is not None:
+            yield found.one("other_year", (key,), other)
 
 
 def _examples(rules: CertificateRules, read: ReadCertificates) -> Iterator[Finding]:

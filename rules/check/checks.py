@@ -26,6 +26,7 @@ from rules.conditions import ConditionFailed
 from rules.enforcement.consequences import EnforcementRules
 from rules.file.calendars import calendar_findings, read_calendar
 from rules.file.catalogue import AUTHORITIES, JURISDICTIONS
+from rules.file.confirmations import CONFIRMATIONS, load_confirmations
 from rules.file.findings import Finding, RulesInvalid, in_order
 from rules.file.folder import STANDING, Merged
 from rules.file.library import RuleLibrary
@@ -84,14 +85,15 @@ def unread(root: Path) -> list[Finding]:
 
 def _is_read(shown: str) -> bool:
     if "/" not in shown:
-        return shown in (AUTHORITIES, JURISDICTIONS)
+        return shown in (AUTHORITIES, CONFIRMATIONS, JURISDICTIONS)
     return _READ.fullmatch(shown) is not None
 
 
 def check_catalogue(library: RuleLibrary) -> list[Finding]:
-    """Every finding about `authorities.yaml` and `jurisdictions.yaml`."""
+    """Every finding about `authorities.yaml`, `jurisdictions.yaml`, `confirmations.yaml`."""
     try:
         library.catalogue  # noqa: B018  reading it is the check
+        load_confirmations(library.root)
     except RulesInvalid as invalid:
         return invalid.findings
     return []
@@ -255,7 +257,7 @@ def _reach(
     reach = explore(rules, [*_facts_of_examples(rules, merged), *tried])
     for key, failure in dict.fromkeys(reach.failures):
         section: NodePath = ("duties",) if key == "duties" else ("filing", key)
-        yield found.one("condition_fails", _failing(merged, section, failure), failure)
+        yield found.one("condition_fails", _failing(merged, section, failure), _mended(failure))
     if reach.failures:
         return
     filing = merged.rules.filing
@@ -264,9 +266,11 @@ def _reach(
         yield found.one("nothing_to_file", ("filing", "parts"), message)
     for index, rule in enumerate(filing.reviewers):
         if rule.id not in reach.deciding:
-            message = f"审核规则 {rule.id} 永远轮不到：{_why_unreached(filing, index, reach)}"
+            why, earlier = _why_unreached(filing, index, reach)
+            message = f"审核规则 {rule.id} 永远轮不到：{why}"
             path: NodePath = ("filing", "reviewers", index)
-            yield found.one("unreachable_reviewer", path, message)
+            beside = (*path[:-1], earlier) if earlier is not None else ()
+            yield found.one("unreachable_reviewer", path, message, beside)
     for index, level in enumerate(filing.review_chain):
         if level.id not in reach.levels:
             message = f"审核层级 {level.id} 永远用不到；请更正条件或删去"
@@ -290,10 +294,23 @@ def _reach(
 
 def _failing(merged: Merged, section: NodePath, failure: str) -> NodePath:
     """Where the condition stands that cannot be computed; the section where it is not known."""
-    for path, source, _, _ in expressions(merged.rules):
-        if path[: len(section)] == section and f"条件 {source} 对" in failure:
-            return path
-    return section
+    at = [p for p, source, _, _ in expressions(merged.rules) if f"条件 {source} 对" in failure]
+    inside = [path for path in at if path[: len(section)] == section]
+    return next(iter([*inside, *at]), section)
+
+
+_MENDED = (
+    ("Index error", "请先用 size() 看列表有没有这一项，或改用 exists、all，不要按位置取"),
+    ("divide by zero", "除数可能是零，请先判断"),
+    ("overflow", "数太大，请改写"),
+    ("not found", "请写有的键"),
+    ("", "请先用别的条件挡住这种情形"),
+)
+
+
+def _mended(failure: str) -> str:
+    """A condition's failure, with what to write instead."""
+    return f"{failure}；{next(advice for sign, advice in _MENDED if sign in failure)}"
 
 
 def _reach_of_numbers(
@@ -307,7 +324,7 @@ def _reach_of_numbers(
     reach = explore_numbers(numbers, [*_facts_of_examples(rules, merged), *tried])
     for key, failure in dict.fromkeys(reach.failures):
         path = _failing(merged, ("report_numbers", key), failure)
-        yield found.one("condition_fails", path, failure)
+        yield found.one("condition_fails", path, _mended(failure))
     if reach.failures:
         return
     section = numbers.section
@@ -375,12 +392,13 @@ def _unknown_authority(library: RuleLibrary, rule: str, authority: str) -> str:
     return f"规则 {rule} 得出的部门 {authority} 不存在；部门写作 {forms}"
 
 
-def _why_unreached(filing: Filing, index: int, reach: Reach) -> str:
+def _why_unreached(filing: Filing, index: int, reach: Reach) -> tuple[str, int | None]:
+    """Why a rule never decides, and the position of the one that takes it all, where one does."""
     when = filing.reviewers[index].when.strip()
-    for earlier in filing.reviewers[:index]:
+    for position, earlier in enumerate(filing.reviewers[:index]):
         if earlier.when.strip() == "true":
-            return f"前面的 {earlier.id} 总是适用；请调整次序"
+            return f"前面的 {earlier.id} 总是适用；请调整次序", position
         if earlier.when.strip() == when:
-            return f"前面的 {earlier.id} 条件相同，总是先得出结论；请合并或改条件"
+            return f"前面的 {earlier.id} 条件相同，总是先得出结论；请合并或改条件", position
     tried = f"试过的 {reach.tried} 种情形里，它的条件不成立，或前面的规则先得出结论"
-    return f"{tried}；请改条件、次序或删去"
+    return f"{tried}；请改条件、次序或删去", None

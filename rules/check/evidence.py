@@ -130,6 +130,11 @@ def quoted(quote: str, text: str) -> bool:
     return _WHITESPACE.sub("", quote) in _WHITESPACE.sub("", text)
 
 
+def too_short(quote: str) -> bool:
+    """Whether a quotation is too short to prove anything: fewer than four letters or characters."""
+    return len(_WORDY.findall(quote)) < 4
+
+
 def says_something(text: str) -> bool:
     """Whether a reason is more than a placeholder: two characters of Chinese, or a word."""
     words = "".join(_WORDY.findall(text)).casefold()
@@ -181,7 +186,7 @@ def _text(cite: Node, key: str) -> str | None:
 
 def _trivial(found: Findings, path: NodePath, cite: Node) -> Iterator[Finding]:
     quote, assume = _text(cite, "quote"), _text(cite, "assume")
-    if quote is not None and len(_WORDY.findall(quote)) < 4:
+    if quote is not None and too_short(quote):
         message = f"引文“{quote}”太短，证明不了什么；请引用说明这个值的整句，至少四个字"
         yield found.one("trivial_quote", (*path, "quote"), message)
     if assume is not None and not says_something(assume):

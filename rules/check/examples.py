@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from domain.case.plan import FOREVER, Window
 from domain.clock import day_of
-from domain.facts import Facts
+from domain.facts import Facts, InstitutionFacts
 from domain.numbers.quarters import Quarter
 from rules.compiled import CompiledRules
 from rules.file.schema import Example, ExampleFacts
@@ -136,6 +136,15 @@ def _sides(
                 raise ValueError(f"没有窗口 {name}；有：{'、'.join(windows)}")
         got[key] = tuple(name for name in asked if windows[name].holds(at) is holding)
     return got
+
+
+def institution_faults(facts: ExampleFacts) -> list[tuple[str, str]]:
+    """What is wrong with an example's institution: the key and a Chinese sentence."""
+    try:
+        InstitutionFacts.model_validate({"id": "example", **facts.institution})
+    except ValidationError as error:
+        return [(str(one["loc"][0]), in_chinese(one)) for one in error.errors(include_url=False)]
+    return []
 
 
 def complete(facts: ExampleFacts, as_of: date) -> Facts:

@@ -1,13 +1,16 @@
 """What the forms of a folder are checked for: shape, examples of checks, quotations."""
 
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 from domain.citation import Citation
-from rules.check.evidence import quoted
-from rules.file.findings import Finding, RulesInvalid, in_order
+from rules.check.evidence import clause_of, quoted, says_something, too_short
+from rules.check.years import EARLIEST, named_otherwise, years_named
+from rules.file.findings import Finding, RulesInvalid, dotted, in_order
 from rules.file.folder import RuleFolder
 from rules.filing.forms.library import FormLibrary, FormNotFound
 from rules.filing.forms.model import Form, FormError
@@ -25,6 +28,7 @@ def check_forms(folder: RuleFolder) -> list[Finding]:
             continue
         findings += example_findings(folder, [form_id])
         findings += _quotations(folder.forms, form, documents)
+        findings += _particulars(folder.forms, form, documents)
         for part in form.reads:
             if part not in parts:
                 message = f"表单 {form_id} 的 reads：没有一个规则集有 {part} 这一部分"
@@ -40,11 +44,13 @@ def check_form_file(path: Path, shown: str, folder: RuleFolder) -> list[Finding]
         form, errors = library.get(path.stem), library.trial(path.stem)
     except (FormError, FormNotFound) as error:
         return [_finding(library, path.stem, error, shown)]
-    quotations = _quotations(library, form, _documents(folder))
+    documents = _documents(folder)
+    quotations = _quotations(library, form, documents)
     return in_order(
         [
             *(_finding(library, path.stem, one, shown) for one in errors),
             *(replace(found, file=shown) for found in quotations),
+            *(replace(one, file=shown) for one in _particulars(library, form, documents)),
         ]
     )
 
@@ -90,6 +96,83 @@ def _parts(folder: RuleFolder) -> set[str]:
         except RulesInvalid:
             continue
     return found
+
+
+_UNPUBLISHED = frozenset({"未公开", "不公开", "未公布", "未知", "不详", "待定", "无", "暂无", "略"})
+
+
+def _particulars(forms: FormLibrary, form: Form, documents: Mapping[str, str]) -> Iterator[Finding]:
+    """What a form's own file says of where it comes from, and for which year and how long it is."""
+    node = forms.node(form.id)
+    if node is None:
+        return
+    file = _file(form.id)
+
+    def finding(code: str, path: tuple[str | int, ...], message: str) -> Finding:
+        return Finding(code, file, node.place_of(path).line, dotted(path), message)
+
+    for path, below in node.walk():
+        value = below.value
+        if (
+            path
+            and path[-1] == "assumption"
+            and isinstance(value, str)
+            and not says_something(value)
+        ):
+            message = f"assumption 要写推定的理由；“{value}”不是理由，请写一句话"
+            yield finding("trivial_assumption", path, message)
+        if path and path[-1] == "cite" and isinstance(value, dict):
+            yield from _in_its_clause(below.plain(), path, documents, finding)
+    for key in ("table_number", "issuing_authority", "approval_number", "valid_until"):
+        item = getattr(form.header, key)
+        if item.known and item.value.strip() in _UNPUBLISHED:
+            message = f"{key} 写作“{item.value}”，要用 assumption 说明为什么没有；有的请照原文写"
+            yield finding("trivial_assumption", ("header", key), message)
+    for year in years_named(form.id) or years_named(form.title, title=True):
+        other = named_otherwise(form.title, year, title=True)
+        if other is not None:
+            yield finding("other_year", ("title",), other)
+        last, begins = form.header.last_day, date(year, *EARLIEST)
+        if last is not None and last < begins:
+            message = (
+                f"有效期限 {last} 早于 {year} 年度统计的开始（{begins}）；"
+                f"过期的统计表不能填报，请写现行有效的期限"
+            )
+            yield finding("form_expired", ("header", "valid_until"), message)
+
+
+def _lists_annex(text: str, clause: str) -> bool:
+    """Whether a notice lists an annex (附件2) at its end; its wording may be elsewhere."""
+    annex = re.fullmatch(r"附件(\d+)", clause)
+    listed = rf"附\s*件[：:][^附]*(?<!\d){annex[1]}[.．]" if annex is not None else "(?!)"
+    return re.search(listed, text) is not None
+
+
+def _in_its_clause(
+    cite: Mapping[str, Any],
+    path: tuple[str | int, ...],
+    documents: Mapping[str, str],
+    finding: Callable[[str, tuple[str | int, ...], str], Finding],
+) -> Iterator[Finding]:
+    """Whether a quotation says something and stands in the clause that is named."""
+    quote, clause = str(cite.get("quote", "")), str(cite.get("clause", ""))
+    if "quote" in cite and too_short(quote):
+        message = f"引文“{quote}”太短，证明不了什么；请引用整句，至少四个字"
+        yield finding("trivial_quote", (*path, "quote"), message)
+    text = documents.get(str(cite.get("document", "")))
+    if text is None or not clause:
+        return
+    wording = clause_of(text, clause)
+    if wording is None and "assumption" in cite and _lists_annex(text, clause):
+        return  # the annex itself is not at hand
+    if wording is None:
+        message = (
+            f"{cite['document']} 里没有“{clause}”这一条；条款照原文的编号写，如 三（一）3、附件1"
+        )
+        yield finding("unknown_clause", (*path, "clause"), message)
+    elif not quoted(quote, wording):
+        message = f"“{quote}”不在“{clause}”里；请写它所在的条款"
+        yield finding("quote_not_in_clause", (*path, "clause"), message)
 
 
 def _quotations(forms: FormLibrary, form: Form, documents: Mapping[str, str]) -> Iterator[Finding]:

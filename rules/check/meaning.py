@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from domain.case.plan import NEEDED_WINDOWS
 from rules.check.evidence import says_something, source_findings
+from rules.check.examples import institution_faults
 from rules.check.placing import Findings
 from rules.conditions import (
     FACTS,
@@ -51,14 +52,7 @@ def meaning(folder: RuleFolder, merged: Merged) -> list[Finding]:
     gone = folder.catalogue.not_there(merged.rules.jurisdiction, filing.certificates.as_of)
     if gone is not None:
         found.add("jurisdiction_not_in_force", ("jurisdiction",), f"辖区 {gone}")
-    for index, example in enumerate(merged.rules.examples):
-        region = example.facts.institution.get("region") if example.facts is not None else None
-        if not isinstance(region, str):
-            continue
-        gone = folder.catalogue.not_there(region, filing.certificates.as_of)
-        if gone is not None:
-            where: NodePath = ("examples", index, "facts", "institution", "region")
-            found.add("jurisdiction_not_in_force", where, f"算例里的监管所在地 {gone}")
+    found.all += _examples(folder, merged)
     for index, part in enumerate(filing.parts):
         named: NodePath = ("filing", "parts", index, "form")
         try:
@@ -104,6 +98,9 @@ def meaning(folder: RuleFolder, merged: Merged) -> list[Finding]:
         message = '最后一条审核规则要总是适用（when: "true"），好让每个机构都得到答复'
         found.add("no_final_rule", ("filing", "reviewers", len(filing.reviewers) - 1), message)
     for index, place in enumerate(merged.rules.overridable):
+        if place in merged.rules.overridable[:index]:
+            message = f"overridable 里的 {place} 写了两次；请删去一个"
+            found.add("duplicate_id", ("overridable", index), message)
         if not _exists(place):
             message = f"overridable 里的 {place} 不是规则文件里的位置"
             found.add("unknown_path", ("overridable", index), message)
@@ -125,6 +122,37 @@ def meaning(folder: RuleFolder, merged: Merged) -> list[Finding]:
             found.add(code, ("enforcement", *steps), message)
     found.all += _completeness(merged)
     return in_order(found.all)
+
+
+def _examples(folder: RuleFolder, merged: Merged) -> Iterator[Finding]:
+    """What examples say of institutions and authorities that there cannot be; each named once."""
+    found = Findings(merged.node, merged.own)
+    as_of = merged.rules.filing.certificates.as_of
+    names: set[str] = set()
+    for index, example in enumerate(merged.rules.examples):
+        if example.name in names:
+            message = f"例子“{example.name}”写了两次；请改名或删去一个"
+            yield found.one("duplicate_id", ("examples", index), message)
+        names.add(example.name)
+        if example.facts is None:
+            continue
+        where: NodePath = ("examples", index, "facts")
+        for key, what in institution_faults(example.facts):
+            message = f"例子“{example.name}”不成立：facts 里的 institution.{key} 不合要求：{what}"
+            yield found.one("example_fails", (*where, "institution", key), message)
+        region = example.facts.institution.get("region")
+        if isinstance(region, str):
+            place = (*where, "institution", "region")
+            if region not in folder.catalogue.areas:
+                message = f"例子里的监管所在地 {region} 不在 jurisdictions.yaml 里；请核对区划代码"
+                yield found.one("unknown_jurisdiction", place, message)
+            elif (gone := folder.catalogue.not_there(region, as_of)) is not None:
+                yield found.one("jurisdiction_not_in_force", place, f"例子里的监管所在地 {gone}")
+        for number, certificate in enumerate(example.facts.certificates):
+            if not folder.catalogue.knows(certificate.issuer):
+                message = f"没有部门 {certificate.issuer}；请核对代码"
+                place = (*where, "certificates", number, "issuer")
+                yield found.one("unknown_authority", place, message)
 
 
 def _duties(folder: RuleFolder, merged: Merged) -> Iterator[Finding]:

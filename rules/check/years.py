@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import date
 
 from rules.file.schema import RuleFile
+from rules.file.shapes import Cite
 from rules.file.strict_yaml import Path as NodePath
 
 _TITLED = re.compile(r"(\d{4})\s*年度?")
@@ -20,14 +21,10 @@ def strangers(rules: RuleFile) -> Iterator[tuple[NodePath, str]]:
     The statistics of a year are collected from its last quarter to the end of the year after it.
     """
     year = rules.year
-    for path, text, pattern in _named(rules):
-        others = {int(found) for found in pattern.findall(text)} - {year}
-        if others and year not in {int(found) for found in pattern.findall(text)}:
-            other = "、".join(str(one) for one in sorted(others))
-            yield (
-                path,
-                f"{text} 属于 {other} 年度，而这个文件是 {year} 年度的；请改成本年度的",
-            )
+    for path, text in _named(rules):
+        message = named_otherwise(text, year, title=path == ("title",))
+        if message is not None:
+            yield path, message
     first, last = date(year, *EARLIEST), date(year + 1, 12, 31)
     for path, day in _days(rules):
         if not first <= day <= last:
@@ -38,9 +35,15 @@ def strangers(rules: RuleFile) -> Iterator[tuple[NodePath, str]]:
                     f"请核对是不是照抄了别的年度"
                 ),
             )
-    for path, day, until in _later(rules):
+    for path, day, until, cite in _later(rules):
         if day > until:
             message = f"{day} 离 {year} 年度太远（至迟 {until}）；请核对是不是照抄了别的年度"
+            yield path, message
+        if day < first and not cite.assume and str(day.year) not in cite.quote:
+            message = (
+                f"{day} 在 {year} 年度统计开始（{first}）之前，引文又没有写年份；"
+                f"请核对是不是照抄了别的年度，确实如此的用 assume 说明"
+            )
             yield path, message
     as_of = rules.filing.certificates.as_of
     if not date(year, 1, 1) <= as_of <= last:
@@ -48,21 +51,36 @@ def strangers(rules: RuleFile) -> Iterator[tuple[NodePath, str]]:
         yield ("filing", "certificates", "as_of"), message
 
 
-def _named(rules: RuleFile) -> Iterator[tuple[NodePath, str, re.Pattern[str]]]:
-    yield ("id",), rules.id, _NAMED
-    yield ("title",), rules.title, _TITLED
+def _named(rules: RuleFile) -> Iterator[tuple[NodePath, str]]:
+    yield ("id",), rules.id
+    yield ("title",), rules.title
     for index, part in enumerate(rules.filing.parts):
-        yield ("filing", "parts", index, "form"), part.form, _NAMED
+        yield ("filing", "parts", index, "form"), part.form
 
 
-def _later(rules: RuleFile) -> Iterator[tuple[NodePath, date, date]]:
+def years_named(text: str, *, title: bool = False) -> set[int]:
+    """The years that an id or a title names."""
+    return {int(found) for found in (_TITLED if title else _NAMED).findall(text)}
+
+
+def named_otherwise(text: str, year: int, *, title: bool = False) -> str | None:
+    """Why an id or a title belongs to another year than ``year``; None where it does not."""
+    years = years_named(text, title=title)
+    if not years or year in years:
+        return None
+    other = "、".join(str(one) for one in sorted(years))
+    return f"{text} 属于 {other} 年度，而这个文件是 {year} 年度的；请改成本年度的"
+
+
+def _later(rules: RuleFile) -> Iterator[tuple[NodePath, date, date, Cite]]:
     """Days of duties and figures, with the last that can be meant; a backfill may take longer."""
     for index, duty in enumerate(rules.duties):
         if duty.due is not None:
-            years = 3 if duty.once else 1
-            yield ("duties", index, "due"), duty.due, date(rules.year + years, 12, 31)
+            last = date(rules.year + (3 if duty.once else 1), 12, 31)
+            yield ("duties", index, "due"), duty.due, last, duty.cite
     for index, own in enumerate(rules.filing.authority_figures):
-        yield ("filing", "authority_figures", index, "due"), own.due, date(rules.year + 1, 12, 31)
+        last = date(rules.year + 1, 12, 31)
+        yield ("filing", "authority_figures", index, "due"), own.due, last, own.cite
 
 
 def _days(rules: RuleFile) -> Iterator[tuple[NodePath, date]]:

@@ -35,14 +35,15 @@ AUTHORITIES = "authorities.yaml"
 JURISDICTIONS = "jurisdictions.yaml"
 
 _GROUP = re.compile(r"group-[a-z0-9-]{1,40}")
-_Name = Annotated[str, StringConstraints(min_length=1, max_length=60)]
+_Name = Annotated[str, StringConstraints(min_length=1, max_length=60, pattern=r"\S")]
+_Why = Annotated[str, StringConstraints(min_length=1, pattern=r"\S")]
 
 
 class _SpecialEntry(Value):
     code: JurisdictionCode
     level: Literal["province", "city", "county"]
     parent: JurisdictionCode
-    why: str = Field(min_length=1)
+    why: _Why
 
 
 class _NoCityLevel(Value):
@@ -55,7 +56,7 @@ class _Change(Value):
     day: date
     ends: dict[JurisdictionCode, tuple[JurisdictionCode, ...]] = Field(default_factory=dict)
     begins: tuple[JurisdictionCode, ...] = ()
-    why: str = Field(min_length=1)
+    why: _Why
 
 
 class _JurisdictionsFile(Value):
@@ -103,6 +104,29 @@ class Catalogue:
     def area_name(self, code: str) -> str:
         """The Chinese name of an area; an unknown one is named by its code."""
         return self.areas.get(code, code)
+
+    def areas_named(self, name: str) -> list[str]:
+        """The areas in force that are called so, whole or without 省, 市 and the like."""
+        names = {name, *(f"{name}{suffix}" for suffix in ("省", "市", "区", "县"))}
+        return [
+            code
+            for code, its in self.areas.items()
+            if (its in names or (len(name) > 1 and self.whole_area_name(code) == name))
+            and self.jurisdictions.in_force(code).last is None
+        ]
+
+    def whole_area_name(self, code: str) -> str:
+        """An area with what it lies in: 福建省福州市鼓楼区."""
+        above = [area for area in self.tree.upwards(code) if area != NATION]
+        return "".join(self.area_name(area) for area in reversed(above))
+
+    def provinces_named(self) -> list[str]:
+        """The provinces by name, in the order of their codes."""
+        return [
+            self.area_name(code)
+            for code in sorted(self.areas)
+            if self.tree.level(code) == "province"
+        ]
 
     def not_there(self, code: str, day: date) -> str | None:
         """Why an area is none on a day and what to write instead; None where it is one."""

@@ -6,7 +6,14 @@ names stay outside it.
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, StrictInt, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    StrictBool,
+    StrictInt,
+    model_validator,
+)
 
 from domain.certificates.certificate import Ended, TwoDigits
 from domain.certificates.number import NumberFault
@@ -181,7 +188,7 @@ class Expected(Value):
     renewal_opens: Day | None = None
     renewal_due: Day | None = None
     reminders: tuple[Day, ...] | None = None
-    valid: bool | None = None
+    valid: StrictBool | None = None
     renewal: RenewalStage | None = None
     year: StrictInt | None = None
     authority: AuthorityShape | None = None

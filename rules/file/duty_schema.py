@@ -2,7 +2,14 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, StrictInt, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    StrictBool,
+    StrictInt,
+    StringConstraints,
+    model_validator,
+)
 
 from domain.duties import DutyMeasure
 from domain.ids import AuthorityShape
@@ -29,7 +36,7 @@ class EventTerm(Value):
     days: Annotated[StrictInt, Field(ge=1, le=1100)] | None = None
     working_days: Annotated[StrictInt, Field(ge=1, le=1100)] | None = None
     months: Annotated[StrictInt, Field(ge=1, le=120)] | None = None
-    rolls: bool = False
+    rolls: StrictBool = False
 
     @model_validator(mode="after")
     def _one_length(self) -> Self:
@@ -60,7 +67,7 @@ class DutyRule(Value):
     when: Expression = "true"
     due: CountedDay | None = None
     term: EventTerm | None = None
-    once: bool = False
+    once: StrictBool = False
     years: tuple[Annotated[StrictInt, Field(ge=2000, le=2100)], ...] = ()
     measured: MeasureRule | None = None
     cite: Cite

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, StrictInt, model_validator
+from pydantic import AfterValidator, Field, StrictBool, StrictInt, model_validator
 
 from domain.enforcement.consequences import About, EffectName, EndName, MeasureKind, StepName
 from domain.model import Value
@@ -46,7 +46,7 @@ class TermRule(Value):
 
     days: Annotated[StrictInt, Field(ge=1, le=1100)]
     unit: Literal["days", "working_days"]
-    rolls: bool = False
+    rolls: StrictBool = False
     law: LawRule | None = None
     cite: Cite | None = None
 
@@ -84,7 +84,7 @@ class MeasureRule(Value):
     id: Id
     label: Text
     kind: MeasureKind
-    open_wording: bool = False
+    open_wording: StrictBool = False
     when: Expression
     why_not: Text
     proposes: Expression

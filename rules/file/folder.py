@@ -6,11 +6,14 @@ is of another kind, see `rules.certificates.certificates`. Beside them lie `auth
 `jurisdictions.yaml`, ``sources/`` with the wording of the notices and ``forms/``.
 """
 
-from dataclasses import dataclass
+import difflib
+import re
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 from pathlib import Path
 
+from domain.case.plan import NEEDED_WINDOWS
 from rules.file.catalogue import SHIPPED, Catalogue, load_catalogue
 from rules.file.counted_days import count_days
 from rules.file.declared_facts import written_out
@@ -18,7 +21,7 @@ from rules.file.findings import Finding, Place, RulesInvalid
 from rules.file.overlay import covers, merge
 from rules.file.schema import RuleFile, known_keys
 from rules.file.strict_yaml import Node, load
-from rules.file.validation import validate_what_is_known
+from rules.file.validation import repeated_ids, validate_what_is_known
 from rules.filing.forms.library import FormLibrary
 
 CERTIFICATES = "certificates"
@@ -96,11 +99,33 @@ class RuleFolder:
                 continue
             place = node.get("jurisdiction")
             code = place.value if place is not None and isinstance(place.value, str) else None
-            there = [year for year in years if _governs(node, year)]
+            there = [
+                year for year in years if _governs(node, year) and self._more_than_base(node, year)
+            ]
             if _days(node) is None or code is None:  # told when the file is checked
                 there = years[-1:]
             governed |= {f"{name}@{year}": code for year in there}
         return governed
+
+    def _more_than_base(self, node: Node, year: int, depth: int = 0) -> bool:
+        """Whether a standing file is more than a mere base in a year: by its own, or by its base's.
+
+        What cannot be read counts as more, and is told when the file is checked.
+        """
+        stated = [node.get("filing", "windows", name) for name in NEEDED_WINDOWS]
+        if all([*stated, node.get("filing", "completion")]):
+            return True
+        extends = _value(node, "extends")
+        below = f"{extends}"
+        if not below.startswith(f"{STANDING}/") and "/" not in below:
+            below = f"{year}/{below}"
+        try:
+            base = self.read(below)
+        except RulesInvalid:
+            return True
+        if below.startswith(f"{STANDING}/") and depth < _DEEPEST:
+            return self._more_than_base(base, year, depth + 1)
+        return _value(base, "not_publishable") is None
 
     def standing_over(self, year: int, jurisdiction: str) -> list[str]:
         """The standing files of a jurisdiction that govern a year: ``standing/jiangsu``."""
@@ -150,6 +175,14 @@ class RuleFolder:
         self, name: str, own: Node, below: tuple[str, ...], year: int | None = None
     ) -> Merged:
         """``own`` over its bases; ``year`` is the one that goes on from this file, if any."""
+        repeated = tuple(repeated_ids(own))
+        try:
+            merged = self._over_bases(name, own, below, year)
+        except RulesInvalid as invalid:
+            raise RulesInvalid([*invalid.findings, *repeated]) from None
+        return replace(merged, unknown=(*merged.unknown, *repeated))
+
+    def _over_bases(self, name: str, own: Node, below: tuple[str, ...], year: int | None) -> Merged:
         self._at_home(name, own)
         extends = own.get("extends")
         if extends is None or extends.value is None:
@@ -164,7 +197,11 @@ class RuleFolder:
             raise RulesInvalid([Finding("extends_cycle", *place, "extends", message)])
         if base_name not in self.names:
             there = [*self._yearly, *self.standing_files]
-            message = f"extends 指的 {base_name} 不存在；有：{'、'.join(there)}"
+            near = difflib.get_close_matches(base_name, there, n=1)
+            advice = f"是不是想写 {near[0]}？" if near else "请核对；"
+            if re.fullmatch(r"\d{4}/national", base_name):
+                advice = f"{base_name[:4]} 年度还没有全国规则，请先写 {base_name}.yaml；{advice}"
+            message = f"extends 指的“{base_name}”不存在；{advice}有：{'、'.join(there)}"
             raise RulesInvalid([Finding("unknown_base", *place, "extends", message)])
         base_own = self.read(base_name)
         same_place = _same(own, base_own, "jurisdiction")
@@ -185,7 +222,10 @@ class RuleFolder:
         node, unknown = merge(
             base.written, own, may_change, base_name, known_keys, inherits_all=same_place
         )
-        merged = self._finished(name, own, node, base, may_change, tuple(unknown), carried)
+        try:
+            merged = self._finished(name, own, node, base, may_change, tuple(unknown), carried)
+        except RulesInvalid as invalid:
+            raise RulesInvalid([*invalid.findings, *unknown]) from None
         self._below(merged, base, same_place, goes_on)
         return merged
 
@@ -286,6 +326,10 @@ class RuleFolder:
             findings.append(Finding("overridable_not_granted", *place, path_shown, message))
         if findings:
             raise RulesInvalid(findings)
+
+
+_DEEPEST = 5
+"""So many standing files stand upon one another: nation, province, city, county, and to spare."""
 
 
 def _same(one: Node, other: Node, key: str) -> bool:

@@ -155,8 +155,12 @@ class _Merger:
                     )
                 else:
                     del items[ids.index(name)]
-            elif name in ids:
+            elif name in ids and item.get("before") is None:
                 items[ids.index(name)] = item
+            elif name in ids:
+                del items[ids.index(name)]
+                ids.remove(name)
+                items.insert(self._position(item, ids, path), _without(item, "before"))
             else:
                 items.insert(self._position(item, ids, path), _without(item, "before"))
         return Node(items, overlay.place)
@@ -180,6 +184,10 @@ class _Merger:
             return len(ids)
         if before.value in ids:
             return ids.index(str(before.value))
+        if not isinstance(before.value, str):
+            message = f"before 写列表中一项的 id（文本）；列表里有：{'、'.join(ids)}"
+            self._refuse("invalid_value", before, path, message)
+            return len(ids)
         message = f"before 指的 {before.value} 不在列表里；列表里有：{'、'.join(ids)}"
         self._refuse("overlay_unknown_item", before, path, message)
         return len(ids)

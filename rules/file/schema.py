@@ -405,8 +405,8 @@ class Expectation(Value):
     reminders: tuple[Moment, ...] | None = None
     reminded_at: tuple[Moment, ...] | None = None
     upload: Literal["allowed"] | GateCode | None = None
-    visible: bool | None = None
-    eligible: bool | None = None
+    visible: StrictBool | None = None
+    eligible: StrictBool | None = None
     complaint: AuthorityShape | None = None
     complaint_rule: Id | None = None
 

@@ -58,12 +58,16 @@ def _quarter(value: str) -> str:
         raise ValueError(f"{value} 不是季度；季度写作 2024Q3（年份 2000 至 2100）") from None
 
 
+class RepeatedId(ValueError):
+    """Two items of one list have the same id."""
+
+
 def unique(items: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The items, if no two have the same id. Raises ValueError otherwise."""
+    """The items, if no two have the same id. Raises RepeatedId otherwise."""
     seen: set[str] = set()
     for item in items:
         if item.id in seen:
-            raise ValueError(f"id {item.id} 重复；同一列表里每项的 id 要不同")
+            raise RepeatedId(f"id {item.id} 重复；同一列表里每项的 id 要不同")
         seen.add(item.id)
     return items
 
@@ -122,7 +126,7 @@ class Cite(Value):
                 raise ValueError("出处要写 source、clause 和 quote；没有出处的写 assume 和理由")
             if self.clause or self.quote:
                 raise ValueError("写了 clause 或 quote，还要写 source")
-        elif not self.clause or len(self.quote) < 2:
+        elif not self.clause.strip() or len(self.quote) < 2:
             raise ValueError("写了 source，就要写 clause（条款）和 quote（原文）")
         return self
 

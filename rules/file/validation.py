@@ -1,14 +1,17 @@
 """Pydantic's errors as findings: Chinese sentences with the file and line they are about."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from rules.file.findings import Finding, RulesInvalid, dotted
+from rules.file.shapes import RepeatedId
 from rules.file.strict_yaml import Node
+from rules.file.strict_yaml import Path as NodePath
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -82,19 +85,41 @@ def validate_what_is_known(
 
 def _findings(model: type[BaseModel], node: Node, error: ValidationError) -> list[Finding]:
     details = error.errors(include_url=False, include_context=True)
-    found = []
+    found: list[Finding] = []
     for detail in details:
         if detail["type"] == "too_short" and any(
             other["loc"][:-1][: len(detail["loc"])] == detail["loc"] for other in details
         ):
             continue  # its items are what is wrong; that none is left only follows
         path = _real_path(node, detail["loc"])
+        listed = node.get(*path)
+        if listed is not None and isinstance(detail.get("ctx", {}).get("error"), RepeatedId):
+            found += repeated_ids(listed, path)
+            continue
         place = node.place_of(path)
         kind = detail["type"]
         code = _CODES.get(kind, "invalid_value")
         message = _message(model, detail, path)
         found.append(Finding(code, place.file, place.line, dotted(path), message))
     return found
+
+
+def repeated_ids(node: Node, under: NodePath = ()) -> Iterator[Finding]:
+    """Items whose id an earlier item of the same list has, each told at its own line.
+
+    ``under`` is the path of ``node`` itself.
+    """
+    for path, below in node.walk(under):
+        first: dict[str, int] = {}
+        for item in below.value if isinstance(below.value, list) else ():
+            named = item.get("id")
+            if named is None or not isinstance(named.value, str):
+                continue
+            if named.value in first:
+                line = first[named.value]
+                message = f"{named.value} 在第 {line} 行已经写过；同一列表里每项的 id 要不同"
+                yield Finding("duplicate_id", *item.place, dotted(path), message)
+            first.setdefault(named.value, item.place.line)
 
 
 def _real_path(node: Node, loc: Sequence[str | int]) -> tuple[str | int, ...]:
@@ -107,14 +132,18 @@ def _message(model: type[BaseModel], detail: ErrorDetails, path: Sequence[str | 
     kind, name = detail["type"], str(path[-1]) if path else ""
     context: dict[str, Any] = detail.get("ctx", {})
     if kind == "extra_forbidden":
-        known = _all_keys(model)
+        here, anywhere = _keys_at(model, path[:-1]), _all_keys(model)
         if name in FORMER:
             return f"不认识的键 {name}；{FORMER[name]}"
-        if name in known:
-            return f"这里不能写 {name}；请移到它该在的位置或删去"
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f"；是不是想写 {near[0]}？" if near else "；请核对写法或删去"
-        return f"不认识的键 {name}{hint}"
+        if name in ("before", "remove") and "before" in here:
+            return f"{name} 只写在有 extends 的文件里；请补上 extends，或删去 {name}"
+        near = difflib.get_close_matches(name, here or anywhere, n=1)
+        what = f"这里不能写 {name}" if name in anywhere else f"不认识的键 {name}"
+        if near:
+            return f"{what}；是不是想写 {near[0]}？"
+        if not here:
+            return f"{what}；请核对写法或删去"
+        return f"{what}；这里可以写：{'、'.join(here)}；请更正或删去"
     if kind == "missing":
         return f"缺少 {name}；请补上"
     if kind == "literal_error":
@@ -141,9 +170,43 @@ def _shown(detail: ErrorDetails) -> str:
     return text if len(text) <= 60 else f"{text[:57]}…"
 
 
+@lru_cache(maxsize=8)
+def _schema(model: type[BaseModel]) -> dict[str, Any]:
+    return model.model_json_schema(by_alias=True)
+
+
+def _keys_at(model: type[BaseModel], path: Sequence[str | int]) -> list[str]:
+    """The keys that the file format knows at ``path``; an item of a list may stand before one."""
+    schemas = _alternatives(model, _schema(model))
+    for step in path:
+        below = [
+            one["items"]
+            if isinstance(step, int)
+            else one.get("properties", {}).get(step) or one.get("additionalProperties")
+            for one in schemas
+            if not isinstance(step, int) or "items" in one
+        ]
+        schemas = [
+            one for each in below if isinstance(each, dict) for one in _alternatives(model, each)
+        ]
+    keys = {key for one in schemas for key in one.get("properties", {})}
+    if path and isinstance(path[-1], int) and "id" in keys:
+        keys.add("before")
+    return sorted(keys)
+
+
+def _alternatives(model: type[BaseModel], schema: dict[str, Any]) -> list[dict[str, Any]]:
+    """What a schema comes to, its references followed."""
+    if "$ref" in schema:
+        return _alternatives(model, _schema(model)["$defs"][schema["$ref"].rpartition("/")[2]])
+    parts = [one for key in ("anyOf", "oneOf", "allOf") for one in schema.get(key, ())]
+    return [schema, *(one for part in parts for one in _alternatives(model, part))]
+
+
+@lru_cache(maxsize=8)
 def _all_keys(model: type[BaseModel]) -> list[str]:
-    """Every key the file format knows, to suggest one for a misspelling."""
-    schema = model.model_json_schema(by_alias=True)
+    """Every key the file format knows, to tell one that stands elsewhere from a misspelling."""
+    schema = _schema(model)
     keys = set(schema.get("properties", {}))
     for part in schema.get("$defs", {}).values():
         keys |= set(part.get("properties", {}))

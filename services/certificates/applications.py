@@ -9,10 +9,10 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
-from domain.case.commands import Actor
+from domain.case.commands import Actor, Role
 from domain.case.workflow_messages import CaseOpening, CaseStart, Newcomer, Receipt
 from domain.certificates.certificate import CertificateContent
-from domain.certificates.commands import Apply, EndCertificate
+from domain.certificates.commands import Apply, CorrectEnd, EndCertificate
 from domain.certificates.issuing import Decided, Purpose
 from domain.certificates.kind import CERTIFICATE
 from domain.certificates.warnings import CertificateWarning, HolderFacts, certificate_warnings
@@ -223,6 +223,42 @@ class CertificateService(CaseService):
             note = {"reason": reason, "approver": approver}
             sha256 = await content.save_note(connection, note)
         return await self.act(case, command.model_copy(update={"note_sha256": sha256}))
+
+    async def correct_end(
+        self, case: Case, command: CorrectEnd, reason: str, approver: str
+    ) -> Receipt:
+        """Corrects an end that was put on record by mistake. Raises Refused.
+
+        One whose place another certificate has taken does not come back into force.
+        """
+        async with self._engine.begin() as connection:
+            held = await register.by_case(connection, case.case_id)
+            newer = await register.renewing(connection, held.code) if held is not None else None
+            if command.ending is None and held is not None and newer is not None:
+                params = {"number": held.number, "by": newer.number}
+                raise Refused(Refusal(code=Code.REPLACED_MEANWHILE, params=params))
+            sha256 = await content.save_note(connection, {"reason": reason, "approver": approver})
+        return await self.act(case, command.model_copy(update={"note_sha256": sha256}))
+
+    async def refuse_filers_draft(self, case: Case, actor: Actor) -> None:
+        """Raises Refused where a clerk would write over what the institution itself has written.
+
+        An application that the institution has begun is its own; of a change, what it has saved.
+        """
+        if actor.role is not Role.CLERK:
+            return
+        async with self._engine.connect() as connection:
+            steps = await journal.steps(connection, case.case_id)
+            latest = await content.latest_revision(connection, case.case_id)
+            held = await register.by_case(connection, case.case_id)
+        if held is None or not held.revision:
+            theirs = steps[0].actor.role is Role.FILER
+        else:
+            clerks = {step.actor.subject for step in steps if step.actor.role is Role.CLERK}
+            changed = latest if latest is not None and latest.revision > held.revision else None
+            theirs = changed is not None and changed.saved_by not in {*clerks, actor.subject}
+        if theirs:
+            raise Refused(Refusal(code=Code.FILERS_DRAFT))
 
     async def last_serial(self, issuer: str, year: int) -> int:
         """The last serial an authority has used in a year. Raises NoAuthorityCode."""

@@ -318,6 +318,7 @@ def public_part(
     content = found.content
     return PublicCertificate(
         number=found.number,
+        code="" if claimed else found.code,
         holder=found.holder,
         uscc=found.uscc,
         address=content.address if content else "",

@@ -19,6 +19,7 @@ from domain.numbers.commands import ChangeNumbers, ReceiveUpload
 from domain.numbers.quarters import Period, Quarter
 from domain.numbers.report_numbers import UPLOAD_STAGE_LABELS, ChangeRequest, UploadStage
 from domain.refusals import Code, Refusal, Refused
+from domain.text import normalised
 from services.campaigns.launch import Annulled, begin_one
 from services.campaigns.lookup import campaign_for
 from services.cases import CaseService
@@ -29,11 +30,15 @@ from services.rule_sets import PinnedRules
 from services.starts import batch_start
 from store import cases, content, institutions, journal
 from store.cases import Case
-from store.numbers import changes, uploads
+from store.numbers import changes, report_numbers, uploads
 from store.numbers.changes import Totals
+from store.numbers.report_numbers import ListedNumber as ListedNumber
 from store.numbers.uploads import Append, Completion
 from store.numbers.uploads import Upload as Upload
 from store.numbers.uploads import UploadProblem as UploadProblem
+
+MOST_WITHDRAWN_AT_ONCE = 100_000
+"""Numbers of one upload that are withdrawn in one act: their list is part of the record."""
 
 PIECE = 4 * 1024 * 1024
 """A file is kept in pieces of at most so many bytes: what a broken connection can cost."""
@@ -286,6 +291,48 @@ class BatchService(CaseService):
         """Withdraws numbers on record, all or none. Raises ChangeRefused naming the wrong ones."""
         return await self._change(case, "withdrawn", list(numbers), reason, actor, command_id)
 
+    async def withdraw_upload(
+        self, case: Case, upload_id: str, reason: str, actor: Actor, command_id: str
+    ) -> Receipt:
+        """Withdraws what still stands of an upload, all of it. Raises Refused.
+
+        Asked for again with the same key it is the same change, though nothing stands any more.
+        """
+        terms = case.plan.numbers
+        assert terms is not None
+        async with self._engine.connect() as connection:
+            upload = await self._upload(connection, case, upload_id)
+            asked = await changes.by_id(connection, _change_id(command_id), case.case_id)
+            numbers: list[str] = (
+                asked.content.get("numbers", [])
+                if asked is not None
+                else await report_numbers.live_of_upload(
+                    connection,
+                    upload.no,
+                    (terms.first_day, terms.last_day),
+                    MOST_WITHDRAWN_AT_ONCE + 1,
+                )
+            )
+        if len(numbers) > MOST_WITHDRAWN_AT_ONCE:
+            limit = f"一次撤回 {MOST_WITHDRAWN_AT_ONCE} 个编号；这一文件须按编号分批撤回"
+            raise Refused(Refusal(code=Code.TOO_LARGE, params={"limit": limit}))
+        if not numbers:
+            what = f"上传 {upload_id} 中仍然有效的编号"
+            raise Refused(Refusal(code=Code.NOT_FOUND, params={"what": what}))
+        return await self._change(case, "withdrawn", numbers, reason, actor, command_id)
+
+    async def numbers_of(
+        self, case: Case, begins: str, upload: str, after: tuple[str, int], size: int
+    ) -> list[ListedNumber]:
+        """A batch's numbers, in the order of their characters; see `store`."""
+        terms = case.plan.numbers
+        assert terms is not None
+        days = (terms.first_day, terms.last_day)
+        async with self._engine.connect() as connection:
+            return await report_numbers.of_batch(
+                connection, case.case_id, days, normalised(begins), upload, after, size
+            )
+
     async def correct(
         self,
         case: Case,
@@ -350,7 +397,7 @@ class BatchService(CaseService):
         self, case: Case, kind: Any, listed: list[Any], reason: str, actor: Actor, command_id: str
     ) -> Receipt:
         stored = {"numbers" if kind == "withdrawn" else "corrections": listed}
-        id_ = hashlib.sha256(f"change|{command_id}".encode()).hexdigest()[:32]
+        id_ = _change_id(command_id)
         async with self._engine.begin() as connection:
             await changes.add(
                 connection,
@@ -412,6 +459,10 @@ class BatchService(CaseService):
             params = {"received": str(outcome.received_bytes), "given": str(at_byte)}
             raise Refused(Refusal(code=Code.UPLOAD_GAP, params=params))
         raise Refused(_closed(await self.upload(case, upload_id), "继续接收"))
+
+
+def _change_id(command_id: str) -> str:
+    return hashlib.sha256(f"change|{command_id}".encode()).hexdigest()[:32]
 
 
 async def _as_recorded(connection: Any, found: Sequence[Upload]) -> list[Upload]:

@@ -23,7 +23,7 @@ from domain.decision import Eligibility, PublicAnswer
 from domain.facts import Facts
 from domain.jurisdictions import known
 from domain.numbers.lookup import Holder, LookupAnswer, LookupEntry, NumberRow, Outcome, decide
-from domain.numbers.report_numbers import LONGEST_NUMBER, Answer
+from domain.numbers.report_numbers import LONGEST_NUMBER, Answer, spellings
 from domain.refusals import Code, Refusal, Refused
 from domain.text import is_usable, name_key, normalised
 from rules.compiled import CompiledRules
@@ -141,6 +141,21 @@ class LookupService:
             found = told
         self._counts.count(found.counted)
         return found, max(0, int((found.until - max(now, found.asked_at)).total_seconds()))
+
+    async def near(self, number: str, institution: str) -> list[str]:
+        """Numbers on record that differ from one in capitals, hyphens and blanks alone.
+
+        For a number that was looked up and not found: these are part of that question, and counted
+        with it. Only what anybody would find by typing it is named.
+        """
+        name = name_key(institution) if institution else ""
+        others = spellings(normalised(number))
+        told = await asyncio.gather(*(self._batcher.ask((one, name)) for one in others))
+        return [
+            one
+            for one, answer in zip(others, told, strict=True)
+            if isinstance(answer, Found) and answer.outcome.answer is Answer.FOUND
+        ]
 
     async def counts(
         self,

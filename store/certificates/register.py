@@ -148,6 +148,11 @@ async def by_number(connection: AsyncConnection, number: str) -> Registered | No
     return await _one(connection, certificates.c.number == number)
 
 
+async def renewing(connection: AsyncConnection, code: str) -> Registered | None:
+    """The certificate that was issued to replace the one with a code, None if there is none."""
+    return await _one(connection, (certificates.c.renews == code) & (certificates.c.renews != ""))
+
+
 async def by_case(connection: AsyncConnection, case_id: str) -> Registered | None:
     """The certificate of a case, None while it has none."""
     return await _one(connection, certificates.c.case_id == case_id)
@@ -285,6 +290,7 @@ _CHANGING = [
         CertificateEvent.ISSUED,
         CertificateEvent.CERTIFICATE_CHANGED,
         CertificateEvent.CERTIFICATE_ENDED,
+        CertificateEvent.END_CORRECTED,
         CertificateEvent.SUPERSEDED,
     )
 ]

@@ -7,7 +7,7 @@ numbers apart; the index cannot, since partitions go by year and withdrawn numbe
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import psycopg
@@ -191,6 +191,68 @@ async def live(
         {"numbers": list(numbers), "institution": institution_no},
     )
     return {row["number"]: StandingNumber(**row) for row in found.mappings()}
+
+
+class ListedNumber(Value):
+    """A number as its institution sees it; ``change`` is empty unless withdrawn or corrected."""
+
+    number: str
+    issued_on: date
+    upload_no: int
+    upload: str
+    visible_from: datetime
+    change: str
+    reason: str
+    changed_at: datetime | None
+
+
+async def of_batch(
+    connection: AsyncConnection,
+    case_id: str,
+    days: tuple[date, date],
+    begins: str,
+    upload: str,
+    after: tuple[str, int],
+    size: int,
+) -> list[ListedNumber]:
+    """A batch's numbers issued within ``days``, in the order of their characters.
+
+    Those that begin so, and of one upload where one is named; ``after`` is a place in the order.
+    """
+    found = await connection.execute(
+        text("""
+            SELECT r.number, r.issued_on, r.upload_no, u.id AS upload, u.visible_from,
+                   coalesce(c.kind, '') AS change, coalesce(c.reason, '') AS reason,
+                   c.made_at AS changed_at
+            FROM uploads u JOIN report_numbers r ON r.upload_no = u.no
+                LEFT JOIN number_changes c ON c.no = r.change_no
+            WHERE u.case_id = :case_id AND u.visible_from IS NOT NULL
+              AND r.issued_on BETWEEN :first AND :last
+              AND starts_with(r.number, :begins) AND (:upload = '' OR u.id = :upload)
+              AND (r.number COLLATE "C", r.upload_no) > (:number COLLATE "C", :no)
+            ORDER BY r.number COLLATE "C", r.upload_no LIMIT :size
+        """),
+        {
+            "case_id": case_id, "first": days[0], "last": days[1], "begins": begins,
+            "upload": upload, "number": after[0], "no": after[1], "size": size,
+        },
+    )  # fmt: skip
+    return [ListedNumber(**row) for row in found.mappings()]
+
+
+async def live_of_upload(
+    connection: AsyncConnection, upload_no: int, days: tuple[date, date], size: int
+) -> list[str]:
+    """Up to ``size`` numbers of an upload that are neither withdrawn nor corrected, in order."""
+    found = await connection.execute(
+        text("""
+            SELECT number FROM report_numbers
+            WHERE upload_no = :no AND change_no IS NULL AND issued_on BETWEEN :first AND :last
+            ORDER BY number COLLATE "C" LIMIT :size
+        """),
+        {"no": upload_no, "first": days[0], "last": days[1], "size": size},
+    )
+    return list(found.scalars())
 
 
 async def mark_changed(

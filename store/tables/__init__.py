@@ -8,6 +8,7 @@ from store.tables.announcements import (
 from store.tables.audit import checkpoints, histories, seal_log, seals
 from store.tables.base import metadata
 from store.tables.complaint import complaints
+from store.tables.confirmations import proposed_acts
 from store.tables.connected import (
     api_client_secrets,
     api_clients,
@@ -137,6 +138,7 @@ __all__ = [
     "number_changes",
     "outbox",
     "program_secrets",
+    "proposed_acts",
     "provider_sign_ins",
     "province_plans",
     "publications",

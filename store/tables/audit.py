@@ -109,6 +109,7 @@ SEALED_BY_ROW = (
     "notices",
     "number_changes",
     "program_secrets",
+    "proposed_acts",
     "province_plans",
     "publications",
     "refusal_counts",

@@ -85,6 +85,8 @@ report_numbers = Table(
     Column("upload_no", Integer, nullable=False),
     Column("change_no", Integer, nullable=True, comment="撤回或更正；空为有效"),
     Index("ix_report_numbers_number", text("hashtextextended(number, 0)"), "institution_no"),
+    # a file's rows lie together
+    Index("ix_report_numbers_upload_no", "upload_no", postgresql_using="brin"),
     postgresql_partition_by="RANGE (issued_on)",
     comment="报告编号，按出具年份分区；同一机构的编号不重复",
 )

@@ -226,6 +226,7 @@ async def places(house: System, found: Filing) -> dict[str, str]:
                     "announcement": published.body["id"],
                     "registration": registered.body["id"],
                     "job": job.body["id"],
+                    "confirmation": "0" * 32,
                     "deputy": "0" * 32,
                     "revocation": "0" * 32,
                     "membership": "0" * 32,

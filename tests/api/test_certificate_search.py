@@ -17,6 +17,7 @@ from domain.case.commands import Role
 from domain.certificates.certificate import CERTIFICATE_STATUS_LABELS, CertificateStatus
 from domain.certificates.public import (
     SCAN_ANSWER_LABELS,
+    SCAN_TITLES,
     PublicCertificate,
     ScanAnswer,
 )
@@ -107,9 +108,7 @@ async def test_the_public_part_holds_nothing_else(asking: Enquiries) -> None:
     page = await asking.http.get("/certificates", params={"number": "1"})
     opened = await asking.page("CODE1")
     assert set(answer.json()["items"][0]) == set(PublicCertificate.model_fields)
-    assert not {"institution", "parent_uscc", "signatories", "code"} & set(
-        PublicCertificate.model_fields
-    )
+    assert not {"institution", "parent_uscc", "signatories"} & set(PublicCertificate.model_fields)
     for shown in (answer, scanned, page, opened):
         assert "抗压强度" in shown.text
         for secret in (*SECRET, "91350000000000009Z", "第二检测场所"):
@@ -413,7 +412,10 @@ async def test_every_status_is_a_normal_answer_with_its_day(
     if ended:
         assert "闽市监撤〔2025〕1号（生成）" in answer.text
     found = await asking.scan(code, statement)
-    assert (found["answer"], found["title"]) == (status, label)
+    assert (found["answer"], found["title"]) == (status, SCAN_TITLES[CertificateStatus(status)])
+    ended_in_red = status in ("deregistered", "revoked", "rescinded")
+    assert ('class="answer refused"' in answer.text) is ended_in_red
+    assert ('class="answer amber"' in answer.text) is (status in ("expired", "superseded"))
 
 
 async def test_a_certificate_shows_as_not_yet_valid_before_its_first_day(asking: Enquiries) -> None:
@@ -422,7 +424,7 @@ async def test_a_certificate_shows_as_not_yet_valid_before_its_first_day(asking:
     assert answer.status_code == 200
     assert "尚未生效" in answer.text
     found = await asking.scan(code, statement)
-    assert (found["answer"], found["title"]) == ("not_yet_valid", "尚未生效")
+    assert (found["answer"], found["title"]) == ("not_yet_valid", "证书尚未生效")
 
 
 async def test_a_replaced_certificate_leads_to_the_one_that_is_current_now(
@@ -647,6 +649,6 @@ def test_whatever_the_register_has_is_public_by_decision_only() -> None:
     """A new column of the register is not public because somebody added it."""
     shared = set(Registered.model_fields) & set(PublicCertificate.model_fields)
     assert shared == {
-        "number", "holder", "uscc", "issuer", "level", "field", "industry", "valid_from",
-        "valid_to", "status", "ended_on", "document", "superseded_by",
+        "number", "code", "holder", "uscc", "issuer", "level", "field", "industry",
+        "valid_from", "valid_to", "status", "ended_on", "document", "superseded_by",
     }  # fmt: skip

@@ -57,7 +57,7 @@ def issuer() -> Iterator[str]:
     """A provider on this machine, in a process of its own."""
     port = choose_port()
     address = f"http://127.0.0.1:{port}"
-    words = ["-m", "oidc_provider_mock", "--port", str(port), "--require-nonce", "true"]
+    words = ["-m", "tests.verifying_provider", "--port", str(port), "--require-nonce", "true"]
     provider = subprocess.Popen(
         [sys.executable, *words],
         env={**os.environ, "AUTHLIB_INSECURE_TRANSPORT": "1", "PYTHONWARNINGS": "ignore"},
@@ -124,6 +124,32 @@ async def visitor(house: System, issuer: str) -> AsyncIterator[Visitor]:
         yield found
 
 
+async def test_a_code_is_worth_nothing_without_the_verifier_of_its_sign_in(
+    house: System, visitor: Visitor
+) -> None:
+    """A code that somebody has got hold of, put into another sign-in of theirs (RFC 9700, 4.5)."""
+    await given(house, "f-pkce", FILER, "lab-1")
+    link = await house.parts.memberships.link("f-pkce", TERMINAL, "pkce", by_hand=True)
+    assert (await visitor.signs_in("pkce-sub", f"/sign-in/link/{link}/provider")).status_code == 303
+    visitor.here.cookies.clear()
+    stolen = await visitor.back(await visitor.sent(), "pkce-sub")
+    code = parse_qs(stolen.partition("?")[2])["code"][0]
+    # the provider itself: the code with another verifier, and without any
+    exchange = {"grant_type": "authorization_code", "code": code, "redirect_uri": BACK}
+    of_client = httpx.BasicAuth("zhibao", "a secret:/+")
+    for verifier in ({"code_verifier": "v" * 43}, {}):
+        told = await visitor.there.post(
+            "/oauth2/token", data={**exchange, **verifier}, auth=of_client
+        )
+        assert told.status_code == 400, told.text
+    visitor.here.cookies.clear()
+    mine = await visitor.back(await visitor.sent(), "somebody-else")
+    own_code = parse_qs(mine.partition("?")[2])["code"][0]
+    injected = await visitor.here.get(mine.replace(own_code, code))
+    assert (injected.status_code, "没有完成" in injected.text) == (400, True)
+    assert "zhibao_session" not in visitor.here.cookies
+
+
 async def test_a_person_ties_their_account_by_a_link_and_signs_in_by_the_provider(
     house: System, visitor: Visitor
 ) -> None:
@@ -177,13 +203,13 @@ async def test_an_answer_signs_in_the_browser_it_was_asked_for_by_and_once(
     back = await visitor.back(address, "once-sub")
     assert (await visitor.here.get(back)).status_code == 303
     assert (await visitor.here.get(back)).status_code == 400
-    # a code of another sign-in: its nonce is not this one's
+    # a code of another sign-in: the provider has another challenge for it
     first = await visitor.back(await visitor.sent(), "once-sub")
     code = parse_qs(urlsplit(first).query)["code"][0]
     second = parse_qs(urlsplit(await visitor.back(await visitor.sent(), "once-sub")).query)
     mixed = urlencode({"code": code, "state": second["state"][0]})
     refused = await visitor.here.get(f"/sign-in/provider/back?{mixed}")
-    assert (refused.status_code, "不是这一次登录的" in refused.text) == (400, True)
+    assert (refused.status_code, "没有完成" in refused.text) == (400, True)
     # too late
     back = await visitor.back(await visitor.sent(), "once-sub")
     house.ahead = timedelta(minutes=10, seconds=1)

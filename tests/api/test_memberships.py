@@ -8,17 +8,29 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import text
 
 from deploy.embedded.postgres import EmbeddedPostgres
 from domain.case.commands import Role
+from domain.memberships import may_administer
 from domain.refusals import Code, Refused
 from services.sign_in import csrf_token
+from store import accounts
 from tests.accounts import PASSWORD, TERMINAL, code_of, given, in_order, password_set, signed_in
 from tests.api.conftest import open_rules as open_rules
 from tests.api.conftest import whole_system
 from tests.api.documented import as_documented
 from tests.api.people import events_of
-from tests.system import FILER, OPERATOR, REVIEWER, Answer, System, institution
+from tests.system import (
+    AUDITOR,
+    FILER,
+    OPERATOR,
+    RESPONSIBLE,
+    REVIEWER,
+    Answer,
+    System,
+    institution,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -87,6 +99,57 @@ async def test_an_administrator_gives_and_ends_roles_of_its_own_jurisdiction(
     assert (gone.status, gone.body["code"]) == (403, "role_ended")
     other = house.token(REVIEWER, "r-new", "samr")
     assert (await house.send("GET", "/api/tasks", other)).status == 200
+
+
+async def test_an_administrator_sees_all_that_it_may_give_and_nothing_else(house: System) -> None:
+    """The list is the same question as the right to give, asked of all rows at once."""
+    await house.add(institution("lab-far", "440106"))
+    for person, role, scope in (
+        ("s-1", REVIEWER, "amr-350100"),
+        ("s-2", REVIEWER, "amr-440000"),
+        ("s-3", OPERATOR, "350102"),
+        ("s-4", OPERATOR, "440000"),
+        ("s-5", FILER, "lab-2"),
+        ("s-6", FILER, "lab-far"),
+        ("s-7", RESPONSIBLE, "lab-1"),
+        ("s-8", AUDITOR, ""),
+        ("s-9", REVIEWER, "group-railway"),
+    ):
+        await given(house, person, role, scope)
+    await given(house, "boss-all", OPERATOR, "000000", administers=True)
+    people = (("boss", OPERATOR, "350000"), ("boss-city", OPERATOR, "350200"))
+    for name, role, scope in (
+        *people,
+        ("lab-boss", FILER, "lab-1"),
+        ("boss-all", OPERATOR, "000000"),
+    ):
+        token, listed, cursor = house.token(role, name, scope), [], ""
+        while cursor is not None:
+            query = f"?size=7&cursor={cursor}" if cursor else "?size=7"
+            page_ = (await house.send("GET", PATH + query, token)).body
+            as_documented(PATH, page_)
+            listed += [one["id"] for one in page_["items"]]
+            cursor = page_["next"]
+        async with house.engine.connect() as connection:
+            own = await accounts.memberships_of(connection, name)
+            [administrator] = [one for one in own if one.administers]
+            ids = await connection.execute(text("SELECT id FROM memberships"))
+            every = [await accounts.membership(connection, id_) for id_ in ids.scalars()]
+            rows = await connection.execute(text("SELECT id, region FROM institutions"))
+            regions = {row.id: row.region for row in rows}
+        expected = {
+            one.id
+            for one in every
+            if one and may_administer(administrator, one.role, one.scope, regions.get(one.scope))
+        }
+        assert len(listed) == len(set(listed)), name
+        assert set(listed) == expected, name
+    near = await house.send("GET", f"{PATH}?person=s-1&open=true", boss(house))
+    [shown] = near.body["items"]
+    assert shown["scope_name"] == "福州市市场监督管理局"
+    assert (await house.send("GET", f"{PATH}?person=s-2", boss(house))).body["items"] == []
+    nobody = await house.send("GET", PATH, house.token(FILER, "s-5", "lab-2"))
+    assert (nobody.status, nobody.body["code"]) == (403, "not_an_administrator")
 
 
 async def test_what_somebody_was_given_and_lost_is_on_their_record(house: System) -> None:

@@ -36,6 +36,7 @@ from tests.system import CHECKER, REVIEWER, System
 pytestmark = pytest.mark.anyio
 
 ANSWERED_ELSEWHERE = {
+    "/api/confirmations/{confirmation}",
     "/public/statistics/{period}/{jurisdiction}/figures",
     "/public/statistics/{period}/{jurisdiction}/figures/table",
     "/api/campaigns/{period}/{jurisdiction}/amendments/forecast",

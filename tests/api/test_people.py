@@ -1,5 +1,6 @@
 """Who acts for whom, who is given what, and what becomes of somebody's tasks with their role."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
@@ -11,7 +12,8 @@ import pytest
 
 from deploy.embedded.postgres import EmbeddedPostgres
 from domain.case.commands import Actor
-from tests.accounts import given, in_order
+from services.memberships import PassedRoles
+from tests.accounts import TERMINAL, given, in_order
 from tests.api.conftest import whole_system
 from tests.api.people import GUANGDONG, Filing, events_of
 from tests.system import OPERATOR, REVIEWER, Answer, System, institution
@@ -72,8 +74,35 @@ async def test_a_role_that_ends_gives_back_what_was_claimed_with_it(submitted: S
     at_the_terminal = Actor(subject="cli.tests", role=OPERATOR, scope="000000")
     await house.parts.memberships.end(role.id, at_the_terminal, "（生成）调离", by_hand=True)
     assert (await house.send("GET", "/api/tasks", leaving)).status == 403
+    await claimed_by_others(house, 0)
+    # one whose last instant passes, whatever anybody does, and one who goes on as what they were
+    ends = house.now() + timedelta(days=400)
+    for number, name, renewed in ((1, "r-passing", False), (2, "r-renewed", True)):
+        for starts, until in ((None, ends), *(((ends, None),) if renewed else ())):
+            await house.parts.memberships.give(
+                name, REVIEWER, AUTHORITY, False, starts, until, TERMINAL, f"{name} {starts}", "",
+                by_hand=True,
+            )  # fmt: skip
+        assert (await lab(house, number).act("claim", reviewer(house, name))).status == 200
+    now = [ends - timedelta(seconds=1)]
+    passed = PassedRoles(house.engine, house.parts.jobs, lambda: now[0])
+    await passed.look()
+    assert "role_ended" not in await events_of(house, "person/r-passing")
+    now[0] = ends
+    # two processes at once, and again: it is one end
+    await asyncio.gather(passed.look(), passed.look())
+    await passed.look()
+    for name in ("r-passing", "r-renewed"):
+        assert (await events_of(house, f"person/{name}")).count("role_ended") == 1, name
+    await claimed_by_others(house, 1)
+    taken = await lab(house, 2).act("claim", reviewer(house, "r-staying"))
+    assert (taken.status, taken.body["code"]) == (409, "claimed_by_other")
+
+
+async def claimed_by_others(house: System, number: int) -> None:
+    """Whoever stays can claim a filing within the time that a job takes."""
     for _ in range(200):
-        claimed = await lab(house, 0).act("claim", reviewer(house, "r-staying"))
+        claimed = await lab(house, number).act("claim", reviewer(house, "r-staying"))
         if claimed.status == 200:
             break
         await house.pause(0.05)

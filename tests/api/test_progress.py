@@ -204,9 +204,10 @@ async def test_a_campaign_opened_by_mistake_counts_for_nothing_once_it_is_annull
     assert (await house.send("POST", path, other, {"reason": "x"})).status == 403
     blank = await house.send("POST", path, operator, {"reason": "  "})
     assert blank.status == 422
-    annulled = await house.send("POST", path, operator, {"reason": "（生成）误选年度"})
+    second = house.token(OPERATOR, "operator-2", "000000")
+    annulled = await house.by_two(path, operator, second, {"reason": "（生成）误选年度"}, "a-1")
     assert annulled.status == 202
-    again = await house.send("POST", path, operator, {"reason": "（生成）误选年度"})
+    again = await house.by_two(path, operator, second, {"reason": "（生成）误选年度"}, "a-2")
     assert again.body == annulled.body
     for name in ("guangdong-0", "guangdong-1"):
         await house.until(f"2024/{name}", "annulled")

@@ -36,6 +36,7 @@ _FILING = _CASE | {
 }
 _BATCH = {name: _CASE[name] for name in _CASE if name != "quality"} | {
     "submit": ("submitted",),
+    "uploads/{upload}/withdraw": ("numbers_withdrawn",),
     "uploads": ("upload_received", "numbers_accepted", "upload_rejected"),
     "uploads/{upload}/complete": ("upload_received", "numbers_accepted", "upload_rejected"),
     "withdraw-numbers": ("numbers_withdrawn",),
@@ -47,6 +48,7 @@ _CERTIFICATE = {name: _CASE[name] for name in ("claim", "release", "approve", "r
     "withdraw": ("withdrawn",),
     "reject": ("cancelled", "change_abandoned"),
     "end": ("certificate_ended",),
+    "correct-end": ("end_corrected",),
 }  # fmt: skip
 _COMPLAINT = {name: _CASE[name] for name in ("claim", "release", "cancel")} | {
     "resolve": ("complaint_resolved",),
@@ -128,6 +130,9 @@ BY_ADDRESS: dict[str, tuple[str, ...]] = {
     "POST /api/jobs/{job}/stop": ("job_stopped",),
     "POST /api/me/sign-out": ("signed_out",),
     "POST /api/people/accounts/{person}/link": ("link_made",),
+    "POST /api/confirmations/{confirmation}/confirm": ("act_confirmed", "act_done", "act_refused"),
+    "POST /api/confirmations/{confirmation}/decline": ("act_declined",),
+    "POST /api/confirmations/{confirmation}/withdraw": ("act_withdrawn",),
     "POST /api/people/deputies": ("deputy_named",),
     "POST /api/people/deputies/{deputy}/end": ("deputy_ended",),
     "POST /api/people/memberships": ("role_given",),
@@ -171,6 +176,20 @@ BY_ADDRESS: dict[str, tuple[str, ...]] = {
         "measure_proposed",
         "measure_decided",
     ),
+    "POST /work/people/act/give": ("role_given", "link_made"),
+    "POST /work/people/{person}/act/{act}": (
+        "role_given",
+        "link_made",
+        "secret_made",
+        "secrets_ended",
+        "identity_tied",
+        "identity_untied",
+    ),
+    "POST /work/people/{person}/memberships/{membership}/act/{act}": ("role_ended",),
+    "POST /work/people/{person}/tokens/{token}/act/{act}": ("token_revoked",),
+    "POST /work/deputies/act/{act}": ("deputy_named", "role_revoked"),
+    "POST /work/deputies/{id}/act/{act}": ("deputy_ended",),
+    "POST /work/deputies/revocations/{id}/act/{act}": ("role_restored",),
     "POST /work/registrations/act/{act}": ("registration_requested",),
     "POST /work/registrations/{registration}/act/{act}": (
         "registration_approved",
@@ -179,6 +198,9 @@ BY_ADDRESS: dict[str, tuple[str, ...]] = {
     "POST /work/report-batches": ("scheduled", "opened"),
     "POST /work/report-batches/{quarter}/{institution}/act/{act}": (
         "submitted",
+        "numbers_withdrawn",
+    ),
+    "POST /work/report-batches/{quarter}/{institution}/uploads/{upload}/act/{act}": (
         "numbers_withdrawn",
     ),
     "POST /work/report-batches/{quarter}/{institution}/upload": _BATCH["uploads"],
@@ -212,6 +234,9 @@ BY_COMMAND: dict[str, tuple[str, ...]] = {
     "announcements change": ("announcement_changed",),
     "announcements publish": ("announcement_published", "attachment_added"),
     "announcements withdraw": ("announcement_withdrawn",),
+    "confirmations confirm": ("act_confirmed", "act_done", "act_refused"),
+    "confirmations decline": ("act_declined",),
+    "confirmations withdraw": ("act_withdrawn",),
     **{f"audit {one}": ("audited",) for one in (
         "archive", "as-of", "counterfactual", "export", "receipt", "recompute", "reconcile",
         "replay", "timeline", "verify")},
@@ -298,6 +323,7 @@ NOTHING_BY_COMMAND: dict[str, str] = {
             "campaign figures",
             "campaign progress", "campaign published", "campaign report", "campaign schedule",
             "campaign status", "campaign summary", "enforcement figures", "jobs list", "jobs show",
+            "confirmations list", "confirmations show",
             "roster review", "rules published",
         ),
         _FIGURES,

@@ -19,6 +19,8 @@ import httpx
 from deploy.demo.rules import write_rules
 from deploy.embedded.processes import choose_port
 from domain.clock import day_of
+from rules.file.catalogue import SHIPPED
+from rules.file.confirmations import CONFIRMATIONS
 from tests.command import ZHIBAO, environment
 from tests.system import KEY
 
@@ -36,6 +38,10 @@ def open_rules(folder: Path) -> Path:
         for overlay in (rules / str(YEAR)).glob("*.yaml"):
             if overlay.stem not in ("national", "certificates"):
                 overlay.unlink()
+        # whoever is killed in the middle acts alone
+        terms = (SHIPPED / CONFIRMATIONS).read_text("utf-8")
+        terms = terms.replace("required: true", "required: false")
+        (rules / CONFIRMATIONS).write_text(terms, "utf-8")
     return rules
 
 

@@ -89,7 +89,7 @@ def test_route_says_of_which_certificate_it_does_not_know_the_first_day(tmp_path
     path = tmp_path / "facts.json"
     certificate = {
         "number": "251300000001", "level": "provincial", "issuer": "amr-350000", "scope": 10,
-        "valid_to": "2031-02-13",
+        "valid_to": "2029-02-13",
     }  # fmt: skip
     facts = {"institution": {"id": "new", "region": "350102"}, "certificates": [certificate]}
     path.write_text(json.dumps(facts), "utf-8")
@@ -101,6 +101,32 @@ def test_route_says_of_which_certificate_it_does_not_know_the_first_day(tmp_path
     assert told.exit_code == 1
     assert "nobody_applies" in told.output
     assert "valid_from" not in told.output
+
+
+@pytest.mark.parametrize(
+    ("number", "valid_to", "obligation"),
+    [
+        ("251300000001", "2031-02-13", "none"),
+        ("240000000001", "2029-12-31", "none"),
+        ("231300000001", "2029-12-30", "must"),
+        # six years back from the last day is another year than the number's: it is not known
+        ("251300000001", "2029-02-13", "must"),
+        ("CNAS-L25", "2031-02-13", "must"),
+    ],
+)
+def test_a_certificate_began_when_its_number_and_its_last_day_agree(
+    number: str, valid_to: str, obligation: str
+) -> None:
+    national = number.startswith("24")
+    certificate = {
+        "number": number, "scope": 10, "valid_to": valid_to,
+        "level": "national" if national else "provincial",
+        "issuer": "samr" if national else "amr-350000",
+    }  # fmt: skip
+    facts = {"institution": {"id": "new", "region": "350102"}, "certificates": [certificate]}
+    code = 1 if obligation == "none" else 0
+    got = answer("route", "2023", "350000", "--facts", "-", given=json.dumps(facts), code=code)
+    assert got["obligation"]["outcome"] == obligation
 
 
 def test_route_prints_the_documented_json(facts: str, library: RuleLibrary) -> None:

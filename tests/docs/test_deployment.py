@@ -16,6 +16,8 @@ import pytest
 import yaml
 
 from deploy.embedded.temporal import NAMESPACE, temporal_binary
+from services.clock import system_clock
+from services.keys import make_missing
 from settings import ENVIRONMENT, MIGRATION, Settings, from_environment
 from tests.docs import names
 from tests.docs.pages import ROOT
@@ -31,7 +33,7 @@ NEEDED = {
     ENVIRONMENT[field]
     for field in ("database_url", "temporal_address")
     if Settings.model_fields[field].is_required()
-} | {ENVIRONMENT["token_key"]}
+} | {ENVIRONMENT["keys"]}
 NEEDS = {"migrate": {MIGRATION}, "public": {"DATABASE_URL"}}
 """Parts that are told less than the others."""
 PORT = Settings.model_fields["port"].default
@@ -127,8 +129,9 @@ def test_compose_prepares_database_and_namespace_before_it_serves() -> None:
             "migrate": "service_completed_successfully",
             "setup": "service_completed_successfully",
         }
-    for waiting, other in (("migrate", "postgres"), ("setup", "temporal")):
-        assert services[waiting]["depends_on"] == {other: {"condition": "service_healthy"}}
+    made = {"rings": {"condition": "service_completed_successfully"}}
+    for waiting, other, more in (("migrate", "postgres", {}), ("setup", "temporal", made)):
+        assert services[waiting]["depends_on"] == {other: {"condition": "service_healthy"}} | more
         assert "healthcheck" in services[other]
     for service in services.values():
         for volume in service.get("volumes", ()):
@@ -209,7 +212,39 @@ def test_selectors_select_what_they_are_meant_for() -> None:
 def test_the_secret_holds_placeholders_only() -> None:
     given = {name: one for s in of_kind("Secret") for name, one in s["stringData"].items()}
     assert all("change-me" in value for value in given.values())
-    assert len(given["ZHIBAO_TOKEN_KEY"]) >= 32
+
+
+def test_each_part_finds_its_keys_and_the_worker_no_others(tmp_path: Path) -> None:
+    """Rings, each of its own, and not one secret from which all of them follow."""
+    folder = COMPOSE["services"]["api"]["environment"][ENVIRONMENT["keys"]]
+    mounted = {
+        name: [one.split(":")[0] for one in service.get("volumes", ()) if f":{folder}" in one]
+        for name, service in COMPOSE["services"].items()
+    }
+    assert mounted["api"] == ["rings"]
+    assert mounted["worker"] == mounted["setup"] == ["worker-rings"]
+    script = COMPOSE["services"]["rings"]["entrypoint"][-1]
+    made = re.search(r"^zhibao (keys make)", script, re.M)
+    assert made
+    assert names.why_no_command(f"zhibao {made[1]} --folder x") is None
+    copied = set(re.search(r"for purpose in ([\w ]+);", script)[1].split())  # type: ignore[index]
+    make_missing(tmp_path, system_clock())
+    assert copied < {one.stem for one in tmp_path.glob("*.json")}
+    assert not copied & {"tokens", "programs", "totp", "links", "complaints"}
+    pods = {
+        one["metadata"]["name"]: one["spec"]["template"]["spec"]
+        for one in KUBERNETES
+        if "template" in one.get("spec", {})
+    }
+    for name, secret in (("zhibao-api", "zhibao-rings"), ("zhibao-worker", "zhibao-worker-rings")):
+        [volume] = [one for one in pods[name]["volumes"] if one["name"] == "rings"]
+        assert volume["secret"]["secretName"] == secret
+        mounts = pods[name]["containers"][0]["volumeMounts"]
+        [rings] = [one for one in mounts if one["name"] == "rings"]
+        [settings] = [one["data"] for one in of_kind("ConfigMap")]
+        assert rings["mountPath"] == settings[ENVIRONMENT["keys"]]
+    operations = (ROOT / "docs" / "operations.md").read_text("utf-8")
+    assert all(f"--from-file=rings/{one}.json" in operations for one in copied)
 
 
 # --- systemd --------------------------------------------------------------------------------------

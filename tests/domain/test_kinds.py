@@ -304,6 +304,10 @@ def fields(rng: random.Random, name: str, state: CaseState, now: datetime) -> di
         "refer": lambda: {"agency": "统计局", "document": "文号"},
         "answer_objection": lambda: {"upheld": rng.random() < 0.5},
         "end_certificate": lambda: {"ending": "revoked", "on": now.date(), "document": "文号"},
+        "correct_end": lambda: {
+            "document": "文号",
+            **rng.choice([{}, {"ending": "rescinded", "on": now.date()}]),
+        },
         "supersede": lambda: {"by": "D" * 26, "on": now.date()},
         "note_predecessor": lambda: {"predecessor": "E" * 26},
     }

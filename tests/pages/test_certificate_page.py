@@ -51,14 +51,17 @@ async def test_a_scan_opens_a_page_that_says_it_all(asking: Enquiries, page: Pag
         answer = await page.goto(f"{address}/c/{code}?s={statement}")
         assert answer is not None
         assert answer.status == 200
-        assert await page.locator("#answer h2").inner_text() == "有效"
+        assert await page.locator("#answer h2").inner_text() == "证书有效"
         told = await page.locator("main").inner_text()
         for words in (
             "签名属实", LONG, "241301060345", "福建省市场监督管理局", "2022-01-01 至 2027-12-31",
             "共 120 项，第 1 段，共 2 段", "GB/T 50344-2019；限制：不做现场取样",
-            "市监检测函〔2019〕1364号 一", "追溯证书的颁发部门、有效期、证书状态等信息",
         ):  # fmt: skip
             assert words in told, words
+        await page.get_by_text("依据", exact=True).click()
+        sources = await page.locator("details.sources").inner_text()
+        for words in ("市监检测函〔2019〕1364号 一", "追溯证书的颁发部门、有效期、证书状态等信息"):
+            assert words in sources, words
         await shown(page, "certificate-valid")
         await page.get_by_role("link", name="下一段").click()
         assert "氯离子含量第119法" in await page.locator("#capabilities").inner_text()
@@ -77,7 +80,7 @@ async def test_an_ended_a_replaced_and_a_forged_certificate_look_as_different_as
     await asking.put("3", holder=LONG)
     async with served(asking.parts) as address:
         await page.goto(f"{address}/c/{revoked}?s={its}")
-        assert await page.locator("#answer h2").inner_text() == "撤销"
+        assert await page.locator("#answer h2").inner_text() == "证书已被撤销，不再有效"
         told = await page.locator("#answer").inner_text()
         assert "撤销（自 2025-01-15 起）" in told
         assert "闽市监撤〔2025〕1号（生成）" in told
@@ -85,7 +88,7 @@ async def test_an_ended_a_replaced_and_a_forged_certificate_look_as_different_as
         await page.goto(f"{address}/c/{replaced}?s={paper}")
         await shown(page, "certificate-replaced")
         await page.get_by_role("link", name="3（有效）").click()
-        assert await page.locator("#answer h2").inner_text() == "有效"
+        assert await page.locator("#answer h2").inner_text() == "证书有效"
         assert "没有核验签名" in await page.locator("#proof").inner_text()
         await page.goto(f"{address}/c/{revoked}?s={paper}")
         assert await page.locator("#answer h2").inner_text() == "二维码是伪造的或被改动过"
@@ -114,6 +117,17 @@ async def test_a_visitor_searches_without_any_script(asking: Enquiries, page: Pa
         assert await page.locator("#answer .entries > li").count() == 1
         assert LONG in await page.locator("#answer").inner_text()
         await shown(page, "search-found")
+        # appended by a messenger, and a region by its name
+        await page.goto(f"{address}/certificates?holder=榕城&region=福建省&from=timeline")
+        assert await page.locator("#answer .entries > li").count() == 1
+        await page.goto(f"{address}/certificates?holder=榕城&region=鼓楼区")
+        assert "320106" in await page.locator("#refusal").inner_text()
+        await page.goto(f"{address}/certificates?isappinstalled=0")
+        assert await page.locator("#answer").count() == 0
+        await page.goto(f"{address}/certificates?holder=榕城 环境")
+        await page.locator("#answer").get_by_role("link", name=LONG).click()
+        assert await page.locator("#answer h2").inner_text() == "证书有效"
+        await page.goto(f"{address}/certificates")
         await page.get_by_label("机构名称", exact=True).fill("")
         await page.get_by_label("检测能力", exact=True).fill("抗压")
         await page.get_by_label("专业领域（可不填）").select_option("01")

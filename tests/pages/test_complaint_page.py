@@ -37,7 +37,7 @@ async def test_a_visitor_complains_and_comes_back_with_the_receipt(
         assert (await system.send("POST", f"{path}/resolve", samr, reply)).status == 200
         for _ in range(200):
             await page.goto(f"{address}/complaint")
-            await page.get_by_label("回执编号").fill(receipt.lower())
+            await page.get_by_label("回执编号").fill(receipt.lower().replace("-", " "))
             await page.get_by_role("button", name="查询").click()
             if "经核实" in await page.locator("#answer").inner_text():
                 break

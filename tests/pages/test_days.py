@@ -16,7 +16,7 @@ from playwright.async_api import Browser, FilePayload, Page, ViewportSize
 from api.door.identity import SESSION_COOKIE
 from deploy.embedded.postgres import EmbeddedPostgres
 from domain.case.commands import Role
-from tests.accounts import signed_in
+from tests.accounts import PASSWORD, signed_in
 from tests.api.conftest import open_rules as open_rules
 from tests.api.conftest import whole_system
 from tests.api.lookups import served
@@ -24,7 +24,7 @@ from tests.api.people import GUANGDONG, LIAONING, Filing
 from tests.certificates import content
 from tests.enforcing import case_on_record
 from tests.import_files import row, table
-from tests.pages.conftest import TELEPHONE, faults, keep_picture
+from tests.pages.conftest import TELEPHONE, faults, keep_picture, sign_in
 from tests.system import (
     AUDITOR,
     CHECKER,
@@ -57,11 +57,15 @@ class Town:
     looked: set[str]
     cookies: dict[str, str]
 
-    async def person(self, role: Role, scope: str, size: ViewportSize = WIDE) -> "Visitor":
+    async def person(
+        self, role: Role, scope: str, size: ViewportSize = WIDE, *, administers: bool = False
+    ) -> "Visitor":
         """A new browser of somebody who is signed in."""
-        name = f"{role}-{scope or 'all'}"
+        name = f"{'head-' * administers}{role}-{scope or 'all'}"
         if name not in self.cookies:
-            self.cookies[name] = await signed_in(self.house, name, role, scope)
+            self.cookies[name] = await signed_in(
+                self.house, name, role, scope, administers=administers
+            )
         cookie = self.cookies[name]
         context = await self.browser.new_context(viewport=size)
         self.stack.push_async_callback(context.close)
@@ -265,6 +269,14 @@ async def test_a_lab_uploads_numbers_and_sees_every_wrong_row(town: Town) -> Non
         if "13" in rows:
             assert "怎样修改" in await clerk.text()
         await clerk.page.get_by_role("link", name="报告编号报送").last.click()
+    await clerk.page.get_by_role("link", name="查找和查看本季度的编号").click()
+    await clerk.page.get_by_label("编号，或其开头").fill("GD-")
+    await clerk.press("查找")
+    assert "GD-0001" in await clerk.text()
+    await clerk.page.get_by_label("编号，或其开头").fill("0001")
+    await clerk.press("查找")
+    assert "没有这样的编号" in await clerk.text()
+    await clerk.page.get_by_role("link", name="报告编号报送").last.click()
     await clerk.open("撤回编号")
     await clerk.page.locator("#act-withdraw-numbers").get_by_label("编号").fill("GD-0001\nGD-9")
     await clerk.page.locator("#act-withdraw-numbers").get_by_label("理由").fill("（生成）")
@@ -273,6 +285,12 @@ async def test_a_lab_uploads_numbers_and_sees_every_wrong_row(town: Town) -> Non
     await clerk.page.locator("#act-withdraw-numbers").get_by_label("编号").fill("GD-0001")
     await clerk.press("撤回编号")
     assert "已撤回" in await clerk.page.get_by_role("status").inner_text()
+    # nothing of the file stands any more
+    await clerk.page.get_by_role("link", name="编号.csv").first.click()
+    await clerk.open("撤回这一文件的全部编号")
+    await clerk.page.get_by_role("form").get_by_label("理由").fill("（生成）选错文件")
+    await clerk.press("撤回这一文件的全部编号")
+    assert "没有" in await clerk.page.get_by_role("alert").inner_text()
 
 
 async def test_officer_institution_and_decider_settle_a_case(town: Town) -> None:
@@ -478,6 +496,63 @@ async def test_an_auditor_follows_verifies_and_takes_a_case_along(town: Town) ->
     async with auditor.page.expect_download() as download:
         await auditor.page.get_by_role("link", name="带走这一件").click()
     assert (await download.value).suggested_filename.endswith(".zip")
+
+
+async def test_an_administrator_invites_and_takes_away_at_once(town: Town) -> None:
+    lab = await town.person(FILER, "gd-1", TELEPHONE, administers=True)
+    await lab.at("/work/people")
+    await lab.open("给予身份")
+    await lab.fill("账号", "new.clerk")
+    await lab.press("给予身份")
+    assert "已给予" in await lab.page.get_by_role("status").inner_text()
+    link = await lab.page.get_by_role("status").get_by_role("code").inner_text()
+    # whoever is invited sets a password, signs in, and is at work
+    context = await town.browser.new_context(viewport=TELEPHONE)
+    town.stack.push_async_callback(context.close)
+    clerk = Visitor(town, await context.new_page(), "new.clerk")
+    await clerk.page.goto(link)
+    await clerk.page.get_by_label("密码", exact=True).fill(PASSWORD)
+    await clerk.page.get_by_label("再填一次密码").fill(PASSWORD)
+    await clerk.page.get_by_role("button", name="设定").click()
+    await sign_in(clerk.page, "new.clerk", PASSWORD)
+    assert clerk.page.url.endswith("/work/filings")
+    # the clerk is no administrator, and is told who is
+    await clerk.at("/work/people")
+    assert "您现在不是管理员" in await clerk.text()
+    await lab.open("收回")
+    await lab.page.get_by_role("form", name="收回").get_by_label("事由").fill("（生成）离职")
+    await lab.press("收回")
+    assert "已收回" in await lab.page.get_by_role("status").inner_text()
+    gone = await clerk.page.goto(f"{town.address}/work/filings")
+    assert gone is not None
+    assert gone.status == 403
+    await clerk.at("/me")
+    assert "收回身份" in await clerk.text()
+
+
+async def test_an_operator_sees_the_people_of_the_province(town: Town) -> None:
+    boss = await town.person(OPERATOR, "440000", administers=True)
+    await boss.at("/work/people")
+    await boss.open("给予身份")
+    await boss.fill("账号", "r-deputy")
+    await boss.page.get_by_label("身份").last.select_option(label="审核人")
+    await boss.page.get_by_label("范围").last.fill("amr-350000")
+    await boss.press("给予身份")
+    assert "不是" in await boss.page.get_by_role("alert").inner_text()
+    await boss.page.get_by_label("范围").last.fill(ISSUER)
+    await boss.press("给予身份")
+    assert "广东省市场监督管理局" in await boss.text()
+    await boss.at(f"/work/people?scope={ISSUER}&open=true")
+    assert "r-deputy" in await boss.text()
+    await boss.at("/work/deputies")
+    await boss.open("登记离岗和代办")
+    await boss.fill("离岗的人", "r-away")
+    await boss.fill("由谁代办", "r-deputy")
+    await boss.fill("代办至何时", "2099-01-01T00:00")
+    await boss.press("登记离岗和代办")
+    assert "r-away 离岗，由 r-deputy 代办" in await boss.text()
+    await boss.press("提前结束")
+    assert "已结束" in await boss.page.get_by_role("status").inner_text()
 
 
 async def test_everybody_finds_their_work_from_the_first_page(town: Town) -> None:

@@ -236,7 +236,7 @@ CASES: dict[str, tuple[str, str, str, int, str, str]] = {
         NATIONAL,
         "facts:\n      institution: {region:",
         'facts:\n      institution: {legal_person: "no", region:',
-        -1,
+        1,
         "example_fails",
         "legal_person",
     ),

@@ -425,8 +425,8 @@ CASES: dict[str, Case] = {
         "    - id: caiq\n",
         "    - id: group\n",
         None,
-        "invalid_value",
-        "重复",
+        "duplicate_id",
+        "已经写过",
     ),
     "no last rule": (
         NATIONAL,

@@ -310,6 +310,27 @@ def test_a_regulation_stands_for_years_with_cities_that_differ(folder: Path) -> 
     assert rules.windows["review"].closes.isoformat() == "2025-04-01T00:00:00+08:00"
 
 
+def test_a_regulation_gives_no_set_over_a_mere_base(folder: Path) -> None:
+    """Of 2023 there is no national notice to open a campaign under, only a base."""
+    write(folder, "standing/jiangsu", STANDING)
+    library = RuleLibrary(folder)
+    assert library.sets_of("standing/jiangsu") == ["standing/jiangsu@2024"]
+    own = "".join(
+        f"""    {name}:
+      from: {{at: next-year-01-01}}
+      to: {{at: next-year-03-29}}
+      {ASSUMED}
+"""
+        for name in ("fill", "correct")
+    )
+    review = f"{own}    review:\n      from: {{at: fill.from}}\n      to: {{at: fill.to}}\n"
+    complete = STANDING[: STANDING.index("    review:")] + f"{review}      {ASSUMED}\n"
+    complete += f"  completion:\n    require: submitted_inside_window\n    {ASSUMED}\n"
+    write(folder, "standing/jiangsu", complete + STANDING[STANDING.index("examples:") :])
+    library = in_order(folder, "standing/jiangsu@2023", "standing/jiangsu@2024")
+    assert library.most_specific(2023, "320505").id == "jiangsu-standing-2023"
+
+
 def test_a_year_of_a_standing_regulation_is_its_differences(folder: Path) -> None:
     write(folder, "standing/jiangsu", STANDING)
     alone = PROVINCE.replace("overridable:\n  - filing.review_chain\n", "")

@@ -401,8 +401,10 @@ async def test_a_campaign_and_its_filings_are_annulled_by_a_job(system: System) 
     clerk = system.token(FILER, "clerk-1", "inst-1")
     assert (await system.submit("2023/inst-1", clerk)).status == 200
     operator = system.token(OPERATOR, "operator-1", "000000")
+    second = system.token(OPERATOR, "operator-2", "000000")
     path = "/api/campaigns/2023/350000/annul"
-    asked = await system.send("POST", path, operator, {"reason": "（生成）误选年度"})
+    reason = {"reason": "（生成）误选年度"}
+    asked = await system.by_two(path, operator, second, reason, "annul-1")
     assert asked.status == 202, asked.body
     for name in ("inst-1", "inst-2"):
         await system.until(f"2023/{name}", "annulled")
@@ -418,8 +420,10 @@ async def test_a_year_that_was_annulled_is_opened_again(system: System) -> None:
     clerk = system.token(FILER, "clerk-1", "inst-1")
     assert (await system.submit("2023/inst-1", clerk)).status == 200
     operator = system.token(OPERATOR, "operator-1", "000000")
+    second = system.token(OPERATOR, "operator-2", "000000")
     path = "/api/campaigns/2023/350000"
-    asked = await system.send("POST", f"{path}/annul", operator, {"reason": "（生成）误选年度"})
+    reason = {"reason": "（生成）误选年度"}
+    asked = await system.by_two(f"{path}/annul", operator, second, reason, "annul-1")
     for name in ("inst-1", "inst-2"):
         await system.until(f"2023/{name}", "annulled")
     async with asyncio.timeout(20):
@@ -429,7 +433,7 @@ async def test_a_year_that_was_annulled_is_opened_again(system: System) -> None:
     await system.open(2023, "350000")
     await system.until("2023/inst-2", "draft")
     assert (await system.submit("2023/inst-1", clerk)).status == 200
-    asked = await system.send("POST", f"{path}/annul", operator, {"reason": "（生成）误选年度"})
+    asked = await system.by_two(f"{path}/annul", operator, second, reason, "annul-2")
     assert asked.status == 202, asked.body
     for name in ("inst-1", "inst-2"):
         await system.until(f"2023/{name}", "annulled")

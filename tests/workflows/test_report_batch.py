@@ -11,6 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.testing import WorkflowEnvironment
 
+from tests.api.documented import as_documented
 from tests.conftest import LATER
 from tests.system import (
     AUDITOR,
@@ -308,6 +309,36 @@ async def test_a_change_is_made_whole_or_not_at_all(system: System) -> None:
     assert (await batch_is(system, batch, numbers=2))["withdrawn"] == 0
     told = [entry["event"] for entry in await events(system, batch)]
     assert "numbers_withdrawn" not in told
+
+    # all of a file, once however often it is sent, of what still stands of it
+    address = f"/api/report-batches/{batch}/numbers"
+    first = await system.send("GET", f"{address}?number=HN-&size=1", clerk)
+    as_documented("/api/report-batches/{quarter}/{institution}/numbers", first.body)
+    second = await system.send("GET", f"{address}?cursor={first.body['next']}", clerk)
+    assert [one["number"] for one in (*first.body["items"], *second.body["items"])] == [
+        "HN-1", "HN-2",
+    ]  # fmt: skip
+    assert (await system.send("GET", f"{address}?number=N-", clerk)).body["items"] == []
+    other = system.token(FILER, "clerk-of-another", "another")
+    assert (await system.send("GET", address, other)).status == 403
+    one = {"numbers": ["HN-2"], "reason": "报告作废"}
+    path = f"/api/report-batches/{batch}/withdraw-numbers"
+    assert (await system.send("POST", path, clerk, one)).status == 200
+    path = f"/api/report-batches/{batch}/uploads/{taken.body['id']}/withdraw"
+    reason = {"reason": "文件选错"}
+    assert (await system.send("POST", path, other, reason)).status == 403
+    sent = [
+        await system.send("POST", path, clerk, reason, idempotency_key="whole") for _ in range(2)
+    ]
+    assert [answer.status for answer in sent] == [200, 200], sent
+    assert sent[0].body["sequence"] == sent[1].body["sequence"]
+    assert (await batch_is(system, batch, numbers=0))["withdrawn"] == 2
+    left = await system.send("POST", path, clerk, reason)
+    assert (left.status, left.body["code"]) == (404, "not_found")
+    states = (await system.send("GET", f"{address}?upload={taken.body['id']}", clerk)).body["items"]
+    assert [(one["state"], one["reason"]) for one in states] == [
+        ("withdrawn", "文件选错"), ("withdrawn", "报告作废"),
+    ]  # fmt: skip
 
 
 async def test_a_voluntary_upload_needs_the_latest_closed_year_complete(system: System) -> None:

@@ -58,6 +58,10 @@ class FormLibrary:
             self._forms[form_id] = form
         return self._forms[form_id]
 
+    def node(self, form_id: str) -> Node | None:
+        """A form's own file as it was read; None for one that nobody has asked for."""
+        return self._nodes.get(form_id)
+
     def line(self, form_id: str, message: str) -> int:
         """The line of a form's file that a message is about: the last id it names, else 1."""
         node = self._nodes.get(form_id)
@@ -79,8 +83,11 @@ class FormLibrary:
         try:
             return validate(Form, self._nodes[form_id])
         except RulesInvalid as invalid:
-            first = invalid.findings[0]
-            message = f"{first.file}：{first.path}：{first.message}"
+            # a mistyped key is why another is missing
+            first = min(invalid.findings, key=lambda one: one.code != "unknown_key")
+            others = len(invalid.findings) - 1
+            more = f"（另有 {others} 处）" if others else ""
+            message = f"{first.file}：{first.path}：{first.message}{more}"
             raise FormError("bad_form", message, first.line) from None
 
     def trial(self, form_id: str) -> list[FormError]:
@@ -142,9 +149,9 @@ def _load(path: Path) -> Node:
     try:
         return load(path.read_bytes(), path.name)
     except RulesInvalid as invalid:
-        raise FormError(
-            "bad_yaml", f"{path.name}：不是合格的 YAML：{invalid.findings[0]}"
-        ) from None
+        first = invalid.findings[0]
+        message = f"{path.name}：不是合格的 YAML：{first.message}"
+        raise FormError("bad_yaml", message, first.line) from None
 
 
 def _parse(form_id: str, document: dict[str, Any]) -> Form:

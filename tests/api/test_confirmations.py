@@ -1,0 +1,198 @@
+"""What one person proposes and another confirms, and what neither can do alone."""
+
+import shutil
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.testing import WorkflowEnvironment
+
+from domain.case.commands import Actor, Role
+from domain.clock import BEIJING
+from domain.confirmations import ConfirmedAct
+from rules.file.confirmations import CONFIRMATIONS, load_confirmations
+from rules.file.library import SHIPPED
+from tests.certificates import ISSUER, Office, content
+from tests.system import AUDITOR, CLERK, OPERATOR, REVIEWER, Answer, System, institution, running
+
+pytestmark = pytest.mark.anyio
+DOCUMENT = "闽市监更〔2026〕1号（生成）"
+
+
+@pytest.fixture
+async def house(
+    dev_engine: WorkflowEnvironment, engine: AsyncEngine, moved_rules: Path, tmp_path: Path
+) -> AsyncIterator[System]:
+    """The whole system where every act that can need a second person does, from two cases on."""
+    folder = tmp_path / "rules"
+    shutil.copytree(moved_rules, folder)
+    terms = (SHIPPED / CONFIRMATIONS).read_text("utf-8")
+    terms = terms.replace("required: false", "required: true").replace("from: 100", "from: 2")
+    (folder / CONFIRMATIONS).write_text(terms, "utf-8")
+    async with running(dev_engine, engine, folder) as found:
+        await found.add(institution("lab", certificates=()))
+        yield found
+
+
+def waits(answer: Answer) -> str:
+    """The address of what an act was put down as."""
+    assert (answer.status, answer.body["code"]) == (409, "awaits_confirmation"), answer.body
+    address: str = answer.headers["location"]
+    assert address.rpartition("/")[2] in answer.body["detail"]
+    return address
+
+
+def ending() -> dict[str, Any]:
+    today = datetime.now(BEIJING).date().isoformat()
+    return {
+        "ending": "revoked",
+        "on": today,
+        "reason": "以欺骗手段取得",
+        "document": "闽市监撤〔2026〕1号（生成）",
+        "approver": "测试批准人",
+    }
+
+
+async def test_an_end_is_done_by_two_and_a_mistaken_one_is_corrected_by_two(
+    house: System,
+) -> None:
+    office = Office(house)
+    path = await office.issue()
+    proposed = await office.act(path, "end", office.clerk, ending(), idempotency_key="end-1")
+    at = waits(proposed)
+    assert (await office.held(path))["status"] == "valid"
+    # asked for again with its key it is the same proposal
+    again = await office.act(path, "end", office.clerk, ending(), idempotency_key="end-1")
+    assert waits(again) == at
+
+    colleague = house.token(CLERK, "issuing-clerk-2", ISSUER)
+    listed = await house.send("GET", "/api/confirmations?waiting=true", colleague)
+    assert [f"/api/confirmations/{one['id']}" for one in listed.body["items"]] == [at]
+    assert listed.body["items"][0]["body"] == ending()
+    assert (await house.send("GET", at, office.clerk)).body["own"] is True
+    # not by whoever proposed it, in whatever role or at the terminal, nor by a program
+    for subject, role, code in (
+        ("issuing-clerk", CLERK, "own_proposal"),
+        ("issuing-clerk", REVIEWER, "own_proposal"),
+        ("cli.issuing-clerk", REVIEWER, "own_proposal"),
+        ("program.robot", CLERK, "not_to_confirm"),
+    ):
+        answer = await house.send("POST", f"{at}/confirm", house.token(role, subject, ISSUER))
+        assert answer.body["code"] == code, (subject, role, answer.body)
+    # elsewhere it is not there, and who cannot confirm anything is told so
+    absent = at[:-4] + "0000"
+    for role, scope in ((CLERK, "amr-430000"), (OPERATOR, "430000"), (OPERATOR, "000000")):
+        stranger = house.token(role, "stranger", scope)
+        there = await house.send("POST", f"{at}/confirm", stranger)
+        missing = await house.send("POST", f"{absent}/confirm", stranger)
+        assert there.status == missing.status == 404
+        assert {**there.body, "request_id": ""} == {**missing.body, "request_id": ""}
+    assert (await house.send("POST", f"{at}/confirm", office.filer)).status == 403
+    assert (await office.held(path))["status"] == "valid"
+
+    done = await house.send("POST", f"{at}/confirm", colleague, {}, idempotency_key="c-1")
+    assert (done.status, done.body["state"]) == (200, "done"), done.body
+    assert (done.body["proposed_by"], done.body["decided_by"]) == (
+        "issuing-clerk",
+        "issuing-clerk-2",
+    )
+    assert (await office.held(path))["status"] == "revoked"
+    # once more, whoever asks: nothing is done twice
+    repeated = await house.send("POST", f"{at}/confirm", colleague, {}, idempotency_key="c-1")
+    assert repeated.body == done.body
+    receipt = await office.act(path, "end", office.clerk, ending(), idempotency_key="end-1")
+    assert (receipt.status, receipt.body["status"]) == (200, "completed")
+    late = await house.send("POST", f"{at}/decline", colleague, {"reason": "不对"})
+    assert late.body["code"] == "confirmation_decided"
+
+    # it was another institution's: the certificate is in force again, and the public is told so
+    body = {"reason": "误登记", "document": DOCUMENT, "approver": "测试批准人"}
+    at = waits(await office.act(path, "correct-end", office.clerk, body))
+    # the process that took the confirmation was killed before it acted: asked again, it is done
+    whole = Actor(subject="issuing-clerk-2", role=CLERK, scope=ISSUER)
+    await house.parts.confirmations.confirm(at.rpartition("/")[2], whole)
+    assert (await office.held(path))["status"] == "revoked"
+    assert (await house.send("GET", at, colleague)).body["state"] == "confirmed"
+    assert (await house.send("POST", f"{at}/confirm", colleague)).body["state"] == "done"
+    held = await office.held(path)
+    assert (held["status"], held["ended_on"], held["document"]) == ("valid", None, DOCUMENT)
+    page = await house.http.get(f"/c/{held['code']}", headers={"accept": "text/html"})
+    assert "此前登记的终止已更正，依据的文书" in page.text
+    # what has not ended cannot be corrected; it is told to whoever confirms, and stays on record
+    at = waits(await office.act(path, "correct-end", office.clerk, body))
+    refused = await house.send("POST", f"{at}/confirm", colleague)
+    assert refused.body["code"] == "confirmed_and_refused"
+    assert "没有误登记的注销" in refused.body["detail"]
+    shown = (await house.send("GET", at, house.token(AUDITOR, "auditor-1"))).body
+    assert (shown["state"], shown["outcome"]) == ("refused", "certificate_not_ended")
+    # nobody acts through another one after their role was taken away
+    at = waits(await office.act(path, "end", office.clerk, ending()))
+    by = Actor(subject="operator-1", role=OPERATOR, scope="350000")
+    await house.parts.people.revoke(ISSUER, "issuing-clerk", by, "r-1", "（生成）调离")
+    refused = await house.send("POST", f"{at}/confirm", colleague)
+    assert (refused.status, refused.body["code"]) == (409, "confirmed_and_refused")
+    assert (await office.held(path))["status"] == "valid"
+
+
+async def test_late_declined_and_withdrawn_acts_are_never_done(house: System) -> None:
+    operator = house.token(OPERATOR, "operator-1", "000000")
+    second = house.token(OPERATOR, "operator-2", "000000")
+    path = "/api/rules/2024/000000/publish"
+    reason = {"reason": "（生成）试发"}
+    taken_back = waits(await house.send("POST", path, operator, reason, idempotency_key="p-1"))
+    others = await house.send("POST", f"{taken_back}/withdraw", second)
+    assert others.body["code"] == "proposers_only"
+    withdrawn = await house.send("POST", f"{taken_back}/withdraw", operator)
+    assert withdrawn.body["state"] == "withdrawn"
+    answer = await house.send("POST", f"{taken_back}/confirm", second)
+    assert answer.body["code"] == "confirmation_decided"
+    answer = await house.send("POST", path, operator, reason, idempotency_key="p-1")
+    assert answer.body["code"] == "confirmation_decided"
+
+    declined = waits(await house.send("POST", path, operator, reason))
+    answer = await house.send("POST", f"{declined}/decline", second, {"reason": "依据不足"})
+    assert (answer.body["state"], answer.body["reason"]) == ("declined", "依据不足")
+
+    # the last second, and the first after it
+    late = waits(await house.send("POST", path, operator, reason, idempotency_key="p-3"))
+    ends = datetime.fromisoformat((await house.send("GET", late, second)).body["ends_at"])
+    now = house.now
+    try:
+        house.now = lambda: ends  # type: ignore[method-assign]
+        answer = await house.send("POST", f"{late}/confirm", second)
+        assert (answer.status, answer.body["code"]) == (409, "confirmation_late")
+        again = await house.send("POST", path, operator, reason, idempotency_key="p-3")
+        assert again.body["code"] == "confirmation_late"
+        house.now = lambda: ends - timedelta(seconds=1)  # type: ignore[method-assign]
+        answer = await house.send("POST", f"{late}/confirm", second)
+        # in time: it is the generated rules themselves that cannot be published
+        assert answer.body["code"] == "confirmed_and_refused", answer.body
+        assert "rules check" in answer.body["detail"]
+    finally:
+        house.now = now  # type: ignore[method-assign]
+
+
+async def test_a_clerk_does_not_write_over_what_the_institution_writes(house: System) -> None:
+    office = Office(house)
+    path = await office.begin({"content": content()})
+    body = {"content": content(address="另一地址")}
+    refused = await house.send("PUT", f"{path}/draft", office.clerk, body, if_match='"1"')
+    assert (refused.status, refused.body["code"]) == (409, "filers_draft")
+    assert (await house.send("GET", f"{path}/draft", office.filer)).body["revision"] == 1
+    own = await office.begin({"content": content()}, office.clerk)
+    saved = await house.send("PUT", f"{own}/draft", office.clerk, body, if_match='"1"')
+    assert saved.status == 200, saved.body
+
+
+def test_the_shipped_terms_name_every_act_and_wrong_ones_are_found(tmp_path: Path) -> None:
+    terms = load_confirmations(SHIPPED)
+    assert set(terms.acts) == set(ConfirmedAct)
+    assert terms.needed(ConfirmedAct.ANNUL_CAMPAIGN, 1) is not None
+    assert terms.needed(ConfirmedAct.BULK_CANCEL, 99) is None
+    assert terms.needed(ConfirmedAct.BULK_CANCEL, 100) is not None
+    assert {Role(role) for act in terms.acts.values() for role in act.roles} <= {
+        OPERATOR, CLERK, REVIEWER,
+    }  # fmt: skip
