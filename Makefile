@@ -72,6 +72,7 @@ bench: $(READY)
 	$(BIN)/python -m bench.peers
 	$(BIN)/python -m bench.ingest
 	$(BIN)/python -m bench.lookup
+	$(BIN)/python -m bench.inbox
 	$(BIN)/python -m bench.certificate_search
 	$(BIN)/python -m bench.lapses
 	$(BIN)/python -m bench.audit
@@ -86,6 +87,7 @@ bench-short: $(READY)
 	$(BIN)/python -m bench.peers --short
 	$(BIN)/python -m bench.ingest --short
 	$(BIN)/python -m bench.lookup --short
+	$(BIN)/python -m bench.inbox --short
 	$(BIN)/python -m bench.certificate_search --short
 	$(BIN)/python -m bench.lapses --short
 	$(BIN)/python -m bench.audit --short

@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import itertools
 import json
+import random
 import sys
 import time
 from collections import Counter
@@ -68,16 +69,29 @@ def _request(line: str) -> bytes:
 
 
 async def load(
-    port: int, lines: list[str], connections: int, seconds: float
+    port: int, lines: list[str], connections: int, seconds: float, spread: float = 0
 ) -> tuple[float, Counter[int], float]:
-    """Answers a second, how many there were of each status, and the 95th percentile in seconds."""
+    """Answers a second, how many there were of each status, and the 95th percentile in seconds.
+
+    With ``spread`` connections begin at moments of their own within so many seconds.
+    """
     requests = itertools.cycle([_request(line) for line in lines])
     began = time.perf_counter()
     asking = [Asking(requests, began + seconds) for _ in range(connections)]
     loop = asyncio.get_running_loop()
-    for one in asking:
-        await loop.create_connection(lambda one=one: one, "127.0.0.1", port)  # type: ignore[misc]
-    await asyncio.gather(*(one.done for one in asking))
+    chance = random.Random(7)
+
+    async def begin(one: Asking, after: float) -> None:
+        await asyncio.sleep(after)
+        await loop.create_connection(lambda: one, "127.0.0.1", port)
+        await one.done
+
+    if spread:
+        await asyncio.gather(*(begin(one, chance.uniform(0, spread)) for one in asking))
+    else:
+        for one in asking:
+            await loop.create_connection(lambda one=one: one, "127.0.0.1", port)  # type: ignore[misc]
+        await asyncio.gather(*(one.done for one in asking))
     statuses = sum((one.statuses for one in asking), Counter())
     took = time.perf_counter() - began
     waits = sorted(wait for one in asking for wait in one.waits)
@@ -89,7 +103,10 @@ if __name__ == "__main__":
     parser.add_argument("port", type=int)
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--seconds", type=float, default=3)
+    parser.add_argument("--spread", type=float, default=0)
     given = parser.parse_args()
     asked = sys.stdin.read().splitlines()
-    rate, found, p95 = uvloop.run(load(given.port, asked, given.connections, given.seconds))
+    rate, found, p95 = uvloop.run(
+        load(given.port, asked, given.connections, given.seconds, given.spread)
+    )
     print(json.dumps({"rate": rate, "statuses": found, "p95": p95}))

@@ -75,9 +75,12 @@ async def list_tasks(call: Call) -> Response:
     request, actor = call.request, call.actor
     records = parts_of(request).records
     claimed = query(request, "claimed", Claimed | None, None)
-    whose = {"mine": await records.whose_claims(actor, parts_of(request).clock()), "nobody": [""]}
     by_age = query(request, "sort", TaskOrder, "due") == "age"
-    narrowed: dict[str, Any] = {"claimed_by": whose.get(claimed or "")}
+    narrowed: dict[str, Any] = {}
+    if claimed == "mine":
+        narrowed["claimed_by"] = await records.whose_claims(actor, parts_of(request).clock())
+    elif claimed == "nobody":
+        narrowed["claimed_by"] = [""]
     for one in _NARROWING:
         given = query(request, one.parameter.name, one.kind | None, None)
         if given is not None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from mimetypes import guess_type
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from starlette.responses import RedirectResponse, Response
 
@@ -38,6 +38,14 @@ from api.workbench.pages import (
     page_of,
     said_at_once,
     text_parameter,
+)
+from api.workbench.views import (
+    VIEWS_COOKIE,
+    View,
+    read_views,
+    with_view,
+    without_view,
+    written_views,
 )
 from domain.case.commands import Actor, Role
 from domain.case.status import EDITABLE, STATUS_NEXT, Status
@@ -226,6 +234,10 @@ async def my_filings(call: Call) -> Response:
 
 
 _INBOX = ("claimed", "kind", "name", "region", "due_by", "sort")
+_ROWS = "20"
+"""So many stand on a page of the inbox."""
+
+_HALF_A_YEAR = 180 * 24 * 3600
 _SOON = timedelta(days=3)
 """What is due within that counts as pressing on the page."""
 
@@ -239,7 +251,7 @@ async def _inbox(call: Call, told: Told | None) -> Response:
     asked = asked_of(call, *_INBOX, "cursor")
     found: dict[str, Any] = {"items": [], "next": None}
     try:
-        found = (await ask(call, "GET", "/api/tasks", query={"size": "50", **asked})).body
+        found = (await ask(call, "GET", "/api/tasks", query={"size": _ROWS, **asked})).body
     except Told as refused:
         told = told or refused
     counts = (await ask(call, "GET", "/api/tasks/counts")).body
@@ -255,6 +267,7 @@ async def _inbox(call: Call, told: Told | None) -> Response:
         "asked": asked,
         "view": view,
         "views": _views(counts, soon.isoformat()),
+        "saved": _saved(call),
         "kinds": [(one["kind"], one["label"]) for one in counts["kinds"]],
         "bulk": any(one["kind"] == FILING.name for one in found["items"]),
         "me_subject": call.actor.subject,
@@ -288,6 +301,32 @@ def _place_of(case_id: str) -> str:
         "enforcement": "enforcement",
     }
     return f"/work/{names[kind]}/{rest}" if kind in names else ""
+
+
+def _saved(call: Call) -> list[View]:
+    return read_views(call.request.cookies.get(VIEWS_COOKIE, ""), call.actor.subject, _INBOX)
+
+
+async def save_view(call: Call) -> Response:
+    """Keeps the filter under a name, or forgets one."""
+    form, views = call.body, _saved(call)
+    wanted = {name: text for name in _INBOX if (text := form.text(name).strip())}
+    if form.text("forget"):
+        views = without_view(views, form.text("forget"))
+    else:
+        views = with_view(views, form.text("called"), wanted)
+    here = f"/work/tasks?{urlencode(wanted)}" if wanted else "/work/tasks"
+    response = RedirectResponse(here, status_code=303)
+    response.set_cookie(
+        VIEWS_COOKIE,
+        written_views(views, call.actor.subject),
+        max_age=_HALF_A_YEAR,
+        path="/work/tasks",
+        httponly=True,
+        samesite="lax",
+        secure=call.request.url.scheme == "https",
+    )
+    return response
 
 
 _MANY = ("claim", "release", "hand_over")
@@ -361,6 +400,8 @@ async def _filing(call: Call, told: Told | None, failed: Failed | None) -> Respo
         "draft": draft,
         "forms": forms["items"] if forms else [],
         "changes": changes,
+        "labels": {one["part"]: one["label"] for one in forms["items"]} if forms else {},
+        "by_part": _by_part,
         "timeline": timeline,
         "here": here,
         "editable": filing["status"] in EDITABLE,
@@ -684,6 +725,7 @@ PAGES = [
         parameters=(*(text_parameter(name, name) for name in _INBOX), CURSOR),
     ),
     page_of("POST", "/work/tasks", act_on_many, "批办待办", unhurried=True),
+    page_of("POST", "/work/tasks/views", save_view, "保存一个筛选"),
     page_of(
         "GET",
         "/work/tasks/next",

@@ -3,6 +3,7 @@
 import base64
 import json
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -92,6 +93,38 @@ async def test_an_inbox_shows_the_most_pressing_first_and_those_without_a_date_l
     ]
     assert ids(checking) == sorted([first.case_id, second.case_id])
     assert [item["due"] for item in checking] == [None, None]
+
+
+async def test_an_inbox_is_narrowed_and_counted(house: System) -> None:
+    first, second = await filing(house, SICHUAN), await filing(house, SICHUAN)
+    token = first.reviewer
+    before = (await house.send("GET", "/api/tasks/counts", token)).body
+    for one in (first, second):
+        await one.submitted()
+    await first.done("claim", token)
+    after = (await house.send("GET", "/api/tasks/counts", token)).body
+    grown = {name: after[name] - before[name] for name in ("total", "unclaimed", "mine", "overdue")}
+    assert grown == {"total": 2, "unclaimed": 1, "mine": 1, "overdue": 0}
+    assert sum(one["total"] for one in after["kinds"]) == after["total"]
+    due = (await first.get()).body["due"]
+    shown = {
+        asked: set(ids(await walk(house, f"/api/tasks?{asked}", token, 50)))
+        for asked in (
+            "kind=filing", "kind=complaint", "region=510000", "region=350000",
+            f"name={quote(first.id)}", "claimed=mine", "claimed=nobody",
+            f"due_by={quote(due)}", "due_by=2001-01-01T00:00:00Z",
+        )
+    }  # fmt: skip
+    both = {first.case_id, second.case_id}
+    for asked in ("kind=filing", "region=510000", f"due_by={quote(due)}"):
+        assert both <= shown[asked], asked
+    for asked in ("kind=complaint", "region=350000", "due_by=2001-01-01T00:00:00Z"):
+        assert shown[asked] == set(), asked
+    assert shown[f"name={quote(first.id)}"] == {first.case_id}
+    assert shown["claimed=mine"] & both == {first.case_id}
+    assert shown["claimed=nobody"] & both == {second.case_id}
+    wrong = await house.send("GET", "/api/tasks?due_by=tomorrow", token)
+    assert (wrong.status, wrong.body["code"]) == (422, "invalid_parameter")
 
 
 async def test_filings_are_paged_in_the_order_of_their_ids_while_others_are_added(

@@ -1,6 +1,7 @@
-"""A day of each audience in a real browser, from a telephone's width to a wide screen's.
+"""A day of each audience in a real browser.
 
-Every page that is seen is looked at by axe, and must not be wider than the screen.
+Every page that is seen is looked at by axe, and must not be wider than a telephone's screen, nor
+than a wide one.
 """
 
 import re
@@ -88,13 +89,17 @@ class Visitor:
         await self.looked_at()
 
     async def looked_at(self) -> None:
-        """No page sticks out of its screen, and axe finds nothing serious in it, once by place."""
+        """No page sticks out of a telephone or a wide screen; axe finds nothing, once by place."""
         where = self.page.url.removeprefix(self.town.address)
-        await keep_picture(self.page, (self.name + where).replace("/", "_")[:100])
-        width = await self.page.evaluate("document.documentElement.scrollWidth")
-        size = self.page.viewport_size
-        assert size is not None
-        assert width <= size["width"], where
+        own = self.page.viewport_size
+        assert own is not None
+        for size in (TELEPHONE, WIDE):
+            await self.page.set_viewport_size(size)
+            name = f"{self.name}{where}".replace("/", "_")[:100]
+            await keep_picture(self.page, f"{name}-{size['width']}")
+            width = await self.page.evaluate("document.documentElement.scrollWidth")
+            assert width <= size["width"], where
+        await self.page.set_viewport_size(own)
         place = re.sub(r"[?#].*|[0-9a-f]{24,}", "", where)
         if place not in self.town.looked:
             self.town.looked.add(place)
@@ -174,6 +179,12 @@ async def test_a_reviewer_compares_remarks_and_sends_back(town: Town) -> None:
     await lab.submitted()
     reviewer = await town.person(REVIEWER, ISSUER)
     await reviewer.at("/work/tasks")
+    await reviewer.at("/work/tasks?name=gd-1&claimed=nobody")
+    await reviewer.fill("保存这个筛选，叫作", "一号")
+    await reviewer.press("保存筛选")
+    await reviewer.at("/work/tasks?name=nobody-is-called-so")
+    assert "没有符合条件的待办" in await reviewer.text()
+    await reviewer.page.get_by_role("navigation", name="看哪些").get_by_text("一号").click()
     await reviewer.page.get_by_label("选中 测试机构 gd-1").check()
     await reviewer.press("办理选中的")
     await town.house.until("2024/gd-1", "in_review")
