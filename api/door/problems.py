@@ -53,8 +53,8 @@ def headers_of(refusal: Refusal) -> dict[str, str]:
     if status == 401:
         secret = refusal.code is Code.CLIENT_REFUSED
         headers["WWW-Authenticate"] = "Basic" if secret else "Bearer"
-    if refusal.code is Code.AWAITS_CONFIRMATION:
-        headers["Location"] = f"/api/confirmations/{refusal.params['id']}"
+    if refusal.code is Code.AWAITS_CONFIRMATION and (held := refusal.params.get("id")):
+        headers["Location"] = f"/api/confirmations/{held}"
     if status in (429, 503):
         headers["Retry-After"] = refusal.params.get("seconds", "5")
     return headers

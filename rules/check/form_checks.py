@@ -170,7 +170,8 @@ def _in_its_clause(
             f"{cite['document']} 里没有“{clause}”这一条；条款照原文的编号写，如 三（一）3、附件1"
         )
         yield finding("unknown_clause", (*path, "clause"), message)
-    elif not quoted(quote, wording):
+    elif quoted(quote, text) and not quoted(quote, wording):
+        # what stands nowhere is told once, where quotations are looked up
         message = f"“{quote}”不在“{clause}”里；请写它所在的条款"
         yield finding("quote_not_in_clause", (*path, "clause"), message)
 

@@ -831,6 +831,28 @@ async def test_an_end_has_reason_document_and_approver(
     assert (late.status, late.body["code"]) == (409, "certificate_not_in_force")
 
 
+async def test_an_end_registered_by_mistake_is_corrected_by_two(
+    system: System, office: Office
+) -> None:
+    path = await office.issue()
+    number = (await office.held(path))["number"]
+    assert (await office.act(path, "end", office.clerk, ending())).status == 200
+    correction = {
+        "reason": "误登记",
+        "document": "闽市监更〔2026〕1号（生成）",
+        "approver": "测试批准人",
+    }
+    held = await office.act(path, "correct-end", office.clerk, correction)
+    assert (held.status, held.body["code"]) == (409, "awaits_confirmation"), held.body
+    assert (await register(system.engine, number)).status == "revoked"
+    colleague = system.token(CLERK, "issuing-clerk-2", ISSUER)
+    done = await system.send("POST", f"{held.headers['location']}/confirm", colleague)
+    assert (done.status, done.body["state"]) == (200, "done"), done.body
+    entry = await register(system.engine, number)
+    assert (entry.status, entry.ended_on) == ("valid", None)
+    assert (await events(system, path))[-2:] == ["certificate_ended", "end_corrected"]
+
+
 # --- ten years ------------------------------------------------------------------------------------
 
 
