@@ -48,6 +48,7 @@ from api.workbench.campaign_details import PAGES as CAMPAIGN_DETAIL_PAGES
 from api.workbench.campaigns import PAGES as CAMPAIGN_PAGES
 from api.workbench.certificates import PAGES as CERTIFICATE_CASE_PAGES
 from api.workbench.complaints import PAGES as COMPLAINT_CASE_PAGES
+from api.workbench.confirmations import PAGES as CONFIRMATION_PAGES
 from api.workbench.duties import PAGES as DUTY_PAGES
 from api.workbench.enforcement import PAGES as MEASURE_CASE_PAGES
 from api.workbench.filings import PAGES as FILING_PAGES
@@ -136,6 +137,7 @@ PAGES: list[Operation] = [
     *CAMPAIGN_DETAIL_PAGES,
     *INSTITUTION_PAGES,
     *COMPLAINT_CASE_PAGES,
+    *CONFIRMATION_PAGES,
     *DUTY_PAGES,
     *QUESTION_PAGES,
     *AUDIT_PAGES,

@@ -64,6 +64,7 @@ _NUMBERS, _NOTICES = ("/work/report-batches", "报告编号"), ("/work/notices",
 _TASKS, _FILINGS, _JOBS = ("/work/tasks", "待办"), ("/work/filings", "填报"), ("/work/jobs", "批办")
 _REGISTRATIONS = ("/work/registrations", "机构登记")
 _PEOPLE, _DEPUTIES = ("/work/people", "人员"), ("/work/deputies", "离岗代办")
+_CONFIRMATIONS = ("/work/confirmations", "两人办理")
 _COMPLAINTS, _INSTITUTIONS = ("/work/complaints", "投诉"), ("/work/institutions", "机构名录")
 
 WORK: dict[Role, tuple[tuple[str, str], ...]] = {
@@ -86,6 +87,7 @@ WORK: dict[Role, tuple[tuple[str, str], ...]] = {
         _COMPLAINTS,
         _JOBS,
         _NOTICES,
+        _CONFIRMATIONS,
         _DEPUTIES,
         _RULES,
     ),
@@ -94,6 +96,7 @@ WORK: dict[Role, tuple[tuple[str, str], ...]] = {
         _CERTIFICATES,
         ("/work/certificates/search", "证书登记"),
         ("/work/certificates/imports", "批量导入"),
+        _CONFIRMATIONS,
         _RULES,
     ),
     Role.OFFICER: (_MEASURES, _RULES),
@@ -101,6 +104,7 @@ WORK: dict[Role, tuple[tuple[str, str], ...]] = {
     Role.OPERATOR: (
         _STATISTICS,
         _JOBS,
+        _CONFIRMATIONS,
         _FILINGS,
         _NUMBERS,
         _CERTIFICATES,

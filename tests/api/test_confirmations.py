@@ -1,5 +1,7 @@
 """What one person proposes and another confirms, and what neither can do alone."""
 
+import re
+import secrets
 import shutil
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
@@ -15,6 +17,8 @@ from domain.clock import BEIJING
 from domain.confirmations import ConfirmedAct
 from rules.file.confirmations import CONFIRMATIONS, load_confirmations
 from rules.file.library import SHIPPED
+from services.sign_in import csrf_token
+from tests.accounts import signed_in
 from tests.certificates import ISSUER, Office, content
 from tests.system import AUDITOR, CLERK, OPERATOR, REVIEWER, Answer, System, institution, running
 
@@ -196,3 +200,39 @@ def test_the_shipped_terms_name_every_act_and_wrong_ones_are_found(tmp_path: Pat
     assert {Role(role) for act in terms.acts.values() for role in act.roles} <= {
         OPERATOR, CLERK, REVIEWER,
     }  # fmt: skip
+
+
+async def test_on_pages_one_proposes_and_another_confirms(house: System) -> None:
+    office = Office(house)
+    path = await office.issue()
+    on_page = path.replace("/api/", "/work/")
+    first, second = [
+        await signed_in(house, person, CLERK, ISSUER) for person in ("clerk-a", "clerk-b")
+    ]
+
+    async def sent(cookie: str, place: str, form: dict[str, str] | None = None) -> Any:
+        named = {"cookie": f"zhibao_session={cookie}", "accept": "text/html"}
+        if form is None:
+            return await house.http.get(place, headers=named)
+        data = {"csrf": csrf_token(cookie), "key": secrets.token_hex(16), **form}
+        return await house.http.post(place, headers=named, data=data)
+
+    held = await sent(first, f"{on_page}/act/end", ending())
+    assert (held.status_code, "/work/confirmations" in held.text) == (409, True)
+    listed = (await sent(second, "/work/confirmations?waiting=true")).text
+    [place] = re.findall(r'href="(/work/confirmations/[0-9a-f]{32})"', listed)
+    assert "终止证书" in listed
+    # whoever proposed it can take it back and no more
+    own = (await sent(first, place)).text
+    assert ("本人，不能自己确认" in own, "确认，随即办理" in own) == (True, False)
+    alone = await sent(first, f"{place}/act/confirm", {})
+    assert (alone.status_code, "own_proposal" in alone.text) == (409, True), alone.text
+    shown = (await sent(second, place)).text
+    assert ending()["document"] in shown
+    assert f'href="{on_page}"' in shown
+    assert (await sent(second, f"{place}/act/decline", {"reason": ""})).status_code == 422
+    done = await sent(second, f"{place}/act/confirm", {})
+    assert (done.status_code, done.headers["location"]) == (303, f"{place}?done=confirm")
+    after = (await sent(second, done.headers["location"])).text
+    assert ("已确认并办理" in after, "确认，随即办理" in after) == (True, False)
+    assert (await office.held(path))["status"] == "revoked"

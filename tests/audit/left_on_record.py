@@ -169,6 +169,11 @@ BY_ADDRESS: dict[str, tuple[str, ...]] = {
     "POST /work/campaigns/{period}/{jurisdiction}/sample/act/{act}": ("sample_drawn",),
     "POST /work/certificates/imports": ("import_begun",),
     "POST /work/complaints/{complaint}/act/{act}": ("claimed", "complaint_resolved"),
+    "POST /work/confirmations/{confirmation}/act/{act}": (
+        "act_confirmed",
+        "act_declined",
+        "act_withdrawn",
+    ),
     "POST /work/duties/{period}/{duty}/act/{act}": ("duty_reported",),
     "POST /work/filings/{year}/{institution}/questions/act/{act}": _FILING["questions"],
     "POST /work/filings/{year}/{institution}/questions/{question}/act/{act}": (
