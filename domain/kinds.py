@@ -24,7 +24,7 @@ def kind_of(case_id: str) -> CaseKind | None:
 
 def _known(name: str) -> str:
     if name not in KINDS:
-        raise ValueError("no kind of case goes by this name")
+        raise ValueError(f"应是 {'、'.join(KINDS)} 之一")
     return name
 
 
