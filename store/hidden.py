@@ -60,10 +60,10 @@ def shown(stored: str, column: str) -> str:
     key = _Ring.keyring.by_id(Purpose.COLUMNS, id_, datetime.now(UTC))
     if key is None or not key.secret:
         return ""
-    data = base64.b64decode(written)
     try:
+        data = base64.b64decode(written, validate=True)
         said = AESGCM(key.value).decrypt(data[:_NONCE], data[_NONCE:], f"{id_}|{column}".encode())
-    except InvalidTag:
+    except (InvalidTag, ValueError):
         raise Altered(f"{column}: what key {id_} is said to have hidden has been altered") from None
     return said.decode()
 

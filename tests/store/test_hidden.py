@@ -44,7 +44,13 @@ def test_a_text_is_hidden_with_the_newest_key_and_read_with_its_own(folder: Path
     assert hidden.hidden("", "contacts.phone") == ""
     # in another column, or changed by hand, it is found out
     changed = f"{first[:-8]}AAAA{first[-4:]}"
-    for altered, column in ((first, "contacts.mail"), (changed, "contacts.phone")):
+    for altered, column in (
+        (first, "contacts.mail"),
+        (changed, "contacts.phone"),
+        (f"{first}~", "contacts.phone"),
+        (first[:-3], "contacts.phone"),
+        (first[: first.rindex(":") + 1], "contacts.phone"),
+    ):
         with pytest.raises(hidden.Altered):
             hidden.shown(altered, column)
     # whoever writes what looks hidden has it hidden like anything else
