@@ -238,7 +238,8 @@ async def test_filings_of_a_year_annulled_in_one_place_begin_anew_where_it_is_op
     house = two
     await house.open(2024, "350000")
     fujian = "/api/campaigns/2024/350000"
-    answer = await house.send("POST", f"{fujian}/annul", operator(house), REASON)
+    second = house.token(OPERATOR, "operator-2", "000000")
+    answer = await house.by_two(f"{fujian}/annul", operator(house), second, REASON, "fujian")
     assert answer.status == 202, answer.body
     for name in ("fujian-0", "fujian-1"):
         await house.until(f"2024/{name}", "annulled")

@@ -181,10 +181,6 @@ BY_ADDRESS: dict[str, tuple[str, ...]] = {
         "question_closed",
         "question_reopened",
     ),
-    "POST /work/filings/{year}/{institution}/waivers/{waiver}/act/{act}": (
-        "waiver_granted",
-        "waiver_declined",
-    ),
     "POST /work/certificates/serials/act/{act}": ("serials_set",),
     "POST /work/institutions/imports": ("roster_imported",),
     "POST /work/institutions/{institution}/act/{act}": (
@@ -258,6 +254,7 @@ NOTHING: dict[str, str] = {
     "POST /work/filings/{year}/{institution}/parts/{part}/keep": _DRAFT,
     "POST /work/certificates/{application}/content": _DRAFT,
     "POST /work/enforcement/{about}/{period}/{institution}/{n}/attach": _FILE,
+    "POST /work/tasks/views": "a filter that somebody saved stays in their browser",
     "POST /oauth/token": "a program's token holds ten minutes; that it has a secret is a step",
     "POST /api/filings/{year}/{institution}/files": _FILE,
     "POST /api/filings/{year}/{institution}/files/{file}/remove": _FILE,

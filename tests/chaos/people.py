@@ -91,6 +91,8 @@ class People:
             else:
                 if answer.status_code == 500:
                     self.faults.append(f"{method} {path}: {answer.text}")
+                elif "awaits_confirmation" in answer.text:
+                    await self._confirmed(answer.headers["location"], who)
                 elif answer.status_code not in not_yet:
                     assert answer.is_success, f"{method} {path}: {answer.text}"
                     body = answer.json()
@@ -100,6 +102,11 @@ class People:
                     return body
             await asyncio.sleep(0.2)
         raise AssertionError
+
+    async def _confirmed(self, proposed: str, who: Who) -> None:
+        """Somebody else of the same authority confirms what takes two."""
+        role, subject, scope = who
+        await self.ask("POST", f"{proposed}/confirm", (role, f"{subject}-2", scope), proposed)
 
     async def act(self, path: str, name: str, who: Who, body: Any = None, turn: int = 0) -> Any:
         """One act on a case; its receipt is kept."""
