@@ -53,6 +53,7 @@ async def list_page(call: Call) -> Response:
         "listed": (
             await ask(call, "GET", "/api/confirmations", query={"size": "50", **asked})
         ).body,
+        "waiting": asked.get("waiting") == "true",
         "narrowed": {name: text for name, text in asked.items() if name != "cursor"},
     }
     return page(call, "confirmations.html", values)

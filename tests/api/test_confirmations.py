@@ -222,6 +222,7 @@ async def test_on_pages_one_proposes_and_another_confirms(house: System) -> None
     listed = (await sent(second, "/work/confirmations?waiting=true")).text
     [place] = re.findall(r'href="(/work/confirmations/[0-9a-f]{32})"', listed)
     assert "终止证书" in listed
+    assert place in (await sent(first, "/work/confirmations")).text
     # whoever proposed it can take it back and no more
     own = (await sent(first, place)).text
     assert ("本人，不能自己确认" in own, "确认，随即办理" in own) == (True, False)
