@@ -83,7 +83,7 @@ async def test_one_changed_value_is_named_though_temporals_replayer_passes_it(
     assert (first.what, first.recorded, first.recomputed) == ("step 3.body.revision", 1, 7)
     assert first.event > 0
     file = next(one for one in HISTORIES if one.stem == "annual-filing-back-and-forth-1")
-    plain = Replayer(workflows=WORKFLOWS, data_converter=VALUES)
+    plain = Replayer(workflows=WORKFLOWS, data_converter=VALUES, debug_mode=True)
     await plain.replay_workflow(history_of(file))
     # it was recorded with timers that were not spread
     found_in_life = {one.what for one in await compare([history_of(file)], None)} - {"timer"}

@@ -1010,6 +1010,8 @@ async def test_a_life_is_the_same_when_every_step_replays_all_before_it(
         handle = system.client.get_workflow_handle(case_id)
         assert await handle.result() == "completed"
         history = await system.history(case_id)
-    await Replayer(workflows=WORKFLOWS, data_converter=VALUES).replay_workflow(history)
+    await Replayer(workflows=WORKFLOWS, data_converter=VALUES, debug_mode=True).replay_workflow(
+        history
+    )
     if os.environ.get("RECORD_HISTORIES"):  # at a release, and never to make a test pass
         (HISTORIES / "certificate-issue-change-end.json").write_text(history.to_json())

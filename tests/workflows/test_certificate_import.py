@@ -370,7 +370,7 @@ async def test_an_import_replays_and_its_history_says_nothing_of_its_certificate
     decoded = [base64.b64decode(one).decode() for one in re.findall(r'"data": "([^"]+)"', recorded)]
     assert any(found["id"] in one for one in decoded)
     assert not any(one["holder"] in word for one in given for word in decoded)
-    replayer = Replayer(workflows=WORKFLOWS, data_converter=VALUES)
+    replayer = Replayer(workflows=WORKFLOWS, data_converter=VALUES, debug_mode=True)
     await replayer.replay_workflow(history)
     if os.environ.get("RECORD_HISTORIES"):  # at a release, and never to make a test pass
         (HISTORIES / "certificate-import-good-rows.json").write_text(recorded)

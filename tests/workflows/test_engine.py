@@ -145,6 +145,7 @@ def replayer(runner: WorkflowRunner | None = None) -> Replayer:
         workflows=WORKFLOWS,
         data_converter=VALUES,
         workflow_runner=runner or SandboxedWorkflowRunner(),
+        debug_mode=True,
     )
 
 
