@@ -255,6 +255,7 @@ OPERATOR_EVENTS: dict[str, OperatorEvent] = {
     "key_retired": OperatorEvent("作废签名密钥", _key),
     "ring_key_made": OperatorEvent("增加密钥", _ring_key),
     "ring_key_ended": OperatorEvent("停用密钥", _ring_key),
+    "data_keys_wrapped": OperatorEvent("以新密钥重新加密数据密钥", _ring_key),
     "job_begun": OperatorEvent("开始批办", _job),
     "job_stopped": OperatorEvent("停止批办", nothing_more),
     "job_resumed": OperatorEvent("接着批办", nothing_more),

@@ -16,7 +16,9 @@ from domain.clock import BEIJING
 from domain.ids import NATION
 from domain.model import Value
 from domain.notices import Channel, DeliveryState, NewNotice, NoticeKind
+from store import hidden
 from store.areas import lies_in, regions
+from store.data_keys import hiding
 from store.tables import (
     addresses,
     assignments,
@@ -89,7 +91,7 @@ _TO_TELL = text("""
     SELECT o.id, j.step, j.hash, c.kind, c.year, c.quarter, c.rule_set, c.campaign,
            coalesce(i.id, '') AS institution, coalesce(i.name, '') AS institution_name,
            coalesce(i.region, '') AS region, c.reviewer,
-           c.authority, n.note
+           c.authority, with_key(n.note, 'note/' || n.sha256, '') AS note
     FROM outbox o
     JOIN journal j USING (case_id, sequence)
     JOIN cases c USING (case_id)
@@ -109,7 +111,8 @@ async def to_tell(connection: AsyncConnection, case_id: str, size: int) -> list[
     return [
         Told(
             step=Step(**row["step"], hash=row["hash"]),
-            **{name: row[name] for name in row if name not in ("step", "hash")},
+            note=hidden.note(row["note"]),
+            **{name: row[name] for name in row if name not in ("step", "hash", "note")},
         )
         for row in rows.mappings()
     ]
@@ -128,6 +131,7 @@ async def add(connection: AsyncConnection, new: NewNotice, now: datetime) -> boo
 
     In the system it is delivered with that; ``now`` is from when it may be sent elsewhere.
     """
+    key = await hiding(connection, f"notice/{new.id}")
     added = await connection.execute(
         insert(notices)
         .values(
@@ -139,7 +143,7 @@ async def add(connection: AsyncConnection, new: NewNotice, now: datetime) -> boo
             audience=new.audience.value,
             addressee=new.addressee,
             title=new.title,
-            body=new.body,
+            body=key.of(new.body),
             document_sha256=new.document_sha256,
             served_by=new.served_by.subject,
             served_role=new.served_by.role.value,

@@ -10,9 +10,11 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    literal,
 )
 
 from domain.notices import Channel, DeliveryState, NoticeKind
+from store.hidden import HiddenText
 from store.tables.base import instant, metadata, one_of
 
 notices = Table(
@@ -26,7 +28,11 @@ notices = Table(
     Column("audience", Text, nullable=False, comment="filer 填报，reviewer 审核，operator 经办"),
     Column("addressee", Text, nullable=False, comment="收件的机构或部门"),
     Column("title", Text, nullable=False),
-    Column("body", Text, nullable=False),
+    Column(
+        "body",
+        HiddenText("notices.body", lambda t: literal("notice/").concat(t.c.id)),
+        nullable=False,
+    ),
     Column("document_sha256", Text, nullable=False, server_default="", comment="所送达的文书"),
     Column("served_by", Text, nullable=False),
     Column("served_role", Text, nullable=False),

@@ -319,6 +319,7 @@ BY_COMMAND: dict[str, tuple[str, ...]] = {
     "keys add": ("ring_key_made",),
     "keys end": ("ring_key_ended",),
     "keys make": ("ring_key_made",),
+    "keys rewrap": ("data_keys_wrapped",),
     "outbox list": _READ,
     "outbox replay": ("delivery_replayed",),
     "people deputies": _READ,
