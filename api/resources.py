@@ -42,6 +42,7 @@ from api.notices import notices, outbox
 from api.numbers import batches, changes, lookup, uploads
 from api.numbers.lookup_page import PAGES as LOOKUP_PAGES
 from api.people import provider, tokens
+from api.retention import retention
 from api.workbench.auditing import PAGES as AUDIT_PAGES
 from api.workbench.batches import PAGES as BATCH_PAGES
 from api.workbench.campaign_details import PAGES as CAMPAIGN_DETAIL_PAGES
@@ -70,6 +71,7 @@ OPERATIONS: list[Operation] = [
     *me.OPERATIONS,
     *tasks.OPERATIONS,
     *confirmations.OPERATIONS,
+    *retention.OPERATIONS,
     *duties.OPERATIONS,
     *filings.OPERATIONS,
     *authority_figures.OPERATIONS,
