@@ -14,7 +14,7 @@ from api.door import cursors
 from api.door.operations import PAGING, Call, Operation, Parameter, json_of, schema_of
 from api.door.parts import parts_of
 from api.door.requests import Plain, media_type, path, query
-from api.door.rights import SCOPES, Right, Scope, Target, check, region_in_sight
+from api.door.rights import ROLES, SCOPES, Right, Scope, Target, check, covers, region_in_sight
 from domain.announcements import AUDIENCE_LABELS, PIECE_KIND_LABELS, Audience, Piece, PieceKind
 from domain.case.commands import SYSTEM, Role
 from domain.ids import NATION, JurisdictionCode, jurisdiction_of
@@ -135,9 +135,11 @@ class VersionShown(Value):
 
 
 class VersionList(Value):
-    """All versions of a piece, the first one first."""
+    """All versions of a piece, the first one first, and the files beside it."""
 
+    piece: PieceListed
     items: tuple[VersionShown, ...]
+    attachments: tuple[AttachmentShown, ...]
 
 
 def listed(piece: Piece) -> PieceListed:
@@ -196,6 +198,14 @@ async def of_announcement(request: Request) -> Target:
     return Target(region=published.piece.jurisdiction)
 
 
+async def _looks_after(call: Call, id_: str) -> bool:
+    """Whether a piece was published where the asker sees all that was, shown now or not."""
+    if call.actor.role not in ROLES[Right.SEE_REGISTER]:
+        return False
+    published = await parts_of(call.request).announcements.find(id_)
+    return covers(region_in_sight(call.actor), published.piece.jurisdiction)
+
+
 # --- reading --------------------------------------------------------------------------------------
 
 
@@ -236,10 +246,10 @@ async def get_piece(call: Call) -> Response:
 
 
 async def get_file(call: Call) -> Response:
-    """A file of a piece that is shown now to whoever asks."""
-    role, region = await reader_of(call)
+    """A file of a piece that is shown now to whoever asks, or that they look after."""
     service, id_ = parts_of(call.request).announcements, _id_of(call)
-    await service.seen(id_, role, region)
+    if not await _looks_after(call, id_):
+        await service.seen(id_, *await reader_of(call))
     sha256: str = path(call.request, "file", _Sha256)
     file, content = await service.content_of(id_, sha256)
     return Response(
@@ -255,10 +265,14 @@ async def get_file(call: Call) -> Response:
 
 async def list_versions(call: Call) -> Response:
     """All versions of a piece."""
-    versions = await parts_of(call.request).announcements.versions(_id_of(call))
-    return json_of(
-        VersionList(items=tuple(VersionShown(**version.model_dump()) for version in versions))
+    service, id_ = parts_of(call.request).announcements, _id_of(call)
+    published, versions = await service.find(id_), await service.versions(id_)
+    body = VersionList(
+        piece=listed(published.piece),
+        items=tuple(VersionShown(**version.model_dump()) for version in versions),
+        attachments=tuple(_attachment(file) for file in published.files),
     )
+    return json_of(body)
 
 
 # --- publishing -----------------------------------------------------------------------------------

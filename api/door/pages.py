@@ -65,6 +65,7 @@ _TASKS, _FILINGS, _JOBS = ("/work/tasks", "待办"), ("/work/filings", "填报")
 _REGISTRATIONS = ("/work/registrations", "机构登记")
 _PEOPLE, _DEPUTIES = ("/work/people", "人员"), ("/work/deputies", "离岗代办")
 _CONFIRMATIONS = ("/work/confirmations", "两人办理")
+_PIECES = ("/work/announcements", "公告")
 _COMPLAINTS, _INSTITUTIONS = ("/work/complaints", "投诉"), ("/work/institutions", "机构名录")
 
 WORK: dict[Role, tuple[tuple[str, str], ...]] = {
@@ -115,6 +116,7 @@ WORK: dict[Role, tuple[tuple[str, str], ...]] = {
         _INSTITUTIONS,
         _REGISTRATIONS,
         _NOTICES,
+        _PIECES,
         _RULES,
     ),
     Role.AUDITOR: (
