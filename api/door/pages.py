@@ -12,9 +12,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from api.door.engine_pages import case_at, engine_page
 from api.door.identity import SESSION_COOKIE
 from api.door.languages import SOURCE, in_other_languages, language
 from api.door.operations import Call
+from api.door.parts import parts_of
 from api.door.problems import headers_of
 from domain.case.commands import ROLE_LABELS, Role
 from domain.messages import closing_time, explain, local_time
@@ -206,6 +208,11 @@ def page(call: Call, template: str, values: Mapping[str, Any], status: int = 200
         "refused": None,
         "errors": [],
         "at": call.request.url.path,
+        "engine": engine_page(
+            parts_of(call.request).engine_pages,
+            case_at(call.request.url.path, call.request.url.query),
+            call.actor,
+        ),
     }
     policy = HEADERS["Content-Security-Policy"] + _MORE
     headers = {"Cache-Control": "no-store", "Content-Security-Policy": policy}

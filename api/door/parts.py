@@ -159,6 +159,7 @@ class Parts:
     areas_named: Callable[[str], list[str]]
     provinces_named: Callable[[], list[str]]
     demo: bool = False
+    engine_pages: str = ""
 
 
 def build_parts(
@@ -293,6 +294,7 @@ def build_parts(
         areas_named=catalogue.areas_named,
         provinces_named=catalogue.provinces_named,
         demo=settings.demo,
+        engine_pages=settings.engine_pages,
     )
 
 
