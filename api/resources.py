@@ -42,7 +42,7 @@ from api.filings import authority_figures, filings
 from api.notices import notices, outbox
 from api.numbers import batches, changes, lookup, uploads
 from api.numbers.lookup_page import PAGES as LOOKUP_PAGES
-from api.people import provider, tokens
+from api.people import provider, tokens, views
 from api.workbench.auditing import PAGES as AUDIT_PAGES
 from api.workbench.batches import PAGES as BATCH_PAGES
 from api.workbench.campaign_details import PAGES as CAMPAIGN_DETAIL_PAGES
@@ -93,6 +93,7 @@ OPERATIONS: list[Operation] = [
     *people.OPERATIONS,
     *memberships.OPERATIONS,
     *tokens.OPERATIONS,
+    *views.OPERATIONS,
     *provider.OPERATIONS,
     *batches.OPERATIONS,
     *uploads.OPERATIONS,

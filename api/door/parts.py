@@ -77,6 +77,7 @@ from services.requests import RequestRecords
 from services.review import ReviewService
 from services.roster import RosterService, known_regions
 from services.rule_sets import PinnedCertificateRules, PinnedRules
+from services.saved_views import SavedViewService
 from services.scanner import Scanner
 from services.schedule import ScheduleService
 from services.sign_in import SignInService
@@ -153,6 +154,7 @@ class Parts:
     outbox: OutboxService
     schedule: ScheduleService
     confirmations: ConfirmationService
+    saved_views: SavedViewService
     authority_name: Callable[[str], str]
     area_name: Callable[[str], str]
     whole_area_name: Callable[[str], str]
@@ -288,6 +290,7 @@ def build_parts(
             Webhooks(settings.keyring, settings.webhook_hosts.split(",")),
             clock,
         ),
+        saved_views=SavedViewService(engine, clock),
         authority_name=catalogue.authority_name,
         area_name=catalogue.area_name,
         whole_area_name=catalogue.whole_area_name,

@@ -1,6 +1,6 @@
 """What goes out of the system on pages: mail and webhooks, whether they arrived, where they go."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 from starlette.responses import Response
@@ -57,7 +57,8 @@ async def outbox_page(call: Call, failed: Failed | None = None) -> Response:
     asked = asked_of(call, "state", "channel", "cursor")
     if failed is not None:
         asked = {"state": DeliveryState.FAILED.value}
-    told, found = failed.told if failed else None, {"items": [], "next": None}
+    told = failed.told if failed else None
+    found: dict[str, Any] = {"items": [], "next": None}
     try:
         found = (await ask(call, "GET", "/api/outbox", query={"size": "50", **asked})).body
     except Told as refused:
@@ -100,7 +101,8 @@ async def addresses_page(call: Call, failed: Failed | None = None) -> Response:
 async def _addresses(
     call: Call, failed: Failed | None, addressee: str, done: str = "", secret: str = ""
 ) -> Response:
-    told, items = failed.told if failed else None, None
+    told = failed.told if failed else None
+    items: list[dict[str, Any]] | None = None
     if addressee:
         try:
             wanted = {"addressee": addressee}

@@ -53,16 +53,12 @@ _DONE = {"publish": "已发布", "change": "已更新", "attach": "已添加附�
 
 
 def _said(campaigns: Options, at: dict[str, str]) -> tuple[Input, ...]:
-    """The blanks of what a piece says; ``at`` stands in them at first."""
-
-    def blank(name: str, label: str, *more: Any, **also: Any) -> Input:
-        return Input(name, label, *more, preset=at.get(name, ""), **also)
-
-    return (
-        blank("title", "标题"),
-        blank("body", "正文", "text", "Markdown；不含 HTML 和图片。"),
-        blank("audience", "给谁看", "ticks", "公众即所有人。", _AUDIENCES),
-        blank(
+    """The blanks of what a piece says; ``at`` stands in them at first. Pure."""
+    blanks = (
+        Input("title", "标题"),
+        Input("body", "正文", "text", "Markdown；不含 HTML 和图片。"),
+        Input("audience", "给谁看", "ticks", "公众即所有人。", _AUDIENCES),
+        Input(
             "campaign",
             "关系到哪一项统计工作",
             "choice",
@@ -70,9 +66,10 @@ def _said(campaigns: Options, at: dict[str, str]) -> tuple[Input, ...]:
             campaigns,
             required=False,
         ),
-        blank("shown_from", "自何时起", "instant", "北京时间；不填为现在。", required=False),
-        blank("shown_until", "至何时止", "instant", "北京时间；不填为没有期限。", required=False),
+        Input("shown_from", "自何时起", "instant", "北京时间；不填为现在。", required=False),
+        Input("shown_until", "至何时止", "instant", "北京时间；不填为没有期限。", required=False),
     )
+    return tuple(one._replace(preset=at.get(one.name, "")) for one in blanks)
 
 
 async def _campaigns(call: Call) -> Options:
