@@ -1,9 +1,10 @@
 """Connected mode on pages: the systems that deliver, their secrets, and how far provinces are."""
 
 from typing import Annotated, Any
+from urllib.parse import quote
 
 from pydantic import Field
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from api.door.asking import Told, ask
 from api.door.operations import Call
@@ -25,7 +26,6 @@ from domain.refusals import Refused
 
 _CLIENTS, _PROVINCES = "/work/clients", "/work/certificates/provinces"
 _ClientId = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
-_Authority = Annotated[str, Field(pattern=r"^amr-[0-9]{6}$")]
 
 _REGISTER = Act(
     "register",
@@ -155,30 +155,34 @@ async def _with_secret(call: Call, act: Act, api: str) -> Response:
 async def provinces_page(call: Call, failed: Failed | None = None) -> Response:
     """Mode, deadlines, plan, deliveries and certificates of every province in sight."""
     items = (await ask(call, "GET", "/api/certificates/provinces")).body["items"]
-    about = call.request.path_params.get("authority", "")
     manages = _may(call, Right.MANAGE_CLIENTS)
-    acting = {
-        one["authority"]: acts_shown(
-            (_PLAN,), failed if one["authority"] == about else None, one["authority"]
-        )
-        for one in items
-        if manages
-    }
+    forms = acts_shown([_plan_act(items)] if manages else [], failed)
     values = {
         "items": items,
-        "acting": acting,
         "clients": _may(call, Right.SEE_CLIENTS),
         "done": done_of((_PLAN,), query(call.request, "done", str, "")),
-        **summary_of(acting.get(about, []), failed),
+        "forms": forms,
+        **summary_of(forms, failed),
     }
     return said_at_once(call, "provinces.html", values, failed.told if failed else None)
 
 
+def _plan_act(items: list[Any]) -> Act:
+    which = tuple((one["authority"], one["name"]) for one in items)
+    province = Input("authority", "哪个省", "choice", options=which)
+    return _PLAN._replace(inputs=(province, *_PLAN.inputs))
+
+
 async def record_plan(call: Call) -> Response:
     """Puts a province's plan on record."""
-    authority: str = path(call.request, "authority", _Authority)
-    api = f"/api/certificates/provinces/{authority}"
-    return await perform(call, (_PLAN,), api, _PROVINCES, provinces_page)
+    authority = quote(call.body.text("authority"), safe="")
+    body, key = body_of(_PLAN, call.body), call.body.text("key")
+    try:
+        address = f"/api/certificates/provinces/{authority}/plan"
+        await ask(call, "POST", address, body, idempotency_key=key)
+    except Told as told:
+        return await provinces_page(call, Failed(_PLAN, call.body, told))
+    return RedirectResponse(f"{_PROVINCES}?done=plan#{authority}", status_code=303)
 
 
 PAGES = [
@@ -186,5 +190,5 @@ PAGES = [
     page_of("POST", f"{_CLIENTS}/act/register", register_client, "登记联网系统"),
     page_of("POST", f"{_CLIENTS}/{{client}}/act/{{act}}", act_on_client, "办理联网系统"),
     page_of("GET", _PROVINCES, provinces_page, "各省对接情况", parameters=(DONE,)),
-    page_of("POST", f"{_PROVINCES}/{{authority}}/act/{{act}}", record_plan, "登记对接方案"),
+    page_of("POST", f"{_PROVINCES}/act/plan", record_plan, "登记对接方案"),
 ]

@@ -211,7 +211,7 @@ BY_ADDRESS: dict[str, tuple[str, ...]] = {
     "POST /work/people/act/give": ("role_given", "link_made"),
     "POST /work/clients/act/register": ("client_registered",),
     "POST /work/clients/{client}/act/{act}": ("client_secret_rotated", "client_revoked"),
-    "POST /work/certificates/provinces/{authority}/act/{act}": ("plan_received",),
+    "POST /work/certificates/provinces/act/plan": ("plan_received",),
     "POST /work/outbox/{sending}/act/{act}": ("delivery_replayed",),
     "POST /work/addresses/act/register": ("address_registered",),
     "POST /work/addresses/{address}/act/{act}": ("address_ended",),
