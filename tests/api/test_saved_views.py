@@ -24,9 +24,9 @@ async def house(postgres: EmbeddedPostgres, open_rules: Path) -> AsyncIterator[S
         yield house
 
 
-async def saved(house: System, who: str, name: str, **wanted: str) -> Any:
+async def saved(house: System, who: str, called: str, /, **wanted: str) -> Any:
     token = house.token(REVIEWER, who, "amr-440000")
-    return await house.send("POST", VIEWS, token, {"name": name, "wanted": wanted})
+    return await house.send("POST", VIEWS, token, {"name": called, "wanted": wanted})
 
 
 async def kept(house: System, who: str) -> list[tuple[str, dict[str, str]]]:
