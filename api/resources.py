@@ -51,6 +51,7 @@ from api.workbench.certificates import PAGES as CERTIFICATE_CASE_PAGES
 from api.workbench.complaints import PAGES as COMPLAINT_CASE_PAGES
 from api.workbench.confirmations import PAGES as CONFIRMATION_PAGES
 from api.workbench.connected import PAGES as CONNECTED_PAGES
+from api.workbench.counts import PAGES as COUNT_PAGES
 from api.workbench.duties import PAGES as DUTY_PAGES
 from api.workbench.enforcement import PAGES as MEASURE_CASE_PAGES
 from api.workbench.filing_files import PAGES as FILING_FILE_PAGES
@@ -163,6 +164,7 @@ PAGES: list[Operation] = [
     *REGISTRATION_PAGES,
     *NOTICE_PAGES,
     *OUTBOX_PAGES,
+    *COUNT_PAGES,
     *OWN_FIGURES_PAGES,
     *PUBLISHING_PAGES,
     *downloads(OPERATIONS),

@@ -207,6 +207,7 @@ async def test_systems_that_deliver_and_addresses_get_secrets_that_are_shown_onc
     await operator.press("停用")
     assert "已停用" in await operator.text()
     await operator.at("/work/outbox?state=failed")
+    await operator.at("/work/counts")
 
 
 async def test_the_register_is_gone_through_and_says_who_would_review(town: Town) -> None:
