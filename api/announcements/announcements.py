@@ -14,7 +14,7 @@ from api.door import cursors
 from api.door.operations import PAGING, Call, Operation, Parameter, json_of, schema_of
 from api.door.parts import parts_of
 from api.door.requests import Plain, media_type, path, query
-from api.door.rights import ROLES, SCOPES, Right, Scope, Target, check, covers, region_in_sight
+from api.door.rights import SCOPES, Right, Scope, Target, check, region_in_sight
 from domain.announcements import AUDIENCE_LABELS, PIECE_KIND_LABELS, Audience, Piece, PieceKind
 from domain.case.commands import SYSTEM, Role
 from domain.ids import NATION, JurisdictionCode, jurisdiction_of
@@ -198,14 +198,6 @@ async def of_announcement(request: Request) -> Target:
     return Target(region=published.piece.jurisdiction)
 
 
-async def _looks_after(call: Call, id_: str) -> bool:
-    """Whether a piece was published where the asker sees all that was, shown now or not."""
-    if call.actor.role not in ROLES[Right.SEE_REGISTER]:
-        return False
-    published = await parts_of(call.request).announcements.find(id_)
-    return covers(region_in_sight(call.actor), published.piece.jurisdiction)
-
-
 # --- reading --------------------------------------------------------------------------------------
 
 
@@ -246,10 +238,10 @@ async def get_piece(call: Call) -> Response:
 
 
 async def get_file(call: Call) -> Response:
-    """A file of a piece that is shown now to whoever asks, or that they look after."""
+    """A file of a piece that is shown now to whoever asks."""
+    role, region = await reader_of(call)
     service, id_ = parts_of(call.request).announcements, _id_of(call)
-    if not await _looks_after(call, id_):
-        await service.seen(id_, *await reader_of(call))
+    await service.seen(id_, role, region)
     sha256: str = path(call.request, "file", _Sha256)
     file, content = await service.content_of(id_, sha256)
     return Response(

@@ -28,6 +28,7 @@ from api.workbench.pages import (
     DONE,
     asked_of,
     here_of,
+    if_shown,
     name_of,
     page_of,
     said_at_once,
@@ -162,6 +163,8 @@ async def piece_page(call: Call, failed: Failed | None = None) -> Response:
         "endings": list(_ENDINGS),
         "html": html_of(newest["body"]),
         "publishes": publishes,
+        # a file is given to whom the piece is shown
+        "readable": await if_shown(call, api) is not None,
         "place_name": parts_of(call.request).progress.place_name,
         "now": parts_of(call.request).clock().isoformat(),
         "here": here,

@@ -81,7 +81,7 @@ async def test_a_day_goes_by_what_was_in_force_at_its_end(house: System) -> None
 async def test_what_cannot_be_asked_is_told_by_name(house: System, more: str, name: str) -> None:
     await house.add(institution("who-reviews", REGION, issuer=ISSUER))
     answer = await asked(house, more)
-    assert (answer.status, answer.body["code"]) == (400, "invalid_parameter"), answer.body
+    assert (answer.status, answer.body["code"]) == (422, "invalid_parameter"), answer.body
     assert name in answer.body["detail"]
 
 
