@@ -1,4 +1,4 @@
-"""Publishing on pages: announcements, help, questions and answers, written, changed, withdrawn."""
+"""Announcements, help, questions and answers on pages: read by whom they are for, published."""
 
 from datetime import datetime
 from typing import Any
@@ -9,6 +9,7 @@ from api.announcements.announcements import AnnouncementId
 from api.announcements.markdown import html_of
 from api.door.asking import Told, ask
 from api.door.operations import Call
+from api.door.pages import page
 from api.door.parts import parts_of
 from api.door.requests import path, query
 from api.workbench.acts import (
@@ -86,21 +87,25 @@ async def _publish_act(call: Call) -> Act:
 
 
 async def pieces_page(call: Call, failed: Failed | None = None) -> Response:
-    """What was published in the asker's jurisdiction, shown or not; a way to publish."""
+    """What is for the reader; for operators and auditors, all that was published where they are."""
     asked = asked_of(call, "kind", "cursor")
     told = failed.told if failed else None
-    found: dict[str, Any] = {"items": [], "next": None}
+    kind = {name: text for name, text in asked.items() if name == "kind"}
+    mine: dict[str, Any] = {"items": [], "next": None}
+    published = None
     try:
-        address = "/api/announcements/published"
-        found = (await ask(call, "GET", address, query={"size": "50", **asked})).body
+        mine = (await ask(call, "GET", "/api/announcements", query={"size": "50", **kind})).body
+        looked = {"size": "50", **asked}
+        published = await if_shown(call, "/api/announcements/published", looked)
     except Told as refused:
         told = told or refused
     publishes = call.actor.role is Role.OPERATOR
     forms = acts_shown((await _publish_act(call),) if publishes else (), failed)
     values = {
-        "found": found,
+        "mine": mine,
+        "published": published,
         "asked": asked,
-        "narrowed": {name: text for name, text in asked.items() if name != "cursor"},
+        "narrowed": kind,
         "kinds": _KINDS,
         "place_name": parts_of(call.request).progress.place_name,
         "now": parts_of(call.request).clock().isoformat(),
@@ -149,9 +154,11 @@ async def _change_act(call: Call, newest: dict[str, Any]) -> Act:
 
 
 async def piece_page(call: Call, failed: Failed | None = None) -> Response:
-    """One piece as it stands, its versions and files; what can be done with it."""
+    """One piece; for its publishers with its versions, files, and what can be done with it."""
     api, here = _of(call)
-    told = (await ask(call, "GET", f"{api}/versions")).body
+    told = await if_shown(call, f"{api}/versions")
+    if told is None:
+        return page(call, "piece_read.html", {"piece": (await ask(call, "GET", api)).body})
     newest = told["items"][-1]
     publishes = call.actor.role is Role.OPERATOR and not told["piece"]["withdrawn_at"]
     forms = acts_shown((await _change_act(call, newest), _WITHDRAW) if publishes else (), failed)
@@ -236,11 +243,11 @@ PAGES = [
         "GET",
         _ALL,
         pieces_page,
-        "发布过的公告、帮助和常见问题",
+        "公告、帮助和常见问题",
         parameters=(text_parameter("kind", "哪一类"), CURSOR),
     ),
     page_of("POST", f"{_ALL}/act/publish", publish, "发布"),
-    page_of("GET", _ONE, piece_page, "发布过的一则", parameters=(DONE,)),
+    page_of("GET", _ONE, piece_page, "一则公告", parameters=(DONE,)),
     page_of("POST", f"{_ONE}/act/{{act}}", act_on_piece, "更新或撤下"),
     page_of("POST", f"{_ONE}/files", attach, "添加附件", unhurried=True, with_file=True),
     page_of("POST", f"{_ONE}/files/{{file}}/remove", detach, "移除附件"),

@@ -145,9 +145,13 @@ async def test_what_is_published_is_read_changed_and_withdrawn(town: Town) -> No
     await boss.press("添加")
     assert "说明.pdf" in await boss.text()
     lab = await town.person(FILER, "gd-2", TELEPHONE)
-    await lab.page.goto(f"{town.address}/announcements")
+    await lab.at("/work/announcements")
     await lab.page.get_by_role("link", name="（生成）填报提醒").click()
+    await lab.looked_at()
     assert "请尽快填报" in await lab.text()
+    async with lab.page.expect_download() as download:
+        await lab.page.get_by_role("link", name="说明.pdf").click()
+    assert (await download.value).suggested_filename == "说明.pdf"
     await boss.open("发布下一版")
     await boss.fill("标题", "（生成）填报提醒，第二次")
     await boss.press("发布下一版")
@@ -158,7 +162,7 @@ async def test_what_is_published_is_read_changed_and_withdrawn(town: Town) -> No
     await boss.page.locator("#act-withdraw").get_by_label("理由").fill("（生成）有误")
     await boss.press("撤下")
     assert "已撤下" in await boss.text()
-    await lab.page.goto(f"{town.address}/announcements")
+    await lab.at("/work/announcements")
     assert "填报提醒" not in await lab.text()
 
 
