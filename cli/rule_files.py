@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 
 from cli.terminal import NOT_IN_ORDER, fail
 from domain.facts import Facts
-from rules.certificates.certificates import CertificateRules, resolve_certificates
 from rules.check import checks
 from rules.check.certificate_checks import check_certificates
 from rules.check.form_checks import check_form_file
@@ -192,20 +191,3 @@ def facts_in(named: str, model: type[Asked]) -> Asked:
         return parse_facts(raw, shown, model)
     except FactsInvalid as invalid:
         fail(str(invalid))
-
-
-def with_first_days(library: RuleLibrary, known: Asked) -> tuple[Asked, list[str]]:
-    """Facts with the first days that numbers and last days agree on, and a note of each."""
-    try:
-        rules = CertificateRules(resolve_certificates(library).document)
-    except (RuleSetNotFound, RulesInvalid):  # rules without certificates' say nothing of them
-        return known, []
-    made = rules.with_first_days(known)
-    pairs = zip(known.certificates, made.certificates, strict=True)
-    notes = [
-        f"证书 {one.number} 没有写 valid_from（生效日），"
-        f"按编号的年份和有效期推定为 {one.valid_from}"
-        for stated, one in pairs
-        if stated.valid_from != one.valid_from
-    ]
-    return made, notes

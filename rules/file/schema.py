@@ -100,10 +100,24 @@ class Completion(Value):
     cite: Cite
 
 
+class FirstDay(Value):
+    """When a certificate began that nobody has stated the first day of: ``years`` before its end.
+
+    Only where the number's first two digits, its year of issue, say the same year.
+    """
+
+    years: Annotated[StrictInt, Field(ge=1, le=30)]
+    cite: Cite
+
+
 class Counting(Value):
-    """Which certificates count: still valid on ``as_of``; an issuer's widest one stands for it."""
+    """Which certificates count: still valid on ``as_of``; an issuer's widest one stands for it.
+
+    Without ``first_day`` a certificate whose first day nobody has stated counts as begun.
+    """
 
     as_of: CountedDay
+    first_day: FirstDay | None = None
     cite: Cite
     scope: Literal["greatest_of_issuer"]
     scope_cite: Cite
