@@ -81,6 +81,9 @@ def check_path(library: RuleLibrary, path: Path) -> list[Finding]:
             sets = owner.sets_of(Path(_inside(owner, path)).with_suffix("").as_posix())
             found = [finding for name in sets for finding in checks.check_name(owner, name)]
             return _shown(owner, in_order(found))
+        if Path(_inside(owner, path)).with_suffix("").as_posix() in owner.standing_files:
+            own = _inside(owner, path)
+            return _shown(owner, [one for one in checks.idle(owner) if one.file == own])
     return checks.check_outside(library, path, str(path))
 
 

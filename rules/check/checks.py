@@ -300,17 +300,25 @@ def _failing(merged: Merged, section: NodePath, failure: str) -> NodePath:
 
 
 _MENDED = (
-    ("Index error", "请先用 size() 看列表有没有这一项，或改用 exists、all，不要按位置取"),
+    ("Index error", "列表没有这一项；请先用 size() 看有没有，或改用 exists、all，不要按位置取"),
     ("divide by zero", "除数可能是零，请先判断"),
+    ("modulus by zero", "除数可能是零，请先判断"),
     ("overflow", "数太大，请改写"),
-    ("not found", "请写有的键"),
-    ("", "请先用别的条件挡住这种情形"),
+    ("Key not found", "没有这个键；请写有的键"),
+    ("cannot convert", "这个文本不是数；请先用 matches 判断，或不要换算"),
+    ("to Timestamp", "这个文本不是时刻；日子请直接按文本比较，如 '2024-06-01'"),
+    ("to Duration", "这个文本不是时长；请不要换算"),
+    ("invalid regular expression", "matches 的式样写错了；请核对括号和转义"),
 )
 
 
 def _mended(failure: str) -> str:
-    """A condition's failure, with what to write instead."""
-    return f"{failure}；{next(advice for sign, advice in _MENDED if sign in failure)}"
+    """A condition's failure in Chinese, with what to write instead."""
+    condition, told, problem = failure.partition("算不出结果：")
+    for sign, advice in _MENDED:
+        if sign in problem:
+            return f"{condition}{told}{advice}"
+    return f"{failure}；请先用别的条件挡住这种情形"
 
 
 def _reach_of_numbers(

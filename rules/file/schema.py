@@ -39,6 +39,8 @@ from rules.file.shapes import (
     QuarterName,
     Text,
     unique,
+    worded,
+    worded_if_any,
 )
 from rules.filing.forms.model import FieldId
 
@@ -156,7 +158,7 @@ class ReviewerRule(Value):
     why_not: Text
     must: Expression | None = None
     otherwise: Refusal | None = None
-    otherwise_because: str = ""
+    otherwise_because: Annotated[str, AfterValidator(worded_if_any)] = ""
     assign: Expression | None = None
     refuse: Refusal | None = None
     cite: Cite
@@ -307,7 +309,7 @@ class FilingReminder(Value):
     days: Annotated[StrictInt, Field(ge=-366, le=366)]
     audience: Literal[Role.FILER, Role.REVIEWER]
     channels: Annotated[tuple[Channel, ...], Field(min_length=1, max_length=3)]
-    text: Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+    text: Annotated[str, StringConstraints(min_length=1, max_length=1000), AfterValidator(worded)]
     cite: Cite
 
 

@@ -307,7 +307,7 @@ async def test_duties_are_listed_with_how_far_they_have_come(country: System) ->
     )  # fmt: skip
     assert (await tasks(guangdong))["in-charge"]["said_by"] == "reviewer-1"
     assert (await tasks(hunan))["in-charge"]["done"] is None
-    assert (await says(guangdong, "in-charge", why, "2024Q9")).status == 422
+    assert (await says(guangdong, "in-charge", why, "2024Q9")).status == 404
     # what was said is taken back by saying so, and stays on record
     back = await says(operator, "settle-problems", {"reason": "（生成）又有问题", "done": False})
     assert (back.body["done"], back.body["document"]) == (False, "")
