@@ -163,12 +163,33 @@ class ConditionFailed(Refused, ValueError):
 
     def __init__(self, source: str, problem: str) -> None:
         self.source = source
-        params = {"condition": source, "problem": problem}
+        params = {"condition": source, "problem": _failure(problem)}
         super().__init__(Refusal(code=Code.CONDITION_FAILED, params=params))
 
     def __str__(self) -> str:
         params = self.refusal.params
         return f"条件 {params['condition']} 对这些事实算不出结果：{params['problem']}"
+
+
+_FAILURES = (
+    ("Index error", "列表没有这一项；请先用 size() 看有没有，或改用 exists、all，不要按位置取"),
+    ("divide by zero", "除数可能是零，请先判断"),
+    ("modulus by zero", "除数可能是零，请先判断"),
+    ("overflow", "数太大，请改写"),
+    ("Key not found", "没有这个键；请写有的键"),
+    ("cannot convert", "这个文本不是数；请先用 matches 判断，或不要换算"),
+    ("to Timestamp", "这个文本不是时刻；日子请直接按文本比较，如 '2024-06-01'"),
+    ("to Duration", "这个文本不是时长；请不要换算"),
+    ("invalid regular expression", "matches 的式样写错了；请核对括号和转义"),
+)
+
+
+def _failure(problem: str) -> str:
+    """A failure of CEL in Chinese, with what to write instead; others as they are told."""
+    told = next((advice for sign, advice in _FAILURES if sign in problem), None)
+    if told is not None:
+        return told
+    return f"{problem}；请先用别的条件挡住这种情形" if problem.isascii() else problem
 
 
 class Known:

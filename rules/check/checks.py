@@ -257,7 +257,7 @@ def _reach(
     reach = explore(rules, [*_facts_of_examples(rules, merged), *tried])
     for key, failure in dict.fromkeys(reach.failures):
         section: NodePath = ("duties",) if key == "duties" else ("filing", key)
-        yield found.one("condition_fails", _failing(merged, section, failure), _mended(failure))
+        yield found.one("condition_fails", _failing(merged, section, failure), failure)
     if reach.failures:
         return
     filing = merged.rules.filing
@@ -299,28 +299,6 @@ def _failing(merged: Merged, section: NodePath, failure: str) -> NodePath:
     return next(iter([*inside, *at]), section)
 
 
-_MENDED = (
-    ("Index error", "列表没有这一项；请先用 size() 看有没有，或改用 exists、all，不要按位置取"),
-    ("divide by zero", "除数可能是零，请先判断"),
-    ("modulus by zero", "除数可能是零，请先判断"),
-    ("overflow", "数太大，请改写"),
-    ("Key not found", "没有这个键；请写有的键"),
-    ("cannot convert", "这个文本不是数；请先用 matches 判断，或不要换算"),
-    ("to Timestamp", "这个文本不是时刻；日子请直接按文本比较，如 '2024-06-01'"),
-    ("to Duration", "这个文本不是时长；请不要换算"),
-    ("invalid regular expression", "matches 的式样写错了；请核对括号和转义"),
-)
-
-
-def _mended(failure: str) -> str:
-    """A condition's failure in Chinese, with what to write instead."""
-    condition, told, problem = failure.partition("算不出结果：")
-    for sign, advice in _MENDED:
-        if sign in problem:
-            return f"{condition}{told}{advice}"
-    return f"{failure}；请先用别的条件挡住这种情形"
-
-
 def _reach_of_numbers(
     library: RuleLibrary,
     rules: CompiledRules,
@@ -332,7 +310,7 @@ def _reach_of_numbers(
     reach = explore_numbers(numbers, [*_facts_of_examples(rules, merged), *tried])
     for key, failure in dict.fromkeys(reach.failures):
         path = _failing(merged, ("report_numbers", key), failure)
-        yield found.one("condition_fails", path, _mended(failure))
+        yield found.one("condition_fails", path, failure)
     if reach.failures:
         return
     section = numbers.section
@@ -361,17 +339,19 @@ def _reach_of_enforcement(
 ) -> Iterator[Finding]:
     found = Findings(merged.node, merged.own)
     section = enforcement.section
+    path: NodePath
     try:
         triggers, measures = enforcement.reach()
     except ConditionFailed as failed:
-        yield found.one("condition_fails", ("enforcement", "triggers"), str(failed))
+        path = _failing(merged, ("enforcement",), str(failed))
+        yield found.one("condition_fails", path, str(failed))
         return
     for index, trigger in enumerate(section.triggers):
         if trigger.id not in triggers:
             message = f"情形 {trigger.id} 永远不会成立；请改条件或删去"
             yield found.one("unreachable_trigger", ("enforcement", "triggers", index), message)
     for index, measure in enumerate(section.measures):
-        path: NodePath = ("enforcement", "measures", index)
+        path = ("enforcement", "measures", index)
         if measure.id not in measures:
             message = f"措施 {measure.id} 在任何情形下都不会提出；请改条件或删去"
             yield found.one("unreachable_measure", path, message)
@@ -386,7 +366,13 @@ def _reach_of_enforcement(
         )
         if key not in seen:
             seen.add(key)
-            for name, authority in enforcement.authorities(facts):
+            try:
+                known = enforcement.authorities(facts)
+            except ConditionFailed as failed:
+                path = _failing(merged, ("enforcement",), str(failed))
+                yield found.one("condition_fails", path, str(failed))
+                return
+            for name, authority in known:
                 if not library.catalogue.knows(authority):
                     message = _unknown_authority(library, name, authority)
                     path = ("enforcement", "measures", ids.index(name))
