@@ -76,13 +76,17 @@ def check_path(library: RuleLibrary, path: Path) -> list[Finding]:
     if path.stem == CERTIFICATES:
         owner = next(iter(_owning(path)), library)
         return _shown(owner, check_certificates(owner, path, _inside(owner, path)))
+    for owner in (library, *_around(path)):
+        own = _inside(owner, path)
+        if unread := [one for one in checks.unread(owner.root) if one.file == own]:
+            return _shown(owner, unread)
     for owner in (library, *_owning(path)):
         if _name_in(owner, path) is not None:
             sets = owner.sets_of(Path(_inside(owner, path)).with_suffix("").as_posix())
             found = [finding for name in sets for finding in checks.check_name(owner, name)]
             return _shown(owner, in_order(found))
-        if Path(_inside(owner, path)).with_suffix("").as_posix() in owner.standing_files:
-            own = _inside(owner, path)
+        own = _inside(owner, path)
+        if Path(own).with_suffix("").as_posix() in owner.standing_files:
             return _shown(owner, [one for one in checks.idle(owner) if one.file == own])
     return checks.check_outside(library, path, str(path))
 
@@ -100,6 +104,12 @@ def _owning(path: Path) -> list[RuleLibrary]:
     """The rules folder around a file, when the file lies in one of its years."""
     root = path.resolve().parent.parent
     return [RuleLibrary(root)] if (root / "jurisdictions.yaml").exists() else []
+
+
+def _around(path: Path) -> list[RuleLibrary]:
+    """The rules folder around a file, however deep the file lies in it."""
+    roots = [root for root in path.resolve().parents if (root / JURISDICTIONS).exists()]
+    return [RuleLibrary(root) for root in roots[:1]]
 
 
 def _inside(library: RuleLibrary, path: Path) -> str:

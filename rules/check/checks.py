@@ -38,7 +38,11 @@ from rules.numbers.report_numbers import NumberRules
 
 def check_folder(library: RuleLibrary) -> list[Finding]:
     """Every finding about a rules folder, in order; empty when all is well."""
-    findings = [*library.duplicates(), *check_catalogue(library)]
+    findings = [
+        *library.duplicates(),
+        *check_catalogue(library),
+        *calendar_findings(library.root),
+    ]
     if findings:
         return in_order(findings)
     if not library.names:
@@ -50,7 +54,6 @@ def check_folder(library: RuleLibrary) -> list[Finding]:
         findings += check_certificates(library, library.root / f"{name}.yaml", f"{name}.yaml")
     findings += unread(library.root)
     findings += idle(library)
-    findings += calendar_findings(library.root)
     return in_order([*findings, *check_forms(library)])
 
 
@@ -172,7 +175,10 @@ def _last_days(library: RuleLibrary, merged: Merged) -> Iterator[Finding]:
 
     Years whose calendar is not on file are unknown and left out.
     """
-    calendar = read_calendar(library.root)
+    try:
+        calendar = read_calendar(library.root)
+    except RulesInvalid:  # told of the calendar's own file
+        return
     found = Findings(merged.node, merged.own if merged.carried else None)
     for label, last, cite, path in _ends(merged):
         try:
