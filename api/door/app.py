@@ -53,6 +53,7 @@ from api.door.rights import (
     check,
     knows_all,
     of_institution,
+    place_of,
 )
 from api.resources import OPERATIONS, PAGES, PLACES
 from domain.case.commands import SYSTEM, Actor
@@ -60,6 +61,7 @@ from domain.case.timeline import RefusedAct
 from domain.ids import InstitutionId, JurisdictionCode
 from domain.refusals import Code, Refusal, Refused, unseen
 from services.requests import AWAY, FAULTY, lost_its_connection
+from services.sight import asked_by_person
 
 log = structlog.get_logger()
 
@@ -311,8 +313,10 @@ async def _read_and_handled(
         if not operation.streams:
             body = data = await read_bytes(request, operation.largest or LARGEST_FILE)
     call = Call(request, actor, target, body, "", request_id)
+    asker = None if operation.right is Right.ANYONE else actor
     try:
-        return await _in_time(operation, left, _handled(operation, call, data))
+        with asked_by_person(asker, place_of(actor)):
+            return await _in_time(operation, left, _handled(operation, call, data))
     finally:
         if operation.with_file:
             await body.close()
