@@ -120,7 +120,7 @@ _HOST_PORT = re.compile(r":[0-9]+$")
 
 _GUARDS = (
     (b"x-content-type-options", b"nosniff"),
-    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"content-security-policy", b"default-src 'none'; base-uri 'none'; frame-ancestors 'none'"),
     (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
@@ -161,7 +161,7 @@ def create_app(
     app = Application(
         routes=[
             *(
-                Route(path, endpoints[path], methods=[o.method for o in operations])
+                Route(_whole(path), endpoints[path], methods=[o.method for o in operations])
                 for path, operations in paths.items()
             ),
             Route("/openapi.json", openapi_document(OPERATIONS, PLACES), methods=["GET"]),
@@ -184,6 +184,11 @@ def create_app(
     app.parts = parts
     app.hosts = frozenset(filter(None, (host.strip().lower() for host in hosts.split(","))))
     return app
+
+
+def _whole(path: str) -> str:
+    """An address as routes have it: a number that was taken over may have any character, `/` too."""
+    return path.replace("{number}", "{number:path}")
 
 
 _REQUEST_ID: ContextVar[str] = ContextVar(f"{STRUCTLOG_KEY_PREFIX}request_id")

@@ -7,11 +7,14 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import quote
 
 import httpx
+import psycopg
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import update
+from sqlalchemy.exc import OperationalError
 
 from api.door import bounded, draining
 from api.door.app import create_app
@@ -21,7 +24,7 @@ from api.resources import OPERATIONS, PAGES
 from api.server import public_application
 from domain.canonical import sha256_of
 from domain.certificates.certificate import CertificateContent
-from domain.refusals import Refused
+from domain.refusals import Code, Refused
 from printing.job import Job, Sample
 from services.certificates.printing import TEMPLATES, Printer, _asked
 from services.numbers.batches import MOST_OPEN
@@ -32,7 +35,8 @@ from tests.api.lookups import served
 from tests.certificates import content as certificate_content
 from tests.command import ROOT
 from tests.databases import owning
-from tests.system import FILER, OPERATOR, REVIEWER, System, institution
+from tests.registered import register
+from tests.system import CLERK, FILER, OPERATOR, REVIEWER, System, institution
 
 pytestmark = pytest.mark.anyio
 
@@ -343,3 +347,37 @@ def test_what_prints_has_its_memory_time_and_size_bounded(monkeypatch: pytest.Mo
             assert done.returncode != 0
         else:
             assert json.loads(done.stdout.partition(b"\n")[0])["code"] == code, done.stderr
+
+
+async def test_a_number_with_any_character_has_an_address(house: System) -> None:
+    clerk = house.token(CLERK, "clerk-1", "amr-350000")
+    await house.add(institution("slash"))
+    for number in ("国认/2024-1", "A/1/..", "B%2F1"):
+        await register(house.engine, number, institution="slash", uscc="91350100M000100Y43")
+        found = await house.send(
+            "GET", f"/api/certificates/registered/{quote(number, safe='')}", clerk
+        )
+        assert (found.status, found.body["number"]) == (200, number), number
+    missing = await house.send("GET", "/api/certificates/registered/A%2F2", clerk)
+    assert missing.status == 404
+
+
+async def test_a_search_that_costs_too_much_is_given_up_and_few_wait(house: System) -> None:
+    enquiries = house.parts.enquiries
+    given_up = OperationalError("SELECT", {}, psycopg.errors.QueryCanceled())
+    with pytest.raises(Refused) as refused:
+        async with enquiries._searching():
+            raise given_up
+    assert refused.value.refusal.code is Code.SEARCH_TOO_WIDE
+    waiting = [enquiries._searching() for _ in range(100)]
+    entered = 0
+    async with contextlib.AsyncExitStack() as stack:
+        # whoever has come in holds a place; of those beyond it a few may wait, the others are told
+        with pytest.raises((Refused, TimeoutError)):
+            for one in waiting:
+                async with asyncio.timeout(0.2):
+                    await stack.enter_async_context(one)
+                entered += 1
+    assert 1 <= entered < 100
+    async with enquiries._searching():
+        pass
