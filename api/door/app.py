@@ -187,7 +187,7 @@ def create_app(
 
 
 def _whole(path: str) -> str:
-    """An address as routes have it: a number that was taken over may have any character, `/` too."""
+    """An address as routes have it: in a number that was taken over stands any character."""
     return path.replace("{number}", "{number:path}")
 
 

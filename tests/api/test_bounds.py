@@ -26,6 +26,7 @@ from domain.canonical import sha256_of
 from domain.certificates.certificate import CertificateContent
 from domain.refusals import Code, Refused
 from printing.job import Job, Sample
+from services.certificates.enquiries import _SEARCHES_WAITING
 from services.certificates.printing import TEMPLATES, Printer, _asked
 from services.numbers.batches import MOST_OPEN
 from services.rate_limits import Limiter, RateLimits
@@ -362,22 +363,23 @@ async def test_a_number_with_any_character_has_an_address(house: System) -> None
     assert missing.status == 404
 
 
-async def test_a_search_that_costs_too_much_is_given_up_and_few_wait(house: System) -> None:
+async def test_a_search_that_costs_too_much_is_given_up_and_few_wait(
+    house: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
     enquiries = house.parts.enquiries
-    given_up = OperationalError("SELECT", {}, psycopg.errors.QueryCanceled())
-    with pytest.raises(Refused) as refused:
+
+    async def search(failure: BaseException | None) -> None:
         async with enquiries._searching():
-            raise given_up
+            if failure is not None:
+                raise failure
+
+    too_long = OperationalError("SELECT", {}, psycopg.errors.QueryCanceled())
+    with pytest.raises(Refused) as refused:
+        await search(too_long)
     assert refused.value.refusal.code is Code.SEARCH_TOO_WIDE
-    waiting = [enquiries._searching() for _ in range(100)]
-    entered = 0
-    async with contextlib.AsyncExitStack() as stack:
-        # whoever has come in holds a place; of those beyond it a few may wait, the others are told
-        with pytest.raises((Refused, TimeoutError)):
-            for one in waiting:
-                async with asyncio.timeout(0.2):
-                    await stack.enter_async_context(one)
-                entered += 1
-    assert 1 <= entered < 100
-    async with enquiries._searching():
-        pass
+    with monkeypatch.context() as full:
+        full.setattr(enquiries, "_waiting", _SEARCHES_WAITING)
+        with pytest.raises(Refused) as refused:
+            await search(None)
+    assert refused.value.refusal.code is Code.BUSY
+    await search(None)
