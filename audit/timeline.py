@@ -67,7 +67,7 @@ def _told(row: Mapping[str, Any]) -> Told:
         body, more = row["refused"]["refusal"], row["refused"]
     else:
         step = Step(**row["step"], hash=row["hash"])
-        (entry,) = entries(events, {}, [step], [], {step.note_sha256: row["note"]})
+        (entry,) = entries(events, {}, [step], [], {step.note_sha256: row["note"]}, {})
         body, more = step.body, row["step"]
     return Told(
         **{**dict(entry), "hash": row["hash"]},

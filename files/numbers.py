@@ -245,8 +245,7 @@ def _book(file: IO[bytes]) -> Workbook | Apart:
     """Read where it is if it can cost little, else by a process that has limits."""
     if is_small("xlsx", file):
         return Workbook(file, MAX_UNPACKED_BYTES)
-    limits = {"memory": _MEMORY, "seconds": _SECONDS}
-    return Apart("xlsx", file, MAX_UNPACKED_BYTES, **limits, alone=True)
+    return Apart("xlsx", file, MAX_UNPACKED_BYTES, memory=_MEMORY, seconds=_SECONDS, alone=True)
 
 
 def _rows(book: Workbook | Apart, terms: Terms) -> Iterator[Batch]:
