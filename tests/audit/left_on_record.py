@@ -298,6 +298,8 @@ BY_COMMAND: dict[str, tuple[str, ...]] = {
         "archive", "as-of", "counterfactual", "export", "receipt", "recompute", "reconcile",
         "replay", "timeline", "verify")},
     "audit seal": ("checkpoint_made",),
+    "break-glass begin": ("glass_broken",),
+    "break-glass end": ("glass_mended",),
     "campaign amend": ("campaign_amended",),
     "campaign annul": ("campaign_annulled", "job_begun"),
     "campaign close": ("campaign_closed",),
