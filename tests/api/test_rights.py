@@ -65,6 +65,7 @@ ENFORCEMENT = "/api/enforcement/{about}/{period}/{institution}/{n}"
 
 MATRIX: dict[tuple[str, str], set[Role] | None] = {
     ("GET", "/api/me"): CLERKS_TOO,
+    ("GET", "/api/me/record"): CLERKS_TOO,
     ("GET", "/api/tasks"): {R, C, E, D},
     ("GET", "/api/tasks/counts"): {R, C, E, D},
     ("GET", "/api/duties"): {R, C, O},
