@@ -51,9 +51,12 @@ from api.workbench.complaints import PAGES as COMPLAINT_CASE_PAGES
 from api.workbench.confirmations import PAGES as CONFIRMATION_PAGES
 from api.workbench.duties import PAGES as DUTY_PAGES
 from api.workbench.enforcement import PAGES as MEASURE_CASE_PAGES
+from api.workbench.filing_files import PAGES as FILING_FILE_PAGES
+from api.workbench.filing_parts import PAGES as FILING_PART_PAGES
 from api.workbench.filings import PAGES as FILING_PAGES
 from api.workbench.home import PAGES as HOME_PAGES
 from api.workbench.imports import PAGES as IMPORT_PAGES
+from api.workbench.inbox import PAGES as INBOX_PAGES
 from api.workbench.institutions import PAGES as INSTITUTION_PAGES
 from api.workbench.notices import PAGES as NOTICE_PAGES
 from api.workbench.pages import downloads
@@ -123,6 +126,9 @@ PAGES: list[Operation] = [
     *HOME_PAGES,
     *SIGN_IN_PAGES,
     *FILING_PAGES,
+    *FILING_FILE_PAGES,
+    *FILING_PART_PAGES,
+    *INBOX_PAGES,
     *LOOKUP_PAGES,
     *COMPLAINT_PAGES,
     *CERTIFICATE_PAGES,
