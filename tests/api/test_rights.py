@@ -66,6 +66,7 @@ ENFORCEMENT = "/api/enforcement/{about}/{period}/{institution}/{n}"
 
 MATRIX: dict[tuple[str, str], set[Role] | None] = {
     ("GET", "/api/me"): CLERKS_TOO,
+    ("GET", "/api/me/record"): CLERKS_TOO,
     ("GET", "/api/tasks"): {R, C, E, D},
     ("GET", "/api/tasks/counts"): {R, C, E, D},
     ("GET", "/api/duties"): {R, C, O},
@@ -246,6 +247,9 @@ MATRIX: dict[tuple[str, str], set[Role] | None] = {
     ("POST", f"{COMPLAINT}/claim"): {R, C},
     ("POST", f"{COMPLAINT}/release"): {R, C, O},
     ("POST", f"{COMPLAINT}/resolve"): {R},
+    ("POST", f"{COMPLAINT}/pass-on"): {R},
+    ("POST", f"{COMPLAINT}/hand-over"): {R, C},
+    ("POST", f"{COMPLAINT}/assign"): {O},
     ("POST", f"{COMPLAINT}/cancel"): {O},
     ("GET", f"{COMPLAINT}/timeline"): {R, O, A},
     ("GET", "/public/measures"): PUBLIC,

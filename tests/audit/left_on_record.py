@@ -50,9 +50,11 @@ _CERTIFICATE = {name: _CASE[name] for name in ("claim", "release", "approve", "r
     "end": ("certificate_ended",),
     "correct-end": ("end_corrected",),
 }  # fmt: skip
-_COMPLAINT = {name: _CASE[name] for name in ("claim", "release", "cancel")} | {
+_COMPLAINT = {name: _CASE[name] for name in ("claim", "release", "assign", "hand-over",
+                                             "cancel")} | {
     "resolve": ("complaint_resolved",),
-}
+    "pass-on": ("complaint_passed_on",),
+}  # fmt: skip
 _ENFORCEMENT = {
     "propose": ("measure_proposed",),
     "notice": ("prior_notice_given",),
