@@ -141,7 +141,7 @@ async def test_an_end_is_done_by_two_and_a_mistaken_one_is_corrected_by_two(
     # it was another institution's: the certificate is in force again, and the public is told so
     body = {"reason": "误登记", "document": DOCUMENT, "approver": "测试批准人"}
     at = waits(await office.act(path, "correct-end", office.clerk, body))
-    late = waits(await office.act(path, "correct-end", office.clerk, body))
+    later = waits(await office.act(path, "correct-end", office.clerk, body))
     # the process that took the confirmation was killed before it acted: asked again, it is done
     whole = Actor(subject="issuing-clerk-2", role=CLERK, scope=ISSUER)
     await house.parts.confirmations.confirm(at.rpartition("/")[2], whole)
@@ -159,7 +159,7 @@ async def test_an_end_is_done_by_two_and_a_mistaken_one_is_corrected_by_two(
     refused = await office.act(path, "end", office.clerk, {**ending(), "on": tomorrow})
     assert (refused.status, refused.body["code"]) == (422, "ending_day_outside")
     # corrected meanwhile by another proposal: told to whoever confirms, and it stays on record
-    at = late
+    at = later
     refused = await house.send("POST", f"{at}/confirm", colleague)
     assert refused.body["code"] == "confirmed_and_refused"
     assert "没有误登记的注销" in refused.body["detail"]
