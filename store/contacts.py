@@ -7,9 +7,9 @@ from sqlalchemy import Row, func, insert, select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.contacts import Contact, ContactRole, ContactSource, Reachable
+from domain.contacts import NOBODY, Contact, ContactRole, ContactSource, Reachable
 from store.data_keys import hiding_each
-from store.hidden import contact_subject
+from store.hidden import Hiding, contact_subject
 from store.tables import contacts
 
 
@@ -78,7 +78,10 @@ async def add(
     if not changed:
         return
     subjects = {id_: contact_subject(id_, role, at) for id_ in changed}
-    keys = await hiding_each(connection, list(subjects.values()))
+    # of a removal there is nothing to hide
+    said = [subjects[id_] for id_, person in changed.items() if person != NOBODY]
+    nothing = {subject: Hiding(subject, b"") for subject in subjects.values()}
+    keys = nothing | await hiding_each(connection, said)
     await connection.execute(
         insert(contacts),
         [

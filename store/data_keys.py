@@ -67,7 +67,7 @@ async def wrapped_by_others(connection: AsyncConnection, master: str) -> int:
 
 async def wrapped_by(connection: AsyncConnection, master: str) -> int:
     """How many keys are wrapped by this master key."""
-    found = await connection.execute(select(func.count()).where(master == _MASTER))
+    found = await connection.execute(select(func.count()).where(_MASTER.in_([master])))
     return int(found.scalar_one())
 
 
@@ -101,4 +101,4 @@ _MASTER: ColumnElement[str] = func.split_part(data_keys.c.wrapped, ":", 1)
 
 
 def _by_others(master: str) -> tuple[ColumnElement[bool], ...]:
-    return data_keys.c.wrapped != "", master != _MASTER
+    return data_keys.c.wrapped != "", _MASTER.is_distinct_from(master)
