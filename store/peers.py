@@ -27,6 +27,10 @@ async def submitted(
     """
     found = await connection.stream(_SUBMITTED, {"year": year, "before": before})
     async for (stored,) in found:
-        values = hidden.part_of(stored, part, names)
+        try:
+            values = hidden.part_of(stored, part, names)
+        except hidden.Altered:
+            # told of where it is read and by `zhibao audit verify`: it holds nobody else up
+            continue
         if values:
             yield values

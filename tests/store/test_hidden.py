@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from domain.contacts import ContactRole, ContactSource, Reachable
 from domain.refusals import Refused
-from services.keys import add_key, make_missing
+from services.keys import add_key, end_key, make_missing
 from store import contacts, content, data_keys, hidden
 from store.keyring import KeyMissing, Keyring, Purpose
 from store.tables import data_keys as kept
@@ -121,6 +121,25 @@ async def test_new_subjects_take_the_newest_key_and_old_ones_keep_theirs(
     rows = await connection.execute(select(kept.c.subject, kept.c.wrapped))
     masters = {subject: wrapped.partition(":")[0] for subject, wrapped in rows}
     assert masters == {"case/1": old, "case/2": new}
+
+
+async def test_a_rotation_goes_on_where_it_stopped_and_the_old_key_can_be_ended(
+    connection: AsyncConnection, folder: Path
+) -> None:
+    said = [{"reason": f"（生成）第 {number} 条"} for number in range(3)]
+    written = [await content.save_note(connection, one) for one in said]
+    stored = [await _stored(connection, sha256) for sha256 in written]
+    old = Keyring(folder).keys(Purpose.COLUMNS)[0].id
+    new = add_key(folder, Purpose.COLUMNS, EARLIER + timedelta(days=1)).id
+    assert await data_keys.wrapped_by_others(connection, new) == 3
+    assert [await data_keys.wrap_anew(connection, 2) for _ in range(3)] == [2, 1, 0]
+    assert await data_keys.wrapped_by(connection, old) == 0
+    now = datetime.now(UTC)
+    end_key(folder, Purpose.COLUMNS, old, now, now)
+    # no value was written anew, and each is read
+    assert [await _stored(connection, sha256) for sha256 in written] == stored
+    read = await content.notes_by_sha256(connection, written)
+    assert [read[sha256] for sha256 in written] == said
 
 
 async def test_the_database_holds_no_contact_in_the_clear(
