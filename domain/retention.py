@@ -17,15 +17,13 @@ class Kept(StrEnum):
     FILING = "filing"
     COMPLAINT = "complaint"
     CONTACT = "contact"
-    NOTICE = "notice"
     PROPOSED_ACT = "proposed_act"
 
 
 KEPT_LABELS: dict[Kept, str] = {
-    Kept.FILING: "填报的内容和附件，自办结起",
-    Kept.COMPLAINT: "投诉的内容和联系方式，自办结起",
+    Kept.FILING: "填报的内容、附件和通知，自办结起",
+    Kept.COMPLAINT: "投诉的内容、联系方式和答复，自办结起",
     Kept.CONTACT: "已更换或删去的联系人，自更换起",
-    Kept.NOTICE: "送达的通知，自送达起",
     Kept.PROPOSED_ACT: "两人办理的事项的内容，自决定或过期起",
 }
 

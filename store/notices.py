@@ -139,7 +139,7 @@ async def add(connection: AsyncConnection, new: NewNotice, now: datetime) -> boo
 
     In the system it is delivered with that; ``now`` is from when it may be sent elsewhere.
     """
-    key = await hiding(connection, f"notice/{new.id}")
+    key = await hiding(connection, new.case_id)
     added = await connection.execute(
         insert(notices)
         .values(
@@ -151,7 +151,7 @@ async def add(connection: AsyncConnection, new: NewNotice, now: datetime) -> boo
             audience=new.audience.value,
             addressee=new.addressee,
             title=new.title,
-            body=key.of(new.body),
+            body=key.of(new.body, new.id),
             document_sha256=new.document_sha256,
             served_by=new.served_by.subject,
             served_role=new.served_by.role.value,

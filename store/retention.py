@@ -38,7 +38,6 @@ _SUBJECTS: dict[Kept, str] = {
                    lead(set_at) OVER (PARTITION BY institution_id, role ORDER BY id) AS after
             FROM contacts) c
         GROUP BY subject HAVING bool_and(after IS NOT NULL)""",
-    Kept.NOTICE: "SELECT 'notice/' || id AS subject, served_at AS since FROM notices",
     Kept.PROPOSED_ACT: """
         SELECT 'confirmation/' || id AS subject, coalesce(decided_at, ends_at) AS since
         FROM proposed_acts WHERE state <> 'confirmed'""",

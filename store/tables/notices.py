@@ -10,11 +10,10 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    literal,
 )
 
 from domain.notices import Channel, DeliveryState, NoticeKind
-from store.hidden import HiddenText
+from store.hidden import OF_CASE, HiddenText
 from store.tables.base import instant, metadata, one_of
 
 notices = Table(
@@ -30,7 +29,7 @@ notices = Table(
     Column("title", Text, nullable=False),
     Column(
         "body",
-        HiddenText("notices.body", lambda t: literal("notice/").concat(t.c.id)),
+        HiddenText("notices.body", OF_CASE, lambda t: t.c.id),
         nullable=False,
     ),
     Column("document_sha256", Text, nullable=False, server_default="", comment="所送达的文书"),

@@ -31,7 +31,6 @@ async def write(engine: AsyncEngine) -> None:
         rules = (await connection.execute(text("SELECT min(sha256) FROM rule_sets"))).scalar_one()
         order = {"action": "remind", "actor": OPERATOR.model_dump(mode="json"), "details": {}}
         contact = await hiding(connection, contact_subject(LAB, "liaison", at))
-        notice = await hiding(connection, "notice/f")
         beside = await hiding(connection, CASE)
         proposed = await hiding(connection, "confirmation/s")
         for table, row in (
@@ -64,7 +63,7 @@ async def write(engine: AsyncEngine) -> None:
                             "granted_at": at}),
             ("notices", {"id": "f", "case_id": CASE, "key": "k", "kind": "reminder",
                          "institution": LAB, "audience": "filer", "addressee": LAB,
-                         "title": "（生成）催报", "body": notice.of("（生成）"),
+                         "title": "（生成）催报", "body": beside.of("（生成）", "f"),
                          "served_by": "system", "served_role": "system", "served_scope": "",
                          "served_at": at}),
             ("notice_deliveries", {"id": "g", "notice_id": "f", "channel": "mail",
