@@ -16,9 +16,11 @@ from domain.clock import BEIJING
 from domain.ids import NATION
 from domain.model import Value
 from domain.notices import Channel, DeliveryState, NewNotice, NoticeKind
+from domain.refusals import Refused
 from store import hidden
 from store.areas import lies_in, regions
 from store.data_keys import hiding
+from store.hidden import Hiding
 from store.tables import (
     addresses,
     assignments,
@@ -139,7 +141,11 @@ async def add(connection: AsyncConnection, new: NewNotice, now: datetime) -> boo
 
     In the system it is delivered with that; ``now`` is from when it may be sent elsewhere.
     """
-    key = await hiding(connection, new.case_id)
+    try:
+        body = (await hiding(connection, new.case_id)).of(new.body, new.id)
+    except Refused:
+        # of what has been destroyed nothing is said anew, and nobody else waits for it
+        body = Hiding(new.case_id, b"").of("")
     added = await connection.execute(
         insert(notices)
         .values(
@@ -151,7 +157,7 @@ async def add(connection: AsyncConnection, new: NewNotice, now: datetime) -> boo
             audience=new.audience.value,
             addressee=new.addressee,
             title=new.title,
-            body=key.of(new.body, new.id),
+            body=body,
             document_sha256=new.document_sha256,
             served_by=new.served_by.subject,
             served_role=new.served_by.role.value,
