@@ -77,7 +77,7 @@ async def test_what_is_planted_is_found_where_it_belongs_and_nowhere_else(
     complaint = await _complained(house, f"N-{of.id}")
     samr = house.token(REVIEWER, "reviewer-samr", "samr")
     assert (await house.send("POST", f"{complaint}/claim", samr, {})).status == 200
-    resolved = {"outcome": "unfounded", "reason": REASON, "reply": REPLY}
+    resolved = {"outcome": "unsubstantiated", "reason": REASON, "reply": REPLY}
     done = await house.send("POST", f"{complaint}/resolve", samr, resolved)
     assert done.status == 200, done.body
     # a password, what a browser keeps, a token
