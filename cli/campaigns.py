@@ -287,7 +287,7 @@ def _show_forecast(foreseen: Forecast) -> None:
     err.print(
         f"名录 {foreseen.institutions} 家：应填报 {foreseen.must}，可填报 {foreseen.may}，"
         f"不在范围 {foreseen.outside}，无规则 {foreseen.without_rules}，"
-        f"在其他统计工作中填报 {foreseen.elsewhere}",
+        f"算不出 {foreseen.uncomputable}，在其他统计工作中填报 {foreseen.elsewhere}",
         highlight=False,
     )
     if foreseen.would_lapse:
@@ -303,13 +303,16 @@ def _show_forecast(foreseen: Forecast) -> None:
             f"{_WINDOW_STATES[window.state]}",
             highlight=False,
         )
-    table = listing("辖区", "名称", "应填报", "可填报", "不在范围", "无规则", "期限已过", "规则")
+    table = listing(
+        "辖区", "名称", "应填报", "可填报", "不在范围", "无规则", "算不出", "期限已过", "规则"
+    )
     for place, counted in foreseen.by_jurisdiction.items():
         numbers = (
             counted.must,
             counted.may,
             counted.outside,
             counted.without_rules,
+            counted.uncomputable,
             counted.would_lapse,
         )
         table.add_row(place, counted.name, *map(str, numbers), "、".join(counted.rule_sets))
@@ -741,7 +744,8 @@ def _show(progress: dict[str, Any], as_json: bool) -> None:
     out.print(
         f"名录 {progress['considered']}/{progress['total']} 家：应填报 {progress['started']}，"
         f"可填报 {progress['voluntary']}，不在范围 {progress['outside']}，"
-        f"无规则 {progress['without_rules']}，在其他统计工作中填报 {progress['elsewhere']}",
+        f"无规则 {progress['without_rules']}，"
+        f"算不出 {progress['uncomputable']}，在其他统计工作中填报 {progress['elsewhere']}",
         highlight=False,
     )
     if progress["reported"] is not None:
