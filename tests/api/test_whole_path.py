@@ -19,6 +19,8 @@ from openpyxl import load_workbook
 from sqlalchemy import insert, select, text
 
 from api.resources import OPERATIONS
+from api.workbench.filing_files import PAGES as FILE_PAGES
+from api.workbench.filing_parts import PAGES as PART_PAGES
 from api.workbench.filings import PAGES
 from audit.receipts import against_record, receipt_fault
 from audit.verify import Keys, verify
@@ -859,7 +861,7 @@ async def test_no_reviewer_changes_a_value_by_any_route(house: System) -> None:
             tried += 1
     assert tried > 60
     sent = {"revision": str(one.revision), "sha256": one.sha256, "patents": "9", **WHY}
-    for operation in PAGES:
+    for operation in (*PAGES, *FILE_PAGES, *PART_PAGES):
         if operation.method != "POST" or "{institution}" not in operation.path:
             continue
         place = operation.path.partition("{institution}")[2]
