@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser
 
+from deploy.demo.publishing import publish_generated
 from deploy.embedded.postgres import EmbeddedPostgres
 from rules.file.confirmations import CONFIRMATIONS
+from rules.file.library import SHIPPED
 from tests.api.conftest import open_rules as open_rules
 from tests.api.conftest import whole_system
 from tests.api.lookups import served
@@ -37,6 +39,7 @@ async def folder(open_rules: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     """The open rules, with a sample drawn of what is approved, publishing and opening by two."""
     folder = tmp_path_factory.mktemp("operators") / "rules"
     shutil.copytree(open_rules, folder)
+    shutil.copytree(SHIPPED / "2020", folder / "2020", dirs_exist_ok=True)
     file = folder / "2024" / "national.yaml"
     before = file.read_text("utf-8")
     assert "    by: samr\n" in before
@@ -96,18 +99,20 @@ async def test_a_campaign_is_opened_amended_sampled_and_followed_up_by_two(
     stands = {(await Filing(town.house, f"gd-{n}", GUANGDONG).status()) for n in range(2)}
     assert stands <= {"quality_check", "completed", "approved"}
 
-    # a new revision of the rules is published by two, and what is under way goes by it
-    file = folder / "2024" / "national.yaml"
-    text = file.read_text("utf-8")
-    changed = text.replace("（生成）\n", "（生成，修订）\n", 1)
-    assert changed != text
-    file.write_text(re.sub(r"(?m)^revision: \d+", "revision: 90", changed), "utf-8")
-    await first.at("/work/rules/2024/000000")
-    assert "处改动" in await first.text()
+    # rules are published by two
+    await first.at("/work/rules/2020/000000")
     await first.open("发布")
-    await first.fill("依据", "（生成）修订")
+    await first.fill("依据", "（生成）首次发布")
     await first.press("发布")
     await confirmed_by(second)
+    await first.at("/work/rules/2020/000000")
+    assert "发布过的各版" in await first.text()
+
+    # what is under way goes by a new revision; what was made up nobody publishes on a page
+    file = folder / "2024" / "national.yaml"
+    text = re.sub(r"(?m)^revision: \d+", "revision: 90", file.read_text("utf-8"))
+    file.write_text(text, "utf-8")
+    await publish_generated(town.house.engine, folder, town.house.now())
     await first.at("/work/rules/2024/000000")
     assert "第 90 版" in await first.text()
     await first.at(f"{HERE}/amendments?forecast=1")
@@ -231,9 +236,10 @@ async def test_the_register_is_gone_through_and_says_who_would_review(town: Town
     told = await operator.text()
     assert "由广东省市场监督管理局审核" in told
     assert "没有轮到" in told
-    await operator.at("/work/institutions/gd-0/reviewer?year=2024&on=2001-01-01")
     # nothing was in force that early
-    assert await operator.page.get_by_role("alert").count() == 1
+    await operator.fill("哪一天", "2001-01-01")
+    await operator.press("试算")
+    assert "还没有发布过" in await operator.page.get_by_role("alert").inner_text()
 
 
 async def test_authorities_own_figures_have_their_page(town: Town) -> None:
