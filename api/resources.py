@@ -42,7 +42,7 @@ from api.filings import authority_figures, filings
 from api.notices import notices, outbox
 from api.numbers import batches, changes, lookup, uploads
 from api.numbers.lookup_page import PAGES as LOOKUP_PAGES
-from api.people import provider, tokens, views
+from api.people import own_record, provider, tokens, views
 from api.workbench.auditing import PAGES as AUDIT_PAGES
 from api.workbench.batches import PAGES as BATCH_PAGES
 from api.workbench.campaign_details import PAGES as CAMPAIGN_DETAIL_PAGES
@@ -78,6 +78,7 @@ OPERATIONS: list[Operation] = [
     *certificate_public.OPERATIONS,
     *health.OPERATIONS,
     *me.OPERATIONS,
+    *own_record.OPERATIONS,
     *tasks.OPERATIONS,
     *confirmations.OPERATIONS,
     *duties.OPERATIONS,

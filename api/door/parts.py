@@ -186,7 +186,7 @@ def build_parts(
     keys = SigningKeys(settings.certificate_keys)
     jobs = JobService(client, engine, clock)
     progress = ProgressService(engine, pinned, catalogue, clock)
-    duties = DutyService(engine, progress, pinned, catalogue, clock)
+    duties = DutyService(engine, progress, pinned, catalogue, settings.rules, clock)
     campaigns = CampaignService(client, engine, pinned, settings.rules, clock)
     limits = RateLimits(settings.lookups_per_client, settings.lookups_per_prefix)
     memberships = MembershipService(engine, settings.keyring, jobs, clock)

@@ -50,9 +50,11 @@ _CERTIFICATE = {name: _CASE[name] for name in ("claim", "release", "approve", "r
     "end": ("certificate_ended",),
     "correct-end": ("end_corrected",),
 }  # fmt: skip
-_COMPLAINT = {name: _CASE[name] for name in ("claim", "release", "cancel")} | {
+_COMPLAINT = {name: _CASE[name] for name in ("claim", "release", "assign", "hand-over",
+                                             "cancel")} | {
     "resolve": ("complaint_resolved",),
-}
+    "pass-on": ("complaint_passed_on",),
+}  # fmt: skip
 _ENFORCEMENT = {
     "propose": ("measure_proposed",),
     "notice": ("prior_notice_given",),
@@ -298,6 +300,8 @@ BY_COMMAND: dict[str, tuple[str, ...]] = {
         "archive", "as-of", "counterfactual", "export", "receipt", "recompute", "reconcile",
         "replay", "timeline", "verify")},
     "audit seal": ("checkpoint_made",),
+    "break-glass begin": ("glass_broken",),
+    "break-glass end": ("glass_mended",),
     "campaign amend": ("campaign_amended",),
     "campaign annul": ("campaign_annulled", "job_begun"),
     "campaign close": ("campaign_closed",),
