@@ -90,6 +90,8 @@ class Visitor:
 
     async def looked_at(self) -> None:
         """No page sticks out of a telephone or a wide screen; axe finds nothing, once by place."""
+        # what was pressed may only just have led here
+        await self.page.wait_for_load_state()
         where = self.page.url.removeprefix(self.town.address)
         place = re.sub(r"[?#].*|[0-9a-f]{24,}", "", where)
         new = place not in self.town.looked
