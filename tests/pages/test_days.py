@@ -193,6 +193,10 @@ async def test_a_reviewer_compares_remarks_and_sends_back(town: Town) -> None:
     await reviewer.at("/work/tasks?name=gd-1&claimed=nobody")
     await reviewer.fill("保存这个筛选，叫作", "一号")
     await reviewer.press("保存筛选")
+    # on another device as well
+    elsewhere = await town.person(REVIEWER, ISSUER, TELEPHONE)
+    await elsewhere.at("/work/tasks?sort=age")
+    assert await elsewhere.page.get_by_role("link", name="一号").count() == 1
     await reviewer.at("/work/tasks?name=nobody-is-called-so")
     assert "没有符合条件的待办" in await reviewer.text()
     await reviewer.page.get_by_role("navigation", name="看哪些").get_by_text("一号").click()
