@@ -13,6 +13,7 @@ from deploy.demo.publishing import publish_generated
 from deploy.embedded.postgres import EmbeddedPostgres
 from rules.file.confirmations import CONFIRMATIONS
 from rules.file.library import SHIPPED
+from tests.accounts import given
 from tests.api.conftest import open_rules as open_rules
 from tests.api.conftest import whole_system
 from tests.api.lookups import served
@@ -78,6 +79,32 @@ async def confirmed_by(second: Visitor) -> None:
     assert "已确认并办理" in await second.text()
 
 
+async def _assigned_and_handed_over(town: Town, operator: Visitor) -> None:
+    """A filing is assigned by the operator, handed over by whoever has it, and decided on."""
+    await Filing(town.house, "gd-2", GUANGDONG).submitted()
+    reviewer = await town.person(REVIEWER, ISSUER)
+    await given(town.house, "r-next", REVIEWER, ISSUER)
+    here = "/work/filings/2024/gd-2"
+    await operator.at(here)
+    await operator.open("指派")
+    await operator.page.locator("#act-assign").get_by_label("交给谁").fill("nobody-there")
+    await operator.press("指派")
+    assert await operator.page.get_by_role("alert").count() == 1
+    await operator.page.locator("#act-assign").get_by_label("交给谁").fill(reviewer.name)
+    await operator.press("指派")
+    assert "已指派" in await operator.text()
+    await reviewer.at("/work/tasks?claimed=mine")
+    await reviewer.page.get_by_role("link", name="测试机构 gd-2").click()
+    await reviewer.looked_at()
+    assert await reviewer.page.locator('button[accesskey="a"]').inner_text() == "审核通过"
+    await reviewer.open("移交")
+    await reviewer.page.locator("#act-hand-over").get_by_label("交给谁").fill("r-next")
+    await reviewer.press("移交")
+    told = await reviewer.text()
+    assert "已移交" in told
+    assert "r-next" in told
+
+
 async def test_a_campaign_is_opened_amended_sampled_and_followed_up_by_two(
     town: Town, folder: Path
 ) -> None:
@@ -104,6 +131,8 @@ async def test_a_campaign_is_opened_amended_sampled_and_followed_up_by_two(
     await town.house.pause(0.2)
     stands = {(await Filing(town.house, f"gd-{n}", GUANGDONG).status()) for n in range(2)}
     assert stands <= {"quality_check", "completed", "approved"}
+
+    await _assigned_and_handed_over(town, first)
 
     # a new revision of rules is published by two
     numbered(folder / "2020" / "national.yaml", 90)
