@@ -4,6 +4,7 @@ import re
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -121,6 +122,11 @@ async def test_a_campaign_is_opened_amended_sampled_and_followed_up_by_two(
     await town.house.until("2024/gd-0", "draft")
     await first.at(f"{HERE}/progress")
 
+    # one whose time was over has a little more, which is over by when all else is done
+    late = Filing(town.house, "ln-0", LIAONING)
+    until = {"until": (town.house.now() + timedelta(seconds=6)).isoformat(), "reason": "（生成）"}
+    await late.done("extension", late.operator, until)
+
     # a sample of what is approved
     for n in range(2):
         lab = Filing(town.house, f"gd-{n}", GUANGDONG)
@@ -160,6 +166,7 @@ async def test_a_campaign_is_opened_amended_sampled_and_followed_up_by_two(
     assert "已开始修订" in await first.page.get_by_role("status").first.inner_text()
 
     # one case about everybody whose time has passed
+    await town.house.until("2024/ln-0", "lapsed")
     await first.at(f"{HERE}/enforcement")
     await first.open("逐家立案")
     await first.page.locator("#act-open").get_by_label("理由").fill("（生成）逾期未报")
