@@ -11,6 +11,7 @@ from api.door.asking import Told, ask
 from api.door.operations import Call
 from api.door.parts import parts_of
 from api.door.requests import query
+from api.workbench.acts import put_down
 from api.workbench.home import duties_of
 from api.workbench.pages import CURSOR, asked_of, page_of, said_at_once, text_parameter
 from domain.clock import BEIJING
@@ -121,7 +122,7 @@ async def act_on_many(call: Call) -> Response:
     try:
         job = await ask(call, "POST", "/api/jobs", body, idempotency_key=form.text("key"))
     except Told as told:
-        return await _inbox(call, told)
+        return put_down(told) or await _inbox(call, told)
     return RedirectResponse(f"/work/jobs/{job.body['id']}", status_code=303)
 
 
