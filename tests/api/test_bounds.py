@@ -315,7 +315,7 @@ async def test_whoever_prints_much_takes_no_place_from_others(house: System) -> 
     async def never(_: Job) -> Any:
         await asyncio.Event().wait()
 
-    printer._carry_out = never  # type: ignore[method-assign]
+    printer._carry_out = never  # type: ignore[method-assign, assignment]
     asked = [await refused(whose) for whose in ("a", "a", "a", "b", "b")]
     assert asked == [False, False, False, False, True]
     for task in held:
