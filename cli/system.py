@@ -144,7 +144,9 @@ async def connected(data: Path) -> AsyncIterator[Services]:
     jobs = JobService(client, engine, system_clock)
     progress = ProgressService(engine, PinnedRules(engine), catalogue, system_clock)
     memberships = MembershipService(engine, settings.keyring, jobs, system_clock)
-    duties = DutyService(engine, progress, PinnedRules(engine), catalogue, system_clock)
+    duties = DutyService(
+        engine, progress, PinnedRules(engine), catalogue, settings.rules, system_clock
+    )
     try:
         campaigns = CampaignService(
             client, engine, PinnedRules(engine), settings.rules, system_clock

@@ -5,7 +5,7 @@ has confirmed it: through the same door, under the same command, with the rights
 """
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -54,11 +54,13 @@ class ConfirmationService:
         body: dict[str, Any],
         actor: Actor,
         command_id: str,
+        check: Callable[[], Awaitable[None]] | None = None,
     ) -> ProposedAct | None:
         """Returns for what one person may do, None; what was confirmed under this command: that.
 
         Otherwise it is put down as proposed, once for a command, and Refused is raised: it waits
-        for its confirmation, was declined, or its time is over.
+        for its confirmation, was declined, or its time is over. ``check`` raises Refused for what
+        could not be done now in any case: that is not proposed.
         """
         terms = await self._terms()
         id_ = proposal_id(command_id)
@@ -70,6 +72,8 @@ class ConfirmationService:
                 needed = terms.needed(act, number)
                 if needed is None:
                     return None
+                if check is not None:
+                    await check()
                 standing = ProposedAct(
                     id=id_,
                     act=act,
@@ -99,6 +103,12 @@ class ConfirmationService:
         if standing.state in _ENDED:
             raise Refused(_decided(standing))
         return standing
+
+    async def confirmed_by(self, command_id: str) -> str:
+        """Who has confirmed what is done under a command, "" for nobody."""
+        async with self._engine.connect() as connection:
+            proposed = await confirmations.by_id(connection, proposal_id(command_id))
+        return proposed.decided_by if proposed is not None else ""
 
     async def confirm(self, id_: str, actor: Actor) -> ProposedAct:
         """Confirms an act, which is to be done now; again by the same person: the same.

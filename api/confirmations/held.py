@@ -1,5 +1,6 @@
 """Holding back what a second person has to confirm, before it is done."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from api.door.asking import confirmed_as
@@ -9,17 +10,24 @@ from domain.canonical import sha256_of
 from domain.confirmations import ConfirmedAct, ProposedAct
 
 
-async def hold(call: Call, act: ConfirmedAct, number: int = 1) -> None:
-    """Returns for what may be done now. Raises Refused: it is put down, and waits for another.
+async def hold(
+    call: Call,
+    act: ConfirmedAct,
+    number: int = 1,
+    check: Callable[[], Awaitable[None]] | None = None,
+) -> str:
+    """Returns for what may be done now: who has confirmed it, "" where one person does it.
 
+    Raises Refused: it is put down, and waits for another; or what ``check`` raises before that.
     ``number`` is how many cases it is about.
     """
-    if confirmed_as(call.request):
-        return
+    confirmations = parts_of(call.request).confirmations
+    if command_id := confirmed_as(call.request):
+        return await confirmations.confirmed_by(command_id)
     body = call.body.model_dump(mode="json", exclude_unset=True)
-    await parts_of(call.request).confirmations.hold(
-        act, number, call.request.scope["path"], body, call.actor, call.command_id
-    )
+    path = call.request.scope["path"]
+    proposed = await confirmations.hold(act, number, path, body, call.actor, call.command_id, check)
+    return proposed.decided_by if proposed is not None else ""
 
 
 async def hold_file(

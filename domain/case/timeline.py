@@ -81,6 +81,13 @@ def entries(
     ``events`` tell of its steps; ``actions`` are the Chinese labels of its commands; ``confirmed``
     says by command who has confirmed it.
     """
+
+    def label_of(action: str) -> str:
+        if action in actions:
+            return actions[action]
+        # what nobody asked for, as the opening of a campaign, is named by its event
+        return events[action].label if action in events else action
+
     # the clocks of two workers differ: a step never stands before the one it follows
     in_order = sorted(steps, key=lambda step: step.sequence)
     reached = accumulate((step.at for step in in_order), max)
@@ -89,7 +96,7 @@ def entries(
             (at, _step(events[step.event], step, notes, confirmed))
             for at, step in zip(reached, in_order, strict=True)
         ),
-        *((act.at, _refused(actions.get(act.action, act.action), act)) for act in refused),
+        *((act.at, _refused(label_of(act.action), act)) for act in refused),
     ]
     # Python's sort is stable
     return [entry for _, entry in sorted(timed, key=itemgetter(0))]

@@ -41,6 +41,7 @@ from tests.system import (
 
 pytestmark = pytest.mark.anyio
 DOCUMENT = "闽市监更〔2026〕1号（生成）"
+DECIDED = {"approved_on": "2025-03-21", "document": "（生成）", "approver": "（生成）"}
 
 
 @pytest.fixture
@@ -140,6 +141,7 @@ async def test_an_end_is_done_by_two_and_a_mistaken_one_is_corrected_by_two(
     # it was another institution's: the certificate is in force again, and the public is told so
     body = {"reason": "误登记", "document": DOCUMENT, "approver": "测试批准人"}
     at = waits(await office.act(path, "correct-end", office.clerk, body))
+    later = waits(await office.act(path, "correct-end", office.clerk, body))
     # the process that took the confirmation was killed before it acted: asked again, it is done
     whole = Actor(subject="issuing-clerk-2", role=CLERK, scope=ISSUER)
     await house.parts.confirmations.confirm(at.rpartition("/")[2], whole)
@@ -150,8 +152,14 @@ async def test_an_end_is_done_by_two_and_a_mistaken_one_is_corrected_by_two(
     assert (held["status"], held["ended_on"], held["document"]) == ("valid", None, DOCUMENT)
     page = await house.http.get(f"/c/{held['code']}", headers={"accept": "text/html"})
     assert "此前登记的终止已更正，依据的文书" in page.text
-    # what has not ended cannot be corrected; it is told to whoever confirms, and stays on record
-    at = waits(await office.act(path, "correct-end", office.clerk, body))
+    # what has not ended cannot be corrected, nor what lies ahead be an end: nothing is proposed
+    refused = await office.act(path, "correct-end", office.clerk, body)
+    assert (refused.status, refused.body["code"]) == (409, "certificate_not_ended")
+    tomorrow = (datetime.now(BEIJING).date() + timedelta(days=1)).isoformat()
+    refused = await office.act(path, "end", office.clerk, {**ending(), "on": tomorrow})
+    assert (refused.status, refused.body["code"]) == (422, "ending_day_outside")
+    # corrected meanwhile by another proposal: told to whoever confirms, and it stays on record
+    at = later
     refused = await house.send("POST", f"{at}/confirm", colleague)
     assert refused.body["code"] == "confirmed_and_refused"
     assert "没有误登记的注销" in refused.body["detail"]
@@ -296,9 +304,23 @@ async def test_a_clerk_does_not_write_over_what_the_institution_writes(house: Sy
     refused = await house.send("PUT", f"{path}/draft", office.clerk, body, if_match='"1"')
     assert (refused.status, refused.body["code"]) == (409, "filers_draft")
     assert (await house.send("GET", f"{path}/draft", office.filer)).body["revision"] == 1
+    # nor applies with it, decided on or not
+    for more in ({}, {"decided": DECIDED}):
+        applied = await office.apply(path, office.clerk, **more)
+        assert (applied.status, applied.body["code"]) == (409, "filers_draft"), applied.body
+    shown = [(await house.send("GET", f"{path}/draft", who)).body["theirs"] for who in
+             (office.clerk, office.filer)]  # fmt: skip
+    assert shown == [True, False]
+    cookie = await signed_in(house, "clerk-c", CLERK, ISSUER)
+    named = {"cookie": f"zhibao_session={cookie}", "accept": "text/html"}
+    page = (await house.http.get(path.replace("/api/", "/work/"), headers=named)).text
+    assert ("由机构自己填写和提交" in page, "act/apply" in page, "/content" in page) == (
+        True, False, False,
+    )  # fmt: skip
     own = await office.begin({"content": content()}, office.clerk)
     saved = await house.send("PUT", f"{own}/draft", office.clerk, body, if_match='"1"')
     assert saved.status == 200, saved.body
+    assert (await office.apply(own, office.clerk)).status == 200
 
 
 def test_the_shipped_terms_name_every_act_and_wrong_ones_are_found(tmp_path: Path) -> None:
@@ -329,8 +351,12 @@ async def test_on_pages_one_proposes_and_another_confirms(house: System) -> None
         data = {"csrf": csrf_token(cookie), "key": secrets.token_hex(16), **form}
         return await house.http.post(place, headers=named, data=data)
 
-    held = await sent(first, f"{on_page}/act/end", ending())
-    assert (held.status_code, "/work/confirmations" in held.text) == (409, True)
+    # who approves it is whoever confirms it
+    form = {name: text for name, text in ending().items() if name != "approver"}
+    held = await sent(first, f"{on_page}/act/end", form)
+    assert held.status_code == 303, held.text
+    put_down = (await sent(first, held.headers["location"])).text
+    assert "已提出，由另一人确认后办理" in put_down
     listed = (await sent(second, "/work/confirmations?waiting=true")).text
     [place] = re.findall(r'href="(/work/confirmations/[0-9a-f]{32})"', listed)
     assert "终止证书" in listed
@@ -349,3 +375,11 @@ async def test_on_pages_one_proposes_and_another_confirms(house: System) -> None
     after = (await sent(second, done.headers["location"])).text
     assert ("已确认并办理" in after, "确认，随即办理" in after) == (True, False)
     assert (await office.held(path))["status"] == "revoked"
+    # the correction goes the same way
+    assert "更正误登记的终止" in (await sent(first, on_page)).text
+    held = await sent(
+        first, f"{on_page}/act/correct-end", {"reason": "误登记", "document": DOCUMENT}
+    )
+    place = held.headers["location"].partition("?")[0]
+    assert (await sent(second, f"{place}/act/confirm", {})).status_code == 303
+    assert (await office.held(path))["status"] == "valid"

@@ -199,6 +199,7 @@ async def test_every_real_answer_is_as_its_schema_says(
             )
             questions = {
                 "about": found.case_id,
+                "year": "2024",
                 "addressee": found.id,
                 "case": found.case_id,
                 "campaign": "campaign/2024/000000",
