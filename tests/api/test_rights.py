@@ -624,8 +624,8 @@ async def test_in_no_state_is_a_filing_there_for_whoever_it_is_not_for(
         ASKED.reset(mine)
 
 
-QUESTIONS_MORE = 2
-"""So many more an address of something there costs: whose it is, and the step of its record."""
+QUESTIONS_MORE = 3
+"""So many more an address of something there may cost, or of nothing: whose it is, what is kept."""
 
 
 def _nameless(answer: Answer, id_: str) -> str:
