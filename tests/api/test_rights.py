@@ -624,7 +624,7 @@ async def test_in_no_state_is_a_filing_there_for_whoever_it_is_not_for(
         ASKED.reset(mine)
 
 
-QUESTIONS_MORE = 3
+QUESTIONS_MORE = 6
 """So many more an address of something there may cost, or of nothing: whose it is, what is kept."""
 
 
