@@ -65,7 +65,7 @@ class Reach:
 def explore(rules: CompiledRules, tried: Iterable[Facts]) -> Reach:
     """Decide everything that is tried: the combinations, and the file's own examples."""
     reach = Reach()
-    duties: set[tuple[InstitutionFacts, tuple[CertificateFacts, ...]]] = set()
+    duties: set[Hashable] = set()
     for facts in tried:
         reach.tried += 1
         try:
@@ -74,7 +74,10 @@ def explore(rules: CompiledRules, tried: Iterable[Facts]) -> Reach:
             reach.failures.append(("reviewers", str(failed)))
         else:
             _note(reach, decision)
-        duty = (facts.institution, facts.certificates)
+        duty = (
+            facts.institution, facts.certificates, facts.choice, facts.previous_reviewer,
+            facts.holder_kind, tuple(facts.outcomes.items()),
+        )  # fmt: skip
         if duty not in duties:
             duties.add(duty)
             _note_duty(reach, rules, facts)
