@@ -104,12 +104,12 @@ class Completion(Value):
 
 
 class FirstDay(Value):
-    """When a certificate began that nobody has stated the first day of: ``years`` before its end.
+    """When a certificate began whose first day nobody has stated: so many years before its end.
 
     Only where the number's first two digits, its year of issue, say the same year.
     """
 
-    years: Annotated[StrictInt, Field(ge=1, le=30)]
+    valid_years: Annotated[StrictInt, Field(ge=1, le=30)]
     cite: Cite
 
 
