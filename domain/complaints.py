@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from domain.canonical import sha256_of
 from domain.case import transitions as t
-from domain.case.checks import expect, needs_note, turn
+from domain.case.checks import expect, needs_note, turn, wrong_status
 from domain.case.commands import SYSTEM, Command, Role, Sha256
 from domain.case.events import Decision, Event, EventName, PendingEvent
 from domain.case.kind import CaseKind, EventRule, anybody, commands, rule
@@ -25,6 +25,7 @@ class ComplaintEvent(StrEnum):
     """What only happens to complaints."""
 
     RECEIVED = "complaint_received"
+    PASSED_ON = "complaint_passed_on"
     RESOLVED = "complaint_resolved"
 
 
@@ -50,6 +51,14 @@ class Resolve(Command):
     label: ClassVar[str] = "办结投诉"
     outcome: ComplaintOutcome
     reply_sha256: Sha256
+
+
+class PassOn(Command):
+    """The reviewer passes a complaint on to the authority that it is for; the note says why."""
+
+    kind: Literal["pass_on"] = "pass_on"
+    label: ClassVar[str] = "转交其他部门"
+    authority: str
 
 
 class NothingOwn(Recorded):
@@ -81,6 +90,26 @@ def _resolve(
     ]
 
 
+def _pass_on(
+    s: CaseState, p: CasePlan, m: PassOn, now: datetime, _: Findings
+) -> Decision | Refusal:
+    refusal = expect(s, m, Status.IN_REVIEW) or turn(s, p, m, claim_needed=True) or needs_note(m)
+    if refusal is not None:
+        return refusal
+    level = s.levels[s.level - 1]
+    if m.authority == level.authority:
+        return wrong_status(s, m.label, "本件已由这个部门办理，可以直接办结")
+    body = {
+        "from": level.authority,
+        "levels": [level.model_copy(update={"authority": m.authority}).model_dump(mode="json")],
+    }
+    return [PendingEvent(ComplaintEvent.PASSED_ON, m.actor, body, level.cite)]
+
+
+def _passed_on(s: CaseState, event: Event) -> Mapping[str, Any]:
+    return {"levels": t.levels_of(event), **t.reviewed(s, event)}
+
+
 def _received(_: CaseState, event: Event) -> Mapping[str, Any]:
     return {"status": Status.IN_REVIEW, "level": 1, "levels": t.levels_of(event)}
 
@@ -89,10 +118,16 @@ def _tell_received(body: Mapping[str, Any]) -> str:
     return f"转交 {body['levels'][0]['authority']}"
 
 
+def _tell_passed_on(body: Mapping[str, Any]) -> str:
+    return f"由 {body['from']} 转交 {body['levels'][0]['authority']}"
+
+
 def tell_outcome(body: Mapping[str, Any]) -> str:
     """How a complaint ended, for whoever reads of it."""
     return COMPLAINT_OUTCOME_LABELS[ComplaintOutcome(body["outcome"])]
 
+
+_SHARED = ("claim", "release", "assign", "hand_over", "cancel")
 
 COMPLAINT = CaseKind(
     name="complaint",
@@ -101,8 +136,11 @@ COMPLAINT = CaseKind(
     own=NothingOwn,
     findings=Findings,
     commands={
-        **{name: t.REVIEW_COMMANDS[name] for name in ("claim", "release", "cancel")},
-        **commands(rule(Resolve, _resolve, {Role.REVIEWER})),
+        **{name: t.REVIEW_COMMANDS[name] for name in _SHARED},
+        **commands(
+            rule(Resolve, _resolve, {Role.REVIEWER}),
+            rule(PassOn, _pass_on, {Role.REVIEWER}),
+        ),
     },
     events={
         **{
@@ -110,11 +148,14 @@ COMPLAINT = CaseKind(
             for name in (
                 EventName.CLAIMED,
                 EventName.RELEASED,
+                EventName.TASK_ASSIGNED,
+                EventName.TASK_HANDED_OVER,
                 EventName.COMPLETED,
                 EventName.CANCELLED,
             )
         },
         ComplaintEvent.RECEIVED: EventRule("收到投诉", _received, _tell_received),
+        ComplaintEvent.PASSED_ON: EventRule("转交其他部门", _passed_on, _tell_passed_on),
         ComplaintEvent.RESOLVED: EventRule("办结投诉", t.reviewed, tell_outcome),
     },
     prepares=frozenset(),

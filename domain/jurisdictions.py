@@ -201,6 +201,11 @@ AuthorityId = Annotated[
 """An authority's id: a regulator's or a review group's, else one that `authorities.yaml` lists."""
 
 
+def known_regulator(authority: str) -> bool:
+    """Whether an authority is the market regulator of a jurisdiction that there is."""
+    return regulates(authority) and jurisdiction_of(authority) in {NATION, *known().names}
+
+
 def regulates(authority: str) -> bool:
     """Whether an authority is the market regulator of a jurisdiction."""
     return authority.startswith("amr-") or authority == known().national

@@ -131,9 +131,9 @@ class ReviewService:
     ) -> Review:
         """The register of a jurisdiction under the rules that a campaign would pin now.
 
-        Raises Refused when there are no rules.
+        Without rules of its own it goes by those above it. Raises Refused when nobody has any.
         """
-        rule_sets = await self._campaigns.rules_of(period, jurisdiction)
+        governed, rule_sets = await self._campaigns.rules_over(period, jurisdiction)
         now = self._clock()
         known: dict[str, _Known] = {}
         async with self._engine.connect() as connection:
@@ -147,7 +147,7 @@ class ReviewService:
                 for one in page:
                     id_, region = one.facts.id, one.facts.region
                     outcome, *_ = consider(
-                        rule_sets, jurisdiction, one.facts_for(None), period, id_ in with_others
+                        rule_sets, governed, one.facts_for(None), period, id_ in with_others
                     )
                     last = since or self._last_roster(rosters, region)
                     at = named_at.get(id_)

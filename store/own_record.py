@@ -1,25 +1,58 @@
 """What a person has done, and what was done about their account, over all the record."""
 
-from sqlalchemy import select, text
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import ColumnElement, and_, not_, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.case.events import Step
+from domain.own_record import ENTERING, READINGS, OwnPart, person_chain
 from store.tables import journal
 
+_PLACE = (journal.c.at, journal.c.case_id, journal.c.sequence)
 
-async def of_person(connection: AsyncConnection, person: str, size: int) -> list[Step]:
-    """The steps that are a person's own, or on their own record, the latest first."""
+
+class Narrowed(NamedTuple):
+    """Steps ``since`` an instant and before ``until`` one, on records that begin so."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    about: str = ""
+
+
+async def of_person(
+    connection: AsyncConnection,
+    person: str,
+    part: OwnPart,
+    narrowed: Narrowed,
+    after: tuple[datetime, str, int] | None,
+    size: int,
+) -> list[Step]:
+    """Up to ``size`` steps of one part of a person's own record, the latest first."""
+    wanted = [_part(person, part)]
+    if narrowed.since is not None:
+        wanted.append(journal.c.at >= narrowed.since)
+    if narrowed.until is not None:
+        wanted.append(journal.c.at < narrowed.until)
+    if narrowed.about:
+        wanted.append(journal.c.case_id.startswith(narrowed.about, autoescape=True))
+    if after is not None:
+        wanted.append(tuple_(*_PLACE) < tuple_(*after))
+    rows = await connection.execute(
+        select(journal.c.step, journal.c.hash)
+        .where(*wanted)
+        .order_by(*(one.desc() for one in _PLACE))
+        .limit(size)
+    )
+    return [Step(**step, hash=hash_) for step, hash_ in rows]
+
+
+def _part(person: str, part: OwnPart) -> ColumnElement[bool]:
+    given = and_(journal.c.case_id == person_chain(person), journal.c.event.not_in(ENTERING))
+    if part is OwnPart.GIVEN:
+        return given
     by = text("((step -> 'actor') ->> 'subject') = :person").bindparams(person=person)
-    steps: dict[tuple[str, int], Step] = {}
-    # each of the two by its own index
-    for chosen in (by, journal.c.case_id == f"person/{person}"):
-        rows = await connection.execute(
-            select(journal.c.step, journal.c.hash)
-            .where(chosen)
-            .order_by(journal.c.at.desc())
-            .limit(size)
-        )
-        for step, hash_ in rows:
-            kept = Step(**step, hash=hash_)
-            steps[kept.case_id, kept.sequence] = kept
-    return sorted(steps.values(), key=lambda step: step.at, reverse=True)[:size]
+    if part is OwnPart.SEEN:
+        return and_(by, journal.c.event.in_(READINGS))
+    return and_(by, journal.c.event.not_in(READINGS), not_(given))

@@ -32,7 +32,7 @@ class Office:
     """An issuing office, and the institution it deals with."""
 
     def __init__(self, system: System, issuer: str = ISSUER, institution: str = "lab") -> None:
-        self.system = system
+        self.system, self.issuer = system, issuer
         self.clerk = system.token(CLERK, "issuing-clerk", issuer)
         self.reviewer = system.token(REVIEWER, "issuing-reviewer", issuer)
         self.checker = system.token(CHECKER, "issuing-checker", issuer)
@@ -76,6 +76,14 @@ class Office:
         assert applied.status == 200, applied.body
         await self.grant(path)
         return path
+
+    async def end(self, path: str, body: dict[str, Any]) -> Answer:
+        """Ends a certificate as two people do; what cannot be done is refused to the first."""
+        proposed = await self.act(path, "end", self.clerk, body)
+        if proposed.body.get("code") != "awaits_confirmation":
+            return proposed
+        colleague = self.system.token(CLERK, "confirming-clerk", self.issuer)
+        return await self.system.send("POST", f"{proposed.headers['location']}/confirm", colleague)
 
     async def held(self, path: str) -> dict[str, Any]:
         """The certificate of a case as its people see it."""

@@ -63,26 +63,30 @@ from services.case_records import Case
 
 
 class EndBody(Value):
-    """How a certificate ends, from which day on, why, under which document, who approved it."""
+    """How a certificate ends, from which day on, why, under which document, who approved it.
+
+    What a second person confirms is approved by them where nobody else is named.
+    """
 
     ending: Ended
     on: date
     reason: Plain = Field(max_length=2000)
     document: Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
-    approver: Plain = Field(max_length=200)
+    approver: Plain = Field(default="", max_length=200)
 
 
 class CorrectEndBody(Value):
     """An end put on record by mistake: left out, there was none; else how and when it was.
 
-    With the reason, the document, and who approved the correction.
+    With the reason, the document, and who approved the correction: whoever confirms it where
+    nobody else is named.
     """
 
     ending: Ended | None = None
     on: date | None = None
     reason: Text
     document: Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
-    approver: Text
+    approver: Plain = Field(default="", max_length=200)
 
 
 class HeldShown(Value):
@@ -223,7 +227,6 @@ async def end(call: Call) -> Response:
     """Ends a certificate: deregistered, revoked or rescinded."""
     body: EndBody = call.body
     parts = parts_of(call.request)
-    await hold(call, ConfirmedAct.END_CERTIFICATE)
     command = EndCertificate(
         id=call.command_id,
         actor=call.actor,
@@ -232,7 +235,13 @@ async def end(call: Call) -> Response:
         on=body.on,
         document=body.document,
     )
-    return json_of(await parts.certificates.end(case_of(call), command, body.reason, body.approver))
+    confirmed_by = await hold(
+        call,
+        ConfirmedAct.END_CERTIFICATE,
+        check=lambda: parts.certificates.refuse_end(case_of(call), command, body.reason),
+    )
+    approver = body.approver.strip() or confirmed_by
+    return json_of(await parts.certificates.end(case_of(call), command, body.reason, approver))
 
 
 async def correct_end(call: Call) -> Response:
@@ -242,7 +251,6 @@ async def correct_end(call: Call) -> Response:
     if (body.ending is None) is not (body.on is None):
         message = "更正为另一种终止的，ending 和 on 都要写；恢复有效的，都不写"
         raise invalid([{"pointer": "/on", "code": "incomplete", "message": message}])
-    await hold(call, ConfirmedAct.CORRECT_END)
     command = CorrectEnd(
         id=call.command_id,
         actor=call.actor,
@@ -251,8 +259,17 @@ async def correct_end(call: Call) -> Response:
         on=body.on,
         document=body.document,
     )
+    confirmed_by = await hold(
+        call,
+        ConfirmedAct.CORRECT_END,
+        check=lambda: parts.certificates.refuse_end(case_of(call), command, body.reason),
+    )
+    approver = body.approver.strip() or confirmed_by
+    if not approver:
+        message = "不须另一人确认的，要写批准人"
+        raise invalid([{"pointer": "/approver", "code": "incomplete", "message": message}])
     return json_of(
-        await parts.certificates.correct_end(case_of(call), command, body.reason, body.approver)
+        await parts.certificates.correct_end(case_of(call), command, body.reason, approver)
     )
 
 

@@ -14,7 +14,7 @@ from api.door.parts import Parts, parts_of
 from api.door.requests import Plain, Text, invalid
 from api.door.rights import ROLES, Right
 from api.filings.drafts import revision_in
-from domain.case.commands import Role
+from domain.case.commands import Actor, Role
 from domain.case.workflow_messages import Receipt
 from domain.certificates.certificate import CertificateContent
 from domain.certificates.issuing import Decided, Purpose
@@ -57,7 +57,8 @@ class CertificateDraft(Value):
 class ContentShown(Value):
     """A revision, and what still keeps it from being applied for.
 
-    ``warnings`` keep nobody from anything: they are to be looked at before the issue.
+    ``warnings`` keep nobody from anything: they are to be looked at before the issue. ``theirs``:
+    the institution writes it, and the clerk who asks can neither change it nor apply with it.
     """
 
     revision: int
@@ -65,6 +66,7 @@ class ContentShown(Value):
     content: CertificateContent | None
     problems: tuple[dict[str, str], ...]
     warnings: tuple[CertificateWarning, ...]
+    theirs: bool
 
 
 class DecidedBody(Value):
@@ -116,7 +118,7 @@ async def get_draft(call: Call) -> Response:
     revision = await (
         records.latest_revision(case) if writes else records.revision(case, case.revision)
     )
-    return await _draft(parts, case, revision)
+    return await _draft(parts, case, revision, call.actor)
 
 
 async def put_draft(call: Call) -> Response:
@@ -137,10 +139,10 @@ async def put_draft(call: Call) -> Response:
     await parts.certificates.refuse_filers_draft(case, call.actor)
     document = {PART: applied.model_dump(mode="json")}
     saved = await parts.certificates.save_draft(case, based_on, document, call.actor)
-    return await _draft(parts, case, saved)
+    return await _draft(parts, case, saved, call.actor)
 
 
-async def _draft(parts: Parts, case: Case, revision: Revision | None) -> Response:
+async def _draft(parts: Parts, case: Case, revision: Revision | None, actor: Actor) -> Response:
     applied, problems = await _read(parts, case, revision)
     body = ContentShown(
         revision=revision.revision if revision else 0,
@@ -148,6 +150,7 @@ async def _draft(parts: Parts, case: Case, revision: Revision | None) -> Respons
         content=applied,
         problems=tuple(problems),
         warnings=await parts.certificates.warnings(case, applied) if applied else (),
+        theirs=await parts.certificates.filers_draft(case, actor),
     )
     return json_of(body, headers={"ETag": f'"{body.revision}"'})
 
@@ -182,6 +185,7 @@ async def apply(call: Call) -> Response:
     """Applies with a saved revision; what is wrong with it is told place by place."""
     body: ApplyBody = call.body
     case, parts = case_of(call), parts_of(call.request)
+    await parts.certificates.refuse_filers_draft(case, call.actor)
     decided = body.decided
     if decided is not None:
         await hold(call, ConfirmedAct.ISSUE_CERTIFICATE)

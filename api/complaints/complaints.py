@@ -1,13 +1,13 @@
 """Complaints: the public's way in and back by receipt, and the authority's work on them."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.cases.acts import acting, case_of, no_fields, shared_acts
+from api.cases.acts import Built, act, acting, case_of, no_fields, shared_acts
 from api.cases.cases import BY_STATUS, CaseShown, case_list, shown, target_of
 from api.door.operations import Call, Operation, json_of
 from api.door.parts import parts_of
@@ -15,8 +15,9 @@ from api.door.requests import Plain, Text, invalid, path
 from api.door.rights import Right, Target
 from domain.case.commands import Role
 from domain.case.status import Status
-from domain.complaints import COMPLAINT, COMPLAINT_OUTCOME_LABELS, ComplaintOutcome
+from domain.complaints import COMPLAINT, COMPLAINT_OUTCOME_LABELS, ComplaintOutcome, PassOn
 from domain.ids import complaint_id
+from domain.jurisdictions import AuthorityId, known_regulator
 from domain.model import Value
 from domain.text import name_key, normalised, not_written
 from services.complaints import Complaint
@@ -71,6 +72,13 @@ class ResolveBody(Value):
 
     outcome: ComplaintOutcome
     reply: Text
+    reason: Text
+
+
+class PassOnBody(Value):
+    """Which authority it is for, and why; the reason stays on record."""
+
+    authority: AuthorityId
     reason: Text
 
 
@@ -174,9 +182,18 @@ async def resolve_complaint(call: Call) -> Response:
     return json_of(receipt)
 
 
+def _pass_on(call: Call, base: dict[str, Any]) -> Built:
+    body: PassOnBody = call.body
+    if not known_regulator(body.authority):
+        message = "不是市场监管部门，或没有这样的辖区；应如 amr-350200、samr"
+        raise invalid([{"pointer": "/authority", "code": "unknown", "message": message}])
+    return PassOn(**base, authority=body.authority), {"reason": body.reason}
+
+
 _TAG = "投诉"
 _ONE = "/api/complaints/{complaint}"
-_KEPT = {f"{_ONE}/{name}" for name in ("claim", "release", "cancel")}
+_SHARED = ("claim", "release", "assign", "hand-over", "cancel")
+_KEPT = {f"{_ONE}/{name}" for name in _SHARED}
 
 OPERATIONS = [
     Operation(
@@ -225,6 +242,16 @@ OPERATIONS = [
             "reply": "经核实，该编号的报告不是该机构出具，已责令更正。",
             "reason": "现场核查记录附卷",
         },
+        tag=_TAG,
+        target=of_complaint,
+    ),
+    acting(
+        f"{_ONE}/pass-on",
+        act(_pass_on),
+        "转交其他部门",
+        Right.REVIEW,
+        PassOnBody,
+        {"authority": "amr-350200", "reason": "机构由该局监管"},
         tag=_TAG,
         target=of_complaint,
     ),

@@ -24,11 +24,12 @@ _PIECE = 64 * 1024
 
 
 class Told(Exception):
-    """What the API has refused, as its problem document has it."""
+    """What the API has refused, as its problem document has it, with the answer's headers."""
 
-    def __init__(self, problem: dict[str, Any]) -> None:
+    def __init__(self, problem: dict[str, Any], headers: dict[str, str] | None = None) -> None:
         super().__init__(problem["code"])
         self.problem = problem
+        self.headers = headers or {}
 
 
 class Answer(NamedTuple):
@@ -121,7 +122,7 @@ async def fetch(
 
     response = await _endpoint(outer["app"], scope)(Request(scope, receive))
     if response.status_code >= 400 and not isinstance(response, StreamingResponse):
-        raise Told(json.loads(bytes(response.body)))
+        raise Told(json.loads(bytes(response.body)), dict(response.headers))
     return response
 
 

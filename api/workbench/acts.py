@@ -203,6 +203,10 @@ async def perform(call: Call, acts: Sequence[Act], api: str, here: str, show: Sh
             idempotency_key=call.body.text("key"),
         )
     except Told as told:
+        if told.problem["code"] == Code.AWAITS_CONFIRMATION:
+            # put down as was wished, by the one of the two who may
+            held = told.headers["location"].removeprefix("/api/")
+            return RedirectResponse(f"/work/{held}?done=proposed", status_code=303)
         return await show(call, Failed(act, call.body, told))
     return RedirectResponse(f"{here}?done={name}", status_code=303)
 

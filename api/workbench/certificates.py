@@ -59,6 +59,7 @@ _DECIDED = tuple(
     )
 )
 
+_APPROVES = "确认的人即批准人，不用填；另由他人签批的，填写其姓名。"
 _WITHDRAW = Act("withdraw", "撤回申请", "已撤回")
 _REJECT = Act("reject", "不予批准", "已不予批准", (REASON,), grave=True)
 _QUALITY = Act(
@@ -101,9 +102,34 @@ def _end(rules: Mapping[str, Any]) -> Act:
             Input("on", "自哪一天起", "day"),
             REASON,
             Input("document", "文书"),
-            Input("approver", "批准人", hint="另一个人批准，填写其姓名；不是填写本页的人。"),
+            Input("approver", "批准人", hint=_APPROVES, required=False),
         ),
-        "终止之后公众立即查到，不能恢复。",
+        "由本机关另一人确认后即终止，公众立即查到，不能恢复。",
+        grave=True,
+    )
+
+
+def _correct_end(rules: Mapping[str, Any]) -> Act:
+    endings: Options = tuple((one["id"], one["label"]) for one in rules.get("endings", ()))
+    return Act(
+        "correct-end",
+        "更正误登记的终止",
+        "已更正",
+        (
+            Input(
+                "ending",
+                "应当是哪一种终止",
+                "choice",
+                "本不该终止的不选，证书恢复有效。",
+                endings,
+                required=False,
+            ),
+            Input("on", "应当自哪一天起", "day", "恢复有效的不填。", required=False),
+            REASON,
+            Input("document", "文书"),
+            Input("approver", "批准人", hint=_APPROVES, required=False),
+        ),
+        "由本机关另一人确认后即更正，公众立即查到。",
         grave=True,
     )
 
@@ -115,6 +141,7 @@ def _acts(rules: Mapping[str, Any], draft: Mapping[str, Any] | None, role: Role)
         _REJECT,
         _QUALITY,
         _end(rules),
+        _correct_end(rules),
         CLAIM,
         RELEASE,
         APPROVE,
@@ -123,12 +150,18 @@ def _acts(rules: Mapping[str, Any], draft: Mapping[str, Any] | None, role: Role)
     ]
 
 
-def _now(shown: Mapping[str, Any], role: Role, *, mine: bool) -> set[str]:
-    """The names of the acts that the reader of a case can think of now. Pure."""
+_ENDED = ("deregistered", "revoked", "rescinded")
+
+
+def _now(shown: Mapping[str, Any], role: Role, *, mine: bool, theirs: bool) -> set[str]:
+    """The names of the acts that the reader of a case can think of now. Pure.
+
+    ``theirs``: what is saved is the institution's, and the reader a clerk.
+    """
     status = Status(shown["status"])
     held = shown["certificate"]
     names = {act.name for act in shared_acts_now(shown, role, mine=mine)}
-    if role in _WRITERS and (status in EDITABLE or held):
+    if role in _WRITERS and not theirs and (status in EDITABLE or held):
         names.add("apply")
     if role in _WRITERS and status in (Status.SUBMITTED, Status.IN_REVIEW) and not shown["claimed"]:
         names.add("withdraw")
@@ -142,6 +175,8 @@ def _now(shown: Mapping[str, Any], role: Role, *, mine: bool) -> set[str]:
         and held["status"] in ("valid", "not_yet_valid", "expired")
     ):
         names.add("end")
+    if role in (Role.CLERK, Role.REVIEWER) and held and held["status"] in _ENDED:
+        names.add("correct-end")
     return names
 
 
@@ -314,11 +349,13 @@ async def certificate_page(call: Call, failed: Failed | None = None) -> Response
     draft = await if_shown(call, f"{api}/draft")
     rules, role = await _rules(call), call.actor.role
     mine = shown["claimed_by"] == call.actor.subject
-    names = _now(shown, role, mine=mine)
+    theirs = bool(draft and draft["theirs"])
+    names = _now(shown, role, mine=mine, theirs=theirs)
     acts = [act for act in _acts(rules, draft, role) if act.name in names]
     forms = acts_shown(acts, failed)
     warned = (*shown["warnings"], *(draft["warnings"] if draft else ()))
-    edits = role in _WRITERS and (Status(shown["status"]) in EDITABLE or shown["certificate"])
+    open_ = Status(shown["status"]) in EDITABLE or shown["certificate"]
+    edits = role in _WRITERS and not theirs and open_
     values = {
         "shown": shown,
         "draft": draft,
@@ -328,6 +365,7 @@ async def certificate_page(call: Call, failed: Failed | None = None) -> Response
         "next": STATUS_NEXT[Status(shown["status"])],
         "done": done_of(_acts(rules, draft, role), query(call.request, "done", str, "")),
         "edits": edits,
+        "theirs": theirs,
         "fields": dict(_tables(rules, "fields")),
         "industries": dict(_tables(rules, "industries")),
         "forms": forms,

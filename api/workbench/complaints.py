@@ -11,6 +11,7 @@ from api.door.operations import Call
 from api.door.pages import page
 from api.door.requests import query
 from api.workbench.acts import (
+    ASSIGN,
     CANCEL,
     CLAIM,
     HAND_OVER,
@@ -53,7 +54,18 @@ _RESOLVE = Act(
     ),
     grave=True,
 )
-_ACTS = (CLAIM, _RESOLVE, HAND_OVER, RELEASE, CANCEL)
+_PASS_ON = Act(
+    "pass-on",
+    "转交其他部门",
+    "已转交，由那个部门办理",
+    (
+        Input("authority", "转交给哪个部门", hint="部门编号，如 amr-350200；总局为 samr。"),
+        Input("reason", "理由", "text", "留在案卷里，投诉人看不到。"),
+    ),
+    "转交之后由那个部门领取和答复，本部门不再办理。",
+    grave=True,
+)
+_ACTS = (CLAIM, _RESOLVE, HAND_OVER, _PASS_ON, ASSIGN, RELEASE, CANCEL)
 _STATUSES = (Status.IN_REVIEW, Status.COMPLETED, Status.CANCELLED)
 
 
@@ -61,7 +73,7 @@ def acts_now(shown: Mapping[str, Any], role: Role, *, mine: bool) -> list[Act]:
     """What the reader of a complaint can think of now. Pure."""
     names = {act.name for act in shared_acts_now(shown, role, mine=mine)}
     if role is Role.REVIEWER and mine and shown["status"] == Status.IN_REVIEW:
-        names.add("resolve")
+        names |= {"resolve", "pass-on"}
     return [act for act in _ACTS if act.name in names]
 
 

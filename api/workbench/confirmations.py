@@ -33,6 +33,7 @@ _CONFIRM = Act(
 _DECLINE = Act("decline", "不予确认", "已不予确认", (REASON,))
 _WITHDRAW = Act("withdraw", "撤回", "已撤回")
 _ACTS = (_CONFIRM, _DECLINE, _WITHDRAW)
+_PROPOSED = Act("proposed", "提出", "已提出，由另一人确认后办理")
 _GOES_ON = (ConfirmationState.OPEN, ConfirmationState.CONFIRMED)
 
 
@@ -69,7 +70,7 @@ async def confirmation_page(call: Call, failed: Failed | None = None) -> Respons
         "here": here,
         "endings": CERTIFICATE_STATUS_LABELS,
         "about": f"/work/{shown['path'].removeprefix('/api/').rpartition('/')[0]}",
-        "done": done_of(_ACTS, query(call.request, "done", str, "")),
+        "done": done_of((*_ACTS, _PROPOSED), query(call.request, "done", str, "")),
         "forms": forms,
         **summary_of(forms, failed),
     }

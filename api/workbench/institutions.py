@@ -7,7 +7,6 @@ from starlette.responses import Response
 
 from api.door.asking import Told, ask
 from api.door.operations import Call
-from api.door.pages import page
 from api.door.parts import parts_of
 from api.door.requests import path, query
 from api.door.rights import ROLES, Right
@@ -199,11 +198,8 @@ def _imports(
         "report": report,
         "wrong": wrong_rows(told.problem["errors"]) if told else [],
     }
-    if told is None:
-        return page(call, "list_import.html", values)
-    # a page that a script has asked for takes the place of the old one only if it is no error
-    status = 200 if "hx-request" in call.request.headers else told.problem["status"]
-    return page(call, "list_import.html", {"refused": told.problem, **values}, status)
+    # what is wrong stands row by row
+    return said_at_once(call, "list_import.html", {**values, "rest": []}, told)
 
 
 async def import_list(call: Call) -> Response:

@@ -14,7 +14,10 @@ from api.door.pages import page, render, render_refused, words_of
 from api.door.parts import parts_of
 from api.door.requests import query
 from api.door.rights import Right
+from api.people.own_record import PARAMETERS, own_record_of
+from api.workbench.pages import asked_of
 from domain.case.commands import ROLE_LABELS
+from domain.own_record import OWN_PART_LABELS
 from domain.refusals import Refusal, Refused
 from services.provider_sign_in import BACK
 from services.sign_in import BROWSER_LIFETIME, SHORTEST_PASSWORD, SignedIn
@@ -249,12 +252,29 @@ async def _own(call: Call, found: SignedIn, refusal: Refusal | None = None) -> R
         "sessions": await parts.sign_in.sessions(found.session.person),
         "tokens": await parts.tokens.mine(found.membership.actor),
         "identities": await parts.provider.tied(found.session.person),
-        "record": await parts.own_record.of(found.session.person),
+        "parts": OWN_PART_LABELS,
         "this": found.session.sha256,
         "refused": words_of(refusal) if refusal else None,
     }
     as_itself = call._replace(actor=found.membership.actor)
     return page(as_itself, "own.html", values, refusal.code.status if refusal else 200)
+
+
+async def own_record_page(call: Call) -> Response:
+    """One's own record, part by part; also for whose present role has ended."""
+    found = await _signed_in(call)
+    if found is None:
+        return RedirectResponse("/sign-in?to=/me/record", status_code=303)
+    asked = asked_of(call, "what", "from", "to", "about")
+    values: dict[str, Any] = {"asked": asked, "parts": OWN_PART_LABELS, "shown": None}
+    as_itself = call._replace(actor=found.membership.actor)
+    try:
+        values["shown"] = await own_record_of(call.request, found.session.person)
+    except Refused as refused:
+        labels = {"from": "自哪一天", "to": "到哪一天", "about": "关于哪一件"}
+        values["refused"] = words_of(refused.refusal, labels)
+        return page(as_itself, "own_record.html", values, refused.refusal.code.status)
+    return page(as_itself, "own_record.html", values)
 
 
 async def change_role(call: Call) -> Response:
@@ -333,6 +353,7 @@ PAGES = [
         "POST", "/sign-in/link/{link}", use_link, "设定密码", unhurried=True, before_sign_in=True
     ),
     _page("GET", "/me", own_page, "本人的账号"),
+    _page("GET", "/me/record", own_record_page, "本人的记录", parameters=PARAMETERS),
     _page("POST", "/me/role", change_role, "换一个身份"),
     _page("POST", "/me/sign-out", end_sign_ins, "结束登录"),
     _page("POST", "/me/tokens", end_token, "作废凭证"),

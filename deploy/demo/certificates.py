@@ -113,9 +113,9 @@ async def _revoked(office: _Office, codes: dict[str, str]) -> None:
         "on": _today().isoformat(),
         "reason": "（生成）演示撤销",
         "document": "演示文号（生成）",
-        "approver": "演示批准人（生成）",
     }
-    await office.send("POST", f"{path}/end", office.clerk, ending)
+    proposed = await office.send("POST", f"{path}/end", office.clerk, ending)
+    await office.send("POST", proposed["confirm"], office.reviewer, {})
     codes["撤销"] = await office.code(path)
 
 

@@ -35,6 +35,8 @@ def _expected(answer: httpx.Response) -> Any:
         raise NotThereYet
     if found["code"] == "choice_needed":
         raise ChoiceNeeded
+    if found["code"] == "awaits_confirmation":
+        return {"confirm": f"{answer.headers['location']}/confirm"}
     raise UnexpectedAnswer(f"{answer.request.method} {answer.request.url.path}: {answer.text}")
 
 

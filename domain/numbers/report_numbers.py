@@ -1,5 +1,6 @@
 """Messages about report numbers: reading an upload, changing published numbers."""
 
+import re
 from datetime import date, datetime
 from enum import StrEnum
 
@@ -135,14 +136,31 @@ UPLOAD_STAGE_LABELS: dict[UploadStage, str] = {
 _HYPHENS = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe63_ ", "-"))
 
 
+_SEAMS = re.compile(r"(?<=\D)(?=\d)|(?<=\d)(?=\D)|(?=20\d\d)|(?<=20\d\d)|(?<=[1-9])(?=00)")
+"""Where hyphens are put in numbers: between letters and digits, about years, before serials."""
+
+_MOST_SEAMS = 5
+"""Every one doubles the spellings; few numbers have more hyphens."""
+
+
 def spellings(number: str) -> list[str]:
-    """How else a number may be written: other hyphens or none, in capitals or small letters."""
+    """How else a number may be written: with other hyphens, more or none, in other letters.
+
+    Hyphens that are left out are put back where numbers usually have them.
+    """
     hyphened = number.translate(_HYPHENS)
     bare = hyphened.replace("-", "")
-    forms = [
-        form
-        for text in (hyphened, bare)
-        for form in (text, text.upper(), text.lower())
-        if form and form != number
-    ]
-    return list(dict.fromkeys(forms))
+    texts = [hyphened, *_hyphened(bare)] if bare else []
+    letters = [text for text in texts[:2] for text in (text, text.upper(), text.lower())]
+    capitals = [form for text in texts for form in (text, text.upper())]
+    return [form for form in dict.fromkeys([*letters, *capitals]) if form != number]
+
+
+def _hyphened(bare: str) -> list[str]:
+    """A number without hyphens, then with them at some or all of its seams."""
+    seams = [found.start() for found in _SEAMS.finditer(bare) if 0 < found.start() < len(bare)]
+    made = [bare]
+    for seam in reversed(seams[:_MOST_SEAMS]):
+        # from behind: what stands before a seam has not moved
+        made += [f"{text[:seam]}-{text[seam:]}" for text in made]
+    return made

@@ -9,12 +9,16 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
+from domain.canonical import sha256_of
 from domain.case.commands import Actor, Role
+from domain.case.events import event_of
+from domain.case.kind import fold
 from domain.case.workflow_messages import CaseOpening, CaseStart, Newcomer, Receipt
 from domain.certificates.certificate import CertificateContent
 from domain.certificates.commands import Apply, CorrectEnd, EndCertificate
 from domain.certificates.issuing import Decided, Purpose
 from domain.certificates.kind import CERTIFICATE
+from domain.certificates.state import CertificateFindings
 from domain.certificates.warnings import CertificateWarning, HolderFacts, certificate_warnings
 from domain.clock import day_of
 from domain.ids import certificate_id
@@ -212,13 +216,7 @@ class CertificateService(CaseService):
         approver: str,
     ) -> Receipt:
         """Ends a certificate; the rules say what it takes. Raises Refused."""
-        rules = await self.pinned.get(case.rule_set)
-        ending = next(one for one in rules.endings if one.id == command.ending)
-        given = {"reason": reason, "document": command.document, "approver": approver}
-        missing = [_NEEDED[name] for name in ending.requires if not given[name].strip()]
-        if missing:
-            params = {"ending": ending.label, "missing": "、".join(missing)}
-            raise Refused(Refusal(code=Code.ENDING_INCOMPLETE, params=params, cite=ending.cite))
+        await self._refuse_incomplete(case, command, reason, approver)
         async with self._engine.begin() as connection:
             note = {"reason": reason, "approver": approver}
             sha256 = await content.save_note(connection, note)
@@ -240,25 +238,43 @@ class CertificateService(CaseService):
             sha256 = await content.save_note(connection, {"reason": reason, "approver": approver})
         return await self.act(case, command.model_copy(update={"note_sha256": sha256}))
 
+    async def refuse_end(
+        self, case: Case, command: EndCertificate | CorrectEnd, reason: str
+    ) -> None:
+        """Raises Refused for an end, or its correction, that nobody could put on record now."""
+        if isinstance(command, EndCertificate):
+            await self._refuse_incomplete(case, command, reason, _WHOEVER_CONFIRMS)
+        async with self._engine.connect() as connection:
+            steps = await journal.steps(connection, case.case_id)
+        state = fold(CERTIFICATE, map(event_of, steps))
+        noted = command.model_copy(update={"note_sha256": sha256_of({"reason": reason})})
+        decided = CERTIFICATE.commands[command.kind].decide(
+            state, case.plan, noted, self._clock(), CertificateFindings()
+        )
+        if isinstance(decided, Refusal):
+            raise Refused(decided)
+
     async def refuse_filers_draft(self, case: Case, actor: Actor) -> None:
-        """Raises Refused where a clerk would write over what the institution itself has written.
+        """Raises Refused where a clerk would change, or apply with, what is the institution's."""
+        if await self.filers_draft(case, actor):
+            raise Refused(Refusal(code=Code.FILERS_DRAFT))
+
+    async def filers_draft(self, case: Case, actor: Actor) -> bool:
+        """Whether a clerk has before them what the institution itself has written.
 
         An application that the institution has begun is its own; of a change, what it has saved.
         """
         if actor.role is not Role.CLERK:
-            return
+            return False
         async with self._engine.connect() as connection:
             steps = await journal.steps(connection, case.case_id)
             latest = await content.latest_revision(connection, case.case_id)
             held = await register.by_case(connection, case.case_id)
         if held is None or not held.revision:
-            theirs = steps[0].actor.role is Role.FILER
-        else:
-            clerks = {step.actor.subject for step in steps if step.actor.role is Role.CLERK}
-            changed = latest if latest is not None and latest.revision > held.revision else None
-            theirs = changed is not None and changed.saved_by not in {*clerks, actor.subject}
-        if theirs:
-            raise Refused(Refusal(code=Code.FILERS_DRAFT))
+            return steps[0].actor.role is Role.FILER
+        clerks = {step.actor.subject for step in steps if step.actor.role is Role.CLERK}
+        changed = latest if latest is not None and latest.revision > held.revision else None
+        return changed is not None and changed.saved_by not in {*clerks, actor.subject}
 
     async def last_serial(self, issuer: str, year: int) -> int:
         """The last serial an authority has used in a year. Raises NoAuthorityCode."""
@@ -295,6 +311,17 @@ class CertificateService(CaseService):
 
     # --- private steps -----------------------------------------------------------------------
 
+    async def _refuse_incomplete(
+        self, case: Case, command: EndCertificate, reason: str, approver: str
+    ) -> None:
+        rules = await self.pinned.get(case.rule_set)
+        ending = next(one for one in rules.endings if one.id == command.ending)
+        given = {"reason": reason, "document": command.document, "approver": approver}
+        missing = [_NEEDED[name] for name in ending.requires if not given[name].strip()]
+        if missing:
+            params = {"ending": ending.label, "missing": "、".join(missing)}
+            raise Refused(Refusal(code=Code.ENDING_INCOMPLETE, params=params, cite=ending.cite))
+
     async def _known(
         self, connection: Any, institution: str, newcomer: Newcomer | None, renews: str
     ) -> bool:
@@ -324,6 +351,9 @@ class CertificateService(CaseService):
             waited += _LOOK_AGAIN
         raise Refused(Refusal(code=Code.UNAVAILABLE, params={"part": "流程引擎"}))
 
+
+_WHOEVER_CONFIRMS = "?"
+"""Who approves is known once it is confirmed."""
 
 _NEEDED = {"reason": "理由", "document": "文书号", "approver": "批准人"}
 

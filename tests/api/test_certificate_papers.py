@@ -177,7 +177,7 @@ async def test_a_certificate_that_has_ended_prints_with_what_became_of_it(
         "document": "（生成）撤〔2026〕1号",
         "approver": "测试批准人",
     }
-    assert (await office.act(path, "end", office.clerk, ending)).status == 200
+    assert (await office.end(path, ending)).status == 200
     after = await pdf(house, path, office.filer)
     assert after != before
     said = text_of(after, page=1)

@@ -279,7 +279,7 @@ async def test_a_number_that_lost_digits_or_is_no_value_is_refused_by_itself_too
     ways: Ways,
 ) -> None:
     office = ways.office
-    path = await office.begin({"content": content("lab")})
+    path = await office.begin({"content": content("lab")}, office.clerk)
     decided = {"approved_on": DAY, "document": "测（生成）", "approver": "测试（生成）",
                "valid_from": DAY, "valid_to": "2030-11-14"}  # fmt: skip
     for text in [*LOST, *BROKEN]:
@@ -332,7 +332,7 @@ async def test_marks_are_taken_off_a_number_that_is_entered_or_delivered(ways: W
         assert (status, codes) == (200, []), (mark, receipt)
         assert receipt["number"] == number
     office = ways.office
-    path = await office.begin({"content": content("lab")})
+    path = await office.begin({"content": content("lab")}, office.clerk)
     applied = await office.apply(path, office.clerk, decided={**decided, "number": "'MINE-1\u200b"})
     assert applied.status == 200, applied.body
     assert (await office.held(path))["number"] == "MINE-1"

@@ -5,13 +5,15 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 import pytest
 from sqlalchemy import text
 
 from deploy.embedded.postgres import EmbeddedPostgres
-from domain.case.commands import Role
+from domain.case.commands import Actor, Role
+from domain.clock import BEIJING
 from domain.memberships import may_administer
 from domain.refusals import Code, Refused
 from services.sign_in import csrf_token
@@ -217,6 +219,57 @@ async def test_a_role_lost_is_lost_within_a_second_where_somebody_is_signed_in(
         "role_chosen",
         "signed_out",
     ]
+
+
+async def test_one_s_own_record_is_told_part_by_part_and_nobody_elses(house: System) -> None:
+    cookie = await signed_in(house, "r-own", REVIEWER, "amr-350000")
+    await signed_in(house, "r-ow", REVIEWER, "amr-350000")
+    mine, another = (house.token(REVIEWER, who, "amr-350000") for who in ("r-own", "r-ow"))
+    actor = Actor(subject="r-own", role=REVIEWER, scope="amr-350000")
+    for n in range(3):
+        await house.parts.reads.note(actor, "content_read", f"filing/2024/lab-{n}", f"read-{n}")
+
+    async def told(token: str, **asked: str) -> Answer:
+        return await house.send("GET", f"/api/me/record?{urlencode(asked)}", token)
+
+    async def labels(token: str, **asked: str) -> list[str]:
+        return [one["label"] for one in (await told(token, **asked)).body["items"]]
+
+    # each step stands in one part
+    assert await labels(mine) == ["登录", "设定密码"]
+    assert await labels(mine, what="given") == ["发出一次性链接", "给予身份"]
+    assert await labels(mine, what="seen") == ["查看内容"] * 3
+    assert await labels(another, what="seen") == []
+    given_by = (await told(mine, what="given")).body["items"][-1]["by"]
+    assert given_by not in ("", "r-own")
+    # page by page, the latest first
+    seen: list[str] = []
+    cursor: dict[str, str] = {}
+    while True:
+        page_ = (await told(mine, what="seen", size="2", **cursor)).body
+        seen += [one["what"] for one in page_["items"]]
+        if page_["next"] is None:
+            break
+        cursor = {"cursor": page_["next"]}
+    assert seen == ["filing/2024/lab-2", "filing/2024/lab-1", "filing/2024/lab-0"]
+    # narrowed by day, both ends included, and by what it is about
+    today = house.now().astimezone(BEIJING).date()
+    day = {"from": today.isoformat(), "to": today.isoformat()}
+    assert len(await labels(mine, what="seen", **day)) == 3
+    gone = (today - timedelta(days=1)).isoformat()
+    assert await labels(mine, what="seen", **{"from": gone, "to": gone}) == []
+    assert len(await labels(mine, what="seen", about="reads/reviewer/r-own")) == 3
+    assert await labels(mine, what="seen", about="reads/reviewer/r%own") == []
+    for wrong in ({"what": "all"}, {"from": "x"}, {"from": day["to"], "to": gone}, {"cursor": "x"}):
+        assert (await told(mine, **wrong)).status == 422, wrong
+    # on the page as well, where what is wrong is told
+    on_page = (await page(house, "/me/record?what=seen&size=2", cookie)).text
+    assert ("filing/2024/lab-2" in on_page, "filing/2024/lab-0" in on_page) == (True, False)
+    assert "下一页" in on_page
+    assert "给予身份" not in on_page
+    assert (await page(house, "/me/record?what=given", cookie)).text.count("给予身份") == 1
+    assert (await page(house, "/me/record?from=x", cookie)).status_code == 422
+    assert (await house.http.get("/me/record")).headers["location"] == "/sign-in?to=/me/record"
 
 
 async def test_operators_sign_in_with_a_code_that_holds_once(house: System) -> None:

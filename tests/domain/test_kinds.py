@@ -288,6 +288,7 @@ def fields(rng: random.Random, name: str, state: CaseState, now: datetime) -> di
             "complaint": "complaint/1",
             "outcome": rng.choice(list(ComplaintOutcome)),
         },
+        "pass_on": lambda: {"authority": rng.choice(["amr-350000", "amr-350200"])},
         "resolve": lambda: {"outcome": rng.choice(list(ComplaintOutcome)), "reply_sha256": SHA},
         "apply": lambda: {
             **submitted,

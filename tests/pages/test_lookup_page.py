@@ -77,6 +77,10 @@ async def test_a_visitor_finds_every_answer_with_its_limits(lookups: Lookups, pa
         await page.goto(f"{address}/lookup?number=fz–2025–0001&from=singlemessage")
         await page.locator("#near").get_by_role("link", name="FZ-2025-0001").click()
         assert await page.get_by_role("heading", level=2).inner_text() == "查到编号信息"
+        # with its hyphens left out as well
+        await page.goto(f"{address}/lookup?number=fz20250001")
+        await page.locator("#near").get_by_role("link", name="FZ-2025-0001").click()
+        assert await page.get_by_role("heading", level=2).inner_text() == "查到编号信息"
         # what cannot be found by typing it is not hinted at
         await page.goto(f"{address}/lookup?number=fz-2025-0003")
         assert await page.locator("#near").count() == 0

@@ -207,7 +207,7 @@ async def test_what_is_sent_back_and_is_another_certificate_then_gets_another_nu
 async def test_a_number_given_twice_over_is_voided_twice_and_the_last_one_stays(
     system: System, office: Office
 ) -> None:
-    path = await office.begin({"content": content()})
+    path = await office.begin({"content": content()}, office.clerk)
     for changed in ({"field": "12"}, {"field": "01"}, {"address": "福州市鼓楼区测试路8号"}):
         await office.apply(path)
         await office.act(path, "claim", office.reviewer)
@@ -286,7 +286,7 @@ async def test_what_is_to_be_looked_at_stands_in_draft_and_case_before_the_issue
     assert await warned(path, office.reviewer) == []
     # the one it has is no second certificate of its own, but of another application
     assert await warned(f"{path}/draft", office.filer) == ["holder_differs"]
-    other = await office.begin({"content": content(**named)})
+    other = await office.begin({"content": content(**named)}, office.clerk)
     assert await warned(f"{other}/draft", office.filer) == ["second_certificate"]
     code = (await office.held(path))["code"]
     renewal = await office.begin({"content": content(**named), "renews": code})
@@ -546,7 +546,7 @@ async def test_a_renewal_is_not_approved_once_what_it_renews_has_ended(
     for one in (first, second):
         assert (await office.apply(one, office.clerk)).status == 200
         assert (await office.act(one, "claim", office.reviewer)).status == 200
-    assert (await office.act(path, "end", office.clerk, ending(kind))).status == 200
+    assert (await office.end(path, ending(kind))).status == 200
     refused = await office.act(first, "approve", office.reviewer)
     assert (refused.status, refused.body["code"]) == (409, "predecessor_ended"), refused.body
     label = {"deregistered": "注销", "revoked": "撤销", "rescinded": "吊销"}[kind]
@@ -576,7 +576,7 @@ async def test_a_renewal_is_not_issued_once_what_it_renews_has_ended(
     await office.act(renewal, "claim", office.reviewer)
     approved = await office.act(renewal, "approve", office.reviewer)
     assert approved.status == 200, approved.body
-    assert (await office.act(path, "end", office.clerk, ending("revoked"))).status == 200
+    assert (await office.end(path, ending("revoked"))).status == 200
     refused = await office.act(renewal, "quality", office.checker, {"outcome": "pass"})
     assert (refused.status, refused.body["code"]) == (409, "predecessor_ended"), refused.body
     seen = (await system.send("GET", renewal, office.filer)).body
@@ -800,23 +800,26 @@ def ending(kind: str = "revoked", **changed: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("kind", ["deregistered", "revoked", "rescinded"])
-async def test_an_end_has_reason_document_and_approver(
+async def test_an_end_has_reason_document_and_a_second_person_who_approves(
     system: System, office: Office, kind: str
 ) -> None:
     path = await office.issue()
     number = (await office.held(path))["number"]
-    for missing in ("reason", "approver"):
-        refused = await office.act(path, "end", office.clerk, ending(kind, **{missing: " "}))
-        assert (refused.status, refused.body["code"]) == (422, "ending_incomplete")
+    refused = await office.end(path, ending(kind, reason=" "))
+    assert (refused.status, refused.body["code"]) == (422, "ending_incomplete")
     for on in (today() - timedelta(days=1), today() + timedelta(days=1)):
-        refused = await office.act(path, "end", office.clerk, ending(kind, on=on.isoformat()))
+        refused = await office.end(path, ending(kind, on=on.isoformat()))
         assert (refused.status, refused.body["code"]) == (422, "ending_day_outside")
     # an application for a change is moot once it has ended
     await save(office, path, address="福州市测试路3号")
     assert (await office.apply(path, purpose="change", change="name-address")).status == 200
     assert (await office.act(path, "end", office.filer, ending(kind))).status == 403
-    ended = await office.act(path, "end", office.clerk, ending(kind))
-    assert (ended.status, ended.body["status"]) == (200, "completed"), ended.body
+    # who confirms it approves it, where nobody else is named
+    ended = await office.end(path, ending(kind, approver=" "))
+    assert (ended.status, ended.body["state"]) == (200, "done"), ended.body
+    auditor = system.token(AUDITOR, "auditor-1")
+    told = (await system.send("GET", f"{path}/timeline", auditor)).body["entries"][-1]
+    assert told["note"]["approver"] == "confirming-clerk", told
     entry = await register(system.engine, number)
     assert (entry.status, entry.ended_on, entry.document) == (
         kind,
@@ -824,7 +827,7 @@ async def test_an_end_has_reason_document_and_approver(
         ending()["document"],
     )
     assert (await events(system, path))[-2:] == ["change_abandoned", "certificate_ended"]
-    again = await office.act(path, "end", office.clerk, ending("deregistered"))
+    again = await office.end(path, ending("deregistered"))
     assert (again.status, again.body["code"]) == (409, "certificate_not_in_force")
     await save(office, path, address="福州市测试路4号")
     late = await office.apply(path, purpose="change", change="name-address")
@@ -836,7 +839,7 @@ async def test_an_end_registered_by_mistake_is_corrected_by_two(
 ) -> None:
     path = await office.issue()
     number = (await office.held(path))["number"]
-    assert (await office.act(path, "end", office.clerk, ending())).status == 200
+    assert (await office.end(path, ending())).status == 200
     correction = {
         "reason": "误登记",
         "document": "闽市监更〔2026〕1号（生成）",
@@ -929,7 +932,7 @@ async def test_ten_years_of_a_certificate(years: System) -> None:
     # ten years after the first: deregistered
     await system.skip_to(at(f"{issued.year + 10}-01-15", "10:00:00"))
     on = (day_of(await system.environment.get_current_time())).isoformat()
-    ended = await office.act(next_path, "end", office.clerk, ending("deregistered", on=on))
+    ended = await office.end(next_path, ending("deregistered", on=on))
     assert ended.status == 200, ended.body
     assert (await office.held(next_path))["status"] == "deregistered"
     assert (await office.held(path))["status"] == "superseded"
@@ -965,7 +968,7 @@ async def test_the_last_day_is_valid_to_its_last_second(years: System) -> None:
     assert (await office.act(late, "claim", office.reviewer)).status == 200
     assert (await office.act(late, "approve", office.reviewer)).status == 200
     on = (last + timedelta(days=1)).isoformat()
-    assert (await office.act(path, "end", office.clerk, ending(on=on))).status == 200
+    assert (await office.end(path, ending(on=on))).status == 200
 
 
 # --- histories ------------------------------------------------------------------------------------
@@ -1005,7 +1008,7 @@ async def test_a_life_is_the_same_when_every_step_replays_all_before_it(
         await save(office, path, address="福州市测试路7号（生成）")
         assert (await office.apply(path, purpose="change", change="name-address")).status == 200
         await office.grant(path)
-        assert (await office.act(path, "end", office.clerk, ending())).status == 200
+        assert (await office.end(path, ending())).status == 200
         case_id = path.removeprefix("/api/").replace("certificates", "certificate")
         handle = system.client.get_workflow_handle(case_id)
         assert await handle.result() == "completed"

@@ -77,6 +77,55 @@ async def test_a_complaint_is_followed_up_and_its_sender_told(system: System) ->
     ]
 
 
+async def test_a_complaint_goes_on_to_a_colleague_and_to_the_authority_it_is_for(
+    system: System,
+) -> None:
+    receipt = await complain(system, BODY, "f")
+    await state(system, receipt, "in_review")
+    first, second = (system.token(REVIEWER, f"reviewer-{n}", "samr") for n in (1, 2))
+    xiamen = system.token(REVIEWER, "reviewer-9", "amr-350200")
+    path = f"/api/complaints/{(await task(system, first))['id'].partition('/')[2]}"
+
+    async def act(name: str, token: str, **body: str) -> tuple[int, str]:
+        done = await system.send("POST", f"{path}/{name}", token, body)
+        return done.status, done.body.get("code", "")
+
+    on = {"authority": "amr-350200", "reason": "机构由该局监管"}
+    assert await act("pass-on", first, **on) == (409, "not_claimed")
+    assert await act("claim", first) == (200, "")
+    # to a colleague: from then on it is theirs
+    assert await act("hand-over", first, person="reviewer-2", reason="外出") == (200, "")
+    assert await act("pass-on", first, **on) == (409, "claimed_by_other")
+    # nowhere, and to where it is, nothing is passed on; nor without a word
+    for authority in ("amr-999999", "group-railway", "nobody"):
+        assert await act("pass-on", second, **{**on, "authority": authority}) == (422, "invalid")
+    assert await act("pass-on", second, **{**on, "authority": "samr"}) == (409, "wrong_status")
+    assert await act("pass-on", second, **{**on, "reason": " "}) == (422, "invalid")
+    assert (await system.send("GET", path, xiamen)).status == 404
+    assert await act("pass-on", second, **on) == (200, "")
+    # whose it was does not see it any more; whose it is answers it
+    assert (await system.send("GET", path, second)).status == 404
+    shown = (await system.send("GET", path, xiamen)).body
+    assert (shown["authority"], shown["claimed"], shown["contact"]) == (
+        "amr-350200",
+        False,
+        BODY["contact"],
+    )
+    assert (await task(system, xiamen))["id"].endswith(path.rpartition("/")[2])
+    # an operator gives it to one of its people
+    operator = system.token(OPERATOR, "operator-x", "350200")
+    assert await act("assign", operator, person="reviewer-9") == (200, "")
+    resolve = {"outcome": "unsubstantiated", "reply": "未发现。", "reason": "附卷"}
+    assert await act("resolve", xiamen, **resolve) == (200, "")
+    told = await state(system, receipt, "completed")
+    assert "机构由该局监管" not in str(told)
+    auditor = system.token(AUDITOR, "auditor-1")
+    entries = (await system.send("GET", f"{path}/timeline", auditor)).body["entries"]
+    [passed] = [one for one in entries if one["event"] == "complaint_passed_on"]
+    assert passed["detail"] == "由 samr 转交 amr-350200"
+    assert passed["note"]["reason"] == "机构由该局监管"
+
+
 async def test_only_the_receipt_leads_back_and_only_the_authority_sees_who_complains(
     system: System,
 ) -> None:

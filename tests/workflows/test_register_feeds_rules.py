@@ -168,7 +168,7 @@ async def test_an_issuer_whose_certificate_has_ended_reviews_no_more(
     assert await ended.reviewer() == GUANGDONG
     office = ended.office()
     number = (await office.held(path))["number"]
-    assert (await office.act(path, "end", office.clerk, revoking(kind))).status == 200
+    assert (await office.end(path, revoking(kind))).status == 200
     assert await ended.reviewer() == SHANDONG
     shown = await ended.shown()
     assert (shown[number]["status"], len(shown)) == (kind, 2)
@@ -179,7 +179,7 @@ async def test_who_has_lost_its_only_certificate_is_outside_the_statistics(house
     alone = await lab(house, "alone")
     path = await alone.certify()
     office = alone.office()
-    assert (await office.act(path, "end", office.clerk, revoking())).status == 200
+    assert (await office.end(path, revoking())).status == 200
     refused = await alone.start()
     assert (refused.status, refused.body["code"]) == (409, "not_in_statistics")
 
