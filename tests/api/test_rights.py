@@ -328,6 +328,7 @@ MATRIX: dict[tuple[str, str], set[Role] | None] = {
     ("POST", "/api/institutions/{institution}/merge"): {O},
     ("POST", "/api/institutions/{institution}/split"): {O},
     ("GET", "/api/institutions/{institution}/history"): EVERYBODY,
+    ("GET", "/api/institutions/{institution}/linked"): EVERYBODY,
     ("GET", "/api/institutions/review/{period}/{jurisdiction}"): {O, A},
     ("GET", "/api/institutions/review/{period}/{jurisdiction}/csv"): {O, A},
     ("GET", "/api/institutions/review/{period}/{jurisdiction}/xlsx"): {O, A},

@@ -98,9 +98,12 @@ async def test_a_complaint_goes_on_to_a_colleague_and_to_the_authority_it_is_for
     assert await act("pass-on", first, **on) == (409, "claimed_by_other")
     # nowhere, and to where it is, nothing is passed on; nor without a word
     for authority in ("amr-999999", "group-railway", "nobody"):
-        assert await act("pass-on", second, **{**on, "authority": authority}) == (422, "invalid")
+        assert await act("pass-on", second, **{**on, "authority": authority}) == (
+            422,
+            "invalid_body",
+        )
     assert await act("pass-on", second, **{**on, "authority": "samr"}) == (409, "wrong_status")
-    assert await act("pass-on", second, **{**on, "reason": " "}) == (422, "invalid")
+    assert await act("pass-on", second, **{**on, "reason": " "}) == (422, "invalid_body")
     assert (await system.send("GET", path, xiamen)).status == 404
     assert await act("pass-on", second, **on) == (200, "")
     # whose it was does not see it any more; whose it is answers it
