@@ -106,8 +106,10 @@ async def test_a_complaint_goes_on_to_a_colleague_and_to_the_authority_it_is_for
     assert await act("pass-on", second, **{**on, "reason": " "}) == (422, "invalid_body")
     assert (await system.send("GET", path, xiamen)).status == 404
     assert await act("pass-on", second, **on) == (200, "")
-    # whose it was does not see it any more; whose it is answers it
-    assert (await system.send("GET", path, second)).status == 404
+    # whose it was sees what becomes of it, and nobody to reach; whose it is answers it
+    before = await system.send("GET", path, second)
+    assert (before.status, before.body["contact"]) == (200, "")
+    assert await act("claim", second) == (403, "not_your_authority")
     shown = (await system.send("GET", path, xiamen)).body
     assert (shown["authority"], shown["claimed"], shown["contact"]) == (
         "amr-350200",
