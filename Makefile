@@ -18,6 +18,8 @@ KILLS ?= 210
 FILINGS ?=
 SEED ?=
 FIGURES ?=
+# seconds that make chaos goes on changing bytes at random
+FUZZ ?= 3600
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lint types imports bom advisories bench bench-short chaos chaos-short clean
@@ -97,6 +99,7 @@ bench-short: $(READY)
 chaos: $(READY)
 	KILLS=$(KILLS) FILINGS=$(FILINGS) SEED=$(SEED) FIGURES=$(FIGURES) $(BIN)/python -m pytest -m slow $(SLOW)
 	EXAMPLES=100 $(BIN)/python -m pytest tests/api/test_openapi.py -k generated
+	ZHIBAO_FUZZ_SECONDS=$(FUZZ) SEED=$(or $(SEED),1) $(BIN)/python -m pytest -s tests/api/test_fuzz.py
 
 # what make test leaves to the continuous check: killed processes and servers that stand still
 chaos-short: $(READY)

@@ -41,7 +41,8 @@ class Settings(BaseModel):
     ``temporal_ca``, ``temporal_certificate`` and ``temporal_private_key`` are the PEM files that
     the engine is reached with by TLS, ``temporal_api_key`` the key that it asks for; what passes
     through it is hidden, unless ``temporal_payloads`` is ``plain``. ``temporal_pages``: the
-    embedded one shows its own pages.
+    embedded one shows its own pages; ``temporal_site``: the address that browsers find the
+    engine's own pages at, to which the pages of cases then lead engineers.
     The limits of the public lookup are written as in ``60/minute; 1000/hour``; only the proxies
     named (addresses or networks, with commas between) may say for whom they ask. ``hosts`` are the
     names this system answers to, with commas between; any, unless they are set.
@@ -74,6 +75,7 @@ class Settings(BaseModel):
     temporal_api_key: SecretStr = SecretStr("")
     temporal_payloads: Literal["hidden", "plain"] = "hidden"
     temporal_pages: bool = False
+    temporal_site: str = Field(default="", pattern=r"^(https?://[^\s?#]+)?$")
     token_key: SecretStr = SecretStr("")
     keys: Path | None = None
     token_days: int = Field(default=90, ge=1, le=366)
@@ -121,6 +123,12 @@ class Settings(BaseModel):
     def longest_token(self) -> timedelta:
         """For how long a token may hold at most."""
         return timedelta(days=self.token_days)
+
+    @property
+    def engine_pages(self) -> str:
+        """Where the engine's own pages list the workflows, "" where nobody shows them."""
+        site = self.temporal_site.rstrip("/")
+        return f"{site}/namespaces/{self.temporal_namespace}/workflows" if site else ""
 
     @property
     def public_site(self) -> str:
@@ -181,6 +189,7 @@ ENVIRONMENT = {
     "temporal_api_key": "TEMPORAL_API_KEY",
     "temporal_payloads": "ZHIBAO_TEMPORAL_PAYLOADS",
     "temporal_pages": "ZHIBAO_TEMPORAL_PAGES",
+    "temporal_site": "ZHIBAO_TEMPORAL_SITE",
     "token_key": "ZHIBAO_TOKEN_KEY",
     "keys": "ZHIBAO_KEYS",
     "token_days": "ZHIBAO_TOKEN_DAYS",
@@ -309,6 +318,7 @@ def as_environment(settings: Settings) -> dict[str, str]:
         "temporal_api_key": settings.temporal_api_key.get_secret_value(),
         "temporal_payloads": settings.temporal_payloads,
         "temporal_pages": "1" if settings.temporal_pages else "",
+        "temporal_site": settings.temporal_site,
         "rules": str(settings.rules),
         "host": settings.host,
         "port": str(settings.port),

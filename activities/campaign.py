@@ -18,13 +18,17 @@ from domain.campaigns import (
     Stage,
 )
 from domain.case.commands import SYSTEM
+from domain.case.events import EventName
+from domain.case.timeline import RefusedAct
 from domain.numbers.quarters import Period
+from domain.refusals import Refusal
+from rules.conditions import ConditionFailed
 from services.campaigns import launch
 from services.campaigns.considering import Outcome, consider
 from services.campaigns.opening import record_opening
 from services.rule_sets import PinnedRules
-from services.starts import case_start
-from store import campaigns, cases, institutions, journal, legal_persons
+from services.starts import case_start, id_of
+from store import campaigns, cases, institutions, journal, legal_persons, refusals
 from store.institutions import Institution
 
 _COUNTED_AS: dict[Outcome, str] = {
@@ -32,6 +36,7 @@ _COUNTED_AS: dict[Outcome, str] = {
     "may": "voluntary",
     "outside": "outside",
     "without_rules": "without_rules",
+    "uncomputable": "uncomputable",
 }
 
 
@@ -121,21 +126,28 @@ class CampaignActivities:
         }
         counted: Counter[str] = Counter()
         starts = []
+        refused: dict[str, Refusal] = {}
         async with self._engine.connect() as connection:
             ids = [one.facts.id for one in page]
             with_others = await legal_persons.filing_with_others(connection, period, ids)
         for institution in page:
             facts = institution.facts_for(None)
-            outcome, place = consider(
+            outcome, place, refusal = consider(
                 rule_sets, request.jurisdiction, facts, period, facts.institution.id in with_others
             )
-            counted[_COUNTED_AS[outcome]] += 1
             if outcome == "must":
-                starts.append(
-                    case_start(
-                        period, request.case_id, rule_sets[place], facts, request.requested_at
+                try:
+                    starts.append(
+                        case_start(
+                            period, request.case_id, rule_sets[place], facts, request.requested_at
+                        )
                     )
-                )
+                except ConditionFailed as failed:
+                    outcome, refusal = "uncomputable", failed.refusal
+            counted[_COUNTED_AS[outcome]] += 1
+            if refusal is not None:
+                refused[id_of(period, facts.institution.id)] = refusal
+        await self._put_refusals(request, refused)
         present = await launch.put_on_record(self._engine, starts, request.requested_at)
         others = sum(campaign != request.case_id for campaign in present.values())
         counted["started"] -= others
@@ -148,6 +160,20 @@ class CampaignActivities:
                 "after": page[-1].facts.id,
             }
         )
+
+    async def _put_refusals(self, request: ScanRequest, refused: dict[str, Refusal]) -> None:
+        """Puts on record whose filing could not be begun, once for each pass over the register."""
+        key = keyed(f"scan:{request.scan}", request.before + 1)
+        async with self._engine.begin() as connection:
+            for case_id, refusal in refused.items():
+                act = RefusedAct(
+                    action=EventName.SCHEDULED.value,
+                    **SYSTEM.model_dump(),
+                    at=request.requested_at,
+                    refusal=refusal,
+                )
+                if not await refusals.is_known(connection, case_id, key):
+                    await refusals.add(connection, case_id, act, key)
 
     async def _pinned_now(self, request: ScanRequest) -> dict[str, str]:
         """What this opening of the campaign pins, by jurisdiction: other sets once amended."""

@@ -17,6 +17,7 @@ from domain.numbers.report_numbers import (
 )
 from domain.numbers.state import BatchFindings
 from domain.refusals import Code, Refusal
+from rules.conditions import ConditionFailed
 from services.campaigns.lookup import filing_record
 from services.numbers.changes import apply_change
 from services.numbers.ingest import ingest
@@ -37,7 +38,10 @@ class ReportBatchActivities:
 
     @activity.defn(name=PREPARE_UPLOAD)
     async def prepare_upload(self, asked: PrepareUpload) -> BatchFindings:
-        """Decides under the pinned rules whether the institution may upload now."""
+        """Decides under the pinned rules whether the institution may upload now.
+
+        Where a rule cannot be computed for it, that is the refusal.
+        """
         rules = await self._pinned.get(asked.rule_set)
         async with self._engine.connect() as connection:
             found = await institutions.by_ids(connection, [asked.institution])
@@ -48,7 +52,10 @@ class ReportBatchActivities:
             record = await filing_record(
                 connection, self._pinned, asked.institution, facts.institution.region, asked.at
             )
-        gate = rules.gate(facts, record, day_of(asked.at))
+        try:
+            gate = rules.gate(facts, record, day_of(asked.at))
+        except ConditionFailed as failed:
+            return BatchFindings(refusal=failed.refusal)
         if gate.allowed:
             return BatchFindings(gate=gate)
         refusal = Refusal(

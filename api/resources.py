@@ -21,6 +21,7 @@ from api.campaigns import (
     published,
     registrations,
     review,
+    reviewer,
     rules,
     samples,
 )
@@ -42,7 +43,7 @@ from api.filings import authority_figures, filings
 from api.notices import notices, outbox
 from api.numbers import batches, changes, lookup, uploads
 from api.numbers.lookup_page import PAGES as LOOKUP_PAGES
-from api.people import own_record, provider, tokens
+from api.people import own_record, provider, tokens, views
 from api.workbench.auditing import PAGES as AUDIT_PAGES
 from api.workbench.batches import PAGES as BATCH_PAGES
 from api.workbench.campaign_details import PAGES as CAMPAIGN_DETAIL_PAGES
@@ -50,6 +51,8 @@ from api.workbench.campaigns import PAGES as CAMPAIGN_PAGES
 from api.workbench.certificates import PAGES as CERTIFICATE_CASE_PAGES
 from api.workbench.complaints import PAGES as COMPLAINT_CASE_PAGES
 from api.workbench.confirmations import PAGES as CONFIRMATION_PAGES
+from api.workbench.connected import PAGES as CONNECTED_PAGES
+from api.workbench.counts import PAGES as COUNT_PAGES
 from api.workbench.duties import PAGES as DUTY_PAGES
 from api.workbench.enforcement import PAGES as MEASURE_CASE_PAGES
 from api.workbench.filing_files import PAGES as FILING_FILE_PAGES
@@ -60,9 +63,13 @@ from api.workbench.imports import PAGES as IMPORT_PAGES
 from api.workbench.inbox import PAGES as INBOX_PAGES
 from api.workbench.institutions import PAGES as INSTITUTION_PAGES
 from api.workbench.notices import PAGES as NOTICE_PAGES
+from api.workbench.outbox import PAGES as OUTBOX_PAGES
+from api.workbench.own_figures import PAGES as OWN_FIGURES_PAGES
 from api.workbench.pages import downloads
 from api.workbench.people import PAGES as PEOPLE_PAGES
+from api.workbench.publishing import PAGES as PUBLISHING_PAGES
 from api.workbench.questions import PAGES as QUESTION_PAGES
+from api.workbench.register_review import PAGES as REGISTER_REVIEW_PAGES
 from api.workbench.registrations import PAGES as REGISTRATION_PAGES
 from api.workbench.rules import PAGES as RULE_PAGES
 from api.workbench.sign_in import PAGES as SIGN_IN_PAGES
@@ -89,6 +96,7 @@ OPERATIONS: list[Operation] = [
     *people.OPERATIONS,
     *memberships.OPERATIONS,
     *tokens.OPERATIONS,
+    *views.OPERATIONS,
     *provider.OPERATIONS,
     *batches.OPERATIONS,
     *uploads.OPERATIONS,
@@ -116,6 +124,7 @@ OPERATIONS: list[Operation] = [
     *institution_acts.OPERATIONS,
     *contacts.OPERATIONS,
     *review.OPERATIONS,
+    *reviewer.OPERATIONS,
     *announcements.OPERATIONS,
     *rules.OPERATIONS,
     *timeline.OPERATIONS,
@@ -140,6 +149,9 @@ PAGES: list[Operation] = [
     *MEASURE_PAGES,
     *BATCH_PAGES,
     *IMPORT_PAGES,
+    # fixed words, before the addresses of one certificate and one institution take them
+    *CONNECTED_PAGES,
+    *REGISTER_REVIEW_PAGES,
     *CERTIFICATE_CASE_PAGES,
     *MEASURE_CASE_PAGES,
     *CAMPAIGN_PAGES,
@@ -154,6 +166,10 @@ PAGES: list[Operation] = [
     *PEOPLE_PAGES,
     *REGISTRATION_PAGES,
     *NOTICE_PAGES,
+    *OUTBOX_PAGES,
+    *COUNT_PAGES,
+    *OWN_FIGURES_PAGES,
+    *PUBLISHING_PAGES,
     *downloads(OPERATIONS),
 ]
 """Behind the same door as the operations of the API, and not in its description."""

@@ -712,7 +712,16 @@ def _campaign(c: _Checking) -> Iterator[Finding]:
             yield from c.differs("campaigns", row, said, scans[-1].sequence)
 
 
-_COUNTED = ("considered", "started", "voluntary", "outside", "without_rules", "elsewhere", "total")
+_COUNTED = (
+    "considered",
+    "started",
+    "voluntary",
+    "outside",
+    "without_rules",
+    "uncomputable",
+    "elsewhere",
+    "total",
+)
 
 
 def _shown(value: Any) -> str:

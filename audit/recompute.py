@@ -28,6 +28,7 @@ from domain.numbers.transitions import visible_from
 from domain.sampling import commitment
 from rules.certificates.certificates import CertificateRules
 from rules.compiled import CompiledRules, NotPublishable
+from rules.conditions import ConditionFailed
 from services.campaigns.sampling import SAMPLE_DRAWN, drawn_of
 from services.rule_sets import PinnedCertificateRules, PinnedRules
 from store import auditing, samples
@@ -317,7 +318,12 @@ class Recomputing:
         if not inputs:
             return None
         rules = await self._ruled_by(body["ruleset"]["sha256"])
-        anew = rules.route(Facts.model_validate(inputs))
+        try:
+            anew = rules.route(Facts.model_validate(inputs))
+        except ConditionFailed as failed:
+            return _decision(
+                "reviewer", sequence, {"reviewer": body["reviewer"]}, str(failed), None
+            )
         recorded = {
             "reviewer": body["reviewer"],
             "rule": body["rule"],
@@ -361,8 +367,12 @@ class Recomputing:
             if known:
                 standing = FilingRecord.model_validate(read["standing"])
                 today = date.fromisoformat(read["today"])
-                anew = rules.gate(Facts.model_validate(known), standing, today)
                 recorded = {"allowed": gate["allowed"], "rule": gate["rule"]}
+                try:
+                    anew = rules.gate(Facts.model_validate(known), standing, today)
+                except ConditionFailed as failed:
+                    yield _decision("gate", sequence, recorded, str(failed), None)
+                    return
                 recomputed = {"allowed": anew.allowed, "rule": anew.rule}
                 if self._rules is not None:
                     recorded, recomputed = (

@@ -63,11 +63,11 @@ def _told(row: Mapping[str, Any]) -> Told:
         act = RefusedAct(**{name: row["refused"][name] for name in RefusedAct.model_fields})
         commands = {} if kind is None else kind.commands
         actions = {name: rule.command.label for name, rule in commands.items()}
-        (entry,) = entries(events, actions, [], [act], {})
+        (entry,) = entries(events, actions, [], [act], {}, {})
         body, more = row["refused"]["refusal"], row["refused"]
     else:
         step = Step(**row["step"], hash=row["hash"])
-        (entry,) = entries(events, {}, [step], [], {step.note_sha256: row["note"]})
+        (entry,) = entries(events, {}, [step], [], {step.note_sha256: row["note"]}, {})
         body, more = step.body, row["step"]
     return Told(
         **{**dict(entry), "hash": row["hash"]},

@@ -6,7 +6,7 @@ import asyncio
 import re
 import sys
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
 
@@ -27,12 +27,14 @@ from cli.terminal import (
     read_instant,
 )
 from domain.case.status import STATUS_LABELS, Status
+from domain.duties import CERTIFICATES
 from domain.numbers.quarters import Period
 
 if TYPE_CHECKING:
     from cli.system import Services
     from domain.notices import Channel
     from services.campaigns.amending import AmendmentForecast
+    from services.campaigns.duties import DutyRow
     from services.campaigns.forecast import Forecast
     from services.campaigns.opening import CampaignService
     from services.campaigns.progress import By, Level, Unit
@@ -61,6 +63,14 @@ def _nation() -> str:
     return NATION
 
 
+OfDuties = Annotated[
+    str,
+    typer.Argument(
+        metavar="PERIOD",
+        help="统计年度，如 2024；certificates 为资质认定证书的规则",
+        parser=lambda text: text if text == CERTIFICATES else str(_period(text)),
+    ),
+]
 Of = Annotated[
     Period,
     typer.Argument(help="统计年度，如 2024；季度报告编号，如 2024Q3", parser=_period),
@@ -277,7 +287,7 @@ def _show_forecast(foreseen: Forecast) -> None:
     err.print(
         f"名录 {foreseen.institutions} 家：应填报 {foreseen.must}，可填报 {foreseen.may}，"
         f"不在范围 {foreseen.outside}，无规则 {foreseen.without_rules}，"
-        f"在其他统计工作中填报 {foreseen.elsewhere}",
+        f"算不出 {foreseen.uncomputable}，在其他统计工作中填报 {foreseen.elsewhere}",
         highlight=False,
     )
     if foreseen.would_lapse:
@@ -293,13 +303,16 @@ def _show_forecast(foreseen: Forecast) -> None:
             f"{_WINDOW_STATES[window.state]}",
             highlight=False,
         )
-    table = listing("辖区", "名称", "应填报", "可填报", "不在范围", "无规则", "期限已过", "规则")
+    table = listing(
+        "辖区", "名称", "应填报", "可填报", "不在范围", "无规则", "算不出", "期限已过", "规则"
+    )
     for place, counted in foreseen.by_jurisdiction.items():
         numbers = (
             counted.must,
             counted.may,
             counted.outside,
             counted.without_rules,
+            counted.uncomputable,
             counted.would_lapse,
         )
         table.add_row(place, counted.name, *map(str, numbers), "、".join(counted.rule_sets))
@@ -731,7 +744,8 @@ def _show(progress: dict[str, Any], as_json: bool) -> None:
     out.print(
         f"名录 {progress['considered']}/{progress['total']} 家：应填报 {progress['started']}，"
         f"可填报 {progress['voluntary']}，不在范围 {progress['outside']}，"
-        f"无规则 {progress['without_rules']}，在其他统计工作中填报 {progress['elsewhere']}",
+        f"无规则 {progress['without_rules']}，"
+        f"算不出 {progress['uncomputable']}，在其他统计工作中填报 {progress['elsewhere']}",
         highlight=False,
     )
     if progress["reported"] is not None:
@@ -820,12 +834,17 @@ def report(
 
 @campaign_app.command("duties")
 def duties(
-    period: Of, jurisdiction: Jurisdiction, data: Data = HERE, as_json: AsJson = False
+    period: OfDuties, jurisdiction: Jurisdiction, data: Data = HERE, as_json: AsJson = False
 ) -> None:
     """填报以外的职责：谁、到哪一天、做到了没有；用 duty 说明一项已经办好。"""
     from cli.system import run
 
-    rows = run(data, lambda services: services.duties.of_place(period, jurisdiction))
+    def listed(services: Services) -> Awaitable[tuple[DutyRow, ...]]:
+        if period == CERTIFICATES:
+            return services.duties.of_certificates(jurisdiction)
+        return services.duties.of_place(Period.parse(period), jurisdiction)
+
+    rows = run(data, listed)
     if as_json:
         print_json({"rows": [row.model_dump(mode="json") for row in rows]})
         return
@@ -837,7 +856,7 @@ def duties(
 
 @campaign_app.command("duty")
 def duty(
-    period: Of,
+    period: OfDuties,
     duty_id: Annotated[str, typer.Argument(metavar="DUTY", help="职责的编号，见 duties")],
     authority: Annotated[str, typer.Option(help="哪个部门的职责，如 amr-350000")],
     reason: Annotated[str, typer.Option(help="做了什么")],

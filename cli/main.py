@@ -23,6 +23,7 @@ from cli import (
     certificate_keys,
     certificates,
     confirmations,
+    emergencies,
     enforcement,
     jobs,
     keys,
@@ -72,6 +73,11 @@ app.add_typer(
 app.add_typer(audit.app, name="audit", help="审计。")
 app.add_typer(
     keys.keys_app, name="keys", help="密钥：凭证、动态口令、链接、推送各用各的，增加和停用。"
+)
+app.add_typer(
+    emergencies.break_glass_app,
+    name="break-glass",
+    help="以数据库管理员身份动手的前后，各记一笔。",
 )
 tokens.mount(app, people.people_app)
 

@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 
 from cli.terminal import NOT_IN_ORDER, fail
 from domain.facts import Facts
-from rules.certificates.certificates import CertificateRules, resolve_certificates
 from rules.check import checks
 from rules.check.certificate_checks import check_certificates
 from rules.check.form_checks import check_form_file
@@ -77,11 +76,18 @@ def check_path(library: RuleLibrary, path: Path) -> list[Finding]:
     if path.stem == CERTIFICATES:
         owner = next(iter(_owning(path)), library)
         return _shown(owner, check_certificates(owner, path, _inside(owner, path)))
+    for owner in (library, *_around(path)):
+        own = _inside(owner, path)
+        if unread := [one for one in checks.unread(owner.root) if one.file == own]:
+            return _shown(owner, unread)
     for owner in (library, *_owning(path)):
         if _name_in(owner, path) is not None:
             sets = owner.sets_of(Path(_inside(owner, path)).with_suffix("").as_posix())
             found = [finding for name in sets for finding in checks.check_name(owner, name)]
             return _shown(owner, in_order(found))
+        own = _inside(owner, path)
+        if Path(own).with_suffix("").as_posix() in owner.standing_files:
+            return _shown(owner, [one for one in checks.idle(owner) if one.file == own])
     return checks.check_outside(library, path, str(path))
 
 
@@ -98,6 +104,12 @@ def _owning(path: Path) -> list[RuleLibrary]:
     """The rules folder around a file, when the file lies in one of its years."""
     root = path.resolve().parent.parent
     return [RuleLibrary(root)] if (root / "jurisdictions.yaml").exists() else []
+
+
+def _around(path: Path) -> list[RuleLibrary]:
+    """The rules folder around a file, however deep the file lies in it."""
+    roots = [root for root in path.resolve().parents if (root / JURISDICTIONS).exists()]
+    return [RuleLibrary(root) for root in roots[:1]]
 
 
 def _inside(library: RuleLibrary, path: Path) -> str:
@@ -192,20 +204,3 @@ def facts_in(named: str, model: type[Asked]) -> Asked:
         return parse_facts(raw, shown, model)
     except FactsInvalid as invalid:
         fail(str(invalid))
-
-
-def with_first_days(library: RuleLibrary, known: Asked) -> tuple[Asked, list[str]]:
-    """Facts with the first days that numbers and last days agree on, and a note of each."""
-    try:
-        rules = CertificateRules(resolve_certificates(library).document)
-    except (RuleSetNotFound, RulesInvalid):  # rules without certificates' say nothing of them
-        return known, []
-    made = rules.with_first_days(known)
-    pairs = zip(known.certificates, made.certificates, strict=True)
-    notes = [
-        f"证书 {one.number} 没有写 valid_from（生效日），"
-        f"按编号的年份和有效期推定为 {one.valid_from}"
-        for stated, one in pairs
-        if stated.valid_from != one.valid_from
-    ]
-    return made, notes

@@ -142,15 +142,15 @@ def route(
     rules: RulesFolder = None,
 ) -> None:
     """试算审核部门和填报义务：由谁审核、经过哪几级、为什么，以及为什么不是别的部门。"""
-    from cli.rule_files import facts_in, in_reach, library_in, resolve, with_first_days
+    from cli.rule_files import facts_in, in_reach, library_in, resolve
     from domain.facts import Facts
     from rules.compiled import CompiledRules
     from rules.conditions import ConditionFailed
-    from rules.filing.derived_facts import doubtful
+    from rules.filing.derived_facts import first_day_notes, valid_years
     from rules.rendering import decision_json, decision_lines
 
     library = library_in(rules)
-    known, assumed = with_first_days(library, facts_in(facts, Facts))
+    known = facts_in(facts, Facts)
     ruleset = resolve(library, year, jurisdiction)
     if ruleset.not_publishable is not None:
         fail(f"{ruleset.id} 不能用来确定审核部门：{ruleset.not_publishable}")
@@ -162,7 +162,7 @@ def route(
         decision, obligation = compiled.route(known, day), compiled.obligation(known, day)
     except ConditionFailed as failed:
         fail(f"{ruleset.id}：{failed}", NOT_IN_ORDER)
-    notes = assumed + doubtful(known.certificates, as_of)
+    notes = first_day_notes(known.certificates, as_of, valid_years(compiled.document))
     if as_json:
         print_json({**decision_json(compiled, decision, obligation), "notes": notes})
     else:
@@ -184,7 +184,7 @@ def consequences(
     rules: RulesFolder = None,
 ) -> None:
     """试算后续处理：对一件填报可以提出哪些措施、为什么，以及为什么不提出别的。"""
-    from cli.rule_files import facts_in, library_in, resolve, with_first_days
+    from cli.rule_files import facts_in, library_in, resolve
     from domain.enforcement.consequences import EnforcementFacts
     from rules.compiled import CompiledRules, FactsIncomplete
     from rules.conditions import ConditionFailed
@@ -193,7 +193,7 @@ def consequences(
 
     library = library_in(rules)
     moment = _instant(at, "--at") if at else system_clock()
-    known, _ = with_first_days(library, facts_in(facts, EnforcementFacts))
+    known = facts_in(facts, EnforcementFacts)
     ruleset = resolve(library, year, jurisdiction)
     compiled = CompiledRules(ruleset.document)
     try:

@@ -36,6 +36,7 @@ from services.clock import system_clock
 from services.confirmations import ConfirmationService
 from services.contacts import ContactService
 from services.doors import engine_of
+from services.emergencies import EmergencyService
 from services.enforcement.cases import EnforcementService
 from services.enforcement.register import EnforcementRegister
 from services.extensions import ExtensionService
@@ -101,12 +102,13 @@ class Services(NamedTuple):
 
 
 class Credentials(NamedTuple):
-    """What commands about tokens, programs and identities work with: no engine is needed."""
+    """What commands about tokens, programs, identities, emergencies need: no engine."""
 
     settings: Settings
     tokens: TokenService
     programs: ProgramService
     provider: ProviderSignIn
+    emergencies: EmergencyService
 
 
 @asynccontextmanager
@@ -124,6 +126,7 @@ async def credentials(data: Path) -> AsyncIterator[Credentials]:
                 engine, memberships, settings.keyring, settings.tokens_per_client, system_clock
             ),
             provider_sign_in(settings, engine, memberships, system_clock),
+            EmergencyService(engine, system_clock),
         )
     finally:
         await engine.dispose()
@@ -141,7 +144,9 @@ async def connected(data: Path) -> AsyncIterator[Services]:
     jobs = JobService(client, engine, system_clock)
     progress = ProgressService(engine, PinnedRules(engine), catalogue, system_clock)
     memberships = MembershipService(engine, settings.keyring, jobs, system_clock)
-    duties = DutyService(engine, progress, PinnedRules(engine), catalogue, system_clock)
+    duties = DutyService(
+        engine, progress, PinnedRules(engine), catalogue, settings.rules, system_clock
+    )
     try:
         campaigns = CampaignService(
             client, engine, PinnedRules(engine), settings.rules, system_clock

@@ -12,6 +12,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import asynccontextmanager
 from datetime import date, datetime, time, timedelta
 from importlib import metadata
@@ -146,7 +147,8 @@ def _binary() -> Path:
 def rehearsed(script: Script, serving: Serving, tell: Callable[[date, int], None]) -> Rehearsed:
     """What processes make of a script, on as many engines at once as the machine has processors.
 
-    ``tell`` is called for the first of them. Raises EmbeddedServerFailed: none is installed.
+    ``tell`` is called for the first of them. Raises EmbeddedServerFailed: none is installed, or
+    a process has ended before its part was done.
     """
     _quiet()
     parts = max(1, min(cpu_count() or 1, len(script.filings) // _WORTH_A_PART))
@@ -155,7 +157,13 @@ def rehearsed(script: Script, serving: Serving, tell: Callable[[date, int], None
     with ProcessPoolExecutor(parts, mp_context=get_context("spawn")) as pool:
         others = [pool.submit(_apart, script.part(n, parts), serving) for n in range(1, parts)]
         found = [asyncio.run(_carried(script.part(0, parts), serving, tell))]
-        found += [one.result() for one in others]
+        try:
+            found += [one.result() for one in others]
+        except BrokenProcessPool:
+            raise EmbeddedServerFailed(
+                "同时办理的一个进程中途没有了（多半是内存不够，或被终止）；"
+                "请再试一次，或不用 --processes"
+            ) from None
     return Rehearsed(
         filings=sum(one.filings for one in found),
         acts=sum(one.acts for one in found),

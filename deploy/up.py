@@ -178,6 +178,7 @@ def running(
                 "TEMPORAL_ADDRESS": temporal.address,
                 "TEMPORAL_NAMESPACE": temporal.namespace,
                 "ZHIBAO_TEMPORAL_PAGES": "1" if pages else "",
+                "ZHIBAO_TEMPORAL_SITE": temporal.ui_url,
                 "ZHIBAO_TOKEN_KEY": given_secret(),
                 "ZHIBAO_KEYS": "" if given_secret() else str(keys(data)),
                 "ZHIBAO_RULES": str(rules),

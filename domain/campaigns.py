@@ -95,7 +95,8 @@ class ScanProgress(Recorded):
     ``after`` is the last institution considered. ``started`` counts must-filers whose filing
     is on record, ``launched`` the filings whose process runs, ``voluntary`` those who may file,
     ``outside`` those the rules do not know, ``without_rules`` those whose jurisdiction has no
-    published rules, ``elsewhere`` those who file in another campaign of the same year.
+    published rules, ``elsewhere`` those who file in another campaign of the same year,
+    ``uncomputable`` those for whom a condition of the rules comes to no result.
     """
 
     after: str = ""
@@ -106,4 +107,5 @@ class ScanProgress(Recorded):
     voluntary: int = 0
     outside: int = 0
     without_rules: int = 0
+    uncomputable: int = 0
     elsewhere: int = 0

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from domain.canonical import sha256_of
 from domain.case.commands import Actor
 from domain.connected import client_of
 from domain.jobs import JobAction
@@ -30,6 +31,7 @@ class ConfirmedAct(StrEnum):
     BULK_CANCEL = "bulk_cancel"
     BULK_APPROVE = "bulk_approve"
     BULK_RETURN = "bulk_return"
+    BULK_ISSUE = "bulk_issue"
 
 
 CONFIRMED_ACT_LABELS: dict[ConfirmedAct, str] = {
@@ -43,7 +45,11 @@ CONFIRMED_ACT_LABELS: dict[ConfirmedAct, str] = {
     ConfirmedAct.BULK_CANCEL: "批量取消",
     ConfirmedAct.BULK_APPROVE: "批量审核通过",
     ConfirmedAct.BULK_RETURN: "批量退回",
+    ConfirmedAct.BULK_ISSUE: "批量导入证书",
 }
+
+SENT_AGAIN = frozenset({ConfirmedAct.BULK_ISSUE})
+"""What comes as a file: once it is confirmed, whoever proposed it sends the same file again."""
 
 
 BULK_ACTS: dict[JobAction, ConfirmedAct] = {
@@ -98,6 +104,11 @@ class ProposedAct(Value):
     decided_at: datetime | None = None
     note_sha256: str = ""
     outcome: str = ""
+
+
+def proposal_id(command_id: str) -> str:
+    """The id that what is asked for under a command has as a proposed act."""
+    return sha256_of({"proposed": command_id})[:32]
 
 
 _AT_THE_TERMINAL = "cli."

@@ -43,3 +43,27 @@ def day_of(text: str) -> date | None:
     """The day a text names, None if it names none; a time of day behind it is left out."""
     day = day_written(text)
     return None if isinstance(day, Fault) else day[0]
+
+
+def months_after(start: date, months: int) -> date:
+    """The first day after ``months`` whole months that begin with ``start``.
+
+    Where the month has no such day, the first of the next: six years from 29 February 2020 end
+    where 1 March 2026 begins.
+    """
+    year, month = divmod(start.year * 12 + start.month - 1 + months, 12)
+    try:
+        return date(year, month + 1, start.day)
+    except ValueError:
+        return date(year, month + 2, 1)  # never December: it has 31 days
+
+
+def months_before(end: date, months: int) -> date:
+    """The latest day from which ``months`` whole months fit in before ``end``."""
+    year, month = divmod(end.year * 12 + end.month - 1 - months, 12)
+    for day in range(end.day, 0, -1):
+        try:
+            return date(year, month + 1, day)
+        except ValueError:
+            continue
+    raise AssertionError("every month has a first day")

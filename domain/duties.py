@@ -33,8 +33,15 @@ SAID = frozenset({DutyMeasure.ROSTER_IMPORTED, DutyMeasure.CERTIFICATES, DutyMea
 """What no figure alone decides: whoever's duty it is says on record that it is done."""
 
 
+CERTIFICATES = "certificates"
+"""Stands in a period's place for duties of the rules of certificates, which are of no year."""
+
+
 def duty_journal(period: str, authority: str) -> str:
-    """The journal's name for what an authority says of its duties: ``duties/2023/amr-350102``."""
+    """The journal's name for what an authority says of its duties: ``duties/2023/amr-350102``.
+
+    ``period`` is a year, or `CERTIFICATES`.
+    """
     return f"duties/{period}/{authority}"
 
 

@@ -33,6 +33,10 @@ WORDS: Words = {
     # of the file
     "broken_workbook": ("XLSX 文件已损坏或不完整，无法读取", SAVE_ANEW),
     "zip_bomb": ("XLSX 解压后过大或部件过多", "请拆成几个文件，或改用 CSV 上传"),
+    "too_costly": (
+        "文件内部过大或过于复杂，读取所需的内存或时间超出限度",
+        "请删去空白行列、图形和格式，只留数据，另存为“.xlsx”或“CSV UTF-8（.csv）”后上传",
+    ),
     "several_sheets": (
         lambda detail: f"工作簿里有多个含数据的工作表（{detail}），无法判断要读哪一个",
         "请只保留要上传的工作表，另存后上传",

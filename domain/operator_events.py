@@ -37,6 +37,10 @@ def _token(body: Mapping[str, Any]) -> str:
     return f"{whom}，至 {closing_time(datetime.fromisoformat(body['ends_at']))}"
 
 
+def _watched(body: Mapping[str, Any]) -> str:
+    return f"{body['watched_by']} 在场，语句的 SHA-256 为 {body['statements_sha256']}"
+
+
 def _label(body: Mapping[str, Any]) -> str:
     return str(body["label"])
 
@@ -255,6 +259,8 @@ OPERATOR_EVENTS: dict[str, OperatorEvent] = {
     "key_retired": OperatorEvent("作废签名密钥", _key),
     "ring_key_made": OperatorEvent("增加密钥", _ring_key),
     "ring_key_ended": OperatorEvent("停用密钥", _ring_key),
+    "glass_broken": OperatorEvent("以数据库管理员身份动手之前", _watched),
+    "glass_mended": OperatorEvent("以数据库管理员身份办完之后", _watched),
     "job_begun": OperatorEvent("开始批办", _job),
     "job_stopped": OperatorEvent("停止批办", nothing_more),
     "job_resumed": OperatorEvent("接着批办", nothing_more),

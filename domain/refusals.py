@@ -662,7 +662,7 @@ class Code(StrEnum):
         "已提出，须另一人确认",
         "“{act}”须由两个人办理：您已提出（编号 {id}），还没有办理。",
         "请由本部门或本辖区的另一个人（{roles}）在 {at}之前确认，地址 /api/confirmations/{id}；"
-        "不再需要的请撤回。",
+        "{then}不再需要的请撤回。",
     )
     CONFIRMATION_LATE = (
         "confirmation_late",

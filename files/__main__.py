@@ -9,6 +9,7 @@ import resource
 import signal
 import sys
 from collections.abc import Iterator, Sequence
+from typing import IO
 
 from files.findings import Unusable
 from files.table import csv_rows, empty_workbook
@@ -23,16 +24,17 @@ def main(memory: str, seconds: str, kind: str, most: str, delimiter: str) -> Non
     resource.setrlimit(resource.RLIMIT_CPU, (int(seconds), int(seconds)))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     signal.alarm(2 * int(seconds))
-    content = sys.stdin.buffer.read()
+    given: IO[bytes] = sys.stdin.buffer
     book: Workbook | None = None
     try:
         if kind == "xlsx":
-            book = Workbook(io.BytesIO(content), int(most))
+            file = given if given.seekable() else io.BytesIO(given.read())
+            book = Workbook(file, int(most))
             if book.is_empty:
                 raise empty_workbook()
             rows: Iterator[tuple[int, Sequence[Shown]]] = book.rows()
         else:
-            rows = csv_rows(content, delimiter)
+            rows = csv_rows(given.read(), delimiter)
         stretch: list[tuple[int, Sequence[Shown]]] = []
         for row in rows:
             stretch.append(row)

@@ -5,6 +5,7 @@ it. A small file, which cannot cost much however it is made, is read where it is
 """
 
 import io
+import os
 import pickle
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from datetime import date
 from pathlib import Path
 from typing import IO, Any
 
+from domain.faults import words
 from domain.refusals import Code, Refusal, Refused
 from files.findings import Unusable
 from files.number_formats import NumberFormat
@@ -41,24 +43,41 @@ class TooCostly(Unusable):
     """Reading the file took more memory or time than any table needs."""
 
     def __init__(self) -> None:
-        super().__init__(
-            "too_costly",
-            "文件内部过大或过于复杂，读取所需的内存或时间超出限度",
-            "请删去空白行列、图形和格式，只留数据，另存为“.xlsx”或“CSV UTF-8（.csv）”后上传",
-        )
+        super().__init__("too_costly", *words("too_costly", ""))
 
 
 class Apart:
-    """A table that another process reads: as a `Workbook` has them, rows and what is hidden."""
+    """A table that another process reads: as a `Workbook` has them, rows and what is hidden.
 
-    def __init__(self, kind: str, content: bytes, most: int, delimiter: str = "") -> None:
+    ``content`` may be a file, read from where it lies. ``alone``: whoever asks sees to how many
+    files are read at once.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        content: bytes | IO[bytes],
+        most: int,
+        delimiter: str = "",
+        *,
+        memory: int = 0,
+        seconds: int = 0,
+        alone: bool = False,
+    ) -> None:
         self.hidden_columns: list[tuple[int, int]] = []
         self.merged: list[Range] = []
-        self._asked = [str(MEMORY), str(SECONDS), kind, str(most), delimiter]
-        self._content = content
+        limits = (memory or MEMORY, seconds or SECONDS)
+        self._asked = [*map(str, limits), kind, str(most), delimiter]
+        self._content = (
+            content if isinstance(content, bytes) or _is_real(content) else content.read()
+        )
+        self._alone = alone
 
     def rows(self) -> Iterator[tuple[int, Sequence[Shown]]]:
         """The rows with content. Raises Unusable, and Refused where too many files are read."""
+        if self._alone:
+            yield from self._rows()
+            return
         if not _AT_ONCE.acquire(timeout=_QUEUE):
             raise Refused(Refusal(code=Code.BUSY))
         try:
@@ -75,11 +94,10 @@ class Apart:
             cwd=_ROOT,
             # it knows none of this process's secrets
             env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "PYTHONPATH": str(_ROOT)},
-            stdin=subprocess.PIPE,
+            stdin=subprocess.PIPE if isinstance(self._content, bytes) else _at_start(self._content),
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )
-        assert process.stdin is not None
         assert process.stdout is not None
         giving = threading.Thread(target=_give, args=(process.stdin, self._content), daemon=True)
         giving.start()
@@ -117,20 +135,38 @@ class _Plain(pickle.Unpickler):
         return found
 
 
-def is_small(kind: str, content: bytes) -> bool:
+def is_small(kind: str, content: bytes | IO[bytes]) -> bool:
     """Whether reading a file costs little, whatever is in it."""
-    if len(content) > SMALL:
+    file = io.BytesIO(content) if isinstance(content, bytes) else content
+    if file.seek(0, os.SEEK_END) > SMALL:
         return False
     if kind != "xlsx":
         return True
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as book:
+        with zipfile.ZipFile(file) as book:
             # nothing is unpacked beyond what an entry says of itself
             return sum(entry.file_size for entry in book.infolist()) <= 4 * SMALL
     except (zipfile.BadZipFile, OSError, ValueError, RuntimeError, LookupError):
         return True  # no archive: whoever opens it says so
 
 
-def _give(pipe: IO[bytes], content: bytes) -> None:
-    with suppress(OSError), pipe:
-        pipe.write(content)
+def _is_real(file: IO[bytes]) -> bool:
+    """Whether the system knows a file, so that another process can have it."""
+    file.seek(0)
+    try:
+        return file.fileno() >= 0
+    except OSError:
+        return False
+
+
+def _at_start(file: IO[bytes]) -> IO[bytes]:
+    file.flush()
+    file.seek(0)
+    os.lseek(file.fileno(), 0, os.SEEK_SET)
+    return file
+
+
+def _give(pipe: IO[bytes] | None, content: bytes | IO[bytes]) -> None:
+    if pipe is not None and isinstance(content, bytes):
+        with suppress(OSError), pipe:
+            pipe.write(content)

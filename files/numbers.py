@@ -22,6 +22,7 @@ from domain.days import day_of, day_written
 from domain.faults import Fault
 from domain.numbers.row_checks import ISSUED_ON, NUMBER, Terms, day_fault, number_fault
 from domain.text import NO_VALUES, normalised, trimmed
+from files.apart import Apart, is_small
 from files.findings import Unusable
 from files.table import (
     DELIMITERS,
@@ -41,6 +42,10 @@ PART = 512 * 1024
 
 MAX_UNPACKED_BYTES = 2 * 1024 * 1024 * 1024
 _BATCH = 8_000
+_MEMORY = 3 * 1024 * 1024 * 1024
+"""Bytes of address space to read one in: its strings lie in a file that counts as such too."""
+_SECONDS = 600
+"""Of processor time, for as many rows as a sheet has."""
 _LONGEST_RECORD = 64 * 1024
 NUMBERS = Format(
     "报告编号",
@@ -227,15 +232,23 @@ def read_workbook(file: IO[bytes], terms: Terms) -> Iterator[Batch]:
         if file.read(2) != b"PK":
             batch.refuse_file(0, "wrong_type")
         else:
-            with closing(Workbook(file, MAX_UNPACKED_BYTES)) as book:
+            with closing(_book(file)) as book:
                 yield from _rows(book, terms)
             return
     except Unusable as bad:
-        batch.refuse_file(bad.row, *bad.fault)
+        code, detail = bad.fault
+        batch.refuse_file(bad.row, "empty_file" if code == "empty" else code, detail)
     yield batch
 
 
-def _rows(book: Workbook, terms: Terms) -> Iterator[Batch]:
+def _book(file: IO[bytes]) -> Workbook | Apart:
+    """Read where it is if it can cost little, else by a process that has limits."""
+    if is_small("xlsx", file):
+        return Workbook(file, MAX_UNPACKED_BYTES)
+    return Apart("xlsx", file, MAX_UNPACKED_BYTES, memory=_MEMORY, seconds=_SECONDS, alone=True)
+
+
+def _rows(book: Workbook | Apart, terms: Terms) -> Iterator[Batch]:
     columns: Columns | None = None
     batch, total, header, row = Batch(), 0, 0, 0
     for row, cells in book.rows():

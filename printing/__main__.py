@@ -17,8 +17,14 @@ from printing.certificate import (
 from printing.filing import render_filing
 from printing.job import Job, LeftOut, Outcome, Paper, Place
 
-LONGEST = 180
-"""Seconds of computing after which nobody waits any more: a template may never come to an end."""
+LONGEST = {"picture": 30, "draft": 30, "filing": 90, "pdf": 180, "zip": 180}
+"""Seconds of computing for each kind of job: a template may never come to an end."""
+
+MEMORY = 4 * 1024**3
+"""Bytes of address space: an annex as long as any takes half of it."""
+
+LARGEST = 512 * 1024**2
+"""Bytes that are handed back at most."""
 
 
 def carry_out(job: Job) -> tuple[Outcome, bytes]:
@@ -76,12 +82,17 @@ def _order(paper: Paper) -> Order:
 
 def main() -> None:
     """Reads a job, prints, writes."""
-    resource.setrlimit(resource.RLIMIT_CPU, (LONGEST, LONGEST))
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     place, _, asked = sys.stdin.buffer.read().partition(b"\n")
     where = Place.model_validate_json(place)
     use(Jurisdictions(where.tree, {}, where.national, where.authorities))
     job = Job.model_validate_json(asked)
+    longest = LONGEST[job.kind]
+    resource.setrlimit(resource.RLIMIT_CPU, (longest, longest))
     outcome, printed = carry_out(job)
+    if len(printed) > LARGEST:
+        outcome, printed = Outcome(code="too_large", text=f"{LARGEST >> 20} MiB"), b""
     sys.stdout.buffer.write(outcome.model_dump_json().encode() + b"\n")
     sys.stdout.buffer.write(printed)
 

@@ -21,7 +21,7 @@ from domain.decision import (
     ReviewLevel,
     RuleSetRef,
 )
-from domain.duties import Duty, DutyMeasure, DutyTerm
+from domain.duties import Duty
 from domain.enforcement.consequences import (
     CitedTerm,
     Consequences,
@@ -37,12 +37,11 @@ from domain.notices import Channel
 from domain.numbers.quarters import Quarter
 from domain.numbers.report_numbers import Answer
 from domain.sampling import Sampling
-from domain.working_days import Term
 from rules.conditions import Condition, Known, names_of
 from rules.enforcement.consequences import EnforcementRules
 from rules.file.catalogue import SHIPPED, cached_catalogue
 from rules.file.document import RuleDocument, reference
-from rules.file.duty_schema import DutyRule, EventTerm
+from rules.file.duty_schema import duty_of
 from rules.file.findings import RulesInvalid
 from rules.file.schema import Span
 from rules.filing.forms.model import Form
@@ -120,7 +119,7 @@ class CompiledRules:
             else None
         )
         self._duties = [
-            (Condition(rule.when, "departments"), _duty(rule, cite(rule.cite)))
+            (Condition(rule.when, "departments"), duty_of(rule, cite(rule.cite)))
             for rule in self.document.duties
         ]
         check = filing.quality_check
@@ -448,28 +447,3 @@ class CompiledRules:
 
     def _window(self, span: Span) -> Window:
         return window(span, self.document.citation(span.cite))
-
-
-def _duty(rule: DutyRule, cite: Citation) -> Duty:
-    term, measured = rule.term, rule.measured
-    return Duty(
-        id=rule.id,
-        label=rule.label,
-        who=rule.who,
-        due=rule.due,
-        term=DutyTerm(event=term.event, term=_length(term)) if term is not None else None,
-        once=rule.once,
-        years=rule.years,
-        measure=measured.by if measured is not None else DutyMeasure.BY_HAND,
-        share=(measured.share or "") if measured is not None else "",
-        cite=cite,
-    )
-
-
-def _length(term: EventTerm) -> Term:
-    if term.working_days is not None:
-        return Term(days=term.working_days, unit="working_days")
-    if term.months is not None:
-        return Term(days=term.months, unit="months", rolls=term.rolls)
-    assert term.days is not None
-    return Term(days=term.days, unit="days", rolls=term.rolls)

@@ -163,12 +163,33 @@ class ConditionFailed(Refused, ValueError):
 
     def __init__(self, source: str, problem: str) -> None:
         self.source = source
-        params = {"condition": source, "problem": problem}
+        params = {"condition": source, "problem": _failure(problem)}
         super().__init__(Refusal(code=Code.CONDITION_FAILED, params=params))
 
     def __str__(self) -> str:
         params = self.refusal.params
         return f"条件 {params['condition']} 对这些事实算不出结果：{params['problem']}"
+
+
+_FAILURES = (
+    ("Index error", "列表没有这一项；请先用 size() 看有没有，或改用 exists、all，不要按位置取"),
+    ("divide by zero", "除数可能是零，请先判断"),
+    ("modulus by zero", "除数可能是零，请先判断"),
+    ("overflow", "数太大，请改写"),
+    ("Key not found", "没有这个键；请写有的键"),
+    ("cannot convert", "这个文本不是数；请先用 matches 判断，或不要换算"),
+    ("to Timestamp", "这个文本不是时刻；日子请直接按文本比较，如 '2024-06-01'"),
+    ("to Duration", "这个文本不是时长；请不要换算"),
+    ("invalid regular expression", "matches 的式样写错了；请核对括号和转义"),
+)
+
+
+def _failure(problem: str) -> str:
+    """A failure of CEL in Chinese, with what to write instead; others as they are told."""
+    told = next((advice for sign, advice in _FAILURES if sign in problem), None)
+    if told is not None:
+        return told
+    return f"{problem}；请先用别的条件挡住这种情形" if problem.isascii() else problem
 
 
 class Known:
@@ -328,7 +349,7 @@ def _compile(source: str, scope: Scope, wanted: Any) -> Any:
     try:
         compiled = _environment(scope).compile(source)
     except RuntimeError as error:
-        raise _explained(str(error), scope) from None
+        raise _explained(str(error), source, scope) from None
     got = compiled.return_type()
     if got != wanted:
         have = _KIND_NAMES.get(got.name(), got.name())
@@ -359,9 +380,13 @@ def known_facts(scope: Scope) -> list[Fact]:
     return [fact for fact in FACTS if fact.since in _KNOWN_IN[scope]]
 
 
-def _explained(problem: str, scope: Scope) -> ConditionInvalid:
+def _explained(problem: str, source: str, scope: Scope) -> ConditionInvalid:
     names = [fact.name for fact in known_facts(scope)]
-    undeclared = re.search(r":(\d+): undeclared reference to '([^']*)'", problem)
+    references = list(re.finditer(r":(\d+): undeclared reference to '([^']*)'", problem))
+    for called in references:
+        if re.search(rf"\b{re.escape(called[2])}\s*\(", source):
+            return _unknown_function(called[2], int(called[1]))
+    undeclared = next(iter(references), None)
     if undeclared:
         return _unknown_name("事实", undeclared[2], names, int(undeclared[1]))
     field = re.search(r":(\d+): undefined field '([^']*)' not found in struct 'f\.(\w+)'", problem)
@@ -369,9 +394,55 @@ def _explained(problem: str, scope: Scope) -> ConditionInvalid:
         fields = CERTIFICATE if field[3] == "Certificate" else INSTITUTION
         return _unknown_name("字段", field[2], [fact.name for fact in fields], int(field[1]))
     first = problem.splitlines()[0].split("<input>:")[-1].removesuffix(" [INVALID_ARGUMENT]")
-    if "no matching overload" in problem:
-        return ConditionInvalid("condition_type", f"两边的类型对不上（{first}）")
-    return ConditionInvalid("condition_syntax", f"条件写法有误（{first}）")
+    overload = re.search(r"overload for '([^']*)' applied to '\(?(.*?)\)?'", problem)
+    if overload:
+        kinds = "、".join(_kind_named(kind) for kind in overload[2].split(", "))
+        name = overload[1].replace("@in", "in").strip("_").replace("_", "")
+        column = re.match(r"1:(\d+)", first)
+        where = f"第 {column[1]} 列的 " if column else ""
+        message = f"{where}{name} 不能用在{kinds}上：类型对不上；文本加单引号，数不加"
+        return ConditionInvalid("condition_type", message)
+    column = re.match(r"1:(\d+)", first)
+    where = f"，在第 {column[1]} 列附近" if column else ""
+    advice = next(advice for sign, advice in _MISWRITTEN if re.search(sign, source))
+    return ConditionInvalid("condition_syntax", f"条件写法有误{where}；{advice}")
+
+
+_MISWRITTEN = (
+    (r"^\s*$", '条件是空的；总是成立的写 "true"'),
+    (r"[“”‘’＝＞＜（），。；！＆｜]", "符号要用半角的，文本加单引号，如 choice == 'amr-350000'"),
+    (r"(?i)\b(and|or|not)\b", "“并且”写 &&，“或者”写 ||，“不”写 !"),
+    (r"<>|=!", "“不等于”写 !="),
+    (r"(^|[^=!<>])=([^=]|$)", "“等于”写两个等号 =="),
+    (r"(^|[^&])&([^&]|$)|(^|[^|])\|([^|]|$)", "“并且”写 &&，“或者”写 ||"),
+    (r"^[^']*('[^']*'[^']*)*'[^']*$", "单引号没有成对"),
+    (r"\.size\b(?!\s*\()", "size 后面要有括号，如 certs.size() > 1"),
+    (r"\d{19}", "数太大；整数不超过 9223372036854775807"),
+    (r"\?.*\?.*\?", "层层相套的 ? : 太深；请拆成几条规则"),
+    (r"", "请核对括号、引号是否成对，事实与运算符之间是否缺了什么"),
+)
+"""What people usually mean by what cannot be read, by a sign of it in the text."""
+
+
+_FUNCTIONS = (
+    "size", "startsWith", "endsWith", "contains", "matches", "exists", "exists_one", "all", "map",
+    "filter", "has", "int", "string",
+)  # fmt: skip
+
+
+def _unknown_function(name: str, column: int) -> ConditionInvalid:
+    near = difflib.get_close_matches(name, _FUNCTIONS, n=1, cutoff=0.5)
+    hint = f"是不是想写 {near[0]}？" if near else f"可以用的有：{'、'.join(_FUNCTIONS)}"
+    return ConditionInvalid("unknown_fact", f"条件第 {column} 列没有函数 {name}；{hint}")
+
+
+def _kind_named(kind: str) -> str:
+    """The kind of a value in Chinese, by CEL's name for it."""
+    below = re.fullmatch(r"list\((.*)\)", kind)
+    if below:
+        return f"{_kind_named(below[1])}的列表"
+    named = {**_KIND_NAMES, "F.CERTIFICATE": "证书", "F.INSTITUTION": "机构"}
+    return named.get(kind.upper(), kind)
 
 
 def _unknown_name(what: str, name: str, names: list[str], column: int) -> ConditionInvalid:

@@ -16,6 +16,7 @@ from domain.facts import CertificateFacts, Facts
 from domain.jurisdictions import known
 from domain.model import Value
 from rules.compiled import CompiledRules, FactsIncomplete
+from rules.filing.derived_facts import first_day, valid_on, valid_years
 
 ASPECTS = {
     "obligation": "填报义务",
@@ -121,7 +122,10 @@ class _Comparing:
         sets = [rules for side in self._sides for rules in side.values()]
         conditions = "\n".join(text for rules in sets for text in _conditions(rules.source))
         self._reads = {what for what, named in _READS.items() if named.search(conditions)}
-        self._days = [rules.document.filing.certificates.as_of for rules in sets]
+        self._counted = {
+            (rules.document.filing.certificates.as_of, valid_years(rules.document))
+            for rules in sets
+        }
         self._known: dict[Any, dict[str, tuple[str, str]]] = {}
         self._dates = {id(rules): _dates(rules) for rules in sets}
 
@@ -150,14 +154,18 @@ class _Comparing:
         )  # fmt: skip
 
     def _certificate(self, one: CertificateFacts, *, alone: bool) -> Any:
-        counts = tuple(one.counts(day, day) for day in self._days)
         return (
             one.level,
             one.issuer,
             one.number if "number" in self._reads else "",
             # one certificate alone is the widest, however wide it is
             0 if alone and "scope" not in self._reads else one.scope,
-            (one.valid_from, one.valid_to) if "valid" in self._reads else counts,
+            tuple(
+                (first_day(one, years), one.valid_to)
+                if "valid" in self._reads
+                else valid_on(one, day, day, years)
+                for day, years in self._counted
+            ),
         )
 
     def _decided(self, side: RuleSets, facts: Facts) -> dict[str, str]:

@@ -17,12 +17,14 @@ from domain.case.commands import ROLE_LABELS, Actor, Role
 from domain.confirmations import (
     CONFIRMATION_STATE_LABELS,
     CONFIRMED_ACT_LABELS,
+    SENT_AGAIN,
     ConfirmationState,
     ConfirmedAct,
     ProposedAct,
     concerns,
     may_not_decide,
     person_of,
+    proposal_id,
 )
 from domain.refusals import Code, Refusal, Refused, unseen
 from rules.file.confirmations import Confirmations, load_confirmations
@@ -32,6 +34,7 @@ from services.publishing import rules_invalid
 from store import confirmations, content, journal
 
 _MOST_WAITING = 200
+_THEN = "确认之后请再上传同一个文件，随即办理；"
 _ENDED = frozenset({ConfirmationState.DECLINED, ConfirmationState.WITHDRAWN})
 
 
@@ -52,15 +55,15 @@ class ConfirmationService:
         actor: Actor,
         command_id: str,
         check: Callable[[], Awaitable[None]] | None = None,
-    ) -> str:
-        """Returns for what one person may do, or what was confirmed under this command: by whom.
+    ) -> ProposedAct | None:
+        """Returns for what one person may do, None; what was confirmed under this command: that.
 
         Otherwise it is put down as proposed, once for a command, and Refused is raised: it waits
         for its confirmation, was declined, or its time is over. ``check`` raises Refused for what
         could not be done now in any case: that is not proposed.
         """
         terms = await self._terms()
-        id_ = _id(command_id)
+        id_ = proposal_id(command_id)
         now = self._clock()
         async with self._engine.begin() as connection:
             await journal.lock(connection, _chain(id_))
@@ -68,7 +71,7 @@ class ConfirmationService:
             if standing is None:
                 needed = terms.needed(act, number)
                 if needed is None:
-                    return ""
+                    return None
                 if check is not None:
                     await check()
                 standing = ProposedAct(
@@ -92,18 +95,19 @@ class ConfirmationService:
                 "act": CONFIRMED_ACT_LABELS[standing.act],
                 "id": standing.id,
                 "roles": _named(terms.acts[standing.act.value].roles),
+                "then": _THEN if standing.act in SENT_AGAIN else "",
             }
             raise Refused(
                 Refusal(code=Code.AWAITS_CONFIRMATION, params=params, at=standing.ends_at)
             )
         if standing.state in _ENDED:
             raise Refused(_decided(standing))
-        return standing.decided_by
+        return standing
 
     async def confirmed_by(self, command_id: str) -> str:
         """Who has confirmed what is done under a command, "" for nobody."""
         async with self._engine.connect() as connection:
-            proposed = await confirmations.by_id(connection, _id(command_id))
+            proposed = await confirmations.by_id(connection, proposal_id(command_id))
         return proposed.decided_by if proposed is not None else ""
 
     async def confirm(self, id_: str, actor: Actor) -> ProposedAct:
@@ -254,10 +258,6 @@ class ConfirmationService:
 
 def _chain(id_: str) -> str:
     return f"confirmation/{id_}"
-
-
-def _id(command_id: str) -> str:
-    return sha256_of({"proposed": command_id})[:32]
 
 
 def _named(roles: Collection[str]) -> str:

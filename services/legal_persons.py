@@ -135,8 +135,8 @@ class LegalPersonService:
 
     async def doubts(self, period: Period, jurisdiction: str, *, only_open: bool) -> Doubts:
         """The legal persons of several accounts in a jurisdiction. Raises Refused: no rules."""
-        rule_sets = await self._campaigns.rules_of(period, jurisdiction)
-        rule = rule_sets[jurisdiction].document.filing.one_filing
+        governed, rule_sets = await self._campaigns.rules_over(period, jurisdiction)
+        rule = rule_sets[governed].document.filing.one_filing
         kept = rule is not None and rule.accounts_kept is not None
         async with self._engine.connect() as connection:
             accounts = await legal_persons.shared(connection, jurisdiction, period.year)

@@ -13,6 +13,7 @@ from rules.filing.forms.model import Form
 from rules.filing.forms.peers import names_compared, ranges
 from services.clock import Clock
 from store import peers
+from store.sight import seen_by
 
 log = structlog.get_logger()
 
@@ -55,10 +56,18 @@ class PeerService:
         year, part, _ = key
         before = datetime.combine(today, time(), BEIJING)
         names = sorted(names_compared(form))
+        # what is usual is counted over all; whoever asked for it first sees ranges alone
+        with seen_by(None):
+            contents = await self._submitted(year, part, names, before)
+        found = await asyncio.to_thread(ranges, form, contents)
+        self._known[key] = (today, found)
+        return found
+
+    async def _submitted(
+        self, year: int, part: str, names: list[str], before: datetime
+    ) -> list[dict[str, Any]]:
         contents: list[dict[str, Any]] = []
         async with self._engine.connect() as connection:
             async for values in peers.submitted(connection, year, part, names, before):
                 contents.append(values)
-        found = await asyncio.to_thread(ranges, form, contents)
-        self._known[key] = (today, found)
-        return found
+        return contents

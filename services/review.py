@@ -38,6 +38,7 @@ class Doubt(StrEnum):
     DUPLICATE_NAME = "duplicate_name"
     WITHOUT_USCC = "without_uscc"
     REGION_ABOLISHED = "region_abolished"
+    UNCOMPUTABLE = "uncomputable"
 
 
 DOUBT_LABELS: dict[Doubt, str] = {
@@ -49,12 +50,14 @@ DOUBT_LABELS: dict[Doubt, str] = {
     Doubt.DUPLICATE_NAME: "疑似重复：名称相同，信用代码不同或没有",
     Doubt.WITHOUT_USCC: "没有信用代码",
     Doubt.REGION_ABOLISHED: "监管区域已撤销，应改为现在的区域",
+    Doubt.UNCOMPUTABLE: "规则的条件对它算不出结果，没有建立填报",
 }
 OBLIGATION_LABELS: dict[Outcome, str] = {
     "must": "应填报",
     "may": "可填报",
     "outside": "不在范围",
     "without_rules": "没有规则",
+    "uncomputable": "算不出",
 }
 
 
@@ -86,6 +89,7 @@ class RegionFigures(Value):
     may: int = 0
     outside: int = 0
     without_rules: int = 0
+    uncomputable: int = 0
     findings: dict[Doubt, int]
 
 
@@ -127,9 +131,9 @@ class ReviewService:
     ) -> Review:
         """The register of a jurisdiction under the rules that a campaign would pin now.
 
-        Raises Refused when there are no rules.
+        Without rules of its own it goes by those above it. Raises Refused when nobody has any.
         """
-        rule_sets = await self._campaigns.rules_of(period, jurisdiction)
+        governed, rule_sets = await self._campaigns.rules_over(period, jurisdiction)
         now = self._clock()
         known: dict[str, _Known] = {}
         async with self._engine.connect() as connection:
@@ -142,8 +146,8 @@ class ReviewService:
                 with_others = await legal_persons.filing_with_others(connection, period, ids)
                 for one in page:
                     id_, region = one.facts.id, one.facts.region
-                    outcome, _ = consider(
-                        rule_sets, jurisdiction, one.facts_for(None), period, id_ in with_others
+                    outcome, *_ = consider(
+                        rule_sets, governed, one.facts_for(None), period, id_ in with_others
                     )
                     last = since or self._last_roster(rosters, region)
                     at = named_at.get(id_)
@@ -213,6 +217,8 @@ def _findings(
             add(Doubt.WITHOUT_USCC, id_)
         if not in_force(one.institution.facts.region).on(today):
             add(Doubt.REGION_ABOLISHED, id_)
+        if one.obligation == "uncomputable":
+            add(Doubt.UNCOMPUTABLE, id_)
     for group in alike["uscc"]:
         for id_ in group.ids:
             if id_ in known:

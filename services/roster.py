@@ -21,6 +21,7 @@ from domain.numbers.quarters import Quarter
 from files.findings import Level, RowProblem
 from files.roster import ROSTER, RosterInstitution, RosterReading, read_roster
 from rules.compiled import CompiledRules
+from rules.conditions import ConditionFailed
 from rules.file.catalogue import Catalogue
 from services.clock import Clock
 from services.lists import ListReport, ListRequest, ListService, errors_in
@@ -39,7 +40,13 @@ from store.institutions import Institution, OnRecord
 
 _LABELS = ROSTER.labels
 _FACTS = tuple(name for name in InstitutionFacts.model_fields if name != "id")
-_OUTCOMES = {"must": "应当报送", "may": "可以报送", "none": "不在报送范围", "": "没有规则"}
+_OUTCOMES = {
+    "must": "应当报送",
+    "may": "可以报送",
+    "none": "不在报送范围",
+    "": "没有规则",
+    "uncomputable": "规则算不出",
+}
 
 
 def known_regions(catalogue: Catalogue, clock: Clock) -> Callable[[str], bool]:
@@ -200,6 +207,13 @@ class RosterService(ListService[RosterReading, RosterReport]):
 
     async def _standing(self, campaign: Campaign, facts: Facts) -> tuple[str, str]:
         """The obligation and the reviewer that a campaign's rules come to, in words."""
+        try:
+            return await self._computed(campaign, facts)
+        except ConditionFailed:
+            # a list may be what makes it computable again: it is taken
+            return _OUTCOMES["uncomputable"], ""
+
+    async def _computed(self, campaign: Campaign, facts: Facts) -> tuple[str, str]:
         own = await self._pinned.get(campaign.rule_set)
         places = list(own.document.tree.upwards(facts.institution.region))
         if campaign.jurisdiction not in places:

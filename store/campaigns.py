@@ -36,6 +36,7 @@ class Campaign(Value):
     voluntary: int
     outside: int
     without_rules: int
+    uncomputable: int
     elsewhere: int
     total: int
     late: bool

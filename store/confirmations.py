@@ -1,12 +1,13 @@
 """Acts that wait for a second person: put down, decided, listed."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, or_, select, tuple_, update
+from sqlalchemy import func, insert, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.confirmations import ConfirmationState, ProposedAct
+from domain.confirmations import ConfirmationState, ProposedAct, proposal_id
 from store.areas import lies_in
 from store.tables import proposed_acts as acts
 
@@ -22,6 +23,17 @@ async def by_id(connection: AsyncConnection, id_: str, *, held: bool = False) ->
     query = select(acts).where(acts.c.id == id_)
     row = (await connection.execute(query.with_for_update() if held else query)).mappings().first()
     return _act(row) if row is not None else None
+
+
+async def confirmed(connection: AsyncConnection, command_ids: Collection[str]) -> dict[str, str]:
+    """Who has confirmed which of these commands; what one person has done is not among them."""
+    ids = [proposal_id(one) for one in command_ids]
+    ended = (ConfirmationState.CONFIRMED.value, ConfirmationState.DONE.value)
+    query = select(acts.c.command_id, acts.c.decided_by).where(
+        acts.c.id == func.any(ids), acts.c.state.in_(ended)
+    )
+    rows = (await connection.execute(query)).all()
+    return {row.command_id: row.decided_by for row in rows}
 
 
 async def decide(

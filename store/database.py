@@ -17,6 +17,7 @@ from sqlalchemy import URL, NullPool, event, make_url
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from store import sight
 from store.roles import PUBLIC, PUBLISHED
 
 Answer = TypeVar("Answer")
@@ -77,6 +78,7 @@ def _pooled(
         # shorter than balancers and address translators keep a connection nobody uses
         pool_recycle=240,
     )
+    sight.tell(engine)
     event.listen(engine.sync_engine, "checkin", _note_rest)
     event.listen(engine.sync_engine, "checkout", _refuse_the_dead)
     return engine

@@ -120,7 +120,8 @@ async def filing_dates(engine: AsyncEngine, case_id: str) -> FilingDates | None:
     async with engine.begin() as connection:
         await connection.execute(text(f"SET LOCAL ROLE {ENFORCEMENT}"))
         found = await connection.execute(
-            text("SELECT * FROM filing_dates WHERE case_id = :case_id"), {"case_id": case_id}
+            text("SELECT * FROM filing_dates_in_sight WHERE case_id = :case_id"),
+            {"case_id": case_id},
         )
         row = found.mappings().first()
         if row is None:

@@ -64,6 +64,16 @@ async def add(connection: AsyncConnection, case_id: str, act: RefusedAct, comman
     )
 
 
+async def is_known(connection: AsyncConnection, case_id: str, command_id: str) -> bool:
+    """Whether a command of a case is on record as refused."""
+    found = await connection.execute(
+        select(refusals.c.id).where(
+            refusals.c.case_id == case_id, refusals.c.command_id == command_id
+        )
+    )
+    return found.first() is not None
+
+
 MOST = 50
 """So many refusals of one code are put on record of somebody in an hour; more are counted."""
 

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.case.timeline import Entry, Telling, entries
 from domain.kinds import kind_of
 from domain.operator_events import OPERATOR_EVENTS
-from store import content, journal, refusals
+from store import confirmations, content, journal, refusals
 
 
 async def of_case(connection: AsyncConnection, case_id: str, *, with_notes: bool) -> list[Entry]:
@@ -22,4 +22,6 @@ async def of_case(connection: AsyncConnection, case_id: str, *, with_notes: bool
     events: Mapping[str, Telling] = OPERATOR_EVENTS if kind is None else kind.events
     commands = {} if kind is None else kind.commands
     actions = {name: rule.command.label for name, rule in commands.items()}
-    return entries(events, actions, steps, await refusals.of_case(connection, case_id), notes)
+    refused = await refusals.of_case(connection, case_id)
+    confirmed = await confirmations.confirmed(connection, {step.command_id for step in steps})
+    return entries(events, actions, steps, refused, notes, confirmed)

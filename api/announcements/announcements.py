@@ -135,9 +135,11 @@ class VersionShown(Value):
 
 
 class VersionList(Value):
-    """All versions of a piece, the first one first."""
+    """All versions of a piece, the first one first, and the files beside it."""
 
+    piece: PieceListed
     items: tuple[VersionShown, ...]
+    attachments: tuple[AttachmentShown, ...]
 
 
 def listed(piece: Piece) -> PieceListed:
@@ -255,10 +257,14 @@ async def get_file(call: Call) -> Response:
 
 async def list_versions(call: Call) -> Response:
     """All versions of a piece."""
-    versions = await parts_of(call.request).announcements.versions(_id_of(call))
-    return json_of(
-        VersionList(items=tuple(VersionShown(**version.model_dump()) for version in versions))
+    service, id_ = parts_of(call.request).announcements, _id_of(call)
+    published, versions = await service.find(id_), await service.versions(id_)
+    body = VersionList(
+        piece=listed(published.piece),
+        items=tuple(VersionShown(**version.model_dump()) for version in versions),
+        attachments=tuple(_attachment(file) for file in published.files),
     )
+    return json_of(body)
 
 
 # --- publishing -----------------------------------------------------------------------------------

@@ -59,7 +59,8 @@ class CampaignShown(Value):
 
     ``considered`` of ``total`` institutions have been gone through; ``started`` must file
     and are on record, ``launched`` have a process,
-    ``voluntary`` may, ``outside`` are not in the statistics, ``without_rules`` have no rules.
+    ``voluntary`` may, ``outside`` are not in the statistics, ``without_rules`` have no rules,
+    for ``uncomputable`` ones a condition of the rules comes to no result.
     ``late``: opened after its filing window, for the ``reason``; an annulled one says why it was.
     ``opening`` counts how often it was opened; ``closed_at`` is when its summary was sealed.
     ``reported``, of a quarter, have numbers on record or have declared that there are none.
@@ -88,6 +89,7 @@ class CampaignShown(Value):
     voluntary: int
     outside: int
     without_rules: int
+    uncomputable: int
     elsewhere: int
     reported: int | None
     statuses: dict[Status, int]

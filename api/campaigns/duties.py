@@ -1,6 +1,6 @@
 """The duties of the asker's own authority beside filing: its tasks, and what it says of them."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 from starlette.responses import Response
@@ -13,9 +13,9 @@ from api.door.rights import SCOPES, Right, Scope
 from domain.case.commands import Actor
 from domain.jurisdictions import authority_of
 from domain.model import Value
-from domain.numbers.quarters import Period
 from services.campaigns.duties import DutyTask
 
+_Of = PeriodText | Literal["certificates"]
 _DutyId = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,63}$")]
 
 
@@ -47,10 +47,10 @@ async def list_duties(call: Call) -> Response:
 async def report_duty(call: Call) -> Response:
     """Puts on record what the asker's authority says of one of its duties."""
     body: DutyBody = call.body
-    period: str = path(call.request, "period", PeriodText)
+    period: str = path(call.request, "period", _Of)
     duty: str = path(call.request, "duty", _DutyId)
     task = await parts_of(call.request).duties.report(
-        Period.parse(period),
+        period,
         duty,
         _authority(call.actor),
         call.actor,
@@ -74,7 +74,8 @@ OPERATIONS = [
         _TAG,
         Right.SEE_DUTIES,
         DutyTasks,
-        description="各个开展中的年度里，规则要求本部门做什么、到哪一天、怎样看出做到没有。",
+        description="各个开展中的年度里，以及资质认定证书的规则（period 为 certificates）里，"
+        "要求本部门做什么、到哪一天、怎样看出做到没有。",
     ),
     Operation(
         "POST",

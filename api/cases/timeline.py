@@ -74,7 +74,7 @@ async def _timeline(call: Call, case_id: str, *, with_notes: bool) -> Response:
     return json_of(Timeline(case_id=case_id, entries=tuple(entries)))
 
 
-_NOBODY = {"subject": "", "on_behalf_of": "", "person": ""}
+_NOBODY = {"subject": "", "on_behalf_of": "", "person": "", "confirmed_by": ""}
 
 _EXAMPLE: dict[str, Any] = {"case_id": "filing/2024/91350100M0000A1B2C", "entries": []}
 

@@ -8,6 +8,7 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.confirmations.held import hold_file, sent
 from api.door import cursors
 from api.door.files import FILENAME, TABLES, csv_file, filename_of, template_of
 from api.door.operations import PAGING, Call, Operation, Parameter, json_of
@@ -22,11 +23,12 @@ from domain.certificates.imports import (
     ImportStage,
     RowOutcome,
 )
+from domain.confirmations import ConfirmedAct, ProposedAct
 from domain.model import Value
 from domain.refusals import Code, Refusal, Refused
 from files.certificate_import import IMPORT
 from files.export import csv_line
-from services.certificates.imports import Import, ImportProblem, ImportRow
+from services.certificates.imports import Import, ImportProblem, ImportRow, Loaded, import_id
 
 MOST_SHOWN = 100
 """At most so many problems are shown with an import; its report lists all of them."""
@@ -111,13 +113,29 @@ class RowPage(Value):
 async def import_certificates(call: Call) -> Response:
     """Checks a file of certificates and, as ``mode`` says, has them issued or applied for."""
     mode = query(call.request, "mode", ImportMode, ImportMode.ALL)
-    loaded = await parts_of(call.request).imports.load(
-        call.body,
-        filename_of(call.request, "certificates"),
-        mode,
-        call.actor,
-        call.command_id,
-    )
+    name = filename_of(call.request, "certificates")
+    imports = parts_of(call.request).imports
+    confirmed: list[ProposedAct | None] = []
+
+    async def permit(total: int) -> None:
+        if mode is ImportMode.CHECK:
+            return
+        checked = import_id(call.body, name, ImportMode.CHECK, call.actor.scope)
+        told = {"import": checked, "filename": name, "mode": mode.value}
+        confirmed.append(await hold_file(call, ConfirmedAct.BULK_ISSUE, total, told))
+
+    async def load(mode: ImportMode) -> Loaded:
+        return await imports.load(call.body, name, mode, call.actor, call.command_id, permit)
+
+    try:
+        loaded = await load(mode)
+    except Refused as refused:
+        if refused.refusal.code is Code.AWAITS_CONFIRMATION:
+            # whoever is to confirm it looks at the same file, checked
+            await imports.load(call.body, name, ImportMode.CHECK, call.actor, call.command_id)
+        raise
+    for one in confirmed:
+        await sent(call, one)
     return json_of(await _with_problems(call.request, loaded.found, repeated=loaded.repeated))
 
 

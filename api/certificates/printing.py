@@ -106,7 +106,7 @@ async def _answer(
     asked = call.request.headers.get("if-none-match", "")
     if etag in {tag.strip().removeprefix("W/") for tag in asked.split(",")}:
         return Response(status_code=304, headers=named)
-    _, printed = await printer.print(job)
+    _, printed = await printer.print(job, call.actor.subject)
     return Response(printed, media_type=media, headers=named | (headers or {}))
 
 
@@ -129,7 +129,7 @@ async def print_papers(call: Call) -> Response:
         papers=batch.papers,
         left_out=batch.left_out,
     )
-    outcome, printed = await parts.printer.print(job)
+    outcome, printed = await parts.printer.print(job, call.actor.subject)
     headers = {
         "Content-Disposition": 'attachment; filename="certificates.zip"',
         "X-Printed": str(len(batch.papers) + len(batch.left_out) - len(outcome.left_out)),

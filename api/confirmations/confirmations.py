@@ -15,6 +15,7 @@ from api.door.rights import Right
 from domain.confirmations import (
     CONFIRMATION_STATE_LABELS,
     CONFIRMED_ACT_LABELS,
+    SENT_AGAIN,
     ConfirmationState,
     ConfirmedAct,
     ProposedAct,
@@ -127,7 +128,7 @@ async def confirm(call: Call) -> Response:
     """Confirms an act, which is done at once in the name of whoever proposed it."""
     parts = parts_of(call.request)
     proposed = await parts.confirmations.confirm(_id(call), call.actor)
-    if proposed.state is ConfirmationState.CONFIRMED:
+    if proposed.state is ConfirmationState.CONFIRMED and proposed.act not in SENT_AGAIN:
         proposed = await _do(call, parts, proposed)
     if proposed.state is ConfirmationState.REFUSED:
         raise Refused(_refused(proposed.outcome))

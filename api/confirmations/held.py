@@ -1,11 +1,13 @@
 """Holding back what a second person has to confirm, before it is done."""
 
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from api.door.asking import confirmed_as
 from api.door.operations import Call
 from api.door.parts import parts_of
-from domain.confirmations import ConfirmedAct
+from domain.canonical import sha256_of
+from domain.confirmations import ConfirmedAct, ProposedAct
 
 
 async def hold(
@@ -24,4 +26,24 @@ async def hold(
         return await confirmations.confirmed_by(command_id)
     body = call.body.model_dump(mode="json", exclude_unset=True)
     path = call.request.scope["path"]
-    return await confirmations.hold(act, number, path, body, call.actor, call.command_id, check)
+    proposed = await confirmations.hold(act, number, path, body, call.actor, call.command_id, check)
+    return proposed.decided_by if proposed is not None else ""
+
+
+async def hold_file(
+    call: Call, act: ConfirmedAct, number: int, told: dict[str, Any]
+) -> ProposedAct | None:
+    """As `hold`, for what comes as a file, which is sent again once it is confirmed.
+
+    ``told`` names the file, whatever key it comes under. What was confirmed is given back, to be
+    ended with `sent` when it is done; None where one person may do it.
+    """
+    service, actor = parts_of(call.request).confirmations, call.actor
+    command = sha256_of({"act": act.value, **told, "by": actor.subject, "for": actor.scope})
+    return await service.hold(act, number, call.request.scope["path"], told, actor, command)
+
+
+async def sent(call: Call, proposed: ProposedAct | None) -> None:
+    """Puts down that what was confirmed has been done."""
+    if proposed is not None:
+        await parts_of(call.request).confirmations.done(proposed, call.actor)

@@ -53,6 +53,7 @@ from api.door.rights import (
     check,
     knows_all,
     of_institution,
+    place_of,
 )
 from api.resources import OPERATIONS, PAGES, PLACES
 from domain.case.commands import SYSTEM, Actor
@@ -60,6 +61,7 @@ from domain.case.timeline import RefusedAct
 from domain.ids import InstitutionId, JurisdictionCode
 from domain.refusals import Code, Refusal, Refused, unseen
 from services.requests import AWAY, FAULTY, lost_its_connection
+from services.sight import asked_by_person
 
 log = structlog.get_logger()
 
@@ -118,7 +120,7 @@ _HOST_PORT = re.compile(r":[0-9]+$")
 
 _GUARDS = (
     (b"x-content-type-options", b"nosniff"),
-    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"content-security-policy", b"default-src 'none'; base-uri 'none'; frame-ancestors 'none'"),
     (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
@@ -159,7 +161,7 @@ def create_app(
     app = Application(
         routes=[
             *(
-                Route(path, endpoints[path], methods=[o.method for o in operations])
+                Route(_whole(path), endpoints[path], methods=[o.method for o in operations])
                 for path, operations in paths.items()
             ),
             Route("/openapi.json", openapi_document(OPERATIONS, PLACES), methods=["GET"]),
@@ -182,6 +184,11 @@ def create_app(
     app.parts = parts
     app.hosts = frozenset(filter(None, (host.strip().lower() for host in hosts.split(","))))
     return app
+
+
+def _whole(path: str) -> str:
+    """An address as routes have it: in a number that was taken over stands any character."""
+    return path.replace("{number}", "{number:path}")
 
 
 _REQUEST_ID: ContextVar[str] = ContextVar(f"{STRUCTLOG_KEY_PREFIX}request_id")
@@ -312,8 +319,10 @@ async def _read_and_handled(
         if not operation.streams:
             body = data = await read_bytes(request, operation.largest or LARGEST_FILE)
     call = Call(request, actor, target, body, "", request_id)
+    asker = None if operation.right is Right.ANYONE else actor
     try:
-        return await _in_time(operation, left, _handled(operation, call, data))
+        with asked_by_person(asker, place_of(actor)):
+            return await _in_time(operation, left, _handled(operation, call, data))
     finally:
         if operation.with_file:
             await body.close()

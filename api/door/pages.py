@@ -12,9 +12,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from api.door.engine_pages import case_at, engine_page
 from api.door.identity import SESSION_COOKIE
 from api.door.languages import SOURCE, explained, in_other_languages, language
 from api.door.operations import Call
+from api.door.parts import parts_of
 from api.door.problems import headers_of
 from domain.case.commands import ROLE_LABELS, Role
 from domain.messages import closing_time, local_time
@@ -65,6 +67,7 @@ _TASKS, _FILINGS, _JOBS = ("/work/tasks", "待办"), ("/work/filings", "填报")
 _REGISTRATIONS = ("/work/registrations", "机构登记")
 _PEOPLE, _DEPUTIES = ("/work/people", "人员"), ("/work/deputies", "离岗代办")
 _CONFIRMATIONS = ("/work/confirmations", "两人办理")
+_PIECES = ("/work/announcements", "公告")
 _COMPLAINTS, _INSTITUTIONS = ("/work/complaints", "投诉"), ("/work/institutions", "机构名录")
 
 WORK: dict[Role, tuple[tuple[str, str], ...]] = {
@@ -76,9 +79,10 @@ WORK: dict[Role, tuple[tuple[str, str], ...]] = {
         _NOTICES,
         _PEOPLE,
         _REGISTRATIONS,
+        _PIECES,
         _RULES,
     ),
-    Role.RESPONSIBLE: (_FILINGS, _RULES),
+    Role.RESPONSIBLE: (_FILINGS, _PIECES, _RULES),
     Role.REVIEWER: (
         _TASKS,
         _FILINGS,
@@ -89,18 +93,20 @@ WORK: dict[Role, tuple[tuple[str, str], ...]] = {
         _NOTICES,
         _CONFIRMATIONS,
         _DEPUTIES,
+        _PIECES,
         _RULES,
     ),
-    Role.CHECKER: (_TASKS, _FILINGS, _CERTIFICATES, _JOBS, _DEPUTIES, _RULES),
+    Role.CHECKER: (_TASKS, _FILINGS, _CERTIFICATES, _JOBS, _DEPUTIES, _PIECES, _RULES),
     Role.CLERK: (
         _CERTIFICATES,
         ("/work/certificates/search", "证书登记"),
         ("/work/certificates/imports", "批量导入"),
         _CONFIRMATIONS,
+        _PIECES,
         _RULES,
     ),
-    Role.OFFICER: (_MEASURES, _RULES),
-    Role.DECIDER: (_MEASURES, _RULES),
+    Role.OFFICER: (_MEASURES, _PIECES, _RULES),
+    Role.DECIDER: (_MEASURES, _PIECES, _RULES),
     Role.OPERATOR: (
         _STATISTICS,
         _JOBS,
@@ -115,6 +121,7 @@ WORK: dict[Role, tuple[tuple[str, str], ...]] = {
         _INSTITUTIONS,
         _REGISTRATIONS,
         _NOTICES,
+        _PIECES,
         _RULES,
     ),
     Role.AUDITOR: (
@@ -123,6 +130,7 @@ WORK: dict[Role, tuple[tuple[str, str], ...]] = {
         _CERTIFICATES,
         _MEASURES,
         _INSTITUTIONS,
+        _PIECES,
         _RULES,
     ),
 }
@@ -204,6 +212,11 @@ def page(call: Call, template: str, values: Mapping[str, Any], status: int = 200
         "refused": None,
         "errors": [],
         "at": call.request.url.path,
+        "engine": engine_page(
+            parts_of(call.request).engine_pages,
+            case_at(call.request.url.path, call.request.url.query),
+            call.actor,
+        ),
     }
     policy = HEADERS["Content-Security-Policy"] + _MORE
     headers = {"Cache-Control": "no-store", "Content-Security-Policy": policy}

@@ -78,6 +78,7 @@ from services.requests import RequestRecords
 from services.review import ReviewService
 from services.roster import RosterService, known_regions
 from services.rule_sets import PinnedCertificateRules, PinnedRules
+from services.saved_views import SavedViewService
 from services.scanner import Scanner
 from services.schedule import ScheduleService
 from services.sign_in import SignInService
@@ -155,12 +156,14 @@ class Parts:
     outbox: OutboxService
     schedule: ScheduleService
     confirmations: ConfirmationService
+    saved_views: SavedViewService
     authority_name: Callable[[str], str]
     area_name: Callable[[str], str]
     whole_area_name: Callable[[str], str]
     areas_named: Callable[[str], list[str]]
     provinces_named: Callable[[], list[str]]
     demo: bool = False
+    engine_pages: str = ""
 
 
 def build_parts(
@@ -185,7 +188,7 @@ def build_parts(
     keys = SigningKeys(settings.certificate_keys)
     jobs = JobService(client, engine, clock)
     progress = ProgressService(engine, pinned, catalogue, clock)
-    duties = DutyService(engine, progress, pinned, catalogue, clock)
+    duties = DutyService(engine, progress, pinned, catalogue, settings.rules, clock)
     campaigns = CampaignService(client, engine, pinned, settings.rules, clock)
     limits = RateLimits(settings.lookups_per_client, settings.lookups_per_prefix)
     memberships = MembershipService(engine, settings.keyring, jobs, clock)
@@ -290,12 +293,14 @@ def build_parts(
             Webhooks(settings.keyring, settings.webhook_hosts.split(",")),
             clock,
         ),
+        saved_views=SavedViewService(engine, clock),
         authority_name=catalogue.authority_name,
         area_name=catalogue.area_name,
         whole_area_name=catalogue.whole_area_name,
         areas_named=catalogue.areas_named,
         provinces_named=catalogue.provinces_named,
         demo=settings.demo,
+        engine_pages=settings.engine_pages,
     )
 
 

@@ -267,6 +267,17 @@ def region_in_sight(actor: Actor) -> str:
     return actor.scope if SCOPES[actor.role] is Scope.JURISDICTION else NATION
 
 
+def place_of(actor: Actor) -> str | None:
+    """The jurisdiction that somebody answers for: "" for all, None for none."""
+    match SCOPES.get(actor.role):
+        case Scope.JURISDICTION:
+            return actor.scope
+        case Scope.AUTHORITY:
+            return jurisdiction_of(actor.scope) if regulates(actor.scope) else None
+        case _:
+            return ""
+
+
 def sees_contacts(actor: Actor) -> bool:
     """Whether contacts are shown in lists that somebody sees."""
     return actor.role in ROLES[Right.SEE_CONTACTS]

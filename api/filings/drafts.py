@@ -313,7 +313,7 @@ async def get_pdf(call: Call) -> Response:
         timestamp=revision.saved_at,
     )
     job = Job(kind="filing", templates=parts.printer.templates, filing=paper)
-    _, printed = await parts.printer.print(job)
+    _, printed = await parts.printer.print(job, call.actor.subject)
     name = quote(f"{case.year}-{case.institution_id}-{revision.revision}.pdf")
     headers = {"Content-Disposition": f"inline; filename*=UTF-8''{name}"}
     return Response(printed, media_type="application/pdf", headers=headers)

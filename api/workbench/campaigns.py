@@ -53,6 +53,22 @@ _SPANS = 4
 
 _WIDTH, _HEIGHT, _LEFT = 640, 220, 6
 
+_COLUMNS = (
+    ("", "名称"),
+    ("must", "应填报"),
+    ("submitted", "已提交"),
+    ("share", "比例"),
+    ("on_time", "按期"),
+    ("late", "补报"),
+    ("returned", "退回"),
+    ("completed", "办结"),
+    ("lapsed", "逾期"),
+    ("not_filed", "从未提交"),
+)
+"""The columns of progress, each by which its lines can be sorted, and its heading."""
+
+_FIGURES = frozenset(name for name, _ in _COLUMNS if name not in ("", "share"))
+
 _UNTIL = Input("until", "延到什么时候", "instant", "北京时间；到这一时刻为止。")
 _DOCUMENT = Input("document", "文号", required=False)
 _RESCAN = Act("rescan", "重新核对名录", "已开始重新核对名录", hint="为后来登记的机构补建填报。")
@@ -194,6 +210,18 @@ def below(jurisdiction: str) -> str:
     return {"nation": "province", "province": "city"}.get(here, "county")
 
 
+def in_order(rows: Sequence[dict[str, Any]], sort: str) -> list[dict[str, Any]]:
+    """The lines of a table by one of its figures, the largest first; as they come for none. Pure.
+
+    ``share`` is what has been submitted of what must be, the smallest first: who is behind.
+    """
+    if sort == "share":
+        return sorted(rows, key=lambda row: row["submitted"] / row["must"] if row["must"] else 2)
+    if sort in _FIGURES:
+        return sorted(rows, key=lambda row: -row[sort])
+    return list(rows)
+
+
 async def _days(call: Call, api: str, since: date, today: date) -> list[dict[str, Any]]:
     first = max(since, today - timedelta(days=_SPANS * _MOST_DAYS - 1))
     days: list[dict[str, Any]] = []
@@ -212,6 +240,8 @@ async def progress_page(call: Call, failed: Failed | None = None) -> Response:
     by = query(call.request, "by", str, "region")
     asked = {"by": by, **({"level": below(jurisdiction)} if by == "region" else {})}
     told = (await ask(call, "GET", f"{api}/progress", query=asked)).body
+    sort = query(call.request, "sort", str, "")
+    told["rows"] = in_order(told["rows"], sort)
     campaigns = (await ask(call, "GET", "/api/campaigns")).body["items"]
     over = [
         one
@@ -229,6 +259,8 @@ async def progress_page(call: Call, failed: Failed | None = None) -> Response:
         "jurisdiction": jurisdiction,
         "told": told,
         "by": by,
+        "sort": sort,
+        "columns": _COLUMNS,
         "campaign": campaign,
         "curve": curve(await _days(call, api, began, today), told["total"]["must"]),
         "backlog": (await ask(call, "GET", f"{api}/backlog")).body["items"],
@@ -469,7 +501,11 @@ PAGES = [
         f"{_ONE}/progress",
         progress_page,
         "统计工作的进展",
-        parameters=(text_parameter("by", "按什么分列"), DONE),
+        parameters=(
+            text_parameter("by", "按什么分列"),
+            text_parameter("sort", "按哪一栏排列"),
+            DONE,
+        ),
     ),
     page_of("POST", f"{_ONE}/act/{{act}}", act_on_campaign, "办理", unhurried=True),
     page_of(

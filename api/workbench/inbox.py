@@ -13,14 +13,6 @@ from api.door.parts import parts_of
 from api.door.requests import query
 from api.workbench.home import duties_of
 from api.workbench.pages import CURSOR, asked_of, page_of, said_at_once, text_parameter
-from api.workbench.views import (
-    VIEWS_COOKIE,
-    View,
-    read_views,
-    with_view,
-    without_view,
-    written_views,
-)
 from domain.clock import BEIJING
 from domain.filing.kind import FILING
 
@@ -28,7 +20,6 @@ _INBOX = ("claimed", "kind", "name", "region", "due_by", "sort")
 _ROWS = "20"
 """So many stand on a page of the inbox."""
 
-_HALF_A_YEAR = 180 * 24 * 3600
 _SOON = timedelta(days=3)
 """What is due within that counts as pressing on the page."""
 
@@ -58,7 +49,7 @@ async def _inbox(call: Call, told: Told | None) -> Response:
         "asked": asked,
         "view": view,
         "views": _views(counts, soon.isoformat()),
-        "saved": _saved(call),
+        "saved": await parts_of(call.request).saved_views.of(call.actor.subject),
         "kinds": [(one["kind"], one["label"]) for one in counts["kinds"]],
         "bulk": any(one["kind"] == FILING.name for one in found["items"]),
         "me_subject": call.actor.subject,
@@ -94,30 +85,21 @@ def _place_of(case_id: str) -> str:
     return f"/work/{names[kind]}/{rest}" if kind in names else ""
 
 
-def _saved(call: Call) -> list[View]:
-    return read_views(call.request.cookies.get(VIEWS_COOKIE, ""), call.actor.subject, _INBOX)
-
-
 async def save_view(call: Call) -> Response:
     """Keeps the filter under a name, or forgets one."""
-    form, views = call.body, _saved(call)
+    form = call.body
     wanted = {name: text for name in _INBOX if (text := form.text(name).strip())}
+    address, body = "/api/me/views", dict[str, Any](name=form.text("forget"))
     if form.text("forget"):
-        views = without_view(views, form.text("forget"))
+        address += "/forget"
     else:
-        views = with_view(views, form.text("called"), wanted)
+        body = {"name": " ".join(form.text("called").split()), "wanted": wanted}
+    try:
+        await ask(call, "POST", address, body, idempotency_key=form.text("key"))
+    except Told as told:
+        return await _inbox(call, told)
     here = f"/work/tasks?{urlencode(wanted)}" if wanted else "/work/tasks"
-    response = RedirectResponse(here, status_code=303)
-    response.set_cookie(
-        VIEWS_COOKIE,
-        written_views(views, call.actor.subject),
-        max_age=_HALF_A_YEAR,
-        path="/work/tasks",
-        httponly=True,
-        samesite="lax",
-        secure=call.request.url.scheme == "https",
-    )
-    return response
+    return RedirectResponse(here, status_code=303)
 
 
 _MANY = ("claim", "release", "hand_over")

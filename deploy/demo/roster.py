@@ -21,7 +21,7 @@ from domain.jurisdictions import authority_of
 from files.roster import RosterInstitution
 
 MAX_COUNT = 100_000
-AS_OF = date(2025, 1, 13)
+AS_OF = date(2024, 12, 31)
 """Where nothing else is said, certificates are in force on this day."""
 
 # Field of the certificate: its code, its weight (institutions in 2023; the last ones made up), and

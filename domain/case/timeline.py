@@ -29,7 +29,8 @@ class Entry(Value):
     """One line of a timeline. ``sequence`` is None for a refused act, which is no step.
 
     ``rule`` is the id of the rule that decided, ``document`` and ``clause`` what it rests on.
-    ``on_behalf_of`` is whose deputy acted, ``person`` to whom a case was given.
+    ``on_behalf_of`` is whose deputy acted, ``person`` to whom a case was given, ``confirmed_by``
+    who has confirmed what the rules have done by two people.
     """
 
     sequence: int | None
@@ -42,6 +43,7 @@ class Entry(Value):
     scope: str
     on_behalf_of: str = ""
     person: str = ""
+    confirmed_by: str = ""
     status: str
     status_label: str
     authority: str
@@ -72,26 +74,40 @@ def entries(
     steps: list[Step],
     refused: list[RefusedAct],
     notes: dict[str, dict[str, Any]],
+    confirmed: Mapping[str, str],
 ) -> list[Entry]:
     """The timeline of a case, steps in order of sequence, refused acts among them by time.
 
-    ``events`` tell of its steps; ``actions`` are the Chinese labels of its commands.
+    ``events`` tell of its steps; ``actions`` are the Chinese labels of its commands; ``confirmed``
+    says by command who has confirmed it.
     """
+
+    def label_of(action: str) -> str:
+        if action in actions:
+            return actions[action]
+        # what nobody asked for, as the opening of a campaign, is named by its event
+        return events[action].label if action in events else action
+
     # the clocks of two workers differ: a step never stands before the one it follows
     in_order = sorted(steps, key=lambda step: step.sequence)
     reached = accumulate((step.at for step in in_order), max)
     timed = [
         *(
-            (at, _step(events[step.event], step, notes))
+            (at, _step(events[step.event], step, notes, confirmed))
             for at, step in zip(reached, in_order, strict=True)
         ),
-        *((act.at, _refused(actions.get(act.action, act.action), act)) for act in refused),
+        *((act.at, _refused(label_of(act.action), act)) for act in refused),
     ]
     # Python's sort is stable
     return [entry for _, entry in sorted(timed, key=itemgetter(0))]
 
 
-def _step(telling: Telling, step: Step, notes: dict[str, dict[str, Any]]) -> Entry:
+def _step(
+    telling: Telling,
+    step: Step,
+    notes: dict[str, dict[str, Any]],
+    confirmed: Mapping[str, str],
+) -> Entry:
     position, cite = step.position, step.cite
     return Entry(
         sequence=step.sequence,
@@ -104,6 +120,7 @@ def _step(telling: Telling, step: Step, notes: dict[str, dict[str, Any]]) -> Ent
         scope=step.actor.scope,
         on_behalf_of=str(step.body.get("on_behalf_of") or ""),
         person=str(step.body.get("person") or ""),
+        confirmed_by=confirmed.get(step.command_id, ""),
         status=position.status if position else "",
         status_label=STATUS_LABELS[position.status] if position else "",
         authority=position.authority if position else "",

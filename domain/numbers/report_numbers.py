@@ -108,6 +108,7 @@ GATE_REFUSALS = (
     Code.FIRST_FILING_NOT_COMPLETED,
     Code.NOT_IN_REPORTING,
     Code.UNKNOWN_INSTITUTION,
+    Code.CONDITION_FAILED,
 )
 """What ends an upload when its batch refuses it: the institution may not upload, whatever the file.
 

@@ -4,21 +4,21 @@ Built from the stored document alone. Compile once and keep: an instance is immu
 years are whole ones: three months from 30 November end where 1 March begins.
 """
 
-import re
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from domain.canonical import sha256_of
 from domain.case.plan import FOREVER, CasePlan, Reminder, Window
 from domain.certificates.certificate import Ended
-from domain.certificates.number import CENTURY, NumberTables
+from domain.certificates.number import NumberTables
 from domain.citation import Citation
 from domain.clock import day_of, first_instant
+from domain.days import months_after, months_before
 from domain.decision import Obligation, ReviewLevel, RuleSetRef
-from domain.facts import CertificateFacts, Facts
+from domain.duties import SAID
 from domain.ids import AuthorityShape, jurisdiction_of
 from rules.check.evidence import source_findings
 from rules.check.placing import Findings
@@ -31,6 +31,7 @@ from rules.file.certificate_schema import (
     RenewalStage,
 )
 from rules.file.document import CitedSource, reference
+from rules.file.duty_schema import duty_of
 from rules.file.findings import Finding, RulesInvalid
 from rules.file.folder import RuleFolder
 from rules.file.library import ResolvedSet, RuleLibrary, RuleSetNotFound, current_library, origins
@@ -72,10 +73,6 @@ class Ending:
     cite: Citation
 
 
-AnyFacts = TypeVar("AnyFacts", bound=Facts)
-_CODED = re.compile(r"[0-9]{12}")
-
-
 class CertificateRules:
     """The answers of one document. Raises pydantic's ValidationError for what is none."""
 
@@ -96,6 +93,7 @@ class CertificateRules:
         self.changes = tuple(
             Change(one.id, one.label, one.may_change, cite(one.cite)) for one in rules.changes
         )
+        self.duties = tuple(duty_of(one, cite(one.cite)) for one in rules.duties)
         self.endings = tuple(
             Ending(one.id, one.label, one.requires, cite(one.cite)) for one in rules.endings
         )
@@ -104,28 +102,6 @@ class CertificateRules:
         """The first and the last day of a certificate issued on a day, both inside."""
         end = months_after(issued_on, 12 * self.document.validity.years)
         return issued_on, end - timedelta(days=1)
-
-    def with_first_days(self, facts: AnyFacts) -> AnyFacts:
-        """The facts, with the first days that nobody states and that two readings agree on.
-
-        A number's first two digits are the year of issue; where the term counted back from the
-        last day comes to that year too, the certificate began then. Others stay unknown.
-        """
-        certificates = tuple(
-            one.model_copy(update={"valid_from": one.valid_from or self._began(one)})
-            for one in facts.certificates
-        )
-        return facts.model_copy(update={"certificates": certificates})
-
-    def _began(self, certificate: CertificateFacts) -> date | None:
-        if not _CODED.fullmatch(certificate.number):
-            return None
-        try:
-            after = certificate.valid_to + timedelta(days=1)
-            first = months_before(after, 12 * self.document.validity.years)
-        except (OverflowError, ValueError):
-            return None
-        return first if first.year == CENTURY + int(certificate.number[:2]) else None
 
     def renewal_opens(self, valid_to: date) -> date:
         """The first day to apply for renewal."""
@@ -248,30 +224,6 @@ def _acting(by: str, issuer: str) -> str:
     return issuer if by == "issuer" else by
 
 
-def months_after(start: date, months: int) -> date:
-    """The first day after ``months`` whole months that begin with ``start``.
-
-    Where the month has no such day, the first of the next: six years from 29 February 2020 end
-    where 1 March 2026 begins.
-    """
-    year, month = divmod(start.year * 12 + start.month - 1 + months, 12)
-    try:
-        return date(year, month + 1, start.day)
-    except ValueError:
-        return date(year, month + 2, 1)  # never December: it has 31 days
-
-
-def months_before(end: date, months: int) -> date:
-    """The latest day from which ``months`` whole months fit in before ``end``."""
-    year, month = divmod(end.year * 12 + end.month - 1 - months, 12)
-    for day in range(end.day, 0, -1):
-        try:
-            return date(year, month + 1, day)
-        except ValueError:
-            continue
-    raise AssertionError("every month has a first day")
-
-
 # --- files ----------------------------------------------------------------------------------------
 
 
@@ -319,6 +271,13 @@ def certificate_meaning(folder: RuleFolder, read: ReadCertificates) -> list[Find
     if file.renewal.opens_months_before <= file.renewal.due_months_before:
         message = "opens_months_before 要大于 due_months_before，否则没有一天可以申请延续"
         found.add("reversed_window", ("renewal", "opens_months_before"), message)
+    for number, duty in enumerate(file.duties):
+        if duty.measured is not None and duty.measured.by not in SAID:
+            message = (
+                f"{duty.measured.by} 看的是某一年度的填报，证书规则不属于哪个年度；"
+                f"请改用 {'、'.join(sorted(SAID))}，或把这项职责写进年度的规则"
+            )
+            found.add("unknown_value", ("duties", number, "measured", "by"), message)
     return found.all
 
 

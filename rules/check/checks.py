@@ -38,7 +38,11 @@ from rules.numbers.report_numbers import NumberRules
 
 def check_folder(library: RuleLibrary) -> list[Finding]:
     """Every finding about a rules folder, in order; empty when all is well."""
-    findings = [*library.duplicates(), *check_catalogue(library)]
+    findings = [
+        *library.duplicates(),
+        *check_catalogue(library),
+        *calendar_findings(library.root),
+    ]
     if findings:
         return in_order(findings)
     if not library.names:
@@ -50,7 +54,6 @@ def check_folder(library: RuleLibrary) -> list[Finding]:
         findings += check_certificates(library, library.root / f"{name}.yaml", f"{name}.yaml")
     findings += unread(library.root)
     findings += idle(library)
-    findings += calendar_findings(library.root)
     return in_order([*findings, *check_forms(library)])
 
 
@@ -172,7 +175,10 @@ def _last_days(library: RuleLibrary, merged: Merged) -> Iterator[Finding]:
 
     Years whose calendar is not on file are unknown and left out.
     """
-    calendar = read_calendar(library.root)
+    try:
+        calendar = read_calendar(library.root)
+    except RulesInvalid:  # told of the calendar's own file
+        return
     found = Findings(merged.node, merged.own if merged.carried else None)
     for label, last, cite, path in _ends(merged):
         try:
@@ -257,7 +263,7 @@ def _reach(
     reach = explore(rules, [*_facts_of_examples(rules, merged), *tried])
     for key, failure in dict.fromkeys(reach.failures):
         section: NodePath = ("duties",) if key == "duties" else ("filing", key)
-        yield found.one("condition_fails", _failing(merged, section, failure), _mended(failure))
+        yield found.one("condition_fails", _failing(merged, section, failure), failure)
     if reach.failures:
         return
     filing = merged.rules.filing
@@ -299,20 +305,6 @@ def _failing(merged: Merged, section: NodePath, failure: str) -> NodePath:
     return next(iter([*inside, *at]), section)
 
 
-_MENDED = (
-    ("Index error", "请先用 size() 看列表有没有这一项，或改用 exists、all，不要按位置取"),
-    ("divide by zero", "除数可能是零，请先判断"),
-    ("overflow", "数太大，请改写"),
-    ("not found", "请写有的键"),
-    ("", "请先用别的条件挡住这种情形"),
-)
-
-
-def _mended(failure: str) -> str:
-    """A condition's failure, with what to write instead."""
-    return f"{failure}；{next(advice for sign, advice in _MENDED if sign in failure)}"
-
-
 def _reach_of_numbers(
     library: RuleLibrary,
     rules: CompiledRules,
@@ -324,7 +316,7 @@ def _reach_of_numbers(
     reach = explore_numbers(numbers, [*_facts_of_examples(rules, merged), *tried])
     for key, failure in dict.fromkeys(reach.failures):
         path = _failing(merged, ("report_numbers", key), failure)
-        yield found.one("condition_fails", path, _mended(failure))
+        yield found.one("condition_fails", path, failure)
     if reach.failures:
         return
     section = numbers.section
@@ -353,17 +345,19 @@ def _reach_of_enforcement(
 ) -> Iterator[Finding]:
     found = Findings(merged.node, merged.own)
     section = enforcement.section
+    path: NodePath
     try:
         triggers, measures = enforcement.reach()
     except ConditionFailed as failed:
-        yield found.one("condition_fails", ("enforcement", "triggers"), str(failed))
+        path = _failing(merged, ("enforcement",), str(failed))
+        yield found.one("condition_fails", path, str(failed))
         return
     for index, trigger in enumerate(section.triggers):
         if trigger.id not in triggers:
             message = f"情形 {trigger.id} 永远不会成立；请改条件或删去"
             yield found.one("unreachable_trigger", ("enforcement", "triggers", index), message)
     for index, measure in enumerate(section.measures):
-        path: NodePath = ("enforcement", "measures", index)
+        path = ("enforcement", "measures", index)
         if measure.id not in measures:
             message = f"措施 {measure.id} 在任何情形下都不会提出；请改条件或删去"
             yield found.one("unreachable_measure", path, message)
@@ -378,7 +372,13 @@ def _reach_of_enforcement(
         )
         if key not in seen:
             seen.add(key)
-            for name, authority in enforcement.authorities(facts):
+            try:
+                known = enforcement.authorities(facts)
+            except ConditionFailed as failed:
+                path = _failing(merged, ("enforcement",), str(failed))
+                yield found.one("condition_fails", path, str(failed))
+                return
+            for name, authority in known:
                 if not library.catalogue.knows(authority):
                     message = _unknown_authority(library, name, authority)
                     path = ("enforcement", "measures", ids.index(name))

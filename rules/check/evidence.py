@@ -28,6 +28,8 @@ _PLACEHOLDER = re.compile(
     "|暂定|如题|理由|原因|说明|见下|待确认|待补充|无说明|无理由|placeholder|reason|unknown"
 )
 """What people write where a reason is wanted and there is none."""
+_AGAIN = re.compile(r"^(.{1,12}?)\1+$")
+"""One word written again and again."""
 _NUMERAL = "[一二三四五六七八九十百]+"
 _DOCUMENT = re.compile(r"\w+〔\d{4}〕(?:第)?\d+号")
 _YEAR = re.compile(r"(\d{4})年")
@@ -116,6 +118,7 @@ def held_to_text(
         text = folder.source_text(sources[name].text)
         if text is not None:
             yield from _document(found, name, sources[name], text)
+            yield from _title(found, name, sources[name], text)
 
 
 def is_cite(path: NodePath) -> bool:
@@ -138,6 +141,7 @@ def too_short(quote: str) -> bool:
 def says_something(text: str) -> bool:
     """Whether a reason is more than a placeholder: two characters of Chinese, or a word."""
     words = "".join(_WORDY.findall(text)).casefold()
+    words = _AGAIN.sub(r"\1", words)
     if _PLACEHOLDER.fullmatch(words) or len(set(words)) < 2:
         return False
     return len(_HAN.findall(text)) >= 2 or (len(words) >= 6 and len(set(words)) > 2)
@@ -237,6 +241,15 @@ def _document(found: Findings, name: str, source: Source, text: str) -> Iterator
         yield found.one("document_not_in_text", ("sources", name, "document"), message)
 
 
+def _title(found: Findings, name: str, source: Source, text: str) -> Iterator[Finding]:
+    """A title that names a year its text does not know is another notice's."""
+    said = set(_YEAR.findall(_WHITESPACE.sub("", source.title)))
+    other = said - set(_YEAR.findall(_WHITESPACE.sub("", text)))
+    if other:
+        message = f"原文 {source.text} 里没有 {min(other)} 年；标题照原文写，原文另有一篇的改 text"
+        yield found.one("other_year", ("sources", name, "title"), message)
+
+
 def _plain_number(text: str) -> str:
     flat = re.sub(r"[ \t\u3000]+", "", text)
     return re.sub(r"[\[［【(（](\d{4})[\]］】)）](?=第?\d+号)", r"〔\1〕", flat)
@@ -250,7 +263,10 @@ def _values(found: Findings, written: Node, node: Node) -> Iterator[Finding]:
     for path, below in written.walk():
         if path[:1] == ("examples",) or not isinstance(below.value, dict):
             continue
-        cite = below.get("cite")
+        cite, law = below.get("cite"), below.get("law")
+        says = _text(law, "says") if law is not None and isinstance(law.value, dict) else None
+        if cite is None and says is not None:
+            yield from _said_by_law(found, path, below, _WHITESPACE.sub("", says))
         if cite is None or _text(cite, "assume") or _text(cite, "source") is None:
             continue
         quote = _WHITESPACE.sub("", _text(cite, "quote") or "")
@@ -274,6 +290,17 @@ def _values(found: Findings, written: Node, node: Node) -> Iterator[Finding]:
                 f"由本项目理解出来的用 assume 说明"
             )
             yield found.one("value_not_in_quote", (*path, "label"), message)
+
+
+def _said_by_law(found: Findings, path: NodePath, below: Node, says: str) -> Iterator[Finding]:
+    """A number that rests on a law alone stands in what the law is told to say."""
+    for key, said in _numbers_said(below):
+        if not _says_number(says, said):
+            message = (
+                f"law 的 says 里没有 {said} 这个数；请照该条的规定写，"
+                f"推算出来的用 cite 的 assume 说明"
+            )
+            yield found.one("value_not_in_quote", (*path, *key), message)
 
 
 def _days_said(path: NodePath, below: Node, node: Node) -> Iterator[tuple[NodePath, date | int]]:

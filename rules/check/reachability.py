@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 
 from domain.decision import ReviewerDecision, ReviewLevel
 from domain.facts import CertificateFacts, Facts, FilingEnd, FilingRecord, InstitutionFacts
-from domain.ids import NATION
+from domain.ids import NATION, jurisdiction_of
 from domain.jurisdictions import authority_of
 from domain.numbers.quarters import Quarter
 from domain.uscc import HolderKind
@@ -278,6 +278,7 @@ class _Named:
     numbers: list[int]
     words: frozenset[str]
     fixed: frozenset[str]
+    issuers: frozenset[str]
 
     @property
     def free(self) -> list[str]:
@@ -360,7 +361,14 @@ def _named(rules: CompiledRules, sources: list[str]) -> _Named:
     bare = [_TEXT.sub("", source) for source in sources]
     numbers = {int(n) for source in bare for n in _NUMBER.findall(source)}
     words = frozenset(word for source in bare for word in _WORD.findall(source))
-    return _Named(sorted(texts), sorted(numbers), words, frozenset(_fixed(rules)))
+    tree = rules.document.tree
+    provinces = sorted(
+        text
+        for text in texts
+        if text.startswith("amr-") and tree.level(jurisdiction_of(text)) == "province"
+    )
+    issuers = frozenset(provinces[:MOST_TEXTS])
+    return _Named(sorted(texts), sorted(numbers), words, frozenset(_fixed(rules)), issuers)
 
 
 def _fixed(rules: CompiledRules) -> list[str]:
@@ -378,8 +386,12 @@ def _provinces(rules: CompiledRules) -> tuple[str, str]:
 def _regions(
     rules: CompiledRules, home: str, texts: list[str], areas: Collection[str]
 ) -> list[str]:
-    """A county of every city, a city, the province, one outside, special and named areas."""
+    """A county of every city, a city, the province, one outside, special and named areas.
+
+    Of all these, those that the set governs.
+    """
     tree, province = rules.document.tree, home[4:]
+    own_place = rules.document.jurisdiction
     outside = "110101" if province != "110000" else "310101"
     special = [code for code, area in sorted(tree.special.items()) if area.parent == province]
     named = [code for text in texts for code in re.findall(r"\d{6}", text) if code in areas]
@@ -394,7 +406,9 @@ def _regions(
     counties = [first_county[code] for code in [*cities, *named] if code in first_county]
     below = [first_county[province]] if province in first_county else []
     typical = [*counties[:1], *below, *cities[:1]]
-    return list(dict.fromkeys([*typical, province, outside, *special, *counties, *named]))
+    tried = dict.fromkeys([*typical, province, own_place, outside, *special, *counties, *named])
+    governed = [code for code in tried if code != NATION and own_place in tree.upwards(code)]
+    return governed
 
 
 def _certificates(
@@ -425,6 +439,10 @@ def _certificates(
     yield (one(home, 1), one(authority_of(NATION), 2))
     yield (one(home, 1), one(authority_of(NATION), 1))
     yield (one(other, 1), one(authority_of(NATION), 1))
+    for issuer in sorted(named.issuers - {home, other}):
+        yield (one(issuer, 1),)
+        yield (one(home, 1), one(issuer, 2))
+        yield (one(home, 2), one(issuer, 1))
     for number in named.numbers:
         if number > 2:
             for scope in (number, number + 1):

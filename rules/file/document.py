@@ -115,6 +115,9 @@ def build_document(rules: RuleFile, catalogue: Catalogue, forms: FormLibrary) ->
     if not plain["filing"]["reminders"]:
         # a set without reminders is the document it was before there were any, and so its hash
         del plain["filing"]["reminders"]
+    if plain["filing"]["certificates"]["first_day"] is None:
+        # likewise where an unstated first day means that the certificate has begun
+        del plain["filing"]["certificates"]["first_day"]
     if plain["report_numbers"] is None:
         # a set without the section is the document it was before there was one, and so its hash
         del plain["report_numbers"]

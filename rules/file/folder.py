@@ -20,6 +20,7 @@ from rules.file.declared_facts import written_out
 from rules.file.findings import Finding, Place, RulesInvalid
 from rules.file.overlay import covers, merge
 from rules.file.schema import RuleFile, known_keys
+from rules.file.shapes import FIRST_YEAR, LAST_YEAR
 from rules.file.strict_yaml import Node, load
 from rules.file.validation import repeated_ids, validate_what_is_known
 from rules.filing.forms.library import FormLibrary
@@ -355,6 +356,8 @@ def _days(node: Node) -> tuple[date, date] | None:
             date.max if last is None or last.value is None else date.fromisoformat(str(last.value))
         )
     except ValueError:
+        return None
+    if begins > ends or not FIRST_YEAR <= begins.year <= LAST_YEAR:
         return None
     return begins, ends
 

@@ -39,6 +39,8 @@ from rules.file.shapes import (
     QuarterName,
     Text,
     unique,
+    worded,
+    worded_if_any,
 )
 from rules.filing.forms.model import FieldId
 
@@ -100,10 +102,24 @@ class Completion(Value):
     cite: Cite
 
 
+class FirstDay(Value):
+    """When a certificate began that nobody has stated the first day of: ``years`` before its end.
+
+    Only where the number's first two digits, its year of issue, say the same year.
+    """
+
+    years: Annotated[StrictInt, Field(ge=1, le=30)]
+    cite: Cite
+
+
 class Counting(Value):
-    """Which certificates count: still valid on ``as_of``; an issuer's widest one stands for it."""
+    """Which certificates count: still valid on ``as_of``; an issuer's widest one stands for it.
+
+    Without ``first_day`` a certificate whose first day nobody has stated counts as begun.
+    """
 
     as_of: CountedDay
+    first_day: FirstDay | None = None
     cite: Cite
     scope: Literal["greatest_of_issuer"]
     scope_cite: Cite
@@ -142,7 +158,7 @@ class ReviewerRule(Value):
     why_not: Text
     must: Expression | None = None
     otherwise: Refusal | None = None
-    otherwise_because: str = ""
+    otherwise_because: Annotated[str, AfterValidator(worded_if_any)] = ""
     assign: Expression | None = None
     refuse: Refusal | None = None
     cite: Cite
@@ -293,7 +309,7 @@ class FilingReminder(Value):
     days: Annotated[StrictInt, Field(ge=-366, le=366)]
     audience: Literal[Role.FILER, Role.REVIEWER]
     channels: Annotated[tuple[Channel, ...], Field(min_length=1, max_length=3)]
-    text: Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+    text: Annotated[str, StringConstraints(min_length=1, max_length=1000), AfterValidator(worded)]
     cite: Cite
 
 

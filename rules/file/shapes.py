@@ -72,8 +72,21 @@ def unique(items: tuple[Any, ...]) -> tuple[Any, ...]:
     return items
 
 
+def worded(value: str) -> str:
+    """The text, if it has a letter or a digit. Raises ValueError otherwise."""
+    if not re.search(r"[^\W_]", value):
+        raise ValueError(f"{value!r} 没有写字；这里是给人看的，请写清楚")
+    return value
+
+
+def worded_if_any(value: str) -> str:
+    """The text, if it is left out or has a letter or a digit. Raises ValueError otherwise."""
+    return worded(value) if value else value
+
+
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,63}$")]
-Text = Annotated[str, StringConstraints(min_length=1, max_length=500)]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=500), AfterValidator(worded)]
+"""Words for people: more than blanks and marks."""
 Expression = Annotated[str, StringConstraints(min_length=1, max_length=2000)]
 Day = Annotated[
     date,

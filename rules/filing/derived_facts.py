@@ -2,14 +2,17 @@
 
 import re
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 from functools import lru_cache, partial
 from typing import Any
 
+from domain.certificates.number import CENTURY
+from domain.days import months_before
 from domain.facts import CertificateFacts, Facts, FilingEnd, FilingRecord, InstitutionFacts
 from domain.ids import NATION
 from domain.jurisdictions import Tree, authority_of
 from rules.conditions import certificate_fact, institution_fact
+from rules.file.document import RuleDocument
 from rules.file.number_schema import LatestYear
 
 _NO_CERTIFICATE = certificate_fact()
@@ -47,18 +50,60 @@ class Areas:
         return found
 
 
+def first_day(certificate: CertificateFacts, years: int | None) -> date | None:
+    """A certificate's first day: the one stated, or one that two readings agree on.
+
+    A number's first two digits are the year of issue; where ``years`` counted back from the last
+    day come to that year too, the certificate began then. None: nobody knows.
+    """
+    if certificate.valid_from is not None or years is None:
+        return certificate.valid_from
+    if not _CODED.fullmatch(certificate.number):
+        return None
+    try:
+        first = months_before(certificate.valid_to + timedelta(days=1), 12 * years)
+    except (OverflowError, ValueError):
+        return None
+    return first if first.year == CENTURY + int(certificate.number[:2]) else None
+
+
+def valid_on(certificate: CertificateFacts, first: date, last: date, years: int | None) -> bool:
+    """Whether a certificate is valid on any of the days from ``first`` to ``last``."""
+    if not certificate.counts(first, last):
+        return False
+    if certificate.valid_from is not None or years is None:
+        return True
+    if certificate.number[:2] < str(last.year)[2:]:  # of an earlier year, whenever in it
+        return True
+    began = first_day(certificate, years)
+    return began is None or began <= last
+
+
+def valid_years(document: RuleDocument) -> int | None:
+    """How long a certificate is valid whose first day nobody has stated; None: not said."""
+    first_day = document.filing.certificates.first_day
+    return first_day.years if first_day is not None else None
+
+
 def basic_facts(
-    facts: Facts, as_of: date, areas: Areas, until: date | None = None, *, year: int = 0
+    facts: Facts,
+    as_of: date,
+    areas: Areas,
+    until: date | None = None,
+    *,
+    year: int = 0,
+    valid_years: int | None = None,
 ) -> FactTable:
     """Every fact of the scope ``facts`` by name.
 
     A certificate counts when valid on ``as_of``, or on any day from then to ``until``; an issuer
-    is as wide as its widest one. ``year`` is the one that the rules are of.
+    is as wide as its widest one. ``year`` is the one that the rules are of, ``valid_years`` how
+    long a certificate is valid whose first day nobody has stated, None: as if it had begun.
     """
     last = until if until is not None else as_of
     institution, region = facts.institution, facts.institution.region
     certificates = facts.certificates
-    counted = [certificate for certificate in certificates if certificate.counts(as_of, last)]
+    counted = [one for one in certificates if valid_on(one, as_of, last, valid_years)]
     best = _widest_by_issuer(counted)
     widest, tied = _widest(best)
     provincial = [one.scope for one in best if one.level == "provincial"]
@@ -67,7 +112,7 @@ def basic_facts(
         {
             # CEL's own form of these is costly, and most decisions never read it
             "institution": partial(_institution, institution),
-            "certs": lambda: [_as_fact(one, one.counts(as_of, last)) for one in certificates],
+            "certs": lambda: [_as_fact(one, one in counted, valid_years) for one in certificates],
             "review_group": institution.review_group or "",
             "choice": facts.choice or "",
             "previous_reviewer": facts.previous_reviewer or "",
@@ -80,7 +125,9 @@ def basic_facts(
             "provincial_scope": max(provincial, default=0),
             "national_scope": max(national, default=0),
             "issuers": [one.issuer for one in best],
-            "widest": partial(_as_fact, widest, True) if widest is not None else _NO_CERTIFICATE,
+            "widest": partial(_as_fact, widest, True, valid_years)
+            if widest is not None
+            else _NO_CERTIFICATE,
             "tied": tied,
         }
     )
@@ -114,20 +161,28 @@ def no_facts() -> dict[str, Any]:
     }
 
 
-def doubtful(certificates: Sequence[CertificateFacts], as_of: date) -> list[str]:
-    """What to say of certificates that count, and that their own numbers say are of a later year.
+def first_day_notes(
+    certificates: Sequence[CertificateFacts], as_of: date, years: int | None
+) -> list[str]:
+    """What to say of certificates whose first day nobody has stated.
 
-    Nobody has stated their first day, and so they are assumed to have begun.
+    From when such a one is counted; and which count though their numbers are of a later year.
     """
-    return [
-        f"证书 {one.number} 的编号是 {2000 + int(one.number[:2])} 年的，事实里没有 valid_from，"
-        f"按 {as_of} 已经生效计；请补上 valid_from（生效日）"
-        for one in certificates
-        if one.valid_from is None
-        and one.valid_to >= as_of
-        and _CODED.fullmatch(one.number)
-        and 2000 + int(one.number[:2]) > as_of.year
-    ]
+    notes = []
+    for one in certificates:
+        first = first_day(one, years)
+        if first != one.valid_from:
+            notes.append(
+                f"证书 {one.number} 没有写 valid_from（生效日），按编号的年份和有效期推定为 {first}"
+            )
+        elif first is None and one.valid_to >= as_of and _CODED.fullmatch(one.number):
+            year = CENTURY + int(one.number[:2])
+            if year > as_of.year:
+                notes.append(
+                    f"证书 {one.number} 的编号是 {year} 年的，事实里没有 valid_from，"
+                    f"按 {as_of} 已经生效计；请补上 valid_from（生效日）"
+                )
+    return notes
 
 
 def standing_facts(standing: FilingRecord, latest_year: LatestYear | None) -> dict[str, Any]:
@@ -205,8 +260,8 @@ def _institution(institution: InstitutionFacts) -> Any:
     )
 
 
-def _as_fact(certificate: CertificateFacts, valid: bool) -> Any:
-    first, coded = certificate.valid_from, _CODED.fullmatch(certificate.number)
+def _as_fact(certificate: CertificateFacts, valid: bool, years: int | None) -> Any:
+    first, coded = first_day(certificate, years), _CODED.fullmatch(certificate.number)
     return certificate_fact(
         number=certificate.number,
         level=certificate.level,

@@ -13,7 +13,13 @@ from rules.conditions import Condition, ConditionFailed, Known, TextExpression, 
 from rules.file.document import RuleDocument
 from rules.file.schema import DepartmentRule, ReviewerRule
 from rules.file.shapes import LevelRule
-from rules.filing.derived_facts import Areas, FactTable, add_departments, basic_facts
+from rules.filing.derived_facts import (
+    Areas,
+    FactTable,
+    add_departments,
+    basic_facts,
+    valid_years,
+)
 
 _DAYS_KEPT = 16
 """For how many days the facts last asked about are kept."""
@@ -81,6 +87,7 @@ class Precedence:
         self._name = name
         self._year = document.year
         self._as_of = filing.certificates.as_of
+        self._valid_years = valid_years(document)
         self._areas = Areas(document.tree)
         # one institution is asked about again and again: its obligation, parts, reviewer
         self._derived: dict[tuple[date, date | None], tuple[Facts, FactTable]] = {}
@@ -114,7 +121,14 @@ class Precedence:
         first = as_of if as_of is not None else self._as_of
         asked, known = self._derived.get((first, until), (None, None))
         if asked is not facts or known is None:
-            known = basic_facts(facts, first, self._areas, until, year=self._year)
+            known = basic_facts(
+                facts,
+                first,
+                self._areas,
+                until,
+                year=self._year,
+                valid_years=self._valid_years,
+            )
             add_departments(known, self._national_department(known))
             if len(self._derived) >= _DAYS_KEPT:
                 self._derived.clear()

@@ -31,6 +31,7 @@ from domain.notices import NewNotice, NoticeKind
 from domain.numbers.quarters import Period
 from domain.refusals import Code, Refusal, Refused
 from rules.compiled import CompiledRules
+from rules.conditions import ConditionFailed
 from services.campaigns.considering import consider
 from services.clock import Clock
 from services.jobs import Beside, JobService, Selection, id_of_job, reason_required
@@ -257,11 +258,16 @@ class _Planned:
 def plan_under(
     rules: Mapping[str, CompiledRules], jurisdiction: str, facts: Facts, period: Period
 ) -> CasePlan | Refusal:
-    """What a filing would run on under the rules of its place; a refusal where there are none."""
+    """What a filing would run on under the rules of its place; a refusal where none can tell."""
     considered = consider(rules, jurisdiction, facts, period)
+    if considered.refusal is not None:
+        return considered.refusal
     if not considered.place:
         return Refusal(code=Code.AMENDMENT_UNNEEDED)
-    return rules[considered.place].plan(facts)
+    try:
+        return rules[considered.place].plan(facts)
+    except ConditionFailed as failed:
+        return failed.refusal
 
 
 class _Amended(Beside):

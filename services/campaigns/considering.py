@@ -6,9 +6,11 @@ from typing import Literal, NamedTuple
 from domain.case.plan import Window
 from domain.facts import Facts, InstitutionFacts
 from domain.numbers.quarters import Period, Quarter
+from domain.refusals import Refusal
 from rules.compiled import CompiledRules
+from rules.conditions import ConditionFailed
 
-Outcome = Literal["must", "may", "outside", "without_rules"]
+Outcome = Literal["must", "may", "outside", "without_rules", "uncomputable"]
 
 
 def windows_of(rules: CompiledRules, period: Period) -> dict[str, Window]:
@@ -29,10 +31,14 @@ def filing_closes(windows: Mapping[str, Window]) -> Window:
 
 
 class Considered(NamedTuple):
-    """Whether an institution must file, and the jurisdiction whose rule set says so."""
+    """Whether an institution must file, and the jurisdiction whose rule set says so.
+
+    ``refusal``: why that cannot be computed under these rules, where it cannot.
+    """
 
     outcome: Outcome
     place: str = ""
+    refusal: Refusal | None = None
 
 
 def consider(
@@ -53,8 +59,12 @@ def consider(
     if place is None:
         return Considered("without_rules")
     rules = rule_sets[place]
-    if period.quarter:
-        obligation = rules.batch_obligation(facts, Quarter(*period)).outcome
-    else:
-        obligation = "none" if files_with_another else rules.obligation(facts).outcome
+    try:
+        if period.quarter:
+            obligation = rules.batch_obligation(facts, Quarter(*period)).outcome
+        else:
+            obligation = "none" if files_with_another else rules.obligation(facts).outcome
+    except ConditionFailed as failed:
+        # one institution that a rule was not made for holds up none of the others
+        return Considered("uncomputable", place, failed.refusal)
     return Considered("outside" if obligation == "none" else obligation, place)

@@ -7,6 +7,7 @@ on record with who said so, when, and by which document. Nothing follows from a 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -16,14 +17,17 @@ from domain.case.events import Step
 from domain.citation import Citation
 from domain.clock import day_of
 from domain.decision import RuleSetRef
-from domain.duties import DUTY_REPORTED, SAID, Duty, DutyMeasure, duty_journal
+from domain.duties import CERTIFICATES, DUTY_REPORTED, SAID, Duty, DutyMeasure, duty_journal
 from domain.ids import jurisdiction_of
 from domain.jurisdictions import authority_of, lies_in, regulates
 from domain.model import Value
 from domain.numbers.quarters import Period
 from domain.refusals import Code, Refusal, Refused
+from rules.certificates.certificates import CertificateRules, current_certificate_rules
 from rules.compiled import CompiledRules
 from rules.file.catalogue import Catalogue
+from rules.file.findings import RulesInvalid
+from rules.file.library import RuleSetNotFound
 from services.campaigns.progress import Progress, ProgressService
 from services.clock import Clock
 from services.rule_sets import PinnedRules
@@ -98,7 +102,7 @@ class DutyRow(Value):
 
 
 class DutyTask(DutyStanding):
-    """A duty as a task of one authority, in one period.
+    """A duty as a task of one authority. ``period`` is a year, or ``certificates``.
 
     ``measured`` tells by what one sees that it is done; ``by_hand`` and ``certificates`` are
     reported by the authority, the others follow from what is on record.
@@ -178,9 +182,11 @@ class DutyService:
         progress: ProgressService,
         pinned: PinnedRules,
         catalogue: Catalogue,
+        rules: Path,
         clock: Clock,
     ) -> None:
         self._engine = engine
+        self._rules = rules
         self._progress = progress
         self._pinned = pinned
         self._catalogue = catalogue
@@ -209,7 +215,7 @@ class DutyService:
         }
         everybody = sorted({one for listed in concerned.values() for one in listed})
         evidence = await self._evidence(period, regions, rules, everybody, within)
-        said = await self._said(period, everybody)
+        said = await self._said(str(period), everybody)
         whole = Evidence(figures=regions.total)
         return tuple(
             self._row(
@@ -230,7 +236,10 @@ class DutyService:
         return (await self._pinned.get(pinned[place])).ref if place else None
 
     async def tasks(self, authority: str) -> tuple[DutyTask, ...]:
-        """What an authority has to do in all periods that are open, what is due first in front."""
+        """What an authority has to do, what is due first in front.
+
+        In all periods that are open, and by the rules of certificates.
+        """
         async with self._engine.connect() as connection:
             opened = await campaigns.newest_first(connection)
         periods = [
@@ -241,11 +250,40 @@ class DutyService:
         tasks = [
             task for period in dict.fromkeys(periods) for task in await self._own(period, authority)
         ]
+        tasks += await self._own_of_certificates(authority)
         return tuple(sorted(tasks, key=lambda task: (task.done is True, task.due or date.max)))
+
+    async def of_certificates(self, jurisdiction: str) -> tuple[DutyRow, ...]:
+        """The duties that the rules of certificates name, with every authority that has them."""
+        rules = self._certificate_rules()
+        duties = rules.duties if rules is not None else ()
+        places = self._catalogue.within(jurisdiction)
+        concerned = {
+            duty.id: [
+                authority_of(code)
+                for code in places
+                if {authority_of(code), self._catalogue.tree.level(code)} & {*duty.who}
+            ]
+            for duty in duties
+        }
+        everybody = sorted({one for listed in concerned.values() for one in listed})
+        evidence = await self._on_record(everybody)
+        said = await self._said(CERTIFICATES, everybody)
+        return tuple(
+            self._row(
+                duty,
+                Evidence(),
+                [
+                    self._standing(duty, one, evidence[one], said.get((one, duty.id)))
+                    for one in concerned[duty.id]
+                ],
+            )
+            for duty in duties
+        )
 
     async def report(
         self,
-        period: Period,
+        period: str,
         duty: str,
         authority: str,
         actor: Actor,
@@ -257,9 +295,10 @@ class DutyService:
     ) -> DutyTask:
         """Puts on record what an authority says of a duty of its own.
 
+        ``period`` is a year, or ``certificates`` for the rules of certificates.
         The same key again changes nothing. Raises Refused: no such duty, or a figure tells.
         """
-        name = duty_journal(str(period), authority)
+        name = duty_journal(period, authority)
         task = await self._task(period, duty, authority)
         if task.measured not in SAID:
             raise Refused(Refusal(code=Code.DUTY_MEASURED, params={"figure": task.figure}))
@@ -267,7 +306,7 @@ class DutyService:
             await journal.lock(connection, name)
             note = await content.save_note(connection, {"reason": reason})
             body = {
-                "period": str(period),
+                "period": period,
                 "duty": duty,
                 "label": task.label,
                 "ruleset": task.ruleset,
@@ -340,19 +379,56 @@ class DutyService:
             about = home if place else rules.document.jurisdiction
             regions = await self._progress.figures(period, about)
             evidence = await self._evidence(period, regions, rules, [authority], "")
-            said = await self._said(period, [authority])
+            said = await self._said(str(period), [authority])
             for duty in own:
                 standing = self._standing(
                     duty, authority, evidence[authority], said.get((authority, duty.id))
                 )
-                tasks.setdefault(duty.id, _task(period, rules, duty, standing))
+                tasks.setdefault(duty.id, _task(str(period), rules.ref, duty, standing))
         return list(tasks.values())
 
-    async def _task(self, period: Period, duty: str, authority: str) -> DutyTask:
-        for task in await self._own(period, authority):
+    def _certificate_rules(self) -> CertificateRules | None:
+        """The rules of certificates as their file is now; None where there is none to go by."""
+        try:
+            return current_certificate_rules(self._rules)
+        except (RuleSetNotFound, RulesInvalid):
+            return None
+
+    async def _own_of_certificates(self, authority: str) -> list[DutyTask]:
+        """The duties of one authority by the rules of certificates."""
+        rules = self._certificate_rules()
+        level = (
+            self._catalogue.tree.level(jurisdiction_of(authority)) if regulates(authority) else ""
+        )
+        duties = rules.duties if rules is not None else ()
+        own = [one for one in duties if authority in one.who or level in one.who]
+        if rules is None or not own:
+            return []
+        evidence = await self._on_record([authority])
+        said = await self._said(CERTIFICATES, [authority])
+        return [
+            _task(
+                CERTIFICATES,
+                rules.ref,
+                duty,
+                self._standing(
+                    duty, authority, evidence[authority], said.get((authority, duty.id))
+                ),
+            )
+            for duty in own
+        ]
+
+    async def _task(self, period: str, duty: str, authority: str) -> DutyTask:
+        own = (
+            await self._own_of_certificates(authority)
+            if period == CERTIFICATES
+            else await self._own(Period.parse(period), authority)
+        )
+        for task in own:
             if task.duty == duty:
                 return task
-        what = f"{period} 年度规则中 {self._catalogue.authority_name(authority)} 的职责 {duty}"
+        whose = "资质认定证书规则" if period == CERTIFICATES else f"{period} 年度规则"
+        what = f"{whose}中 {self._catalogue.authority_name(authority)} 的职责 {duty}"
         raise Refused(Refusal(code=Code.NOT_FOUND, params={"what": what}))
 
     # --- what is on record of them -----------------------------------------------------------
@@ -399,6 +475,21 @@ class DutyService:
             )
         return found
 
+    async def _on_record(self, authorities: Sequence[str]) -> dict[str, Evidence]:
+        """What tells of duties that no year's campaign has to do with."""
+        async with self._engine.connect() as connection:
+            rosters = await roster_imports.newest_by_scope(connection)
+            issued = await institutions.valid_by_issuer(
+                connection, authorities, day_of(self._clock())
+            )
+        return {
+            one: Evidence(
+                roster_at=rosters.get(jurisdiction_of(one)) if regulates(one) else None,
+                certificates=issued.get(one, 0),
+            )
+            for one in authorities
+        }
+
     async def _figures_of(
         self,
         connection: AsyncConnection,
@@ -416,11 +507,9 @@ class DutyService:
                 sent[rule.by] = sent.get(rule.by, True) and newest is not None
         return sent
 
-    async def _said(
-        self, period: Period, authorities: Sequence[str]
-    ) -> dict[tuple[str, str], _Said]:
+    async def _said(self, period: str, authorities: Sequence[str]) -> dict[tuple[str, str], _Said]:
         """What each authority has said last of each of its duties."""
-        names = {duty_journal(str(period), one): one for one in authorities}
+        names = {duty_journal(period, one): one for one in authorities}
         async with self._engine.connect() as connection:
             steps = await journal.steps_of(connection, list(names))
             hashes = {step.note_sha256 for told in steps.values() for step in told}
@@ -517,10 +606,10 @@ def _term(duty: Duty) -> str:
     return f"{duty.term.event}之后 {term.days} {units[term.unit]}内"
 
 
-def _task(period: Period, rules: CompiledRules, duty: Duty, standing: DutyStanding) -> DutyTask:
+def _task(period: str, rules: RuleSetRef, duty: Duty, standing: DutyStanding) -> DutyTask:
     return DutyTask(
         **standing.model_dump(),
-        period=str(period),
+        period=period,
         duty=duty.id,
         label=duty.label,
         due=duty.due,
@@ -528,6 +617,6 @@ def _task(period: Period, rules: CompiledRules, duty: Duty, standing: DutyStandi
         measured=duty.measure,
         share=duty.share,
         cite=duty.cite,
-        ruleset=rules.ref.id,
-        revision=rules.ref.revision,
+        ruleset=rules.id,
+        revision=rules.revision,
     )

@@ -42,6 +42,7 @@ class WindowForecast(Value):
 
 class Counts(Value):
     """How many institutions must and may file, are outside the statistics or have no rules.
+    For ``uncomputable`` ones a condition of the rules comes to no result.
 
     ``elsewhere`` have their filing in another campaign of the same period already. ``would_lapse``
     must file and could not any more: their filling window has closed.
@@ -51,6 +52,7 @@ class Counts(Value):
     may: int = 0
     outside: int = 0
     without_rules: int = 0
+    uncomputable: int = 0
     elsewhere: int = 0
     would_lapse: int = 0
 
@@ -106,7 +108,7 @@ async def forecast(
         with_others = await legal_persons.filing_with_others(connection, period, ids)
         for institution in page:
             facts = institution.facts_for(None)
-            outcome, place = consider(
+            outcome, place, _ = consider(
                 rule_sets, jurisdiction, facts, period, facts.institution.id in with_others
             )
             below = area_below(tree, jurisdiction, facts.institution.region)

@@ -138,6 +138,24 @@ class CampaignService:
         compiled, _ = await self._rules_of(period, jurisdiction)
         return compiled
 
+    async def rules_over(
+        self, period: Period, jurisdiction: str
+    ) -> tuple[str, dict[str, CompiledRules]]:
+        """The nearest place at or above a jurisdiction that has rules, and the sets within it.
+
+        A province that has none of its own goes by the nation's. Raises Refused where nobody has.
+        """
+        missing = None
+        for place in cached_catalogue(self._rules).tree.upwards(jurisdiction):
+            try:
+                return place, await self.rules_of(period, place)
+            except Refused as refused:
+                if refused.refusal.code is not Code.RULES_NOT_FOUND:
+                    raise
+                missing = missing or refused
+        assert missing is not None
+        raise missing
+
     async def _rules_of(
         self, period: Period, jurisdiction: str
     ) -> tuple[dict[str, CompiledRules], list[ResolvedSet]]:

@@ -222,6 +222,8 @@ class Playing:
         for facts in listed:
             considered = consider(self._rule_sets, self._jurisdiction, facts, self._period)
             outcomes[considered.outcome] += 1
+            if considered.refusal is not None:
+                self._refused[considered.refusal.code.value] += 1
             self._enter(facts, considered.outcome, considered.place)
         days = self._days(tell) if self._cases else []
         statuses = Counter(case.state.status.value for case in self._cases)

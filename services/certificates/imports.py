@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -62,6 +62,13 @@ class Loaded(Value):
     repeated: bool
 
 
+def import_id(data: bytes, filename: str, mode: ImportMode, authority: str) -> str:
+    """The id that an authority's import of a file has: the same file is the same import."""
+    kind, sha256 = filename.rpartition(".")[2].lower(), hashlib.sha256(data).hexdigest()
+    named = hashlib.sha256(f"{sha256}|{kind}|{mode}|{authority}".encode())
+    return named.hexdigest()[:32]
+
+
 class CertificateImportService:
     """Everything an issuing office can do with files of certificates."""
 
@@ -80,19 +87,24 @@ class CertificateImportService:
         self._clock = clock
 
     async def load(
-        self, data: bytes, filename: str, mode: ImportMode, actor: Actor, command_id: str
+        self,
+        data: bytes,
+        filename: str,
+        mode: ImportMode,
+        actor: Actor,
+        command_id: str,
+        permit: Callable[[int], Awaitable[None]] | None = None,
     ) -> Loaded:
         """Reads and checks a file of the clerk's authority and, as ``mode`` says, has it done.
 
         The same file again: one under way or done without a fault is only shown; otherwise it is
         checked anew and what could not be done before is tried. What has been done, in whichever
-        file it came, is never done twice.
+        file it came, is never done twice. ``permit`` is asked once it is known of how many
+        certificates a file is, and raises Refused where nothing is to be done with so many.
         """
         sha256 = hashlib.sha256(data).hexdigest()
-        kind = filename.rpartition(".")[2].lower()
-        import_id = hashlib.sha256(f"{sha256}|{kind}|{mode}|{actor.scope}".encode()).hexdigest()
-        import_id = import_id[:32]
-        before = await self.find(import_id)
+        id_ = import_id(data, filename, mode, actor.scope)
+        before = await self.find(id_)
         if before is not None and _settled(before):
             await self._go_on(before)
             return Loaded(found=before, repeated=True)
@@ -109,9 +121,11 @@ class CertificateImportService:
             known_regions=self._known_regions,
             unprintable=self._issuing.unprintable,
         )
+        if permit is not None:
+            await permit(reading.total)
         async with self._engine.begin() as connection:
-            await imports.lock(connection, import_id)
-            before = await imports.by_id(connection, import_id)
+            await imports.lock(connection, id_)
+            before = await imports.by_id(connection, id_)
             if before is None or not _settled(before):
                 checked = await _Check(
                     connection, reading, actor, self._clock, rules.tables
@@ -121,7 +135,7 @@ class CertificateImportService:
                 await imports.save(
                     connection,
                     {
-                        "id": import_id,
+                        "id": id_,
                         "authority": actor.scope,
                         "filename": filename[:200],
                         "sha256": sha256,
@@ -139,7 +153,7 @@ class CertificateImportService:
                 if stage is ImportStage.WORKING:
                     await journal.append_operator_step(
                         connection,
-                        f"certificate-import/{import_id}",
+                        f"certificate-import/{id_}",
                         "import_begun",
                         actor,
                         now,
@@ -152,7 +166,7 @@ class CertificateImportService:
                         },
                         command_id,
                     )
-        found = await self.find(import_id)
+        found = await self.find(id_)
         assert found is not None
         await self._go_on(found)
         return Loaded(found=found, repeated=before is not None)

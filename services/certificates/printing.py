@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import sys
+from collections import Counter
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -21,6 +22,8 @@ TEMPLATES = Path(__file__).resolve().parents[2] / "printing" / "templates"
 
 _ROOT = TEMPLATES.parent.parent
 _AT_ONCE = 2
+_EACH = 4
+"""So many are under way for one person: whoever asks for many keeps nobody else out of the line."""
 _MADE_BY = "|".join(f"{name} {version(name)}" for name in ("typst", "pylopdf-fonts-zh-cn"))
 _CODES = {
     "characters_missing": Code.CHARACTERS_MISSING,
@@ -59,22 +62,25 @@ class Printer:
         self._patience = patience
         self._python = python
         self._free = asyncio.Semaphore(_AT_ONCE)
-        self._under_way = 0
+        self._under_way: Counter[str] = Counter()
 
-    async def print(self, job: Job) -> tuple[Outcome, bytes]:
-        """What was printed, and what of a batch was left out.
+    async def print(self, job: Job, whose: str) -> tuple[Outcome, bytes]:
+        """What was printed for somebody, and what of a batch was left out.
 
         Raises Refused: busy, characters missing, template broken, unavailable.
         """
-        if self._under_way >= _AT_ONCE + self._waiting:
+        full = self._under_way.total() >= _AT_ONCE + self._waiting
+        if full or self._under_way[whose] >= _EACH:
             raise Refused(Refusal(code=Code.BUSY))
-        self._under_way += 1
+        self._under_way[whose] += 1
         try:
             async with self._free:
                 outcome, printed = await self._carry_out(job)
         finally:
-            self._under_way -= 1
+            self._under_way -= Counter({whose: 1})
         if outcome.code:
+            if outcome.code == "too_large":
+                raise Refused(Refusal(code=Code.TOO_LARGE, params={"limit": outcome.text}))
             log.error("not_printed", code=outcome.code, diagnostic=outcome.diagnostic)
             code = _CODES.get(outcome.code, Code.INTERNAL)
             raise Refused(Refusal(code=code, params={"said": outcome.text}))

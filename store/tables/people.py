@@ -1,6 +1,7 @@
 """Accounts, roles and sign-ins; who acts for whom; who has lost a capacity."""
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, Table, Text
+from sqlalchemy.dialects.postgresql import JSONB
 
 from store.tables.base import instant, metadata
 
@@ -183,4 +184,14 @@ provider_sign_ins = Table(
     ),
     instant("ends_at"),
     comment="正在统一身份认证处登录的浏览器，用过或过时即删",
+)
+
+saved_views = Table(
+    "saved_views",
+    metadata,
+    Column("person", Text, primary_key=True, comment="账号"),
+    Column("name", Text, primary_key=True, comment="本人起的名字"),
+    Column("wanted", JSONB, nullable=False, comment="筛选的各项"),
+    instant("saved_at"),
+    comment="保存的筛选：某人怎样看待办",
 )

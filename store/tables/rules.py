@@ -62,6 +62,7 @@ campaigns = Table(
     Column("voluntary", Integer, nullable=False, server_default="0"),
     Column("outside", Integer, nullable=False, server_default="0"),
     Column("without_rules", Integer, nullable=False, server_default="0"),
+    Column("uncomputable", Integer, nullable=False, server_default="0"),
     Column("elsewhere", Integer, nullable=False, server_default="0"),
     Column("total", Integer, nullable=False, server_default="0"),
     Column("launched", Integer, nullable=False, server_default="0", comment="流程已建立的件数"),

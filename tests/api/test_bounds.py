@@ -3,13 +3,18 @@
 import asyncio
 import contextlib
 import json
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import quote
 
 import httpx
+import psycopg
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import update
+from sqlalchemy.exc import OperationalError
 
 from api.door import bounded, draining
 from api.door.app import create_app
@@ -18,12 +23,21 @@ from api.public import PUBLIC
 from api.resources import OPERATIONS, PAGES
 from api.server import public_application
 from domain.canonical import sha256_of
+from domain.certificates.certificate import CertificateContent
+from domain.refusals import Code, Refused
+from printing.job import Job, Sample
+from services.certificates.enquiries import _SEARCHES_WAITING
+from services.certificates.printing import TEMPLATES, Printer, _asked
+from services.numbers.batches import MOST_OPEN
 from services.rate_limits import Limiter, RateLimits
 from store import content
 from store.tables import revisions
 from tests.api.lookups import served
+from tests.certificates import content as certificate_content
+from tests.command import ROOT
 from tests.databases import owning
-from tests.system import FILER, OPERATOR, REVIEWER, System, institution
+from tests.registered import register
+from tests.system import CLERK, FILER, OPERATOR, REVIEWER, System, institution
 
 pytestmark = pytest.mark.anyio
 
@@ -241,3 +255,132 @@ async def test_a_person_s_requests_have_a_limit_that_is_theirs(
     refused = await house.send("GET", "/api/campaigns", house.token(OPERATOR, "p-1", "430000"))
     assert refused.body["code"] == "too_many_requests"
     assert refused.headers["retry-after"]
+
+
+async def test_many_at_once_do_not_get_more_uploads_open_than_there_may_be(house: System) -> None:
+    filer = house.token(FILER, "clerk-1", "racer")
+    await house.add(institution("racer"))
+    await house.open("2024Q3", "000000")
+    batch = "/api/report-batches/2024Q3/racer"
+    assert (await house.send("POST", batch, filer)).status in (202, 409)
+    while (await house.send("GET", batch, filer)).status != 200:
+        await house.pause(0.05)
+    answers = await asyncio.gather(
+        *(
+            house.send(
+                "POST",
+                f"{batch}/uploads/resumable",
+                filer,
+                {"filename": f"（生成）{number}.csv", "media": "csv"},
+            )
+            for number in range(MOST_OPEN + 6)
+        )
+    )
+    assert sorted(one.status for one in answers) == [201] * MOST_OPEN + [409] * 6
+    assert {one.body["code"] for one in answers if one.status == 409} == {"uploads_under_way"}
+    # one that is done with makes room for one
+    [begun, *_] = [one.body["id"] for one in answers if one.status == 201]
+    assert (await house.send("DELETE", f"{batch}/uploads/{begun}", filer)).status < 300
+    again = [
+        (
+            await house.send(
+                "POST",
+                f"{batch}/uploads/resumable",
+                filer,
+                {"filename": f"（生成）{number}.csv", "media": "csv"},
+            )
+        ).status
+        for number in ("a", "b")
+    ]
+    assert again == [201, 409]
+
+
+async def test_whoever_prints_much_takes_no_place_from_others(house: System) -> None:
+    """A printer that never ends: what one person asks for waits, and what another does, too."""
+    printer = Printer(waiting=2, patience=60, python="/bin/sleep")
+    held: list[asyncio.Task[Any]] = []
+    job = Job(kind="draft", templates=printer.templates)
+
+    async def refused(whose: str) -> bool:
+        task = asyncio.create_task(printer.print(job, whose))
+        await asyncio.sleep(0)
+        if not task.done():
+            held.append(task)
+            return False
+        with pytest.raises(Refused):
+            task.result()
+        return True
+
+    # the printing process itself is none of this test's: nobody ever lets go of a place
+    async def never(_: Job) -> Any:
+        await asyncio.Event().wait()
+
+    printer._carry_out = never  # type: ignore[method-assign, assignment]
+    asked = [await refused(whose) for whose in ("a", "a", "a", "b", "b")]
+    assert asked == [False, False, False, False, True]
+    for task in held:
+        task.cancel()
+    await asyncio.gather(*held, return_exceptions=True)
+    printer._waiting = 16
+    asked = [await refused(whose) for whose in ["a"] * 5 + ["b"]]
+    assert asked == [False] * 4 + [True, False]
+    for task in held:
+        task.cancel()
+    await asyncio.gather(*held, return_exceptions=True)
+
+
+def test_what_prints_has_its_memory_time_and_size_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked of the real process, with bounds too small for anything."""
+    for limits, code in (
+        ({"MEMORY": 1}, None),
+        ({"LARGEST": 0}, "too_large"),
+    ):
+        changed = "; ".join(f"m.{name} = {value}" for name, value in limits.items())
+        program = f"import printing.__main__ as m; {changed}; m.main()"
+        sample = Sample(
+            content=CertificateContent.model_validate(certificate_content()), issuer_name="（生成）"
+        )
+        job = Job(kind="draft", templates=TEMPLATES, draft=sample)
+        done = subprocess.run(
+            [sys.executable, "-c", program], input=_asked(job), capture_output=True, cwd=ROOT
+        )
+        if code is None:
+            assert done.returncode != 0
+        else:
+            assert json.loads(done.stdout.partition(b"\n")[0])["code"] == code, done.stderr
+
+
+async def test_a_number_with_any_character_has_an_address(house: System) -> None:
+    clerk = house.token(CLERK, "clerk-1", "amr-350000")
+    await house.add(institution("slash"))
+    for number in ("国认/2024-1", "A/1/..", "B%2F1"):
+        await register(house.engine, number, institution="slash", uscc="91350100M000100Y43")
+        found = await house.send(
+            "GET", f"/api/certificates/registered/{quote(number, safe='')}", clerk
+        )
+        assert found.status == 200, (number, found.body)
+        assert found.body["public"]["number"] == number
+    missing = await house.send("GET", "/api/certificates/registered/A%2F2", clerk)
+    assert missing.status == 404
+
+
+async def test_a_search_that_costs_too_much_is_given_up_and_few_wait(
+    house: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enquiries = house.parts.enquiries
+
+    async def search(failure: BaseException | None) -> None:
+        async with enquiries._searching():
+            if failure is not None:
+                raise failure
+
+    too_long = OperationalError("SELECT", {}, psycopg.errors.QueryCanceled())
+    with pytest.raises(Refused) as refused:
+        await search(too_long)
+    assert refused.value.refusal.code is Code.SEARCH_TOO_WIDE
+    with monkeypatch.context() as full:
+        full.setattr(enquiries, "_waiting", _SEARCHES_WAITING)
+        with pytest.raises(Refused) as refused:
+            await search(None)
+    assert refused.value.refusal.code is Code.BUSY
+    await search(None)

@@ -1,13 +1,18 @@
 """What one person proposes and another confirms, and what neither can do alone."""
 
+import asyncio
+import getpass
+import json
 import re
 import secrets
 import shutil
+import subprocess
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.testing import WorkflowEnvironment
@@ -20,7 +25,19 @@ from rules.file.library import SHIPPED
 from services.sign_in import csrf_token
 from tests.accounts import signed_in
 from tests.certificates import ISSUER, Office, content
-from tests.system import AUDITOR, CLERK, OPERATOR, REVIEWER, Answer, System, institution, running
+from tests.command import ZHIBAO, environment
+from tests.import_files import row, table
+from tests.system import (
+    AUDITOR,
+    CLERK,
+    KEY,
+    OPERATOR,
+    REVIEWER,
+    Answer,
+    System,
+    institution,
+    running,
+)
 
 pytestmark = pytest.mark.anyio
 DOCUMENT = "闽市监更〔2026〕1号（生成）"
@@ -35,7 +52,8 @@ async def house(
     folder = tmp_path / "rules"
     shutil.copytree(moved_rules, folder)
     terms = (SHIPPED / CONFIRMATIONS).read_text("utf-8")
-    terms = terms.replace("required: false", "required: true").replace("from: 100", "from: 2")
+    terms = terms.replace("required: false", "required: true")
+    terms = re.sub("from: 10{2,3}", "from: 2", terms)
     (folder / CONFIRMATIONS).write_text(terms, "utf-8")
     async with running(dev_engine, engine, folder) as found:
         await found.add(institution("lab", certificates=()))
@@ -105,6 +123,13 @@ async def test_an_end_is_done_by_two_and_a_mistaken_one_is_corrected_by_two(
         "issuing-clerk-2",
     )
     assert (await office.held(path))["status"] == "revoked"
+    # the case's own history names both; the institution deals with an authority
+    for token, named in ((colleague, "issuing-clerk-2"), (office.filer, "")):
+        entries = (await house.send("GET", f"{path}/timeline", token)).body["entries"]
+        assert [one["confirmed_by"] for one in entries if one["confirmed_by"]] == [named] * bool(
+            named
+        )
+        assert entries[-1]["confirmed_by"] == named
     # once more, whoever asks: nothing is done twice
     repeated = await house.send("POST", f"{at}/confirm", colleague, {}, idempotency_key="c-1")
     assert repeated.body == done.body
@@ -116,7 +141,7 @@ async def test_an_end_is_done_by_two_and_a_mistaken_one_is_corrected_by_two(
     # it was another institution's: the certificate is in force again, and the public is told so
     body = {"reason": "误登记", "document": DOCUMENT, "approver": "测试批准人"}
     at = waits(await office.act(path, "correct-end", office.clerk, body))
-    late = waits(await office.act(path, "correct-end", office.clerk, body))
+    later = waits(await office.act(path, "correct-end", office.clerk, body))
     # the process that took the confirmation was killed before it acted: asked again, it is done
     whole = Actor(subject="issuing-clerk-2", role=CLERK, scope=ISSUER)
     await house.parts.confirmations.confirm(at.rpartition("/")[2], whole)
@@ -134,7 +159,7 @@ async def test_an_end_is_done_by_two_and_a_mistaken_one_is_corrected_by_two(
     refused = await office.act(path, "end", office.clerk, {**ending(), "on": tomorrow})
     assert (refused.status, refused.body["code"]) == (422, "ending_day_outside")
     # corrected meanwhile by another proposal: told to whoever confirms, and it stays on record
-    at = late
+    at = later
     refused = await house.send("POST", f"{at}/confirm", colleague)
     assert refused.body["code"] == "confirmed_and_refused"
     assert "没有误登记的注销" in refused.body["detail"]
@@ -187,6 +212,91 @@ async def test_late_declined_and_withdrawn_acts_are_never_done(house: System) ->
         house.now = now  # type: ignore[method-assign]
 
 
+async def test_a_file_of_many_certificates_is_looked_at_by_a_second_person(house: System) -> None:
+    office = Office(house)
+    colleague = house.token(CLERK, "issuing-clerk-2", ISSUER)
+
+    async def given(rows: int, mode: str, token: str = office.clerk) -> httpx.Response:
+        headers = {
+            "authorization": f"Bearer {token}",
+            "content-type": "text/csv",
+            "idempotency-key": secrets.token_hex(8),
+        }
+        content = table(*(row(place) for place in range(1, rows + 1)))
+        path = f"/api/certificates/imports?mode={mode}"
+        return await house.http.post(path, content=content, headers=headers)
+
+    # one alone, and looking at many, is for one person
+    assert (await given(1, "all")).status_code == 200
+    assert (await given(2, "check")).status_code == 200
+    held = await given(2, "all")
+    assert (held.status_code, held.json()["code"]) == (409, "awaits_confirmation")
+    assert "再上传同一个文件" in held.json()["remedy"]
+    at = held.headers["location"]
+    # under another key it is the same proposal; in another mode, or by another, another one
+    assert (await given(2, "all")).headers["location"] == at
+    for other in (await given(2, "good"), await given(2, "all", colleague)):
+        assert other.status_code == 409
+        assert other.headers["location"] != at
+    shown = (await house.send("GET", at, colleague)).body
+    assert (shown["number"], shown["act"]) == (2, "bulk_issue")
+    looked = f"/api/certificates/imports/{shown['body']['import']}"
+    checked = (await house.send("GET", looked, colleague)).body
+    assert (checked["mode"], checked["total"], checked["stage"]) == ("check", 2, "checked")
+    alone = await house.send("POST", f"{at}/confirm", office.clerk)
+    assert alone.body["code"] == "own_proposal"
+    confirmed = await house.send("POST", f"{at}/confirm", colleague)
+    assert (confirmed.status, confirmed.body["state"]) == (200, "confirmed")
+    done = await given(2, "all")
+    assert (done.status_code, done.json()["mode"]) == (200, "all"), done.text
+    assert (await house.send("GET", at, colleague)).body["state"] == "done"
+    assert (await given(2, "all")).status_code == 200
+    # what was confirmed is that file
+    assert (await given(3, "all")).json()["code"] == "awaits_confirmation"
+
+
+async def test_the_command_line_shows_confirms_declines_and_takes_back(house: System) -> None:
+    me = getpass.getuser()
+    client = house.client
+    where = {
+        "DATABASE_URL": house.engine.url.render_as_string(hide_password=False),
+        "TEMPORAL_ADDRESS": client.service_client.config.target_host,
+        "TEMPORAL_NAMESPACE": client.namespace,
+        "ZHIBAO_TOKEN_KEY": KEY,
+        "ZHIBAO_RULES": str(house.settings.rules),
+    }
+
+    async def command(*words: str) -> tuple[int, Any]:
+        done = await asyncio.to_thread(
+            subprocess.run,
+            [*ZHIBAO, "confirmations", *words, "--json"],
+            capture_output=True,
+            env=environment(**where, COLUMNS="300"),
+        )
+        assert b"Traceback" not in done.stderr, done.stderr.decode()
+        told = json.loads(done.stdout) if done.stdout else done.stderr.decode()
+        return done.returncode, told
+
+    others = house.token(OPERATOR, "operator-1", "000000")
+    path, reason = "/api/rules/2024/000000/publish", {"reason": "（生成）试发"}
+    at = waits(await house.send("POST", path, others, reason)).rpartition("/")[2]
+    own = house.token(OPERATOR, me, "000000")
+    mine = waits(await house.send("POST", path, own, reason)).rpartition("/")[2]
+    code, listed = await command("list", "--waiting")
+    assert (code, {one["id"] for one in listed["rows"]}) == (0, {at, mine})
+    code, told = await command("show", at)
+    assert (code, told["path"], told["proposed_by"]) == (0, path, "operator-1")
+    # at the terminal one is the same person as on pages
+    code, said = await command("confirm", mine)
+    assert (code, "本人" in said or "自己" in said) == (1, True), said
+    code, told = await command("withdraw", mine)
+    assert (code, told["state"]) == (0, "withdrawn")
+    code, told = await command("decline", at, "--reason", "依据不足")
+    assert (code, told["state"], told["decided_by"]) == (0, "declined", f"cli.{me}")
+    code, said = await command("confirm", at)
+    assert (code, "不予确认" in said) == (1, True), said
+
+
 async def test_a_clerk_does_not_write_over_what_the_institution_writes(house: System) -> None:
     office = Office(house)
     path = await office.begin({"content": content()})
@@ -217,6 +327,8 @@ def test_the_shipped_terms_name_every_act_and_wrong_ones_are_found(tmp_path: Pat
     terms = load_confirmations(SHIPPED)
     assert set(terms.acts) == set(ConfirmedAct)
     assert terms.needed(ConfirmedAct.ANNUL_CAMPAIGN, 1) is not None
+    assert terms.needed(ConfirmedAct.BULK_ISSUE, 999) is None
+    assert terms.needed(ConfirmedAct.BULK_ISSUE, 1000) is not None
     assert terms.needed(ConfirmedAct.BULK_CANCEL, 99) is None
     assert terms.needed(ConfirmedAct.BULK_CANCEL, 100) is not None
     assert {Role(role) for act in terms.acts.values() for role in act.roles} <= {

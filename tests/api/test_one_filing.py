@@ -1,6 +1,7 @@
 """One legal person files once; an authority reports its own figures. Over HTTP, to the end."""
 
 import asyncio
+import re
 from typing import Any
 
 import pytest
@@ -16,8 +17,10 @@ from domain.uscc import check_digit
 from rules.file.library import SHIPPED, RuleLibrary
 from rules.filing.forms.example import blank_example
 from rules.filing.forms.library import FormLibrary
+from services.sign_in import csrf_token
 from store import campaigns, institutions, rule_sets
 from store.writer import JournalWriter
+from tests.accounts import signed_in
 from tests.api.documented import as_documented
 from tests.api.people import Filing, filing
 from tests.system import AUDITOR, CHECKER, FILER, OPERATOR, REVIEWER, System, institution
@@ -258,6 +261,34 @@ async def test_a_centre_of_two_units_is_listed(house: System) -> None:
     assert answer.body["centres"] == [{"name": centres[0], "institutions": [one.id, other.id]}]
 
 
+async def _reported_on_pages(house: System, values: dict[str, Any]) -> None:
+    """The same by a form, whose third revision is the newest: saved, told what is wrong, sent."""
+    kept = await signed_in(house, "clerk-on-pages", REVIEWER, "cnas")
+    named = {"cookie": f"zhibao_session={kept}", "accept": "text/html"}
+    listed = await house.http.get("/work/authority-figures", headers=named)
+    assert "认可业务数据信息" in listed.text
+    here = "/work/authority-figures/2020/accreditation"
+    form = {name: str(value) for name, value in values.items()}
+    form |= {"csrf": csrf_token(kept), "revision": "3"}
+    wrong = await house.http.post(here, data={**form, "laboratories": "-1"}, headers=named)
+    assert wrong.status_code == 422
+    assert 'href="#laboratories"' in wrong.text
+    assert 'value="-1"' in wrong.text
+    # sent twice it is saved once; what was read before somebody else saved is not written over
+    for _ in range(2):
+        assert (await house.http.post(here, data=form, headers=named)).status_code == 303
+    late = await house.http.post(here, data={**form, "laboratories": "1"}, headers=named)
+    assert late.status_code == 412
+    shown = (await house.http.get(here, headers=named)).text
+    assert "提交第 4 稿" in shown
+    [sha256] = re.findall(r'name="sha256" value="([0-9a-f]{64})"', shown)
+    sent = {"csrf": csrf_token(kept), "key": "figures-page", "revision": "4", "sha256": sha256}
+    assert (await house.http.post(f"{here}/submit", data=sent, headers=named)).status_code == 303
+    shown = (await house.http.get(f"{here}?done=submitted", headers=named)).text
+    assert "已提交" in shown
+    assert "提交第" not in shown
+
+
 async def test_the_accreditation_body_reports_its_own_figures(house: System) -> None:
     document = RuleLibrary().resolve(2020, NATION).document
     operator = Actor(subject="operator-1", role=OPERATOR, scope=NATION)
@@ -318,3 +349,4 @@ async def test_the_accreditation_body_reports_its_own_figures(house: System) -> 
     auditor = house.token(AUDITOR, "auditor-1")
     (listed,) = (await house.send("GET", "/api/authority-figures/2020", auditor)).body["items"]
     assert (listed["authority"], listed["due"], listed["late"]) == ("cnas", "2021-02-28", True)
+    await _reported_on_pages(house, {**values, "laboratories": 11003})

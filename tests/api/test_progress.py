@@ -256,11 +256,15 @@ async def test_duties_are_listed_with_how_far_they_have_come(country: System) ->
         as_documented("/api/duties", answer.body)
         return {one["duty"]: one for one in answer.body["items"]}
 
-    async def says(token: str, duty: str, body: Any, **headers: str) -> Answer:
-        return await house.send("POST", f"/api/duties/2024/{duty}", token, body, **headers)
+    async def says(
+        token: str, duty: str, body: Any, period: str = "2024", **headers: str
+    ) -> Answer:
+        return await house.send("POST", f"/api/duties/{period}/{duty}", token, body, **headers)
 
     own = await tasks(guangdong)
-    assert set(own) == {"review", "settle-problems", "others"}
+    # the last is of no year: the rules of certificates have it
+    assert set(own) == {"review", "settle-problems", "others", "in-charge"}
+    assert (own["in-charge"]["period"], own["in-charge"]["done"]) == ("certificates", None)
     review = own["review"]
     assert (review["period"], review["due"], review["measured"]) == (
         "2024", "2025-03-21", "approved",
@@ -269,7 +273,9 @@ async def test_duties_are_listed_with_how_far_they_have_come(country: System) ->
     assert review["figure"].startswith("审核通过 0/")
     assert (own["settle-problems"]["done"], own["settle-problems"]["figure"]) == (None, "")
     # the nation's own is nobody else's, and a place has those of its level
-    assert set(await tasks(house.token(CHECKER, "checker-1", "samr"))) == {"handbooks"}
+    assert set(await tasks(house.token(CHECKER, "checker-1", "samr"))) == {
+        "handbooks", "assistance", "circulars",
+    }  # fmt: skip
     assert set(await tasks(house.token(REVIEWER, "r", "amr-440106"))) == {"others"}
     assert set(await tasks(house.token(REVIEWER, "r", "caiq"))) == {"review"}
 
@@ -292,6 +298,16 @@ async def test_duties_are_listed_with_how_far_they_have_come(country: System) ->
     standing = {one["authority"]: one for one in whole["settle-problems"]["authorities"]}
     assert (standing["amr-440000"]["done"], standing["amr-110000"]["done"]) == (True, None)
     assert whole["settle-problems"]["done"] is False
+    # what no year's rules ask for is said likewise, and what a year's ask for is not its own
+    assert (await says(guangdong, "settle-problems", why, "certificates")).status == 404
+    assert (await says(guangdong, "in-charge", why)).status == 404
+    said = await says(guangdong, "in-charge", why, "certificates", idempotency_key="certificates")
+    assert (said.body["period"], said.body["done"], said.body["said"]) == (
+        "certificates", True, why["reason"],
+    )  # fmt: skip
+    assert (await tasks(guangdong))["in-charge"]["said_by"] == "reviewer-1"
+    assert (await tasks(hunan))["in-charge"]["done"] is None
+    assert (await says(guangdong, "in-charge", why, "2024Q9")).status == 404
     # what was said is taken back by saying so, and stays on record
     back = await says(operator, "settle-problems", {"reason": "（生成）又有问题", "done": False})
     assert (back.body["done"], back.body["document"]) == (False, "")
@@ -299,6 +315,8 @@ async def test_duties_are_listed_with_how_far_they_have_come(country: System) ->
     verified = await verify(house.engine, None, keys, house.now, "duties/2024/amr-440000")
     assert verified.checked["journal"] == 2
     assert verified.findings == ()
+    verified = await verify(house.engine, None, keys, house.now, "duties/certificates/amr-440000")
+    assert (verified.checked["journal"], verified.findings) == (1, ())
 
 
 async def test_the_backlog_says_what_waits_for_whom_and_how_long(country: System) -> None:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from joserfc import jwt
 from joserfc.jwk import OctKey, OKPKey
@@ -196,6 +197,9 @@ MATRIX: dict[tuple[str, str], set[Role] | None] = {
     ("POST", "/api/people/programs/{program}/secrets"): {F, O},
     ("POST", "/api/people/programs/{program}/secrets/end"): {F, O},
     ("GET", "/api/me/tokens"): CLERKS_TOO,
+    ("GET", "/api/me/views"): CLERKS_TOO,
+    ("POST", "/api/me/views"): CLERKS_TOO,
+    ("POST", "/api/me/views/forget"): CLERKS_TOO,
     ("POST", "/api/me/tokens/{token}/revoke"): CLERKS_TOO,
     ("POST", "/oauth/token"): PUBLIC,
     ("POST", "/sign-in/provider/logout"): PUBLIC,
@@ -329,6 +333,7 @@ MATRIX: dict[tuple[str, str], set[Role] | None] = {
     ("POST", "/api/institutions/{institution}/split"): {O},
     ("GET", "/api/institutions/{institution}/history"): EVERYBODY,
     ("GET", "/api/institutions/{institution}/linked"): EVERYBODY,
+    ("GET", "/api/institutions/{institution}/reviewer"): EVERYBODY,
     ("GET", "/api/institutions/review/{period}/{jurisdiction}"): {O, A},
     ("GET", "/api/institutions/review/{period}/{jurisdiction}/csv"): {O, A},
     ("GET", "/api/institutions/review/{period}/{jurisdiction}/xlsx"): {O, A},
@@ -565,6 +570,53 @@ async def test_what_is_anothers_is_answered_as_what_is_not_there(
             told = told.replace(known[name], missing[name])
         assert told == like, role
         assert theirs.headers["content-length"] == nobodys.headers["content-length"]
+
+
+STATES = ("saved", "submitted", "claimed", "returned", "checked")
+"""How far a filing has come: nobody has seen it, its reviewer has, its checker too."""
+
+
+@pytest.mark.parametrize("state", STATES)
+async def test_in_no_state_is_a_filing_there_for_whoever_it_is_not_for(
+    house: System, state: str
+) -> None:
+    """Status, body, length; and as many questions to the database, so that time tells nothing."""
+    found = await filing(house, FUJIAN)
+    await getattr(found, state)()
+    asked: list[str] = []
+    engine = house.engine.sync_engine
+    heard = lambda *told: asked.append(told[2])  # noqa: E731
+    sa.event.listen(engine, "before_cursor_execute", heard)
+    try:
+        for method, path in sorted(MATRIX):
+            if not path.startswith(FILING) or "{" in path.removeprefix(FILING):
+                continue
+            body: Any = None if method == "GET" else {}
+            for role in sorted(MATRIX[method, path] or set()):
+                if role in (A, F, H):  # the auditor's scope ends nowhere, an institution's above
+                    continue
+                token = house.token(role, "stranger", STRANGERS[role])
+                answers = []
+                for id_ in (found.id, elsewhere(found.id)):
+                    asked.clear()
+                    at = path.format(year=2024, institution=id_)
+                    answers.append((await house.send(method, at, token, body), len(asked)))
+                (theirs, questions), (nobodys, others) = answers
+                assert theirs.status == nobodys.status == 404, (method, path, role)
+                assert _nameless(theirs, found.id) == _nameless(nobodys, elsewhere(found.id))
+                assert theirs.headers["content-length"] == nobodys.headers["content-length"]
+                assert abs(questions - others) <= QUESTIONS_MORE, (method, path, role)
+    finally:
+        sa.event.remove(engine, "before_cursor_execute", heard)
+
+
+QUESTIONS_MORE = 2
+"""So many more an address of something there costs: whose it is, and the step of its record."""
+
+
+def _nameless(answer: Answer, id_: str) -> str:
+    told = json.dumps({**answer.body, "request_id": ""}, ensure_ascii=False)
+    return told.replace(id_, "…")
 
 
 # --- what people write stays out of the logs -----------------------------------------------------

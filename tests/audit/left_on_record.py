@@ -211,6 +211,23 @@ BY_ADDRESS: dict[str, tuple[str, ...]] = {
         "measure_decided",
     ),
     "POST /work/people/act/give": ("role_given", "link_made"),
+    "POST /work/clients/act/register": ("client_registered",),
+    "POST /work/clients/{client}/act/{act}": ("client_secret_rotated", "client_revoked"),
+    "POST /work/certificates/provinces/act/plan": ("plan_received",),
+    "POST /work/outbox/{sending}/act/{act}": ("delivery_replayed",),
+    "POST /work/addresses/act/register": ("address_registered",),
+    "POST /work/addresses/{address}/act/{act}": ("address_ended",),
+    "POST /work/announcements/act/publish": ("announcement_published",),
+    "POST /work/announcements/{announcement}/act/{act}": (
+        "announcement_changed",
+        "announcement_withdrawn",
+    ),
+    "POST /work/announcements/{announcement}/files": ("attachment_added",),
+    "POST /work/announcements/{announcement}/files/{file}/remove": ("attachment_removed",),
+    "POST /work/authority-figures/{year}/{subject}/submit": ("authority_figures_submitted",),
+    "POST /work/institutions/legal-persons/{period}/{jurisdiction}/{institution}/act/{act}": (
+        "legal_person_found",
+    ),
     "POST /work/people/{person}/act/{act}": (
         "role_given",
         "link_made",
@@ -242,6 +259,7 @@ BY_ADDRESS: dict[str, tuple[str, ...]] = {
 
 _DRAFT = "a draft is a revision of its own, with who saved it when, sealed by checkpoints"
 _FILE = "a row of its own with its hash, who added it and who removed it, sealed"
+_OWN_VIEW = "a filter that somebody saved is their own convenience, and nobody's record"
 NOTHING: dict[str, str] = {
     "PUT /api/filings/{year}/{institution}/draft": _DRAFT,
     "PATCH /api/filings/{year}/{institution}/draft": _DRAFT,
@@ -256,7 +274,10 @@ NOTHING: dict[str, str] = {
     "POST /work/filings/{year}/{institution}/parts/{part}/keep": _DRAFT,
     "POST /work/certificates/{application}/content": _DRAFT,
     "POST /work/enforcement/{about}/{period}/{institution}/{n}/attach": _FILE,
-    "POST /work/tasks/views": "a filter that somebody saved stays in their browser",
+    "POST /work/tasks/views": _OWN_VIEW,
+    "POST /api/me/views": _OWN_VIEW,
+    "POST /api/me/views/forget": _OWN_VIEW,
+    "POST /work/authority-figures/{year}/{subject}": _DRAFT,
     "POST /oauth/token": "a program's token holds ten minutes; that it has a secret is a step",
     "POST /api/filings/{year}/{institution}/files": _FILE,
     "POST /api/filings/{year}/{institution}/files/{file}/remove": _FILE,
@@ -279,6 +300,8 @@ BY_COMMAND: dict[str, tuple[str, ...]] = {
         "archive", "as-of", "counterfactual", "export", "receipt", "recompute", "reconcile",
         "replay", "timeline", "verify")},
     "audit seal": ("checkpoint_made",),
+    "break-glass begin": ("glass_broken",),
+    "break-glass end": ("glass_mended",),
     "campaign amend": ("campaign_amended",),
     "campaign annul": ("campaign_annulled", "job_begun"),
     "campaign close": ("campaign_closed",),

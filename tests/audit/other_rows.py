@@ -40,6 +40,8 @@ async def write(engine: AsyncEngine) -> None:
                                        "body": "（生成）", "audience": ["public"],
                                        "shown_from": at, "published_by": "operator-1",
                                        "published_at": at, "sha256": SHA256}),
+            ("saved_views", {"person": "r-1", "name": "（生成）", "wanted": {"sort": "age"},
+                             "saved_at": at}),
             ("deputies", {"id": "c", "authority": "amr-350102", "person": "r-1", "deputy": "r-2",
                           "starts": at, "ends": at, "named_by": "operator-1", "named_at": at}),
             ("jobs", {"id": "d", "about": CAMPAIGN, "work": {"order": order}, "asked_sha256": "",

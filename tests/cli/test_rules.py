@@ -136,7 +136,11 @@ def test_route_prints_the_documented_json(facts: str, library: RuleLibrary) -> N
     assert got["rule"] == "provincial-only"
     assert got["chain"] == ["amr-350102", "amr-350100", "amr-350000"]
     assert got["cite"]["document"] == "闽市监认证〔2024〕1号"
-    assert got["ruleset"] == {"id": "fujian-2023", "revision": 4, "sha256": resolved.sha256}
+    assert got["ruleset"] == {
+        "id": "fujian-2023",
+        "revision": resolved.revision,
+        "sha256": resolved.sha256,
+    }
     assert got["levels"][0]["label"] == "县级初步审核"
     assert got["quality_check"]["by"] == "samr"
     assert {one["verdict"] for one in got["candidates"]} == {"chosen", "eliminated", "not_reached"}
@@ -213,7 +217,7 @@ def test_check_of_the_shipped_rules_finds_nothing() -> None:
 
 def test_check_prints_file_line_code_and_message(folder: Path) -> None:
     path = folder / "2024" / "national.yaml"
-    path.write_text(path.read_text("utf-8").replace("revision: 3", "revison: 3"), "utf-8")
+    path.write_text(path.read_text("utf-8").replace("revision: 4", "revison: 4"), "utf-8")
     for arguments in (("--rules", str(folder)), (str(path),), (str(folder),), (str(path.parent),)):
         result = run("check", *arguments)
         assert result.exit_code == 1
@@ -247,7 +251,7 @@ def test_check_of_a_file_that_lies_elsewhere(tmp_path: Path) -> None:
 
 def test_rules_folder_from_the_environment(folder: Path, facts: str) -> None:
     path = folder / "2024" / "national.yaml"
-    path.write_text(path.read_text("utf-8").replace("revision: 3", "revision: 7"), "utf-8")
+    path.write_text(path.read_text("utf-8").replace("revision: 4", "revision: 7"), "utf-8")
     runner = CliRunner(env={"ZHIBAO_RULES": str(folder)})
     result = runner.invoke(app, ["route", "2024", "national", "--facts", facts, "--json"])
     assert json.loads(result.stdout)["ruleset"]["revision"] == 7

@@ -15,7 +15,8 @@ import httpx
 import pytest
 
 from deploy.embedded.processes import EmbeddedServerFailed, FolderLock, start_child
-from deploy.up import Restarts
+from deploy.up import Restarts, settings_beside
+from settings import as_environment
 from tests import command, curl
 from tests.command import ZHIBAO
 
@@ -160,6 +161,29 @@ def test_a_demonstration_starts_is_stopped_and_goes_on_where_it_was(data: Path) 
     wait_for(process, log, "按 Ctrl-C 停止")
     assert sum(statuses(data).values()) == sum(before.values())
     assert stop(process, signal.SIGINT) == 0
+
+
+def test_what_an_operator_sets_holds_on_one_machine_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Limits, proxies, names: of the environment's, and handed on to the parts that are started."""
+    given = {
+        "ZHIBAO_LOOKUPS_PER_CLIENT": "7/minute",
+        "ZHIBAO_REQUESTS_PER_PERSON": "8/minute",
+        "ZHIBAO_TRUSTED_PROXIES": "10.0.0.1, 192.0.2.0/24",
+        "ZHIBAO_HOSTS": "zhibao.example.gov.cn",
+    }
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    own = {
+        "DATABASE_URL": "postgresql+psycopg://x@127.0.0.1/x",
+        "TEMPORAL_ADDRESS": "127.0.0.1:1",
+        "ZHIBAO_TOKEN_KEY": "k" * 32,
+    }
+    settings = settings_beside(own)
+    assert settings.lookups_per_client == "7/minute"
+    assert given.items() <= as_environment(settings).items()
+    monkeypatch.setenv("ZHIBAO_TRUSTED_PROXIES", "nonsense")
+    with pytest.raises(EmbeddedServerFailed, match="ZHIBAO_TRUSTED_PROXIES"):
+        settings_beside(own)
 
 
 def test_a_port_that_is_taken_is_said_in_a_sentence(data: Path) -> None:

@@ -112,5 +112,5 @@ def test_a_timeline_is_in_order_of_sequence_though_a_clock_went_back() -> None:
 
     steps = [step(1, MIDNIGHT), step(2, MIDNIGHT + 5 * SECOND), step(3, MIDNIGHT + SECOND)]
     acts = [refused(MIDNIGHT - SECOND), refused(MIDNIGHT + 6 * SECOND)]
-    told = entries({"x": _Telling()}, {}, steps[::-1], acts, {})
+    told = entries({"x": _Telling()}, {}, steps[::-1], acts, {}, {})
     assert [entry.sequence for entry in told] == [None, 1, 2, 3, None]

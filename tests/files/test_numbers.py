@@ -1,6 +1,7 @@
 """Reading an upload: any encoding and form people's files have, and every bad row named."""
 
 import io
+import tempfile
 import tracemalloc
 import zipfile
 from collections.abc import Callable
@@ -13,6 +14,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from domain.numbers.row_checks import CODES, Terms, words
+from files import apart
+from files import numbers as numbers_module
 from files.numbers import (
     Batch,
     CsvReading,
@@ -85,7 +88,9 @@ def book(*rows: list[Any], change: Callable[[Any], None] | None = None) -> bytes
 
 
 def read_book(content: bytes) -> Read:
-    return gathered(list(read_workbook(io.BytesIO(content), TERMS)))
+    with tempfile.TemporaryFile() as file:
+        file.write(content)
+        return gathered(list(read_workbook(file, TERMS)))
 
 
 def numbers(found: Read) -> list[str]:
@@ -426,6 +431,36 @@ def part_replaced(content: bytes, name: str, text: bytes) -> bytes:
         for entry in old.namelist():
             new.writestr(entry, text if entry == name else old.read(entry))
     return file.getvalue()
+
+
+def test_a_large_workbook_is_read_by_a_process_of_its_own_and_just_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows = [[f"N-{n}", date(2024, 7, 1 + n % 28)] for n in range(1_100)] + [["N-1", "昨天"], []]
+    hidden = book(["N-1", date(2024, 7, 1)], change=hide_first_row)
+    broken = [book(*rows)[:-200], book()]
+    contents = [book(*rows), hidden, *broken, part_replaced(book(), SHEET, b"<worksheet/>")]
+    here = [read_book(content) for content in contents]
+    monkeypatch.setattr(apart, "SMALL", -1)
+    assert [read_book(content) for content in contents] == here
+    # nothing of it was read in this process
+    monkeypatch.setattr(numbers_module, "Workbook", None)
+    assert read_book(contents[0]) == here[0]
+
+
+def test_a_workbook_that_costs_more_than_its_bound_is_refused_in_words(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(numbers_module, "_MEMORY", 96 << 20)
+    costly = b"<worksheet><sheetData>" + (b"<row>" + b"<c/>" * 200 + b"</row>") * 10_000
+    [problem] = read_book(part_replaced(book(), SHEET, costly)).problems
+    # the parser itself may be what is refused memory
+    assert problem[2] in ("too_costly", "broken_workbook")
+    assert all(words(*problem[2:]))
+
+
+def hide_first_row(made: Any) -> None:
+    made.active.row_dimensions[2].hidden = True
 
 
 LAUGHS = b"""<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;">]>

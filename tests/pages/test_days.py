@@ -1,7 +1,7 @@
 """A day of each audience in a real browser.
 
-Every page that is seen is looked at by axe, and must not be wider than a telephone's screen, nor
-than a wide one.
+Every page that is seen is looked at by axe on a telephone's screen and on a wide one, must not be
+wider than either, and what is pressed can be pressed on both.
 """
 
 import re
@@ -91,6 +91,9 @@ class Visitor:
     async def looked_at(self) -> None:
         """No page sticks out of a telephone or a wide screen; axe finds nothing, once by place."""
         where = self.page.url.removeprefix(self.town.address)
+        place = re.sub(r"[?#].*|[0-9a-f]{24,}", "", where)
+        new = place not in self.town.looked
+        self.town.looked.add(place)
         own = self.page.viewport_size
         assert own is not None
         for size in (TELEPHONE, WIDE):
@@ -99,15 +102,21 @@ class Visitor:
             await keep_picture(self.page, f"{name}-{size['width']}")
             width = await self.page.evaluate("document.documentElement.scrollWidth")
             assert width <= size["width"], where
+            if new:
+                assert await faults(self.page) == [], (where, size["width"])
         await self.page.set_viewport_size(own)
-        place = re.sub(r"[?#].*|[0-9a-f]{24,}", "", where)
-        if place not in self.town.looked:
-            self.town.looked.add(place)
-            assert await faults(self.page) == [], where
 
     async def press(self, name: str) -> None:
-        """Presses a button, and looks at what comes."""
-        await self.page.get_by_role("button", name=name, exact=True).click()
+        """Presses a button that can be pressed on either screen, and looks at what comes."""
+        button, own = (
+            self.page.get_by_role("button", name=name, exact=True),
+            self.page.viewport_size,
+        )
+        assert own is not None
+        for size in (*(one for one in (TELEPHONE, WIDE) if one != own), own):
+            await self.page.set_viewport_size(size)
+            await button.click(trial=True)
+        await button.click()
         await self.looked_at()
 
     async def open(self, name: str) -> None:

@@ -15,12 +15,11 @@ from domain.certificates.certificate import (
     CertificateContent,
     CertificateStatus,
 )
+from domain.days import months_after, months_before
 from rules.certificates.certificates import (
     CertificateRules,
     NoAuthorityCode,
     current_certificate_rules,
-    months_after,
-    months_before,
     read_certificates,
     resolve_certificates,
 )

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from domain.facts import CertificateFacts, Facts, InstitutionFacts
+from domain.numbers.quarters import Quarter
 from domain.refusals import Refused
 from rules.compiled import CompiledRules, NotPublishable
 from rules.file.catalogue import SHIPPED, load_catalogue
@@ -168,3 +169,55 @@ def test_nothing_is_published_beside_a_file_nobody_can_read(place: str, folder: 
     (folder / place).write_text("id: [\n", "utf-8")
     with pytest.raises(Refused, match="rules_invalid"):
         fit_to_publish(folder, 2024, "000000")
+
+
+def test_every_set_says_when_a_certificate_began_that_nobody_dated(
+    compiled: dict[tuple[int, str], CompiledRules],
+) -> None:
+    """A number of the year after, with a last day six years on: nothing of the year is owed."""
+    for (year, place), rules in compiled.items():
+        region = {"000000": "350102", "350000": "350102", "430000": "430102"}[place]
+        issuer = f"amr-{region[:2]}0000"
+
+        def holder(
+            number: str,
+            valid_to: str,
+            valid_from: str | None = None,
+            region: str = region,
+            issuer: str = issuer,
+        ) -> Facts:
+            one = {
+                "number": number, "level": "provincial", "issuer": issuer, "scope": 1,
+                "valid_to": valid_to, "valid_from": valid_from,
+            }  # fmt: skip
+            return Facts.model_validate(
+                {"institution": {"id": "new", "region": region}, "certificates": [one]}
+            )
+
+        after, last = f"{year + 1 - 2000}1301060345", f"{year - 2000}1301060345"
+        assert rules.obligation(holder(after, f"{year + 6}-12-31")).outcome == "none"
+        assert rules.obligation(holder(last, f"{year + 6}-12-30")).outcome == "must"
+        # the two do not agree: nobody knows, and it counts as begun
+        assert rules.obligation(holder(after, f"{year + 5}-12-31")).outcome == "must"
+        # what is stated goes before what is worked out
+        stated = holder(after, f"{year + 6}-12-31", f"{year}-12-31")
+        assert rules.obligation(stated).outcome == "must"
+
+
+def test_a_certificate_that_began_in_a_quarter_obliges_from_it_on(
+    compiled: dict[tuple[int, str], CompiledRules],
+) -> None:
+    rules = compiled[2024, "000000"].numbers
+    assert rules is not None
+    one = {
+        "number": "241301060345", "level": "provincial", "issuer": "amr-350000", "scope": 1,
+        "valid_to": "2030-06-30",
+    }  # fmt: skip
+    facts = Facts.model_validate(
+        {"institution": {"id": "new", "region": "350102"}, "certificates": [one]}
+    )
+    assert [rules.obligation(facts, Quarter(2024, n)).outcome for n in (1, 2, 3, 4)] == [
+        "none", "none", "may", "may",
+    ]  # fmt: skip
+    assert not rules.eligibility(facts, date(2024, 6, 30)).eligible
+    assert rules.eligibility(facts, date(2024, 7, 1)).eligible

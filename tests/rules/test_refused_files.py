@@ -104,8 +104,8 @@ CASES: dict[str, Case] = {
     # name: file, old, new, lines below the replacement, code, words of the sentence
     "unknown key": (
         NATIONAL,
-        "revision: 3",
-        "revison: 3\nrevision: 3",
+        "revision: 4",
+        "revison: 4\nrevision: 4",
         0,
         "unknown_key",
         "revision",
@@ -184,7 +184,7 @@ CASES: dict[str, Case] = {
         '"no"',
     ),
     "unquoted date": (NATIONAL, '"2024-12-31"', "2024-12-31", 0, "yaml_surprise", "日期"),
-    "sexagesimal": (NATIONAL, "revision: 3", "revision: 3:30", 0, "yaml_surprise", "六十进制"),
+    "sexagesimal": (NATIONAL, "revision: 4", "revision: 4:30", 0, "yaml_surprise", "六十进制"),
     "reversed window": (
         NATIONAL,
         '      to: "2025-03-21"',
@@ -445,7 +445,7 @@ CASES: dict[str, Case] = {
         "enforcment",
     ),
     "number for text": (NATIONAL, "id: national-2024", "id: 2024", 0, "invalid_value", "加引号"),
-    "text for number": (NATIONAL, "revision: 3", 'revision: "3"', 0, "invalid_value", "整数"),
+    "text for number": (NATIONAL, "revision: 4", 'revision: "4"', 0, "invalid_value", "整数"),
 }
 
 

@@ -11,7 +11,7 @@ from store import enforcement
 from store.roles import ENFORCEMENT as ROLE
 from store.tables import metadata
 
-SEEN = {"filing_dates", "reminder_dates", "enforcement_register"}
+SEEN = {"filing_dates_in_sight", "reminder_dates", "enforcement_register"}
 
 
 def _connect(url: str) -> psycopg.Connection[tuple[object, ...]]:
@@ -35,7 +35,7 @@ def test_what_can_be_read_is_three_views_with_no_content_in_them(database_url: s
             " WHERE table_schema = 'public'"
         ).fetchall()
     assert {row[0] for row in rows} == SEEN
-    dates = {row[1]: row[2] for row in rows if row[0] == "filing_dates"}
+    dates = {row[1]: row[2] for row in rows if row[0] == "filing_dates_in_sight"}
     assert set(dates) == {
         "case_id", "kind", "year", "quarter", "institution_id", "jurisdiction", "rule_set",
         "status", "obligation", "due", "submitted_at", "extended_until", "approved_at",

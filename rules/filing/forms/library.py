@@ -68,6 +68,8 @@ class FormLibrary:
         places: dict[str, int] = {}
         for _, below in node.walk() if node is not None else ():
             if isinstance(below.value, dict) and (name := below.get("id")) is not None:
+                if "重复" in message:  # the second of them is the one too many
+                    places[str(name.value)] = below.place.line
                 places.setdefault(str(name.value), below.place.line)
             if isinstance(below.value, str):
                 places.setdefault(below.value, below.place.line)

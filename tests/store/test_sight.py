@@ -1,0 +1,160 @@
+"""What each role is shown of content and personal data: asked of the database, with no filter."""
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from api.door.rights import SCOPES, place_of
+from domain.case.commands import Actor, Role
+from services.sight import asked_by_person
+from store.roles import ENFORCEMENT
+from store.sight import seen_by
+from store.writer import JournalWriter
+from tests.databases import as_owner, libpq
+from tests.store.conftest import Register
+
+pytestmark = pytest.mark.anyio
+
+TABLES = (
+    "revisions", "filing_files", "contacts", "complaints", "enforcement_attachments",
+    "enforcement_documents",
+)  # fmt: skip
+
+ROWS = """
+    UPDATE institutions SET region = '430102' WHERE id = 'there';
+    INSERT INTO cases SELECT (c).* FROM (
+        SELECT jsonb_populate_record(cases, jsonb_build_object(
+            'case_id', kind_ || '/' || institution_id, 'kind', kind_,
+            'authority', CASE institution_id WHEN 'here' THEN 'amr-350100' ELSE 'amr-430100' END
+        )) AS c
+        FROM cases, unnest(ARRAY['report-numbers', 'certificate', 'complaint', 'enforcement']) kind_
+        WHERE kind = 'filing') AS others;
+    INSERT INTO revisions (case_id, revision, sha256, content, saved_by, saved_at)
+        SELECT case_id, 1, 'x', '{}', 'x', now() FROM cases WHERE kind IN ('filing', 'certificate');
+    INSERT INTO filing_files (case_id, sha256, name, media, size, content, scanned, added_by,
+        added_at) SELECT case_id, 'x', 'x', 'x', 1, 'x', 'clean', 'x', now() FROM cases
+        WHERE kind = 'filing';
+    INSERT INTO contacts (institution_id, role, name, source, set_by, set_at)
+        SELECT id, 'liaison', 'x', 'filer', 'x', now() FROM institutions;
+    INSERT INTO complaints (case_id, receipt_sha256, number, institution_id, institution_name,
+        about, contact, received_at)
+        SELECT case_id, case_id, 'x', institution_id, 'x', 'x', '', now() FROM cases
+        WHERE kind = 'complaint';
+    INSERT INTO enforcement_attachments (case_id, sha256, name, media, content, given_by, given_at)
+        SELECT case_id, 'x', 'x', 'x', 'x', 'x', now() FROM cases WHERE kind = 'enforcement';
+    INSERT INTO enforcement_documents (case_id, sequence, kind, number, sha256, content, made_at)
+        SELECT case_id, 1, 'x', 'x', 'x', 'x', now() FROM cases WHERE kind = 'enforcement';
+    INSERT INTO assignments (authority, case_id) VALUES ('cnas', 'filing/2024/here');
+"""
+"""An institution here, in Fuzhou, and one there, in Changsha, with all that is kept of each."""
+
+ALL, HERE = {"here", "there"}, {"here"}
+SEEN = {
+    (Role.SYSTEM, ""): dict.fromkeys(TABLES, ALL),
+    (Role.AUDITOR, ""): dict.fromkeys(TABLES, ALL),
+    (Role.FILER, "here"): dict.fromkeys(TABLES, HERE) | {"complaints": set()},
+    (Role.RESPONSIBLE, "here"): {"revisions": HERE, "filing_files": HERE, "contacts": HERE},
+    (Role.OPERATOR, "000000"): dict.fromkeys(TABLES, ALL),
+    (Role.OPERATOR, "350000"): dict.fromkeys(TABLES, HERE),
+    (Role.OPERATOR, "350102"): dict.fromkeys(TABLES, HERE),
+    (Role.OPERATOR, "350200"): {},
+    (Role.REVIEWER, "amr-350000"): {
+        "revisions": HERE, "filing_files": HERE, "contacts": HERE, "complaints": HERE,
+    },
+    # of no region: what it was assigned, a filing, and with it how its institution is reached
+    (Role.REVIEWER, "cnas"): {"revisions": HERE, "filing_files": HERE, "contacts": HERE},
+    (Role.CHECKER, "amr-350200"): {},
+    (Role.CHECKER, "samr"): dict.fromkeys(TABLES, ALL)
+    | {"enforcement_attachments": set(), "enforcement_documents": set()},
+    (Role.CLERK, "amr-350000"): {},
+    (Role.OFFICER, "amr-350000"): {"enforcement_attachments": ALL, "enforcement_documents": ALL},
+    (Role.DECIDER, "samr"): {"enforcement_attachments": ALL, "enforcement_documents": ALL},
+}  # fmt: skip
+"""Whose rows a role is shown of a table, by institution; of a table not named, none."""
+
+_BESIDE = {
+    "contacts": "SELECT institution_id FROM contacts",
+    **{
+        table: f"SELECT split_part(case_id, '/', -1) FROM {table} WHERE case_id NOT LIKE 'cert%'"
+        for table in TABLES
+        if table != "contacts"
+    },
+}
+
+
+@pytest.fixture
+async def kept(engine: AsyncEngine, register: Register, database_url: str) -> str:
+    """A database with rows of two institutions in all tables that have policies."""
+    for one in await register.chains("here", "there"):
+        await JournalWriter(engine).record(one.request(1))
+    with psycopg.connect(libpq(as_owner(database_url)), autocommit=True) as connection:
+        connection.execute(ROWS.encode())
+    return database_url
+
+
+async def seen(engine: AsyncEngine, query: str) -> set[str]:
+    async with engine.connect() as connection:
+        return set((await connection.execute(text(query))).scalars())
+
+
+async def test_each_role_is_shown_its_place_and_its_purpose_whatever_is_asked(
+    engine: AsyncEngine, kept: str
+) -> None:
+    assert {role for role, _ in SEEN} == set(SCOPES) | {Role.SYSTEM}
+    for (role, scope), expected in SEEN.items():
+        actor = Actor(subject="x", role=role, scope=scope)
+        with asked_by_person(actor, place_of(actor)):
+            shown = {table: await seen(engine, query) for table, query in _BESIDE.items()}
+        assert shown == {table: expected.get(table, set()) for table in TABLES}, (role, scope)
+
+
+async def test_what_an_authority_issues_by_is_read_by_authorities_and_what_was_filed_is_not(
+    engine: AsyncEngine, kept: str
+) -> None:
+    actor = Actor(subject="x", role=Role.CLERK, scope="amr-350000")
+    with asked_by_person(actor, place_of(actor)):
+        cases = await seen(engine, "SELECT case_id FROM revisions")
+    assert cases == {"certificate/here", "certificate/there"}
+
+
+async def test_who_asked_is_forgotten_with_the_transaction(engine: AsyncEngine, kept: str) -> None:
+    actor = Actor(subject="x", role=Role.OFFICER, scope="amr-350000")
+    with asked_by_person(actor, place_of(actor)):
+        with seen_by(None):
+            assert await seen(engine, _BESIDE["contacts"]) == ALL
+        assert await seen(engine, _BESIDE["contacts"]) == set()
+    assert await seen(engine, _BESIDE["contacts"]) == ALL
+
+
+@pytest.fixture
+def enforcing(kept: str) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
+    with psycopg.connect(libpq(kept), autocommit=True) as connection:
+        connection.execute(f"SET ROLE {ENFORCEMENT}".encode())
+        yield connection
+
+
+async def test_who_enforces_is_shown_the_dates_of_its_own_places(
+    enforcing: psycopg.Connection[tuple[object, ...]], kept: str
+) -> None:
+    def told(role: str, scope: str, regions: str) -> set[object]:
+        for name, value in (("role", role), ("scope", scope), ("regions", regions)):
+            enforcing.execute("SELECT set_config(%s, %s, false)", (f"zhibao.{name}", value))
+        found = enforcing.execute("SELECT case_id FROM filing_dates_in_sight").fetchall()
+        return {case for (case,) in found if str(case).startswith("filing/")}
+
+    here, there = "filing/2024/here", "filing/2024/there"
+    assert told("", "", "") == {here, there}
+    assert told("officer", "samr", "") == {here, there}
+    assert told("officer", "amr-350102", "350102") == {here}
+    assert told("decider", "amr-350200", "350200,350201") == set()
+    with psycopg.connect(libpq(as_owner(kept)), autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO enforcement_cases (case_id, about, n, authority, year, serial, key,"
+            " opened_by, opened_at)"
+            f" VALUES ('e', '{there}', 1, 'amr-350200', 2026, 1, 'x', 'x', now())".encode()
+        )
+    # what it has a case about stays in sight, wherever the institution is registered now
+    assert told("decider", "amr-350200", "350200,350201") == {there}
