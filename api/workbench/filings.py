@@ -14,6 +14,7 @@ from api.workbench.acts import Failed, acts_shown, done_of, perform, summary_of
 from api.workbench.blanks import groups
 from api.workbench.filing_acts import ACTS, more_now, named_acts
 from api.workbench.pages import CURSOR, DONE, if_shown, page_of, said_at_once
+from api.workbench.steps import part_state, steps_of
 from domain.case.commands import Role
 from domain.case.status import EDITABLE, STATUS_NEXT, Status
 from domain.ids import InstitutionId
@@ -32,7 +33,12 @@ async def my_filings(call: Call) -> Response:
     cursor = query(call.request, "cursor", str, "")
     asked = {"sort": "due", "size": "50", **({"cursor": cursor} if cursor else {})}
     found = (await ask(call, "GET", "/api/filings", query=asked)).body
-    return page(call, "filings.html", {"found": found, "next_by": STATUS_NEXT})
+    batches = None
+    if call.actor.role is Role.FILER and not cursor:
+        wanted = {"sort": "due", "size": "5"}
+        batches = (await ask(call, "GET", "/api/report-batches", query=wanted)).body["items"]
+    values = {"found": found, "batches": batches, "next_by": STATUS_NEXT}
+    return page(call, "filings.html", values)
 
 
 def filing_of(call: Call) -> tuple[str, str]:
@@ -77,6 +83,8 @@ async def _filing(call: Call, told: Told | None, failed: Failed | None) -> Respo
         "changes": changes,
         "labels": {one["part"]: one["label"] for one in forms["items"]} if forms else {},
         "by_part": _by_part,
+        "steps_of": steps_of,
+        "part_state": part_state,
         "timeline": timeline,
         "here": here,
         "editable": filing["status"] in EDITABLE,
