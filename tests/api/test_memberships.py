@@ -286,8 +286,7 @@ async def test_a_page_and_what_the_api_refuses_it_are_in_the_language_asked_for(
     cookie = await signed_in(house, "r-en", REVIEWER, "amr-350000")
 
     async def told(address: str, wanted: str) -> str:
-        headers = {"accept-language": wanted, "accept": "text/html"}
-        return (await page(house, address, cookie, **headers)).text
+        return (await page(house, address, cookie, None, **{"accept-language": wanted})).text
 
     missing = "/work/filings/2024/no-such-lab"
     assert "<h1>Not here</h1>" in await told(missing, "en")
