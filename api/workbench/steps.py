@@ -54,13 +54,10 @@ def _of_group(group: Group, findings: Sequence[Mapping[str, Any]]) -> list[Mappi
 def _step(group: Group, findings: Sequence[Mapping[str, Any]]) -> Step:
     title = f"{group.copy}：{group.section['title']}" if group.copy else group.section["title"]
     blanks = [*group.blanks, *(blank for row in group.rows or () for blank in row)]
-    left = _left(findings)
     keeps_back = any(one["level"] == "block" and not one["waiver"] for one in findings)
     if not any(map(_filled, blanks)):
         return Step(title, _NOT_BEGUN if keeps_back else "没有填写，可以不填", keeps_back)
-    if group.unconfirmed or any(blank.unconfirmed for blank in group.blanks):
-        left = "，".join(filter(None, (left, "预填的请核对")))
-    return Step(title, left or _DONE, keeps_back)
+    return Step(title, _left(findings) or _DONE, keeps_back)
 
 
 def _filled(blank: Blank) -> bool:
@@ -68,13 +65,18 @@ def _filled(blank: Blank) -> bool:
 
 
 def _left(findings: Sequence[Mapping[str, Any]]) -> str:
-    """What findings leave to do: missing answers, mistakes, warnings without a reason."""
+    """What findings leave to do: missing answers, mistakes, what was filled in beforehand and not
+    looked at, warnings without a reason.
+    """
     blocks = [one for one in findings if one["level"] == "block" and not one["waiver"]]
     missing = sum(one["code"] == "required" for one in blocks)
+    unseen = sum(one["code"] == "unconfirmed" for one in blocks)
+    mistakes = len(blocks) - missing - unseen
     warnings = sum(one["level"] == "warn" and not one["reason"] for one in findings)
     told = (
         (missing, f"还差 {missing} 项"),
-        (len(blocks) - missing, f"{len(blocks) - missing} 处须改正"),
+        (mistakes, f"{mistakes} 处须改正"),
+        (unseen, f"{unseen} 处预填的请核对"),
         (warnings, f"{warnings} 处提醒，请说明理由"),
     )
     return "，".join(words for number, words in told if number)

@@ -45,8 +45,8 @@ FULL = {"staff": 3, "sites": [{"name": 1}]}
         (FULL, [finding("staff", "warn")], ("1 处提醒，请说明理由", False), ("已填好", False)),
         (FULL, [finding("staff", "warn", reason="属实")], ("已填好", False), ("已填好", False)),
         (FULL, [finding("staff", waiver=1)], ("已填好", False), ("已填好", False)),
-        ({**FULL, "unconfirmed": ["staff", "sites"]}, [], ("预填的请核对", False),
-         ("预填的请核对", False)),
+        (FULL, [finding("staff", code="unconfirmed"), finding("sites", code="unconfirmed")],
+         ("1 处预填的请核对", True), ("1 处预填的请核对", True)),
         # what begins alike is another section's
         (FULL, [finding("sitesmore")], ("已填好", False), ("已填好", False)),
     ],
