@@ -15,6 +15,7 @@ from api.campaigns import (
     institutions,
     jobs,
     legal_persons,
+    linked_institutions,
     memberships,
     people,
     published,
@@ -118,6 +119,7 @@ OPERATIONS: list[Operation] = [
     *search.OPERATIONS,
     # a fixed word, before an institution's address takes it
     *legal_persons.OPERATIONS,
+    *linked_institutions.OPERATIONS,
     *registrations.OPERATIONS,
     *institutions.OPERATIONS,
     *institution_acts.OPERATIONS,

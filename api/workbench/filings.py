@@ -22,6 +22,7 @@ from api.workbench.pages import (
     said_at_once,
     text_parameter,
 )
+from api.workbench.steps import part_state, steps_of
 from domain.case.commands import Role
 from domain.case.status import EDITABLE, STATUS_NEXT, Status
 from domain.ids import InstitutionId
@@ -40,8 +41,13 @@ async def my_filings(call: Call) -> Response:
     given = asked_of(call, "waiver_asked", "cursor")
     asked = {"sort": "due", "size": "50", **given}
     found = (await ask(call, "GET", "/api/filings", query=asked)).body
+    batches = None
+    if call.actor.role is Role.FILER and "cursor" not in given:
+        wanted = {"sort": "due", "size": "5"}
+        batches = (await ask(call, "GET", "/api/report-batches", query=wanted)).body["items"]
     view = {name: text for name, text in given.items() if name != "cursor"}
-    return page(call, "filings.html", {"found": found, "view": view, "next_by": STATUS_NEXT})
+    values = {"found": found, "batches": batches, "view": view, "next_by": STATUS_NEXT}
+    return page(call, "filings.html", values)
 
 
 def filing_of(call: Call) -> tuple[str, str]:
@@ -86,6 +92,8 @@ async def _filing(call: Call, told: Told | None, failed: Failed | None) -> Respo
         "changes": changes,
         "labels": {one["part"]: one["label"] for one in forms["items"]} if forms else {},
         "by_part": _by_part,
+        "steps_of": steps_of,
+        "part_state": part_state,
         "timeline": timeline,
         "here": here,
         "editable": filing["status"] in EDITABLE,

@@ -333,6 +333,7 @@ MATRIX: dict[tuple[str, str], set[Role] | None] = {
     ("POST", "/api/institutions/{institution}/merge"): {O},
     ("POST", "/api/institutions/{institution}/split"): {O},
     ("GET", "/api/institutions/{institution}/history"): EVERYBODY,
+    ("GET", "/api/institutions/{institution}/linked"): EVERYBODY,
     ("GET", "/api/institutions/{institution}/reviewer"): EVERYBODY,
     ("GET", "/api/institutions/review/{period}/{jurisdiction}"): {O, A},
     ("GET", "/api/institutions/review/{period}/{jurisdiction}/csv"): {O, A},

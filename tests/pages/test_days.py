@@ -72,6 +72,12 @@ class Town:
         await context.add_cookies([{"name": SESSION_COOKIE, "value": cookie, "url": self.address}])
         return Visitor(self, await context.new_page(), name)
 
+    async def anybody(self) -> "Visitor":
+        """A browser in which nobody is signed in."""
+        context = await self.browser.new_context(viewport=TELEPHONE)
+        self.stack.push_async_callback(context.close)
+        return Visitor(self, await context.new_page(), "anybody")
+
 
 @dataclass
 class Visitor:
@@ -219,6 +225,30 @@ async def test_a_reviewer_compares_remarks_and_sends_back(town: Town) -> None:
     assert "已退回" in await reviewer.text()
     await reviewer.page.get_by_role("link", name="下一件").click()
     await reviewer.looked_at()
+
+
+async def test_anybody_looks_up_and_complains(town: Town) -> None:
+    anybody = await town.anybody()
+    await anybody.at("/")
+    asking = anybody.page.get_by_role("search", name="查报告编号")
+    await asking.get_by_label("报告编号").fill("no-1")
+    await anybody.press("查报告编号")
+    assert "未查到编号信息" in await anybody.text()
+    await anybody.at("/")
+    await anybody.page.get_by_label("机构名称").fill("测试机构 gd-1")
+    await anybody.press("查证书")
+    await anybody.page.get_by_role("navigation", name="全站").get_by_text("投诉").click()
+    await anybody.page.get_by_label("报告编号").fill("no-1")
+    await anybody.page.get_by_label("投诉的事项").fill("（生成）报告内容与委托不符")
+    await anybody.press("提交投诉")
+    receipt = await anybody.page.get_by_role("status").locator("strong").inner_text()
+    await anybody.at("/complaint")
+    # typed without its hyphens, in small letters
+    await anybody.page.get_by_label("回执编号").fill(receipt.replace("-", "").lower())
+    await anybody.press("查询")
+    assert "no-1" in await anybody.text()
+    for place in ("/announcements", "/measures", "/sign-in", "/certificates"):
+        await anybody.at(place)
 
 
 async def test_an_issuing_clerk_issues_and_revokes(town: Town) -> None:
