@@ -44,6 +44,7 @@ from api.notices import notices, outbox
 from api.numbers import batches, changes, lookup, uploads
 from api.numbers.lookup_page import PAGES as LOOKUP_PAGES
 from api.people import own_record, provider, tokens, views
+from api.retention import retention
 from api.workbench.auditing import PAGES as AUDIT_PAGES
 from api.workbench.batches import PAGES as BATCH_PAGES
 from api.workbench.campaign_details import PAGES as CAMPAIGN_DETAIL_PAGES
@@ -83,6 +84,7 @@ OPERATIONS: list[Operation] = [
     *own_record.OPERATIONS,
     *tasks.OPERATIONS,
     *confirmations.OPERATIONS,
+    *retention.OPERATIONS,
     *duties.OPERATIONS,
     *filings.OPERATIONS,
     *authority_figures.OPERATIONS,

@@ -225,7 +225,7 @@ class ConfirmationService:
         if proposed is None or not concerns(proposed, actor):
             raise Refused(unseen())
         if sha256_of(proposed.body) != proposed.body_sha256:
-            params = {"case": _chain(id_), "revision": "1"}
+            params = {"case": _chain(id_), "what": "所提出的事项"}
             raise Refused(Refusal(code=Code.CONTENT_ALTERED, params=params))
         return proposed
 

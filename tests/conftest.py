@@ -24,13 +24,17 @@ from engine.search_attributes import INSTITUTION, JURISDICTION, REGISTERED, YEAR
 from engine.values import VALUES
 from rules.file.library import SHIPPED
 from store.database import connect
+from store.hidden import hide_with
 from store.migrate import upgrade
 from tests.databases import fresh_database, know
 from tests.folders import new_folder
-from tests.system import System, running
+from tests.system import KEYS, System, running
 
 LATER = 8
 """Years by which `moved_rules` moves all dates: into the future, leap years onto leap years."""
+
+# what columns hide is hidden in every test, by the keys that systems under test have
+hide_with(KEYS)
 
 # no test may fail for a busy machine
 settings.register_profile("unhurried", deadline=None)

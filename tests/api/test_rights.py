@@ -180,6 +180,8 @@ MATRIX: dict[tuple[str, str], set[Role] | None] = {
     ("POST", "/api/confirmations/{confirmation}/confirm"): {O, K, R},
     ("POST", "/api/confirmations/{confirmation}/decline"): {O, K, R},
     ("POST", "/api/confirmations/{confirmation}/withdraw"): {O, K, R},
+    ("GET", "/api/retention"): {O},
+    ("POST", "/api/retention/destructions"): {O},
     ("GET", "/api/people/deputies"): {R, C, O},
     ("POST", "/api/people/deputies"): {R, C, O},
     ("POST", "/api/people/deputies/{deputy}/end"): {R, C, O},

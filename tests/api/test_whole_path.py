@@ -36,6 +36,7 @@ from services.clock import system_clock
 from services.sign_in import csrf_token
 from store import institutions
 from store.auditing import MISSING_FILES, rows
+from store.data_keys import hiding
 from store.tables import revisions
 from tests.accounts import signed_in
 from tests.api.conftest import whole_system
@@ -141,12 +142,13 @@ async def _completed(
                  " to_jsonb(c) || CAST(:new AS jsonb))).* FROM cases c WHERE case_id = :source"),
             {"new": json.dumps(new), "source": source},
         )  # fmt: skip
+        key = await hiding(connection, case_id)
         await connection.execute(
             insert(revisions).values(
                 case_id=case_id,
                 revision=1,
                 sha256=sha256_of(parts),
-                content=parts,
+                content=key.of(parts, "1"),
                 saved_by="clerk",
                 saved_at=house.now() - timedelta(days=2),
             )
