@@ -15,6 +15,7 @@ from api.campaigns import (
     institutions,
     jobs,
     legal_persons,
+    linked_institutions,
     memberships,
     people,
     published,
@@ -57,6 +58,7 @@ from api.workbench.duties import PAGES as DUTY_PAGES
 from api.workbench.enforcement import PAGES as MEASURE_CASE_PAGES
 from api.workbench.filing_files import PAGES as FILING_FILE_PAGES
 from api.workbench.filing_parts import PAGES as FILING_PART_PAGES
+from api.workbench.filing_revisions import PAGES as FILING_REVISION_PAGES
 from api.workbench.filings import PAGES as FILING_PAGES
 from api.workbench.home import PAGES as HOME_PAGES
 from api.workbench.imports import PAGES as IMPORT_PAGES
@@ -119,6 +121,7 @@ OPERATIONS: list[Operation] = [
     *search.OPERATIONS,
     # a fixed word, before an institution's address takes it
     *legal_persons.OPERATIONS,
+    *linked_institutions.OPERATIONS,
     *registrations.OPERATIONS,
     *institutions.OPERATIONS,
     *institution_acts.OPERATIONS,
@@ -137,6 +140,7 @@ PAGES: list[Operation] = [
     *HOME_PAGES,
     *SIGN_IN_PAGES,
     *FILING_PAGES,
+    *FILING_REVISION_PAGES,
     *FILING_FILE_PAGES,
     *FILING_PART_PAGES,
     *INBOX_PAGES,

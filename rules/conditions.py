@@ -403,9 +403,9 @@ def _explained(problem: str, source: str, scope: Scope) -> ConditionInvalid:
         message = f"{where}{name} 不能用在{kinds}上：类型对不上；文本加单引号，数不加"
         return ConditionInvalid("condition_type", message)
     column = re.match(r"1:(\d+)", first)
-    where = f"第 {column[1]} 列附近" if column else ""
+    where = f"，在第 {column[1]} 列附近" if column else ""
     advice = next(advice for sign, advice in _MISWRITTEN if re.search(sign, source))
-    return ConditionInvalid("condition_syntax", f"条件{where}写法有误；{advice}")
+    return ConditionInvalid("condition_syntax", f"条件写法有误{where}；{advice}")
 
 
 _MISWRITTEN = (

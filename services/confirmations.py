@@ -102,6 +102,9 @@ class ConfirmationService:
             )
         if standing.state in _ENDED:
             raise Refused(_decided(standing))
+        waits = standing.state is ConfirmationState.CONFIRMED and standing.act in SENT_AGAIN
+        if waits and now >= standing.ends_at:
+            raise Refused(Refusal(code=Code.CONFIRMATION_LATE, at=standing.ends_at))
         return standing
 
     async def confirmed_by(self, command_id: str) -> str:

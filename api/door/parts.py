@@ -56,6 +56,7 @@ from services.institutions import InstitutionService
 from services.jobs import JobService
 from services.keys import hide_with
 from services.legal_persons import LegalPersonService
+from services.linked_institutions import LinkedInstitutions
 from services.memberships import MembershipService
 from services.notices.outbox import OutboxService
 from services.notices.records import NoticeRecords
@@ -108,6 +109,7 @@ class Parts:
     pinned: PinnedRules
     filings: FilingService
     legal_persons: LegalPersonService
+    linked: LinkedInstitutions
     authority_figures: AuthorityFigureService
     filing_files: FilingFileService
     scanner: Scanner
@@ -214,6 +216,7 @@ def build_parts(
         filings=FilingService(client, engine, pinned, clock),
         authority_figures=AuthorityFigureService(engine, pinned, clock),
         legal_persons=LegalPersonService(engine, campaigns, jobs, clock),
+        linked=LinkedInstitutions(engine, clock),
         filing_files=FilingFileService(client, engine, clock),
         scanner=Scanner(settings.scanner),
         contents=ContentService(engine, pinned, clock),

@@ -179,15 +179,22 @@ def _in_its_clause(
 def _quotations(forms: FormLibrary, form: Form, documents: Mapping[str, str]) -> Iterator[Finding]:
     cites: list[tuple[str, Any]] = [("cite", form.cite)]
     cites += [(check.id, check.cite) for check in form.checks]
+    node = forms.node(form.id)
+
+    def line_of(place: str, key: str) -> int:
+        if place == "cite" and node is not None:
+            return node.place_of(("cite", key)).line
+        return forms.line(form.id, place)
+
     for place, cite in cites:
         if not isinstance(cite, Citation) or not cite.quote:
             continue
         text = documents.get(cite.document)
         if text is None:
             message = f"出处 {cite.document} 没有一个规则文件在 sources 里声明；请核对文号"
-            line = forms.line(form.id, place)
+            line = line_of(place, "document")
             yield Finding("unknown_source", _file(form.id), line, "cite", message)
         elif not quoted(cite.quote, text):
             message = f"原文里没有“{cite.quote}”；请逐字引用 {cite.document}"
-            line = forms.line(form.id, place)
+            line = line_of(place, "quote")
             yield Finding("quote_not_in_source", _file(form.id), line, "cite", message)

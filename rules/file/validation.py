@@ -1,7 +1,7 @@
 """Pydantic's errors as findings: Chinese sentences with the file and line they are about."""
 
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -147,7 +147,7 @@ def _message(model: type[BaseModel], detail: ErrorDetails, path: Sequence[str | 
     if kind == "missing":
         return f"缺少 {name}；请补上"
     if kind == "literal_error":
-        return f"不认识的值 {_shown(detail)}；可以写：{context.get('expected', '')}"
+        return f"不认识的值 {_shown(detail)}；可以写：{_listed(context)}"
     if kind == "string_pattern_mismatch":
         return f"{_shown(detail)} 不符合要求的写法 {context.get('pattern', '')}"
     if kind == "value_error":
@@ -158,11 +158,23 @@ def _message(model: type[BaseModel], detail: ErrorDetails, path: Sequence[str | 
 def in_chinese(detail: ErrorDetails) -> str:
     """What is wrong with a value, as far as Pydantic names the kind."""
     kind, context = detail["type"], detail.get("ctx", {})
+    if kind == "missing":
+        return "缺少这一项；请补上"
+    if kind == "extra_forbidden":
+        return "不认识这个键；请核对写法或删去"
+    if kind == "value_error":
+        return str(context.get("error", detail["msg"]))
+    if kind == "literal_error":
+        return f"不认识的值 {_shown(detail)}；可以写：{_listed(context)}"
     if kind in _TYPES:
         return _TYPES[kind]
     if kind in _BOUNDS:
         return f"{_shown(detail)} {_BOUNDS[kind].format(**context)}"
     return f"{_shown(detail)} 不合要求（{detail['msg']}）"
+
+
+def _listed(context: Mapping[str, Any]) -> str:
+    return str(context.get("expected", "")).replace(" or ", "、").replace(", ", "、")
 
 
 def _shown(detail: ErrorDetails) -> str:

@@ -90,6 +90,7 @@ cases = Table(
     Index(None, "institution_id", "year"),
     Index(None, "campaign", "status"),
     Index("ix_cases_waiting", "authority", "status", "waiting_since", "case_id"),
+    Index("ix_cases_waiver_asked", "case_id", postgresql_where="waiver_asked"),
     Index("ix_cases_extension", "extension", postgresql_where="extension <> ''"),
     Index("ix_cases_to_launch", "campaign", "case_id", postgresql_where="NOT launched"),
     comment="办件的当前状态（读模型）；以 journal 为准",

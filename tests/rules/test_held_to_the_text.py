@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from cli.main import app
+from cli.rule_files import check_path
 from rules.check.checks import check_folder, check_name
 from rules.check.evidence import clause_of, says_day
 from rules.conditions import Condition, ConditionInvalid
@@ -531,3 +532,82 @@ def test_no_text_breaks_the_bound(source: str) -> None:
     assert reason is None or reason
     with pytest.raises(ConditionInvalid):
         Condition(f"{source} (", "departments")
+
+
+@pytest.mark.parametrize(
+    ("when", "code", "words"),
+    [
+        ("tied and has_national", "condition_syntax", "“并且”写 &&"),
+        ("choice = ''", "condition_syntax", "两个等号"),
+        ("choice <> ''", "condition_syntax", "“不等于”写 !="),
+        ("choice == “a”", "condition_syntax", "符号要用半角的"),
+        ("choice == 'a", "condition_syntax", "单引号没有成对"),
+        ("certs.size > 0", "condition_syntax", "size 后面要有括号"),
+        ("(tied", "condition_syntax", "第 6 列"),
+        ("certs.exist(c, c.valid)", "unknown_fact", "没有函数 exist；是不是想写 exists"),
+        ("choice.startswith('a')", "unknown_fact", "是不是想写 startsWith"),
+        ("has_certificate == 'a'", "condition_type", "== 不能用在真假、文本上"),
+        ("choice in issuers && issuers.contains('a')", "condition_type", "文本的列表、文本"),
+    ],
+)
+def test_a_miswritten_condition_is_told_with_what_to_write(
+    when: str, code: str, words: str
+) -> None:
+    with pytest.raises(ConditionInvalid) as told:
+        Condition(when, "departments")
+    assert told.value.code == code
+    assert words in str(told.value)
+
+
+def test_a_file_nobody_reads_is_told_when_it_is_checked_alone(small: Path) -> None:
+    for place, code in (
+        ("2024/jiangsu.yml", "wrong_suffix"),
+        ("2024/deeper/jiangsu.yaml", "never_read"),
+        ("20240/jiangsu.yaml", "never_read"),
+    ):
+        path = small / place
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("id: x\n", "utf-8")
+        assert [one.code for one in check_path(RuleLibrary(small), path)] == [code]
+        path.unlink()
+
+
+def test_a_broken_calendar_is_told_and_breaks_nothing(small: Path) -> None:
+    path = small / "calendar" / "2025.yaml"
+    path.write_text("year: 2025\n", "utf-8")
+    codes = {(one.file, one.code) for one in check_folder(RuleLibrary(small))}
+    assert codes == {("calendar/2025.yaml", "missing_key")}
+    assert check_name(RuleLibrary(small), "2024/national") == []
+
+
+def test_a_level_for_another_provinces_certificate_is_reached(folder: Path) -> None:
+    """An issuer that a condition names is tried, and a place outside the set's never is."""
+    for when, codes in (
+        ("reviewer == 'amr-430000' && city == 'amr-441600'", set()),
+        ("city == 'amr-350200'", {"unreachable_level"}),
+    ):
+        (folder / "2024" / "guangdong.yaml").write_text(
+            f"""\
+id: guangdong-2024
+year: 2024
+jurisdiction: "440000"
+extends: 2024/national
+title: 2024年度广东省检验检测服务业统计（生成的例子）
+revision: 1
+filing:
+  review_chain:
+    - id: city
+      before: review
+      label: 初审
+      when: "{when}"
+      authority: city
+      cite: {{assume: 生成的例子，没有这样的通知}}
+examples:
+  - name: 一例
+    at: "2025-01-13T00:00:00+08:00"
+    expect: {{inside: [fill]}}
+""",
+            "utf-8",
+        )
+        found = check_name(RuleLibrary(folder), "2024/guangdong")
+        assert {one.code for one in found} == codes

@@ -96,6 +96,12 @@ class HeaderItem(Value):
         return not self.assumption
 
 
+def _a_day(item: HeaderItem) -> HeaderItem:
+    if item.known and day_in(item.value) is None:
+        raise ValueError('valid_until 写成带引号的日期，如 "2026-12-31"；没有公布的写明 assumption')
+    return item
+
+
 class Header(Value):
     """What must stand on a statistical form (统计法 17): 表号, 制定机关, 批准或备案文号, 有效期限.
 
@@ -105,15 +111,7 @@ class Header(Value):
     table_number: HeaderItem
     issuing_authority: HeaderItem
     approval_number: HeaderItem
-    valid_until: HeaderItem
-
-    @model_validator(mode="after")
-    def _days(self) -> Self:
-        if self.valid_until.known and day_in(self.valid_until.value) is None:
-            raise ValueError(
-                'valid_until 写成带引号的日期，如 "2026-12-31"；没有公布的写明 assumption'
-            )
-        return self
+    valid_until: Annotated[HeaderItem, AfterValidator(_a_day)]
 
     @property
     def last_day(self) -> date | None:
