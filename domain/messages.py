@@ -37,9 +37,12 @@ def closing_time(closes: datetime) -> str:
     return f"{here.date() - timedelta(days=1)} 24:00（北京时间）"
 
 
-def explain(refusal: Refusal) -> Words:
-    """The words for a refusal, its parameters filled in and its rule named."""
-    words = refusal.code.words
+def explain(refusal: Refusal, words: Words | None = None) -> Words:
+    """The words for a refusal, its parameters filled in and its rule named.
+
+    ``words`` are those of its code in another language than Chinese.
+    """
+    words = words or refusal.code.words
     params = dict(refusal.params)
     if refusal.at is not None:
         told = closing_time if refusal.code in _CLOSINGS else local_time

@@ -14,6 +14,7 @@ from starlette.responses import Response, StreamingResponse
 from api.confirmations.held import hold
 from api.door import cursors
 from api.door.files import FILENAME, FORMAT, TABLES, filename_of, table_file
+from api.door.languages import explained
 from api.door.operations import PAGING, Call, Operation, Parameter, json_of
 from api.door.parts import parts_of
 from api.door.requests import InvalidFields, Plain, Text, invalid, path, pointer, query
@@ -25,7 +26,6 @@ from domain.filing.kind import FILING
 from domain.ids import jurisdiction_of
 from domain.jobs import ItemOutcome, JobAction
 from domain.jurisdictions import narrower
-from domain.messages import explain
 from domain.model import Value
 from domain.notices import Channel
 from domain.numbers.quarters import Period
@@ -124,7 +124,7 @@ async def of_job(request: Request) -> Target:
 
 def item_shown(item: JobItem) -> ItemShown:
     """A case of a job as the API shows it."""
-    words = explain(item.refusal) if item.refusal is not None else None
+    words = explained(item.refusal) if item.refusal is not None else None
     return ItemShown(
         number=item.number,
         case_id=item.case_id,

@@ -14,6 +14,8 @@ from api.door.parts import parts_of
 from api.door.requests import Plain, Text, invalid, path
 from api.door.rights import Right, Target
 from domain.case.commands import Role
+from domain.case.events import event_of
+from domain.case.kind import fold
 from domain.case.status import Status
 from domain.complaints import COMPLAINT, COMPLAINT_OUTCOME_LABELS, ComplaintOutcome, PassOn
 from domain.ids import complaint_id
@@ -157,15 +159,19 @@ def state_of(complaint: Complaint) -> ComplaintState:
 
 async def get_complaint(call: Call) -> Response:
     """One complaint; how to reach the complainant only for the authority that deals with it."""
-    case = case_of(call)
-    complaint = await parts_of(call.request).complaints.of_case(case)
+    case, parts = case_of(call), parts_of(call.request)
+    complaint = await parts.complaints.of_case(case)
+    # whoever has passed it on sees what became of it, and has nobody to reach any more
+    steps = await parts.records.steps(case)
+    [level] = fold(COMPLAINT, map(event_of, steps)).levels
+    deals = call.actor.role is Role.REVIEWER and call.actor.scope == level.authority
     return json_of(
         ComplaintShown(
             **(await shown(case, call)).model_dump(),
             number=complaint.number,
             about=complaint.about,
             named_institution=complaint.institution_name,
-            contact=complaint.contact if call.actor.role is Role.REVIEWER else "",
+            contact=complaint.contact if deals else "",
             outcome=complaint.outcome,
             reply=complaint.reply,
             received_at=complaint.received_at,

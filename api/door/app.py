@@ -211,7 +211,8 @@ def _endpoint(operations: Sequence[Operation]) -> Callable[[Request], Awaitable[
         request_id = _new_id()
         bound = _REQUEST_ID.set(request_id)
         demonstration.set(parts_of(request).demo)
-        language.set(wanted(request.headers.get("accept-language", ""), SPEAKING))
+        if asked_by(request) is None:  # what a page asks for is told as the page is
+            language.set(wanted(request.headers.get("accept-language", ""), SPEAKING))
         try:
             response = await _answer(operation, request, request_id)
         finally:

@@ -1,8 +1,9 @@
 """Pages in other languages: Chinese stands in them, and another language is one file.
 
 ``api/texts/<language>.yaml`` says for each Chinese text of the templates, and of the labels that
-are shown in them, how it is said there; what it leaves out stays Chinese. A browser that asks for
-a language gets it where there is a file for it.
+are shown in them, how it is said there; what it leaves out stays Chinese. Refusals stand in it
+below `REFUSALS` by their codes, with their own ``{…}`` in them. Whoever asks for a language gets it
+where there is a file for it.
 """
 
 import re
@@ -16,10 +17,16 @@ from jinja2 import Environment
 from jinja2.ext import Extension
 from jinja2.lexer import Token, TokenStream
 
+from domain.messages import explain
+from domain.refusals import Code, Refusal, Words
+
 SOURCE = "zh-CN"
 """The language of the templates."""
 
 TEXTS = Path(__file__).resolve().parents[1] / "texts"
+
+REFUSALS = "refusals"
+"""The key below which a file says refusals: code, then ``title``, ``detail``, ``remedy``."""
 
 language: ContextVar[str] = ContextVar("language", default=SOURCE)
 """In which language the page is that is being made."""
@@ -67,12 +74,32 @@ def texts_of(environment: Environment) -> Iterator[str]:
 def in_other_languages(source: Environment, folder: Path = TEXTS) -> dict[str, Environment]:
     """An environment for each language that there is a file for, by the language."""
     return {
-        file.stem: _speaking(source, yaml.safe_load(file.read_text("utf-8")), file.stem)
+        file.stem: _speaking(source, _read(file), file.stem)
         for file in sorted(folder.glob("*.yaml"))
     }
 
 
-def _speaking(source: Environment, said: dict[str, str], name: str) -> Environment:
+def refusals_in(folder: Path = TEXTS) -> dict[str, dict[Code, dict[str, str]]]:
+    """How refusals are said in each language there is a file for. Raises ValueError: no code."""
+    return {
+        file.stem: {Code(code): said for code, said in _read(file).get(REFUSALS, {}).items()}
+        for file in sorted(folder.glob("*.yaml"))
+    }
+
+
+def explained(refusal: Refusal) -> Words:
+    """The words for a refusal in the language of the answer that is being made."""
+    said = REFUSED_IN.get(language.get(), {}).get(refusal.code, {})
+    return explain(refusal, refusal.code.words._replace(**said))
+
+
+def _read(file: Path) -> dict[str, Any]:
+    return dict(yaml.safe_load(file.read_text("utf-8")) or {})
+
+
+def _speaking(source: Environment, texts: dict[str, Any], name: str) -> Environment:
+    said = {text: other for text, other in texts.items() if text != REFUSALS}
+
     def shown(value: Any) -> Any:
         # labels come from Python: whole texts alone, so that nothing of what people wrote changes
         return said.get(value, value) if type(value) is str else value
@@ -95,3 +122,7 @@ def wanted(accepted: str, there: Iterable[str]) -> str:
             if candidate in known:
                 return known[candidate]
     return SOURCE
+
+
+REFUSED_IN = refusals_in()
+"""What refusals say besides Chinese, by language and code; what is left out stays Chinese."""

@@ -14,12 +14,12 @@ from starlette.responses import HTMLResponse, Response
 
 from api.door.engine_pages import case_at, engine_page
 from api.door.identity import SESSION_COOKIE
-from api.door.languages import SOURCE, in_other_languages, language
+from api.door.languages import SOURCE, explained, in_other_languages, language
 from api.door.operations import Call
 from api.door.parts import parts_of
 from api.door.problems import headers_of
 from domain.case.commands import ROLE_LABELS, Role
-from domain.messages import closing_time, explain, local_time
+from domain.messages import closing_time, local_time
 from domain.refusals import Code, Refusal
 from services.sign_in import csrf_token
 
@@ -179,7 +179,7 @@ def words_of(refusal: Refusal, labels: Mapping[str, str] | None = None) -> dict[
     ``labels`` are what the page calls parameters of its own: what is wrong with one is told by its
     label.
     """
-    words = explain(refusal)._asdict()
+    words = explained(refusal)._asdict()
     if refusal.code in (Code.BUSY, Code.UNAVAILABLE, Code.INTERNAL):
         words["detail"], words["remedy"] = "系统暂时没有响应。", "请稍后再试。"
     if refusal.code is Code.UNAUTHENTICATED:

@@ -56,6 +56,7 @@ from services.institutions import InstitutionService
 from services.jobs import JobService
 from services.keys import hide_with
 from services.legal_persons import LegalPersonService
+from services.linked_institutions import LinkedInstitutions
 from services.memberships import MembershipService
 from services.notices.outbox import OutboxService
 from services.notices.records import NoticeRecords
@@ -74,6 +75,7 @@ from services.rate_limits import Limiter, RateLimits
 from services.reads import Reads
 from services.registrations import RegistrationService
 from services.requests import RequestRecords
+from services.retention import RetentionService
 from services.review import ReviewService
 from services.roster import RosterService, known_regions
 from services.rule_sets import PinnedCertificateRules, PinnedRules
@@ -107,6 +109,7 @@ class Parts:
     pinned: PinnedRules
     filings: FilingService
     legal_persons: LegalPersonService
+    linked: LinkedInstitutions
     authority_figures: AuthorityFigureService
     filing_files: FilingFileService
     scanner: Scanner
@@ -154,6 +157,7 @@ class Parts:
     outbox: OutboxService
     schedule: ScheduleService
     confirmations: ConfirmationService
+    retention: RetentionService
     saved_views: SavedViewService
     authority_name: Callable[[str], str]
     area_name: Callable[[str], str]
@@ -212,6 +216,7 @@ def build_parts(
         filings=FilingService(client, engine, pinned, clock),
         authority_figures=AuthorityFigureService(engine, pinned, clock),
         legal_persons=LegalPersonService(engine, campaigns, jobs, clock),
+        linked=LinkedInstitutions(engine, clock),
         filing_files=FilingFileService(client, engine, clock),
         scanner=Scanner(settings.scanner),
         contents=ContentService(engine, pinned, clock),
@@ -285,6 +290,7 @@ def build_parts(
         telling=Telling(engine, pinned, clock),
         schedule=ScheduleService(engine, pinned, clock),
         confirmations=ConfirmationService(engine, settings.rules, clock),
+        retention=RetentionService(engine, settings.rules, clock),
         outbox=OutboxService(
             engine,
             Webhooks(settings.keyring, settings.webhook_hosts.split(",")),

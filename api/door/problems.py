@@ -4,9 +4,9 @@ from typing import Any
 
 from starlette.responses import JSONResponse
 
+from api.door.languages import explained
 from domain.citation import Citation
 from domain.clock import BEIJING
-from domain.messages import explain
 from domain.model import Value
 from domain.refusals import Code, Refusal
 
@@ -64,7 +64,7 @@ def problem_body(
     refusal: Refusal, request_id: str, errors: list[dict[str, str]] | None = None
 ) -> dict[str, Any]:
     """The fields of a problem document."""
-    words = explain(refusal)
+    words = explained(refusal)
     return {
         "type": f"urn:zhibao:problem:{refusal.code}",
         "title": words.title,

@@ -10,6 +10,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from api.cases.acts import Built, act, case_of
+from api.door.languages import explained
 from api.door.operations import Call, json_of
 from api.door.parts import Parts, parts_of
 from api.door.requests import MOST_ERRORS, InvalidFields, Plain, invalid, pointer, query
@@ -24,7 +25,6 @@ from domain.filing.parts import left_over_refusal, parts_left_over
 from domain.filing.receipts import submissions
 from domain.filing.waiving import granted
 from domain.jurisdictions import AuthorityId, authority_of
-from domain.messages import explain
 from domain.model import Value
 from domain.refusals import Code, Refusal, Refused
 from files.findings import Unusable
@@ -517,7 +517,7 @@ def _refuse_expired(forms: Iterable[Form], parts: Parts) -> None:
 def _left_over(part: str, due: Due) -> FormFinding:
     refusal = left_over_refusal([part], due.parts)
     assert refusal is not None
-    words = explain(refusal)
+    words = explained(refusal)
     at = pointer("parts", part)
     return FormFinding(
         code=refusal.code, pointer=at, fields=(at,), message=f"{words.detail}{words.remedy}"

@@ -13,12 +13,12 @@ from starlette.responses import Response, StreamingResponse
 from api.cases.acts import RECEIPT_EXAMPLE, acting, case_of
 from api.door import cursors
 from api.door.files import FILENAME, TABLES, Accept, Filename
+from api.door.languages import explained
 from api.door.operations import PAGING, Call, Operation, Parameter, json_of, schema_of
 from api.door.parts import parts_of
 from api.door.requests import Text, media_type, path, query
 from api.door.rights import Right
 from api.numbers.named import ADDRESS, TAG, of_batch
-from domain.messages import explain
 from domain.model import Value
 from domain.numbers.report_numbers import UPLOAD_STAGE_LABELS, UPLOAD_TROUBLES, UploadStage
 from domain.numbers.row_checks import words
@@ -246,7 +246,7 @@ def _line(problem: UploadProblem) -> str:
 def _shown(upload: Upload, notice: str | None) -> UploadShown:
     refusal = None
     if upload.refusal is not None:
-        said = explain(upload.refusal)
+        said = explained(upload.refusal)
         refusal = UploadRefusal(
             code=upload.refusal.code, title=said.title, detail=said.detail, remedy=said.remedy
         )

@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from api.door.asking import Told, ask
 from api.door.operations import Call
+from api.door.pages import page
 from api.door.parts import parts_of
 from api.door.requests import path, query
 from api.door.rights import ROLES, Right
@@ -146,6 +147,19 @@ async def institution_page(call: Call, failed: Failed | None = None) -> Response
     return said_at_once(call, "institution.html", values, failed.told if failed else None)
 
 
+async def linked_page(call: Call) -> Response:
+    """What belongs together with an institution: of one legal person, before and after it."""
+    id_: str = path(call.request, "institution", InstitutionId)
+    api, here = here_of(f"institutions/{id_}")
+    values = {
+        "shown": (await ask(call, "GET", api)).body,
+        "linked": (await ask(call, "GET", f"{api}/linked")).body["items"],
+        "place_name": parts_of(call.request).progress.place_name,
+        "here": here,
+    }
+    return page(call, "linked_institutions.html", values)
+
+
 async def act_on_institution(call: Call) -> Response:
     """One act on an institution."""
     id_: str = path(call.request, "institution", InstitutionId)
@@ -250,6 +264,7 @@ PAGES = [
         parameters=(text_parameter("what", "哪一种名单"),),
     ),
     page_of("POST", f"{_ALL}/imports", import_list, "导入名单", unhurried=True, with_file=True),
+    page_of("GET", f"{_ALL}/{{institution}}/linked", linked_page, "关联的机构"),
     page_of("GET", f"{_ALL}/{{institution}}", institution_page, "一家机构", parameters=(DONE,)),
     page_of(
         "POST", f"{_ALL}/{{institution}}/act/{{act}}", act_on_institution, "办理", unhurried=True

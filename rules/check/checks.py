@@ -30,6 +30,7 @@ from rules.file.confirmations import CONFIRMATIONS, load_confirmations
 from rules.file.findings import Finding, RulesInvalid, in_order
 from rules.file.folder import STANDING, Merged
 from rules.file.library import RuleLibrary
+from rules.file.retention import RETENTION, load_retention
 from rules.file.schema import Filing
 from rules.file.shapes import Cite
 from rules.file.strict_yaml import Path as NodePath
@@ -88,15 +89,16 @@ def unread(root: Path) -> list[Finding]:
 
 def _is_read(shown: str) -> bool:
     if "/" not in shown:
-        return shown in (AUTHORITIES, CONFIRMATIONS, JURISDICTIONS)
+        return shown in (AUTHORITIES, CONFIRMATIONS, JURISDICTIONS, RETENTION)
     return _READ.fullmatch(shown) is not None
 
 
 def check_catalogue(library: RuleLibrary) -> list[Finding]:
-    """Every finding about `authorities.yaml`, `jurisdictions.yaml`, `confirmations.yaml`."""
+    """Every finding about the files of a folder that are no rule sets."""
     try:
         library.catalogue  # noqa: B018  reading it is the check
         load_confirmations(library.root)
+        load_retention(library.root)
     except RulesInvalid as invalid:
         return invalid.findings
     return []

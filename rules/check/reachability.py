@@ -406,11 +406,12 @@ def _regions(
     special = [code for code, area in sorted(tree.special.items()) if area.parent == province]
     named = [code for text in texts for code in re.findall(r"\d{6}", text) if code in areas]
     named = [code for code in named if code != NATION]
-    own = sorted(code for code in areas if province in tree.upwards(code))
+    upwards = {code: list(tree.upwards(code)) for code in sorted(areas)}
+    own = [code for code, path in upwards.items() if province in path]
     first_county: dict[str, str] = {}
-    for code in sorted(areas):
+    for code, path in upwards.items():
         if tree.level(code) == "county":
-            for above in tree.upwards(code):
+            for above in path:
                 first_county.setdefault(above, code)
     cities = [code for code in own if tree.level(code) == "city"]
     counties = [first_county[code] for code in [*cities, *named] if code in first_county]

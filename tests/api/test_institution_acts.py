@@ -127,6 +127,12 @@ async def pair(house: System) -> tuple[Filing, Filing]:
     return await filing(house, FUJIAN), await filing(house, FUJIAN)
 
 
+async def links(house: System, institution: str, token: str) -> list[tuple[str, str, str]]:
+    answer = await house.send("GET", f"/api/institutions/{institution}/linked", token)
+    assert answer.status == 200, answer.body
+    return [(one["link"], one["institution"], one["document"]) for one in answer.body["items"]]
+
+
 async def test_after_a_merger_there_is_one_institution_everywhere(house: System) -> None:
     gone, stays = await pair(house)
     held = await register(house.engine, f"M-{gone.id}", institution=gone.id, uscc=OLD)
@@ -165,6 +171,12 @@ async def test_after_a_merger_there_is_one_institution_everywhere(house: System)
         assert {name: set(of) for name, of in bearers.items()} == dict.fromkeys(names, both)
         holders = await lookup.by_no(connection, [nos[gone.id]])
         assert holders[nos[gone.id]].name == two["name"]
+    # each leads to the other, as far as one sees there
+    elsewhere = house.token(OPERATOR, "operator-hn", "430000")
+    assert await links(house, stays.id, operator) == [("merged_in", gone.id, "示例〔2025〕1号")]
+    assert await links(house, gone.id, operator) == [("merged_into", stays.id, "示例〔2025〕1号")]
+    linked = await house.send("GET", f"/api/institutions/{stays.id}/linked", elsewhere)
+    assert linked.status in (403, 404)
     history = await house.send("GET", f"/api/institutions/{stays.id}/history", operator)
     assert [(a["kind"], a["institution"], a["document"]) for a in history.body["acts"]] == [
         ("merged", gone.id, "示例〔2025〕1号")

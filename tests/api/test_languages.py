@@ -2,13 +2,23 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
-from api.door import pages
-from api.door.languages import SOURCE, in_other_languages, language, texts_of, wanted
+from api.door import languages, pages
+from api.door.languages import (
+    SOURCE,
+    in_other_languages,
+    language,
+    refusals_in,
+    texts_of,
+    wanted,
+)
+from api.door.problems import problem_body
 from domain.case.commands import ROLE_LABELS, Role
+from domain.refusals import Code, Refusal
 
 _TEMPLATES = pages._TEMPLATES
 _CHINESE = re.compile("[\u3400-\u9fff]")
@@ -18,7 +28,7 @@ FORM = {
 }  # fmt: skip
 
 
-def _in(said: dict[str, str], folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _in(said: dict[str, Any], folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "en.yaml").write_text(yaml.safe_dump(said, allow_unicode=True), "utf-8")
     monkeypatch.setattr(pages, "SPEAKING", in_other_languages(_TEMPLATES, folder))
 
@@ -56,6 +66,29 @@ def test_what_a_file_leaves_out_stays_chinese(
     shown = _page("en")
     assert '<label for="password">Password</label>' in shown
     assert '<label for="name">账号</label>' in shown
+
+
+def test_refusals_are_said_by_their_code_and_what_is_left_out_stays_chinese(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = {"not_claimed": {"title": "Not claimed"}, "not_found": {"detail": "No {what} here."}}
+    _in({"refusals": said}, tmp_path, monkeypatch)
+    monkeypatch.setattr(languages, "REFUSED_IN", refusals_in(tmp_path))
+    missing = Refusal(code=Code.NOT_FOUND, params={"what": "lab-1"})
+    kept = language.set("en")
+    try:
+        told = problem_body(missing, "r")
+        words = pages.words_of(Refusal(code=Code.NOT_CLAIMED))
+    finally:
+        language.reset(kept)
+    assert (told["detail"], told["title"]) == ("No lab-1 here.", Code.NOT_FOUND.words.title)
+    assert (words["title"], words["remedy"]) == ("Not claimed", Code.NOT_CLAIMED.words.remedy)
+    assert "lab-1" in problem_body(missing, "r")["detail"]
+    assert problem_body(missing, "r")["detail"] != "No lab-1 here."
+    # a file that names what no code is called is wrong
+    _in({"refusals": {"no_such_code": {}}}, tmp_path, monkeypatch)
+    with pytest.raises(ValueError, match="no_such_code"):
+        refusals_in(tmp_path)
 
 
 @pytest.mark.parametrize(

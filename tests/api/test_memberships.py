@@ -9,8 +9,10 @@ from urllib.parse import urlencode
 
 import httpx
 import pytest
+import yaml
 from sqlalchemy import text
 
+from api.door import app, languages, pages
 from deploy.embedded.postgres import EmbeddedPostgres
 from domain.case.commands import Actor, Role
 from domain.clock import BEIJING
@@ -272,6 +274,28 @@ async def test_one_s_own_record_is_told_part_by_part_and_nobody_elses(house: Sys
     assert (await house.http.get("/me/record")).headers["location"] == "/sign-in?to=/me/record"
 
 
+async def test_a_page_and_what_the_api_refuses_it_are_in_the_language_asked_for(
+    house: System, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = {"工作台": "Desk", "refusals": {"not_found": {"title": "Not here"}}}
+    (tmp_path / "en.yaml").write_text(yaml.safe_dump(said, allow_unicode=True), "utf-8")
+    speaking = languages.in_other_languages(pages._TEMPLATES, tmp_path)
+    for module in (pages, app):
+        monkeypatch.setattr(module, "SPEAKING", speaking)
+    monkeypatch.setattr(languages, "REFUSED_IN", languages.refusals_in(tmp_path))
+    cookie = await signed_in(house, "r-en", REVIEWER, "amr-350000")
+
+    async def told(address: str, wanted: str) -> str:
+        return (await page(house, address, cookie, None, **{"accept-language": wanted})).text
+
+    missing = "/work/filings/2024/no-such-lab"
+    assert "<h1>Not here</h1>" in await told(missing, "en")
+    assert "Not here" not in await told(missing, "zh-CN")
+    # a page that asks the API first speaks it as well
+    assert '<a href="/work">Desk</a>' in await told("/work/rules", "en")
+    assert '<a href="/work">工作台</a>' in await told("/work/rules", "zh-CN")
+
+
 async def test_operators_sign_in_with_a_code_that_holds_once(house: System) -> None:
     sign_in = house.parts.sign_in.sign_in
     await given(house, "op-code", OPERATOR, "350100")
@@ -348,7 +372,8 @@ async def test_the_first_administrator_gets_a_link_until_one_can_sign_in(house: 
     later = await first("first-admin", TERMINAL)
     assert later not in ("", link)
     invitation = await house.parts.sign_in.invited(later)
-    for password, again in (("short", "short"), ("first-admin-1", "first-admin-1"), ("a", "b")):
+    unfit = ["short", "first-admin-1", "Password2024!", "zhibao123456", "检验检测直报2026直报"]
+    for password, again in (*((one, one) for one in unfit), (f"{PASSWORD}a", f"{PASSWORD}b")):
         with pytest.raises(Refused) as refused:
             await house.parts.sign_in.set_password(later, password, again, "")
         assert refused.value.refusal.code is Code.PASSWORD_UNFIT

@@ -72,6 +72,12 @@ class Town:
         await context.add_cookies([{"name": SESSION_COOKIE, "value": cookie, "url": self.address}])
         return Visitor(self, await context.new_page(), name)
 
+    async def anybody(self) -> "Visitor":
+        """A browser in which nobody is signed in."""
+        context = await self.browser.new_context(viewport=TELEPHONE)
+        self.stack.push_async_callback(context.close)
+        return Visitor(self, await context.new_page(), "anybody")
+
 
 @dataclass
 class Visitor:
@@ -90,6 +96,8 @@ class Visitor:
 
     async def looked_at(self) -> None:
         """No page sticks out of a telephone or a wide screen; axe finds nothing, once by place."""
+        # what was pressed may only just have led here
+        await self.page.wait_for_load_state()
         where = self.page.url.removeprefix(self.town.address)
         place = re.sub(r"[?#].*|[0-9a-f]{24,}", "", where)
         new = place not in self.town.looked
@@ -191,6 +199,10 @@ async def test_a_reviewer_compares_remarks_and_sends_back(town: Town) -> None:
     await reviewer.at("/work/tasks?name=gd-1&claimed=nobody")
     await reviewer.fill("保存这个筛选，叫作", "一号")
     await reviewer.press("保存筛选")
+    # on another device as well
+    elsewhere = await town.person(REVIEWER, ISSUER, TELEPHONE)
+    await elsewhere.at("/work/tasks?sort=age")
+    assert await elsewhere.page.get_by_role("link", name="一号").count() == 1
     await reviewer.at("/work/tasks?name=nobody-is-called-so")
     assert "没有符合条件的待办" in await reviewer.text()
     await reviewer.page.get_by_role("navigation", name="看哪些").get_by_text("一号").click()
@@ -202,6 +214,10 @@ async def test_a_reviewer_compares_remarks_and_sends_back(town: Town) -> None:
     await reviewer.fill("批注", "（生成）请核实")
     await reviewer.press("写批注")
     assert "（生成）请核实" in await reviewer.text()
+    await reviewer.at("/work/filings/2024/gd-1/revisions")
+    assert "提交过" in await reviewer.text()
+    await reviewer.press("比较")
+    assert "第 0 稿到第 1 稿" in await reviewer.text()
     await reviewer.at("/work/filings/2024/gd-1")
     assert "对照" in await reviewer.text()
     await reviewer.fill("退回的理由", "（生成）请改正")
@@ -209,6 +225,30 @@ async def test_a_reviewer_compares_remarks_and_sends_back(town: Town) -> None:
     assert "已退回" in await reviewer.text()
     await reviewer.page.get_by_role("link", name="下一件").click()
     await reviewer.looked_at()
+
+
+async def test_anybody_looks_up_and_complains(town: Town) -> None:
+    anybody = await town.anybody()
+    await anybody.at("/")
+    asking = anybody.page.get_by_role("search", name="查报告编号")
+    await asking.get_by_label("报告编号").fill("no-1")
+    await anybody.press("查报告编号")
+    assert "未查到编号信息" in await anybody.text()
+    await anybody.at("/")
+    await anybody.page.get_by_label("机构名称").fill("测试机构 gd-1")
+    await anybody.press("查证书")
+    await anybody.page.get_by_role("navigation", name="全站").get_by_text("投诉").click()
+    await anybody.page.get_by_label("报告编号").fill("no-1")
+    await anybody.page.get_by_label("投诉的事项").fill("（生成）报告内容与委托不符")
+    await anybody.press("提交投诉")
+    receipt = await anybody.page.get_by_role("status").locator("strong").inner_text()
+    await anybody.at("/complaint")
+    # typed without its hyphens, in small letters
+    await anybody.page.get_by_label("回执编号").fill(receipt.replace("-", "").lower())
+    await anybody.press("查询")
+    assert "no-1" in await anybody.text()
+    for place in ("/announcements", "/measures", "/sign-in", "/certificates"):
+        await anybody.at(place)
 
 
 async def test_an_issuing_clerk_issues_and_revokes(town: Town) -> None:

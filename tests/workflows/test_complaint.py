@@ -96,15 +96,24 @@ async def test_a_complaint_goes_on_to_a_colleague_and_to_the_authority_it_is_for
     # to a colleague: from then on it is theirs
     assert await act("hand-over", first, person="reviewer-2", reason="外出") == (200, "")
     assert await act("pass-on", first, **on) == (409, "claimed_by_other")
+    # an operator of the authority gives it to somebody else of it
+    operator = system.token(OPERATOR, "operator-x", "000000")
+    assert await act("assign", operator, person="reviewer-3", reason="调离") == (200, "")
+    second = system.token(REVIEWER, "reviewer-3", "samr")
     # nowhere, and to where it is, nothing is passed on; nor without a word
     for authority in ("amr-999999", "group-railway", "nobody"):
-        assert await act("pass-on", second, **{**on, "authority": authority}) == (422, "invalid")
+        assert await act("pass-on", second, **{**on, "authority": authority}) == (
+            422,
+            "invalid_body",
+        )
     assert await act("pass-on", second, **{**on, "authority": "samr"}) == (409, "wrong_status")
-    assert await act("pass-on", second, **{**on, "reason": " "}) == (422, "invalid")
+    assert await act("pass-on", second, **{**on, "reason": " "}) == (422, "invalid_body")
     assert (await system.send("GET", path, xiamen)).status == 404
     assert await act("pass-on", second, **on) == (200, "")
-    # whose it was does not see it any more; whose it is answers it
-    assert (await system.send("GET", path, second)).status == 404
+    # whose it was sees what becomes of it, and nobody to reach; whose it is answers it
+    before = await system.send("GET", path, second)
+    assert (before.status, before.body["contact"]) == (200, "")
+    assert await act("claim", second) == (403, "not_your_authority")
     shown = (await system.send("GET", path, xiamen)).body
     assert (shown["authority"], shown["claimed"], shown["contact"]) == (
         "amr-350200",
@@ -112,9 +121,7 @@ async def test_a_complaint_goes_on_to_a_colleague_and_to_the_authority_it_is_for
         BODY["contact"],
     )
     assert (await task(system, xiamen))["id"].endswith(path.rpartition("/")[2])
-    # an operator gives it to one of its people
-    operator = system.token(OPERATOR, "operator-x", "350200")
-    assert await act("assign", operator, person="reviewer-9") == (200, "")
+    assert await act("claim", xiamen) == (200, "")
     resolve = {"outcome": "unsubstantiated", "reply": "未发现。", "reason": "附卷"}
     assert await act("resolve", xiamen, **resolve) == (200, "")
     told = await state(system, receipt, "completed")

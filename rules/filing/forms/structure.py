@@ -337,7 +337,7 @@ def _read_unconfirmed(program: Compiled, reading: Reading, names: Any, complete:
     for name in dict.fromkeys(names) if complete else ():
         if name in reading.filled:
             label = fields[name].label if name in fields else tables[name].title
-            message = f"“{label}”是系统预填的，请核对，无误的请确认（接口：从 unconfirmed 中删去）"
+            message = f"“{label}”是系统预填的，请核对，无误的请确认"
             reading.findings.append(block("unconfirmed", name, message))
 
 
