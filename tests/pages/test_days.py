@@ -215,6 +215,14 @@ async def test_a_reviewer_compares_remarks_and_sends_back(town: Town) -> None:
     assert "已退回" in await reviewer.text()
     await reviewer.page.get_by_role("link", name="下一件").click()
     await reviewer.looked_at()
+    # the lab finds it under the name of its field, and at the field
+    clerk = await town.person(FILER, "gd-1", TELEPHONE)
+    await clerk.at("/work/filings/2024/gd-1")
+    remark = clerk.page.get_by_role("listitem").filter(has_text="（生成）请核实").first
+    called = await remark.get_by_role("link").inner_text()
+    assert re.search(r"：[^a-z]+$", called), called
+    await remark.get_by_role("link").click()
+    assert "批注：（生成）请核实" in await clerk.page.locator(".said").all_inner_texts()
 
 
 async def test_anybody_looks_up_and_complains(town: Town) -> None:
