@@ -231,7 +231,7 @@ async def test_anybody_looks_up_and_complains(town: Town) -> None:
     asking = anybody.page.get_by_role("search", name="查报告编号")
     await asking.get_by_label("报告编号").fill("no-1")
     await anybody.press("查报告编号")
-    assert "未查到编号信息" in await anybody.text()
+    assert "没有查到该编号" in await anybody.text()
     await anybody.at("/")
     await anybody.page.get_by_label("机构名称").fill("测试机构 gd-1")
     await anybody.press("查证书")
