@@ -21,6 +21,9 @@ FIGURES ?=
 # seconds that make chaos goes on changing bytes at random
 FUZZ ?= 3600
 
+# tests and benchmarks start many processes of Python, which need not compile all of it each time
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
 .PHONY: help run test lint types imports bom advisories bench bench-short chaos chaos-short clean
 
@@ -40,7 +43,7 @@ run: $(READY)
 	@$(BIN)/zhibao up --demo
 
 test: $(READY)
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow" $(if $(filter random,$(ORDER)),--random-order --random-order-seed=$(shell date +%s)) $(TESTS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not slow" $(if $(filter random,$(ORDER)),--random-order --random-order-seed=$(shell date +%s)) $(TESTS)
 
 lint: $(READY)
 	$(BIN)/ruff check .

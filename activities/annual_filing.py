@@ -20,7 +20,7 @@ from domain.filing.findings import FilingFindings, PrepareSubmission
 from domain.filing.kind import PREPARE_SUBMISSION
 from domain.filing.parts import left_over_refusal, parts_to_file
 from domain.filing.waiving import waived_by_another
-from domain.refusals import Code, Refusal
+from domain.refusals import Code, Refusal, Refused
 from rules.compiled import CompiledRules
 from rules.conditions import ConditionFailed
 from rules.filing.forms.changes import figures_differ
@@ -83,14 +83,14 @@ class FilingActivities:
         """
         try:
             return await self._looked_into(wanted)
-        except ConditionFailed as failed:
+        except (ConditionFailed, Refused) as failed:
             return FilingFindings(refusal=failed.refusal)
 
     async def _looked_into(self, wanted: PrepareSubmission) -> FilingFindings:
         submitted = await self._reader.ask(wanted)
         institution = submitted.institution
         waiving = wanted.purpose == "waive"
-        refusal = None if waiving else revision_refusal(wanted, submitted)
+        refusal = None if waiving else submitted.unreadable or revision_refusal(wanted, submitted)
         if refusal is not None:
             return FilingFindings(refusal=refusal)
         if institution is None:

@@ -44,6 +44,7 @@ from api.notices import notices, outbox
 from api.numbers import batches, changes, lookup, uploads
 from api.numbers.lookup_page import PAGES as LOOKUP_PAGES
 from api.people import own_record, provider, tokens, views
+from api.retention import retention
 from api.workbench.auditing import PAGES as AUDIT_PAGES
 from api.workbench.batches import PAGES as BATCH_PAGES
 from api.workbench.campaign_details import PAGES as CAMPAIGN_DETAIL_PAGES
@@ -57,6 +58,7 @@ from api.workbench.duties import PAGES as DUTY_PAGES
 from api.workbench.enforcement import PAGES as MEASURE_CASE_PAGES
 from api.workbench.filing_files import PAGES as FILING_FILE_PAGES
 from api.workbench.filing_parts import PAGES as FILING_PART_PAGES
+from api.workbench.filing_revisions import PAGES as FILING_REVISION_PAGES
 from api.workbench.filings import PAGES as FILING_PAGES
 from api.workbench.home import PAGES as HOME_PAGES
 from api.workbench.imports import PAGES as IMPORT_PAGES
@@ -82,6 +84,7 @@ OPERATIONS: list[Operation] = [
     *own_record.OPERATIONS,
     *tasks.OPERATIONS,
     *confirmations.OPERATIONS,
+    *retention.OPERATIONS,
     *duties.OPERATIONS,
     *filings.OPERATIONS,
     *authority_figures.OPERATIONS,
@@ -137,6 +140,7 @@ PAGES: list[Operation] = [
     *HOME_PAGES,
     *SIGN_IN_PAGES,
     *FILING_PAGES,
+    *FILING_REVISION_PAGES,
     *FILING_FILE_PAGES,
     *FILING_PART_PAGES,
     *INBOX_PAGES,

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from audit.chains import journal_fault, outbox_faults, refusal_fault
-from audit.findings import Finding, Kind
+from audit.findings import NO_KEY, Finding, Kind
 from audit.receipts import receipt_fault, unlike_record
 from domain.canonical import sha256_of
 from domain.case.amending import plan_before, ruled_by
@@ -342,7 +342,12 @@ def _assignments(c: _Checking) -> Iterator[Finding]:
 def _revisions(c: _Checking, kind: CaseKind) -> Iterator[Finding]:
     by_number = {row["revision"]: row for row in c.rows["revisions"]}
     for number, row in by_number.items():
-        if sha256_of(row["content"]) != row["sha256"]:
+        if row["unread"] == "destroyed":
+            continue
+        if row["unread"] == "no_key":
+            yield c.wrong("revisions", f"第 {number} 稿{NO_KEY}", kind=Kind.CONTENT)
+            return
+        if row["unread"] or sha256_of(row["content"]) != row["sha256"]:
             told = f"第 {number} 稿的内容与其哈希不符"
             yield c.wrong("revisions", told, _submission(c, number), Kind.CONTENT)
             return
@@ -535,17 +540,20 @@ def _complaint(c: _Checking) -> Iterator[Finding]:
     assert c.case is not None
     said = first.body.get("inputs", {}).get("complaint_sha256")
     # what a key hid that is no more cannot be read, and so is no corruption: its seal holds
-    if (
-        said
-        and not row["destroyed"]
-        and complaint_sha256(**{name: row[name] for name in _SAID}) != said
+    unread = row["unread"]
+    if unread == "no_key":
+        yield c.wrong("complaints", f"投诉的内容{NO_KEY}", 1, Kind.CONTENT)
+    elif unread == "altered" or (
+        said and not unread and complaint_sha256(**{name: row[name] for name in _SAID}) != said
     ):
         yield c.wrong("complaints", "投诉的内容与收到时的哈希不符", 1, Kind.CONTENT)
     if row["institution_id"] != c.case["institution_id"]:
         yield c.wrong("complaints", "所投诉的机构与办件不同", 1)
     resolved = c.events(ComplaintEvent.RESOLVED)
     if not resolved:
-        expected: dict[str, Any] = {"outcome": "", "reply": "", "resolved_at": None}
+        expected: dict[str, Any] = {"outcome": "", "resolved_at": None}
+        if not unread:
+            expected["reply"] = ""
         yield from c.differs("complaints", row, expected)
         return
     step = resolved[-1]
@@ -553,7 +561,7 @@ def _complaint(c: _Checking) -> Iterator[Finding]:
         return
     expected = {"outcome": step.body["outcome"], "resolved_at": step.at}
     yield from c.differs("complaints", row, expected, step.sequence)
-    if sha256_of({"reply": row["reply"]}) != step.body["reply_sha256"]:
+    if not unread and sha256_of({"reply": row["reply"]}) != step.body["reply_sha256"]:
         yield c.wrong("complaints", "答复与办结时的哈希不符", step.sequence, Kind.CONTENT)
 
 
@@ -579,6 +587,9 @@ def _certificate(c: _Checking, state: CaseState) -> Iterator[Finding]:
     if revision is None:
         told = f"现行的第 {held.revision} 稿不在"
         yield c.wrong("revisions", told, step.sequence, Kind.DELETED)
+        return
+    if revision["unread"]:
+        # told of at the revision
         return
     content = CertificateContent.model_validate(revision["content"][PART])
     expected = {

@@ -139,7 +139,8 @@ class _Writing:
             self._put("refusals", {**said, "at": in_utc(row["at"]), "hash": row["hash"]})
         for row in rows["revisions"]:
             said = {name: row[name] for name in ("case_id", "revision", "sha256", "saved_by")}
-            more = {"content": row["content"]} if self._with_content else {}
+            told = self._with_content and row["unread"] != "destroyed"
+            more = {"content": row["content"]} if told else {}
             self._put("revisions", {**said, "saved_at": in_utc(row["saved_at"]), **more})
         for row in rows["histories"]:
             file = f"histories/{row['case_id'].replace('/', '_')}@{row['run_id']}.json"

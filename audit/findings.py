@@ -64,6 +64,9 @@ class Verified(Value):
     """So many further findings are not listed."""
 
 
+NO_KEY = "是加密的，加密它的主密钥不在手边，未能核对；请在有密钥目录的主机上再查"
+"""Said of what could not be looked at."""
+
 MOST = 1000
 """So many findings are listed; how many there are is always told."""
 

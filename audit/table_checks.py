@@ -1,5 +1,6 @@
 """What belongs to no single case: notes, rule sets, jobs, imports, deliveries, what is searched."""
 
+import hashlib
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from typing import Any
@@ -8,11 +9,13 @@ from pydantic import ValidationError
 from sqlalchemy import PrimaryKeyConstraint, Table, UniqueConstraint
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit.findings import Finding, Kind, Tally
+from audit.findings import NO_KEY, Finding, Kind, Tally
 from domain.canonical import sha256_of
 from domain.certificates.certificate import CertificateContent
 from store import auditing
 from store.certificates.lines import lines_of
+from store.hidden import Altered, file_of, unwrapped
+from store.keyring import KeyMissing
 from store.tables import metadata
 from store.tables.audit import (
     FUNCTIONS,
@@ -33,6 +36,7 @@ async def check_tables(connection: AsyncConnection, tally: Tally) -> None:
     """Looks through all of them."""
     for check in (
         _notes,
+        _data_keys,
         _rule_sets,
         _numbers,
         _launched,
@@ -54,13 +58,32 @@ async def check_tables(connection: AsyncConnection, tally: Tally) -> None:
 async def _notes(connection: AsyncConnection, tally: Tally) -> AsyncIterator[Finding]:
     async for row in auditing.rows(connection, auditing.NOTES):
         tally.checked["notes"] += 1
-        if sha256_of(row["note"]) != row["sha256"]:
+        note, unread = auditing.opened(row["note"], "notes.note")
+        if unread == "no_key":
+            yield _wrong("notes", f"理由或说明 {row['sha256'][:12]} {NO_KEY}", Kind.CONTENT)
+        elif unread != "destroyed" and (unread or sha256_of(note) != row["sha256"]):
             told = f"理由或说明 {row['sha256'][:12]} 的内容与其哈希不符"
             yield _wrong("notes", told, Kind.CONTENT)
     for statement in (auditing.MISSING_NOTES, auditing.MISSING_REPLIES):
         async for row in auditing.rows(connection, statement):
             told = f"第 {row['sequence']} 步的理由或答复 {row['sha256'][:12]} 不在"
             yield _wrong("notes", told, Kind.DELETED, row["case_id"], row["sequence"])
+
+
+async def _data_keys(connection: AsyncConnection, tally: Tally) -> AsyncIterator[Finding]:
+    """Each can be unwrapped by whoever has the master key, or has been destroyed by a step."""
+    async for row in auditing.rows(connection, auditing.DATA_KEYS):
+        gone = row["destroyed_at"] is not None
+        tally.checked["destroyed" if gone else "data_keys"] += 1
+        try:
+            if not gone:
+                unwrapped(row["wrapped"], row["subject"])
+        except KeyMissing:
+            told = f"{row['subject']} 的数据密钥{NO_KEY}"
+            yield _wrong("data_keys", told, Kind.CONTENT, row["subject"])
+        except Altered:
+            told = f"{row['subject']} 的数据密钥被改动，其内容不能再读"
+            yield _wrong("data_keys", told, Kind.CHANGED, row["subject"])
 
 
 async def _rule_sets(connection: AsyncConnection, tally: Tally) -> AsyncIterator[Finding]:
@@ -149,9 +172,25 @@ async def _files(connection: AsyncConnection, _: Tally) -> AsyncIterator[Finding
     async for row in auditing.rows(connection, auditing.FILES):
         told = f"文件 {row['name']} 与其哈希不符"
         yield _wrong(row["table"], told, Kind.CONTENT, row["case_id"])
+    async for row in auditing.rows(connection, auditing.FILING_FILES):
+        why = _wrong_file(row)
+        if why:
+            yield _wrong("filing_files", f"文件 {row['name']} {why}", Kind.CONTENT, row["case_id"])
     async for row in auditing.rows(connection, auditing.MISSING_FILES):
         told = f"第 {row['sequence']} 步所列的附件 {row['sha256'][:12]}… 不在"
         yield _wrong("filing_files", told, Kind.DELETED, row["case_id"], row["sequence"])
+
+
+def _wrong_file(row: auditing.Row) -> str:
+    try:
+        content = file_of(row["content"], "filing_files.content")
+    except KeyMissing:
+        return NO_KEY
+    except (Altered, ValueError):
+        return "与其哈希不符"
+    if isinstance(content, bytes) and hashlib.sha256(content).hexdigest() != row["sha256"]:
+        return "与其哈希不符"
+    return ""
 
 
 async def _figures(connection: AsyncConnection, tally: Tally) -> AsyncIterator[Finding]:

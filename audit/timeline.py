@@ -67,7 +67,8 @@ def _told(row: Mapping[str, Any]) -> Told:
         body, more = row["refused"]["refusal"], row["refused"]
     else:
         step = Step(**row["step"], hash=row["hash"])
-        (entry,) = entries(events, {}, [step], [], {step.note_sha256: row["note"]}, {})
+        note = auditing.opened(row["note"], "notes.note")[0] if row["note"] else None
+        (entry,) = entries(events, {}, [step], [], {step.note_sha256: note} if note else {}, {})
         body, more = step.body, row["step"]
     return Told(
         **{**dict(entry), "hash": row["hash"]},

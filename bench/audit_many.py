@@ -38,7 +38,9 @@ from services.campaigns.launch import PAGE, put_on_record
 from services.checkpoints import Sealing
 from services.starts import filing_start
 from store import campaigns, institutions, journal, rule_sets
+from store.data_keys import hiding_each
 from store.database import connect
+from store.hidden import Hiding
 from store.institutions import Institution
 from store.migrate import upgrade
 from store.tables import revisions
@@ -84,19 +86,21 @@ async def fill(url: str, count: int, rules: CompiledRules, document: dict[str, A
         starts = [filing_start(2024, CAMPAIGN, rules, one.facts_for(None), at) for one in page]
         await put_on_record(engine, starts, at, launched=True)
         async with engine.begin() as connection:
-            await connection.execute(insert(revisions), [_revision(one, at) for one in starts])
+            keys = await hiding_each(connection, [one.case_id for one in starts])
+            rows = [_revision(one, at, keys[one.case_id]) for one in starts]
+            await connection.execute(insert(revisions), rows)
             handed_in = [_submitted(rules, one, at) for one in starts]
             await write_steps(connection, [one for one in handed_in if one is not None])
     await Sealing(engine, None, None, now).seal()
     await engine.dispose()
 
 
-def _revision(start: CaseStart, at: datetime) -> dict[str, Any]:
+def _revision(start: CaseStart, at: datetime, key: Hiding) -> dict[str, Any]:
     return {
         "case_id": start.case_id,
         "revision": 1,
         "sha256": sha256_of(CONTENT),
-        "content": CONTENT,
+        "content": key.of(CONTENT, "1"),
         "saved_by": FILER.subject,
         "saved_at": at,
     }

@@ -16,6 +16,7 @@ from rules.file.library import RuleLibrary
 from rules.filing.forms.example import blank_example
 from services.starts import filing_start
 from store import campaigns, institutions, rule_sets
+from store.data_keys import hiding_each
 from store.institutions import Institution
 from store.tables import revisions
 
@@ -71,12 +72,13 @@ async def add_filings(bench: Bench, numbers: range) -> tuple[list[CaseStart], st
         )
         await campaigns.add(connection, campaign)
         sha256 = sha256_of(content)
+        keys = await hiding_each(connection, [start.case_id for start in starts])
         rows: list[dict[str, Any]] = [
             {
                 "case_id": start.case_id,
                 "revision": 1,
                 "sha256": sha256,
-                "content": content,
+                "content": keys[start.case_id].of(content, "1"),
                 "saved_by": "bench-filer",
                 "saved_at": now,
             }

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -13,6 +16,7 @@ from cli.terminal import (
     AsJson,
     Data,
     ends_plainly,
+    err,
     fail,
     listing,
     out,
@@ -22,7 +26,11 @@ from cli.terminal import (
 )
 
 if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
     from store.keyring import Key, Purpose
+
+Answer = TypeVar("Answer")
 
 keys_app = typer.Typer(no_args_is_help=True)
 
@@ -94,9 +102,100 @@ def end(
     from services.keys import end_key
 
     place, wanted, now = _folder(folder, data), _purpose(purpose), system_clock()
+    if purpose == "columns" and (left := _still_wraps(data, id_)):
+        fail(
+            f"还有 {left} 把数据密钥由 {id_} 加密，停用后其内容不能再读；"
+            "请先运行 zhibao keys rewrap"
+        )
     _tried(lambda: end_key(place, wanted, id_, at or now, now), place)
     put_on_record(place, data)
     _show(place, as_json)
+
+
+@keys_app.command("rewrap")
+@ends_plainly
+def rewrap(data: Data = HERE, as_json: AsJson = False) -> None:
+    """以最新的 columns 密钥重新加密各数据密钥，内容不动；可以随时中断，再运行即接着做。"""
+    from cli.system import operator
+    from services.clock import system_clock
+    from services.key_records import KEYS
+    from settings import SettingMissing
+    from store import data_keys, hidden, journal
+
+    async def work(engine: AsyncEngine) -> dict[str, Any]:
+        newest, done = hidden.newest().id, 0
+        async with engine.connect() as connection:
+            total = await data_keys.wrapped_by_others(connection, newest)
+        while True:
+            async with engine.begin() as connection:
+                some = await data_keys.wrap_anew(connection, _AT_ONCE)
+            if not some:
+                break
+            done += some
+            err.print(f"{done} / {total}", highlight=False)
+        told = {"key": newest, "wrapped": done}
+        async with engine.begin() as connection:
+            at, command = system_clock(), uuid.uuid4().hex
+            body = {"purpose": "columns", **told}
+            await journal.append_operator_step(
+                connection, KEYS, "data_keys_wrapped", operator(), at, body, command
+            )
+            return {**told, "left": await data_keys.wrapped_by_others(connection, newest)}
+
+    try:
+        told = _in_system(data, work)
+    except SettingMissing as missing:
+        fail(str(missing))
+    if as_json:
+        print_json(told)
+    else:
+        out.print(f"已以 {told['key']} 重新加密 {told['wrapped']} 把，余 {told['left']} 把")
+
+
+_AT_ONCE = 500
+
+
+def _still_wraps(data: Path, id_: str) -> int:
+    """How many data keys a master key wraps in the system at hand; 0 where there is none."""
+    from settings import SettingMissing
+    from store import data_keys
+
+    async def work(engine: AsyncEngine) -> int:
+        async with engine.connect() as connection:
+            return await data_keys.wrapped_by(connection, id_)
+
+    try:
+        return _in_system(data, work)
+    except SettingMissing:
+        # keys may be kept where no system is
+        return 0
+
+
+def _in_system(data: Path, work: Callable[[AsyncEngine], Awaitable[Answer]]) -> Answer:
+    """Does something with the database of the system at hand, by its keys.
+
+    Raises SettingMissing.
+    """
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from services.keys import hide_with
+    from settings import of_system
+    from store.database import connect
+
+    settings = of_system(data)
+    hide_with(settings.keyring)
+
+    async def done() -> Answer:
+        engine = connect(settings.database_url.get_secret_value(), pool_size=1)
+        try:
+            return await work(engine)
+        finally:
+            await engine.dispose()
+
+    try:
+        return asyncio.run(done())
+    except (SQLAlchemyError, OSError):
+        fail("连不上数据库；请先运行 zhibao up，或核对 --data")
 
 
 def _tried(work: Any, place: Path) -> None:

@@ -30,6 +30,7 @@ from cli import (
     outbox,
     people,
     register,
+    retention,
     rules,
     rules_ahead,
     tokens,
@@ -63,6 +64,7 @@ app.add_typer(
     name="confirmations",
     help="须由两个人办理的事项：一人提出，另一人确认。",
 )
+app.add_typer(retention.retention_app, name="retention", help="保存期限：到期的内容及其销毁。")
 app.add_typer(outbox.outbox_app, name="outbox", help="系统以外的送达：电子邮件和网络推送。")
 app.add_typer(certificates.certificates_app, name="certificates", help="资质认定证书。")
 app.add_typer(

@@ -22,6 +22,7 @@ from rules.file.document import build_document
 from rules.file.findings import Finding, RulesInvalid, in_order
 from rules.file.folder import CERTIFICATES, STANDING
 from rules.file.library import SHIPPED, ResolvedSet, RuleLibrary, RuleSetNotFound, stamp_of
+from rules.file.retention import RETENTION
 from rules.filing.facts_file import FactsInvalid, parse_facts
 from rules.filing.forms.library import FormNotFound
 from rules.filing.forms.model import FormError
@@ -70,7 +71,7 @@ def check_path(library: RuleLibrary, path: Path) -> list[Finding]:
         return []
     if path.parent.name == "forms":
         return check_form_file(path, str(path), library)
-    if path.name in (AUTHORITIES, CONFIRMATIONS, JURISDICTIONS):
+    if path.name in (AUTHORITIES, CONFIRMATIONS, JURISDICTIONS, RETENTION):
         owner = RuleLibrary(path.parent)
         return _shown(owner, checks.check_catalogue(owner))
     if path.stem == CERTIFICATES:

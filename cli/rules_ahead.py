@@ -204,7 +204,7 @@ def simulate(
     sets = {
         place: one
         for place, one in sets_of(library, str(year)).items()
-        if place.startswith(jurisdiction.rstrip("0")) or place == jurisdiction
+        if jurisdiction in library.catalogue.tree.upwards(place)
     }
     if jurisdiction not in sets:
         fail(f"没有 {year} 年度 {jurisdiction} 可以用来开展统计的规则")

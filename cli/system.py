@@ -55,6 +55,7 @@ from services.provider_sign_in import ProviderSignIn
 from services.publishing import PublicationService
 from services.reads import Reads
 from services.registrations import RegistrationService
+from services.retention import RetentionService
 from services.review import ReviewService
 from services.roster import RosterService, known_regions
 from services.rule_sets import PinnedRules
@@ -99,6 +100,7 @@ class Services(NamedTuple):
     published_figures: PublishedFiguresService
     reads: Reads
     confirmations: ConfirmationService
+    retention: RetentionService
 
 
 class Credentials(NamedTuple):
@@ -203,6 +205,7 @@ async def connected(data: Path) -> AsyncIterator[Services]:
             PublishedFiguresService(engine, PinnedRules(engine), catalogue.areas),
             Reads(engine, system_clock),
             ConfirmationService(engine, settings.rules, system_clock),
+            RetentionService(engine, settings.rules, system_clock),
         )
     finally:
         await engine.dispose()

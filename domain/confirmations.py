@@ -27,6 +27,7 @@ class ConfirmedAct(StrEnum):
     ISSUE_CERTIFICATE = "issue_certificate"
     END_CERTIFICATE = "end_certificate"
     CORRECT_END = "correct_end"
+    DESTROY_CONTENT = "destroy_content"
     BULK_ANNUL = "bulk_annul"
     BULK_CANCEL = "bulk_cancel"
     BULK_APPROVE = "bulk_approve"
@@ -41,6 +42,7 @@ CONFIRMED_ACT_LABELS: dict[ConfirmedAct, str] = {
     ConfirmedAct.ISSUE_CERTIFICATE: "按发证机关的决定直接发证",
     ConfirmedAct.END_CERTIFICATE: "终止证书",
     ConfirmedAct.CORRECT_END: "更正证书的终止",
+    ConfirmedAct.DESTROY_CONTENT: "销毁内容",
     ConfirmedAct.BULK_ANNUL: "批量作废",
     ConfirmedAct.BULK_CANCEL: "批量取消",
     ConfirmedAct.BULK_APPROVE: "批量审核通过",

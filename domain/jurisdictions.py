@@ -51,12 +51,9 @@ class Tree(Value):
         listed = self.special.get(code)
         if listed is not None:
             return listed.parent
-        level = self.level(code)
-        if level == "nation":
-            return None
-        if level == "province":
-            return NATION
-        if level == "city" or code.startswith(self.no_city_level):
+        if code.endswith("0000"):
+            return NATION if code != NATION else None
+        if code.endswith("00") or code.startswith(self.no_city_level):
             return f"{code[:2]}0000"
         return f"{code[:4]}00"
 

@@ -17,6 +17,7 @@ from domain.notices import (
     NOTICE_SERVED,
     Channel,
 )
+from domain.retention import KEPT_LABELS, Kept
 from domain.signing_keys import KEY_PURPOSE_LABELS, RING_LABELS, KeyPurpose
 
 
@@ -177,6 +178,10 @@ def _ring_key(body: Mapping[str, Any]) -> str:
     return f"{RING_LABELS[body['purpose']]} {body['key']}"
 
 
+def _destroyed(body: Mapping[str, Any]) -> str:
+    return f"{KEPT_LABELS[Kept(body['kind'])]}；依据{body['document']}"
+
+
 def _job(body: Mapping[str, Any]) -> str:
     return f"{JOB_ACTION_LABELS[JobAction(body['action'])]}，{body['total']} 件"
 
@@ -259,6 +264,8 @@ OPERATOR_EVENTS: dict[str, OperatorEvent] = {
     "key_retired": OperatorEvent("作废签名密钥", _key),
     "ring_key_made": OperatorEvent("增加密钥", _ring_key),
     "ring_key_ended": OperatorEvent("停用密钥", _ring_key),
+    "data_keys_wrapped": OperatorEvent("以新密钥重新加密数据密钥", _ring_key),
+    "data_destroyed": OperatorEvent("销毁数据密钥，内容不能再读", _destroyed),
     "glass_broken": OperatorEvent("以数据库管理员身份动手之前", _watched),
     "glass_mended": OperatorEvent("以数据库管理员身份办完之后", _watched),
     "job_begun": OperatorEvent("开始批办", _job),

@@ -325,9 +325,15 @@ class Code(StrEnum):
         "content_altered",
         409,
         "内容与记录不符",
-        "第 {revision} 稿的内容与保存、提交时记下的 SHA-256 不符，可能被人在数据库中改动过，"
-        "不予显示，也不能据以办理。",
+        "{what}与保存时记下的不符，可能被人在数据库中改动过，不予显示，也不能据以办理。",
         "请把办件编号 {case} 告知系统管理员，由其运行 zhibao audit verify 查明，从备份恢复原稿。",
+    )
+    CONTENT_DESTROYED = (
+        "content_destroyed",
+        409,
+        "内容已按规定销毁",
+        "{case} 的内容已过保存期限，或按规定提前销毁：密钥已不存在，任何人不能再读，也不能再写入。",
+        "办理经过和内容的哈希仍在日志中，可以核对；内容本身不能恢复。",
     )
     CONTENT_INCOMPLETE = (
         "content_incomplete",

@@ -135,6 +135,7 @@ class CompiledRules:
             *self._check_levels,
             self._checked,
         )
+        self.reads: frozenset[str] = self._names
         self._form_of = {rule.id: rule.form for rule in filing.parts}
         self._labels = {rule.id: rule.label for rule in filing.parts}
         self.stages: list[Stage] = [

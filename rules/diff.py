@@ -23,6 +23,8 @@ _LABELS = {
     "certificates": "证书",
     "as_of": "截止日",
     "scope": "能力范围的算法",
+    "first_day": "未写生效日的",
+    "valid_years": "有效期年数",
     "scope_cite": "能力范围算法的出处",
     "obligation": "填报义务",
     "outcome": "结论",

@@ -102,6 +102,9 @@ class ConfirmationService:
             )
         if standing.state in _ENDED:
             raise Refused(_decided(standing))
+        waits = standing.state is ConfirmationState.CONFIRMED and standing.act in SENT_AGAIN
+        if waits and now >= standing.ends_at:
+            raise Refused(Refusal(code=Code.CONFIRMATION_LATE, at=standing.ends_at))
         return standing
 
     async def confirmed_by(self, command_id: str) -> str:
@@ -222,7 +225,7 @@ class ConfirmationService:
         if proposed is None or not concerns(proposed, actor):
             raise Refused(unseen())
         if sha256_of(proposed.body) != proposed.body_sha256:
-            params = {"case": _chain(id_), "revision": "1"}
+            params = {"case": _chain(id_), "what": "所提出的事项"}
             raise Refused(Refusal(code=Code.CONTENT_ALTERED, params=params))
         return proposed
 

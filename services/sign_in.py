@@ -28,6 +28,19 @@ SESSION_LIFETIME = timedelta(hours=10)
 """A working day; then one signs in again."""
 
 SHORTEST_PASSWORD, LONGEST_PASSWORD = 10, 128
+GUESSED_FIRST = (
+    "1234567890", "123456789", "12345678", "1234567", "123456", "12345", "1234", "9876543210",
+    "987654321", "654321", "4321", "1q2w3e4r5t", "1q2w3e4r", "1qaz2wsx", "qazwsx", "qwertyuiop",
+    "qwerty", "asdfghjkl", "asdfgh", "zxcvbnm", "abcdefg", "abcdef", "abcd", "abc", "passw0rd",
+    "p@ssw0rd", "p@ssword", "password", "letmein", "welcome", "iloveyou", "admin", "administrator",
+    "root", "test", "user", "woaini", "5201314", "520", "1314", "888", "666", "000", "111", "123",
+    "zhibao", "samr", "cma", "市场监管", "检验检测", "检测", "直报", "密码", "2023", "2024", "2025",
+    "2026",
+)  # fmt: skip
+"""What is guessed first: runs of keys, words that everybody takes, and those of this work."""
+
+_OF_ITS_OWN = 5
+"""So many characters of a password are none of what is guessed first."""
 BROWSER_LIFETIME = timedelta(days=180)
 """For so long a browser is known that somebody has signed in with."""
 
@@ -387,4 +400,9 @@ def _unfit(person: str, password: str, again: str) -> str:
         return f"密码须有 {SHORTEST_PASSWORD} 至 {LONGEST_PASSWORD} 个字符"
     if person.casefold() in password.casefold() or len(set(password)) < 5:
         return "密码不能含有账号，也不能只由几个字符重复组成"
+    rest = password.casefold()
+    for word in GUESSED_FIRST:
+        rest = rest.replace(word, "")
+    if len(rest) < _OF_ITS_OWN:
+        return "密码太容易猜到：除去常见的词和连号，所剩无几"
     return "" if password == again else "两次填写的密码不一样"

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple, cast
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncResult
 
-from store.hidden import Altered, destroyed, shown
+from store.hidden import Altered, Destroyed, said, shown
+from store.keyring import KeyMissing
 from store.tables import metadata
 
 Row = Mapping[str, Any]
@@ -32,12 +33,16 @@ BY_CASE: dict[str, str] = {
         WHERE {one} ORDER BY case_id COLLATE "C", sequence, id""",
     "assignments": """SELECT case_id, authority FROM assignments
         WHERE {one} ORDER BY case_id COLLATE "C", authority""",
-    "revisions": """SELECT case_id, revision, sha256, content, saved_by, saved_at FROM revisions
+    "revisions": """SELECT case_id, revision, sha256, saved_by, saved_at,
+            with_key(content, case_id, revision::text) AS content FROM revisions
         WHERE {one} ORDER BY case_id COLLATE "C", revision""",
     "refusals": """SELECT * FROM refusals
         WHERE {one} ORDER BY case_id COLLATE "C", number, id""",
     "refusal_heads": """SELECT * FROM refusal_heads WHERE {one} ORDER BY case_id COLLATE "C" """,
-    "complaints": """SELECT * FROM complaints WHERE {one} ORDER BY case_id COLLATE "C" """,
+    "complaints": """SELECT case_id, receipt_sha256, number, institution_id, institution_name,
+            with_key(about, case_id, '') AS about, with_key(contact, case_id, '') AS contact,
+            with_key(reply, case_id, '') AS reply, outcome, received_at, resolved_at
+        FROM complaints WHERE {one} ORDER BY case_id COLLATE "C" """,
     "uploads": """SELECT * FROM uploads WHERE {one} ORDER BY case_id COLLATE "C", no""",
     "number_changes": """SELECT * FROM number_changes
         WHERE {one} ORDER BY case_id COLLATE "C", no""",
@@ -92,22 +97,39 @@ async def snapshot(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
             yield connection
 
 
-_HIDDEN = {"complaints": ("about", "contact")}
+_HIDDEN: Mapping[str, Sequence[str]] = {
+    "revisions": ("content",),
+    "complaints": ("about", "contact", "reply"),
+}
 """The columns of what is read here that are hidden at rest, see `store.hidden`."""
+_JSON = frozenset({"revisions.content", "notes.note"})
 
 
-def _shown(table: str, row: Row) -> Row:
-    """A row as it was written; ``destroyed``: a key that hid some of it is no more."""
-    named = _HIDDEN.get(table)
-    if named is None:
-        return row
+def opened(stored: str, column: str) -> tuple[Any, str]:
+    """A hidden value as it was written, and "" or why it cannot be read.
+
+    ``destroyed``: its key is no more; ``altered``: it is not what was written; ``no_key``: the key
+    that its own is wrapped by is not at hand. The value is then None.
+    """
     try:
-        texts = {name: shown(row[name], f"{table}.{name}") for name in named}
-        gone = any(destroyed(row[name], f"{table}.{name}") for name in named)
-    except Altered:
-        # as it is stored: whoever compares it with what was said of it finds that it differs
-        return {**row, "destroyed": False}
-    return {**row, **texts, "destroyed": gone}
+        read = said(stored, column) if column in _JSON else shown(stored, column)
+    except (Altered, ValueError):
+        return None, "altered"
+    except KeyMissing:
+        return None, "no_key"
+    if isinstance(read, Destroyed):
+        return None, "destroyed"
+    return read.decode() if isinstance(read, bytes) else read, ""
+
+
+def _opened(table: str, row: Row) -> Row:
+    """A row as it was written; ``unread`` says why some of it cannot be read, "" if all can."""
+    if table not in _HIDDEN:
+        return row
+    read = {name: opened(row[name], f"{table}.{name}") for name in _HIDDEN[table]}
+    why = {reason for _, reason in read.values() if reason}
+    unread = next((one for one in ("altered", "no_key", "destroyed") if one in why), "")
+    return {**row, **{name: value for name, (value, _) in read.items()}, "unread": unread}
 
 
 class _Cursor:
@@ -131,7 +153,7 @@ class _Cursor:
         """The rows of a case whose turn it is."""
         taken = []
         while await self.next_case() == case_id:
-            taken.append(_shown(self._table, self._waiting.popleft()))
+            taken.append(_opened(self._table, self._waiting.popleft()))
         return taken
 
 
@@ -220,7 +242,8 @@ MISSING_REPLIES = """
     WHERE j.event = 'complaint_resolved'
       AND NOT EXISTS (SELECT FROM notes n WHERE n.sha256 = j.step #>> '{body,reply_sha256}')
 """
-NOTES = "SELECT sha256, note FROM notes"
+NOTES = "SELECT sha256, with_key(note, 'note/' || sha256, '') AS note FROM notes"
+DATA_KEYS = "SELECT subject, wrapped, destroyed_at FROM data_keys"
 RULE_SETS = "SELECT sha256, id, year, jurisdiction, revision, document FROM rule_sets"
 MISSING_RULE_SETS = """
     SELECT DISTINCT ON (j.step #>> '{body,ruleset,sha256}')
@@ -268,9 +291,9 @@ FILES = """
     UNION ALL
     SELECT 'enforcement_attachments', case_id, name
     FROM enforcement_attachments WHERE encode(sha256(content), 'hex') <> sha256
-    UNION ALL
-    SELECT 'filing_files', case_id, name
-    FROM filing_files WHERE encode(sha256(content), 'hex') <> sha256
+"""
+FILING_FILES = """
+    SELECT case_id, name, sha256, with_key(content, case_id, sha256) AS content FROM filing_files
 """
 MISSING_FILES = """
     SELECT j.case_id, j.sequence, f.sha256
@@ -344,7 +367,7 @@ TRIGGERS = """
 """
 KEYS_TOLD = """
     SELECT case_id, sequence, event, step -> 'body' AS body FROM journal
-    WHERE case_id = 'register/keys' ORDER BY sequence
+    WHERE case_id = 'register/keys' AND event <> 'data_keys_wrapped' ORDER BY sequence
 """
 COLUMNS = """
     SELECT c.relname AS "table", a.attname AS column
@@ -498,8 +521,8 @@ IDS = """
 """
 WHOLE_RECORD = """
     SELECT * FROM (
-        SELECT j.case_id, j.at, j.sequence AS place, j.step, j.hash, n.note,
-               CAST(NULL AS jsonb) AS refused
+        SELECT j.case_id, j.at, j.sequence AS place, j.step, j.hash,
+               with_key(n.note, 'note/' || n.sha256, '') AS note, CAST(NULL AS jsonb) AS refused
         FROM journal j LEFT JOIN notes n
           ON n.sha256 = j.step ->> 'note_sha256' AND j.step #>> '{actor,role}' = 'operator'
         WHERE (CAST(:person AS text) = '' OR j.step #>> '{actor,subject}' = :person)
@@ -628,6 +651,14 @@ def _at_told(*columns: str) -> dict[str, str]:
 
 
 TOLD = (
+    Told(
+        "data_keys",
+        ("data_destroyed",),
+        "CASE WHEN r.destroyed_at IS NOT NULL OR r.wrapped = '' THEN 'destroyed/' || r.subject END",
+        "j.case_id",
+        always=True,
+        said={"rule": "r.rule = j.step #>> '{body,rule}'", "destroyed_at": "r.destroyed_at = j.at"},
+    ),
     Told(
         "memberships",
         ("role_given",),

@@ -263,7 +263,8 @@ async def listed(
         (cases.c.status, status.value if status else None),
     ):
         if value is not None:
-            query = query.where(column == value)
+            # said as it stands: the index of the few that ask for a waiver is found
+            query = query.where(column if value is True else column == value)
     if signer_asked or waiver_asked:
         # what was submitted nevertheless waits for no answer
         query = query.where(cases.c.status.in_([one.value for one in EDITABLE]))

@@ -21,6 +21,7 @@ from domain.model import Value
 from store import cases
 from store.cases import Case
 from store.content import notes_by_sha256
+from store.data_keys import hiding
 from store.numbers.lookup import NAME_KEY
 from store.tables import cases as cases_table
 from store.tables import complaints, institutions, journal
@@ -72,6 +73,7 @@ async def add(
     received_at: datetime,
 ) -> None:
     """Keeps a complaint; one that stands already is left alone."""
+    key = await hiding(connection, case_id)
     await connection.execute(
         insert(complaints)
         .values(
@@ -80,8 +82,8 @@ async def add(
             number=number,
             institution_id=institution_id,
             institution_name=institution_name,
-            about=about,
-            contact=contact,
+            about=key.of(about),
+            contact=key.of(contact),
             received_at=received_at,
         )
         .on_conflict_do_nothing()
@@ -151,10 +153,11 @@ async def settle(connection: AsyncConnection, case_id: str) -> Settled:
     body = row.step["body"]
     notes = await notes_by_sha256(connection, [body["reply_sha256"]])
     reply = notes.get(body["reply_sha256"], {}).get("reply", "")
+    key = await hiding(connection, case_id)
     found = await connection.execute(
         update(complaints)
         .where(complaints.c.case_id == case_id)
-        .values(outcome=body["outcome"], reply=reply, resolved_at=row.at)
+        .values(outcome=body["outcome"], reply=key.of(reply), resolved_at=row.at)
         .returning(complaints.c.number, complaints.c.institution_id)
     )
     about = found.one()

@@ -9,13 +9,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.confirmations import ConfirmationState, ProposedAct, proposal_id
 from store.areas import lies_in
+from store.data_keys import hiding
+from store.hidden import Destroyed
 from store.tables import proposed_acts as acts
 
 
 async def add(connection: AsyncConnection, proposed: ProposedAct) -> None:
     """Puts down an act."""
     values = proposed.model_dump(mode="python")
-    await connection.execute(insert(acts).values(**values, scope=proposed.proposed_by.scope))
+    key = await hiding(connection, f"confirmation/{proposed.id}")
+    values |= {"body": key.of(proposed.body), "scope": proposed.proposed_by.scope}
+    await connection.execute(insert(acts).values(values))
 
 
 async def by_id(connection: AsyncConnection, id_: str, *, held: bool = False) -> ProposedAct | None:
@@ -91,4 +95,7 @@ async def newest_first(
 
 
 def _act(row: Any) -> ProposedAct:
-    return ProposedAct(**{name: row[name] for name in ProposedAct.model_fields})
+    known = {name: row[name] for name in ProposedAct.model_fields}
+    if row["body"] is Destroyed.KEY:
+        known["body"] = {}
+    return ProposedAct(**known)

@@ -7,7 +7,9 @@ from sqlalchemy import Row, func, insert, select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.contacts import Contact, ContactRole, ContactSource, Reachable
+from domain.contacts import NOBODY, Contact, ContactRole, ContactSource, Reachable
+from store.data_keys import hiding_each
+from store.hidden import Hiding, contact_subject
 from store.tables import contacts
 
 
@@ -75,15 +77,21 @@ async def add(
     """Puts the contacts of institutions, by their ids, after those that were on record."""
     if not changed:
         return
+    subjects = {id_: contact_subject(id_, role, at) for id_ in changed}
+    # of a removal there is nothing to hide
+    said = [subjects[id_] for id_, person in changed.items() if person != NOBODY]
+    nothing = {subject: Hiding(subject, b"") for subject in subjects.values()}
+    keys = nothing | await hiding_each(connection, said)
     await connection.execute(
         insert(contacts),
         [
             {
                 "institution_id": institution,
                 "role": role,
-                "name": person.name,
-                "phone": person.phone,
-                "mail": person.mail,
+                **{
+                    name: keys[subjects[institution]].of(getattr(person, name))
+                    for name in Reachable.model_fields
+                },
                 "source": source,
                 "set_by": set_by,
                 "set_at": at,

@@ -13,6 +13,8 @@ from domain.case.events import EventName
 from domain.case.status import Status
 from domain.model import Value
 from domain.refusals import Code, Refusal, Refused
+from store.data_keys import hiding
+from store.hidden import Destroyed, destroyed
 from store.tables import cases, journal, notes, revisions
 
 
@@ -30,7 +32,7 @@ class Revision(Value):
 async def latest_revision(connection: AsyncConnection, case_id: str) -> Revision | None:
     """The newest revision of a case's content, None if nothing was saved yet.
 
-    Raises Refused when it is not what was saved, or submitted.
+    Raises Refused when it is not what was saved, or submitted, or was destroyed.
     """
     return await _one(connection, case_id, None)
 
@@ -38,7 +40,7 @@ async def latest_revision(connection: AsyncConnection, case_id: str) -> Revision
 async def revision(connection: AsyncConnection, case_id: str, number: int) -> Revision | None:
     """One revision of a case's content, None if there is none with this number.
 
-    Raises Refused when it is not what was saved, or submitted.
+    Raises Refused when it is not what was saved, or submitted, or was destroyed.
     """
     return await _one(connection, case_id, number)
 
@@ -52,10 +54,12 @@ async def _one(connection: AsyncConnection, case_id: str, number: int | None) ->
     row = found.mappings().first()
     if row is None:
         return None
+    if row["content"] is Destroyed.KEY:
+        raise Refused(destroyed(case_id))
     read = Revision(**{name: row[name] for name in Revision.model_fields})
     kept = {read.sha256, row["submitted"] or read.sha256}
     if kept != {sha256_of(read.content)}:
-        params = {"case": case_id, "revision": str(read.revision)}
+        params = {"case": case_id, "what": f"第 {read.revision} 稿的内容"}
         raise Refused(Refusal(code=Code.CONTENT_ALTERED, params=params))
     return read
 
@@ -98,9 +102,11 @@ async def save_revision(
     # gaps would let a writer with a made-up base overtake others
     if based_on and await revision(connection, case_id, based_on) is None:
         return None
+    key = await hiding(connection, case_id)
+    key = await hiding(connection, case_id)
     done = await connection.execute(
         insert(revisions)
-        .values(new.model_dump())
+        .values(new.model_dump() | {"content": key.of(content, str(new.revision))})
         .on_conflict_do_nothing()
         .returning(revisions.c.saved_at)
     )
@@ -121,7 +127,7 @@ class Completed(Value):
 
 
 async def completed(connection: AsyncConnection, case_id: str) -> Completed | None:
-    """The content of a case that is complete; None for any other."""
+    """The content of a case that is complete; None for any other, and where it is destroyed."""
     found = await connection.execute(
         select(cases.c.rule_set, revisions.c.content)
         .join(
@@ -131,7 +137,9 @@ async def completed(connection: AsyncConnection, case_id: str) -> Completed | No
         .where(cases.c.case_id == case_id, cases.c.status == Status.COMPLETED)
     )
     row = found.mappings().first()
-    return Completed(**row) if row else None
+    if row is None or row["content"] is Destroyed.KEY:
+        return None
+    return Completed(**row)
 
 
 async def history(connection: AsyncConnection, case_id: str) -> list[Revision]:
@@ -158,8 +166,9 @@ async def editors(connection: AsyncConnection, case_id: str, after: int) -> tupl
 async def save_note(connection: AsyncConnection, note: dict[str, Any]) -> str:
     """Keeps a note; returns the sha256 it is found under."""
     sha256 = sha256_of(note)
+    key = await hiding(connection, f"note/{sha256}")
     await connection.execute(
-        insert(notes).values(sha256=sha256, note=note).on_conflict_do_nothing()
+        insert(notes).values(sha256=sha256, note=key.of(note)).on_conflict_do_nothing()
     )
     return sha256
 
@@ -167,8 +176,8 @@ async def save_note(connection: AsyncConnection, note: dict[str, Any]) -> str:
 async def notes_by_sha256(
     connection: AsyncConnection, hashes: Sequence[str]
 ) -> dict[str, dict[str, Any]]:
-    """The notes kept under these hashes."""
+    """The notes kept under these hashes; none whose key has been destroyed."""
     found = await connection.execute(
         select(notes.c.sha256, notes.c.note).where(notes.c.sha256 == func.any(list(hashes)))
     )
-    return {row.sha256: row.note for row in found}
+    return {row.sha256: row.note for row in found if row.note is not Destroyed.KEY}

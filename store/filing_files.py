@@ -8,6 +8,9 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.model import Value
+from domain.refusals import Refused
+from store.data_keys import hiding
+from store.hidden import Destroyed, destroyed
 from store.tables import filing_files
 
 
@@ -29,9 +32,10 @@ _NAMED = [filing_files.c[name] for name in FilingFile.model_fields]
 async def add(connection: AsyncConnection, case_id: str, file: FilingFile, content: bytes) -> None:
     """Puts a file beside a filing; one that was removed stands again."""
     values = {**file.model_dump(), "removed_by": "", "removed_at": None}
+    key = await hiding(connection, case_id)
     await connection.execute(
         insert(filing_files)
-        .values(case_id=case_id, content=content, **values)
+        .values(case_id=case_id, content=key.of(content, file.sha256), **values)
         .on_conflict_do_update(
             index_elements=["case_id", "sha256"],
             set_=values,
@@ -92,7 +96,10 @@ async def _listed(
 async def content(
     connection: AsyncConnection, case_id: str, sha256: str
 ) -> tuple[FilingFile, bytes] | None:
-    """A file beside a filing, removed or not, with its content; None for none."""
+    """A file beside a filing, removed or not, with its content; None for none.
+
+    Raises Refused: its key has been destroyed, or it is not what was added.
+    """
     rows = await connection.execute(
         select(*_NAMED, filing_files.c.content).where(
             filing_files.c.case_id == case_id,
@@ -102,5 +109,7 @@ async def content(
     row = rows.mappings().first()
     if row is None:
         return None
+    if row["content"] is Destroyed.KEY:
+        raise Refused(destroyed(case_id))
     known = {name: row[name] for name in FilingFile.model_fields}
-    return FilingFile(**known), bytes(row["content"])
+    return FilingFile(**known), row["content"]

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -50,8 +50,9 @@ async def of_step(connection: AsyncConnection, case_id: str, sequence: int) -> F
 async def content_parts(connection: AsyncConnection, case_id: str, revision: int) -> list[str]:
     """The parts that a revision of a case holds."""
     found = await connection.execute(
-        select(func.jsonb_object_keys(revisions.c.content)).where(
+        select(revisions.c.content).where(
             revisions.c.case_id == case_id, revisions.c.revision == revision
         )
     )
-    return list(found.scalars())
+    content = found.scalar()
+    return sorted(content) if isinstance(content, dict) else []

@@ -1,29 +1,55 @@
-"""Columns whose texts are hidden at rest: AES-256-GCM, the key's id beside what it hides.
+"""Columns whose values are hidden at rest: AES-256-GCM, under a key of whomever they are about.
 
-A text is written with the newest key of the ring for columns, and read with the one it names. What
-was written plain before is read as it stands. What a key hid that has been ended reads as "": the
-row stays, with all that is said of it elsewhere, and nobody can read the text any more.
+Each subject (a case, a contact, a note) has a data key of its own in ``data_keys``, wrapped by the
+newest key of the ring for columns. Rotation wraps data keys anew and leaves the values alone; a
+value whose data key has been destroyed can be read by nobody, in no copy that lacks the key.
+What is hidden is bound to its table, column, subject and row: in another place it is altered.
+
+A value is written as `Hiding.of` gives it, see `store.data_keys`, and read like any other column:
+the database puts the wrapped key before it (``with_key``). Plain where the process has no ring.
 """
 
 import base64
+import json
 import secrets
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
-from typing import Any
+from enum import Enum
+from typing import Any, NamedTuple
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import Text
+from sqlalchemy import ColumnElement, FromClause, Text, func, literal
 from sqlalchemy.types import TypeDecorator
 
-from store.keyring import KeyMissing, Keyring, Purpose
+from domain.refusals import Code, Refusal, Refused
+from store.keyring import Key, KeyMissing, Keyring, Purpose
 
-_MARK = "hidden:v1:"
-"""What a stored text begins with that is hidden; another one that begins so is hidden as well."""
+_MARK = "hidden:v2:"
+"""What a stored value begins with that is hidden."""
+_WITH_KEY = "with-key:v2:"
+_GONE = "destroyed"
+"""What stands for the wrapped key of a subject whose key has been destroyed."""
 _NONCE = 12
 
 
-class Altered(Exception):
-    """A hidden text is not what was written, or stands in another column than it was written to."""
+class Altered(Refused):
+    """A hidden value is not what was written, or stands in another place than it was written to."""
+
+    def __init__(self, column: str, subject: str) -> None:
+        params = {"what": f"加密保存的内容（{column}）", "case": subject}
+        super().__init__(Refusal(code=Code.CONTENT_ALTERED, params=params))
+
+
+def destroyed(subject: str) -> Refusal:
+    """Why what is known of a subject can be read by nobody any more."""
+    return Refusal(code=Code.CONTENT_DESTROYED, params={"case": subject})
+
+
+class Destroyed(Enum):
+    """What a value reads as whose key has been destroyed, where "" could be a value."""
+
+    KEY = "destroyed"
 
 
 class _Ring:
@@ -36,57 +62,233 @@ def ring() -> Keyring | None:
 
 
 def hide_with(keyring: Keyring | None) -> None:
-    """From now on texts are hidden and shown by this ring, in this process."""
+    """From now on values are hidden and shown by this ring, in this process."""
     _Ring.keyring = keyring
 
 
-def hidden(text: str, column: str) -> str:
-    """A text as it is stored in a column. Plain where the process was given no ring."""
-    if _Ring.keyring is None or not text:
-        return text
-    key = _Ring.keyring.current(Purpose.COLUMNS, datetime.now(UTC))
-    nonce = secrets.token_bytes(_NONCE)
-    said = AESGCM(key.value).encrypt(nonce, text.encode(), f"{key.id}|{column}".encode())
-    return f"{_MARK}{key.id}:{base64.b64encode(nonce + said).decode()}"
+class Hiding(NamedTuple):
+    """A subject and its data key; without one, in a process without a ring, nothing is hidden."""
+
+    subject: str
+    key: bytes
+
+    def of(self, value: Any, row: str = "") -> "ToHide":
+        """A value to be written under this key; ``row`` tells the subject's rows apart."""
+        return ToHide(self, row, value)
 
 
-def shown(stored: str, column: str) -> str:
-    """A stored text as it was written, "" where its key is no more. Raises Altered, KeyMissing."""
-    if not stored.startswith(_MARK):
-        return stored
-    if _Ring.keyring is None or not _Ring.keyring.keys(Purpose.COLUMNS):
-        raise KeyMissing("no key for columns: see zhibao keys")
-    id_, _, written = stored.removeprefix(_MARK).partition(":")
-    key = _Ring.keyring.by_id(Purpose.COLUMNS, id_, datetime.now(UTC))
+class ToHide(NamedTuple):
+    """A value on its way into a hidden column."""
+
+    hiding: Hiding
+    row: str
+    value: Any
+
+
+# --- keys -----------------------------------------------------------------------------------------
+
+
+def new_key(subject: str) -> tuple[Hiding, str]:
+    """A data key for a subject, and how it is kept: wrapped. Raises KeyMissing."""
+    hiding = Hiding(subject, secrets.token_bytes(32))
+    return hiding, wrapped(hiding)
+
+
+def wrapped(hiding: Hiding) -> str:
+    """A data key as it is kept, under the newest key for columns. Raises KeyMissing."""
+    key = newest()
+    return f"{key.id}:{_sealed(key.value, hiding.key, f'{key.id}|{hiding.subject}')}"
+
+
+def newest() -> Key:
+    """The master key that wraps now. Raises KeyMissing."""
+    if _Ring.keyring is None:
+        raise KeyMissing("no ring of keys for columns")
+    return _Ring.keyring.current(Purpose.COLUMNS, datetime.now(UTC))
+
+
+def unwrapped(kept: str, subject: str) -> Hiding:
+    """A data key as `wrapped` gave it. Raises Altered, KeyMissing."""
+    id_, _, rest = kept.partition(":")
+    known = _Ring.keyring
+    key = None if known is None else known.by_id(Purpose.COLUMNS, id_, datetime.now(UTC))
     if key is None or not key.secret:
-        return ""
+        # never "destroyed": a ring that was forgotten would look like the end of what it hides
+        raise KeyMissing(f"no key {id_} for columns: see zhibao keys")
+    return Hiding(subject, _opened(key.value, rest, f"{id_}|{subject}", "data_keys", subject))
+
+
+def _sealed(key: bytes, value: bytes, place: str) -> str:
+    nonce = secrets.token_bytes(_NONCE)
+    return base64.b64encode(nonce + AESGCM(key).encrypt(nonce, value, place.encode())).decode()
+
+
+def _opened(key: bytes, text: str, place: str, column: str, subject: str) -> bytes:
     try:
-        data = base64.b64decode(written, validate=True)
-        said = AESGCM(key.value).decrypt(data[:_NONCE], data[_NONCE:], f"{id_}|{column}".encode())
+        data = base64.b64decode(text, validate=True)
+        return AESGCM(key).decrypt(data[:_NONCE], data[_NONCE:], place.encode())
     except (InvalidTag, ValueError):
-        raise Altered(f"{column}: what key {id_} is said to have hidden has been altered") from None
-    return said.decode()
+        raise Altered(column, subject) from None
 
 
-def destroyed(stored: str, column: str) -> bool:
-    """Whether a stored text was hidden by a key that is no more."""
-    return stored.startswith(_MARK) and not shown(stored, column)
+# --- values ---------------------------------------------------------------------------------------
 
 
-class Hidden(TypeDecorator[str]):
-    """A text column whose values are hidden at rest; ``column`` is its name with its table's."""
+def hidden(given: ToHide, written: bytes, column: str) -> str:
+    """A value, as bytes, as it is stored in a column under its subject's key."""
+    hiding = given.hiding
+    return _MARK + _sealed(hiding.key, written, f"{column}|{hiding.subject}|{given.row}")
+
+
+def shown(stored: str, column: str) -> bytes | Destroyed:
+    """What ``with_key`` gives of a stored value, as it was written. Raises Altered, KeyMissing."""
+    if not stored.startswith(_WITH_KEY):
+        return stored.encode()
+    key, _, rest = stored.removeprefix(_WITH_KEY).partition(" ")
+    place, _, written = rest.rpartition(" ")
+    row, _, subject = place.partition(" ")
+    if key == _GONE:
+        return Destroyed.KEY
+    hiding = unwrapped(key, subject) if key else None
+    if hiding is None or not written.startswith(_MARK):
+        raise Altered(column, subject)
+    where = f"{column}|{subject}|{row}"
+    return _opened(hiding.key, written.removeprefix(_MARK), where, column, subject)
+
+
+def said(stored: str, column: str) -> Any:
+    """The same of a column of JSON: the value itself."""
+    opened = shown(stored, column)
+    return opened if isinstance(opened, Destroyed) else json.loads(opened)
+
+
+def note(stored: str | None) -> dict[str, Any] | None:
+    """A note as ``with_key`` gives it; None for none, and where its key has been destroyed."""
+    opened = None if stored is None else said(stored, "notes.note")
+    return None if opened is Destroyed.KEY else opened
+
+
+def part_of(stored: str, part: str, names: Collection[str]) -> dict[str, Any] | None:
+    """The named values of a part of a revision, as ``with_key`` gives that one.
+
+    None where it has no such part, and where its key has been destroyed.
+    """
+    content = said(stored, "revisions.content")
+    values = None if content is Destroyed.KEY else content.get(part)
+    if not isinstance(values, dict):
+        return None
+    return {name: values[name] for name in names if name in values}
+
+
+Place = Callable[[FromClause], ColumnElement[str]]
+"""What of a row a value is bound to, as an expression over its table."""
+
+
+def OF_CASE(table: FromClause) -> ColumnElement[str]:
+    """The case of a row."""
+    return table.c.case_id
+
+
+def CONTACT(table: FromClause) -> ColumnElement[str]:
+    """One entry among an institution's contacts, as `contact_subject` names it."""
+    at = func.to_char(func.timezone("UTC", table.c.set_at), 'YYYYMMDD"T"HH24MISSUS')
+    return func.concat("contact/", table.c.institution_id, "/", table.c.role, "/", at)
+
+
+def contact_subject(institution: str, role: str, at: datetime) -> str:
+    """The subject of a contact that was set at an instant."""
+    return f"contact/{institution}/{role}/{at.astimezone(UTC):%Y%m%dT%H%M%S%f}"
+
+
+class _Hidden(TypeDecorator[Any]):
+    """A column whose values are hidden at rest: ``name`` with its table's, ``subject`` whose key.
+
+    ``row`` tells the rows of a subject apart, where it has several; it has no blank in it.
+    """
 
     impl = Text
     cache_ok = True
 
-    def __init__(self, column: str) -> None:
+    def __init__(self, name: str, subject: Place, row: Place | None = None) -> None:
         super().__init__()
-        self.column = column
+        self.name = name
+        self.subject = subject
+        self.row = row
 
-    def process_bind_param(self, value: str | None, dialect: Any) -> str | None:
+    def column_expression(self, column: Any) -> Any:
+        """What is selected of it: the value with its key before it."""
+        table = column.table
+        row = literal("") if self.row is None else self.row(table)
+        return func.with_key(column, self.subject(table), row, type_=self)
+
+    def process_bind_param(self, value: Any, dialect: Any) -> Any:
         """As it is stored."""
-        return None if value is None else hidden(value, self.column)
+        if isinstance(value, ToHide):
+            written = self._written(value.value)
+            if not value.hiding.key or not written:
+                return self._plain(written)
+            return hidden(value, written, self.name)
+        if value:
+            # a value that nobody's key hides would stand there in the clear
+            raise TypeError(f"{self.name}: no key was given for what is written")
+        return value
 
-    def process_result_value(self, value: str | None, dialect: Any) -> str | None:
+    def _written(self, value: Any) -> bytes:
+        raise NotImplementedError
+
+    def _plain(self, written: bytes) -> str:
+        return written.decode()
+
+
+class HiddenText(_Hidden):
+    """A text; what a destroyed key hid reads as ""."""
+
+    cache_ok = True
+
+    def _written(self, value: Any) -> bytes:
+        written: bytes = value.encode()
+        return written
+
+    def process_result_value(self, value: Any, dialect: Any) -> Any:
         """As it was written."""
-        return None if value is None else shown(value, self.column)
+        if value is None:
+            return None
+        opened = shown(value, self.name)
+        return "" if isinstance(opened, Destroyed) else opened.decode()
+
+
+class HiddenJson(_Hidden):
+    """A JSON value; what a destroyed key hid reads as `Destroyed.KEY`."""
+
+    cache_ok = True
+
+    def _written(self, value: Any) -> bytes:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+    def process_result_value(self, value: Any, dialect: Any) -> Any:
+        """As it was written."""
+        return None if value is None else said(value, self.name)
+
+
+class HiddenFile(_Hidden):
+    """The bytes of a file; what a destroyed key hid reads as `Destroyed.KEY`."""
+
+    cache_ok = True
+
+    def _written(self, value: Any) -> bytes:
+        return bytes(value)
+
+    def _plain(self, written: bytes) -> str:
+        return base64.b64encode(written).decode()
+
+    def process_result_value(self, value: Any, dialect: Any) -> Any:
+        """As it was written."""
+        return None if value is None else file_of(value, self.name)
+
+
+def file_of(stored: str, column: str) -> bytes | Destroyed:
+    """The same of a column of files: the bytes."""
+    opened = shown(stored, column)
+    if isinstance(opened, Destroyed) or stored.startswith(_WITH_KEY):
+        return opened
+    return base64.b64decode(opened)

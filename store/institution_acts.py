@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.institutions import ActKind, Part
 from domain.model import Value
+from store import hidden
 from store.tables import cases, certificates, institution_acts, institutions
 
 
@@ -133,17 +134,18 @@ async def cases_with(
 
 async def roster_changes(connection: AsyncConnection, institution: str) -> list[dict[str, Any]]:
     """What rosters changed of an institution: when, by whom, which column, old and new."""
-    rows = await connection.execute(_ROSTER_CHANGES, {"institution": institution})
-    return [dict(row) for row in rows.mappings()]
+    rows = await connection.execute(_ROSTERS)
+    return [
+        {"at": at, "by": by, **{name: change[name] for name in ("column", "old", "new")}}
+        for at, by, stored in rows
+        for change in (hidden.note(stored) or {}).get("changes", ())
+        if change["institution"] == institution
+    ]
 
 
-_ROSTER_CHANGES = text("""
-    SELECT j.at, j.step -> 'actor' ->> 'subject' AS by, change ->> 'column' AS column,
-           change ->> 'old' AS old, change ->> 'new' AS new
-    FROM journal j
-    JOIN notes n ON n.sha256 = j.step ->> 'note_sha256'
-    CROSS JOIN LATERAL jsonb_array_elements(n.note -> 'changes') AS change
+_ROSTERS = text("""
+    SELECT j.at, j.step -> 'actor' ->> 'subject', with_key(n.note, 'note/' || n.sha256, '')
+    FROM journal j JOIN notes n ON n.sha256 = j.step ->> 'note_sha256'
     WHERE j.case_id = 'register/institutions' AND j.event = 'roster_imported'
-      AND change ->> 'institution' = :institution
     ORDER BY j.sequence
 """)

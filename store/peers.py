@@ -7,13 +7,14 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from store import hidden
+
 _SUBMITTED = text("""
-    SELECT (SELECT jsonb_object_agg(k, v) FROM jsonb_each(r.content->:part) AS e(k, v)
-            WHERE k = ANY(:names))
+    SELECT with_key(r.content, r.case_id, r.revision::text)
     FROM cases c JOIN revisions r ON r.case_id = c.case_id AND r.revision = c.revision
     WHERE c.kind = 'filing' AND c.year = :year AND c.revision > 0
       AND c.status IN ('submitted', 'in_review', 'approved', 'quality_check', 'completed')
-      AND r.saved_at < :before AND jsonb_typeof(r.content->:part) = 'object'
+      AND r.saved_at < :before
 """)
 
 
@@ -24,8 +25,12 @@ async def submitted(
 
     What was saved at ``before`` or later is left out.
     """
-    asked = {"year": year, "part": part, "names": list(names), "before": before}
-    found = await connection.stream(_SUBMITTED, asked)
-    async for (values,) in found:
+    found = await connection.stream(_SUBMITTED, {"year": year, "before": before})
+    async for (stored,) in found:
+        try:
+            values = hidden.part_of(stored, part, names)
+        except hidden.Altered:
+            # told of where it is read and by `zhibao audit verify`: it holds nobody else up
+            continue
         if values:
             yield values

@@ -28,9 +28,12 @@ class Sight(Value):
 _sight: ContextVar[Sight | None] = ContextVar("sight", default=None)
 
 _TOLD = (
-    "SELECT set_config('zhibao.role', %s, true), set_config('zhibao.scope', %s, true),"
-    " set_config('zhibao.regions', %s, true)"
+    "SELECT set_config('zhibao.role', %s, {0}), set_config('zhibao.scope', %s, {0}),"
+    " set_config('zhibao.regions', %s, {0})"
 )
+_FOR_THE_TRANSACTION, _FOR_THE_CONNECTION = _TOLD.format("true"), _TOLD.format("false")
+_NOBODY = Sight(role="", scope="", regions="")
+_KEPT = "seen by"
 
 
 @contextmanager
@@ -49,6 +52,18 @@ def tell(engine: AsyncEngine) -> None:
 
 
 def _tell(connection: Any) -> None:
-    sight = _sight.get()
-    if sight is not None:
-        connection.exec_driver_sql(_TOLD, (sight.role, sight.scope, sight.regions))
+    """Says for whom a transaction asks, unless the connection knows.
+
+    Where each statement is a transaction of its own, the connection remembers it for the next.
+    """
+    sight = _sight.get() or _NOBODY
+    if sight == connection.info.get(_KEPT, _NOBODY):
+        return
+    told = (sight.role, sight.scope, sight.regions)
+    if connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT":
+        # what goes wrong leaves nothing half known
+        connection.info[_KEPT] = None
+        connection.exec_driver_sql(_FOR_THE_CONNECTION, told)
+        connection.info[_KEPT] = sight
+    else:
+        connection.exec_driver_sql(_FOR_THE_TRANSACTION, told)

@@ -9,6 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from domain.case.status import Status
 from domain.facts import CertificateFacts, InstitutionFacts, filing_end
 from domain.model import Value
+from domain.refusals import Refusal
+from store import hidden
+from store.hidden import Destroyed, destroyed
 from store.institutions import COUNTED, Institution
 
 
@@ -17,11 +20,13 @@ class Submitted(Value):
     the institution as it is on record now (None if it is not).
 
     ``returned_sha256`` is the hash of the revision that was sent back, None for none; ``files`` are
-    the hashes of the files that stand beside it now, sorted."""
+    the hashes of the files that stand beside it now, sorted. ``unreadable`` says why its content
+    is not there, of one that was altered or destroyed: those beside it are not held up by it."""
 
     sha256: str | None
     returned_sha256: str | None
     content: dict[str, Any]
+    unreadable: Refusal | None = None
     latest: int
     editors: tuple[str, ...]
     files: tuple[str, ...]
@@ -29,7 +34,7 @@ class Submitted(Value):
 
 
 _SUBMITTED = """
-    SELECT r.sha256, r.content,
+    SELECT r.sha256, with_key(r.content, r.case_id, r.revision::text),
            (SELECT sha256 FROM revisions b
             WHERE b.case_id = w.case_id AND b.revision = w.returned),
            coalesce((SELECT max(revision) FROM revisions a WHERE a.case_id = w.case_id), 0),
@@ -71,15 +76,15 @@ async def read(engine: AsyncEngine, wanted: Sequence[tuple[str, int, int, str]])
         Submitted(
             sha256=sha256,
             returned_sha256=returned_sha256,
-            content=content or {},
+            **_content(stored, cases[place]),
             latest=latest,
             editors=tuple(editors),
             files=tuple(files),
             institution=_institution(institution, certificates, filings) if institution else None,
         )
-        for (
+        for place, (
             sha256,
-            content,
+            stored,
             returned_sha256,
             latest,
             editors,
@@ -87,8 +92,18 @@ async def read(engine: AsyncEngine, wanted: Sequence[tuple[str, int, int, str]])
             institution,
             certificates,
             filings,
-        ) in found
+        ) in enumerate(found)
     ]
+
+
+def _content(stored: str | None, case_id: str) -> dict[str, Any]:
+    try:
+        content = {} if stored is None else hidden.said(stored, "revisions.content")
+    except hidden.Altered as altered:
+        return {"content": {}, "unreadable": altered.refusal}
+    if content is Destroyed.KEY:
+        return {"content": {}, "unreadable": destroyed(case_id)}
+    return {"content": content}
 
 
 def _institution(

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.case.events import Step
 from domain.model import Value
-from store import journal
+from store import hidden, journal
 
 _PAGE = 500
 
@@ -121,9 +121,7 @@ async def contents(
                        WHERE j.case_id = s.case_id AND j.event = 'scheduled'
                          AND j.sequence <= s.sequence
                        ORDER BY j.sequence DESC LIMIT 1), ''),
-                   c.rule_set,
-                   (SELECT jsonb_object_agg(k, v) FROM jsonb_each(r.content -> :part) AS e (k, v)
-                    WHERE k = ANY(:names))
+                   c.rule_set, with_key(r.content, r.case_id, r.revision::text)
             FROM unnest(CAST(:ids AS text[]), CAST(:sequences AS int[])) AS s (case_id, sequence)
             JOIN cases c ON c.case_id = s.case_id
             JOIN LATERAL (
@@ -132,14 +130,10 @@ async def contents(
                 ORDER BY j.sequence DESC LIMIT 1
             ) AS last ON true
             JOIN revisions r ON r.case_id = s.case_id AND r.revision = last.revision
-            WHERE jsonb_typeof(r.content -> :part) = 'object'
         """),
-        {
-            "ids": list(sequences),
-            "sequences": list(sequences.values()),
-            "part": part,
-            "names": names,
-        },
+        {"ids": list(sequences), "sequences": list(sequences.values())},
     )
-    async for region, rule_set, values in rows:
-        yield SealedContent(region=region, rule_set=rule_set, values=values or {})
+    async for region, rule_set, stored in rows:
+        values = hidden.part_of(stored, part, names)
+        if values is not None:
+            yield SealedContent(region=region, rule_set=rule_set, values=values)

@@ -14,8 +14,10 @@ from domain.certificates.issuing import AllotNumber
 from services.certificates.keys import SigningKeys
 from services.rule_sets import PinnedCertificateRules
 from store.database import connect
+from store.hidden import hide_with
 from store.writer import JournalWriter
 from tests.certificates import ISSUER
+from tests.system import KEYS
 
 AT = datetime(2031, 5, 1, 1, tzinfo=UTC)
 _AT_ONCE = 8
@@ -23,6 +25,7 @@ _AT_ONCE = 8
 
 async def allot(rule_set: str, cases: list[str]) -> None:
     """Asks for the number of each case, several at a time."""
+    hide_with(KEYS)
     engine = connect(os.environ["DATABASE_URL"])
     nothing: Any = None
     activities = CertificateActivities(

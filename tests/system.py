@@ -5,7 +5,7 @@ Only the clock of the API can be moved, to keep step with a time-skipping engine
 
 import os
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -20,8 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client, WorkflowHistory
 from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
-from temporalio.worker import WorkflowRunner
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
+from temporalio.worker import UnsandboxedWorkflowRunner, WorkflowRunner
 
 from api.door.app import create_app
 from api.door.parts import Parts, build_parts
@@ -44,6 +43,8 @@ from worker import build_worker
 
 KEY = "a-key-for-tests-only-a-key-for-tests-only"
 KEYS = Keyring(None, KEY)
+default_runner: Callable[[], WorkflowRunner] = UnsandboxedWorkflowRunner
+"""What workflows run in: as in production. The tests of workflows have the sandbox instead."""
 SHANGHAI_DAY = timedelta(days=1)
 
 FILER, REVIEWER, CHECKER, OPERATOR, AUDITOR, CLERK, OFFICER, DECIDER, RESPONSIBLE = (
@@ -236,7 +237,7 @@ async def running(
     max_cached_workflows: int = 1000,
     working: bool = True,
 ) -> AsyncIterator[System]:
-    """The system on an engine and a database; workflows run in the sandbox.
+    """The system on an engine and a database; workflows run in `default_runner` or in ``runner``.
 
     Not ``working``: no worker is part of it.
     """
@@ -265,7 +266,7 @@ async def running(
         client,
         engine,
         door_of(settings).commands,
-        runner=runner or SandboxedWorkflowRunner(),
+        runner=runner or default_runner(),
         max_cached_workflows=max_cached_workflows,
         certificate_keys=keys,
         rules=rules,

@@ -1,6 +1,7 @@
 """Holding back what a second person has to confirm, before it is done."""
 
 from collections.abc import Awaitable, Callable
+from itertools import count
 from typing import Any
 
 from api.door.asking import confirmed_as
@@ -8,6 +9,10 @@ from api.door.operations import Call
 from api.door.parts import parts_of
 from domain.canonical import sha256_of
 from domain.confirmations import ConfirmedAct, ProposedAct
+from domain.refusals import Code, Refused
+
+_PAST = frozenset({Code.CONFIRMATION_LATE, Code.CONFIRMATION_DECIDED})
+_MOST_ATTEMPTS = 50
 
 
 async def hold(
@@ -39,8 +44,17 @@ async def hold_file(
     ended with `sent` when it is done; None where one person may do it.
     """
     service, actor = parts_of(call.request).confirmations, call.actor
-    command = sha256_of({"act": act.value, **told, "by": actor.subject, "for": actor.scope})
-    return await service.hold(act, number, call.request.scope["path"], told, actor, command)
+    named = {"act": act.value, **told, "by": actor.subject, "for": actor.scope}
+    place = call.request.scope["path"]
+    for attempt in count():
+        command = sha256_of({**named, "attempt": attempt})
+        try:
+            return await service.hold(act, number, place, told, actor, command)
+        except Refused as refused:
+            # what was declined, taken back or too late can be proposed anew
+            if refused.refusal.code not in _PAST or attempt == _MOST_ATTEMPTS:
+                raise
+    raise AssertionError
 
 
 async def sent(call: Call, proposed: ProposedAct | None) -> None:

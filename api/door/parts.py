@@ -75,6 +75,7 @@ from services.rate_limits import Limiter, RateLimits
 from services.reads import Reads
 from services.registrations import RegistrationService
 from services.requests import RequestRecords
+from services.retention import RetentionService
 from services.review import ReviewService
 from services.roster import RosterService, known_regions
 from services.rule_sets import PinnedCertificateRules, PinnedRules
@@ -156,6 +157,7 @@ class Parts:
     outbox: OutboxService
     schedule: ScheduleService
     confirmations: ConfirmationService
+    retention: RetentionService
     saved_views: SavedViewService
     authority_name: Callable[[str], str]
     area_name: Callable[[str], str]
@@ -288,6 +290,7 @@ def build_parts(
         telling=Telling(engine, pinned, clock),
         schedule=ScheduleService(engine, pinned, clock),
         confirmations=ConfirmationService(engine, settings.rules, clock),
+        retention=RetentionService(engine, settings.rules, clock),
         outbox=OutboxService(
             engine,
             Webhooks(settings.keyring, settings.webhook_hosts.split(",")),

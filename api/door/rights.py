@@ -71,6 +71,7 @@ class Right(StrEnum):
     GIVE_ROLES = "give_roles"
     CONFIRM = "confirm"
     SEE_CONFIRMATIONS = "see_confirmations"
+    DESTROY = "destroy"
 
 
 ROLES: dict[Right, frozenset[Role]] = {
@@ -136,6 +137,7 @@ ROLES: dict[Right, frozenset[Role]] = {
     # of what its own authority or jurisdiction has proposed; the rules say who of them
     Right.CONFIRM: frozenset({Role.OPERATOR, Role.CLERK, Role.REVIEWER}),
     Right.SEE_CONFIRMATIONS: frozenset({Role.OPERATOR, Role.CLERK, Role.REVIEWER, Role.AUDITOR}),
+    Right.DESTROY: frozenset({Role.OPERATOR}),
 }
 
 
@@ -161,7 +163,7 @@ SCOPES: dict[Role, Scope] = {
 }
 """Nobody is given the system's role: it has no scope."""
 
-NATIONAL = frozenset({Right.MANAGE_CLIENTS, Right.SEE_CLIENTS})
+NATIONAL = frozenset({Right.MANAGE_CLIENTS, Right.SEE_CLIENTS, Right.DESTROY})
 """What of the operators only the nation's may do."""
 
 

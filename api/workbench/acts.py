@@ -203,12 +203,19 @@ async def perform(call: Call, acts: Sequence[Act], api: str, here: str, show: Sh
             idempotency_key=call.body.text("key"),
         )
     except Told as told:
-        if told.problem["code"] == Code.AWAITS_CONFIRMATION:
-            # put down as was wished, by the one of the two who may
-            held = told.headers["location"].removeprefix("/api/")
-            return RedirectResponse(f"/work/{held}?done=proposed", status_code=303)
-        return await show(call, Failed(act, call.body, told))
+        return put_down(told) or await show(call, Failed(act, call.body, told))
     return RedirectResponse(f"{here}?done={name}", status_code=303)
+
+
+def put_down(told: Told) -> Response | None:
+    """The way to what waits for a second person now, None for any other refusal.
+
+    It is put down as was wished, by the one of the two who may.
+    """
+    if told.problem["code"] != Code.AWAITS_CONFIRMATION:
+        return None
+    held = told.headers["location"].removeprefix("/api/")
+    return RedirectResponse(f"/work/{held}?done=proposed", status_code=303)
 
 
 def done_of(acts: Sequence[Act], name: str) -> str:

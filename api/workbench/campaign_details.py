@@ -19,6 +19,7 @@ from api.workbench.acts import (
     body_of,
     done_of,
     perform,
+    put_down,
     summary_of,
 )
 from api.workbench.pages import (
@@ -223,7 +224,7 @@ async def open_cases(call: Call) -> Response:
     try:
         job = await ask(call, "POST", "/api/jobs", body, idempotency_key=call.body.text("key"))
     except Told as told:
-        return await following_page(call, Failed(_OPEN, call.body, told))
+        return put_down(told) or await following_page(call, Failed(_OPEN, call.body, told))
     return RedirectResponse(f"/work/jobs/{job.body['id']}", status_code=303)
 
 

@@ -22,6 +22,7 @@ from api.workbench.acts import (
     body_of,
     done_of,
     perform,
+    put_down,
     summary_of,
 )
 from api.workbench.home import duties_of
@@ -143,7 +144,7 @@ async def open_campaign(call: Call) -> Response:
     try:
         await ask(call, "POST", f"/api/{place}", late, idempotency_key=form.text("key"))
     except Told as told:
-        return await _list(call, told)
+        return put_down(told) or await _list(call, told)
     return RedirectResponse(f"/work/{place}/progress", status_code=303)
 
 
@@ -362,7 +363,7 @@ async def act_on_many(call: Call) -> Response:
     try:
         job = await ask(call, "POST", "/api/jobs", inputs, idempotency_key=form.text("key"))
     except Told as told:
-        return await _non_filers(call, Failed(act, form, told))
+        return put_down(told) or await _non_filers(call, Failed(act, form, told))
     return RedirectResponse(f"/work/jobs/{job.body['id']}", status_code=303)
 
 
@@ -450,7 +451,7 @@ async def begin_list_job(call: Call) -> Response:
         body.setdefault("selection", {})["list"] = kept.body["id"]
         job = await ask(call, "POST", "/api/jobs", body, idempotency_key=key)
     except Told as told:
-        return await list_job_page(call, Failed(act, form, told))
+        return put_down(told) or await list_job_page(call, Failed(act, form, told))
     return RedirectResponse(f"/work/jobs/{job.body['id']}", status_code=303)
 
 

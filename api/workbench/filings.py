@@ -13,7 +13,15 @@ from api.door.requests import Form, path, query
 from api.workbench.acts import Failed, acts_shown, done_of, perform, summary_of
 from api.workbench.blanks import groups, place_labels
 from api.workbench.filing_acts import ACTS, more_now, named_acts
-from api.workbench.pages import CURSOR, DONE, if_shown, page_of, said_at_once
+from api.workbench.pages import (
+    CURSOR,
+    DONE,
+    asked_of,
+    if_shown,
+    page_of,
+    said_at_once,
+    text_parameter,
+)
 from api.workbench.steps import part_state, steps_of
 from domain.case.commands import Role
 from domain.case.status import EDITABLE, STATUS_NEXT, Status
@@ -30,14 +38,15 @@ _FILES_DONE = {
 
 async def my_filings(call: Call) -> Response:
     """The filings that somebody sees, the most pressing first."""
-    cursor = query(call.request, "cursor", str, "")
-    asked = {"sort": "due", "size": "50", **({"cursor": cursor} if cursor else {})}
+    given = asked_of(call, "waiver_asked", "cursor")
+    asked = {"sort": "due", "size": "50", **given}
     found = (await ask(call, "GET", "/api/filings", query=asked)).body
     batches = None
-    if call.actor.role is Role.FILER and not cursor:
+    if call.actor.role is Role.FILER and "cursor" not in given:
         wanted = {"sort": "due", "size": "5"}
         batches = (await ask(call, "GET", "/api/report-batches", query=wanted)).body["items"]
-    values = {"found": found, "batches": batches, "next_by": STATUS_NEXT}
+    view = {name: text for name, text in given.items() if name != "cursor"}
+    values = {"found": found, "batches": batches, "view": view, "next_by": STATUS_NEXT}
     return page(call, "filings.html", values)
 
 
@@ -200,8 +209,10 @@ async def begin(call: Call) -> Response:
     return RedirectResponse(here, status_code=303)
 
 
+WAIVING = text_parameter("waiver_asked", "true：申请豁免校验、尚未全部答复的")
+
 PAGES = [
-    page_of("GET", "/work/filings", my_filings, "填报", parameters=(CURSOR,)),
+    page_of("GET", "/work/filings", my_filings, "填报", parameters=(WAIVING, CURSOR)),
     page_of("GET", FILING_PLACE, filing_page, "一件填报", parameters=(DONE,)),
     page_of("GET", f"{FILING_PLACE}/check", check_page, "核对并提交"),
     page_of(

@@ -11,8 +11,10 @@ from api.door.asking import Told, ask
 from api.door.operations import Call
 from api.door.parts import parts_of
 from api.door.requests import query
+from api.workbench.acts import put_down
 from api.workbench.home import duties_of
 from api.workbench.pages import CURSOR, asked_of, page_of, said_at_once, text_parameter
+from domain.case.commands import Role
 from domain.clock import BEIJING
 from domain.filing.kind import FILING
 
@@ -37,6 +39,7 @@ async def _inbox(call: Call, told: Told | None) -> Response:
     except Told as refused:
         told = told or refused
     counts = (await ask(call, "GET", "/api/tasks/counts")).body
+    waivers = await _waivers(call)
     soon = (parts_of(call.request).clock() + _SOON).astimezone(BEIJING).replace(microsecond=0)
     view = {name: text for name, text in asked.items() if name != "cursor"}
     if told is not None and call.body is not None:
@@ -48,6 +51,7 @@ async def _inbox(call: Call, told: Told | None) -> Response:
         "counts": counts,
         "asked": asked,
         "view": view,
+        "waivers": waivers,
         "views": _views(counts, soon.isoformat()),
         "saved": await parts_of(call.request).saved_views.of(call.actor.subject),
         "kinds": [(one["kind"], one["label"]) for one in counts["kinds"]],
@@ -58,6 +62,16 @@ async def _inbox(call: Call, told: Told | None) -> Response:
         "duties": await duties_of(call),
     }
     return said_at_once(call, "inbox.html", values, told)
+
+
+async def _waivers(call: Call) -> str:
+    """How many filings wait for an answer to a request to waive a check; "" for none."""
+    if call.actor.role is not Role.REVIEWER:
+        return ""
+    asking = {"waiver_asked": "true", "size": "100"}
+    found = (await ask(call, "GET", "/api/filings", query=asking)).body
+    count = len(found["items"])
+    return (f"{count} 件以上" if found["next"] else f"{count} 件") if count else ""
 
 
 def _views(counts: Mapping[str, Any], soon: str) -> list[tuple[str, dict[str, str], int | None]]:
@@ -121,7 +135,7 @@ async def act_on_many(call: Call) -> Response:
     try:
         job = await ask(call, "POST", "/api/jobs", body, idempotency_key=form.text("key"))
     except Told as told:
-        return await _inbox(call, told)
+        return put_down(told) or await _inbox(call, told)
     return RedirectResponse(f"/work/jobs/{job.body['id']}", status_code=303)
 
 

@@ -1,6 +1,7 @@
 """What authorities report of their own work on pages: filled in on its form, and submitted."""
 
 from typing import Any
+from urllib.parse import quote
 
 from starlette.responses import RedirectResponse, Response
 
@@ -46,7 +47,7 @@ async def subjects_page(call: Call) -> Response:
 
 def _of(call: Call) -> tuple[str, str]:
     year: int = path(call.request, "year", CaseYear)
-    place = f"authority-figures/{year}/{call.request.path_params['subject']}"
+    place = f"authority-figures/{year}/{quote(call.request.path_params['subject'], safe='')}"
     return f"/api/{place}", f"/work/{place}"
 
 

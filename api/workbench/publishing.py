@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 from starlette.responses import RedirectResponse, Response
 
@@ -228,7 +229,7 @@ async def attach(call: Call) -> Response:
 async def detach(call: Call) -> Response:
     """Takes a file off a piece."""
     api, here = _of(call)
-    address = f"{api}/files/{call.request.path_params['file']}/remove"
+    address = f"{api}/files/{quote(call.request.path_params['file'], safe='')}/remove"
     try:
         await ask(call, "POST", address, idempotency_key=call.body.text("key"))
     except Told as told:

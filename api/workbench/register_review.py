@@ -1,6 +1,7 @@
 """The register gone through on pages: what to look at before a year, and who files for whom."""
 
 from typing import Any
+from urllib.parse import quote
 
 from starlette.responses import RedirectResponse, Response
 
@@ -61,7 +62,8 @@ async def choose_page(call: Call) -> Response:
     told = None
     if asked.get("period") and asked.get("jurisdiction"):
         look = "legal-persons" if asked.get("look") == "legal-persons" else "review"
-        place = f"institutions/{look}/{asked['period'][:6]}/{asked['jurisdiction'][:6]}"
+        named_so = (quote(asked[name][:6], safe="") for name in ("period", "jurisdiction"))
+        place = f"institutions/{look}/{'/'.join(named_so)}"
         try:
             await ask(call, "GET", f"/api/{place}")
         except Told as refused:

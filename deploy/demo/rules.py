@@ -45,6 +45,19 @@ def write_rules(folder: Path, today: date) -> int:
     return _YEAR
 
 
+_FIGURES: dict[str, Any] = {
+    "part": "statistics",
+    "values": ["staff", "reports", "testing_revenue", "patents"],
+    "by_field": {
+        "table": "reports_by_field",
+        "column": "field",
+        "adds_up_to": {"reports": "reports", "revenue": "testing_revenue"},
+    },
+    "dominant": 80,
+    "cite": {"assume": f"{_WHY}；通知没有写公布哪些指标"},
+}
+
+
 def _national(today: date) -> dict[str, Any]:
     """The 2024 rules with other windows, and citations that no longer claim the notice's dates."""
     rules = _shipped("2024/national")
@@ -59,7 +72,11 @@ def _national(today: date) -> dict[str, Any]:
     rules["filing"] |= {
         "windows": _windows(fill=same, correct=same, review=same),
         "stages": [stage],
-        "publication": {"fewest": 3, "cite": {"assume": f"{_WHY}；少于三家的不公布"}},
+        "publication": {
+            "fewest": 3,
+            "figures": _FIGURES,
+            "cite": {"assume": f"{_WHY}；少于三家的不公布"},
+        },
     }
     return rules
 

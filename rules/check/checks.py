@@ -30,6 +30,7 @@ from rules.file.confirmations import CONFIRMATIONS, load_confirmations
 from rules.file.findings import Finding, RulesInvalid, in_order
 from rules.file.folder import STANDING, Merged
 from rules.file.library import RuleLibrary
+from rules.file.retention import RETENTION, load_retention
 from rules.file.schema import Filing
 from rules.file.shapes import Cite
 from rules.file.strict_yaml import Path as NodePath
@@ -88,15 +89,16 @@ def unread(root: Path) -> list[Finding]:
 
 def _is_read(shown: str) -> bool:
     if "/" not in shown:
-        return shown in (AUTHORITIES, CONFIRMATIONS, JURISDICTIONS)
+        return shown in (AUTHORITIES, CONFIRMATIONS, JURISDICTIONS, RETENTION)
     return _READ.fullmatch(shown) is not None
 
 
 def check_catalogue(library: RuleLibrary) -> list[Finding]:
-    """Every finding about `authorities.yaml`, `jurisdictions.yaml`, `confirmations.yaml`."""
+    """Every finding about the files of a folder that are no rule sets."""
     try:
         library.catalogue  # noqa: B018  reading it is the check
         load_confirmations(library.root)
+        load_retention(library.root)
     except RulesInvalid as invalid:
         return invalid.findings
     return []
@@ -271,18 +273,19 @@ def _reach(
         message = "有必须填报的机构，却没有任何部分要它填；请写明 required_when，或改 obligation"
         yield found.one("nothing_to_file", ("filing", "parts"), message)
     for index, rule in enumerate(filing.reviewers):
-        if rule.id not in reach.deciding:
+        if rule.id not in reach.deciding and _told(merged, "filing", "reviewers", index):
             why, earlier = _why_unreached(filing, index, reach)
             message = f"审核规则 {rule.id} 永远轮不到：{why}"
             path: NodePath = ("filing", "reviewers", index)
             beside = (*path[:-1], earlier) if earlier is not None else ()
             yield found.one("unreachable_reviewer", path, message, beside)
     for index, level in enumerate(filing.review_chain):
-        if level.id not in reach.levels:
+        if level.id not in reach.levels and _told(merged, "filing", "review_chain", index):
             message = f"审核层级 {level.id} 永远用不到；请更正条件或删去"
             yield found.one("unreachable_level", ("filing", "review_chain", index), message)
     for index, duty in enumerate(merged.rules.duties):
-        if "institution" in duty.who and duty.id not in reach.duties:
+        unreached = "institution" in duty.who and duty.id not in reach.duties
+        if unreached and _told(merged, "duties", index):
             message = f"职责 {duty.id} 没有一个机构要履行；请更正条件或删去"
             yield found.one("unreachable_duty", ("duties", index), message)
     check = filing.quality_check
@@ -325,12 +328,12 @@ def _reach_of_numbers(
         "review_chain": [level.id for level in section.review_chain],
     }
     for index, name in enumerate(ids["complaints"]):
-        if name not in reach.complaints:
+        if name not in reach.complaints and _told(merged, "report_numbers", "complaints", index):
             message = f"投诉规则 {name} 永远轮不到；请改条件、次序或删去"
             path = ("report_numbers", "complaints", index)
             yield found.one("unreachable_complaint_rule", path, message)
     for index, name in enumerate(ids["review_chain"]):
-        if name not in reach.levels:
+        if name not in reach.levels and _told(merged, "report_numbers", "review_chain", index):
             message = f"审核层级 {name} 永远用不到；请更正条件或删去"
             yield found.one("unreachable_level", ("report_numbers", "review_chain", index), message)
     for authority, (key, by) in reach.authorities.items():
@@ -390,6 +393,17 @@ def _unknown_authority(library: RuleLibrary, rule: str, authority: str) -> str:
     fixed = "、".join(library.catalogue.authorities.fixed)
     forms = f"{fixed}、group-…、amr-六位代码"
     return f"规则 {rule} 得出的部门 {authority} 不存在；部门写作 {forms}"
+
+
+def _told(merged: Merged, *path: str | int) -> bool:
+    """Whether a file is to be told of an item that nothing reaches.
+
+    What its base says for other places is no fault of its own, unless it has changed the list.
+    """
+    own = merged.own
+    if own is None or merged.node.place_of(path).file == own.place.file:
+        return True
+    return path[0] != "duties" and own.get(*path[:-1]) is not None
 
 
 def _why_unreached(filing: Filing, index: int, reach: Reach) -> tuple[str, int | None]:

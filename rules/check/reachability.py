@@ -65,7 +65,8 @@ class Reach:
 def explore(rules: CompiledRules, tried: Iterable[Facts]) -> Reach:
     """Decide everything that is tried: the combinations, and the file's own examples."""
     reach = Reach()
-    duties: set[tuple[InstitutionFacts, tuple[CertificateFacts, ...]]] = set()
+    duties: set[Hashable] = set()
+    beside = [read for names, read in _BESIDE if rules.reads & names]
     for facts in tried:
         reach.tried += 1
         try:
@@ -74,13 +75,22 @@ def explore(rules: CompiledRules, tried: Iterable[Facts]) -> Reach:
             reach.failures.append(("reviewers", str(failed)))
         else:
             _note(reach, decision)
-        duty = (facts.institution, facts.certificates)
+        duty = (facts.institution, facts.certificates, *(read(facts) for read in beside))
         if duty not in duties:
             duties.add(duty)
             _note_duty(reach, rules, facts)
         if len(reach.failures) >= 3:
             break
     return reach
+
+
+_BESIDE: tuple[tuple[frozenset[str], Callable[[Facts], Hashable]], ...] = (
+    (frozenset({"choice", "chosen"}), lambda facts: facts.choice),
+    (frozenset({"previous_reviewer"}), lambda facts: facts.previous_reviewer),
+    (frozenset({"holder_kind"}), lambda facts: facts.holder_kind),
+    (frozenset({"last_year_filing"}), lambda facts: tuple(facts.outcomes.items())),
+)
+"""What a duty may depend on beside the institution and its certificates, by the facts it reads."""
 
 
 def _note_duty(reach: Reach, rules: CompiledRules, facts: Facts) -> None:
@@ -396,11 +406,12 @@ def _regions(
     special = [code for code, area in sorted(tree.special.items()) if area.parent == province]
     named = [code for text in texts for code in re.findall(r"\d{6}", text) if code in areas]
     named = [code for code in named if code != NATION]
-    own = sorted(code for code in areas if province in tree.upwards(code))
+    upwards = {code: list(tree.upwards(code)) for code in sorted(areas)}
+    own = [code for code, path in upwards.items() if province in path]
     first_county: dict[str, str] = {}
-    for code in sorted(areas):
+    for code, path in upwards.items():
         if tree.level(code) == "county":
-            for above in tree.upwards(code):
+            for above in path:
                 first_county.setdefault(above, code)
     cities = [code for code in own if tree.level(code) == "city"]
     counties = [first_county[code] for code in [*cities, *named] if code in first_county]

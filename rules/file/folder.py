@@ -19,7 +19,7 @@ from rules.file.counted_days import count_days
 from rules.file.declared_facts import written_out
 from rules.file.findings import Finding, Place, RulesInvalid
 from rules.file.overlay import covers, merge
-from rules.file.schema import RuleFile, known_keys
+from rules.file.schema import RuleFile, known_keys, needed_keys
 from rules.file.shapes import FIRST_YEAR, LAST_YEAR
 from rules.file.strict_yaml import Node, load
 from rules.file.validation import repeated_ids, validate_what_is_known
@@ -221,7 +221,13 @@ class RuleFolder:
             ) from None
         may_change = base.may_change if same_place else base.rules.overridable
         node, unknown = merge(
-            base.written, own, may_change, base_name, known_keys, inherits_all=same_place
+            base.written,
+            own,
+            may_change,
+            base_name,
+            known_keys,
+            needed_keys,
+            inherits_all=same_place,
         )
         try:
             merged = self._finished(name, own, node, base, may_change, tuple(unknown), carried)

@@ -4,7 +4,8 @@ Merged are the file's own keys, ``filing``, ``filing.windows``, ``report_numbers
 ``enforcement`` and lists of items with ids; every value with a citation is replaced whole, so that
 no value keeps another value's citation.
 
-A list item with an id the base has replaces that item in place; a new one goes to the end, or
+A list item with an id the base has replaces that item in place, and takes from it what every such
+item must have and it leaves out, but for its citation; a new one goes to the end, or
 ``before: <id>``; ``remove: true`` takes one out, and stands in a value's place to take out that.
 """
 
@@ -33,17 +34,20 @@ def merge(
     overridable: Sequence[str] | None,
     base_name: str,
     known: Callable[[tuple[str, ...]], Sequence[str]],
+    needed: Callable[[tuple[str, ...]], frozenset[str]],
     *,
     inherits_all: bool = False,
 ) -> tuple[Node, list[Finding]]:
     """``overlay`` over ``base``, and a finding for each key that nobody knows, which is left out.
 
     ``overridable`` None allows everything; ``known`` gives the keys that a file may have below a
-    path. With ``inherits_all`` the base is the same jurisdiction's own, whose permissions go on.
+    path, ``needed`` those that every item of a list must have. With ``inherits_all`` the base is
+    the same jurisdiction's own, whose permissions go on.
     Raises RulesInvalid for what is not allowed.
     """
     allowed = None if overridable is None else tuple(overridable)
-    merger = _Merger(allowed, base_name, known, OWN - {"overridable"} if inherits_all else OWN)
+    own = OWN - {"overridable"} if inherits_all else OWN
+    merger = _Merger(allowed, base_name, known, needed, own)
     merged = merger.mapping(base, overlay, ())
     if merger.findings:
         raise RulesInvalid([*merger.findings, *merger.unknown])
@@ -61,11 +65,13 @@ class _Merger:
         overridable: tuple[str, ...] | None,
         base_name: str,
         known: Callable[[tuple[str, ...]], Sequence[str]],
+        needed: Callable[[tuple[str, ...]], frozenset[str]],
         own: frozenset[str],
     ) -> None:
         self.overridable = overridable
         self.base_name = base_name
         self.known = known
+        self.needed = needed
         self.own = own
         self.findings: list[Finding] = []
         self.unknown: list[Finding] = []
@@ -155,12 +161,14 @@ class _Merger:
                     )
                 else:
                     del items[ids.index(name)]
-            elif name in ids and item.get("before") is None:
-                items[ids.index(name)] = item
             elif name in ids:
-                del items[ids.index(name)]
-                ids.remove(name)
-                items.insert(self._position(item, ids, path), _without(item, "before"))
+                replaced = items.pop(ids.index(name))
+                at = ids.index(name)
+                whole = _completed(_without(item, "before"), replaced, self.needed(path))
+                if item.get("before") is not None:
+                    ids.remove(name)
+                    at = self._position(item, ids, path)
+                items.insert(at, whole)
             else:
                 items.insert(self._position(item, ids, path), _without(item, "before"))
         return Node(items, overlay.place)
@@ -215,6 +223,17 @@ def _has_ids(node: Node) -> bool:
 def _id_of(item: Node) -> str:
     node = item.get("id")
     return str(node.value) if node is not None else ""
+
+
+def _completed(item: Node, replaced: Node, needed: frozenset[str]) -> Node:
+    """An item with what it must have and leaves out from the one that it replaces."""
+    assert isinstance(item.value, dict)
+    if not isinstance(replaced.value, dict):
+        return item
+    missing = [key for key in replaced.value if key in needed and key not in item.value]
+    members = {**item.value, **{key: replaced.value[key] for key in missing}}
+    keys = {**item.keys, **{key: replaced.keys[key] for key in missing}}
+    return Node(members, item.place, keys)
 
 
 def _without(item: Node, key: str) -> Node:

@@ -4,7 +4,8 @@ The same models describe a base and, after merging, an overlay; what only a set 
 campaign must have (windows, for one) is asked for in `rules.check.checks`.
 """
 
-from typing import Annotated, Any, Literal, Self
+from functools import lru_cache
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import (
     AfterValidator,
@@ -103,12 +104,12 @@ class Completion(Value):
 
 
 class FirstDay(Value):
-    """When a certificate began that nobody has stated the first day of: ``years`` before its end.
+    """When a certificate began whose first day nobody has stated: so many years before its end.
 
     Only where the number's first two digits, its year of issue, say the same year.
     """
 
-    years: Annotated[StrictInt, Field(ge=1, le=30)]
+    valid_years: Annotated[StrictInt, Field(ge=1, le=30)]
     cite: Cite
 
 
@@ -513,3 +514,20 @@ _LEVELS: dict[tuple[str, ...], type[BaseModel]] = {
 def known_keys(path: tuple[str, ...]) -> list[str]:
     """The keys a file may have below ``path``: the top, or one of the mappings that merge."""
     return list(_LEVELS[path].model_fields)
+
+
+@lru_cache(maxsize=64)
+def needed_keys(path: tuple[str, ...]) -> frozenset[str]:
+    """What every item of the list at ``path`` must have, beside its id and its citation."""
+    model = _LEVELS.get(path[:-1])
+    field = model.model_fields.get(path[-1]) if model is not None else None
+    item = _item_of(field.annotation) if field is not None else None
+    fields = item.model_fields if item is not None else {}
+    needed = {one.alias or name for name, one in fields.items() if one.is_required()}
+    return frozenset(needed - {"id", "cite"})
+
+
+def _item_of(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((one for arg in get_args(annotation) if (one := _item_of(arg))), None)

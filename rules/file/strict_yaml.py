@@ -8,6 +8,7 @@ A small, strict part of YAML 1.2: mappings with distinct text keys, lists, text,
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import yaml
@@ -21,6 +22,7 @@ Path = tuple[str | int, ...]
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,17})")
+_UNPAIRED = re.compile("[\ud800-\udfff]")
 _DECIMAL = re.compile(r"-?(0|[1-9][0-9]{0,14})\.[0-9]{1,15}")
 _SURPRISES = (
     (re.compile(r"y|yes|n|no|on|off|true|false", re.I), "会被读成真假值；真假写 true 或 false"),
@@ -111,6 +113,8 @@ class Node:
                 yield from node.walk((*path, index))
 
 
+# a folder of which one file has changed is read again, the others of which are as they were
+@lru_cache(maxsize=128)
 def load(content: bytes | str, file: str) -> Node:
     """Read one document. ``file`` is the name findings carry. Raises RulesInvalid."""
     text = _decoded(content, file)
@@ -276,7 +280,7 @@ class _Reader:
 
     def _resolved(self, text: str, plain: bool, line: int) -> bool | int | float | str | None:
         if not plain:
-            if any("\ud800" <= character <= "\udfff" for character in text):
+            if _UNPAIRED.search(text):
                 self.refuse("yaml_syntax", line, "文本里有不成对的代理字符；请改写")
             return text
         if text in ("true", "false"):

@@ -158,6 +158,14 @@ def _message(model: type[BaseModel], detail: ErrorDetails, path: Sequence[str | 
 def in_chinese(detail: ErrorDetails) -> str:
     """What is wrong with a value, as far as Pydantic names the kind."""
     kind, context = detail["type"], detail.get("ctx", {})
+    if kind == "missing":
+        return "缺少这一项；请补上"
+    if kind == "extra_forbidden":
+        return "不认识这个键；请核对写法或删去"
+    if kind == "value_error":
+        return str(context.get("error", detail["msg"]))
+    if kind == "literal_error":
+        return f"不认识的值 {_shown(detail)}；可以写：{_listed(context)}"
     if kind in _TYPES:
         return _TYPES[kind]
     if kind in _BOUNDS:

@@ -82,7 +82,7 @@ def valid_on(certificate: CertificateFacts, first: date, last: date, years: int 
 def valid_years(document: RuleDocument) -> int | None:
     """How long a certificate is valid whose first day nobody has stated; None: not said."""
     first_day = document.filing.certificates.first_day
-    return first_day.years if first_day is not None else None
+    return first_day.valid_years if first_day is not None else None
 
 
 def basic_facts(

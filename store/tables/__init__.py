@@ -15,6 +15,7 @@ from store.tables.connected import (
     certificate_deliveries,
     province_plans,
 )
+from store.tables.data_keys import data_keys
 from store.tables.enforcement import (
     enforcement_attachments,
     enforcement_cases,
@@ -113,6 +114,7 @@ __all__ = [
     "checkpoints",
     "complaints",
     "contacts",
+    "data_keys",
     "deputies",
     "enforcement_attachments",
     "enforcement_cases",

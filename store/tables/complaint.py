@@ -9,7 +9,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from store.hidden import Hidden
+from store.hidden import OF_CASE, HiddenText
 from store.tables.base import instant, metadata
 
 complaints = Table(
@@ -20,15 +20,21 @@ complaints = Table(
     Column("number", Text, nullable=False),
     Column("institution_id", Text, ForeignKey("institutions.id"), nullable=True),
     Column("institution_name", Text, nullable=False, comment="投诉人写的机构名称"),
-    Column("about", Hidden("complaints.about"), nullable=False),
+    Column("about", HiddenText("complaints.about", OF_CASE), nullable=False),
     Column(
         "contact",
-        Hidden("complaints.contact"),
+        HiddenText("complaints.contact", OF_CASE),
         nullable=False,
         comment="投诉人自愿留下的联系方式",
     ),
     Column("outcome", Text, nullable=False, server_default=""),
-    Column("reply", Text, nullable=False, server_default="", comment="给投诉人的答复"),
+    Column(
+        "reply",
+        HiddenText("complaints.reply", OF_CASE),
+        nullable=False,
+        server_default="",
+        comment="给投诉人的答复",
+    ),
     instant("received_at"),
     instant("resolved_at", nullable=True),
     UniqueConstraint("receipt_sha256"),

@@ -1,8 +1,9 @@
 """Acts that wait for a second person."""
 
-from sqlalchemy import Column, Index, Integer, Table, Text
+from sqlalchemy import Column, Index, Integer, Table, Text, literal
 from sqlalchemy.dialects.postgresql import JSONB
 
+from store.hidden import HiddenJson
 from store.tables.base import instant, metadata
 
 proposed_acts = Table(
@@ -12,7 +13,11 @@ proposed_acts = Table(
     Column("act", Text, nullable=False),
     Column("number", Integer, nullable=False, comment="涉及多少件"),
     Column("path", Text, nullable=False, comment="确认后以提出人的名义办理的请求"),
-    Column("body", JSONB, nullable=False),
+    Column(
+        "body",
+        HiddenJson("proposed_acts.body", lambda t: literal("confirmation/").concat(t.c.id)),
+        nullable=False,
+    ),
     Column("body_sha256", Text, nullable=False),
     Column("command_id", Text, nullable=False),
     Column("proposed_by", JSONB, nullable=False),

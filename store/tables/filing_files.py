@@ -1,7 +1,8 @@
 """Files that an institution puts beside its filing."""
 
-from sqlalchemy import Column, ForeignKey, Integer, LargeBinary, Table, Text
+from sqlalchemy import Column, ForeignKey, Integer, Table, Text
 
+from store.hidden import OF_CASE, HiddenFile
 from store.tables.base import instant, metadata
 
 filing_files = Table(
@@ -12,7 +13,11 @@ filing_files = Table(
     Column("name", Text, nullable=False),
     Column("media", Text, nullable=False),
     Column("size", Integer, nullable=False),
-    Column("content", LargeBinary, nullable=False),
+    Column(
+        "content",
+        HiddenFile("filing_files.content", OF_CASE, lambda t: t.c.sha256),
+        nullable=False,
+    ),
     Column("scanned", Text, nullable=False, comment="查毒结果：clean 已查，not_scanned 没有配置"),
     Column("added_by", Text, nullable=False),
     instant("added_at"),

@@ -17,7 +17,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from domain.contacts import ContactRole, ContactSource
 from domain.institutions import ActKind, RequestState
-from store.hidden import Hidden
+from store.hidden import CONTACT, HiddenText
 from store.tables.base import instant, metadata, one_of
 
 contacts = Table(
@@ -26,9 +26,9 @@ contacts = Table(
     Column("id", BigInteger, Identity(always=True), primary_key=True),
     Column("institution_id", Text, ForeignKey("institutions.id"), nullable=False),
     Column("role", Text, nullable=False),
-    Column("name", Hidden("contacts.name"), nullable=False, comment="空为已删去"),
-    Column("phone", Hidden("contacts.phone"), nullable=False, server_default=""),
-    Column("mail", Hidden("contacts.mail"), nullable=False, server_default=""),
+    Column("name", HiddenText("contacts.name", CONTACT), nullable=False, comment="空为已删去"),
+    Column("phone", HiddenText("contacts.phone", CONTACT), nullable=False, server_default=""),
+    Column("mail", HiddenText("contacts.mail", CONTACT), nullable=False, server_default=""),
     Column("source", Text, nullable=False, comment="由谁填写：机构、经办人、名录"),
     Column("set_by", Text, nullable=False),
     instant("set_at"),

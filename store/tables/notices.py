@@ -13,6 +13,7 @@ from sqlalchemy import (
 )
 
 from domain.notices import Channel, DeliveryState, NoticeKind
+from store.hidden import OF_CASE, HiddenText
 from store.tables.base import instant, metadata, one_of
 
 notices = Table(
@@ -26,7 +27,11 @@ notices = Table(
     Column("audience", Text, nullable=False, comment="filer 填报，reviewer 审核，operator 经办"),
     Column("addressee", Text, nullable=False, comment="收件的机构或部门"),
     Column("title", Text, nullable=False),
-    Column("body", Text, nullable=False),
+    Column(
+        "body",
+        HiddenText("notices.body", OF_CASE, lambda t: t.c.id),
+        nullable=False,
+    ),
     Column("document_sha256", Text, nullable=False, server_default="", comment="所送达的文书"),
     Column("served_by", Text, nullable=False),
     Column("served_role", Text, nullable=False),

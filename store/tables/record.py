@@ -14,12 +14,15 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    cast,
     func,
+    literal,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
 from domain.case.status import Status
+from store.hidden import OF_CASE, HiddenJson
 from store.tables.base import instant, metadata, one_of
 
 cases = Table(
@@ -87,6 +90,7 @@ cases = Table(
     Index(None, "institution_id", "year"),
     Index(None, "campaign", "status"),
     Index("ix_cases_waiting", "authority", "status", "waiting_since", "case_id"),
+    Index("ix_cases_waiver_asked", "case_id", postgresql_where="waiver_asked"),
     Index("ix_cases_extension", "extension", postgresql_where="extension <> ''"),
     Index("ix_cases_to_launch", "campaign", "case_id", postgresql_where="NOT launched"),
     comment="办件的当前状态（读模型）；以 journal 为准",
@@ -196,7 +200,11 @@ revisions = Table(
     Column("case_id", Text, ForeignKey("cases.case_id"), primary_key=True),
     Column("revision", Integer, primary_key=True),
     Column("sha256", Text, nullable=False),
-    Column("content", JSONB, nullable=False),
+    Column(
+        "content",
+        HiddenJson("revisions.content", OF_CASE, lambda t: cast(t.c.revision, Text)),
+        nullable=False,
+    ),
     Column("saved_by", Text, nullable=False),
     instant("saved_at"),
     Column("no", BigInteger, Identity(always=True), nullable=False, comment="封存点据以计到哪里"),
@@ -208,7 +216,11 @@ notes = Table(
     "notes",
     metadata,
     Column("sha256", Text, primary_key=True),
-    Column("note", JSONB, nullable=False),
+    Column(
+        "note",
+        HiddenJson("notes.note", lambda t: literal("note/").concat(t.c.sha256)),
+        nullable=False,
+    ),
     instant("written_at", now=True),
     Column("no", BigInteger, Identity(always=True), nullable=False),
     UniqueConstraint("no"),

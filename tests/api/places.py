@@ -112,7 +112,7 @@ async def places(house: System, found: Filing) -> dict[str, str]:
     upload = await house.send("POST", f"{batch}/uploads/resumable", found.filer, body)
     assert upload.status == 201, upload.body
     applied = content(found.id, issuer=found.issuer)
-    begun = await house.send("POST", "/api/certificates", found.filer, {"content": applied})
+    begun = await house.send("POST", "/api/certificates", found.clerk, {"content": applied})
     assert begun.status == 201, begun.body
     decided = {"approved_on": "2026-01-05", "document": "（生成）", "approver": "（生成）"}
     issued = await house.send(

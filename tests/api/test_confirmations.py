@@ -251,6 +251,22 @@ async def test_a_file_of_many_certificates_is_looked_at_by_a_second_person(house
     assert (done.status_code, done.json()["mode"]) == (200, "all"), done.text
     assert (await house.send("GET", at, colleague)).body["state"] == "done"
     assert (await given(2, "all")).status_code == 200
+    # what was declined can be proposed anew, and so can what was confirmed and not sent in time
+    declined = (await given(3, "good")).headers["location"]
+    no = await house.send("POST", f"{declined}/decline", colleague, {"reason": "依据不足"})
+    assert no.body["state"] == "declined"
+    late = (await given(3, "good")).headers["location"]
+    assert late != declined
+    confirmed = await house.send("POST", f"{late}/confirm", colleague)
+    ends = datetime.fromisoformat(confirmed.body["ends_at"])
+    now = house.now
+    house.now = lambda: ends  # type: ignore[method-assign]
+    try:
+        anew = await given(3, "good")
+    finally:
+        house.now = now  # type: ignore[method-assign]
+    assert anew.json()["code"] == "awaits_confirmation"
+    assert anew.headers["location"] not in (declined, late)
     # what was confirmed is that file
     assert (await given(3, "all")).json()["code"] == "awaits_confirmation"
 

@@ -9,6 +9,7 @@ import json
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import date
 from random import Random
 from typing import Any
 
@@ -17,10 +18,12 @@ import pytest
 from api.door.bounded import BoundedProtocol
 from api.resources import OPERATIONS, PAGES
 from domain.refusals import Refused
-from files.certificate_import import IMPORT
+from files.certificate_import import IMPORT, read_import
 from files.findings import Unusable
 from files.roster import ROSTER
+from rules.certificates.certificates import current_certificate_rules
 from rules.file.findings import RulesInvalid
+from rules.file.library import SHIPPED
 from rules.file.strict_yaml import load
 from tests.api.lookups import served
 from tests.files.test_numbers import book, read, read_book
@@ -63,9 +66,22 @@ def rounds(share: float) -> Iterator[Random]:
         seed += 1
 
 
+def certificates(data: bytes) -> object:
+    """An import's file, read and checked."""
+    return read_import(
+        data,
+        "f.csv",
+        rules=RULES,
+        authority="amr-350000",
+        today=date(2026, 1, 5),
+        known_regions=lambda _: True,
+    )
+
+
+RULES = current_certificate_rules(SHIPPED)
 READERS: dict[str, tuple[bytes, Callable[[bytes], object]]] = {
     "roster": (ROSTER.template(), lambda data: ROSTER.read(data, "f.csv", lambda _: True)),
-    "certificates": (IMPORT.template(), lambda data: IMPORT.read(data, "f.csv", None)),
+    "certificates": (IMPORT.template(), certificates),
     "numbers": ("报告编号,出具日期\nA-1,2024-07-01\n".encode(), read),
     "workbook": (book(["A-1", "2024-07-01"]), read_book),
     "rules": (b"id: x\nwindows:\n  fill: {from: '2024-01-01'}\n", lambda data: load(data, "f")),

@@ -372,7 +372,8 @@ async def test_the_first_administrator_gets_a_link_until_one_can_sign_in(house: 
     later = await first("first-admin", TERMINAL)
     assert later not in ("", link)
     invitation = await house.parts.sign_in.invited(later)
-    for password, again in (("short", "short"), ("first-admin-1", "first-admin-1"), ("a", "b")):
+    unfit = ["short", "first-admin-1", "Password2024!", "zhibao123456", "检验检测直报2026直报"]
+    for password, again in (*((one, one) for one in unfit), (f"{PASSWORD}a", f"{PASSWORD}b")):
         with pytest.raises(Refused) as refused:
             await house.parts.sign_in.set_password(later, password, again, "")
         assert refused.value.refusal.code is Code.PASSWORD_UNFIT

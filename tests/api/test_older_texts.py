@@ -10,6 +10,7 @@ from sqlalchemy import update
 from deploy.embedded.postgres import EmbeddedPostgres
 from domain.canonical import sha256_of
 from store import content as contents
+from store.data_keys import hiding
 from store.tables import revisions
 from tests.api.conftest import whole_system
 from tests.certificates import Office, content
@@ -40,10 +41,11 @@ async def test_an_older_draft_is_shown_as_it_is_and_told_of_when_it_is_applied_f
         first = await contents.revision(connection, case, 1)
         assert first is not None
         older = first.content | {"certificate": first.content["certificate"] | {"holder": OLD}}
+        key = await hiding(connection, case)
         await connection.execute(
             update(revisions)
             .where(revisions.c.case_id == case)
-            .values(content=older, sha256=sha256_of(older))
+            .values(content=key.of(older, "1"), sha256=sha256_of(older))
         )
     draft = (await house.send("GET", f"{path}/draft", office.filer)).body
     assert draft["content"]["holder"] == OLD

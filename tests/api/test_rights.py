@@ -5,6 +5,7 @@ import copy
 import json
 import re
 from collections.abc import Iterator
+from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -179,6 +180,8 @@ MATRIX: dict[tuple[str, str], set[Role] | None] = {
     ("POST", "/api/confirmations/{confirmation}/confirm"): {O, K, R},
     ("POST", "/api/confirmations/{confirmation}/decline"): {O, K, R},
     ("POST", "/api/confirmations/{confirmation}/withdraw"): {O, K, R},
+    ("GET", "/api/retention"): {O},
+    ("POST", "/api/retention/destructions"): {O},
     ("GET", "/api/people/deputies"): {R, C, O},
     ("POST", "/api/people/deputies"): {R, C, O},
     ("POST", "/api/people/deputies/{deputy}/end"): {R, C, O},
@@ -572,6 +575,9 @@ async def test_what_is_anothers_is_answered_as_what_is_not_there(
         assert theirs.headers["content-length"] == nobodys.headers["content-length"]
 
 
+ASKED: ContextVar[list[str] | None] = ContextVar("asked", default=None)
+"""What one's own requests ask of the database."""
+
 STATES = ("saved", "submitted", "claimed", "returned", "checked")
 """How far a filing has come: nobody has seen it, its reviewer has, its checker too."""
 
@@ -581,11 +587,18 @@ async def test_in_no_state_is_a_filing_there_for_whoever_it_is_not_for(
     house: System, state: str
 ) -> None:
     """Status, body, length; and as many questions to the database, so that time tells nothing."""
-    found = await filing(house, FUJIAN)
+    found = await filing(house)
     await getattr(found, state)()
+    absent = f"{found.id[:-1]}x"
     asked: list[str] = []
     engine = house.engine.sync_engine
-    heard = lambda *told: asked.append(told[2])  # noqa: E731
+    mine = ASKED.set(asked)
+
+    def heard(*told: Any) -> None:
+        # workers of the same system ask as well, in the midst of it
+        if ASKED.get() is asked:
+            asked.append(told[2])
+
     sa.event.listen(engine, "before_cursor_execute", heard)
     try:
         for method, path in sorted(MATRIX):
@@ -597,21 +610,25 @@ async def test_in_no_state_is_a_filing_there_for_whoever_it_is_not_for(
                     continue
                 token = house.token(role, "stranger", STRANGERS[role])
                 answers = []
-                for id_ in (found.id, elsewhere(found.id)):
+                for id_ in (found.id, absent):
                     asked.clear()
                     at = path.format(year=2024, institution=id_)
                     answers.append((await house.send(method, at, token, body), len(asked)))
                 (theirs, questions), (nobodys, others) = answers
                 assert theirs.status == nobodys.status == 404, (method, path, role)
-                assert _nameless(theirs, found.id) == _nameless(nobodys, elsewhere(found.id))
+                assert _nameless(theirs, found.id) == _nameless(nobodys, absent)
                 assert theirs.headers["content-length"] == nobodys.headers["content-length"]
-                assert abs(questions - others) <= QUESTIONS_MORE, (method, path, role)
+                assert questions > 0
+                assert abs(questions - others) <= QUESTIONS_MORE, (
+                    path, role, questions, others, [one[:90] for one in asked],
+                )  # fmt: skip
     finally:
         sa.event.remove(engine, "before_cursor_execute", heard)
+        ASKED.reset(mine)
 
 
-QUESTIONS_MORE = 2
-"""So many more an address of something there costs: whose it is, and the step of its record."""
+QUESTIONS_MORE = 6
+"""So many more an address of something there may cost, or of nothing: whose it is, what is kept."""
 
 
 def _nameless(answer: Answer, id_: str) -> str:

@@ -37,13 +37,24 @@ LEVELS = """
 """
 
 
+SPOT_CHECKS = """\
+  - id: spot-checks
+    label: 抽查已通过审核的（生成）
+    who: [province]
+    measured: {by: checked, share: "0.5"}
+    cite: {assume: 测试用的职责，没有这样的通知}
+"""
+
+
 def rules_with(folder: Path, source: Path, text: str) -> Path:
     """The open rules with more said of the national quality check."""
     shutil.copytree(source, folder)
     file = folder / "2024" / "national.yaml"
     before = file.read_text()
     assert "    by: samr\n" in before
-    file.write_text(before.replace("    by: samr\n", f"    by: samr{text}"))
+    with_text = before.replace("    by: samr\n", f"    by: samr{text}")
+    assert "\nduties:\n" in before
+    file.write_text(with_text.replace("\nduties:\n", f"\nduties:\n{SPOT_CHECKS}"))
     return folder
 
 
@@ -57,6 +68,13 @@ async def sampled(
 
 def operator(house: System) -> str:
     return house.token(OPERATOR, "operator-1", "000000")
+
+
+async def spot_checks(house: System) -> tuple[str, bool]:
+    """How far the province's duty has come that is measured by what was checked."""
+    answer = await house.send("GET", "/api/duties", house.token(REVIEWER, "r", ISSUER))
+    [duty] = [one for one in answer.body["items"] if one["measured"] == "checked"]
+    return duty["figure"], duty["done"]
 
 
 async def draw(house: System, **headers: str) -> Answer:
@@ -235,6 +253,7 @@ async def test_each_level_is_passed_by_somebody_else_of_its_own_authority(
         [one] = await labs(house, 1, GUANGZHOU, "gz")
         await house.open(2024, "000000")
         await one.checked()
+        assert await spot_checks(house) == ("已核查 0/1 家（0.0%）", False)
         second = house.token(CHECKER, "second", "cnas")
         refused = await one.act("quality", second, {"outcome": "pass"})
         assert (refused.status, refused.body["code"]) == (404, "not_found")
@@ -252,6 +271,7 @@ async def test_each_level_is_passed_by_somebody_else_of_its_own_authority(
         await one.done("quality", one.checker, {"outcome": "pass"})
         answer = await one.done("quality", second, {"outcome": "pass"})
         assert answer.body["status"] == "completed"
+        assert await spot_checks(house) == ("已核查 1/1 家（100.0%）", True)
 
 
 async def test_a_level_with_a_condition_is_passed_by_those_that_it_is_for(

@@ -12,6 +12,8 @@ from domain.canonical import sha256_of
 from domain.case.commands import Actor, Role
 from domain.clock import in_utc
 from store import journal
+from store.data_keys import hiding
+from store.hidden import contact_subject
 from store.tables import metadata
 
 FILE = "（生成）附件".encode()
@@ -28,6 +30,9 @@ async def write(engine: AsyncEngine) -> None:
         client = (await connection.execute(text("SELECT id FROM api_clients"))).scalar_one()
         rules = (await connection.execute(text("SELECT min(sha256) FROM rule_sets"))).scalar_one()
         order = {"action": "remind", "actor": OPERATOR.model_dump(mode="json"), "details": {}}
+        contact = await hiding(connection, contact_subject(LAB, "liaison", at))
+        beside = await hiding(connection, CASE)
+        proposed = await hiding(connection, "confirmation/s")
         for table, row in (
             ("addresses", {"id": "a", "addressee": LAB, "channel": "mail", "target": "a@example",
                            "registered_by": "clerk-done", "registered_at": at}),
@@ -58,8 +63,9 @@ async def write(engine: AsyncEngine) -> None:
                             "granted_at": at}),
             ("notices", {"id": "f", "case_id": CASE, "key": "k", "kind": "reminder",
                          "institution": LAB, "audience": "filer", "addressee": LAB,
-                         "title": "（生成）催报", "body": "（生成）", "served_by": "system",
-                         "served_role": "system", "served_scope": "", "served_at": at}),
+                         "title": "（生成）催报", "body": beside.of("（生成）", "f"),
+                         "served_by": "system", "served_role": "system", "served_scope": "",
+                         "served_at": at}),
             ("notice_deliveries", {"id": "g", "notice_id": "f", "channel": "mail",
                                    "address_id": "a", "target": "a@example", "state": "delivered",
                                    "attempted_at": at, "delivered_at": at}),
@@ -74,7 +80,7 @@ async def write(engine: AsyncEngine) -> None:
                                         "delivery_id": "j", "client_id": client, "action": "issue",
                                         "body": body, "body_sha256": sha256_of(body),
                                         "stage": "working", "attempt": 1, "received_at": at}),
-            ("contacts", {"institution_id": LAB, "role": "liaison", "name": "（生成）",
+            ("contacts", {"institution_id": LAB, "role": "liaison", "name": contact.of("（生成）"),
                           "source": "filer", "set_by": "clerk-done", "set_at": at}),
             ("institution_acts", {"id": "k", "kind": "merged", "institution_id": "draft",
                                   "into_id": LAB, "effective_on": date(2025, 1, 1),
@@ -93,7 +99,8 @@ async def write(engine: AsyncEngine) -> None:
                                    "content": body, "sha256": sha256_of(body),
                                    "saved_by": "r-1", "saved_at": at}),
             ("filing_files", {"case_id": CASE, "sha256": SHA256, "name": "a.txt",
-                              "media": "text/plain", "size": len(FILE), "content": FILE,
+                              "media": "text/plain", "size": len(FILE),
+                              "content": beside.of(FILE, SHA256),
                               "scanned": "", "added_by": "clerk-done", "added_at": at}),
             ("legal_person_findings", {"id": "l", "institution_id": LAB, "finding": "separate",
                                        "document": "（生成）", "note_sha256": SHA256,
@@ -111,7 +118,7 @@ async def write(engine: AsyncEngine) -> None:
             ("sessions", {"sha256": SHA256, "person": "r-1", "membership": "n",
                           "second_factor": True, "began_at": at, "ends_at": at}),
             ("proposed_acts", {"id": "s", "act": "roster", "number": 1, "path": "/api/x",
-                               "body": body,
+                               "body": proposed.of(body),
                                "body_sha256": sha256_of(body), "command_id": "t",
                                "proposed_by": OPERATOR.model_dump(mode="json"), "scope": "000000",
                                "proposed_at": at, "ends_at": at, "state": "declined",

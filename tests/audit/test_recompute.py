@@ -1,5 +1,7 @@
 """Decisions anew, without any workflow; and under rules of another year."""
 
+import copy
+
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -49,6 +51,21 @@ async def test_a_campaign_under_another_years_rules_tells_what_would_differ_and_
     cite = by_kind["window fill"].cite
     assert cite is not None
     assert "市监" in cite.document
+
+
+async def test_rules_that_come_to_no_result_are_told_of_each_decision_and_end_nothing(
+    world: World, audited: AsyncEngine
+) -> None:
+    document = copy.deepcopy(current_library(SHIPPED).resolve_name("2024/national").document)
+    for rules in (document["filing"]["obligation"], document["filing"]["reviewers"]):
+        rules[0]["when"] = "1 / (certs.size() - certs.size()) < 100"
+    recomputing = Recomputing(audited, CompiledRules(document))
+    decided = (await recomputing.case("filing/2023/done")).decisions
+    by_kind = {one.kind: one for one in decided}
+    for kind in ("plan", "reviewer"):
+        assert not by_kind[kind].same
+        assert "算不出结果" in by_kind[kind].recomputed
+    assert (await recomputing.foreseen("campaign/2023/350000")).cases >= 8
 
 
 async def test_a_case_and_a_campaign_as_of_a_moment(world: World, audited: AsyncEngine) -> None:

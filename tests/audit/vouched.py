@@ -17,6 +17,7 @@ NO_EVIDENCE = {
 """Tables that no audit rests on, each with the reason."""
 
 NOT_VOUCHED = {
+    ("data_keys", "made_at"): "when a key was made says nothing of what it hides",
     ("journal", "recorded_at"): "the clock of the database; checkpoints seal it",
     ("outbox", "transaction"): "in which order the feed reads; checkpoints seal it",
     ("outbox", "to_tell"): "whether somebody is yet to be told; what was told is on record",
@@ -28,6 +29,7 @@ FOLLOWS = {
     "cases": DERIVED,
     "certificate_lines": ("number", "kind", "line", "words", "standard", "year"),
     "checkpoints": ("number", "body", "sha256", "key", "signature", "made_at"),
+    "data_keys": ("subject", "wrapped", "destroyed_at", "rule"),
     "journal": ("case_id", "sequence", "event", "command_id", "step", "hash", "at"),
     "outbox": ("id", "case_id", "sequence"),
     "refusal_heads": ("case_id", "number", "hash"),

@@ -96,6 +96,8 @@ class Visitor:
 
     async def looked_at(self) -> None:
         """No page sticks out of a telephone or a wide screen; axe finds nothing, once by place."""
+        # what was pressed may only just have led here
+        await self.page.wait_for_load_state()
         where = self.page.url.removeprefix(self.town.address)
         place = re.sub(r"[?#].*|[0-9a-f]{24,}", "", where)
         new = place not in self.town.looked
@@ -197,6 +199,10 @@ async def test_a_reviewer_compares_remarks_and_sends_back(town: Town) -> None:
     await reviewer.at("/work/tasks?name=gd-1&claimed=nobody")
     await reviewer.fill("保存这个筛选，叫作", "一号")
     await reviewer.press("保存筛选")
+    # on another device as well
+    elsewhere = await town.person(REVIEWER, ISSUER, TELEPHONE)
+    await elsewhere.at("/work/tasks?sort=age")
+    assert await elsewhere.page.get_by_role("link", name="一号").count() == 1
     await reviewer.at("/work/tasks?name=nobody-is-called-so")
     assert "没有符合条件的待办" in await reviewer.text()
     await reviewer.page.get_by_role("navigation", name="看哪些").get_by_text("一号").click()
@@ -208,6 +214,10 @@ async def test_a_reviewer_compares_remarks_and_sends_back(town: Town) -> None:
     await reviewer.fill("批注", "（生成）请核实")
     await reviewer.press("写批注")
     assert "（生成）请核实" in await reviewer.text()
+    await reviewer.at("/work/filings/2024/gd-1/revisions")
+    assert "提交过" in await reviewer.text()
+    await reviewer.press("比较")
+    assert "第 0 稿到第 1 稿" in await reviewer.text()
     await reviewer.at("/work/filings/2024/gd-1")
     assert "对照" in await reviewer.text()
     await reviewer.fill("退回的理由", "（生成）请改正")

@@ -514,7 +514,7 @@ def without_numbers(folder: Path, name: str) -> None:
     rules = re.sub(r"(?m)^  - report_numbers\..*\n", "", rules)
     rules = rules.split("\nreport_numbers:\n")[0]
     # nor did it say when certificates began that nobody has dated
-    rules = re.sub(r"    first_day:\n      years: .*\n      cite: .*\n", "", rules)
+    rules = re.sub(r"    first_day:\n      valid_years: .*\n      cite: .*\n", "", rules)
     rules = re.sub(r"(?m)^revision: \d+", "revision: 1", rules)
     needs = re.compile("quarter: |expect: {(upload|eligible|complaint)")
     kept = [one for one in re.split(r"(?m)^(?=  - name: )", examples) if not needs.search(one)]

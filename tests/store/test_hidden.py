@@ -3,19 +3,23 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy import insert, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from domain.contacts import ContactRole, ContactSource, Reachable
+from domain.refusals import Refused
 from services.keys import add_key, end_key, make_missing
-from store import contacts, hidden
+from store import contacts, content, data_keys, hidden
 from store.keyring import KeyMissing, Keyring, Purpose
+from store.tables import data_keys as kept
+from store.tables import notes
 
 pytestmark = pytest.mark.anyio
 EARLIER = datetime(2020, 1, 1, tzinfo=UTC)
-SAID = "（生成）13800000000"
+SAID = {"reason": "（生成）请打 13800000000"}
 
 
 @pytest.fixture
@@ -30,67 +34,131 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     hidden.hide_with(before)
 
 
-def test_a_text_is_hidden_with_the_newest_key_and_read_with_its_own(folder: Path) -> None:
-    first = hidden.hidden(SAID, "contacts.phone")
-    assert SAID not in first
-    assert first != hidden.hidden(SAID, "contacts.phone")
-    old = Keyring(folder).keys(Purpose.COLUMNS)[0].id
-    new = add_key(folder, Purpose.COLUMNS, EARLIER + timedelta(days=1)).id
-    second = hidden.hidden(SAID, "contacts.phone")
-    assert (f":{old}:" in first, f":{new}:" in second) == (True, True)
-    assert [hidden.shown(one, "contacts.phone") for one in (first, second)] == [SAID, SAID]
-    # what was plain before there were keys is read as it stands
-    assert hidden.shown(SAID, "contacts.phone") == SAID
-    assert hidden.hidden("", "contacts.phone") == ""
-    # in another column, or changed by hand, it is found out
-    changed = f"{first[:-8]}AAAA{first[-4:]}"
-    for altered, column in (
-        (first, "contacts.mail"),
-        (changed, "contacts.phone"),
-        (f"{first}~", "contacts.phone"),
-        (first[:-3], "contacts.phone"),
-        (first[: first.rindex(":") + 1], "contacts.phone"),
+@pytest.fixture
+async def connection(engine: AsyncEngine, folder: Path) -> Any:
+    """A connection in a transaction that comes to nothing."""
+    async with engine.connect() as connected:
+        yield connected
+        await connected.rollback()
+
+
+async def _stored(connection: AsyncConnection, sha256: str) -> str:
+    found = await connection.execute(
+        text("SELECT note FROM notes WHERE sha256 = :sha256"), {"sha256": sha256}
+    )
+    return str(found.scalar_one())
+
+
+async def test_what_is_written_is_hidden_and_read_as_it_was(connection: AsyncConnection) -> None:
+    sha256 = await content.save_note(connection, SAID)
+    stored = await _stored(connection, sha256)
+    assert stored.startswith("hidden:v2:")
+    assert "13800000000" not in stored
+    assert await content.notes_by_sha256(connection, [sha256]) == {sha256: SAID}
+    # what stood there in the clear before there were keys is read as it stands
+    await connection.execute(text("INSERT INTO notes (sha256, note) VALUES ('old', '{\"a\": 1}')"))
+    assert await content.notes_by_sha256(connection, ["old"]) == {"old": {"a": 1}}
+    # what nobody's key hides is not written
+    with pytest.raises(Exception, match="no key was given"):
+        await connection.execute(insert(notes).values(sha256="bare", note=SAID))
+
+
+def _as_selected(key: str, subject: str, row: str, stored: str) -> str:
+    """What ``with_key`` makes of a stored value."""
+    return f"with-key:v2:{key} {row} {subject} {stored}"
+
+
+def test_what_is_altered_or_stands_elsewhere_is_found_out(folder: Path) -> None:
+    key, kept_as = hidden.new_key("case/a b")
+    other, others = hidden.new_key("case/2")
+    stored = hidden.hidden(key.of("", "1"), b"said", "revisions.content")
+
+    def read(*given: str, column: str = "revisions.content") -> Any:
+        return hidden.shown(_as_selected(*given), column)
+
+    assert read(kept_as, "case/a b", "1", stored) == b"said"
+    theirs = hidden.hidden(other.of("", "1"), b"said", "revisions.content")
+    for given in (
+        (kept_as, "case/a b", "2", stored),
+        (kept_as, "case/a b", "1", theirs),
+        (others, "case/2", "1", stored),
+        # the key of somebody else, moved by hand
+        (others, "case/a b", "1", theirs),
+        (kept_as, "case/a b", "1", f"{stored}A"),
+        (kept_as, "case/a b", "1", stored[:-4]),
+        (kept_as, "case/a b", "1", f"{stored[:30]}AAAA{stored[34:]}"),
+        (kept_as, "case/a b", "1", "hidden:v2:"),
+        # the row of the key is gone
+        ("", "case/a b", "1", stored),
     ):
-        with pytest.raises(hidden.Altered):
-            hidden.shown(altered, column)
-    # whoever writes what looks hidden has it hidden like anything else
-    assert hidden.shown(hidden.hidden(first, "contacts.name"), "contacts.name") == first
+        with pytest.raises(Refused) as refused:
+            read(*given)
+        assert refused.value.refusal.code == "content_altered"
+    with pytest.raises(hidden.Altered):
+        read(kept_as, "case/a b", "1", stored, column="notes.note")
+    assert read("destroyed", "case/a b", "1", stored) is hidden.Destroyed.KEY
 
 
-def test_what_a_destroyed_key_hid_reads_as_nothing_and_is_told_apart(folder: Path) -> None:
-    stored = hidden.hidden(SAID, "complaints.contact")
-    [old] = Keyring(folder).keys(Purpose.COLUMNS)
-    add_key(folder, Purpose.COLUMNS, EARLIER + timedelta(days=1))
-    now = datetime.now(UTC)
-    end_key(folder, Purpose.COLUMNS, old.id, now, now)
-    assert hidden.shown(stored, "complaints.contact") == ""
-    assert hidden.destroyed(stored, "complaints.contact")
-    assert not hidden.destroyed(hidden.hidden(SAID, "complaints.contact"), "complaints.contact")
-    assert not hidden.destroyed("", "complaints.contact")
-    # no keys at all is a mistake of whoever set it up, and not the end of what was hidden
+async def test_a_master_key_that_is_not_at_hand_is_a_mistake_and_no_destruction(
+    connection: AsyncConnection, folder: Path
+) -> None:
+    sha256 = await content.save_note(connection, SAID)
     (folder / "columns.json").unlink()
     with pytest.raises(KeyMissing):
-        hidden.shown(stored, "complaints.contact")
+        await content.notes_by_sha256(connection, [sha256])
+
+
+async def test_new_subjects_take_the_newest_key_and_old_ones_keep_theirs(
+    connection: AsyncConnection, folder: Path
+) -> None:
+    old = Keyring(folder).keys(Purpose.COLUMNS)[0].id
+    await data_keys.hiding(connection, "case/1")
+    new = add_key(folder, Purpose.COLUMNS, EARLIER + timedelta(days=1)).id
+    first = await data_keys.hiding(connection, "case/1")
+    second = await data_keys.hiding(connection, "case/2")
+    assert first.key != second.key
+    assert await data_keys.hiding(connection, "case/1") == first
+    rows = await connection.execute(select(kept.c.subject, kept.c.wrapped))
+    masters = {subject: wrapped.partition(":")[0] for subject, wrapped in rows}
+    assert masters == {"case/1": old, "case/2": new}
+
+
+async def test_a_rotation_goes_on_where_it_stopped_and_the_old_key_can_be_ended(
+    connection: AsyncConnection, folder: Path
+) -> None:
+    said = [{"reason": f"（生成）第 {number} 条"} for number in range(3)]
+    written = [await content.save_note(connection, one) for one in said]
+    stored = [await _stored(connection, sha256) for sha256 in written]
+    old = Keyring(folder).keys(Purpose.COLUMNS)[0].id
+    new = add_key(folder, Purpose.COLUMNS, EARLIER + timedelta(days=1)).id
+    assert await data_keys.wrapped_by_others(connection, new) == 3
+    assert [await data_keys.wrap_anew(connection, 2) for _ in range(3)] == [2, 1, 0]
+    assert await data_keys.wrapped_by(connection, old) == 0
+    now = datetime.now(UTC)
+    end_key(folder, Purpose.COLUMNS, old, now, now)
+    # no value was written anew, and each is read
+    assert [await _stored(connection, sha256) for sha256 in written] == stored
+    read = await content.notes_by_sha256(connection, written)
+    assert [read[sha256] for sha256 in written] == said
 
 
 async def test_the_database_holds_no_contact_in_the_clear(
-    engine: AsyncEngine, folder: Path
+    connection: AsyncConnection,
 ) -> None:
-    async with engine.begin() as connection:
-        await connection.execute(
-            text(
-                "INSERT INTO institutions (id, name, uscc, region, legal_person, under_samr,"
-                " accredited, other_qualifications, national_centres)"
-                " VALUES ('lab', '（生成）', '', '350102', true, false, false, '[]', '[]')"
-            )
+    await connection.execute(
+        text(
+            "INSERT INTO institutions (id, name, uscc, region, legal_person, under_samr,"
+            " accredited, other_qualifications, national_centres)"
+            " VALUES ('lab', '（生成）', '', '350102', true, false, false, '[]', '[]')"
         )
-        person = Reachable(name="测试联系人", phone="13800000000", mail="p@example.org")
-        await contacts.add(
-            connection, {"lab": person}, ContactRole.LIAISON, ContactSource.FILER, "c", EARLIER
-        )
-        [known] = await contacts.current(connection, "lab")
-        assert (known.name, known.phone, known.mail) == (person.name, person.phone, person.mail)
-        row = (await connection.execute(text("SELECT to_jsonb(c)::text FROM contacts c"))).scalar()
+    )
+    person = Reachable(name="测试联系人", phone="13800000000", mail="p@example.org")
+    await contacts.add(
+        connection, {"lab": person}, ContactRole.LIAISON, ContactSource.FILER, "c", EARLIER
+    )
+    [known] = await contacts.current(connection, "lab")
+    assert (known.name, known.phone, known.mail) == (person.name, person.phone, person.mail)
+    row = (await connection.execute(text("SELECT to_jsonb(c)::text FROM contacts c"))).scalar()
     assert row is not None
     planted = ("测试联系人", "13800000000", "example.org")
     assert [said for said in planted if said in row] == []

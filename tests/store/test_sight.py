@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from api.door.rights import SCOPES, place_of
 from domain.case.commands import Actor, Role
 from services.sight import asked_by_person
+from store.database import connect
 from store.roles import ENFORCEMENT
 from store.sight import seen_by
 from store.writer import JournalWriter
@@ -120,13 +121,34 @@ async def test_what_an_authority_issues_by_is_read_by_authorities_and_what_was_f
     assert cases == {"certificate/here", "certificate/there"}
 
 
-async def test_who_asked_is_forgotten_with_the_transaction(engine: AsyncEngine, kept: str) -> None:
-    actor = Actor(subject="x", role=Role.OFFICER, scope="amr-350000")
-    with asked_by_person(actor, place_of(actor)):
-        with seen_by(None):
-            assert await seen(engine, _BESIDE["contacts"]) == ALL
-        assert await seen(engine, _BESIDE["contacts"]) == set()
-    assert await seen(engine, _BESIDE["contacts"]) == ALL
+async def test_who_asked_is_forgotten_whatever_a_connection_did_before(kept: str) -> None:
+    """One connection for all, in transactions and without any, as services have both."""
+    plain = connect(kept, pool_size=1)
+    single = plain.execution_options(isolation_level="AUTOCOMMIT")
+    officer = Actor(subject="x", role=Role.OFFICER, scope="amr-350000")
+    filer = Actor(subject="x", role=Role.FILER, scope="here")
+    steps = [
+        (plain, officer, set()), (plain, None, ALL), (single, officer, set()), (plain, None, ALL),
+        (plain, filer, HERE), (single, None, ALL), (single, filer, HERE), (plain, officer, set()),
+        (single, filer, HERE), (single, officer, set()), (plain, officer, set()),
+        (single, None, ALL),
+    ]  # fmt: skip
+    try:
+        for engine, actor, expected in steps:
+            with asked_by_person(actor, place_of(actor) if actor else None):
+                assert await seen(engine, _BESIDE["contacts"]) == expected
+                with seen_by(None):
+                    assert await seen(engine, _BESIDE["contacts"]) == ALL
+        with asked_by_person(filer, ""):
+            async with plain.connect() as connection:
+                await connection.rollback()
+                found = await connection.execute(text(_BESIDE["contacts"]))
+                assert set(found.scalars()) == HERE
+                await connection.commit()
+                found = await connection.execute(text(_BESIDE["contacts"]))
+                assert set(found.scalars()) == HERE
+    finally:
+        await plain.dispose()
 
 
 @pytest.fixture

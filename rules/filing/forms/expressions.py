@@ -224,6 +224,13 @@ class Compiled:
         except RuntimeError as error:
             reason = str(error).splitlines()[0].split("<input>:")[-1]
             reason = reason.removesuffix(" [INVALID_ARGUMENT]")
+            unknown = re.search(r"undeclared reference to '([^']*)'", reason)
+            if unknown is not None:
+                reason = f"没有 {unknown[1]} 这个字段，请核对"
+            elif "no matching overload" in reason:
+                reason = "两边的类型对不上：文本加单引号，数不加"
+            elif "Syntax error" in reason:
+                reason = "读不懂，请核对括号、引号是否成对，“并且”写 &&，“等于”写 =="
             raise FormError("bad_check", f"{place}：表达式 {text} 有误：{reason}") from None
         if compiled.return_type() != wanted:
             what = {"BOOL": "真假值", "INT": "整数"}.get(wanted.name(), "文字的列表")

@@ -8,9 +8,9 @@ from pydantic import ValidationError
 
 from rules.file.findings import RulesInvalid
 from rules.file.strict_yaml import Node, load
-from rules.file.validation import validate
+from rules.file.validation import in_chinese, validate
 from rules.filing.forms.expressions import compiled
-from rules.filing.forms.model import Form, FormError
+from rules.filing.forms.model import Form, FormError, FormField
 from rules.filing.forms.trial import try_checks, try_example
 
 _FORM_ID = re.compile(r"[a-z][a-z0-9-]{0,63}")
@@ -160,9 +160,10 @@ def _parse(form_id: str, document: dict[str, Any]) -> Form:
     try:
         return Form.model_validate(document)
     except ValidationError as error:
-        first = error.errors()[0]
+        first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])
-        raise FormError("bad_form", f"{form_id}.yaml：{place}：{first['msg']}") from None
+        message = f"{form_id}.yaml：{place}：{in_chinese(first)}"
+        raise FormError("bad_form", message) from None
 
 
 def _removed(name: str, base: dict[str, Any], removed: Any) -> dict[str, Any]:
@@ -204,7 +205,11 @@ def _changed(name: str, base: dict[str, Any], changed: Any) -> dict[str, Any]:
                 raise FormError("bad_form", message)
 
     def new(kind: str, item: dict[str, Any]) -> dict[str, Any]:
-        keys = {**item, **changed.get(kind, {}).get(item["id"], {})}
+        given = changed.get(kind, {}).get(item["id"], {})
+        keys = {**item, **given}
+        if kind == "fields" and "label" in given and item["type"] == keys["type"] == "text":
+            # examples of checks name the value that was made of the label before
+            keys.setdefault("example", FormField.model_validate(item).example_value())
         return {key: value for key, value in keys.items() if value is not None}
 
     sections = [
@@ -226,6 +231,11 @@ def _added(name: str, base: dict[str, Any], added: Any) -> dict[str, Any]:
     if not isinstance(added, dict) or set(added) - {"fields", "sections", "checks"}:
         raise FormError("bad_form", f"{name}：add 只写 fields、sections、checks")
     fields = added.get("fields", {})
+    if not isinstance(fields, dict) or not all(isinstance(one, list) for one in fields.values()):
+        raise FormError("bad_form", f"{name}：add.fields 写成“分节编号: [字段]”的映射")
+    for kind in ("sections", "checks"):
+        if not isinstance(added.get(kind, []), list):
+            raise FormError("bad_form", f"{name}：add.{kind} 写成列表")
     sections = [
         {**section, "fields": [*section["fields"], *fields.get(section["id"], ())]}
         for section in base["sections"]

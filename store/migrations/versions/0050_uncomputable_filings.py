@@ -1,6 +1,6 @@
-"""how many institutions of a campaign the rules come to no result for
+"""how many institutions of a campaign the rules come to no result for; waivers asked for found
 
-The way back drops the count.
+The way back drops the count and the index.
 """
 
 from collections.abc import Sequence
@@ -20,9 +20,13 @@ def upgrade() -> None:
         "campaigns", sa.Column("uncomputable", sa.Integer(), nullable=False, server_default="0")
     )
     op.execute("SELECT seal_table('campaigns')")
+    op.create_index(
+        "ix_cases_waiver_asked", "cases", ["case_id"], postgresql_where=sa.text("waiver_asked")
+    )
 
 
 def downgrade() -> None:
     """Undoes the change."""
+    op.drop_index("ix_cases_waiver_asked", "cases")
     op.drop_column("campaigns", "uncomputable")
     op.execute("SELECT seal_table('campaigns')")

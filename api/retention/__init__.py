@@ -1,0 +1,1 @@
+"""How long what is known of somebody is kept, and its end."""
