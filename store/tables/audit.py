@@ -120,6 +120,7 @@ SEALED_BY_ROW = (
     "rule_sets",
     "sample_draws",
     "sampled_cases",
+    "saved_views",
     "sessions",
     "signed_starts",
     "tokens",

@@ -1,140 +1,21 @@
 """What is known of people and institutions: where it may not be seen, and how it ends for good."""
 
-import json
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
-from temporalio.api.history.v1 import HistoryEvent
 
 from domain.case.commands import Actor, Role
 from domain.retention import Kept
-from engine.codec import payloads_in
 from services.retention import RetentionService
-from store.tables import metadata
-from tests.accounts import PASSWORD, signed_in
 from tests.api.people import GUANGDONG, filing
 from tests.databases import owning
-from tests.system import OPERATOR, REVIEWER, System
+from tests.system import OPERATOR, System
 
 pytestmark = pytest.mark.anyio
 
 CONTACT = {"role": "liaison", "name": "植入联络人甲", "phone": "+86 591 87000991",
            "mail": "planted-person@example.org"}  # fmt: skip
-ABOUT, REACHED_AT = "植入投诉内容乙乙", "planted-complainant@example.org"
-REASON, FIGURE, REPLY = "植入退回理由丙丙", "植入填报内容丁丁", "植入答复内容戊戊"
-PLANTED = (
-    CONTACT["name"], CONTACT["phone"], CONTACT["mail"], ABOUT, REACHED_AT, REASON, FIGURE, REPLY,
-)  # fmt: skip
-
-
-def in_any(said: str, *more: str) -> list[str]:
-    """What of the planted stands in a text, in whichever way it is written."""
-    return [one for one in (*PLANTED, *more) if one in said or json.dumps(one)[1:-1] in said]
-
-
-async def _database(house: System, *more: str) -> dict[str, list[str]]:
-    """By table what a copy of the database says of the planted; a file's bytes as well."""
-    found: dict[str, list[str]] = {}
-    async with owning(house.engine) as connection:
-        for table in metadata.sorted_tables:
-            rows = await connection.execute(
-                text(f"SELECT string_agg(t::text, E'\\n') FROM \"{table.name}\" t")
-            )
-            if told := in_any(rows.scalar() or "", *more):
-                found[table.name] = told
-    return found
-
-
-async def _complained(house: System, number: str) -> str:
-    """A complaint that has been made, by its address."""
-    said = {"number": number, "about": ABOUT, "contact": REACHED_AT}
-    received = await house.send("POST", "/public/complaints", body=said)
-    assert received.status == 201, received.body
-    samr = house.token(REVIEWER, "reviewer-samr", "samr")
-    for _ in range(400):
-        for one in (await house.send("GET", "/api/complaints?size=200", samr)).body["items"]:
-            path = f"/api/complaints/{one['id'].partition('/')[2]}"
-            if (await house.send("GET", path, samr)).body["number"] == number:
-                return path
-        await house.pause(0.05)
-    raise AssertionError(number)
-
-
-async def test_what_is_planted_is_found_where_it_belongs_and_nowhere_else(
-    house: System, capfd: pytest.CaptureFixture[str]
-) -> None:
-    of = await filing(house, GUANGDONG)
-    contacts = f"/api/institutions/{of.id}/contacts"
-    assert (await house.send("POST", contacts, of.filer, CONTACT)).status == 200
-    parts = await house.example(of.name, of.filer)
-    parts["statistics"]["remarks"] = FIGURE
-    saved = await house.send("PUT", f"{of.path}/draft", of.filer, {"parts": parts}, if_match='"0"')
-    assert saved.status == 200, saved.body
-    await of.claimed()
-    returned = await of.done("return", of.reviewer, {"reason": REASON, "fields": []})
-    assert returned.status == 200
-    complaint = await _complained(house, f"N-{of.id}")
-    samr = house.token(REVIEWER, "reviewer-samr", "samr")
-    assert (await house.send("POST", f"{complaint}/claim", samr, {})).status == 200
-    resolved = {"outcome": "unfounded", "reason": REASON, "reply": REPLY}
-    done = await house.send("POST", f"{complaint}/resolve", samr, resolved)
-    assert done.status == 200, done.body
-    # a password, what a browser keeps, a token
-    kept = await signed_in(house, f"planted-{of.id}", REVIEWER, of.issuer)
-    secrets = (PASSWORD, kept, of.filer)
-
-    # whoever may, reads it as it was
-    assert CONTACT["phone"] in json.dumps(
-        (await house.send("GET", contacts, of.filer)).body, ensure_ascii=False
-    )
-    review = await house.send("GET", f"{of.path}/draft", of.reviewer)
-    assert FIGURE in json.dumps(review.body, ensure_ascii=False)
-    assert (await house.send("GET", complaint, samr)).body["about"] == ABOUT
-
-    # a copy of the database says nothing of it
-    assert await _database(house, *secrets) == {}
-    # nor do the engine's histories and what processes are found by, even with nothing hidden
-    for id_ in (of.case_id, complaint.removeprefix("/api/").replace("complaints", "complaint")):
-        for event in (await house.history(id_)).events:
-            assert in_any(_told_by(event)) == []
-    # nor what is told to whoever measures, audits without a mandate, follows, or may not know
-    for path, token in (
-        ("/metrics", ""),
-        (f"/api/audit/export?case={of.case_id}", of.auditor),
-        ("/api/audit/timeline?size=200", of.auditor),
-        ("/api/events?size=200", of.operator),
-        (contacts, of.auditor),
-        (f"{of.path}/draft", of.officer),
-        (complaint, of.filer),
-    ):
-        answer = await house.http.get(
-            path, headers={"Authorization": f"Bearer {token}"} if token else {}
-        )
-        assert in_any(answer.text) == [], path
-    # what is refused does not repeat it
-    for path, body in (
-        (contacts, CONTACT | {"role": REASON}),
-        ("/public/complaints", {"number": "N-1", "about": ABOUT, REACHED_AT: ABOUT}),
-        (f"{of.path}/return", {"reason": REASON, "fields": FIGURE}),
-    ):
-        refused = await house.send("POST", path, of.filer, body)
-        assert refused.status in (403, 404, 422), refused.body
-        assert in_any(json.dumps(refused.body, ensure_ascii=False)) == [], refused.body
-    # and no log line has it
-    logged = capfd.readouterr()
-    assert in_any(logged.out + logged.err, *secrets) == []
-    # whoever read somebody's data is on record
-    async with house.engine.connect() as connection:
-        read = await connection.execute(
-            text("SELECT count(*) FROM journal WHERE event LIKE '%read%'")
-        )
-        assert read.scalar_one() > 0
-
-
-def _told_by(event: HistoryEvent) -> str:
-    inside = b" ".join(payload.data for payload in payloads_in(event))
-    return inside.decode("utf-8", "replace") + str(event)
 
 
 async def test_a_contact_that_was_removed_is_destroyed_by_two_and_the_record_stays_whole(
