@@ -41,7 +41,7 @@ from rules.conditions import Condition, Known, names_of
 from rules.enforcement.consequences import EnforcementRules
 from rules.file.catalogue import SHIPPED, cached_catalogue
 from rules.file.document import RuleDocument, reference
-from rules.file.duty_schema import duty_of
+from rules.file.duties import duty_of
 from rules.file.findings import RulesInvalid
 from rules.file.schema import Span
 from rules.filing.forms.model import Form

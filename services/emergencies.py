@@ -31,7 +31,8 @@ class EmergencyService:
         Raises Refused where nobody else watches.
         """
         if person_of(watched_by) == person_of(actor.subject):
-            raise Refused(Refusal(code=Code.OWN_PROPOSAL))
+            own = {"person": person_of(actor.subject)}
+            raise Refused(Refusal(code=Code.OWN_PROPOSAL, params=own))
         id_ = secrets.token_hex(8)
         await self._record(id_, BEGUN, actor, watched_by, reason, statements)
         return id_

@@ -57,6 +57,13 @@ class Warned(NamedTuple):
     reason: str
 
 
+def place_labels(content: Mapping[str, Any]) -> dict[str, str]:
+    """What the fields and tables of a form are called, by their ids."""
+    labels = {one["id"]: one["title"] for one in content["sections"] if one["table"] is not None}
+    plain = (one["fields"] for one in content["sections"] if one["table"] is None)
+    return {**labels, **{field["id"]: field["label"] for fields in plain for field in fields}}
+
+
 def warned(
     findings: Sequence[Mapping[str, Any]], own: str, copies: Sequence[str] | None
 ) -> list[Warned]:

@@ -11,7 +11,7 @@ from api.door.operations import Call, Parameter
 from api.door.pages import page
 from api.door.parts import parts_of
 from api.door.requests import query
-from api.workbench.blanks import groups, read_part, warned
+from api.workbench.blanks import groups, place_labels, read_part, warned
 from api.workbench.filings import FILING_PLACE, based_on, filing_of
 from api.workbench.pages import page_of, said_at_once
 from domain.case.commands import Role
@@ -154,6 +154,7 @@ async def _part(call: Call, told: Told | None, given: Mapping[str, Any] | None) 
         "own": own,
         "following": f"{here}/parts/{quote(following[0])}" if following else here,
         "writes": call.actor.role is Role.FILER and filing["status"] in EDITABLE,
+        "called": place_labels(form["content"]),
         "remarks": [one for one in draft["standing"]["remarks"] if one["part"] == part],
         "remarking": call.actor.role in (Role.REVIEWER, Role.CHECKER)
         and filing["claimed_by"] == call.actor.subject,

@@ -1,6 +1,6 @@
 """A filing on pages: one's filings, one with what can be done now, its check and its receipt."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from starlette.responses import RedirectResponse, Response
@@ -11,7 +11,7 @@ from api.door.operations import Call, Parameter
 from api.door.pages import page
 from api.door.requests import Form, path, query
 from api.workbench.acts import Failed, acts_shown, done_of, perform, summary_of
-from api.workbench.blanks import groups
+from api.workbench.blanks import groups, place_labels
 from api.workbench.filing_acts import ACTS, more_now, named_acts
 from api.workbench.pages import (
     CURSOR,
@@ -92,6 +92,7 @@ async def _filing(call: Call, told: Told | None, failed: Failed | None) -> Respo
         "changes": changes,
         "labels": {one["part"]: one["label"] for one in forms["items"]} if forms else {},
         "by_part": _by_part,
+        "called": _calling(forms["items"] if forms else []),
         "steps_of": steps_of,
         "part_state": part_state,
         "timeline": timeline,
@@ -106,6 +107,12 @@ async def _filing(call: Call, told: Told | None, failed: Failed | None) -> Respo
         **summary_of(more, failed),
     }
     return said_at_once(call, "filing.html", values, told)
+
+
+def _calling(forms: Sequence[Mapping[str, Any]]) -> Callable[[str, str], str]:
+    """Tells what a place in a part of these forms is called."""
+    by_part = {one["part"]: place_labels(one["content"]) for one in forms}
+    return lambda part, field: by_part.get(part, {}).get(field, field)
 
 
 def _done(name: str) -> str:

@@ -31,7 +31,7 @@ from rules.file.certificate_schema import (
     RenewalStage,
 )
 from rules.file.document import CitedSource, reference
-from rules.file.duty_schema import duty_of
+from rules.file.duties import duty_of
 from rules.file.findings import Finding, RulesInvalid
 from rules.file.folder import RuleFolder
 from rules.file.library import ResolvedSet, RuleLibrary, RuleSetNotFound, current_library, origins

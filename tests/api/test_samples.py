@@ -38,11 +38,11 @@ LEVELS = """
 
 
 SPOT_CHECKS = """\
-  - id: spot-checks
-    label: 抽查已通过审核的（生成）
-    who: [province]
-    measured: {by: checked, share: "0.5"}
-    cite: {assume: 测试用的职责，没有这样的通知}
+- id: spot-checks
+  label: 抽查已通过审核的（生成）
+  who: [province]
+  measured: {by: checked, share: "0.5"}
+  cite: {assume: 测试用的职责，没有这样的通知}
 """
 
 

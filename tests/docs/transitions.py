@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 from domain.case import commands as c
@@ -138,6 +139,7 @@ def _commands(state: CaseState, plan: CasePlan, now: datetime) -> Iterator[c.Com
                 yield rule.command.model_validate(base)
 
 
+@cache
 def moves() -> dict[tuple[str, str], set[str]]:
     """Where each command can take a case from each status; catching up with windows left out."""
     found: dict[tuple[str, str], set[str]] = defaultdict(set)

@@ -225,6 +225,14 @@ async def test_a_reviewer_compares_remarks_and_sends_back(town: Town) -> None:
     assert "已退回" in await reviewer.text()
     await reviewer.page.get_by_role("link", name="下一件").click()
     await reviewer.looked_at()
+    # the lab finds it under the name of its field, and at the field
+    clerk = await town.person(FILER, "gd-1", TELEPHONE)
+    await clerk.at("/work/filings/2024/gd-1")
+    remark = clerk.page.get_by_role("listitem").filter(has_text="（生成）请核实").first
+    called = await remark.get_by_role("link").inner_text()
+    assert re.search(r"：[^a-z]+$", called), called
+    await remark.get_by_role("link").click()
+    assert "批注：（生成）请核实" in await clerk.page.locator(".said").all_inner_texts()
 
 
 async def test_anybody_looks_up_and_complains(town: Town) -> None:
@@ -233,7 +241,7 @@ async def test_anybody_looks_up_and_complains(town: Town) -> None:
     asking = anybody.page.get_by_role("search", name="查报告编号")
     await asking.get_by_label("报告编号").fill("no-1")
     await anybody.press("查报告编号")
-    assert "未查到编号信息" in await anybody.text()
+    assert "没有查到该编号" in await anybody.text()
     await anybody.at("/")
     await anybody.page.get_by_label("机构名称").fill("测试机构 gd-1")
     await anybody.press("查证书")
