@@ -103,7 +103,6 @@ async def save_revision(
     if based_on and await revision(connection, case_id, based_on) is None:
         return None
     key = await hiding(connection, case_id)
-    key = await hiding(connection, case_id)
     done = await connection.execute(
         insert(revisions)
         .values(new.model_dump() | {"content": key.of(content, str(new.revision))})

@@ -68,6 +68,8 @@ async def read(engine: AsyncEngine, wanted: Sequence[tuple[str, int, int, str]])
         "counted": [status.value for status in COUNTED],
     }
     async with engine.connect() as connection:
+        # whoever asked on this connection before is forgotten only where a transaction begins
+        await connection.begin()
         # one of the hottest statements: straight to the driver, on the same connection
         driver = (await connection.get_raw_connection()).driver_connection
         assert isinstance(driver, psycopg.AsyncConnection)

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from api.door.rights import SCOPES, place_of
 from domain.case.commands import Actor, Role
 from services.sight import asked_by_person
+from store import submissions
 from store.database import connect
 from store.roles import ENFORCEMENT
 from store.sight import seen_by
@@ -139,6 +140,11 @@ async def test_who_asked_is_forgotten_whatever_a_connection_did_before(kept: str
                 assert await seen(engine, _BESIDE["contacts"]) == expected
                 with seen_by(None):
                     assert await seen(engine, _BESIDE["contacts"]) == ALL
+        # what goes straight to the driver asks for nobody as well, on the connection just used
+        with asked_by_person(officer, place_of(officer)):
+            assert await seen(single, _BESIDE["contacts"]) == set()
+        (submitted,) = await submissions.read(plain, [("filing/2024/here", 1, 0, "here")])
+        assert submitted.latest == 1
         with asked_by_person(filer, ""):
             async with plain.connect() as connection:
                 await connection.rollback()
