@@ -55,6 +55,10 @@ LIVES: dict[str, tuple[str, str]] = {
         "complaint.py::test_a_complaint_is_followed_up_and_its_sender_told",
         "complaint_*",
     ),
+    "complaint-passed-on": (
+        "complaint.py::test_a_complaint_goes_on_to_a_colleague_and_to_the_authority_it_is_for",
+        "complaint_*",
+    ),
     "enforcement-warning": (
         "enforcement.py::test_a_warning_is_heard_decided_by_another_served_and_never_published",
         "enforcement_*",
