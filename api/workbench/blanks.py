@@ -90,17 +90,20 @@ def groups(
     content: Mapping[str, Any],
     copies: Sequence[str] | None,
     values: Mapping[str, Any],
-    derived: Mapping[str, Any],
+    derived: Mapping[str, Any] | Sequence[Mapping[str, Any]],
     said: Mapping[str, Sequence[str]],
 ) -> list[Group]:
-    """The sections of a form with their blanks; ``said`` is what is found, by place."""
+    """The sections of a form with their blanks; ``said`` is what is found, by place.
+
+    ``derived`` are its sums and shares: those of each copy in a list where the form repeats.
+    """
     made = []
     for prefix, copy, own in _copies(copies, values):
-        found = derived
-        if prefix:
+        if isinstance(derived, Mapping):
+            found = {} if prefix else derived
+        else:
             number = int(prefix.split("/")[1])
-            listed = derived.get("copies", [])
-            found = listed[number] if number < len(listed) else {}
+            found = derived[number] if number < len(derived) else {}
         marked = frozenset(own.get("unconfirmed") or ())
         for section in content["sections"]:
             table, name = section["table"], f"{prefix}{section['id']}"

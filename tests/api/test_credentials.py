@@ -165,7 +165,7 @@ async def test_a_person_ties_their_account_by_a_link_and_signs_in_by_the_provide
     assert (await visitor.here.get(f"/sign-in/link/{link}/provider")).status_code == 404
     again = await visitor.signs_in("f-sub", "/sign-in/provider?to=/me")
     assert (again.status_code, again.headers["location"]) == (303, "/me")
-    own = await visitor.here.get("/me")
+    own = await visitor.here.get("/me/record?what=given")
     assert (own.status_code, "绑定身份认证" in own.text) == (200, True)
     # what was signed in by the provider leads to its own way out
     secret = visitor.here.cookies["zhibao_session"]
@@ -461,10 +461,19 @@ async def test_ones_own_page_shows_what_one_did_saw_was_given_and_lost(house: Sy
     lost = await given(house, "r-own", REVIEWER, "amr-350200")
     await house.parts.memberships.end(lost.id, TERMINAL, "（生成）", by_hand=True)
     named = {"cookie": f"zhibao_session={cookie}", "accept": "text/html"}
-    page = await house.http.get("/me", headers=named)
-    assert page.status_code == 200
-    for said in ("查看内容", "（生成）一份填报", "给予身份", "收回身份", "设定密码", "cli.tests"):
-        assert said in page.text, said
+    assert (await house.http.get("/me", headers=named)).status_code == 200
+    shown = {}
+    for part in ("did", "seen", "given"):
+        page = await house.http.get(f"/me/record?what={part}", headers=named)
+        assert page.status_code == 200
+        shown[part] = page.text
+    assert "查看内容" in shown["seen"]
+    assert "（生成）一份填报" in shown["seen"]
+    assert "（生成）一份填报" not in shown["given"]
+    for said in ("给予身份", "收回身份", "cli.tests"):
+        assert said in shown["given"], said
+    assert "设定密码" in shown["did"] + shown["given"]
     other = await signed_in(house, "r-else", REVIEWER, "amr-350000")
     named["cookie"] = f"zhibao_session={other}"
-    assert "（生成）一份填报" not in (await house.http.get("/me", headers=named)).text
+    theirs = await house.http.get("/me/record?what=seen", headers=named)
+    assert (theirs.status_code, "（生成）一份填报" in theirs.text) == (200, False)
