@@ -16,6 +16,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -138,7 +139,10 @@ def server(settings: Settings, *, keep: bool) -> Iterator[tuple[int, int]]:
     )
     try:
         assert process.stdout is not None
-        yield int(process.stdout.readline()), process.pid
+        port = int(process.stdout.readline())
+        # a log that nobody reads would stop its writer
+        threading.Thread(target=process.stdout.read, daemon=True).start()
+        yield port, process.pid
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(30)

@@ -63,13 +63,15 @@ class CaseRecords:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        # single reads: no transaction to begin and end around them
+        self._reads = engine.execution_options(isolation_level="AUTOCOMMIT")
 
     async def find(self, case_id: str, what: str, mend: str = "") -> OnRecord:
         """One case. Raises Refused, saying ``what`` (in Chinese) was not found, for none.
 
         ``mend`` is what can be done about it, besides looking at the address again.
         """
-        async with self._engine.connect() as connection:
+        async with self._reads.connect() as connection:
             case = await cases.by_id(connection, case_id)
             # asked for one that is not there as well: how long an answer takes tells nothing
             involved = await journal.involved(connection, case_id)
@@ -87,7 +89,7 @@ class CaseRecords:
         **filters: Any,
     ) -> list[Case]:
         """Up to ``size`` cases after a place; filters as `store.cases.listed` has."""
-        async with self._engine.connect() as connection:
+        async with self._reads.connect() as connection:
             return await cases.listed(
                 connection, kind=kind.name, sort=sort, after=after, size=size, **filters
             )
@@ -103,7 +105,7 @@ class CaseRecords:
         **narrowed: Any,
     ) -> list[Case]:
         """Up to ``size`` cases an authority has to act on, narrowed as `store.cases.inbox` has."""
-        async with self._engine.connect() as connection:
+        async with self._reads.connect() as connection:
             return await cases.inbox(
                 connection,
                 authority,
@@ -116,32 +118,33 @@ class CaseRecords:
             )
 
     async def inbox_counts(
-        self, authority: str, status: Status, level: int | None, mine: Sequence[str], now: datetime
+        self, actor: Actor, status: Status, level: int | None, now: datetime
     ) -> list[InboxCount]:
-        """An inbox in numbers, by kind."""
-        async with self._engine.connect() as connection:
+        """The inbox of somebody's authority in numbers, by kind."""
+        async with self._reads.connect() as connection:
+            mine = await deputies.whose_claims(connection, actor, now)
             return await cases.inbox_counts(
-                connection, authority, status, level=level, mine=mine, now=now
+                connection, actor.scope, status, level=level, mine=mine, now=now
             )
 
     async def whose_claims(self, actor: Actor, now: datetime) -> Sequence[str]:
         """Whose claims somebody sees to: their own, and those of whom they are the deputy."""
-        async with self._engine.connect() as connection:
+        async with self._reads.connect() as connection:
             return await deputies.whose_claims(connection, actor, now)
 
     async def steps(self, case: Case) -> list[Step]:
         """All steps of a case."""
-        async with self._engine.connect() as connection:
+        async with self._reads.connect() as connection:
             return await journal.steps(connection, case.case_id)
 
     async def timeline(self, case_id: str, *, with_notes: bool) -> list[Entry]:
         """What happened to a case or a campaign, refused acts included."""
-        async with self._engine.connect() as connection:
+        async with self._reads.connect() as connection:
             return await timeline.of_case(connection, case_id, with_notes=with_notes)
 
     async def filing(self, case_id: str) -> FilingOnRecord:
         """What has happened to a filing, with what was written about it."""
-        async with self._engine.connect() as connection:
+        async with self._reads.connect() as connection:
             steps = await journal.steps(connection, case_id)
             kept = [step.note_sha256 for step in steps if step.note_sha256]
             notes = await content.notes_by_sha256(connection, kept) if kept else {}
@@ -149,7 +152,7 @@ class CaseRecords:
 
     async def questions(self, case_id: str) -> list[QuestionOnRecord]:
         """The questions of a filing, by number."""
-        async with self._engine.connect() as connection:
+        async with self._reads.connect() as connection:
             steps = await journal.steps(connection, case_id)
             about = [step for step in steps if step.event in QUESTION_EVENTS]
             kept = [step.note_sha256 for step in about if step.note_sha256]
@@ -176,17 +179,17 @@ class CaseRecords:
 
     async def latest_revision(self, case: Case) -> Revision | None:
         """The newest revision of a case's content, None if nothing was saved yet."""
-        async with self._engine.connect() as connection:
+        async with self._reads.connect() as connection:
             return await content.latest_revision(connection, case.case_id)
 
     async def revision(self, case: Case, number: int) -> Revision | None:
         """One revision of a case's content, None if there is none with this number."""
-        async with self._engine.connect() as connection:
+        async with self._reads.connect() as connection:
             return await content.revision(connection, case.case_id, number)
 
     async def revisions(self, case: Case) -> list[Revision]:
         """All revisions of a case, the newest first, without their content."""
-        async with self._engine.connect() as connection:
+        async with self._reads.connect() as connection:
             return await content.history(connection, case.case_id)
 
     async def keep_note(self, note: dict[str, Any]) -> str:
@@ -198,5 +201,5 @@ class CaseRecords:
         self, transaction: int, id_: int, size: int, within: str
     ) -> Sequence[OutgoingEvent]:
         """Up to ``size`` outgoing events after a reader's last one."""
-        async with self._engine.connect() as connection:
+        async with self._reads.connect() as connection:
             return await outbox.after(connection, transaction, id_, size, within)

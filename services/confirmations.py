@@ -43,6 +43,8 @@ class ConfirmationService:
 
     def __init__(self, engine: AsyncEngine, rules: Path, clock: Clock) -> None:
         self._engine = engine
+        # single reads: no transaction to begin and end around them
+        self._reads = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._rules = rules
         self._clock = clock
 
@@ -166,7 +168,7 @@ class ConfirmationService:
         """Up to ``size`` acts that concern somebody; ``waiting``: those that can be confirmed."""
         scope = "" if actor.role is Role.AUDITOR else actor.scope
         at = self._clock() if waiting else None
-        async with self._engine.connect() as connection:
+        async with self._reads.connect() as connection:
             return await confirmations.newest_first(connection, scope, at, after, size)
 
     async def waiting_for(self, actor: Actor) -> int:

@@ -29,6 +29,8 @@ class PeopleService:
 
     def __init__(self, engine: AsyncEngine, jobs: JobService, clock: Clock) -> None:
         self._engine = engine
+        # single reads: no transaction to begin and end around them
+        self._reads = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._jobs = jobs
         self._clock = clock
 
@@ -37,7 +39,7 @@ class PeopleService:
 
         And for whom a token stands that was revoked, by its id.
         """
-        async with self._engine.connect() as connection:
+        async with self._reads.connect() as connection:
             lost, revoked_token = await accounts.standing(connection, actor, self._clock(), token)
             if revoked_token:
                 why = {"why": "已作废"}

@@ -20,11 +20,13 @@ class SavedViewService:
 
     def __init__(self, engine: AsyncEngine, clock: Clock) -> None:
         self._engine = engine
+        # single reads: no transaction to begin and end around them
+        self._reads = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._clock = clock
 
     async def of(self, person: str) -> list[SavedView]:
         """A person's own, the latest first."""
-        async with self._engine.connect() as connection:
+        async with self._reads.connect() as connection:
             return await saved_views.of_person(connection, person)
 
     async def save(self, person: str, name: str, wanted: Mapping[str, str]) -> list[SavedView]:

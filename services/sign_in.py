@@ -109,6 +109,8 @@ class SignInService:
         self, engine: AsyncEngine, keyring: Keyring, limit: str, *, demo: bool, clock: Clock
     ) -> None:
         self._engine = engine
+        # single reads: no transaction to begin and end around them
+        self._reads = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._keyring = keyring
         self._demo = demo
         self._clock = clock
@@ -239,7 +241,7 @@ class SignInService:
 
     async def signed_in(self, secret: str) -> SignedIn | None:
         """The sign-in behind a browser's secret, None for none; its role may have ended."""
-        async with self._engine.connect() as connection:
+        async with self._reads.connect() as connection:
             found = await accounts.session(connection, hashed(secret), self._clock())
         return SignedIn(*found) if found else None
 

@@ -125,6 +125,8 @@ def _engine(url: URL, patience: float, more: str, **pool: Any) -> AsyncEngine:
         # errors are logged: no value of a form may stand in them
         hide_parameters=True,
         connect_args={**_REACHING, "options": _OPTIONS + more, "async_creator_fn": reach},
+        # a statement by itself leaves nothing to take back
+        skip_autocommit_rollback=True,
         **pool,
     )
 

@@ -33,14 +33,14 @@ class DutyTasks(Value):
     items: tuple[DutyTask, ...]
 
 
-def _authority(actor: Actor) -> str:
+def authority_with_duties(actor: Actor) -> str:
     """Whose tasks somebody has: an operator has those of the regulator of its place."""
     return authority_of(actor.scope) if SCOPES[actor.role] is Scope.JURISDICTION else actor.scope
 
 
 async def list_duties(call: Call) -> Response:
     """The duties of the asker's authority in all periods that are open."""
-    tasks = await parts_of(call.request).duties.tasks(_authority(call.actor))
+    tasks = await parts_of(call.request).duties.tasks(authority_with_duties(call.actor))
     return json_of(DutyTasks(items=tasks))
 
 
@@ -52,7 +52,7 @@ async def report_duty(call: Call) -> Response:
     task = await parts_of(call.request).duties.report(
         period,
         duty,
-        _authority(call.actor),
+        authority_with_duties(call.actor),
         call.actor,
         call.command_id,
         body.reason,

@@ -101,9 +101,7 @@ async def list_tasks(call: Call) -> Response:
 async def count_tasks(call: Call) -> Response:
     """The inbox of the asker's authority in numbers."""
     parts, actor = parts_of(call.request), call.actor
-    now = parts.clock()
-    mine = await parts.records.whose_claims(actor, now)
-    rows = await parts.records.inbox_counts(actor.scope, *_turn(actor), mine, now)
+    rows = await parts.records.inbox_counts(actor, *_turn(actor), parts.clock())
     kinds = tuple(TaskCount(label=KINDS[row.kind].label, **row._asdict()) for row in rows)
     return json_of(
         TaskCounts(

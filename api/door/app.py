@@ -4,8 +4,8 @@ import asyncio
 import hashlib
 import re
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from random import Random
 from typing import Any, TypeVar
@@ -70,6 +70,11 @@ Answer = TypeVar("Answer")
 DEADLINE = 14.0
 """Seconds until a request is told that a server does not answer."""
 
+PAGES_AT_ONCE = 20
+"""So many pages of people who are signed in are made at a time, as many as there are connections to
+the database. Where hundreds are asked for in one moment, each has its turn: all beside each other
+would wait for connections until none has its page."""
+
 _SOON = 2.0
 """Seconds in which something must have failed to be tried again."""
 
@@ -85,6 +90,7 @@ class Application(Starlette):
 
     fixed: dict[tuple[str, str], Callable[[Request], Awaitable[Response]]]
     parts: Parts
+    turns: asyncio.Semaphore
     hosts: frozenset[str] = frozenset()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -182,6 +188,7 @@ def create_app(
     # an address with a slash too many is not found; no redirect is built from a foreign Host
     app.router.redirect_slashes = False
     app.parts = parts
+    app.turns = asyncio.Semaphore(PAGES_AT_ONCE)
     app.hosts = frozenset(filter(None, (host.strip().lower() for host in hosts.split(","))))
     return app
 
@@ -265,16 +272,39 @@ async def _through_the_door(operation: Operation, request: Request, request_id: 
     Raises Refused after `DEADLINE`, in which the sender's own time for the body does not count.
     """
     began = time.monotonic()
-    actor, target = await _in_time(
-        operation, DEADLINE, _once_more(lambda: _admitted(operation, request, request_id))
-    )
-    left = DEADLINE - (time.monotonic() - began)
+    async with _in_turn(operation, request):
+        left = DEADLINE - (time.monotonic() - began)
+        actor, target = await _in_time(
+            operation, left, _once_more(lambda: _admitted(operation, request, request_id))
+        )
+        left = DEADLINE - (time.monotonic() - began)
+        try:
+            return await _read_and_handled(operation, request, request_id, actor, target, left)
+        except InvalidFields:
+            raise
+        except Refused as refused:
+            raise Refused(_nameless(refused.refusal, actor)) from None
+
+
+@asynccontextmanager
+async def _in_turn(operation: Operation, request: Request) -> AsyncIterator[None]:
+    """Within this it is a page's turn to be made. Raises Refused where that takes too long.
+
+    What changes something, and what may take long, waits for nobody.
+    """
+    page = operation.method == "GET" and operation.answer_media == "text/html"
+    if not page or operation.right is Right.ANYONE or operation.unhurried:
+        yield
+        return
+    turns: asyncio.Semaphore = request.app.turns
     try:
-        return await _read_and_handled(operation, request, request_id, actor, target, left)
-    except InvalidFields:
-        raise
-    except Refused as refused:
-        raise Refused(_nameless(refused.refusal, actor)) from None
+        await asyncio.wait_for(turns.acquire(), DEADLINE)
+    except TimeoutError:
+        raise Refused(Refusal(code=Code.UNAVAILABLE, params={"part": "本服务"})) from None
+    try:
+        yield
+    finally:
+        turns.release()
 
 
 def _nameless(refusal: Refusal, actor: Actor) -> Refusal:

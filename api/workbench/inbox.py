@@ -1,22 +1,24 @@
 """The inbox on pages: what waits for an authority, narrowed, kept as a view, done in bulk."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
 from starlette.responses import RedirectResponse, Response
 
+from api.campaigns.duties import authority_with_duties
 from api.door.asking import Told, ask
 from api.door.operations import Call
 from api.door.parts import parts_of
 from api.door.requests import query
+from api.door.rights import ROLES, Right
 from api.workbench.acts import put_down
-from api.workbench.home import duties_of
 from api.workbench.pages import CURSOR, asked_of, page_of, said_at_once, text_parameter
 from domain.case.commands import Role
 from domain.clock import BEIJING
 from domain.filing.kind import FILING
+from services.campaigns.duties import DutyTask
 
 _INBOX = ("claimed", "kind", "name", "region", "due_by", "sort")
 _ROWS = "20"
@@ -59,9 +61,17 @@ async def _inbox(call: Call, told: Told | None) -> Response:
         "me_subject": call.actor.subject,
         "ticked": ticked,
         "place_of": _place_of,
-        "duties": await duties_of(call),
+        "duties": await _duties(call),
     }
     return said_at_once(call, "inbox.html", values, told)
+
+
+async def _duties(call: Call) -> Sequence[DutyTask]:
+    """The duties of the reader's authority as of late, none for whoever has to do with none."""
+    actor = call.actor
+    if actor.role not in ROLES[Right.SEE_DUTIES]:
+        return []
+    return await parts_of(call.request).duties.lately(authority_with_duties(actor), actor.role)
 
 
 async def _waivers(call: Call) -> str:

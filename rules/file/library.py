@@ -1,5 +1,6 @@
 """The rule sets of a folder: which there are, which one governs whom, and each one resolved."""
 
+import os
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -37,11 +38,15 @@ def current_library(root: Path) -> "RuleLibrary":
 def stamp_of(root: Path) -> tuple[tuple[str, int, int], ...]:
     """Which rule files and wordings a folder holds, each with when it was saved and its size."""
     stamp = []
-    for path in sorted(path for path in root.rglob("*") if path.suffix in (".yaml", ".txt")):
-        with suppress(FileNotFoundError):  # an editor replaces what it saves
-            stat = path.stat()
-            stamp.append((str(path), stat.st_mtime_ns, stat.st_size))
-    return tuple(stamp)
+    # asked for with every request that goes by rules: a fifth of what Path.rglob takes
+    for folder, _, names in os.walk(root):
+        for name in names:
+            if name.endswith((".yaml", ".txt")):
+                path = os.path.join(folder, name)
+                with suppress(FileNotFoundError):  # an editor replaces what it saves
+                    stat = os.stat(path)
+                    stamp.append((path, stat.st_mtime_ns, stat.st_size))
+    return tuple(sorted(stamp))
 
 
 @lru_cache(maxsize=2)

@@ -4,15 +4,16 @@ What a figure of the system shows is measured; of the others the authority says 
 on record with who said so, when, and by which document. Nothing follows from a duty not done.
 """
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from domain.case.commands import Actor
+from domain.case.commands import Actor, Role
 from domain.case.events import Step
 from domain.citation import Citation
 from domain.clock import day_of
@@ -34,6 +35,10 @@ from services.rule_sets import PinnedRules
 from store import authority_figures, campaigns, content, institutions, journal, roster_imports
 from store import samples as drawn
 from store.progress import Figures
+
+_LATELY = timedelta(seconds=10)
+"""For how long an inbox shows the duties that were read for a colleague, unless one was reported to
+this process since: they go by the figures of a whole place, and change in days."""
 
 _LEVELS = {
     "nation": "市场监管总局",
@@ -186,11 +191,16 @@ class DutyService:
         clock: Clock,
     ) -> None:
         self._engine = engine
+        # single reads: no transaction to begin and end around them
+        self._reads = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._rules = rules
         self._progress = progress
         self._pinned = pinned
         self._catalogue = catalogue
         self._clock = clock
+        self._lately: dict[
+            tuple[str, Role], tuple[datetime, asyncio.Task[tuple[DutyTask, ...]]]
+        ] = {}
 
     async def of_place(
         self, period: Period, jurisdiction: str, within: str = ""
@@ -240,7 +250,7 @@ class DutyService:
 
         In all periods that are open, and by the rules of certificates.
         """
-        async with self._engine.connect() as connection:
+        async with self._reads.connect() as connection:
             opened = await campaigns.newest_first(connection)
         periods = [
             Period(one.year, one.quarter)
@@ -252,6 +262,21 @@ class DutyService:
         ]
         tasks += await self._own_of_certificates(authority)
         return tuple(sorted(tasks, key=lambda task: (task.done is True, task.due or date.max)))
+
+    async def lately(self, authority: str, role: Role) -> tuple[DutyTask, ...]:
+        """The same, as it was read for anybody in this role at most ten seconds ago.
+
+        Whoever asks while it is being read waits for that.
+        """
+        # what one role is shown is not kept for another: the database has its own mind of who sees
+        key, now = (authority, role), self._clock()
+        since, reading = self._lately.get(key, (now, None))
+        failed = reading is not None and reading.done() and _went_wrong(reading)
+        if reading is None or failed or not since <= now < since + _LATELY:
+            reading = asyncio.create_task(self.tasks(authority))
+            self._lately[key] = now, reading
+        # whoever gives up waiting takes nothing away from the others
+        return await asyncio.shield(reading)
 
     async def of_certificates(self, jurisdiction: str) -> tuple[DutyRow, ...]:
         """The duties that the rules of certificates name, with every authority that has them."""
@@ -267,7 +292,7 @@ class DutyService:
             for duty in duties
         }
         everybody = sorted({one for listed in concerned.values() for one in listed})
-        evidence = await self._on_record(everybody)
+        evidence = await self._on_record(duties, everybody)
         said = await self._said(CERTIFICATES, everybody)
         return tuple(
             self._row(
@@ -318,6 +343,7 @@ class DutyService:
                 connection, name, DUTY_REPORTED, actor, self._clock(), body, command_id,
                 note_sha256=note,
             )  # fmt: skip
+        self._lately = {key: kept for key, kept in self._lately.items() if key[0] != authority}
         # the rules may have been amended since it was said for the first time
         said = {**step.body, **{name: body[name] for name in ("label", "ruleset", "revision")}}
         if (said, step.note_sha256) != (body, note):
@@ -333,7 +359,7 @@ class DutyService:
         """
         if period.quarter:
             return {}
-        async with self._engine.connect() as connection:
+        async with self._reads.connect() as connection:
             opened = await campaigns.of_period(connection, period.year, period.quarter)
         return {place: sha for one in opened for place, sha in one.rule_sets.items()}
 
@@ -404,7 +430,7 @@ class DutyService:
         own = [one for one in duties if authority in one.who or level in one.who]
         if rules is None or not own:
             return []
-        evidence = await self._on_record([authority])
+        evidence = await self._on_record(own, [authority])
         said = await self._said(CERTIFICATES, [authority])
         return [
             _task(
@@ -451,7 +477,7 @@ class DutyService:
                 period, regions.jurisdiction, "authority", within=within
             )
             by_authority = {row.key: row for row in told.rows}
-        async with self._engine.connect() as connection:
+        async with self._reads.connect() as connection:
             rosters = await roster_imports.newest_by_scope(connection)
             issued = await institutions.valid_by_issuer(connection, authorities, today)
             checked: dict[str, int] | None = None
@@ -475,13 +501,22 @@ class DutyService:
             )
         return found
 
-    async def _on_record(self, authorities: Sequence[str]) -> dict[str, Evidence]:
+    async def _on_record(
+        self, duties: Sequence[Duty], authorities: Sequence[str]
+    ) -> dict[str, Evidence]:
         """What tells of duties that no year's campaign has to do with."""
-        async with self._engine.connect() as connection:
-            rosters = await roster_imports.newest_by_scope(connection)
-            issued = await institutions.valid_by_issuer(
-                connection, authorities, day_of(self._clock())
-            )
+        measures = {duty.measure for duty in duties}
+        if measures.isdisjoint((DutyMeasure.ROSTER_IMPORTED, DutyMeasure.CERTIFICATES)):
+            return dict.fromkeys(authorities, Evidence())
+        rosters: dict[str, datetime] = {}
+        issued: dict[str, int] = {}
+        async with self._reads.connect() as connection:
+            if DutyMeasure.ROSTER_IMPORTED in measures:
+                rosters = await roster_imports.newest_by_scope(connection)
+            if DutyMeasure.CERTIFICATES in measures:
+                issued = await institutions.valid_by_issuer(
+                    connection, authorities, day_of(self._clock())
+                )
         return {
             one: Evidence(
                 roster_at=rosters.get(jurisdiction_of(one)) if regulates(one) else None,
@@ -510,10 +545,10 @@ class DutyService:
     async def _said(self, period: str, authorities: Sequence[str]) -> dict[tuple[str, str], _Said]:
         """What each authority has said last of each of its duties."""
         names = {duty_journal(period, one): one for one in authorities}
-        async with self._engine.connect() as connection:
+        async with self._reads.connect() as connection:
             steps = await journal.steps_of(connection, list(names))
             hashes = {step.note_sha256 for told in steps.values() for step in told}
-            notes = await content.notes_by_sha256(connection, sorted(hashes))
+            notes = await content.notes_by_sha256(connection, sorted(hashes)) if hashes else {}
         return {
             (names[name], step.body["duty"]): _Said(
                 step, notes.get(step.note_sha256, {}).get("reason", "")
@@ -585,6 +620,10 @@ class DutyService:
 
     def _overdue(self, duty: Duty, done: bool | None) -> bool:
         return duty.due is not None and duty.due < day_of(self._clock()) and done is not True
+
+
+def _went_wrong(reading: asyncio.Task[tuple[DutyTask, ...]]) -> bool:
+    return reading.cancelled() or reading.exception() is not None
 
 
 _OF_FILINGS = frozenset(

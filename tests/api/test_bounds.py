@@ -15,13 +15,18 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import update
 from sqlalchemy.exc import OperationalError
+from starlette.responses import PlainTextResponse, Response
 
+from api.door import app as door
 from api.door import bounded, draining
-from api.door.app import create_app
+from api.door.app import PAGES_AT_ONCE, create_app
 from api.door.bounded import LARGEST_HEAD, BoundedProtocol
+from api.door.operations import Call, Operation
+from api.door.rights import Right
 from api.public import PUBLIC
 from api.resources import OPERATIONS, PAGES
 from api.server import public_application
+from api.workbench.pages import page_of
 from domain.canonical import sha256_of
 from domain.certificates.certificate import CertificateContent
 from domain.refusals import Code, Refused
@@ -386,3 +391,44 @@ async def test_a_search_that_costs_too_much_is_given_up_and_few_wait(
             await search(None)
     assert refused.value.refusal.code is Code.BUSY
     await search(None)
+
+
+async def test_pages_have_their_turn_and_programs_do_not_wait_for_them(
+    house: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running, most, go_on = 0, 0, asyncio.Event()
+
+    async def handled(_: Call) -> Response:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await go_on.wait()
+        running -= 1
+        return PlainTextResponse("made")
+
+    async def at_once(_: Call) -> Response:
+        return PlainTextResponse("told")
+
+    slow = page_of("GET", "/work/slow", handled, "试")
+    quick = Operation("GET", "/api/quick", at_once, "试", "试", Right.SIGNED_IN, None)
+    app = create_app(house.parts, operations=[slow, quick])
+    headers = {"Authorization": f"Bearer {house.token(REVIEWER, 'r', 'amr-350000')}"}
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        asking = [
+            asyncio.create_task(client.get("/work/slow", headers=headers))
+            for _ in range(PAGES_AT_ONCE + 5)
+        ]
+        while running < PAGES_AT_ONCE:
+            await asyncio.sleep(0)
+        assert (await client.get("/api/quick", headers=headers)).text == "told"
+        assert running == PAGES_AT_ONCE
+        # whose turn does not come in time is told so
+        with monkeypatch.context() as patched:
+            patched.setattr(door, "DEADLINE", 0.0)
+            late = await client.get("/work/slow", headers=headers)
+        assert late.status_code == Code.UNAVAILABLE.status
+        go_on.set()
+        answers = await asyncio.gather(*asking)
+    assert {answer.status_code for answer in answers} == {200}
+    assert (most, app.turns.locked()) == (PAGES_AT_ONCE, False)

@@ -302,7 +302,13 @@ async def test_duties_are_listed_with_how_far_they_have_come(country: System) ->
     # what no year's rules ask for is said likewise, and what a year's ask for is not its own
     assert (await says(guangdong, "settle-problems", why, "certificates")).status == 404
     assert (await says(guangdong, "in-charge", why)).status == 404
+    # what an inbox has kept of them gives way to what is said
+    lately = house.parts.duties.lately
+    kept = {one.duty: one.done for one in await lately("amr-440000", REVIEWER)}
+    assert (kept["settle-problems"], kept["in-charge"]) == (True, None)
     said = await says(guangdong, "in-charge", why, "certificates", idempotency_key="certificates")
+    kept = {one.duty: one.done for one in await lately("amr-440000", REVIEWER)}
+    assert kept["in-charge"] is True
     assert (said.body["period"], said.body["done"], said.body["said"]) == (
         "certificates", True, why["reason"],
     )  # fmt: skip

@@ -1,12 +1,16 @@
 """By what is on record, a duty is done or not: each measure on both sides of its boundary."""
 
-from datetime import UTC, date, datetime
+import asyncio
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 
+from domain.case.commands import Role
 from domain.citation import Citation
 from domain.duties import Duty, DutyMeasure
-from services.campaigns.duties import Evidence, measured
+from services.campaigns.duties import DutyService, DutyTask, Evidence, measured
+from store.database import connect
 from store.progress import Figures
 
 ROSTER = datetime(2025, 1, 5, tzinfo=UTC)
@@ -59,3 +63,38 @@ def test_a_measure_tells(
     told, is_done = measured(duty(DutyMeasure(measure), share), seen)
     assert figure in told
     assert is_done is done
+
+
+@pytest.mark.anyio
+async def test_an_inbox_shows_what_was_read_for_a_colleague_moments_ago() -> None:
+    read: list[str] = []
+    broken = False
+
+    class Counted(DutyService):
+        async def tasks(self, authority: str) -> tuple[DutyTask, ...]:
+            read.append(authority)
+            await asyncio.sleep(0)
+            if broken:
+                raise OSError("away")
+            return ()
+
+    now = ROSTER
+    nobody = connect("postgresql+psycopg://nobody@127.0.0.1:1/none")
+    clock = lambda: now  # noqa: E731
+    unused: Any = None
+    duties = Counted(nobody, unused, unused, unused, unused, clock)
+    await asyncio.gather(*(duties.lately("samr", Role.REVIEWER) for _ in range(5)))
+    now = ROSTER + timedelta(seconds=9.9)
+    await duties.lately("samr", Role.REVIEWER)
+    assert read == ["samr"]
+    # another role, another authority and the eleventh second read anew
+    await duties.lately("samr", Role.CHECKER)
+    await duties.lately("caiq", Role.REVIEWER)
+    now = ROSTER + timedelta(seconds=10)
+    broken = True
+    with pytest.raises(OSError, match="away"):
+        await duties.lately("samr", Role.REVIEWER)
+    # what went wrong is kept for nobody
+    broken = False
+    assert await duties.lately("samr", Role.REVIEWER) == ()
+    assert read == ["samr", "samr", "caiq", "samr", "samr"]
