@@ -172,10 +172,10 @@ async def _files(connection: AsyncConnection, _: Tally) -> AsyncIterator[Finding
     async for row in auditing.rows(connection, auditing.FILES):
         told = f"文件 {row['name']} 与其哈希不符"
         yield _wrong(row["table"], told, Kind.CONTENT, row["case_id"])
-    async for row in auditing.rows(connection, auditing.FILING_FILES):
+    async for row in auditing.rows(connection, auditing.HIDDEN_FILES):
         why = _wrong_file(row)
         if why:
-            yield _wrong("filing_files", f"文件 {row['name']} {why}", Kind.CONTENT, row["case_id"])
+            yield _wrong(row["table"], f"文件 {row['name']} {why}", Kind.CONTENT, row["case_id"])
     async for row in auditing.rows(connection, auditing.MISSING_FILES):
         told = f"第 {row['sequence']} 步所列的附件 {row['sha256'][:12]}… 不在"
         yield _wrong("filing_files", told, Kind.DELETED, row["case_id"], row["sequence"])
@@ -183,7 +183,7 @@ async def _files(connection: AsyncConnection, _: Tally) -> AsyncIterator[Finding
 
 def _wrong_file(row: auditing.Row) -> str:
     try:
-        content = file_of(row["content"], "filing_files.content")
+        content = file_of(row["content"], f"{row['table']}.content")
     except KeyMissing:
         return NO_KEY
     except (Altered, ValueError):

@@ -577,7 +577,9 @@ def run(data: Path, told: str, work: Callable[[Auditor], Awaitable[Answer]]) -> 
     from sqlalchemy.exc import SQLAlchemyError
     from temporalio.service import RPCError
 
-    from services.keys import hide_with
+    from domain.messages import explain
+    from domain.refusals import Code, Refusal
+    from services.keys import KeyMissing, hide_with
     from settings import SettingMissing, of_system
 
     async def done() -> Answer:
@@ -594,6 +596,10 @@ def run(data: Path, told: str, work: Callable[[Auditor], Awaitable[Answer]]) -> 
     except SettingMissing as missing:
         err.print(f"[red]{escape(str(missing))}[/red]")
         raise typer.Exit(WRONG_USAGE) from None
+    except KeyMissing:
+        words = explain(Refusal(code=Code.KEYS_MISSING))
+        err.print(f"[red]{words.title}[/red]：{words.detail}{words.remedy}")
+        raise typer.Exit(NOT_IN_ORDER) from None
     except (SQLAlchemyError, RPCError, OSError):
         err.print("[red]连不上数据库或流程引擎。[/red]请先运行 zhibao up，或核对 --data。")
         raise typer.Exit(NOT_IN_ORDER) from None

@@ -17,6 +17,7 @@ def put_on_record(place: Path, data: Path) -> None:
     from pydantic import ValidationError
     from sqlalchemy.exc import SQLAlchemyError
 
+    from services.keys import KeyMissing
     from settings import SettingMissing, of_system
 
     try:
@@ -26,7 +27,7 @@ def put_on_record(place: Path, data: Path) -> None:
         return
     try:
         asyncio.run(_note(settings, place.resolve()))
-    except (SQLAlchemyError, ValidationError, OSError):
+    except (SQLAlchemyError, ValidationError, KeyMissing, OSError):
         err.print("连不上数据库，这一改动没有记入日志；工作进程启动后补记。")
 
 

@@ -13,6 +13,7 @@ import typer
 from cli.key_records import put_on_record
 from cli.terminal import (
     HERE,
+    NOT_IN_ORDER,
     AsJson,
     Data,
     ends_plainly,
@@ -155,6 +156,64 @@ def rewrap(data: Data = HERE, as_json: AsJson = False) -> None:
 _AT_ONCE = 500
 
 
+@keys_app.command("hide")
+@ends_plainly
+def hide(data: Data = HERE, as_json: AsJson = False) -> None:
+    """把在有数据密钥以前写下、仍是明文的内容加密保存；可以随时中断，再运行即接着做。"""
+    from cli.system import operator
+    from services.clock import system_clock
+    from services.key_records import KEYS
+    from settings import SettingMissing, to_migrate
+    from store import hidden, journal, plain_values
+
+    async def work(engine: AsyncEngine) -> dict[str, Any]:
+        newest, done, left = hidden.newest().id, 0, 0
+        async with engine.connect() as connection:
+            if not await plain_values.may_hide(connection):
+                fail(
+                    "数据库账号没有权限；请在 ZHIBAO_MIGRATION_DATABASE_URL 里"
+                    "写明 zhibao_migrator 的地址"
+                )
+            counted = [
+                (place, await plain_values.count(connection, place))
+                for place in plain_values.places()
+            ]
+        total = sum(number for _, number in counted)
+        for place in [place for place, number in counted if number]:
+            after: tuple[Any, ...] = ()
+            while True:
+                # keys are on record before any row is held: whoever writes waits for nobody
+                async with engine.begin() as connection:
+                    page = await plain_values.some(connection, place, after)
+                    subjects = {value.subject for value in page}
+                    keys = await plain_values.keys_for(connection, subjects)
+                if not page:
+                    break
+                after = page[-1].key
+                async with engine.begin() as connection:
+                    some = await plain_values.hide(connection, place, page, keys)
+                    at, command = system_clock(), uuid.uuid4().hex
+                    body = {"purpose": "columns", "key": newest, "column": place.kind.name}
+                    body |= {"hidden": str(some)}
+                    await journal.append_operator_step(
+                        connection, KEYS, "plain_values_hidden", operator(), at, body, command
+                    )
+                done += some
+                err.print(f"{done} / {total}", highlight=False)
+            async with engine.connect() as connection:
+                left += await plain_values.count(connection, place)
+        return {"hidden": done, "left": left}
+
+    try:
+        told = _in_system(data, work, to_migrate(data))
+    except SettingMissing as missing:
+        fail(str(missing))
+    if as_json:
+        print_json(told)
+    else:
+        out.print(f"已加密 {told['hidden']} 项，余 {told['left']} 项", highlight=False)
+
+
 def _still_wraps(data: Path, id_: str) -> int:
     """How many data keys a master key wraps in the system at hand; 0 where there is none."""
     from settings import SettingMissing
@@ -171,14 +230,18 @@ def _still_wraps(data: Path, id_: str) -> int:
         return 0
 
 
-def _in_system(data: Path, work: Callable[[AsyncEngine], Awaitable[Answer]]) -> Answer:
+def _in_system(
+    data: Path, work: Callable[[AsyncEngine], Awaitable[Answer]], address: str = ""
+) -> Answer:
     """Does something with the database of the system at hand, by its keys.
 
-    Raises SettingMissing.
+    ``address`` is the database's for another login than the application's. Raises SettingMissing.
     """
     from sqlalchemy.exc import SQLAlchemyError
 
-    from services.keys import hide_with
+    from domain.messages import explain
+    from domain.refusals import Code, Refusal
+    from services.keys import KeyMissing, hide_with
     from settings import of_system
     from store.database import connect
 
@@ -186,7 +249,7 @@ def _in_system(data: Path, work: Callable[[AsyncEngine], Awaitable[Answer]]) -> 
     hide_with(settings.keyring)
 
     async def done() -> Answer:
-        engine = connect(settings.database_url.get_secret_value(), pool_size=1)
+        engine = connect(address or settings.database_url.get_secret_value(), pool_size=1)
         try:
             return await work(engine)
         finally:
@@ -194,17 +257,27 @@ def _in_system(data: Path, work: Callable[[AsyncEngine], Awaitable[Answer]]) -> 
 
     try:
         return asyncio.run(done())
+    except KeyMissing:
+        words = explain(Refusal(code=Code.KEYS_MISSING))
+        fail(f"{words.title}：{words.detail}{words.remedy}", NOT_IN_ORDER)
     except (SQLAlchemyError, OSError):
         fail("连不上数据库；请先运行 zhibao up，或核对 --data")
 
 
 def _tried(work: Any, place: Path) -> None:
+    from store.keyring import KeyMissing
+
     try:
         work()
+    except KeyMissing as missing:
+        why = missing.__cause__
+        if isinstance(why, OSError):
+            fail(f"密钥目录 {place} 不能使用：{why.strerror}")
+        fail(f"密钥目录 {place} 里的不是密钥")
     except OSError as wrong:
         fail(f"密钥目录 {place} 不能使用：{wrong.strerror}")
     except ValueError as wrong:
-        fail(str(wrong) if not hasattr(wrong, "errors") else f"密钥目录 {place} 里的不是密钥")
+        fail(str(wrong))
 
 
 def _folder(given: Path | None, data: Path) -> Path:

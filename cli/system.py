@@ -43,7 +43,7 @@ from services.extensions import ExtensionService
 from services.institution_acts import InstitutionActService
 from services.institutions import InstitutionService
 from services.jobs import JobService
-from services.keys import hide_with
+from services.keys import KeyMissing, hide_with
 from services.memberships import MembershipService
 from services.notices.outbox import OutboxService
 from services.notices.reminding import ReminderService
@@ -249,6 +249,10 @@ def _run(
         return asyncio.run(within())
     except Refused as refused:
         words = explain(refused.refusal)
+        err.print(f"[red]{escape(words.title)}[/red]：{escape(words.detail)}{escape(words.remedy)}")
+        raise typer.Exit(NOT_IN_ORDER) from None
+    except KeyMissing:
+        words = explain(Refusal(code=Code.KEYS_MISSING))
         err.print(f"[red]{escape(words.title)}[/red]：{escape(words.detail)}{escape(words.remedy)}")
         raise typer.Exit(NOT_IN_ORDER) from None
     except SettingMissing as missing:

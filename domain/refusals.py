@@ -1364,6 +1364,14 @@ class Code(StrEnum):
         "{part}暂时没有响应；本次操作是否已经生效，尚不能确定。",
         "请稍后用同一个 Idempotency-Key 重试，不会重复办理。",
     )
+    KEYS_MISSING = (
+        "keys_missing",
+        503,
+        "系统的密钥不可用",
+        "系统的密钥缺失或者不能读取，加密保存的内容现在不能读，也不能写。",
+        "请运维核对密钥目录（ZHIBAO_KEYS，zhibao keys list）；恢复之后，"
+        "请用同一个 Idempotency-Key 重试，不会重复办理。",
+    )
     INTERNAL = (
         "internal",
         500,

@@ -288,12 +288,13 @@ FILES = """
     UNION ALL
     SELECT 'enforcement_documents', case_id, sequence || ' ' || number
     FROM enforcement_documents WHERE encode(sha256(content), 'hex') <> sha256
-    UNION ALL
-    SELECT 'enforcement_attachments', case_id, name
-    FROM enforcement_attachments WHERE encode(sha256(content), 'hex') <> sha256
 """
-FILING_FILES = """
-    SELECT case_id, name, sha256, with_key(content, case_id, sha256) AS content FROM filing_files
+HIDDEN_FILES = """
+    SELECT 'filing_files' AS "table", case_id, name, sha256,
+           with_key(content, case_id, sha256) AS content FROM filing_files
+    UNION ALL
+    SELECT 'enforcement_attachments', case_id, name, sha256,
+           with_key(content, case_id, sha256) FROM enforcement_attachments
 """
 MISSING_FILES = """
     SELECT j.case_id, j.sequence, f.sha256
@@ -367,7 +368,8 @@ TRIGGERS = """
 """
 KEYS_TOLD = """
     SELECT case_id, sequence, event, step -> 'body' AS body FROM journal
-    WHERE case_id = 'register/keys' AND event <> 'data_keys_wrapped' ORDER BY sequence
+    WHERE case_id = 'register/keys'
+      AND event NOT IN ('data_keys_wrapped', 'plain_values_hidden') ORDER BY sequence
 """
 COLUMNS = """
     SELECT c.relname AS "table", a.attname AS column

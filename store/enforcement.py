@@ -23,7 +23,10 @@ from domain.case.status import Status
 from domain.citation import Citation
 from domain.clock import BEIJING
 from domain.model import Value
+from domain.refusals import Refused
 from store.areas import lies_in, regions
+from store.data_keys import hiding
+from store.hidden import Destroyed, destroyed
 from store.roles import ENFORCEMENT
 from store.tables import (
     enforcement_attachments,
@@ -400,6 +403,7 @@ async def attach(
     given_at: datetime,
 ) -> None:
     """Keeps a file that an institution adds to its case; the same again changes nothing."""
+    key = await hiding(connection, case_id)
     await connection.execute(
         insert(enforcement_attachments)
         .values(
@@ -407,7 +411,7 @@ async def attach(
             sha256=sha256,
             name=name,
             media=media,
-            content=content,
+            content=key.of(content, sha256),
             given_by=given_by,
             given_at=given_at,
         )
@@ -428,7 +432,10 @@ async def attachments(connection: AsyncConnection, case_id: str) -> list[Attachm
 async def attachment(
     connection: AsyncConnection, case_id: str, sha256: str
 ) -> tuple[str, str, bytes] | None:
-    """Name, media type and content of a file added to a case, None if there is none."""
+    """Name, media type and content of a file added to a case, None if there is none.
+
+    Raises Refused: its key has been destroyed, or it is not what was added.
+    """
     found = await connection.execute(
         select(
             enforcement_attachments.c.name,
@@ -440,4 +447,8 @@ async def attachment(
         )
     )
     row = found.first()
-    return (row.name, row.media, bytes(row.content)) if row is not None else None
+    if row is None:
+        return None
+    if row.content is Destroyed.KEY:
+        raise Refused(destroyed(case_id))
+    return row.name, row.media, row.content

@@ -25,8 +25,9 @@ from sqlalchemy.types import TypeDecorator
 from domain.refusals import Code, Refusal, Refused
 from store.keyring import Key, KeyMissing, Keyring, Purpose
 
-_MARK = "hidden:v2:"
-"""What a stored value begins with that is hidden."""
+HIDDEN = "hidden:v"
+"""What a stored value begins with that is hidden, in this form or a former one."""
+_MARK = f"{HIDDEN}2:"
 _WITH_KEY = "with-key:v2:"
 _GONE = "destroyed"
 """What stands for the wrapped key of a subject whose key has been destroyed."""
@@ -200,7 +201,7 @@ def contact_subject(institution: str, role: str, at: datetime) -> str:
     return f"contact/{institution}/{role}/{at.astimezone(UTC):%Y%m%dT%H%M%S%f}"
 
 
-class _Hidden(TypeDecorator[Any]):
+class HiddenColumn(TypeDecorator[Any]):
     """A column whose values are hidden at rest: ``name`` with its table's, ``subject`` whose key.
 
     ``row`` tells the rows of a subject apart, where it has several; it has no blank in it.
@@ -233,6 +234,14 @@ class _Hidden(TypeDecorator[Any]):
             raise TypeError(f"{self.name}: no key was given for what is written")
         return value
 
+    def process_result_value(self, value: Any, dialect: Any) -> Any:
+        """As it was written."""
+        return None if value is None else self.read(value)
+
+    def read(self, stored: str) -> Any:
+        """A value as it was written, of what is selected of it, or of what stands in the clear."""
+        raise NotImplementedError
+
     def _written(self, value: Any) -> bytes:
         raise NotImplementedError
 
@@ -240,7 +249,7 @@ class _Hidden(TypeDecorator[Any]):
         return written.decode()
 
 
-class HiddenText(_Hidden):
+class HiddenText(HiddenColumn):
     """A text; what a destroyed key hid reads as ""."""
 
     cache_ok = True
@@ -249,15 +258,13 @@ class HiddenText(_Hidden):
         written: bytes = value.encode()
         return written
 
-    def process_result_value(self, value: Any, dialect: Any) -> Any:
-        """As it was written."""
-        if value is None:
-            return None
-        opened = shown(value, self.name)
+    def read(self, stored: str) -> Any:
+        """The text."""
+        opened = shown(stored, self.name)
         return "" if isinstance(opened, Destroyed) else opened.decode()
 
 
-class HiddenJson(_Hidden):
+class HiddenJson(HiddenColumn):
     """A JSON value; what a destroyed key hid reads as `Destroyed.KEY`."""
 
     cache_ok = True
@@ -265,12 +272,12 @@ class HiddenJson(_Hidden):
     def _written(self, value: Any) -> bytes:
         return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
-    def process_result_value(self, value: Any, dialect: Any) -> Any:
-        """As it was written."""
-        return None if value is None else said(value, self.name)
+    def read(self, stored: str) -> Any:
+        """The value."""
+        return said(stored, self.name)
 
 
-class HiddenFile(_Hidden):
+class HiddenFile(HiddenColumn):
     """The bytes of a file; what a destroyed key hid reads as `Destroyed.KEY`."""
 
     cache_ok = True
@@ -281,9 +288,9 @@ class HiddenFile(_Hidden):
     def _plain(self, written: bytes) -> str:
         return base64.b64encode(written).decode()
 
-    def process_result_value(self, value: Any, dialect: Any) -> Any:
-        """As it was written."""
-        return None if value is None else file_of(value, self.name)
+    def read(self, stored: str) -> Any:
+        """The bytes."""
+        return file_of(stored, self.name)
 
 
 def file_of(stored: str, column: str) -> bytes | Destroyed:
@@ -291,4 +298,7 @@ def file_of(stored: str, column: str) -> bytes | Destroyed:
     opened = shown(stored, column)
     if isinstance(opened, Destroyed) or stored.startswith(_WITH_KEY):
         return opened
-    return base64.b64decode(opened)
+    try:
+        return base64.b64decode(opened, validate=True)
+    except ValueError:
+        raise Altered(column, "") from None

@@ -71,7 +71,7 @@ class Ring(Value):
 
 
 class KeyMissing(Exception):
-    """There is no key at hand for a purpose; the text says which."""
+    """There is no key at hand for a purpose, or its ring cannot be read; the text says which."""
 
 
 class Keyring:
@@ -124,12 +124,14 @@ class Keyring:
     def _ring(self, file: Path) -> Ring:
         try:
             found = file.stat()
+            state = (found.st_mtime_ns, found.st_size, found.st_ino)
+            known = self._read.get(file)
+            if known is None or known[0] != state:
+                known = self._read[file] = (state, Ring.model_validate_json(file.read_bytes()))
         except FileNotFoundError:
             return Ring()
-        state = (found.st_mtime_ns, found.st_size, found.st_ino)
-        known = self._read.get(file)
-        if known is None or known[0] != state:
-            known = self._read[file] = (state, Ring.model_validate_json(file.read_bytes()))
+        except (OSError, ValueError) as wrong:
+            raise KeyMissing(f"{file.name} cannot be read: see zhibao keys") from wrong
         return known[1]
 
 

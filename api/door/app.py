@@ -60,6 +60,7 @@ from domain.case.commands import SYSTEM, Actor
 from domain.case.timeline import RefusedAct
 from domain.ids import InstitutionId, JurisdictionCode
 from domain.refusals import Code, Refusal, Refused, unseen
+from services.keys import KeyMissing
 from services.requests import AWAY, FAULTY, lost_its_connection
 from services.sight import asked_by_person
 
@@ -258,6 +259,9 @@ async def _answer(operation: Operation, request: Request, request_id: str) -> Re
         cause = getattr(failure, "orig", None) or failure
         log.error("store_unavailable", path=operation.path, error=f"{cause}".partition("\n")[0])
         refusal = Refusal(code=Code.UNAVAILABLE, params={"part": "数据库"})
+    except KeyMissing as missing:
+        log.error("keys_missing", path=operation.path, error=str(missing))
+        refusal = Refusal(code=Code.KEYS_MISSING)
     except Exception:
         log.exception("unexpected", path=operation.path)
         refusal = Refusal(code=Code.INTERNAL)

@@ -180,7 +180,7 @@ def words_of(refusal: Refusal, labels: Mapping[str, str] | None = None) -> dict[
     label.
     """
     words = explained(refusal)._asdict()
-    if refusal.code in (Code.BUSY, Code.UNAVAILABLE, Code.INTERNAL):
+    if refusal.code in (Code.BUSY, Code.UNAVAILABLE, Code.KEYS_MISSING, Code.INTERNAL):
         words["detail"], words["remedy"] = "系统暂时没有响应。", "请稍后再试。"
     if refusal.code is Code.UNAUTHENTICATED:
         words["detail"], words["remedy"] = "本页只供登录的人员使用。", "请登录后再看。"

@@ -14,7 +14,7 @@ from domain.facts import Facts
 from domain.working_days import CalendarMissing
 from rules.check.certificate_checks import check_certificates
 from rules.check.confirmed import unconfirmed
-from rules.check.evidence import held_to_text
+from rules.check.evidence import held_to_text, source_findings
 from rules.check.examples import complete, shortcomings
 from rules.check.form_checks import check_forms, example_findings
 from rules.check.meaning import expressions, meaning
@@ -30,7 +30,7 @@ from rules.file.confirmations import CONFIRMATIONS, load_confirmations
 from rules.file.findings import Finding, RulesInvalid, in_order
 from rules.file.folder import STANDING, Merged
 from rules.file.library import RuleLibrary
-from rules.file.retention import RETENTION, load_retention
+from rules.file.retention import RETENTION, read_retention
 from rules.file.schema import Filing
 from rules.file.shapes import Cite
 from rules.file.strict_yaml import Path as NodePath
@@ -98,10 +98,13 @@ def check_catalogue(library: RuleLibrary) -> list[Finding]:
     try:
         library.catalogue  # noqa: B018  reading it is the check
         load_confirmations(library.root)
-        load_retention(library.root)
+        terms, node = read_retention(library.root)
     except RulesInvalid as invalid:
         return invalid.findings
-    return []
+    return [
+        *source_findings(library, node, node, terms.sources),
+        *held_to_text(library, node, node, terms.sources, node),
+    ]
 
 
 def check_name(library: RuleLibrary, name: str) -> list[Finding]:

@@ -340,6 +340,8 @@ def _numbers_said(below: Node) -> Iterator[tuple[NodePath, int]]:
     for index, year in enumerate(years.value if years and isinstance(years.value, list) else ()):
         if isinstance(year.value, int):
             yield ("years", index), year.value
+    if years is not None and isinstance(years.value, int):
+        yield ("years",), years.value
 
 
 def _shares_said(below: Node) -> Iterator[tuple[NodePath, Decimal]]:

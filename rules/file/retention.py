@@ -12,33 +12,42 @@ from domain.model import Value
 from domain.retention import KEPT_LABELS, Kept, Term
 from rules.file.catalogue import SHIPPED
 from rules.file.findings import Finding, RulesInvalid
-from rules.file.strict_yaml import load
+from rules.file.schema import Source
+from rules.file.shapes import Cite
+from rules.file.strict_yaml import Node, load
 from rules.file.validation import validate
 
 RETENTION = "retention.yaml"
 
 
-class _Cite(Value):
-    document: str = Field(min_length=1)
-    clause: str = ""
-    quote: str = ""
-    assumption: str = ""
-
-
 class _Term(Value):
     years: int = Field(ge=1, le=100)
-    cite: _Cite
+    cite: Cite
 
 
-class _Terms(Value):
+class Terms(Value):
+    """The terms of all kinds, and the texts that they quote."""
+
+    sources: dict[str, Source] = Field(default_factory=dict)
     kinds: dict[str, _Term]
 
 
 def load_retention(root: Path) -> dict[Kept, Term]:
     """The terms of a rules folder. Raises RulesInvalid."""
+    terms, _ = read_retention(root)
+    return {
+        kept: Term(years=term.years, cite=_citation(terms, term.cite))
+        for kept in Kept
+        for term in [terms.kinds[kept.value]]
+    }
+
+
+def read_retention(root: Path) -> tuple[Terms, Node]:
+    """The terms of a rules folder as they are written. Raises RulesInvalid."""
     file = root / RETENTION
     node = load((file if file.exists() else SHIPPED / RETENTION).read_bytes(), RETENTION)
-    given = validate(_Terms, node).kinds
+    terms = validate(Terms, node)
+    given = terms.kinds
     place = node.place_of(("kinds",))
     broken = [
         Finding("missing_key", *place, "kinds", f"缺少 {kept.value}（{KEPT_LABELS[kept]}）")
@@ -57,10 +66,14 @@ def load_retention(root: Path) -> dict[Kept, Term]:
     ]
     if broken:
         raise RulesInvalid(broken)
-    return {
-        kept: Term(
-            years=given[kept.value].years,
-            cite=Citation(**given[kept.value].cite.model_dump()),
-        )
-        for kept in Kept
-    }
+    return terms, node
+
+
+def _citation(terms: Terms, cite: Cite) -> Citation:
+    source = terms.sources.get(cite.source or "")
+    return Citation(
+        document=source.document if source is not None else "",
+        clause=cite.clause,
+        quote=cite.quote,
+        assumption=cite.assume,
+    )

@@ -2,6 +2,7 @@
 
 from sqlalchemy import Column, ForeignKey, Integer, LargeBinary, Table, Text, UniqueConstraint
 
+from store.hidden import OF_CASE, HiddenFile
 from store.tables.base import instant, metadata
 
 enforcement_cases = Table(
@@ -42,7 +43,11 @@ enforcement_attachments = Table(
     Column("sha256", Text, primary_key=True),
     Column("name", Text, nullable=False),
     Column("media", Text, nullable=False),
-    Column("content", LargeBinary, nullable=False),
+    Column(
+        "content",
+        HiddenFile("enforcement_attachments.content", OF_CASE, lambda t: t.c.sha256),
+        nullable=False,
+    ),
     Column("given_by", Text, nullable=False),
     instant("given_at"),
     comment="机构陈述、申辩、提出异议时附的材料",

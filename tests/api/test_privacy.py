@@ -4,6 +4,7 @@ import io
 import json
 import zipfile
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -13,6 +14,7 @@ from domain.case.commands import Actor, Role
 from domain.retention import Kept
 from engine.codec import payloads_in
 from services.retention import RetentionService
+from store.keyring import Keyring
 from store.tables import metadata
 from tests.accounts import PASSWORD, signed_in
 from tests.api.people import GUANGDONG, filing
@@ -236,6 +238,30 @@ async def test_what_was_altered_by_hand_is_refused_and_no_error(house: System) -
         )
     answer = await house.send("GET", contacts, of.filer)
     assert (answer.status, answer.body["code"]) == (409, "content_altered"), answer.body
+
+
+async def test_without_the_ring_nothing_is_read_or_written_and_it_is_no_fault(
+    house: System, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of = await filing(house, GUANGDONG)
+    contacts = f"/api/institutions/{of.id}/contacts"
+    await house.send("POST", contacts, of.filer, CONTACT)
+    other, late = CONTACT | {"name": "另一联络人"}, {"idempotency_key": f"late-{of.id}"}
+    (tmp_path / "columns.json").write_text("{")
+    for folder in (tmp_path, tmp_path / "none"):
+        with monkeypatch.context() as forgotten:
+            forgotten.setattr("store.hidden._Ring.keyring", Keyring(folder))
+            read = await house.send("GET", contacts, of.filer)
+            assert (read.status, read.body["code"]) == (503, "keys_missing"), read.body
+            assert "ZHIBAO_KEYS" in read.body["remedy"]
+            assert read.headers["retry-after"]
+            refused = await house.send("POST", contacts, of.filer, other, **late)
+            assert (refused.status, refused.body["code"]) == (503, "keys_missing"), refused.body
+    # nothing was done, and with the ring the same request is
+    done = await house.send("POST", contacts, of.filer, other, **late)
+    assert done.status == 200, done.body
+    shown = await house.send("GET", contacts, of.filer)
+    assert [entry["name"] for entry in shown.body["history"]] == [other["name"], CONTACT["name"]]
 
 
 async def _subjects(house: System, prefix: str, *, kept: bool = False) -> list[str]:

@@ -345,6 +345,7 @@ BY_COMMAND: dict[str, tuple[str, ...]] = {
     "jobs stop": ("job_stopped",),
     "keys add": ("ring_key_made",),
     "keys end": ("ring_key_ended",),
+    "keys hide": ("plain_values_hidden",),
     "keys make": ("ring_key_made",),
     "keys rewrap": ("data_keys_wrapped",),
     "outbox list": _READ,

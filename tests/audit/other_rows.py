@@ -145,7 +145,14 @@ async def enforcement(engine: AsyncEngine, case_id: str) -> None:
     async with engine.begin() as connection:
         at = (await connection.execute(text("SELECT now()"))).scalar_one()
         file: dict[str, Any] = {"case_id": case_id, "sha256": SHA256, "content": FILE}
-        added = {"name": "a.txt", "media": "text/plain", "given_by": "clerk", "given_at": at}
+        given = (await hiding(connection, case_id)).of(FILE, SHA256)
+        added = {
+            "content": given,
+            "name": "a.txt",
+            "media": "text/plain",
+            "given_by": "clerk",
+            "given_at": at,
+        }
         made = {"sequence": 1, "kind": "notice", "number": "1", "made_at": at}
         for table, more in (("enforcement_attachments", added), ("enforcement_documents", made)):
             await connection.execute(insert(metadata.tables[table]), [{**file, **more}])

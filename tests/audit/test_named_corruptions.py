@@ -84,6 +84,10 @@ CORRUPTIONS: dict[str, tuple[tuple[str, ...], str, str]] = {
     "an attachment has other bytes": (
         ("UPDATE filing_files SET content = '\\x00'",), "content", "filing_files",
     ),
+    "a file given in a case of enforcement has other bytes": (
+        ("UPDATE enforcement_attachments SET content = 'AA=='",),
+        "content", "enforcement_attachments",
+    ),
     "a document of enforcement has other bytes": (
         ("UPDATE enforcement_documents SET content = '\\x00'",), "content", "enforcement_documents",
     ),

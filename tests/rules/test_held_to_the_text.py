@@ -611,3 +611,46 @@ examples:
         )
         found = check_name(RuleLibrary(folder), "2024/guangdong")
         assert {one.code for one in found} == codes
+
+
+OWN = "source: own\n      clause: 第三条\n      quote: 有关资料"
+TERM = "通知没有写保存年限；所提出的事项是办理的依据，与所涉填报保存同样久，取 10 年"
+
+
+@pytest.mark.parametrize(
+    ("cite", "codes"),
+    [
+        ("assume: 同上", ["trivial_assumption"]),
+        # a law that is not among the texts cannot be cited, nor a clause of it be named
+        (
+            "source: law\n      clause: 第十九条\n      quote: 保存期限应当为十年",
+            ["unknown_source"],
+        ),
+        ("document: 中华人民共和国个人信息保护法\n      assume: 取最短的时间", ["unknown_key"]),
+        ("clause: 第十九条\n      assume: 取最短的时间", ["invalid_value"]),
+        (
+            f"{OWN}保存二十年",
+            ["quote_not_in_source", "quote_not_in_clause", "value_not_in_quote"],
+        ),
+        (
+            "source: own\n      clause: 第三条\n      quote: 有关资料至少保存十五年",
+            ["value_not_in_quote"],
+        ),
+        (f"{OWN}至少保存十年", []),
+    ],
+)
+def test_how_long_contents_are_kept_is_quoted_or_assumed(
+    folder: Path, cite: str, codes: list[str]
+) -> None:
+    text = "第二条　（生成）。\n第三条　有关资料至少保存十五年。有关资料至少保存十年。\n"
+    if "source: own" in cite:
+        (folder / "sources" / "own.txt").write_text(text)
+    file = folder / "retention.yaml"
+    written = file.read_text()
+    assert f"assume: {TERM}" in written
+    own = "sources:\n  own: {document: 生成的规定, title: 生成的规定, text: own.txt}\n"
+    changed = written.replace(f"assume: {TERM}", cite)
+    file.write_text((own if "source: own" in cite else "") + changed)
+    found = check_folder(RuleLibrary(folder))
+    assert sorted(one.code for one in found) == sorted(codes), [str(one) for one in found]
+    assert all(one.file == "retention.yaml" for one in found)

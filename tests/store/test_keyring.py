@@ -91,3 +91,22 @@ def test_without_a_folder_each_purpose_has_a_key_out_of_the_one_secret() -> None
 
 def test_every_purpose_has_words() -> None:
     assert set(RING_LABELS) == set(Purpose)
+
+
+@pytest.mark.parametrize("written", ["", "{", '{"keys": [{"id": "a"}]}'])
+def test_a_ring_that_cannot_be_read_is_a_missing_one_until_it_is_mended(
+    tmp_path: Path, written: str
+) -> None:
+    make_missing(tmp_path, NOW)
+    ring, file = Keyring(tmp_path), file_of(tmp_path, Purpose.COLUMNS)
+    whole, key = file.read_bytes(), ring.current(Purpose.COLUMNS, NOW)
+    file.write_text(written)
+    with pytest.raises(KeyMissing, match=r"columns\.json"):
+        ring.current(Purpose.COLUMNS, NOW)
+    file.unlink()
+    file.mkdir()
+    with pytest.raises(KeyMissing, match=r"columns\.json"):
+        ring.current(Purpose.COLUMNS, NOW)
+    file.rmdir()
+    file.write_bytes(whole)
+    assert ring.current(Purpose.COLUMNS, NOW) == key
