@@ -56,9 +56,14 @@ def check(
 
     if watch and as_json:
         fail("--watch 不能与 --json 同用：--json 只输出一份结果")
+    seen = None
     while True:
         library = library_in(rules)
         named = paths or [library.root]
+        if seen is not None and not all(path.exists() for path in named):
+            # some editors move a file away before they write the new one
+            seen = saved_again([library.root, *named], seen)
+            continue
         seen = saved_again([library.root, *named])
         findings = [found for path in named for found in check_path(library, path)]
         if not watch:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -22,6 +24,7 @@ from cli.terminal import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import date
 
     from cli.system import Services
@@ -57,8 +60,9 @@ def impact(
         fail("请用 --roster 给出名录，或用 --live 看系统里的名录，二者取一")
     library = library_in(rules)
     sides = sets_of(library, before), sets_of(library, after)
-    listed = _listed(roster) if roster is not None else _on_record(data)
-    found = compared(*sides, listed, library.catalogue.areas)
+    with _all_kept():
+        listed = _listed(roster) if roster is not None else _on_record(data)
+        found = compared(*sides, listed, library.catalogue.areas)
     if csv is not None:
         both = (f"{said}（{side}）" for said in ASPECTS.values() for side in ("前", "后"))
         rows = [
@@ -79,6 +83,21 @@ def impact(
         numbers = (counted.institutions, counted.changed, *counted.aspects.values())
         table.add_row(place, counted.name, *map(str, numbers))
     print_listing(table)
+
+
+@contextmanager
+def _all_kept() -> Iterator[None]:
+    """Without the collector: all that is read is kept, and it would go through it again and again.
+
+    It takes a third of the time of 54,000 institutions.
+    """
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 def _before_and_after(changes: dict[str, tuple[str, str]]) -> list[str]:

@@ -426,7 +426,7 @@ def _refuse_partners_of_unreadable(rows: list[Row], log: Problems) -> None:
 
 
 def _institution(group: list[Row], log: Problems) -> RosterInstitution | None:
-    values = group[0].values
+    values, said = group[0].values, _said(group[0])
     # A blank or missing column leaves the default of the facts.
     given: dict[str, Any] = {
         key: values[key] for key in InstitutionFacts.model_fields if values.get(key) is not None
@@ -442,7 +442,7 @@ def _institution(group: list[Row], log: Problems) -> RosterInstitution | None:
                 for row in group
                 if not _without_certificate(row)
             ),
-            **{name: values[name] or "" for name in _CONTACT if name in _said(group[0])},
+            **{name: values[name] or "" for name in _CONTACT if name in said},
         )
     except ValidationError as error:
         # The cells were checked above; should the facts ever be stricter, the row is refused.

@@ -42,6 +42,8 @@ MAX_ROWS = 200_000
 _MOST_LINES = 1_048_576
 """As many as a sheet has: blank ones cost as well."""
 _LONGEST_HEADER = 20_000
+_MOST_MEANT = 5_000
+"""So many texts of a column are remembered: codes, days and names of authorities, not ids."""
 CLEAR = "清除"
 """What stands in a cell whose value is to be taken off the record; an empty cell leaves it."""
 DELIMITERS = ",;\t"
@@ -339,6 +341,22 @@ class Place:
     column: "Column"
     log: Problems
     known: Any
+    _meant: dict[str, Any] = field(default_factory=dict)
+
+    def value(self, cell: Shown) -> Any:
+        """What a cell of the column means, worked out once for texts that come again and again.
+
+        A text with a notice is told of in each of its rows. Raises Unusable.
+        """
+        if not isinstance(cell, str):
+            return self.column.meaning(cell, self)
+        if cell in self._meant:
+            return self._meant[cell]
+        told = self.log.counts["notice"]
+        value = self.column.meaning(cell, self)
+        if len(self._meant) < _MOST_MEANT and self.log.counts["notice"] == told:
+            self._meant[cell] = value
+        return value
 
     def notice(self, code: str, message: str, mend: str) -> None:
         """Something to be looked at in this cell."""
@@ -662,7 +680,7 @@ class Format:
                     if isinstance(cell, str) and len(cell) > self.longest:
                         what = f"本格有 {len(cell)} 字，最多 {self.longest} 字"
                         raise Unusable("too_long", what, "请删减")
-                    values[column.id] = column.meaning(cell, at)
+                    values[column.id] = at.value(cell)
             except Unusable as bad:
                 log.error(number, column.label, bad.code, bad.message, bad.mend)
         return Row(number, values, frozenset(blank), frozenset(cleared))

@@ -28,6 +28,14 @@ _PLACEHOLDER = re.compile(
     "|暂定|如题|理由|原因|说明|见下|待确认|待补充|无说明|无理由|placeholder|reason|unknown"
 )
 """What people write where a reason is wanted and there is none."""
+_EMPTY = re.compile(
+    "按需要?|按情况|视情况|视具体情况|酌情|实际情况|具体情况|根据|按照|依照|参照|结合|需要|惯例|常规"
+    "|规定|有关|相关|要求|精神|工作|示例|例子|举例|样例|测试|试用|默认|自行|确定|处理|执行|办理"
+    "|理解|推断|推定|假定|假设|认为|项目|本项目|通常|一般|习惯|应该|应当|可以|即可|而定|如此|这样|以上|上述"
+    "|详见|见上|同上|合理|正确|正常|必要|暂时|暂定|待定|无需?|的|为|等|是|本|此|处|项|值|请|见|按|由|了|而|来|以|做|作"
+)
+"""Words that fit any value: a text of these alone names nothing."""
+_FEWEST_CHARACTERS, _FEWEST_OWN, _FEWEST_WORDS, _FEWEST_LETTERS = 6, 4, 3, 12
 _AGAIN = re.compile(r"^(.{1,12}?)\1+$")
 """One word written again and again."""
 _NUMERAL = "[一二三四五六七八九十百]+"
@@ -139,12 +147,19 @@ def too_short(quote: str) -> bool:
 
 
 def says_something(text: str) -> bool:
-    """Whether a reason is more than a placeholder: two characters of Chinese, or a word."""
+    """Whether a reason is a sentence that names something, in Chinese or in other words.
+
+    Six different characters of Chinese, four of them not of words that fit any value, or three
+    words with twelve letters; and no placeholder.
+    """
     words = "".join(_WORDY.findall(text)).casefold()
     words = _AGAIN.sub(r"\1", words)
-    if _PLACEHOLDER.fullmatch(words) or len(set(words)) < 2:
+    if _PLACEHOLDER.fullmatch(words):
         return False
-    return len(_HAN.findall(text)) >= 2 or (len(words) >= 6 and len(set(words)) > 2)
+    if len(set(_HAN.findall(words))) >= _FEWEST_CHARACTERS:
+        return len(set(_HAN.findall(_EMPTY.sub("", words)))) >= _FEWEST_OWN
+    parts = {part.casefold() for part in text.split() if _WORDY.search(part)}
+    return len(parts) >= _FEWEST_WORDS and len(words) >= _FEWEST_LETTERS
 
 
 def clause_of(text: str, clause: str) -> str | None:

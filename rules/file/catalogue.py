@@ -3,7 +3,6 @@
 `domain.jurisdictions` is the pure part; a resolved rule set carries its own tree, and no file.
 """
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -34,7 +33,6 @@ SHIPPED = Path(__file__).resolve().parents[1]
 AUTHORITIES = "authorities.yaml"
 JURISDICTIONS = "jurisdictions.yaml"
 
-_GROUP = re.compile(r"group-[a-z0-9-]{1,40}")
 _Name = Annotated[str, StringConstraints(min_length=1, max_length=60, pattern=r"\S")]
 _Why = Annotated[str, StringConstraints(min_length=1, pattern=r"\S")]
 
@@ -168,10 +166,13 @@ class Catalogue:
         return f"{above}{self.area_name(rest)}{regulators.suffix}"
 
     def knows(self, authority: str) -> bool:
-        """Whether an authority of this id exists: a group by its form, a regulator by its area."""
-        if authority.startswith("amr-"):
-            return authority[4:] in self.areas and authority[4:] != NATION
-        return authority in self.authorities.fixed or _GROUP.fullmatch(authority) is not None
+        """Whether an authority of this id exists: one that is listed, or an area's regulator."""
+        kind, _, rest = authority.partition("-")
+        if kind == "amr":
+            return rest in self.areas and rest != NATION
+        if kind == "group":
+            return rest in self.authorities.groups.industries
+        return authority in self.authorities.fixed
 
     def within(self, jurisdiction: str) -> list[str]:
         """The codes of the listed areas in ``jurisdiction``, itself included, in order."""

@@ -1,6 +1,7 @@
 """`zhibao rules …`: what it prints, as JSON and for people, and how it ends."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -416,3 +417,35 @@ def test_watching_looks_until_a_file_is_saved_again(tmp_path: Path) -> None:
     assert saved_again([path]) == before
     path.write_text("id: another\n")
     assert saved_again([path], before) != before
+
+
+def test_watching_goes_on_while_an_editor_has_moved_the_file_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each look is one of an editor's steps: saved wrongly, moved away, there again, the end."""
+    folder = tmp_path / "rules"
+    shutil.copytree(SHIPPED, folder, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    path = folder / "2024" / "national.yaml"
+    good = path.read_bytes()
+    steps = iter(
+        [
+            lambda: path.write_bytes(b"id: [broken\n\xff"),
+            path.unlink,
+            lambda: path.write_bytes(good),
+        ]
+    )
+
+    def next_step(paths: list[Path], seen: object = None) -> object:
+        if seen is None:
+            return "before"
+        step = next(steps, None)
+        if step is None:
+            raise KeyboardInterrupt
+        step()
+        return "after"
+
+    monkeypatch.setattr("cli.rule_files.saved_again", next_step)
+    told = run("check", str(path), "--watch", "--rules", str(folder))
+    assert told.exit_code == 0, told.output
+    said = [line.split("；")[0] for line in told.stdout.splitlines() if "等待保存" in line]
+    assert said == ["没有发现问题", "1 个问题", "没有发现问题"]

@@ -56,7 +56,7 @@ async def test_a_filing_goes_from_the_clerk_to_the_reviewer_and_back_on_pages(
         await clerk.get_by_role("button", name="从名录和上年数据开始填").click()
         await keep_picture(clerk, "filing-begun-360")
         assert "须改正" in await clerk.get_by_role("main").inner_text()
-        first = clerk.get_by_role("main").get_by_role("listitem").first.get_by_role("link")
+        first = clerk.get_by_role("main").get_by_role("listitem").first.get_by_role("link").first
         await first.click()
         await keep_picture(clerk, "part-360")
         await clerk.get_by_role("button", name="保存", exact=True).click()

@@ -138,7 +138,7 @@ def test_next_years_file_has_every_date_open_until_it_is_confirmed(folder: Path)
     found = {finding.code for finding in check_name(RuleLibrary(folder), "2025/national")}
     assert found == {"not_confirmed", "other_year"}
     # its form is another year's, which nobody can overlook either; the rest is in order
-    confirmed = text.replace(f"assume: {UNCONFIRMED}", "assume: 已核对")
+    confirmed = text.replace(f"assume: {UNCONFIRMED}", "assume: 已与通知的原文核对")
     file.write_text(confirmed.replace("statistics-2024", "statistics-2023"), "utf-8")
     found = {finding.code for finding in check_name(RuleLibrary(folder), "2025/national")}
     assert found == {"other_year"}

@@ -122,12 +122,12 @@ def test_deadlines_of_the_notice() -> None:
 def test_a_province_moves_to_the_connected_mode_by_yaml_alone(folder: Path) -> None:
     assert RULES.mode("amr-350000") == "manual"
     path = folder / f"{NAME}.yaml"
-    own = "provinces: {amr-350000: {mode: connected, cite: {assume: 该省来函}}}"
+    own = "provinces: {amr-350000: {mode: connected, cite: {assume: 依据该省来函}}}"
     path.write_text(path.read_text("utf-8").replace("provinces: {}", own), "utf-8")
     assert check_certificates(RuleLibrary(folder), path, f"{NAME}.yaml") == []
     rules = current_certificate_rules(folder)
     assert (rules.mode("amr-350000"), rules.mode("amr-430000")) == ("connected", "manual")
-    assert rules.mode_cite("amr-350000").assumption == "该省来函"
+    assert rules.mode_cite("amr-350000").assumption == "依据该省来函"
     assert rules.mode_cite("amr-430000").clause == "三"
     assert rules.ref.sha256 != RULES.ref.sha256
 

@@ -343,7 +343,7 @@ enforcement:
       when: not_filed && reminded >= 2
       why_not: 没有在两次催报之后仍未报
       measures: [talk]
-      cite: {assume: 示例}
+      cite: {assume: 示例，没有这样的通知}
   measures:
     - id: talk
       label: 约谈负责人
@@ -352,14 +352,14 @@ enforcement:
       why_not: 没有别的条件
       proposes: city
       decides: province
-      authority_cite: {assume: 示例}
+      authority_cite: {assume: 示例，没有这样的通知}
       steps: [decision, service]
       terms:
-        decision: {days: 30, unit: days, cite: {assume: 示例}}
-        service: {days: 3, unit: working_days, cite: {assume: 示例}}
+        decision: {days: 30, unit: days, cite: {assume: 示例，没有这样的通知}}
+        service: {days: 3, unit: working_days, cite: {assume: 示例，没有这样的通知}}
       says: 请负责人到场说明情况。
       cure: 补报即可。
-      cite: {assume: 示例}
+      cite: {assume: 示例，没有这样的通知}
 examples:
   - name: 零点之前还不能填报
     at: "2025-01-12T23:59:59+08:00"
@@ -418,7 +418,7 @@ def test_a_batch_of_report_numbers_can_be_a_trigger_too(province: Path) -> None:
         ),
         ("decision: {days: 30", "lasts: {days: 30", "missing_key", "decision"),
         (
-            "days: 30, unit: days, cite: {assume: 示例}",
+            "days: 30, unit: days, cite: {assume: 示例，没有这样的通知}",
             "days: 30, unit: days",
             "invalid_value",
             "出处",

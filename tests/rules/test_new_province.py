@@ -20,7 +20,7 @@ filing:
     review:
       from: "2025-01-13"
       to: "2025-03-25"
-      cite: {{assume: 为测试而设}}
+      cite: {{assume: 为测试而设，没有这样的通知}}
 examples:
   - name: 多出的最后一天仍可审核
     at: "2025-03-25T23:59:59+08:00"

@@ -317,7 +317,7 @@ CASES: dict[str, Case] = {
     "overlay not allowed": (
         FUJIAN,
         "filing:\n",
-        "filing:\n  quality_check: {by: cnas, cite: {assume: 试}}\n",
+        "filing:\n  quality_check: {by: cnas, cite: {assume: 试写一条规则}}\n",
         1,
         "overlay_not_allowed",
         "filing.quality_check",
@@ -451,11 +451,11 @@ CASES: dict[str, Case] = {
 
 LEVEL = (
     "  review_chain:\n    - id: never\n      label: 空\n      when: {when}\n"
-    "      authority: {authority}\n      cite: {{assume: 试写一条}}\n"
+    "      authority: {authority}\n      cite: {{assume: 试写一条规则}}\n"
 )
 COMPLAINT = (
     "  complaints:\n    - id: local\n      label: 空\n      when: {when}\n"
-    "      assign: {assign}\n      cite: {{assume: 试写一条}}\n"
+    "      assign: {assign}\n      cite: {{assume: 试写一条规则}}\n"
 )
 
 CASES |= {
@@ -496,7 +496,8 @@ CASES |= {
     "numbers: late without a due date": (
         NATIONAL,
         "  completion:\n    require: reported",
-        "  late: {until_months: 3, cite: {assume: 试写一条}}\n  completion:\n    require: reported",
+        "  late: {until_months: 3, cite: {assume: 试写一条规则}}\n"
+        "  completion:\n    require: reported",
         0,
         "without_due",
         "没有截止",
@@ -504,7 +505,8 @@ CASES |= {
     "numbers: reminder without a due date": (
         NATIONAL,
         "  reminders: []",
-        "  reminders:\n    - {id: soon, label: 空, days_before_due: 1, cite: {assume: 试写一条}}\n",
+        "  reminders:\n"
+        "    - {id: soon, label: 空, days_before_due: 1, cite: {assume: 试写一条规则}}\n",
         1,
         "without_due",
         "提醒",
@@ -680,7 +682,7 @@ CASES |= {
     "numbers: visibility is not a province's": (
         HUNAN,
         "report_numbers:\n",
-        "report_numbers:\n  visible: {days: 0, cite: {assume: 试写一条}}\n",
+        "report_numbers:\n  visible: {days: 0, cite: {assume: 试写一条规则}}\n",
         1,
         "overlay_not_allowed",
         "report_numbers.visible",
@@ -745,7 +747,7 @@ def test_is_refused_with_its_line(case: Case, folder: Path) -> None:
 def test_an_unreachable_reviewer_names_its_own_line(folder: Path) -> None:
     rule = (
         "    - id: idle\n      label: 空\n      when: tied\n      why_not: 空\n"
-        "      assign: \"'samr'\"\n      cite: {assume: 试写一条}\n"
+        "      assign: \"'samr'\"\n      cite: {assume: 试写一条规则}\n"
     )
     line = spoil(
         folder,

@@ -348,18 +348,18 @@ report_numbers:
       label: 在册的机构，由所在地办理
       when: known_institution && has_certificate
       assign: county
-      cite: {assume: 为测试而设}
+      cite: {assume: 为测试而设，没有这样的通知}
   review_chain:
     - id: city
       label: 市级核对
       when: has_certificate
       authority: city
-      cite: {assume: 为测试而设}
+      cite: {assume: 为测试而设，没有这样的通知}
     - id: province
       label: 省级核对
       when: "true"
       authority: province
-      cite: {assume: 为测试而设}
+      cite: {assume: 为测试而设，没有这样的通知}
 """
 PROVINCE = (
     'id: of-its-own\nyear: 2024\njurisdiction: "350000"\nextends: 2024/national\n'
