@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -427,21 +428,19 @@ def test_watching_goes_on_while_an_editor_has_moved_the_file_away(
     shutil.copytree(SHIPPED, folder, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
     path = folder / "2024" / "national.yaml"
     good = path.read_bytes()
-    steps = iter(
-        [
-            lambda: path.write_bytes(b"id: [broken\n\xff"),
-            path.unlink,
-            lambda: path.write_bytes(good),
-        ]
-    )
+    saved: Iterator[bytes | None] = iter([b"id: [broken\n\xff", None, good])
 
     def next_step(paths: list[Path], seen: object = None) -> object:
         if seen is None:
             return "before"
-        step = next(steps, None)
-        if step is None:
-            raise KeyboardInterrupt
-        step()
+        try:
+            content = next(saved)
+        except StopIteration:
+            raise KeyboardInterrupt from None
+        if content is None:
+            path.unlink()
+        else:
+            path.write_bytes(content)
         return "after"
 
     monkeypatch.setattr("cli.rule_files.saved_again", next_step)
