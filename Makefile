@@ -8,7 +8,10 @@ TROUBLE := tests/services/test_repeated_keys.py tests/services/test_reconciler.p
   tests/services/test_recovery.py tests/services/test_deadlines.py tests/deploy/test_restore.py \
   tests/api/test_disk_full.py tests/api/test_database_away.py tests/cli/test_audit.py \
   tests/services/test_repeated_requests.py
-TESTS ?= --ignore=tests/chaos $(TROUBLE:%=--ignore=%) tests
+# whole years, and the whole system started by its commands
+WHOLE := tests/audit/test_commands.py tests/deploy/test_up.py \
+  tests/workflows/test_enforcement_in_bulk.py tests/workflows/test_province_year.py
+TESTS ?= --ignore=tests/chaos $(TROUBLE:%=--ignore=%) $(WHOLE:%=--ignore=%) tests
 ORDER ?=
 # one more than processors: much of a test is waiting for servers
 WORKERS ?= $(shell $(PYTHON) -c "import os; print(min(4, 1 + (os.cpu_count() or 1)))")
@@ -104,9 +107,10 @@ chaos: $(READY)
 	EXAMPLES=100 $(BIN)/python -m pytest tests/api/test_openapi.py -k generated
 	ZHIBAO_FUZZ_SECONDS=$(FUZZ) SEED=$(or $(SEED),1) $(BIN)/python -m pytest -s tests/api/test_fuzz.py
 
-# what make test leaves to the continuous check: killed processes and servers that stand still
+# what make test leaves to the continuous check: killed processes, servers that stand still, and
+# whole years
 chaos-short: $(READY)
-	$(BIN)/python -m pytest -n logical --maxprocesses 2 --dist loadfile -m "not slow" tests/chaos $(TROUBLE)
+	$(BIN)/python -m pytest -n logical --maxprocesses 2 --dist loadfile -m "not slow" tests/chaos $(TROUBLE) $(WHOLE)
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build *.egg-info

@@ -62,7 +62,10 @@ def test_every_code_has_words_a_person_can_act_on_and_a_status(code: Code) -> No
 
 
 def test_only_our_own_failures_are_server_errors() -> None:
-    ours = {Code.INTERNAL, Code.UNAVAILABLE, Code.TEMPLATE_BROKEN, Code.UNSIGNED_COMMAND}
+    ours = {
+        Code.INTERNAL, Code.UNAVAILABLE, Code.TEMPLATE_BROKEN, Code.UNSIGNED_COMMAND,
+        Code.KEYS_MISSING,
+    }  # fmt: skip
     assert {code for code in Code if code.status >= 500} == ours
 
 
