@@ -21,6 +21,7 @@ from pydantic import (
     model_validator,
 )
 
+from domain.case.commands import Role
 from domain.contacts import MAIL
 from domain.signing_keys import KeyPurpose
 from rules.file.library import SHIPPED
@@ -54,8 +55,10 @@ class Settings(BaseModel):
     commas between, to which notices may be pushed.
     ``audit_keys`` is the folder of the keys that sign checkpoints, ``checkpoints`` the one that
     they are copied to, out of the database's reach.
-    ``sign_ins`` is how often one network address, and one account, may try to sign in; ``demo``
-    shows the demonstration's accounts with their passwords on its sign-in page.
+    ``sign_ins`` is how often one network address, and one account, may try to sign in; left alone
+    for ``sign_in_idle_minutes`` a sign-in ends; ``second_factor`` are the roles, commas between,
+    whose holders sign in with a code like operators and administrators, ``all`` for everybody;
+    ``demo`` shows the demonstration's accounts with their passwords on its sign-in page.
     ``receipt_keys`` is the folder of the keys that sign the receipts of submissions.
     ``oidc_issuer`` is the provider by which people sign in as well (OpenID Connect), with the
     ``oidc_client`` and ``oidc_secret`` it gave this system, the ``oidc_name`` people know it by,
@@ -105,6 +108,8 @@ class Settings(BaseModel):
     audit_keys: Path | None = None
     checkpoints: Path | None = None
     sign_ins: str = "20/10 minute"
+    sign_in_idle_minutes: int = Field(default=120, ge=5, le=600)
+    second_factor: str = ""
     demo: bool = False
     receipt_keys: Path | None = None
     scanner: str = ""
@@ -134,6 +139,21 @@ class Settings(BaseModel):
     def public_site(self) -> str:
         """The address that QR codes lead to; without a setting, where this process listens."""
         return self.site.rstrip("/") or f"http://{self.host}:{self.port}"
+
+    @property
+    def second_factors(self) -> frozenset[Role]:
+        """Whose holders sign in with a code, beside operators and administrators."""
+        if self.second_factor == "all":
+            return frozenset(Role)
+        return frozenset(Role(one.strip()) for one in self.second_factor.split(",") if one.strip())
+
+    @field_validator("second_factor")
+    @classmethod
+    def _are_roles(cls, value: str) -> str:
+        known = {role.value for role in Role}
+        if value != "all" and (unknown := {one.strip() for one in value.split(",")} - known - {""}):
+            raise ValueError(f"no roles: {', '.join(sorted(unknown))}")
+        return value
 
     @field_validator(
         "lookups_per_client",
@@ -219,6 +239,8 @@ ENVIRONMENT = {
     "audit_keys": "ZHIBAO_AUDIT_KEYS",
     "checkpoints": "ZHIBAO_CHECKPOINTS",
     "sign_ins": "ZHIBAO_SIGN_INS",
+    "sign_in_idle_minutes": "ZHIBAO_SIGN_IN_IDLE_MINUTES",
+    "second_factor": "ZHIBAO_SECOND_FACTOR",
     "demo": "ZHIBAO_DEMO",
     "receipt_keys": "ZHIBAO_RECEIPT_KEYS",
     "scanner": "ZHIBAO_SCANNER",
@@ -345,6 +367,8 @@ def as_environment(settings: Settings) -> dict[str, str]:
         "audit_keys": str(settings.audit_keys or ""),
         "checkpoints": str(settings.checkpoints or ""),
         "sign_ins": settings.sign_ins,
+        "sign_in_idle_minutes": str(settings.sign_in_idle_minutes),
+        "second_factor": settings.second_factor,
         "demo": "1" if settings.demo else "",
         "receipt_keys": str(settings.receipt_keys or ""),
         "scanner": settings.scanner,

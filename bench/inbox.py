@@ -22,7 +22,7 @@ from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
-from api.door.identity import SESSION_COOKIE
+from api.door.cookies import SESSION
 from api.door.parts import Parts, build_parts
 from bench.lookup import server
 from bench.lookup_server import NOTHING
@@ -116,7 +116,7 @@ async def prepare(settings: Settings, filings: int, count: int) -> dict[str, lis
     return {
         "nothing": [NOTHING],
         "operation": [f"/api/tasks?size=20\tAuthorization: Bearer {one}" for one in tokens],
-        "page": [f"/work/tasks\tCookie: {SESSION_COOKIE}={one}" for one in kept],
+        "page": [f"/work/tasks\tCookie: {SESSION.plain_name}={one}" for one in kept],
     }
 
 

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from api.door.parts import sign_in_service
 from domain.case.commands import Actor, Role
 from domain.ids import NATION
 from domain.memberships import can_administer
 from services.clock import system_clock
 from services.memberships import MembershipService
-from services.sign_in import SignInService
 from settings import Settings
 from store.database import connect
 
@@ -42,13 +42,7 @@ def open_demo_accounts(settings: Settings, people: Iterable[Actor]) -> None:
     async def work() -> None:
         engine = connect(settings.database_url.get_secret_value(), pool_size=1)
         memberships = _memberships(engine, settings)
-        sign_in = SignInService(
-            engine,
-            settings.keyring,
-            settings.sign_ins,
-            demo=settings.demo,
-            clock=system_clock,
-        )
+        sign_in = sign_in_service(settings, engine, system_clock)
         try:
             for person in people:
                 await memberships.give(

@@ -1,5 +1,6 @@
 """Roles that people hold for a while, and who may give and end them."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 from domain.case.commands import Actor, Role
@@ -51,9 +52,9 @@ def is_program(name: str) -> bool:
     return name.startswith(PROGRAM)
 
 
-def wants_second_factor(membership: Membership) -> bool:
-    """Operators and administrators sign in with a second factor."""
-    return membership.role is Role.OPERATOR or membership.administers
+def wants_second_factor(membership: Membership, others: Collection[Role] = ()) -> bool:
+    """Operators and administrators sign in with a second factor, and whoever holds ``others``."""
+    return membership.role is Role.OPERATOR or membership.administers or membership.role in others
 
 
 def can_administer(role: Role) -> bool:

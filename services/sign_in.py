@@ -13,8 +13,9 @@ import pyotp
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from zxcvbn import zxcvbn
 
-from domain.case.commands import ROLE_LABELS, SYSTEM, Actor
+from domain.case.commands import ROLE_LABELS, SYSTEM, Actor, Role
 from domain.memberships import Membership, holds, wants_second_factor
 from domain.refusals import Code, Refusal, Refused
 from services.clock import Clock
@@ -25,22 +26,25 @@ from store import accounts
 from store.accounts import Session as Session
 
 SESSION_LIFETIME = timedelta(hours=10)
-"""A working day; then one signs in again."""
+"""A working day; then one signs in again, and earlier where nobody does anything: `Terms`."""
+
+MOST_SIGN_INS = 10
+"""So many browsers somebody is signed in with at a time; one more ends the eldest."""
+
+USES_ARE_NOTED = timedelta(minutes=1)
+"""So exactly it is kept when somebody last did something."""
 
 SHORTEST_PASSWORD, LONGEST_PASSWORD = 10, 128
-GUESSED_FIRST = (
-    "1234567890", "123456789", "12345678", "1234567", "123456", "12345", "1234", "9876543210",
-    "987654321", "654321", "4321", "1q2w3e4r5t", "1q2w3e4r", "1qaz2wsx", "qazwsx", "qwertyuiop",
-    "qwerty", "asdfghjkl", "asdfgh", "zxcvbnm", "abcdefg", "abcdef", "abcd", "abc", "passw0rd",
-    "p@ssw0rd", "p@ssword", "password", "letmein", "welcome", "iloveyou", "admin", "administrator",
-    "root", "test", "user", "woaini", "5201314", "520", "1314", "888", "666", "000", "111", "123",
-    "zhibao", "samr", "cma", "市场监管", "检验检测", "检测", "直报", "密码", "2023", "2024", "2025",
-    "2026",
+OF_THIS_WORK = (
+    "zhibao", "samr", "cma", "woaini", "市场监管", "检验检测", "检测", "直报", "密码",
 )  # fmt: skip
-"""What is guessed first: runs of keys, words that everybody takes, and those of this work."""
+"""What is guessed first of people of this work: no part of a password that counts."""
 
-_OF_ITS_OWN = 5
-"""So many characters of a password are none of what is guessed first."""
+_HARD_ENOUGH = 3
+"""Of the score of zxcvbn, 0 to 4: more than a hundred million guesses."""
+
+_LOOKED_AT = 72
+"""So many characters of a password are tried to be guessed; each costs more than the last."""
 BROWSER_LIFETIME = timedelta(days=180)
 """For so long a browser is known that somebody has signed in with."""
 
@@ -52,6 +56,14 @@ _STEP = 30
 
 _AT_ONCE = 4
 """So many passwords are checked at a time: each takes 64 MiB."""
+
+
+class Terms(NamedTuple):
+    """How often one may try, how long a sign-in may be left alone, who else needs a code."""
+
+    limit: str
+    idle: timedelta
+    second_factor: frozenset[Role] = frozenset()
 
 
 class SignedIn(NamedTuple):
@@ -106,7 +118,7 @@ class SignInService:
     """
 
     def __init__(
-        self, engine: AsyncEngine, keyring: Keyring, limit: str, *, demo: bool, clock: Clock
+        self, engine: AsyncEngine, keyring: Keyring, terms: Terms, *, demo: bool, clock: Clock
     ) -> None:
         self._engine = engine
         # single reads: no transaction to begin and end around them
@@ -114,7 +126,8 @@ class SignInService:
         self._keyring = keyring
         self._demo = demo
         self._clock = clock
-        self._throttle = Throttle(engine, keyring, limit, clock)
+        self._terms = terms
+        self._throttle = Throttle(engine, keyring, terms.limit, clock)
         self._hasher = PasswordHasher()
         self._checking = asyncio.Semaphore(_AT_ONCE)
 
@@ -161,6 +174,9 @@ class SignInService:
                 subject=came_from.subject,
                 provider_session=came_from.session,
             )
+            going_on = await accounts.sessions_of(connection, name, now, self._terms.idle)
+            for eldest in going_on[MOST_SIGN_INS - 1 :]:
+                await accounts.end_sessions(connection, name, now, eldest.sha256)
             await accounts.add_session(connection, session)
             said = {**acting_as(usable[0]), "second_factor": second_factor}
             actor, key = usable[0].actor, session.sha256
@@ -239,15 +255,23 @@ class SignInService:
 
     # --- signed in -----------------------------------------------------------------------------
 
-    async def signed_in(self, secret: str) -> SignedIn | None:
-        """The sign-in behind a browser's secret, None for none; its role may have ended."""
-        async with self._reads.connect() as connection:
-            found = await accounts.session(connection, hashed(secret), self._clock())
-        return SignedIn(*found) if found else None
+    async def signed_in(self, secret: str, *, by_itself: bool = False) -> SignedIn | None:
+        """The sign-in behind a browser's secret, None for none; its role may have ended.
 
-    async def acting(self, secret: str) -> Actor:
+        ``by_itself``: the browser asks, as pages do that refresh, and nobody sits before it.
+        """
+        now = self._clock()
+        async with self._reads.connect() as connection:
+            found = await accounts.session(connection, hashed(secret), now, self._terms.idle)
+            if found is None:
+                return None
+            if not by_itself and now - found.used_at >= USES_ARE_NOTED:
+                await accounts.note_use(connection, found.session.sha256, now)
+        return SignedIn(found.session, found.membership)
+
+    async def acting(self, secret: str, *, by_itself: bool = False) -> Actor:
         """Who asks with a browser's secret, as things stand now. Raises Refused."""
-        found = await self.signed_in(secret)
+        found = await self.signed_in(secret, by_itself=by_itself)
         if found is None:
             raise Refused(Refusal(code=Code.UNAUTHENTICATED, params={"why": "没有登录或已退出"}))
         membership = found.membership
@@ -280,7 +304,7 @@ class SignInService:
     async def sessions(self, person: str) -> list[Session]:
         """A person's sign-ins that have not ended, the latest first."""
         async with self._engine.connect() as connection:
-            return await accounts.sessions_of(connection, person, self._clock())
+            return await accounts.sessions_of(connection, person, self._clock(), self._terms.idle)
 
     async def sign_out(self, person: str, sha256: str = "") -> None:
         """Ends one sign-in of a person, or all of them, everywhere."""
@@ -304,7 +328,7 @@ class SignInService:
 
     def _wants_code(self, membership: Membership) -> bool:
         demo = self._demo and membership.person.startswith(DEMO)
-        return wants_second_factor(membership) and not demo
+        return wants_second_factor(membership, self._terms.second_factor) and not demo
 
     # --- links and passwords -------------------------------------------------------------------
 
@@ -327,7 +351,7 @@ class SignInService:
     async def set_password(self, secret: str, password: str, again: str, code: str) -> str:
         """Sets password and second factor by a link, which is used up; whose. Raises Refused."""
         invitation = await self.invited(secret)
-        wrong = _unfit(invitation.person, password, again)
+        wrong = await asyncio.to_thread(_unfit, invitation.person, password, again)
         salt = self._salt_of(hashed(secret)) if invitation.secret else ""
         step = self._step_of(invitation.person, salt, code) if salt else 0
         if wrong or step is None:
@@ -348,6 +372,48 @@ class SignInService:
             actor = SYSTEM.model_copy(update={"subject": person})
             await record_of(connection, person, "password_set", actor, now, {}, hashed(secret))
         return person
+
+    async def change_password(
+        self, found: SignedIn, old: str, password: str, again: str, code: str
+    ) -> None:
+        """Sets another password for whoever is signed in and says the old one. Raises Refused.
+
+        All other sign-ins of theirs end, and no other browser is known any more.
+        """
+        person, now = found.session.person, self._clock()
+        # whoever found a browser open guesses no longer than whoever has none
+        await self._throttle.count("name", person, "这一账号")
+        async with self._engine.connect() as connection:
+            account = await accounts.account(connection, person)
+        if account is None or not account.password_hash:
+            why = "这一账号没有密码，由统一身份认证登录；要设密码，请管理员给一次性链接"
+            raise Refused(Refusal(code=Code.PASSWORD_UNFIT, params={"why": why}))
+        if not await self._fits(account.password_hash, old):
+            why = "原密码或动态口令不对"
+            raise Refused(Refusal(code=Code.PASSWORD_UNFIT, params={"why": why}))
+        if wrong := await asyncio.to_thread(_unfit, person, password, again):
+            raise Refused(Refusal(code=Code.PASSWORD_UNFIT, params={"why": wrong}))
+        if account.totp_salt:
+            try:
+                await self._use_code(person, account.totp_salt, code)
+            except Refused:
+                why = "原密码或动态口令不对"
+                raise Refused(Refusal(code=Code.PASSWORD_UNFIT, params={"why": why})) from None
+        async with self._checking:
+            kept = await asyncio.to_thread(self._hasher.hash, password)
+        async with self._engine.begin() as connection:
+            await accounts.set_password(connection, person, kept, account.totp_salt)
+            await accounts.end_sessions(connection, person, now, besides=found.session.sha256)
+            await accounts.forget_browsers(connection, person, now)
+            actor = SYSTEM.model_copy(update={"subject": person})
+            key = secrets.token_hex(16)
+            await record_of(connection, person, "password_set", actor, now, {}, key)
+
+    async def has_password(self, person: str) -> tuple[bool, bool]:
+        """Whether an account has a password, and whether a code goes with it."""
+        async with self._reads.connect() as connection:
+            account = await accounts.account(connection, person)
+        return bool(account and account.password_hash), bool(account and account.totp_salt)
 
     # --- the demonstration ---------------------------------------------------------------------
 
@@ -403,8 +469,8 @@ def _unfit(person: str, password: str, again: str) -> str:
     if person.casefold() in password.casefold() or len(set(password)) < 5:
         return "密码不能含有账号，也不能只由几个字符重复组成"
     rest = password.casefold()
-    for word in GUESSED_FIRST:
+    for word in OF_THIS_WORK:
         rest = rest.replace(word, "")
-    if len(rest) < _OF_ITS_OWN:
-        return "密码太容易猜到：除去常见的词和连号，所剩无几"
+    if not rest or zxcvbn(rest[:_LOOKED_AT])["score"] < _HARD_ENOUGH:
+        return "密码太容易猜到：多是常见的词、连号、年份或相邻的键，请加上别人想不到的词"
     return "" if password == again else "两次填写的密码不一样"

@@ -1,9 +1,9 @@
 """Accounts, memberships, one-time links and sign-ins, as they stand on record."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, exists, false, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, exists, false, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -18,8 +18,11 @@ from store.tables import (
     known_browsers,
     memberships,
     sessions,
+    sign_in_uses,
     tokens,
 )
+
+_FORGOTTEN_AT_ONCE = 20
 
 
 class Account(Value):
@@ -338,26 +341,56 @@ async def add_session(connection: AsyncConnection, session: Session) -> None:
     await connection.execute(insert(sessions).values(**session.model_dump()))
 
 
+class Kept(NamedTuple):
+    """A sign-in, the membership it acts in, and when somebody last did something with it."""
+
+    session: Session
+    membership: Membership
+    used_at: datetime
+
+
+_USED_AT = func.coalesce(sign_in_uses.c.used_at, sessions.c.began_at)
+
+
+def _goes_on(now: datetime, idle: timedelta) -> ColumnElement[bool]:
+    """Whether a sign-in has neither ended nor been left alone for so long."""
+    until = sessions.c.ends_at > now
+    return and_(until, sessions.c.ended_at.is_(None), now - idle < _USED_AT)
+
+
 async def session(
-    connection: AsyncConnection, sha256: str, now: datetime
-) -> tuple[Session, Membership] | None:
-    """A sign-in that has not ended, with the membership it acts in, whatever became of that."""
+    connection: AsyncConnection, sha256: str, now: datetime, idle: timedelta
+) -> Kept | None:
+    """A sign-in that goes on, with the membership it acts in, whatever became of that."""
     kept = [column.label(f"s_{column.name}") for column in sessions.c]
     rows = await connection.execute(
-        select(*kept, memberships)
+        select(*kept, memberships, _USED_AT.label("used_at"))
         .join(memberships, memberships.c.id == sessions.c.membership)
-        .where(
-            sessions.c.sha256 == sha256,
-            sessions.c.ends_at > now,
-            sessions.c.ended_at.is_(None),
-        )
+        .outerjoin(sign_in_uses, sign_in_uses.c.sha256 == sessions.c.sha256)
+        .where(sessions.c.sha256 == sha256, _goes_on(now, idle))
     )
     row = rows.mappings().first()
     if row is None:
         return None
     of_session = {name: row[f"s_{name}"] for name in Session.model_fields}
     of_membership = {name: row[name] for name in Membership.model_fields}
-    return Session(**of_session), Membership(**of_membership)
+    return Kept(Session(**of_session), Membership(**of_membership), row["used_at"])
+
+
+async def note_use(connection: AsyncConnection, sha256: str, now: datetime) -> None:
+    """Keeps that somebody does something with a sign-in; those long over are forgotten."""
+    used = insert(sign_in_uses).values(sha256=sha256, used_at=now)
+    later = func.greatest(sign_in_uses.c.used_at, used.excluded.used_at)
+    await connection.execute(
+        used.on_conflict_do_update(index_elements=["sha256"], set_={"used_at": later})
+    )
+    over = (
+        select(sessions.c.sha256)
+        .join(sign_in_uses, sign_in_uses.c.sha256 == sessions.c.sha256)
+        .where(or_(sessions.c.ends_at <= now, sessions.c.ended_at.is_not(None)))
+        .limit(_FORGOTTEN_AT_ONCE)
+    )
+    await connection.execute(delete(sign_in_uses).where(sign_in_uses.c.sha256.in_(over)))
 
 
 async def act_in(connection: AsyncConnection, sha256: str, membership_id: str) -> None:
@@ -367,23 +400,28 @@ async def act_in(connection: AsyncConnection, sha256: str, membership_id: str) -
     )
 
 
-async def sessions_of(connection: AsyncConnection, person: str, now: datetime) -> list[Session]:
-    """A person's sign-ins that have not ended, the latest first."""
+async def sessions_of(
+    connection: AsyncConnection, person: str, now: datetime, idle: timedelta
+) -> list[Session]:
+    """A person's sign-ins that go on, the latest begun first."""
     rows = await connection.execute(
         select(sessions)
-        .where(sessions.c.person == person, sessions.c.ends_at > now, sessions.c.ended_at.is_(None))
+        .outerjoin(sign_in_uses, sign_in_uses.c.sha256 == sessions.c.sha256)
+        .where(sessions.c.person == person, _goes_on(now, idle))
         .order_by(sessions.c.began_at.desc(), sessions.c.sha256)
     )
     return [Session(**row) for row in rows.mappings()]
 
 
 async def end_sessions(
-    connection: AsyncConnection, person: str, now: datetime, sha256: str = ""
+    connection: AsyncConnection, person: str, now: datetime, sha256: str = "", besides: str = ""
 ) -> int:
-    """Ends one sign-in of a person, or all of them; how many had not ended."""
+    """Ends one sign-in of a person, or all of them but one; how many had not ended."""
     query = update(sessions).where(sessions.c.person == person, sessions.c.ended_at.is_(None))
     if sha256:
         query = query.where(sessions.c.sha256 == sha256)
+    if besides:
+        query = query.where(sessions.c.sha256 != besides)
     return (await connection.execute(query.values(ended_at=now))).rowcount
 
 

@@ -21,7 +21,7 @@ from starlette.types import Message, Receive, Scope, Send
 from structlog.contextvars import STRUCTLOG_KEY_PREFIX
 
 from api.door.asking import Told, asked_by, confirmed_as
-from api.door.identity import SESSION_COOKIE
+from api.door.cookies import SESSION
 from api.door.languages import language, wanted
 from api.door.openapi import HTMX, SWAGGER_UI, PackageFiles, docs_page, openapi_document
 from api.door.operations import Call, Operation
@@ -439,7 +439,7 @@ async def _identified(operation: Operation, parts: Parts, request: Request) -> A
     """Who asks, as things stand now: by a token, or on pages by what the browser keeps."""
     kept, token = _kept(operation, request), ""
     if kept:
-        actor = await parts.sign_in.acting(kept)
+        actor = await parts.sign_in.acting(kept, by_itself=REFRESHES in request.headers)
     else:
         actor, token, _ = parts.identity.identify(request.headers.get("authorization"))
         await parts.clients.acting(actor)
@@ -461,11 +461,15 @@ def _count(parts: Parts, actor: Actor) -> None:
         raise Refused(Refusal(code=Code.TOO_MANY_REQUESTS, params=params)) from None
 
 
+REFRESHES = "zhibao-refreshes"
+"""The header of what a page asks for by itself, again and again: nobody is at work for that."""
+
+
 def _kept(operation: Operation, request: Request) -> str:
     """The secret by which a browser asks for a page; the API itself takes tokens alone."""
     if operation.answer_media != "text/html" or "authorization" in request.headers:
         return ""
-    return request.cookies.get(SESSION_COOKIE, "")
+    return SESSION.read(request)
 
 
 async def _handled(operation: Operation, call: Call, data: bytes) -> Response:

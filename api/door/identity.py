@@ -22,12 +22,6 @@ from domain.refusals import Code, Refusal, Refused
 from services.clock import system_clock
 from services.keys import Keyring, Purpose
 
-SESSION_COOKIE = "zhibao_session"
-"""Under which a browser keeps the secret that its pages are asked with."""
-
-BROWSER_COOKIE = "zhibao_browser"
-"""Under which a browser keeps that somebody has signed in with it."""
-
 _ISSUER = "zhibao"
 _AUDIENCE = "zhibao-api"
 _ALGORITHM = "Ed25519"

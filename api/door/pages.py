@@ -12,8 +12,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from api.door.cookies import SESSION
 from api.door.engine_pages import case_at, engine_page
-from api.door.identity import SESSION_COOKIE
 from api.door.languages import SOURCE, explained, in_other_languages, language
 from api.door.operations import Call
 from api.door.parts import parts_of
@@ -196,7 +196,7 @@ def page(call: Call, template: str, values: Mapping[str, Any], status: int = 200
 
     ``csrf`` and ``key`` belong into its forms: a form rendered once can be sent once.
     """
-    kept = call.request.cookies.get(SESSION_COOKIE, "")
+    kept = SESSION.read(call.request)
     me = {
         "subject": call.actor.subject,
         "role": call.actor.role.value,

@@ -82,7 +82,7 @@ from services.rule_sets import PinnedCertificateRules, PinnedRules
 from services.saved_views import SavedViewService
 from services.scanner import Scanner
 from services.schedule import ScheduleService
-from services.sign_in import SignInService
+from services.sign_in import SignInService, Terms
 from services.throttle import Throttle
 from services.tokens import TokenService
 from settings import Settings
@@ -194,9 +194,7 @@ def build_parts(
     campaigns = CampaignService(client, engine, pinned, settings.rules, clock)
     limits = RateLimits(settings.lookups_per_client, settings.lookups_per_prefix)
     memberships = MembershipService(engine, settings.keyring, jobs, clock)
-    sign_in = SignInService(
-        engine, settings.keyring, settings.sign_ins, demo=settings.demo, clock=clock
-    )
+    sign_in = sign_in_service(settings, engine, clock)
     return Parts(
         draining=Draining(),
         paces=Limiter(RateLimits(settings.requests_per_person, settings.requests_per_authority)),
@@ -307,6 +305,13 @@ def build_parts(
     )
 
 
+def sign_in_service(settings: Settings, engine: AsyncEngine, clock: Clock) -> SignInService:
+    """Signing in with local accounts, as it is set."""
+    idle = timedelta(minutes=settings.sign_in_idle_minutes)
+    terms = Terms(settings.sign_ins, idle, settings.second_factors)
+    return SignInService(engine, settings.keyring, terms, demo=settings.demo, clock=clock)
+
+
 def provider_sign_in(
     settings: Settings,
     engine: AsyncEngine,
@@ -325,9 +330,7 @@ def provider_sign_in(
             settings.oidc_second,
         )
         provider = Provider(client, lambda: int(clock().timestamp()))
-    sign_in = sign_in or SignInService(
-        engine, settings.keyring, settings.sign_ins, demo=settings.demo, clock=clock
-    )
+    sign_in = sign_in or sign_in_service(settings, engine, clock)
     throttle = Throttle(engine, settings.keyring, settings.sign_ins, clock)
     return ProviderSignIn(
         engine, provider, sign_in, memberships, throttle, settings.public_site, clock

@@ -1,5 +1,6 @@
 """Signing in and out, setting a password by a one-time link, one's own roles and sign-ins."""
 
+from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -8,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from api.campaigns.memberships import memberships_shown
-from api.door.identity import BROWSER_COOKIE, SESSION_COOKIE
+from api.door.cookies import SESSION, Cookie
 from api.door.operations import Call, Operation, Parameter
 from api.door.pages import page, render, render_refused, words_of
 from api.door.parts import parts_of
@@ -25,12 +26,15 @@ from services.sign_in import BROWSER_LIFETIME, SHORTEST_PASSWORD, SignedIn
 _KEEP_NOTHING = {"Cache-Control": "no-store"}
 _LARGEST = 16 * 1024
 _HOME = "/work"
-_STATE_COOKIE = "zhibao_provider"
+_BROWSER = Cookie("zhibao_browser", "/sign-in", BROWSER_LIFETIME)
+"""That somebody has signed in with the browser."""
+_STATE = Cookie("zhibao_provider", BACK, timedelta(minutes=10))
+"""What a provider is to bring back."""
 
 
 def seen_by(request: Request) -> str:
     """What the browser is signed in by, "" for nothing."""
-    return request.cookies.get(SESSION_COOKIE, "")
+    return SESSION.read(request)
 
 
 async def sign_in_page(call: Call) -> Response:
@@ -71,19 +75,11 @@ async def _entered(call: Call, secret: str, person: str, to: str) -> Response:
 
 def _browser(request: Request) -> str:
     """What the browser keeps since somebody signed in with it, "" for nothing."""
-    return request.cookies.get(BROWSER_COOKIE, "")
+    return _BROWSER.read(request)
 
 
 def _keeping_known(request: Request, known: str, response: Response) -> Response:
-    response.set_cookie(
-        BROWSER_COOKIE,
-        known,
-        max_age=int(BROWSER_LIFETIME.total_seconds()),
-        path="/sign-in",
-        httponly=True,
-        samesite="lax",
-        secure=request.url.scheme == "https",
-    )
+    _BROWSER.keep(request, response, known)
     return response
 
 
@@ -120,14 +116,7 @@ def _own_address(to: str) -> str:
 
 
 def _keeping(request: Request, secret: str, response: Response) -> Response:
-    response.set_cookie(
-        SESSION_COOKIE,
-        secret,
-        path="/",
-        httponly=True,
-        samesite="lax",
-        secure=request.url.scheme == "https",
-    )
+    SESSION.keep(request, response, secret)
     return response
 
 
@@ -139,7 +128,9 @@ async def sign_out(call: Call) -> Response:
         await parts.sign_in.sign_out(found.session.person, found.session.sha256)
     by_provider = found is not None and found.session.issuer
     response = RedirectResponse("/sign-in?left=1" if by_provider else "/", status_code=303)
-    response.delete_cookie(SESSION_COOKIE, path="/", httponly=True, samesite="lax")
+    SESSION.drop(call.request, response)
+    # whoever sits down next finds no page of theirs
+    response.headers["Clear-Site-Data"] = '"cache", "storage"'
     return response
 
 
@@ -205,15 +196,7 @@ async def _sent(call: Call, to: str, link: str) -> Response:
     leads_to = to if _own_address(to) == to else ""
     address, state = await parts_of(call.request).provider.begin(leads_to, link)
     response = RedirectResponse(address, status_code=303)
-    response.set_cookie(
-        _STATE_COOKIE,
-        state,
-        max_age=600,
-        path=BACK,
-        httponly=True,
-        samesite="lax",
-        secure=call.request.url.scheme == "https",
-    )
+    _STATE.keep(call.request, response, state)
     return response
 
 
@@ -222,13 +205,13 @@ async def from_provider(call: Call) -> Response:
     request = call.request
     arrived = await parts_of(request).provider.arrive(
         query(request, "state", str, ""),
-        request.cookies.get(_STATE_COOKIE, ""),
+        _STATE.read(request),
         query(request, "code", str, ""),
         query(request, "iss", str, ""),
         request.headers.get("user-agent", ""),
     )
     response = await _entered(call, arrived.secret, arrived.person, arrived.leads_to)
-    response.delete_cookie(_STATE_COOKIE, path=BACK, httponly=True, samesite="lax")
+    _STATE.drop(request, response)
     return response
 
 
@@ -245,7 +228,12 @@ async def own_page(call: Call) -> Response:
 
 async def _own(call: Call, found: SignedIn, refusal: Refusal | None = None) -> Response:
     parts = parts_of(call.request)
+    has_password, has_code = await parts.sign_in.has_password(found.session.person)
     values = {
+        "has_password": has_password,
+        "has_code": has_code,
+        "shortest": SHORTEST_PASSWORD,
+        "set": bool(query(call.request, "set", str, "")) and not refusal,
         "roles": await memberships_shown(parts, await parts.sign_in.roles(found)),
         "acting": found.membership.id,
         "labels": ROLE_LABELS,
@@ -311,6 +299,23 @@ async def end_token(call: Call) -> Response:
     return RedirectResponse("/me", status_code=303)
 
 
+async def change_password(call: Call) -> Response:
+    """Sets another password for whoever is signed in and says the old one."""
+    found, form = await _signed_in(call), call.body
+    if found is None:
+        return RedirectResponse("/sign-in?to=/me", status_code=303)
+    try:
+        await parts_of(call.request).sign_in.change_password(
+            found, form.text("old"), form.text("password"), form.text("again"), form.text("code")
+        )
+    except Refused as refused:
+        return await _own(call, found, refused.refusal)
+    response = RedirectResponse("/me?set=1", status_code=303)
+    known = await parts_of(call.request).sign_in.known(found.session.person, "")
+    _BROWSER.keep(call.request, response, known)
+    return response
+
+
 async def _signed_in(call: Call) -> SignedIn | None:
     secret = seen_by(call.request)
     return await parts_of(call.request).sign_in.signed_in(secret) if secret else None
@@ -334,6 +339,7 @@ def _page(method: str, path: str, handler: Any, summary: str, **more: Any) -> Op
 
 _TO = Parameter("to", "登录后去哪里")
 _LEFT = Parameter("left", "刚退出，经统一身份认证登录的")
+_SET = Parameter("set", "刚改了密码")
 _BACK = tuple(Parameter(name, "统一身份认证带回的值") for name in ("state", "code", "iss", "error"))
 
 PAGES = [
@@ -352,9 +358,10 @@ PAGES = [
     _page(
         "POST", "/sign-in/link/{link}", use_link, "设定密码", unhurried=True, before_sign_in=True
     ),
-    _page("GET", "/me", own_page, "本人的账号"),
+    _page("GET", "/me", own_page, "本人的账号", parameters=(_SET,)),
     _page("GET", "/me/record", own_record_page, "本人的记录", parameters=PARAMETERS),
     _page("POST", "/me/role", change_role, "换一个身份"),
+    _page("POST", "/me/password", change_password, "更改密码", unhurried=True),
     _page("POST", "/me/sign-out", end_sign_ins, "结束登录"),
     _page("POST", "/me/tokens", end_token, "作废凭证"),
 ]

@@ -53,6 +53,7 @@ from store.tables.people import (
     revocations,
     saved_views,
     sessions,
+    sign_in_uses,
     tokens,
     tries,
 )
@@ -161,6 +162,7 @@ __all__ = [
     "seal_log",
     "seals",
     "sessions",
+    "sign_in_uses",
     "signed_starts",
     "tokens",
     "tries",

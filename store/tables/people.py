@@ -104,6 +104,14 @@ sessions = Table(
     comment="登录：谁的浏览器以哪个身份登录，到何时为止",
 )
 
+sign_in_uses = Table(
+    "sign_in_uses",
+    metadata,
+    Column("sha256", Text, primary_key=True, comment="浏览器所存密钥的哈希"),
+    instant("used_at"),
+    comment="登录最近一次有人使用的时间，精确到一分钟；不是记录的一部分",
+)
+
 tokens = Table(
     "tokens",
     metadata,

@@ -18,7 +18,7 @@ from domain.case.commands import Actor, Role
 from domain.clock import BEIJING
 from domain.memberships import may_administer
 from domain.refusals import Code, Refused
-from services.sign_in import csrf_token
+from services.sign_in import MOST_SIGN_INS, csrf_token
 from store import accounts
 from tests.accounts import PASSWORD, TERMINAL, code_of, given, in_order, password_set, signed_in
 from tests.api.conftest import open_rules as open_rules
@@ -388,11 +388,130 @@ async def test_the_first_administrator_gets_a_link_until_one_can_sign_in(house: 
 
 async def test_a_sign_in_ends_after_its_hours(house: System) -> None:
     cookie = await signed_in(house, "f-hours", FILER, "lab-1")
-    house.ahead = timedelta(hours=9, minutes=59)
-    assert (await page(house, "/work", cookie)).status_code == 303
+    for hour in range(10):
+        house.ahead = timedelta(hours=hour, minutes=59)
+        assert (await page(house, "/work", cookie)).status_code == 303
     house.ahead = timedelta(hours=10, seconds=1)
     assert (await page(house, "/work", cookie)).status_code == 401
     house.ahead = timedelta()
+
+
+async def test_a_sign_in_ends_that_nobody_does_anything_with(house: System) -> None:
+    cookie = await signed_in(house, "f-idle", FILER, "lab-1")
+    other = await signed_in(house, "f-away", FILER, "lab-1")
+    house.ahead = timedelta(minutes=119)
+    assert (await page(house, "/work", cookie)).status_code == 303
+    # what a page asks for by itself while nobody sits there keeps nothing open
+    by_itself = {"zhibao-refreshes": "1"}
+    assert (await page(house, "/work", other, None, **by_itself)).status_code == 303
+    house.ahead = timedelta(minutes=121)
+    assert (await page(house, "/work", cookie)).status_code == 303
+    assert (await page(house, "/work", other)).status_code == 401
+    assert (await page(house, "/me", other)).headers["location"] == "/sign-in?to=/me"
+    assert await house.parts.sign_in.sessions("f-away") == []
+    # used at 121 minutes: for two hours more, and not a minute longer
+    house.ahead = timedelta(minutes=240)
+    assert (await page(house, "/work", cookie, None, **by_itself)).status_code == 303
+    house.ahead = timedelta(minutes=242)
+    assert (await page(house, "/work", cookie)).status_code == 401
+    house.ahead = timedelta()
+
+
+async def test_one_browser_too_many_ends_the_eldest_sign_in(house: System) -> None:
+    first = await signed_in(house, "f-many", FILER, "lab-1")
+    later = [
+        await house.parts.sign_in.sign_in("f-many", PASSWORD, "", f"198.51.100.{number}", "")
+        for number in range(MOST_SIGN_INS - 1)
+    ]
+    assert (await page(house, "/me", first)).status_code == 200
+    await house.parts.sign_in.sign_in("f-many", PASSWORD, "", "198.51.100.99", "")
+    assert (await page(house, "/me", first)).status_code == 303
+    assert (await page(house, "/me", later[0])).status_code == 200
+    assert len(await house.parts.sign_in.sessions("f-many")) == MOST_SIGN_INS
+
+
+async def test_a_person_changes_their_password_by_the_old_one(house: System) -> None:
+    here = await signed_in(house, "f-change", FILER, "lab-1")
+    there = await house.parts.sign_in.sign_in("f-change", PASSWORD, "", "198.51.100.120", "")
+    new = "quiet-river-under-stones"
+
+    async def change(old: str, password: str, again: str) -> httpx.Response:
+        form = {"csrf": csrf_token(here), "old": old, "password": password, "again": again}
+        return await page(house, "/me/password", here, form)
+
+    for old, password, again, said in (
+        ("not-the-old-one", new, new, "原密码或动态口令不对"),
+        (PASSWORD, "short", "short", "密码须有"),
+        (PASSWORD, "Password2024!", "Password2024!", "太容易猜到"),
+        (PASSWORD, new, f"{new}x", "两次填写的密码不一样"),
+    ):
+        refused = await change(old, password, again)
+        assert (refused.status_code, said in refused.text) == (422, True), said
+        assert f'value="{password}"' not in refused.text
+    assert (await page(house, "/me", there)).status_code == 200
+    changed = await change(PASSWORD, new, new)
+    assert (changed.status_code, changed.headers["location"]) == (303, "/me?set=1")
+    assert "密码已改" in (await page(house, "/me?set=1", here)).text
+    # whoever was signed in elsewhere is out, and the old password opens nothing
+    assert (await page(house, "/me", there)).status_code == 303
+    sign_in = house.parts.sign_in.sign_in
+    with pytest.raises(Refused):
+        await sign_in("f-change", PASSWORD, "", "198.51.100.121", "")
+    assert await sign_in("f-change", new, "", "198.51.100.122", "")
+    told = await events_of(house, "person/f-change")
+    assert (told.count("password_set"), told[-2:]) == (2, ["password_set", "signed_in"])
+
+
+async def test_changing_a_password_takes_the_code_as_well_and_ends_in_too_many_tries(
+    house: System,
+) -> None:
+    await given(house, "op-change", OPERATOR, "350100")
+    secret = await password_set(house, "op-change")
+    cookie = await house.parts.sign_in.sign_in(
+        "op-change", PASSWORD, code_of(house, secret, 1), "198.51.100.130", ""
+    )
+    new = "stones-in-a-quiet-river"
+    form = {"csrf": csrf_token(cookie), "old": PASSWORD, "password": new, "again": new}
+    assert 'name="code"' in (await page(house, "/me", cookie)).text
+    for code in ("", "000000"):
+        refused = await page(house, "/me/password", cookie, {**form, "code": code})
+        assert (refused.status_code, "原密码或动态口令不对" in refused.text) == (422, True)
+    house.ahead = timedelta(minutes=2)
+    good = {**form, "code": code_of(house, secret)}
+    assert (await page(house, "/me/password", cookie, good)).status_code == 303
+    house.ahead = timedelta()
+    for _ in range(20):
+        tried = await page(house, "/me/password", cookie, {**form, "old": "x"})
+    assert (tried.status_code, "too_many_sign_ins" in tried.text) == (429, True)
+
+
+async def test_over_tls_browsers_keep_a_sign_in_where_no_neighbour_can_put_one(
+    house: System,
+) -> None:
+    await given(house, "f-tls", FILER, "lab-1")
+    await password_set(house, "f-tls")
+    form = {"name": "f-tls", "password": PASSWORD, "code": "", "to": ""}
+    async with httpx.AsyncClient(
+        transport=house.http._transport, base_url="https://test"
+    ) as browser:
+        answer = await browser.post("/sign-in", data=form)
+        kept = {one.partition("=")[0]: one for one in answer.headers.get_list("set-cookie")}
+        assert set(kept) == {"__Host-zhibao_session", "__Secure-zhibao_browser"}
+        session = kept["__Host-zhibao_session"]
+        assert {"Secure", "HttpOnly", "Path=/"} <= {one.strip() for one in session.split(";")}
+        assert "domain" not in session.lower()
+        assert "Secure" in kept["__Secure-zhibao_browser"]
+        assert (await browser.get("/me")).status_code == 200
+        # what a neighbouring site, or one without TLS, could have put there counts for nothing
+        secret = browser.cookies["__Host-zhibao_session"]
+        slipped_in = {"cookie": f"zhibao_session={secret}"}
+        browser.cookies.clear()
+        assert (await browser.get("/me", headers=slipped_in)).status_code == 303
+        named = {"cookie": f"__Host-zhibao_session={secret}"}
+        left = await browser.post("/sign-out", data={"csrf": csrf_token(secret)}, headers=named)
+        assert left.headers["clear-site-data"] == '"cache", "storage"'
+        assert left.headers["set-cookie"].startswith('__Host-zhibao_session="";')
+        assert (await browser.get("/me", headers=named)).status_code == 303
 
 
 async def test_no_account_has_a_password_that_is_shown_outside_the_demonstration(

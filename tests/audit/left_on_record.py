@@ -155,6 +155,7 @@ BY_ADDRESS: dict[str, tuple[str, ...]] = {
     "POST /sign-in": ("signed_in",),
     "POST /sign-in/link/{link}": ("password_set", "signed_in"),
     "POST /sign-out": ("signed_out",),
+    "POST /me/password": ("password_set",),
     "POST /me/role": ("role_chosen",),
     "POST /me/sign-out": ("signed_out",),
     "POST /complaint": ("complaint_received",),

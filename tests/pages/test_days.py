@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, FilePayload, Page, ViewportSize
 
-from api.door.identity import SESSION_COOKIE
+from api.door.cookies import SESSION
 from deploy.embedded.postgres import EmbeddedPostgres
 from domain.case.commands import Role
 from tests.accounts import PASSWORD, signed_in
@@ -69,7 +69,9 @@ class Town:
         cookie = self.cookies[name]
         context = await self.browser.new_context(viewport=size)
         self.stack.push_async_callback(context.close)
-        await context.add_cookies([{"name": SESSION_COOKIE, "value": cookie, "url": self.address}])
+        await context.add_cookies(
+            [{"name": SESSION.plain_name, "value": cookie, "url": self.address}]
+        )
         return Visitor(self, await context.new_page(), name)
 
     async def anybody(self) -> "Visitor":

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Page
 
-from api.door.identity import SESSION_COOKIE
+from api.door.cookies import SESSION
 from deploy.embedded.postgres import EmbeddedPostgres
 from tests.accounts import PASSWORD, code_of, given, password_set
 from tests.api.conftest import open_rules as open_rules
@@ -85,7 +85,7 @@ async def test_an_operator_signs_in_and_sees_the_week(country: System, page: Pag
         assert elsewhere.status == 403
         kept = {cookie["name"]: cookie for cookie in await page.context.cookies()}
         assert all(cookie["httpOnly"] and cookie["sameSite"] == "Lax" for cookie in kept.values())
-        assert kept[SESSION_COOKIE]["path"] == "/"
+        assert kept[SESSION.plain_name]["path"] == "/"
         # what the browser keeps opens pages and nothing else
         api = await page.goto(f"{address}/api/me")
         assert api is not None
