@@ -16,14 +16,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from zxcvbn import zxcvbn
 
 from domain.case.commands import ROLE_LABELS, SYSTEM, Actor, Role
+from domain.case.timeline import RefusedAct
 from domain.memberships import Membership, holds, wants_second_factor
+from domain.own_record import person_chain
 from domain.refusals import Code, Refusal, Refused
 from services.clock import Clock
 from services.keys import Keyring, Purpose, derived_by
 from services.memberships import hashed, record_of
 from services.throttle import Throttle
-from store import accounts
+from store import accounts, refusals
 from store.accounts import Session as Session
+from store.refusals import Tried
 
 SESSION_LIFETIME = timedelta(hours=10)
 """A working day; then one signs in again, and earlier where nobody does anything: `Terms`."""
@@ -146,10 +149,15 @@ class SignInService:
         kept = account.password_hash if account else ""
         nobody = await asyncio.to_thread(_hash_of_nobody)
         right = await self._fits(kept or nobody, password)
-        if account is None or not kept or not right:
-            raise Refused(Refusal(code=Code.SIGN_IN_REFUSED))
-        if account.totp_salt:
-            await self._use_code(name, account.totp_salt, code)
+        try:
+            if account is None or not kept or not right:
+                raise Refused(Refusal(code=Code.SIGN_IN_REFUSED))
+            if account.totp_salt:
+                await self._use_code(name, account.totp_salt, code)
+        except Refused as refused:
+            if account is not None:
+                await self._put_on_record(name, refused.refusal)
+            raise
         return await self.begin(name, agent, second_factor=bool(account.totp_salt))
 
     async def begin(
@@ -182,6 +190,26 @@ class SignInService:
             actor, key = usable[0].actor, session.sha256
             await record_of(connection, name, "signed_in", actor, now, said, key)
         return secret
+
+    async def _put_on_record(self, name: str, refusal: Refusal) -> None:
+        """Somebody was not let in by an account: its person sees it, and whoever audits."""
+        act = RefusedAct(
+            action="signed_in",
+            subject=name,
+            role=Role.SYSTEM,
+            scope="",
+            at=self._clock(),
+            refusal=refusal,
+        )
+        async with self._engine.begin() as connection:
+            if await refusals.count(connection, act, keep=True):
+                await refusals.add(connection, person_chain(name), act, secrets.token_hex(16))
+
+    async def refused_of_late(self, person: str) -> Tried:
+        """How often somebody was not let in by an account in the last thirty days."""
+        since = self._clock() - timedelta(days=30)
+        async with self._reads.connect() as connection:
+            return await refusals.tried(connection, person_chain(person), "signed_in", since)
 
     async def _count(self, name: str, address: str, browser: str) -> None:
         """One more try. Raises Refused: too many.

@@ -1,9 +1,9 @@
 """Refused acts on record, each case's in a chain of its own."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import insert, select, text, tuple_
+from sqlalchemy import func, insert, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.canonical import sha256_of
@@ -62,6 +62,24 @@ async def add(connection: AsyncConnection, case_id: str, act: RefusedAct, comman
         .where(refusal_heads.c.case_id == case_id)
         .values(number=number + 1, hash=hash_)
     )
+
+
+class Tried(NamedTuple):
+    """How often something was refused since an instant, and when last."""
+
+    times: int
+    last_at: datetime | None
+
+
+async def tried(connection: AsyncConnection, case_id: str, action: str, since: datetime) -> Tried:
+    """How often an act stands on a record as refused."""
+    found = await connection.execute(
+        select(func.count(), func.max(refusals.c.at)).where(
+            refusals.c.case_id == case_id, refusals.c.action == action, refusals.c.at > since
+        )
+    )
+    times, last_at = found.one()
+    return Tried(times, last_at)
 
 
 async def is_known(connection: AsyncConnection, case_id: str, command_id: str) -> bool:

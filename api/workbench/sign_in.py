@@ -240,6 +240,7 @@ async def _own(call: Call, found: SignedIn, refusal: Refusal | None = None) -> R
         "sessions": await parts.sign_in.sessions(found.session.person),
         "tokens": await parts.tokens.mine(found.membership.actor),
         "identities": await parts.provider.tied(found.session.person),
+        "tried": await parts.sign_in.refused_of_late(found.session.person),
         "parts": OWN_PART_LABELS,
         "this": found.session.sha256,
         "refused": words_of(refusal) if refusal else None,

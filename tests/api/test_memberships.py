@@ -316,6 +316,25 @@ async def test_operators_sign_in_with_a_code_that_holds_once(house: System) -> N
     assert [one.role for one in await house.parts.sign_in.roles(found)] == [Role.FILER]
 
 
+async def test_who_was_not_let_in_by_an_account_is_on_its_record(house: System) -> None:
+    cookie = await signed_in(house, "f-tried", FILER, "lab-1")
+    assert "登录而被拒绝" not in (await page(house, "/me", cookie)).text
+    for name in ("f-tried", "f-tried", "nobody-of-that-name"):
+        with pytest.raises(Refused):
+            await house.parts.sign_in.sign_in(name, "x", "", "198.51.100.140", "")
+    assert "近三十天有 2 次以这一账号登录而被拒绝" in (await page(house, "/me", cookie)).text
+    auditor = house.token(AUDITOR, "auditor-1")
+    asked = "/api/audit/timeline?action=refused&case=person/f-tried"
+    answer = await house.send("GET", asked, auditor)
+    assert answer.status == 200, answer.body
+    told = answer.body["entries"]
+    assert [one["label"].startswith("登录被拒绝") for one in told] == [True, True]
+    house.ahead = timedelta(days=31)
+    later = await house.parts.sign_in.refused_of_late("f-tried")
+    assert later.times == 0
+    house.ahead = timedelta()
+
+
 async def test_guessing_passwords_comes_to_an_end(house: System) -> None:
     await given(house, "guessed", FILER, "lab-1")
     await password_set(house, "guessed")
