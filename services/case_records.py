@@ -127,6 +127,11 @@ class CaseRecords:
                 connection, actor.scope, status, level=level, mine=mine, now=now
             )
 
+    async def waivers_asked(self, authority: str) -> int:
+        """How many filings ask an authority to do without a check, and wait for an answer."""
+        async with self._reads.connect() as connection:
+            return await cases.waivers_asked(connection, authority)
+
     async def whose_claims(self, actor: Actor, now: datetime) -> Sequence[str]:
         """Whose claims somebody sees to: their own, and those of whom they are the deputy."""
         async with self._reads.connect() as connection:

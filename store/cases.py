@@ -214,6 +214,20 @@ async def inbox_counts(
     return [InboxCount(*row) for row in found]
 
 
+async def waivers_asked(connection: AsyncConnection, authority: str) -> int:
+    """How many filings that are or were an authority's wait for an answer to ask for a waiver."""
+    assigned = select(assignments.c.case_id).where(assignments.c.authority == authority)
+    found = await connection.execute(
+        select(func.count()).where(
+            # said as it stands: the index of the few that ask for one is found
+            cases.c.waiver_asked,
+            cases.c.status.in_([one.value for one in EDITABLE]),
+            or_(cases.c.authority == authority, cases.c.case_id.in_(assigned)),
+        )
+    )
+    return int(found.scalar_one())
+
+
 _NEVER = datetime.fromisoformat("9999-01-01T00:00:00+00:00")
 
 

@@ -55,12 +55,16 @@ class TaskCount(Value):
 
 
 class TaskCounts(Value):
-    """An inbox in numbers: all of it, and by kind."""
+    """An inbox in numbers: all of it, and by kind.
+
+    ``waivers_asked`` filings, which are with their institutions, ask to do without a check.
+    """
 
     total: int
     unclaimed: int
     mine: int
     overdue: int
+    waivers_asked: int
     kinds: tuple[TaskCount, ...]
 
 
@@ -103,12 +107,16 @@ async def count_tasks(call: Call) -> Response:
     parts, actor = parts_of(call.request), call.actor
     rows = await parts.records.inbox_counts(actor, *_turn(actor), parts.clock())
     kinds = tuple(TaskCount(label=KINDS[row.kind].label, **row._asdict()) for row in rows)
+    asked = 0
+    if actor.role is Role.REVIEWER:
+        asked = await parts.records.waivers_asked(actor.scope)
     return json_of(
         TaskCounts(
             total=sum(row.total for row in kinds),
             unclaimed=sum(row.unclaimed for row in kinds),
             mine=sum(row.mine for row in kinds),
             overdue=sum(row.overdue for row in kinds),
+            waivers_asked=asked,
             kinds=kinds,
         )
     )
@@ -151,6 +159,7 @@ OPERATIONS = [
         "待办",
         Right.SEE_TASKS,
         TaskCounts,
-        description="total 全部，unclaimed 无人领取，mine 本人领取（含代办的），overdue 已过期限。",
+        description="total 全部，unclaimed 无人领取，mine 本人领取（含代办的），overdue 已过期限；"
+        "waivers_asked 为申请豁免校验、等本部门答复的填报件数。",
     ),
 ]

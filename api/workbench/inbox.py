@@ -15,7 +15,6 @@ from api.door.requests import query
 from api.door.rights import ROLES, Right
 from api.workbench.acts import put_down
 from api.workbench.pages import CURSOR, asked_of, page_of, said_at_once, text_parameter
-from domain.case.commands import Role
 from domain.clock import BEIJING
 from domain.filing.kind import FILING
 from services.campaigns.duties import DutyTask
@@ -41,7 +40,6 @@ async def _inbox(call: Call, told: Told | None) -> Response:
     except Told as refused:
         told = told or refused
     counts = (await ask(call, "GET", "/api/tasks/counts")).body
-    waivers = await _waivers(call)
     soon = (parts_of(call.request).clock() + _SOON).astimezone(BEIJING).replace(microsecond=0)
     view = {name: text for name, text in asked.items() if name != "cursor"}
     if told is not None and call.body is not None:
@@ -53,7 +51,6 @@ async def _inbox(call: Call, told: Told | None) -> Response:
         "counts": counts,
         "asked": asked,
         "view": view,
-        "waivers": waivers,
         "views": _views(counts, soon.isoformat()),
         "saved": await parts_of(call.request).saved_views.of(call.actor.subject),
         "kinds": [(one["kind"], one["label"]) for one in counts["kinds"]],
@@ -72,16 +69,6 @@ async def _duties(call: Call) -> Sequence[DutyTask]:
     if actor.role not in ROLES[Right.SEE_DUTIES]:
         return []
     return await parts_of(call.request).duties.lately(authority_with_duties(actor), actor.role)
-
-
-async def _waivers(call: Call) -> str:
-    """How many filings wait for an answer to a request to waive a check; "" for none."""
-    if call.actor.role is not Role.REVIEWER:
-        return ""
-    asking = {"waiver_asked": "true", "size": "100"}
-    found = (await ask(call, "GET", "/api/filings", query=asking)).body
-    count = len(found["items"])
-    return (f"{count} 件以上" if found["next"] else f"{count} 件") if count else ""
 
 
 def _views(counts: Mapping[str, Any], soon: str) -> list[tuple[str, dict[str, str], int | None]]:

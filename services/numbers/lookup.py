@@ -113,7 +113,7 @@ class LookupService:
         self._rules: PublicRules | None = None
         self._rules_since = self._rules_until = _LONG_AGO
         self._found: OrderedDict[Asked, Found] = OrderedDict()
-        self._holders: dict[int, Holder] = {}
+        self._holders: dict[int, Holder | Refused] = {}
         self._holders_since = self._holders_until = _LONG_AGO
         self._said: dict[Answer, tuple[PublicAnswer, bytes]] = {}
         self._counts: Counting[LookupCount] = Counting(engine, lookup.add_counts)
@@ -213,14 +213,20 @@ class LookupService:
             log.exception("lookup_unavailable")
             unavailable = Refusal(code=Code.UNAVAILABLE, params={"part": "数据库"})
             return [Refused(unavailable)] * len(batch)
-        answers: dict[Asked, Found] = {}
+        answers: dict[Asked, Found | Refused] = {}
         longest = min(now + self._answers_for, self._midnight)
         holding = min(longest, self._holders_until)
         # in the zone of what is read: instants of two zones take ten times as long to compare
         here = now.astimezone(BEIJING)
         for asked, many in zip(distinct, rows, strict=True):
-            named = [self._holders[no] for no in bearers.get(asked[1], ())]
-            outcome = decide(many, self._holders, named, here)
+            try:
+                holders = {row.institution_no: self._holder(row.institution_no) for row in many}
+                named = [self._holder(no) for no in bearers.get(asked[1], ())]
+            except Refused as refused:
+                # of this institution nothing can be said; whoever asks about others is told
+                answers[asked] = refused
+                continue
+            outcome = decide(many, holders, named, here)
             until = holding if many or named else longest
             if outcome.changes_at is not None:
                 until = min(until, outcome.changes_at)
@@ -286,9 +292,23 @@ class LookupService:
             return
         found = await self._reading(lambda reader: lookup.by_no(reader.connection, unknown))
         for no, one in found.items():
-            eligible = rules.number_eligibility(one.facts_for(None), today).eligible
+            try:
+                eligible = rules.number_eligibility(one.facts_for(None), today).eligible
+            except Refused:
+                # the public is told no condition; whoever mends the rule finds it in the log
+                log.exception("lookup_eligibility_unknown", institution=one.facts.id)
+                params = {"part": "这一机构是否供查询的规则"}
+                self._holders[no] = Refused(Refusal(code=Code.UNAVAILABLE, params=params))
+                continue
             province = known().province(one.facts.region)
             self._holders[no] = Holder(one.name, province, eligible)
+
+    def _holder(self, no: int) -> Holder:
+        """An institution's standing. Raises Refused: the rules come to no result for it."""
+        held = self._holders[no]
+        if isinstance(held, Refused):
+            raise held
+        return held
 
     async def _refresh(self, now: datetime) -> PublicRules:
         """The rules as they are now; those known so far while new ones cannot be read."""
@@ -332,8 +352,10 @@ class LookupService:
             head = head.replace(b'"more":false', b'"more":true', 1)
         return words, head + _entries_json(outcome.entries) + b"}"
 
-    def _remember(self, answers: Mapping[Asked, Found]) -> None:
+    def _remember(self, answers: Mapping[Asked, Found | Refused]) -> None:
         for asked, found in answers.items():
+            if isinstance(found, Refused):
+                continue
             self._found[asked] = found
             self._found.move_to_end(asked)
         while len(self._found) > _MOST_KEPT:

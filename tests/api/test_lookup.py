@@ -13,9 +13,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.case.commands import Actor, Role
 from domain.clock import day_of
+from domain.decision import Eligibility
+from domain.facts import Facts
 from domain.numbers.report_numbers import Answer
 from domain.refusals import Refused
 from domain.text import is_usable, normalised
+from rules.conditions import ConditionFailed
 from rules.file.library import SHIPPED
 from services.numbers.lookup import KEEP, latest_rules
 from services.rate_limits import FEW, RateLimits
@@ -131,6 +134,36 @@ async def test_an_institution_without_qualification_is_not_answered_for(lookups:
     )  # fmt: skip
     assert (await lookups.ask("B-2"))["answer"] == "not_found"
     assert (await lookups.ask("B-2", "没有这家"))["answer"] == "not_found"
+
+
+async def test_who_asks_of_an_institution_no_rule_can_judge_keeps_nobody_else_waiting(
+    lookups: Lookups, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The questions of one moment are answered together, and the rest of them are answered."""
+    fine, odd = await lookups.add("榕城检测"), await lookups.add("怪异检测", "440106")
+    await lookups.put(fine, "A-1")
+    await lookups.put(odd, "B-2")
+    judged = SomeRules.number_eligibility
+
+    def broken(self: SomeRules, facts: Facts, today: date) -> Eligibility:
+        if facts.institution.region == "440106":
+            raise ConditionFailed("institution.departments[9] == 1", "no such entry")
+        return judged(self, facts, today)
+
+    monkeypatch.setattr(SomeRules, "number_eligibility", broken)
+    numbers = ("A-1", "B-2", "A-1", "C-3", "B-2")
+    answers = await asyncio.gather(
+        *(lookups.http.get("/public/report-numbers", params={"number": one}) for one in numbers)
+    )
+    assert [one.status_code for one in answers] == [200, 503, 200, 200, 503]
+    refused = answers[1].json()
+    assert refused["code"] == "unavailable"
+    assert "departments[9]" not in answers[1].text
+    # named, it is as little known; who names another one is answered
+    for name, status in (("怪异检测", 503), ("榕城检测", 200)):
+        asked = {"number": "C-3", "institution": name}
+        answer = await lookups.http.get("/public/report-numbers", params=asked)
+        assert answer.status_code == status, name
 
 
 @pytest.mark.parametrize("stage", ["receiving", "queued", "reading", "checking", "rejected"])
