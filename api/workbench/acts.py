@@ -12,8 +12,9 @@ from starlette.responses import RedirectResponse, Response
 from api.door.asking import Told, ask
 from api.door.operations import Call
 from api.door.requests import Form
-from domain.case.commands import Role
+from domain.case.commands import Actor, Role
 from domain.case.status import Status
+from domain.ids import jurisdiction_of
 from domain.refusals import Code, Refusal, Refused
 
 Options = tuple[tuple[str, str], ...]
@@ -265,9 +266,9 @@ SHARED = (CLAIM, RELEASE, APPROVE, RETURN, HAND_OVER, ASSIGN, EXTEND, REOPEN, CA
 _UNENDED = frozenset({Status.COMPLETED, Status.LAPSED, Status.AFTER_WINDOW})
 
 
-def shared_acts_now(shown: Mapping[str, Any], role: Role, *, mine: bool) -> list[Act]:
+def shared_acts_now(shown: Mapping[str, Any], actor: Actor, *, mine: bool) -> list[Act]:
     """Of the acts that cases of every kind take, those that its reader can think of now."""
-    status, claimed = Status(shown["status"]), shown["claimed"]
+    status, claimed, role = Status(shown["status"]), shown["claimed"], actor.role
     turn = {Role.REVIEWER: Status.IN_REVIEW, Role.CHECKER: Status.QUALITY_CHECK}.get(role)
     if turn is not None:
         if status is not turn:
@@ -284,5 +285,7 @@ def shared_acts_now(shown: Mapping[str, Any], role: Role, *, mine: bool) -> list
         if status in (Status.CANCELLED, Status.ANNULLED, Status.IN_FORCE):
             return []
         in_hand = status in (Status.IN_REVIEW, Status.QUALITY_CHECK)
-        return [*((ASSIGN,) if in_hand else ()), EXTEND, REMIND, CANCEL]
+        # people of an authority are given work by the operators of its own jurisdiction
+        ours = in_hand and jurisdiction_of(shown["authority"]) == actor.scope
+        return [*((ASSIGN,) if ours else ()), EXTEND, REMIND, CANCEL]
     return []

@@ -35,7 +35,7 @@ from api.workbench.pages import (
     said_at_once,
     text_parameter,
 )
-from domain.case.commands import Role
+from domain.case.commands import Actor, Role
 from domain.case.status import STATUS_LABELS, STATUS_NEXT, Status
 from domain.numbers.report_numbers import UploadStage
 
@@ -86,9 +86,9 @@ _WITHDRAW_UPLOAD = Act(
 )
 
 
-def _acts_now(batch: dict[str, Any], role: Role, *, mine: bool) -> list[Act]:
-    if role is not Role.FILER:
-        return shared_acts_now(batch, role, mine=mine)
+def _acts_now(batch: dict[str, Any], actor: Actor, *, mine: bool) -> list[Act]:
+    if actor.role is not Role.FILER:
+        return shared_acts_now(batch, actor, mine=mine)
     declares = Status(batch["status"]) in (Status.DRAFT, Status.RETURNED)
     numbers = (_WITHDRAW, _CORRECT) if batch["numbers"] else ()
     return [*((_DECLARE,) if declares else ()), *numbers]
@@ -139,7 +139,7 @@ async def _batch(call: Call, failed: Failed | None, told: Told | None) -> Respon
     uploads = (await ask(call, "GET", f"{api}/uploads", query={"size": "20", **cursor})).body
     role = call.actor.role
     forms = acts_shown(
-        _acts_now(batch, role, mine=batch["claimed_by"] == call.actor.subject), failed
+        _acts_now(batch, call.actor, mine=batch["claimed_by"] == call.actor.subject), failed
     )
     values = {
         "batch": batch,

@@ -39,7 +39,7 @@ from api.workbench.pages import (
     said_at_once,
     text_parameter,
 )
-from domain.case.commands import Role
+from domain.case.commands import Actor, Role
 from domain.case.status import EDITABLE, STATUS_LABELS, STATUS_NEXT, Status
 from domain.certificates.certificate import CERTIFICATE_STATUS_LABELS
 from domain.certificates.issuing import PURPOSE_LABELS
@@ -153,14 +153,14 @@ def _acts(rules: Mapping[str, Any], draft: Mapping[str, Any] | None, role: Role)
 _ENDED = ("deregistered", "revoked", "rescinded")
 
 
-def _now(shown: Mapping[str, Any], role: Role, *, mine: bool, theirs: bool) -> set[str]:
+def _now(shown: Mapping[str, Any], actor: Actor, *, mine: bool, theirs: bool) -> set[str]:
     """The names of the acts that the reader of a case can think of now. Pure.
 
     ``theirs``: what is saved is the institution's, and the reader a clerk.
     """
-    status = Status(shown["status"])
+    status, role = Status(shown["status"]), actor.role
     held = shown["certificate"]
-    names = {act.name for act in shared_acts_now(shown, role, mine=mine)}
+    names = {act.name for act in shared_acts_now(shown, actor, mine=mine)}
     if role in _WRITERS and not theirs and (status in EDITABLE or held):
         names.add("apply")
     if role in _WRITERS and status in (Status.SUBMITTED, Status.IN_REVIEW) and not shown["claimed"]:
@@ -350,7 +350,7 @@ async def certificate_page(call: Call, failed: Failed | None = None) -> Response
     rules, role = await _rules(call), call.actor.role
     mine = shown["claimed_by"] == call.actor.subject
     theirs = bool(draft and draft["theirs"])
-    names = _now(shown, role, mine=mine, theirs=theirs)
+    names = _now(shown, call.actor, mine=mine, theirs=theirs)
     acts = [act for act in _acts(rules, draft, role) if act.name in names]
     forms = acts_shown(acts, failed)
     warned = (*shown["warnings"], *(draft["warnings"] if draft else ()))

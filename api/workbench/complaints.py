@@ -34,7 +34,7 @@ from api.workbench.pages import (
     said_at_once,
     text_parameter,
 )
-from domain.case.commands import Role
+from domain.case.commands import Actor, Role
 from domain.case.status import STATUS_LABELS, STATUS_NEXT, Status
 from domain.complaints import COMPLAINT_OUTCOME_LABELS
 
@@ -69,10 +69,10 @@ _ACTS = (CLAIM, _RESOLVE, HAND_OVER, _PASS_ON, ASSIGN, RELEASE, CANCEL)
 _STATUSES = (Status.IN_REVIEW, Status.COMPLETED, Status.CANCELLED)
 
 
-def acts_now(shown: Mapping[str, Any], role: Role, *, mine: bool) -> list[Act]:
+def acts_now(shown: Mapping[str, Any], actor: Actor, *, mine: bool) -> list[Act]:
     """What the reader of a complaint can think of now. Pure."""
-    names = {act.name for act in shared_acts_now(shown, role, mine=mine)}
-    if role is Role.REVIEWER and mine and shown["status"] == Status.IN_REVIEW:
+    names = {act.name for act in shared_acts_now(shown, actor, mine=mine)}
+    if actor.role is Role.REVIEWER and mine and shown["status"] == Status.IN_REVIEW:
         names |= {"resolve", "pass-on"}
     return [act for act in _ACTS if act.name in names]
 
@@ -101,7 +101,7 @@ async def complaint_page(call: Call, failed: Failed | None = None) -> Response:
     api, here = await _named(call)
     shown = (await ask(call, "GET", api)).body
     mine = shown["claimed_by"] == call.actor.subject
-    forms = acts_shown(acts_now(shown, call.actor.role, mine=mine), failed)
+    forms = acts_shown(acts_now(shown, call.actor, mine=mine), failed)
     values = {
         "shown": shown,
         "outcomes": COMPLAINT_OUTCOME_LABELS,

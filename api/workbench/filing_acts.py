@@ -112,7 +112,7 @@ def more_now(
         attestation = draft["standing"]["attestation"]
         asks = attestation["required"] and not attestation["holds"] and not filing["signer_asked"]
         return [*asking_forms(draft, code), *([_UNSIGNED] if asks else [])]
-    shared = [act for act in shared_acts_now(filing, role, mine=mine) if act in _MORE]
+    shared = [act for act in shared_acts_now(filing, actor, mine=mine) if act in _MORE]
     if role is Role.REVIEWER and draft is not None and editable:
         shared += answering_forms(draft, actor.scope)
     asked = role is Role.OPERATOR and filing["signer_asked"]
