@@ -11,7 +11,9 @@ TROUBLE := tests/services/test_repeated_keys.py tests/services/test_reconciler.p
 # whole years, and the whole system started by its commands
 WHOLE := tests/audit/test_commands.py tests/deploy/test_up.py \
   tests/workflows/test_enforcement_in_bulk.py tests/workflows/test_province_year.py
-TESTS ?= --ignore=tests/chaos $(TROUBLE:%=--ignore=%) $(WHOLE:%=--ignore=%) tests
+# files that have just been run, which make test and make chaos-short leave out
+DONE ?=
+TESTS ?= --ignore=tests/chaos $(TROUBLE:%=--ignore=%) $(WHOLE:%=--ignore=%) $(DONE:%=--ignore=%) tests
 ORDER ?=
 # one more than processors: much of a test is waiting for servers
 WORKERS ?= $(shell $(PYTHON) -c "import os; print(min(4, 1 + (os.cpu_count() or 1)))")
@@ -110,7 +112,7 @@ chaos: $(READY)
 # what make test leaves to the continuous check: killed processes, servers that stand still, and
 # whole years
 chaos-short: $(READY)
-	$(BIN)/python -m pytest -n logical --maxprocesses 2 --dist loadfile -m "not slow" tests/chaos $(TROUBLE) $(WHOLE)
+	$(BIN)/python -m pytest -n logical --maxprocesses 2 --dist loadfile -m "not slow" tests/chaos $(filter-out $(DONE),$(TROUBLE) $(WHOLE))
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build *.egg-info
