@@ -73,35 +73,17 @@ advisories: $(VENV)/audit/.ready
 	$(VENV)/audit/bin/pip-audit --require-hashes --disable-pip -r requirements.lock --progress-spinner off --timeout 10 -f json -o $(VENV)/audit/report.json || test -s $(VENV)/audit/report.json
 	$(BIN)/python -m deploy.advisories $(VENV)/audit/report.json
 
-bench: $(READY)
-	$(BIN)/python -m bench.filing_life
-	$(BIN)/python -m bench.campaign_start
-	$(BIN)/python -m bench.campaign_year
-	$(BIN)/python -m bench.engine_size
-	$(BIN)/python -m bench.rules
-	$(BIN)/python -m bench.peers
-	$(BIN)/python -m bench.ingest
-	$(BIN)/python -m bench.lookup
-	$(BIN)/python -m bench.inbox
-	$(BIN)/python -m bench.certificate_search
-	$(BIN)/python -m bench.lapses
-	$(BIN)/python -m bench.audit
-	$(BIN)/python -m bench.audit_many
+BENCHES := filing_life campaign_start campaign_year engine_size rules peers ingest lookup inbox \
+  certificate_search lapses audit audit_many
 
-bench-short: $(READY)
-	$(BIN)/python -m bench.filing_life --short
-	$(BIN)/python -m bench.campaign_start --short
-	$(BIN)/python -m bench.campaign_year --short
-	$(BIN)/python -m bench.engine_size --short
-	$(BIN)/python -m bench.rules --short
-	$(BIN)/python -m bench.peers --short
-	$(BIN)/python -m bench.ingest --short
-	$(BIN)/python -m bench.lookup --short
-	$(BIN)/python -m bench.inbox --short
-	$(BIN)/python -m bench.certificate_search --short
-	$(BIN)/python -m bench.lapses --short
-	$(BIN)/python -m bench.audit --short
-	$(BIN)/python -m bench.audit_many --short
+# whatever else is asked of make: figures are of one benchmark at a time
+bench: $(READY)
+	$(foreach one,$(BENCHES),$(BIN)/python -m bench.$(one) &&) true
+
+bench-short: $(BENCHES:%=bench-short-%)
+
+bench-short-%: $(READY)
+	$(BIN)/python -m bench.$* --short
 
 # make chaos KILLS=500 SEED=7 FILINGS=54000 FIGURES=bench/figures; the last writes what python -m bench.reliability reads
 chaos: $(READY)

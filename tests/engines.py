@@ -6,6 +6,7 @@ from its start costs a fiftieth of that. Nothing of what is in one namespace sho
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
@@ -14,32 +15,47 @@ from deploy.embedded.temporal import temporal_binary
 from engine.search_attributes import INSTITUTION, JURISDICTION, YEAR
 from engine.values import VALUES
 
-AT_ONCE = 24
-"""Namespaces of a server; with the last one in use the next server is started."""
+AT_ONCE = 32
+"""Namespaces of a server; whoever asks for one more has the next server started."""
 
 
-_servers: list[WorkflowEnvironment] = []
-_free: list[tuple[str, str]] = []
+@dataclass
+class _Server:
+    """A server, its namespaces that nobody has had, and how many are in use."""
+
+    environment: WorkflowEnvironment
+    free: list[str]
+    used: int = 0
+
+
+_servers: list[_Server] = []
 
 
 @asynccontextmanager
 async def fresh_engine() -> AsyncIterator[WorkflowEnvironment]:
     """An engine in real time with nothing in it, that nobody else is given."""
-    if not _free:
+    if not _servers or not _servers[-1].free:
         names = [f"test-{number}" for number in range(AT_ONCE)]
-        server = await start_server([part for name in names for part in ("--namespace", name)])
-        _servers.append(server)
-        address = server.client.service_client.config.target_host
-        _free.extend((address, name) for name in names)
-    address, namespace = _free.pop()
-    client = await Client.connect(address, namespace=namespace, data_converter=VALUES)
-    yield WorkflowEnvironment.from_client(client)
+        environment = await start_server([x for name in names for x in ("--namespace", name)])
+        _servers.append(_Server(environment, names))
+    server = _servers[-1]
+    address = server.environment.client.service_client.config.target_host
+    namespace = server.free.pop()
+    server.used += 1
+    try:
+        client = await Client.connect(address, namespace=namespace, data_converter=VALUES)
+        yield WorkflowEnvironment.from_client(client)
+    finally:
+        server.used -= 1
+        if not server.used and not server.free:
+            _servers.remove(server)
+            await server.environment.shutdown()
 
 
 async def end_servers() -> None:
     """Ends all servers that engines of tests were on."""
     while _servers:
-        await _servers.pop().shutdown()
+        await _servers.pop().environment.shutdown()
 
 
 async def start_server(arguments: list[str] | None = None) -> WorkflowEnvironment:
