@@ -26,6 +26,9 @@ FIGURES ?=
 # seconds that make chaos goes on changing bytes at random
 FUZZ ?= 3600
 
+# what is imported is compiled when it is, and of what is installed that is the smaller part
+QUIETLY := --quiet --no-compile
+
 # tests and benchmarks start many processes of Python, which need not compile all of it each time
 export PYTHONDONTWRITEBYTECODE :=
 
@@ -39,9 +42,9 @@ $(READY): requirements.lock requirements-test.lock requirements-assets.lock pypr
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "zhibao needs Python 3.11 or newer; this is %s. Set one with: make PYTHON=python3.11" % sys.version.split()[0])'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing into $(VENV) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-test.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-assets.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m pip install $(QUIETLY) --disable-pip-version-check --require-hashes -r requirements-test.lock
+	@$(BIN)/python -m pip install $(QUIETLY) --disable-pip-version-check --require-hashes --no-deps -r requirements-assets.lock
+	@$(BIN)/python -m pip install $(QUIETLY) --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
 run: $(READY)
@@ -63,7 +66,7 @@ imports: $(READY)
 # the tools that look at packages are in a place of their own: none of them is part of the system
 $(VENV)/audit/.ready: requirements-audit.lock $(READY)
 	@$(PYTHON) -m venv $(VENV)/audit
-	@$(VENV)/audit/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-audit.lock
+	@$(VENV)/audit/bin/python -m pip install $(QUIETLY) --disable-pip-version-check --require-hashes -r requirements-audit.lock
 	@touch $@
 
 bom: $(VENV)/audit/.ready
