@@ -11,7 +11,9 @@ TROUBLE := tests/services/test_repeated_keys.py tests/services/test_reconciler.p
 # whole years, and the whole system started by its commands
 WHOLE := tests/audit/test_commands.py tests/deploy/test_up.py \
   tests/workflows/test_enforcement_in_bulk.py tests/workflows/test_province_year.py
-TESTS ?= --ignore=tests/chaos $(TROUBLE:%=--ignore=%) $(WHOLE:%=--ignore=%) tests
+# files that have just been run, which make test and make chaos-short leave out
+DONE ?=
+TESTS ?= --ignore=tests/chaos $(TROUBLE:%=--ignore=%) $(WHOLE:%=--ignore=%) $(DONE:%=--ignore=%) tests
 ORDER ?=
 # one more than processors: much of a test is waiting for servers
 WORKERS ?= $(shell $(PYTHON) -c "import os; print(min(4, 1 + (os.cpu_count() or 1)))")
@@ -23,6 +25,9 @@ SEED ?=
 FIGURES ?=
 # seconds that make chaos goes on changing bytes at random
 FUZZ ?= 3600
+
+# what is imported is compiled when it is, and of what is installed that is the smaller part
+QUIETLY := --quiet --no-compile
 
 # tests and benchmarks start many processes of Python, which need not compile all of it each time
 export PYTHONDONTWRITEBYTECODE :=
@@ -37,9 +42,9 @@ $(READY): requirements.lock requirements-test.lock requirements-assets.lock pypr
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "zhibao needs Python 3.11 or newer; this is %s. Set one with: make PYTHON=python3.11" % sys.version.split()[0])'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing into $(VENV) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-test.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-assets.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m pip install $(QUIETLY) --disable-pip-version-check --require-hashes -r requirements-test.lock
+	@$(BIN)/python -m pip install $(QUIETLY) --disable-pip-version-check --require-hashes --no-deps -r requirements-assets.lock
+	@$(BIN)/python -m pip install $(QUIETLY) --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
 run: $(READY)
@@ -61,7 +66,7 @@ imports: $(READY)
 # the tools that look at packages are in a place of their own: none of them is part of the system
 $(VENV)/audit/.ready: requirements-audit.lock $(READY)
 	@$(PYTHON) -m venv $(VENV)/audit
-	@$(VENV)/audit/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-audit.lock
+	@$(VENV)/audit/bin/python -m pip install $(QUIETLY) --disable-pip-version-check --require-hashes -r requirements-audit.lock
 	@touch $@
 
 bom: $(VENV)/audit/.ready
@@ -71,35 +76,17 @@ advisories: $(VENV)/audit/.ready
 	$(VENV)/audit/bin/pip-audit --require-hashes --disable-pip -r requirements.lock --progress-spinner off --timeout 10 -f json -o $(VENV)/audit/report.json || test -s $(VENV)/audit/report.json
 	$(BIN)/python -m deploy.advisories $(VENV)/audit/report.json
 
-bench: $(READY)
-	$(BIN)/python -m bench.filing_life
-	$(BIN)/python -m bench.campaign_start
-	$(BIN)/python -m bench.campaign_year
-	$(BIN)/python -m bench.engine_size
-	$(BIN)/python -m bench.rules
-	$(BIN)/python -m bench.peers
-	$(BIN)/python -m bench.ingest
-	$(BIN)/python -m bench.lookup
-	$(BIN)/python -m bench.inbox
-	$(BIN)/python -m bench.certificate_search
-	$(BIN)/python -m bench.lapses
-	$(BIN)/python -m bench.audit
-	$(BIN)/python -m bench.audit_many
+BENCHES := filing_life campaign_start campaign_year engine_size rules peers ingest lookup inbox \
+  certificate_search lapses audit audit_many
 
-bench-short: $(READY)
-	$(BIN)/python -m bench.filing_life --short
-	$(BIN)/python -m bench.campaign_start --short
-	$(BIN)/python -m bench.campaign_year --short
-	$(BIN)/python -m bench.engine_size --short
-	$(BIN)/python -m bench.rules --short
-	$(BIN)/python -m bench.peers --short
-	$(BIN)/python -m bench.ingest --short
-	$(BIN)/python -m bench.lookup --short
-	$(BIN)/python -m bench.inbox --short
-	$(BIN)/python -m bench.certificate_search --short
-	$(BIN)/python -m bench.lapses --short
-	$(BIN)/python -m bench.audit --short
-	$(BIN)/python -m bench.audit_many --short
+# whatever else is asked of make: figures are of one benchmark at a time
+bench: $(READY)
+	$(foreach one,$(BENCHES),$(BIN)/python -m bench.$(one) &&) true
+
+bench-short: $(BENCHES:%=bench-short-%)
+
+bench-short-%: $(READY)
+	$(BIN)/python -m bench.$* --short
 
 # make chaos KILLS=500 SEED=7 FILINGS=54000 FIGURES=bench/figures; the last writes what python -m bench.reliability reads
 chaos: $(READY)
@@ -110,7 +97,7 @@ chaos: $(READY)
 # what make test leaves to the continuous check: killed processes, servers that stand still, and
 # whole years
 chaos-short: $(READY)
-	$(BIN)/python -m pytest -n logical --maxprocesses 2 --dist loadfile -m "not slow" tests/chaos $(TROUBLE) $(WHOLE)
+	$(BIN)/python -m pytest -n logical --maxprocesses 2 --dist loadfile -m "not slow" tests/chaos $(filter-out $(DONE),$(TROUBLE) $(WHOLE))
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build *.egg-info

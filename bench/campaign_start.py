@@ -125,7 +125,7 @@ if __name__ == "__main__":
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--check", action="store_true", help="exit with 1 below the target")
     given = parser.parse_args()
-    size = (200, 1) if given.short else (given.number, given.rounds)
+    size = (50, 1) if given.short else (given.number, given.rounds)
     result = asyncio.run(main(*size))
     if given.json:
         print(json.dumps(result))

@@ -1,11 +1,13 @@
 """Real servers for all tests: one PostgreSQL and one Temporal per test process."""
 
+import asyncio
 import gc
 import re
 import shutil
 import warnings
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
+from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any, cast
@@ -18,15 +20,17 @@ from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.testing import WorkflowEnvironment
 
 from deploy.embedded.postgres import EmbeddedPostgres
-from deploy.embedded.temporal import EmbeddedTemporal, temporal_binary
+from deploy.embedded.temporal import EmbeddedTemporal
 from domain.case import kind
-from engine.search_attributes import INSTITUTION, JURISDICTION, REGISTERED, YEAR
+from engine.search_attributes import REGISTERED
 from engine.values import VALUES
+from rules.file import library
 from rules.file.library import SHIPPED
 from store.database import connect
 from store.hidden import hide_with
 from store.migrate import upgrade
 from tests.databases import fresh_database, know
+from tests.engines import end_servers, fresh_engine
 from tests.folders import new_folder
 from tests.system import KEYS, System, running
 
@@ -35,6 +39,9 @@ LATER = 8
 
 # what columns hide is hidden in every test, by the keys that systems under test have
 hide_with(KEYS)
+
+# tests of one process go by several folders in turn, and each is a quarter of a second to read
+library._library_of = lru_cache(maxsize=8)(library._library_of.__wrapped__)
 
 # no test may fail for a busy machine
 settings.register_profile("unhurried", deadline=None)
@@ -197,15 +204,17 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 warnings.filterwarnings("default", category=DeprecationWarning, module="temporalio")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def ended_engines() -> Iterator[None]:
+    """No engine outlives the tests of this process."""
+    yield
+    asyncio.run(end_servers())
+
+
 @pytest.fixture
 async def dev_engine() -> AsyncIterator[WorkflowEnvironment]:
     """A workflow engine of this test's own, in real time."""
-    async with await WorkflowEnvironment.start_local(
-        data_converter=VALUES,
-        dev_server_existing_path=str(temporal_binary()),
-        dev_server_log_level="error",
-        search_attributes=[YEAR, JURISDICTION, INSTITUTION],
-    ) as environment:
+    async with fresh_engine() as environment:
         yield environment
 
 

@@ -5,17 +5,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from temporalio.testing import WorkflowEnvironment
 
 from deploy.demo.rules import write_rules
 from deploy.embedded.postgres import EmbeddedPostgres
-from deploy.embedded.temporal import temporal_binary
 from domain.clock import day_of
-from engine.search_attributes import INSTITUTION, JURISDICTION, YEAR
-from engine.values import VALUES
 from services.clock import system_clock
 from store.database import connect
 from tests.databases import fresh_database
+from tests.engines import fresh_engine
 from tests.system import System, running
 
 
@@ -33,12 +30,7 @@ async def whole_system(postgres: EmbeddedPostgres, rules: Path) -> AsyncIterator
     with fresh_database(postgres) as url:
         engine = connect(url, pool_size=20)
         async with (
-            await WorkflowEnvironment.start_local(
-                data_converter=VALUES,
-                dev_server_existing_path=str(temporal_binary()),
-                dev_server_log_level="error",
-                search_attributes=[YEAR, JURISDICTION, INSTITUTION],
-            ) as environment,
+            fresh_engine() as environment,
             running(environment, engine, rules) as found,
         ):
             yield found

@@ -24,17 +24,15 @@ import services.cases
 from api.door.app import create_app
 from api.door.parts import build_parts
 from api.door.problems import Problem, problem, problem_body
-from deploy.embedded.temporal import temporal_binary
 from domain.citation import Citation
 from domain.refusals import Code, Refusal
 from engine.client import through
-from engine.search_attributes import INSTITUTION, JURISDICTION, YEAR
-from engine.values import VALUES
 from rules.file.library import SHIPPED
 from services.doors import door_of
 from settings import Settings
 from store.database import connect
 from tests.api.people import GUANGDONG, Filing, filing
+from tests.engines import start_server
 from tests.system import KEY, OPERATOR, System, running
 
 pytestmark = pytest.mark.anyio
@@ -293,12 +291,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_without_the_engine_people_can_look_and_draft_and_are_told_why_not_to_act(
     engine: AsyncEngine, open_rules: Path
 ) -> None:
-    environment = await WorkflowEnvironment.start_local(
-        data_converter=VALUES,
-        dev_server_existing_path=str(temporal_binary()),
-        dev_server_log_level="error",
-        search_attributes=[YEAR, JURISDICTION, INSTITUTION],
-    )
+    environment = await start_server()
     try:
         async with running(environment, engine, open_rules) as house:
             await house.open(2024, "000000")

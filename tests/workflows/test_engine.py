@@ -19,7 +19,6 @@ from temporalio.api.common.v1 import Payloads
 from temporalio.client import WorkflowHistory
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner, WorkflowRunner
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 import activities
 from domain.campaigns import ANNUL, RESCAN
@@ -36,6 +35,7 @@ from rules.file.library import SHIPPED
 from store import journal
 from tests.system import CHECKER, FILER, OPERATOR, REVIEWER, System, institution, running
 from tests.workflows.record_histories import LIVES
+from tests.workflows.sandbox import Sandbox
 from workflows import case
 from workflows.registry import WORKFLOWS
 
@@ -144,7 +144,7 @@ def replayer(runner: WorkflowRunner | None = None) -> Replayer:
     return Replayer(
         workflows=WORKFLOWS,
         data_converter=VALUES,
-        workflow_runner=runner or SandboxedWorkflowRunner(),
+        workflow_runner=runner or Sandbox(),
         debug_mode=True,
     )
 
