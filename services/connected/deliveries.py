@@ -47,6 +47,7 @@ from rules.certificates.delivery_checks import Known, Named, Wrong, delivery_pro
 from services.certificates.applications import PART, CertificateService, case_id_of
 from services.clock import Clock
 from services.rate_limits import Limiter, RateLimits
+from services.together import Together
 from store import cases, content, institutions, journal
 from store.cases import Case
 from store.certificates import register
@@ -89,8 +90,9 @@ class DeliveryService:
         self._certificates = certificates
         self._known_regions = known_regions
         self._site = site
+        together: Together | None = None,
         self._clock = clock
-        self._limiter = Limiter(RateLimits(limit, limit))
+        self._limiter = Limiter(RateLimits(limit, limit), together, "deliveries")
         self._changing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def count(self, client: ApiClient) -> None:
