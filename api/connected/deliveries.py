@@ -323,7 +323,7 @@ OPERATIONS = [
         largest=LARGEST,
         example=EXAMPLE,
         description="delivery_id 即幂等键：同一编号、同一内容，答复同一回执；"
-        "不用 Idempotency-Key。",
+        "不用 Idempotency-Key。须另一人确认的答复 409 awaits_confirmation，确认之后重送即得回执。",
     ),
     Operation(
         "POST",
