@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api.door.rights import SCOPES, place_of
 from domain.case.commands import Actor, Role
-from services.sight import asked_by_person
+from services.sight import asked_by_person, counting, judging
 from store import submissions
 from store.database import connect
 from store.roles import APPLICATION, AUDITOR, ENFORCEMENT, PUBLIC
@@ -219,6 +219,32 @@ async def test_what_policies_go_by_is_read_and_never_written_through_and_by_the_
                     )).scalar_one()
                 }  # fmt: skip
                 assert had == kinds, (view, role)
+
+
+async def test_what_is_in_a_campaign_of_the_place_stays_in_it_when_its_institution_moves(
+    engine: AsyncEngine, kept: str
+) -> None:
+    with psycopg.connect(libpq(as_owner(kept)), autocommit=True) as connection:
+        connection.execute(
+            "UPDATE cases SET campaign = 'campaign/2024/350000' WHERE case_id = 'filing/2024/there'"
+        )
+    query = "SELECT institution_id FROM cases WHERE kind = 'filing'"
+    for scope, expected in (("350000", ALL), ("350102", HERE), ("350200", set[str]())):
+        actor = Actor(subject="x", role=Role.OPERATOR, scope=scope)
+        with asked_by_person(actor, place_of(actor)):
+            assert await seen(engine, query) == expected
+
+
+async def test_figures_and_rules_go_by_all_and_only_while_they_are_asked_for(
+    engine: AsyncEngine, kept: str
+) -> None:
+    actor = Actor(subject="x", role=Role.OPERATOR, scope="350200")
+    query = "SELECT institution_id FROM cases WHERE kind = 'filing'"
+    with asked_by_person(actor, place_of(actor)):
+        for asked in (counting, judging):
+            async with asked(engine) as connection:
+                assert set((await connection.execute(text(query))).scalars()) == ALL
+            assert await seen(engine, query) == set()
 
 
 async def test_one_s_own_acts_stay_in_one_s_own_record(engine: AsyncEngine, kept: str) -> None:
