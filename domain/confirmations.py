@@ -33,6 +33,8 @@ class ConfirmedAct(StrEnum):
     BULK_APPROVE = "bulk_approve"
     BULK_RETURN = "bulk_return"
     BULK_ISSUE = "bulk_issue"
+    DELIVER_CERTIFICATES = "deliver_certificates"
+    BULK_DELIVER = "bulk_deliver"
 
 
 CONFIRMED_ACT_LABELS: dict[ConfirmedAct, str] = {
@@ -48,10 +50,16 @@ CONFIRMED_ACT_LABELS: dict[ConfirmedAct, str] = {
     ConfirmedAct.BULK_APPROVE: "批量审核通过",
     ConfirmedAct.BULK_RETURN: "批量退回",
     ConfirmedAct.BULK_ISSUE: "批量导入证书",
+    ConfirmedAct.DELIVER_CERTIFICATES: "联网送达证书",
+    ConfirmedAct.BULK_DELIVER: "一小时内联网送达许多证书",
 }
 
-SENT_AGAIN = frozenset({ConfirmedAct.BULK_ISSUE})
-"""What comes as a file: once it is confirmed, whoever proposed it sends the same file again."""
+SENT_AGAIN: dict[ConfirmedAct, str] = {
+    ConfirmedAct.BULK_ISSUE: "确认之后请再上传同一个文件，随即办理；",
+    ConfirmedAct.BULK_DELIVER: "确认之后请再送达，随即办理；不确认的，下一小时再送达；",
+}
+"""What whoever proposed it sends again once it is confirmed: a file, or what is delivered. In
+words, what is then to be done."""
 
 
 BULK_ACTS: dict[JobAction, ConfirmedAct] = {

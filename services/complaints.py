@@ -23,6 +23,7 @@ from services.cases import CaseService
 from services.clock import Clock
 from services.keys import Keyring, Purpose, derived_by
 from services.rate_limits import Limiter, RateLimits
+from services.together import Together
 from store import complaints, content, institutions, rule_sets
 from store.cases import Case
 from store.complaints import Complaint as Complaint
@@ -39,9 +40,10 @@ class ComplaintService(CaseService):
         clock: Clock,
         keyring: Keyring,
         limit: str,
+        together: Together | None = None,
     ) -> None:
         super().__init__(client, engine, clock)
-        self._limiter = Limiter(RateLimits(limit, limit))
+        self._limiter = Limiter(RateLimits(limit, limit), together, "complaints")
         self._compiled: CompiledRules | None = None
         self._rules = rules
         self._keyring = keyring

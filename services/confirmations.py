@@ -34,7 +34,6 @@ from services.publishing import rules_invalid
 from store import confirmations, content, journal
 
 _MOST_WAITING = 200
-_THEN = "确认之后请再上传同一个文件，随即办理；"
 _ENDED = frozenset({ConfirmationState.DECLINED, ConfirmationState.WITHDRAWN})
 
 
@@ -97,22 +96,31 @@ class ConfirmationService:
                 "act": CONFIRMED_ACT_LABELS[standing.act],
                 "id": standing.id,
                 "roles": _named(terms.acts[standing.act.value].roles),
-                "then": _THEN if standing.act in SENT_AGAIN else "",
+                "then": SENT_AGAIN.get(standing.act, ""),
             }
             raise Refused(
                 Refusal(code=Code.AWAITS_CONFIRMATION, params=params, at=standing.ends_at)
             )
         if standing.state in _ENDED:
-            raise Refused(_decided(standing))
+            raise Refused(decided(standing))
         waits = standing.state is ConfirmationState.CONFIRMED and standing.act in SENT_AGAIN
         if waits and now >= standing.ends_at:
             raise Refused(Refusal(code=Code.CONFIRMATION_LATE, at=standing.ends_at))
         return standing
 
+    async def from_how_many(self, act: ConfirmedAct) -> int:
+        """From how many cases on an act needs a second person; 0: it needs none."""
+        terms = (await self._terms()).acts[act.value]
+        return terms.least if terms.required else 0
+
+    async def asked(self, command_id: str) -> ProposedAct | None:
+        """What was proposed under a command, None for nothing."""
+        async with self._engine.connect() as connection:
+            return await confirmations.by_id(connection, proposal_id(command_id))
+
     async def confirmed_by(self, command_id: str) -> str:
         """Who has confirmed what is done under a command, "" for nobody."""
-        async with self._engine.connect() as connection:
-            proposed = await confirmations.by_id(connection, proposal_id(command_id))
+        proposed = await self.asked(command_id)
         return proposed.decided_by if proposed is not None else ""
 
     async def confirm(self, id_: str, actor: Actor) -> ProposedAct:
@@ -137,7 +145,7 @@ class ConfirmationService:
                 params = {"person": proposed.proposed_by.subject}
                 raise Refused(Refusal(code=Code.PROPOSERS_ONLY, params=params))
             if proposed.state is not ConfirmationState.OPEN:
-                raise Refused(_decided(proposed))
+                raise Refused(decided(proposed))
             state = ConfirmationState.WITHDRAWN
             await confirmations.decide(connection, id_, state, actor.subject, now, "")
             await self._record(connection, proposed, "act_withdrawn", actor, now)
@@ -214,7 +222,7 @@ class ConfirmationService:
             if proposed.state is not ConfirmationState.OPEN:
                 either = {proposed.state, state}
                 if len(either) > 1 and either & _ENDED:
-                    raise Refused(_decided(proposed))
+                    raise Refused(decided(proposed))
                 return proposed
             note = await content.save_note(connection, {"reason": reason}) if reason else ""
             await confirmations.decide(connection, id_, state, actor.subject, now, note)
@@ -269,7 +277,8 @@ def _named(roles: Collection[str]) -> str:
     return "、".join(ROLE_LABELS[role] for role in Role if role.value in roles)
 
 
-def _decided(proposed: ProposedAct) -> Refusal:
+def decided(proposed: ProposedAct) -> Refusal:
+    """The refusal of what was decided already, otherwise than was wanted."""
     params = {
         "state": CONFIRMATION_STATE_LABELS[proposed.state],
         "person": proposed.decided_by,

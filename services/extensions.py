@@ -22,6 +22,7 @@ from domain.refusals import Code, Refusal, Refused
 from services.cases import CaseService
 from services.clock import Clock
 from services.jobs import LATER, Beside, JobService, Selection, id_of_job, reason_required
+from services.sight import counting
 from store import campaigns, content, extensions, jobs, journal
 from store.cases import Case
 from store.extensions import Extension as Extension
@@ -181,7 +182,7 @@ class ExtensionService:
         self, period: Period, place: str, after: tuple[datetime, str] | None, size: int
     ) -> list[Extension]:
         """Up to ``size`` extensions within a place, or of a place around it."""
-        async with self._engine.connect() as connection:
+        async with counting(self._engine) as connection:
             return await extensions.of_place(
                 connection, period.year, period.quarter, place, after, size
             )
@@ -194,7 +195,7 @@ class ExtensionService:
         return {sha: str(note.get("reason", "")) for sha, note in notes.items()}
 
     async def _known(self, id_: str) -> Extension | None:
-        async with self._engine.connect() as connection:
+        async with counting(self._engine) as connection:
             return await extensions.by_id(connection, id_)
 
 

@@ -18,6 +18,7 @@ from services.cases import CaseService
 from services.clock import Clock
 from services.institutions import refuse_merged
 from services.rule_sets import PinnedRules
+from services.sight import judging
 from services.starts import filing_start
 from store import cases, institutions
 from store.cases import Case
@@ -61,10 +62,10 @@ class FilingService(CaseService):
                 params = {"institution": institution_id, "year": str(year)}
                 raise Refused(Refusal(code=Code.FILING_EXISTS, params=params))
         rules = await self._pinned.get(sha256)
-        async with self._engine.connect() as connection:
-            refusal = (await legal_persons.beside(connection, rules, found[institution_id])).refusal
-        if refusal is not None:
-            raise Refused(refusal)
+        async with judging(self._engine) as connection:
+            beside = await legal_persons.beside(connection, rules, found[institution_id])
+        if beside.refusal is not None:
+            raise Refused(beside.refusal)
         obligation = rules.obligation(facts)
         if obligation.outcome == "none":
             params = {"institution": institution_id}

@@ -29,6 +29,7 @@ from services.clock import Clock
 from services.institution_acts import WITH_ITS_FILER
 from services.institutions import refuse_merged
 from services.jobs import JobService
+from services.sight import judging
 from store import content, institution_acts, institutions, journal, legal_persons
 from store.institutions import REGISTER, Institution
 from store.legal_persons import FindingMade as FindingMade
@@ -138,7 +139,8 @@ class LegalPersonService:
         governed, rule_sets = await self._campaigns.rules_over(period, jurisdiction)
         rule = rule_sets[governed].document.filing.one_filing
         kept = rule is not None and rule.accounts_kept is not None
-        async with self._engine.connect() as connection:
+        # of a legal person in the jurisdiction, accounts elsewhere count as well
+        async with judging(self._engine) as connection:
             accounts = await legal_persons.shared(connection, jurisdiction, period.year)
             centres = await legal_persons.shared_centres(connection, jurisdiction)
         persons = [

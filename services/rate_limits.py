@@ -1,5 +1,6 @@
-"""How often the public may look up: per client, and per stretch of numbers. In memory only.
+"""How often somebody may ask: per client or person, and per stretch of numbers or authority.
 
+Counted in memory, by each process; `services.together` adds up what is said to be.
 The notation of limits is that of the library `limits`. Its memory storage is not used: it goes
 through all keys a hundred times a second, which is what somebody who enumerates would make it do.
 """
@@ -14,6 +15,7 @@ from math import ceil
 from limits import RateLimitItem, parse_many
 
 from domain.refusals import Code, Refusal, Refused
+from services.together import SHARES, Together
 
 NEIGHBOURS = 4
 """Numbers that differ in their last so many characters are counted together."""
@@ -34,13 +36,19 @@ class RateLimits:
 
 
 class Limiter:
-    """Counts lookups in windows that begin with the first of them.
+    """Counts in windows that begin with the first of what is counted.
 
     Addresses and numbers are kept as keyed hashes, under a key of this process, for the window.
+    ``together`` holds all processes to a limit, else each allows it; ``counting`` names what is
+    counted, apart from what others count.
     """
 
-    def __init__(self, limits: RateLimits) -> None:
+    def __init__(
+        self, limits: RateLimits, together: Together | None = None, counting: str = ""
+    ) -> None:
         self._key = secrets.token_hex(32)
+        self._together = together
+        self._counting = counting
         self._clients = [_Windows(item) for item in parse_many(limits.per_client)]
         self._prefixes = [_Windows(item) for item in parse_many(limits.per_prefix)]
         self._shares = [_Windows(item, FEW) for item in parse_many(limits.per_prefix)]
@@ -86,6 +94,8 @@ class Limiter:
 
     def _count(self, windows: list["_Windows"], text: str, now: datetime, counted: str) -> None:
         until, window = self._ends(windows, text, now)
+        if not until and self._together is not None:
+            until, window = self._all_have(self._together, windows, text, now)
         if until:
             params = {
                 "counted": counted,
@@ -95,6 +105,19 @@ class Limiter:
             }
             raise Refused(Refusal(code=Code.TOO_MANY_LOOKUPS, params=params))
 
+    def _all_have(
+        self, together: Together, windows: list["_Windows"], text: str, now: datetime
+    ) -> tuple[float, "_Windows"]:
+        key, instant = hash(self._key + text), now.timestamp()
+        for one in windows:
+            what = f"{self._counting}|{one.amount}|{one.seconds}|{text}"
+            if until := together.until(what, instant):
+                return until, one
+            had, ends = one.had(key)
+            if had % one.share == 0:
+                together.tell(what, one.share, one.amount, ends)
+        return 0.0, windows[0]
+
 
 class _Windows:
     """One limit: how often each key has come up in its present window."""
@@ -102,6 +125,7 @@ class _Windows:
     def __init__(self, item: RateLimitItem, amount: int | None = None) -> None:
         self.amount = item.amount if amount is None else min(amount, item.amount)
         self.seconds = item.get_expiry()
+        self.share = max(1, self.amount // SHARES)
         # all windows are equally long: this is in the order in which they end; the first of a
         # plain dictionary takes the longer to find the more were deleted before it
         self._open: OrderedDict[int, list[float]] = OrderedDict()
@@ -117,6 +141,11 @@ class _Windows:
             return found[1]
         found[0] += 1
         return 0
+
+    def had(self, key: int) -> tuple[int, float]:
+        """What a key has come up to in its present window, which there is, and when that ends."""
+        count, ends = self._open[key]
+        return int(count), ends
 
     def _forget(self, now: float) -> None:
         while self._open:

@@ -22,6 +22,7 @@ from domain.notices import CHANNEL_LABELS, DELIVERY_STATE_LABELS, Channel, Deliv
 from domain.numbers.quarters import Period
 from services.clock import Clock
 from services.rule_sets import PinnedRules
+from services.sight import counting
 from store import journal, notices, schedule
 from store.campaigns import Campaign
 from store.cases import Case
@@ -91,7 +92,7 @@ class ScheduleService:
 
     async def of_campaign(self, campaign: Campaign, period: Period) -> list[Action]:
         """What a campaign and its cases go through by themselves, in numbers, by instant."""
-        async with self._engine.connect() as connection:
+        async with counting(self._engine) as connection:
             steps = await journal.steps(connection, campaign.case_id)
             done = await schedule.done(connection, campaign.case_id)
             waiting = await schedule.waiting(connection, campaign.case_id)

@@ -1,7 +1,10 @@
 """For whom the database is asked while a request of a person is answered."""
 
-from contextlib import AbstractContextManager
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager, asynccontextmanager
 from functools import lru_cache
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from domain.case.commands import Actor, Role
 from store.areas import regions
@@ -19,6 +22,30 @@ def asked_by_person(actor: Actor | None, place: str | None) -> AbstractContextMa
     if actor is None or actor.role in (Role.AUDITOR, Role.SYSTEM):
         return seen_by(None)
     return seen_by(_sight(actor.role.value, actor.scope, place))
+
+
+@asynccontextmanager
+async def counting(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A connection for figures of a campaign: what is in it counts, whoever asks.
+
+    Rights and filters say whose figures they are. No row is shown by them, and an institution that
+    has moved since stays counted where the campaign had it.
+    """
+    with seen_by(None):
+        async with engine.connect() as connection:
+            yield connection
+
+
+@asynccontextmanager
+async def judging(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A connection for rules that go by others' cases too, of which only the outcome is told.
+
+    Whether another account of a legal person has filed, or another institution for a centre;
+    whether another case of enforcement about the same is under way.
+    """
+    with seen_by(None):
+        async with engine.begin() as connection:
+            yield connection
 
 
 @lru_cache(maxsize=1024)

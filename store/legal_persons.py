@@ -29,7 +29,7 @@ _ACCOUNTS = f"""
                i.uscc) END AS key,
            f.finding, coalesce(f.files_with, '') AS files_with, c.status AS filing
     FROM institutions i {_NEWEST}
-    LEFT JOIN cases c ON c.case_id = 'filing/' || :year || '/' || i.id
+    LEFT JOIN cases c ON c.institution_id = i.id AND c.kind = 'filing' AND c.year = :year
     WHERE i.merged_into IS NULL
 """  # noqa: S608
 
@@ -51,7 +51,7 @@ class FindingMade(Value):
 async def account(connection: AsyncConnection, institution: str, year: int) -> Account | None:
     """One account; None where it is not on record or was merged."""
     rows = await connection.execute(
-        text(f"{_ACCOUNTS} AND i.id = :id"), {"id": institution, "year": str(year)}
+        text(f"{_ACCOUNTS} AND i.id = :id"), {"id": institution, "year": year}
     )
     row = rows.mappings().first()
     return Account(**row) if row else None
@@ -68,7 +68,7 @@ async def beside(connection: AsyncConnection, own: Account, year: int) -> list[A
                 UNION SELECT institution_id FROM certificates WHERE parent_uscc = :key
             ))) AS a WHERE key = :key ORDER BY institution
         """),  # noqa: S608
-        {"id": own.institution, "key": own.key, "year": str(year)},
+        {"id": own.institution, "key": own.key, "year": year},
     )
     return [Account(**row) for row in rows.mappings()]
 
@@ -84,7 +84,7 @@ async def shared(connection: AsyncConnection, within: str, year: int) -> list[Ac
                    AND coalesce(bool_or(region = ANY(CAST(:regions AS text[]))), true)
             ) ORDER BY key, institution
         """),  # noqa: S608
-        {"regions": regions(within), "year": str(year)},
+        {"regions": regions(within), "year": year},
     )
     return [Account(**row) for row in rows.mappings()]
 
@@ -124,7 +124,7 @@ async def centre_filed_by(
     rows = await connection.execute(
         text("""
             SELECT i.id, centre FROM institutions i
-            JOIN cases c ON c.case_id = 'filing/' || :year || '/' || i.id
+            JOIN cases c ON c.institution_id = i.id AND c.kind = 'filing' AND c.year = :year
             CROSS JOIN jsonb_array_elements_text(i.national_centres) AS centre
             WHERE i.id <> :id AND i.merged_into IS NULL AND c.status = ANY(:filed)
               AND centre = ANY(:centres)
@@ -134,7 +134,7 @@ async def centre_filed_by(
             "id": institution,
             "centres": list(centres),
             "filed": [status.value for status in FILED],
-            "year": str(year),
+            "year": year,
         },
     )
     row = rows.first()

@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
+import psycopg
 from sqlalchemy.event import listen
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from domain.model import Value
 
@@ -67,3 +68,16 @@ def _tell(connection: Any) -> None:
         connection.info[_KEPT] = sight
     else:
         connection.exec_driver_sql(_FOR_THE_TRANSACTION, told)
+
+
+async def driver_of(connection: AsyncConnection) -> psycopg.AsyncConnection[Any]:
+    """The driver's connection, for what goes straight to it, told for whom it is asked.
+
+    Without a transaction begun it would go on asking for whoever had the connection before: what
+    is out of their sight is neither read nor changed, and nobody is told.
+    """
+    if not connection.in_transaction():
+        await connection.begin()
+    driver = (await connection.get_raw_connection()).driver_connection
+    assert isinstance(driver, psycopg.AsyncConnection)
+    return driver

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-import psycopg
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.case.status import Status
@@ -13,6 +12,7 @@ from domain.refusals import Refusal
 from store import hidden
 from store.hidden import Destroyed, destroyed
 from store.institutions import COUNTED, Institution
+from store.sight import driver_of
 
 
 class Submitted(Value):
@@ -68,11 +68,8 @@ async def read(engine: AsyncEngine, wanted: Sequence[tuple[str, int, int, str]])
         "counted": [status.value for status in COUNTED],
     }
     async with engine.connect() as connection:
-        # whoever asked on this connection before is forgotten only where a transaction begins
-        await connection.begin()
         # one of the hottest statements: straight to the driver, on the same connection
-        driver = (await connection.get_raw_connection()).driver_connection
-        assert isinstance(driver, psycopg.AsyncConnection)
+        driver = await driver_of(connection)
         found = await (await driver.execute(_SUBMITTED, asked)).fetchall()
     return [
         Submitted(

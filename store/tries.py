@@ -12,19 +12,19 @@ _FORGOTTEN_AT_ONCE = 20
 
 
 async def count(
-    connection: AsyncConnection, key: str, now: datetime, ends_at: datetime
+    connection: AsyncConnection, key: str, now: datetime, ends_at: datetime, more: int = 1
 ) -> tuple[int, datetime]:
-    """Counts one more under a key, in a window that ends at ``ends_at`` if one begins now.
+    """Counts ``more`` under a key, in a window that ends at ``ends_at`` if one begins now.
 
     How many that makes, and when the window ends. Some that are over are forgotten meanwhile.
     """
     over = tries.c.ends_at <= now
-    counted = insert(tries).values(key=key, count=1, ends_at=ends_at)
+    counted = insert(tries).values(key=key, count=more, ends_at=ends_at)
     rows = await connection.execute(
         counted.on_conflict_do_update(
             index_elements=[tries.c.key],
             set_={
-                "count": case((over, 1), else_=tries.c.count + 1),
+                "count": case((over, more), else_=tries.c.count + more),
                 "ends_at": case((over, ends_at), else_=tries.c.ends_at),
             },
         ).returning(tries.c.count, tries.c.ends_at)

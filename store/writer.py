@@ -17,6 +17,7 @@ from domain.filing.returning import RETURN_ASKED, RETURN_DECLINED, SETTLING
 from domain.filing.waiving import WAIVER_ASKED, WAIVING_EVENTS
 from domain.told import MARKED
 from store.batching import Batcher
+from store.sight import driver_of
 
 
 class StepsTaken(Exception):
@@ -206,8 +207,7 @@ async def write_steps(
         "told": _TOLD,
     }
     # the hottest statement there is: straight to the driver, on the same connection
-    driver = (await connection.get_raw_connection()).driver_connection
-    assert isinstance(driver, psycopg.AsyncConnection)
+    driver = await driver_of(connection)
     try:
         await driver.execute(_WRITE, rows)
     except psycopg.errors.UniqueViolation as failure:

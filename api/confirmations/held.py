@@ -1,6 +1,7 @@
 """Holding back what a second person has to confirm, before it is done."""
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from itertools import count
 from typing import Any
 
@@ -8,8 +9,12 @@ from api.door.asking import confirmed_as
 from api.door.operations import Call
 from api.door.parts import parts_of
 from domain.canonical import sha256_of
-from domain.confirmations import ConfirmedAct, ProposedAct
+from domain.confirmations import ConfirmationState, ConfirmedAct, ProposedAct
+from domain.connected import AnyDelivery, ApiClient
 from domain.refusals import Code, Refused
+from services.connected.deliveries import other_content
+
+DELIVERIES = "/api/certificates/deliveries"
 
 _PAST = frozenset({Code.CONFIRMATION_LATE, Code.CONFIRMATION_DECIDED})
 _MOST_ATTEMPTS = 50
@@ -54,6 +59,60 @@ async def hold_file(
             # what was declined, taken back or too late can be proposed anew
             if refused.refusal.code not in _PAST or attempt == _MOST_ATTEMPTS:
                 raise
+    raise AssertionError
+
+
+async def hold_delivery(
+    call: Call, client: ApiClient, delivery: AnyDelivery, hour: datetime, before: int
+) -> None:
+    """As `hold`, for what a program delivers: each delivery, and many of one program in an hour.
+
+    ``before`` were taken since the ``hour`` began. What was declined stays so as it was sent;
+    corrected, or when its time is over, it is proposed anew.
+    """
+    if confirmed_as(call.request):
+        return
+    service = parts_of(call.request).confirmations
+    if await service.from_how_many(ConfirmedAct.DELIVER_CERTIFICATES):
+        body = delivery.model_dump(mode="json", exclude_unset=True)
+        command, last = await _proposals(call, client, delivery.delivery_id)
+        open_ = last is not None and last.state is ConfirmationState.OPEN
+        late = last is not None and parts_of(call.request).clock() >= last.ends_at
+        if last is not None and last.body_sha256 != sha256_of(body):
+            if open_ and not late:
+                raise other_content()
+        elif last is not None and not (open_ and late):
+            command = last.command_id
+        act = ConfirmedAct.DELIVER_CERTIFICATES
+        await service.hold(act, 1, DELIVERIES, body, call.actor, command)
+    most = await service.from_how_many(ConfirmedAct.BULK_DELIVER)
+    if most and before + 1 >= most:
+        part = (before + 1) // most
+        told = {"client": client.id, "name": client.name, "hour": hour.isoformat(), "part": part}
+        act = ConfirmedAct.BULK_DELIVER
+        command = sha256_of({"act": act.value, **told})
+        held = await service.hold(act, part * most, DELIVERIES, told, call.actor, command)
+        if held is not None and held.state is ConfirmationState.CONFIRMED:
+            await service.done(held, call.actor)
+
+
+async def proposed_delivery(call: Call, client: ApiClient, delivery_id: str) -> ProposedAct | None:
+    """A delivery as it was last proposed, None where none was."""
+    return None if client.sandbox else (await _proposals(call, client, delivery_id))[1]
+
+
+async def _proposals(
+    call: Call, client: ApiClient, delivery_id: str
+) -> tuple[str, ProposedAct | None]:
+    """The command under which a delivery would be proposed anew, and how it was last proposed."""
+    act, last = ConfirmedAct.DELIVER_CERTIFICATES.value, None
+    for attempt in count():
+        named = {"act": act, "for": client.authority, "delivery": delivery_id, "attempt": attempt}
+        command = sha256_of(named)
+        found = await parts_of(call.request).confirmations.asked(command)
+        if found is None:
+            return command, last
+        last = found
     raise AssertionError
 
 

@@ -3,11 +3,12 @@
 import json
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, RootModel, ValidationError
 from starlette.responses import JSONResponse, Response
 
+from api.confirmations.held import DELIVERIES, hold_delivery, proposed_delivery
 from api.connected.delivery_schema import delivery_schema
 from api.door import cursors
 from api.door.operations import PAGING, Call, Operation, json_of
@@ -15,6 +16,7 @@ from api.door.parts import parts_of
 from api.door.problems import Problem, problem_body
 from api.door.requests import InvalidFields, field_errors, invalid, parse_json, path
 from api.door.rights import Right
+from domain.confirmations import ConfirmationState, ProposedAct
 from domain.connected import (
     ACTION_WORDS,
     Action,
@@ -23,11 +25,13 @@ from domain.connected import (
     Delivery,
     DeliveryId,
     DeliveryReceipt,
+    client_of,
 )
 from domain.messages import explain
 from domain.model import Value
 from domain.refusals import Code, Refusal, Refused
 from domain.text import ENTERING
+from services.confirmations import decided
 from services.connected.deliveries import Delivered, Stage, WrongFields
 
 LARGEST = 8 * 1024 * 1024
@@ -79,18 +83,23 @@ class WhyRefused(Value):
 
 
 class DeliveryShown(Value):
-    """A delivery on record. ``working``: not known to have ended; send it again to take it up."""
+    """A delivery on record. ``working``: not known to have ended; send it again to take it up.
+
+    ``proposed``: it waits for a second person, under ``confirmation``; sent again, it is answered
+    by what has become of it.
+    """
 
     delivery_id: str
     action: Action
     action_label: str
     sandbox: bool
     client: str
-    stage: Stage
+    stage: Stage | Literal["proposed"]
     received_at: datetime
     answered_at: datetime | None
     receipt: DeliveryReceipt | None
     refusal: WhyRefused | None
+    confirmation: str = ""
 
 
 class DeliveryPage(Value):
@@ -147,8 +156,13 @@ async def _outcome(call: Call, client: ApiClient, index: int, given: Any) -> Out
 async def _taken(call: Call, client: ApiClient, given: Any) -> DeliveryReceipt:
     parts = parts_of(call.request)
     parts.deliveries.count(client)
+    delivery = _read(given)
+
+    async def permit(hour: datetime, before: int) -> None:
+        await hold_delivery(call, client, delivery, hour, before)
+
     try:
-        return await parts.deliveries.deliver(client, _read(given))
+        return await parts.deliveries.deliver(client, delivery, permit)
     except WrongFields as wrong:
         errors = [one.model_dump(exclude={"refusal"}) for one in wrong.wrong]
         raise invalid(errors, wrong.refusal) from None
@@ -184,7 +198,13 @@ async def get_delivery(call: Call) -> Response:
     """One delivery of the asker's authority, with its receipt."""
     client = await _client(call)
     id_: str = path(call.request, "delivery", DeliveryId)
-    return json_of(_shown(await parts_of(call.request).deliveries.find(client, id_)))
+    try:
+        return json_of(_shown(await parts_of(call.request).deliveries.find(client, id_)))
+    except Refused:
+        proposed = await proposed_delivery(call, client, id_)
+        if proposed is None:
+            raise
+        return json_of(_proposed(proposed, id_, client))
 
 
 async def list_deliveries(call: Call) -> Response:
@@ -226,10 +246,32 @@ def _shown(one: Delivered) -> DeliveryShown:
     )
 
 
+def _proposed(one: ProposedAct, id_: str, client: ApiClient) -> DeliveryShown:
+    """A delivery that was not begun, as it waits for a second person, or was declined by one."""
+    action: Action = one.body["action"]
+    declined = one.state in (ConfirmationState.DECLINED, ConfirmationState.WITHDRAWN)
+    words = explain(decided(one)) if declined else None
+    return DeliveryShown(
+        delivery_id=id_,
+        action=action,
+        action_label=ACTION_WORDS[action],
+        sandbox=client.sandbox,
+        client=client_of(one.proposed_by),
+        stage="refused" if declined else "proposed",
+        received_at=one.proposed_at,
+        answered_at=one.decided_at,
+        receipt=None,
+        refusal=WhyRefused(code=Code.CONFIRMATION_DECIDED.value, **words._asdict())
+        if words is not None
+        else None,
+        confirmation=one.id,
+    )
+
+
 # --- the operations -------------------------------------------------------------------------------
 
 _TAG = "联网赋码"
-_ALL = "/api/certificates/deliveries"
+_ALL = DELIVERIES
 _JSON: Sequence[str] = ("application/json",)
 EXAMPLE: dict[str, Any] = {
     "version": 1,
@@ -281,7 +323,7 @@ OPERATIONS = [
         largest=LARGEST,
         example=EXAMPLE,
         description="delivery_id 即幂等键：同一编号、同一内容，答复同一回执；"
-        "不用 Idempotency-Key。",
+        "不用 Idempotency-Key。须另一人确认的答复 409 awaits_confirmation，确认之后重送即得回执。",
     ),
     Operation(
         "POST",

@@ -84,6 +84,7 @@ from services.scanner import Scanner
 from services.schedule import ScheduleService
 from services.sign_in import SignInService, Terms
 from services.throttle import Throttle
+from services.together import Together
 from services.tokens import TokenService
 from settings import Settings
 
@@ -195,9 +196,14 @@ def build_parts(
     limits = RateLimits(settings.lookups_per_client, settings.lookups_per_prefix)
     memberships = MembershipService(engine, settings.keyring, jobs, clock)
     sign_in = sign_in_service(settings, engine, clock)
+    together = Together(engine, settings.keyring, clock)
     return Parts(
         draining=Draining(),
-        paces=Limiter(RateLimits(settings.requests_per_person, settings.requests_per_authority)),
+        paces=Limiter(
+            RateLimits(settings.requests_per_person, settings.requests_per_authority),
+            together,
+            "requests",
+        ),
         records=CaseRecords(engine),
         auditing=AuditService(client, engine, settings, clock),
         reads=Reads(engine, clock),
@@ -227,6 +233,7 @@ def build_parts(
             clock,
             settings.keyring,
             settings.complaints_per_client,
+            together,
         ),
         enforcement=EnforcementService(
             client, engine, pinned, settings.rules, clock, settings.templates
@@ -238,7 +245,7 @@ def build_parts(
             client, engine, certificates, known_regions(catalogue, clock), clock
         ),
         register=RegisterService(engine, settings.rules, clock),
-        clients=ClientService(engine, clock, settings.tokens_per_client),
+        clients=ClientService(engine, clock, settings.tokens_per_client, together),
         deliveries=DeliveryService(
             engine,
             certificates,
@@ -246,6 +253,7 @@ def build_parts(
             settings.public_site,
             clock,
             settings.deliveries_per_client,
+            together,
         ),
         provinces=ProvinceService(engine, certificates, clock),
         printer=Printer(settings.templates),

@@ -3,6 +3,7 @@
 A folder without one goes by the shipped file: leaving it out takes no guard away.
 """
 
+from functools import lru_cache
 from pathlib import Path
 
 from pydantic import Field
@@ -46,7 +47,13 @@ _CONFIRMING = frozenset({Role.OPERATOR.value, Role.CLERK.value, Role.REVIEWER.va
 def load_confirmations(root: Path) -> Confirmations:
     """The terms of a rules folder. Raises RulesInvalid."""
     file = root / CONFIRMATIONS
-    node = load((file if file.exists() else SHIPPED / CONFIRMATIONS).read_bytes(), CONFIRMATIONS)
+    return _read((file if file.exists() else SHIPPED / CONFIRMATIONS).read_bytes())
+
+
+@lru_cache(maxsize=8)
+def _read(content: bytes) -> Confirmations:
+    """The terms that a file's bytes say: asked for with each delivery, read once."""
+    node = load(content, CONFIRMATIONS)
     terms = validate(Confirmations, node)
     broken = [*_missing(terms, node), *_unfit(terms, node)]
     if broken:

@@ -32,6 +32,7 @@ from rules.file.library import RuleSetNotFound
 from services.campaigns.progress import Progress, ProgressService
 from services.clock import Clock
 from services.rule_sets import PinnedRules
+from services.sight import counting
 from store import authority_figures, campaigns, content, institutions, journal, roster_imports
 from store import samples as drawn
 from store.progress import Figures
@@ -477,7 +478,7 @@ class DutyService:
                 period, regions.jurisdiction, "authority", within=within
             )
             by_authority = {row.key: row for row in told.rows}
-        async with self._reads.connect() as connection:
+        async with counting(self._reads) as connection:
             rosters = await roster_imports.newest_by_scope(connection)
             issued = await institutions.valid_by_issuer(connection, authorities, today)
             checked: dict[str, int] | None = None

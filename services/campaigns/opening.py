@@ -31,6 +31,7 @@ from services.campaigns.sampling import commit_to_seed
 from services.clock import Clock
 from services.publishing import fit_to_publish, put_in_force
 from services.rule_sets import PinnedRules
+from services.sight import counting
 from store import campaigns, cases, content, journal, publications
 from store.campaigns import Campaign
 
@@ -281,7 +282,7 @@ class CampaignService:
 
     async def describe(self, campaign: Campaign) -> dict[str, Any]:
         """A campaign with its stages and the count of its cases by status."""
-        async with self._engine.connect() as connection:
+        async with counting(self._engine) as connection:
             counts = await cases.counts(connection, campaign.case_id)
             reported = (
                 await cases.reported(connection, campaign.case_id) if campaign.quarter else None
@@ -298,7 +299,7 @@ class CampaignService:
 
     async def cases_on_record(self, case_id: str) -> int:
         """How many filings of a campaign are on record."""
-        async with self._engine.connect() as connection:
+        async with counting(self._engine) as connection:
             return sum((await cases.counts(connection, case_id)).values())
 
     # --- private steps -----------------------------------------------------------------------
@@ -310,7 +311,7 @@ class CampaignService:
         """Raises Refused while filings of an annulled campaign are not, or wait in a job."""
         if campaign is None:
             return
-        async with self._engine.connect() as connection:
+        async with counting(self._engine) as connection:
             left = await cases.unfinished_annulment(connection, campaign.case_id)
         if left:
             params = {

@@ -21,6 +21,7 @@ from services.clock import Clock
 from services.contacts import ContactService
 from services.reads import chain_of
 from services.rule_sets import PinnedRules
+from services.sight import counting
 from store import campaigns, contacts, progress
 from store.campaigns import Campaign
 from store.progress import REFUSED_SUBMISSION, Backlog, Figures, NonFiler, Terms
@@ -148,7 +149,7 @@ class ProgressService:
         jurisdiction that the asker may see. Raises Refused when nothing was opened there.
         """
         at, then = self._moment(as_of)
-        async with self._engine.connect() as connection:
+        async with counting(self._engine) as connection:
             opened = await self._opened(connection, period, jurisdiction)
             counted = await progress.figures(
                 connection,
@@ -253,7 +254,7 @@ class ProgressService:
         Raises Refused when nothing was opened there.
         """
         at, then = self._moment(as_of)
-        async with self._engine.connect() as connection:
+        async with counting(self._engine) as connection:
             opened = await self._opened(connection, period, jurisdiction)
             waiting = await progress.backlog(
                 connection,
@@ -287,7 +288,7 @@ class ProgressService:
         """
         start = datetime.combine(first, time.min, BEIJING)
         upto = start + timedelta(days=days)
-        async with self._engine.connect() as connection:
+        async with counting(self._engine) as connection:
             opened = await self._opened(connection, period, jurisdiction)
             counted = await progress.happened(
                 connection,

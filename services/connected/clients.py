@@ -13,6 +13,7 @@ from domain.connected import ApiClient, client_of
 from domain.refusals import Code, Refusal, Refused
 from services.clock import Clock
 from services.rate_limits import Limiter, RateLimits
+from services.together import Together
 from store import journal
 from store.connected import clients
 
@@ -23,10 +24,12 @@ TOKEN_LIFETIME = timedelta(minutes=10)
 class ClientService:
     """Everything about clients. A secret is random, told once, and kept as its hash only."""
 
-    def __init__(self, engine: AsyncEngine, clock: Clock, limit: str) -> None:
+    def __init__(
+        self, engine: AsyncEngine, clock: Clock, limit: str, together: Together | None = None
+    ) -> None:
         self._engine = engine
         self._clock = clock
-        self._limiter = Limiter(RateLimits(limit, limit))
+        self._limiter = Limiter(RateLimits(limit, limit), together, "tokens")
 
     async def register(
         self, authority: str, name: str, sandbox: bool, actor: Actor, command_id: str

@@ -7,8 +7,8 @@ by the same delivery sent again: the names of its case and of its command follow
 import asyncio
 import hashlib
 import random
-from collections.abc import Callable
-from datetime import date
+from collections.abc import Awaitable, Callable
+from datetime import date, datetime
 from weakref import WeakValueDictionary
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -47,6 +47,7 @@ from rules.certificates.delivery_checks import Known, Named, Wrong, delivery_pro
 from services.certificates.applications import PART, CertificateService, case_id_of
 from services.clock import Clock
 from services.rate_limits import Limiter, RateLimits
+from services.together import Together
 from store import cases, content, institutions, journal
 from store.cases import Case
 from store.certificates import register
@@ -63,6 +64,11 @@ _TRIES = 20
 
 _APART = 0.2
 """Seconds within which a delivery that was overtaken is tried again."""
+
+
+Permit = Callable[[datetime, int], Awaitable[None]]
+"""Raises Refused for a delivery that waits for a second person: the hour it came in, and how many
+of its client were taken in it before."""
 
 
 class WrongFields(Refused):
@@ -84,13 +90,14 @@ class DeliveryService:
         site: str,
         clock: Clock,
         limit: str,
+        together: Together | None = None,
     ) -> None:
         self._engine = engine
         self._certificates = certificates
         self._known_regions = known_regions
         self._site = site
         self._clock = clock
-        self._limiter = Limiter(RateLimits(limit, limit))
+        self._limiter = Limiter(RateLimits(limit, limit), together, "deliveries")
         self._changing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def count(self, client: ApiClient) -> None:
@@ -102,19 +109,21 @@ class DeliveryService:
             raise Refused(Refusal(code=Code.TOO_MANY_DELIVERIES, params=params)) from None
 
     async def deliver(
-        self, client: ApiClient, delivery: AnyDelivery, tries: int = _TRIES
+        self, client: ApiClient, delivery: AnyDelivery, permit: Permit, tries: int = _TRIES
     ) -> DeliveryReceipt:
         """Has a delivery carried out; the same again is answered with the first receipt.
 
+        ``permit`` raises Refused for what waits for a second person; it is asked about a delivery
+        in which nothing is wrong, before it is put on record, and never in the sandbox.
         Raises Refused, WrongFields with the places: then nothing of it is in the register.
         """
         sha256 = sha256_of(delivery.model_dump(mode="json"))
         async with self._engine.connect() as connection:
             begun = await self._standing(connection, client, delivery)
         if begun is None or begun.stage == "refused":
-            begun = await self._begin(client, delivery, sha256)
+            begun = await self._begin(client, delivery, sha256, permit)
         if begun.body_sha256 != sha256:
-            raise _other_content()
+            raise other_content()
         if begun.receipt is not None:
             return begun.receipt
         try:
@@ -128,7 +137,7 @@ class DeliveryService:
                 # a delivery about the same certificate, taken by another API, came in between;
                 # waiting for a while by chance keeps the two from overtaking each other for ever
                 await asyncio.sleep(random.uniform(0, _APART))  # noqa: S311 - nothing secret
-                return await self.deliver(client, delivery, tries - 1)
+                return await self.deliver(client, delivery, permit, tries - 1)
             raise
         async with self._engine.begin() as connection:
             return await deliveries.accept(connection, begun, receipt, self._clock())
@@ -157,7 +166,9 @@ class DeliveryService:
             connection, client.authority, client.sandbox, delivery.delivery_id
         )
 
-    async def _begin(self, client: ApiClient, delivery: AnyDelivery, sha256: str) -> Delivered:
+    async def _begin(
+        self, client: ApiClient, delivery: AnyDelivery, sha256: str, permit: Permit
+    ) -> Delivered:
         """Checks a delivery that is new or was refused, and puts it on record."""
         rules = await asyncio.to_thread(self._certificates.rules)
         if refusal := mode_refusal(rules, client.authority, client.sandbox):
@@ -171,6 +182,11 @@ class DeliveryService:
         wrong = delivery_problems(pinned, client.authority, delivery, known, today, unprintable)
         if wrong:
             raise _wrong_fields(wrong)
+        if not client.sandbox:
+            hour = now.replace(minute=0, second=0, microsecond=0)
+            async with self._engine.connect() as connection:
+                before = await deliveries.begun_since(connection, client.id, hour)
+            await permit(hour, before)
         async with self._engine.begin() as connection:
             begun = await deliveries.begin(
                 connection, client.authority, client.sandbox, client.id, delivery, sha256, now
@@ -458,7 +474,8 @@ def _wrong_fields(wrong: list[Wrong]) -> WrongFields:
     return WrongFields(refusal, wrong)
 
 
-def _other_content() -> WrongFields:
+def other_content() -> WrongFields:
+    """The refusal of another content under the id of a delivery."""
     message = "这个送达编号已用于内容不同的送达；新的送达请换用新的编号，重送请保持内容不变"
     wrong = Wrong(pointer="/delivery_id", code=Code.KEY_REUSED.value, message=message)
     return WrongFields(Refusal(code=Code.KEY_REUSED), [wrong])

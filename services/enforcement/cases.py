@@ -40,6 +40,7 @@ from services.clock import Clock
 from services.notices.telling import Telling
 from services.repeated import repeated
 from services.rule_sets import PinnedRules
+from services.sight import judging
 from store import cases, content, enforcement, institutions, journal, rule_sets
 from store.cases import Case
 from store.enforcement import Attachment as Attachment
@@ -137,7 +138,7 @@ class EnforcementService(CaseService):
         except CalendarMissing as missing:
             raise Refused(calendar_missing(missing)) from None
         authority = terms.measures[0].proposes
-        async with self._engine.begin() as connection:
+        async with judging(self._engine) as connection:
             opened = await enforcement.put_on_record(
                 connection, about, enforcement_id, authority, command_id, actor.subject, now
             )

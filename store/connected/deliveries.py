@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -72,6 +72,18 @@ async def page(
         after,
         size,
     )
+
+
+async def begun_since(connection: AsyncConnection, client_id: str, since: datetime) -> int:
+    """How many deliveries a client has had begun since an instant; refused ones do not count."""
+    found = await connection.execute(
+        select(func.count()).where(
+            deliveries.c.client_id == client_id,
+            deliveries.c.received_at >= since,
+            deliveries.c.stage != "refused",
+        )
+    )
+    return int(found.scalar_one())
 
 
 async def begin(

@@ -8,13 +8,12 @@ numbers apart; the index cannot, since partitions go by year and withdrawn numbe
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import date, datetime
-from typing import Any
 
-import psycopg
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.model import Value
+from store.sight import driver_of
 
 _LOCK_YEARS, _LOCK_INSTITUTION = 0x7A620001, 0x7A620002
 _SESSION = (
@@ -73,7 +72,7 @@ async def lock_institution(connection: AsyncConnection, institution_no: int) -> 
 
     Whoever waited here would hold a connection that others need.
     """
-    driver = await _driver(connection)
+    driver = await driver_of(connection)
     for statement in _SESSION:
         await driver.execute(statement)
     taken = await driver.execute(
@@ -88,7 +87,7 @@ async def hashes(connection: AsyncConnection, lines: str) -> bytes:
 
     ``lines``: number, tab and ISO date, divided by line feeds.
     """
-    found = await (await _driver(connection)).execute(_HASHES, (lines,), binary=True)
+    found = await (await driver_of(connection)).execute(_HASHES, (lines,), binary=True)
     row = await found.fetchone()
     assert row is not None
     return bytes(row[0])
@@ -101,7 +100,7 @@ async def years_on_record(
 
     A batch holds numbers of its own quarter only, so the batches' years tell.
     """
-    found = await (await _driver(connection)).execute(
+    found = await (await driver_of(connection)).execute(
         """
         SELECT min(c.year), max(c.year) FROM cases c JOIN institutions i ON i.id = c.institution_id
         WHERE i.no = %s AND c.kind = 'report-numbers'
@@ -115,7 +114,7 @@ async def years_on_record(
 
 async def prepare_reader(connection: AsyncConnection) -> None:
     """Sets up a connection of its own for `on_record`."""
-    driver = await _driver(connection)
+    driver = await driver_of(connection)
     # a table of few rows is walked along its index as well, as it will be when it has grown
     for statement in ("SET enable_seqscan = off", "SET jit = off", "SET statement_timeout = 0"):
         await driver.execute(statement)
@@ -129,7 +128,9 @@ async def on_record(
     ``hashes`` is an array as PostgreSQL reads it; ``years`` are the first and the last to look at.
     """
     query = _ON_RECORD.format(first=years[0], after=years[1] + 1).encode()
-    found = await (await _driver(connection)).execute(query, (hashes, institution_no), binary=True)
+    found = await (await driver_of(connection)).execute(
+        query, (hashes, institution_no), binary=True
+    )
     return dict(await found.fetchall())
 
 
@@ -142,26 +143,26 @@ async def copying(
     A line has number, ISO date, institution and upload, with tabs between. The partition is named:
     it need not be found for each row. Meanwhile the connection can do nothing else.
     """
-    driver = await _driver(connection)
+    driver = await driver_of(connection)
     async with driver.cursor().copy(_COPY.format(year=year).encode()) as rows:
         yield rows.write
 
 
 async def begin_taking(connection: AsyncConnection) -> None:
     """Marks where `take_back` goes back to."""
-    await (await _driver(connection)).execute("SAVEPOINT taking")
+    await (await driver_of(connection)).execute("SAVEPOINT taking")
 
 
 async def take_back(connection: AsyncConnection) -> None:
     """Takes back what was put on record since `begin_taking`."""
-    await (await _driver(connection)).execute("ROLLBACK TO SAVEPOINT taking")
+    await (await driver_of(connection)).execute("ROLLBACK TO SAVEPOINT taking")
 
 
 async def add_problems(
     connection: AsyncConnection, upload_no: int, problems: Sequence[tuple[int, str, str, str]]
 ) -> None:
     """Puts problems on record: row, column, code, detail."""
-    await (await _driver(connection)).execute(
+    await (await driver_of(connection)).execute(
         """
         INSERT INTO upload_problems (upload_no, row, "column", code, detail)
         SELECT %s, * FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[])
@@ -302,10 +303,3 @@ async def add(
         },
     )
     return digest(found.scalar_one())
-
-
-async def _driver(connection: AsyncConnection) -> "psycopg.AsyncConnection[Any]":
-    """The driver's connection, with the transaction begun that SQLAlchemy ends."""
-    raw = (await connection.get_raw_connection()).driver_connection
-    assert isinstance(raw, psycopg.AsyncConnection)
-    return raw

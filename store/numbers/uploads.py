@@ -6,7 +6,6 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
 
-import psycopg
 from sqlalchemy import (
     DateTime,
     Label,
@@ -28,6 +27,7 @@ from domain.numbers.commands import ReceiveUpload
 from domain.numbers.report_numbers import GATE_REFUSALS, UploadStage
 from domain.refusals import Refusal
 from store import readable
+from store.sight import driver_of
 from store.tables import (
     journal,
     number_changes,
@@ -284,8 +284,7 @@ async def _stands(
 
 async def pieces(connection: AsyncConnection, upload_no: int) -> AsyncIterator[bytes]:
     """An upload's content in order, piece by piece; one of them at a time is in memory."""
-    raw = (await connection.get_raw_connection()).driver_connection
-    assert isinstance(raw, psycopg.AsyncConnection)
+    raw = await driver_of(connection)
     query = """
         SELECT at_byte, content FROM upload_pieces WHERE upload_no = %s AND at_byte > %s
         ORDER BY at_byte LIMIT 1

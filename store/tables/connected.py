@@ -66,6 +66,7 @@ certificate_deliveries = Table(
     CheckConstraint("stage IN ('working', 'accepted', 'refused')", name="stage"),
     UniqueConstraint("no"),
     Index(None, "number"),
+    Index("ix_certificate_deliveries_hour", "client_id", "received_at"),
     comment="联网赋码的送达及回执",
 )
 

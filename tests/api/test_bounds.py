@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -13,8 +14,9 @@ import httpx
 import psycopg
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import update
+from sqlalchemy import delete, text, update
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.responses import PlainTextResponse, Response
 
 from api.door import app as door
@@ -34,16 +36,18 @@ from printing.job import Job, Sample
 from services.certificates.enquiries import _SEARCHES_WAITING
 from services.certificates.printing import TEMPLATES, Printer, _asked
 from services.numbers.batches import MOST_OPEN
-from services.rate_limits import Limiter, RateLimits
+from services.rate_limits import FEW, Limiter, RateLimits
+from services.together import Together
 from store import content
 from store.data_keys import hiding
-from store.tables import revisions
+from store.database import connect
+from store.tables import revisions, tries
 from tests.api.lookups import served
 from tests.certificates import content as certificate_content
 from tests.command import ROOT
 from tests.databases import owning
 from tests.registered import register
-from tests.system import CLERK, FILER, OPERATOR, REVIEWER, System, institution
+from tests.system import CLERK, FILER, KEYS, OPERATOR, REVIEWER, System, institution
 
 pytestmark = pytest.mark.anyio
 
@@ -262,6 +266,76 @@ async def test_a_person_s_requests_have_a_limit_that_is_theirs(
     refused = await house.send("GET", "/api/campaigns", house.token(OPERATOR, "p-1", "430000"))
     assert refused.body["code"] == "too_many_requests"
     assert refused.headers["retry-after"]
+
+
+def _processes(house: System, engine: AsyncEngine, number: int) -> list[tuple[Limiter, Together]]:
+    """What several API processes count requests with."""
+    limits = RateLimits("100/minute", "200/minute")
+    made = []
+    for _ in range(number):
+        together = Together(engine, KEYS, house.now)
+        made.append((Limiter(limits, together, "requests"), together))
+    return made
+
+
+async def _taken(
+    house: System, processes: list[tuple[Limiter, Together]], person: str, times: int, group: str
+) -> list[int]:
+    """How many of somebody's requests each process takes, asked one after the other."""
+    taken = [0] * len(processes)
+    for number in range(times):
+        limiter, together = processes[number % len(processes)]
+        try:
+            limiter.count_member(person, group, house.now())
+        except Refused:
+            continue
+        taken[number % len(processes)] += 1
+        await together.settled()
+    return taken
+
+
+async def test_a_limit_of_requests_is_that_of_all_processes_together(house: System) -> None:
+    four = _processes(house, house.engine, 4)
+    # each process knows itself of a quarter of them alone, which is within the limit
+    taken = await _taken(house, four, "p-many", 240, "g-1")
+    assert 100 <= sum(taken) <= 100 + 4 * 2
+    # of those of the same authority that ask for little none is held up by what others had
+    assert sum(await _taken(house, four, "p-few", 8, "g-1")) == 8
+    # and what they have together is that of all processes too, but for a few of each
+    rest = sum([sum(await _taken(house, four, f"p-{n}", 60, "g-1")) for n in range(4)])
+    assert 200 <= sum(taken) + 8 + rest <= 200 + 4 * 4 + 4 * 4 * FEW
+    # another authority has what it had
+    assert sum(await _taken(house, four, "p-other", 100, "g-2")) == 100
+    house.ahead = timedelta(minutes=1, seconds=1)
+    assert sum(await _taken(house, four, "p-many", 40, "g-1")) == 40
+    house.ahead = timedelta()
+
+
+async def test_without_the_database_each_process_goes_by_its_own_count(house: System) -> None:
+    nowhere = connect("postgresql+psycopg://nobody@127.0.0.1:1/none")
+    two = _processes(house, nowhere, 2)
+    assert await _taken(house, two, "p-many", 240, "g-1") == [100, 100]
+    await nowhere.dispose()
+
+
+async def test_whoever_asks_as_people_do_is_counted_without_the_database(house: System) -> None:
+    [(limiter, together)] = _processes(house, house.engine, 1)
+    counted = "SELECT count(*), coalesce(sum(count), 0) FROM tries"
+
+    async def kept() -> tuple[int, int]:
+        async with house.engine.connect() as connection:
+            number, total = (await connection.execute(text(counted))).one()
+            return int(number), int(total)
+
+    async with house.engine.begin() as connection:
+        await connection.execute(delete(tries))
+    for person in range(50):
+        limiter.count_member(f"p-{person}", f"g-{person}", house.now())
+    await together.settled()
+    assert await kept() == (0, 0)
+    limiter.count_member("p-1", "g-1", house.now())
+    await together.settled()
+    assert await kept() == (1, 2)
 
 
 async def test_many_at_once_do_not_get_more_uploads_open_than_there_may_be(house: System) -> None:

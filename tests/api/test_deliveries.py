@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from domain.certificates.statement import Statement, verify_scanned
 from domain.clock import day_of
 from domain.connected import Delivery, IssueDelivery, actor_of
 from rules.certificates.certificates import current_certificate_rules
+from rules.file.confirmations import CONFIRMATIONS
 from rules.file.library import SHIPPED
 from store import cases, journal
 from store.certificates import register as certificates
@@ -36,7 +37,7 @@ from tests.connected import (
     register,
 )
 from tests.databases import owning
-from tests.system import AUDITOR, CLERK, FILER, OPERATOR, System, certificate, institution
+from tests.system import AUDITOR, CLERK, FILER, OPERATOR, Answer, System, certificate, institution
 
 pytestmark = pytest.mark.anyio
 
@@ -944,3 +945,149 @@ async def test_the_onboarding_of_provinces_shows_what_is_due_done_and_overdue(
         auditor = house.token(AUDITOR, "auditor-1")
         everyone = (await house.send("GET", "/api/certificates/provinces", auditor)).body["items"]
         assert len(everyone) >= 32
+
+
+# --- a second person ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def two_people(house: System) -> Iterator[Callable[..., None]]:
+    """Says from how many deliveries on, of one or in an hour, a second person is needed."""
+    file = house.settings.rules / CONFIRMATIONS
+    shipped = (SHIPPED / CONFIRMATIONS).read_text("utf-8")
+
+    def say(*, each: bool = False, in_an_hour: int = 1000) -> None:
+        head, name, rest = shipped.partition("  deliver_certificates:\n    required: false")
+        assert name
+        assert "from: 1000" in rest
+        each_ = name.replace("false", "true") if each else name
+        file.write_text(f"{head}{each_}{rest.replace('from: 1000', f'from: {in_an_hour}')}")
+
+    before = file.read_bytes() if file.exists() else None
+    yield say
+    if before is None:
+        file.unlink()
+    else:
+        file.write_bytes(before)
+
+
+def proposed(answer: Answer) -> str:
+    assert (answer.status, answer.body["code"]) == (409, "awaits_confirmation"), answer.body
+    at: str = answer.headers["location"]
+    assert at in answer.body["remedy"] + answer.body["detail"]
+    return at
+
+
+async def test_a_delivery_waits_for_a_second_person_where_the_rules_say_so(
+    house: System, client: Client, two_people: Callable[..., None]
+) -> None:
+    taken = issue()
+    first = await client.accepted(taken)
+    two_people(each=True)
+    before, body = await snapshot(house), issue()
+    at = proposed(await client.deliver(body))
+    assert await snapshot(house) == before
+    # what was taken before is answered as it was; what is wrong is told, and waits for nobody
+    assert await client.accepted(taken) == first
+    wrong = await client.deliver(issue("nowhere-at-all"))
+    assert (wrong.status, wrong.body["code"]) == (404, "unknown_institution")
+    # sent again it is the same; it is found as what it is, and nothing else comes under its id
+    assert proposed(await client.deliver(body)) == at
+    shown = (await client.get(f"/{body['delivery_id']}")).body
+    assert (shown["stage"], shown["action"], shown["receipt"]) == ("proposed", "issue", None)
+    assert at.endswith(shown["confirmation"])
+    other = await client.deliver(body | {"decision": body["decision"] | {"document": "另一文书"}})
+    assert (other.status, other.body["code"]) == (422, "key_reused")
+
+    clerk = house.token(CLERK, "issuing-clerk-2", ISSUER)
+    waiting = await house.send("GET", "/api/confirmations?waiting=true", clerk)
+    assert at.rpartition("/")[2] in [one["id"] for one in waiting.body["items"]]
+    looked = (await house.send("GET", at, clerk)).body
+    assert (looked["act"], looked["own"], looked["body"]) == ("deliver_certificates", False, body)
+    stranger = house.token(CLERK, "issuing-clerk-3", OTHER)
+    assert (await house.send("POST", f"{at}/confirm", stranger)).status == 404
+    # a program is no second person
+    assert (await house.send("POST", f"{at}/confirm", client.token)).status == 403
+    done = await house.send("POST", f"{at}/confirm", clerk)
+    assert (done.status, done.body["state"]) == (200, "done"), done.body
+    kept = (await client.get(f"/{body['delivery_id']}")).body
+    assert (kept["stage"], kept["client"]) == ("accepted", client.id)
+    assert await client.accepted(body) == kept["receipt"]
+    after = await snapshot(house)
+    assert after["certificates"] == before["certificates"] + 1
+
+
+async def test_a_delivery_that_was_declined_is_corrected_and_proposed_anew(
+    house: System, client: Client, two_people: Callable[..., None]
+) -> None:
+    two_people(each=True)
+    body = issue()
+    items = {"deliveries": [body, issue()]}
+    sent = await house.send("POST", f"{DELIVERIES}/batch", client.token, items)
+    codes = [one["problem"]["code"] for one in sent.body["outcomes"]]
+    assert codes == ["awaits_confirmation"] * 2
+    at = proposed(await client.deliver(body))
+    clerk = house.token(CLERK, "issuing-clerk-2", ISSUER)
+    before = await snapshot(house)
+    no = await house.send("POST", f"{at}/decline", clerk, {"reason": "文书号与批准的不符"})
+    assert no.body["state"] == "declined"
+    again = await client.deliver(body)
+    assert (again.status, again.body["code"]) == (409, "confirmation_decided")
+    shown = (await client.get(f"/{body['delivery_id']}")).body
+    assert (shown["stage"], shown["refusal"]["code"]) == ("refused", "confirmation_decided")
+    assert await snapshot(house) == before
+    corrected = body | {"decision": body["decision"] | {"document": "更正的文书（生成）"}}
+    anew = proposed(await client.deliver(corrected))
+    assert anew != at
+    late = datetime.fromisoformat((await house.send("GET", anew, clerk)).body["ends_at"])
+    house.ahead = late - datetime.now(UTC) + timedelta(seconds=1)
+    try:
+        once_more = proposed(await client.deliver(corrected))
+        assert once_more not in (at, anew)
+    finally:
+        house.ahead = timedelta()
+    # what is tried in the sandbox waits for nobody
+    trying = await register(house, sandbox=True)
+    assert (await trying.accepted(issue()))["sandbox"] is True
+
+
+async def test_many_deliveries_of_an_hour_wait_for_a_second_person_as_a_file_does(
+    house: System, two_people: Callable[..., None]
+) -> None:
+    two_people(in_an_hour=3)
+    clerk = house.token(CLERK, "issuing-clerk-2", ISSUER)
+    program, another = await register(house), await register(house)
+    # all of it in one hour, whenever the test runs
+    now = datetime.now(UTC)
+    house.ahead = now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1) - now
+    try:
+        sent = [issue() for _ in range(2)]
+        receipts = [await program.accepted(one) for one in sent]
+        third, fourth = issue(), issue()
+        before = await snapshot(house)
+        at = proposed(await program.deliver(third))
+        assert proposed(await program.deliver(fourth)) == at
+        assert await snapshot(house) == before
+        # others go on, and so does what was taken
+        await another.accepted(issue())
+        assert await program.accepted(sent[0]) == receipts[0]
+        shown = (await house.send("GET", at, clerk)).body
+        assert (shown["act"], shown["number"]) == ("bulk_deliver", 3)
+        assert shown["body"]["client"] == program.id
+        confirmed = await house.send("POST", f"{at}/confirm", clerk)
+        assert (confirmed.status, confirmed.body["state"]) == (200, "confirmed")
+        for one in (third, fourth, issue()):
+            await program.accepted(one)
+        assert (await house.send("GET", at, clerk)).body["state"] == "done"
+        # as many again are looked at again, or wait for the hour to be over
+        sixth = issue()
+        further = proposed(await program.deliver(sixth))
+        assert further != at
+        assert "下一小时" in (await program.deliver(sixth)).body["remedy"]
+        no = await house.send("POST", f"{further}/decline", clerk, {"reason": "未见批准文书"})
+        assert no.status == 200
+        assert (await program.deliver(sixth)).body["code"] == "confirmation_decided"
+        house.ahead += timedelta(hours=1)
+        await program.accepted(sixth)
+    finally:
+        house.ahead = timedelta()

@@ -9,10 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api.door.rights import SCOPES, place_of
 from domain.case.commands import Actor, Role
-from services.sight import asked_by_person
+from services.sight import asked_by_person, counting, judging
 from store import submissions
 from store.database import connect
-from store.roles import ENFORCEMENT
+from store.roles import APPLICATION, AUDITOR, ENFORCEMENT, PUBLIC
 from store.sight import seen_by
 from store.writer import JournalWriter
 from tests.databases import as_owner, libpq
@@ -34,6 +34,7 @@ ROWS = """
         )) AS c
         FROM cases, unnest(ARRAY['report-numbers', 'certificate', 'complaint', 'enforcement']) kind_
         WHERE kind = 'filing') AS others;
+    UPDATE cases SET jurisdiction = '430000' WHERE kind = 'certificate';
     INSERT INTO revisions (case_id, revision, sha256, content, saved_by, saved_at)
         SELECT case_id, 1, 'x', '{}', 'x', now() FROM cases WHERE kind IN ('filing', 'certificate');
     INSERT INTO filing_files (case_id, sha256, name, media, size, content, scanned, added_by,
@@ -50,6 +51,20 @@ ROWS = """
     INSERT INTO enforcement_documents (case_id, sequence, kind, number, sha256, content, made_at)
         SELECT case_id, 1, 'x', 'x', 'x', 'x', now() FROM cases WHERE kind = 'enforcement';
     INSERT INTO assignments (authority, case_id) VALUES ('cnas', 'filing/2024/here');
+    INSERT INTO assignments (authority, case_id) SELECT 'caiq', case_id FROM cases;
+    INSERT INTO journal (case_id, sequence, event, command_id, step, hash, at)
+        SELECT case_id, 1, 'x', 'x', '{"actor": {"subject": "p-1"}}', 'x', now()
+        FROM (SELECT case_id FROM cases WHERE kind <> 'filing'
+              UNION SELECT 'register/institutions') AS chains;
+    INSERT INTO refusals (case_id, command_id, action, subject, role, scope, refusal, at, number,
+        previous_hash, hash) SELECT case_id, 'x', 'x', 'x', 'x', 'x', '{}', now(), 1, 'x', 'x'
+        FROM (SELECT case_id FROM cases UNION SELECT 'register/institutions') AS chains;
+    INSERT INTO uploads (id, case_id, institution_no, filename, media, accept, created_by,
+        created_at) SELECT case_id, case_id, i.no, 'x', 'csv', 'all', 'x', now() FROM cases c
+        JOIN institutions i ON i.id = c.institution_id WHERE c.kind = 'report-numbers';
+    INSERT INTO number_changes (id, case_id, institution_no, kind, content, sha256, reason,
+        changed_by, asked_at) SELECT id, case_id, institution_no, 'withdrawn', '[]', 'x', 'x', 'x',
+        now() FROM uploads;
 """
 """An institution here, in Fuzhou, and one there, in Changsha, with all that is kept of each."""
 
@@ -87,6 +102,38 @@ _BESIDE = {
 }
 
 
+def _of(institutions: set[str], *kinds: str) -> set[str]:
+    return {f"{kind}/{institution}" for kind in kinds for institution in institutions}
+
+
+KINDS = ("filing", "report-numbers", "complaint", "certificate", "enforcement")
+CASES = {
+    (Role.SYSTEM, ""): _of(ALL, *KINDS),
+    (Role.AUDITOR, ""): _of(ALL, *KINDS),
+    (Role.FILER, "here"): _of(HERE, "filing", "report-numbers", "certificate", "enforcement"),
+    (Role.RESPONSIBLE, "here"): _of(HERE, "filing", "report-numbers"),
+    (Role.OPERATOR, "000000"): _of(ALL, *KINDS),
+    (Role.OPERATOR, "350000"): _of(HERE, *KINDS),
+    (Role.OPERATOR, "350102"): _of(HERE, *KINDS),
+    (Role.OPERATOR, "350200"): set(),
+    (Role.REVIEWER, "amr-350000"): _of(HERE, *KINDS) - _of(ALL, "enforcement"),
+    # of no region: what it was assigned
+    (Role.REVIEWER, "cnas"): {"filing/here"},
+    (Role.REVIEWER, "caiq"): _of(ALL, *KINDS) - _of(ALL, "enforcement"),
+    (Role.CHECKER, "amr-350200"): set(),
+    (Role.CHECKER, "samr"): _of(ALL, *KINDS) - _of(ALL, "enforcement"),
+    (Role.CLERK, "amr-350000"): _of(HERE, "certificate"),
+    # what it issued, or is to issue, wherever the institution lies
+    (Role.CLERK, "amr-430000"): _of(ALL, "certificate"),
+    (Role.OFFICER, "amr-350000"): _of(HERE, "certificate", "enforcement"),
+    (Role.OFFICER, "amr-350200"): set(),
+    (Role.DECIDER, "samr"): _of(ALL, "certificate", "enforcement"),
+}
+"""The cases that a role is shown, and with each its journal, refusals, turns and numbers."""
+
+_CASE = "split_part(case_id, '/', 1) || '/' || split_part(case_id, '/', -1)"
+
+
 @pytest.fixture
 async def kept(engine: AsyncEngine, register: Register, database_url: str) -> str:
     """A database with rows of two institutions in all tables that have policies."""
@@ -122,7 +169,99 @@ async def test_what_an_authority_issues_by_is_read_by_authorities_and_what_was_f
     assert cases == {"certificate/here", "certificate/there"}
 
 
-async def test_who_asked_is_forgotten_whatever_a_connection_did_before(kept: str) -> None:
+async def test_each_role_is_shown_the_cases_of_its_place_and_purpose_and_what_is_kept_of_them(
+    engine: AsyncEngine, kept: str
+) -> None:
+    assert {role for role, _ in CASES} == set(SCOPES) | {Role.SYSTEM}
+    chains = {"register/institutions"}
+    for (role, scope), expected in CASES.items():
+        actor = Actor(subject="x", role=role, scope=scope)
+        numbers = {case for case in expected if case.startswith("report-numbers/")}
+        with asked_by_person(actor, place_of(actor)):
+            for table, rows in {
+                "cases": expected,
+                "assignments": expected,
+                # what is of no case is needed to go on with, whoever acts
+                "journal": expected | chains,
+                "refusals": expected | chains,
+                "uploads": numbers,
+                "number_changes": numbers,
+            }.items():
+                query = f"SELECT {_CASE} FROM {table}"
+                assert await seen(engine, query) == rows, (role, scope, table)
+
+
+async def test_what_was_of_an_institution_merged_into_it_is_its_own(
+    engine: AsyncEngine, kept: str
+) -> None:
+    with psycopg.connect(libpq(as_owner(kept)), autocommit=True) as connection:
+        connection.execute("UPDATE institutions SET merged_into = 'here' WHERE id = 'there'")
+    for scope, expected in (("here", ALL), ("there", {"there"})):
+        actor = Actor(subject="x", role=Role.FILER, scope=scope)
+        with asked_by_person(actor, place_of(actor)):
+            query = "SELECT institution_id FROM cases WHERE kind = 'filing'"
+            assert await seen(engine, query) == expected
+
+
+async def test_what_policies_go_by_is_read_and_never_written_through_and_by_the_application_alone(
+    engine: AsyncEngine, kept: str
+) -> None:
+    views = ("case_places", "case_turns", "journal_by_person")
+    async with engine.connect() as connection:
+        for view in views:
+            for role, kinds in ((APPLICATION, {"SELECT"}), (AUDITOR, set()), (PUBLIC, set())):
+                had = {
+                    kind
+                    for kind in ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE")
+                    if (await connection.execute(
+                        text("SELECT has_table_privilege(:role, :view, :kind)"),
+                        {"role": role, "view": view, "kind": kind},
+                    )).scalar_one()
+                }  # fmt: skip
+                assert had == kinds, (view, role)
+
+
+async def test_what_is_in_a_campaign_of_the_place_stays_in_it_when_its_institution_moves(
+    engine: AsyncEngine, kept: str
+) -> None:
+    with psycopg.connect(libpq(as_owner(kept)), autocommit=True) as connection:
+        connection.execute(
+            "UPDATE cases SET campaign = 'campaign/2024/350000' WHERE case_id = 'filing/2024/there'"
+        )
+    query = "SELECT institution_id FROM cases WHERE kind = 'filing'"
+    for scope, expected in (("350000", ALL), ("350102", HERE), ("350200", set[str]())):
+        actor = Actor(subject="x", role=Role.OPERATOR, scope=scope)
+        with asked_by_person(actor, place_of(actor)):
+            assert await seen(engine, query) == expected
+
+
+async def test_figures_and_rules_go_by_all_and_only_while_they_are_asked_for(
+    engine: AsyncEngine, kept: str
+) -> None:
+    actor = Actor(subject="x", role=Role.OPERATOR, scope="350200")
+    query = "SELECT institution_id FROM cases WHERE kind = 'filing'"
+    with asked_by_person(actor, place_of(actor)):
+        for asked in (counting, judging):
+            async with asked(engine) as connection:
+                assert set((await connection.execute(text(query))).scalars()) == ALL
+            assert await seen(engine, query) == set()
+
+
+async def test_one_s_own_acts_stay_in_one_s_own_record(engine: AsyncEngine, kept: str) -> None:
+    """Whoever acted on a case is shown that they did, when it is no more of their place."""
+    actor = Actor(subject="p-1", role=Role.OFFICER, scope="amr-350200")
+    with asked_by_person(actor, place_of(actor)):
+        async with engine.connect() as connection:
+            did = await connection.execute(
+                text("SELECT case_id FROM journal_by_person"
+                     " WHERE ((step -> 'actor') ->> 'subject') = 'p-1'")
+            )  # fmt: skip
+            assert "enforcement/here" in set(did.scalars())
+
+
+async def test_who_asked_is_forgotten_whatever_a_connection_did_before(
+    register: Register, kept: str
+) -> None:
     """One connection for all, in transactions and without any, as services have both."""
     plain = connect(kept, pool_size=1)
     single = plain.execution_options(isolation_level="AUTOCOMMIT")
@@ -145,6 +284,16 @@ async def test_who_asked_is_forgotten_whatever_a_connection_did_before(kept: str
             assert await seen(single, _BESIDE["contacts"]) == set()
         (submitted,) = await submissions.read(plain, [("filing/2024/here", 1, 0, "here")])
         assert submitted.latest == 1
+        # and so does what is written: unseen, a case would stand still while its journal goes on
+        with asked_by_person(officer, place_of(officer)):
+            assert await seen(single, "SELECT case_id FROM cases WHERE kind = 'filing'") == set()
+        [gone_on] = await register.chains("further")
+        for _ in range(2):
+            await JournalWriter(plain).record(gone_on.request())
+            with asked_by_person(officer, place_of(officer)):
+                await seen(single, "SELECT case_id FROM cases WHERE kind = 'filing'")
+        where = "SELECT sequence::text FROM cases WHERE case_id = 'filing/2024/further'"
+        assert await seen(plain, where) == {"2"}
         with asked_by_person(filer, ""):
             async with plain.connect() as connection:
                 await connection.rollback()
