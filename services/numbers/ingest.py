@@ -410,9 +410,11 @@ async def _signs_of_life(
             if state.stage is not None:
                 try:
                     async with engine.begin() as connection:
-                        await uploads.show_progress(
-                            connection, upload.no, state.stage, state.rows, state.bad
-                        )
+                        # it may have been decided while a connection was waited for
+                        if (stage := state.stage) is not None:
+                            await uploads.show_progress(
+                                connection, upload.no, stage, state.rows, state.bad
+                            )
                 except SQLAlchemyError as error:
                     # all connections may be taken: the reading itself must not suffer from it
                     _log.warning("progress_not_shown", error=type(error).__name__)
