@@ -591,6 +591,12 @@ def _certificate(c: _Checking, state: CaseState) -> Iterator[Finding]:
     if revision["unread"]:
         # told of at the revision
         return
+    if row["unread"] == "altered":
+        told = f"证书 {held.number} 的授权签字人被改动，不能再读"
+        yield c.wrong("certificates", told, step.sequence, Kind.CONTENT)
+        return
+    if row["content"] is not None and row["signatories"] is not None:
+        row = {**row, "content": {**row["content"], "signatories": row["signatories"]}}
     content = CertificateContent.model_validate(revision["content"][PART])
     expected = {
         "number": held.number, "institution_id": content.institution, "level": content.level,
