@@ -22,7 +22,7 @@ from domain.contacts import NOBODY, ContactRole, ContactSource, Reachable
 from domain.ids import NATION
 from services.keys import make_missing
 from store import contacts, content, enforcement, hidden, plain_values
-from store.certificates import imports
+from store.certificates import imports, names
 from store.certificates import register as certificates
 from store.certificates.search import Criteria, Sight, search
 from store.database import connect
@@ -114,17 +114,22 @@ def in_the_clear(surroundings: Mapping[str, str]) -> list[str]:
 
 def _as_all_was_before(surroundings: Mapping[str, str]) -> None:
     """Rows as the application wrote them before there were data keys."""
+    hidden.hide_with(None)
+    _issued(surroundings, [{"name": "植入签字人", "field": ""}])
+    within(surroundings, _as_before)
+
+
+def _issued(surroundings: Mapping[str, str], people: list[dict[str, str]]) -> None:
+    """A certificate with these signatories."""
 
     async def issued() -> None:
         engine = connect(surroundings["DATABASE_URL"], pool_size=2)
         try:
-            await register(engine, "1", signatories=[{"name": "植入签字人", "field": ""}])
+            await register(engine, "1", signatories=people)
         finally:
             await engine.dispose()
 
-    hidden.hide_with(None)
     asyncio.run(issued())
-    within(surroundings, _as_before)
 
 
 async def _laboratory(connection: AsyncConnection) -> None:
@@ -296,8 +301,9 @@ def test_a_rotation_wraps_anew_and_without_the_ring_it_says_so(
     # what still wraps something is not ended
     refused = run(surroundings, "keys", "end", "columns", old["id"])
     assert (refused.exit_code, "5 把" in refused.stderr) == (2, True)
-    assert done(surroundings, "keys", "rewrap") == {"key": new, "wrapped": 5, "left": 0}
-    assert done(surroundings, "keys", "rewrap") == {"key": new, "wrapped": 0, "left": 0}
+    told = {"key": new, "wrapped": 5, "names_key": _of("names", keys), "names": 0, "left": 0}
+    assert done(surroundings, "keys", "rewrap") == told
+    assert done(surroundings, "keys", "rewrap") == told | {"wrapped": 0}
     done(surroundings, "keys", "end", "columns", old["id"])
     found = within(
         surroundings,
@@ -310,6 +316,56 @@ def test_a_rotation_wraps_anew_and_without_the_ring_it_says_so(
         assert missing.exit_code in (1, 2), missing.output
         assert "密钥" in missing.stderr
         assert "Traceback" not in missing.output
+
+
+def _of(purpose: str, keys: list[dict[str, Any]]) -> str:
+    """The key that is used for a purpose."""
+    [using] = [one["id"] for one in keys if one["purpose"] == purpose and one["used"]]
+    return str(using)
+
+
+def test_a_key_for_names_is_ended_once_everybody_is_found_by_the_next(
+    surroundings: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hidden.hide_with(Keyring(Path(surroundings["ZHIBAO_KEYS"])))
+    people = [{"name": f"植入签字人{number}", "field": ""} for number in range(5)]
+    _issued(surroundings, people)
+    old = _of("names", done(surroundings, "keys", "list")["keys"])
+    new = _of("names", done(surroundings, "keys", "add", "names")["keys"])
+    refused = run(surroundings, "keys", "end", "names", old)
+    assert (refused.exit_code, "5 个" in refused.stderr) == (2, True), refused.stderr
+    # stopped in the middle, what is done stays done, and the next run goes on
+    monkeypatch.setattr("cli.keys._AT_ONCE", 2)
+    whole, parts = names.index_anew, iter([False, True])
+
+    async def stopped(*given: Any) -> Any:
+        if next(parts):
+            raise KeyboardInterrupt
+        return await whole(*given)
+
+    with monkeypatch.context() as killed:
+        killed.setattr(names, "index_anew", stopped)
+        assert run(surroundings, "keys", "rewrap").exit_code != 0
+    told = done(surroundings, "keys", "rewrap")
+    assert (told["names_key"], told["names"], told["left"]) == (new, 3, 0)
+    done(surroundings, "keys", "end", "names", old)
+    assert in_the_clear(surroundings) == []
+
+    async def found(connection: AsyncConnection) -> list[int]:
+        return [
+            len(
+                await search(
+                    connection,
+                    Criteria(signatory=one["name"]),
+                    Sight(region=NATION),
+                    START.date(),
+                    size=9,
+                )
+            )
+            for one in people
+        ]
+
+    assert within(surroundings, found) == [1] * 5
 
 
 def test_a_removed_contact_is_destroyed_by_two_people_at_the_terminal(
