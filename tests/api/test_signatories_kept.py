@@ -96,8 +96,11 @@ async def _imported(house: System) -> None:
             await house.pause(0.05)
         assert (mode, shown["stage"]) in (("good", "done"), ("check", "checked")), shown
     # whoever sent the file is told which cell it is, by what stands in it
-    told = await house.send("GET", f"/api/certificates/imports/{found['id']}/problems", token)
-    assert NAMES["连写"] in json.dumps(told.body, ensure_ascii=False), told.body
+    told = await house.http.get(
+        f"/api/certificates/imports/{found['id']}/report",
+        headers={"Authorization": f"Bearer {token}"},
+    )
+    assert NAMES["连写"] in told.text, told.text
 
 
 async def _delivered(house: System) -> str:

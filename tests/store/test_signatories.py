@@ -13,7 +13,7 @@ from domain.ids import NATION
 from domain.refusals import Refused
 from services.keys import add_key, end_key, make_missing
 from store import blind, hidden, retention
-from store.certificates import names, register
+from store.certificates import imports, names, register
 from store.certificates.lines import signatory_key
 from store.certificates.register import Signatories
 from store.certificates.search import NOTHING, Criteria, Seen, Sight, in_full, scanned, search
@@ -261,6 +261,36 @@ async def test_what_was_destroyed_is_told_as_such_and_found_by_nobody(
         part = await names.index_anew(connection, names.FIRST, 9)
         assert part == names.Part(1, ("1", 0))
     assert len(await lines(engine)) == 1
+
+
+async def test_what_waits_of_an_import_and_what_was_told_of_it_names_nobody(
+    engine: AsyncEngine, folder: Path
+) -> None:
+    row = {"row": 2, "sha256": "", "place": 0, "institution_id": "lab", "holder": "", "number": "",
+           "code": "", "case_id": "", "problem": "", "message": ""}  # fmt: skip
+    problem = {"row": 3, "column": "授权签字人", "code": "bad_separator", "mend": "",
+               "level": "error", "institution_id": "lab", "holder": ""}  # fmt: skip
+    kept = {"id": "i", "authority": "amr-350000", "filename": "x.csv", "sha256": "", "mode": "good",
+            "stage": "working", "lines": 2, "total": 2, "requested_by": "x", "institutions": 0,
+            "requested_at": EARLIER}  # fmt: skip
+    rows = [
+        row | {"outcome": "waiting", "given": {"people": people(NAME)}},
+        row | {"row": 3, "outcome": "bad", "given": None},
+    ]
+    # sent again, it is kept anew
+    for told in ("", f"“{NAME}、{OTHER}”像是几个人"):
+        async with engine.begin() as connection:
+            await imports.save(connection, kept, rows, [problem | {"message": told}])
+    async with owning(engine) as connection:
+        rows_of = "SELECT string_agg(t::text, '') FROM {} t"
+        tables = ("certificate_import_rows", "certificate_import_problems")
+        said = [await connection.scalar(text(rows_of.format(table))) for table in tables]
+    assert [one for one in (NAME, OTHER) if one in "".join(map(str, said))] == []
+    async with engine.connect() as connection:
+        [waiting] = await imports.waiting(connection, "i", 9)
+        [problem_told] = await imports.problems(connection, "i")
+    assert waiting.given == {"people": people(NAME)}
+    assert problem_told.message == told
 
 
 async def test_signatories_moved_to_another_certificate_are_found_out(
