@@ -4,6 +4,7 @@ import base64
 import json
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from sqlalchemy import text
@@ -127,6 +128,7 @@ async def _told(house: System) -> dict[str, list[str]]:
         for form in (
             one,
             json.dumps(one)[1:-1],
+            quote(one),
             one.encode().hex(),
             base64.b64encode(one.encode()).decode()[:-4],
         )
