@@ -13,7 +13,7 @@ from audit.findings import NO_KEY, Finding, Kind, Tally
 from domain.canonical import sha256_of
 from domain.certificates.certificate import CertificateContent
 from store import auditing
-from store.certificates.lines import Line, lines_of, stands_for
+from store.certificates.lines import Line, LineKind, lines_of, stands_for
 from store.hidden import Altered, file_of, unwrapped
 from store.keyring import KeyMissing
 from store.tables import metadata
@@ -221,8 +221,8 @@ async def _lines(connection: AsyncConnection, tally: Tally) -> AsyncIterator[Fin
         if one["certificates"]:
             row = one["certificates"][0]
             if row["unread"] not in ("", "destroyed"):
-                # told of at its case
-                continue
+                # told of at its case; of the rest it is told all the same
+                standing = [line for line in standing if line.kind != LineKind.SIGNATORY]
             # of signatories that have been destroyed there is nothing to be found
             named = {"signatories": row["signatories"] or []}
             try:

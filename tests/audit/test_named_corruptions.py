@@ -134,11 +134,6 @@ CORRUPTIONS: dict[str, tuple[tuple[str, ...], str, str]] = {
          " WHERE case_id IS NOT NULL",),
         "unlike", "certificates",
     ),
-    "a certificate's signatories are another's": (
-        ("UPDATE certificates SET signatories = 'hidden:v2:' || repeat('A', 64)"
-         " WHERE case_id IS NOT NULL",),
-        "content", "certificates",
-    ),
     "a certificate is found by another name": (
         ("UPDATE certificate_lines SET words = left(words, -1) || 'x' WHERE kind = 'signatory'",),
         "unlike", "certificate_lines",
