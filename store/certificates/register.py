@@ -170,19 +170,21 @@ def signatories_of(of: ColumnElement[bool] | None = None) -> ColumnElement[Any]:
     return func.with_key(shown, certificates.c.case_id, "", type_=Text).label("signatories")
 
 
-def entry(row: Mapping[str, Any]) -> Registered:
-    """An entry of `registered`, with its signatories where `signatories_of` was asked for too.
+def entry(row: Mapping[str, Any], *, whole: bool = False) -> Registered:
+    """An entry of `registered`; ``whole``: `signatories_of` it were asked for too.
 
     Raises Refused: they are not what was written; KeyMissing.
     """
     given = dict(row)
     stored = given.pop("signatories", None)
-    if stored is None or given["content"] is None:
+    if given["content"] is None:
         return Registered(**given)
-    names = said(stored, "certificates.signatories")
-    if names is Destroyed.KEY:
-        return Registered(**given, signatories=Signatories.DESTROYED)
-    given["content"] = {**given["content"], "signatories": names}
+    names = [] if stored is None else said(stored, "certificates.signatories")
+    if not whole or names is Destroyed.KEY:
+        known = Signatories.DESTROYED if whole else Signatories.LEFT_OUT
+        given["content"] = {**given["content"], "signatories": []}
+        return Registered(**given, signatories=known)
+    given["content"] = {"signatories": names, **given["content"]}
     return Registered(**given, signatories=Signatories.SHOWN)
 
 
@@ -224,7 +226,7 @@ async def _one(
     connection: AsyncConnection, where: ColumnElement[bool], *, whole: bool = False
 ) -> Registered | None:
     row = (await connection.execute(_entries(whole=whole).where(where))).mappings().first()
-    return entry(row) if row else None
+    return entry(row, whole=whole) if row else None
 
 
 def _entries(*, whole: bool) -> Select[Any]:
@@ -254,7 +256,7 @@ async def by_numbers(
         .where(certificates.c.number == func.any(list(numbers)))
         .order_by(_in_order)
     )
-    return [entry(row) for row in found.mappings()]
+    return [entry(row, whole=whole) for row in found.mappings()]
 
 
 async def by_cases(connection: AsyncConnection, case_ids: Sequence[str]) -> dict[str, Registered]:

@@ -423,8 +423,8 @@ _PLACES = {
 
 
 def _seen(row: dict[str, Any]) -> Seen:
-    full = row.pop("full")
-    return Seen(entry(row), bool(full))
+    full = bool(row.pop("full"))
+    return Seen(entry(row, whole=full), full)
 
 
 def _with_few(seen: Seen, criteria: Criteria) -> Seen:
