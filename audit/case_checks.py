@@ -592,6 +592,14 @@ def _certificate(c: _Checking, state: CaseState) -> Iterator[Finding]:
         # told of at the revision
         return
     content = CertificateContent.model_validate(revision["content"][PART])
+    names = row["signatories"]
+    if row["unread"]:
+        told = f"证书 {held.number} 的授权签字人被改动，不能再读"
+        yield c.wrong("certificates", told, step.sequence, Kind.CONTENT)
+        # of the rest it is told all the same
+        names = content.model_dump(mode="json")["signatories"]
+    if row["content"] is not None and names is not None:
+        row = {**row, "content": {**row["content"], "signatories": names}}
     expected = {
         "number": held.number, "institution_id": content.institution, "level": content.level,
         "issuer": content.issuer, "scope": len(content.capabilities), "valid_to": held.valid_to,

@@ -13,7 +13,7 @@ from audit.findings import NO_KEY, Finding, Kind, Tally
 from domain.canonical import sha256_of
 from domain.certificates.certificate import CertificateContent
 from store import auditing
-from store.certificates.lines import lines_of
+from store.certificates.lines import Line, LineKind, lines_of, stands_for
 from store.hidden import Altered, file_of, unwrapped
 from store.keyring import KeyMissing
 from store.tables import metadata
@@ -141,12 +141,18 @@ async def _registers(connection: AsyncConnection, tally: Tally) -> AsyncIterator
         yield _wrong("certificate_import_rows", told, Kind.WITHOUT_STEP, row["case_id"])
     async for row in auditing.rows(connection, auditing.ROSTERS):
         tally.checked["roster_imports"] += 1
-        said = {name: row[name] for name in auditing.OF_ROSTERS}
+        problems, unread = auditing.opened(row["problems"], "roster_imports.problems")
+        said = {**{name: row[name] for name in auditing.OF_ROSTERS}, "problems": problems}
         if row["sequence"] is None:
             yield _wrong(
                 "roster_imports", f"名录导入 {row['id'][:12]} 日志里没有", Kind.WITHOUT_STEP
             )
-        elif row["said"] and sha256_of(said) != row["said"]:
+        elif unread == "no_key":
+            told = f"名录导入 {row['id'][:12]} 的报告{NO_KEY}"
+            yield _wrong("roster_imports", told, Kind.CONTENT, row["case_id"], row["sequence"])
+        elif unread == "destroyed":
+            continue
+        elif unread or (row["said"] and sha256_of(said) != row["said"]):
             told = f"名录导入 {row['id'][:12]} 的报告与第 {row['sequence']} 步所记的哈希不符"
             yield _wrong("roster_imports", told, Kind.CONTENT, row["case_id"], row["sequence"])
     async for row in auditing.rows(connection, auditing.MISSING_ROSTERS):
@@ -163,9 +169,12 @@ async def _registers(connection: AsyncConnection, tally: Tally) -> AsyncIterator
 async def _deliveries(connection: AsyncConnection, tally: Tally) -> AsyncIterator[Finding]:
     async for row in auditing.rows(connection, auditing.DELIVERIES):
         tally.checked["certificate_deliveries"] += 1
-        if sha256_of(row["body"]) != row["body_sha256"]:
-            told = f"{row['authority']} 的送达 {row['delivery_id']} 的内容与其哈希不符"
-            yield _wrong("certificate_deliveries", told, Kind.CONTENT)
+        body, unread = auditing.opened(row["body"], "certificate_deliveries.body")
+        told = f"{row['authority']} 的送达 {row['delivery_id']} "
+        if unread == "no_key":
+            yield _wrong("certificate_deliveries", f"{told}{NO_KEY}", Kind.CONTENT)
+        elif unread != "destroyed" and (unread or sha256_of(body) != row["body_sha256"]):
+            yield _wrong("certificate_deliveries", f"{told}的内容与其哈希不符", Kind.CONTENT)
 
 
 async def _files(connection: AsyncConnection, _: Tally) -> AsyncIterator[Finding]:
@@ -207,21 +216,38 @@ async def _lines(connection: AsyncConnection, tally: Tally) -> AsyncIterator[Fin
         connection, {"certificates": auditing.CONTENTS, "lines": auditing.LINES}
     ):
         tally.checked["certificate_lines"] += len(one["lines"])
-        standing = [tuple(row[name] for name in _LINE) for row in one["lines"]]
-        wanted: list[tuple[object, ...]] = []
+        standing = [Line(*(row[name] for name in Line._fields)) for row in one["lines"]]
+        wanted: list[Line] = []
         if one["certificates"]:
+            row = one["certificates"][0]
+            if row["unread"] not in ("", "destroyed"):
+                # told of at its case; of the rest it is told all the same
+                standing = [line for line in standing if line.kind != LineKind.SIGNATORY]
+            # of signatories that have been destroyed there is nothing to be found
+            named = {"signatories": row["signatories"] or []}
             try:
-                content = CertificateContent.model_validate(one["certificates"][0]["content"])
+                content = CertificateContent.model_validate({**named, **row["content"]})
             except ValidationError:
                 # told of at its case
                 continue
-            wanted = [tuple(line) for line in lines_of(content)]
-        if sorted(map(str, wanted)) != sorted(map(str, standing)):
+            wanted = lines_of(content)
+        try:
+            alike = _alike(standing, wanted)
+        except KeyMissing:
+            told = f"证书 {one.case_id} 供检索的签字人{NO_KEY}"
+            yield _wrong("certificate_lines", told, Kind.CONTENT)
+            continue
+        if not alike:
             told = f"证书 {one.case_id} 供检索的各项与其内容不符"
             yield _wrong("certificate_lines", told, Kind.UNLIKE)
 
 
-_LINE = ("kind", "line", "words", "standard", "year")
+def _alike(standing: list[Line], wanted: list[Line]) -> bool:
+    """Whether lines are what they have to be. Raises KeyMissing."""
+    return len(standing) == len(wanted) and all(
+        stored._replace(words="") == line._replace(words="") and stands_for(stored.words, line)
+        for stored, line in zip(sorted(standing), sorted(wanted), strict=True)
+    )
 
 
 async def _told(connection: AsyncConnection, _: Tally) -> AsyncIterator[Finding]:
@@ -346,9 +372,9 @@ async def seal_faults(connection: AsyncConnection, case_id: str = "") -> AsyncIt
 
 def _seals_all(table: Table, keys: str, columns: str) -> bool:
     """Whether the seals of a table are made of what they have to be made of."""
-    left_out = HASHED_ELSEWHERE.get(table.name)
+    left_out = HASHED_ELSEWHERE.get(table.name, ())
     wanted = SEALED_IN_PART.get(table.name) or [
-        column.name for column in table.columns if column.name != left_out
+        column.name for column in table.columns if column.name not in left_out
     ]
     made_of = keys.split(","), set(columns.split(","))
     return made_of == ([column.name for column in table.primary_key], set(wanted))

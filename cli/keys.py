@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -27,8 +27,9 @@ from cli.terminal import (
 )
 
 if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncEngine
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+    from store.certificates.names import Part
     from store.keyring import Key, Purpose
 
 Answer = TypeVar("Answer")
@@ -103,9 +104,14 @@ def end(
     from services.keys import end_key
 
     place, wanted, now = _folder(folder, data), _purpose(purpose), system_clock()
-    if purpose == "columns" and (left := _still_wraps(data, id_)):
+    if purpose == "columns" and (left := _in_use(data, id_, names=False)):
         fail(
             f"还有 {left} 把数据密钥由 {id_} 加密，停用后其内容不能再读；"
+            "请先运行 zhibao keys rewrap"
+        )
+    if purpose == "names" and (left := _in_use(data, id_, names=True)):
+        fail(
+            f"还有 {left} 个姓名的检索摘要由 {id_} 作出，停用后检索不到；"
             "请先运行 zhibao keys rewrap"
         )
     _tried(lambda: end_key(place, wanted, id_, at or now, now), place)
@@ -116,15 +122,19 @@ def end(
 @keys_app.command("rewrap")
 @ends_plainly
 def rewrap(data: Data = HERE, as_json: AsJson = False) -> None:
-    """以最新的 columns 密钥重新加密各数据密钥，内容不动；可以随时中断，再运行即接着做。"""
+    """以最新的 columns 密钥重新加密各数据密钥，内容不动；以最新的 names 密钥重做姓名的检索摘要。
+
+    可以随时中断，再运行即接着做。
+    """
     from cli.system import operator
     from services.clock import system_clock
     from services.key_records import KEYS
     from settings import SettingMissing
-    from store import data_keys, hidden, journal
+    from store import blind, data_keys, hidden, journal
+    from store.certificates import names
 
     async def work(engine: AsyncEngine) -> dict[str, Any]:
-        newest, done = hidden.newest().id, 0
+        newest, done, index = hidden.newest().id, 0, blind.newest().id
         async with engine.connect() as connection:
             total = await data_keys.wrapped_by_others(connection, newest)
         while True:
@@ -141,7 +151,22 @@ def rewrap(data: Data = HERE, as_json: AsJson = False) -> None:
             await journal.append_operator_step(
                 connection, KEYS, "data_keys_wrapped", operator(), at, body, command
             )
-            return {**told, "left": await data_keys.wrapped_by_others(connection, newest)}
+        indexed = 0
+        async with engine.connect() as connection:
+            total = await names.count_by_others(connection, index)
+        async for part in _names(engine, names.index_anew):
+            indexed += part
+            err.print(f"{indexed} / {total}", highlight=False)
+        async with engine.begin() as connection:
+            if indexed:
+                body = {"purpose": "names", "key": index, "wrapped": indexed}
+                at, command = system_clock(), uuid.uuid4().hex
+                await journal.append_operator_step(
+                    connection, KEYS, "names_indexed", operator(), at, body, command
+                )
+            left = await data_keys.wrapped_by_others(connection, newest)
+            left += await names.count_by_others(connection, index)
+        return {**told, "names_key": index, "names": indexed, "left": left}
 
     try:
         told = _in_system(data, work)
@@ -150,7 +175,10 @@ def rewrap(data: Data = HERE, as_json: AsJson = False) -> None:
     if as_json:
         print_json(told)
     else:
-        out.print(f"已以 {told['key']} 重新加密 {told['wrapped']} 把，余 {told['left']} 把")
+        out.print(
+            f"已以 {told['key']} 重新加密 {told['wrapped']} 把，"
+            f"以 {told['names_key']} 重做姓名的检索摘要 {told['names']} 个，余 {told['left']}"
+        )
 
 
 _AT_ONCE = 500
@@ -164,10 +192,19 @@ def hide(data: Data = HERE, as_json: AsJson = False) -> None:
     from services.clock import system_clock
     from services.key_records import KEYS
     from settings import SettingMissing, to_migrate
-    from store import hidden, journal, plain_values
+    from store import blind, hidden, journal, plain_values
+    from store.certificates import names
+
+    async def noted(connection: AsyncConnection, key: str, column: str, some: int) -> None:
+        at, command = system_clock(), uuid.uuid4().hex
+        purpose = "names" if column == names.COLUMN else "columns"
+        body = {"purpose": purpose, "key": key, "column": column, "hidden": str(some)}
+        await journal.append_operator_step(
+            connection, KEYS, "plain_values_hidden", operator(), at, body, command
+        )
 
     async def work(engine: AsyncEngine) -> dict[str, Any]:
-        newest, done, left = hidden.newest().id, 0, 0
+        newest, done, left, index = hidden.newest().id, 0, 0, blind.newest().id
         async with engine.connect() as connection:
             if not await plain_values.may_hide(connection):
                 fail(
@@ -178,7 +215,8 @@ def hide(data: Data = HERE, as_json: AsJson = False) -> None:
                 (place, await plain_values.count(connection, place))
                 for place in plain_values.places()
             ]
-        total = sum(number for _, number in counted)
+            plain_names = await names.count_plain(connection)
+        total = sum(number for _, number in counted) + plain_names
         for place in [place for place, number in counted if number]:
             after: tuple[Any, ...] = ()
             while True:
@@ -192,16 +230,21 @@ def hide(data: Data = HERE, as_json: AsJson = False) -> None:
                 after = page[-1].key
                 async with engine.begin() as connection:
                     some = await plain_values.hide(connection, place, page, keys)
-                    at, command = system_clock(), uuid.uuid4().hex
-                    body = {"purpose": "columns", "key": newest, "column": place.kind.name}
-                    body |= {"hidden": str(some)}
-                    await journal.append_operator_step(
-                        connection, KEYS, "plain_values_hidden", operator(), at, body, command
-                    )
+                    await noted(connection, newest, place.kind.name, some)
                 done += some
                 err.print(f"{done} / {total}", highlight=False)
             async with engine.connect() as connection:
                 left += await plain_values.count(connection, place)
+        if plain_names:
+            async for part in _names(
+                engine,
+                names.hide,
+                lambda connection, some: noted(connection, index, names.COLUMN, some),
+            ):
+                done += part
+                err.print(f"{done} / {total}", highlight=False)
+            async with engine.connect() as connection:
+                left += await names.count_plain(connection)
         return {"hidden": done, "left": left}
 
     try:
@@ -214,13 +257,38 @@ def hide(data: Data = HERE, as_json: AsJson = False) -> None:
         out.print(f"已加密 {told['hidden']} 项，余 {told['left']} 项", highlight=False)
 
 
-def _still_wraps(data: Path, id_: str) -> int:
-    """How many data keys a master key wraps in the system at hand; 0 where there is none."""
+async def _names(
+    engine: AsyncEngine,
+    work: Callable[[AsyncConnection, tuple[str, int], int], Awaitable[Part]],
+    noted: Callable[[AsyncConnection, int], Awaitable[None]] | None = None,
+) -> AsyncIterator[int]:
+    """Goes through the names of certificates, part by part; how many were done of each."""
+    from store.certificates.names import FIRST
+
+    after: tuple[str, int] | None = FIRST
+    while after is not None:
+        async with engine.begin() as connection:
+            part = await work(connection, after, _AT_ONCE)
+            if part.done and noted is not None:
+                await noted(connection, part.done)
+        after = part.last
+        if part.done:
+            yield part.done
+
+
+def _in_use(data: Path, id_: str, *, names: bool) -> int:
+    """How much a key still stands behind in the system at hand; 0 where there is none.
+
+    How many data keys it wraps, or with ``names`` how many names of certificates it indexes.
+    """
     from settings import SettingMissing
     from store import data_keys
+    from store.certificates.names import count_under
 
     async def work(engine: AsyncEngine) -> int:
         async with engine.connect() as connection:
+            if names:
+                return await count_under(connection, id_)
             return await data_keys.wrapped_by(connection, id_)
 
     try:

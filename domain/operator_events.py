@@ -269,6 +269,7 @@ OPERATOR_EVENTS: dict[str, OperatorEvent] = {
     "ring_key_made": OperatorEvent("增加密钥", _ring_key),
     "ring_key_ended": OperatorEvent("停用密钥", _ring_key),
     "data_keys_wrapped": OperatorEvent("以新密钥重新加密数据密钥", _ring_key),
+    "names_indexed": OperatorEvent("以新密钥重做姓名的检索摘要", _ring_key),
     "plain_values_hidden": OperatorEvent("把原为明文的内容加密保存", _hidden_in),
     "data_destroyed": OperatorEvent("销毁数据密钥，内容不能再读", _destroyed),
     "glass_broken": OperatorEvent("以数据库管理员身份动手之前", _watched),

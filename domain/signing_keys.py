@@ -25,6 +25,7 @@ RING_LABELS = {
     "webhooks": "外发通知的密钥",
     "complaints": "投诉查询码的密钥",
     "columns": "加密各列的密钥",
+    "names": "检索姓名的密钥",
     "commands": "办理指令的密钥",
     "payloads": "流程数据的密钥",
 }

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncResult
 
 from store.hidden import Altered, Destroyed, said, shown
 from store.keyring import KeyMissing
-from store.tables import metadata
+from store.tables import certificates, metadata
 
 Row = Mapping[str, Any]
 
@@ -57,8 +57,11 @@ BY_CASE: dict[str, str] = {
     "changed_numbers": """SELECT c.case_id, r.change_no, array_agg(r.number) AS numbers
         FROM report_numbers r JOIN number_changes c ON c.no = r.change_no
         WHERE {one} GROUP BY c.case_id, r.change_no ORDER BY c.case_id COLLATE "C", r.change_no""",
-    "certificates": """SELECT * FROM certificates
-        WHERE {one} AND case_id IS NOT NULL ORDER BY case_id COLLATE "C" """,
+    "certificates": """SELECT <columns>,
+            with_key(signatories, case_id, '') AS signatories FROM certificates
+        WHERE {one} AND case_id IS NOT NULL ORDER BY case_id COLLATE "C" """.replace(
+        "<columns>", ", ".join(one.name for one in certificates.c if one.name != "signatories")
+    ),
     "certificate_numbers": """SELECT * FROM certificate_numbers
         WHERE {one} ORDER BY case_id COLLATE "C", allotted_at, number""",
     "filing_receipts": """SELECT * FROM filing_receipts
@@ -100,17 +103,28 @@ async def snapshot(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 _HIDDEN: Mapping[str, Sequence[str]] = {
     "revisions": ("content",),
     "complaints": ("about", "contact", "reply"),
+    "certificates": ("signatories",),
 }
 """The columns of what is read here that are hidden at rest, see `store.hidden`."""
-_JSON = frozenset({"revisions.content", "notes.note"})
+_JSON = frozenset(
+    {
+        "revisions.content",
+        "notes.note",
+        "certificates.signatories",
+        "certificate_deliveries.body",
+        "roster_imports.problems",
+    }
+)
 
 
-def opened(stored: str, column: str) -> tuple[Any, str]:
-    """A hidden value as it was written, and "" or why it cannot be read.
+def opened(stored: str | None, column: str) -> tuple[Any, str]:
+    """A hidden value as it was written, None for none, and "" or why it cannot be read.
 
     ``destroyed``: its key is no more; ``altered``: it is not what was written; ``no_key``: the key
     that its own is wrapped by is not at hand. The value is then None.
     """
+    if stored is None:
+        return None, ""
     try:
         read = said(stored, column) if column in _JSON else shown(stored, column)
     except (Altered, ValueError):
@@ -285,9 +299,6 @@ IMPORTED_ROWS = """
 FILES = """
     SELECT 'announcement_files' AS "table", '' AS case_id, announcement_id || ' ' || name AS name
     FROM announcement_files WHERE encode(sha256(content), 'hex') <> sha256
-    UNION ALL
-    SELECT 'enforcement_documents', case_id, sequence || ' ' || number
-    FROM enforcement_documents WHERE encode(sha256(content), 'hex') <> sha256
 """
 HIDDEN_FILES = """
     SELECT 'filing_files' AS "table", case_id, name, sha256,
@@ -295,6 +306,9 @@ HIDDEN_FILES = """
     UNION ALL
     SELECT 'enforcement_attachments', case_id, name, sha256,
            with_key(content, case_id, sha256) FROM enforcement_attachments
+    UNION ALL
+    SELECT 'enforcement_documents', case_id, sequence || ' ' || number, sha256,
+           with_key(content, case_id, sequence::text) FROM enforcement_documents
 """
 MISSING_FILES = """
     SELECT j.case_id, j.sequence, f.sha256
@@ -305,10 +319,14 @@ MISSING_FILES = """
     ORDER BY 1, 2, 3
 """
 AUTHORITY_FIGURES = "SELECT authority, year, revision, sha256, content FROM authority_figures"
-DELIVERIES = "SELECT * FROM certificate_deliveries"
+DELIVERIES = """
+    SELECT authority, delivery_id, body_sha256, with_key(body, concat('delivery/', authority, '/',
+        CASE WHEN sandbox THEN 'sandbox' ELSE 'register' END, '/', delivery_id), '') AS body
+    FROM certificate_deliveries
+"""
 CONTENTS = """
-    SELECT number AS case_id, content FROM certificates WHERE content IS NOT NULL
-    ORDER BY number COLLATE "C"
+    SELECT number AS case_id, content, with_key(signatories, case_id, '') AS signatories
+    FROM certificates WHERE content IS NOT NULL ORDER BY number COLLATE "C"
 """
 LINES = """
     SELECT number AS case_id, kind, line, words, standard, year FROM certificate_lines
@@ -324,14 +342,15 @@ OF_ROSTERS = (
 )  # fmt: skip
 """The columns of an import that its step vouches for."""
 ROSTERS = """
-    SELECT r.*, s.case_id, s.sequence, s.said
+    SELECT <columns>, s.case_id, s.sequence, s.said,
+           with_key(r.problems, 'roster-import/' || r.id, '') AS problems
     FROM roster_imports r LEFT JOIN (
         SELECT DISTINCT ON (step #>> '{body,import}') case_id, sequence,
                step #>> '{body,import}' AS import, step #>> '{body,report_sha256}' AS said
         FROM journal WHERE event = 'roster_imported'
         ORDER BY step #>> '{body,import}', sequence DESC
     ) s ON s.import = r.id
-"""
+""".replace("<columns>", ", ".join(f"r.{name}" for name in OF_ROSTERS if name != "problems"))
 MISSING_ROSTERS = """
     SELECT case_id, sequence FROM journal j
     WHERE event = 'roster_imported'
@@ -369,7 +388,8 @@ TRIGGERS = """
 KEYS_TOLD = """
     SELECT case_id, sequence, event, step -> 'body' AS body FROM journal
     WHERE case_id = 'register/keys'
-      AND event NOT IN ('data_keys_wrapped', 'plain_values_hidden') ORDER BY sequence
+      AND event NOT IN ('data_keys_wrapped', 'names_indexed', 'plain_values_hidden')
+    ORDER BY sequence
 """
 COLUMNS = """
     SELECT c.relname AS "table", a.attname AS column

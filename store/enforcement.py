@@ -349,6 +349,7 @@ async def keep_document(
     made_at: datetime,
 ) -> str:
     """Keeps a document of a step; the sha256 of the one that stands, this or an earlier one."""
+    key = await hiding(connection, case_id)
     await connection.execute(
         insert(enforcement_documents)
         .values(
@@ -357,7 +358,7 @@ async def keep_document(
             kind=kind,
             number=number,
             sha256=sha256,
-            content=content,
+            content=key.of(content, str(sequence)),
             made_at=made_at,
         )
         .on_conflict_do_nothing()
@@ -383,13 +384,18 @@ async def documents(connection: AsyncConnection, case_id: str) -> list[Document]
 
 
 async def document(connection: AsyncConnection, case_id: str, sha256: str) -> bytes | None:
-    """The PDF of a case's document, None if there is none of this hash."""
+    """The PDF of a case's document, None if there is none of this hash.
+
+    Raises Refused: its key has been destroyed, or it is not what was made.
+    """
     found = await connection.scalar(
         select(enforcement_documents.c.content)
         .where(enforcement_documents.c.case_id == case_id, enforcement_documents.c.sha256 == sha256)
         .limit(1)
     )
-    return bytes(found) if found is not None else None
+    if found is Destroyed.KEY:
+        raise Refused(destroyed(case_id))
+    return found
 
 
 async def attach(

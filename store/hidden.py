@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import ColumnElement, FromClause, Text, func, literal
+from sqlalchemy import ColumnElement, FromClause, Text, case, func, literal
 from sqlalchemy.types import TypeDecorator
 
 from domain.refusals import Code, Refusal, Refused
@@ -194,6 +194,37 @@ def CONTACT(table: FromClause) -> ColumnElement[str]:
     """One entry among an institution's contacts, as `contact_subject` names it."""
     at = func.to_char(func.timezone("UTC", table.c.set_at), 'YYYYMMDD"T"HH24MISSUS')
     return func.concat("contact/", table.c.institution_id, "/", table.c.role, "/", at)
+
+
+def ROSTER(table: FromClause) -> ColumnElement[str]:
+    """A roster, as `roster_subject` names it."""
+    return literal("roster-import/").concat(table.c.id)
+
+
+def roster_subject(id_: str) -> str:
+    """The subject of what was told of a roster."""
+    return f"roster-import/{id_}"
+
+
+def IMPORT(table: FromClause) -> ColumnElement[str]:
+    """A file of certificates, as `import_subject` names it."""
+    return literal("certificate-import/").concat(table.c.import_id)
+
+
+def import_subject(id_: str) -> str:
+    """The subject of what a file of certificates brought."""
+    return f"certificate-import/{id_}"
+
+
+def DELIVERY(table: FromClause) -> ColumnElement[str]:
+    """A delivery of connected mode, as `delivery_subject` names it."""
+    which = case((table.c.sandbox, "sandbox"), else_="register")
+    return func.concat("delivery/", table.c.authority, "/", which, "/", table.c.delivery_id)
+
+
+def delivery_subject(authority: str, sandbox: bool, id_: str) -> str:
+    """The subject of what an authority's system has delivered."""
+    return f"delivery/{authority}/{'sandbox' if sandbox else 'register'}/{id_}"
 
 
 def contact_subject(institution: str, role: str, at: datetime) -> str:

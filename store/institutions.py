@@ -156,8 +156,9 @@ async def _certificates_of(
 ) -> dict[str, list[CertificateFacts]]:
     owned: dict[str, list[CertificateFacts]] = {id_: [] for id_ in ids}
     if ids:
+        named = [certificates.c[name] for name in CertificateFacts.model_fields]
         found = await connection.execute(
-            select(certificates, _OWNER.label("owner"))
+            select(*named, _OWNER.label("owner"))
             .join(institutions, institutions.c.id == certificates.c.institution_id)
             .where(
                 _owned_by(ids),
@@ -166,8 +167,8 @@ async def _certificates_of(
             .order_by(certificates.c.number)
         )
         for row in found.mappings():
-            values = {key: row[key] for key in CertificateFacts.model_fields}
-            owned[row["owner"]].append(CertificateFacts(**values))
+            values = dict(row)
+            owned[values.pop("owner")].append(CertificateFacts(**values))
     return owned
 
 

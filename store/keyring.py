@@ -29,6 +29,7 @@ class Purpose(StrEnum):
     WEBHOOKS = "webhooks"
     COMPLAINTS = "complaints"
     COLUMNS = "columns"
+    NAMES = "names"
     COMMANDS = "commands"
     PAYLOADS = "payloads"
 

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.case.status import ENDED
 from domain.retention import Kept
+from store.certificates import names
 from store.tables import data_keys
 
 
@@ -79,12 +80,16 @@ def _asked(kept: Kept, before: datetime, subject: str) -> dict[str, object]:
 async def destroy(
     connection: AsyncConnection, subjects: Sequence[str], at: datetime, rule: str
 ) -> None:
-    """Destroys the keys of subjects: what they hide can be read by nobody from now on."""
+    """Destroys the keys of subjects: what they hide can be read by nobody from now on.
+
+    Nor is a certificate found any more by whom its content named.
+    """
     await connection.execute(
         update(data_keys)
         .where(data_keys.c.subject.in_(subjects), data_keys.c.destroyed_at.is_(None))
         .values(wrapped="", destroyed_at=at, rule=rule)
     )
+    await names.forget(connection, subjects)
 
 
 async def is_destroyed(connection: AsyncConnection, subject: str, rule: str) -> bool:

@@ -3,27 +3,37 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import RowMapping, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.refusals import Refused
+from store.data_keys import hiding
+from store.hidden import Destroyed, destroyed, roster_subject
 from store.tables import roster_imports
 
 
 async def by_id(connection: AsyncConnection, id_: str) -> dict[str, Any] | None:
-    """The report of one import, None if there is none with this id."""
+    """The report of one import, None if there is none with this id.
+
+    Raises Refused: what was told of its rows has been destroyed.
+    """
     rows = await connection.execute(select(roster_imports).where(roster_imports.c.id == id_))
-    row = rows.mappings().first()
-    return dict(row) if row else None
+    return _report(rows.mappings().first())
 
 
 async def latest(connection: AsyncConnection) -> dict[str, Any] | None:
-    """The report of the import that came last, None before the first."""
+    """The report of the import that came last, None before the first. Raises Refused: the same."""
     rows = await connection.execute(
         select(roster_imports).order_by(roster_imports.c.imported_at.desc()).limit(1)
     )
-    row = rows.mappings().first()
-    return dict(row) if row else None
+    return _report(rows.mappings().first())
+
+
+def _report(row: RowMapping | None) -> dict[str, Any] | None:
+    if row is not None and row["problems"] is Destroyed.KEY:
+        raise Refused(destroyed(roster_subject(row["id"])))
+    return dict(row) if row is not None else None
 
 
 async def newest_by_scope(connection: AsyncConnection) -> dict[str, datetime]:
@@ -40,7 +50,9 @@ async def save(
     connection: AsyncConnection, report: dict[str, Any], imported_by: str, scope: str
 ) -> None:
     """Keeps an import's report; the same file imported anew is the latest again."""
-    row = {**report, "imported_by": imported_by, "scope": scope}
+    key = await hiding(connection, roster_subject(report["id"]))
+    problems = key.of(report["problems"])
+    row = {**report, "problems": problems, "imported_by": imported_by, "scope": scope}
     await connection.execute(
         insert(roster_imports)
         .values(**row)

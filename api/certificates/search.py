@@ -27,7 +27,7 @@ from domain.jurisdictions import AuthorityId, authority_of
 from domain.model import Value
 from domain.refusals import Code, Refusal, Refused
 from services.certificates.enquiries import public_part
-from services.certificates.search import Criteria, Registered, Seen, Sight
+from services.certificates.search import Criteria, Registered, Seen, Sight, Signatories
 
 MOST_MONTHS = 120
 """Counts are shown for at most so many months at once."""
@@ -38,7 +38,10 @@ _Uscc = Annotated[str, Field(pattern=r"^[0-9A-Z]{18}$")]
 
 
 class OwnPart(Value):
-    """What only those see who see a certificate in full; some of its lines in a list."""
+    """What only those see who see a certificate in full; some of its lines in a list.
+
+    ``signatories_destroyed``: what was on record of them can be read by nobody any more.
+    """
 
     institution: str
     institution_name: str
@@ -51,6 +54,7 @@ class OwnPart(Value):
     issued_on: date | None
     sites: tuple[str, ...]
     signatories: tuple[Signatory, ...]
+    signatories_destroyed: bool
     equipment: tuple[Equipment, ...]
 
 
@@ -215,6 +219,7 @@ def _own(found: Registered) -> OwnPart:
         issued_on=found.issued_on,
         sites=content.sites if content else (),
         signatories=content.signatories if content else (),
+        signatories_destroyed=found.signatories is Signatories.DESTROYED,
         equipment=content.equipment if content else (),
     )
 
@@ -283,7 +288,7 @@ OPERATIONS = [
             Parameter("capability", "检测能力：类别、产品或参数名称的全部或一部分"),
             Parameter("standard", "标准号，可带年份"),
             Parameter("equipment", "仪器设备的名称或型号；只在有权看全部内容的证书中查"),
-            Parameter("signatory", "授权签字人姓名；只在有权看全部内容的证书中查"),
+            Parameter("signatory", "授权签字人的完整姓名；只在有权看全部内容的证书中查"),
             Parameter("region", "地区代码六位", schema=schema_of(JurisdictionCode)),
             Parameter("field", "专业领域代码两位", schema=schema_of(TwoDigits)),
             Parameter("state", "证书状态", schema={"enum": [s.value for s in CertificateStatus]}),

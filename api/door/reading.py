@@ -3,6 +3,8 @@
 An institution reads what is its own; of that nothing is kept.
 """
 
+from urllib.parse import unquote_plus
+
 from api.door.operations import Call, Operation
 from api.door.rights import Right
 from domain.case.commands import Role
@@ -30,6 +32,9 @@ _PATHS = frozenset(
         "/api/certificates/{application}/draft",
         "/api/certificates/{application}/paper",
         "/api/certificates/{application}/preview",
+        "/api/certificates/linked/{uscc}",
+        "/api/certificates/registered/{number}",
+        "/api/certificates/search",
         "/api/institutions/registrations",
         "/api/notices",
         "/api/notices/{notice}",
@@ -45,6 +50,9 @@ _NOBODYS = frozenset({Right.ANYONE, Right.SIGNED_IN, Right.FOLLOW_EVENTS})
 
 _OWN = (Role.FILER, Role.RESPONSIBLE)
 """Whoever acts for the institution itself."""
+
+_NAMES = frozenset({"signatory"})
+"""Parameters whose values are people's names."""
 
 _LONGEST = 1000
 
@@ -62,7 +70,15 @@ def read_as(operation: Operation, role: Role) -> str:
 
 
 def what_of(operation: Operation, call: Call) -> str:
-    """What was read, in words and by its address."""
+    """What was read, in words and by its address; not whom somebody has asked for by name."""
     url = call.request.url
-    asked = f"{url.path}?{url.query}" if url.query else url.path
+    asked = f"{url.path}?{_without_names(url.query)}" if url.query else url.path
     return f"{operation.summary} {asked}"[:_LONGEST]
+
+
+def _without_names(asked: str) -> str:
+    # the record is kept for ever, and in the clear
+    return "&".join(
+        f"{name}=…" if unquote_plus(name) in _NAMES else f"{name}{sign}{value}"
+        for name, sign, value in (one.partition("=") for one in asked.split("&"))
+    )

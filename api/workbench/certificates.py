@@ -206,7 +206,7 @@ _TERMS = (
     ("parent_uscc", "所属单位的信用代码"),
     ("capability", "检测能力"),
     ("standard", "标准号"),
-    ("signatory", "授权签字人"),
+    ("signatory", "授权签字人（完整姓名）"),
     ("expires_until", "有效期至，到这一天止"),
 )
 _NAMES = (*(name for name, _ in _TERMS), "state")

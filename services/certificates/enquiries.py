@@ -134,7 +134,7 @@ class CertificateEnquiries:
         status = status_on(found.status, found.valid_to, today, found.valid_from) if found else None
         words = scan_words(proof, fault, status, live=live is not None, reached=known is not None)
         genuine = checked if isinstance(checked, Statement) else None
-        recorded = found.certificate() if found else None
+        recorded = found.stated() if found else None
         answer = scan_answer(proof, status, reached=known is not None)
         self._count(now, [found] if found else [], Counted.SCAN, answer.value)
         current = known.current if known else None

@@ -50,7 +50,7 @@ class PaperService:
     async def of_case(self, case: Case) -> Paper:
         """A case's certificate as it is now. Raises Refused: not issued, not signed."""
         async with self._engine.connect() as connection:
-            entry = await register.by_case(connection, case.case_id)
+            entry = await register.by_case(connection, case.case_id, whole=True)
             if entry is None:
                 raise Refused(Refusal(code=Code.NO_CERTIFICATE))
             [paper] = await self._papers(connection, [entry])
@@ -82,7 +82,7 @@ class PaperService:
         page = _page(sizes)
         if not page:
             raise Refused(Refusal(code=Code.NOT_FOUND, params={"what": "要打印的证书"}))
-        on_record = await register.by_numbers(connection, page)
+        on_record = await register.by_numbers(connection, page, whole=True)
         ours = [entry for entry in on_record if entry.issuer == issuer]
         papers = await self._papers(connection, ours)
         left_out = [*self._not_ours(page, on_record, issuer), *_not_printable(ours, papers)]
@@ -160,7 +160,10 @@ def _paper_of(
     The moment on the paper is the last change on record, or the beginning or the end of its
     validity: the same paper comes out until something is different.
     """
-    certificate = entry.certificate()
+    try:
+        certificate = entry.certificate()
+    except Refused as refused:
+        return refused.refusal
     if certificate is None:
         return Refusal(code=Code.CONTENT_NOT_ON_RECORD, params={"number": entry.number})
     if not entry.statement:

@@ -9,6 +9,7 @@ from domain.certificates.public import Counted
 from store import institutions
 from store.certificates import counts, search
 from store.certificates.register import Registered as Registered
+from store.certificates.register import Signatories as Signatories
 from store.certificates.search import Criteria as Criteria
 from store.certificates.search import Seen as Seen
 from store.certificates.search import Sight as Sight

@@ -75,7 +75,7 @@ async def sign_register(
 async def _sign(connection: AsyncConnection, code: str, keys: SigningKeys, today: date) -> bool:
     """Signs one certificate; False if it has changed meanwhile, and was signed with the change."""
     entry = await register.by_code(connection, code)
-    certificate = entry.certificate() if entry is not None else None
+    certificate = entry.stated() if entry is not None else None
     if entry is None or certificate is None:
         return False
     statement = keys.statement(certificate, today)

@@ -370,7 +370,8 @@ class DeliveryService:
         self, connection: AsyncConnection, client: ApiClient, delivery: AnyDelivery
     ) -> Known:
         if not isinstance(delivery, IssueDelivery):
-            named = await self._own(connection, client, delivery.number)
+            compared = not isinstance(delivery, EndDelivery)
+            named = await self._own(connection, client, delivery.number, whole=compared)
             return Known(institution=True, number=named)
         holder, number = delivery.content.institution, delivery.decision.number
         details, renews = delivery.institution, delivery.renews
@@ -391,14 +392,19 @@ class DeliveryService:
         )
 
     async def _own(
-        self, connection: AsyncConnection, client: ApiClient, number: str
+        self, connection: AsyncConnection, client: ApiClient, number: str, *, whole: bool = False
     ) -> Named | None:
-        """The certificate of a number that this client can change: the sandbox has its own."""
+        """The certificate of a number that this client can change: the sandbox has its own.
+
+        ``whole``: with all of its content. Raises Refused where some of it has been destroyed.
+        """
         if client.sandbox:
             told = await deliveries.rehearsed(connection, client.authority, number)
             return _rehearsed_as(number, client.authority, told)
-        held = await register.by_number(connection, number)
-        return _held_as(held) if held is not None else None
+        held = await register.by_number(connection, number, whole=whole)
+        if held is None:
+            return None
+        return _held_as(held, held.whole_content() if whole else None)
 
     async def _named(
         self, connection: AsyncConnection, client: ApiClient, number: str
@@ -481,7 +487,7 @@ def other_content() -> WrongFields:
     return WrongFields(Refusal(code=Code.KEY_REUSED), [wrong])
 
 
-def _held_as(held: Registered) -> Named:
+def _held_as(held: Registered, content: CertificateContent | None = None) -> Named:
     return Named(
         number=held.number,
         institution=held.institution_id,
@@ -490,7 +496,7 @@ def _held_as(held: Registered) -> Named:
         status=held.status,
         valid_to=held.valid_to,
         issued_on=held.issued_on,
-        content=held.content,
+        content=content,
     )
 
 

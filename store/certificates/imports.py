@@ -10,6 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.certificates.imports import ImportMode, ImportStage, RowOutcome
 from domain.model import Value
+from domain.refusals import Refused
+from store.data_keys import hiding
+from store.hidden import Destroyed, Hiding, ToHide, destroyed, import_subject
 from store.tables import (
     certificate_import_problems,
     certificate_import_rows,
@@ -163,7 +166,7 @@ async def problems(
 
 
 async def waiting(connection: AsyncConnection, id_: str, size: int) -> list[Waiting]:
-    """The certificates of an import whose turn is next, in order."""
+    """The certificates of an import whose turn is next, in order. Raises Refused: destroyed."""
     columns = certificate_import_rows.c
     found = await connection.execute(
         select(columns.row, columns.place, columns.given)
@@ -171,7 +174,10 @@ async def waiting(connection: AsyncConnection, id_: str, size: int) -> list[Wait
         .order_by(columns.place, columns.row)
         .limit(size)
     )
-    return [Waiting(**row) for row in found.mappings()]
+    listed = found.mappings().all()
+    if any(row["given"] is Destroyed.KEY for row in listed):
+        raise Refused(destroyed(import_subject(id_)))
+    return [Waiting(**row) for row in listed]
 
 
 # --- writing --------------------------------------------------------------------------------------
@@ -204,7 +210,11 @@ async def save(
         for column in certificate_import_rows.c
         if column.name not in ("import_id", "row", "updated_at")
     }
-    for chunk in _chunks([{"import_id": id_, **row} for row in found_rows]):
+    key = await hiding(connection, import_subject(id_))
+    kept = [
+        {"import_id": id_, **row, "given": _hidden(key, row["given"], row)} for row in found_rows
+    ]
+    for chunk in _chunks(kept):
         await connection.execute(
             wanted.on_conflict_do_update(
                 index_elements=["import_id", "row"],
@@ -216,7 +226,11 @@ async def save(
     await connection.execute(
         delete(certificate_import_problems).where(certificate_import_problems.c.import_id == id_)
     )
-    for chunk in _chunks([{"import_id": id_, **one} for one in found_problems]):
+    told = [
+        {"import_id": id_, **one, "message": _hidden(key, one["message"], one)}
+        for one in found_problems
+    ]
+    for chunk in _chunks(told):
         await connection.execute(insert(certificate_import_problems), chunk)
 
 
@@ -272,6 +286,11 @@ async def finish(connection: AsyncConnection, id_: str, at: datetime) -> bool:
         .values(stage=ImportStage.DONE.value, finished_at=at)
     )
     return bool(done.rowcount)
+
+
+def _hidden(key: Hiding, value: Any, row: dict[str, Any]) -> ToHide | None:
+    """What a row of a file gave, or was told of it: people are named there."""
+    return None if value is None else key.of(value, str(row["row"]))
 
 
 def _chunks(values: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:

@@ -1,4 +1,7 @@
-"""What certificates are found by: a line for each capability, signatory, piece of equipment."""
+"""What certificates are found by: a line for each capability, signatory, piece of equipment.
+
+A signatory's line has no name in it but what stands for the whole name, see `store.blind`.
+"""
 
 import re
 import unicodedata
@@ -9,6 +12,7 @@ from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.certificates.certificate import CertificateContent
+from store import blind
 from store.tables import certificate_lines
 from store.words import folded
 
@@ -32,6 +36,7 @@ class Line(NamedTuple):
 
 
 _DASHES = str.maketrans(dict.fromkeys("‐‑‒–—―−", "-"))
+_DOTS = str.maketrans(dict.fromkeys("•‧∙⋅・", "·"))
 _YEAR = re.compile(r"(.*[0-9].*)[-:]((?:19|20)[0-9]{2})")
 
 
@@ -47,8 +52,13 @@ def standard_of(text: str, year: str = "") -> tuple[str, str]:
     return bare, year
 
 
+def signatory_key(name: str) -> str:
+    """A person's name as it is compared: without blanks, with one middle dot for all."""
+    return "".join(folded(name).translate(_DOTS).split())
+
+
 def lines_of(content: CertificateContent) -> list[Line]:
-    """The lines of a certificate's content, in order."""
+    """The lines of a certificate's content, in order; of signatories the name as it is compared."""
     found = [
         Line(
             LineKind.CAPABILITY.value,
@@ -63,7 +73,7 @@ def lines_of(content: CertificateContent) -> list[Line]:
         for place, one in enumerate(content.equipment)
     ]
     found += [
-        Line(LineKind.SIGNATORY.value, place, _words(one.name))
+        Line(LineKind.SIGNATORY.value, place, signatory_key(one.name))
         for place, one in enumerate(content.signatories)
     ]
     return found
@@ -72,8 +82,11 @@ def lines_of(content: CertificateContent) -> list[Line]:
 async def replace_lines(
     connection: AsyncConnection, number: str, content: CertificateContent
 ) -> None:
-    """Makes the lines of a certificate those of its content; unchanged ones are left alone."""
-    wanted = lines_of(content)
+    """Makes the lines of a certificate those of its content; unchanged ones are left alone.
+
+    Raises KeyMissing.
+    """
+    wanted = [_stored(line) for line in lines_of(content)]
     standing = await connection.execute(
         select(*(certificate_lines.c[name] for name in Line._fields)).where(
             certificate_lines.c.number == number
@@ -86,6 +99,35 @@ async def replace_lines(
         await connection.execute(
             insert(certificate_lines), [{"number": number, **one._asdict()} for one in wanted]
         )
+
+
+def signatory_words(name: str) -> str:
+    """What stands in the line of a signatory of a name. Raises KeyMissing."""
+    return blind.indexed(signatory_key(name), _NAMES)
+
+
+def signatory_ways(name: str) -> list[str]:
+    """All that may stand in the line of a signatory of a name. Raises KeyMissing."""
+    # from before names were hidden a line has the name as it was written, with its blanks
+    return list(dict.fromkeys([*blind.ways(signatory_key(name), _NAMES), folded(name)]))
+
+
+def stands_for(words: str, line: Line) -> bool:
+    """Whether these are the words of a line of `lines_of`, as stored. Raises KeyMissing."""
+    if line.kind != LineKind.SIGNATORY or words == line.words:
+        return words == line.words
+    if words.startswith(blind.MARK):
+        return blind.stands_for(words, line.words, _NAMES)
+    return signatory_key(words) == line.words
+
+
+def _stored(line: Line) -> Line:
+    if line.kind != LineKind.SIGNATORY:
+        return line
+    return line._replace(words=signatory_words(line.words))
+
+
+_NAMES = "certificate_lines.words"
 
 
 def _words(*texts: str) -> str:

@@ -1,18 +1,21 @@
 """The register of certificates: allotted numbers, what is in force, and who holds it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Select,
+    Text,
     case,
     collate,
     exists,
     func,
     select,
     text,
+    type_coerce,
     update,
 )
 from sqlalchemy.dialects.postgresql import insert
@@ -23,7 +26,10 @@ from domain.certificates.commands import CertificateEvent
 from domain.certificates.issuing import HeldCertificate
 from domain.certificates.warnings import HolderFacts, InRegister
 from domain.model import Value
+from domain.refusals import Refused
 from store.certificates.lines import replace_lines
+from store.data_keys import hiding
+from store.hidden import Destroyed, destroyed, said
 from store.tables import (
     cases,
     certificate_numbers,
@@ -45,12 +51,21 @@ class NumberTaken(Exception):
     """A number is on record for another certificate already."""
 
 
+class Signatories(StrEnum):
+    """Whether what was read of a certificate's content has its signatories."""
+
+    SHOWN = "shown"
+    LEFT_OUT = "left_out"
+    DESTROYED = "destroyed"
+
+
 class Registered(Value):
     """A certificate as the register has it. From a mere roster: without code and content.
 
     ``status`` is as recorded; what it comes to on a day says
     `domain.certificates.certificate.standing`. ``institution_name`` is that of the survivor where
     the account was merged; ``uscc_now`` is None unless its holder was, or has another code since.
+    ``signatories`` says whether ``content`` has its own.
     """
 
     number: str
@@ -79,10 +94,22 @@ class Registered(Value):
     renews: str
     revision: int
     content: CertificateContent | None
+    signatories: Signatories = Signatories.LEFT_OUT
     statement: str
 
-    def certificate(self) -> Certificate | None:
-        """The certificate to be printed; None where only a roster knows of it."""
+    def whole_content(self) -> CertificateContent | None:
+        """The content with its signatories. Raises Refused where they have been destroyed."""
+        if self.content is not None and self.signatories is Signatories.DESTROYED:
+            raise Refused(destroyed(self.case_id))
+        # whoever goes by the content of a certificate has to ask for all of it
+        assert self.content is None or self.signatories is Signatories.SHOWN, self.number
+        return self.content
+
+    def stated(self) -> Certificate | None:
+        """The certificate as far as its signed statement goes, with the content as it was read.
+
+        None where only a roster knows of it.
+        """
         if self.content is None or self.issued_on is None or self.valid_from is None:
             return None
         return Certificate(
@@ -96,16 +123,24 @@ class Registered(Value):
             content=self.content,
         )
 
+    def certificate(self) -> Certificate | None:
+        """The certificate to be printed; None where only a roster knows of it.
+
+        Raises Refused where its signatories have been destroyed.
+        """
+        self.whole_content()
+        return self.stated()
+
 
 # --- reading --------------------------------------------------------------------------------------
 
 
 def registered() -> Select[Any]:
-    """All entries of the register with their institutions, to be narrowed."""
+    """All entries of the register with their institutions, to be narrowed; without signatories."""
     own = [
         column
         for column in certificates.c
-        if column.name not in ("code", "case_id", "holder", "uscc", "updated_at")
+        if column.name not in ("code", "case_id", "holder", "uscc", "signatories", "updated_at")
     ]
     survivors = institutions.alias("survivor")
     return select(
@@ -128,6 +163,31 @@ def registered() -> Select[Any]:
     )
 
 
+def signatories_of(of: ColumnElement[bool] | None = None) -> ColumnElement[Any]:
+    """The signatories of an entry of the register, for `entry`; ``of``: of which entries only."""
+    stored = type_coerce(certificates.c.signatories, Text)
+    shown = stored if of is None else case((of, stored))
+    return func.with_key(shown, certificates.c.case_id, "", type_=Text).label("signatories")
+
+
+def entry(row: Mapping[str, Any], *, whole: bool = False) -> Registered:
+    """An entry of `registered`; ``whole``: `signatories_of` it were asked for too.
+
+    Raises Refused: they are not what was written; KeyMissing.
+    """
+    given = dict(row)
+    stored = given.pop("signatories", None)
+    if given["content"] is None:
+        return Registered(**given)
+    names = [] if stored is None else said(stored, "certificates.signatories")
+    if not whole or names is Destroyed.KEY:
+        known = Signatories.DESTROYED if whole else Signatories.LEFT_OUT
+        given["content"] = {**given["content"], "signatories": []}
+        return Registered(**given, signatories=known)
+    given["content"] = {"signatories": names, **given["content"]}
+    return Registered(**given, signatories=Signatories.SHOWN)
+
+
 def _code_changed() -> ColumnElement[bool]:
     """Whether a certificate names its holder by a code that the holder had before."""
     return exists().where(
@@ -143,9 +203,11 @@ async def by_code(connection: AsyncConnection, code: str) -> Registered | None:
     return await _one(connection, certificates.c.code == code)
 
 
-async def by_number(connection: AsyncConnection, number: str) -> Registered | None:
-    """The certificate with this number, None if there is none."""
-    return await _one(connection, certificates.c.number == number)
+async def by_number(
+    connection: AsyncConnection, number: str, *, whole: bool = False
+) -> Registered | None:
+    """The certificate with this number, None if there is none; ``whole``: with its signatories."""
+    return await _one(connection, certificates.c.number == number, whole=whole)
 
 
 async def renewing(connection: AsyncConnection, code: str) -> Registered | None:
@@ -153,14 +215,22 @@ async def renewing(connection: AsyncConnection, code: str) -> Registered | None:
     return await _one(connection, (certificates.c.renews == code) & (certificates.c.renews != ""))
 
 
-async def by_case(connection: AsyncConnection, case_id: str) -> Registered | None:
-    """The certificate of a case, None while it has none."""
-    return await _one(connection, certificates.c.case_id == case_id)
+async def by_case(
+    connection: AsyncConnection, case_id: str, *, whole: bool = False
+) -> Registered | None:
+    """The certificate of a case, None while it has none; ``whole``: with its signatories."""
+    return await _one(connection, certificates.c.case_id == case_id, whole=whole)
 
 
-async def _one(connection: AsyncConnection, where: ColumnElement[bool]) -> Registered | None:
-    row = (await connection.execute(registered().where(where))).mappings().first()
-    return Registered(**row) if row else None
+async def _one(
+    connection: AsyncConnection, where: ColumnElement[bool], *, whole: bool = False
+) -> Registered | None:
+    row = (await connection.execute(_entries(whole=whole).where(where))).mappings().first()
+    return entry(row, whole=whole) if row else None
+
+
+def _entries(*, whole: bool) -> Select[Any]:
+    return registered().add_columns(signatories_of()) if whole else registered()
 
 
 async def statements(connection: AsyncConnection, after: str, size: int) -> list[tuple[str, str]]:
@@ -174,12 +244,19 @@ async def statements(connection: AsyncConnection, after: str, size: int) -> list
     return [(row.code, row.statement) for row in found]
 
 
-async def by_numbers(connection: AsyncConnection, numbers: Sequence[str]) -> list[Registered]:
-    """The certificates with these numbers that are on record, by their numbers."""
+async def by_numbers(
+    connection: AsyncConnection, numbers: Sequence[str], *, whole: bool = False
+) -> list[Registered]:
+    """The certificates with these numbers that are on record, by their numbers.
+
+    ``whole``: with their signatories.
+    """
     found = await connection.execute(
-        registered().where(certificates.c.number == func.any(list(numbers))).order_by(_in_order)
+        _entries(whole=whole)
+        .where(certificates.c.number == func.any(list(numbers)))
+        .order_by(_in_order)
     )
-    return [Registered(**row) for row in found.mappings()]
+    return [entry(row, whole=whole) for row in found.mappings()]
 
 
 async def by_cases(connection: AsyncConnection, case_ids: Sequence[str]) -> dict[str, Registered]:
@@ -187,7 +264,7 @@ async def by_cases(connection: AsyncConnection, case_ids: Sequence[str]) -> dict
     found = await connection.execute(
         registered().where(certificates.c.case_id == func.any(list(case_ids)))
     )
-    return {row["case_id"]: Registered(**row) for row in found.mappings()}
+    return {row["case_id"]: entry(row) for row in found.mappings()}
 
 
 async def names_by_cases(
@@ -208,7 +285,7 @@ async def renewals_of(connection: AsyncConnection, codes: Sequence[str]) -> dict
     # no code is the code of none, while most certificates renew none
     known = sorted({code for code in codes if code})
     found = await connection.execute(registered().where(certificates.c.renews == func.any(known)))
-    return {row["renews"]: Registered(**row) for row in found.mappings()}
+    return {row["renews"]: entry(row) for row in found.mappings()}
 
 
 async def allotted_to(connection: AsyncConnection, numbers: Sequence[str]) -> dict[str, str]:
@@ -515,7 +592,12 @@ async def write(
     renews: str,
     statement: str,
 ) -> None:
-    """Puts a certificate of a case into the register as it stands now, and what it is found by."""
+    """Puts a certificate of a case into the register as it stands now, and what it is found by.
+
+    Raises Refused: the key that its signatories are hidden with has been destroyed.
+    """
+    key = await hiding(connection, case_id)
+    said_of = content.model_dump(mode="json")
     values: dict[str, Any] = {
         "number": held.number,
         "institution_id": content.institution,
@@ -539,16 +621,16 @@ async def write(
         "superseded_by": held.superseded_by,
         "renews": renews,
         "revision": held.revision,
-        "content": content.model_dump(mode="json"),
+        "signatories": key.of(said_of.pop("signatories")),
+        "content": said_of,
         "statement": statement,
     }
+    new = insert(certificates).values(values)
     await connection.execute(
-        insert(certificates)
-        .values(values)
-        .on_conflict_do_update(
+        new.on_conflict_do_update(
             index_elements=["number"],
             set_={
-                **{name: values[name] for name in values.keys() - {"number", "renews"}},
+                **{name: new.excluded[name] for name in values.keys() - {"number", "renews"}},
                 # a case that was revived does not carry it any more
                 "renews": func.coalesce(func.nullif(renews, ""), certificates.c.renews),
                 "updated_at": func.now(),

@@ -33,8 +33,8 @@ from domain.certificates.certificate import CertificateStatus
 from domain.ids import NATION
 from domain.model import Value
 from store.areas import lies_in
-from store.certificates.lines import LineKind, standard_of
-from store.certificates.register import Registered, registered
+from store.certificates.lines import LineKind, signatory_key, signatory_ways, standard_of
+from store.certificates.register import Registered, entry, registered, signatories_of
 from store.tables import certificate_lines, certificates, institutions
 from store.words import contains, folded_column
 
@@ -51,8 +51,8 @@ class Criteria(Value):
 
     ``institution`` is an id or part of a name, ``holder`` part of a name, ``region`` what the
     region's code begins with, ``related`` a USCC whose whole family is wanted. Terms of
-    capability, equipment and signatory may have several parts with blanks between: all of them
-    have to stand in one line.
+    capability and equipment may have several parts with blanks between: all of them have to stand
+    in one line. ``signatory`` is a whole name.
     """
 
     institution: str = ""
@@ -114,6 +114,8 @@ async def search(
     """
     full = _sees(sight)
     query = _shown(criteria).add_columns(full.label("full")).where(*_narrowing(criteria, today))
+    if sight != NOTHING:
+        query = query.add_columns(signatories_of(full))
     for kind in LineKind:
         if not _line(certificate_lines, kind, criteria):
             continue
@@ -131,7 +133,7 @@ async def search(
     query = query.order_by(certificates.c.number).offset(skip or None).limit(size)
     await connection.execute(_planner(only_bitmaps=False))
     rows = (await connection.execute(query)).mappings()
-    return [_seen(dict(row)) for row in rows]
+    return [_with_few(_seen(dict(row)), criteria) for row in rows]
 
 
 async def _few(
@@ -175,7 +177,8 @@ def _planner(*, only_bitmaps: bool) -> Select[Any]:
 
 async def in_full(connection: AsyncConnection, number: str, sight: Sight) -> Seen | None:
     """One certificate with its whole content, and whether it may be seen in full."""
-    query = registered().add_columns(_sees(sight).label("full"))
+    full = _sees(sight)
+    query = registered().add_columns(full.label("full"), signatories_of(full))
     found = await connection.execute(query.where(certificates.c.number == number))
     row = found.mappings().first()
     return _seen(dict(row)) if row else None
@@ -191,10 +194,10 @@ async def scanned(
     content = certificates.c.content
     path = f"$.capabilities[{first} to {first + most - 1}]"
     some = func.jsonb_path_query_array(content, literal_column(f"'{path}'::jsonpath"))
-    shown = _with(content, capabilities=some, equipment=_EMPTY, signatories=_EMPTY, sites=_EMPTY)
+    shown = _with(content, capabilities=some, equipment=_EMPTY, sites=_EMPTY)
     query = _replacing(registered(), shown).where(certificates.c.code == code)
     row = (await connection.execute(query)).mappings().first()
-    return Registered(**row) if row else None
+    return entry(row) if row else None
 
 
 async def numbers_of(connection: AsyncConnection, codes: Sequence[str]) -> dict[str, str]:
@@ -269,7 +272,11 @@ def _line(
     ``indexed``: among all lines; otherwise among the few of one certificate.
     """
     term = getattr(criteria, kind.value)
-    wanted = contains(lines.c.words, term, indexed=indexed) if term else []
+    wanted: list[ColumnElement[bool]] = []
+    if kind is LineKind.SIGNATORY and term:
+        wanted = [lines.c.words.in_(signatory_ways(term))] if signatory_key(term) else [false()]
+    elif term:
+        wanted = contains(lines.c.words, term, indexed=indexed)
     if kind is LineKind.CAPABILITY and criteria.standard:
         standard, year = standard_of(criteria.standard)
         wanted.append(lines.c.standard == standard)
@@ -411,10 +418,21 @@ def _shown(criteria: Criteria) -> Select[Any]:
 _PLACES = {
     LineKind.CAPABILITY: "capabilities",
     LineKind.EQUIPMENT: "equipment",
-    LineKind.SIGNATORY: "signatories",
 }
+"""Where the lines stand that are picked in the database; signatories are, once they are read."""
 
 
 def _seen(row: dict[str, Any]) -> Seen:
-    full = row.pop("full")
-    return Seen(Registered(**row), bool(full))
+    full = bool(row.pop("full"))
+    return Seen(entry(row, whole=full), full)
+
+
+def _with_few(seen: Seen, criteria: Criteria) -> Seen:
+    """With those signatories that were asked for, else with the first."""
+    content = seen.found.content
+    if content is None or not content.signatories:
+        return seen
+    asked = signatory_key(criteria.signatory)
+    wanted = [one for one in content.signatories if asked in ("", signatory_key(one.name))]
+    few = content.model_copy(update={"signatories": tuple(wanted[:MOST_LINES])})
+    return Seen(seen.found.model_copy(update={"content": few}), seen.full)

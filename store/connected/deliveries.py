@@ -11,6 +11,8 @@ from domain.connected import Action, AnyDelivery, Delivery, DeliveryReceipt
 from domain.model import Value
 from domain.refusals import Refusal
 from store import readable
+from store.data_keys import hiding
+from store.hidden import Destroyed, delivery_subject
 from store.tables import certificate_deliveries as deliveries
 from store.tables import certificate_numbers
 
@@ -96,10 +98,11 @@ async def begin(
     now: datetime,
 ) -> Delivered | None:
     """Begins a delivery, or one that was refused anew; None where it stands already."""
+    key = await hiding(connection, delivery_subject(authority, sandbox, delivery.delivery_id))
     new: dict[str, Any] = {
         "client_id": client_id,
         "action": delivery.action,
-        "body": delivery.model_dump(mode="json"),
+        "body": key.of(delivery.model_dump(mode="json")),
         "body_sha256": body_sha256,
         "stage": "working",
         "received_at": now,
@@ -184,6 +187,7 @@ async def rehearsed(
     return [
         (Delivery.model_validate(row.body).root, DeliveryReceipt.model_validate(row.receipt))
         for row in found
+        if row.body is not Destroyed.KEY
     ]
 
 

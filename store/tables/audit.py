@@ -129,18 +129,18 @@ SEALED_BY_ROW = (
 """The tables whose rows have seals. What their rows hold of content is hashed elsewhere."""
 
 HASHED_ELSEWHERE = {
-    "announcement_files": "content",
-    "authority_figures": "content",
-    "certificates": "content",
-    "enforcement_attachments": "content",
-    "enforcement_documents": "content",
-    "filing_files": "content",
-    "histories": "content",
-    "notes": "note",
-    "revisions": "content",
-    "rule_sets": "document",
+    "announcement_files": ("content",),
+    "authority_figures": ("content",),
+    "certificates": ("content", "signatories"),
+    "enforcement_attachments": ("content",),
+    "enforcement_documents": ("content",),
+    "filing_files": ("content",),
+    "histories": ("content",),
+    "notes": ("note",),
+    "revisions": ("content",),
+    "rule_sets": ("document",),
 }
-"""Of sealed tables the column that seals leave out, since its hash stands in another."""
+"""Of sealed tables the columns that seals leave out, since their hash stands in another."""
 
 SEALED_IN_PART = {"cases": ("case_id", "plan")}
 """Of the tables that steps tell all of: the columns that have a seal beside, to the letter."""

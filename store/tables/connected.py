@@ -16,6 +16,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
+from store.hidden import DELIVERY, HiddenJson
 from store.tables.base import instant, metadata
 
 api_clients = Table(
@@ -53,7 +54,12 @@ certificate_deliveries = Table(
     Column("delivery_id", Text, primary_key=True, comment="各省自己的送达编号"),
     Column("client_id", Text, ForeignKey("api_clients.id"), nullable=False),
     Column("action", Text, nullable=False),
-    Column("body", JSONB, nullable=False, comment="送来的内容"),
+    Column(
+        "body",
+        HiddenJson("certificate_deliveries.body", DELIVERY),
+        nullable=False,
+        comment="送来的内容",
+    ),
     Column("body_sha256", Text, nullable=False),
     Column("stage", Text, nullable=False),
     Column("attempt", Integer, nullable=False, comment="被拒绝之后第几次重送"),

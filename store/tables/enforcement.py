@@ -1,6 +1,6 @@
 """Enforcement: what its cases are about, the documents served, the files that institutions add."""
 
-from sqlalchemy import Column, ForeignKey, Integer, LargeBinary, Table, Text, UniqueConstraint
+from sqlalchemy import Column, ForeignKey, Integer, Table, Text, UniqueConstraint, cast
 
 from store.hidden import OF_CASE, HiddenFile
 from store.tables.base import instant, metadata
@@ -31,7 +31,12 @@ enforcement_documents = Table(
     Column("kind", Text, nullable=False),
     Column("number", Text, nullable=False),
     Column("sha256", Text, nullable=False),
-    Column("content", LargeBinary, nullable=False, comment="PDF，制作后不变"),
+    Column(
+        "content",
+        HiddenFile("enforcement_documents.content", OF_CASE, lambda t: cast(t.c.sequence, Text)),
+        nullable=False,
+        comment="PDF，制作后不变",
+    ),
     instant("made_at"),
     comment="后续处理的文书，一经制作不再改动",
 )

@@ -10,10 +10,11 @@ from sqlalchemy import (
     Integer,
     Table,
     Text,
+    cast,
 )
-from sqlalchemy.dialects.postgresql import JSONB
 
 from domain.certificates.imports import ImportMode, ImportStage, RowOutcome
+from store.hidden import IMPORT, HiddenJson, HiddenText
 from store.tables.base import instant, metadata, one_of
 
 certificate_imports = Table(
@@ -52,7 +53,12 @@ certificate_import_rows = Table(
     Column("case_id", Text, nullable=False, server_default=""),
     Column("problem", Text, nullable=False, server_default="", comment="未办成的原因代码"),
     Column("message", Text, nullable=False, server_default=""),
-    Column("given", JSONB(none_as_null=True), nullable=True, comment="要办理的内容；办完即删"),
+    Column(
+        "given",
+        HiddenJson("certificate_import_rows.given", IMPORT, lambda t: cast(t.c.row, Text)),
+        nullable=True,
+        comment="要办理的内容；办完即删",
+    ),
     instant("updated_at", now=True),
     CheckConstraint(one_of("outcome", [one.value for one in RowOutcome]), name="outcome"),
     Index("ix_certificate_import_rows_outcome", "import_id", "outcome", "place", "row"),
@@ -67,7 +73,11 @@ certificate_import_problems = Table(
     Column("row", Integer, nullable=False),
     Column("column", Text, nullable=False),
     Column("code", Text, nullable=False),
-    Column("message", Text, nullable=False),
+    Column(
+        "message",
+        HiddenText("certificate_import_problems.message", IMPORT, lambda t: cast(t.c.row, Text)),
+        nullable=False,
+    ),
     Column("mend", Text, nullable=False),
     Column("level", Text, nullable=False),
     CheckConstraint("level IN ('error', 'notice')", name="level"),

@@ -20,6 +20,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from domain.certificates.certificate import RECORDED_STATUSES
 from domain.certificates.public import Counted
+from store.hidden import OF_CASE, ROSTER, HiddenJson
 from store.tables.base import grams_index, instant, metadata, one_of
 
 institutions = Table(
@@ -69,7 +70,7 @@ roster_imports = Table(
     Column("accept_good_rows", Boolean, nullable=False),
     Column("rows", Integer, nullable=False),
     Column("accepted", Integer, nullable=False),
-    Column("problems", JSONB, nullable=False),
+    Column("problems", HiddenJson("roster_imports.problems", ROSTER), nullable=False),
     Column("changes", JSONB, nullable=False, server_default="[]", comment="逐家改动，旧值和新值"),
     Column("added", Integer, nullable=False, server_default="0", comment="新登记的机构数"),
     instant("imported_at", now=True),
@@ -101,7 +102,13 @@ certificates = Table(
     Column("superseded_by", Text, nullable=False, server_default="", comment="新证的代码"),
     Column("renews", Text, nullable=False, server_default="", comment="原证的代码"),
     Column("revision", Integer, nullable=False, server_default="0", comment="现行内容是第几稿"),
-    Column("content", JSONB, nullable=True, comment="证书内容；名录里的证书没有"),
+    Column("content", JSONB, nullable=True, comment="证书内容，授权签字人除外；名录里的证书没有"),
+    Column(
+        "signatories",
+        HiddenJson("certificates.signatories", OF_CASE),
+        nullable=True,
+        comment="证书内容中的授权签字人",
+    ),
     Column("statement", Text, nullable=False, server_default="", comment="二维码里的签名内容"),
     instant("updated_at", now=True),
     CheckConstraint("level IN ('provincial', 'national')", name="level"),
@@ -157,7 +164,12 @@ certificate_lines = Table(
     Column("number", Text, ForeignKey("certificates.number", ondelete="CASCADE"), primary_key=True),
     Column("kind", Text, primary_key=True),
     Column("line", Integer, primary_key=True, comment="在证书内容里是第几项，从 0 起"),
-    Column("words", Text, nullable=False, comment="供检索的文字，已统一写法"),
+    Column(
+        "words",
+        Text,
+        nullable=False,
+        comment="供检索的文字，已统一写法；签字人的是姓名的带密钥摘要，不是姓名",
+    ),
     Column("standard", Text, nullable=False, server_default="", comment="标准号，不含年份"),
     Column("year", Text, nullable=False, server_default="", comment="标准的年份"),
     CheckConstraint("kind IN ('capability', 'equipment', 'signatory')", name="kind"),
@@ -175,8 +187,8 @@ certificate_lines = Table(
     ),
     Index(
         "ix_certificate_lines_signatory",
-        text("certificate_grams(words)"),
-        postgresql_using="gin",
+        "words",
+        "number",
         postgresql_where=text("kind = 'signatory'"),
     ),
     Index("ix_certificate_lines_standard", "standard", "year", "number"),

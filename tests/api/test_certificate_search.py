@@ -257,7 +257,9 @@ async def test_signatories_are_found_by_whoever_may_see_them(
     await asking.put("1", issuer="amr-350000")
     await asking.put("2", issuer="amr-430000", region="430102")
     who = asking.token(role, scope)
-    assert await numbers(asking, who, signatory="签字人") == finds
+    assert await numbers(asking, who, signatory="测试签字人（生成）") == finds
+    # a part of a name finds nobody
+    assert await numbers(asking, who, signatory="签字人") == []
     assert await numbers(asking, who, equipment="WE-1000") == finds
 
 

@@ -348,7 +348,7 @@ BY_COMMAND: dict[str, tuple[str, ...]] = {
     "keys end": ("ring_key_ended",),
     "keys hide": ("plain_values_hidden",),
     "keys make": ("ring_key_made",),
-    "keys rewrap": ("data_keys_wrapped",),
+    "keys rewrap": ("data_keys_wrapped", "names_indexed"),
     "outbox list": _READ,
     "outbox replay": ("delivery_replayed",),
     "people deputies": _READ,

@@ -13,7 +13,7 @@ from domain.case.commands import Actor, Role
 from domain.clock import in_utc
 from store import journal
 from store.data_keys import hiding
-from store.hidden import contact_subject
+from store.hidden import contact_subject, delivery_subject
 from store.tables import metadata
 
 FILE = "（生成）附件".encode()
@@ -33,6 +33,7 @@ async def write(engine: AsyncEngine) -> None:
         contact = await hiding(connection, contact_subject(LAB, "liaison", at))
         beside = await hiding(connection, CASE)
         proposed = await hiding(connection, "confirmation/s")
+        delivered = await hiding(connection, delivery_subject("amr-350000", False, "j"))
         for table, row in (
             ("addresses", {"id": "a", "addressee": LAB, "channel": "mail", "target": "a@example",
                            "registered_by": "clerk-done", "registered_at": at}),
@@ -78,7 +79,8 @@ async def write(engine: AsyncEngine) -> None:
                              "revoked_at": at}),
             ("certificate_deliveries", {"authority": "amr-350000", "sandbox": False,
                                         "delivery_id": "j", "client_id": client, "action": "issue",
-                                        "body": body, "body_sha256": sha256_of(body),
+                                        "body": delivered.of(body),
+                                        "body_sha256": sha256_of(body),
                                         "stage": "working", "attempt": 1, "received_at": at}),
             ("contacts", {"institution_id": LAB, "role": "liaison", "name": contact.of("（生成）"),
                           "source": "filer", "set_by": "clerk-done", "set_at": at}),
@@ -144,16 +146,22 @@ async def enforcement(engine: AsyncEngine, case_id: str) -> None:
     """What a case of enforcement has gathered."""
     async with engine.begin() as connection:
         at = (await connection.execute(text("SELECT now()"))).scalar_one()
-        file: dict[str, Any] = {"case_id": case_id, "sha256": SHA256, "content": FILE}
-        given = (await hiding(connection, case_id)).of(FILE, SHA256)
+        file: dict[str, Any] = {"case_id": case_id, "sha256": SHA256}
+        key = await hiding(connection, case_id)
         added = {
-            "content": given,
+            "content": key.of(FILE, SHA256),
             "name": "a.txt",
             "media": "text/plain",
             "given_by": "clerk",
             "given_at": at,
         }
-        made = {"sequence": 1, "kind": "notice", "number": "1", "made_at": at}
+        made = {
+            "content": key.of(FILE, "1"),
+            "sequence": 1,
+            "kind": "notice",
+            "number": "1",
+            "made_at": at,
+        }
         for table, more in (("enforcement_attachments", added), ("enforcement_documents", made)):
             await connection.execute(insert(metadata.tables[table]), [{**file, **more}])
 

@@ -56,7 +56,8 @@ async def _one_value(connection: AsyncConnection, table: str, choose: random.Ran
     columns = [
         column.name
         for column in metadata.tables[table].columns
-        if column.name not in keys | {HASHED_ELSEWHERE.get(table)} and column.identity is None
+        if column.name not in keys | set(HASHED_ELSEWHERE.get(table, ()))
+        and column.identity is None
     ]
     # a table of nothing but a key has that changed
     for column in choose.sample(columns, len(columns)) or sorted(keys):

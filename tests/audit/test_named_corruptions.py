@@ -129,6 +129,18 @@ CORRUPTIONS: dict[str, tuple[tuple[str, ...], str, str]] = {
         ("UPDATE certificates SET valid_to = valid_to + 365 WHERE case_id IS NOT NULL",),
         "unlike", "certificates",
     ),
+    "a certificate names another signatory": (
+        ("UPDATE certificates SET signatories = '[{\"name\": \"某\", \"field\": \"\"}]'"
+         " WHERE case_id IS NOT NULL",),
+        "unlike", "certificates",
+    ),
+    "a certificate is found by another name": (
+        ("UPDATE certificate_lines SET words = left(words, -1) || 'x' WHERE kind = 'signatory'",),
+        "unlike", "certificate_lines",
+    ),
+    "a delivery says something else": (
+        ("UPDATE certificate_deliveries SET body = '{}'",), "content", "certificate_deliveries",
+    ),
     # --- people ---------------------------------------------------------------------------------
     "a role is given": (
         ("INSERT INTO memberships SELECT (jsonb_populate_record(NULL::memberships, to_jsonb(m)"

@@ -102,7 +102,7 @@ async def test_equipment_and_signatories_find_only_what_is_seen_in_full(
     await register(engine, "1", issuer="amr-350000")
     await register(engine, "2", issuer="amr-430000")
     terms: list[dict[str, Any]] = [
-        {"equipment": "试验机"}, {"equipment": "we-1000"}, {"signatory": "签字人"},
+        {"equipment": "试验机"}, {"equipment": "we-1000"}, {"signatory": "测试签字人（生成）"},
     ]  # fmt: skip
     for term in terms:
         assert await found(engine, **term) == ["1", "2"]
@@ -118,7 +118,7 @@ async def test_new_content_is_found_and_the_old_is_not(engine: AsyncEngine) -> N
     line = {"category": "土壤", "item": "镉", "standard": "GB/T 17141", "year": "1997"}
     await register(engine, "1", revision=2, capabilities=[line], equipment=[], signatories=[])
     before: list[dict[str, Any]] = [
-        {"capability": "拉伸"}, {"equipment": "试验机"}, {"signatory": "签字人"},
+        {"capability": "拉伸"}, {"equipment": "试验机"}, {"signatory": "测试签字人（生成）"},
     ]  # fmt: skip
     for gone in before:
         assert await found(engine, **gone) == []

@@ -157,6 +157,89 @@ def test_every_migration_has_its_way_back_in_the_operator_s_page() -> None:
         assert ("restore" in row) != hasattr(revision.module, "downgrade")
 
 
+_BEFORE_0059 = """
+    INSERT INTO institutions (id, name, region, legal_person, under_samr, accredited,
+        other_qualifications, national_centres)
+    VALUES ('lab', '（生成）', '350102', true, false, false, '[]', '[]');
+    INSERT INTO certificates (number, institution_id, level, issuer, scope, valid_to, content)
+    VALUES ('1', 'lab', 'provincial', 'amr-350000', 1, '2030-05-01',
+            '{"address": "示例路", "signatories": [{"name": "甲", "field": "\\"乙\\""}]}'),
+           ('2', 'lab', 'provincial', 'amr-350000', 1, '2030-05-01', '{"address": "示例路"}'),
+           ('3', 'lab', 'provincial', 'amr-350000', 1, '2030-05-01', NULL);
+    INSERT INTO api_clients (id, authority, name, sandbox, created_by, created_at)
+    VALUES ('c', 'amr-350000', '（生成）', false, 'x', now());
+    INSERT INTO certificate_deliveries (authority, sandbox, delivery_id, client_id, action, body,
+        body_sha256, stage, attempt, received_at)
+    SELECT 'amr-350000', false, id, 'c', 'issue', '{"a": "甲"}', '', 'working', 1, now()
+    FROM unnest(ARRAY['right', 'wrong']) AS id;
+    INSERT INTO certificate_imports (id, authority, filename, sha256, mode, stage, lines, total,
+        requested_by, requested_at)
+    VALUES ('i', 'amr-350000', 'x.csv', '', 'all', 'working', 1, 1, 'x', now());
+    INSERT INTO certificate_import_rows (import_id, row, sha256, place, institution_id, holder,
+        outcome, given)
+    VALUES ('i', 2, '', 0, 'lab', '', 'waiting', '{"a": "甲"}'),
+           ('i', 3, '', 0, 'lab', '', 'waiting', NULL);
+    INSERT INTO roster_imports (id, filename, imported_by, accept_good_rows, rows, accepted,
+        problems)
+    VALUES ('r', 'x.csv', 'x', false, 1, 0, '{"a": "甲"}');
+    INSERT INTO enforcement_documents (case_id, sequence, kind, number, sha256, content, made_at)
+    VALUES ('e', 1, 'decision', '', '', '\\x255044', now());
+"""
+_SEALED_RIGHTLY = """
+    SELECT "table", key FROM (
+        SELECT c.relname AS named, split_part(encode(t.tgargs, 'escape'), '\\000', 1) AS keys,
+               split_part(encode(t.tgargs, 'escape'), '\\000', 2) AS columns
+        FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+        WHERE t.tgname = c.relname || '_sealed_on_insert') g
+    JOIN seals s ON s."table" = g.named
+    JOIN (
+        SELECT 'certificates' AS of, to_jsonb(r) AS j FROM certificates r
+        UNION ALL SELECT 'certificate_deliveries', to_jsonb(r) FROM certificate_deliveries r
+        UNION ALL SELECT 'certificate_import_rows', to_jsonb(r) FROM certificate_import_rows r
+        UNION ALL SELECT 'enforcement_documents', to_jsonb(r) FROM enforcement_documents r
+        UNION ALL SELECT 'roster_imports', to_jsonb(r) FROM roster_imports r
+    ) n ON n.of = g.named AND s.key = seal_key(n.j, g.keys)
+    WHERE s.sha256 = seal_of(n.j, g.columns) ORDER BY 1, 2
+"""
+
+
+def test_what_is_to_be_hidden_is_kept_to_the_letter_and_no_seal_is_mended(
+    empty_database: str,
+) -> None:
+    command.upgrade(configuration(empty_database), "0058")
+    with psycopg.connect(empty_database.replace("+psycopg", "")) as connection:
+        connection.execute("SET timezone = 'UTC'; SET zhibao.writer = 'on'")
+        connection.execute(_BEFORE_0059.encode())
+        connection.execute("SET zhibao.writer = 'off'")
+        # by hand, as a step of no application
+        connection.execute(
+            "UPDATE certificate_deliveries SET action = 'end' WHERE delivery_id = 'wrong'"
+        )
+        connection.execute("UPDATE certificates SET scope = 7 WHERE number = '2'")
+        sealed = connection.execute(_SEALED_RIGHTLY.encode()).fetchall()
+    assert len(sealed) == 7
+    upgrade(empty_database)
+    with psycopg.connect(empty_database.replace("+psycopg", "")) as connection:
+        connection.execute("SET timezone = 'UTC'")
+        assert connection.execute(_SEALED_RIGHTLY.encode()).fetchall() == sealed
+        moved = connection.execute(
+            "SELECT content, signatories::jsonb FROM certificates ORDER BY number"
+        ).fetchall()
+        assert moved == [
+            ({"address": "示例路"}, [{"name": "甲", "field": '"乙"'}]),
+            ({"address": "示例路"}, None),
+            (None, None),
+        ]
+        kept = connection.execute(
+            "SELECT body::jsonb FROM certificate_deliveries UNION ALL"
+            " SELECT given::jsonb FROM certificate_import_rows WHERE row = 2 UNION ALL"
+            " SELECT problems::jsonb FROM roster_imports"
+        ).fetchall()
+        assert kept == [({"a": "甲"},)] * 4
+        document = connection.execute("SELECT content FROM enforcement_documents").fetchall()
+        assert document == [("JVBE",)]
+
+
 def test_a_role_that_only_an_administrator_can_make_is_asked_for_precisely(
     postgres: EmbeddedPostgres, empty_database: str
 ) -> None:
