@@ -54,6 +54,8 @@ class Bench:
             [sys.executable, "-m", "bench.worker", kind],
             cwd=ROOT,
             env={**os.environ, **as_environment(self.settings)},
+            # ends with us, however we end
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
         try:
@@ -78,7 +80,11 @@ class Bench:
 
 @contextlib.asynccontextmanager
 async def servers() -> AsyncIterator[Bench]:
-    """PostgreSQL and Temporal as `zhibao up` starts them, on a folder that is removed again."""
+    """PostgreSQL and Temporal as `zhibao up` starts them, on a folder that is removed again.
+
+    Whoever is asked to end before its time ends all of it first.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("asked to end"))
     with contextlib.ExitStack() as stack:
         data = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="zb")))
         postgres = stack.enter_context(EmbeddedPostgres(data))

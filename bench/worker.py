@@ -45,9 +45,13 @@ async def bare(settings: Settings) -> AsyncIterator[Worker]:
 
 
 async def serve(kind: str) -> None:
-    """Serves until told to stop; says on standard output when it is ready."""
-    stopping = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
+    """Serves until told to stop, or until nobody is left at the other end of standard input.
+
+    Says on standard output when it is ready.
+    """
+    stopping, loop = asyncio.Event(), asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, stopping.set)
+    loop.add_reader(sys.stdin, stopping.set)
     async with {"bare": bare, "full": serving}[kind](from_environment()):
         print("ready", flush=True)
         await stopping.wait()
