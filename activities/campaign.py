@@ -213,7 +213,7 @@ class CampaignActivities:
 
 
 def _seldom(tell: Callable[[], None]) -> Callable[[], None]:
-    """Tells once in so many seconds: each time costs a tenth of what is told of."""
+    """Tells once in so many seconds: each time something is written, hidden and handed over."""
     told = monotonic()
 
     def tell_now_and_then() -> None:
