@@ -30,7 +30,7 @@ from services.contents import ContentService
 from services.rule_sets import PinnedRules
 from store import content, institutions, journal, submissions
 from store.batching import Batcher
-from store.submissions import Submitted
+from store.submissions import Submitted, Wanted
 from store.writer import JournalWriter
 
 
@@ -52,7 +52,7 @@ class FilingActivities:
         self._writer = writer
         self._pinned = pinned
         self._contents = contents
-        self._reader: Batcher[PrepareSubmission, Submitted] = Batcher(self._read)
+        self._reader: Batcher[Wanted, Submitted] = Batcher(self._read)
 
     @activity.defn(name=RECORD_STEPS)
     async def record_steps(self, request: RecordRequest) -> RecordedSteps:
@@ -87,7 +87,16 @@ class FilingActivities:
             return FilingFindings(refusal=failed.refusal)
 
     async def _looked_into(self, wanted: PrepareSubmission) -> FilingFindings:
-        submitted = await self._reader.ask(wanted)
+        rules = await self._pinned.get(wanted.rule_set)
+        submitted = await self._reader.ask(
+            Wanted(
+                wanted.case_id,
+                wanted.revision,
+                wanted.returned_revision,
+                wanted.institution,
+                rules.document.year,
+            )
+        )
         institution = submitted.institution
         waiving = wanted.purpose == "waive"
         refusal = None if waiving else submitted.unreadable or revision_refusal(wanted, submitted)
@@ -99,9 +108,10 @@ class FilingActivities:
                     code=Code.UNKNOWN_INSTITUTION, params={"institution": wanted.institution}
                 )
             )
-        rules = await self._pinned.get(wanted.rule_set)
-        async with self._engine.connect() as connection:
-            beside = await legal_persons.beside(connection, rules, institution)
+        beside = legal_persons.among(rules, submitted.account, submitted.others)
+        if submitted.account is not None and legal_persons.has_centres(rules, institution):
+            async with self._engine.connect() as connection:
+                beside = await legal_persons.at_centres(connection, rules, institution, beside)
         if beside.refusal is not None:
             return FilingFindings(refusal=beside.refusal)
         facts = institution.facts_for(wanted.choice)
@@ -114,7 +124,10 @@ class FilingActivities:
         waived = {
             finding: number for mine in wanted.waived.values() for finding, number in mine.items()
         }
-        report = await self._contents.report(rules, to_file, institution, submitted.content, waived)
+        last = await self._contents.values_of(submitted.completed())
+        report = await self._contents.report(
+            rules, to_file, institution, submitted.content, waived, last
+        )
         if not report.ready:
             params = {"count": str(len(report.open))}
             return FilingFindings(refusal=Refusal(code=Code.CONTENT_INCOMPLETE, params=params))
@@ -159,11 +172,8 @@ class FilingActivities:
         rules = await self._pinned.get(rule_set)
         return (await legal_persons.beside(connection, rules, known[institution_id])).refusal
 
-    async def _read(self, wanted: Sequence[PrepareSubmission]) -> Sequence[Submitted]:
-        return await submissions.read(
-            self._engine,
-            [(one.case_id, one.revision, one.returned_revision, one.institution) for one in wanted],
-        )
+    async def _read(self, wanted: Sequence[Wanted]) -> Sequence[Submitted]:
+        return await submissions.read(self._engine, wanted)
 
 
 def revision_refusal(wanted: PrepareSubmission, submitted: Submitted) -> Refusal | None:

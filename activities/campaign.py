@@ -1,8 +1,9 @@
 """What a campaign's workflow asks for: its opening, everybody's filings, its stages."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
+from time import monotonic
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio import activity
@@ -30,6 +31,9 @@ from services.rule_sets import PinnedRules
 from services.starts import case_start, id_of
 from store import campaigns, cases, institutions, journal, legal_persons, refusals
 from store.institutions import Institution
+
+_TOLD_EVERY = 2.0
+"""Seconds between two signs of life while processes are started."""
 
 _COUNTED_AS: dict[Outcome, str] = {
     "must": "started",
@@ -85,7 +89,7 @@ class CampaignActivities:
             self._client,
             request.case_id,
             request.requested_at,
-            partial(activity.heartbeat, progress.model_dump()),
+            _seldom(partial(activity.heartbeat, progress.model_dump())),
         ):
             async with self._engine.connect() as connection:
                 launched = await cases.count_launched(connection, request.case_id)
@@ -206,6 +210,19 @@ class CampaignActivities:
                 progress.model_dump(exclude={"after"}),
                 keyed(f"scan:{request.scan}", opening),
             )
+
+
+def _seldom(tell: Callable[[], None]) -> Callable[[], None]:
+    """Tells once in so many seconds: each time something is written, hidden and handed over."""
+    told = monotonic()
+
+    def tell_now_and_then() -> None:
+        nonlocal told
+        if monotonic() - told >= _TOLD_EVERY:
+            told = monotonic()
+            tell()
+
+    return tell_now_and_then
 
 
 def keyed(key: str, opening: int) -> str:

@@ -23,7 +23,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, WorkflowInstance, Workf
 from temporalio.worker._workflow_instance import WorkflowInstanceDetails
 from temporalio.workflow import _Definition
 
-from engine.values import COMPRESSED
+from engine.values import COMPRESSED, WITHIN
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ def value_of(payload: Payload) -> Any:
     if not payload.data:
         return None
     match payload.metadata.get("encoding"):
-        case b"json/plain":
+        case encoding if encoding in (b"json/plain", WITHIN.encode()):
             return json.loads(payload.data)
         case encoding if encoding == COMPRESSED.encode():
             return json.loads(zlib.decompress(payload.data))

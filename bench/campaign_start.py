@@ -35,7 +35,7 @@ _OPERATOR = Actor(subject="bench-operator", role=Role.OPERATOR, scope=NATION)
 
 async def bare(bench: Bench, number: int, name: str) -> tuple[float, float]:
     """Seconds until so many bare lives were started, and until all had begun."""
-    return await bench.client.execute_workflow(
+    return await bench.bare.execute_workflow(
         BareCampaign.run, args=[name, number, launch.AT_ONCE], id=name, task_queue=QUEUE
     )
 

@@ -17,7 +17,7 @@ from temporalio.client import Client
 
 from bench.bare import ACTS, QUEUE, BareLife
 from bench.seeds import CHECKER, REVIEWER, add_filings
-from bench.system import Bench, Round, measured, servers, summary
+from bench.system import Bench, Round, cpu_ratio, measured, servers, summary
 from domain.case import commands as c
 from domain.case.commands import Actor, Command, Role
 from domain.case.status import Status
@@ -82,13 +82,12 @@ async def compare(bench: Bench, lives: int, rounds: int) -> dict[str, list[Round
     warm_up = min(_WARM_UP, lives)
     starts, sha256 = await add_filings(bench, range(warm_up + lives * rounds))
     names = [f"bare-{start.case_id}" for start in starts]
-    client = bench.client
 
     async def bare(stretch: slice) -> None:
-        await all_of(lambda id_: bare_life(client, id_), names[stretch])
+        await all_of(lambda id_: bare_life(bench.bare, id_), names[stretch])
 
     async def full(stretch: slice) -> None:
-        await all_of(lambda start: full_life(client, start, sha256), starts[stretch])
+        await all_of(lambda start: full_life(bench.client, start, sha256), starts[stretch])
 
     found: dict[str, list[Round]] = {"bare": [], "full": []}
     kinds = [("bare", bare), ("full", full)]
@@ -110,7 +109,15 @@ async def main(lives: int, rounds: int) -> dict[str, object]:
     bare, full = summary(found["bare"]), summary(found["full"])
     ratio = round(float(str(full["rate"])) / float(str(bare["rate"])), 3)
     rates = {kind: [round(one.rate, 1) for one in many] for kind, many in found.items()}
-    answer = {"bare": bare, "full": full, "ratio": ratio, "target": TARGET, "met": ratio >= TARGET}
+    by_cpu = cpu_ratio(found["bare"], found["full"])
+    answer = {
+        "bare": bare,
+        "full": full,
+        "ratio": ratio,
+        "cpu_ratio": by_cpu,
+        "target": TARGET,
+        "met": ratio >= TARGET,
+    }
     return {**answer, "lives": lives, "rounds": rates}
 
 

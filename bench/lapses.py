@@ -130,7 +130,7 @@ async def bare_limit(bench: Bench, number: int) -> float:
 
     async def start(place: int) -> None:
         async with gate:
-            await bench.client.start_workflow(
+            await bench.bare.start_workflow(
                 BareLapse.run, due.timestamp(), id=f"bare-{place}", task_queue=QUEUE
             )
 

@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 
 from bench.system import Bench
 from domain.campaigns import CampaignStart
@@ -18,6 +18,7 @@ from services.starts import filing_start
 from store import campaigns, institutions, rule_sets
 from store.data_keys import hiding_each
 from store.institutions import Institution
+from store.tables import campaigns as table
 from store.tables import revisions
 
 YEAR, NATION, REVIEWER, CHECKER = 2024, "000000", "amr-440000", "samr"
@@ -71,6 +72,8 @@ async def add_filings(bench: Bench, numbers: range) -> tuple[list[CaseStart], st
             command_id="bench",
         )
         await campaigns.add(connection, campaign)
+        # nobody has opened it: whoever looks for campaigns without a process is to find none
+        await connection.execute(update(table).values(stage="ended"))
         sha256 = sha256_of(content)
         keys = await hiding_each(connection, [start.case_id for start in starts])
         rows: list[dict[str, Any]] = [

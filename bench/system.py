@@ -25,6 +25,7 @@ from deploy.embedded.temporal import EmbeddedTemporal
 from domain.clock import day_of
 from engine.search_attributes import REGISTERED
 from services.doors import engine_of
+from services.keys import hide_with
 from settings import Settings, as_environment
 from store.database import connect
 from store.migrate import upgrade
@@ -35,10 +36,14 @@ _TICK = os.sysconf("SC_CLK_TCK")
 
 @dataclass
 class Bench:
-    """Servers that are up, under rules whose windows are open today, and their processes."""
+    """Servers that are up, under rules whose windows are open today, and their processes.
+
+    ``client`` signs and hides what it sends, ``bare`` is the SDK's own and does neither.
+    """
 
     settings: Settings
     client: Client
+    bare: Client
     engine: AsyncEngine
     processes: dict[str, int]
 
@@ -49,6 +54,8 @@ class Bench:
             [sys.executable, "-m", "bench.worker", kind],
             cwd=ROOT,
             env={**os.environ, **as_environment(self.settings)},
+            # ends with us, however we end
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
         try:
@@ -73,7 +80,11 @@ class Bench:
 
 @contextlib.asynccontextmanager
 async def servers() -> AsyncIterator[Bench]:
-    """PostgreSQL and Temporal as `zhibao up` starts them, on a folder that is removed again."""
+    """PostgreSQL and Temporal as `zhibao up` starts them, on a folder that is removed again.
+
+    Whoever is asked to end before its time ends all of it first.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("asked to end"))
     with contextlib.ExitStack() as stack:
         data = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="zb")))
         postgres = stack.enter_context(EmbeddedPostgres(data))
@@ -90,16 +101,20 @@ async def servers() -> AsyncIterator[Bench]:
             token_key=SecretStr("for benchmarks only: nothing is signed with it"),
             rules=data / "rules",
         )
+        # what is laid down is hidden as the system would hide it
+        hide_with(settings.keyring)
         engine = connect(postgres.url, pool_size=2)
         processes = {"temporal": temporal.pid, "postgres": postgres.pid}
         try:
             yield Bench(
                 settings,
                 await engine_of(settings),
+                await Client.connect(temporal.address, namespace=temporal.namespace),
                 engine,
                 processes,
             )
         finally:
+            hide_with(None)
             await engine.dispose()
 
 
@@ -146,6 +161,19 @@ def summary(rounds: list[Round]) -> dict[str, object]:
             for name in names
         },
     }
+
+
+def cpu_ratio(bare: list[Round], full: list[Round]) -> float | None:
+    """The processor time of a bare unit over that of a full one: the median of the pairs."""
+    pairs = [
+        (sum(one.cpu_ms.values()), sum(other.cpu_ms.values()))
+        for one, other in zip(bare, full, strict=True)
+    ]
+    return (
+        round(statistics.median(few / many for few, many in pairs), 3)
+        if all(many for _, many in pairs)
+        else None
+    )
 
 
 def _median(rounds: list[Round], value: Callable[..., float]) -> float:

@@ -16,11 +16,12 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import uvloop
+from temporalio.client import Client
 from temporalio.worker import Worker
 from temporalio.worker import _workflow_instance as instances
 
 from bench.bare import QUEUE, BareCampaign, BareLapse, BareLife, BareStarts, nothing
-from services.doors import door_of, engine_of
+from services.doors import door_of
 from settings import Settings, from_environment
 from store.database import connect
 from worker import build_worker, serving
@@ -28,8 +29,8 @@ from worker import build_worker, serving
 
 @contextlib.asynccontextmanager
 async def bare(settings: Settings) -> AsyncIterator[Worker]:
-    """A worker with exactly the real one's settings, and nothing to do."""
-    client = await engine_of(settings)
+    """A worker with exactly the real one's settings, and nothing to do, sign or hide."""
+    client = await Client.connect(settings.temporal_address, namespace=settings.temporal_namespace)
     engine = connect(settings.database_url.get_secret_value())
     real = build_worker(client, engine, door_of(settings).commands).config()
     config: Any = {
@@ -37,15 +38,20 @@ async def bare(settings: Settings) -> AsyncIterator[Worker]:
         "task_queue": QUEUE,
         "workflows": [BareLapse, BareLife, BareCampaign],
         "activities": [nothing, BareStarts(client).start_many],
+        "interceptors": [],
     }
     async with Worker(**config) as worker:
         yield worker
 
 
 async def serve(kind: str) -> None:
-    """Serves until told to stop; says on standard output when it is ready."""
-    stopping = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
+    """Serves until told to stop, or until nobody is left at the other end of standard input.
+
+    Says on standard output when it is ready.
+    """
+    stopping, loop = asyncio.Event(), asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, stopping.set)
+    loop.add_reader(sys.stdin, stopping.set)
     async with {"bare": bare, "full": serving}[kind](from_environment()):
         print("ready", flush=True)
         await stopping.wait()

@@ -64,10 +64,12 @@ class ContentService:
         institution: Institution | None,
         document: Mapping[str, Any],
         waived: Mapping[str, int] | None = None,
+        last: Mapping[str, dict[str, Any]] | None = None,
     ) -> FormReport:
         """What is found about a filing's content, every part of ``parts`` wanted.
 
-        ``waived`` are the numbers of the filing's waivers, by the findings that they are for.
+        ``waived`` are the numbers of the filing's waivers, by the findings that they are for;
+        ``last`` are last year's values, where whoever asks has read them already.
         """
         forms = rules.forms_of(parts)
         year = rules.document.year
@@ -76,8 +78,7 @@ class ContentService:
             today=day_of(self._clock()),
             register=register_of(institution) if institution is not None else None,
         )
-        last: dict[str, dict[str, Any]] = {}
-        if institution is not None:
+        if last is None and institution is not None:
             async with self._engine.connect() as connection:
                 last = await self.last_year(connection, institution.facts.id, year)
         peers = {
@@ -86,7 +87,7 @@ class ContentService:
             if part in document
         }
         found = check_parts(
-            forms, document, complete=True, known=known, last_year=last, peers=peers
+            forms, document, complete=True, known=known, last_year=last or {}, peers=peers
         )
         return with_waivers(found, waived or {})
 
@@ -108,7 +109,12 @@ class ContentService:
         self, connection: AsyncConnection, institution: str, year: int
     ) -> dict[str, dict[str, Any]]:
         """The values, by part, of the institution's complete filing of the year before."""
-        before = await content.completed(connection, filing_id(year - 1, institution))
+        return await self.values_of(
+            await content.completed(connection, filing_id(year - 1, institution))
+        )
+
+    async def values_of(self, before: content.Completed | None) -> dict[str, dict[str, Any]]:
+        """The values, by part, of what a filing was completed with; {} for none."""
         if before is None:
             return {}
         try:

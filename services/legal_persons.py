@@ -5,6 +5,7 @@ files second is refused with the clause, and an operator finds who files.
 """
 
 import hashlib
+from collections.abc import Sequence
 from itertools import groupby
 from typing import NamedTuple
 
@@ -93,34 +94,59 @@ async def beside(
     connection: AsyncConnection, rules: CompiledRules, institution: Institution
 ) -> Beside:
     """Whether an institution may file for a year, or another account has; and what they share."""
-    rule, year = rules.document.filing.one_filing, rules.document.year
-    if rule is None:
+    year = rules.document.year
+    if rules.document.filing.one_filing is None:
         return Beside()
-    cite = rules.document.citation(rule.cite)
     own = await legal_persons.account(connection, institution.facts.id, year)
     if own is None:
         return Beside()
+    others = await legal_persons.beside(connection, own, year)
+    return await at_centres(connection, rules, institution, among(rules, own, others))
+
+
+def among(rules: CompiledRules, own: Account | None, others: Sequence[Account]) -> Beside:
+    """The same, of accounts that are known, as far as no national centre is concerned."""
+    rule, year = rules.document.filing.one_filing, rules.document.year
+    if rule is None or own is None:
+        return Beside()
+    cite = rules.document.citation(rule.cite)
     params = {"year": str(year), "institution": own.institution}
     if own.finding is Finding.FILES_WITH:
         told = {**params, "other": own.files_with}
         return Beside(Refusal(code=Code.LEGAL_PERSON_FILES_ONCE, params=told, cite=cite))
-    others = await legal_persons.beside(connection, own, year)
     kept = rule.accounts_kept is not None
     found = rival(own, others, kept)
     if found is not None:
         told = {**params, "other": found.institution}
         return Beside(Refusal(code=Code.LEGAL_PERSON_FILES_ONCE, params=told, cite=cite))
-    shared = [f"legal-person/{year}/{own.key}"] if others and not by_itself(own, kept) else []
-    centres = institution.facts.national_centres
-    if rule.joint_centres is None or not centres:
-        return Beside(shared=tuple(shared))
-    filed = await legal_persons.centre_filed_by(connection, own.institution, centres, year)
+    alike = others and not by_itself(own, kept)
+    return Beside(shared=(f"legal-person/{year}/{own.key}",) if alike else ())
+
+
+def has_centres(rules: CompiledRules, institution: Institution) -> bool:
+    """Whether an institution has national centres that only one of several accounts reports on."""
+    rule = rules.document.filing.one_filing
+    known = rule is not None and rule.joint_centres is not None
+    return known and bool(institution.facts.national_centres)
+
+
+async def at_centres(
+    connection: AsyncConnection, rules: CompiledRules, institution: Institution, found: Beside
+) -> Beside:
+    """What `among` has found, and whether another account has filed for a centre of its own."""
+    rule, year = rules.document.filing.one_filing, rules.document.year
+    if found.refusal is not None or not has_centres(rules, institution):
+        return found
+    assert rule is not None
+    assert rule.joint_centres is not None
+    own, centres = institution.facts.id, institution.facts.national_centres
+    filed = await legal_persons.centre_filed_by(connection, own, centres, year)
     if filed is not None:
         params = {"other": filed[0], "centre": filed[1]}
         joint = rules.document.citation(rule.joint_centres)
         return Beside(Refusal(code=Code.CENTRE_FILED_BY_LEAD, params=params, cite=joint))
-    shared += [f"centre/{year}/{one}" for one in centres]
-    return Beside(shared=tuple(sorted(set(shared))))
+    shared = {*found.shared, *(f"centre/{year}/{one}" for one in centres)}
+    return Beside(shared=tuple(sorted(shared)))
 
 
 class LegalPersonService:

@@ -19,7 +19,8 @@ class Batcher(Generic[Request, Answer]):
 
     Each caller of `ask` waits for its own answer. When ``work`` fails for a batch of several, each
     request is tried again alone, so that a bad one fails only its own caller; when the database
-    cannot be reached, the batch fails as a whole. A batch is called for after ``pause`` seconds.
+    cannot be reached, the batch fails as a whole. A batch is called for after ``pause`` seconds,
+    and after three times as long where several were in the one before: more will come.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class Batcher(Generic[Request, Answer]):
         self._pause = pause
         self._waiting: list[tuple[Request, asyncio.Future[Answer]]] = []
         self._flusher: asyncio.Task[None] | None = None
+        self._busy = False
 
     async def ask(self, request: Request) -> Answer:
         """The answer to one request; raises what ``work`` raises for it."""
@@ -47,11 +49,12 @@ class Batcher(Generic[Request, Answer]):
         try:
             while self._waiting:
                 # lets more callers join: what a batch costs hardly depends on its size
-                await asyncio.sleep(self._pause)
+                await asyncio.sleep(self._pause * (3 if self._busy else 1))
                 # whoever has given up meanwhile has asked again, or does not care
                 self._waiting = [one for one in self._waiting if not one[1].done()]
                 batch = self._waiting[: self._largest]
                 del self._waiting[: self._largest]
+                self._busy = len(batch) > 1
                 await self._answer(batch)
         finally:
             self._flusher = None

@@ -12,7 +12,10 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import psycopg
+from psycopg import generators
 from psycopg.abc import PQGen
+from psycopg.pq import ExecStatus, TransactionStatus
+from psycopg.pq.abc import PGconn
 from sqlalchemy import URL, NullPool, event, make_url
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -75,6 +78,8 @@ def _pooled(
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=4,
+        # those just used know what they have prepared; the others come to rest
+        pool_use_lifo=True,
         # shorter than balancers and address translators keep a connection nobody uses
         pool_recycle=240,
     )
@@ -147,6 +152,25 @@ class _Watched(psycopg.AsyncConnection[Any]):
             if failure.sqlstate in _OF_NO_USE:
                 self.pgconn.finish()
             raise
+
+    async def rollback(self) -> None:
+        """Takes back what is under way, and keeps what is prepared.
+
+        Each read in a transaction ends with this, and psycopg forgets all that is prepared then:
+        what refers to a table made meanwhile would fail. None is made here, and to plan a statement
+        can take longer than to carry it out.
+        """
+        async with self.lock:
+            await self.wait(_taken_back(self.pgconn))
+
+
+def _taken_back(connection: PGconn) -> PQGen[None]:
+    if connection.transaction_status == TransactionStatus.IDLE:
+        return
+    connection.send_query(b"ROLLBACK")
+    for result in (yield from generators.execute(connection)):
+        if result.status != ExecStatus.COMMAND_OK:
+            raise psycopg.errors.error_from_result(result)
 
 
 class _Silent(Exception):

@@ -20,7 +20,11 @@ _NEWEST = """
         WHERE institution_id = i.id ORDER BY found_at DESC, id DESC LIMIT 1
     ) AS f ON true
 """
-_ACCOUNTS = f"""
+
+
+def accounts_of(year: str) -> str:
+    """The query for all accounts and their filings of a year, which is an expression."""
+    return f"""
     SELECT i.id AS institution, i.name, i.uscc, i.region, i.legal_person,
            CASE WHEN i.legal_person THEN i.uscc ELSE coalesce(
                nullif(f.parent_uscc, ''),
@@ -29,9 +33,29 @@ _ACCOUNTS = f"""
                i.uscc) END AS key,
            f.finding, coalesce(f.files_with, '') AS files_with, c.status AS filing
     FROM institutions i {_NEWEST}
-    LEFT JOIN cases c ON c.institution_id = i.id AND c.kind = 'filing' AND c.year = :year
+    LEFT JOIN cases c ON c.institution_id = i.id AND c.kind = 'filing' AND c.year = {year}
     WHERE i.merged_into IS NULL
-"""  # noqa: S608
+    """  # noqa: S608 - of constants, as all here
+
+
+def others_of(year: str, own: str, key: str) -> str:
+    """The query for the other accounts of an account's legal person, by expressions for both.
+
+    The few that may be are found first, and each is looked at by itself (OFFSET sees to that):
+    together it would be all accounts of the country.
+    """
+    return f"""
+    SELECT a.* FROM (
+        SELECT id FROM institutions WHERE uscc = {key}
+        UNION SELECT institution_id FROM legal_person_findings WHERE parent_uscc = {key}
+        UNION SELECT institution_id FROM certificates WHERE parent_uscc = {key}
+    ) AS named
+    CROSS JOIN LATERAL ({accounts_of(year)} AND i.id = named.id OFFSET 0) AS a
+    WHERE named.id <> {own} AND a.key = {key} ORDER BY a.institution
+    """  # noqa: S608
+
+
+_ACCOUNTS = accounts_of(":year")
 
 
 class FindingMade(Value):
@@ -62,12 +86,7 @@ async def beside(connection: AsyncConnection, own: Account, year: int) -> list[A
     if not own.key:
         return []
     rows = await connection.execute(
-        text(f"""
-            SELECT * FROM ({_ACCOUNTS} AND i.id <> :id AND (i.uscc = :key OR i.id IN (
-                SELECT institution_id FROM legal_person_findings WHERE parent_uscc = :key
-                UNION SELECT institution_id FROM certificates WHERE parent_uscc = :key
-            ))) AS a WHERE key = :key ORDER BY institution
-        """),  # noqa: S608
+        text(others_of(":year", ":id", ":key")),
         {"id": own.institution, "key": own.key, "year": year},
     )
     return [Account(**row) for row in rows.mappings()]

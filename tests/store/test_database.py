@@ -97,6 +97,30 @@ async def test_connections_that_the_server_has_closed_cost_nobody_anything(
 
 
 @pytest.mark.anyio
+async def test_what_is_prepared_outlives_a_transaction_that_is_taken_back(
+    server: EmbeddedPostgres,
+) -> None:
+    """Each read ends so. What was written in it is gone all the same."""
+    as_superuser(server, "CREATE TABLE IF NOT EXISTS kept (n int)", "GRANT ALL ON kept TO zhibao")
+    async with connected(server.url) as engine:
+        for number in range(12):
+            async with engine.connect() as connection:
+                await connection.execute(text("INSERT INTO kept VALUES (:n)"), {"n": number})
+                await connection.execute(text("SELECT count(*) AS often FROM kept"))
+        async with engine.connect() as connection:
+            assert (await connection.execute(text("SELECT count(*) FROM kept"))).scalar_one() == 0
+            prepared = await connection.execute(
+                text("SELECT generic_plans FROM pg_prepared_statements WHERE statement ~ 'often'")
+            )
+            # one and the same connection, since nobody else asked
+            assert prepared.scalar_one() >= 1
+            with pytest.raises(DBAPIError):
+                await connection.execute(text("SELECT 1 / 0"))
+            await connection.rollback()
+            assert (await connection.execute(text("SELECT count(*) FROM kept"))).scalar_one() == 0
+
+
+@pytest.mark.anyio
 async def test_silent_connections_cost_one_wait_and_no_more(server: EmbeddedPostgres) -> None:
     url = make_url(server.url)
     between = Silencer(str(url.host), int(url.port or 0))

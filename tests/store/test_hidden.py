@@ -5,17 +5,24 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy import insert, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from domain.case.events import Position
+from domain.case.status import Status
 from domain.contacts import ContactRole, ContactSource, Reachable
 from domain.refusals import Refused
 from services.keys import add_key, end_key, make_missing
-from store import contacts, content, data_keys, hidden
+from store import contacts, content, data_keys, hidden, submissions
 from store.keyring import KeyMissing, Keyring, Purpose
+from store.submissions import Wanted
 from store.tables import data_keys as kept
 from store.tables import notes
+from store.writer import JournalWriter
+from tests.databases import as_owner, libpq
+from tests.store.conftest import START, Register
 
 pytestmark = pytest.mark.anyio
 EARLIER = datetime(2020, 1, 1, tzinfo=UTC)
@@ -140,6 +147,57 @@ async def test_a_rotation_goes_on_where_it_stopped_and_the_old_key_can_be_ended(
     assert [await _stored(connection, sha256) for sha256 in written] == stored
     read = await content.notes_by_sha256(connection, written)
     assert [read[sha256] for sha256 in written] == said
+
+
+async def test_what_a_submission_reads_is_by_the_keys_that_there_are_now(
+    engine: AsyncEngine, database_url: str, register: Register, folder: Path
+) -> None:
+    """Read by one statement for several, on connections on which it is prepared."""
+    writer, wanted = JournalWriter(engine), []
+    for chain in await register.chains("gone", "kept", "odd"):
+        done = Position(status=Status.COMPLETED, revision=1)
+        await writer.record(chain.request(position=done))
+        async with engine.begin() as connection:
+            assert await content.save_revision(
+                connection, chain.case_id, 0, {"part": {"n": chain.name}}, "clerk", START
+            )
+        wanted += [
+            Wanted(chain.case_id, 1, 0, chain.name, 2024),
+            Wanted(f"filing/2025/{chain.name}", 1, 0, chain.name, 2025),
+        ]
+    single = engine.execution_options(isolation_level="AUTOCOMMIT")
+    for _ in range(12):
+        read = await submissions.read(single, wanted)
+    assert [one.content for one in read[::2]] == [
+        {"part": {"n": name}} for name in ("gone", "kept", "odd")
+    ]
+    before = [one.completed() for one in read[1::2]]
+    assert [one.content["part"]["n"] for one in before if one] == ["gone", "kept", "odd"]
+    with psycopg.connect(libpq(as_owner(database_url)), autocommit=True) as owner:
+        owner.execute(
+            "UPDATE data_keys SET wrapped = '', destroyed_at = now() WHERE subject ~ 'gone'"
+        )
+        owner.execute(
+            "UPDATE revisions r SET content = k.content FROM revisions k"
+            " WHERE r.case_id ~ 'odd' AND k.case_id ~ 'kept'"
+        )
+    gone, gone_before, one, one_before, odd, odd_before = await submissions.read(single, wanted)
+    assert (gone.content, gone_before.completed()) == ({}, None)
+    assert gone.unreadable is not None
+    assert gone.unreadable.code == "content_destroyed"
+    assert one.content == {"part": {"n": "kept"}}
+    assert one_before.completed() == before[1]
+    assert odd.unreadable is not None
+    assert odd.unreadable.code == "content_altered"
+    with pytest.raises(hidden.Altered):
+        odd_before.completed()
+    # the master key is ended: nothing that was read before is read from anywhere but the database
+    old = Keyring(folder).keys(Purpose.COLUMNS)[0].id
+    add_key(folder, Purpose.COLUMNS, EARLIER + timedelta(days=1))
+    now = datetime.now(UTC)
+    end_key(folder, Purpose.COLUMNS, old, now, now)
+    with pytest.raises(KeyMissing):
+        await submissions.read(single, wanted)
 
 
 async def test_the_database_holds_no_contact_in_the_clear(

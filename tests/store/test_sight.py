@@ -14,6 +14,7 @@ from store import submissions
 from store.database import connect
 from store.roles import APPLICATION, AUDITOR, ENFORCEMENT, PUBLIC
 from store.sight import seen_by
+from store.submissions import Wanted
 from store.writer import JournalWriter
 from tests.databases import as_owner, libpq
 from tests.store.conftest import Register
@@ -282,7 +283,8 @@ async def test_who_asked_is_forgotten_whatever_a_connection_did_before(
         # what goes straight to the driver asks for nobody as well, on the connection just used
         with asked_by_person(officer, place_of(officer)):
             assert await seen(single, _BESIDE["contacts"]) == set()
-        (submitted,) = await submissions.read(plain, [("filing/2024/here", 1, 0, "here")])
+        wanted = [Wanted("filing/2024/here", 1, 0, "here", 2024)]
+        (submitted,) = await submissions.read(plain, wanted)
         assert submitted.latest == 1
         # and so does what is written: unseen, a case would stand still while its journal goes on
         with asked_by_person(officer, place_of(officer)):
@@ -302,6 +304,33 @@ async def test_who_asked_is_forgotten_whatever_a_connection_did_before(
                 await connection.commit()
                 found = await connection.execute(text(_BESIDE["contacts"]))
                 assert set(found.scalars()) == HERE
+    finally:
+        await plain.dispose()
+
+
+async def test_a_statement_planned_once_shows_each_who_asks_what_is_theirs(kept: str) -> None:
+    """Planned for nobody in particular, on one connection, and asked for others after that."""
+    plain = connect(kept, pool_size=1)
+    wanted = [Wanted(f"filing/2024/{name}", 1, 0, name, 2024) for name in ("here", "there")]
+    officer = Actor(subject="x", role=Role.OFFICER, scope="amr-350000")
+    filer = Actor(subject="x", role=Role.FILER, scope="here")
+    try:
+        for _ in range(20):
+            assert [one.latest for one in await submissions.read(plain, wanted)] == [1, 1]
+        async with plain.connect() as connection:
+            plans = await connection.execute(
+                text(
+                    "SELECT generic_plans, custom_plans FROM pg_prepared_statements"
+                    " WHERE statement LIKE '%returned_sha256%' OR statement LIKE '%with_key%'"
+                )
+            )
+            generic, custom = plans.one()
+        assert generic >= 5
+        assert custom <= 5
+        for actor, seen_of_it in ((officer, [0, 0]), (filer, [1, 0]), (None, [1, 1])):
+            with asked_by_person(actor, place_of(actor) if actor else None):
+                found = await submissions.read(plain, wanted)
+            assert [one.latest for one in found] == seen_of_it
     finally:
         await plain.dispose()
 
