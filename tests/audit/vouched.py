@@ -10,6 +10,7 @@ NO_EVIDENCE = {
     "requests": "keys of requests; what came of them is on record by its command",
     "seal_log": "the proof itself; checkpoints seal it, and it is compared with the seals",
     "seals": "the proof itself; whatever is wrong with it is told of what it proves",
+    "sign_in_uses": "when somebody last used a sign-in; that it began and ended is on record",
     "tries": "how often somebody tried to sign in",
     "upload_pieces": "a file on its way, deleted once it is read; its hash is in its upload's step",
     "upload_problems": "what was wrong with a file's rows, told again whenever it is read",

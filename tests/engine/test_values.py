@@ -86,7 +86,8 @@ async def test_what_a_local_activity_is_told_stands_nowhere_and_all_else_is_hidd
             return await super().encode(payloads)
 
     door = dataclasses.replace(VALUES, payload_codec=Listening(lambda: [Secret("one", b"k" * 32)]))
-    client = Client(dev_engine.client.service_client, data_converter=door)
+    ours = dev_engine.client
+    client = Client(ours.service_client, namespace=ours.namespace, data_converter=door)
     worker = Worker(
         client,
         task_queue="asking",
