@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from audit.findings import Tally, Verified
 from audit.verify import check_record
 from domain.canonical import sha256_of
+from store.hidden import HiddenColumn
 from tests.audit.conftest import World, now
 
 
@@ -95,7 +96,9 @@ async def changed(
     row = choose.choice([one for one in found if one.value is not None] or found)
     value: Any
     if row.value is None:
-        value = _SOME[table.c[column].type.python_type]
+        of = table.c[column].type
+        # what is hidden is text where it stands
+        value = _SOME[str if isinstance(of, HiddenColumn) else of.python_type]
     else:
         value = other(row.value, choose)
     assert value != row.value
