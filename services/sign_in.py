@@ -130,6 +130,7 @@ class SignInService:
         self._demo = demo
         self._clock = clock
         self._terms = terms
+        self.idle_minutes = int(terms.idle.total_seconds()) // 60
         self._throttle = Throttle(engine, keyring, terms.limit, clock)
         self._hasher = PasswordHasher()
         self._checking = asyncio.Semaphore(_AT_ONCE)

@@ -243,6 +243,7 @@ async def _own(call: Call, found: SignedIn, refusal: Refusal | None = None) -> R
         "tried": await parts.sign_in.refused_of_late(found.session.person),
         "parts": OWN_PART_LABELS,
         "this": found.session.sha256,
+        "idle_minutes": parts.sign_in.idle_minutes,
         "refused": words_of(refusal) if refusal else None,
     }
     as_itself = call._replace(actor=found.membership.actor)
