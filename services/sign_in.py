@@ -158,14 +158,26 @@ class SignInService:
             if account is not None:
                 await self._put_on_record(name, refused.refusal)
             raise
-        return await self.begin(name, agent, second_factor=bool(account.totp_salt))
+        return await self.begin(name, agent, second_factor=bool(account.totp_salt), kept=kept)
 
     async def begin(
-        self, name: str, agent: str, *, second_factor: bool, came_from: CameFrom = NOWHERE
+        self,
+        name: str,
+        agent: str,
+        *,
+        second_factor: bool,
+        came_from: CameFrom = NOWHERE,
+        kept: str = "",
     ) -> str:
-        """Signs in a person who has been recognised. Raises Refused where they hold no role."""
+        """Signs in a person who has been recognised. Raises Refused where they hold no role.
+
+        ``kept`` is the hash of the password they were recognised by, "" for none: where another
+        one was set meanwhile they were not.
+        """
         now, secret = self._clock(), secrets.token_urlsafe(32)
         async with self._engine.begin() as connection:
+            if kept and not await accounts.has_still(connection, name, kept):
+                raise Refused(Refusal(code=Code.SIGN_IN_REFUSED))
             usable = await self._usable(connection, name, second_factor)
             if not usable:
                 params = {"person": name, "why": "，或须先以一次性链接设定动态口令"}
@@ -409,27 +421,31 @@ class SignInService:
         All other sign-ins of theirs end, and no other browser is known any more.
         """
         person, now = found.session.person, self._clock()
-        # whoever found a browser open guesses no longer than whoever has none
-        await self._throttle.count("name", person, "这一账号")
+        # whoever found a browser open guesses no longer than whoever has none; counted by itself,
+        # so that whoever guesses at the name keeps nobody from changing their password
+        await self._throttle.count("change", person, "这一账号")
         async with self._engine.connect() as connection:
             account = await accounts.account(connection, person)
         if account is None or not account.password_hash:
             why = "这一账号没有密码，由统一身份认证登录；要设密码，请管理员给一次性链接"
             raise Refused(Refusal(code=Code.PASSWORD_UNFIT, params={"why": why}))
-        if not await self._fits(account.password_hash, old):
-            why = "原密码或动态口令不对"
-            raise Refused(Refusal(code=Code.PASSWORD_UNFIT, params={"why": why}))
+        # first: told of it after the old one, whoever has no code would know that that was right
         if wrong := await asyncio.to_thread(_unfit, person, password, again):
             raise Refused(Refusal(code=Code.PASSWORD_UNFIT, params={"why": wrong}))
+        not_right = Refusal(code=Code.PASSWORD_UNFIT, params={"why": "原密码或动态口令不对"})
+        if not await self._fits(account.password_hash, old):
+            raise Refused(not_right)
         if account.totp_salt:
             try:
                 await self._use_code(person, account.totp_salt, code)
             except Refused:
-                why = "原密码或动态口令不对"
-                raise Refused(Refusal(code=Code.PASSWORD_UNFIT, params={"why": why})) from None
+                raise Refused(not_right) from None
         async with self._checking:
             kept = await asyncio.to_thread(self._hasher.hash, password)
         async with self._engine.begin() as connection:
+            if not await accounts.has_still(connection, person, account.password_hash):
+                # another one was set meanwhile: by a link, against whoever knew the old one
+                raise Refused(not_right)
             await accounts.set_password(connection, person, kept, account.totp_salt)
             await accounts.end_sessions(connection, person, now, besides=found.session.sha256)
             await accounts.forget_browsers(connection, person, now)

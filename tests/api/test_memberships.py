@@ -504,6 +504,64 @@ async def test_changing_a_password_takes_the_code_as_well_and_ends_in_too_many_t
     assert (tried.status_code, "too_many_sign_ins" in tried.text) == (429, True)
 
 
+async def test_guessing_at_a_name_keeps_nobody_from_changing_their_password(house: System) -> None:
+    cookie = await signed_in(house, "f-besieged", FILER, "lab-1")
+    codes = []
+    for number in range(21):
+        with pytest.raises(Refused) as refused:
+            await house.parts.sign_in.sign_in("f-besieged", "x", "", f"192.0.2.{150 + number}", "")
+        codes.append(refused.value.refusal.code)
+    assert codes[-1] is Code.TOO_MANY_SIGN_INS
+    new = "a-lantern-by-the-harbour"
+    form = {"csrf": csrf_token(cookie), "old": PASSWORD, "password": new, "again": new}
+    assert (await page(house, "/me/password", cookie, form)).status_code == 303
+
+
+async def test_an_open_browser_does_not_tell_a_password_from_a_code(house: System) -> None:
+    await given(house, "op-open", OPERATOR, "350100")
+    secret = await password_set(house, "op-open")
+    code = code_of(house, secret, 1)
+    cookie = await house.parts.sign_in.sign_in("op-open", PASSWORD, code, "198.51.100.131", "")
+    csrf = {"csrf": csrf_token(cookie), "code": "000000"}
+    # whoever has no code must not learn from a new password that cannot be taken, either
+    for new, again in (("short", "short"), ("stones-in-the-river", "another"), ("fine-" * 4, "")):
+        told = [
+            (await page(house, "/me/password", cookie, {**form, **csrf})).text
+            for form in (
+                {"old": old, "password": new, "again": again} for old in (PASSWORD, "not-it")
+            )
+        ]
+        assert ["原密码或动态口令不对" in one for one in told] == [False, False]
+
+
+async def test_a_link_wins_over_whoever_knew_the_old_password(
+    house: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What began with the old password comes to nothing once another one was set by a link."""
+    cookie = await signed_in(house, "f-raced", FILER, "lab-1")
+    sign_in, checks = house.parts.sign_in, house.parts.sign_in._fits
+    theirs, to_be_set = "a-password-of-an-intruder", ["set-anew-by-a-link", "set-anew-once-more"]
+
+    async def overtaken(kept: str, password: str) -> bool:
+        right = await checks(kept, password)
+        anew = to_be_set.pop(0)
+        link = await house.parts.memberships.link("f-raced", TERMINAL, anew, by_hand=True)
+        await sign_in.set_password(link, anew, anew, "")
+        return right
+
+    found = await sign_in.signed_in(cookie)
+    assert found is not None
+    with monkeypatch.context() as patched:
+        patched.setattr(sign_in, "_fits", overtaken)
+        with pytest.raises(Refused):
+            await sign_in.change_password(found, PASSWORD, theirs, theirs, "")
+        with pytest.raises(Refused) as refused:
+            await sign_in.sign_in("f-raced", "set-anew-by-a-link", "", "198.51.100.134", "")
+    assert refused.value.refusal.code is Code.SIGN_IN_REFUSED
+    assert await sign_in.sessions("f-raced") == []
+    assert await sign_in.sign_in("f-raced", "set-anew-once-more", "", "198.51.100.133", "")
+
+
 async def test_over_tls_browsers_keep_a_sign_in_where_no_neighbour_can_put_one(
     house: System,
 ) -> None:
