@@ -1091,3 +1091,42 @@ async def test_many_deliveries_of_an_hour_wait_for_a_second_person_as_a_file_doe
         await program.accepted(sixth)
     finally:
         house.ahead = timedelta()
+
+
+async def test_many_at_the_same_moment_are_no_way_round_the_second_person(
+    house: System, two_people: Callable[..., None]
+) -> None:
+    two_people(in_an_hour=3)
+    program = await register(house)
+    now = datetime.now(UTC)
+    house.ahead = now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1) - now
+    try:
+        await program.accepted(issue())
+        answers = await asyncio.gather(*(program.deliver(issue()) for _ in range(6)))
+    finally:
+        house.ahead = timedelta()
+    taken = [one for one in answers if one.status == 200]
+    assert len(taken) == 1
+    assert len({proposed(one) for one in answers if one not in taken}) == 1
+
+
+async def test_what_was_refused_after_its_confirmation_is_looked_at_again(
+    house: System, client: Client, two_people: Callable[..., None]
+) -> None:
+    """Confirmed once, it is not what a program may have done whenever it becomes possible."""
+    two_people()
+    number = (await client.accepted(issue()))["number"]
+    two_people(each=True)
+    clerk = house.token(CLERK, "issuing-clerk-2", ISSUER)
+    house.ahead = timedelta(days=1)
+    body = end(number, on=day_of(house.now()).isoformat())
+    at = proposed(await client.deliver(body))
+    house.ahead = timedelta()
+    # not to be ended on a day to come: confirmed, and then not possible
+    confirmed = await house.send("POST", f"{at}/confirm", clerk)
+    assert (confirmed.status, confirmed.body["code"]) == (409, "confirmed_and_refused")
+    house.ahead = timedelta(days=1)
+    try:
+        assert proposed(await client.deliver(body)) != at
+    finally:
+        house.ahead = timedelta()
