@@ -7,6 +7,7 @@ import hmac
 import secrets
 from datetime import timedelta
 from functools import cache
+from time import monotonic
 from typing import NamedTuple
 
 import pyotp
@@ -56,6 +57,10 @@ DEMO = "demo-"
 
 _STEP = 30
 """Seconds for which a code holds (RFC 6238); the one before and the one after are taken too."""
+
+REFUSED_IN_STEPS_OF = 0.25
+"""Seconds: whoever is not let in waits for the next so manyth, so that no time they take tells what
+was done, and so whether there is such an account."""
 
 _AT_ONCE = 4
 """So many passwords are checked at a time: each takes 64 MiB."""
@@ -144,6 +149,7 @@ class SignInService:
         ``browser`` is what a browser keeps by which it is known, see `known`.
         """
         await self._count(name, address, browser)
+        begun = monotonic()
         async with self._engine.connect() as connection:
             account = await accounts.account(connection, name)
         kept = account.password_hash if account else ""
@@ -157,6 +163,8 @@ class SignInService:
         except Refused as refused:
             if account is not None:
                 await self._put_on_record(name, refused.refusal)
+            took = monotonic() - begun
+            await asyncio.sleep(REFUSED_IN_STEPS_OF - took % REFUSED_IN_STEPS_OF)
             raise
         return await self.begin(name, agent, second_factor=bool(account.totp_salt), kept=kept)
 
@@ -195,7 +203,9 @@ class SignInService:
                 provider_session=came_from.session,
             )
             going_on = await accounts.sessions_of(connection, name, now, self._terms.idle)
-            for eldest in going_on[MOST_SIGN_INS - 1 :]:
+            # everybody shares what a demonstration shows: nobody signs the others out
+            most = len(going_on) + 1 if self._shown_to_all(name) else MOST_SIGN_INS
+            for eldest in going_on[most - 1 :]:
                 await accounts.end_sessions(connection, name, now, eldest.sha256)
             await accounts.add_session(connection, session)
             said = {**acting_as(usable[0]), "second_factor": second_factor}
@@ -367,8 +377,11 @@ class SignInService:
         ]
 
     def _wants_code(self, membership: Membership) -> bool:
-        demo = self._demo and membership.person.startswith(DEMO)
-        return wants_second_factor(membership, self._terms.second_factor) and not demo
+        wanted = wants_second_factor(membership, self._terms.second_factor)
+        return wanted and not self._shown_to_all(membership.person)
+
+    def _shown_to_all(self, person: str) -> bool:
+        return self._demo and person.startswith(DEMO)
 
     # --- links and passwords -------------------------------------------------------------------
 
@@ -421,6 +434,9 @@ class SignInService:
         All other sign-ins of theirs end, and no other browser is known any more.
         """
         person, now = found.session.person, self._clock()
+        if self._shown_to_all(person):
+            why = "演示账号的密码在登录页上公开，供所有人使用，不能更改"
+            raise Refused(Refusal(code=Code.PASSWORD_UNFIT, params={"why": why}))
         # whoever found a browser open guesses no longer than whoever has none; counted by itself,
         # so that whoever guesses at the name keeps nobody from changing their password
         await self._throttle.count("change", person, "这一账号")

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
+from time import monotonic
 from typing import Any
 from urllib.parse import urlencode
 
@@ -18,7 +19,7 @@ from domain.case.commands import Actor, Role
 from domain.clock import BEIJING
 from domain.memberships import may_administer
 from domain.refusals import Code, Refused
-from services.sign_in import MOST_SIGN_INS, csrf_token
+from services.sign_in import MOST_SIGN_INS, REFUSED_IN_STEPS_OF, SignInService, Terms, csrf_token
 from store import accounts
 from tests.accounts import PASSWORD, TERMINAL, code_of, given, in_order, password_set, signed_in
 from tests.api.conftest import open_rules as open_rules
@@ -335,6 +336,18 @@ async def test_who_was_not_let_in_by_an_account_is_on_its_record(house: System) 
     house.ahead = timedelta()
 
 
+async def test_how_long_a_refusal_takes_does_not_tell_whether_there_is_an_account(
+    house: System,
+) -> None:
+    await given(house, "f-there", FILER, "lab-1")
+    for number, name in enumerate(("f-there", "f-not-there")):
+        begun = monotonic()
+        with pytest.raises(Refused):
+            await house.parts.sign_in.sign_in(name, "x", "", f"192.0.2.{190 + number}", "")
+        # what is put on record for the one is done in a time that both take
+        assert monotonic() - begun >= REFUSED_IN_STEPS_OF
+
+
 async def test_guessing_passwords_comes_to_an_end(house: System) -> None:
     await given(house, "guessed", FILER, "lab-1")
     await password_set(house, "guessed")
@@ -599,6 +612,26 @@ async def test_no_account_has_a_password_that_is_shown_outside_the_demonstration
     with pytest.raises(ValueError, match="demonstration"):
         await house.parts.sign_in.open_demo_account("demo-x")
     assert "演示账号" not in (await house.http.get("/sign-in")).text
+
+
+async def test_no_visitor_of_a_demonstration_shuts_the_others_out(house: System) -> None:
+    await given(house, "demo-y", FILER, "lab-1")
+    terms = Terms("100/minute", timedelta(hours=2))
+    shown = SignInService(house.engine, house.settings.keyring, terms, demo=True, clock=house.now)
+    await shown.open_demo_account("demo-y")
+    [password] = [
+        one.password for one in await shown.demo_accounts() if one.membership.person == "demo-y"
+    ]
+    first = await shown.sign_in("demo-y", password, "", "198.51.100.150", "")
+    found = await shown.signed_in(first)
+    assert found is not None
+    new = "a-visitors-own-password"
+    with pytest.raises(Refused) as refused:
+        await shown.change_password(found, password, new, new, "")
+    assert refused.value.refusal.code is Code.PASSWORD_UNFIT
+    for _ in range(MOST_SIGN_INS):
+        await shown.sign_in("demo-y", password, "", "198.51.100.150", "")
+    assert await shown.signed_in(first) is not None
 
 
 async def test_a_browser_is_answered_with_pages_and_a_program_with_problems(
