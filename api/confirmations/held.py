@@ -17,7 +17,9 @@ from services.connected.deliveries import other_content
 DELIVERIES = "/api/certificates/deliveries"
 
 _PAST = frozenset({Code.CONFIRMATION_LATE, Code.CONFIRMATION_DECIDED})
-_NOT_POSSIBLE = ConfirmationState.REFUSED
+_OVER = frozenset({ConfirmationState.REFUSED})
+"""How a delivery was proposed that counts for nothing any more: it is proposed anew."""
+_OVER_WHEN_LATE = _OVER | {ConfirmationState.OPEN, ConfirmationState.CONFIRMED}
 _MOST_ATTEMPTS = 50
 
 
@@ -78,12 +80,11 @@ async def hold_delivery(
     if await service.from_how_many(ConfirmedAct.DELIVER_CERTIFICATES):
         body = delivery.model_dump(mode="json", exclude_unset=True)
         command, last = await _proposals(call, client, delivery.delivery_id)
-        open_ = last is not None and last.state is ConfirmationState.OPEN
         late = last is not None and parts_of(call.request).clock() >= last.ends_at
         if last is not None and last.body_sha256 != sha256_of(body):
-            if open_ and not late:
+            if last.state is ConfirmationState.OPEN and not late:
                 raise other_content()
-        elif last is not None and not (open_ and late) and last.state is not _NOT_POSSIBLE:
+        elif last is not None and last.state not in (_OVER_WHEN_LATE if late else _OVER):
             command = last.command_id
         act = ConfirmedAct.DELIVER_CERTIFICATES
         await service.hold(act, 1, DELIVERIES, body, call.actor, command)

@@ -1130,3 +1130,22 @@ async def test_what_was_refused_after_its_confirmation_is_looked_at_again(
         assert proposed(await client.deliver(body)) != at
     finally:
         house.ahead = timedelta()
+
+
+async def test_a_confirmation_that_came_to_nothing_holds_for_its_hours_and_no_longer(
+    house: System, client: Client, two_people: Callable[..., None]
+) -> None:
+    two_people(each=True)
+    sent_in_time, sent_late = issue(), issue()
+    clerk = Actor(subject="issuing-clerk-2", role=Role.CLERK, scope=ISSUER)
+    at = ""
+    for body in (sent_in_time, sent_late):
+        at = proposed(await client.deliver(body))
+        # as where the database was away just then: confirmed, and not done
+        await house.parts.confirmations.confirm(at.rpartition("/")[2], clerk)
+    assert (await client.accepted(sent_in_time))["sandbox"] is False
+    house.ahead = timedelta(hours=73)
+    try:
+        assert proposed(await client.deliver(sent_late)) != at
+    finally:
+        house.ahead = timedelta()
