@@ -47,8 +47,9 @@ OF_THIS_WORK = (
 _HARD_ENOUGH = 3
 """Of the score of zxcvbn, 0 to 4: more than a hundred million guesses."""
 
-_LOOKED_AT = 72
-"""So many characters of a password are tried to be guessed; each costs more than the last."""
+_LOOKED_AT = 32
+"""So many characters of a password are tried to be guessed; each costs more than the last: of 72
+that may stand for letters, two seconds in which the process does nothing else."""
 BROWSER_LIFETIME = timedelta(days=180)
 """For so long a browser is known that somebody has signed in with."""
 
@@ -404,6 +405,7 @@ class SignInService:
     async def set_password(self, secret: str, password: str, again: str, code: str) -> str:
         """Sets password and second factor by a link, which is used up; whose. Raises Refused."""
         invitation = await self.invited(secret)
+        await self._throttle.count("link", hashed(secret), "这一链接")
         wrong = await asyncio.to_thread(_unfit, invitation.person, password, again)
         salt = self._salt_of(hashed(secret)) if invitation.secret else ""
         step = self._step_of(invitation.person, salt, code) if salt else 0

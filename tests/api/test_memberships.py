@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
-from time import monotonic
+from time import monotonic, process_time
 from typing import Any
 from urllib.parse import urlencode
 
@@ -528,6 +528,27 @@ async def test_guessing_at_a_name_keeps_nobody_from_changing_their_password(hous
     new = "a-lantern-by-the-harbour"
     form = {"csrf": csrf_token(cookie), "old": PASSWORD, "password": new, "again": new}
     assert (await page(house, "/me/password", cookie, form)).status_code == 303
+
+
+async def test_a_link_is_not_tried_with_passwords_for_ever(house: System) -> None:
+    """To look at a password costs: whoever has a link has it done a number of times."""
+    await given(house, "f-linked", FILER, "lab-1")
+    link = await house.parts.memberships.link("f-linked", TERMINAL, "linked", by_hand=True)
+    codes = []
+    for _ in range(21):
+        with pytest.raises(Refused) as refused:
+            await house.parts.sign_in.set_password(link, "Password2024!", "Password2024!", "")
+        codes.append(refused.value.refusal.code)
+    assert codes == [Code.PASSWORD_UNFIT] * 20 + [Code.TOO_MANY_SIGN_INS]
+    house.ahead = timedelta(minutes=10, seconds=1)
+    # all of it may stand for a letter: of this a longer piece takes seconds, of the whole process
+    costly = "3!9@&[&593&($+5+83343!86$884749#||{(0&80%[[{{&9(20+9{<{$@&+%$2<91[$@2%3"
+    begun = process_time()
+    with pytest.raises(Refused):
+        await house.parts.sign_in.set_password(link, costly, "another", "")
+    assert process_time() - begun < 1
+    await house.parts.sign_in.set_password(link, PASSWORD, PASSWORD, "")
+    house.ahead = timedelta()
 
 
 async def test_an_open_browser_does_not_tell_a_password_from_a_code(house: System) -> None:
