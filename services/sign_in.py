@@ -7,6 +7,7 @@ import hmac
 import secrets
 from datetime import timedelta
 from functools import cache
+from time import monotonic
 from typing import NamedTuple
 
 import pyotp
@@ -46,8 +47,9 @@ OF_THIS_WORK = (
 _HARD_ENOUGH = 3
 """Of the score of zxcvbn, 0 to 4: more than a hundred million guesses."""
 
-_LOOKED_AT = 72
-"""So many characters of a password are tried to be guessed; each costs more than the last."""
+_LOOKED_AT = 32
+"""So many characters of a password are tried to be guessed; each costs more than the last: of 72
+that may stand for letters, two seconds in which the process does nothing else."""
 BROWSER_LIFETIME = timedelta(days=180)
 """For so long a browser is known that somebody has signed in with."""
 
@@ -56,6 +58,10 @@ DEMO = "demo-"
 
 _STEP = 30
 """Seconds for which a code holds (RFC 6238); the one before and the one after are taken too."""
+
+REFUSED_IN_STEPS_OF = 0.25
+"""Seconds: whoever is not let in waits for the next so manyth, so that no time they take tells what
+was done, and so whether there is such an account."""
 
 _AT_ONCE = 4
 """So many passwords are checked at a time: each takes 64 MiB."""
@@ -145,6 +151,7 @@ class SignInService:
         ``browser`` is what a browser keeps by which it is known, see `known`.
         """
         await self._count(name, address, browser)
+        begun = monotonic()
         async with self._engine.connect() as connection:
             account = await accounts.account(connection, name)
         kept = account.password_hash if account else ""
@@ -158,15 +165,29 @@ class SignInService:
         except Refused as refused:
             if account is not None:
                 await self._put_on_record(name, refused.refusal)
+            took = monotonic() - begun
+            await asyncio.sleep(REFUSED_IN_STEPS_OF - took % REFUSED_IN_STEPS_OF)
             raise
-        return await self.begin(name, agent, second_factor=bool(account.totp_salt))
+        return await self.begin(name, agent, second_factor=bool(account.totp_salt), kept=kept)
 
     async def begin(
-        self, name: str, agent: str, *, second_factor: bool, came_from: CameFrom = NOWHERE
+        self,
+        name: str,
+        agent: str,
+        *,
+        second_factor: bool,
+        came_from: CameFrom = NOWHERE,
+        kept: str = "",
     ) -> str:
-        """Signs in a person who has been recognised. Raises Refused where they hold no role."""
+        """Signs in a person who has been recognised. Raises Refused where they hold no role.
+
+        ``kept`` is the hash of the password they were recognised by, "" for none: where another
+        one was set meanwhile they were not.
+        """
         now, secret = self._clock(), secrets.token_urlsafe(32)
         async with self._engine.begin() as connection:
+            if kept and not await accounts.has_still(connection, name, kept):
+                raise Refused(Refusal(code=Code.SIGN_IN_REFUSED))
             usable = await self._usable(connection, name, second_factor)
             if not usable:
                 params = {"person": name, "why": "，或须先以一次性链接设定动态口令"}
@@ -184,7 +205,9 @@ class SignInService:
                 provider_session=came_from.session,
             )
             going_on = await accounts.sessions_of(connection, name, now, self._terms.idle)
-            for eldest in going_on[MOST_SIGN_INS - 1 :]:
+            # everybody shares what a demonstration shows: nobody signs the others out
+            most = len(going_on) + 1 if self._shown_to_all(name) else MOST_SIGN_INS
+            for eldest in going_on[most - 1 :]:
                 await accounts.end_sessions(connection, name, now, eldest.sha256)
             await accounts.add_session(connection, session)
             said = {**acting_as(usable[0]), "second_factor": second_factor}
@@ -356,8 +379,11 @@ class SignInService:
         ]
 
     def _wants_code(self, membership: Membership) -> bool:
-        demo = self._demo and membership.person.startswith(DEMO)
-        return wants_second_factor(membership, self._terms.second_factor) and not demo
+        wanted = wants_second_factor(membership, self._terms.second_factor)
+        return wanted and not self._shown_to_all(membership.person)
+
+    def _shown_to_all(self, person: str) -> bool:
+        return self._demo and person.startswith(DEMO)
 
     # --- links and passwords -------------------------------------------------------------------
 
@@ -380,6 +406,7 @@ class SignInService:
     async def set_password(self, secret: str, password: str, again: str, code: str) -> str:
         """Sets password and second factor by a link, which is used up; whose. Raises Refused."""
         invitation = await self.invited(secret)
+        await self._throttle.count("link", hashed(secret), "这一链接")
         wrong = await asyncio.to_thread(_unfit, invitation.person, password, again)
         salt = self._salt_of(hashed(secret)) if invitation.secret else ""
         step = self._step_of(invitation.person, salt, code) if salt else 0
@@ -410,27 +437,34 @@ class SignInService:
         All other sign-ins of theirs end, and no other browser is known any more.
         """
         person, now = found.session.person, self._clock()
-        # whoever found a browser open guesses no longer than whoever has none
-        await self._throttle.count("name", person, "这一账号")
+        if self._shown_to_all(person):
+            why = "演示账号的密码在登录页上公开，供所有人使用，不能更改"
+            raise Refused(Refusal(code=Code.PASSWORD_UNFIT, params={"why": why}))
+        # whoever found a browser open guesses no longer than whoever has none; counted by itself,
+        # so that whoever guesses at the name keeps nobody from changing their password
+        await self._throttle.count("change", person, "这一账号")
         async with self._engine.connect() as connection:
             account = await accounts.account(connection, person)
         if account is None or not account.password_hash:
             why = "这一账号没有密码，由统一身份认证登录；要设密码，请管理员给一次性链接"
             raise Refused(Refusal(code=Code.PASSWORD_UNFIT, params={"why": why}))
-        if not await self._fits(account.password_hash, old):
-            why = "原密码或动态口令不对"
-            raise Refused(Refusal(code=Code.PASSWORD_UNFIT, params={"why": why}))
+        # first: told of it after the old one, whoever has no code would know that that was right
         if wrong := await asyncio.to_thread(_unfit, person, password, again):
             raise Refused(Refusal(code=Code.PASSWORD_UNFIT, params={"why": wrong}))
+        not_right = Refusal(code=Code.PASSWORD_UNFIT, params={"why": "原密码或动态口令不对"})
+        if not await self._fits(account.password_hash, old):
+            raise Refused(not_right)
         if account.totp_salt:
             try:
                 await self._use_code(person, account.totp_salt, code)
             except Refused:
-                why = "原密码或动态口令不对"
-                raise Refused(Refusal(code=Code.PASSWORD_UNFIT, params={"why": why})) from None
+                raise Refused(not_right) from None
         async with self._checking:
             kept = await asyncio.to_thread(self._hasher.hash, password)
         async with self._engine.begin() as connection:
+            if not await accounts.has_still(connection, person, account.password_hash):
+                # another one was set meanwhile: by a link, against whoever knew the old one
+                raise Refused(not_right)
             await accounts.set_password(connection, person, kept, account.totp_salt)
             await accounts.end_sessions(connection, person, now, besides=found.session.sha256)
             await accounts.forget_browsers(connection, person, now)

@@ -91,6 +91,16 @@ async def set_password(
     )
 
 
+async def has_still(connection: AsyncConnection, name: str, password_hash: str) -> bool:
+    """Whether an account has this password; none is set before the transaction ends."""
+    found = await connection.execute(
+        select(accounts.c.name)
+        .where(accounts.c.name == name, accounts.c.password_hash == password_hash)
+        .with_for_update(key_share=True)
+    )
+    return found.first() is not None
+
+
 async def use_step(connection: AsyncConnection, name: str, step: int) -> bool:
     """Uses up a code's time step; false where it, or a later one, has been used."""
     done = await connection.execute(

@@ -17,6 +17,9 @@ from services.connected.deliveries import other_content
 DELIVERIES = "/api/certificates/deliveries"
 
 _PAST = frozenset({Code.CONFIRMATION_LATE, Code.CONFIRMATION_DECIDED})
+_OVER = frozenset({ConfirmationState.REFUSED})
+"""How a delivery was proposed that counts for nothing any more: it is proposed anew."""
+_OVER_WHEN_LATE = _OVER | {ConfirmationState.OPEN, ConfirmationState.CONFIRMED}
 _MOST_ATTEMPTS = 50
 
 
@@ -64,36 +67,39 @@ async def hold_file(
 
 async def hold_delivery(
     call: Call, client: ApiClient, delivery: AnyDelivery, hour: datetime, before: int
-) -> None:
+) -> int | None:
     """As `hold`, for what a program delivers: each delivery, and many of one program in an hour.
 
-    ``before`` were taken since the ``hour`` began. What was declined stays so as it was sent;
-    corrected, or when its time is over, it is proposed anew.
+    ``before`` were taken since the ``hour`` began; it holds while fewer than what it returns were,
+    None: however many. What was declined stays so as it was sent; corrected, when its time is over,
+    or when it was confirmed and then not possible, it is proposed anew.
     """
     if confirmed_as(call.request):
-        return
+        return None
     service = parts_of(call.request).confirmations
     if await service.from_how_many(ConfirmedAct.DELIVER_CERTIFICATES):
         body = delivery.model_dump(mode="json", exclude_unset=True)
         command, last = await _proposals(call, client, delivery.delivery_id)
-        open_ = last is not None and last.state is ConfirmationState.OPEN
         late = last is not None and parts_of(call.request).clock() >= last.ends_at
         if last is not None and last.body_sha256 != sha256_of(body):
-            if open_ and not late:
+            if last.state is ConfirmationState.OPEN and not late:
                 raise other_content()
-        elif last is not None and not (open_ and late):
+        elif last is not None and last.state not in (_OVER_WHEN_LATE if late else _OVER):
             command = last.command_id
         act = ConfirmedAct.DELIVER_CERTIFICATES
         await service.hold(act, 1, DELIVERIES, body, call.actor, command)
     most = await service.from_how_many(ConfirmedAct.BULK_DELIVER)
-    if most and before + 1 >= most:
-        part = (before + 1) // most
+    if not most:
+        return None
+    part = (before + 1) // most
+    if part:
         told = {"client": client.id, "name": client.name, "hour": hour.isoformat(), "part": part}
         act = ConfirmedAct.BULK_DELIVER
         command = sha256_of({"act": act.value, **told})
         held = await service.hold(act, part * most, DELIVERIES, told, call.actor, command)
         if held is not None and held.state is ConfirmationState.CONFIRMED:
             await service.done(held, call.actor)
+    return (part + 1) * most - 1
 
 
 async def proposed_delivery(call: Call, client: ApiClient, delivery_id: str) -> ProposedAct | None:

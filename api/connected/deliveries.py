@@ -158,8 +158,8 @@ async def _taken(call: Call, client: ApiClient, given: Any) -> DeliveryReceipt:
     parts.deliveries.count(client)
     delivery = _read(given)
 
-    async def permit(hour: datetime, before: int) -> None:
-        await hold_delivery(call, client, delivery, hour, before)
+    async def permit(hour: datetime, before: int) -> int | None:
+        return await hold_delivery(call, client, delivery, hour, before)
 
     try:
         return await parts.deliveries.deliver(client, delivery, permit)

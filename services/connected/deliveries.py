@@ -66,9 +66,9 @@ _APART = 0.2
 """Seconds within which a delivery that was overtaken is tried again."""
 
 
-Permit = Callable[[datetime, int], Awaitable[None]]
+Permit = Callable[[datetime, int], Awaitable[int | None]]
 """Raises Refused for a delivery that waits for a second person: the hour it came in, and how many
-of its client were taken in it before."""
+of its client were taken in it before. Else it holds while fewer than this were, None: always."""
 
 
 class WrongFields(Refused):
@@ -182,22 +182,56 @@ class DeliveryService:
         wrong = delivery_problems(pinned, client.authority, delivery, known, today, unprintable)
         if wrong:
             raise _wrong_fields(wrong)
-        if not client.sandbox:
-            hour = now.replace(minute=0, second=0, microsecond=0)
-            async with self._engine.connect() as connection:
-                before = await deliveries.begun_since(connection, client.id, hour)
-            await permit(hour, before)
-        async with self._engine.begin() as connection:
-            begun = await deliveries.begin(
-                connection, client.authority, client.sandbox, client.id, delivery, sha256, now
-            )
-            if begun is not None and client.sandbox:
-                receipt = await self._rehearsed(connection, rules, begun, delivery, today)
-                await deliveries.accept(connection, begun, receipt, now)
-            # whoever sent the same at the same time may have been first
-            standing = await self._standing(connection, client, delivery)
+        if client.sandbox:
+            async with self._engine.begin() as connection:
+                begun = await self._put_down(connection, client, delivery, sha256, now)
+                if begun is not None:
+                    receipt = await self._rehearsed(connection, rules, begun, delivery, today)
+                    await deliveries.accept(connection, begun, receipt, now)
+                standing = await self._standing(connection, client, delivery)
+        else:
+            standing = await self._begin_permitted(client, delivery, sha256, permit, now)
         assert standing is not None
         return standing
+
+    async def _begin_permitted(
+        self,
+        client: ApiClient,
+        delivery: AnyDelivery,
+        sha256: str,
+        permit: Permit,
+        now: datetime,
+    ) -> Delivered | None:
+        """Puts a delivery on record that needs no second person, or has one, among many at once."""
+        hour = now.replace(minute=0, second=0, microsecond=0)
+        async with self._engine.connect() as connection:
+            before = await deliveries.begun_since(connection, client.id, hour)
+        while True:
+            until = await permit(hour, before)
+            async with self._engine.begin() as connection:
+                if until is not None:
+                    # one after the other: of many that saw the same number most would be too many
+                    await journal.lock(connection, f"deliveries/{client.id}")
+                    standing = await self._standing(connection, client, delivery)
+                    if standing is not None and standing.stage != "refused":
+                        return standing
+                    before = await deliveries.begun_since(connection, client.id, hour)
+                if until is None or before < until:
+                    await self._put_down(connection, client, delivery, sha256, now)
+                    # whoever sent the same at the same time may have been first
+                    return await self._standing(connection, client, delivery)
+
+    async def _put_down(
+        self,
+        connection: AsyncConnection,
+        client: ApiClient,
+        delivery: AnyDelivery,
+        sha256: str,
+        now: datetime,
+    ) -> Delivered | None:
+        return await deliveries.begin(
+            connection, client.authority, client.sandbox, client.id, delivery, sha256, now
+        )
 
     async def _carry_out(self, begun: Delivered, delivery: AnyDelivery) -> DeliveryReceipt:
         actor = actor_of(begun.client_id, begun.authority)

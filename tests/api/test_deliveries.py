@@ -1091,3 +1091,61 @@ async def test_many_deliveries_of_an_hour_wait_for_a_second_person_as_a_file_doe
         await program.accepted(sixth)
     finally:
         house.ahead = timedelta()
+
+
+async def test_many_at_the_same_moment_are_no_way_round_the_second_person(
+    house: System, two_people: Callable[..., None]
+) -> None:
+    two_people(in_an_hour=3)
+    program = await register(house)
+    now = datetime.now(UTC)
+    house.ahead = now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1) - now
+    try:
+        await program.accepted(issue())
+        answers = await asyncio.gather(*(program.deliver(issue()) for _ in range(6)))
+    finally:
+        house.ahead = timedelta()
+    taken = [one for one in answers if one.status == 200]
+    assert len(taken) == 1
+    assert len({proposed(one) for one in answers if one not in taken}) == 1
+
+
+async def test_what_was_refused_after_its_confirmation_is_looked_at_again(
+    house: System, client: Client, two_people: Callable[..., None]
+) -> None:
+    """Confirmed once, it is not what a program may have done whenever it becomes possible."""
+    two_people()
+    number = (await client.accepted(issue()))["number"]
+    two_people(each=True)
+    clerk = house.token(CLERK, "issuing-clerk-2", ISSUER)
+    house.ahead = timedelta(days=1)
+    body = end(number, on=day_of(house.now()).isoformat())
+    at = proposed(await client.deliver(body))
+    house.ahead = timedelta()
+    # not to be ended on a day to come: confirmed, and then not possible
+    confirmed = await house.send("POST", f"{at}/confirm", clerk)
+    assert (confirmed.status, confirmed.body["code"]) == (409, "confirmed_and_refused")
+    house.ahead = timedelta(days=1)
+    try:
+        assert proposed(await client.deliver(body)) != at
+    finally:
+        house.ahead = timedelta()
+
+
+async def test_a_confirmation_that_came_to_nothing_holds_for_its_hours_and_no_longer(
+    house: System, client: Client, two_people: Callable[..., None]
+) -> None:
+    two_people(each=True)
+    sent_in_time, sent_late = issue(), issue()
+    clerk = Actor(subject="issuing-clerk-2", role=Role.CLERK, scope=ISSUER)
+    at = ""
+    for body in (sent_in_time, sent_late):
+        at = proposed(await client.deliver(body))
+        # as where the database was away just then: confirmed, and not done
+        await house.parts.confirmations.confirm(at.rpartition("/")[2], clerk)
+    assert (await client.accepted(sent_in_time))["sandbox"] is False
+    house.ahead = timedelta(hours=73)
+    try:
+        assert proposed(await client.deliver(sent_late)) != at
+    finally:
+        house.ahead = timedelta()

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
+from time import monotonic, process_time
 from typing import Any
 from urllib.parse import urlencode
 
@@ -18,7 +19,7 @@ from domain.case.commands import Actor, Role
 from domain.clock import BEIJING
 from domain.memberships import may_administer
 from domain.refusals import Code, Refused
-from services.sign_in import MOST_SIGN_INS, csrf_token
+from services.sign_in import MOST_SIGN_INS, REFUSED_IN_STEPS_OF, SignInService, Terms, csrf_token
 from store import accounts
 from tests.accounts import PASSWORD, TERMINAL, code_of, given, in_order, password_set, signed_in
 from tests.api.conftest import open_rules as open_rules
@@ -335,6 +336,18 @@ async def test_who_was_not_let_in_by_an_account_is_on_its_record(house: System) 
     house.ahead = timedelta()
 
 
+async def test_how_long_a_refusal_takes_does_not_tell_whether_there_is_an_account(
+    house: System,
+) -> None:
+    await given(house, "f-there", FILER, "lab-1")
+    for number, name in enumerate(("f-there", "f-not-there")):
+        begun = monotonic()
+        with pytest.raises(Refused):
+            await house.parts.sign_in.sign_in(name, "x", "", f"192.0.2.{190 + number}", "")
+        # what is put on record for the one is done in a time that both take
+        assert monotonic() - begun >= REFUSED_IN_STEPS_OF
+
+
 async def test_guessing_passwords_comes_to_an_end(house: System) -> None:
     await given(house, "guessed", FILER, "lab-1")
     await password_set(house, "guessed")
@@ -504,6 +517,85 @@ async def test_changing_a_password_takes_the_code_as_well_and_ends_in_too_many_t
     assert (tried.status_code, "too_many_sign_ins" in tried.text) == (429, True)
 
 
+async def test_guessing_at_a_name_keeps_nobody_from_changing_their_password(house: System) -> None:
+    cookie = await signed_in(house, "f-besieged", FILER, "lab-1")
+    codes = []
+    for number in range(21):
+        with pytest.raises(Refused) as refused:
+            await house.parts.sign_in.sign_in("f-besieged", "x", "", f"192.0.2.{150 + number}", "")
+        codes.append(refused.value.refusal.code)
+    assert codes[-1] is Code.TOO_MANY_SIGN_INS
+    new = "a-lantern-by-the-harbour"
+    form = {"csrf": csrf_token(cookie), "old": PASSWORD, "password": new, "again": new}
+    assert (await page(house, "/me/password", cookie, form)).status_code == 303
+
+
+async def test_a_link_is_not_tried_with_passwords_for_ever(house: System) -> None:
+    """To look at a password costs: whoever has a link has it done a number of times."""
+    await given(house, "f-linked", FILER, "lab-1")
+    link = await house.parts.memberships.link("f-linked", TERMINAL, "linked", by_hand=True)
+    codes = []
+    for _ in range(21):
+        with pytest.raises(Refused) as refused:
+            await house.parts.sign_in.set_password(link, "Password2024!", "Password2024!", "")
+        codes.append(refused.value.refusal.code)
+    assert codes == [Code.PASSWORD_UNFIT] * 20 + [Code.TOO_MANY_SIGN_INS]
+    house.ahead = timedelta(minutes=10, seconds=1)
+    # all of it may stand for a letter: of this a longer piece takes seconds, of the whole process
+    costly = "3!9@&[&593&($+5+83343!86$884749#||{(0&80%[[{{&9(20+9{<{$@&+%$2<91[$@2%3"
+    begun = process_time()
+    with pytest.raises(Refused):
+        await house.parts.sign_in.set_password(link, costly, "another", "")
+    assert process_time() - begun < 1
+    await house.parts.sign_in.set_password(link, PASSWORD, PASSWORD, "")
+    house.ahead = timedelta()
+
+
+async def test_an_open_browser_does_not_tell_a_password_from_a_code(house: System) -> None:
+    await given(house, "op-open", OPERATOR, "350100")
+    secret = await password_set(house, "op-open")
+    code = code_of(house, secret, 1)
+    cookie = await house.parts.sign_in.sign_in("op-open", PASSWORD, code, "198.51.100.131", "")
+    csrf = {"csrf": csrf_token(cookie), "code": "000000"}
+    # whoever has no code must not learn from a new password that cannot be taken, either
+    for new, again in (("short", "short"), ("stones-in-the-river", "another"), ("fine-" * 4, "")):
+        told = [
+            (await page(house, "/me/password", cookie, {**form, **csrf})).text
+            for form in (
+                {"old": old, "password": new, "again": again} for old in (PASSWORD, "not-it")
+            )
+        ]
+        assert ["原密码或动态口令不对" in one for one in told] == [False, False]
+
+
+async def test_a_link_wins_over_whoever_knew_the_old_password(
+    house: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What began with the old password comes to nothing once another one was set by a link."""
+    cookie = await signed_in(house, "f-raced", FILER, "lab-1")
+    sign_in, checks = house.parts.sign_in, house.parts.sign_in._fits
+    theirs, to_be_set = "a-password-of-an-intruder", ["set-anew-by-a-link", "set-anew-once-more"]
+
+    async def overtaken(kept: str, password: str) -> bool:
+        right = await checks(kept, password)
+        anew = to_be_set.pop(0)
+        link = await house.parts.memberships.link("f-raced", TERMINAL, anew, by_hand=True)
+        await sign_in.set_password(link, anew, anew, "")
+        return right
+
+    found = await sign_in.signed_in(cookie)
+    assert found is not None
+    with monkeypatch.context() as patched:
+        patched.setattr(sign_in, "_fits", overtaken)
+        with pytest.raises(Refused):
+            await sign_in.change_password(found, PASSWORD, theirs, theirs, "")
+        with pytest.raises(Refused) as refused:
+            await sign_in.sign_in("f-raced", "set-anew-by-a-link", "", "198.51.100.134", "")
+    assert refused.value.refusal.code is Code.SIGN_IN_REFUSED
+    assert await sign_in.sessions("f-raced") == []
+    assert await sign_in.sign_in("f-raced", "set-anew-once-more", "", "198.51.100.133", "")
+
+
 async def test_over_tls_browsers_keep_a_sign_in_where_no_neighbour_can_put_one(
     house: System,
 ) -> None:
@@ -541,6 +633,26 @@ async def test_no_account_has_a_password_that_is_shown_outside_the_demonstration
     with pytest.raises(ValueError, match="demonstration"):
         await house.parts.sign_in.open_demo_account("demo-x")
     assert "演示账号" not in (await house.http.get("/sign-in")).text
+
+
+async def test_no_visitor_of_a_demonstration_shuts_the_others_out(house: System) -> None:
+    await given(house, "demo-y", FILER, "lab-1")
+    terms = Terms("100/minute", timedelta(hours=2))
+    shown = SignInService(house.engine, house.settings.keyring, terms, demo=True, clock=house.now)
+    await shown.open_demo_account("demo-y")
+    [password] = [
+        one.password for one in await shown.demo_accounts() if one.membership.person == "demo-y"
+    ]
+    first = await shown.sign_in("demo-y", password, "", "198.51.100.150", "")
+    found = await shown.signed_in(first)
+    assert found is not None
+    new = "a-visitors-own-password"
+    with pytest.raises(Refused) as refused:
+        await shown.change_password(found, password, new, new, "")
+    assert refused.value.refusal.code is Code.PASSWORD_UNFIT
+    for _ in range(MOST_SIGN_INS):
+        await shown.sign_in("demo-y", password, "", "198.51.100.150", "")
+    assert await shown.signed_in(first) is not None
 
 
 async def test_a_browser_is_answered_with_pages_and_a_program_with_problems(
