@@ -162,7 +162,10 @@ class EmbeddedTemporal(EmbeddedServer):
         file.write_text(json.dumps(ports), encoding="utf-8")
 
     def _stay(self) -> None:
-        self._wanted_port, self._wanted_ui_port = self._port, self._ui_port
+        self._wanted_port = self._port
+        if self._pages:
+            # without pages nobody listens there, and whoever else does is in nobody's way
+            self._wanted_ui_port = self._ui_port
 
     def _wait_until_ready(self, child: Child) -> None:
         # A thread with an event loop of its own, because the caller may be inside one.

@@ -6,6 +6,8 @@ import asyncio
 import json
 import os
 import shutil
+import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -313,6 +315,20 @@ def test_asked_for_ports_are_used_or_refused(data: Path) -> None:
     with EmbeddedTemporal(data, ui_port=port) as moved:
         assert moved.ui_url == f"http://127.0.0.1:{port}"
         assert not moved.address.endswith(f":{port}")
+
+
+def test_a_port_of_pages_that_nobody_shows_keeps_no_server_from_starting_again(
+    data: Path,
+) -> None:
+    with EmbeddedTemporal(data, pages=True) as shown:
+        port = int(shown.ui_url.rpartition(":")[2])
+    with EmbeddedTemporal(data) as server, socket.socket() as somebody:
+        somebody.bind(("127.0.0.1", port))
+        somebody.listen()
+        address = server.address
+        os.kill(server.pid, signal.SIGKILL)
+        server.restart()
+        assert server.address == address
 
 
 def test_a_failed_start_tells_the_servers_last_words(data: Path) -> None:
