@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import shutil
-import signal
 import socket
 import sqlite3
 import subprocess
@@ -19,6 +18,7 @@ from contextlib import closing
 from datetime import timedelta
 from importlib import metadata
 from pathlib import Path
+from signal import SIGKILL
 
 import pytest
 from temporalio import workflow
@@ -326,7 +326,8 @@ def test_a_port_of_pages_that_nobody_shows_keeps_no_server_from_starting_again(
         somebody.bind(("127.0.0.1", port))
         somebody.listen()
         address = server.address
-        os.kill(server.pid, signal.SIGKILL)
+        os.kill(server.pid, SIGKILL)
+        assert eventually(lambda: not server.running)
         server.restart()
         assert server.address == address
 
